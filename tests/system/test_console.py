@@ -14,10 +14,10 @@ import PIL.Image
 import pytest
 import requests
 
-from facematch_mock_server import MockServer, VirtualClock, card_sheet
+from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
 
 ASSETS = Path(__file__).parents[2] / "docs" / "assets"
-VIEWS = ("calls", "try", "cards", "control", "sessions", "webhooks", "claims")
+VIEWS = ("calls", "try", "cards", "control", "sessions", "webhooks", "edition")
 SHEET = card_sheet()
 P1, P2 = SHEET["p1"].data, SHEET["p2"].data
 
@@ -84,7 +84,7 @@ def show(browser, mock, view="calls", **window):
     # First elsewhere: another fragment of the same address would load nothing.
     browser.open("about:blank")
     browser.open(f"{mock.url}/#{view}" if view else f"{mock.url}/", **window)
-    wait(browser, "document.querySelector('#live').dataset.on == 'yes'")
+    wait(browser, "document.querySelector('#live .on')")
     return browser
 
 
@@ -125,6 +125,21 @@ def quiet(browser, mock, *refused):
     assert foreign == []
 
 
+def open_call(browser, at=0):
+    """Click a call, and wait until it is shown."""
+    wait(browser, f"document.querySelectorAll('.call').length > {at}")
+    browser.value(f"document.querySelectorAll('.call')[{at}].click()")
+    wait(browser, "!document.querySelector('#detail').hidden")
+
+
+def type_in(browser, selector, text):
+    """What a person types: the value, and the event that says so."""
+    place = f"document.querySelector({json.dumps(selector)})"
+    wait(browser, place)
+    event = "new Event('input', {bubbles: true})"
+    browser.value(f"{place}.value = {json.dumps(text)}; {place}.dispatchEvent({event})")
+
+
 def choose(browser, *cards):
     """Click test cards, one for each picture."""
     for at, card in enumerate(cards):
@@ -149,10 +164,16 @@ def test_a_call_appears_within_a_second(browser, mock):
         assert word in row
     assert browser.value("document.querySelectorAll('.call svg.thumb').length") == 2
     assert not browser.value("document.querySelectorAll('.call img').length")
-    browser.value("document.querySelector('.call').click()")
-    wait(browser, "document.querySelector('#detail .chips button')")
+    open_call(browser)
     detail = browser.value("document.querySelector('#detail').innerText")
-    for word in ("user_image", "person p2", "vendor_data", '"face_match"', "didit.match.declined"):
+    for word in (
+        "user_image",
+        "person p2",
+        "vendor_data",
+        '"face_match"',
+        "didit.match.declined",
+        "ms",
+    ):
         assert word in detail
     quiet(browser, mock)
 
@@ -168,7 +189,7 @@ def test_hostile_text_is_text(browser, mock):
     wait(browser, "document.querySelector('#kept td')")
     text = browser.value("document.querySelector('#detail').textContent")
     text += browser.value("document.querySelector('#kept').textContent")
-    assert text.count("<img src=/x onerror=alert(1)>\ufffd[31m\ufffd") == 2
+    assert text.count("<img src=/x onerror=alert(1)>\ufffd[31m\ufffd") == 4
     # In the answer, as JSON writes it.
     assert text.count("<img src=/x onerror=alert(1)>\\u001b[31m\ufffd") == 1
     assert len(text) < 8_000
@@ -217,7 +238,7 @@ def test_the_page_finds_back(browser):
         show(browser, first)
         wait(browser, "document.querySelectorAll('.call').length == 2")
         port = first.port
-    wait(browser, "document.querySelector('#live').dataset.on == 'no'")
+    wait(browser, "!document.querySelector('#live .on')")
     with MockServer(port=port) as second:
         match(second)
         wait(browser, "document.querySelectorAll('.call').length == 1", 20)
@@ -243,21 +264,157 @@ def test_an_outcome_and_a_fault_set_by_click_decide_the_next_calls(browser, mock
     until(lambda: (mock.control.now() - before).days == 1, "the clock")
     click(browser, "$0.05")
     wait(browser, "document.querySelector('#balance').textContent == '$0.05'")
+    browser.value("window.confirm = () => false")
     click(browser, "Start over")
     assert mock.control.sessions.all()
-    click(browser, "Really? This deletes everything")
+    browser.value("window.confirm = () => true")
+    click(browser, "Start over")
     until(lambda: not mock.control.sessions.all(), "the reset")
     quiet(browser, mock)
 
 
-def test_latency_is_set_by_click(browser, mock):
-    """How late answers are."""
+def test_forms_show_what_is_and_save_what_was_typed(browser, mock):
+    """A limit that another client sets is followed; what somebody types is not overwritten."""
+    mock.control.set_latency("match", 0.1, 0.2)
     show(browser, mock, "control")
-    wait(browser, "document.querySelector('[name=match][max=\\'3600\\']')")
-    browser.value("document.querySelector('[name=match][max=\\'3600\\']').value = 0.001")
+    value = "document.querySelector('[name={}]').value".format
+    wait(browser, f"{value('match')} == '0.1 to 0.2'")
+    type_in(browser, "[name=get]", "7")
+    mock.control.set_limit("write", 5)
+    wait(browser, f"{value('write')} == '5'")
+    assert browser.value(value("get")) == "7"
+    click(browser, "Set the limits")
+    until(lambda: mock.control.limits()["get"] == 7, "the limit")
+    assert mock.control.limits()["write"] == 5
+    mock.control.set_limit("get", 9)
+    wait(browser, f"{value('get')} == '9'")
+    type_in(browser, "[name=liveness]", "0.3")
     click(browser, "Set the latency")
-    until(lambda: mock.control.latency() == {"match": (0.001, 0.001)}, "the latency")
+    until(lambda: "liveness" in mock.control.latency(), "the latency")
+    assert mock.control.latency() == {"match": (0.1, 0.2), "liveness": (0.3, 0.3)}
     quiet(browser, mock)
+
+
+def test_only_outcomes_that_the_edition_has_are_offered(browser):
+    """A review where it can come, and liveness of vendors that have such a check."""
+    names = "[...document.querySelectorAll('#panels .quick button')].map(one => one.textContent)"
+    for switches, vendor, offered in (
+        ({"in_review": True}, "didit", ["Match: to review", "Live, 97"]),
+        ({}, "didit", ["Live, 97"]),
+        ({}, "compreface", []),
+    ):
+        with MockServer(vendor=vendor, switches=switches) as mock:
+            show(browser, mock, "control")
+            wait(browser, "document.querySelector('#panels .quick button')")
+            shown = browser.value(names)
+        assert "Match, 99.5" in shown
+        assert [one for one in ("Match: to review", "Live, 97") if one in shown] == offered
+
+
+def test_a_fault_of_ones_own_json(browser, mock):
+    """The kind brings a field for the body."""
+    show(browser, mock, "control")
+    wait(browser, "document.querySelector('[name=stage]')")
+    browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    body = "document.querySelector('#panels [name=body]').checkVisibility()"
+    assert not browser.value(body)
+    for name, value in (("stage", "answer"), ("kind", "json")):
+        browser.value(f"document.querySelector('#panels form [value={value}]').selected = true")
+        change = "dispatchEvent(new Event('change', {bubbles: true}))"
+        browser.value(
+            f"document.querySelector('#panels [name={name}]:has([value={value}])').{change}"
+        )
+    assert browser.value(body)
+    type_in(browser, "#panels [name=body]", '{"face_match": 7}')
+    type_in(browser, "#panels [name=status]", "200")
+    click(browser, "Set the fault")
+    until(mock.control.faults, "the fault")
+    assert match(mock).json() == {"face_match": 7}
+    quiet(browser, mock)
+
+
+BROKEN = [
+    ({"stage": "after_upload", "kind": "reset"}, "was reset", 0),
+    ({"stage": "after_upload", "kind": "reset", "executed": True}, "was reset", 1),
+    ({"stage": "mid_body", "kind": "truncate"}, "ended too early", 1),
+    ({"stage": "mid_upload", "kind": "reset"}, "was reset", 0),
+    ({"stage": "connect", "kind": "reset"}, "was reset", 0),
+]
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "charges"), BROKEN, ids=[str([*one[0].values()]) for one in BROKEN]
+)
+def test_a_broken_connection_is_seen(browser, mock, fault, words, charges):
+    """By the second call too, whose connection a browser would have kept: it is not sent again."""
+    show(browser, mock, "try")
+    choose(browser, "p1", "p2")
+    click(browser, "Send")
+    wait(browser, "document.querySelector('#answer pre')")
+    mock.control.clear_journal()
+    mock.control.set_balance("100")
+    before = len(mock.control.charges())
+    mock.control.add_fault(Fault(**fault))
+    click(browser, "Send")
+    wait(browser, "document.querySelector('#answer').textContent.includes('No answer')")
+    said = browser.value("document.querySelector('#answer').textContent")
+    assert f"No answer: the connection {words}. Did you set a fault?" in said
+    assert [one.note for one in mock.control.journal()] == [
+        f"fault: {fault['stage']} {fault['kind']}"
+    ]
+    assert len(mock.control.charges()) - before == charges
+    assert ("charged all the same: $0.05" in said) is bool(charges)
+
+
+def test_what_was_typed_stays(browser, mock):
+    """When pictures are swapped, and when one comes back from another view."""
+    show(browser, mock, "try")
+    type_in(browser, "[name=face_match_score_decline_threshold]", "77")
+    type_in(browser, "[name=vendor_data]", "emp-1")
+    choose(browser, "p1", "p2")
+    click(browser, "Remove", within=".slot:nth-child(2)")
+    choose_again = "document.querySelector('.palette [title^=\\'p1-again:\\']').click()"
+    wait(browser, "document.querySelectorAll('.slot img').length == 1")
+    browser.value(choose_again)
+    wait(browser, "document.querySelectorAll('.slot img').length == 2")
+    browser.value("location.hash = '#cards'")
+    wait(browser, "document.querySelector('#ready li')")
+    browser.value("location.hash = '#try'")
+    click(browser, "Send")
+    wait(browser, "document.querySelector('#answer pre')")
+    fields = mock.control.journal()[-1].fields
+    assert fields["face_match_score_decline_threshold"] == "77"
+    assert fields["vendor_data"] == "emp-1"
+    click(browser, "See the call")
+    wait(browser, "document.querySelector('#detail')?.checkVisibility()")
+    assert "emp-1" in browser.value("document.querySelector('#detail').textContent")
+    quiet(browser, mock)
+
+
+def test_a_call_is_sent_again_copied_and_deleted(browser, mock):
+    """With the key and the pictures that the page has not; a fault strikes it as any call."""
+    match(mock, P1, P2, vendor_data="once")
+    show(browser, mock)
+    open_call(browser)
+    detail = "document.querySelector('#detail').textContent"
+    shown = browser.value(detail)
+    assert "curl -H 'x-api-key: YOUR-KEY'" in shown
+    assert mock.live_key not in shown
+    assert 'name="vendor_data"\n\nonce' in shown
+    click(browser, "Send again")
+    until(lambda: len(mock.control.journal()) == 2, "the second call")
+    wait(browser, "document.querySelector('.call[aria-selected=true][aria-rowindex=\\'2\\']')")
+    wait(browser, "document.querySelectorAll('.call').length == 2")
+    first, second = mock.control.journal()
+    assert (first.fields, first.files, first.key) == (second.fields, second.files, second.key)
+    mock.control.add_fault(Fault(stage="answer", kind="status", status=503))
+    click(browser, "Send again")
+    until(lambda: len(mock.control.journal()) == 3, "the third call")
+    assert mock.control.journal()[-1].status == 503
+    wait(browser, "document.querySelector('#detail').textContent.includes('503')")
+    click(browser, "Delete")
+    until(lambda: len(mock.control.journal()) == 2, "the deletion")
+    wait(browser, "document.querySelectorAll('.call').length == 2")
 
 
 def test_a_call_is_tried(browser, mock):
@@ -286,7 +443,7 @@ def test_other_vendors_are_tried_alike(browser):
             ("deepvue", "Passive liveness", (), '"is_live": true'),
             ("compreface", "Verification", (), '"similarity": 0.95'),
             ("azure", "Detect", (), '"faceId":'),
-            ("azure", "Verify", (), "Face ID is invalid."),
+            ("azure", "Verify", (), '"isIdentical": true'),
         ):
             chosen = f"document.querySelector('#vendor').value = '{vendor}'"
             changed = "dispatchEvent(new Event('change'))"
@@ -301,7 +458,32 @@ def test_other_vendors_are_tried_alike(browser):
             wait(
                 browser, f"document.querySelector('#answer').innerText.includes({json.dumps(word)})"
             )
-        quiet(browser, mock, ("400 (Bad Request)", "/face/v1.2/verify"))
+        quiet(browser, mock)
+
+
+def test_a_call_that_needs_a_signature_is_for_a_terminal(browser):
+    """The page says why it has none, and gives a line to paste."""
+    with MockServer(vendor="rekognition") as mock:
+        show(browser, mock, "try")
+        wait(browser, "document.querySelector('#trial pre')")
+        told = browser.value("document.querySelector('#trial').textContent")
+    assert "signed" in told
+    assert "--aws-sigv4" in told
+    assert "http://127.0.0.1:" in told
+
+
+def test_the_vendor_chosen_filters_the_calls(browser):
+    """All of them first; the other views have one vendor at a time."""
+    with MockServer(vendor=["didit", "compreface"]) as mock:
+        match(mock)
+        requests.post(f"{mock.url}/api/v1/verification/verify", timeout=10)
+        show(browser, mock)
+        wait(browser, "document.querySelectorAll('.call').length == 2")
+        browser.value("document.querySelector('#vendor').value = 'compreface'")
+        browser.value("document.querySelector('#vendor').dispatchEvent(new Event('change'))")
+        wait(browser, "document.querySelectorAll('.call').length == 1")
+        assert "/api/v1/" in browser.value("document.querySelector('.call').innerText")
+        quiet(browser, mock)
 
 
 def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
@@ -312,6 +494,12 @@ def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
     browser.value(f"document.querySelector('#listen [name=url]').value = {json.dumps(url)}")
     click(browser, "Send webhooks there")
     until(mock.control.webhooks.destinations, "the destination")
+    click(browser, "Edit")
+    type_in(browser, "#listen [name=url]", f"{url}/other")
+    click(browser, "Save the destination")
+    until(lambda: mock.control.webhooks.destinations()[0].url == f"{url}/other", "the change")
+    assert len(mock.control.webhooks.destinations()) == 1
+    click(browser, "Sign the next wrongly")
     match(mock)
     until(lambda: len(came) == 1, "the webhook")
     show(browser, mock, "webhooks")
@@ -319,6 +507,7 @@ def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
     shown = browser.value("document.querySelector('#deliveries').textContent")
     assert "X-Signature-V2" in shown
     assert came[0]["session_id"] in shown
+    assert "sign-wrong" in shown
     click(browser, "Resend")
     until(lambda: len(came) == 2, "the resend")
     wait(browser, "document.querySelector('#deliveries summary').textContent.startsWith('2,')")
@@ -326,7 +515,7 @@ def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
     mock.control.sessions.decide(session, "In Review")
     until(lambda: len(came) == 3, "the webhook of the review")
     browser.value("location.hash = '#sessions'")
-    click(browser, "Declined", within="#queue")
+    click(browser, "Decline", within="#queue")
     until(lambda: len(came) == 4, "the webhook of the decision")
     assert (came[3]["session_id"], came[3]["status"]) == (session, "Declined")
     assert mock.control.sessions.all()[0].status == "Declined"
@@ -334,22 +523,62 @@ def test_a_webhook_its_resend_and_a_review(browser, mock, receiver):
     quiet(browser, mock)
 
 
-def test_claims_are_found_and_a_switch_begins_again(browser, mock):
-    """By any word; each says what it is in force with; the switch changes what is answered."""
-    show(browser, mock, "claims")
-    wait(browser, "document.querySelector('.claim')")
-    browser.value("document.querySelector('#find').value = 'boundary documented'")
-    browser.value("document.querySelector('#find').dispatchEvent(new Event('input'))")
-    browser.value("document.querySelector('.claim summary').click()")
-    wait(browser, "document.querySelector('.claim pre')")
-    told = browser.value("document.querySelector('.claim').textContent")
-    assert "boundary" in told
-    assert "in force" in told
+def test_a_delivery_that_waits_for_a_clock_that_stands_is_paused(browser):
+    """It says until when, and goes on once the clock is advanced."""
+    with MockServer() as mock:
+        mock.control.webhooks.add("http://127.0.0.1:9/")
+        match(mock)
+        mock.control.webhooks.wait()
+        show(browser, mock, "webhooks")
+        text = "document.querySelector('#deliveries')?.textContent"
+        wait(browser, f"{text}.includes('paused until')")
+        mock.control.advance(61)
+        mock.control.webhooks.wait()
+        wait(browser, f"{text}.includes('2, last')")
+
+
+def test_a_claim_is_explained_and_a_switch_begins_again(browser, mock):
+    """In the call that rests on it; the switch changes what is answered."""
+    match(mock)
+    show(browser, mock)
+    open_call(browser)
+    browser.value("document.querySelector('#detail [data-key^=\\'didit.match\\'] summary').click()")
+    wait(browser, "document.querySelector('#detail [data-key^=\\'didit.match\\'] pre')")
+    assert "in force" in browser.value("document.querySelector('#detail').textContent")
+    browser.value("location.hash = '#edition'")
+    wait(browser, "document.querySelector('[name=score_type]')")
     browser.value("document.querySelector('[name=score_type]').value = 'integer'")
     click(browser, "Start over with these")
     until(lambda: mock.control.behaviours()["switches"] == {"score_type": "integer"}, "the switch")
     assert match(mock).json()["face_match"]["score"] == 95
     quiet(browser, mock)
+
+
+def test_an_account_is_chosen(browser, mock):
+    """Its calls, state and key; when it is closed, the page is back at the first one."""
+    other = mock.new_account("team-b")
+    show(browser, mock)
+    match(mock)
+    requests.post(f"{mock.url}/v3/face-match/", headers={"x-api-key": other.live_key}, timeout=10)
+    wait(browser, "document.querySelectorAll('.call').length == 1")
+    wait(browser, "document.querySelector('#account').checkVisibility()")
+    browser.value("document.querySelector('#account').value = 'team-b'")
+    browser.value("document.querySelector('#account').dispatchEvent(new Event('change'))")
+    wait(browser, "document.querySelector('.call')?.innerText.includes('400')")
+    browser.value("location.hash = '#control'")
+    click(browser, "No match, 12")
+    until(other.control.outcomes, "the outcome")
+    assert mock.control.outcomes() == ()
+    browser.value("location.hash = '#try'")
+    choose(browser, "p1", "p1")
+    click(browser, "Send")
+    wait(browser, "document.querySelector('#answer').innerText.includes('\"score\": 12')")
+    assert len(mock.control.journal()) == 1
+    other.close()
+    browser.value("location.hash = '#calls'")
+    wait(browser, "!document.querySelector('#account').checkVisibility()")
+    wait(browser, "document.querySelectorAll('.call').length == 1")
+    assert "200" in browser.value("document.querySelector('.call').innerText")
 
 
 def test_with_a_token_the_page_asks_for_it(browser):
@@ -369,11 +598,15 @@ def test_with_a_token_the_page_asks_for_it(browser):
 
 def test_pictures_are_shown_if_asked_for(browser):
     """As they were sent, and drawn else."""
+    photograph = (ASSETS.parent / "photographs" / "Family1-Dad1.jpg").read_bytes()
     with MockServer(show_pictures=True) as mock:
-        match(mock)
+        match(mock, photograph)
         show(browser, mock)
-        wait(browser, "document.querySelectorAll('.call img').length == 2")
-        wait(browser, "document.querySelector('.call img').naturalWidth == 480")
+        wait(browser, "document.querySelectorAll('.call img').length == 1")
+        wait(browser, "document.querySelector('.call img').naturalWidth > 99")
+        assert browser.value("document.querySelectorAll('.call svg').length") == 1
+        browser.value("location.hash = '#try'")
+        wait(browser, "document.querySelector('.palette button svg')")
         quiet(browser, mock)
 
 
@@ -426,6 +659,10 @@ def test_everybody_can_use_it(look, view, browser, filled, axe):
             wait(browser, part)
     browser.value("document.querySelectorAll('details').forEach(one => { one.open = true })")
     assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
+    tables = "[...document.querySelectorAll('.table')].filter(one => one.checkVisibility())"
+    assert (
+        browser.value(f"{tables}.every(one => one.scrollWidth <= one.clientWidth)") or width > 400
+    )
     assert axe(browser) == []
     quiet(browser, filled)
 

@@ -48,6 +48,8 @@ class Example:
         as_bytes: Whether the body is the one picture, as it is.
         token: Path of a call that gives a token first, sent with `token_fields` as a form.
         token_fields: By name; the answer holds ``access_token``.
+        ids_from: Path of a call that is made first with each picture as its body, and the name of
+            the id that it answers for the first face: the picture's field holds that id.
     """
 
     title: str
@@ -60,6 +62,7 @@ class Example:
     as_bytes: bool = False
     token: str | None = None
     token_fields: Mapping[str, str] = attrs.field(factory=dict)
+    ids_from: tuple[str, str] | None = None
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -1,20 +1,26 @@
 """The console over HTTP: who gets the page, who may ask, what it is told, and what it is not."""
 
+import base64
 import io
 import json
 import re
+import shutil
+import subprocess
 import threading
 import time
 import zipfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import attrs
 import pytest
 import requests
 from kit.mock_rekognition import boto
 
 import facematch_mock_server.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, read_card
+from facematch_mock_server.console import calls
+from facematch_mock_server.messages import Request, Response
 
 SHEET = card_sheet()
 P1, P2 = SHEET["p1"].data, SHEET["p2"].data
@@ -102,7 +108,7 @@ def test_a_browser_is_given_the_page_and_nobody_else(mock):
     assert ask(mock, method="POST", headers=BROWSER).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/", f"{PATH}app.js", f"{PATH}style.css", f"{PATH}about"])
+@pytest.mark.parametrize("path", ["/", f"{PATH}console.mjs", f"{PATH}style.css", f"{PATH}about"])
 def test_no_page_of_another_place_gets_in(mock, path):
     """Scripts, styles and requests of this server alone; no frame, form, base or referrer."""
     headers = ask(mock, path, headers=BROWSER).headers
@@ -117,11 +123,11 @@ def test_no_page_of_another_place_gets_in(mock, path):
 
 def test_the_page_names_no_other_host_and_makes_no_html():
     """Nothing is loaded from elsewhere, and no text can become an element."""
-    for name in ("page.html", "console.css", "console.js"):
+    for name in ("page.html", "console.css", "console.mjs", "pure.mjs"):
         text = (FILES / name).read_text()
         addresses = set(re.findall(r"(?:https?:)?//[a-z][a-z0-9.-]+\.[a-z]+", text))
         assert addresses <= {"http://www.w3.org", "//www.w3.org"}
-    script = (FILES / "console.js").read_text()
+    script = (FILES / "console.mjs").read_text() + (FILES / "pure.mjs").read_text()
     for way in ("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "Function("):
         assert way not in script
     page = (FILES / "page.html").read_text()
@@ -140,7 +146,7 @@ def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault
 # Who may ask
 
 
-@pytest.mark.parametrize("path", ["/", f"{PATH}app.js", f"{PATH}about", f"{PATH}events"])
+@pytest.mark.parametrize("path", ["/", f"{PATH}console.mjs", f"{PATH}about", f"{PATH}events"])
 def test_it_answers_only_under_a_loopback_name(mock, path):
     """A name that points here is of no use to anybody's page."""
     for host in ("evil.example", "127.0.0.1.evil.example", "[::1]evil.example"):
@@ -170,7 +176,7 @@ def test_no_other_page_of_the_browser_is_told_anything(mock, headers):
 def test_with_a_token_only_what_holds_no_data_is_open():
     """The page can be opened, and asks for the token; nothing else is told without it."""
     with MockServer(control_token=TOKEN) as mock:
-        for path in ("/", f"{PATH}app.js", f"{PATH}style.css"):
+        for path in ("/", f"{PATH}console.mjs", f"{PATH}style.css"):
             assert ask(mock, path, headers=BROWSER).status_code == 200
         for path in ("about", "events", "calls/1", "cards", "pictures/00"):
             assert ask(mock, PATH + path).status_code == 403
@@ -184,7 +190,7 @@ def test_with_a_token_only_what_holds_no_data_is_open():
 def test_without_control_there_is_none():
     """What switches the control API off switches the console off."""
     with MockServer(control=False) as mock:
-        for path in ("/", f"{PATH}app.js", f"{PATH}about", f"{PATH}events"):
+        for path in ("/", f"{PATH}console.mjs", f"{PATH}about", f"{PATH}events"):
             answer = ask(mock, path, headers=BROWSER)
             assert answer.status_code == 404
             assert "html" not in answer.headers["Content-Type"]
@@ -489,31 +495,234 @@ def test_no_secret_is_shown(mock):
         assert secret not in shown
 
 
+def shown(mock, number=1):
+    """What is told of one call."""
+    return ask(mock, f"{PATH}calls/{number}").json()
+
+
+def test_a_call_is_shown_as_it_was_sent(mock):
+    """Its headers, its body in the order of the bytes, and how long it took; no picture's bytes."""
+    match(mock, P1, P2, vendor_data="order-9")
+    told = shown(mock)
+    assert told["sent"]["headers"]["x-api-key"] == "***"
+    assert told["sent"]["headers"]["content-type"].startswith("multipart/form-data")
+    assert told["answered"]["Content-Type"] == "application/json"
+    assert 0 < told["ms"] < 5_000
+    body = told["sent"]["body"]
+    at = [body.index(name) for name in ('name="vendor_data"', 'name="user_image"', "ref_image")]
+    assert at == sorted(at)
+    assert "order-9" in body
+    for file in told["files"]:
+        assert f"<{file['size']:,} bytes, SHA-256 {file['digest']}>" in body
+    assert "IHDR" not in json.dumps(told)
+
+
+def test_a_picture_in_json_and_one_that_is_the_body_are_named():
+    """In base64 as well; a secret in a form is masked."""
+    with MockServer(vendor=["deepvue", "azure"]) as mock:
+        pair = {"client_id": "mock-client", "client_secret": "mock-live-key"}
+        token = ask(mock, "/v1/authorize", "POST", data=pair).json()["access_token"]
+        headers = {"x-api-key": "mock-live-key", "Authorization": f"Bearer {token}"}
+        sent = {"image": base64.b64encode(P1).decode()}
+        ask(mock, "/v1/liveness-check", "POST", headers=headers, json=sent)
+        binary = {"Ocp-Apim-Subscription-Key": mock.of("azure").live_key}
+        binary["Content-Type"] = "application/octet-stream"
+        ask(mock, "/face/v1.2/detect", "POST", headers=binary, data=P1)
+        form, in_json, as_bytes = (shown(mock, number) for number in (1, 2, 3))
+    assert form["sent"]["body"] == "client_id=mock-client&client_secret=***"
+    assert len(in_json["sent"]["body"]) < 100
+    assert "<picture of" in in_json["sent"]["body"]
+    assert as_bytes["sent"]["body"].startswith(f"<{len(P1):,} bytes, SHA-256")
+    for told in (form, in_json, as_bytes):
+        assert token not in json.dumps(told)
+        assert "mock-live-key" not in json.dumps(told)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl: NOT TESTED")
+def test_the_command_of_a_call_makes_it_again(mock, tmp_path):
+    """In a shell, with the key in its place and the pictures beside it."""
+    (tmp_path / "a.png").write_bytes(P1)
+    (tmp_path / "b.png").write_bytes(P2)
+    match(mock, P1, P2, vendor_data='it\'s "$HOME" & more')
+    sessions = {"x-api-key": mock.live_key}
+    ask(mock, "/v3/sessions/?limit=1", headers=sessions)
+    for number in (1, 2):
+        command = shown(mock, number)["curl"].replace("{url}", mock.url)
+        assert mock.live_key not in command
+        command = command.replace("YOUR-KEY", mock.live_key)
+        run = subprocess.run(
+            ["sh", "-c", f"{command} -s"], cwd=tmp_path, capture_output=True, check=True, timeout=20
+        )
+        assert json.loads(run.stdout)
+    first, listed, again, listed_again = mock.control.journal()
+    assert (again.fields, again.files) == (first.fields, first.files)
+    assert (listed_again.path, listed_again.status) == (listed.path, 200)
+
+
+def test_a_picture_within_json_is_read_by_the_shell():
+    """The command names a file in its place."""
+    with MockServer(vendor="deepvue") as mock:
+        sent = {"image": base64.b64encode(P1).decode()}
+        ask(mock, "/v1/liveness-check", "POST", headers={"x-api-key": "k"}, json=sent)
+        assert "$(base64 -w0 picture.png)" in shown(mock)["curl"]
+
+
+def again(mock, number=1, **headers):
+    """The same call once more, as the page asks for it."""
+    sent = {"Content-Type": "application/json", "X-Facematch-Again": str(number), **headers}
+    return ask(mock, "/v3/face-match/", "POST", headers=sent, data="{}")
+
+
+def test_a_call_is_sent_again_with_what_the_page_has_not(mock):
+    """Key, fields and pictures; it costs once more, and a fault strikes it."""
+    match(mock, P1, P2, vendor_data="once")
+    assert again(mock).json()["face_match"]["score"] == 15.35
+    first, second = mock.control.journal()
+    assert (first.key, first.fields, first.files) == (second.key, second.fields, second.files)
+    assert len(mock.control.charges()) == 2
+    mock.control.add_fault(Fault(stage="answer", kind="status", status=503))
+    assert again(mock).status_code == 503
+    told = shown(mock, 3)
+    assert (told["status"], told["key"], told["sent"]["headers"]["x-api-key"]) == (
+        503,
+        "live",
+        "***",
+    )
+
+
+def test_nobody_else_sends_a_call_again(mock):
+    """Neither a foreign page, nor whoever has no token, nor one that is not there."""
+    match(mock)
+    assert again(mock, Origin="https://evil.example").status_code == 403
+    assert again(mock, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+    assert again(mock, Host="evil.example").status_code == 403
+    assert again(mock, **{"Content-Type": "text/plain"}).status_code == 415
+    assert again(mock, 7).status_code == 404
+    assert again(mock, "x").status_code == 404
+    assert len(mock.control.journal()) == 1
+    with MockServer(control_token=TOKEN) as guarded:
+        match(guarded)
+        assert again(guarded).status_code == 403
+        assert again(guarded, **{"X-Mock-Token": TOKEN}).status_code == 200
+
+
+def test_one_call_can_be_deleted(mock):
+    """From the list and from the journal; the others keep their numbers."""
+    for name in ("a", "b", "c"):
+        match(mock, vendor_data=name)
+    forget = {"json": {}}
+    assert ask(mock, f"{PATH}forget/2", "POST", **forget).status_code == 200
+    assert ask(mock, f"{PATH}forget/2", "POST", **forget).status_code == 404
+    assert [one.fields["vendor_data"] for one in mock.control.journal()] == ["a", "c"]
+    assert [call["number"] for call in rows(mock, 2)] == [1, 3]
+    assert shown(mock, 3)["fields"]["vendor_data"] == "c"
+    match(mock)
+    assert [call["number"] for call in rows(mock, 3)] == [1, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "ask_it", "reason"),
+    [
+        ("didit", lambda mock: match(mock, key="wrong"), "You do not have permission"),
+        ("didit", lambda mock: match(mock, probe=b""), "empty"),
+        ("azure", lambda mock: ask(mock, "/face/v1.2/verify", "POST"), "subscription key"),
+        ("didit", lambda mock: ask(mock, "/v9/"), "Did you mean"),
+    ],
+)
+def test_a_refusal_has_its_reason(vendor, ask_it, reason):
+    """In the words of the answer, wherever the vendor puts them."""
+    with MockServer(vendor=vendor) as mock:
+        ask_it(mock)
+        (row,) = rows(mock, 1)
+    assert reason in row["reason"]
+    assert (row["verdict"], row["score"]) == (None, None)
+
+
+def test_a_score_is_never_the_confidence_of_a_detection(mock):
+    """A call without a score has none; Azure's confidence is one, for it is beside a verdict."""
+    match(mock, SHEET["no-face"].data)
+    (row,) = rows(mock, 1)
+    assert (row["verdict"], row["score"]) == ("Declined", None)
+    with MockServer(vendor="azure") as azure:
+        headers = {"Ocp-Apim-Subscription-Key": azure.live_key}
+        binary = {**headers, "Content-Type": "application/octet-stream"}
+        faces = [
+            ask(azure, "/face/v1.2/detect", "POST", headers=binary, data=one).json()[0]["faceId"]
+            for one in (P1, SHEET["p1-again"].data)
+        ]
+        body = {"faceId1": faces[0], "faceId2": faces[1]}
+        score = ask(azure, "/face/v1.2/verify", "POST", headers=headers, json=body).json()
+        *detected, verified = rows(azure, 3)
+    assert [(row["verdict"], row["score"]) for row in detected] == [(None, None)] * 2
+    assert (verified["verdict"], verified["score"]) == (True, score["confidence"])
+
+
+def test_the_pages_own_answers_close_their_connection(mock):
+    """A browser sends a POST again when a connection that it kept breaks; other clients keep it."""
+    assert ask(mock, f"{PATH}about").headers["Connection"] == "close"
+    own = {"x-api-key": mock.live_key, "Origin": mock.url}
+    assert ask(mock, "/v3/face-match/", "POST", headers=own).headers["Connection"] == "close"
+    assert "Connection" not in match(mock).headers
+
+
 def test_an_answer_of_the_tests_own_breaks_nothing(mock):
     """Not even with numbers that JSON does not have, or a depth that Python does not read."""
     body = {"match": True, "score": 1e300, "deep": json.loads("[" * 40 + "]" * 40)}
     mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.JSON, status=200, body=body))
     match(mock)
     entry = mock.control.journal()[-1]
+    number = entry.number
     for odd in (b'{"score": NaN}', b'{"score": 1e999}', b'{"score": -Infinity}', b"[" * 9_000):
-        mock.app.console._feed.add(entry, odd)
+        answer = Response(status=200, headers=(("Content-Type", "application/json"),), body=odd)
+        number += 1
+        odd_entry = attrs.evolve(entry, number=number)
+        mock.app.console._feed("main").add(odd_entry, Request(method="POST", target="/"), answer)
     for number in range(1, 6):
         shown = ask(mock, f"{PATH}calls/{number}").text
         json.loads(shown, parse_constant=pytest.fail)
     assert len(rows(mock, 5)) == 5
 
 
-def test_only_the_newest_answers_are_kept(mock, monkeypatch):
-    """In so many bytes; the calls themselves stay."""
-    monkeypatch.setattr(console_package, "_ANSWER_BYTES", 1_000)
-    for _ in range(4):
-        match(mock)
-    shown = [ask(mock, f"{PATH}calls/{number}").json()["answer"] for number in (1, 2, 3, 4)]
-    assert shown[:2] == [None, None]
-    assert shown[3]["face_match"]["status"] == "Approved"
-    assert ask(mock, f"{PATH}calls/5").status_code == 404
-    assert ask(mock, f"{PATH}calls/{'9' * 30}").status_code == 404
-    assert ask(mock, f"{PATH}calls/x").status_code == 404
+def test_only_the_newest_bytes_are_kept(monkeypatch):
+    """Of requests and answers, each in so many bytes; the calls themselves stay."""
+    monkeypatch.setattr(calls, "_ANSWER_BYTES", 15_000)
+    monkeypatch.setattr(calls, "_SENT_BYTES", 3 * len(P1))
+    with MockServer() as mock:
+        for _ in range(4):
+            match(mock)
+        old, _, third, new = (shown(mock, number) for number in (1, 2, 3, 4))
+        assert (old["sent"], old["answer"], old["answered"], old["curl"]) == (None,) * 4
+        assert old["status"] == 200
+        assert (third["sent"]["body"], third["curl"]) == (None, None)
+        assert third["answer"]["face_match"]["status"] == "Approved"
+        assert new["sent"]["body"]
+        assert again(mock, 3).status_code == again(mock, 1).status_code == 404
+        assert ask(mock, f"{PATH}calls/9").status_code == 404
+        assert ask(mock, f"{PATH}calls/{'9' * 30}").status_code == 404
+        assert ask(mock, f"{PATH}calls/x").status_code == 404
+
+
+def test_an_account_has_calls_of_its_own(mock):
+    """Nobody sees another one's, deletes it or sends it again; a closed one is forgotten."""
+    other = mock.new_account()
+    match(mock, vendor_data="mine")
+    match(mock, key=other.live_key, vendor_data="theirs")
+    its = {"X-Facematch-Account": other.name}
+    with events(mock, **its) as stream:
+        told = next(data for name, _, data in stream if name == "calls")
+    assert [call["text"] for call in told] == ["vendor_data=theirs"]
+    assert [call["text"] for call in rows(mock, 1)] == ["vendor_data=mine"]
+    about = ask(mock, f"{PATH}about", headers=its).json()
+    assert about["vendors"][0]["key"] == other.live_key
+    shown_there = ask(mock, f"{PATH}calls/1", headers=its).json()
+    assert shown_there["fields"]["vendor_data"] == "theirs"
+    assert other.live_key not in json.dumps(shown_there)
+    assert again(mock, 1, **its).status_code == 200
+    assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 2]
+    assert ask(mock, f"{PATH}forget/1", "POST", json={}, headers=its).status_code == 200
+    assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 1]
+    mock.control.close_account(other.name)
+    assert ask(mock, f"{PATH}calls/2", headers=its).status_code == 404
 
 
 # Pictures and cards
@@ -530,9 +739,11 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
         match(showing, probe=b"<svg onload=alert(1)>")
         pictures = [one["digest"] for call in rows(showing, 2) for one in call["pictures"]]
         shown = ask(showing, f"{PATH}pictures/{pictures[0]}")
-        assert (shown.headers["Content-Type"], shown.content) == ("image/png", P1)
-        # What is no picture is not handed to a browser.
-        assert ask(showing, f"{PATH}pictures/{pictures[2]}").status_code == 404
+        assert shown.content == P1
+        # What may be no picture is nothing that a browser runs.
+        hostile = ask(showing, f"{PATH}pictures/{pictures[2]}").headers
+        assert hostile["Content-Type"] == "application/octet-stream"
+        assert hostile["X-Content-Type-Options"] == "nosniff"
         showing.control.reset()
         match(showing)
         assert ask(showing, f"{PATH}pictures/{pictures[0]}").content == P1
@@ -540,7 +751,7 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
 
 def test_shown_pictures_are_bounded(monkeypatch):
     """The oldest go first."""
-    monkeypatch.setattr(console_package, "_PICTURE_BYTES", len(P2) + 10)
+    monkeypatch.setattr(calls, "_PICTURE_BYTES", len(P2) + 10)
     with MockServer(show_pictures=True) as mock:
         match(mock, P1, P2)
         old, new = (one["digest"] for one in rows(mock, 1)[0]["pictures"])

@@ -303,7 +303,6 @@ class Azure(Routed):
 
 _ASK = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
 _KEY = {KEY_HEADER: "{key}"}
-_EMPTY = dict.fromkeys(_IDS, "")
 
 VENDOR = Vendor(
     name="azure",
@@ -322,6 +321,13 @@ VENDOR = Vendor(
     greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),
     examples=(
         Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
-        Example(title="Verify", path=VERIFY, headers=_KEY, fields=_EMPTY, as_json=True),
+        Example(
+            title="Verify",
+            path=VERIFY,
+            headers=_KEY,
+            pictures=_IDS,
+            as_json=True,
+            ids_from=(DETECT, "faceId"),
+        ),
     ),
 )

@@ -1,0 +1,115 @@
+// What the console works out without a document; run by test_pure.py.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const pure = await import(pathToFileURL(process.env.PURE));
+const pretty = (value) => [...pure.tokens(value)].map(([, text]) => text).join("");
+
+test("JSON is written as JSON.stringify does, but for lists of numbers", () => {
+  for (const value of [null, 1.5, "a\"b\\", [], {}, { a: { b: ["x", null, true] }, "c:": [] }, [[{}], "z"]]) {
+    assert.equal(pretty(value), JSON.stringify(value, null, 2));
+  }
+  assert.equal(pretty({ box: [1, -2.5, 3] }), '{\n  "box": [1, -2.5, 3]\n}');
+});
+
+test("JSON takes time with its length alone", () => {
+  const took = (value) => { const began = performance.now(); pretty(value); return performance.now() - began; };
+  took({ warm: "up" });
+  for (const text of [" ".repeat(100_000), "[ ".repeat(50_000), "\\\"".repeat(50_000)]) assert.ok(took({ text, list: [text] }) < 500);
+  assert.ok(took(Array.from({ length: 100_000 }, (_, at) => at)) < 500);
+});
+
+test("the kinds of tokens colour names, texts and numbers", () => {
+  const kinds = [...pure.tokens({ name: "text", number: 7, none: null })].filter(([kind]) => kind);
+  assert.deepEqual(kinds, [["name", '"name"'], ["text", '"text"'], ["name", '"number"'], ["number", "7"], ["name", '"none"'], ["number", "null"]]);
+});
+
+test("text is short, and steers nothing", () => {
+  assert.equal(pure.clean("a\u001b[31m\u202eb\n"), "a\ufffd[31m\ufffdb\n");
+  assert.match(pure.clean("x".repeat(1_000), 10), /^x{10}… \(1[,.\s]?000 characters\)$/);
+});
+
+test("seconds are one number or two", () => {
+  assert.equal(pure.seconds(""), 0);
+  assert.equal(pure.seconds(" 0.5 "), 0.5);
+  for (const words of ["0.1 to 2", "0.1-2", "0.1 – 2"]) assert.deepEqual(pure.seconds(words), [0.1, 2]);
+  for (const wrong of ["soon", "1 to", "1 to 2 to 3", "-1"]) assert.throws(() => pure.seconds(wrong));
+  for (const span of [[0.1, 2], [0.3, 0.3]]) {
+    const read = pure.seconds(pure.secondsWords(span));
+    assert.deepEqual(Array.isArray(read) ? read : [read, read], span);
+  }
+  assert.equal(pure.secondsWords(undefined), "");
+});
+
+test("what went wrong has a word", () => {
+  assert.equal(pure.trouble({ status: 200, note: null }), "");
+  assert.equal(pure.trouble({ status: 404, note: null }), "refused");
+  assert.equal(pure.trouble({ status: 502, note: null }), "failed");
+  assert.equal(pure.trouble({ status: null, note: null }), "no answer");
+  assert.equal(pure.trouble({ status: 200, note: "fault: mid_body truncate" }), "fault");
+});
+
+test("a call has the kind of its verdict, or of its trouble", () => {
+  assert.equal(pure.kind({ status: 200, note: null, verdict: "Approved" }), "good");
+  assert.equal(pure.kind({ status: 200, note: null, verdict: false }), "bad");
+  assert.equal(pure.kind({ status: 200, note: null, verdict: "In Review" }), "wait");
+  assert.equal(pure.kind({ status: 403, note: null, verdict: null }), "fail");
+});
+
+test("a connection ends as its fault says", () => {
+  assert.equal(pure.ending("fault: after_upload reset"), "was reset");
+  assert.equal(pure.ending("fault: mid_body truncate"), "ended too early");
+  assert.equal(pure.ending("fault: mid_headers garbage"), "brought what is no HTTP");
+  assert.equal(pure.ending(undefined), "broke");
+});
+
+const call = { place: 3, method: "POST", path: "/v3/x/", status: 200, vendor: "didit", key: "live", verdict: "Approved", note: null, text: "vendor_data=a", pictures: [{ card: { person: "p7" } }] };
+
+test("a call is found by its words, its kind and its vendor", () => {
+  const shown = { ...call, kind: "good", words: pure.searchable(call) };
+  const all = { wanted: "all", vendor: "", words: [] };
+  for (const words of [["p7"], ["vendor_data=a", "live"], ["200", "/v3/"]]) assert.ok(pure.fits(shown, { ...all, words }));
+  for (const wish of [{ words: ["p8"] }, { wanted: "bad" }, { vendor: "azure" }]) assert.ok(!pure.fits(shown, { ...all, ...wish }));
+  assert.ok(pure.fits(shown, { ...all, wanted: "good", vendor: "didit" }));
+});
+
+test("the call that was made is the next of its method and path, or the connection that was refused", () => {
+  const calls = [call, { ...call, place: 4, path: "/other" }, { ...call, place: 5 }, { ...call, place: 6 }];
+  assert.equal(pure.following(calls, 3, "POST", "/v3/x/").place, 5);
+  assert.equal(pure.following(calls, 6, "POST", "/v3/x/"), undefined);
+  assert.equal(pure.following([...calls, { place: 7, method: "", path: "" }], 6, "POST", "/v3/x/").place, 7);
+});
+
+test("a card is what is special about it", () => {
+  const card = { person: "p1", faces: 1, turned: 0, attack: false, review: false, score: null, liveness: 97 };
+  assert.equal(pure.cardWords(card), "person p1, liveness 97");
+  assert.equal(pure.cardWords({ ...card, faces: 2, attack: true, score: 30 }), "person p1, faces 2, score 30, liveness 97, attack");
+  assert.equal(pure.cardWords(null), null);
+});
+
+test("a delivery waits for a clock", () => {
+  const one = { state: "pending", due: "2026-11-22T10:00:00+00:00" }, time = (iso) => iso.slice(11, 16);
+  assert.equal(pure.waits(one, { now: "2026-11-22T10:00:00.5+00:00", stands: true }, time), "due now");
+  assert.equal(pure.waits(one, { now: "2026-11-22T09:00:00+00:00", stands: false }, time), "due 10:00");
+  assert.match(pure.waits(one, { now: "2026-11-22T09:00:00+00:00", stands: true }, time), /^paused .* 10:00$/);
+  assert.equal(pure.waits({ state: "delivered", due: null }, { now: one.due, stands: true }, time), "");
+});
+
+test("words are what they are for people", () => {
+  assert.equal(pure.verb("Approved"), "Approve");
+  assert.equal(pure.verb("Declined"), "Decline");
+  assert.equal(pure.verb("In Review"), "Set to In Review");
+  assert.equal(pure.dollars("0.0500"), "$0.05");
+  assert.equal(pure.dollars("0.0525"), "$0.0525");
+  assert.equal(pure.dollars(null), "");
+});
+
+test("templates keep what is not known", () => {
+  assert.equal(pure.placed("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
+});
+
+test("an event is its fields", () => {
+  assert.deepEqual(pure.parsed("event: calls\nid: ab:3\ndata: [1, 2]"), { event: "calls", id: "ab:3", data: "[1, 2]" });
+});
