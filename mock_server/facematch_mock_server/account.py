@@ -401,7 +401,10 @@ class Accounts:
         self.seed, self.journal_size = seed, journal_size
         self.control, self.control_token = control, control_token
         self.has_workers = has_workers
-        self.digest: Callable[[bytes], str] | None = Digests().of if digests else None
+        remembered = Digests()
+        self.digest: Callable[[bytes], str] | None = remembered.of if digests else None
+        #: What was digested, while it is remembered.
+        self.picture = remembered.find
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
         self.first_latency = {name: _span(seconds) for name, seconds in (latency or {}).items()}
         self.address: str | None = None

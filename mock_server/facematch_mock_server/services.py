@@ -59,6 +59,11 @@ class Digests:
                 self._forget(next(iter(self._known)))
         return digest
 
+    def find(self, digest: str) -> bytes | None:
+        """The content of that digest, if it is remembered."""
+        with self._lock:
+            return next((one for one, known in self._known.values() if known == digest), None)
+
     @property
     def remembered_bytes(self) -> int:
         """How many bytes of contents are held, at most `max_bytes`."""

@@ -23,7 +23,7 @@ from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import MOCK_HEADER, Request, Response
 from facematch_mock_server.vendors import vendor_named
 
-from .calls import Feed, Memory, Pictures, detail, rows
+from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, detail, rows
 
 if TYPE_CHECKING:
     from facematch_mock_server.control import Control
@@ -72,13 +72,14 @@ class Console:
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
         self._guard = ControlApi(accounts)
-        self._memory, self._lock = Memory(), threading.Lock()
+        # Of all accounts together.
+        self._sent = Newest(SENT_BYTES, "body")
+        self._answered = Newest(ANSWER_BYTES, "headers", "response")
+        self._lock = threading.Lock()
         self._feeds: dict[str, Feed] = {}
-        self._pictures = Pictures() if show_pictures else None
+        self._shows_pictures = show_pictures
         self._handling = threading.local()
         accounts.heard = self._noted
-        if self._pictures is not None and accounts.digest is not None:
-            accounts.digest = self._pictures.remembering(accounts.digest)
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
@@ -119,7 +120,7 @@ class Console:
             if account not in self._feeds:
                 for gone in {*self._feeds} - {one.name for one in self._accounts.all}:
                     self._feeds.pop(gone).clear()
-                self._feeds[account] = Feed(self._memory)
+                self._feeds[account] = Feed(self._sent, self._answered)
             return self._feeds[account]
 
     def _asked(self, request: Request) -> tuple[Account, Feed]:
@@ -168,7 +169,7 @@ class Console:
         return _sealed(refusal)
 
     def _get_about(self, request: Request, _: str) -> Response:
-        told = {"version": __version__, "show_pictures": self._pictures is not None}
+        told = {"version": __version__, "show_pictures": self._shows_pictures}
         told["faults"] = {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()}
         worlds = self._asked(request)[0].worlds
         return _json({**told, "vendors": [_vendor(world) for world in worlds]})
@@ -228,7 +229,7 @@ class Console:
         )
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
-        content = None if self._pictures is None else self._pictures.find(digest)
+        content = self._accounts.picture(digest) if self._shows_pictures else None
         if content is None:
             raise LookupError("this picture is not shown")
         # The page shows it as a picture, and a browser that is led here saves it.

@@ -11,7 +11,7 @@ import shlex
 import threading
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -23,9 +23,8 @@ from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import KEPT, Entry, SentFile, presentable
 from facematch_mock_server.messages import Headers, Request, Response
 
-#: So many bytes of requests, of answers, and of pictures that are shown, are kept in memory; the
-#: oldest go first.
-_SENT_BYTES, _ANSWER_BYTES, _PICTURE_BYTES = 16 << 20, 16 << 20, 64 << 20
+#: So many bytes of requests, and of answers, are kept in memory; the oldest go first.
+SENT_BYTES = ANSWER_BYTES = 16 * 1024 * 1024
 #: Of a longer body the page has only the length.
 _LONGEST = 64 * 1024
 #: What the headers of a call take beside its bodies, roughly.
@@ -81,19 +80,11 @@ class Newest:
                     setattr(old, part, None)
 
 
-class Memory:
-    """The bytes of the newest calls of all accounts."""
-
-    def __init__(self) -> None:
-        self.sent = Newest(_SENT_BYTES, "body")
-        self.answered = Newest(_ANSWER_BYTES, "headers", "response")
-
-
 class Feed:
     """The calls of an account since its journal was last emptied. Safe across threads."""
 
-    def __init__(self, memory: Memory) -> None:
-        self._memory = memory
+    def __init__(self, sent: Newest, answered: Newest) -> None:
+        self._sent, self._answered = sent, answered
         self._lock = threading.Lock()
         self._places = itertools.count(1)
         self._calls: deque[Call] = deque(maxlen=KEPT)
@@ -119,8 +110,8 @@ class Feed:
             if request is not None:
                 call.target, call.headers, call.body = request.target, request.headers, request.body
                 call.response = response
-                self._memory.sent.keep(call, len(request.body))
-                self._memory.answered.keep(call, _HEADS + len(response.body if response else b""))
+                self._sent.keep(call, len(request.body))
+                self._answered.keep(call, _HEADS + len(response.body if response else b""))
             self._calls.append(call)
 
     def remove(self, number: int) -> Call:
@@ -144,30 +135,6 @@ class Feed:
         if found is None:
             raise LookupError("there is no such call any more")
         return found
-
-
-class Pictures:
-    """Pictures that may be shown, by SHA-256: in memory alone. Safe across threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[str, bytes] = {}
-
-    def remembering(self, digest: Callable[[bytes], str]) -> Callable[[bytes], str]:
-        """What digests as `digest`, and keeps what it is given, the newest."""
-
-        def of(content: bytes) -> str:
-            name = digest(content)
-            with self._lock:
-                self._kept[name] = content
-                while sum(map(len, self._kept.values())) > _PICTURE_BYTES:
-                    del self._kept[next(iter(self._kept))]
-            return name
-
-        return of
-
-    def find(self, digest: str) -> bytes | None:
-        return self._kept.get(digest)
 
 
 # What the page shows

@@ -177,7 +177,6 @@ const live = (on) => put($("#live"), h("span", { class: on && "on" }, on ? "live
 
 // Pictures ----------------------------------------------------------------------------------------
 const cardsSeen = new Map(), shownPictures = new Map();  // what test cards say, and pictures, by digest
-
 // A picture that was sent: a drawing of what a card says, or of the digest; any other itself where it may be shown.
 function thumb({ digest, field: name, card = cardsSeen.get(digest) }, big = "") {
   const label = card ? `${name}: test card of ${card.person}` : `${name}: picture ${digest?.slice(0, 8) ?? "without a digest"}`;
@@ -230,7 +229,6 @@ const calls = [], drawn = new Map();
 let shown = [], wanted = "all", only = "", active = null, opened = null, made = 0;  // `only` this vendor's calls; `made` before this page looked
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
 const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or broken" };
-
 function received(rows) {
   for (const call of rows) {
     for (const picture of call.pictures) if (picture.card) cardsSeen.set(picture.digest, picture.card);
@@ -701,7 +699,6 @@ function panels({ limits, reviews }) {
 
 // Sessions ----------------------------------------------------------------------------------------
 const SESSION = ["Number", "Pictures", "Status", "Decide", "Score", "Service", "Vendor data", "Kept", "Reviews"];
-
 async function sessions() {
   if (lacks("sessions", "keeps no sessions", "#queue", "#kept")) return;
   const state = await ask(`${OWN}state/${vendor.name}/sessions`);
@@ -735,7 +732,6 @@ const TRICKS = [
   ["Sign the next wrongly", "sign-wrong", { times: 1 }, "The next one is signed with another secret."],
   ["Lose the next", "drop", { times: 1 }, "The next one is lost."],
 ];
-
 async function webhooks() {
   if (lacks("webhooks", "sends no webhooks", "#destinations", "#tricks", "#listen", "#deliveries")) return;
   const state = await ask(`${OWN}state/${vendor.name}/webhooks`), { destinations, due, newest } = state;
@@ -818,7 +814,6 @@ async function edition() {
 const VIEWS = { calls: draw, try: trial, cards, control, sessions, webhooks, edition };
 const LIVE = ["control", "sessions", "webhooks"];
 let view = "calls";
-
 function show(focus = true) {
   view = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "calls";
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== view;

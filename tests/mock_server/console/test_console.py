@@ -19,7 +19,6 @@ from kit.mock_rekognition import boto
 
 import facematch_mock_server.console as console_package
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet, read_card
-from facematch_mock_server.console import calls
 from facematch_mock_server.messages import Request, Response
 
 SHEET = card_sheet()
@@ -685,8 +684,8 @@ def test_an_answer_of_the_tests_own_breaks_nothing(mock):
 
 def test_only_the_newest_bytes_are_kept(monkeypatch):
     """Of requests and answers, each in so many bytes; the calls themselves stay."""
-    monkeypatch.setattr(calls, "_ANSWER_BYTES", 15_000)
-    monkeypatch.setattr(calls, "_SENT_BYTES", 3 * len(P1))
+    monkeypatch.setattr(console_package, "ANSWER_BYTES", 15_000)
+    monkeypatch.setattr(console_package, "SENT_BYTES", 3 * len(P1))
     with MockServer() as mock:
         for _ in range(4):
             match(mock)
@@ -747,16 +746,6 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
         showing.control.reset()
         match(showing)
         assert ask(showing, f"{PATH}pictures/{pictures[0]}").content == P1
-
-
-def test_shown_pictures_are_bounded(monkeypatch):
-    """The oldest go first."""
-    monkeypatch.setattr(calls, "_PICTURE_BYTES", len(P2) + 10)
-    with MockServer(show_pictures=True) as mock:
-        match(mock, P1, P2)
-        old, new = (one["digest"] for one in rows(mock, 1)[0]["pictures"])
-        assert ask(mock, f"{PATH}pictures/{old}").status_code == 404
-        assert ask(mock, f"{PATH}pictures/{new}").content == P2
 
 
 def test_cards_can_be_taken_and_made(mock):
