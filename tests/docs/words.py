@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).with_name("words.toml")
 #: Where readers are; the tests speak to those who maintain them.
-READ = ("*.md", "*.py", "*.html", "*.js", "facematch_core/cli/*.txt")
+READ = ("*.md", "*.py", "*.html", "*.js", "*.mjs", "facematch_core/cli/*.txt")
 SKIPPED = ("CHANGELOG.md", "docs/evidence/*", "tests/*", "docs/examples/*/tests/*", "benchmarks/*")
 #: Between two words a line may break, in a comment or a quotation, too.
 BLANK = r"[ \n#>*]+"
@@ -33,7 +33,7 @@ def prose(path, text):
                     # Before Python 3.12 a name in braces is part of the text.
                     piece = re.sub(r"\{[^{}]*\}", lambda name: "_" * len(name[0]), piece)
                 yield token.start[0], piece
-    elif path.endswith(".js"):
+    elif path.endswith((".js", ".mjs")):
         for number, line in enumerate(text.splitlines(), 1):
             for piece in re.findall(r'"[^"]*"|//.*', line):
                 yield number, piece

@@ -381,14 +381,14 @@ async function remove(call) {
   choose();
 }
 
-// The call that was just made, as soon as the mock tells of it.
+// The call that was just made, as soon as the mock has it in its list.
 async function arrived(before, method, path) {
   for (let tries = 0; tries < 60; tries += 1) {
     const call = following(calls, before, method, path);
     if (call) return call;
     await pause(50);
   }
-  throw new Error("The mock does not tell of that call.");
+  throw new Error("The mock has no such call in its list.");
 }
 
 async function goTo(call) {
@@ -844,20 +844,20 @@ async function lookAgain() {
 
 async function choseAccount(name) {
   $("#account").value = account = name;
+  accounts = [];
   forget(0);
   listen.stop?.abort();
   await lookAgain();
   show(false);
 }
 
-// Which accounts there are; the page goes back to the first when its own is closed.
+// Which accounts there are. For one that is closed this is refused, and the page goes back to the first.
 async function lookForAccounts() {
   const now = (await ask("accounts")).accounts.map((one) => one.name);
   if (now.join() === accounts.join()) return;
   accounts = now;
   put($("#account"), now.map((one) => h("option", { value: one, selected: one === account }, one)));
   $("#accounts").hidden = now.length < 2;
-  if (account && !now.includes(account)) await choseAccount(now[0]);
 }
 
 async function start() {
@@ -885,7 +885,7 @@ async function start() {
   $(".skip").addEventListener("click", (event) => { event.preventDefault(); $("#main").focus(); });
   // What goes on beside calls: a delivery that is tried again, a client that moves the clock.
   setInterval(refreshSoon, 2000);
-  if (hasAccounts) setInterval(() => { if (!hushed && !document.hidden) lookForAccounts().catch(() => { account = ""; }); }, 3000);
+  if (hasAccounts) setInterval(() => { if (!hushed && !document.hidden) lookForAccounts().catch((error) => error.status === 404 && attempt(() => choseAccount(""))); }, 3000);
   show(false);
   listen();
 }
