@@ -326,10 +326,15 @@ def test_a_fault_of_ones_own_json(browser, mock):
         )
     assert browser.value(body)
     type_in(browser, "#panels [name=body]", '{"face_match": 7}')
-    type_in(browser, "#panels [name=status]", "200")
+    type_in(browser, "#panels [name=status]", "503")
+    type_in(browser, "#panels [name=retry]", "1")
+    type_in(browser, "#panels [name=person]", "p2")
     click(browser, "Set the fault")
     until(mock.control.faults, "the fault")
-    assert match(mock).json() == {"face_match": 7}
+    assert match(mock).status_code == 200
+    struck = match(mock, P2)
+    assert (struck.status_code, struck.headers["Retry-After"]) == (503, "1")
+    assert struck.json() == {"face_match": 7}
     quiet(browser, mock)
 
 
@@ -364,6 +369,22 @@ def test_a_broken_connection_is_seen(browser, mock, fault, words, charges):
     ]
     assert len(mock.control.charges()) - before == charges
     assert ("charged all the same: $0.05" in said) is bool(charges)
+
+
+def test_a_card_that_fails_is_made(browser, mock):
+    """By a form, and used at once."""
+    show(browser, mock, "cards")
+    type_in(browser, "#compose [name=status]", "503")
+    type_in(browser, "#compose [name=retry_after]", "2")
+    click(browser, "Make the card")
+    wait(browser, "document.querySelector('#compose .preview')")
+    click(browser, "Use as 1", within="#compose")
+    choose_p1 = "document.querySelector('.palette [title^=\\'p1:\\']').click()"
+    wait(browser, "document.querySelectorAll('.slot img').length == 1")
+    browser.value(choose_p1)
+    wait(browser, "document.querySelectorAll('.slot img').length == 2")
+    click(browser, "Send")
+    wait(browser, "document.querySelector('#answer .pill')?.textContent == '503'")
 
 
 def test_what_was_typed_stays(browser, mock):

@@ -573,7 +573,8 @@ async function cards() {
     field("person", "person", "text", { value: "p1", required: true, maxlength: 12, pattern: "[A-Za-z0-9_\\-]+" }),
     field("faces", "faces", ["1", "0", "2", "3", "4"]), percent("score"), percent("liveness", 97), percent("quality", 85),
     percent("luminance", 55), field("age", "age", "number", { min: 0, max: 120 }), field("gender", "gender", ["", "female", "male"]),
-    field("turned", "turned by", ["0", "90", "180", "270"]), field("attack", "an attack", "check"), field("review", "a person is to look", "check"),
+    field("status", "answered with status", "number", { min: 400, max: 599 }), field("retry_after", "Retry-After: seconds", "number", { min: 0 }), field("delay", "answered late: seconds", "number", { min: 0, max: 3600 }),
+    field("lost", "the connection breaks", ["", "before_charge", "after_charge"]), field("turned", "turned by", ["0", "90", "180", "270"]), field("attack", "an attack", "check"), field("review", "a person is to look", "check"),
   ];
   const made = h("div", { "aria-live": "polite" });
   $("#compose").append(form(fields, "Make the card", async (facts) => {
@@ -613,7 +614,7 @@ async function control() {
   control.for = asked;
   follow(control.forms.limits, state.limits);
   follow(control.forms.latency, each(operations(), (_, name) => secondsWords(state.latency[name])));
-  const isSet = ([, value]) => value != null && value.length !== 0;
+  const isSet = ([, value]) => value != null && value.length !== 0 && JSON.stringify(value) !== "{}";
   const told = (rule) => Object.entries(rule).filter(isSet).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
   const waiting = (rules, word, clear) => (rules.length
     ? [h("h3", {}, `${rules.length} waiting`), h("ul.waiting", {}, rules.map((rule) => h("li", {}, told(rule)))), button("Clear", clear)]
@@ -659,9 +660,10 @@ function panels({ limits, reviews }) {
   };
   const fault = form([
     stage, kinds, number("status", "status", 599, 200), number("seconds", "seconds", 3600), number("chance", "chance", 1),
-    field("method", "method"), field("path", "path begins"), field("executed", "carried out all the same", "check"), ...times(), body,
-  ], "Set the fault", async ({ body: text, ...given }) => {
-    const sent = { ...counted(given), ...(given.kind === "json" && { body: JSON.parse(text ?? "null") }) };
+    field("method", "method"), field("path", "path begins"), field("call", "call", ["", ...Object.keys(operations())]), field("card", "card, by name"), field("person", "cards of person"),
+    field("retry", "Retry-After"), field("executed", "carried out all the same", "check"), ...times(), body,
+  ], "Set the fault", async ({ body: text, retry, ...given }) => {
+    const sent = { ...counted(given), ...(retry && { headers: { "Retry-After": retry } }), ...(given.kind === "json" && { body: JSON.parse(text ?? "null") }) };
     if (given.stage !== "connect") return done("faults", sent, "The fault is set.");
     await ask("faults", sent);
     hushed = true;

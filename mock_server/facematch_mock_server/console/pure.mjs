@@ -80,7 +80,7 @@ export const following = (calls, place, method, path) => calls.find((one) => one
 export function cardWords(card) {
   if (!card) return null;
   const usual = { faces: 1, turned: 0, attack: false, review: false };
-  const facts = ["person", "faces", "score", "liveness", "attack", "turned", "review"];
+  const facts = ["person", "faces", "score", "liveness", "attack", "turned", "review", "status", "retry_after", "delay", "lost"];
   const told = facts.filter((name) => card[name] != null && card[name] !== usual[name]);
   return told.map((name) => (card[name] === true ? name : `${name} ${card[name]}`)).join(", ");
 }
