@@ -171,7 +171,7 @@ def test_a_call_appears_within_a_second(browser, mock):
         "person p2",
         "vendor_data",
         '"face_match"',
-        "didit.match.declined",
+        "didit.match.",
         "ms",
     ):
         assert word in detail
