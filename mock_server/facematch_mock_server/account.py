@@ -14,8 +14,6 @@ from typing import Any
 
 import attrs
 
-from facematch_core.addresses import is_among
-
 from .claims import MOCK_CLAIMS, Behaviours, Claim
 from .clock import Ids, VirtualClock
 from .faults import Faults
@@ -59,8 +57,8 @@ class VendorKind:
         settings: Numbers that may be set: the claim's key, and what kind of number it takes.
         rate_limits: The claim that holds the limit, by scope.
         operations: What can be late, by name: ``match``, say.
-        hosts: Its own, in lower case: a request that names one of them is for this vendor. ``*``
-            stands for one label.
+        hosts: Its own, in lower case: a request that names one of them is for this vendor. ``*.``
+            at the beginning stands for one label.
         first_keys: The keys that work at once, by text.
         records: Makes what it remembers beyond keys, credit and sessions.
         behaviour: Makes what answers for it in a world.
@@ -88,7 +86,8 @@ class VendorKind:
 
     def has_host(self, host: str | None) -> bool:
         """Whether a Host header, or the host of an address, is one of the vendor's own."""
-        return is_among((host or "").partition(":")[0].lower(), self.hosts)
+        name = (host or "").partition(":")[0].lower()
+        return name in self.hosts or f"*.{name.partition('.')[2]}" in self.hosts
 
     def choose(
         self, edition: str, switches: Mapping[str, Any]

@@ -47,7 +47,8 @@ class App:
     def __init__(self, accounts: Accounts, default: str = MAIN) -> None:
         self.accounts = accounts
         self._default = default
-        self._first = next(iter(accounts.kinds))
+        # Their paths are the same in every account.
+        self._vendors: tuple[Routed, ...] = tuple(one.behaviour for one in self.account.worlds)
         self._control = ControlApi(accounts, default)
         self.console: Console | None = None
 
@@ -59,7 +60,7 @@ class App:
     @property
     def world(self) -> World:
         """The first vendor's in the default account."""
-        return self.account.world(self._first)
+        return self.account.world(self._vendors[0].world.vendor)
 
     def account_of(self, head: Head) -> Account:
         """Whose request it is."""
@@ -74,10 +75,10 @@ class App:
 
     def at_head(self, head: Head) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""
-        if not self.state.faults:
-            return None
         vendor = None if self._control.owns(head) else self._of(head)
-        return None if vendor is None else vendor.fault_at_head(head)
+        if vendor is None or not vendor.world.account.faults:
+            return None
+        return vendor.fault_at_head(head)
 
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request.
@@ -142,12 +143,11 @@ class App:
 
     def _vendor_of(self, head: Head) -> Routed | None:
         """By the host, if that is a vendor's own, else by the path."""
-        vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
-        if len(vendors) > 1:
-            for vendor in vendors:
+        if len(self._vendors) > 1:
+            for vendor in self._vendors:
                 if vendor.world.kind.has_host(head.header("host")):
                     return vendor
-        for vendor in vendors:
+        for vendor in self._vendors:
             if vendor.owns(head):
                 return vendor
         return None
@@ -155,10 +155,10 @@ class App:
     def _elsewhere(self, request: Request) -> Response:
         from difflib import get_close_matches  # not above: few requests need a hint
 
-        known = [path for one in self.account.worlds for path in one.behaviour.known_paths()]
+        known = [path for vendor in self._vendors for path in vendor.known_paths()]
         known += self._control.known_paths()
         close = get_close_matches(request.path, known, n=1, cutoff=0.4)
-        first = self.world.behaviour
+        first = self._vendors[0]
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
         claims = self.world.claims.citations()
         response = claims.answer("elsewhere", path=short(request.path, 200), hint=hint)
