@@ -88,7 +88,7 @@ class AzureBackend(ApiKeyBackend):
 
     The service gives a confidence, and its own verdict at 0.5, which is in `raw` and
     `vendor_status`. The threshold decides, 50 unless a caller sets another; a verdict that
-    contradicts the confidence it stands beside is `Decision.REVIEW`.
+    contradicts the confidence beside it is `Decision.REVIEW`.
 
     Microsoft stores no picture. It stores a template of each face that it finds, for
     `LIFE_S` seconds: the least that can be asked for.

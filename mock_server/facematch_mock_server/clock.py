@@ -13,7 +13,7 @@ from typing import Any
 #: Where it ends: what is due later than now, a token's end say, must still be a date.
 LATEST = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
-#: What is drawn of a UUID, and what tells that it was (RFC 9562, 5.4).
+#: What is drawn of a UUID, and what marks it as one (RFC 9562, 5.4).
 _FREE_BITS = (1 << 128) - 1 - (0xF << 76) - (0b11 << 62)
 _VERSION_4 = (4 << 76) + (0b10 << 62)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from .account import Account, Accounts, Chosen, World
+from .account import MAIN, Account, Accounts, Chosen, World
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, nearest
 from .journal import Entry
@@ -228,6 +228,11 @@ class Control:
 
     def _check_aim(self, fault: Fault) -> None:
         """Refuse what would wait for ever."""
+        if fault.stage is Stage.CONNECT and self._name != MAIN:
+            raise ValueError(
+                "a fault at connect strikes before anybody has shown a key, so only the first "
+                "account can have one: use the stage mid_upload"
+            )
         vendors = [one.behaviour for one in self.account.worlds]
         calls = {name for one in vendors for name in one.world.kind.operations}
         if fault.call is not None and fault.call not in calls:

@@ -96,6 +96,17 @@ def test_what_is_set_in_one_is_set_there_alone(server):
     assert ask(server, one.live_key) == 200
 
 
+def test_a_connection_is_nobodys_yet(server):
+    """So a fault that strikes it can be set in the first account alone."""
+    fault = Fault(stage="connect", kind="reset")
+    with pytest.raises(ValueError, match="mid_upload"):
+        server.new_account().control.add_fault(fault)
+    server.control.add_fault(fault)
+    with pytest.raises(requests.ConnectionError):
+        ask(server, server.live_key)
+    assert server.control.faults() == ()
+
+
 def test_by_the_control_api(server):
     """An account is opened with its keys, and steered by its name or by one of them."""
     base = server.control_url

@@ -138,7 +138,7 @@ def _read_multipart(separator: bytes, body: bytes, digest: Digest | None) -> For
             if name and text_bytes <= MAX_TEXT_BYTES:
                 text = body[content].decode(errors="replace")
                 form.fields.setdefault(name, []).append(text)
-        # What stands before the first boundary and after the last one counts there, too.
+        # What is before the first boundary and after the last one counts there, too.
         if texts > MAX_FIELDS + 2 or text_bytes > MAX_TEXT_BYTES or uploads > MAX_FILES:
             raise TooManyParts("Too many fields or files.")
     return form

@@ -108,7 +108,7 @@ class Route:
             vendor's has the path, and ``{word}`` is any one segment.
         answers: Who answers which method.
         checks: Asked in this order before that, by name; each may refuse the call, and then a
-            claim of that name, if there is one, says why it stands there.
+            claim of that name, if there is one, says why it is there.
         operation: What it is called where latency is set; None for what is never late.
         credentials: The headers that say who asks, all of them needed; in ``authorization`` it is a
             bearer token.

@@ -18,7 +18,7 @@ PRIVACY = _document("Microsoft Learn, Data and privacy for Face, 2026-03-31")
 
 
 def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> Reply:
-    # The specification's FaceErrorResponse, whose code stands in a header, too.
+    # The specification's FaceErrorResponse, whose code is in a header, too.
     body = {"error": {"code": code, "message": message}}
     return Reply(status, body, (("x-ms-error-code", code), *headers))
 
@@ -32,7 +32,7 @@ CLAIMS = table(
         "A key that is missing or wrong is refused with 401."),
     row("token.wrong", Reply(401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), SEEN,
         "A bearer token that is wrong is refused with 401, in a form without an error object."),
-    fact("token.ours", OURS, "The mock knows no Entra: whoever sends one of its keys as the bearer token is let in."),
+    fact("token.ours", OURS, "The mock knows no Entra: whoever sends one of its keys as the bearer token is accepted."),
     row("rate.exceeded", _error(429, "429", "Rate limit is exceeded.", ("Retry-After", "1")), CODES,
         "A transaction above the rate limit is refused with 429."),
     row("rate.limit", None, OURS, "Microsoft limits the transactions of a second; here there is no limit until a test sets one: the clock of a test stands still."),

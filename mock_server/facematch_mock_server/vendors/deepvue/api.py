@@ -404,7 +404,7 @@ def _answered(call: DeepvueCall, data: dict[str, Any]) -> Response:
 
 
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
-    """The body of an answer: a liveness check tells no time, and version 2 has no such key."""
+    """The body of an answer: a liveness check has no time, and version 2 has no such key."""
     paid, claims = call.paid, call.claims
     claims.cite("answer.words")
     is_timed = paid.name == "match"

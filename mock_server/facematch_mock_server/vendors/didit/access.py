@@ -128,7 +128,7 @@ def window_of(scope: str) -> str:
 
 
 def throttled(call: Call, scope: str, place: Window) -> None:
-    """Refuse the call with the 429 of a scope; no other answer tells of limits (its rate page)."""
+    """Refuse the call with the 429 of a scope; no other answer speaks of limits (its rate page)."""
     door = None if call.route is None else call.route.more
     if isinstance(door, Door) and door.scope not in (None, scope):
         # It has a limit of its own, which is not set.

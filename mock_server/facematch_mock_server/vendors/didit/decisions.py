@@ -26,7 +26,7 @@ MEDIA = "/__media__/"
 
 @attrs.frozen
 class Feature:
-    """A service as a decision tells it: feature, block, and node, the text of which is ours."""
+    """A service as a decision has it: feature, block, and node, the text of which is ours."""
 
     name: str
     block: str

@@ -320,7 +320,7 @@ def _passes(call: DiditCall, name: str, seen: float, shown: float) -> bool:
 
 
 def _picture_of(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool = False) -> Block:
-    """The faces of one picture and its angle, which is told if the call asked to turn it."""
+    """The faces of one picture and its angle, which is there if the call asked to turn it."""
     if not seen.faces:
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     if len(seen.faces) > 1:

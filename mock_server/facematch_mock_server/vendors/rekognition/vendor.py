@@ -59,7 +59,7 @@ _LANDMARKS = {
     "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
     "mouthLeft": (0.35, 0.8), "mouthRight": (0.65, 0.8),
 }  # fmt: skip
-#: What DetectFaces tells only if it is asked to.
+#: What DetectFaces says only if it is asked to.
 _ATTRIBUTES = (
     *("AGE_RANGE", "BEARD", "EMOTIONS", "EYE_DIRECTION", "EYEGLASSES", "EYES_OPEN"),
     *("FACE_OCCLUDED", "GENDER", "MOUTH_OPEN", "MUSTACHE", "SMILE", "SUNGLASSES"),
