@@ -15,7 +15,7 @@ from _mock_client import Pair, form
 
 from facematch_core import Image
 from facematch_mock_server import MockServer, make_card, read_card
-from facematch_mock_server.account import ServerState, World
+from facematch_mock_server.account import Accounts, World
 from facematch_mock_server.app import App
 from facematch_mock_server.http import in_responses
 from facematch_mock_server.http.forms import read_form
@@ -43,9 +43,7 @@ class SameForAll:
 
 def app_of(recognizer: Any = None, *, digests: bool = True) -> App:
     """What answers as Didit, without a server."""
-    state = ServerState(recognizer, digests=digests)
-    World(state, vendor_named("didit"))
-    return App(state)
+    return App(Accounts([vendor_named("didit")], recognizer, digests=digests))
 
 
 def lasting(world: World) -> None:
