@@ -309,6 +309,8 @@ class Account:
             self.latency.set(operation, *span)
         self.journal = Journal(accounts.journal_size)
         self.journal.watch = self._heard
+        #: By vendor and text: those that lead here.
+        self.claimed: set[tuple[str, str]] = set()
         self._lock = threading.RLock()
         self._worlds: dict[str, World] = {}
 
@@ -474,7 +476,7 @@ class Accounts:
         """
         clock = VirtualClock(running=self.main.clock.running) if parent is None else parent.clock
         with self._lock:
-            name = name or f"a-{secrets.token_hex(4)}"
+            name = name or f"a-{secrets.token_hex(8)}"
             if not _NAME.fullmatch(name):
                 raise ValueError(
                     "an account's name is up to 100 letters, digits, dots, dashes and underscores"
@@ -514,7 +516,6 @@ class Accounts:
         """Give an account a new world; with a vendor, that one behaves as chosen from now on."""
         with self._lock:
             old = self.named(name)
-            self._forget(old)
             others = {} if vendor is None or chosen is None else {vendor: chosen}
             fresh = Account(
                 self,
@@ -524,16 +525,18 @@ class Accounts:
                 chosen={**old.chosen, **others},
                 parent=old.parent,
             )
+            # Calls go on beside this: its first keys are never nobody's.
             self._all[old.name] = fresh
             self._claim_first(fresh)
+            self._forget(old, kept=fresh.claimed)
         if self.heard is not None:
             self.heard(fresh.name, None)
         return fresh
 
-    def _forget(self, account: Account) -> None:
+    def _forget(self, account: Account, kept: Collection[tuple[str, str]] = frozenset()) -> None:
         account.close()
-        for key in [key for key, name in self._keys.items() if name == account.name]:
-            del self._keys[key]
+        for key in account.claimed.difference(kept):
+            self._keys.pop(key, None)
         for one in [one for one in self._all.values() if one.parent == account.name]:
             self._forget(one)
             del self._all[one.name]
@@ -550,12 +553,12 @@ class Accounts:
         """
         first = self.kinds[vendor].first_keys
         known = {*first, *(one.client for one in first.values())}
+        texts = {(vendor, one) for one in (text, key.client) if one and one not in known}
         with self._lock:
-            for one in (text, key.client):
-                if one is None or one in known:
-                    continue
-                if self._keys.setdefault((vendor, one), account.name) != account.name:
-                    raise ValueError("another account has this key")
+            if any(self._keys.get(one, account.name) != account.name for one in texts):
+                raise ValueError("another account has this key")
+            self._keys.update(dict.fromkeys(texts, account.name))
+            account.claimed |= texts
 
 
 def _new_keys(kind: VendorKind) -> dict[str, Key]:

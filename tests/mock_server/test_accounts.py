@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
-from facematch_mock_server.account import ACCOUNT_HEADER, MAX_ACCOUNTS, Accounts
+from facematch_mock_server.account import ACCOUNT_HEADER, MAX_ACCOUNTS, Account, Accounts
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 P1 = make_card("p1")
@@ -154,6 +154,31 @@ def test_a_key_is_one_accounts(server):
     other.control.add_key(key=key)
     assert ask(server, key) == 200
     assert len(other.control.charges()) == 1
+
+
+def test_a_key_that_was_refused_is_still_free(server):
+    """Neither half of a pair stays with whom it was refused."""
+    one, other = (server.new_account().of("deepvue") for _ in range(2))
+    with pytest.raises(ValueError, match="another account"):
+        one.control.add_key(key="half-of-a-pair", client=other.client_id)
+    assert other.control.add_key(key="half-of-a-pair", client=other.client_id) == "half-of-a-pair"
+
+
+def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
+    """Else a call beside the reset would be one of the first account, with a wrong key."""
+    one, owners = server.new_account(), []
+
+    class Watched(Account):
+        def __init__(self, *given, **more):
+            super().__init__(*given, **more)
+            owners.append(server.accounts.find(one.live_key))
+
+    monkeypatch.setattr("facematch_mock_server.account.Account", Watched)
+    one.control.add_key(key="of-before")
+    one.control.reset()
+    assert [owner.name for owner in owners] == [one.name]
+    assert ask(server, one.live_key) == 200
+    assert server.accounts.find("of-before") is None
 
 
 def test_the_first_account_stays(server):
