@@ -127,9 +127,9 @@ class App:
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
-        vendor = self._of(head)
-        world = self.world if vendor is None else vendor.world
-        world.log(method=short(head.method), path=short(head.path, 200), note=short(what, 200))
+        self._world_of(head).log(
+            method=short(head.method), path=short(head.path, 200), note=short(what, 200)
+        )
 
     def _of(self, head: Head) -> Routed | None:
         """Who answers it: a vendor, in the account that the request's key says."""
@@ -140,6 +140,11 @@ class App:
         account = began_in or self.accounts.of(vendor.world.kind, head, self._default)
         behaviour: Routed = account.world(vendor.world.vendor).behaviour
         return behaviour
+
+    def _world_of(self, head: Head) -> World:
+        """In whose journal it is noted."""
+        vendor = self._of(head)
+        return self.world if vendor is None else vendor.world
 
     def _vendor_of(self, head: Head) -> Routed | None:
         """By the host, if that is a vendor's own, else by the path."""
@@ -181,7 +186,7 @@ class App:
     ) -> Response:
         if not response.claims:
             response = claims.sealed(response)
-        self.world.log(
+        self._world_of(head).log(
             method=short(head.method),
             path=short(head.path, 200),
             status=response.status,
