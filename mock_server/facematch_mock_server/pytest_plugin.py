@@ -46,7 +46,8 @@ def _all_used(request: pytest.FixtureRequest, served: MockServer) -> Iterator[Mo
     wanted = request.config.getini("facematch_unused")
     if wanted not in ("fail", "allow"):
         pytest.fail(f"facematch_unused must be fail or allow, not {wanted!r:.40}", pytrace=False)
-    unused = served.control.unused()
+    every = [served.account(name).control for name in served.control.accounts()]
+    unused = [one for control in every for one in control.unused()]
     if unused and wanted == "fail":
         listed = "\n".join(f"  {one!r}" for one in unused)
         pytest.fail(

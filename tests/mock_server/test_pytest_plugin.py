@@ -348,6 +348,9 @@ def test_one_of_two_left(didit_mock):
     didit_mock.control.add_faults(Fault(**DOWN), Fault(**DOWN, person="nobody"))
     assert ask(didit_mock) == 503
 
+def test_left_in_an_account(didit_server):
+    didit_server.new_account().control.add_fault(Fault(**DOWN))
+
 def test_used(didit_mock):
     didit_mock.control.add_faults(Fault(**DOWN, times=None), Fault(**DOWN, chance=1e-9))
     assert ask(didit_mock) == 503
@@ -371,13 +374,13 @@ def test_skipped(didit_mock):
 def test_a_test_that_sets_what_no_call_uses_fails(run_suite, tmp_path):
     """At its end, once, and not in addition to another failure."""
     done = run_suite(UNUSED, "-rEf")
-    assert "1 failed, 5 passed, 1 skipped, 3 errors" in done.stdout
-    for name in ("outcome_left", "fault_left", "one_of_two_left"):
+    assert "1 failed, 6 passed, 1 skipped, 4 errors" in done.stdout
+    for name in ("outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"):
         assert f"ERROR test_it.py::test_{name}" in done.stdout
     assert "SetOutcome(kind='match', score=1" in done.stdout
     assert "control.clear_faults()" in done.stdout
     (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = allow\n")
-    assert "1 failed, 5 passed, 1 skipped" in run_suite(UNUSED).stdout
+    assert "1 failed, 6 passed, 1 skipped" in run_suite(UNUSED).stdout
     (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = maybe\n")
     assert "facematch_unused must be fail or allow" in run_suite(UNUSED).stdout
 
