@@ -333,7 +333,8 @@ class Control:
                 client id for a vendor that has none.
         """
         text = secrets.token_urlsafe(24) if key is None else key
-        first = next(iter(self.world.kind.first_keys.values())).client
+        keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
+        first = next(iter(keys.values())).client
         if client is not None and not (first and client.isprintable() and client.strip()):
             raise ValueError(
                 "client must be a string, and the vendor one whose keys have a client id"
