@@ -511,6 +511,9 @@ class Accounts:
                 raise ValueError("the first account stays as long as the server; reset it")
             self._forget(account)
             del self._all[account.name]
+        if self.heard is not None:
+            # Another one may have that name later.
+            self.heard(account.name, None)
 
     def reset(self, name: str, vendor: str | None = None, chosen: Chosen | None = None) -> Account:
         """Give an account a new world; with a vendor, that one behaves as chosen from now on."""

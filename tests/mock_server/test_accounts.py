@@ -1,5 +1,6 @@
 """Accounts of one server: what is done in one reaches no other."""
 
+import http.client
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
 from facematch_mock_server.account import ACCOUNT_HEADER, MAX_ACCOUNTS, Account, Accounts
 from facematch_mock_server.vendors import vendor_named, vendor_names
+from facematch_mock_server.vendors.didit.webhooks import application_id
 
 P1 = make_card("p1")
 VENDORS = ("didit", "deepvue", "azure", "compreface", "rekognition")
@@ -179,6 +181,63 @@ def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
     assert [owner.name for owner in owners] == [one.name]
     assert ask(server, one.live_key) == 200
     assert server.accounts.find("of-before") is None
+
+
+def test_a_body_that_is_too_large_is_in_the_journal_of_its_account(server):
+    """It is refused before anything of it is read, and is that account's all the same."""
+    one, before = server.new_account(), len(server.control.journal())
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    sent = {"x-api-key": one.live_key, "Content-Length": str(10**9)}
+    connection.request("POST", "/v3/face-match/", headers=sent)
+    assert connection.getresponse().status == 413
+    connection.close()
+    assert [call.status for call in one.control.journal()] == [413]
+    assert len(server.control.journal()) == before
+
+
+@pytest.mark.parametrize("vendor", ["deepvue", "rekognition"])
+def test_a_key_that_is_added_belongs_to_the_client_of_its_account(server, vendor):
+    """Without that its client would lead to the first account, and the key be of no use."""
+    mine = server.new_account().of(vendor)
+    mine.control.add_key(key="another-secret")
+    known = mine.control.keys()
+    assert {key.client for key in known} == {mine.client_id}
+
+
+def test_the_console_of_a_name_begins_anew_with_its_account(server):
+    """What a closed account was asked is not shown as that of another one."""
+    for picture in (P1, make_card("p2")):
+        one = server.new_account("again-and-again")
+        asked = {ACCOUNT_HEADER: one.name}
+        files = {"user_image": ("a.png", picture), "ref_image": ("b.png", P1)}
+        sent = {"x-api-key": one.live_key}
+        requests.post(f"{server.url}/v3/face-match/", headers=sent, files=files, timeout=30)
+        there = f"{server.control_url}console/calls/1"
+        shown = requests.get(there, headers=asked, timeout=30).json()["files"][0]
+        assert shown["digest"] == one.control.journal()[0].files[0].digest
+        one.close()
+
+
+def test_an_organization_outlives_nothing_of_whom_it_was_registered_with(server):
+    """The console shows it, though it has a key of one vendor alone, and what is under way in it is
+    answered though its account is closed meanwhile."""
+    parent = server.new_account()
+    with requests.Session() as session:
+        session.headers[ACCOUNT_HEADER] = parent.name
+        there, mail = f"{server.url}/auth/v2/programmatic/", {"email": "anna@mailbox.dev"}
+        new = {**mail, "password": "Correct-horse-7"}
+        session.post(f"{there}register/", json=new, timeout=30).raise_for_status()
+        code = parent.control.mailbox.code("anna@mailbox.dev")
+        shown = {**mail, "code": code}
+        made = session.post(f"{there}verify-email/", json=shown, timeout=30).json()
+    child = server.account(made["organization"]["uuid"])
+    about = f"{server.control_url}console/about"
+    told = requests.get(about, headers={ACCOUNT_HEADER: child.name}, timeout=30).json()
+    keys = {one["name"]: one["key"] for one in told["vendors"]}
+    assert keys == dict.fromkeys(VENDORS, "") | {"didit": child.live_key}
+    world = child.control.world
+    parent.close()
+    assert application_id(world)
 
 
 def test_the_first_account_stays(server):

@@ -108,7 +108,8 @@ class Console:
         """Called by a journal: what this thread is answering waits for its answer."""
         entries = getattr(self._handling, "entries", None)
         if entry is None:
-            self._feed(account).clear()
+            if (feed := self._feeds.get(account)) is not None:
+                feed.clear()
         elif entries is not None:
             entries.append((account, entry))
         else:
@@ -301,7 +302,9 @@ _STATES = {"control": _control_state, "sessions": _sessions_state, "webhooks": _
 def _vendor(world: World) -> dict[str, Any]:
     """A vendor as the page needs it, with the first key of the account."""
     kind = vendor_named(world.vendor)
-    key, first = next(iter(world.account.first_keys[kind.name].items()))
+    # A registered organization has a key of its vendor alone.
+    keys = world.account.first_keys.get(kind.name, {})
+    key, first = next(iter(keys.items()), ("", None))
     return {
         "name": kind.name,
         "title": kind.title,
@@ -310,7 +313,7 @@ def _vendor(world: World) -> dict[str, Any]:
         "operations": list(kind.operations),
         "limited": {scope: _per(world, scope) for scope in kind.rate_limits},
         "key": key,
-        "client": first.client,
+        "client": None if first is None else first.client,
         # Of a vendor without examples: a browser cannot sign, whoever pastes this can.
         "paste": kind.greeting[1].format(url="{url}"),
         "examples": [attrs.asdict(one) for one in kind.examples],
