@@ -49,6 +49,20 @@ def _one_of(values: tuple[object, ...]) -> Callable[..., None]:
     return check
 
 
+def _number(low: float, high: float, decimals: int) -> Callable[..., None]:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if value is None:
+            return
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not is_number or not low <= value <= high or round(value, decimals) != value:
+            raise ValueError(
+                f"{attribute.name} of a card must be between {low} and {high} in steps of "
+                f"{10**-decimals}, or None, not {value!r:.40}"
+            )
+
+    return check
+
+
 def _person(_: Any, __: Any, value: Any) -> None:
     if not isinstance(value, str) or not _PERSON.fullmatch(value):
         raise ValueError(
@@ -57,31 +71,12 @@ def _person(_: Any, __: Any, value: Any) -> None:
         )
 
 
-def _score(_: Any, __: Any, value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-        raise ValueError(f"score of a card must be between 0 and 100, or None, not {value!r:.40}")
-    if round(value, 2) != value:
-        raise ValueError(f"score of a card can have at most two decimals, not {value!r:.40}")
-
-
-def _delay(_: Any, __: Any, value: Any) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0.1 <= value <= 600:
-        raise ValueError(
-            f"delay of a card must be between 0.1 and 600 seconds, or None, not {value!r:.40}"
-        )
-    if round(value, 1) != value:
-        raise ValueError(f"delay of a card can have at most one decimal, not {value!r:.40}")
-
-
 @attrs.frozen(kw_only=True)
 class Card:
     """The facts of one test card: what a mock vendor is to see in it, or how a call with it fails.
 
-    A card fails in one way: by `status`, by `delay` or by being `lost`.
+    A card fails in one way: by `status`, by `delay` or by being `lost`. A value that does not fit
+    is a ValueError.
 
     Attributes:
         person: Who it is: 1-12 ASCII letters, digits, ``-`` or ``_``; case counts.
@@ -102,9 +97,6 @@ class Card:
         lost: The connection of a call with it is reset without an answer: ``before_charge`` or
             ``after_charge``.
         turned: By how many degrees clockwise the card lies in its picture: 0, 90, 180 or 270.
-
-    Raises:
-        ValueError: a value of another type or range, or two ways to fail.
     """
 
     person: str = attrs.field(validator=_person)
@@ -116,10 +108,10 @@ class Card:
     age: int | None = attrs.field(default=None, validator=_whole(0, MAX_AGE, optional=True))
     gender: str | None = attrs.field(default=None, validator=_one_of((*GENDERS, None)))
     review: bool = attrs.field(default=False, validator=_one_of((False, True)))
-    score: float | None = attrs.field(default=None, validator=_score)
+    score: float | None = attrs.field(default=None, validator=_number(0, 100, 2))
     status: int | None = attrs.field(default=None, validator=_whole(400, 599, optional=True))
     retry_after: int | None = attrs.field(default=None, validator=_whole(0, 60, optional=True))
-    delay: float | None = attrs.field(default=None, validator=_delay)
+    delay: float | None = attrs.field(default=None, validator=_number(0.1, 600, 1))
     lost: str | None = attrs.field(default=None, validator=_one_of((*LOSSES, None)))
     turned: int = attrs.field(default=0, validator=_one_of(TURNS))
 
@@ -167,15 +159,14 @@ class Part(NamedTuple):
             return Part(top, 1 - right, bottom, 1 - left)
         return self
 
-    def of(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
-        """In pixels of a picture of that width and height."""
-        width, height = size
-        return self.left * width, self.top * height, self.right * width, self.bottom * height
-
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """In whole pixels of a picture of that width and height."""
         left, top, right, bottom = (round(edge) for edge in self.of(size))
         return left, top, right, bottom
+
+    def of(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        width, height = size
+        return self.left * width, self.top * height, self.right * width, self.bottom * height
 
 
 def _part(left: int, top: int, width: int, height: int) -> Part:
@@ -197,11 +188,6 @@ FACES: tuple[tuple[Part, ...], ...] = (
 )
 
 
-def upright_size(size: tuple[int, int], turned: int) -> tuple[int, int]:
-    """Width and height of a picture of that size once it is turned upright."""
-    return size if turned in {0, 180} else (size[1], size[0])
-
-
 #: Of a card, and of one that fails, which has two bytes more.
 PAYLOAD_BYTES, FAILING_BYTES = SIZES = (16, 18)
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -212,7 +198,7 @@ _PARTS: tuple[tuple[str, int], ...] = (
     *(("luminance", 7), ("liveness", 7), ("attack", 1), ("review", 1), ("age", 7)),
     *(("gender", 2), ("score", 14)),
 )
-_NONES = {name: (1 << width) - 1 for name, width in _PARTS}
+_OPTIONAL = frozenset({"liveness", "age", "score"})
 #: How it fails: two bits for the way, of those that begin here; eight for the status above 400 and
 #: six for the seconds to wait, or fourteen for tenths of a second or the number of a loss.
 _STATUS, _DELAY, _LOST = range(3)
@@ -225,24 +211,17 @@ def payload_of(card: Card) -> bytes:
     person = 0
     for letter in card.person:
         person = person << 6 | _ALPHABET.index(letter)
-    values = {
+    values = attrs.asdict(card) | {
         "version": 1 if failure is None else 2,
         "length": len(card.person),
         "person": person,
-        "faces": card.faces,
-        "quality": card.quality,
-        "luminance": card.luminance,
-        "liveness": card.liveness,
-        "attack": card.attack,
-        "review": card.review,
-        "age": card.age,
         "gender": _GENDERS.index(card.gender),
         "score": None if card.score is None else round(card.score * 100),
     }
     bits = 0
     for name, width in _PARTS:
         value = values[name]
-        bits = bits << width | (_NONES[name] if value is None else int(value))
+        bits = bits << width | ((1 << width) - 1 if value is None else int(value))
     payload = bits.to_bytes(PAYLOAD_BYTES, "big")
     return payload if failure is None else payload + failure.to_bytes(2, "big")
 
@@ -270,47 +249,29 @@ def _told_failure(bits: int) -> dict[str, Any]:
 
 
 def card_of(payload: bytes, turned: int) -> Card | None:
-    """The card that was written; None if these are no bits of one, or of a later kind of card.
-
-    Args:
-        payload: `PAYLOAD_BYTES` bytes, or `FAILING_BYTES`.
-        turned: How the card lies in its picture, in degrees clockwise.
-    """
+    """The card that was written; None if these are no bits of one, or of a later kind of card."""
     bits, failure = int.from_bytes(payload[:PAYLOAD_BYTES], "big"), payload[PAYLOAD_BYTES:]
-    parts: dict[str, int] = {}
+    parts: dict[str, Any] = {}
     for name, width in reversed(_PARTS):
-        parts[name] = bits & ((1 << width) - 1)
+        ones = (1 << width) - 1
+        value = bits & ones
+        parts[name] = None if name in _OPTIONAL and value == ones else value
         bits >>= width
-    length, person = parts["length"], parts["person"]
-    if (
-        parts["version"] != (2 if failure else 1)
-        or parts["gender"] >= len(_GENDERS)
-        or person >> 6 * length
-    ):
+    version, length, person = (parts.pop(name) for name in ("version", "length", "person"))
+    gender = parts["gender"]
+    if version != (2 if failure else 1) or gender >= len(_GENDERS) or person >> 6 * length:
         return None
     letters = (_ALPHABET[person >> 6 * place & 63] for place in reversed(range(length)))
-    score = _or_none(parts, "score")
+    parts |= {"person": "".join(letters), "gender": _GENDERS[gender], "turned": turned}
+    parts |= {name: bool(parts[name]) for name in ("attack", "review")}
+    if parts["score"] is not None:
+        parts["score"] /= 100
     try:
-        return Card(
-            person="".join(letters),
-            faces=parts["faces"],
-            quality=parts["quality"],
-            luminance=parts["luminance"],
-            liveness=_or_none(parts, "liveness"),
-            attack=bool(parts["attack"]),
-            age=_or_none(parts, "age"),
-            gender=_GENDERS[parts["gender"]],
-            review=bool(parts["review"]),
-            score=None if score is None else score / 100,
-            turned=turned,
-            **(_told_failure(int.from_bytes(failure, "big")) if failure else {}),
-        )
+        if failure:
+            parts |= _told_failure(int.from_bytes(failure, "big"))
+        return Card(**parts)
     except ValueError:
         return None
-
-
-def _or_none(parts: dict[str, int], name: str) -> int | None:
-    return None if parts[name] == _NONES[name] else parts[name]
 
 
 COLUMNS, ROWS = 28, 14
@@ -370,8 +331,7 @@ def dark_cells(payload: bytes) -> list[bool]:
 def payload_in(greys: Sequence[int]) -> bytes | None:
     """The payload of a code that lies upright; None if there is none.
 
-    Args:
-        greys: 0 (black) to 255, row by row, `FINENESS` x `FINENESS` for each cell.
+    The greys are 0 (black) to 255, row by row, `FINENESS` x `FINENESS` for each cell.
     """
     level = _level([(greys[_MIDDLES[cell]], dark) for cell, dark in _FINDER.items()])
     if level is None:
@@ -396,10 +356,7 @@ def _level(corners: Sequence[tuple[int, bool]]) -> float | None:
 
 
 def _checked(darkness: Sequence[float]) -> bytes | None:
-    """The payload of either size, if the checksum after it is right.
-
-    A cell is a one where `darkness` is > 0.
-    """
+    """The payload of either size, if the checksum after it is right."""
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
     for size in SIZES:
@@ -448,27 +405,20 @@ def card_in_text(data: bytes) -> Card | None:
 
 def _marks(data: bytes) -> tuple[bytes, bytes]:
     """What the pixels are known by, and the text of a card's chunk before them (b"" if none)."""
-    marks, text = b"", b""
-    for name, body, end in _chunks(data):
-        if name == b"tEXt" and data.startswith(KEYWORD + b"\0", body):
-            text = data[body + len(KEYWORD) + 1 : end]
-        elif name in {b"IHDR", b"IDAT"}:
-            marks += (end - body).to_bytes(4, "big") + data[end : end + 4]
-    return marks, text
-
-
-def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, begin and end of content of each chunk up to the first one with pixels."""
-    at = len(_MAGIC)
+    marks, text, at = b"", b"", len(_MAGIC)
     for _ in range(_MAX_CHUNKS):
         name, body = data[at + 4 : at + 8], at + 8
         end = body + int.from_bytes(data[at : at + 4], "big")
         if end + 4 > len(data):
-            return
-        yield name, body, end
+            break
+        if name == b"tEXt" and data.startswith(KEYWORD + b"\0", body):
+            text = data[body + len(KEYWORD) + 1 : end]
+        elif name in {b"IHDR", b"IDAT"}:
+            marks += (end - body).to_bytes(4, "big") + data[end : end + 4]
         if name == b"IDAT":
-            return
+            break
         at = end + 4
+    return marks, text
 
 
 def _seal(told: bytes, marks: bytes) -> bytes:
@@ -492,15 +442,12 @@ def read_card(data: bytes) -> Card | None:
     """Read a test card from the bytes of a picture.
 
     Pixels decide, and the whole picture counts: it may be encoded anew, shrunk, stretched and
-    turned by quarters, not cropped or mirrored. An EXIF orientation is ignored.
-
-    Returns:
-        The card; None if the picture is none, or no picture at all. Never raises.
+    turned by quarters, not cropped or mirrored. An EXIF orientation is ignored. None if the picture
+    is no card, or there is no picture at all; never raises.
     """
-    return card_in_text(data) or _card_in_pixels(data)
-
-
-def _card_in_pixels(data: bytes) -> Card | None:
+    card = card_in_text(data)
+    if card is not None:
+        return card
     try:
         with _opened(data) as picture:
             width, height = picture.size
@@ -551,15 +498,14 @@ def fraction(*words: str) -> float:
 
 
 def between(low: float, high: float, *words: str) -> float:
-    """A number from `low` to below `high` that these words fix."""
+    """The same from `low` to below `high`."""
     return low + (high - low) * fraction(*words)
 
 
 def pair_score(one: str, other: str, salt: str = "") -> float:
     """The score of two persons, 0-100, not rounded: in `SAME` for the same name, else in `OTHERS`.
 
-    Args:
-        salt: Another one gives other scores.
+    Another salt gives other scores.
     """
     low, high = SAME if one == other else OTHERS
     return between(low, high, "pair", salt, *sorted((one, other)))

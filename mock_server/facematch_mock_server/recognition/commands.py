@@ -11,11 +11,10 @@ import click
 
 from facematch_core.files import is_stream, write_file
 
-from .cards import GENDERS, LOSSES, TURNS
-from .sheet import Kind, make_card
+from .cards import GENDERS, LOSSES, TURNS, read_card
+from .sheet import Kind, make_card, sheet_files, write_sheet
 
 _FILE = click.Path(path_type=Path)
-_NO_CARD = 1
 _PERCENT = click.IntRange(0, 100)
 
 #: What an ending says of the kind of file.
@@ -82,7 +81,7 @@ def make(out: Path, force: bool, **given: Any) -> None:
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     write_file(out, data)
-    _tell(out, data)
+    click.echo(f"{_clean(str(out))} ({len(data)} bytes)")
 
 
 @command.command("read", short_help="Show what a card says.")
@@ -90,8 +89,6 @@ def make(out: Path, force: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def read(file: Path, as_json: bool) -> int:
     """Show what the card in FILE says; the exit code is 1 if it is not a card."""
-    from facematch_mock_server.recognition.cards import read_card
-
     card = read_card(file.read_bytes())
     facts = None if card is None else attrs.asdict(card)
     if as_json:
@@ -100,8 +97,9 @@ def read(file: Path, as_json: bool) -> int:
         click.echo("This is not a test card.", err=True)
     else:
         for name, value in facts.items():
-            click.echo(f"{name:11} {_word(value)}")
-    return 0 if facts else _NO_CARD
+            word = {"None": "-", "True": "yes", "False": "no"}.get(str(value), value)
+            click.echo(f"{name:11} {word}")
+    return 0 if facts else 1
 
 
 @command.command("sheet", short_help="Write nineteen ready cards and a table of them.")
@@ -111,17 +109,11 @@ def read(file: Path, as_json: bool) -> int:
 @click.option("--force", is_flag=True, help="Overwrite files.")
 def sheet(out: Path, force: bool) -> None:
     """Write nineteen ready cards, and a table of what each gives, into a folder."""
-    from facematch_mock_server.recognition.sheet import sheet_files, write_sheet
-
     names = sheet_files()
     _refuse_present([out / name for name in names], force=force)
     out.mkdir(parents=True, exist_ok=True)
     write_sheet(out)
     click.echo(f"{len(names) - 1} cards and {names[-1]} are in {_clean(str(out))}.")
-
-
-def _tell(out: Path, data: bytes) -> None:
-    click.echo(f"{_clean(str(out))} ({len(data)} bytes)")
 
 
 def _refuse_present(files: list[Path], *, force: bool) -> None:
@@ -147,11 +139,6 @@ def _liveness(text: str) -> int | None:
         return int(text)
     except ValueError:
         raise click.UsageError(f"--liveness must be 0-100 or none, not {text[:60]!r}.") from None
-
-
-def _word(value: object) -> str:
-    words = {None: "-", True: "yes", False: "no"}
-    return words[value] if value is None or isinstance(value, bool) else str(value)
 
 
 def _clean(text: str) -> str:

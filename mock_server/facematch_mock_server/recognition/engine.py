@@ -19,11 +19,7 @@ class LocalEngine:
         self._verifier: FaceVerifier | None = None
 
     def load(self) -> FaceVerifier:
-        """Open it, unless it is open.
-
-        Raises:
-            BackendUnavailable, ConfigurationError: it cannot be used here.
-        """
+        """Open it, unless it is open."""
         with self._lock:
             if self._verifier is None:
                 self._verifier = open_verifier("local")
@@ -39,11 +35,7 @@ class LocalEngine:
     def compare(
         self, probe: bytes, reference: bytes, facts: tuple[Facts, Facts], *, rotate: bool
     ) -> MatchOutcome | None:
-        """What it finds; None if it cannot decode a picture.
-
-        Args:
-            facts: Of the probe and of the reference, for ages and genders: it has none.
-        """
+        """What it finds; None if it cannot decode a picture. It has no ages, the facts have."""
         verifier = self.load()
         try:
             result = verifier.verify(
@@ -59,20 +51,15 @@ class LocalEngine:
         )
 
     def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
-        """The faces of one picture; None if it cannot decode it.
-
-        Args:
-            facts: Of the picture, for ages and genders.
-        """
+        """The faces of one picture; None if it cannot decode it."""
         found = self.compare(picture, picture, (facts, facts), rotate=rotate)
         return None if found is None else found.probe
 
 
 def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
     angle = (faces[0].rotation or 0) if faces else 0
-    return SeenPicture(
-        faces=tuple(_face(face, facts, number) for number, face in enumerate(faces)), angle=angle
-    )
+    shown = tuple(_face(face, facts, number) for number, face in enumerate(faces))
+    return SeenPicture(faces=shown, angle=angle)
 
 
 def _face(face: Face, facts: Facts, number: int) -> SeenFace:

@@ -17,11 +17,9 @@ from facematch_mock_server.recognition.cards import (
     FORMATS,
     GENDERS,
     Card,
-    Part,
     between,
     fraction,
     read_card,
-    upright_size,
 )
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
@@ -53,11 +51,7 @@ class Facts:
 
 
 class FactsCache:
-    """Facts by digest; the pictures themselves are not kept. Safe across threads.
-
-    Args:
-        limit: How many pictures are remembered, at least 1; those used last stay.
-    """
+    """Facts of the pictures used last, by digest; they are not kept. Safe across threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -70,11 +64,7 @@ class FactsCache:
             return self._known.get(digest)
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
-        """The facts of a picture.
-
-        Args:
-            digest: Its SHA-256, if the caller has it already.
-        """
+        """The facts of a picture; `digest` is its SHA-256, if the caller has it already."""
         digest = digest or hashlib.sha256(data).hexdigest()
         with self._lock:
             facts = self._known.get(digest)
@@ -115,7 +105,7 @@ def _size_by_pillow(data: bytes) -> tuple[int, int] | None:
 
 
 #: A picture with a shorter side, in pixels, has no face.
-MIN_SIDE = 64
+_MIN_SIDE = 64
 #: The size that a picture is given whose outcome was set although it does not decode.
 _SOME_SIZE = (480, 640)
 
@@ -123,39 +113,63 @@ _SOME_SIZE = (480, 640)
 # Tests send the same few pictures again and again: working faces out is dear, remembering is not.
 @functools.lru_cache(maxsize=2000)
 def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
-    """What is seen in a picture.
-
-    Args:
-        rotate: Whether quarter turns are tried.
-    """
+    """What is seen in a picture; with `rotate` quarter turns are tried."""
+    card = facts.card
     if facts.size is None:
         return SeenPicture(decodes=False)
-    if min(facts.size) < MIN_SIDE:
+    if min(facts.size) < _MIN_SIDE:
         return SeenPicture()
-    if facts.card is not None:
-        return _seen_card(facts.card, facts, facts.size, rotate=rotate)
-    return SeenPicture(faces=(likely_face(facts),))
+    if card is None:
+        return SeenPicture(faces=(likely_face(facts),))
+    if not card.faces or (card.turned and not rotate):
+        return SeenPicture()
+    upright = facts.size if card.turned in {0, 180} else facts.size[::-1]
+    faces = tuple(
+        _card_face(card, facts, number, part.box(upright))
+        for number, part in enumerate(FACES[card.faces])
+    )
+    return SeenPicture(faces=faces, angle=card.angle)
+
+
+def _card_face(card: Card, facts: Facts, number: int, box: tuple[int, int, int, int]) -> SeenFace:
+    who = (card.person, str(number))
+    told = number == 0
+    return SeenFace(
+        box=box,
+        confidence=_confidence(facts.digest, str(number)),
+        age=float(card.age) if told and card.age is not None else _age(*who),
+        gender=card.gender if told and card.gender else _gender(*who),
+    )
 
 
 def likely_face(facts: Facts, number: int = 0) -> SeenFace:
-    """A face that the picture could have: the digest fixes where it is and whose it might be.
-
-    Args:
-        number: Which one, from 0 for the largest on.
-    """
+    """A face that the picture could have, the largest being 0: the digest fixes where and whose."""
     width, height = facts.size or _SOME_SIZE
     key = (facts.digest, str(number))
     side = between(0.35, 0.5, "side", *key) * min(width, height) / (1 + number)
     left = between(0.3, 0.7, "left", *key) * (width - side)
     top = between(0.2, 0.5, "top", *key) * (height - side)
     box = (round(left), round(top), round(left + side), round(top + side))
-    return SeenFace(
-        box=box, confidence=_confidence(*key), age=_age(*key), gender=_gender("gender", *key)
-    )
+    return SeenFace(box=box, confidence=_confidence(*key), age=_age(*key), gender=_gender(*key))
 
 
-def liveness_of_card(card: Card, picture: SeenPicture) -> LivenessOutcome:
-    """What a liveness check finds in a card."""
+def _confidence(*key: str) -> float:
+    return round(between(0.68, 0.79, "confidence", *key), 6)
+
+
+def _age(*key: str) -> float:
+    return round(between(20, 60, "age", *key), 2)
+
+
+def _gender(*key: str) -> str:
+    return GENDERS[int(fraction("gender", *key) * len(GENDERS))]
+
+
+def seen_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
+    """What a liveness check finds: what a card says, else a live face, if there is one."""
+    card = facts.card
+    if card is None:
+        return _likely_liveness(facts, picture)
     if not picture.faces:
         return LivenessOutcome(probe=picture, score=None, by="card")
     return LivenessOutcome(
@@ -168,8 +182,7 @@ def liveness_of_card(card: Card, picture: SeenPicture) -> LivenessOutcome:
     )
 
 
-def likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
-    """What a liveness check finds in any other picture: a live face, if it has one."""
+def _likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
     if not picture.faces:
         return LivenessOutcome(probe=picture, score=None)
     return LivenessOutcome(
@@ -178,44 +191,6 @@ def likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
         quality=between(60, 90, "quality", facts.digest),
         luminance=between(40, 60, "luminance", facts.digest),
     )
-
-
-def _seen_card(card: Card, facts: Facts, size: tuple[int, int], *, rotate: bool) -> SeenPicture:
-    if not card.faces or (card.turned and not rotate):
-        return SeenPicture()
-    parts = FACES[card.faces]
-    upright = upright_size(size, card.turned)
-    return SeenPicture(
-        faces=tuple(
-            _card_face(card, facts, number, part, upright) for number, part in enumerate(parts)
-        ),
-        angle=card.angle,
-    )
-
-
-def _card_face(
-    card: Card, facts: Facts, number: int, part: Part, size: tuple[int, int]
-) -> SeenFace:
-    who = (card.person, str(number))
-    told = number == 0
-    return SeenFace(
-        box=part.box(size),
-        confidence=_confidence(facts.digest, str(number)),
-        age=float(card.age) if told and card.age is not None else _age(*who),
-        gender=card.gender if told and card.gender else _gender("gender", *who),
-    )
-
-
-def _confidence(*key: str) -> float:
-    return round(between(0.68, 0.79, "confidence", *key), 6)
-
-
-def _age(*key: str) -> float:
-    return round(between(20, 60, "age", *key), 2)
-
-
-def _gender(*key: str) -> str:
-    return GENDERS[int(fraction(*key) * len(GENDERS))]
 
 
 def applied_to_match(
@@ -235,9 +210,9 @@ def applied_to_match(
         changes[side] = attrs.evolve(getattr(found, side), faces=(), angle=0)
     elif wanted.score is not UNSET:
         changes["score"] = float(wanted.score)
-        changes["probe"] = with_faces(found.probe, probe, max(1, len(found.probe.faces)))
-        faces = max(1, len(found.reference.faces))
-        changes["reference"] = with_faces(found.reference, reference, faces)
+        for side, facts in (("probe", probe), ("reference", reference)):
+            picture = getattr(found, side)
+            changes[side] = _with_faces(picture, facts, max(1, len(picture.faces)))
     return attrs.evolve(found, **changes)
 
 
@@ -248,22 +223,17 @@ def applied_to_liveness(
     count = len(found.probe.faces) if wanted.faces is None else wanted.faces
     if wanted.needs_a_face:
         count = max(1, count)
-    picture = with_faces(found.probe, probe, count)
+    picture = _with_faces(found.probe, probe, count)
     if bool(picture.faces) != bool(found.probe.faces):
-        found = likely_liveness(probe, picture)
-    changes: dict[str, Any] = {"by": "control", "probe": picture}
-    if wanted.score is None:
-        changes["score"] = None
-    elif wanted.score is not UNSET:
-        changes["score"] = float(wanted.score)
-    for name in ("attack", "quality", "luminance", "blocklist", "duplicate"):
-        value = getattr(wanted, name)
-        if value is not None:
-            changes[name] = value
-    return attrs.evolve(found, **changes)
+        found = _likely_liveness(probe, picture)
+    names = ("attack", "quality", "luminance", "blocklist", "duplicate")
+    changes = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not None}
+    if wanted.score is not UNSET:
+        changes["score"] = None if wanted.score is None else float(wanted.score)
+    return attrs.evolve(found, by="control", probe=picture, **changes)
 
 
-def with_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
+def _with_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
     """The picture with so many faces: its own, then likely ones. It decodes if it has any."""
     if count == len(picture.faces):
         return picture

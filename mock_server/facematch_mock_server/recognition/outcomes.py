@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, Protocol
 
 import attrs
@@ -70,16 +70,10 @@ class MatchOutcome:
 
 @attrs.frozen(kw_only=True)
 class LivenessOutcome:
-    """What a liveness check found.
+    """What a liveness check found, in words as `SetOutcome` and `MatchOutcome` have them.
 
-    Attributes:
-        probe: The picture.
-        score: 0-100, not rounded; None if the model gave no confidence.
-        attack: Whether an attack was recognised.
-        quality, luminance: 0-100; None without a face.
-        blocklist: How sure the face is one of the vendor's blocklist; None if it is not.
-        duplicate: How sure it is one of another approved session; None if it is not.
-        by: As in `MatchOutcome`.
+    Without a face quality and luminance are None; blocklist and duplicate are for a face that the
+    vendor does not know.
     """
 
     probe: SeenPicture
@@ -97,9 +91,6 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 #: What an outcome is of.
 Kind = Literal["match", "liveness"]
 
-#: What can be set of a liveness check only.
-_LIVENESS_ONLY = ("faces", "attack", "quality", "luminance", "blocklist", "duplicate")
-
 
 def _digests(values: Iterable[object]) -> frozenset[str]:
     # What is no text is refused with what is no digest.
@@ -115,26 +106,26 @@ def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         )
 
 
-def _flag(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and type(value) is not bool:
-        raise ValueError(f"{attribute.name} of an outcome must be true or false, not {value!r:.40}")
+def _one_of(*values: str | bool | None) -> Callable[..., None]:
+    words = " or ".join(str(one).lower() for one in values if one is not None)
+
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        # True equals 1: the type counts as well.
+        if not any(type(value) is type(one) and value == one for one in values):
+            raise ValueError(f"{attribute.name} of an outcome must be {words}, not {value!r:.40}")
+
+    return check
 
 
-def _kind(_: Any, __: Any, value: Any) -> None:
-    if value not in ("match", "liveness"):
-        raise ValueError(f"kind of an outcome must be match or liveness, not {value!r:.40}")
-
-
-def _likeness(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is not None and value not in ("certain", "possible"):
-        raise ValueError(
-            f"{attribute.name} of an outcome must be certain or possible, not {value!r:.40}"
-        )
+_flag = _one_of(True, False, None)
+_likeness = _one_of("certain", "possible", None)
 
 
 @attrs.frozen(kw_only=True)
 class SetOutcome:
     """One outcome that a test set. What it does not set is decided as it would be without it.
+
+    A value that does not fit, or values that do not go together, are a ValueError.
 
     Attributes:
         kind: ``match`` or ``liveness``.
@@ -148,12 +139,9 @@ class SetOutcome:
             blocklist or from another session, ``certain`` or ``possible``.
         times: For how many calls it still holds, from 1 on; None for all.
         digests: SHA-256 of the pictures it is for; empty for any.
-
-    Raises:
-        ValueError: a value of another type or range, or values that do not go together.
     """
 
-    kind: Kind = attrs.field(validator=_kind)
+    kind: Kind = attrs.field(validator=_one_of("match", "liveness"))
     score: float | Unset | None = attrs.field(default=UNSET, validator=_percentage)
     review: bool | None = attrs.field(default=None, validator=_flag)
     faces: int | None = None
@@ -167,7 +155,7 @@ class SetOutcome:
 
     def __attrs_post_init__(self) -> None:
         if self.kind == "match":
-            for name in _LIVENESS_ONLY:
+            for name in ("faces", "attack", "quality", "luminance", "blocklist", "duplicate"):
                 if getattr(self, name) is not None:
                     raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
         elif self.review:
@@ -183,18 +171,15 @@ class SetOutcome:
             )
         if self.times is not None and (type(self.times) is not int or self.times < 1):
             raise ValueError("times must be a whole number from 1, or null (None) for every call")
-        for digest in self.digests:
-            if not _DIGEST.fullmatch(digest):
-                raise ValueError("a digest of a picture must be 64 hexadecimal digits (SHA-256)")
+        if not all(map(_DIGEST.fullmatch, self.digests)):
+            raise ValueError("a digest of a picture must be 64 hexadecimal digits (SHA-256)")
 
     @property
     def needs_a_face(self) -> bool:
         """Whether it says something that only a face can have."""
-        told = isinstance(self.score, (int, float)) or bool(self.attack)
-        return told or any(
-            value is not None
-            for value in (self.quality, self.luminance, self.blocklist, self.duplicate)
-        )
+        told = (self.quality, self.luminance, self.blocklist, self.duplicate)
+        has_score = isinstance(self.score, (int, float))
+        return has_score or bool(self.attack) or any(value is not None for value in told)
 
 
 class Waiting(Kept[SetOutcome]):

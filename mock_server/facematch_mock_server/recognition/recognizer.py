@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -13,9 +14,8 @@ from facematch_mock_server.recognition.facts import (
     FactsCache,
     applied_to_liveness,
     applied_to_match,
-    likely_liveness,
-    liveness_of_card,
     seen,
+    seen_liveness,
 )
 from facematch_mock_server.recognition.outcomes import (
     UNKNOWN,
@@ -47,11 +47,8 @@ class PictureRecognizer:
         engine: ``cards``; or ``local`` for real scores and real faces of pictures that are no
             cards. It checks no liveness: there the bytes decide.
         salt: Another one gives the pairs other scores.
-        cached_pictures: Of how many pictures it is remembered what they are, at least 1; a few
-            hundred bytes each, the pictures are not kept.
-
-    Raises:
-        ValueError: an unknown engine, or a wrong number.
+        cached_pictures: Of how many pictures it is remembered what they are: a few hundred bytes
+            each, the pictures are not kept.
     """
 
     def __init__(
@@ -59,18 +56,20 @@ class PictureRecognizer:
     ) -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        if type(cached_pictures) is not int or cached_pictures < 1:
-            raise ValueError("cached_pictures must be a whole number from 1")
         self._salt = salt
         self._facts = FactsCache(cached_pictures)
         self._waiting = Waiting()
-        self._engine = _local_engine() if engine == "local" else None
+        self._engine: LocalEngine | None = None
+        if engine == "local":
+            # Not above: it brings the whole interface along, and most mocks start without it.
+            from facematch_mock_server.recognition.engine import LocalEngine
+
+            self._engine = LocalEngine()
 
     def beside(self) -> PictureRecognizer:
         """One with outcomes of its own, which knows the same pictures and has the same engine."""
-        other = PictureRecognizer.__new__(PictureRecognizer)
-        other._salt, other._facts, other._engine = self._salt, self._facts, self._engine  # noqa: SLF001 - one of our own
-        other._waiting = Waiting()  # noqa: SLF001 - as above
+        other = copy.copy(self)
+        other._waiting = Waiting()  # noqa: SLF001 - one of our own
         return other
 
     def card_in(self, picture: bytes, digest: str | None = None) -> Card | None:
@@ -82,26 +81,20 @@ class PictureRecognizer:
         facts = self._facts.known(digest)
         return None if facts is None else facts.card
 
-    # What the test sets
-
     def set_outcome(
         self, kind: Kind, *, digest: str | None = None, picture: bytes | None = None, **facts: Any
     ) -> SetOutcome:
-        """Set what the next calls find. What is left out is decided as it would be else.
+        """Set what the next calls find, as in `SetOutcome`, with one picture or with any.
 
-        Args:
-            kind: ``match`` or ``liveness``.
-            facts: What they find, and how often: as in `SetOutcome`.
-            digest, picture: For which picture alone: its SHA-256; or itself, as it is or as the
-                library sends it.
-
-        Raises:
-            ValueError: a value of another type or range, or values that do not go together.
+        A picture is its SHA-256; or itself, as it is or as the library sends it.
         """
         if digest is not None and picture is not None:
             raise ValueError("give a digest or a picture, not both")
-        given = [] if digest is None else [digest]
-        digests = given if picture is None else _digests_of(picture)
+        digests = [] if digest is None else [digest]
+        if picture is not None:
+            digests.append(hashlib.sha256(picture).hexdigest())
+            with contextlib.suppress(InvalidImage):
+                digests.append(Image.from_bytes(picture).prepared().sent_digest)
         outcome = SetOutcome(kind=kind, digests=digests, **facts)
         self._waiting.add(outcome)
         return outcome
@@ -120,49 +113,38 @@ class PictureRecognizer:
         """Drop all outcomes that were set."""
         self._waiting.clear()
 
-    # What the vendors ask
-
     def match(
         self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
     ) -> MatchOutcome:
-        """The facts of one comparison.
+        """The facts of one comparison; with `rotate` quarter turns of the pictures are tried.
 
-        Args:
-            rotate: Whether quarter turns of the pictures are tried.
-            digests: SHA-256 of the two in lower case, as far as the caller has them already.
+        `digests` is the SHA-256 of each in lower case, as far as the caller has them already.
         """
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
         wanted = self._waiting.take("match", (one.digest for one in facts))
         found = None
-        # A score that was set needs no engine.
-        if self._engine is not None and (wanted is None or wanted.score is UNSET):
-            found = self._by_engine(self._engine, probe, reference, facts, rotate=rotate)
+        # A score that was set needs no engine, and neither does a card.
+        is_real = all(one.size is not None and one.card is None for one in facts)
+        if self._engine is not None and is_real and (wanted is None or wanted.score is UNSET):
+            found = self._engine.compare(probe, reference, facts, rotate=rotate)
         if found is None:
             found = self._by_facts(*facts, rotate=rotate)
         return found if wanted is None else applied_to_match(wanted, found, *facts)
 
     def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
-        """The facts of one liveness check; the arguments are those of `match`."""
+        """The facts of one liveness check."""
         facts = self._facts.of(probe, digest)
         wanted = self._waiting.take("liveness", (facts.digest,))
         picture = self._looked(probe, facts, rotate=rotate)
-        card = facts.card
-        found = liveness_of_card(card, picture) if card else likely_liveness(facts, picture)
+        found = seen_liveness(facts, picture)
         return found if wanted is None else applied_to_liveness(wanted, found, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """What is seen in one picture; no outcome that was set is used up.
-
-        The arguments are those of `match`.
-        """
+        """What is seen in one picture; no outcome that was set is used up."""
         return self._looked(picture, self._facts.of(picture, digest), rotate=rotate)
 
     def load(self) -> None:
-        """Open the backend of the engine now, if it has one, rather than with the first pair.
-
-        Raises:
-            BackendUnavailable, ConfigurationError: it cannot be used here.
-        """
+        """Open the backend of the engine now, if it has one, rather than with the first pair."""
         if self._engine is not None:
             self._engine.load()
 
@@ -176,19 +158,6 @@ class PictureRecognizer:
         if engine is not None and facts.card is None and facts.size is not None:
             found = engine.look(picture, facts, rotate=rotate)
         return seen(facts, rotate=rotate) if found is None else found
-
-    def _by_engine(
-        self,
-        engine: LocalEngine,
-        probe: bytes,
-        reference: bytes,
-        facts: tuple[Facts, Facts],
-        *,
-        rotate: bool,
-    ) -> MatchOutcome | None:
-        if any(one.size is None or one.card is not None for one in facts):
-            return None
-        return engine.compare(probe, reference, facts, rotate=rotate)
 
     def _by_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
         cards = [one.card for one in (probe, reference) if one.card is not None]
@@ -211,20 +180,6 @@ class PictureRecognizer:
         return pair_score(_name(probe), _name(reference), self._salt)
 
 
-def _local_engine() -> LocalEngine:
-    # Not above: it brings the whole interface along, and most mocks start without it.
-    from facematch_mock_server.recognition.engine import LocalEngine
-
-    return LocalEngine()
-
-
 def _name(facts: Facts) -> str:
     """Who is in a picture: a card's person, else nobody but the picture itself."""
     return facts.card.person if facts.card is not None else f"sha256:{facts.digest}"
-
-
-def _digests_of(picture: bytes) -> set[str]:
-    digests = {hashlib.sha256(picture).hexdigest()}
-    with contextlib.suppress(InvalidImage):
-        digests.add(Image.from_bytes(picture).prepared().sent_digest)
-    return digests

@@ -14,20 +14,10 @@ from typing import Any, Literal, get_args
 import attrs
 import PIL.Image
 from PIL import ImageDraw, ImageFont
+from PIL.Image import Resampling, Transpose
 
-from facematch_mock_server.recognition import cards as _code
-from facematch_mock_server.recognition.cards import (
-    CELL,
-    CODE_LEFT,
-    CODE_TOP,
-    FACES,
-    HEIGHT,
-    WIDTH,
-    Card,
-    pair_score,
-    payload_of,
-    with_text,
-)
+from facematch_mock_server.recognition import cards
+from facematch_mock_server.recognition.cards import CELL, HEIGHT, WIDTH, Card
 
 _Colour = tuple[int, int, int]
 
@@ -41,43 +31,39 @@ _WHITE: _Colour = (255, 255, 255)
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
-def drawn(card: Card) -> PIL.Image.Image:
+def _drawn(card: Card) -> PIL.Image.Image:
     """The card upright, mode RGB, in its default size."""
     # One choice per person: the same person looks the same on every card.
     looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
     draw = ImageDraw.Draw(picture)
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
-    for number, part in enumerate(FACES[card.faces]):
+    for number, part in enumerate(cards.FACES[card.faces]):
         # The others are other people: each takes its looks from another place.
         _face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
-    for line, (top, scale) in zip(facts(card), _LINES, strict=True):
+    for line, (top, scale) in zip(_facts(card), _LINES, strict=True):
         _write(picture, line, top, scale)
-    _draw_code(draw, card)
+    for number, dark in enumerate(cards.dark_cells(cards.payload_of(card))):
+        if dark:
+            y, x = divmod(number, cards.COLUMNS)
+            left, top = cards.CODE_LEFT + x * CELL, cards.CODE_TOP + y * CELL
+            draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), fill=(0, 0, 0))
     return picture
 
 
-def facts(card: Card) -> tuple[str, ...]:
+def _facts(card: Card) -> tuple[str, ...]:
     """The lines that are on it, title first."""
-
-    flags = [word for word in ("attack", "review") if getattr(card, word)]
-    score = "by person" if card.score is None else f"{card.score:.2f}"
-    return (
-        f"test card  {card.person}",
-        f"faces {card.faces}   quality {card.quality}   luminance {card.luminance}",
-        f"liveness {_told(card.liveness)}   age {_told(card.age)}   gender {_told(card.gender)}",
-        "   ".join([f"score {score}", *flags, *_failing(card)]),
-    )
-
-
-def _failing(card: Card) -> list[str]:
+    told = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
+    last = ["score by person" if card.score is None else f"score {card.score:.2f}"]
+    last += [word for word in ("attack", "review") if getattr(card, word)]
     ways = (("status", "status"), ("retry_after", "retry"), ("delay", "delay"), ("lost", "lost"))
-    told = ((word, getattr(card, name)) for name, word in ways)
-    return [f"{word} {value}" for word, value in told if value is not None]
-
-
-def _told(value: object) -> object:
-    return "-" if value is None else value
+    last += [f"{word} {told[name]}" for name, word in ways if told[name] != "-"]
+    return (
+        "test card  {person}".format(**told),
+        "faces {faces}   quality {quality}   luminance {luminance}".format(**told),
+        "liveness {liveness}   age {age}   gender {gender}".format(**told),
+        "   ".join(last),
+    )
 
 
 def _face(
@@ -109,14 +95,6 @@ def _write(picture: PIL.Image.Image, line: str, top: int, scale: int) -> None:
     ImageDraw.Draw(mask).text((0, 0), line, fill=255, font=font)
     large = mask.resize((mask.width * scale, mask.height * scale), PIL.Image.Resampling.NEAREST)
     picture.paste(_INK, (CELL, top), large)
-
-
-def _draw_code(draw: ImageDraw.ImageDraw, card: Card) -> None:
-    for number, dark in enumerate(_code.dark_cells(payload_of(card))):
-        if dark:
-            y, x = divmod(number, _code.COLUMNS)
-            left, top = CODE_LEFT + x * CELL, CODE_TOP + y * CELL
-            draw.rectangle((left, top, left + CELL - 1, top + CELL - 1), fill=(0, 0, 0))
 
 
 Kind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
@@ -155,19 +133,12 @@ def make_card(
 ) -> bytes:
     """Make a test card: a picture that says what a mock vendor sees in it, or how a call fails.
 
-    The same arguments give the same picture. The facts are those of `Card`.
+    The same arguments give the same bytes. The facts are those of `Card`; a value that does not fit
+    is a ValueError.
 
     Args:
-        person: Who it is: 1-12 ASCII letters, digits, ``-`` or ``_``.
-        turned: By how many degrees clockwise the card lies in its picture.
         size: Width and height in pixels of the upright card, each `MIN_SIDE` to `MAX_SIDE`.
         kind: Of the file. A PNG is read fastest: it has the facts as a text, too.
-
-    Returns:
-        The bytes of the file.
-
-    Raises:
-        ValueError: a value of another type or range.
     """
     card = Card(
         person=person,
@@ -186,7 +157,10 @@ def make_card(
         lost=lost,
         turned=turned,
     )
-    if not _is_size(size):
+    given: Any = size
+    sides = tuple(given) if isinstance(given, (tuple, list)) else ()
+    is_size = all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in sides)
+    if len(sides) != 2 or not is_size:
         raise ValueError(
             f"size of a card must be a width and a height from {MIN_SIDE} to {MAX_SIDE} pixels, "
             f"not {size!r:.40}"
@@ -195,32 +169,18 @@ def make_card(
         raise ValueError(
             f"kind of a card must be one of {', '.join(get_args(Kind))}, not {kind!r:.40}"
         )
-    if tuple(size) == (WIDTH, HEIGHT):
-        return _of_usual_size(card, kind)
-    return picture_of(card, size, kind)
+    return _of_usual_size(card, kind) if sides == (WIDTH, HEIGHT) else _file_of(card, size, kind)
 
 
 @functools.lru_cache(maxsize=64)
 def _of_usual_size(card: Card, kind: Kind) -> bytes:
     """Drawn once: a suite asks for the same few cards all the time, and each takes 10 ms."""
-    return picture_of(card, kind=kind)
+    return _file_of(card, (WIDTH, HEIGHT), kind)
 
 
-def _is_size(size: object) -> bool:
-    return (
-        isinstance(size, (tuple, list))
-        and len(size) == 2
-        and all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in size)
-    )
-
-
-def picture_of(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: Kind = "PNG") -> bytes:
-    """The file of a card; the arguments were checked before."""
-    # Here, not above: whoever only reads a text chunk never needs Pillow.
-    from PIL.Image import Resampling, Transpose
-
-    picture = drawn(card)
-    if size != picture.size:
+def _file_of(card: Card, size: tuple[int, int], kind: Kind) -> bytes:
+    picture = _drawn(card)
+    if tuple(size) != picture.size:
         picture = picture.resize(size, Resampling.LANCZOS)
     # Pillow's names count against the clock.
     turns = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
@@ -229,7 +189,7 @@ def picture_of(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: Kind =
     file = io.BytesIO()
     picture.save(file, kind, **_OPTIONS[kind])
     data = file.getvalue()
-    return with_text(data, card) if kind == "PNG" else data
+    return cards.with_text(data, card) if kind == "PNG" else data
 
 
 #: The table beside the cards. The score is the one against p1, empty without an upright face.
@@ -239,13 +199,6 @@ _TITLES = (
     *("didit face match with p1", "match risks", "didit liveness", "liveness risks"),
     *("deepvue match with p1", "deepvue is_live"),
 )
-
-_LOW = "LOW_FACE_MATCH_SIMILARITY"
-_NO_PAIR = "NO_REFERENCE_IMAGE"
-_NO_FACE = "NO_FACE_DETECTED"
-_LOW_LIVENESS = "LOW_LIVENESS_SCORE"
-_ATTACK = "LIVENESS_FACE_ATTACK"
-_SEVERAL = "MULTIPLE_FACES_DETECTED"
 
 
 def _tags(risks: Iterable[str]) -> frozenset[str]:
@@ -258,14 +211,14 @@ class Verdict:
 
     Attributes:
         status: In the vendor's word.
-        risks: The tags of its warnings, in any order.
+        risks: The tags of its warnings.
     """
 
     status: str
     risks: frozenset[str] = attrs.field(default=frozenset(), converter=_tags)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class SheetCard:
     """One card of the sheet.
 
@@ -299,103 +252,53 @@ class SheetCard:
         if not self.card.faces or self.card.turned:
             return None
         exact = self.card.score
-        return pair_score(self.card.person, "p1") if exact is None else exact
+        return cards.pair_score(self.card.person, "p1") if exact is None else exact
 
 
-_YES = Verdict("Approved")
-_NO = Verdict("Declined", [_LOW])
-_NOT_LIVE = Verdict("Declined", [_LOW_LIVENESS])
-_ATTACKED = Verdict("Declined", [_ATTACK])
-_TRUE, _FALSE, _FACELESS = Verdict("true"), Verdict("false"), Verdict("Face not detected")
-_NOBODY = (Verdict("Declined", [_NO_PAIR]), Verdict("Declined", [_NO_FACE]))
-_NOBODY_EITHER = (_FACELESS, _FACELESS)
-#: What Deepvue says of two persons, and of one who is not live.
-_OTHERS, _NOT_ALIVE = (_FALSE, _TRUE), (_TRUE, _FALSE)
+_YES, _TRUE, _FALSE = Verdict("Approved"), Verdict("true"), Verdict("false")
+_UNLIKE = Verdict("Declined", ["LOW_FACE_MATCH_SIMILARITY"])
+_LOW, _ATTACK = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK"
+_NONE = Verdict("Face not detected")
+_NO_PAIR, _NO_FACE = (
+    Verdict("Declined", [f"NO_{what}"]) for what in ("REFERENCE_IMAGE", "FACE_DETECTED")
+)
+
+# Didit's match and liveness, Deepvue's match and liveness. They are written out, not worked out:
+# they are what the mock is held to.
+_FINE = (_YES, _YES, _TRUE, _TRUE)
+_NOBODY = (_NO_PAIR, _NO_FACE, _NONE, _NONE)
+_OTHER = (_UNLIKE, _YES, _FALSE, _TRUE)
+_NOT_LIVE = (_YES, Verdict("Declined", [_LOW]), _TRUE, _FALSE)
+_ATTACKED = (_YES, Verdict("Declined", [_ATTACK]), _TRUE, _FALSE)
+_SPOOFED = (_YES, Verdict("Declined", [_LOW, _ATTACK]), _TRUE, _FALSE)
+_SEVERAL = (_YES, Verdict("Approved", ["MULTIPLE_FACES_DETECTED"]), _TRUE, _TRUE)
+# Enough for Didit, not for Deepvue.
+_HALF = (_YES, _YES, _FALSE, _TRUE)
 
 _p1 = functools.partial(Card, person="p1")
 
-
-def _row(
-    name: str,
-    says: str,
-    card: Card,
-    match: Verdict = _YES,
-    liveness: Verdict = _YES,
-    *,
-    deepvue: tuple[Verdict, Verdict] = (_TRUE, _TRUE),
-) -> SheetCard:
-    return SheetCard(
-        name=name,
-        says=says,
-        card=card,
-        didit_match=match,
-        didit_liveness=liveness,
-        deepvue_match=deepvue[0],
-        deepvue_liveness=deepvue[1],
-    )
-
-
-# The answers are written out, not worked out: they are what the mock is held to.
 _CARDS = (
-    _row("p1", "the first person", _p1()),
-    _row("p1-again", "another picture of the first person", _p1(quality=70)),
-    _row("p2", "somebody else", Card(person="p2"), _NO, deepvue=_OTHERS),
-    _row("no-face", "nobody in it", _p1(faces=0), *_NOBODY, deepvue=_NOBODY_EITHER),
-    _row("two-faces", "one more face", _p1(faces=2), _YES, Verdict("Approved", [_SEVERAL])),
-    _row(
-        "turned-90",
-        "turned by 90 degrees clockwise",
-        _p1(turned=90),
-        *_NOBODY,
-        deepvue=_NOBODY_EITHER,
+    SheetCard("p1", "the first person", _p1(), *_FINE),
+    SheetCard("p1-again", "another picture of the first person", _p1(quality=70), *_FINE),
+    SheetCard("p2", "somebody else", Card(person="p2"), *_OTHER),
+    SheetCard("no-face", "nobody in it", _p1(faces=0), *_NOBODY),
+    SheetCard("two-faces", "one more face", _p1(faces=2), *_SEVERAL),
+    SheetCard("turned-90", "turned by 90 degrees clockwise", _p1(turned=90), *_NOBODY),
+    SheetCard("turned-180", "upside down", _p1(turned=180), *_NOBODY),
+    SheetCard("turned-270", "turned by 270 degrees clockwise", _p1(turned=270), *_NOBODY),
+    SheetCard(
+        "spoof", "an attack, with a low liveness score", _p1(attack=True, liveness=4), *_SPOOFED
     ),
-    _row("turned-180", "upside down", _p1(turned=180), *_NOBODY, deepvue=_NOBODY_EITHER),
-    _row(
-        "turned-270",
-        "turned by 270 degrees clockwise",
-        _p1(turned=270),
-        *_NOBODY,
-        deepvue=_NOBODY_EITHER,
-    ),
-    _row(
-        "spoof",
-        "an attack, with a low liveness score",
-        _p1(attack=True, liveness=4),
-        _YES,
-        Verdict("Declined", [_LOW_LIVENESS, _ATTACK]),
-        deepvue=_NOT_ALIVE,
-    ),
-    _row(
-        "attack",
-        "an attack, with a high liveness score",
-        _p1(attack=True),
-        _YES,
-        _ATTACKED,
-        deepvue=_NOT_ALIVE,
-    ),
-    _row("not-live", "a low liveness score", _p1(liveness=12), _YES, _NOT_LIVE, deepvue=_NOT_ALIVE),
-    _row(
-        "liveness-30",
-        "a liveness score of 30",
-        _p1(liveness=30),
-        _YES,
-        _NOT_LIVE,
-        deepvue=_NOT_ALIVE,
-    ),
-    _row(
-        "liveness-none",
-        "a face without a score",
-        _p1(liveness=None),
-        _YES,
-        _NOT_LIVE,
-        deepvue=_NOT_ALIVE,
-    ),
-    _row("dark", "too dark", _p1(luminance=8)),
-    _row("bright", "too bright", _p1(luminance=95)),
-    _row("blurred", "of low quality", _p1(quality=10)),
-    _row("review", "a person is to look, where a vendor can say so", _p1(review=True)),
-    _row("score-30", "a match score of 30", _p1(score=30.0), _NO, deepvue=_OTHERS),
-    _row("score-30-01", "a match score just above 30", _p1(score=30.01), deepvue=_OTHERS),
+    SheetCard("attack", "an attack, with a high liveness score", _p1(attack=True), *_ATTACKED),
+    SheetCard("not-live", "a low liveness score", _p1(liveness=12), *_NOT_LIVE),
+    SheetCard("liveness-30", "a liveness score of 30", _p1(liveness=30), *_NOT_LIVE),
+    SheetCard("liveness-none", "a face without a score", _p1(liveness=None), *_NOT_LIVE),
+    SheetCard("dark", "too dark", _p1(luminance=8), *_FINE),
+    SheetCard("bright", "too bright", _p1(luminance=95), *_FINE),
+    SheetCard("blurred", "of low quality", _p1(quality=10), *_FINE),
+    SheetCard("review", "a person is to look, where a vendor can say so", _p1(review=True), *_FINE),
+    SheetCard("score-30", "a match score of 30", _p1(score=30.0), *_OTHER),
+    SheetCard("score-30-01", "a match score just above 30", _p1(score=30.01), *_HALF),
 )
 
 
@@ -419,15 +322,9 @@ def table() -> str:
 
 
 def write_sheet(folder: Path) -> None:
-    """Draw the cards and write them and `TABLE` into a folder that is there.
-
-    Files of the same names are replaced. The sheet in this package is written so.
-
-    Raises:
-        OSError: a file cannot be written.
-    """
+    """Draw the cards and write them and `TABLE` into a folder; the package's own are written so."""
     for card in _CARDS:
-        (folder / f"{card.name}.png").write_bytes(picture_of(card.card))
+        (folder / f"{card.name}.png").write_bytes(_of_usual_size(card.card, "PNG"))
     (folder / TABLE).write_text(table(), encoding="utf-8")
 
 

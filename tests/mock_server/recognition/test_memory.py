@@ -39,7 +39,7 @@ def test_the_oldest_are_forgotten(monkeypatch):
     assert read == [A, B, P1, B]
 
 
-@pytest.mark.parametrize("wrong", [{"engine": "other"}, {"cached_pictures": 0}])
+@pytest.mark.parametrize("wrong", [{"engine": "other"}])
 def test_wrong_arguments(wrong):
     """They are refused."""
     with pytest.raises(ValueError):
