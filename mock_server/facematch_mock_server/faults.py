@@ -9,7 +9,7 @@ import random
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import attrs
@@ -23,11 +23,7 @@ DEEPEST = 50
 
 
 def own_json(value: Any, depth: int = 0) -> Any:
-    """A copy of `value` as JSON holds it.
-
-    Raises:
-        ValueError: it cannot be in JSON, or is nested too deeply.
-    """
+    """A copy of `value` as JSON holds it; ValueError for what it cannot hold."""
     if depth > DEEPEST:
         raise ValueError(f"a made-up body can be nested {DEEPEST} levels deep at most")
     if value is None or isinstance(value, (bool, int, str)):
@@ -54,10 +50,17 @@ _NOT_ITS_OWN = frozenset(
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
-_Word = TypeVar("_Word", bound=enum.StrEnum)
+
+class _Word(enum.StrEnum):
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        name = cls.__name__.lower()
+        raise ValueError(
+            f"the {name} of a fault must be one of {', '.join(cls)}, not {value!r:.40}"
+        )
 
 
-class Stage(enum.StrEnum):
+class Stage(_Word):
     """When a fault strikes, in the order of one exchange."""
 
     #: As soon as the connection is accepted: no byte of the request is read.
@@ -74,27 +77,18 @@ class Stage(enum.StrEnum):
     ANSWER = "answer"
 
 
-class Kind(enum.StrEnum):
+class Kind(_Word):
     """What a fault does."""
 
-    #: RST.
-    RESET = "reset"
-    #: FIN without an answer, or without the rest of it.
-    TRUNCATE = "truncate"
-    #: The rest comes a byte at a time, `Fault.seconds` apart.
-    DRIBBLE = "dribble"
-    #: Everything comes, `Fault.seconds` late.
-    DELAY = "delay"
-    #: Bytes that are no HTTP.
-    GARBAGE = "garbage"
-    #: A page of HTML under `Fault.status`.
-    HTML = "html"
-    #: JSON of another shape under `Fault.status`.
-    WRONG_JSON = "wrong_json"
-    #: JSON of the test's own, `Fault.body`, under `Fault.status`.
-    JSON = "json"
-    #: `Fault.status` in the vendor's own words, as far as they are known.
-    STATUS = "status"
+    RESET = "reset"  #: RST.
+    TRUNCATE = "truncate"  #: FIN without an answer, or without the rest of it.
+    DRIBBLE = "dribble"  #: The rest comes a byte at a time, `Fault.seconds` apart.
+    DELAY = "delay"  #: Everything comes, `Fault.seconds` late.
+    GARBAGE = "garbage"  #: Bytes that are no HTTP.
+    HTML = "html"  #: A page of HTML under `Fault.status`.
+    WRONG_JSON = "wrong_json"  #: JSON of another shape under `Fault.status`.
+    JSON = "json"  #: JSON of the test's own, `Fault.body`, under `Fault.status`.
+    STATUS = "status"  #: `Fault.status` in the vendor's own words, as far as they are known.
 
 
 #: Which kinds make sense at which stage; everything else is refused when a rule is made.
@@ -114,24 +108,6 @@ CARRIED_OUT: dict[Stage, bool] = {
     Stage.MID_HEADERS: True,
     Stage.MID_BODY: True,
 }
-
-
-def _one_of(words: type[_Word], name: str, given: str) -> _Word:
-    """`given` as one of `words`; ValueError that lists them."""
-    try:
-        return words(given)
-    except ValueError:
-        raise ValueError(
-            f"the {name} of a fault must be one of {', '.join(words)}, not {given!r:.40}"
-        ) from None
-
-
-def _as_stage(given: str) -> Stage:
-    return _one_of(Stage, "stage", given)
-
-
-def _as_kind(given: str) -> Kind:
-    return _one_of(Kind, "kind", given)
 
 
 def is_ours(head: Head) -> bool:
@@ -170,7 +146,7 @@ def _is_number(given: object) -> bool:
 
 
 def nearest(given: str, known: Iterable[str]) -> str:
-    """The one of `known` that is most like it, and then the others."""
+    """The one of `known` that is most like it; of a few the others, too."""
     from difflib import get_close_matches  # not above: a mistake is rare
 
     known = sorted(set(known))
@@ -187,7 +163,8 @@ class Fault:
     Faults wait in the order in which they are added, and a call takes the first that is aimed at
     it: ``add_faults(first, second)`` with ``times=1`` each strikes two calls, and the third one is
     answered. One that is aimed at a picture strikes when the mock looks at the pictures, so a
-    call that is refused before that, or that another fault strikes, leaves it waiting.
+    call that is refused before that, or that another fault strikes, leaves it waiting. A value that
+    does not fit, or a combination that cannot happen, is a ValueError.
 
     Attributes:
         stage, kind: When and what.
@@ -210,14 +187,10 @@ class Fault:
             the same; None for not. With a status of 400-499 that is a charge for an answer that the
             vendor says is free. At the other stages there is no choice, and it can be left out. A
             DELAY that is aimed at a picture is always carried out, at once: only its answer waits.
-
-    Raises:
-        ValueError: a combination that cannot happen, or a value that does not fit.
-        TypeError: headers that are no mapping.
     """
 
-    stage: Stage = attrs.field(converter=_as_stage)
-    kind: Kind = attrs.field(converter=_as_kind)
+    stage: Stage = attrs.field(converter=Stage)
+    kind: Kind = attrs.field(converter=Kind)
     times: int | None = 1
     chance: float = attrs.field(default=1.0, converter=_as_number)
     method: str | None = None
@@ -254,9 +227,10 @@ class Fault:
             raise ValueError("a fault of kind json needs a body, and no other kind takes one")
 
     def _check_aim(self) -> None:
-        aims = {name: getattr(self, name) for name in ("method", "path", "call", "card", "person")}
-        aims = {name: text for name, text in aims.items() if text is not None}
-        for name, text in aims.items():
+        for name in ("method", "path", "call", "card", "person"):
+            text = getattr(self, name)
+            if text is None:
+                continue
             if type(text) is not str:
                 raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
             if self.stage is Stage.CONNECT:
@@ -283,18 +257,15 @@ class Fault:
             raise ValueError("a fault is aimed at a card or at a person, not at both")
         if self.person is not None:
             Card(person=self.person)
-        elif self.card not in ready_cards():
-            near = nearest(str(self.card), ready_cards())
+        if self.card is not None and self.card not in ready_cards():
+            near = nearest(self.card, ready_cards())
             raise ValueError(f"there is no ready card {self.card:.40}; {near}")
 
     def _check_executed(self) -> None:
-        if self.executed is None:
-            return
-        if type(self.executed) is not bool:
+        if type(self.executed) not in (bool, type(None)):
             raise ValueError("executed must be true or false, or left out for what the stage does")
-        done = self._always
-        if done is not None and done is not self.executed:
-            always = "always" if done else "never"
+        if None not in (self._always, self.executed) and self._always is not self.executed:
+            always = "always" if self._always else "never"
             raise ValueError(
                 f"with a fault at {self.stage} the call is {always} executed; leave executed out"
             )
@@ -323,12 +294,7 @@ class Fault:
         return late and not self.is_carried_out
 
     def fits(self, head: Head, operation: str | None = None, *, is_call: bool = True) -> bool:
-        """Whether it is aimed at this request, whatever is in its pictures.
-
-        Args:
-            operation: Of the request.
-            is_call: Whether the vendor has an endpoint there.
-        """
+        """Whether it is aimed at this request, whatever is in its pictures."""
         return (
             (is_call if self.path is None else head.path.startswith(self.path))
             and self.method in (None, head.method)
@@ -381,38 +347,32 @@ def failure_of(card: Card) -> Fault:
 
 
 class Faults(Kept[Fault]):
-    """The rules of one world that still wait, in the order they were added.
-
-    Args:
-        seed: Of the chances.
-    """
+    """The rules of one world that still wait, in the order they were added."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
         self._random = random.Random(seed)  # noqa: S311 - a test's dice
 
     def at_connection(self) -> Fault | None:
-        """The fault for a connection that was just accepted, counted; None for none."""
+        """The fault for a connection that was just accepted, counted, like the others here."""
         return self._take(lambda rule: rule.stage is Stage.CONNECT)
 
     def at_head(self, fits: Callable[[Fault], bool]) -> Fault | None:
-        """The fault that breaks this upload, counted; None for none.
-
-        One that strikes the whole request goes first if it was added before.
-        """
+        """The fault that breaks this upload; none if one for the whole request was added before."""
         return self._take(
             lambda rule: not rule.is_pictured and rule.stage is not Stage.CONNECT and fits(rule),
             only=Stage.MID_UPLOAD,
         )
 
     def for_request(self, fits: Callable[[Fault], bool]) -> Fault | None:
-        """The fault for this whole request, counted; None for none. Asked once per request."""
+        """The fault for this whole request. Asked once per request."""
+        before = (Stage.CONNECT, Stage.MID_UPLOAD)
         return self._take(
-            lambda rule: rule.stage not in _BEFORE and not rule.is_pictured and fits(rule)
+            lambda rule: rule.stage not in before and not rule.is_pictured and fits(rule)
         )
 
     def for_pictures(self, fits: Callable[[Fault], bool], cards: Collection[Card]) -> Fault | None:
-        """The fault for a call that shows these cards, counted; None for none."""
+        """The fault for a call that shows these cards."""
         return self._take(
             lambda rule: rule.is_pictured and fits(rule) and any(map(rule.is_of, cards))
         )
@@ -430,6 +390,3 @@ class Faults(Kept[Fault]):
                     self._count(index, rule)
                     return rule
         return None
-
-
-_BEFORE = frozenset({Stage.CONNECT, Stage.MID_UPLOAD})
