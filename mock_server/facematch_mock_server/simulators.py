@@ -12,32 +12,21 @@ import threading
 from collections.abc import Mapping
 from decimal import Decimal
 from email.message import Message
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import attrs
 
 from facematch_core import Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
-from facematch_core.testing import (
-    SimulatorReply,
-    SimulatorRequest,
-    Situation,
-    VendorSimulator,
-)
-from facematch_mock_server.account import Account
+from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Kind, Stage
+from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
-from facematch_mock_server.recognition.outcomes import (
-    UNKNOWN,
-    Digests,
-    LivenessOutcome,
-    MatchOutcome,
-    Recognizer,
-    SeenPicture,
-)
+from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 from facematch_mock_server.server import MockServer
 
@@ -63,16 +52,14 @@ _FAULTS = {
 #: Answers that have no end: how many bytes of it follow at a time, ten times a second.
 _ENDLESS = {Situation.DRIPPING: 1, Situation.ENDLESS: 256 * 1024}
 
-#: The cards that situations are made of; for all others the probe is another picture of p1.
-_SHEET = {
+#: The probe of a situation: a ready card, or the one of DEMOGRAPHICS; for all others p1-again.
+_PROBES = {
+    Situation.DEMOGRAPHICS: None,
     Situation.DIFFERENT_PEOPLE: "p2",
     Situation.SPOOF: "spoof",
     Situation.NO_FACE: "no-face",
     Situation.TWO_FACES: "two-faces",
     Situation.TURNED: "turned-90",
-}
-_DRAWN: Mapping[Situation, Mapping[str, Any]] = {
-    Situation.DEMOGRAPHICS: {"age": AGE, "gender": GENDER},
 }
 
 
@@ -80,9 +67,8 @@ class MockSimulator(VendorSimulator):
     """A mock server in the place of a vendor.
 
     It decides by test cards and keeps its own ledger, as it does for any client. What no document
-    of the vendor has, and a backend must be ready for all the same, it is made to answer: by a
-    body of our own, or by altering one on its way. It can produce every situation that is not in
-    `cannot_happen`.
+    of the vendor has, and a backend must be ready for all the same, is a body of our own, or one
+    that is altered on its way. It can produce every situation that is not in `cannot_happen`.
 
     Attributes:
         vendor: Name of the backend and of the mock's vendor.
@@ -109,7 +95,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         # Nobody but the simulator moves this world.
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
-        self._mock.accounts.recognizer = Upright(self._mock.accounts.recognizer)
+        self._mock.accounts.recognizer = Upright()
         self.control: Control = self._mock.control
         self.control.reset()
         self._between = Between(self._mock.app, self)
@@ -142,12 +128,7 @@ class MockSimulator(VendorSimulator):
     def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
         """Put the number of the situation into an answer, if the situation is about the score.
 
-        It has all its digits, where the mock may round.
-
-        Args:
-            holder: What has the score; changed.
-            name: Of the score.
-            fraction: Whether it is from 0 to 1.
+        It has all its digits, where the mock may round; with `fraction` it is from 0 to 1.
         """
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
@@ -224,7 +205,7 @@ class MockSimulator(VendorSimulator):
         return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        return _probe(situation), _card("p1")
+        return _picture(_PROBES.get(situation, "p1-again")), _picture("p1")
 
     @property
     def requests_seen(self) -> int:
@@ -253,58 +234,44 @@ class MockSimulator(VendorSimulator):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
-        self._release()
+        self._leave()
         self._mock.stop()
         self._port = 0
 
     def _listen(self, *, is_there: bool) -> None:
         """Begin or cease to listen, always at the same port."""
-        if is_there and self._front is None:
-            self._release()
-            front = HttpServer(self._between, host=_HOST, port=self._port).start()
-            self._front, self._port = front, front.port
-            self._mock.accounts.address = front.url
-        elif not is_there and self._front is not None:
-            self._stop()
-            # Bound and not listening: connections are refused, and nobody else gets the port.
-            self._place = socket.socket()
-            # On Windows that would let another process take the port.
-            if sys.platform != "win32":
-                self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self._place.bind((_HOST, self._port))
+        if is_there is (self._front is not None):
+            return
+        self._leave()
+        if is_there:
+            handler = cast("Handler", self._between)
+            self._front = HttpServer(handler, host=_HOST, port=self._port).start()
+            self._port, self._mock.accounts.address = self._front.port, self._front.url
+            return
+        # Bound and not listening: connections are refused, and nobody else gets the port.
+        self._place = socket.socket()
+        # On Windows that would let another process take the port.
+        if sys.platform != "win32":
+            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind((_HOST, self._port))
 
-    def _stop(self) -> None:
-        front, self._front = self._front, None
-        if front is not None:
-            front.stop()
-
-    def _release(self) -> None:
-        place, self._place = self._place, None
-        if place is not None:
-            place.close()
+    def _leave(self) -> None:
+        if self._front is not None:
+            self._front.stop()
+        if self._place is not None:
+            self._place.close()
+        self._front = self._place = None
 
 
 @functools.cache
-def _probe(situation: Situation) -> Image:
+def _picture(name: str | None) -> Image:
     """Read once: a contract asks for the same few pictures a thousand times."""
-    drawn = _DRAWN.get(situation)
-    if drawn is not None:
-        return Image.from_bytes(make_card("p1", **drawn))
-    return _card(_SHEET.get(situation, "p1-again"))
-
-
-@functools.cache
-def _card(name: str) -> Image:
-    return Image.from_bytes(card_sheet()[name].data)
+    drawn = make_card("p1", age=AGE, gender=GENDER) if name is None else card_sheet()[name].data
+    return Image.from_bytes(drawn)
 
 
 class Between:
     """An engine as its front sees it, with an ear on the line. Safe across threads.
-
-    Args:
-        engine: Who answers.
-        simulator: Whose calls are counted, and who has the last word.
 
     Attributes:
         seen: How many calls have arrived, whatever became of them.
@@ -321,17 +288,8 @@ class Between:
         self.last: SimulatorRequest | None = None
         self.last_reply: SimulatorReply | None = None
 
-    def account_of(self, head: Head) -> Account:
-        """As the engine."""
-        return self._engine.account_of(head)
-
-    def at_connection(self) -> Fault | None:
-        """As the engine."""
-        return self._engine.at_connection()
-
-    def at_head(self, head: Head) -> Fault | None:
-        """As the engine."""
-        return self._engine.at_head(head)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
 
     def refuse_early(self, head: Head) -> Response | None:
         """As the engine. Asked once for each request, before any fault strikes it."""
@@ -342,29 +300,15 @@ class Between:
                 self._simulator.arrived(self.at)
         return self._engine.refuse_early(head)
 
-    def max_body_bytes(self, head: Head) -> int:
-        """As the engine."""
-        return self._engine.max_body_bytes(head)
-
-    def too_large(self, head: Head) -> Response:
-        """As the engine."""
-        return self._engine.too_large(head)
-
-    def latency_s(self, head: Head) -> float:
-        """As the engine."""
-        return self._engine.latency_s(head)
-
-    def note(self, head: Head, what: str) -> None:
-        """As the engine."""
-        self._engine.note(head, what)
-
     def handle(self, request: Request) -> Response:
         """The engine's answer, or what the simulator makes of it."""
-        self._remember(request)
+        is_call = request.path in self._simulator.calls
+        if is_call:
+            self._remember(request)
         response = self._engine.handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response
-        if request.path not in self._simulator.calls:
+        if not is_call:
             return self._simulator.altered(request.path, response)
         response = self._simulator.answered(request.path, self.at, response)
         self.last_reply = SimulatorReply(
@@ -375,50 +319,32 @@ class Between:
         return response
 
     def _remember(self, request: Request) -> None:
-        if request.path in self._simulator.calls:
-            headers = Message()
-            for name, value in request.headers:
-                headers[name] = value
-            self.last = SimulatorRequest(
-                method=request.method, path=request.target, headers=headers, body=request.body
-            )
-            if self._simulator.overheard is not None:
-                self._simulator.overheard.append(self.last)
+        headers = Message()
+        for name, value in request.headers:
+            headers[name] = value
+        self.last = SimulatorRequest(
+            method=request.method, path=request.target, headers=headers, body=request.body
+        )
+        if self._simulator.overheard is not None:
+            self._simulator.overheard.append(self.last)
 
 
-class Upright:
-    """A decider that follows the EXIF orientation of pictures.
+class Upright(PictureRecognizer):
+    """Follows the EXIF orientation of pictures.
 
     The mock ignores it, because no vendor says whether it follows it; a contract that is about the
     client cannot be held if what arrives well is refused for that.
-
-    Args:
-        decider: Who decides; it does everything else, too.
     """
 
-    def __init__(self, decider: Recognizer) -> None:
-        self._decider = decider
+    # Digests are those of what was sent: each is worked out anew.
+    def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
+        return super().match(upright(probe), upright(reference), rotate=rotate)
 
-    def match(
-        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
-    ) -> MatchOutcome:
-        """As the decider; the digests are worked out anew."""
-        return self._decider.match(upright(probe), upright(reference), rotate=rotate)
+    def liveness(self, probe: bytes, *, rotate: bool, **_: object) -> LivenessOutcome:
+        return super().liveness(upright(probe), rotate=rotate)
 
-    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
-        """As `match`."""
-        return self._decider.liveness(upright(probe), rotate=rotate)
-
-    def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """As `match`."""
-        return self._decider.look(upright(picture), rotate=rotate)
-
-    def beside(self) -> Upright:
-        """One beside it, as the decider's."""
-        return Upright(self._decider.beside())  # type: ignore[attr-defined]  # it is the mock's own
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._decider, name)
+    def look(self, picture: bytes, *, rotate: bool, **_: object) -> SeenPicture:
+        return super().look(upright(picture), rotate=rotate)
 
 
 def upright(picture: bytes) -> bytes:

@@ -33,7 +33,7 @@ def test_an_orientation_is_followed(orientation):
     """A face that lies on its side is found, and is the same person's."""
     turned, decider = as_a_phone_stores_it(orientation), PictureRecognizer()
     assert decider.match(turned, CARD, rotate=False).score is None
-    seen = Upright(decider)
+    seen = Upright()
     assert seen.match(turned, CARD, rotate=False).score > 90
     assert seen.match(CARD, turned, rotate=False).score > 90
     assert seen.liveness(turned, rotate=False).probe.faces
@@ -49,13 +49,13 @@ def test_everything_else_stays_as_it_is(picture):
 
 def test_a_turned_card_still_lies_on_its_side():
     """Without an orientation nobody knows that it should be turned."""
-    seen = Upright(PictureRecognizer())
+    seen = Upright()
     assert seen.match(make_card("p1", turned=90), CARD, rotate=False).score is None
 
 
-def test_everything_else_is_the_deciders():
+def test_everything_else_is_as_ever():
     """What a test sets, say."""
-    seen = Upright(PictureRecognizer())
+    seen = Upright()
     seen.set_outcome("match", score=12)
     assert seen.match(CARD, CARD, rotate=False).score == 12
     seen.set_outcome("match", score=12)
