@@ -32,6 +32,8 @@ from facematch_mock_server.http.exchange import (
 )
 from facematch_mock_server.messages import Head, Request
 
+_PEER = "127.0.0.1"
+
 
 class MockAdapter(BaseAdapter):
     """Answers what a session sends to a base URL: ``session.mount("https://…", MockAdapter(…))``.
@@ -55,7 +57,10 @@ class MockAdapter(BaseAdapter):
         is_up: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__()
-        self._app = InProcess(handler, sleep=sleep)
+        # No server need run beside it that would have done so; it saves a third of a call.
+        keep_freed_pages()
+        self._handler = handler
+        self._sleep = sleep
         self._is_up = is_up
 
     def send(  # noqa: PLR0917 - requests' own signature
@@ -67,14 +72,15 @@ class MockAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """The answer to `request`.
-
-        Raises:
-            requests.RequestException: a fault strikes, or the connection is refused.
-        """
+        """The answer to `request`; a fault, or a refused connection, is a `RequestException`."""
         if not self._is_up():
-            raise refused_connection(request)
-        raw = self._app.ask(request, timeout)
+            pool = connection_from_url(str(request.url))
+            refused = NewConnectionError(
+                HTTPConnection(pool.host), "[Errno 111] Connection refused"
+            )
+            cause = MaxRetryError(pool, request.path_url, refused)
+            raise requests.ConnectionError(cause, request=request)
+        raw = self.ask(request, timeout)
         response = requests.Response()
         response.status_code = raw.status
         response.headers = CaseInsensitiveDict(raw.headers.itermerged())
@@ -88,40 +94,9 @@ class MockAdapter(BaseAdapter):
     def close(self) -> None:
         """Nothing is open."""
 
-
-_PEER = "127.0.0.1"
-
-
-class InProcess:
-    """Asks one app. Each request is a connection of its own. Safe across threads.
-
-    Args:
-        handler: The app.
-        sleep: Waits for late answers; a test that has no time gives one that does not.
-    """
-
-    def __init__(
-        self,
-        handler: Handler,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        # No server need run beside it that would have done so; it saves a third of a call.
-        keep_freed_pages()
-        self._handler = handler
-        self._sleep = sleep
-
     def ask(self, sent: requests.PreparedRequest, timeout: Any = None) -> HTTPResponse:
-        """The answer to `sent`, as urllib3 would give it to requests.
-
-        Args:
-            sent: The request.
-            timeout: As requests takes it: seconds, a pair of them, one of urllib3, or None.
-
-        Raises:
-            requests.RequestException: a fault strikes; the same as over a socket.
-        """
-        call = Call(sent, timeout, self._sleep)
+        """The answer to `sent`, as urllib3 would give it to requests; a fault is raised."""
+        call = _Call(sent, timeout, self._sleep)
         fault = exchange.at_connection(self._handler, _PEER)
         if fault is not None:
             call.meet(fault)
@@ -129,14 +104,14 @@ class InProcess:
         status = refused_head(request)
         if status is not None:
             self._handler.note(exchange.nobody(_PEER), "broken request: its head is not taken")
-            return self._answer(call, request, Delivery(response=exchange.answer(status)))
+            return call.answer(request.method, Delivery(response=exchange.answer(status)))
         opening = exchange.opening(self._handler, request)
         if opening.refusal is not None:
-            return self._answer(call, request, Delivery(response=opening.refusal))
+            return call.answer(request.method, Delivery(response=opening.refusal))
         mid_upload = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
         if len(request.body) > self._handler.max_body_bytes(request) and not mid_upload:
-            response = exchange.too_large(self._handler, request)
-            return self._answer(call, request, Delivery(response=response))
+            refusal = exchange.too_large(self._handler, request)
+            return call.answer(request.method, Delivery(response=refusal))
         delivery = exchange.delivery(self._handler, request, opening.fault)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
@@ -146,22 +121,42 @@ class InProcess:
                 exchange.abandoned(self._handler, late, delivery.fault)
                 raise
             delivery = exchange.delivery(self._handler, late, None)
-        return self._answer(call, request, delivery)
+        return call.answer(request.method, delivery)
 
-    def _answer(self, call: Call, request: Request, delivery: Delivery) -> HTTPResponse:
+
+class _Call:
+    """One call that waits for its answer."""
+
+    def __init__(
+        self, sent: requests.PreparedRequest, timeout: Any, sleep: Callable[[float], None]
+    ) -> None:
+        # As requests takes it: seconds, a pair of them, one of urllib3, or None.
+        limit = timeout.read_timeout if isinstance(timeout, Timeout) else timeout
+        limit = limit[1] if isinstance(limit, tuple) else limit
+        self._patience_s = None if limit is None else float(limit)
+        self._sent = sent
+        self._sleep = sleep
+
+    def answer(self, method: str, delivery: Delivery) -> HTTPResponse:
+        """What is delivered, with its fault; ConnectionError or ReadTimeout if nothing comes."""
         response, fault = delivery.response, delivery.fault
-        method = request.method
         if fault is not None:
-            call.meet(fault)
+            self.meet(fault)
         if response is None:
             raise RuntimeError(f"no answer and no exception: {fault}")
         headers = exchange.headers(response, method=method)
-        body: io.IOBase = io.BytesIO(exchange.body(response, method=method))
-        if fault is not None and (fault.stage, fault.kind) in BARE_ANSWER:
-            headers, body = [], io.BytesIO()
-        elif fault is not None:
-            head = exchange.head(response, method=method, close=False)
-            body = call.body(fault, head, exchange.body(response, method=method))
+        whole = exchange.body(response, method=method)
+        body: io.IOBase = io.BytesIO(whole)
+        if fault is not None and fault.stage is Stage.MID_BODY:
+            body = self._broken_body(fault, whole)
+        elif fault is not None and fault.stage is Stage.MID_HEADERS:
+            if fault.kind is Kind.DRIBBLE:
+                head = exchange.head(response, method=method, close=False)
+                self._wait_for_head(len(head) - exchange.head_cut(head), fault.seconds)
+                body = Body(b"", whole, wait=lambda: self._wait(1, fault.seconds))
+            else:
+                # http.client takes what came for the whole head: an answer without a body.
+                headers, body = [], io.BytesIO()
         return HTTPResponse(
             body,
             HTTPHeaderDict(headers),
@@ -171,59 +166,27 @@ class InProcess:
             preload_content=False,
         )
 
-
-class Call:
-    """One call that waits for its answer.
-
-    Args:
-        sent: The request, for exceptions.
-        timeout: As requests takes it: seconds, a pair of them, one of urllib3, or None.
-        sleep: Waits.
-    """
-
-    def __init__(
-        self, sent: requests.PreparedRequest, timeout: Any, sleep: Callable[[float], None]
-    ) -> None:
-        self._sent = sent
-        self._patience_s = _read_timeout_s(timeout)
-        self._sleep = sleep
-
     def meet(self, fault: Fault) -> None:
-        """What a fault does before the head of the answer begins.
-
-        Raises:
-            requests.ConnectionError: no answer comes.
-            requests.ReadTimeout: it comes too late.
-        """
-        if (fault.stage, fault.kind) in NO_ANSWER:
-            raise no_answer(fault, self._sent)
+        """What a fault does before the head of the answer begins."""
         if fault.kind is Kind.DELAY:
             self._wait_for_head(1, fault.seconds)
+        elif fault.stage in _BEFORE_THE_ANSWER or (fault.stage, fault.kind) == _IN_THE_HEAD:
+            # What urllib3 makes of what it meets, and requests of that.
+            cause = ProtocolError("Connection aborted.", _MET[fault.kind]())
+            raise requests.ConnectionError(cause, request=self._sent)
 
-    def body(self, fault: Fault, head: bytes, body: bytes) -> io.IOBase:
-        """The body of an answer that a fault strikes.
-
-        Raises:
-            requests.ReadTimeout: its head dribbles too slowly.
-        """
-        place = fault.stage, fault.kind
-        cut = len(body)
-        if fault.stage is Stage.MID_BODY:
-            cut = exchange.body_cut(len(body))
-        if place in IN_BODY:
-            return Body(body[:cut], end=IN_BODY[place]())
-        if fault.kind is not Kind.DRIBBLE:
-            return io.BytesIO(body)
-        if fault.stage is Stage.MID_HEADERS:
-            self._wait_for_head(len(head) - exchange.head_cut(head), fault.seconds)
-            cut = 0
-        return Body(body[:cut], body[cut:], wait=lambda: self._wait(1, fault.seconds))
+    def _broken_body(self, fault: Fault, whole: bytes) -> Body:
+        cut = exchange.body_cut(len(whole))
+        if fault.kind is Kind.DRIBBLE:
+            return Body(whole[:cut], whole[cut:], wait=lambda: self._wait(1, fault.seconds))
+        # An early end urllib3 finds by itself.
+        return Body(whole[:cut], end=_MET[fault.kind]() if fault.kind is Kind.RESET else None)
 
     def _wait_for_head(self, times: int, seconds: float) -> None:
         try:
             self._wait(times, seconds)
         except TimeoutError:
-            raise timed_out(self._sent) from None
+            raise ReadTimeout("Read timed out.", request=self._sent) from None
 
     def _wait(self, times: int, seconds: float) -> None:
         """Wait that often; the patience is for each time."""
@@ -233,76 +196,24 @@ class Call:
         self._sleep(times * seconds)
 
 
-def _read_timeout_s(timeout: Any) -> float | None:
-    """Seconds for each wait after connecting; None for no end."""
-    limit: Any
-    if isinstance(timeout, Timeout):
-        timeout = timeout.read_timeout
-    limit = timeout[1] if isinstance(timeout, tuple) else timeout
-    return None if limit is None else float(limit)
-
-
-def _reset() -> Exception:
-    return ConnectionResetError(104, "Connection reset by peer")
-
-
-def _no_answer() -> Exception:
-    return http.client.RemoteDisconnected("Remote end closed connection without response")
-
-
-def _no_http() -> Exception:
-    return http.client.BadStatusLine(exchange.GARBAGE.decode("latin-1"))
-
-
-#: Where no answer comes: what urllib3 meets. requests makes a ConnectionError of each.
-NO_ANSWER: dict[tuple[Stage, Kind], Callable[[], Exception]] = {
-    (Stage.CONNECT, Kind.RESET): _reset,
-    (Stage.CONNECT, Kind.TRUNCATE): _no_answer,
-    (Stage.MID_UPLOAD, Kind.RESET): _reset,
-    (Stage.MID_UPLOAD, Kind.TRUNCATE): _no_answer,
-    (Stage.AFTER_UPLOAD, Kind.RESET): _reset,
-    (Stage.AFTER_UPLOAD, Kind.TRUNCATE): _no_answer,
-    (Stage.AFTER_UPLOAD, Kind.GARBAGE): _no_http,
-    (Stage.MID_HEADERS, Kind.RESET): _reset,
+#: Where no byte of an answer comes: at these stages, and where a reset throws away its head.
+_BEFORE_THE_ANSWER = (Stage.CONNECT, Stage.MID_UPLOAD, Stage.AFTER_UPLOAD)
+_IN_THE_HEAD = (Stage.MID_HEADERS, Kind.RESET)
+#: What http.client then meets.
+_MET: dict[Kind, Callable[[], Exception]] = {
+    Kind.RESET: lambda: ConnectionResetError(104, "Connection reset by peer"),
+    Kind.TRUNCATE: lambda: http.client.RemoteDisconnected(
+        "Remote end closed connection without response"
+    ),
+    Kind.GARBAGE: lambda: http.client.BadStatusLine(exchange.GARBAGE.decode("latin-1")),
 }
-
-#: Where the head breaks off, http.client takes what came for all of it: an answer without a body.
-BARE_ANSWER = frozenset({(Stage.MID_HEADERS, Kind.TRUNCATE), (Stage.MID_HEADERS, Kind.GARBAGE)})
-
-#: Where the body breaks: what its reader meets after the first part; None for an early end, which
-#: urllib3 finds by itself.
-IN_BODY: dict[tuple[Stage, Kind], Callable[[], Exception | None]] = {
-    (Stage.MID_BODY, Kind.RESET): _reset,
-    (Stage.MID_BODY, Kind.TRUNCATE): lambda: None,
-}
-
-
-def no_answer(fault: Fault, request: requests.PreparedRequest) -> requests.ConnectionError:
-    """The exception of requests for a fault in `NO_ANSWER`."""
-    cause = NO_ANSWER[fault.stage, fault.kind]()
-    return requests.ConnectionError(ProtocolError("Connection aborted.", cause), request=request)
-
-
-def refused_connection(request: requests.PreparedRequest) -> requests.ConnectionError:
-    """The exception of requests where nothing listens."""
-    pool = connection_from_url(str(request.url))
-    cause = NewConnectionError(HTTPConnection(pool.host), "[Errno 111] Connection refused")
-    return requests.ConnectionError(MaxRetryError(pool, request.path_url, cause), request=request)
-
-
-def timed_out(request: requests.PreparedRequest) -> ReadTimeout:
-    """The exception of requests for an answer that does not come in time."""
-    return ReadTimeout("Read timed out.", request=request)
 
 
 class Body(io.RawIOBase):
     """The body of an answer that comes in parts, or not to its end.
 
-    Args:
-        first: What is there at once.
-        then: What follows byte by byte; each is waited for by `wait`.
-        wait: Called before each of these bytes; raises TimeoutError if nobody waits so long.
-        end: Raised after the last byte; None for an ordinary end.
+    After `first` comes `then` byte by byte; each is waited for by `wait`, which raises TimeoutError
+    if nobody waits so long. `end` is raised after the last byte.
     """
 
     def __init__(
@@ -352,10 +263,8 @@ def refused_head(head: Head) -> int | None:
     lines += [f"{name}: {value}\r\n" for name, value in head.headers]
     if len("".join(lines).encode(_TEXT)) + 2 > MAX_HEAD_BYTES:
         return 431
-    for name, value in head.headers:
-        if not _is_token(name) or not _VALUE.fullmatch(value):
-            return 400
-    return None
+    is_taken = all(_is_token(name) and _VALUE.fullmatch(value) for name, value in head.headers)
+    return None if is_taken else 400
 
 
 @lru_cache(maxsize=128)

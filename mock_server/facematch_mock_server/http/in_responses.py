@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import responses
 from requests import PreparedRequest
 
-from facematch_mock_server.http.client import InProcess
+from facematch_mock_server.http.client import MockAdapter
 from facematch_mock_server.http.exchange import Handler
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class AppResponse(responses.BaseResponse):
         base_urls: As ``https://verification.didit.me``, with or without a path.
     """
 
-    def __init__(self, app: InProcess, base_urls: Iterable[str]) -> None:
+    def __init__(self, app: MockAdapter, base_urls: Iterable[str]) -> None:
         bases = "|".join(re.escape(url.rstrip("/")) for url in base_urls)
         super().__init__("*", re.compile(f"({bases})([/?#]|$)"))
         self._app = app
@@ -61,6 +61,6 @@ def register(
     Returns:
         What was registered; its `calls` are those that it answered.
     """
-    answer = AppResponse(InProcess(handler, sleep=sleep), base_urls)
+    answer = AppResponse(MockAdapter(handler, sleep=sleep), base_urls)
     rsps.add(answer)
     return answer
