@@ -32,53 +32,38 @@ class Handler(Protocol):
 
     def account_of(self, head: Head) -> Account:
         """Whose request it is."""
-        ...
 
     def at_connection(self) -> Fault | None:
-        """The fault for a connection that was just made, counted; None for none."""
-        ...
+        """The fault for a connection that was just made, counted."""
 
     def at_head(self, head: Head) -> Fault | None:
-        """The fault that breaks the upload of this request, counted; None for none."""
-        ...
+        """The fault that breaks the upload of this request, counted."""
 
     def refuse_early(self, head: Head) -> Response | None:
         """An answer that needs no body (413 for a declared length over the limit), or None."""
-        ...
 
     def max_body_bytes(self, head: Head) -> int:
         """How many bytes of a body are taken before the answer is 413."""
-        ...
 
     def handle(self, request: Request) -> Response:
-        """The whole answer to a whole request, with the fault that strikes while it is sent.
+        """The whole answer, with the fault that strikes while it is sent.
 
         With `Request.fault` it is the call that this fault postponed.
         """
-        ...
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body that grew over the limit (chunked, no declared length)."""
-        ...
 
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
-        ...
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what the transport did by itself (a fault, a broken request)."""
-        ...
 
 
 @attrs.frozen(kw_only=True)
 class Opening:
-    """What the head of a request decides.
-
-    Attributes:
-        refusal: The answer that needs no body, or None if the body is wanted.
-        fault: One at `Stage.MID_UPLOAD` that strikes this request; None for none. All others are
-            found by the app, once the request is whole.
-    """
+    """What the head of a request decides: an answer that needs no body, or a fault mid-upload."""
 
     refusal: Response | None = None
     fault: Fault | None = None
@@ -90,11 +75,11 @@ class Delivery:
 
     Attributes:
         response: The answer as it would be; None if no byte of one is sent.
-        fault: How sending it goes wrong (never one at `Stage.ANSWER`); None if it does not.
+        fault: How sending it goes wrong (never one at `Stage.ANSWER`).
         postponed: The request, if nothing is carried out yet: wait `fault.seconds`, then, if the
             client is still there, ask for its `delivery`, without a fault; if it is gone,
             `abandoned` says so. It keeps its account, so that none of it happens in a world that
-            begins meanwhile. None for a call that was carried out, or never is.
+            begins meanwhile.
     """
 
     response: Response | None = None
@@ -120,7 +105,7 @@ def is_by_our_page(head: Head) -> bool:
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
-    """The fault for a connection that was just made, noted in the journal; None for none."""
+    """The fault for a connection that was just made, noted in the journal."""
     fault = handler.at_connection()
     if fault is not None:
         handler.note(nobody(peer), str(fault))
@@ -146,10 +131,7 @@ def too_large(handler: Handler, head: Head) -> Response:
 def delivery(handler: Handler, request: Request, fault: Fault | None) -> Delivery:
     """Carry out what is to be carried out, and say what is sent.
 
-    Args:
-        handler: The app.
-        request: The whole request; at `Stage.MID_UPLOAD` whatever there is of it.
-        fault: As `opening` gave it; None for a call that was postponed.
+    The fault is that of `opening`; with one the request is whatever there is of it.
     """
     if fault is not None:
         # Nothing is carried out, so nothing else writes the request down.
@@ -159,7 +141,9 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     fault = response.fault
     if fault is None:
         seconds = handler.latency_s(request)
-        return Delivery(response=response, fault=_late(seconds) if seconds else None)
+        if seconds:
+            fault = Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
+        return Delivery(response=response, fault=fault)
     if fault.is_postponed:
         bound = attrs.evolve(request, fault=fault, account=handler.account_of(request))
         return Delivery(fault=fault, postponed=bound)
@@ -174,10 +158,6 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
 def abandoned(handler: Handler, request: Request, fault: Fault) -> None:
     """Note a postponed call that is never carried out, because the client is gone."""
     handler.note(request, f"{fault}; the client did not wait")
-
-
-def _late(seconds: float) -> Fault:
-    return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
 
 
 def _guarded(ask: Callable[[], R]) -> R:
@@ -228,12 +208,7 @@ SENTENCES = {
 
 
 def answer(status: int, sentence: str | None = None) -> Response:
-    """The answer of the transport; for a status that is not in `SENTENCES`, that for 400.
-
-    Args:
-        status: Of the answer.
-        sentence: None for that of the status.
-    """
+    """The answer of the transport; for a status that is not in `SENTENCES`, that for 400."""
     status = status if status in SENTENCES else 400
     return Response(
         status=status,
@@ -261,10 +236,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 #: Written here: `email.utils` has it too, and would be loaded at every start for nothing else.
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = (
-    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
-    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
-)
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
@@ -276,15 +248,7 @@ End = Literal["keep", "fin", "reset"]
 
 @attrs.frozen(kw_only=True)
 class Script:
-    """How one answer leaves.
-
-    Attributes:
-        wait_s: Seconds before the first byte.
-        first: What is sent at once.
-        then: What follows byte by byte.
-        every_s: Seconds before each of these bytes.
-        end: What comes after the last byte.
-    """
+    """How one answer leaves: `first` at once, `then` byte by byte, every `every_s` seconds."""
 
     wait_s: float = 0.0
     first: bytes = b""
@@ -347,25 +311,20 @@ def body_cut(length: int) -> int:
 
 def script(head: bytes, body: bytes, fault: Fault | None) -> Script:
     """How an answer of these bytes leaves under a fault; without any bytes if there is none."""
+    whole, cut = head + body, 0
     if fault is None:
-        return Script(first=head + body)
-    whole = head + body
-    cut = {
-        Stage.MID_HEADERS: lambda: head_cut(head),
-        Stage.MID_BODY: lambda: len(head) + body_cut(len(body)),
-    }.get(fault.stage, lambda: 0)()
-    return _SCRIPTS[fault.kind](whole, cut, fault.seconds)
-
-
-_SCRIPTS: dict[Kind, Callable[[bytes, int, float], Script]] = {
-    Kind.RESET: lambda whole, cut, _: Script(first=whole[:cut], end="reset"),
-    Kind.TRUNCATE: lambda whole, cut, _: Script(first=whole[:cut], end="fin"),
-    Kind.GARBAGE: lambda whole, cut, _: Script(first=whole[:cut] + GARBAGE, end="fin"),
-    Kind.DELAY: lambda whole, _, seconds: Script(wait_s=seconds, first=whole),
-    Kind.DRIBBLE: lambda whole, cut, seconds: Script(
-        first=whole[:cut], then=whole[cut:], every_s=seconds
-    ),
-}
+        return Script(first=whole)
+    if fault.kind is Kind.DELAY:
+        return Script(wait_s=fault.seconds, first=whole)
+    if fault.stage is Stage.MID_HEADERS:
+        cut = head_cut(head)
+    elif fault.stage is Stage.MID_BODY:
+        cut = len(head) + body_cut(len(body))
+    if fault.kind is Kind.DRIBBLE:
+        return Script(first=whole[:cut], then=whole[cut:], every_s=fault.seconds)
+    if fault.kind is Kind.RESET:
+        return Script(first=whole[:cut], end="reset")
+    return Script(first=whole[:cut] + (GARBAGE if fault.kind is Kind.GARBAGE else b""), end="fin")
 
 
 #: Size of the block that `keep_freed_pages` frees; glibc learns from none above 32 MiB.
@@ -378,8 +337,7 @@ def keep_freed_pages() -> None:
 
     glibc raises the size from which it gives memory back to the system when it sees a block come
     and go. Unless it has, it does so with every pair of pictures that the app has done with:
-    a fifth of the throughput is left. The block is never touched, so it costs no memory;
-    elsewhere than on glibc this does nothing. One lesson lasts as long as the process; a second one
-    would be dear, for the block would be zeroed.
+    a fifth of the throughput is left. The block is never touched, so it costs no memory. Once: a
+    second one would be dear, for it would be zeroed.
     """
     bytes(_LESSON_BYTES)
