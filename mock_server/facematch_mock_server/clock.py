@@ -27,9 +27,6 @@ class VirtualClock:
     Args:
         start: Its first reading, up to the year 8999; None for the machine's time now.
         running: Whether it runs by itself, as the server of the command line does.
-
-    Raises:
-        ValueError: it would start later.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
@@ -62,11 +59,7 @@ class VirtualClock:
         return self.now().timestamp()
 
     def advance(self, seconds: float) -> dt.datetime:
-        """Let that many seconds pass at once.
-
-        Raises:
-            ValueError: it is no number from 0 on, or leads beyond the year 8999.
-        """
+        """Let that many seconds pass at once; a ValueError beyond the year 8999."""
         given: Any = seconds
         is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
         if not is_number or not seconds >= 0:
@@ -99,10 +92,7 @@ class VirtualClock:
 
 
 class Ids:
-    """Hands out version-4 UUIDs.
-
-    Args:
-        seed: The same seed gives the same ids in the same order; None for ids of this run only.
+    """Hands out version-4 UUIDs, for the same seed the same ones in the same order.
 
     Attributes:
         secret: 32 bytes to sign with, shown to nobody and kept nowhere: random without a seed, and
@@ -110,11 +100,9 @@ class Ids:
     """
 
     def __init__(self, seed: int | None = None) -> None:
-        self.secret = (
-            secrets.token_bytes(32)
-            if seed is None
-            else hashlib.sha256(f"secret of {seed}".encode()).digest()
-        )
+        self.secret = secrets.token_bytes(32)
+        if seed is not None:
+            self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()
         self._random = random.Random(seed)  # noqa: S311 - ids of a mock guard nothing
         self._lock = threading.Lock()
 

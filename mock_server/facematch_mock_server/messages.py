@@ -47,7 +47,6 @@ class Head:
     """What is known of a request before its body: enough to choose a fault or to refuse it early.
 
     Attributes:
-        method: As sent, upper case for the methods that HTTP defines.
         target: Path and query, as sent; the query is not in `repr`.
         headers: Names in lower case, in the order sent.
         peer: Address of the client, without port.
@@ -84,7 +83,7 @@ class Request(Head):
 
     Attributes:
         body: After the transfer coding was taken off.
-        fault: The `Fault` that strikes this call, if it is known already; None for none.
+        fault: The `Fault` that strikes this call, if it is known already.
         account: In whose world the call began; None for that of its key.
     """
 
@@ -98,17 +97,15 @@ class Response:
     """A whole answer. Every front sends the same status, headers and bytes.
 
     Attributes:
-        status: 100-599.
         headers: Without Date, Server, Connection, Content-Length, Transfer-Encoding: those are the
             front's.
-        body: As sent.
         claims: Ids of the claims that the answer rests on.
         date: For the Date header; None for the machine's time when the answer is sent.
         more: Gives what follows the body, again and again while the client listens; None for an
             answer that ends. Called on the loop of the HTTP server; without a socket the answer
             ends after the body.
-        fault: The `Fault` by which sending it goes wrong; None if it does not. With one that is
-            postponed nothing is carried out yet.
+        fault: The `Fault` by which sending it goes wrong. With one that is postponed nothing is
+            carried out yet.
         instead_of: The answer of a call that was carried out, in whose place this one is sent.
     """
 
