@@ -6,7 +6,7 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
@@ -150,14 +150,10 @@ class Part(NamedTuple):
 
     def turned(self, degrees: int) -> Part:
         """Where it stands once the picture was turned clockwise by 0, 90, 180 or 270 degrees."""
-        left, top, right, bottom = self
-        if degrees == 90:
-            return Part(1 - bottom, left, 1 - top, right)
-        if degrees == 180:
-            return Part(1 - right, 1 - bottom, 1 - left, 1 - top)
-        if degrees == 270:
-            return Part(top, 1 - right, bottom, 1 - left)
-        return self
+        part = self
+        for _ in range(degrees // 90):
+            part = Part(1 - part.bottom, part.left, 1 - part.top, part.right)
+        return part
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """In whole pixels of a picture of that width and height."""
@@ -288,16 +284,14 @@ _MAX_WRONG = 9
 _MIN_CONTRAST = 32
 
 
-def _corner_cells() -> Iterator[tuple[int, bool]]:
-    places = [(x, y) for y in (0, ROWS - 3) for x in (0, COLUMNS - 3)]
-    for (left, top), pattern in zip(places, _CORNERS, strict=True):
-        for y, row in enumerate(pattern.split()):
-            for x, cell in enumerate(row):
-                yield (top + y) * COLUMNS + left + x, cell == "#"
-
-
+_PLACES = ((0, 0), (COLUMNS - 3, 0), (0, ROWS - 3), (COLUMNS - 3, ROWS - 3))
 #: Cell (row by row) to whether it is dark.
-_FINDER = dict(_corner_cells())
+_FINDER = {
+    (top + y) * COLUMNS + left + x: cell == "#"
+    for (left, top), pattern in zip(_PLACES, _CORNERS, strict=True)
+    for y, row in enumerate(pattern.split())
+    for x, cell in enumerate(row)
+}
 
 
 def _half(columns: range) -> tuple[int, ...]:
@@ -471,15 +465,12 @@ def _opened(data: bytes) -> PIL.Image.Image:
 
 
 def _card_in_grey(picture: PIL.Image.Image) -> Card | None:
-    from PIL.Image import Resampling, Transpose
+    from PIL.Image import Resampling
 
-    back = {90: Transpose.ROTATE_90, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_270}
     for turned in TURNS:
         fine = _FINE if turned in {0, 180} else _FINE[::-1]
         part = CODE.turned(turned).of(picture.size)
-        cells = picture.resize(fine, Resampling.BOX, box=part)
-        if turned:
-            cells = cells.transpose(back[turned])
+        cells = picture.resize(fine, Resampling.BOX, box=part).rotate(turned, expand=True)
         payload = payload_in(cells.tobytes())
         if payload is not None:
             return card_of(payload, turned)

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import attrs
 import PIL.Image
 from PIL import ImageDraw, ImageFont
-from PIL.Image import Resampling, Transpose
+from PIL.Image import Resampling
 
 from facematch_mock_server.recognition import cards
 from facematch_mock_server.recognition.cards import CELL, HEIGHT, WIDTH, Card
@@ -182,10 +182,8 @@ def _file_of(card: Card, size: tuple[int, int], kind: Kind) -> bytes:
     picture = _drawn(card)
     if tuple(size) != picture.size:
         picture = picture.resize(size, Resampling.LANCZOS)
-    # Pillow's names count against the clock.
-    turns = {90: Transpose.ROTATE_270, 180: Transpose.ROTATE_180, 270: Transpose.ROTATE_90}
-    if card.turned:
-        picture = picture.transpose(turns[card.turned])
+    # Pillow turns against the clock.
+    picture = picture.rotate(-card.turned, expand=True)
     file = io.BytesIO()
     picture.save(file, kind, **_OPTIONS[kind])
     data = file.getvalue()
