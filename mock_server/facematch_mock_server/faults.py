@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.state import Kept
 
@@ -47,8 +47,6 @@ _NOT_ITS_OWN = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "te", "trailer"}
     | {"transfer-encoding", "upgrade", "x-facematch-mock", "x-facematch-claims"}
 )
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 
 class _Word(enum.StrEnum):
@@ -123,12 +121,12 @@ def _as_headers(given: Any) -> dict[str, str | None]:
         raise TypeError(f"headers of a fault must be a mapping of names, not {given!r:.40}")
     headers: dict[str, str | None] = {}
     for name, value in (given or {}).items():
-        if not isinstance(name, str) or not _HEADER_NAME.fullmatch(name):
+        if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r:.40} cannot be the name of a header")
         if name.lower() in _NOT_ITS_OWN:
             raise ValueError(f"{name} is not a fault's to set: leave it out of headers")
         text = str(value) if type(value) is int else value
-        if text is not None and not (isinstance(text, str) and _HEADER_VALUE.fullmatch(text)):
+        if text is not None and not (isinstance(text, str) and HEADER_VALUE.fullmatch(text)):
             raise ValueError(
                 f"{name} of a fault must be text that a header can hold, or null (None) for an "
                 "answer without it"

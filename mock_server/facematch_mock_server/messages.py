@@ -14,6 +14,9 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 
 Headers = tuple[tuple[str, str], ...]
+#: What a header may carry; everything else would break the framing.
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 #: In every answer of the mock, with its version. As `facematch_core.http.MOCK_HEADER`, which would
 #: bring requests along.

@@ -7,7 +7,6 @@ import io
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,12 +23,7 @@ from urllib3.util import SKIP_HEADER, Timeout
 
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http import exchange
-from facematch_mock_server.http.exchange import (
-    MAX_HEAD_BYTES,
-    Delivery,
-    Handler,
-    keep_freed_pages,
-)
+from facematch_mock_server.http.exchange import Delivery, Handler
 from facematch_mock_server.messages import Head, Request
 
 _PEER = "127.0.0.1"
@@ -58,7 +52,7 @@ class MockAdapter(BaseAdapter):
     ) -> None:
         super().__init__()
         # No server need run beside it that would have done so; it saves a third of a call.
-        keep_freed_pages()
+        exchange.keep_freed_pages()
         self._handler = handler
         self._sleep = sleep
         self._is_up = is_up
@@ -248,7 +242,6 @@ class Body(io.RawIOBase):
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 #: What the HTTP server takes.
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9a-zA-Z]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 
 _TEXT = "latin-1"
@@ -261,15 +254,12 @@ def refused_head(head: Head) -> int | None:
     """The status with which the HTTP server refuses this head; None if it takes it."""
     lines = [f"{head.method} {head.target} HTTP/1.1\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in head.headers]
-    if len("".join(lines).encode(_TEXT)) + 2 > MAX_HEAD_BYTES:
+    if len("".join(lines).encode(_TEXT)) + 2 > exchange.MAX_HEAD_BYTES:
         return 431
-    is_taken = all(_is_token(name) and _VALUE.fullmatch(value) for name, value in head.headers)
+    is_taken = all(
+        exchange.is_name(name) and _VALUE.fullmatch(value) for name, value in head.headers
+    )
     return None if is_taken else 400
-
-
-@lru_cache(maxsize=128)
-def _is_token(name: str) -> bool:
-    return _TOKEN.fullmatch(name) is not None
 
 
 def request_of(prepared: requests.PreparedRequest) -> Request:

@@ -6,7 +6,6 @@ import datetime as dt
 import http
 import json
 import logging
-import re
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Literal, Protocol, TypeVar
@@ -16,13 +15,9 @@ import attrs
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
-from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head, Request, Response
 
 _log = logging.getLogger("facematch_mock_server")
-
-#: What a header may carry; everything else would break the framing.
-_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
 R = TypeVar("R", Response, Response | None)
 
@@ -174,19 +169,20 @@ def _guarded(ask: Callable[[], R]) -> R:
 
 def _check(response: Response) -> None:
     for name, value in response.headers:
-        if not _is_name(name) or not _is_value(value):
+        if not is_name(name) or not _is_value(value):
             raise ValueError(f"not an HTTP header: {name!r}")
 
 
 @lru_cache(maxsize=128)
-def _is_name(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None
+def is_name(name: str) -> bool:
+    """Whether a header may be called so; the same few are asked for again and again."""
+    return HEADER_NAME.fullmatch(name) is not None
 
 
 def _is_value(value: str) -> bool:
     # Most values are plain ASCII, and the pattern is slow over a list of claims.
     plain = value.isascii() and value.isprintable() and value.strip() == value
-    return plain or _VALUE.fullmatch(value) is not None
+    return plain or HEADER_VALUE.fullmatch(value) is not None
 
 
 #: As `facematch_core.http.MOCK_HEADER`, which would bring requests along.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from facematch_mock_server.http import client as prepared
 from facematch_mock_server.http import exchange
-from facematch_mock_server.messages import Head
+from facematch_mock_server.messages import HEADER_VALUE, Head
 
 #: Mostly what stands at the edges of the patterns.
 VALUES = st.text(st.sampled_from("a~! \t\r\n\x00\x0b\x1f\x7f\x80\xa0\xff") | st.characters())
@@ -22,7 +22,7 @@ VALUES = st.text(st.sampled_from("a~! \t\r\n\x00\x0b\x1f\x7f\x80\xa0\xff") | st.
 @example("a ")
 def test_an_answer_has_the_values_that_the_pattern_takes(value: str) -> None:
     """No value gets by that would break the framing, and none is held back that would not."""
-    taken = exchange._VALUE.fullmatch(value) is not None
+    taken = HEADER_VALUE.fullmatch(value) is not None
     assert exchange._is_value(value) is taken
 
 
