@@ -182,9 +182,9 @@ class Fault:
             nothing of the vendor.
         seconds: For DELAY (in all) and DRIBBLE (between two bytes), 0-3600.
         executed: For AFTER_UPLOAD and ANSWER: whether the call was carried out, and charged, all
-            the same; None for not. With a status of 400-499 that is a charge for an answer that the
-            vendor says is free. At the other stages there is no choice, and it can be left out. A
-            DELAY that is aimed at a picture is always carried out, at once: only its answer waits.
+            the same (with a status of 400-499 that is a charge for an answer that the vendor says
+            is free); None for not. At the other stages there is no choice. A DELAY that is aimed at
+            a picture is always carried out, at once: only its answer waits.
     """
 
     stage: Stage = attrs.field(converter=Stage)

@@ -12,10 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import BaseAdapter
+from requests.adapters import HTTPAdapter
 from requests.exceptions import ReadTimeout
-from requests.structures import CaseInsensitiveDict
-from requests.utils import get_encoding_from_headers
 from urllib3 import HTTPHeaderDict, HTTPResponse, connection_from_url
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
@@ -29,7 +27,7 @@ from facematch_mock_server.messages import Head, Request
 _PEER = "127.0.0.1"
 
 
-class MockAdapter(BaseAdapter):
+class MockAdapter(HTTPAdapter):
     """Answers what a session sends to a base URL: ``session.mount("https://…", MockAdapter(…))``.
 
     Status, headers and bytes are those of the HTTP server (but for Date, Connection and their
@@ -74,19 +72,7 @@ class MockAdapter(BaseAdapter):
             )
             cause = MaxRetryError(pool, request.path_url, refused)
             raise requests.ConnectionError(cause, request=request)
-        raw = self.ask(request, timeout)
-        response = requests.Response()
-        response.status_code = raw.status
-        response.headers = CaseInsensitiveDict(raw.headers.itermerged())
-        response.encoding = get_encoding_from_headers(response.headers)
-        response.raw = raw
-        response.reason = raw.reason or ""
-        response.url = str(request.url)
-        response.request = request
-        return response
-
-    def close(self) -> None:
-        """Nothing is open."""
+        return self.build_response(request, self.ask(request, timeout))
 
     def ask(self, sent: requests.PreparedRequest, timeout: Any = None) -> HTTPResponse:
         """The answer to `sent`, as urllib3 would give it to requests; a fault is raised."""

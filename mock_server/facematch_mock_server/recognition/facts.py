@@ -36,16 +36,12 @@ _MAX_PIXELS = 40_000_000
 
 @attrs.frozen
 class Facts:
-    """One picture.
+    """One picture."""
 
-    Attributes:
-        digest: SHA-256 of its bytes, 64 hexadecimal digits in lower case.
-        size: Width and height in pixels as stored; None if it cannot be decoded. An EXIF
-            orientation is ignored: whether a vendor follows it is not known.
-        card: The test card that it is, if it is one.
-    """
-
+    #: SHA-256 of its bytes in lower case.
     digest: str
+    #: As stored; None if it cannot be decoded. An EXIF orientation is ignored: whether a vendor
+    #: follows it is not known.
     size: tuple[int, int] | None
     card: Card | None
 
@@ -201,9 +197,7 @@ def applied_to_match(
     A score brings a face into a picture without one; a score of None takes the face away from the
     picture that the outcome is for, or from the reference.
     """
-    changes: dict[str, Any] = {"by": "control"}
-    if wanted.review is not None:
-        changes["review"] = wanted.review
+    changes: dict[str, Any] = {} if wanted.review is None else {"review": wanted.review}
     if wanted.score is None:
         changes["score"] = None
         side = "probe" if probe.digest in wanted.digests else "reference"
@@ -213,7 +207,7 @@ def applied_to_match(
         for side, facts in (("probe", probe), ("reference", reference)):
             picture = getattr(found, side)
             changes[side] = _with_faces(picture, facts, max(1, len(picture.faces)))
-    return attrs.evolve(found, **changes)
+    return attrs.evolve(found, by="control", **changes)
 
 
 def applied_to_liveness(

@@ -20,14 +20,7 @@ UNKNOWN: Digests = (None, None)
 
 @attrs.frozen(kw_only=True)
 class SeenFace:
-    """One face in one picture.
-
-    Attributes:
-        box: Left, top, right, bottom in pixels of the processed picture.
-        confidence: Of the detection, 0-1.
-        age: Years.
-        gender: ``male`` or ``female``.
-    """
+    """One face in one picture: its edges in pixels, and how sure (0-1) it is a face."""
 
     box: tuple[int, int, int, int]
     confidence: float = 0.72
@@ -215,12 +208,9 @@ class Recognizer(Protocol):
         self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
     ) -> MatchOutcome:
         """The facts of one comparison."""
-        ...
 
     def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
         """The facts of one liveness check."""
-        ...
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """What is seen in one picture; no outcome that was set is used up."""
-        ...
