@@ -46,11 +46,6 @@ class Control:
     What only some vendors have is an attribute, too, and `extensions` names those of this one:
     `sessions`, `webhooks`, `mailbox` and `payments` of Didit, `tokens` and `answers` of Deepvue.
     What this vendor has not got is an AttributeError.
-
-    Args:
-        accounts: Those of the server.
-        account: Name of the account.
-        vendor: Name of the vendor.
     """
 
     def __init__(self, accounts: Accounts, account: str, vendor: str) -> None:
@@ -75,11 +70,7 @@ class Control:
     def new_account(self, name: str | None = None) -> NewAccount:
         """Open an account with a world of its own: nothing that is done in another reaches it.
 
-        Args:
-            name: None for one that nobody has.
-
-        Raises:
-            ValueError: the name is taken or is none, or there are too many accounts.
+        `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
         made = self._accounts.open(name)
         return NewAccount(
@@ -88,9 +79,7 @@ class Control:
         )
 
     def close_account(self, account: str) -> None:
-        """Forget an account with all that it has; ValueError for the first one, LookupError for
-        none.
-        """
+        """Forget an account with all it has; ValueError for the first one, LookupError for none."""
         self._accounts.close(account)
 
     # What only some vendors have
@@ -145,12 +134,9 @@ class Control:
             picture: Instead: only calls with this picture, as it is or as the library sends it,
                 without its metadata.
 
-        Returns:
-            The outcome as it waits.
-
         Raises:
-            ValueError: a value of another type or range, values that do not go together, a review
-                in an edition without one, or the recognizer takes no outcomes.
+            ValueError: a value of another type or range, values that do not go together, or a
+                review in an edition without one.
         """
         set_outcome = getattr(self.world.recognizer, "set_outcome", None)
         if set_outcome is None:
@@ -175,18 +161,11 @@ class Control:
 
     def _check_review(self) -> None:
         """Refuse a review that nobody would see."""
-
-        def has_review(claims: Behaviours) -> bool:
-            return "match.review" in claims and claims["match.review"] is not None
-
         world, kind = self.world, self.world.kind
-        if has_review(world.claims):
+        if _has_review(world.claims):
             return
-        able = [
-            edition
-            for edition, chosen in kind.editions.items()
-            if has_review(Behaviours(kind.claims, chosen))
-        ]
+        editions = kind.editions.items()
+        able = [name for name, value in editions if _has_review(Behaviours(kind.claims, value))]
         others = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
         if "in_review" in kind.switches:
             others += "; or set the switch in_review"
@@ -205,16 +184,13 @@ class Control:
     # Faults and latency
 
     def add_fault(self, fault: Fault) -> None:
-        """Add a fault after the others; raises as `add_faults`."""
+        """Add a fault after the others; as `add_faults`."""
         self.add_faults(fault)
 
     def add_faults(self, *faults: Fault) -> None:
         """Add several after the others, all of them or none: each strikes a call after the one
-        before it, unless they are aimed at different calls.
-
-        Raises:
-            TypeError: something is no `Fault`.
-            ValueError: nothing that is asked of this server can be what one is aimed at.
+        before it, unless they are aimed at different calls. ValueError for one that is aimed at
+        what nobody can ask of this server.
         """
         for fault in faults:
             if not isinstance(fault, Fault):
@@ -247,9 +223,7 @@ class Control:
             )
 
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
-        """The outcomes, and the faults of every vendor, that no call has used; of the faults only
-        those that have no chance below 1.
-        """
+        """The outcomes, and faults without a chance below 1, that no call has used."""
         faults = self.account.faults.unused
         outcomes: tuple[SetOutcome, ...] = getattr(self.world.recognizer, "unused", ())
         return (*outcomes, *(one for one in faults if one.chance == 1))
@@ -267,15 +241,8 @@ class Control:
         return self.account.latency.all()
 
     def set_latency(self, operation: str, least_s: float, most_s: float | None = None) -> None:
-        """Answer an operation after that many real seconds, 0-3600; 0 for at once.
-
-        Args:
-            operation: ``match``, say: `behaviours` lists them.
-            least_s, most_s: Drawn evenly between the two, by the seed of the server; `most_s` None
-                for exactly `least_s`.
-
-        Raises:
-            ValueError: no such operation, or a number out of range.
+        """Answer an operation (``match``; `behaviours` lists them) after that many real seconds,
+        0-3600; 0 for at once. With `most_s` they are drawn evenly between the two, by the seed.
         """
         known = self.world.kind.operations
         if operation not in known:
@@ -329,8 +296,8 @@ class Control:
                 key is the client secret); None for that of the first key.
 
         Raises:
-            ValueError: another kind, a text that cannot be a key or is another account's, or a
-                client id for a vendor that has none.
+            ValueError: a text that cannot be a key or is another account's, or a client id for a
+                vendor that has none.
         """
         text = secrets.token_urlsafe(24) if key is None else key
         keys = self.account.first_keys.get(self._vendor) or self.world.kind.first_keys
@@ -392,13 +359,8 @@ class Control:
         is that which the server was made with.
 
         The account gets a new world with every vendor, and what was under way ends in the old one.
-        Its clock goes on, because time does not go back; editions and switches stay as they are.
-
-        Args:
-            edition, switches: Others for this vendor; None for the same.
-
-        Raises:
-            ValueError: as for `MockServer`; then nothing was changed.
+        Its clock goes on, because time does not go back; editions and switches stay, unless others
+        are given for this vendor. ValueError as for `MockServer`; then nothing was changed.
         """
         # First what may be refused: a world is changed whole or not at all.
         before = self.world
@@ -426,9 +388,6 @@ class Control:
                 that it saw last.
             fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
             limit: Only so many, the newest; None for all.
-
-        Raises:
-            ValueError: a number that is none.
         """
         for name, number in (("since", since), ("status", status), ("limit", limit)):
             if number is not None and (type(number) is not int or number < 0):
@@ -459,6 +418,10 @@ class Control:
     def explain(self, claim_id: str) -> str:
         """One claim in a few lines; LookupError if there is none of that id."""
         return explain(claim_id)
+
+
+def _has_review(claims: Behaviours) -> bool:
+    return "match.review" in claims and claims["match.review"] is not None
 
 
 def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
@@ -572,19 +535,6 @@ def _claim(claim: Claim) -> Any:
     }
 
 
-_OUTCOME = {
-    "kind!": "text",
-    "score": "number",
-    "review": "any",
-    "faces": "any",
-    "attack": "any",
-    "quality": "number",
-    "luminance": "number",
-    "blocklist": "any",
-    "duplicate": "any",
-    "times": "any",
-    "digest": "any",
-}
 #: Reads one fault into a list.
 _FAULT = Operation(
     "POST",
@@ -595,160 +545,76 @@ _FAULT = Operation(
     | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any")
     | {"chance": "number", "seconds": "number"},
 )
-
-#: What narrows the journal down, and how many entries an answer has unless more are asked for.
-_FILTERS = {
-    "since": "count",
-    "path": "text",
-    "status": "count",
-    "person": "text",
-    "field": "text",
+_OUTCOME = {
+    "kind!": "text",
+    **dict.fromkeys(("score", "quality", "luminance"), "number"),
+    **dict.fromkeys(
+        ("review", "faces", "attack", "blocklist", "duplicate", "times", "digest"), "any"
+    ),
 }
+#: What narrows the journal down, and how many entries an answer has unless more are asked for.
+_FILTERS = {"since": "count", "path": "text", "status": "count", "person": "text", "field": "text"}
 _ENTRIES = 1000
 
+# fmt: off
 #: Of every vendor.
 OPERATIONS = (
     Operation("GET", "", _overview, "All operations of this API."),
     Operation("GET", "accounts", _accounts, "The accounts of this server.", gives="accounts"),
-    Operation(
-        "POST",
-        "accounts",
-        Control.new_account,
-        "Open an account with keys, credit, faults and a clock of its own.",
-        {"name": "text"},
-    ),
-    Operation(
-        "POST",
-        "accounts/close",
-        Control.close_account,
-        "Forget an account.",
-        {"account!": "text"},
-    ),
-    Operation(
-        "GET",
-        "outcomes",
-        Control.outcomes,
-        "The outcomes that have not been used yet.",
-        gives="outcomes",
-    ),
-    Operation(
-        "POST",
-        "outcomes",
-        lambda control, kind, **sent: control.set_outcome(kind, **sent),
-        "Set the outcome of the next calls.",
-        _OUTCOME,
-    ),
+    Operation("POST", "accounts", Control.new_account,
+        "Open an account with keys, credit, faults and a clock of its own.", {"name": "text"}),
+    Operation("POST", "accounts/close", Control.close_account, "Forget an account.",
+        {"account!": "text"}),
+    Operation("GET", "outcomes", Control.outcomes, "The outcomes that have not been used yet.",
+        gives="outcomes"),
+    Operation("POST", "outcomes", Control.set_outcome, "Set the outcome of the next calls.",
+        _OUTCOME),
     Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
-    Operation(
-        "GET", "faults", Control.faults, "The faults that have not struck yet.", gives="faults"
-    ),
-    Operation(
-        "POST",
-        "faults",
-        _add_faults,
+    Operation("GET", "faults", Control.faults, "The faults that have not struck yet.",
+        gives="faults"),
+    Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
-        dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any"),
-    ),
+        dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any")),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
-    Operation(
-        "GET",
-        "unused",
-        Control.unused,
-        "The outcomes and faults that no call has used.",
-        gives="unused",
-    ),
+    Operation("GET", "unused", Control.unused, "The outcomes and faults that no call has used.",
+        gives="unused"),
     Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
-    Operation(
-        "POST",
-        "latency",
-        _set_latency,
+    Operation("POST", "latency", _set_latency,
         "Delay the answers of an operation by that many seconds, or by a random time between two.",
-        {"operation!": "text", "seconds!": "seconds"},
-    ),
+        {"operation!": "text", "seconds!": "seconds"}),
     Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
-    Operation(
-        "POST",
-        "clock/advance",
-        lambda control, seconds: control.advance(seconds),
-        "Let that many seconds pass at once.",
-        {"seconds!": "number"},
-        gives="now",
-    ),
+    Operation("POST", "clock/advance", Control.advance, "Let that many seconds pass at once.",
+        {"seconds!": "number"}, gives="now"),
     Operation("GET", "ledger", _ledger, "The credit, and what was charged."),
     Operation("POST", "ledger/balance", _set_balance, "Set the credit.", {"balance!": "any"}),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
-    Operation(
-        "POST",
-        "keys",
-        _add_key,
-        "Add a key.",
+    Operation("POST", "keys", _add_key, "Add a key.",
         {"kind": "text", "key": "text", "allowed": "flag", "expires": "date", "client": "text"},
-        gives="key",
-    ),
-    Operation(
-        "POST",
-        "keys/revoke",
-        lambda control, key: control.revoke_key(key),
-        "Revoke a key.",
-        {"key!": "text"},
-    ),
+        gives="key"),
+    Operation("POST", "keys/revoke", Control.revoke_key, "Revoke a key.", {"key!": "text"}),
     Operation("GET", "limits", Control.limits, "The rate limits, by scope."),
-    Operation(
-        "GET",
-        "behaviours",
-        Control.behaviours,
-        "Vendor, edition, the switches set, and all switches.",
-    ),
-    Operation(
-        "GET",
-        "journal",
-        _journal,
+    Operation("GET", "behaviours", Control.behaviours,
+        "Vendor, edition, the switches set, and all switches."),
+    Operation("GET", "journal", _journal,
         "The calls, with what was sent and answered: the newest 1,000 that fit, unless limit says "
-        "otherwise.",
-        {**_FILTERS, "limit": "count"},
-    ),
-    Operation(
-        "GET",
-        "journal/count",
+        "otherwise.", {**_FILTERS, "limit": "count"}),
+    Operation("GET", "journal/count",
         lambda control, **asked: control.count(**_asked(**asked)),
-        "How many calls fit.",
-        _FILTERS,
-        gives="count",
-    ),
+        "How many calls fit.", _FILTERS, gives="count"),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
-    Operation(
-        "POST",
-        "reset",
-        _reset,
-        "Start again, in another edition if you like.",
-        {"edition": "text", "switches": "object"},
-    ),
-    Operation(
-        "GET",
-        "claims",
-        lambda control: [_claim(one) for one in control.claims()],
-        "The claims in force.",
-        gives="claims",
-    ),
-    Operation(
-        "GET",
-        "claims/{}",
-        lambda control, claim_id: control.explain(claim_id),
-        "One claim in a few lines.",
-        gives="text",
-    ),
+    Operation("POST", "reset", _reset, "Start again, in another edition if you like.",
+        {"edition": "text", "switches": "object"}),
+    Operation("GET", "claims", lambda control: [_claim(one) for one in control.claims()],
+        "The claims in force.", gives="claims"),
+    Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
 )
+# fmt: on
 
 
 def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
-    limits = Operation(
-        "POST",
-        "limits",
-        _set_limits,
-        "Change rate limits.",
-        dict.fromkeys(vendor.rate_limits, "any"),
-    )
+    takes = dict.fromkeys(vendor.rate_limits, "any")
+    limits = Operation("POST", "limits", _set_limits, "Change rate limits.", takes)
     found = {(one.method, one.path): one for one in (*OPERATIONS, limits)}
     for name in vendor.extensions:
         for one in vendor.extension_class(name).OPERATIONS:
