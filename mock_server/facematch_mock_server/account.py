@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import random
 import re
@@ -92,18 +93,14 @@ class VendorKind:
     def choose(
         self, edition: str, switches: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The value of every switch, and the numbers that were set, by key of the claim.
-
-        Raises:
-            ValueError: an unknown edition or switch, or a value that does not fit.
-        """
+        """The value of every switch, and the numbers that were set, by key of the claim; ValueError
+        for an unknown edition or switch, or a value that does not fit."""
         if edition not in self.editions:
             raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
         chosen, settings = dict(self.editions[edition]), {}
         for name, value in switches.items():
             if name in self.settings:
-                key, kind = self.settings[name]
-                settings[key] = NUMBERS[kind](value)
+                settings[self.settings[name][0]] = self.number(name, value)
             elif name not in self.switches:
                 known = ", ".join((*self.switches, *self.settings))
                 raise ValueError(f"there is no switch {name}; there are {known}")
@@ -114,63 +111,61 @@ class VendorKind:
                 chosen[name] = value
         return chosen, settings
 
+    def number(self, name: str, value: Any) -> Any:
+        """A value of one of `settings`; ValueError if it is none."""
+        _, fitting, takes = NUMBERS[self.settings[name][1]]
+        try:
+            return fitting(value)
+        except (ValueError, TypeError):
+            raise ValueError(f"the switch {name} takes {takes}, not {value!r:.60}") from None
 
-def _count(value: object) -> int:
-    if type(value) is not int or value < 1:
-        raise ValueError("this switch takes a whole number from 1")
+
+def _from(least: int, value: Any) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError
     return value
 
 
-def _limit(value: object) -> int | None:
-    if value is not None and (type(value) is not int or value < 0):
-        raise ValueError("this switch takes a whole number from 0, or none for no limit")
-    return value
-
-
-def _score(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
-        raise ValueError("this switch takes a number from 0 to 100")
+def _score(value: Any) -> float:
+    if isinstance(value, bool) or not 0 <= value <= 100:
+        raise ValueError
     return float(value)
 
 
-#: What checks each kind of number that may be set.
-NUMBERS: Mapping[str, Callable[[object], Any]] = {
-    "count": _count,
-    "limit": _limit,
-    "seconds": _count,
-    "amount": amount,
-    "score": _score,
+_COUNT = int, functools.partial(_from, 1), "a whole number from 1"
+#: Of each kind of number that may be set: how it is typed, what makes or refuses it, and its words.
+NUMBERS: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], Any], str]] = {
+    "count": _COUNT,
+    "seconds": _COUNT,
+    "limit": (
+        lambda typed: None if typed == "none" else int(typed),
+        lambda value: None if value is None else _from(0, value),
+        "a whole number from 0, or none for no limit",
+    ),
+    "amount": (str, amount, "an amount from 0 on with at most four places"),
+    "score": (float, _score, "a number from 0 to 100"),
 }
 
 
 class Latency:
-    """How long answers take, by operation: off until it is set. Safe across threads.
-
-    Args:
-        seed: Of the seconds that are drawn; the same one repeats them.
-    """
+    """How long answers take, by operation: off until it is set. Safe across threads."""
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a test's dice
         self._seconds: dict[str, tuple[float, float]] = {}
 
-    def set(self, operation: str, least_s: float, most_s: float | None = None) -> None:
-        """Answer this operation after that many seconds, 0-3600; 0 for at once.
-
-        Args:
-            operation: Of a vendor.
-            least_s, most_s: Drawn evenly between the two; `most_s` None for exactly `least_s`.
-
-        Raises:
-            ValueError: a number out of range, or the longer before the shorter.
-        """
-        most_s = least_s if most_s is None else most_s
-        for one in (least_s, most_s):
-            if type(one) not in (int, float) or not 0 <= one <= 3600:
-                raise ValueError("latency must be from 0 to 3600 seconds, or two such numbers")
-        if most_s < least_s:
-            raise ValueError("latency must be the least seconds first, then the most")
-        self._seconds[operation] = (float(least_s), float(most_s))
+    def set(self, operation: str, *seconds: float) -> None:
+        """Answer after so many seconds, or after some between two; 0 for at once."""
+        if (
+            not 1 <= len(seconds) <= 2
+            or any(type(one) not in (int, float) or not 0 <= one <= 3600 for one in seconds)
+            or seconds[0] > seconds[-1]
+        ):
+            raise ValueError(
+                "latency must be from 0 to 3600 seconds, or the least and the most of them, not "
+                f"{', '.join(map(str, seconds)):.60}"
+            )
+        self._seconds[operation] = float(seconds[0]), float(seconds[-1])
 
     def all(self) -> dict[str, tuple[float, float]]:
         """The least and the most seconds of each operation that was set."""
@@ -203,20 +198,15 @@ class Chosen:
 class World:
     """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads.
 
-    Attributes:
-        account, kind: Whose it is, and the vendor.
-        claims: What is in force.
-        keys, ledger, rates, sessions: The state.
-        records: What the vendor remembers beyond that; of a class of its own.
-        recognizer: Says what is seen in pictures, with outcomes for this world alone.
-        behaviour: What answers for the vendor.
-        waiting: Called each time that what a request queued goes on.
+    `records` are what the vendor remembers beyond that, `behaviour` answers for it, and what is in
+    `waiting` is called each time that what a request queued goes on.
     """
 
     def __init__(self, account: Account, kind: VendorKind, chosen: Chosen) -> None:
         accounts, claims = account.accounts, chosen.behaviours
-        self.account, self.kind, self.chosen, self.claims = account, kind, chosen, claims
-        self.clock = account.clock
+        self.account, self.kind, self.claims = account, kind, claims
+        self.vendor, self.edition, self.switches = kind.name, chosen.edition, chosen.switches
+        self.clock, self.digest = account.clock, accounts.digest
         beside = getattr(accounts.recognizer, "beside", None)
         self.recognizer: Recognizer = accounts.recognizer if beside is None else beside()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
@@ -230,26 +220,6 @@ class World:
         self.worker = None
         if kind.worker is not None and accounts.has_workers:
             self.worker = kind.worker(self)
-
-    @property
-    def vendor(self) -> str:
-        """Whose behaviour it is."""
-        return self.kind.name
-
-    @property
-    def digest(self) -> Callable[[bytes], str] | None:
-        """What files are digested with; None for not at all."""
-        return self.account.accounts.digest
-
-    @property
-    def edition(self) -> str:
-        """Of the vendor's documents."""
-        return self.chosen.edition
-
-    @property
-    def switches(self) -> Mapping[str, Any]:
-        """What was set apart from the edition."""
-        return self.chosen.switches
 
     def add_key(self, text: str, key: Key) -> None:
         """Let a key in; ValueError for one that another account has, or that is none."""
@@ -277,13 +247,7 @@ class Account:
     """One account: a world with each vendor, and what these share. Safe across threads.
 
     A reset puts another one in its place: whatever began before ends in the state it began in.
-
-    Attributes:
-        accounts: Those of the server.
-        name: As it is asked for.
-        clock, faults, journal, ids, latency: Its own.
-        first_keys: The keys that work at once, by vendor and text.
-        parent: Name of the account that a vendor's registration opened it from; None for others.
+    `parent` names the account that a vendor's registration opened it from.
     """
 
     def __init__(
@@ -349,28 +313,10 @@ class Account:
 class Accounts:
     """The accounts of one server, and what they share. Safe across threads.
 
-    Args:
-        kinds: The vendors, the first one first.
-        recognizer: Says what is seen in pictures; each world has one beside it. None for outcomes,
-            cards, then the bytes.
-        chosen: How each vendor behaves, by name; of others the default.
-        clock: Of the first account; None for one that stands still at the machine's time.
-        seed: Of ids, chances and latency; None for another one each time.
-        control: Whether the control API is served.
-        control_token: If set, the control API asks for it and no longer for a loopback host.
-        journal_size: How many requests each account remembers.
-        digests: Whether files are digested (SHA-256).
-        deliver_to: Hosts beyond the loopback that webhooks are sent to.
-        latency: Seconds that answers take, by operation, or the least and the most of them.
-        has_workers: Whether anything goes on beside requests: whether webhooks are sent.
-
-    Attributes:
-        address: Scheme and host of the server, while it runs; None without one.
-        is_open: Whether the server is bound beyond the loopback.
-        heard: Called with an account's name and each entry of its journal, or None for all gone.
-
-    Raises:
-        ValueError: the token is too short or cannot be in a header, or a latency that is none.
+    The arguments are those of `MockServer`; without a recognizer it is outcomes, cards, then the
+    bytes. `address` is scheme and host while the server runs, `is_open` whether it is bound beyond
+    the loopback, and `heard` is called with an account's name and each entry of its journal, or
+    None for all gone.
     """
 
     def __init__(
@@ -407,7 +353,10 @@ class Accounts:
         #: What was digested, while it is remembered.
         self.picture = remembered.find
         self.deliver_to = frozenset(host.lower() for host in deliver_to)
-        self.first_latency = {name: _span(seconds) for name, seconds in (latency or {}).items()}
+        self.first_latency = {
+            name: seconds if isinstance(seconds, tuple) else (seconds,)
+            for name, seconds in (latency or {}).items()
+        }
         self.address: str | None = None
         self.is_open = False
         self.heard: Callable[[str, Entry | None], None] | None = None
@@ -418,7 +367,8 @@ class Accounts:
         self._all: dict[str, Account] = {}
         #: Whose a key is, by vendor and text; those of the first account are nobody else's.
         self._keys: dict[tuple[str, str], str] = {}
-        self._open(MAIN, clock or VirtualClock(), {k.name: k.first_keys for k in kinds}, None)
+        keys = {kind.name: kind.first_keys for kind in kinds}
+        self._put(MAIN, clock or VirtualClock(), keys, self._chosen, None)
 
     @property
     def main(self) -> Account:
@@ -464,15 +414,9 @@ class Accounts:
         keys: Mapping[str, Mapping[str, Key]] | None = None,
         parent: Account | None = None,
     ) -> Account:
-        """A new account.
+        """A new account; ValueError for a name that is taken or is none, or for too many of them.
 
-        Args:
-            name: None for one that nobody has.
-            keys: The keys that work at once, by vendor and text; None for one of each kind.
-            parent: In whose world it was registered; it ends with that one's next reset.
-
-        Raises:
-            ValueError: the name is taken or is none, or there are too many accounts.
+        One with a `parent` was registered in that one's world, and ends with its next reset.
         """
         clock = VirtualClock(running=self.main.clock.running) if parent is None else parent.clock
         with self._lock:
@@ -487,20 +431,22 @@ class Accounts:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
             if keys is None:
                 keys = {kind.name: _new_keys(kind) for kind in self.kinds.values()}
-            return self._open(name, clock, keys, None if parent is None else parent.name)
+            told = None if parent is None else parent.name
+            return self._put(name, clock, keys, self._chosen, told)
 
-    def _open(
+    def _put(
         self,
         name: str,
         clock: VirtualClock,
         keys: Mapping[str, Mapping[str, Key]],
+        chosen: Mapping[str, Chosen],
         parent: str | None,
     ) -> Account:
-        account = Account(
-            self, name, clock=clock, first_keys=keys, chosen=self._chosen, parent=parent
-        )
+        account = Account(self, name, clock=clock, first_keys=keys, chosen=chosen, parent=parent)
         self._all[name] = account
-        self._claim_first(account)
+        for vendor, first in keys.items():
+            for text, key in first.items():
+                self.claim(vendor, text, key, account)
         return account
 
     def close(self, name: str) -> None:
@@ -515,26 +461,16 @@ class Accounts:
             # Another one may have that name later.
             self.heard(account.name, None)
 
-    def reset(self, name: str, vendor: str | None = None, chosen: Chosen | None = None) -> Account:
-        """Give an account a new world; with a vendor, that one behaves as chosen from now on."""
+    def reset(self, name: str, vendor: str, chosen: Chosen) -> None:
+        """Give an account a new world, in which that vendor behaves as chosen."""
         with self._lock:
             old = self.named(name)
-            others = {} if vendor is None or chosen is None else {vendor: chosen}
-            fresh = Account(
-                self,
-                old.name,
-                clock=old.clock,
-                first_keys=old.first_keys,
-                chosen={**old.chosen, **others},
-                parent=old.parent,
-            )
+            each = {**old.chosen, vendor: chosen}
             # Calls go on beside this: its first keys are never nobody's.
-            self._all[old.name] = fresh
-            self._claim_first(fresh)
+            fresh = self._put(old.name, old.clock, old.first_keys, each, old.parent)
             self._forget(old, kept=fresh.claimed)
         if self.heard is not None:
             self.heard(fresh.name, None)
-        return fresh
 
     def _forget(self, account: Account, kept: Collection[tuple[str, str]] = frozenset()) -> None:
         account.close()
@@ -543,11 +479,6 @@ class Accounts:
         for one in [one for one in self._all.values() if one.parent == account.name]:
             self._forget(one)
             del self._all[one.name]
-
-    def _claim_first(self, account: Account) -> None:
-        for vendor, keys in account.first_keys.items():
-            for text, key in keys.items():
-                self.claim(vendor, text, key, account)
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """That key is this account's; ValueError if it is another one's.
@@ -572,11 +503,3 @@ def _new_keys(kind: VendorKind) -> dict[str, Key]:
         )
         for text, key in kind.first_keys.items()
     }
-
-
-def _span(seconds: float | tuple[float, float]) -> tuple[float, ...]:
-    span = seconds if isinstance(seconds, tuple) else (seconds,)
-    if not 1 <= len(span) <= 2:
-        raise ValueError("latency must be a number of seconds, or the least and the most")
-    Latency(None).set("", *span)
-    return span

@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote
 
@@ -380,26 +380,12 @@ def _value(kind: Vendor, name: str, typed: str) -> Any:
         raise ValueError(f"there is no switch {name:.60}; {hint}")
     from facematch_mock_server.account import NUMBERS  # not above: as in `serve`
 
-    _, number = kind.settings[name]
-    read, takes = _READERS[number]
-    try:
-        return NUMBERS[number](read(typed))
-    except ValueError:
-        raise ValueError(f"the switch {name} takes {takes}, not {typed!r:.60}") from None
+    read, _, _ = NUMBERS[kind.settings[name][1]]
+    number: Any = typed
+    with contextlib.suppress(ValueError):
+        number = read(typed)
+    return kind.number(name, number)
 
 
 def _word(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-#: By kind of number: how it is typed, and what is said of it.
-_READERS: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "count": (int, "a whole number from 1"),
-    "seconds": (int, "a whole number from 1"),
-    "limit": (
-        lambda typed: None if typed == "none" else int(typed),
-        "a whole number from 0, or none",
-    ),
-    "amount": (str, "an amount from 0 on with at most four places"),
-    "score": (float, "a number from 0 to 100"),
-}

@@ -248,7 +248,8 @@ class Control:
         if operation not in known:
             named = ", ".join(known) or "none"
             raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
-        self.account.latency.set(operation, least_s, most_s)
+        span = (least_s,) if most_s is None else (least_s, most_s)
+        self.account.latency.set(operation, *span)
 
     # Time
 

@@ -237,7 +237,7 @@ WRONG = [
     ({"match": (1, 3601)}, "from 0 to 3600 seconds"),
     ({"match": True}, "from 0 to 3600 seconds"),
     ({"match": float("nan")}, "from 0 to 3600 seconds"),
-    ({"match": (2, 1)}, "the least seconds first, then the most"),
+    ({"match": (2, 1)}, "or the least and the most"),
 ]
 
 
