@@ -16,9 +16,10 @@ import threading
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from collections.abc import Collection as Several
 from functools import partial
+from operator import attrgetter
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
@@ -38,7 +39,7 @@ KEPT = 10_000
 KEPT_PAYLOADS = 1000
 #: How many of the newest attempts of one delivery are remembered.
 KEPT_ATTEMPTS = 100
-#: How many destinations are delivered to at once: one that hangs holds up itself alone.
+#: Destinations that are delivered to at once: one that hangs holds up itself alone.
 THREADS = 8
 #: More of a receiver's answer is not read; only its status counts.
 _ANSWER_BYTES = 65_536
@@ -149,17 +150,15 @@ class SignedPayload:
 
 
 class Writer(Protocol):
-    """What a vendor sends, and how it signs."""
+    """What a vendor sends, and how it signs; `signed_with` signs with another secret."""
 
     def compose(
         self, claims: Citations, world: World, delivery: Delivery, destination: Destination
-    ) -> SignedPayload:
-        """The payload of a delivery."""
+    ) -> SignedPayload: ...
 
     def signed_with(
         self, claims: Citations, payload: SignedPayload, delivery: Delivery, secret: str
-    ) -> SignedPayload:
-        """The same payload, signed with another secret."""
+    ) -> SignedPayload: ...
 
 
 # The queue
@@ -184,9 +183,6 @@ class Outbox:
     What a request queues is due when `release` says that the request is over, and gone when `drop`
     says that it failed. A destination is given one delivery at a time, in the order in which they
     are due. Safe across threads.
-
-    Attributes:
-        destinations, deliveries: By id.
     """
 
     def __init__(self) -> None:
@@ -256,12 +252,12 @@ class Outbox:
             self._faults.extend([fault] * times)
 
     def fault_of(self, delivery_id: str) -> DeliveryFault | None:
-        """What a test does to the delivery that was taken."""
+        """What a test does to one that was taken."""
         with self._changed:
             return self._under_way.get(delivery_id, ("", None))[1]
 
     def take(self, now: dt.datetime) -> Delivery | None:
-        """The delivery that is due first; None if none is. `record` must follow, or `give_back`."""
+        """The delivery that is due first; None if none is. `record` or `done` must follow."""
         with self._changed:
             while (entry := self._first()) is not None and entry[0] <= now:
                 self._unqueue(entry[2])
@@ -273,10 +269,6 @@ class Outbox:
                     return delivery
             return None
 
-    def give_back(self, delivery_id: str) -> None:
-        """It was not tried after all; the next one meets the fault that it had."""
-        self._done(delivery_id, tried=False)
-
     def record(
         self, taken: Delivery, attempt: Attempt | None, change: Callable[[Delivery], Delivery]
     ) -> None:
@@ -284,9 +276,7 @@ class Outbox:
 
         If somebody began it again since it was `taken`, or ended it, only the attempt is kept.
         """
-
-        def standing(one: Delivery) -> tuple[int, int, State]:
-            return one.round, one.retries, one.state
+        standing = attrgetter("round", "retries", "state")
 
         def recorded(one: Delivery) -> Delivery:
             one = change(one) if standing(one) == standing(taken) else one
@@ -296,9 +286,10 @@ class Outbox:
         try:
             self.deliveries.change(taken.id, recorded)
         finally:
-            self._done(taken.id, tried=attempt is not None)
+            self.done(taken.id, tried=attempt is not None)
 
-    def _done(self, delivery_id: str, *, tried: bool) -> None:
+    def done(self, delivery_id: str, *, tried: bool) -> None:
+        """It is no longer under way; if it was not tried, the next one meets its fault."""
         with self._changed:
             _, fault = self._under_way.pop(delivery_id, ("", None))
             if fault is not None and not tried:
@@ -388,14 +379,8 @@ def attempt(
             payload = attrs.evolve(payload, body=_corrupted(payload.body, delivery.session.id))
         answer = send(destination.url, payload, claims["webhook.timeout_s"])
         state, due = _verdict(claims, delivery, answer, at)
-    tried = Attempt(
-        at=at,
-        status=answer.status,
-        problem=answer.problem,
-        elapsed_ms=answer.elapsed_ms,
-        fault=fault,
-        claims=tuple(dict.fromkeys((*payload.claims, *claims.claims))),
-    )
+    cited = tuple(dict.fromkeys((*payload.claims, *claims.claims)))
+    tried = Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=cited)
     outbox.keep(delivery, payload)
     outbox.record(
         taken,
@@ -416,11 +401,7 @@ def _end(outbox: Outbox, delivery: Delivery, state: State) -> None:
 
 
 def _payload(
-    claims: Citations,
-    world: World,
-    delivery: Delivery,
-    destination: Destination,
-    writer: Writer,
+    claims: Citations, world: World, delivery: Delivery, destination: Destination, writer: Writer
 ) -> tuple[Delivery, SignedPayload]:
     outbox: Outbox = world.records.outbox
     kept, as_it_was = outbox.payload(delivery), delivery
@@ -505,6 +486,11 @@ def post(
 
     began = time.monotonic()
     status, problem, is_late = None, None, threading.Event()
+
+    def end(found: socket.socket) -> None:
+        is_late.set()
+        _end_waiting(found)
+
     try:
         parts = parsed(url)
         if parts is None:
@@ -512,38 +498,29 @@ def post(
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
         connection.connect()
-        with connection.sock as found, _ended_after(began + timeout_s, found, is_late):
-            opened(found)
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            headers = {**dict(payload.headers), "Connection": "close"}
-            connection.request("POST", target, payload.body, headers)
-            answer = connection.getresponse()
-            status = answer.status
-            # Closing before the end would reset what the receiver still writes.
-            with contextlib.suppress(OSError, HTTPException):
-                answer.read(_ANSWER_BYTES)
+        with connection.sock as found:
+            # The limit is for all that is sent and read, however often something comes.
+            left_s = max(0.0, began + timeout_s - time.monotonic())
+            timer = threading.Timer(left_s, end, (found,))
+            timer.daemon = True
+            timer.start()
+            try:
+                opened(found)
+                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+                headers = {**dict(payload.headers), "Connection": "close"}
+                connection.request("POST", target, payload.body, headers)
+                answer = connection.getresponse()
+                status = answer.status
+                # Closing before the end would reset what the receiver still writes.
+                with contextlib.suppress(OSError, HTTPException):
+                    answer.read(_ANSWER_BYTES)
+            finally:
+                timer.cancel()
     except (OSError, HTTPException, ValueError) as error:
         late = is_late.is_set() or isinstance(error, TimeoutError)
         problem = "timeout" if late else f"no answer: {type(error).__name__}"
     spent = int((time.monotonic() - began) * 1000)
     return Answer(status=status, problem=problem, elapsed_ms=spent)
-
-
-@contextlib.contextmanager
-def _ended_after(end: float, found: socket.socket, is_late: threading.Event) -> Iterator[None]:
-    """A time limit for all that is sent and read meanwhile, however often something comes."""
-
-    def shut_down() -> None:
-        is_late.set()
-        _end_waiting(found)
-
-    timer = threading.Timer(max(0.0, end - time.monotonic()), shut_down)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _end_waiting(found: socket.socket) -> None:
@@ -565,14 +542,11 @@ class WebhookWorker:
 
     A thread begins when something is due and ends when nothing is: a hundred worlds that send
     nothing have none. While the world's clock stands still, what is due later waits for `advance`.
-
-    The records of `world` have the ``outbox``; `send` is another one in tests.
     """
 
     def __init__(self, world: World, writer: Writer, send: Callable[..., Answer] = post) -> None:
-        self._world = world
-        self._writer = writer
-        self._send = send
+        self._world, self._writer, self._send = world, writer, send
+        self._outbox: Outbox = world.records.outbox
         self._turn = threading.Condition()
         self._threads: set[threading.Thread] = set()
         self._sockets: set[socket.socket] = set()
@@ -617,12 +591,6 @@ class WebhookWorker:
         if due is not None and (self._world.clock.running or due <= now):
             self._begin()
 
-    @property
-    def _outbox(self) -> Outbox:
-        # A reset gives the world another one.
-        outbox: Outbox = self._world.records.outbox
-        return outbox
-
     def _begin(self) -> None:
         with self._turn:
             self._woken = True
@@ -635,12 +603,11 @@ class WebhookWorker:
 
     def _run(self) -> None:
         while not self._is_over():
-            outbox = self._outbox
-            delivery = None if self._stopped else outbox.take(self._world.clock.now())
+            delivery = None if self._stopped else self._outbox.take(self._world.clock.now())
             if delivery is not None:
                 # Another destination need not wait for this one.
                 self.wake()
-                self._carry(outbox, delivery)
+                self._carry(delivery)
 
     def _is_over(self) -> bool:
         """Whether this thread ends; one waits while nothing is due that will be by itself."""
@@ -658,15 +625,15 @@ class WebhookWorker:
                 self._threads.discard(threading.current_thread())
             return self._stopped or not goes_on
 
-    def _carry(self, outbox: Outbox, delivery: Delivery) -> None:
+    def _carry(self, delivery: Delivery) -> None:
         try:
-            attempt(self._world, outbox, delivery, self._writer, self._post)
+            attempt(self._world, self._outbox, delivery, self._writer, self._post)
         except _StoppedError:
-            outbox.give_back(delivery.id)
+            self._outbox.done(delivery.id, tried=False)
         except Exception:  # noqa: BLE001 - and it is logged
             # One that cannot be written or signed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
-            _end(outbox, delivery, State.FAILED)
+            _end(self._outbox, delivery, State.FAILED)
 
     def _post(self, url: str, payload: SignedPayload, timeout_s: float) -> Answer:
         mine: list[socket.socket] = []

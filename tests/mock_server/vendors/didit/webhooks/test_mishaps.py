@@ -27,7 +27,7 @@ def test_a_sender_that_raises_uses_up_no_fault(new, carry, trick):
         due = world.records.outbox.take(world.clock.now())
         with pytest.raises(ZeroDivisionError):
             attempt(world, world.records.outbox, due, WRITER, raises)
-        world.records.outbox.give_back(due.id)
+        world.records.outbox.done(due.id, tried=False)
         assert webhooks.delivery(due.id).attempts == ()
     carry(engine)
     (done,) = webhooks.deliveries()
