@@ -142,7 +142,11 @@ NUMBERS: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], Any], str]] = 
         lambda value: None if value is None else _from(0, value),
         "a whole number from 0, or none for no limit",
     ),
-    "amount": (str, amount, "an amount from 0 on with at most four places"),
+    "amount": (
+        str,
+        amount,
+        'an amount from 0 to 1e12 with at most four decimals, as text ("0.02") or a whole number',
+    ),
     "score": (float, _score, "a number from 0 to 100"),
 }
 

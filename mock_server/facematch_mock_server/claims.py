@@ -111,7 +111,7 @@ def row(
     *,
     when: tuple[Any, ...] | None = None,
     name: str = "",
-) -> tuple[Any, ...]:
+) -> Claim:
     """One row of a `table`.
 
     Args:
@@ -119,32 +119,18 @@ def row(
         when: A switch, then the values of it with which the claim is in force; None for always.
         name: Distinguishes claims of the same key.
     """
-    return key, value, origin, statement, when, name
+    short = f"{key}.{name}" if name else key
+    return Claim(id=short, statement=statement, origin=origin, key=key, value=value, when=when)
 
 
-def fact(key: str, origin: Origin, statement: str, **more: Any) -> tuple[Any, ...]:
+def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
     """A row that plain code keeps, cited by the answers that rest on it; `more` as for `row`."""
     return row(key, None, origin, statement, **more)
 
 
-def table(vendor: str, *rows: tuple[Any, ...]) -> tuple[Claim, ...]:
+def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
     """Claims about one vendor from the rows of `row` and `fact`."""
-    return tuple(
-        Claim(
-            id=f"{vendor}.{key}{f'.{name}' if name else ''}",
-            statement=statement,
-            origin=origin,
-            key=key,
-            value=value,
-            when=when,
-        )
-        for key, value, origin, statement, when, name in rows
-    )
-
-
-def words(text: str) -> tuple[str, ...]:
-    """The words of a text: names of keys, say."""
-    return tuple(text.split())
+    return tuple(attrs.evolve(one, id=f"{vendor}.{one.id}") for one in rows)
 
 
 class MissingClaimError(Exception):
@@ -297,8 +283,7 @@ def encode(body: Any) -> bytes:
 def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = ()) -> str:
     """One claim in a few lines; LookupError, which names the nearest, if there is none of that id.
 
-    `switches` are the names that a user can set: a claim that hangs on another is chosen by the
-    edition alone.
+    A claim that hangs on a switch beyond these `switches` is chosen by the edition alone.
     """
     claims = {claim.id: claim for claim in among}
     if claim_id not in claims:
@@ -320,7 +305,7 @@ def explain(among: Iterable[Claim], claim_id: str, switches: Collection[str] = (
     return "\n".join(lines)
 
 
-def in_force(claim: Claim, switches: Collection[str] = ()) -> str:
+def in_force(claim: Claim, switches: Collection[str]) -> str:
     """When a claim is in force, in words; `switches` as for `explain`."""
     if claim.when is None:
         return "always"
@@ -351,13 +336,8 @@ def claims_page(title: str, claims: Sequence[Claim], switches: Collection[str] =
         lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
         lines.append("|---|---|---|---|---|")
         for claim in group:
-            cells = (
-                f"`{claim.id}`",
-                claim.statement,
-                str(claim.origin.known),
-                claim.origin.where("; "),
-                in_force(claim, switches),
-            )
+            origin = claim.origin.known, claim.origin.where("; ")
+            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, switches)
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         lines.append("")
     return "\n".join(lines)

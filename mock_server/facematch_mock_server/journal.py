@@ -158,19 +158,13 @@ class Entry:
 
 
 class Journal:
-    """The newest entries of one world. Safe across threads.
+    """The newest entries of one account. Safe across threads.
 
-    Args:
-        size: How many are kept, from 0 on.
-
-    Attributes:
-        watch: Called with each entry once it is written, and with None once all are forgotten;
-            None for nobody.
+    `watch` is called with each entry once it is written, and with None once all are forgotten.
     """
 
-    def __init__(self, size: int = KEPT) -> None:
+    def __init__(self, size: int) -> None:
         self._lock = threading.Lock()
-        self._size = size
         self._entries: deque[Entry] = deque(maxlen=size)
         self._last = 0
         self.watch: Callable[[Entry | None], None] | None = None

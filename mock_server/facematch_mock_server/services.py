@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import collections
 import datetime as dt
 import enum
 import hashlib
@@ -21,24 +20,19 @@ from facematch_mock_server.state import Collection
 #: Pictures up to this many bytes in all are remembered.
 MAX_BYTES = 64 * 1024 * 1024
 
-_Key = tuple[int, bytes]
-
 
 class Digests:
     """Digests of contents, exact: a remembered one counts only if every byte is the same.
 
     Comparing is some twenty times faster than hashing. Least recently used first out. Safe across
     threads. The contents stay in memory until they are pushed out or the world ends.
-
-    Args:
-        max_bytes: Of contents that are remembered, at least 0.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._known: collections.OrderedDict[_Key, tuple[bytes, str]] = collections.OrderedDict()
-        self._bytes = 0
+        self._known: OrderedDict[tuple[int, bytes], tuple[bytes, str]] = OrderedDict()
+        self.remembered_bytes = 0
 
     def of(self, content: bytes) -> str:
         """The SHA-256 of `content`, hexadecimal."""
@@ -54,8 +48,8 @@ class Digests:
         with self._lock:
             self._forget(key)
             self._known[key] = (content, digest)
-            self._bytes += len(content)
-            while self._bytes > self._max_bytes:
+            self.remembered_bytes += len(content)
+            while self.remembered_bytes > self._max_bytes:
                 self._forget(next(iter(self._known)))
         return digest
 
@@ -64,15 +58,10 @@ class Digests:
         with self._lock:
             return next((one for one, known in self._known.values() if known == digest), None)
 
-    @property
-    def remembered_bytes(self) -> int:
-        """How many bytes of contents are held, at most `max_bytes`."""
-        return self._bytes
-
-    def _forget(self, key: _Key) -> None:
+    def _forget(self, key: tuple[int, bytes]) -> None:
         old = self._known.pop(key, None)
         if old is not None:
-            self._bytes -= len(old[0])
+            self.remembered_bytes -= len(old[0])
 
 
 #: How many of the newest entries are kept.
@@ -80,11 +69,8 @@ KEPT_CHARGES = 10_000
 
 
 def amount(value: object) -> Decimal:
-    """An amount of money from a Decimal, a whole number or a text.
-
-    Raises:
-        ValueError: it is something else, negative, not finite, or finer than four places.
-    """
+    """An amount of money from a Decimal, a whole number or a text; ValueError if it is something
+    else, negative, not finite, or finer than four places."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise ValueError(  # noqa: TRY004 - one error for all
             'an amount must be a decimal number, written as text such as "0.02", or a whole one, '
@@ -121,11 +107,7 @@ class Charge:
 
 
 class Ledger:
-    """The credit of one account with one vendor, never below zero. Safe across threads.
-
-    Args:
-        start: What it begins with, in USD.
-    """
+    """The credit of one account with one vendor, never below zero. Safe across threads."""
 
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
@@ -231,54 +213,31 @@ FIRST_KEYS: Mapping[str, Key] = {
 }
 
 
-class Keys:
-    """The keys of one world. Safe across threads.
-
-    Args:
-        first: Those that work at once, by text.
-    """
+class Keys(Collection[Key]):
+    """The keys of one world, by text. Safe across threads."""
 
     def __init__(self, first: Mapping[str, Key]) -> None:
-        self._keys: Collection[Key] = Collection()
+        super().__init__()
         for text, key in first.items():
-            self._keys.put(text, key)
-
-    def find(self, text: str) -> Key | None:
-        """The key of that text, or None."""
-        return self._keys.find(text)
+            self.put(text, key)
 
     def add(self, text: str, key: Key) -> None:
-        """Let a key in, or change one.
-
-        Raises:
-            ValueError: the text is empty, or cannot be in a header.
-        """
+        """Let a key in, or change one; ValueError if its text is empty or cannot be in a header."""
         if not text or not text.isascii() or not text.isprintable() or text != text.strip():
             raise ValueError("a key must be printable ASCII without spaces around it")
-        self._keys.put(text, key)
+        self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
         """The keys of a client id that are not revoked, with their texts: what a signature can be
         checked with.
         """
-        return tuple(
-            (text, key)
-            for text, key in self._keys.items()
-            if key.client == client and not key.revoked
-        )
+        every = self.items()
+        return tuple((text, key) for text, key in every if key.client == client and not key.revoked)
 
     def revoke(self, text: str) -> None:
-        """Take a key back.
-
-        Raises:
-            LookupError: there is no such key; the message does not repeat it.
-        """
-        if self._keys.change(text, lambda key: attrs.evolve(key, revoked=True)) is None:
+        """Take a key back; LookupError, which does not repeat it, if there is none."""
+        if self.change(text, lambda key: attrs.evolve(key, revoked=True)) is None:
             raise LookupError("there is no such key")
-
-    def all(self) -> tuple[Key, ...]:
-        """The keys without their texts, in the order they were added."""
-        return self._keys.all()
 
 
 #: How many clients are remembered; the one not seen for longest is forgotten first.
@@ -287,14 +246,8 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """Where a client is after one request.
-
-    Attributes:
-        refused: Whether the request is one too many.
-        limit: Requests in a window.
-        remaining: How many are left now.
-        reset: When the oldest request leaves the window: seconds since 1970, whole.
-        retry_after: Seconds until then, whole, at least 1.
+    """Where a client is after one request: whether that was one too many, the limit, how many are
+    left now, and when the oldest leaves the window, as a time and in how many seconds (whole ones).
     """
 
     refused: bool
@@ -305,11 +258,7 @@ class Window:
 
 
 class Rates:
-    """The windows of one world. Safe across threads.
-
-    Args:
-        limits: Requests in a window, by scope; None for no limit.
-    """
+    """The windows of one world; a limit of None is none. Safe across threads."""
 
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
@@ -323,11 +272,7 @@ class Rates:
             return dict(self._limits)
 
     def set_limit(self, scope: str, limit: int | None) -> None:
-        """Change a limit at once.
-
-        Raises:
-            ValueError: no such scope, or no whole number from 0 on.
-        """
+        """Change a limit at once; ValueError for no such scope, or no whole number from 0 on."""
         if scope not in self._limits:
             raise ValueError(f"there is no rate limit {scope}; there are {', '.join(self._limits)}")
         if limit is not None and (type(limit) is not int or limit < 0):
@@ -336,14 +281,7 @@ class Rates:
             self._limits[scope] = limit
 
     def take(self, scope: str, client: str, *, now: float, window_s: float) -> Window | None:
-        """Count one request, unless it is refused; None if the scope has no limit.
-
-        Args:
-            scope: One of the limits.
-            client: Who asks.
-            now: Seconds since 1970.
-            window_s: Length of the window.
-        """
+        """Count one request of a client, unless it is refused; None if the scope has no limit."""
         with self._lock:
             limit = self._limits[scope]
             if limit is None:
@@ -359,15 +297,8 @@ class Rates:
     def take_all(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
-        """Count one request in several windows; in none of them if one refuses it.
-
-        Args:
-            windows: Their lengths in seconds, by scope.
-            client: Who asks.
-            now: Seconds since 1970.
-
-        Returns:
-            The first scope that refuses it, and where the client is there; None if none does.
+        """Count one request in several windows, by scope in seconds; in none of them if one refuses
+        it: then that scope, and where the client is there.
         """
         with self._lock:
             found: list[deque[float]] = []

@@ -23,15 +23,10 @@ class Unset(enum.Enum):
 UNSET = Unset.UNSET
 
 T = TypeVar("T")
-K = TypeVar("K")
 
 
 class Collection(Generic[T]):
-    """Records in the order they were added. Safe across threads.
-
-    Args:
-        limit: How many of the newest are kept, from 1 on; None for all.
-    """
+    """Records in the order they were added, the newest up to `limit`. Safe across threads."""
 
     def __init__(self, *, limit: int | None = None) -> None:
         self._limit = limit
@@ -43,7 +38,6 @@ class Collection(Generic[T]):
             return len(self._all)
 
     def find(self, key: str) -> T | None:
-        """The record of that key, or None."""
         with self._lock:
             return self._all.get(key)
 
@@ -85,41 +79,34 @@ class Collection(Generic[T]):
             return self._all.pop(key, None)
 
 
-class Kept(Generic[K]):
-    """What one world remembers, in the order it came. Safe across threads.
-
-    Args:
-        most: How many are remembered, the newest ones; None for all.
-    """
+class Kept(Generic[T]):
+    """What one world remembers, the newest up to `most`, in order. Safe across threads."""
 
     def __init__(self, most: int | None = None) -> None:
         self._lock = threading.Lock()
-        self._kept: deque[K] = deque(maxlen=most)
+        self._kept: deque[T] = deque(maxlen=most)
         #: Those that were used and still wait, by id: equal ones may wait beside them.
-        self._used: dict[int, K] = {}
+        self._used: dict[int, T] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
     @property
-    def all(self) -> tuple[K, ...]:
-        """The oldest one first."""
+    def all(self) -> tuple[T, ...]:
         with self._lock:
             return tuple(self._kept)
 
     @property
-    def unused(self) -> tuple[K, ...]:
+    def unused(self) -> tuple[T, ...]:
         """Those that were never used, the oldest one first."""
         with self._lock:
             return tuple(one for one in self._kept if id(one) not in self._used)
 
-    def add(self, one: K) -> None:
-        """Add one after the others."""
+    def add(self, one: T) -> None:
         with self._lock:
             self._kept.append(one)
 
     def clear(self) -> None:
-        """Forget all."""
         with self._lock:
             self._kept.clear()
             self._used.clear()

@@ -37,11 +37,7 @@ def vendor_names() -> tuple[str, ...]:
 
 @cache
 def vendor_named(name: str) -> Vendor:
-    """The vendor of that name.
-
-    Raises:
-        ValueError: the mock does not know it.
-    """
+    """The vendor of that name; ValueError if the mock does not know it."""
     # Those of this distribution are found without entry points, which take 15 ms to read.
     if name in _folders():
         bundled: Vendor = import_module(f"{__name__}.{name}").VENDOR
@@ -59,44 +55,27 @@ def vendor_named(name: str) -> Vendor:
 
 
 def all_claims(vendor: str | None = None) -> tuple[Claim, ...]:
-    """The claims about one vendor with those of the mock itself; of all vendors for None.
-
-    Raises:
-        ValueError: no such vendor.
-    """
+    """The claims about one vendor with those of the mock itself; of all vendors for None."""
     names = vendor_names() if vendor is None else (vendor,)
     return (*(claim for name in names for claim in vendor_named(name).claims), *MOCK_CLAIMS)
 
 
 def explain(claim_id: str) -> str:
-    """One claim in a few lines.
-
-    Raises:
-        LookupError: there is none of that id; the message names the nearest.
-    """
+    """One claim in a few lines; LookupError, which names the nearest, if there is none."""
     vendor = claim_id.partition(".")[0]
     switches = vendor_named(vendor).switches if vendor in vendor_names() else ()
     return claims.explain(all_claims(), claim_id, tuple(switches))
 
 
 def claims_page(vendor: str) -> str:
-    """The claims about `vendor` as a page of Markdown.
-
-    Raises:
-        ValueError: no such vendor.
-    """
+    """The claims about `vendor` as a page of Markdown."""
     kind = vendor_named(vendor)
     return claims.claims_page(kind.title, all_claims(vendor), tuple(kind.switches))
 
 
 @attrs.define
 class Settings:
-    """What is set of one vendor.
-
-    Attributes:
-        edition: None for the vendor's default.
-        switches: By name, without the vendor's.
-    """
+    """What is set of one vendor: its edition, None for the default, and switches by bare name."""
 
     edition: str | None = None
     switches: dict[str, Any] = attrs.field(factory=dict)
@@ -109,15 +88,8 @@ def choose_each(
 ) -> dict[str, Settings]:
     """What is set of each vendor, by its name, in their order.
 
-    Args:
-        vendors: The vendors, at least one.
-        edition: Of the first vendor that has it, or by name of the vendor.
-        switches: By name, for the first vendor that has such a switch; by ``vendor.name``; or a
-            mapping of them by name of the vendor.
-
-    Raises:
-        ValueError: a vendor that is not among them, or a switch that is named twice. Whether a
-            vendor takes a value is not asked here.
+    `edition` is that of the first vendor that has it, or one by vendor's name. `switches` are named
+    ``switch`` (of the first vendor that has it) or ``vendor.switch``, or are mappings by vendor.
     """
     chosen = {one.name: Settings() for one in vendors}
 
@@ -144,10 +116,7 @@ def choose_each(
 
 
 def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
-    """Whose switch a word is, and its bare name.
-
-    The first vendor is meant if none has it.
-    """
+    """Whose switch a word is, the first vendor's if none has it, and its bare name."""
     name, dot, switch = word.partition(".")
     if dot:
         return name, switch

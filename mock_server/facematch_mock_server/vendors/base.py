@@ -36,18 +36,14 @@ STANDS_STILL = (
 @attrs.frozen(kw_only=True)
 class Example:
     """A call that the console offers to make. ``{key}`` in it stands for the key, ``{client}`` for
-    the client id and ``{token}`` for what `token` gives.
+    the client id and ``{token}`` for what `token` gives, the path of a call that is made first with
+    `token_fields` as a form and answers ``access_token``.
 
     Attributes:
-        title: What it does, for people.
-        method, path: Of it.
-        headers: Beside the content type, by name.
         pictures: The fields that hold a picture, in order.
         fields: The other fields, each with a value to begin with; an empty one is not sent.
         as_json: Whether the body is JSON, pictures in base64; else it is a multipart form.
         as_bytes: Whether the body is the one picture, as it is.
-        token: Path of a call that gives a token first, sent with `token_fields` as a form.
-        token_fields: By name; the answer holds ``access_token``.
         ids_from: Path of a call that is made first with each picture as its body, and the name of
             the id that it answers for the first face: the picture's field holds that id.
     """
@@ -128,16 +124,11 @@ class Route:
     shown: tuple[str, ...] = ()
     own: Mapping[int, str] = attrs.field(factory=dict)
     more: Any = None
-    _expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
+    expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
 
-    def __attrs_post_init__(self) -> None:
-        text = re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern))
-        object.__setattr__(self, "_expression", re.compile(text))
-
-    def words(self, path: str) -> tuple[str, ...] | None:
-        """What stands for the placeholders of a path, in order; None if it is not for this one."""
-        found = self._expression.fullmatch(path)
-        return None if found is None else found.groups()
+    @expression.default
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern)))
 
 
 @attrs.define(kw_only=True)
@@ -216,11 +207,8 @@ class Call:
 
     def read_form(self) -> Form:
         """The request as a form, its files noted for the journal; `FormError` if it is none."""
-        form = read_form(
-            self.request.header("content-type") or "",
-            self.request.body,
-            digest=self.world.digest,
-        )
+        kind = self.request.header("content-type") or ""
+        form = read_form(kind, self.request.body, digest=self.world.digest)
         self.files += [
             SentFile(field=field, name=one.name, size=len(one.content), digest=one.digest)
             for field, many in form.files.items()
@@ -228,36 +216,27 @@ class Call:
         ]
         return form
 
-    @property
-    def is_by_bytes(self) -> bool:
-        """Whether a score was given that says nothing of the faces."""
-        seen = self.outcome
-        return seen is not None and seen.by == "bytes" and seen.score is not None
-
     def compare(self, probe: Upload, reference: Upload, *, rotate: bool = False) -> MatchOutcome:
         """What is seen in two pictures."""
         self._meet_faults(probe, reference)
         digests = probe.digest, reference.digest
-        outcome = self.world.recognizer.match(
+        self.outcome = outcome = self.world.recognizer.match(
             probe.content, reference.content, rotate=rotate, digests=digests
         )
-        self.outcome = outcome
         return outcome
 
     def check_liveness(self, picture: Upload, *, rotate: bool = False) -> LivenessOutcome:
         """What a liveness check finds in one picture."""
         self._meet_faults(picture)
-        outcome = self.world.recognizer.liveness(
+        self.outcome = outcome = self.world.recognizer.liveness(
             picture.content, rotate=rotate, digest=picture.digest
         )
-        self.outcome = outcome
         return outcome
 
     def look(self, picture: Upload, *, rotate: bool = False) -> SeenPicture:
         """What is seen in one picture, which nobody compares yet."""
         self._meet_faults(picture)
-        recognizer = self.world.recognizer
-        return recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
+        return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
 
     def strike(self, fault: Fault) -> None:
         """Let a fault strike this call; the journal says so."""
@@ -288,9 +267,6 @@ class Routed:
     """A vendor in one world: a table of routes. Safe across threads.
 
     Derive from it, and say at least what becomes of other paths and methods.
-
-    Args:
-        world: Its state.
 
     Attributes:
         routes: What it answers, in order.
@@ -334,7 +310,7 @@ class Routed:
         return tuple(one.pattern for one in self.routes)
 
     def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
-        """The route of a request, and what stands for its placeholders; None for none."""
+        """As `route_of`, of a request."""
         return self.route_of(head.path)
 
     def route_of(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
@@ -343,34 +319,31 @@ class Routed:
         if route is not None:
             return route, ()
         for route in self._patterns:
-            words = route.words(path)
-            if words is not None:
-                return route, words
+            found = route.expression.fullmatch(path)
+            if found is not None:
+                return route, found.groups()
         return None, ()
 
     def handle(self, request: Request) -> Response:
         """The vendor's answer, written into the journal; with the fault that strikes."""
         # No webhook leaves before its request is over, and none of one that failed.
         with self.world.together():
-            return self._handle(request)
-
-    def _handle(self, request: Request) -> Response:
-        route, words = self.find(request)
-        call = self.new_call(request, route, words)
-        if request.fault is None and call.world.account.faults:
-            fault = call.world.account.faults.for_request(self._aim(request, route))
-            if fault is not None:
-                call.strike(fault)
-        response = UNANSWERED
-        if call.fault is None or call.fault.is_carried_out:
-            response = self._answered(call)
-        else:
-            self._glance(call)
-        # The pictures may have brought a fault.
-        if call.fault is not None:
-            return self._struck(call, call.fault, response)
-        self.log(call, response)
-        return response
+            call = self.new_call(request, *self.find(request))
+            faults = self.world.account.faults
+            if request.fault is None and faults:
+                fault = faults.for_request(self._aim(request, call.route))
+                if fault is not None:
+                    call.strike(fault)
+            response = UNANSWERED
+            if call.fault is None or call.fault.is_carried_out:
+                response = self._answered(call)
+            else:
+                self._glance(call)
+            # The pictures may have brought a fault.
+            if call.fault is not None:
+                return self._struck(call, call.fault, response)
+            self.log(call, response)
+            return response
 
     def fault_at_head(self, head: Head) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""
@@ -385,14 +358,13 @@ class Routed:
             response = self.elsewhere(call) if route is None else self.answer(call, route)
         except Refused as refused:
             response = refused.response
-        hint = self._hint(call, response.status)
-        if hint is not None:
-            headers = (*response.headers, (HINT_HEADER, hint))
-            response = attrs.evolve(response, headers=headers)
+        if (hint := self._hint(call, response.status)) is not None:
+            response = attrs.evolve(response, headers=(*response.headers, (HINT_HEADER, hint)))
         return call.claims.sealed(self.finished(call, response))
 
     def _hint(self, call: Call, status: int) -> str | None:
-        if status == 200 and call.is_by_bytes:
+        seen = call.outcome
+        if status == 200 and seen is not None and seen.by == "bytes" and seen.score is not None:
             # For whoever wonders why two photographs of one person are not alike.
             return BY_BYTES
         if status == 429 and not call.world.clock.running:
@@ -482,15 +454,11 @@ class Routed:
         # HEAD is answered as GET; whoever sends the answer leaves its body away.
         method = "GET" if call.request.method == "HEAD" else call.request.method
         answer = route.answers.get(method)
-        return self.other_method(call, route) if answer is None else answer(call)
+        return self.elsewhere(call) if answer is None else answer(call)
 
     def elsewhere(self, call: Call) -> Response:
-        """The answer to a path that is not there; by default that of `nowhere`."""
+        """The answer to a path or a method that is not there; by default that of `nowhere`."""
         return call.answer(self.nowhere, method=call.request.method)
-
-    def other_method(self, call: Call, route: Route) -> Response:
-        """The answer to a method that a route has not; by default as to a path not there."""
-        return self.elsewhere(call)
 
     def finished(self, call: Call, response: Response) -> Response:
         """What is done with an answer before it is sent, a refusal too."""

@@ -249,10 +249,10 @@ def test_a_world_decides_by_cards_unless_told_otherwise():
         ({"switches": {"echo_fields": 1}}, "takes one of False, True"),
         ({"switches": {"write_limit": -1}}, "a whole number from 0"),
         ({"switches": {"size_limit_bytes": 0}}, "a whole number from 1"),
-        ({"switches": {"price_match": 0.05}}, "decimal number, written as text"),
-        ({"switches": {"price_match": "-1"}}, "between 0 and"),
+        ({"switches": {"price_match": 0.05}}, "with at most four decimals, as text"),
+        ({"switches": {"price_match": "-1"}}, "from 0 to 1e12"),
         ({"switches": {"price_match": "0.00001"}}, "at most four decimals"),
-        ({"switches": {"price_match": "x"}}, "decimal number, written as text"),
+        ({"switches": {"price_match": "x"}}, "with at most four decimals, as text"),
         ({"control_token": "short"}, "at least 8 characters"),
     ],
 )
