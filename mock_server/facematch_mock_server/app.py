@@ -22,24 +22,16 @@ MAX_CONTROL_BYTES = 1024 * 1024
 
 
 class Console(Protocol):
-    """A page of the mock's own, which looks at what is answered. Safe across threads."""
+    """A page of the mock's own: it answers itself, or hands on the answer. Safe across threads."""
 
-    def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
-        """The console's own answer, or that of `answer`."""
-        ...
+    def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response: ...
 
 
 class App:
     """Answers for the accounts of one server, whatever the transport. Safe across threads.
 
-    Args:
-        accounts: They.
-        default: Name of the account of whoever shows no key, or one that nobody has.
-
-    Attributes:
-        accounts: They.
-        console: The page at ``/``; None for none.
-        slow: Whether an answer takes so long that a server should not wait for it on its loop.
+    `default` names the account of whoever shows no key, or one that nobody has. `slow` says whether
+    an answer takes so long that a server should not wait for it on its loop.
     """
 
     slow = False

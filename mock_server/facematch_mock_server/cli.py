@@ -56,96 +56,43 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     return [word for word in words if word.startswith(typed)]
 
 
-@click.group(
-    "mock",
-    invoke_without_command=True,
-    context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"},
-)
-@click.option(
-    "--vendor",
-    metavar="NAME",
-    shell_complete=_vendors,
-    multiple=True,
-    default=["didit"],
-    is_eager=True,
-    help="Vendor to imitate; didit by default; repeatable. An unknown name lists the known ones.",
-)
-@click.option(
-    "--edition",
-    multiple=True,
-    metavar="EDITION",
-    shell_complete=_editions,
+# fmt: off
+@click.group("mock", invoke_without_command=True,
+    context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
+@click.option("--vendor", metavar="NAME", shell_complete=_vendors, multiple=True,
+    default=["didit"], is_eager=True,
+    help="Vendor to imitate; didit by default; repeatable. An unknown name lists the known ones.")
+@click.option("--edition", multiple=True, metavar="EDITION", shell_complete=_editions,
     help="Edition of the vendor's documents: 2026-03, 2026-07 (default) or 2026-11 for Didit; with "
-    "several vendors VENDOR=EDITION.",
-)
-@click.option(
-    "--switch",
-    multiple=True,
-    metavar="NAME=VALUE",
+    "several vendors VENDOR=EDITION.")
+@click.option("--switch", multiple=True, metavar="NAME=VALUE",
     help="Change one behaviour of the edition, such as boundary=inclusive or "
-    "deepvue.bad_token=401; repeatable.",
-)
-@click.option(
-    "--latency",
-    multiple=True,
-    metavar="CALL=SECONDS",
-    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds; repeatable.",
-)
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    metavar="PORT",
-    default=0,
-    help="Port to listen on; a free one by default.",
-)
-@click.option(
-    "--host",
-    metavar="ADDRESS",
-    default="127.0.0.1",
-    help="Address to listen on; this machine only by default.",
-)
-@click.option(
-    "--engine",
-    type=click.Choice(["cards", "local"]),
-    default="cards",
-    metavar="ENGINE",
+    "deepvue.bad_token=401; repeatable.")
+@click.option("--latency", multiple=True, metavar="CALL=SECONDS",
+    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds; repeatable.")
+@click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0,
+    help="Port to listen on; a free one by default.")
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1",
+    help="Address to listen on; this machine only by default.")
+@click.option("--engine", type=click.Choice(["cards", "local"]), default="cards", metavar="ENGINE",
     help="What decides a score: cards (test cards, other pictures by their bytes; default) or "
-    "local (the real local engine).",
-)
+    "local (the real local engine).")
 @click.option("--key", multiple=True, metavar="KEY", help="One more live key; repeatable.")
-@click.option(
-    "--no-control", is_flag=True, help="Serve the vendors alone, without control API and console."
-)
-@click.option(
-    "--control-token",
-    metavar="TEXT",
+@click.option("--no-control", is_flag=True,
+    help="Serve the vendors alone, without control API and console.")
+@click.option("--control-token", metavar="TEXT",
     help="Token that control requests must carry in X-Mock-Token. Beyond this machine one is made "
-    "and printed if you give none. An argument shows in the list of processes; a file does not.",
-)
-@click.option(
-    "--control-token-file", type=click.File(), metavar="FILE", help="File that holds the token."
-)
-@click.option(
-    "--seed", type=int, metavar="NUMBER", help="Make ids and random outcomes the same in every run."
-)
-@click.option(
-    "--deliver-to",
-    multiple=True,
-    metavar="HOST",
-    help="Also send webhooks to this host, not only to this machine; repeatable.",
-)
-@click.option(
-    "--open",
-    "open_console",
-    is_flag=True,
-    envvar="FACEMATCH_MOCK_OPEN",
-    help="Open the console in a browser.",
-)
-@click.option(
-    "--show-pictures",
-    is_flag=True,
-    help="Show the pictures of each call in the console; they stay in memory.",
-)
+    "and printed if you give none. An argument shows in the list of processes; a file does not.")
+@click.option("--control-token-file", type=click.File(), metavar="FILE",
+    help="File that holds the token.")
+@click.option("--seed", type=int, metavar="NUMBER",
+    help="Make ids and random outcomes the same in every run.")
+@click.option("--deliver-to", multiple=True, metavar="HOST",
+    help="Also send webhooks to this host, not only to this machine; repeatable.")
+@click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
+    help="Open the console in a browser.")
+@click.option("--show-pictures", is_flag=True,
+    help="Show the pictures of each call in the console; they stay in memory.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
@@ -157,6 +104,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     """
     if ctx.invoked_subcommand is None:
         serve(**given)
+# fmt: on
 
 
 def serve(
@@ -187,7 +135,9 @@ def serve(
         ) from None
     if no_control and (open_console or show_pictures):
         raise click.UsageError("--no-control leaves the console out, and with it these options.")
-    token = _given_token(control_token, control_token_file)
+    if control_token is not None and control_token_file is not None:
+        raise click.UsageError("Give --control-token or --control-token-file, not both.")
+    token = control_token if control_token_file is None else control_token_file.read().strip()
     is_made = not is_loopback(host) and token is None and not no_control
     token = secrets.token_urlsafe(24) if is_made else token
     try:
@@ -236,12 +186,6 @@ def serve(
         wait_for(stopped)
 
 
-def _given_token(text: str | None, file: TextIO | None) -> str | None:
-    if text is not None and file is not None:
-        raise click.UsageError("Give --control-token or --control-token-file, not both.")
-    return text if file is None else file.read().strip()
-
-
 def wait_for(stopped: threading.Event) -> None:
     """Wait until SIGTERM sets it, or Ctrl-C."""
     # On Windows a wait without an end lets no Ctrl-C through.
@@ -252,7 +196,7 @@ def wait_for(stopped: threading.Event) -> None:
 def _greetings(
     kinds: Sequence[Vendor],
     editions: Mapping[str, str],
-    switches: tuple[str, ...],
+    switches: Iterable[str],
     url: str,
     engine: str,
 ) -> Iterator[str]:
@@ -260,9 +204,8 @@ def _greetings(
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
     for kind in kinds:
-        mine = [
-            word for word in switches if owner_of(kinds, word.partition("=")[0])[0] == kind.name
-        ]
+        owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}
+        mine = [word for word, owner in owners.items() if owner == kind.name]
         keys, curl = (line.format(url=url) for line in kind.greeting)
         text = VENDOR.format(
             keys=keys,

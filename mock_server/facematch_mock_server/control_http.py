@@ -46,15 +46,10 @@ class ControlApi:
     GET reads, POST changes. A change must be ``application/json``, which no page of another origin
     can send without being allowed to, and nothing here allows it. The host must be a loopback one,
     so that no name that points here is of use; with a token, the token is asked for instead.
-
-    Args:
-        accounts: Of the server.
-        default: Name of the account that is meant without a word.
     """
 
     def __init__(self, accounts: Accounts, default: str = MAIN) -> None:
-        self._accounts = accounts
-        self._default = default
+        self._accounts, self._default = accounts, default
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the control API."""

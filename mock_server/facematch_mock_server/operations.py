@@ -69,11 +69,7 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
 
 
 class Extension:
-    """What `Control` has for one vendor and not for every one. Safe across threads.
-
-    Args:
-        control: Of the account, at that vendor.
-    """
+    """What `Control` has for one vendor and not for every one. Safe across threads."""
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
 
@@ -89,16 +85,12 @@ class Extension:
 
 @attrs.frozen
 class Operation:
-    """One operation of the control API.
+    """One operation of the control API; `path` is that below the prefix, ``{}`` for the rest of it.
 
-    Attributes:
-        method, path: Of it; the path below the prefix, ``{}`` for the rest of it.
-        run: Called with the `Control`, the rest of the path if there is one, and what was sent, by
-            name.
-        says: What it does, in one sentence.
-        takes: The kind of each value that can be sent, by name; a name with ``!`` is needed. POST
-            takes them in JSON, GET in the query.
-        gives: The name of its result in the answer; None for a result that is an object itself.
+    `run` is called with the `Control`, the rest of the path if there is one, and what was sent, by
+    name. `takes` has the kind of each value that can be sent, by name; one with ``!`` is needed.
+    POST takes them in JSON, GET in the query. `gives` is the name of its result in the answer, None
+    for a result that is an object itself.
     """
 
     method: str

@@ -10,6 +10,7 @@ from .account import MAIN, Accounts, Chosen, World
 from .app import App
 from .clock import VirtualClock
 from .console import Console
+from .control_http import PREFIX
 from .http.server import HttpServer
 from .messages import is_loopback
 from .recognition.recognizer import PictureRecognizer
@@ -22,17 +23,9 @@ if TYPE_CHECKING:
     from .http.client import MockAdapter
     from .recognition.recognizer import EngineName
 
-#: Where the control API begins.
-CONTROL_PATH = "/__mock__/"
-
 
 class Served:
     """One account at one vendor: what a client needs to ask it, and what a test may do to it.
-
-    Args:
-        server: The server.
-        account: Name of the account.
-        vendor: Name of the vendor.
 
     Attributes:
         name: Of the vendor.
@@ -75,14 +68,8 @@ class Served:
 
 
 class MockAccount:
-    """One account of a server: its keys open it, and what is done to it reaches no other.
-
-    Args:
-        server: The server.
-        name: Of the account.
-
-    Attributes:
-        name: Of the account.
+    """One account of a server, by its `name`: its keys open it, and what is done to it reaches no
+    other.
     """
 
     def __init__(self, server: MockServer, name: str) -> None:
@@ -249,11 +236,7 @@ class MockServer:
     def new_account(self, name: str | None = None) -> MockAccount:
         """Open an account: keys, credit, limits, sessions, outcomes, faults and a clock of its own.
 
-        Args:
-            name: None for one that nobody has.
-
-        Raises:
-            ValueError: the name is taken or is none, or there are too many accounts.
+        `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
         return MockAccount(self, self.accounts.open(name).name)
 
@@ -268,9 +251,8 @@ class MockServer:
         self._http.start()
         self._is_stopped = False
         self.accounts.address = self._http.url
-        for account in self.accounts.all:
-            for worker in account.workers:
-                worker.start()
+        for worker in self._workers:
+            worker.start()
         return self
 
     def stop(self) -> None:
@@ -281,10 +263,13 @@ class MockServer:
         self._is_stopped = True
         self._http.stop()
         self.accounts.address = None
-        for account in self.accounts.all:
-            for worker in account.workers:
-                worker.stop()
+        for worker in self._workers:
+            worker.stop()
         self._recognizer.close()
+
+    @property
+    def _workers(self) -> list[Any]:
+        return [worker for account in self.accounts.all for worker in account.workers]
 
     @property
     def url(self) -> str:
@@ -313,7 +298,7 @@ class MockServer:
     @property
     def control_url(self) -> str:
         """Where the control API begins."""
-        return self.url + CONTROL_PATH
+        return self.url + PREFIX
 
     def adapter(self) -> MockAdapter:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""

@@ -329,7 +329,7 @@ def test_an_option_goes_before_the_environment():
         (["--switch", "echo_fields=1"], "takes false or true, not '1'"),
         (["--switch", "get_limit=-1"], "a whole number from 0, or none"),
         (["--switch", "size_limit_bytes=none"], "a whole number from 1"),
-        (["--switch", "price_match=0.00001"], "at most four places"),
+        (["--switch", "price_match=0.00001"], "at most four decimals"),
         (["--switch", "boundary"], "NAME=VALUE"),
         (["--switch", "boundary=inclusive", "--switch", "boundary=exclusive"], "given twice"),
         (["--latency", "document=1"], "no operation document here; there are match, liveness"),
