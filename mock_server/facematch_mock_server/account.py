@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import attrs
@@ -66,6 +67,8 @@ class VendorKind:
         worker: Makes what goes on beside requests; None for nothing.
         key_of: The key, or the client id, that a request shows: it says whose account is meant.
         new_text: A key, or a client id, of another account, of the first one and some letters.
+        extensions: What `Control` has for this vendor and not for every one, by attribute:
+            ``module:Class`` of an `Extension`, called with the `Control`, loaded when first used.
     """
 
     name: str
@@ -84,6 +87,12 @@ class VendorKind:
     worker: Callable[[World], Any] | None = None
     key_of: Callable[[Head], str | None] = lambda head: head.header("x-api-key")
     new_text: Callable[[str, str], str] = "{}-{}".format
+    extensions: Mapping[str, str] = attrs.field(factory=dict)
+
+    def extension_class(self, name: str) -> Any:
+        """Its class; ``OPERATIONS`` there are its operations of the control API."""
+        module, _, attribute = self.extensions[name].partition(":")
+        return getattr(import_module(module), attribute)
 
     def has_host(self, host: str | None) -> bool:
         """Whether a Host header, or the host of an address, is one of the vendor's own."""
@@ -284,14 +293,11 @@ class Account:
 
     def world(self, vendor: str) -> World:
         """What it has with a vendor; made when it is first asked for."""
-        found = self._worlds.get(vendor)
-        if found is None:
-            with self._lock:
-                found = self._worlds.get(vendor)
-                if found is None:
-                    kind = self.accounts.kinds[vendor]
-                    found = self._worlds[vendor] = World(self, kind, self.chosen[vendor])
-        return found
+        with self._lock:
+            if vendor not in self._worlds:
+                kind = self.accounts.kinds[vendor]
+                self._worlds[vendor] = World(self, kind, self.chosen[vendor])
+            return self._worlds[vendor]
 
     @property
     def worlds(self) -> tuple[World, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from .account import MAIN, Account, Accounts, Chosen, World
+from .account import MAIN, Account, Accounts, Chosen, VendorKind, World
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, nearest
 from .journal import Entry
@@ -19,7 +19,7 @@ from .recognition.outcomes import Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
-from .vendors.base import Vendor, begins_so
+from .vendors.base import begins_so
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +87,7 @@ class Control:
     @property
     def extensions(self) -> tuple[str, ...]:
         """What this vendor has and not every one, by attribute: ``webhooks`` of Didit, say."""
-        return tuple(_vendor(self.world).extensions)
+        return tuple(self.world.kind.extensions)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -95,7 +95,7 @@ class Control:
         if name not in self.extensions:
             has = ", ".join(self.extensions) or "nothing beyond what every one has"
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
-        made = _vendor(self.world).extension_class(name)(self)
+        made = self.world.kind.extension_class(name)(self)
         return self.__dict__.setdefault(name, made)
 
     # Outcomes
@@ -431,13 +431,6 @@ def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
     return shown if client is None else {**shown, "client": client}
 
 
-def _vendor(world: World) -> Vendor:
-    kind = world.kind
-    if not isinstance(kind, Vendor):
-        raise TypeError(f"{kind.name} is not a Vendor")
-    return kind
-
-
 # The same over HTTP
 
 
@@ -450,7 +443,7 @@ def _overview(control: Control) -> Any:
     behaviours, vendors = control.behaviours(), control.vendors()
     vendor = behaviours["vendor"]
     below = "" if vendor == vendors[0] else f"{vendor}/"
-    every = operations_of(_vendor(control.world))
+    every = operations_of(control.world.kind)
     return {
         "vendor": vendor,
         "edition": behaviours["edition"],
@@ -612,7 +605,7 @@ OPERATIONS = (
 # fmt: on
 
 
-def operations_of(vendor: Vendor) -> dict[tuple[str, str], Operation]:
+def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
     takes = dict.fromkeys(vendor.rate_limits, "any")
     limits = Operation("POST", "limits", _set_limits, "Change rate limits.", takes)

@@ -18,7 +18,6 @@ from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from collections.abc import Collection as Several
-from functools import partial
 from operator import attrgetter
 from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
@@ -167,14 +166,10 @@ class Writer(Protocol):
 _Place = tuple[dt.datetime, float, str, str]
 
 
-def _back(queued: Delivery, before: Delivery, one: Delivery) -> Delivery:
-    return before if one is queued else one
-
-
 class _Mine(threading.local):
     def __init__(self) -> None:
-        #: What this thread queued, and what was there in its place before.
-        self.queued: list[tuple[Delivery, Delivery | None]] = []
+        #: What this thread queued.
+        self.queued: list[tuple[Delivery, SignedPayload]] = []
 
 
 class Outbox:
@@ -199,36 +194,31 @@ class Outbox:
         self._place = 0
         #: By id of the delivery: where it goes, and what a test does to it.
         self._under_way: dict[str, tuple[str, DeliveryFault | None]] = {}
-        #: Queued by requests that are not over yet.
-        self._unreleased: set[str] = set()
 
     def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
-        """Keep a delivery; it is not due before this thread calls `release`."""
-        self._mine.queued.append((delivery, self.deliveries.find(delivery.id)))
-        with self._changed:
-            self._unreleased.add(delivery.id)
-        self.deliveries.put(delivery.id, delivery)
-        self.keep(delivery, payload)
+        """There is none, or not begun again, before this thread calls `release`."""
+        self._mine.queued.append((delivery, payload))
 
     def release(self) -> None:
         """What this thread has queued may be sent now."""
-        if self._mine.queued:
-            mine, self._mine.queued = self._mine.queued, []
+        mine, self._mine.queued = self._mine.queued, []
+        for delivery, payload in mine:
+            self._put(delivery)
+            self.keep(delivery, payload)
             with self._changed:
-                self._unreleased.difference_update(one.id for one, _ in mine)
-                for one, _ in mine:
-                    self._look(one.id)
+                self._look(delivery.id)
 
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""
-        with self._changed:
-            for queued, before in reversed(self._mine.queued):
-                self._payloads.pop((queued.id, queued.round), None)
-                if before is None:
-                    self.deliveries.remove(queued.id)
-                else:
-                    self.deliveries.change(queued.id, partial(_back, queued, before))
-            self.release()
+        self._mine.queued = []
+
+    def _put(self, fresh: Delivery) -> None:
+        def begun_again(one: Delivery) -> Delivery:
+            # It may have been tried since somebody looked.
+            return attrs.evolve(fresh, attempts=one.attempts)
+
+        if self.deliveries.change(fresh.id, begun_again) is None:
+            self.deliveries.put(fresh.id, fresh)
 
     def keep(self, delivery: Delivery, payload: SignedPayload) -> None:
         """Remember the payload of the present round as it is sent."""
@@ -322,11 +312,10 @@ class Outbox:
         return next((entry for entry in self._queue if entry[3] not in busy), None)
 
     def _look(self, delivery_id: str) -> None:
-        """Queue a delivery if it waits, and what queued it is over; tell whoever waits for it."""
+        """Queue a delivery if it waits; tell whoever waits for it."""
         delivery = self.deliveries.find(delivery_id)
         self._unqueue(delivery_id)
-        is_released = delivery_id not in self._unreleased
-        if delivery is not None and delivery.state is State.PENDING and is_released:
+        if delivery is not None and delivery.state is State.PENDING:
             self._place += 1
             due = delivery.due or delivery.created_at
             entry = self._queued[delivery_id] = due, self._place, delivery_id, delivery.destination

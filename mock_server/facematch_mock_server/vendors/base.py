@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from importlib import import_module
 from typing import Any, ClassVar, NoReturn
 
 import attrs
@@ -66,21 +65,13 @@ class Vendor(VendorKind):
     """A vendor: what the entry points of the group ``facematch.mock_vendors`` name.
 
     Attributes:
-        extensions: What `Control` has for this vendor and not for every one, by attribute:
-            ``module:Class`` of an `Extension`, called with the `Control`, loaded when first used.
         greeting: What the command line says of it once it runs: a line of keys, and one to paste;
             with ``{url}``.
         examples: Calls that the console offers to make.
     """
 
-    extensions: Mapping[str, str] = attrs.field(factory=dict)
     greeting: tuple[str, str]
     examples: tuple[Example, ...] = ()
-
-    def extension_class(self, name: str) -> Any:
-        """Its class; ``OPERATIONS`` there are its operations of the control API."""
-        module, _, attribute = self.extensions[name].partition(":")
-        return getattr(import_module(module), attribute)
 
 
 #: In the place of an answer that nobody is sent.

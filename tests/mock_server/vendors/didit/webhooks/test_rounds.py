@@ -86,7 +86,7 @@ def test_over_http_nothing_goes_out_before_the_request_is_over(new, monkeypatch)
     seen, release = [], outbox.release
 
     def looked():
-        seen.append((outbox.count_due(engine.world.clock.now()), len(outbox._unreleased)))
+        seen.append((outbox.count_due(engine.world.clock.now()), len(outbox._mine.queued)))
         release()
 
     monkeypatch.setattr(outbox, "release", looked)

@@ -125,7 +125,8 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     (session,) = world.sessions.all()
     review = Review(user="API Client", new_status=status, comment=None, created_at=didit.START)
     changed = attrs.evolve(session, status=status, reviews=(review,))
-    announce(world, changed, didit.request())
+    with world.together():
+        announce(world, changed, didit.request())
     body = document(told(engine)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
