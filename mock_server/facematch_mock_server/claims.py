@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 import attrs
@@ -312,35 +311,6 @@ def in_force(claim: Claim, switches: Collection[str]) -> str:
     switch, *values = claim.when
     said = f"{switch} = {' or '.join(str(value) for value in values)}"
     return said if switch in switches else f"{said} (set by the edition)"
-
-
-_HEAD = """\
-# What the mock imitates of {title}, and how we know
-
-An answer of the mock names those of the claims below that decided it in the header
-`X-Facematch-Claims`; `facematch mock explain CLAIM` prints one. *Documented* means that a document
-of the vendor says so, *observed* that it was seen in a capture or a running client, *framework*
-that it follows from the web framework that the vendor's error bodies show, and *ours* that nobody
-says: no client may depend on it.
-
-{counts}
-"""
-
-
-def claims_page(title: str, claims: Sequence[Claim], switches: Collection[str] = ()) -> str:
-    """The claims about the vendor of that title as a page of Markdown."""
-    known = [claim.origin.known for claim in claims]
-    counts = ", ".join(f"{known.count(kind)} {kind}" for kind in dict.fromkeys(known))
-    lines = [_HEAD.format(title=title, counts=f"{len(claims)} claims: {counts}.")]
-    for area, group in groupby(claims, key=lambda claim: ".".join(claim.id.split(".")[:2])):
-        lines += [f"## {area}\n", "| Claim | Statement | Known | Source | In force |"]
-        lines.append("|---|---|---|---|---|")
-        for claim in group:
-            origin = claim.origin.known, claim.origin.where("; ")
-            cells = f"`{claim.id}`", claim.statement, *origin, in_force(claim, switches)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        lines.append("")
-    return "\n".join(lines)
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from collections.abc import Collection as Several
 from operator import attrgetter
@@ -187,7 +187,7 @@ class Outbox:
         self._changed = threading.Condition()
         self._faults: deque[DeliveryFault] = deque()
         #: By id and round.
-        self._payloads: OrderedDict[tuple[str, int], SignedPayload] = OrderedDict()
+        self._payloads: Collection[SignedPayload] = Collection(limit=KEPT_PAYLOADS)
         #: Sorted, and by id of the delivery.
         self._queue: list[_Place] = []
         self._queued: dict[str, _Place] = {}
@@ -222,17 +222,11 @@ class Outbox:
 
     def keep(self, delivery: Delivery, payload: SignedPayload) -> None:
         """Remember the payload of the present round as it is sent."""
-        name = (delivery.id, delivery.round)
-        with self._changed:
-            self._payloads.pop(name, None)
-            self._payloads[name] = payload
-            while len(self._payloads) > KEPT_PAYLOADS:
-                self._payloads.popitem(last=False)
+        self._payloads.put(f"{delivery.id} {delivery.round}", payload)
 
     def payload(self, delivery: Delivery) -> SignedPayload | None:
         """The payload of the present round of a delivery, or None if it is not kept."""
-        with self._changed:
-            return self._payloads.get((delivery.id, delivery.round))
+        return self._payloads.find(f"{delivery.id} {delivery.round}")
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Do this to so many attempts, after what waits already; 1-10,000 of them."""

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from kit.claims_page import claims_page
 
 from facematch_azure import AzureBackend
 from facematch_compreface import ComprefaceBackend
@@ -17,7 +18,7 @@ from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
-from facematch_mock_server.vendors import claims_page, vendor_named, vendor_names
+from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_rekognition import RekognitionBackend
 
 DOCS = Path(__file__).parents[2] / "docs"

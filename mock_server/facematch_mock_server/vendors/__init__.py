@@ -67,12 +67,6 @@ def explain(claim_id: str) -> str:
     return claims.explain(all_claims(), claim_id, tuple(switches))
 
 
-def claims_page(vendor: str) -> str:
-    """The claims about `vendor` as a page of Markdown."""
-    kind = vendor_named(vendor)
-    return claims.claims_page(kind.title, all_claims(vendor), tuple(kind.switches))
-
-
 @attrs.define
 class Settings:
     """What is set of one vendor: its edition, None for the default, and switches by bare name."""

@@ -5,15 +5,10 @@ import re
 
 import pytest
 from kit import mock_didit as didit
+from kit.claims_page import claims_page
 
 from facematch_mock_server.claims import Behaviours, Known, fill
-from facematch_mock_server.vendors import (
-    all_claims,
-    claims_page,
-    explain,
-    vendor_named,
-    vendor_names,
-)
+from facematch_mock_server.vendors import all_claims, explain, vendor_named, vendor_names
 
 
 def test_ids_are_unique():
@@ -105,7 +100,7 @@ def test_what_is_not_there():
     with pytest.raises(LookupError, match=r"did you mean .*didit\.match\.boundary"):
         explain("didit.match.bondary")
     with pytest.raises(ValueError, match=r"known: .*didit"):
-        claims_page("acme")
+        all_claims("acme")
 
 
 def test_words_are_filled_in_everywhere():
