@@ -19,7 +19,7 @@ import attrs
 from .claims import MOCK_CLAIMS, Behaviours, Claim
 from .clock import Ids, VirtualClock
 from .faults import Faults
-from .journal import KEPT, Entry, Journal
+from .journal import Entry, Journal, short
 from .messages import Head
 from .recognition.outcomes import Recognizer
 from .services import Digests, Key, Keys, Ledger, Rates, Sessions, amount
@@ -251,9 +251,10 @@ class World:
         for wake in self.waiting:
             wake()
 
-    def log(self, **fields: Any) -> None:
-        """Write into the journal; `fields` are those of `Entry` but time and number."""
-        self.account.journal.add({"at": self.clock.now(), **fields})
+    def log(self, head: Head, **fields: Any) -> None:
+        """Write a request into the journal, with what else an `Entry` says of it."""
+        asked = {"method": short(head.method), "path": short(head.path, 200)}
+        self.account.journal.add({"at": self.clock.now(), **asked, **fields})
 
 
 class Account:
@@ -284,7 +285,7 @@ class Account:
         self.latency = Latency(seed)
         for operation, span in accounts.first_latency.items():
             self.latency.set(operation, *span)
-        self.journal = Journal(accounts.journal_size)
+        self.journal = Journal()
         self.journal.watch = self._heard
         #: By vendor and text: those that lead here.
         self.claimed: set[tuple[str, str]] = set()
@@ -339,7 +340,6 @@ class Accounts:
         seed: int | None = None,
         control: bool = True,
         control_token: str | None = None,
-        journal_size: int = KEPT,
         digests: bool = True,
         deliver_to: Collection[str] = (),
         latency: Mapping[str, float | tuple[float, float]] | None = None,
@@ -355,9 +355,8 @@ class Accounts:
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")
         self.recognizer = recognizer
-        self.seed, self.journal_size = seed, journal_size
+        self.seed, self.has_workers = seed, has_workers
         self.control, self.control_token = control, control_token
-        self.has_workers = has_workers
         remembered = Digests()
         self.digest: Callable[[bytes], str] | None = remembered.of if digests else None
         #: What was digested, while it is remembered.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import attrs
+
 from facematch_core import __version__
 
 from .account import MAIN, Account, Accounts, World
@@ -119,9 +121,7 @@ class App:
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
-        self._world_of(head).log(
-            method=short(head.method), path=short(head.path, 200), note=short(what, 200)
-        )
+        self._world_of(head).log(head, note=short(what, 200))
 
     def _of(self, head: Head) -> Routed | None:
         """Who answers it: a vendor, in the account that the request's key says."""
@@ -163,15 +163,8 @@ class App:
 
     def _marked(self, response: Response, world: World | None = None) -> Response:
         claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
-        return Response(
-            status=response.status,
-            headers=(*response.headers, (MOCK_HEADER, __version__), *claims),
-            body=response.body,
-            claims=response.claims,
-            fault=response.fault,
-            instead_of=response.instead_of,
-            date=(world or self.world).clock.now(),
-        )
+        headers = (*response.headers, (MOCK_HEADER, __version__), *claims)
+        return attrs.evolve(response, headers=headers, date=(world or self.world).clock.now())
 
     def _logged(
         self, head: Head, claims: Citations, response: Response, note: str | None = None
@@ -179,8 +172,7 @@ class App:
         if not response.claims:
             response = claims.sealed(response)
         self._world_of(head).log(
-            method=short(head.method),
-            path=short(head.path, 200),
+            head,
             status=response.status,
             fields=presentable(head.query),
             claims=response.claims,

@@ -163,9 +163,9 @@ class Journal:
     `watch` is called with each entry once it is written, and with None once all are forgotten.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: deque[Entry] = deque(maxlen=size)
+        self._entries: deque[Entry] = deque(maxlen=KEPT)
         self._last = 0
         self.watch: Callable[[Entry | None], None] | None = None
 

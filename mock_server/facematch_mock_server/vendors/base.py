@@ -13,7 +13,7 @@ from facematch_mock_server.account import VendorKind, World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
-from facematch_mock_server.journal import SentFile, described, noted, presentable, short
+from facematch_mock_server.journal import SentFile, described, noted, presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,
@@ -400,8 +400,7 @@ class Routed:
         request = call.request
         query = presentable(request.query) if "?" in request.target else {}
         call.world.log(
-            method=short(request.method),
-            path=short(request.path, 200),
+            request,
             status=None if response is None else response.status,
             vendor=self.world.vendor,
             key=call.key_word,

@@ -9,6 +9,7 @@ from kit.mock_worlds import app_of, control_of, struck_by, world_of
 
 import facematch_core
 from facematch_core.http import MOCK_HEADER
+from facematch_mock_server import journal
 from facematch_mock_server.app import CLAIMS_HEADER
 from facematch_mock_server.faults import Fault
 from facematch_mock_server.messages import Head
@@ -194,9 +195,10 @@ def test_the_journal_tells_what_was_malformed():
     assert engine.world.account.journal.entries[-1].note.startswith("form: ")
 
 
-def test_the_journal_is_bounded_and_without_control():
+def test_the_journal_is_bounded_and_without_control(monkeypatch):
     """The newest stay; looking does not change what is looked at."""
-    engine = didit.new_engine(journal_size=3)
+    monkeypatch.setattr(journal, "KEPT", 3)
+    engine = didit.new_engine()
     for number in range(5):
         engine.handle(request(f"/v3/{number}/"))
         engine.handle(control("journal"))

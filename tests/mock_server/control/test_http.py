@@ -232,7 +232,7 @@ def test_the_journal_is_narrowed_down(asked, query, numbers):
 def test_the_journal_over_http_is_bounded(engine):
     """The newest thousand, unless more are asked for; numbers go on when it is emptied."""
     for number in range(1001):
-        engine.world.log(method="GET", path=f"/{number}")
+        engine.world.log(didit.request(f"/{number}"))
     told = ask(engine, "journal")[1]
     assert (len(told["entries"]), told["left_out"]) == (1000, 1)
     assert told["entries"][-1]["number"] == 1001
