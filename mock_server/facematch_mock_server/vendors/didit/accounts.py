@@ -90,10 +90,7 @@ def _register(call: DiditCall) -> Response:
         call.refuse("register.broken")
     code = _new_code(call)
     account = Account(
-        email=email,
-        password=hashed(values["password"]),
-        code=hashed(code),
-        code_at=call.now,
+        email=email, password=hashed(values["password"]), code=hashed(code), code_at=call.now
     )
     if not call.records.accounts.add(account):
         call.refuse("register.taken")
@@ -269,12 +266,7 @@ _TOKEN = ("authorization",)
 
 
 ROUTES = (
-    _route(
-        "programmatic/register/",
-        {"POST": _register},
-        throttle="register",
-        shown=("email",),
-    ),
+    _route("programmatic/register/", {"POST": _register}, throttle="register", shown=("email",)),
     _route("programmatic/verify-email/", {"POST": _verify}),
     _route("programmatic/resend-otp/", {"POST": _resend}),
     _route(
@@ -284,10 +276,7 @@ ROUTES = (
         own={401: "login.wrong", 403: "login.unverified"},
     ),
     _route(
-        "organizations/me/",
-        {"GET": _organizations},
-        credentials=_TOKEN,
-        own={401: "bearer.wrong"},
+        "organizations/me/", {"GET": _organizations}, credentials=_TOKEN, own={401: "bearer.wrong"}
     ),
     _route(
         "organizations/me/{organization}/applications/{application}/",

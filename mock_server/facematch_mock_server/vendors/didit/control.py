@@ -7,11 +7,10 @@ import datetime as dt
 import hashlib
 from collections.abc import Collection, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from facematch_mock_server.clock import Ids
 from facematch_mock_server.operations import Extension, Operation, plain
 from facematch_mock_server.services import Review, Session, amount
 from facematch_mock_server.webhooks import (
@@ -38,14 +37,13 @@ from .records import (
     Plan,
 )
 
-#: Whose name a person's review has; the vendor writes that of its user.
-_REVIEWER = "Console"
-#: What the control API says of each fault of a delivery.
-_DELIVERY_FAULTS = {
-    DeliveryFault.CORRUPT: "Change a byte of the next deliveries after they are signed.",
-    DeliveryFault.SIGN_WRONG: "Sign the next deliveries with another secret.",
-    DeliveryFault.DROP: "Lose the next deliveries.",
-}
+T = TypeVar("T")
+
+
+def _known(found: T | None, what: str) -> T:
+    if found is None:
+        raise LookupError(f"there is no {what} of that id")
+    return found
 
 
 class Sessions(Extension):
@@ -79,48 +77,33 @@ class Sessions(Extension):
             raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
+        # The vendor writes the name of its user.
         review = Review(
-            user=_REVIEWER, new_status=status, comment=comment, created_at=world.clock.now()
+            user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
+
+        def reviewed(one: Session) -> Session:
+            return attrs.evolve(one, status=status, reviews=(*one.reviews, review)[-KEPT_REVIEWS:])
+
         with world.together():
-            session = world.sessions.change(
-                session_id,
-                lambda one: attrs.evolve(
-                    one, status=status, reviews=(*one.reviews, review)[-KEPT_REVIEWS:]
-                ),
-            )
-            if session is None:
-                raise LookupError("there is no session of that id")
+            session = _known(world.sessions.change(session_id, reviewed), "session")
             webhooks.announce(world, session)
         return session
 
+    # fmt: off
     OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "sessions",
-            lambda control: control.sessions.all(),
-            "The saved calls.",
-            gives="sessions",
-        ),
-        Operation(
-            "POST",
-            "sessions/decide",
-            lambda control, **sent: _standing(control.sessions.decide(**sent)),
+        Operation("GET", "sessions", lambda control: control.sessions.all(),
+            "The saved calls.", gives="sessions"),
+        Operation("POST", "sessions/decide", lambda control, **sent: _standing(control, sent),
             "Decide a session as a person does: it is noted, and the webhooks are sent.",
-            {"session_id!": "text", "status!": "text", "comment": "text"},
-        ),
+            {"session_id!": "text", "status!": "text", "comment": "text"}),
     )
+    # fmt: on
 
 
-def _standing(session: Session) -> dict[str, str]:
+def _standing(control: Any, sent: Mapping[str, Any]) -> dict[str, str]:
+    session = control.sessions.decide(**sent)
     return {"session_id": session.id, "status": session.status}
-
-
-def _wait(control: Any, timeout_s: float | None = None) -> list[dict[str, Any]]:
-    timeout_s = 10 if timeout_s is None else timeout_s
-    if not 0 <= timeout_s <= 60:
-        raise ValueError("timeout_s must be a number of seconds from 0 to 60")
-    return [*map(_delivery, control.webhooks.wait(timeout_s))]
 
 
 @attrs.frozen(kw_only=True)
@@ -158,12 +141,25 @@ class WebhookDelivery:
     body: bytes = attrs.field(repr=False)
 
 
+def _add(control: Any, url: str, events: Collection[str] | None = None) -> Destination:
+    added: Destination = control.webhooks.add(url, **({} if events is None else {"events": events}))
+    return added
+
+
+def _wait(control: Any, timeout_s: float | None = None) -> list[dict[str, Any]]:
+    timeout_s = 10 if timeout_s is None else timeout_s
+    if not 0 <= timeout_s <= 60:
+        raise ValueError("timeout_s must be a number of seconds from 0 to 60")
+    return [*map(_delivery, control.webhooks.wait(timeout_s))]
+
+
+def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
+    # The body is ASCII, and is there as it is sent: what is signed are its bytes.
+    return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
+
+
 class Webhooks(Extension):
-    """Destinations and deliveries of one world; the control API has the same over HTTP.
-
-    Safe across threads.
-
-    """
+    """Destinations and deliveries of one world. Safe across threads."""
 
     # Where they go
 
@@ -183,11 +179,13 @@ class Webhooks(Extension):
             ValueError: nothing is sent to that address, or there is no such event.
         """
         ids = self._world.account.ids
+        # By the ids of the world: the same seed repeats it.
+        digest = hashlib.sha256(ids.uuid().encode()).digest()
         made = Destination(
             uuid=ids.uuid(),
             url=self._reached(url),
-            events=self._known(events),
-            secret=_secret(ids),
+            events=_events(events),
+            secret=base64.urlsafe_b64encode(digest).decode().rstrip("="),
         )
         self._outbox.destinations.put(made.uuid, made)
         return made
@@ -215,7 +213,7 @@ class Webhooks(Extension):
         if url is not None:
             changes["url"] = self._reached(url)
         if events is not None:
-            changes["events"] = self._known(events)
+            changes["events"] = _events(events)
         if enabled is not None:
             if type(enabled) is not bool:
                 raise ValueError("enabled must be true or false")
@@ -223,14 +221,11 @@ class Webhooks(Extension):
         changed = self._outbox.destinations.change(
             destination, lambda known: attrs.evolve(known, **changes)
         )
-        if changed is None:
-            raise LookupError("there is no destination of that id")
-        return changed
+        return _known(changed, "destination")
 
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
-        if self._outbox.destinations.remove(destination) is None:
-            raise LookupError("there is no destination of that id")
+        _known(self._outbox.destinations.remove(destination), "destination")
 
     def _reached(self, url: Any) -> str:
         if not isinstance(url, str) or not is_sent(url, self._world.account.accounts.deliver_to):
@@ -240,12 +235,6 @@ class Webhooks(Extension):
             )
         return url
 
-    def _known(self, events: Collection[str]) -> tuple[str, ...]:
-        known = webhooks.EVENTS
-        if isinstance(events, str) or not events or any(one not in known for one in events):
-            raise ValueError(f"events must be a list of one or several of {', '.join(known)}")
-        return tuple(dict.fromkeys(events))
-
     # What was sent, and is to be
 
     def deliveries(
@@ -254,11 +243,8 @@ class Webhooks(Extension):
         """What was sent and is to be sent, in order.
 
         Args:
-            state: Only those that are there; None for all.
+            state: Only those that are there, or ValueError if there is no such state; None for all.
             newest: Only so many of them, the newest; None for all.
-
-        Raises:
-            ValueError: there is no such state.
         """
         wanted = None if state is None else State(state)
         every = [one for one in self._outbox.deliveries.all() if wanted in (None, one.state)]
@@ -292,10 +278,9 @@ class Webhooks(Extension):
         Raises:
             LookupError: there is none of that id, or its destination is gone.
         """
-        world, outbox = self._world, self._outbox
+        world = self._world
         delivery = self._find(delivery_id)
         with world.together():
-            destination = self._destination(delivery)
             now = world.clock.now()
             fresh = attrs.evolve(
                 delivery,
@@ -305,8 +290,7 @@ class Webhooks(Extension):
                 round=delivery.round + 1,
                 retries=0,
             )
-            claims = world.claims.citations()
-            outbox.enqueue(fresh, webhooks.WRITER.compose(claims, world, fresh, destination))
+            self._outbox.enqueue(fresh, self._composed(fresh))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -321,15 +305,10 @@ class Webhooks(Extension):
         self._outbox.add_fault(DeliveryFault.DROP, times)
 
     def test(self, destination: str) -> WebhookDelivery:
-        """Send what the console sends for a test: marked as one, with a made-up decision.
-
-        Raises:
-            LookupError: there is no destination of that id.
-        """
+        """Send what the console sends for a test: marked as one, with a made-up decision;
+        LookupError if there is no destination of that id."""
         world = self._world
-        found = self._outbox.destinations.find(destination)
-        if found is None:
-            raise LookupError("there is no destination of that id")
+        found = _known(self._outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(),
@@ -352,30 +331,19 @@ class Webhooks(Extension):
         return outbox
 
     def _find(self, delivery_id: str) -> Delivery:
-        found = self._outbox.deliveries.find(delivery_id)
-        if found is None:
-            raise LookupError("there is no delivery of that id")
-        return found
+        return _known(self._outbox.deliveries.find(delivery_id), "delivery")
 
-    def _destination(self, delivery: Delivery) -> Destination:
-        found = self._outbox.destinations.find(delivery.destination)
-        if found is None:
+    def _composed(self, delivery: Delivery) -> SignedPayload:
+        destination = self._outbox.destinations.find(delivery.destination)
+        if destination is None:
             raise LookupError("the destination of this delivery is gone")
-        return found
-
-    def _payload(self, delivery: Delivery) -> SignedPayload:
-        """The payload; made anew if it is not kept."""
-        kept = self._outbox.payload(delivery)
-        if kept is not None:
-            return kept
         claims = self._world.claims.citations()
-        destination = self._destination(delivery)
         return webhooks.WRITER.compose(claims, self._world, delivery, destination)
 
     def _seen(self, delivery: Delivery) -> WebhookDelivery:
         destination = self._outbox.destinations.find(delivery.destination)
         try:
-            payload = self._payload(delivery)
+            payload = self._outbox.payload(delivery) or self._composed(delivery)
         except LookupError:
             payload = SignedPayload(headers=(), body=b"")
         return WebhookDelivery(
@@ -395,100 +363,51 @@ class Webhooks(Extension):
             body=payload.body,
         )
 
+    # fmt: off
     OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "webhooks/destinations",
-            lambda control: control.webhooks.destinations(),
-            "Where webhooks go, with their secrets.",
-            gives="destinations",
-        ),
-        Operation(
-            "POST",
-            "webhooks/destinations",
-            lambda control, url, **sent: control.webhooks.add(url, **_given(sent)),
+        Operation("GET", "webhooks/destinations", lambda control: control.webhooks.destinations(),
+            "Where webhooks go, with their secrets.", gives="destinations"),
+        Operation("POST", "webhooks/destinations", _add,
             "Send webhooks to an address; the answer has the secret that they are signed with.",
-            {"url!": "text", "events": "names"},
-        ),
-        Operation(
-            "POST",
-            "webhooks/destinations/change",
+            {"url!": "text", "events": "names"}),
+        Operation("POST", "webhooks/destinations/change",
             lambda control, destination, **sent: control.webhooks.change(destination, **sent),
             "Change the address, the events or the state of a destination.",
-            {"destination!": "text", "url": "text", "events": "names", "enabled": "flag"},
-        ),
-        Operation(
-            "POST",
-            "webhooks/destinations/remove",
+            {"destination!": "text", "url": "text", "events": "names", "enabled": "flag"}),
+        Operation("POST", "webhooks/destinations/remove",
             lambda control, destination: control.webhooks.remove(destination),
-            "Send nothing to a destination any more.",
-            {"destination!": "text"},
-        ),
-        Operation(
-            "GET",
-            "webhooks/deliveries",
+            "Send nothing to a destination any more.", {"destination!": "text"}),
+        Operation("GET", "webhooks/deliveries",
             lambda control: [*map(_delivery, control.webhooks.deliveries())],
-            "Deliveries sent and waiting, with their attempts.",
-            gives="deliveries",
-        ),
-        Operation(
-            "GET",
-            "webhooks/due",
-            lambda control: control.webhooks.due(),
-            "How many are due now or under way.",
-            gives="due",
-        ),
-        Operation(
-            "POST",
-            "webhooks/wait",
-            _wait,
+            "Deliveries sent and waiting, with their attempts.", gives="deliveries"),
+        Operation("GET", "webhooks/due", lambda control: control.webhooks.due(),
+            "How many are due now or under way.", gives="due"),
+        Operation("POST", "webhooks/wait", _wait,
             "Answer with all deliveries once nothing is due; 504 after timeout_s, 10 by default.",
-            {"timeout_s": "number"},
-            gives="deliveries",
-        ),
-        Operation(
-            "POST",
-            "webhooks/resend",
+            {"timeout_s": "number"}, gives="deliveries"),
+        Operation("POST", "webhooks/resend",
             lambda control, delivery: control.webhooks.resend(delivery),
-            "Send one again with a new timestamp.",
-            {"delivery!": "text"},
-        ),
-        *(
-            Operation(
-                "POST",
-                f"webhooks/{fault}",
-                lambda control, times=1, fault=fault: control.webhooks._outbox.add_fault(  # noqa: SLF001 - its own
-                    fault, times
-                ),
-                _DELIVERY_FAULTS[fault],
-                {"times": "any"},
-            )
-            for fault in DeliveryFault
-        ),
-        Operation(
-            "POST",
-            "webhooks/test",
+            "Send one again with a new timestamp.", {"delivery!": "text"}),
+        Operation("POST", "webhooks/corrupt",
+            lambda control, times=1: control.webhooks.corrupt(times),
+            "Change a byte of the next deliveries after they are signed.", {"times": "any"}),
+        Operation("POST", "webhooks/sign-wrong",
+            lambda control, times=1: control.webhooks.sign_wrong(times),
+            "Sign the next deliveries with another secret.", {"times": "any"}),
+        Operation("POST", "webhooks/drop", lambda control, times=1: control.webhooks.drop(times),
+            "Lose the next deliveries.", {"times": "any"}),
+        Operation("POST", "webhooks/test",
             lambda control, destination: _delivery(control.webhooks.test(destination)),
-            "Send what the vendor's console sends for a test.",
-            {"destination!": "text"},
-        ),
+            "Send what the vendor's console sends for a test.", {"destination!": "text"}),
     )
+    # fmt: on
 
 
-def _secret(ids: Ids) -> str:
-    """43 URL-safe characters, by the ids of the world: the same seed repeats them."""
-    digest = hashlib.sha256(ids.uuid().encode()).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
-
-
-def _given(sent: Mapping[str, Any]) -> dict[str, Any]:
-    """What was sent and is not null."""
-    return {name: value for name, value in sent.items() if value is not None}
-
-
-def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
-    # The body is ASCII, and is there as it is sent: what is signed are its bytes.
-    return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
+def _events(events: Collection[str]) -> tuple[str, ...]:
+    known = webhooks.EVENTS
+    if isinstance(events, str) or not events or any(one not in known for one in events):
+        raise ValueError(f"events must be a list of one or several of {', '.join(known)}")
+    return tuple(dict.fromkeys(events))
 
 
 class Mailbox(Extension):
@@ -510,30 +429,20 @@ class Mailbox(Extension):
         """Forget all mails; their codes are as good as before."""
         self._world.records.mails.clear()
 
+    # fmt: off
     OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "mailbox",
-            lambda control: control.mailbox.mails(),
-            "Every mail that the vendor would have sent.",
-            gives="mails",
-        ),
-        Operation(
-            "GET",
-            "mailbox/{}",
-            lambda control, address: {
-                "code": control.mailbox.code(address),
-                "mails": control.mailbox.mails(address),
-            },
-            "The mails to one address, and the newest code.",
-        ),
-        Operation(
-            "POST",
-            "mailbox/clear",
-            lambda control: control.mailbox.clear(),
-            "Forget all mails.",
-        ),
+        Operation("GET", "mailbox", lambda control: control.mailbox.mails(),
+            "Every mail that the vendor would have sent.", gives="mails"),
+        Operation("GET", "mailbox/{}", lambda control, address: _box(control.mailbox, address),
+            "The mails to one address, and the newest code."),
+        Operation("POST", "mailbox/clear", lambda control: control.mailbox.clear(),
+            "Forget all mails."),
     )
+    # fmt: on
+
+
+def _box(mailbox: Mailbox, address: str) -> dict[str, Any]:
+    return {"code": mailbox.code(address), "mails": mailbox.mails(address)}
 
 
 class Payments(Extension):
@@ -576,13 +485,8 @@ class Payments(Extension):
         refill_amount: Decimal | int | str | None = None,
         refill_threshold: Decimal | int | str | None = None,
     ) -> Plan:
-        """Change how the account pays; what is left out is as in the beginning.
-
-        Args:
-            annual: Whether it has an annual plan, and so no payment pages.
-            refill_amount: What the balance says that it is refilled with, in USD; None for no
-                refill. The mock refills nothing.
-            refill_threshold: Below which balance, in USD; goes with the amount.
+        """Change how the account pays, by what a `Plan` has; what is left out is as in the
+        beginning.
 
         Raises:
             ValueError: no amount, one of two refill values alone, or `annual` is no bool.
@@ -599,33 +503,19 @@ class Payments(Extension):
         self._world.records.checkouts.plan = plan
         return plan
 
+    # fmt: off
     OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "payments",
-            lambda control: control.payments.all(),
-            "The payments that were started.",
-            gives="payments",
-        ),
-        Operation(
-            "POST",
-            "payments/settle",
-            lambda control, id: control.payments.settle(id),  # noqa: A006 - as it is sent
-            "Complete a payment.",
-            {"id!": "text"},
-        ),
-        Operation(
-            "POST",
-            "payments/cancel",
-            lambda control, id: control.payments.cancel(id),  # noqa: A006 - as it is sent
-            "Cancel a payment.",
-            {"id!": "text"},
-        ),
-        Operation(
-            "POST",
-            "payments/plan",
+        Operation("GET", "payments", lambda control: control.payments.all(),
+            "The payments that were started.", gives="payments"),
+        Operation("POST", "payments/settle",
+            lambda control, **sent: control.payments.settle(sent["id"]),
+            "Complete a payment.", {"id!": "text"}),
+        Operation("POST", "payments/cancel",
+            lambda control, **sent: control.payments.cancel(sent["id"]),
+            "Cancel a payment.", {"id!": "text"}),
+        Operation("POST", "payments/plan",
             lambda control, **sent: control.payments.set_plan(**sent),
             "Change how the account pays.",
-            {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"},
-        ),
+            {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"}),
     )
+    # fmt: on

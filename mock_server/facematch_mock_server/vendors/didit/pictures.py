@@ -399,12 +399,7 @@ ROUTES = (
             pictures={"source_image": "ref_image", "target_image": "user_image"},
             judge=_judge_match,
             canned=canned_match,
-            fields=(
-                _upload("user_image"),
-                _upload("ref_image"),
-                _threshold("match"),
-                *_SHARED,
-            ),
+            fields=(_upload("user_image"), _upload("ref_image"), _threshold("match"), *_SHARED),
         ),
     ),
     _route(
@@ -416,11 +411,7 @@ ROUTES = (
             pictures={"reference_image": "user_image"},
             judge=_judge_liveness,
             canned=_canned_liveness,
-            fields=(
-                _upload("user_image"),
-                _threshold("liveness"),
-                *_SHARED,
-            ),
+            fields=(_upload("user_image"), _threshold("liveness"), *_SHARED),
         ),
     ),
 )

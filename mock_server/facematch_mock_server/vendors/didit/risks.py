@@ -59,10 +59,7 @@ RISKS: Mapping[str, Risk] = {
         "verified.",
     ),
     "POSSIBLE_FACE_IN_BLOCKLIST": Risk(
-        "error",
-        "Possible face in blocklist",
-        "The face resembles one in the blocklist.",
-        ours=True,
+        "error", "Possible face in blocklist", "The face resembles one in the blocklist.", ours=True
     ),
     "DUPLICATED_FACE": Risk(
         "information",

@@ -239,10 +239,7 @@ def _update(call: DiditCall) -> Response:
         call.claims.cite("update.resubmitted")
         result = {**result, "status": "Resub Requested"}
     review = Review(
-        user="API Client",
-        new_status=status,
-        comment=values.get("comment"),
-        created_at=call.now,
+        user="API Client", new_status=status, comment=values.get("comment"), created_at=call.now
     )
     reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
     updated = attrs.evolve(session, status=status, reviews=reviews, result=result)

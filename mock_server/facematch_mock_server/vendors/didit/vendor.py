@@ -81,12 +81,7 @@ class Didit(Routed):
 
     begins = "/v3/"
     call = DiditCall
-    routes = (
-        *pictures.ROUTES,
-        *sessions.ROUTES,
-        *billing.ROUTES,
-        *accounts.ROUTES,
-    )
+    routes = (*pictures.ROUTES, *sessions.ROUTES, *billing.ROUTES, *accounts.ROUTES)
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for Didit: by path, or by the name of one of its hosts."""

@@ -55,12 +55,7 @@ def announce(world: World, session: Session, head: Head | None = None) -> None:
 
 
 def queue(
-    world: World,
-    destination: Destination,
-    session: Session,
-    *,
-    origin: str,
-    is_test: bool = False,
+    world: World, destination: Destination, session: Session, *, origin: str, is_test: bool = False
 ) -> Delivery:
     """Queue one delivery, to be sent when the request is over."""
     now, ids, outbox = world.clock.now(), world.account.ids, world.records.outbox
