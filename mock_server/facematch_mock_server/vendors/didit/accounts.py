@@ -6,7 +6,6 @@ import datetime as dt
 import hashlib
 import hmac
 import math
-import secrets
 import string
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,27 +22,15 @@ from .access import DiditCall, Door, json_route, rate
 from .framework import Given, Invalid
 from .records import Account, Mail, Opened
 
-#: A hundredth of what guards a real password: these guard nothing, and tests make many.
-_COST = 2**10
 
-
-def hashed(text: str) -> str:
-    """`text`, salted and hashed; another result each time."""
-    salt = secrets.token_bytes(16)
-    return f"{salt.hex()}:{_scrypt(text, salt)}"
-
-
-def is_same(text: str, kept: str | None) -> bool:
-    """Whether `kept` was made of `text`; never where nothing is kept."""
-    if kept is None:
-        return False
-    salt, _, digest = kept.partition(":")
-    return hmac.compare_digest(_scrypt(text, bytes.fromhex(salt)), digest)
-
-
-def _scrypt(text: str, salt: bytes) -> str:
+def _sealed(call: DiditCall, text: str) -> str:
+    """What is kept of a password or a code. It guards nothing: whoever has the memory has all."""
     sent = text.encode(errors="surrogatepass")
-    return hashlib.scrypt(sent, salt=salt, n=_COST, r=8, p=1).hex()
+    return hmac.new(call.world.account.ids.secret, sent, hashlib.sha256).hexdigest()
+
+
+def _is(call: DiditCall, text: str, kept: str | None) -> bool:
+    return kept is not None and hmac.compare_digest(_sealed(call, text), kept)
 
 
 # The fields
@@ -90,7 +77,10 @@ def _register(call: DiditCall) -> Response:
         call.refuse("register.broken")
     code = _new_code(call)
     account = Account(
-        email=email, password=hashed(values["password"]), code=hashed(code), code_at=call.now
+        email=email,
+        password=_sealed(call, values["password"]),
+        code=_sealed(call, code),
+        code_at=call.now,
     )
     if not call.records.accounts.add(account):
         call.refuse("register.taken")
@@ -111,7 +101,7 @@ def _verify(call: DiditCall) -> Response:
     accounts, ids = call.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
-    if account is None or not is_same(values["code"], account.code):
+    if account is None or not _is(call, values["code"], account.code):
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
         call.refuse("verify.expired")
@@ -145,7 +135,7 @@ def _resend(call: DiditCall) -> Response:
         if wait > 0:
             _wait(call, "resend.throttled", wait)
         code = _new_code(call)
-        again = attrs.evolve(account, code_at=call.now, code=hashed(code))
+        again = attrs.evolve(account, code_at=call.now, code=_sealed(call, code))
         if accounts.change(account.email, lambda one: again if one is account else one) is again:
             call.records.mails.add(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
@@ -168,7 +158,7 @@ def _login(call: DiditCall) -> Response:
         call.refuse("login.wrong")
     if account.locked_until is not None and call.now < account.locked_until:
         _wait(call, "login.locked", (account.locked_until - call.now).total_seconds())
-    if not is_same(values["password"], account.password):
+    if not _is(call, values["password"], account.password):
 
         def failed(one: Account) -> Account:
             failures = one.failures + 1
@@ -251,22 +241,20 @@ def _application(call: DiditCall) -> Response:
 
 
 def _route(
-    path: str,
-    answers: Mapping[str, Any],
-    *,
-    credentials: tuple[str, ...] = (),
-    throttle: str | None = None,
-    **more: Any,
+    path: str, answers: Mapping[str, Any], credentials: tuple[str, ...] = (), **more: Any
 ) -> Route:
-    door = Door(throttle=throttle)
-    return json_route(f"/auth/v2/{path}", answers, door=door, credentials=credentials, **more)
+    return json_route(f"/auth/v2/{path}", answers, credentials=credentials, **more)
 
 
 _TOKEN = ("authorization",)
 
-
 ROUTES = (
-    _route("programmatic/register/", {"POST": _register}, throttle="register", shown=("email",)),
+    _route(
+        "programmatic/register/",
+        {"POST": _register},
+        door=Door(throttle="register"),
+        shown=("email",),
+    ),
     _route("programmatic/verify-email/", {"POST": _verify}),
     _route("programmatic/resend-otp/", {"POST": _resend}),
     _route(
@@ -275,13 +263,11 @@ ROUTES = (
         shown=("email",),
         own={401: "login.wrong", 403: "login.unverified"},
     ),
-    _route(
-        "organizations/me/", {"GET": _organizations}, credentials=_TOKEN, own={401: "bearer.wrong"}
-    ),
+    _route("organizations/me/", {"GET": _organizations}, _TOKEN, own={401: "bearer.wrong"}),
     _route(
         "organizations/me/{organization}/applications/{application}/",
         {"GET": _application},
-        credentials=_TOKEN,
+        _TOKEN,
         own={401: "bearer.wrong", 404: "application.unknown"},
     ),
 )

@@ -23,7 +23,7 @@ _HOME = "https://console.didit.me"
 
 def _balance(call: DiditCall) -> Response:
     """Tell the credit that is left, and whether more comes by itself."""
-    plan = call.records.checkouts.plan
+    plan = call.records.plan
     # Four places of a balance, two of a refill, as in the OpenAPI's example.
     balance = {
         "balance": _money(call.ledger.balance, 4),
@@ -69,7 +69,7 @@ def _top_up(call: DiditCall) -> Response:
     if amount > _MOST:
         call.refuse("billing.most")
     urls = framework.read_json_fields(call, body, _URLS)
-    if call.records.checkouts.plan.annual:
+    if call.records.plan.annual:
         call.refuse("billing.annual")
     checkout = Checkout(
         id="cs_test_" + call.world.account.ids.uuid().replace("-", ""),
@@ -78,7 +78,7 @@ def _top_up(call: DiditCall) -> Response:
         success_url=urls.get("success_url", _HOME),
         cancel_url=urls.get("cancel_url", _HOME),
     )
-    call.records.checkouts.add(checkout)
+    call.records.checkouts.put(checkout.id, checkout)
     call.claims.cite("billing.page")
     page = {
         "checkout_session_id": checkout.id,

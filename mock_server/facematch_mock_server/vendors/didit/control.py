@@ -18,7 +18,6 @@ from facematch_mock_server.webhooks import (
     Delivery,
     DeliveryFault,
     Destination,
-    Outbox,
     SignedPayload,
     State,
     is_sent,
@@ -33,6 +32,8 @@ from .records import (
     KEPT_REVIEWS,
     STATUSES,
     Checkout,
+    CheckoutStatus,
+    DiditRecords,
     Mail,
     Plan,
 )
@@ -44,6 +45,15 @@ def _known(found: T | None, what: str) -> T:
     if found is None:
         raise LookupError(f"there is no {what} of that id")
     return found
+
+
+class _Part(Extension):
+    """A part of what Didit remembers."""
+
+    @property
+    def _records(self) -> DiditRecords:
+        records: DiditRecords = self._world.records
+        return records
 
 
 class Sessions(Extension):
@@ -158,14 +168,14 @@ def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
     return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
 
 
-class Webhooks(Extension):
+class Webhooks(_Part):
     """Destinations and deliveries of one world. Safe across threads."""
 
     # Where they go
 
     def destinations(self) -> tuple[Destination, ...]:
         """Where webhooks go, in the order they were made."""
-        return self._outbox.destinations.all()
+        return self._records.outbox.destinations.all()
 
     def add(self, url: str, *, events: Collection[str] = (webhooks.EVENT,)) -> Destination:
         """Send webhooks there from now on; its `secret` is what they are signed with.
@@ -187,7 +197,7 @@ class Webhooks(Extension):
             events=_events(events),
             secret=base64.urlsafe_b64encode(digest).decode().rstrip("="),
         )
-        self._outbox.destinations.put(made.uuid, made)
+        self._records.outbox.destinations.put(made.uuid, made)
         return made
 
     def change(
@@ -218,14 +228,14 @@ class Webhooks(Extension):
             if type(enabled) is not bool:
                 raise ValueError("enabled must be true or false")
             changes["enabled"] = enabled
-        changed = self._outbox.destinations.change(
+        changed = self._records.outbox.destinations.change(
             destination, lambda known: attrs.evolve(known, **changes)
         )
         return _known(changed, "destination")
 
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
-        _known(self._outbox.destinations.remove(destination), "destination")
+        _known(self._records.outbox.destinations.remove(destination), "destination")
 
     def _reached(self, url: Any) -> str:
         if not isinstance(url, str) or not is_sent(url, self._world.account.accounts.deliver_to):
@@ -247,7 +257,9 @@ class Webhooks(Extension):
             newest: Only so many of them, the newest; None for all.
         """
         wanted = None if state is None else State(state)
-        every = [one for one in self._outbox.deliveries.all() if wanted in (None, one.state)]
+        every = [
+            one for one in self._records.outbox.deliveries.all() if wanted in (None, one.state)
+        ]
         return tuple(self._seen(one) for one in every[-(newest or len(every)) :])
 
     def delivery(self, delivery_id: str) -> WebhookDelivery:
@@ -262,13 +274,13 @@ class Webhooks(Extension):
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
         """
-        if not self._outbox.wait(self._world.clock.now, timeout_s):
+        if not self._records.outbox.wait(self._world.clock.now, timeout_s):
             raise TimeoutError(f"{self.due()} deliveries are due and not done")
         return self.deliveries()
 
     def due(self) -> int:
         """How many are due now or under way."""
-        return self._outbox.count_due(self._world.clock.now())
+        return self._records.outbox.count_due(self._world.clock.now())
 
     # Again, and otherwise
 
@@ -290,25 +302,25 @@ class Webhooks(Extension):
                 round=delivery.round + 1,
                 retries=0,
             )
-            self._outbox.enqueue(fresh, self._composed(fresh))
+            self._records.outbox.enqueue(fresh, self._composed(fresh))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
-        self._outbox.add_fault(DeliveryFault.CORRUPT, times)
+        self._records.outbox.add_fault(DeliveryFault.CORRUPT, times)
 
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
-        self._outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
+        self._records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
     def drop(self, times: int = 1) -> None:
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
-        self._outbox.add_fault(DeliveryFault.DROP, times)
+        self._records.outbox.add_fault(DeliveryFault.DROP, times)
 
     def test(self, destination: str) -> WebhookDelivery:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
         world = self._world
-        found = _known(self._outbox.destinations.find(destination), "destination")
+        found = _known(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(),
@@ -325,25 +337,20 @@ class Webhooks(Extension):
             made = webhooks.queue(world, found, session, origin="http://127.0.0.1", is_test=True)
         return self._seen(made)
 
-    @property
-    def _outbox(self) -> Outbox:
-        outbox: Outbox = self._world.records.outbox
-        return outbox
-
     def _find(self, delivery_id: str) -> Delivery:
-        return _known(self._outbox.deliveries.find(delivery_id), "delivery")
+        return _known(self._records.outbox.deliveries.find(delivery_id), "delivery")
 
     def _composed(self, delivery: Delivery) -> SignedPayload:
-        destination = self._outbox.destinations.find(delivery.destination)
+        destination = self._records.outbox.destinations.find(delivery.destination)
         if destination is None:
             raise LookupError("the destination of this delivery is gone")
         claims = self._world.claims.citations()
         return webhooks.WRITER.compose(claims, self._world, delivery, destination)
 
     def _seen(self, delivery: Delivery) -> WebhookDelivery:
-        destination = self._outbox.destinations.find(delivery.destination)
+        destination = self._records.outbox.destinations.find(delivery.destination)
         try:
-            payload = self._outbox.payload(delivery) or self._composed(delivery)
+            payload = self._records.outbox.payload(delivery) or self._composed(delivery)
         except LookupError:
             payload = SignedPayload(headers=(), body=b"")
         return WebhookDelivery(
@@ -410,13 +417,13 @@ def _events(events: Collection[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(events))
 
 
-class Mailbox(Extension):
+class Mailbox(_Part):
     """Every mailbox that a code went to. In memory only. Safe across threads."""
 
     def mails(self, address: str | None = None) -> tuple[Mail, ...]:
         """Those to an address, in any case, or all for None; the newest 10,000, in order."""
-        mails: tuple[Mail, ...] = self._world.records.mails.to(address)
-        return mails
+        wanted = None if address is None else address.lower()
+        return tuple(mail for mail in self._records.mails.all if wanted in (None, mail.to.lower()))
 
     def code(self, address: str) -> str:
         """The newest code that an address got; LookupError if it got none."""
@@ -427,7 +434,7 @@ class Mailbox(Extension):
 
     def clear(self) -> None:
         """Forget all mails; their codes are as good as before."""
-        self._world.records.mails.clear()
+        self._records.mails.clear()
 
     # fmt: off
     OPERATIONS: ClassVar = (
@@ -445,13 +452,12 @@ def _box(mailbox: Mailbox, address: str) -> dict[str, Any]:
     return {"code": mailbox.code(address), "mails": mailbox.mails(address)}
 
 
-class Payments(Extension):
+class Payments(_Part):
     """The payment pages that were asked for. Safe across threads."""
 
     def all(self) -> tuple[Checkout, ...]:
         """The newest 10,000, in order."""
-        checkouts: tuple[Checkout, ...] = self._world.records.checkouts.all()
-        return checkouts
+        return self._records.checkouts.all()
 
     def settle(self, checkout_id: str) -> Checkout:
         """The money arrives, as if a person had paid on the page; once, however often it is said.
@@ -460,8 +466,17 @@ class Payments(Extension):
             LookupError: there is no such payment.
             ValueError: it was canceled, or there would be more credit than a balance can hold.
         """
-        checkout: Checkout = self._world.records.checkouts.settle(self._world, checkout_id)
-        return checkout
+        world = self._world
+
+        def settled(there: Checkout) -> Checkout:
+            if there.status is CheckoutStatus.SETTLED:
+                return there
+            if there.status is CheckoutStatus.CANCELED:
+                raise ValueError("this payment was canceled; ask for another one")
+            world.ledger.pay_in(there.amount)
+            return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
+
+        return _known(self._records.checkouts.change(checkout_id, settled), "payment")
 
     def cancel(self, checkout_id: str) -> Checkout:
         """The person goes away without paying; may be said twice.
@@ -470,13 +485,17 @@ class Payments(Extension):
             LookupError: there is no such payment.
             ValueError: it was settled.
         """
-        checkout: Checkout = self._world.records.checkouts.cancel(checkout_id)
-        return checkout
+
+        def canceled(there: Checkout) -> Checkout:
+            if there.status is CheckoutStatus.SETTLED:
+                raise ValueError("this payment was settled; it cannot be canceled any more")
+            return attrs.evolve(there, status=CheckoutStatus.CANCELED)
+
+        return _known(self._records.checkouts.change(checkout_id, canceled), "payment")
 
     def plan(self) -> Plan:
         """How the account pays."""
-        plan: Plan = self._world.records.checkouts.plan
-        return plan
+        return self._records.plan
 
     def set_plan(
         self,
@@ -500,7 +519,7 @@ class Payments(Extension):
             refill_amount=None if refill_amount is None else amount(refill_amount),
             refill_threshold=None if refill_threshold is None else amount(refill_threshold),
         )
-        self._world.records.checkouts.plan = plan
+        self._records.plan = plan
         return plan
 
     # fmt: off

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from facematch_mock_server.account import Records, World
+from facematch_mock_server.account import Records
 from facematch_mock_server.services import KEPT_SESSIONS, Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
@@ -36,9 +36,10 @@ class DiditRecords(Records):
     def __init__(self) -> None:
         self.outbox = Outbox()
         self.pictures = Pictures()
-        self.checkouts = Checkouts()
+        self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
+        self.plan = Plan()
         self.accounts = Accounts()
-        self.mails = Mails()
+        self.mails: Kept[Mail] = Kept(most=KEPT)
 
     def release(self) -> None:
         """What this thread queued is announced now."""
@@ -68,9 +69,6 @@ class Pictures:
         #: The names of each session, and how many sessions have a name.
         self._names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self._uses: Counter[str] = Counter()
-
-    def __repr__(self) -> str:
-        return f"Pictures({len(self._known)} pictures, {self.kept_bytes} bytes)"
 
     def keep(self, session_id: str, pictures: Mapping[str, bytes]) -> None:
         """Keep the pictures of a session; one that is there already is the newest again."""
@@ -167,55 +165,6 @@ class Plan:
     refill_threshold: Decimal | None = None
 
 
-class Checkouts:
-    """The payments of one world, and how it pays. Safe across threads.
-
-    Attributes:
-        plan: How it pays.
-    """
-
-    def __init__(self) -> None:
-        self._checkouts: Collection[Checkout] = Collection(limit=KEPT)
-        self.plan = Plan()
-
-    def add(self, checkout: Checkout) -> None:
-        """One more."""
-        self._checkouts.put(checkout.id, checkout)
-
-    def all(self) -> tuple[Checkout, ...]:
-        """The newest 10,000, in order."""
-        return self._checkouts.all()
-
-    def settle(self, world: World, checkout_id: str) -> Checkout:
-        """The payment arrives, and the credit with it; once, however often it is said."""
-
-        def settled(there: Checkout) -> Checkout:
-            if there.status is CheckoutStatus.SETTLED:
-                return there
-            if there.status is CheckoutStatus.CANCELED:
-                raise ValueError("this payment was canceled; ask for another one")
-            world.ledger.pay_in(there.amount)
-            return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
-
-        return self._change(checkout_id, settled)
-
-    def cancel(self, checkout_id: str) -> Checkout:
-        """The person goes away without paying; may be said twice."""
-
-        def canceled(there: Checkout) -> Checkout:
-            if there.status is CheckoutStatus.SETTLED:
-                raise ValueError("this payment was settled; it cannot be canceled any more")
-            return attrs.evolve(there, status=CheckoutStatus.CANCELED)
-
-        return self._change(checkout_id, canceled)
-
-    def _change(self, checkout_id: str, change: Callable[[Checkout], Checkout]) -> Checkout:
-        checkout = self._checkouts.change(checkout_id, change)
-        if checkout is None:
-            raise LookupError("there is no payment of that id")
-        return checkout
-
-
 # Accounts
 
 
@@ -232,7 +181,7 @@ class Opened:
 
 @attrs.frozen(kw_only=True)
 class Account:
-    """One person. Password and newest code are salted and hashed."""
+    """One person; of password and newest code there is a digest."""
 
     email: str
     password: str = attrs.field(repr=False)
@@ -306,16 +255,3 @@ class Mail:
     at: dt.datetime
     to: str
     code: str = attrs.field(repr=False)
-
-
-class Mails(Kept[Mail]):
-    """The newest mails of one world."""
-
-    def __init__(self) -> None:
-        super().__init__(most=KEPT)
-
-    def to(self, address: str | None = None) -> tuple[Mail, ...]:
-        """Those to an address, in any case, or all for None; the oldest first."""
-        if address is None:
-            return self.all
-        return tuple(mail for mail in self.all if mail.to.lower() == address.lower())

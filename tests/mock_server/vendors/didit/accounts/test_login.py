@@ -18,7 +18,7 @@ from kit.mock_didit_accounts import (
     verify,
 )
 
-from facematch_mock_server.vendors.didit.accounts import hashed, is_same, locked_s
+from facematch_mock_server.vendors.didit.accounts import locked_s
 
 WRONG = {"detail": "Invalid email or password."}
 
@@ -154,13 +154,3 @@ def test_a_token_lives_as_long_as_it_says(switches, life):
     assert engine.handle(with_token(body["access_token"])).status == 200
     engine.handle(later(1))
     assert engine.handle(with_token(body["access_token"])).status == 401
-
-
-@given(st.text(max_size=20), st.text(max_size=20))
-def test_hashing(one, other):
-    """The same text is known again, from a hash that never repeats."""
-    kept = hashed(one)
-    assert is_same(one, kept)
-    assert is_same(other, kept) == (one == other)
-    assert hashed(one) != kept
-    assert not is_same(one, None)
