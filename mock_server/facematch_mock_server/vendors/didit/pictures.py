@@ -10,7 +10,6 @@ Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any
 
 import attrs
@@ -30,8 +29,10 @@ from .risks import declines, warnings
 
 Block = dict[str, Any]
 
+_THRESHOLD = "face_{}_score_decline_threshold"
 
-@attrs.define(kw_only=True)
+
+@attrs.frozen(kw_only=True)
 class Endpoint:
     """What sets one of the two calls apart."""
 
@@ -47,11 +48,6 @@ class Endpoint:
     judge: Callable[[DiditCall], Block]
     canned: Callable[[Citations], Block]
     fields: tuple[Given, ...]
-
-    @cached_property
-    def shown(self) -> tuple[str, ...]:
-        """What the journal may hold as it was sent: no file, and nothing that is nested."""
-        return tuple(one.name for one in self.fields if one.kind not in ("file", "object"))
 
 
 # The way of a call
@@ -73,7 +69,9 @@ def _fields(call: DiditCall) -> None:
     if form.problem:
         call.note = f"form: {form.problem}"
     sent = ((name, many[-1]) for name, many in form.fields.items())
-    call.shown = described(sent, endpoint.shown)
+    # As it was sent: no file, and nothing that is nested.
+    shown = [one.name for one in endpoint.fields if one.kind not in ("file", "object")]
+    call.shown = described(sent, shown)
     call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
     if call.values.get("metadata") is not None:
         call.shown["metadata"] = flat(call.values["metadata"])
@@ -104,11 +102,10 @@ def _picture(call: DiditCall) -> None:
     name, rotate = _endpoint(call).name, call.values["rotate_image"]
     probe: Upload = call.values["user_image"]
     if name == "match":
-        outcome: Any = call.compare(probe, call.values["ref_image"], rotate=rotate)
-        decodes = outcome.probe.decodes and outcome.reference.decodes
+        seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
+        decodes = seen.probe.decodes and seen.reference.decodes
     else:
-        outcome = call.check_liveness(probe, rotate=rotate)
-        decodes = outcome.probe.decodes
+        decodes = call.check_liveness(probe, rotate=rotate).probe.decodes
     if not decodes and call.claims[f"{name}.undecodable"] is not None:
         call.refuse(f"{name}.undecodable")
 
@@ -228,10 +225,8 @@ def _judge_liveness(call: DiditCall) -> Block:
     if outcome.probe.faces:
         if outcome.score is not None:
             score = _shown(claims, outcome.score, 2)
-        quality, luminance = (
-            None if value is None else round(float(value), 2)
-            for value in (outcome.quality, outcome.luminance)
-        )
+        measured = outcome.quality, outcome.luminance
+        quality, luminance = (None if one is None else round(float(one), 2) for one in measured)
         known = _known_risks(call)
         risks = [*_liveness_risks(call, score), *known]
     return {
@@ -312,7 +307,7 @@ def _shown(claims: Citations, score: float, places: int | None) -> float:
 
 def _passes(call: DiditCall, name: str, seen: float, shown: float) -> bool:
     """Whether a score clears the threshold of the call."""
-    claims, limit = call.claims, call.values[THRESHOLDS[name]]
+    claims, limit = call.claims, call.values[_THRESHOLD.format(name)]
     if seen != shown:
         claims.cite("score.compared")
     inclusive = claims[f"{name}.boundary"] == "inclusive"
@@ -342,12 +337,6 @@ def _picture_of(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool
 
 # The routes
 
-#: The field with the threshold of each call.
-THRESHOLDS = {
-    "match": "face_match_score_decline_threshold",
-    "liveness": "face_liveness_score_decline_threshold",
-}
-
 
 def _upload(name: str) -> Given:
     return Given(name=name, kind="file", read=framework.long_text)
@@ -355,7 +344,8 @@ def _upload(name: str) -> Given:
 
 def _threshold(name: str) -> Given:
     # 30: of liveness in early 2026 no page states a default.
-    return Given(name=THRESHOLDS[name], kind="number", read=framework.threshold, default=30)
+    given = _THRESHOLD.format(name)
+    return Given(name=given, kind="number", read=framework.threshold, default=30)
 
 
 _SHARED = (
@@ -365,24 +355,22 @@ _SHARED = (
     Given(name="metadata", kind="object", read=framework.metadata),
 )
 
-#: That fields are asked before the sandbox's short cut, and pictures are decoded after credit, is
-#: the OpenAPI's; the rest of the order is ours.
-CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
-    "rate": rate,
-    "access": access,
-    "method": method_and_media,
-    "fields": _fields,
-    "sandbox": _sandbox,
-    "credit": _credit,
-    "picture": _picture,
-}
-
 
 def _route(path: str, endpoint: Endpoint) -> Route:
     return Route(
         pattern=path,
         answers={"POST": _finish},
-        checks=CHECKS,
+        # That fields are asked before the sandbox's short cut, and pictures are decoded after
+        # credit, is the OpenAPI's; the rest of the order is ours.
+        checks={
+            "rate": rate,
+            "access": access,
+            "method": method_and_media,
+            "fields": _fields,
+            "sandbox": _sandbox,
+            "credit": _credit,
+            "picture": _picture,
+        },
         operation=endpoint.name,
         is_form=True,
         more=endpoint,

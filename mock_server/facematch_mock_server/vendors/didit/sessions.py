@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -42,6 +43,10 @@ def _sessions(call: DiditCall) -> Response:
     return paged(call, call.origin, "list.answer", rows, _row)
 
 
+#: What is not known of a person in a saved call.
+_UNKNOWN = ("session_url", "portrait_image", "document_type", "full_name", "country")
+
+
 def _row(session: Session) -> dict[str, Any]:
     name = "face_match" if session.service == "FACE_MATCH" else "liveness"
     score, status = session.result["score"], session.result["status"]
@@ -49,11 +54,7 @@ def _row(session: Session) -> dict[str, Any]:
         "session_id": session.id,
         "session_kind": "user",
         "session_number": session.number,
-        "session_url": None,
-        "portrait_image": None,
-        "document_type": None,
-        "full_name": None,
-        "country": None,
+        **dict.fromkeys(_UNKNOWN),
         "status": session.status,
         "vendor_data": session.vendor_data,
         "didit_internal_id": session.internal_id,
@@ -66,7 +67,7 @@ def _row(session: Session) -> dict[str, Any]:
     }
 
 
-# Its filters: what each lets through, or the words that it is refused in
+# Its filters
 
 Test = Callable[[Session], bool]
 
@@ -91,12 +92,12 @@ def _tests(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dic
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
     tests: list[Test] = [] if _KINDS[kind] else [_nothing]
     errors: dict[str, Any] = {}
-    for name, read in _FILTERS.items():
+    for name, (read, fits) in _FILTERS.items():
         value = query.get(name, "")
         value = value.strip() if name in _TRIMMED else value
         try:
             if value:
-                tests.append(read(value))
+                tests.append(partial(fits, read(value)))
         except Invalid as invalid:
             errors[name] = invalid.words
     if any(query.get(name) for name in _FOREIGN):
@@ -109,23 +110,15 @@ def _nothing(_: Session) -> bool:
     return False
 
 
-def _status(value: str) -> Test:
+def _words(value: str) -> set[str]:
     """Several words; their case matters, and one that there is not gives no rows."""
-    wanted = set(value.split(","))
-    return lambda session: session.status in wanted
+    return set(value.split(","))
 
 
-def _vendor_data(value: str) -> Test:
+def _text(value: str) -> str:
     if "\x00" in value:
         raise Invalid(framework.NULL_CHARACTERS)
-    return lambda session: session.vendor_data == value
-
-
-def _search(value: str) -> Test:
-    needle = value.casefold()
-    return lambda one: any(
-        needle in str(known or "").casefold() for known in (one.id, one.number, one.vendor_data)
-    )
+    return value
 
 
 def _day(value: str) -> dt.date:
@@ -136,58 +129,41 @@ def _day(value: str) -> dt.date:
         raise Invalid("Enter a valid date.") from None
 
 
-def _from(value: str) -> Test:
-    day = _day(value)
-    return lambda session: day <= session.created_at.date()
-
-
-def _to(value: str) -> Test:
-    day = _day(value)
-    return lambda session: session.created_at.date() <= day
-
-
-def _one_of(value: str, choices: Any) -> None:
+def _choice(choices: Collection[str], value: str) -> str:
     if value not in choices:
         raise Invalid(f"Select a valid choice. {value} is not one of the available choices.")
+    return value
 
 
-def _type(value: str) -> Test:
-    _one_of(value, _TYPES)
-    return lambda _: _TYPES[value]
-
-
-def _service(value: str) -> Test:
-    _one_of(value, _SERVICES)
-    return lambda session: session.service == value
-
-
-def _internal_id(value: str) -> Test:
+def _uuid(value: str) -> str:
     try:
-        bare = uuid.UUID(value).hex
+        return uuid.UUID(value).hex
     except ValueError:
         raise Invalid("Enter a valid UUID.") from None
-    return lambda session: session.internal_id.replace("-", "") == bare
 
 
-def _warning(value: str) -> Test:
-    """Several risks; one of them is enough."""
-    wanted = set(value.split(","))
-    return lambda session: any(one["risk"] in wanted for one in session.result["warnings"])
+def _has(needle: str, one: Session) -> bool:
+    known = (one.id, one.number, one.vendor_data)
+    return any(needle in str(text or "").casefold() for text in known)
 
 
 #: Texts lose the white space around them; choices and days of white space alone are wrong.
 _TRIMMED = ("vendor_data", "search", "didit_internal_id")
-#: In the order in which errors are reported.
-_FILTERS: dict[str, Callable[[str], Test]] = {
-    "status": _status,
-    "vendor_data": _vendor_data,
-    "search": _search,
-    "date_from": _from,
-    "date_to": _to,
-    "session_type": _type,
-    "api_service": _service,
-    "warning": _warning,
-    "didit_internal_id": _internal_id,
+#: How each is read, and what it lets through; in the order in which errors are reported.
+_FILTERS: dict[str, tuple[Callable[[str], Any], Callable[[Any, Session], bool]]] = {
+    "status": (_words, lambda wanted, one: one.status in wanted),
+    "vendor_data": (_text, lambda wanted, one: one.vendor_data == wanted),
+    "search": (str.casefold, _has),
+    "date_from": (_day, lambda day, one: day <= one.created_at.date()),
+    "date_to": (_day, lambda day, one: one.created_at.date() <= day),
+    "session_type": (partial(_choice, _TYPES), lambda name, _: _TYPES[name]),
+    "api_service": (partial(_choice, _SERVICES), lambda name, one: one.service == name),
+    # One of several risks is enough.
+    "warning": (
+        _words,
+        lambda wanted, one: any(found["risk"] in wanted for found in one.result["warnings"]),
+    ),
+    "didit_internal_id": (_uuid, lambda bare, one: one.internal_id.replace("-", "") == bare),
 }
 
 
@@ -282,9 +258,7 @@ def _delete(call: DiditCall) -> Response:
     """Delete a saved call."""
     claims, session = call.claims, call.found
     with_body = claims.get("delete.answer").status == 200
-    values: dict[str, Any] = {}
-    if with_body:
-        values = framework.read_json_fields(call, call.body, _RETENTION)
+    values = framework.read_json_fields(call, call.body, _RETENTION) if with_body else {}
     # Of two who try at once one does it.
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
