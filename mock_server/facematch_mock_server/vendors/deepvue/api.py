@@ -16,27 +16,11 @@ from typing import Any, NoReturn
 
 import attrs
 
-from facematch_mock_server.http.forms import (
-    MULTIPART,
-    URLENCODED,
-    Form,
-    FormError,
-    Upload,
-    media_type,
-    read_form,
-)
+from facematch_mock_server.http import forms
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import (
-    HINT_HEADER,
-    Call,
-    Example,
-    Refused,
-    Route,
-    Routed,
-    Vendor,
-)
+from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .tokens import DeepvueRecords, IssuedToken
@@ -81,7 +65,7 @@ class Paid:
 
 
 @attrs.define(kw_only=True)
-class DeepvueCall(Call):
+class DeepvueCall(base.Call):
     """One request to Deepvue."""
 
     #: Whose token it has, once that was found good.
@@ -122,8 +106,7 @@ class DeepvueCall(Call):
         if self.claims["error.shape"] == "detail" or keys is None:
             self.refuse(key, {"detail": words}, headers)
         if faults is not None:
-            lines = (f"{'.'.join(str(p) for p in one['loc'])}: {one['msg']}" for one in faults)
-            words = "; ".join(lines)
+            words = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)
         self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
 
     def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
@@ -168,16 +151,15 @@ def _let_in(call: DeepvueCall, client: str | None, refusal: str) -> None:
     call.key_word = "wrong" if text else "none"
     if found is None or found.client != client:
         call.deny(refusal)
-    if _is_off(found, call.now):
-        call.deny("auth.inactive")
+    _check_on(call, found)
     if not found.allowed:
         call.deny("auth.not_allowed")
     call.key, call.key_word = found, str(found.kind)
 
 
-def _is_off(found: Key, now: dt.datetime) -> bool:
-    """Whether a client was switched off, or is past its last day."""
-    return found.revoked or found.expired(now)
+def _check_on(call: DeepvueCall, found: Key) -> None:
+    if found.revoked or found.expired(call.now):
+        call.deny("auth.inactive")
 
 
 #: Each is counted by itself, and any of them refuses (Deepvue docs, Rate limits).
@@ -207,7 +189,7 @@ def _picture(call: DeepvueCall) -> None:
     if call.paid.name == "match":
         there = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
-        sent: Upload = call.values["image"]
+        sent: forms.Upload = call.values["image"]
         there = bool(call.check_liveness(sent).probe.faces)
     if there:
         return
@@ -221,14 +203,14 @@ def _picture(call: DeepvueCall) -> None:
 # Bodies, refused as the framework does
 
 
-def _form(call: DeepvueCall) -> Form:
+def _form(call: DeepvueCall) -> forms.Form:
     """The form of a body; of a part that is sent twice the last one counts."""
-    kind = media_type(call.request.header("content-type") or "")
-    if not call.request.body or kind not in (MULTIPART, URLENCODED):
-        return Form()
+    kind = forms.media_type(call.request.header("content-type") or "")
+    if not call.request.body or kind not in (forms.MULTIPART, forms.URLENCODED):
+        return forms.Form()
     try:
         form = call.read_form()
-    except FormError:
+    except forms.FormError:
         call.deny("body.unreadable")
     if form.problem is not None:
         call.deny("body.unreadable")
@@ -239,9 +221,9 @@ def _read_pair(call: DeepvueCall) -> None:
     """The pair that a token is asked for with; counts the call."""
     call.records.tokens.ask()
     form = _form(call)
-    call.shown = presentable((name, many[-1]) for name, many in form.fields.items())
+    call.values = {name: many[-1] for name, many in form.fields.items()}
+    call.shown = presentable(call.values.items())
     names = ("client_id", "client_secret")
-    call.values = {name: form.fields[name][-1] for name in names if name in form.fields}
     faults = [_fault(_MISSING, name) for name in names if name not in form.fields]
     if faults:
         _refuse(call, *faults)
@@ -270,7 +252,7 @@ def _read_files(call: DeepvueCall) -> None:
 _STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
 
 
-def _is_taken(upload: Upload, allowed: tuple[str, ...]) -> bool:
+def _is_taken(upload: forms.Upload, allowed: tuple[str, ...]) -> bool:
     starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
     ending = upload.name.rpartition(".")[2].lower()
     return ending in allowed and upload.content.startswith(starts)
@@ -296,7 +278,7 @@ def _json_of(call: DeepvueCall) -> Any:
     request = call.request
     if not request.body:
         _refuse(call, _fault(_MISSING))
-    kind = media_type(request.header("content-type") or "application/json")
+    kind = forms.media_type(request.header("content-type") or "application/json")
     if kind != "application/json" and not kind.endswith("+json"):
         return None
     try:
@@ -331,8 +313,8 @@ def _refuse(call: DeepvueCall, *faults: Fault) -> NoReturn:
 def _key_of(head: Head) -> str | None:
     """The client secret, or the client id of whoever asks for a token."""
     if head.path == LOGIN and isinstance(head, Request):
-        with contextlib.suppress(FormError):
-            form = read_form(head.header("content-type") or "", head.body, digest=None)
+        with contextlib.suppress(forms.FormError):
+            form = forms.read_form(head.header("content-type") or "", head.body, digest=None)
             return form.fields.get("client_id", [None])[-1]
     return head.header("x-api-key")
 
@@ -343,8 +325,7 @@ def _granted(call: DeepvueCall) -> Response:
     call.key_word = "wrong"
     if found is None or found.client != call.values["client_id"]:
         call.deny("auth.pair")
-    if _is_off(found, call.now):
-        call.deny("auth.inactive")
+    _check_on(call, found)
     call.key_word = str(found.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     text, issued = call.records.tokens.issue(
@@ -355,16 +336,13 @@ def _granted(call: DeepvueCall) -> Response:
     return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})
 
 
-def _seconds(issued: IssuedToken) -> int:
-    return int((issued.expires - issued.at).total_seconds())
-
-
+_SECOND = dt.timedelta(seconds=1)
 #: By form: what says when a token ends.
 _EXPIRIES: dict[str, Callable[[IssuedToken], dict[str, Any]]] = {
     "iso": lambda issued: {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
     "24hrs": lambda _: {"expiry": "24hrs"},
-    "digits": lambda issued: {"expiry": str(_seconds(issued))},
-    "expires_in": lambda issued: {"expires_in": _seconds(issued)},
+    "digits": lambda issued: {"expiry": str((issued.expires - issued.at) // _SECOND)},
+    "expires_in": lambda issued: {"expires_in": (issued.expires - issued.at) // _SECOND},
     "missing": lambda _: {},
 }
 
@@ -396,7 +374,7 @@ def _checked(call: DeepvueCall) -> Response:
 def _answered(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
     body = _body(call, data, "SUCCESS", call.paid.message)
-    made_up = call.records.take_answer(call.paid.name)
+    made_up = call.records.answers.take(call.paid.name)
     if made_up is not None:
         call.claims.cite("answer.own")
         body = made_up.applied(body)
@@ -448,8 +426,8 @@ def _balance(call: DeepvueCall) -> Response:
 
 def _paid_route(
     path: str, answer: Callable[[Any], Response], read: Callable[[Any], None], paid: Paid
-) -> Route:
-    return Route(
+) -> base.Route:
+    return base.Route(
         pattern=path,
         answers={"POST": answer},
         checks={
@@ -477,7 +455,7 @@ _MATCH_2 = attrs.evolve(_MATCH, version=2, extensions=(*_MATCH.extensions, "pdf"
 _CHECK = Paid(name="liveness", what="liveness-check", message="Request processed successfully")
 
 ROUTES = (
-    Route(
+    base.Route(
         pattern=LOGIN,
         answers={"POST": _granted},
         checks={"body": _read_pair},
@@ -487,7 +465,7 @@ ROUTES = (
     _paid_route("/v1/facematch", _matched, _read_files, _MATCH),
     _paid_route("/v2/facematch", _matched, _read_files, _MATCH_2),
     _paid_route("/v1/liveness-check", _checked, _read_image, _CHECK),
-    Route(
+    base.Route(
         pattern="/v1/internal/wallet-balance",
         answers={"GET": _balance},
         checks={"key": _pair, "rate": _rate},
@@ -509,7 +487,7 @@ _WORDS = {
 }
 
 
-class Deepvue(Routed):
+class Deepvue(base.Routed):
     """Deepvue's behaviour in one world. Safe across threads."""
 
     begins = "/v1/"
@@ -522,13 +500,13 @@ class Deepvue(Routed):
             return True
         return (head.header("host") or "").partition(":")[0].lower() in HOSTS
 
-    def answer(self, call: Call, route: Route) -> Response:
+    def answer(self, call: base.Call, route: base.Route) -> Response:
         """The answer of a route, after its method and its checks."""
         if call.request.method not in route.answers and isinstance(call, DeepvueCall):
             call.deny("path.method", (("Allow", next(iter(route.answers))),))
         return super().answer(call, route)
 
-    def elsewhere(self, call: Call) -> Response:
+    def elsewhere(self, call: base.Call) -> Response:
         """The answer to a path that is not there."""
         from difflib import get_close_matches  # not above: few requests need a hint
 
@@ -536,7 +514,7 @@ class Deepvue(Routed):
         headers: Headers = ()
         if close:
             call.note = f"did you mean {close[0]}?"
-            headers = ((HINT_HEADER, call.note),)
+            headers = ((base.HINT_HEADER, call.note),)
         return call.answer("path.unknown", headers=headers)
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
@@ -546,7 +524,7 @@ class Deepvue(Routed):
             return None
         try:
             call.deny(_WORDS[status])
-        except Refused as refused:
+        except base.Refused as refused:
             # A switch may have given the claim another status; the words are the same.
             return call.claims.sealed(attrs.evolve(refused.response, status=status))
 
@@ -564,9 +542,11 @@ _CALL: dict[str, Any] = {
     "token_fields": {"client_id": "{client}", "client_secret": "{key}"},
 }
 _EXAMPLES = (
-    Example(title="Face match", path="/v1/facematch", pictures=("file_a", "file_b"), **_CALL),
-    Example(title="Face match, v2", path="/v2/facematch", pictures=("file_a", "file_b"), **_CALL),
-    Example(
+    base.Example(title="Face match", path="/v1/facematch", pictures=("file_a", "file_b"), **_CALL),
+    base.Example(
+        title="Face match, v2", path="/v2/facematch", pictures=("file_a", "file_b"), **_CALL
+    ),
+    base.Example(
         title="Passive liveness",
         path="/v1/liveness-check",
         pictures=("image",),
@@ -577,7 +557,7 @@ _EXAMPLES = (
 
 _TOKENS = f"{__package__}.tokens"
 
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="deepvue",
     title="Deepvue",
     claims=CLAIMS,

@@ -18,6 +18,7 @@ import attrs
 from facematch_mock_server.account import Records
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.operations import Extension, Operation
+from facematch_mock_server.state import Kept
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -121,10 +122,7 @@ class TokenBook:
         """The newest 10,000, in order."""
         with self._lock:
             upto = self._revoked_to
-            return tuple(
-                attrs.evolve(one, revoked=True) if one.number <= upto else one
-                for one in self._issued
-            )
+            return tuple(attrs.evolve(one, revoked=one.number <= upto) for one in self._issued)
 
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been."""
@@ -173,31 +171,25 @@ class SetAnswer:
         return {name: value for name, value in whole.items() if name not in self.without}
 
 
+class MadeUp(Kept[SetAnswer]):
+    """The made-up answers that wait for their calls."""
+
+    def take(self, kind: str) -> SetAnswer | None:
+        """The first one for such a call, counted; None for none."""
+        with self._lock:
+            for index, answer in enumerate(self._kept):
+                if answer.kind == kind:
+                    self._count(index, answer)
+                    return answer
+        return None
+
+
 class DeepvueRecords(Records):
     """The further state of one world. Safe across threads."""
 
     def __init__(self) -> None:
         self.tokens = TokenBook()
-        self._lock = threading.Lock()
-        self.answers: tuple[SetAnswer, ...] = ()
-
-    def add_answer(self, answer: SetAnswer) -> None:
-        """One more that waits for its call."""
-        with self._lock:
-            self.answers = (*self.answers, answer)
-
-    def take_answer(self, kind: str) -> SetAnswer | None:
-        """The first one for such a call, counted; None for none."""
-        with self._lock:
-            for index, answer in enumerate(self.answers):
-                if answer.kind != kind:
-                    continue
-                if answer.times is not None:
-                    left = answer.times - 1
-                    rest = (attrs.evolve(answer, times=left),) if left else ()
-                    self.answers = (*self.answers[:index], *rest, *self.answers[index + 1 :])
-                return answer
-        return None
+        self.answers = MadeUp()
 
 
 # What a test may do
@@ -216,10 +208,8 @@ class Tokens(Extension):
         return self._book.issued()
 
     def revoke(self) -> int:
-        """Take back every token that was given out; how many of them had not been.
-
-        Those that are given out later are good.
-        """
+        """Take back every token that was given out; how many of them had not been. Those that are
+        given out later are good."""
         return self._book.revoke()
 
     @property
@@ -227,21 +217,15 @@ class Tokens(Extension):
         book: TokenBook = self._world.records.tokens
         return book
 
+    # fmt: off
     OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "tokens",
+        Operation("GET", "tokens",
             lambda control: {"asked": control.tokens.asked, "issued": control.tokens.issued()},
-            "How often a token was requested, and those that were issued.",
-        ),
-        Operation(
-            "POST",
-            "tokens/revoke",
-            lambda control: control.tokens.revoke(),
-            "Revoke every token.",
-            gives="revoked",
-        ),
+            "How often a token was requested, and those that were issued."),
+        Operation("POST", "tokens/revoke", lambda control: control.tokens.revoke(),
+            "Revoke every token.", gives="revoked"),
     )
+    # fmt: on
 
 
 class Answers(Extension):
@@ -255,48 +239,31 @@ class Answers(Extension):
         without: Iterable[str] = (),
         times: int | None = 1,
     ) -> SetAnswer:
-        """Make up fields of the next answers with a verdict. The call is charged as ever.
+        """Make up fields of the next answers with a verdict; what is given is as in `SetAnswer`.
 
-        Args:
-            kind: ``match`` or ``liveness``.
-            fields: What the body holds instead, by name: ``{"data": {"match": "true"}}``. They
-                say nothing of the vendor.
-            without: Names that the body does not have.
-            times: For how many calls, from 1 on; None for all.
-
-        Returns:
-            The answer as it waits.
-
-        Raises:
-            ValueError: an unknown kind, fields that are no JSON, or a wrong number.
+        The call is charged as ever.
         """
         answer = SetAnswer(kind=kind, fields=fields or {}, without=without, times=times)
-        self._world.records.add_answer(answer)
+        self._world.records.answers.add(answer)
         return answer
 
     def all(self) -> tuple[SetAnswer, ...]:
         """Those that still wait, in order."""
-        answers: tuple[SetAnswer, ...] = self._world.records.answers
+        answers: tuple[SetAnswer, ...] = self._world.records.answers.all
         return answers
 
     def clear(self) -> None:
         """Drop all."""
-        self._world.records.answers = ()
+        self._world.records.answers.clear()
 
+    # fmt: off
     OPERATIONS: ClassVar = (
-        Operation(
-            "GET",
-            "answers",
-            lambda control: control.answers.all(),
-            "The made-up answers that have not been used yet.",
-            gives="answers",
-        ),
-        Operation(
-            "POST",
-            "answers",
+        Operation("GET", "answers", lambda control: control.answers.all(),
+            "The made-up answers that have not been used yet.", gives="answers"),
+        Operation("POST", "answers",
             lambda control, kind, **sent: control.answers.set(kind, **sent),
             "Make up fields of the next answers with a verdict.",
-            {"kind!": "any", "fields": "any", "without": "names", "times": "any"},
-        ),
+            {"kind!": "any", "fields": "any", "without": "names", "times": "any"}),
         Operation("POST", "answers/clear", lambda control: control.answers.clear(), "Drop all."),
     )
+    # fmt: on

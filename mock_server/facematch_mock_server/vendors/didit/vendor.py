@@ -11,15 +11,7 @@ import attrs
 
 from facematch_mock_server.messages import Head, Request, Response
 from facematch_mock_server.services import FIRST_KEYS, Window
-from facematch_mock_server.vendors.base import (
-    HINT_HEADER,
-    Call,
-    Example,
-    Refused,
-    Route,
-    Routed,
-    Vendor,
-)
+from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker
 
 from . import accounts, billing, decisions, framework, pictures, sessions, webhooks
@@ -76,7 +68,7 @@ def _left_out() -> re.Pattern[str]:
     return re.compile("|".join(re.escape(path).replace(r"\{\}", "[^/]+") for path in LEFT_OUT))
 
 
-class Didit(Routed):
+class Didit(base.Routed):
     """Didit's behaviour in one world. Safe across threads."""
 
     begins = "/v3/"
@@ -93,17 +85,17 @@ class Didit(Routed):
         """The paths that Didit has."""
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA, *LEFT_OUT)
 
-    def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
+    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
         """The route of a request, if there is one and its UUID is one."""
         return self._find(head.path)
 
-    def _find(self, path: str) -> tuple[Route | None, tuple[str, ...]]:
+    def _find(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
         route, words = self.route_of(path)
         # The framework's router takes UUIDs in lower case alone.
         has_uuid = route is not None and "{uuid}" in route.pattern
         return (None, ()) if has_uuid and not _PATH_UUID.fullmatch(words[0]) else (route, words)
 
-    def finished(self, call: Call, response: Response) -> Response:
+    def finished(self, call: base.Call, response: Response) -> Response:
         """Whatever a view answers names its methods; a page of Django's own does not."""
         headers = dict(response.headers)
         is_page = headers.get("Content-Type", "").startswith("text/html")
@@ -114,7 +106,7 @@ class Didit(Routed):
             status=response.status, headers=(*response.headers, allow), body=response.body
         )
 
-    def elsewhere(self, call: Call) -> Response:
+    def elsewhere(self, call: base.Call) -> Response:
         """The health check, a picture, or the answer to a path that Didit has not, or not here."""
         path = call.request.path
         if path == HEALTHCHECK and call.request.method in ("GET", "HEAD"):
@@ -140,7 +132,7 @@ class Didit(Routed):
 
         close = get_close_matches(path, self.known_paths(), n=1, cutoff=0.6)
         call.note = f"did you mean {close[0]}?" if close else None
-        hint = ((HINT_HEADER, call.note),) if call.note else ()
+        hint = ((base.HINT_HEADER, call.note),) if call.note else ()
         return call.answer("path.unknown", headers=hint)
 
     # Words for a status that a test asks for, as far as they are known
@@ -151,11 +143,11 @@ class Didit(Routed):
         call = self.new_call(request, route, words)
         try:
             self._refuse(status, call, route)
-        except Refused as refused:
+        except base.Refused as refused:
             return call.claims.sealed(attrs.evolve(refused.response, status=status))
         return None
 
-    def _refuse(self, status: int, call: Any, route: Route | None) -> None:
+    def _refuse(self, status: int, call: Any, route: base.Route | None) -> None:
         door = route.more if route is not None else None
         if route is not None and status in route.own:
             call.refuse(route.own[status])
@@ -200,8 +192,8 @@ _MATCH = "face_match_score_decline_threshold"
 _LIVENESS = "face_liveness_score_decline_threshold"
 
 
-def _face(title: str, call: str, *pictures: str, **fields: str) -> Example:
-    return Example(
+def _face(title: str, call: str, *pictures: str, **fields: str) -> base.Example:
+    return base.Example(
         title=title, path=f"/v3/{call}/", pictures=pictures, fields={**fields, **_SHARED}
     )
 
@@ -212,7 +204,7 @@ _EXAMPLES = (
 )
 _CONTROL = f"{__package__}.control"
 
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="didit",
     title="Didit",
     claims=CLAIMS,
