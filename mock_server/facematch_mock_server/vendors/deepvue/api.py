@@ -383,12 +383,11 @@ def _answered(call: DeepvueCall, data: dict[str, Any]) -> Response:
 
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
     """The body of an answer: a liveness check has no time, and version 2 has no such key."""
-    paid, claims = call.paid, call.claims
-    claims.cite("answer.words")
-    is_timed = paid.name == "match"
+    call.claims.cite("answer.words")
+    at = call.timestamp if call.paid.name == "match" else None
     return {
-        "code": claims["answer.code"],
-        **({"timestamp": call.timestamp if is_timed else None} if paid.version == 1 else {}),
+        "code": call.claims["answer.code"],
+        **({"timestamp": at} if call.paid.version == 1 else {}),
         "transaction_id": call.transaction_id,
         "sub_code": sub_code,
         "message": message,
@@ -496,9 +495,8 @@ class Deepvue(base.Routed):
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for Deepvue: by path, or by the name of its host."""
-        if head.path.startswith(_BEGINNINGS):
-            return True
-        return (head.header("host") or "").partition(":")[0].lower() in HOSTS
+        is_path = head.path.startswith(_BEGINNINGS)
+        return is_path or self.world.kind.has_host(head.header("host"))
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
         """The answer of a route, after its method and its checks."""
@@ -511,11 +509,9 @@ class Deepvue(base.Routed):
         from difflib import get_close_matches  # not above: few requests need a hint
 
         close = get_close_matches(call.request.path, self.known_paths(), n=1)
-        headers: Headers = ()
-        if close:
-            call.note = f"did you mean {close[0]}?"
-            headers = ((base.HINT_HEADER, call.note),)
-        return call.answer("path.unknown", headers=headers)
+        call.note = f"did you mean {close[0]}?" if close else None
+        hint = ((base.HINT_HEADER, call.note),) if call.note else ()
+        return call.answer("path.unknown", headers=hint)
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status as Deepvue words it; None where the words are not known."""
@@ -555,8 +551,6 @@ _EXAMPLES = (
     ),
 )
 
-_TOKENS = f"{__package__}.tokens"
-
 VENDOR = base.Vendor(
     name="deepvue",
     title="Deepvue",
@@ -572,7 +566,9 @@ VENDOR = base.Vendor(
     key_of=_key_of,
     records=DeepvueRecords,
     behaviour=Deepvue,
-    extensions={"tokens": f"{_TOKENS}:Tokens", "answers": f"{_TOKENS}:Answers"},
+    extensions={
+        name: f"{__package__}.tokens:{name.capitalize()}" for name in ("tokens", "answers")
+    },
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
     examples=_EXAMPLES,
 )

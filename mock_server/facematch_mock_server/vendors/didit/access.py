@@ -51,10 +51,7 @@ class DiditCall(Call):
 
     @property
     def body(self) -> Any:
-        """The JSON of the body, read when it is first asked for; None for null.
-
-        Refuses the call if it is no JSON.
-        """
+        """The JSON of the body, read when it is first asked for, or a refusal; None for null."""
         if self._body is None:
             self._body = (framework.read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
@@ -63,7 +60,6 @@ class DiditCall(Call):
 
     @property
     def is_live(self) -> bool:
-        """Whether the key is a live one."""
         return self.key is not None and self.key.kind is KeyKind.LIVE
 
     @property
@@ -112,9 +108,12 @@ def rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False)
     scope = scope or _SCOPES.get(call.request.method)
     if scope is None:
         return
+    key = None if by_address else call.request.header("x-api-key")
+    forwarded = call.request.header("x-forwarded-for")
+    address = forwarded.partition(",")[0].strip() if forwarded else call.request.peer
     place = call.world.rates.take(
         scope,
-        _client(call, by_key=not by_address),
+        f"key {key}" if key else f"address {address}",
         now=call.now.timestamp(),
         window_s=call.claims.get(window_of(scope)),
     )
@@ -134,26 +133,14 @@ def throttled(call: Call, scope: str, place: Window) -> None:
         # It has a limit of its own, which is not set.
         call.claims.cite(f"rate.{door.scope}.limit")
     call.claims.cite(f"rate.{scope}.limit", window_of(scope))
-    headers = {
-        "X-RateLimit-Limit": place.limit,
-        "X-RateLimit-Remaining": place.remaining,
-        "X-RateLimit-Reset": place.reset,
-        "Retry-After": place.retry_after,
-    }
-    call.refuse(
-        f"rate.{scope}.refused",
-        headers=tuple((name, str(number)) for name, number in headers.items()),
-        limit=place.limit,
-        wait=place.retry_after,
+    headers = (
+        ("X-RateLimit-Limit", str(place.limit)),
+        ("X-RateLimit-Remaining", str(place.remaining)),
+        ("X-RateLimit-Reset", str(place.reset)),
+        ("Retry-After", str(place.retry_after)),
     )
-
-
-def _client(call: Call, *, by_key: bool) -> str:
-    key = call.request.header("x-api-key")
-    if key and by_key:
-        return f"key {key}"
-    forwarded = call.request.header("x-forwarded-for")
-    return f"address {forwarded.partition(',')[0].strip() if forwarded else call.request.peer}"
+    words = {"limit": place.limit, "wait": place.retry_after}
+    call.refuse(f"rate.{scope}.refused", headers=headers, **words)
 
 
 def access(call: DiditCall) -> None:
@@ -191,13 +178,16 @@ def _limit(call: DiditCall) -> None:
 def _session(call: DiditCall) -> None:
     """The session of the path, before anybody asks for a key."""
     if _door(call).session:
-        session_id, world = call.words[0].lower(), call.world
-        call.session = world.sessions.find(session_id)
-        if call.session is None:
-            # The vendor looks for it before it asks whose it is.
-            others = (one.world(world.vendor) for one in world.account.accounts.all)
-            if not any(other.sessions.find(session_id) for other in others):
-                call.refuse("session.unknown")
+        call.session = call.world.sessions.find(call.words[0])
+        # The vendor looks for it before it asks whose it is.
+        if call.session is None and world_of(call.world, call.words[0]) is None:
+            call.refuse("session.unknown")
+
+
+def world_of(world: World, session_id: str) -> World | None:
+    """The world among those of all accounts that has the session."""
+    every = (one.world(world.vendor) for one in world.account.accounts.all)
+    return next((one for one in every if one.sessions.find(session_id) is not None), None)
 
 
 def _key(call: DiditCall) -> None:
@@ -223,13 +213,7 @@ def method(call: DiditCall) -> None:
 
 
 #: Of endpoints that take JSON or nothing.
-JSON_CHECKS: Mapping[str, Callable[[DiditCall], None]] = {
-    "limit": _limit,
-    "session": _session,
-    "key": _key,
-    "method": method,
-}
-
+_JSON_CHECKS = {"limit": _limit, "session": _session, "key": _key, "method": method}
 _PLAIN = Door()
 
 
@@ -241,7 +225,7 @@ def json_route(
     **more: Any,
 ) -> Route:
     """An endpoint that takes JSON or nothing, with its door; `more` as for `Route`."""
-    return Route(pattern=pattern, answers=answers, checks=JSON_CHECKS, more=door, **more)
+    return Route(pattern=pattern, answers=answers, checks=_JSON_CHECKS, more=door, **more)
 
 
 def method_and_media(call: DiditCall) -> None:

@@ -17,7 +17,7 @@ from facematch_mock_server.claims import Citations, response
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
-from .access import DiditCall, is_ours
+from .access import DiditCall, is_ours, world_of
 from .records import kept_as, stamp
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
@@ -105,12 +105,8 @@ def _size(face: Mapping[str, Any]) -> int:
 def _review(claims: Citations, review: Review) -> dict[str, Any]:
     if review.comment is None:
         claims.cite("review.comment")
-    return {
-        "user": review.user,
-        "new_status": review.new_status,
-        "comment": review.comment or "",
-        "created_at": stamp(review.created_at),
-    }
+    told = {"user": review.user, "new_status": review.new_status, "comment": review.comment or ""}
+    return {**told, "created_at": stamp(review.created_at)}
 
 
 def decision(call: DiditCall) -> Response:
@@ -166,10 +162,9 @@ def picture_addresses(
 
 def picture(call: DiditCall) -> Response:
     """The picture at an address, or why it is not there."""
-    claims, world, session_id, name = call.claims, call.world, *call.words
+    claims, (session_id, name) = call.claims, call.words
     # An address is asked for without a key: the session says whose it is.
-    every = (account.world(world.vendor) for account in world.account.accounts.all)
-    world = next((one for one in every if one.sessions.find(session_id) is not None), world)
+    world = world_of(call.world, session_id) or call.world
     if not is_ours(world, call.request):
         call.refuse("media.host")
     if call.request.method not in ("GET", "HEAD"):

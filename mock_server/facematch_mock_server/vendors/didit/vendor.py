@@ -29,32 +29,13 @@ _BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA)
 
 #: What the documents name and this mock does not imitate; {} is one segment.
 LEFT_OUT = (
-    "/v3/session/{}/generate-pdf/",
-    "/v3/session/{}/sandbox/arm/",
-    "/v3/session/",
-    "/v3/sessions/delete/",
-    "/v3/sessions/{}/reviews/",
-    "/v3/webhook/",
-    "/v3/webhook/destinations/",
-    "/v3/webhook/destinations/{}/",
-    "/v3/lists/",
-    "/v3/blocklist/",
-    "/v3/face-search/",
-    "/v3/age-estimation/",
-    "/v3/workflows/",
-    "/v3/questionnaires/",
-    "/v3/users/",
-    "/v3/businesses/",
-    "/v3/id-verification/",
-    "/v3/poa/",
-    "/v3/aml/",
-    "/v3/database-validation/",
-    "/v3/email/send/",
-    "/v3/email/check/",
-    "/v3/phone/send/",
-    "/v3/phone/check/",
-    "/v3/transactions/",
-    "/v3/customization/",
+    *("/v3/session/{}/generate-pdf/", "/v3/session/{}/sandbox/arm/", "/v3/session/"),
+    *("/v3/sessions/delete/", "/v3/sessions/{}/reviews/", "/v3/webhook/"),
+    *("/v3/webhook/destinations/", "/v3/webhook/destinations/{}/", "/v3/lists/"),
+    *("/v3/blocklist/", "/v3/face-search/", "/v3/age-estimation/", "/v3/workflows/"),
+    *("/v3/questionnaires/", "/v3/users/", "/v3/businesses/", "/v3/id-verification/"),
+    *("/v3/poa/", "/v3/aml/", "/v3/database-validation/", "/v3/email/send/", "/v3/email/check/"),
+    *("/v3/phone/send/", "/v3/phone/check/", "/v3/transactions/", "/v3/customization/"),
     "/v3/wallet-screening/",
 )
 #: What the mock does imitate, for whoever asks for something else.
@@ -77,9 +58,8 @@ class Didit(base.Routed):
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for Didit: by path, or by the name of one of its hosts."""
-        if head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK:
-            return True
-        return (head.header("host") or "").partition(":")[0].lower() in HOSTS
+        is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
+        return is_path or self.world.kind.has_host(head.header("host"))
 
     def known_paths(self) -> tuple[str, ...]:
         """The paths that Didit has."""
@@ -102,9 +82,7 @@ class Didit(base.Routed):
         if call.route is None or is_page or "Allow" in headers:
             return response
         allow = framework.allow_of(call.route.answers)
-        return Response(
-            status=response.status, headers=(*response.headers, allow), body=response.body
-        )
+        return attrs.evolve(response, headers=(*response.headers, allow))
 
     def elsewhere(self, call: base.Call) -> Response:
         """The health check, a picture, or the answer to a path that Didit has not, or not here."""
@@ -121,10 +99,9 @@ class Didit(base.Routed):
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", there),))
-        route, _ = self.route_of(path)
         session = _SESSION.fullmatch(path)
         lacks_uuid = session is not None and not _PATH_UUID.fullmatch(session[1])
-        if lacks_uuid or route is not None:
+        if lacks_uuid or self.route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if _left_out().fullmatch(path):
             return call.answer("later", vendor=self.title, path=path, covers=COVERS)
@@ -176,8 +153,7 @@ class Didit(base.Routed):
         # Management views have words of their own, though nobody says how often they may be asked.
         if wanted is None or (wanted != "management" and not claims.get(f"rate.{wanted}.limit")):
             wanted = "get" if call.request.method == "GET" else "write"
-        wait: int = claims.get(window_of(wanted))
-        limit: int = claims.get(f"rate.{wanted}.limit") or 0
+        wait, limit = claims.get(window_of(wanted)), claims.get(f"rate.{wanted}.limit") or 0
         reset = math.ceil(self.world.clock.timestamp() + wait)
         throttled(call, wanted, Window(True, limit, 0, reset, wait))
 
@@ -188,22 +164,20 @@ _CURL = (
     "-F user_image=@cards/p1.png -F ref_image=@cards/p1-again.png {url}/v3/face-match/"
 )
 _SHARED = {"rotate_image": "", "save_api_request": "true", "vendor_data": ""}
-_MATCH = "face_match_score_decline_threshold"
-_LIVENESS = "face_liveness_score_decline_threshold"
-
-
-def _face(title: str, call: str, *pictures: str, **fields: str) -> base.Example:
-    return base.Example(
-        title=title, path=f"/v3/{call}/", pictures=pictures, fields={**fields, **_SHARED}
-    )
-
-
 _EXAMPLES = (
-    _face("Face match", "face-match", "user_image", "ref_image", **{_MATCH: "30"}),
-    _face("Passive liveness", "passive-liveness", "user_image", **{_LIVENESS: ""}),
+    base.Example(
+        title="Face match",
+        path="/v3/face-match/",
+        pictures=("user_image", "ref_image"),
+        fields={"face_match_score_decline_threshold": "30", **_SHARED},
+    ),
+    base.Example(
+        title="Passive liveness",
+        path="/v3/passive-liveness/",
+        pictures=("user_image",),
+        fields={"face_liveness_score_decline_threshold": "", **_SHARED},
+    ),
 )
-_CONTROL = f"{__package__}.control"
-
 VENDOR = base.Vendor(
     name="didit",
     title="Didit",
@@ -222,10 +196,8 @@ VENDOR = base.Vendor(
     records=DiditRecords,
     behaviour=Didit,
     extensions={
-        "sessions": f"{_CONTROL}:Sessions",
-        "webhooks": f"{_CONTROL}:Webhooks",
-        "mailbox": f"{_CONTROL}:Mailbox",
-        "payments": f"{_CONTROL}:Payments",
+        name: f"{__package__}.control:{name.capitalize()}"
+        for name in ("sessions", "webhooks", "mailbox", "payments")
     },
     greeting=(_KEYS, _CURL),
     examples=_EXAMPLES,
