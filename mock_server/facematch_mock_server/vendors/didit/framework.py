@@ -57,7 +57,7 @@ class Given:
     name: str
     #: In a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
     kind: str = "text"
-    #: Whether it must be in a JSON body, and whether null is a value there.
+    #: Whether it must be there, and whether null is a value in a JSON body.
     required: bool = False
     nullable: bool = False
     #: Its value where a form has it not.
@@ -76,16 +76,12 @@ def read_form_fields(
     errors: dict[str, list[str]] = {}
     for field in fields:
         name = field.name
+        # The framework sees files after texts, and a file is no value of another field.
+        sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
+        is_nothing = sent is None or (sent == "" and field.kind in _EMPTY_IS_NONE)
         try:
-            if field.kind == "file":
-                values[name] = _file(claims, name, form)
-                continue
-            # The framework sees files after texts, and a file is no value of another field.
-            sent = form.files.get(name) or form.fields.get(name)
-            if sent is None or (sent[-1] == "" and field.kind in _EMPTY_IS_NONE):
-                values[name] = field.default
-            else:
-                values[name] = field.read(claims, sent[-1])
+            is_read = field.required or not is_nothing
+            values[name] = field.read(claims, sent) if is_read else field.default
         except Invalid as invalid:
             errors[name] = invalid.words
     return values, errors
@@ -128,14 +124,12 @@ def checked(
 # threshold that is too high, a missing field, a choice), and of the framework else.
 
 
-def _file(claims: Citations, name: str, form: Form) -> Upload:
-    if name not in form.files:
-        raise Invalid(
-            "No file was submitted."
-            if name not in form.fields
-            else "The submitted data was not a file. Check the encoding type on the form."
-        )
-    upload = form.files[name][-1]
+def file(claims: Citations, upload: Any) -> Upload:
+    """A file of a kind that is taken, and no larger than that."""
+    if upload is None:
+        raise Invalid("No file was submitted.")
+    if not isinstance(upload, Upload):
+        raise Invalid("The submitted data was not a file. Check the encoding type on the form.")
     if not upload.content:
         raise Invalid("The submitted file is empty.")
     words = []

@@ -339,7 +339,7 @@ def _picture_of(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool
 
 
 def _upload(name: str) -> Given:
-    return Given(name=name, kind="file", read=framework.long_text)
+    return Given(name=name, kind="file", required=True, read=framework.file)
 
 
 def _threshold(name: str) -> Given:

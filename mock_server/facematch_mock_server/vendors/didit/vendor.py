@@ -21,9 +21,6 @@ from .records import DiditRecords
 
 HEALTHCHECK = "/system/healthcheck"
 
-_SESSION = re.compile(
-    r"/v3/session/([^/]*)/(decision|delete|update-status|generate-pdf|sandbox/arm)/"
-)
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA)
 
@@ -99,9 +96,7 @@ class Didit(base.Routed):
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", there),))
-        session = _SESSION.fullmatch(path)
-        lacks_uuid = session is not None and not _PATH_UUID.fullmatch(session[1])
-        if lacks_uuid or self.route_of(path)[0] is not None:
+        if self.route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if _left_out().fullmatch(path):
             return call.answer("later", vendor=self.title, path=path, covers=COVERS)

@@ -138,7 +138,7 @@ def test_the_order_of_checks(ask, steps, switches, status, claim):
     ("claim", "paths"),
     [
         ("didit.path.unknown", ("/v3/face-mach/", "/v3/")),
-        ("didit.path.not_a_uuid", ("/v3/session/not-a-uuid/decision/", "/v3/session//delete/")),
+        ("didit.path.not_a_uuid", ("/v3/session/not-a-uuid/decision/", "/v3/session/A/delete/")),
     ],
 )
 def test_the_router_answers_with_html(ask, claim, paths):
