@@ -7,7 +7,6 @@ FastAPI, whose stock texts Deepvue's error bodies are.
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import datetime as dt
 import json
@@ -267,8 +266,13 @@ def _read_image(call: DeepvueCall) -> None:
     image = sent.get("image")
     if not isinstance(image, str):
         _refuse(call, _fault(_NO_TEXT if "image" in sent else _MISSING, "image"))
-    content = _decoded(image)
-    if content is None:
+    if image.startswith("data:"):
+        image = image.partition(",")[2]
+    try:
+        content = base64.b64decode(image, validate=True)
+    except ValueError:
+        content = b""
+    if not content:
         _refuse(call, _fault(call.claims["body.no_base64"], "image"))
     call.values["image"] = call.upload("image", "", content)
 
@@ -290,17 +294,8 @@ def _json_of(call: DeepvueCall) -> Any:
         call.deny("body.unreadable")
 
 
-def _decoded(text: str) -> bytes | None:
-    if text.startswith("data:"):
-        text = text.partition(",")[2]
-    try:
-        return base64.b64decode(text, validate=True) or None
-    except (binascii.Error, ValueError):
-        return None
-
-
 def _fault(words: Mapping[str, str], *place: str | int) -> Fault:
-    return {"loc": ["body", *place], "msg": words["msg"], "type": words["type"]}
+    return {"loc": ["body", *place], **words}
 
 
 def _refuse(call: DeepvueCall, *faults: Fault) -> NoReturn:
@@ -328,9 +323,8 @@ def _granted(call: DeepvueCall) -> Response:
     _check_on(call, found)
     call.key_word = str(found.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
-    text, issued = call.records.tokens.issue(
-        str(found.client), call.now, expires, call.world.account.ids.secret
-    )
+    secret = call.world.account.ids.secret
+    text, issued = call.records.tokens.issue(str(found.client), call.now, expires, secret)
     claims.cite("token.many")
     body = {"access_token": text, "token_type": claims["token.type"]}
     return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})

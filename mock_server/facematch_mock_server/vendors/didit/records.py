@@ -58,11 +58,8 @@ class Pictures:
     the last session that has it.
     """
 
-    def __init__(
-        self, max_bytes: int = 64 * 1024 * 1024, max_sessions: int = KEPT_SESSIONS
-    ) -> None:
-        self._max_bytes = max_bytes
-        self._max_sessions = max_sessions
+    def __init__(self, max_bytes: int = 64 * 2**20, max_sessions: int = KEPT_SESSIONS) -> None:
+        self._max_bytes, self._max_sessions = max_bytes, max_sessions
         self._lock = threading.Lock()
         self._known: OrderedDict[str, bytes] = OrderedDict()
         self.kept_bytes = 0
@@ -201,7 +198,7 @@ class Accounts:
     def __init__(self) -> None:
         self._accounts: Collection[Account] = Collection(limit=KEPT)
         self._lock = threading.Lock()
-        self._tokens: OrderedDict[str, tuple[str, dt.datetime]] = OrderedDict()
+        self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=KEPT)
 
     def find(self, email: str) -> Account | None:
         """The account of that address in any case, or None."""
@@ -226,15 +223,11 @@ class Accounts:
 
     def let_in(self, token: str, account: Account, until: dt.datetime) -> None:
         """Whoever shows `token` is that person, until then."""
-        with self._lock:
-            self._tokens[_digest(token)] = (account.email, until)
-            while len(self._tokens) > KEPT:
-                self._tokens.popitem(last=False)
+        self._tokens.put(_digest(token), (account.email, until))
 
     def who(self, token: str, now: dt.datetime) -> Account | None:
         """Whose token it is; None for nobody's, or no longer."""
-        with self._lock:
-            email, until = self._tokens.get(_digest(token), ("", now))
+        email, until = self._tokens.find(_digest(token)) or ("", now)
         return self.find(email) if now < until else None
 
 
