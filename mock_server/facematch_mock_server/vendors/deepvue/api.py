@@ -94,7 +94,7 @@ class DeepvueCall(base.Call):
 
     @property
     def timestamp(self) -> int:
-        """The time of the answer, in milliseconds since 1970."""
+        """In milliseconds since 1970."""
         return int(self.now.timestamp() * 1000)
 
     def deny(self, key: str, headers: Headers = (), faults: list[Fault] | None = None) -> NoReturn:
@@ -391,13 +391,8 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
 
 def _charge(call: DeepvueCall) -> None:
     """Take the price of the call from the balance; another call may have taken the last credit."""
-    charged = call.ledger.charge(
-        call.claims[f"credit.price.{call.paid.name}"],
-        at=call.now,
-        what=call.paid.what,
-        request_id=call.transaction_id,
-    )
-    if not charged:
+    price, number = call.claims[f"credit.price.{call.paid.name}"], call.transaction_id
+    if not call.ledger.charge(price, at=call.now, what=call.paid.what, request_id=number):
         _unpaid(call)
 
 
@@ -438,13 +433,10 @@ def _paid_route(
     )
 
 
-_MATCH = Paid(
-    name="match",
-    what="facematch",
-    message="Face match completed.",
-    extensions=("jpeg", "jpg", "png"),
-)
-_MATCH_2 = attrs.evolve(_MATCH, version=2, extensions=(*_MATCH.extensions, "pdf"))
+_COMPLETED = "Face match completed."
+_FILES = ("jpeg", "jpg", "png")
+_MATCH = Paid(name="match", what="facematch", message=_COMPLETED, extensions=_FILES)
+_MATCH_2 = attrs.evolve(_MATCH, version=2, extensions=(*_FILES, "pdf"))
 _CHECK = Paid(name="liveness", what="liveness-check", message="Request processed successfully")
 
 ROUTES = (
@@ -531,18 +523,12 @@ _CALL: dict[str, Any] = {
     "token": LOGIN,
     "token_fields": {"client_id": "{client}", "client_secret": "{key}"},
 }
+_PAIR = ("file_a", "file_b")
+_IMAGE: dict[str, Any] = {"pictures": ("image",), "as_json": True, **_CALL}
 _EXAMPLES = (
-    base.Example(title="Face match", path="/v1/facematch", pictures=("file_a", "file_b"), **_CALL),
-    base.Example(
-        title="Face match, v2", path="/v2/facematch", pictures=("file_a", "file_b"), **_CALL
-    ),
-    base.Example(
-        title="Passive liveness",
-        path="/v1/liveness-check",
-        pictures=("image",),
-        as_json=True,
-        **_CALL,
-    ),
+    base.Example(title="Face match", path="/v1/facematch", pictures=_PAIR, **_CALL),
+    base.Example(title="Face match, v2", path="/v2/facematch", pictures=_PAIR, **_CALL),
+    base.Example(title="Passive liveness", path="/v1/liveness-check", **_IMAGE),
 )
 
 VENDOR = base.Vendor(

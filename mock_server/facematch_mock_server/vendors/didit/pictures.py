@@ -115,13 +115,8 @@ def _finish(call: DiditCall) -> Response:
     claims, endpoint, world = call.claims, _endpoint(call), call.world
     request_id = world.account.ids.uuid()
     block = endpoint.judge(call)
-    charged = call.ledger.charge(
-        claims[f"credit.price.{endpoint.name}"],
-        at=call.now,
-        what=endpoint.service,
-        request_id=request_id,
-    )
-    if not charged:
+    price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
+    if not call.ledger.charge(price, at=call.now, what=what, request_id=request_id):
         # Another call took the last credit in the meantime.
         _unpaid(call)
     try:
@@ -133,9 +128,8 @@ def _finish(call: DiditCall) -> Response:
     except BaseException:
         # What is not answered 200 costs nothing and leaves nothing behind.
         world.ledger.take_back(request_id)
-        gone = world.sessions.remove(request_id)
-        if gone is not None:
-            call.records.pictures.forget(gone.id)
+        if world.sessions.remove(request_id) is not None:
+            call.records.pictures.forget(request_id)
         raise
 
 
@@ -377,29 +371,23 @@ def _route(path: str, endpoint: Endpoint) -> Route:
     )
 
 
-ROUTES = (
-    _route(
-        "/v3/face-match/",
-        Endpoint(
-            name="match",
-            block="face_match",
-            service="FACE_MATCH",
-            pictures={"source_image": "ref_image", "target_image": "user_image"},
-            judge=_judge_match,
-            canned=canned_match,
-            fields=(_upload("user_image"), _upload("ref_image"), _threshold("match"), *_SHARED),
-        ),
-    ),
-    _route(
-        "/v3/passive-liveness/",
-        Endpoint(
-            name="liveness",
-            block="liveness",
-            service="PASSIVE_LIVENESS",
-            pictures={"reference_image": "user_image"},
-            judge=_judge_liveness,
-            canned=_canned_liveness,
-            fields=(_upload("user_image"), _threshold("liveness"), *_SHARED),
-        ),
-    ),
+_MATCH = Endpoint(
+    name="match",
+    block="face_match",
+    service="FACE_MATCH",
+    pictures={"source_image": "ref_image", "target_image": "user_image"},
+    judge=_judge_match,
+    canned=canned_match,
+    fields=(_upload("user_image"), _upload("ref_image"), _threshold("match"), *_SHARED),
 )
+_LIVENESS = Endpoint(
+    name="liveness",
+    block="liveness",
+    service="PASSIVE_LIVENESS",
+    pictures={"reference_image": "user_image"},
+    judge=_judge_liveness,
+    canned=_canned_liveness,
+    fields=(_upload("user_image"), _threshold("liveness"), *_SHARED),
+)
+
+ROUTES = (_route("/v3/face-match/", _MATCH), _route("/v3/passive-liveness/", _LIVENESS))

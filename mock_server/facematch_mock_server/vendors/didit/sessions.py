@@ -180,18 +180,17 @@ def _target(_: Citations, value: Any) -> str:
     return str(value)
 
 
+def _email(claims: Citations, value: Any) -> str:
+    is_empty = isinstance(value, str) and not value.strip()
+    return "" if is_empty else framework.email(claims, value)
+
+
 _UPDATE = (
     Given(name="new_status", required=True, read=_target),
     Given(name="comment", read=framework.text, nullable=True),
     Given(name="nodes_to_resubmit", read=framework.items),
     Given(name="send_email", read=framework.boolean),
-    Given(
-        name="email_address",
-        read=lambda claims, value: (
-            "" if isinstance(value, str) and not value.strip() else framework.email(claims, value)
-        ),
-        nullable=True,
-    ),
+    Given(name="email_address", read=_email, nullable=True),
     Given(name="email_language", read=framework.text, nullable=True),
 )
 
@@ -247,10 +246,7 @@ def _is_named(session: Session, nodes: Any) -> bool:
 #: Days from 1 to 3650: digest of Didit's OpenAPI, 2026-09-08.
 _RETENTION = (
     Given(name="retain_face_embeddings", read=framework.boolean),
-    Given(
-        name="face_retention_days",
-        read=lambda claims, value: framework.whole(claims, value, lowest=1, highest=3650),
-    ),
+    Given(name="face_retention_days", read=partial(framework.whole, lowest=1, highest=3650)),
 )
 
 
