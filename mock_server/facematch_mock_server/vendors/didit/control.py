@@ -208,16 +208,11 @@ class Webhooks(_Part):
         events: Collection[str] | None = None,
         enabled: bool | None = None,
     ) -> Destination:
-        """Change what is given of a destination, and leave the rest; its secret stays.
+        """Change what is given of a destination, as for `add`, and leave the rest; its secret
+        stays. LookupError if there is none of that id.
 
         Args:
-            destination: Its id.
-            url, events: As for `add`.
             enabled: Whether anything is sent there; what waits is lost if not.
-
-        Raises:
-            LookupError: there is no destination of that id.
-            ValueError: as for `add`, or `enabled` is no bool.
         """
         changes: dict[str, Any] = {}
         if url is not None:
@@ -267,9 +262,8 @@ class Webhooks(_Part):
         return self._seen(self._find(delivery_id))
 
     def wait(self, timeout_s: float = 10.0) -> tuple[WebhookDelivery, ...]:
-        """Until nothing is due any more; then all deliveries.
-
-        What is due at a later time of the world is not waited for.
+        """Until nothing is due any more; then all deliveries. What is due at a later time of the
+        world is not waited for.
 
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
@@ -285,11 +279,8 @@ class Webhooks(_Part):
     # Again, and otherwise
 
     def resend(self, delivery_id: str) -> None:
-        """Send one again, as the console does: a new timestamp, signed with the secret of today.
-
-        Raises:
-            LookupError: there is none of that id, or its destination is gone.
-        """
+        """Send one again, as the console does: a new timestamp, signed with the secret of today;
+        LookupError if there is none of that id, or its destination is gone."""
         world = self._world
         delivery = self._find(delivery_id)
         with world.together():
@@ -479,12 +470,7 @@ class Payments(_Part):
         return _known(self._records.checkouts.change(checkout_id, settled), "payment")
 
     def cancel(self, checkout_id: str) -> Checkout:
-        """The person goes away without paying; may be said twice.
-
-        Raises:
-            LookupError: there is no such payment.
-            ValueError: it was settled.
-        """
+        """The person goes away without paying; may be said twice. ValueError if it was settled."""
 
         def canceled(there: Checkout) -> Checkout:
             if there.status is CheckoutStatus.SETTLED:
@@ -505,11 +491,7 @@ class Payments(_Part):
         refill_threshold: Decimal | int | str | None = None,
     ) -> Plan:
         """Change how the account pays, by what a `Plan` has; what is left out is as in the
-        beginning.
-
-        Raises:
-            ValueError: no amount, one of two refill values alone, or `annual` is no bool.
-        """
+        beginning. ValueError for no amount, and for one of the two refill values alone."""
         if type(annual) is not bool:
             raise ValueError("annual must be true or false")
         if (refill_amount is None) != (refill_threshold is None):

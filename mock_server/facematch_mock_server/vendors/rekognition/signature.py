@@ -68,17 +68,16 @@ class Signature:
         query = sorted(
             (quote(name, safe="-_.~"), quote(text, safe="-_.~")) for name, text in request.query
         )
-        canonical = "\n".join(
-            (
-                request.method,
-                quote(request.path, safe="/-_.~"),
-                "&".join(f"{name}={text}" for name, text in query),
-                *lines,
-                "",
-                ";".join(self.headers),
-                hashlib.sha256(request.body).hexdigest(),
-            )
+        parts = (
+            request.method,
+            quote(request.path, safe="/-_.~"),
+            "&".join(f"{name}={text}" for name, text in query),
+            *lines,
+            "",
+            ";".join(self.headers),
+            hashlib.sha256(request.body).hexdigest(),
         )
+        canonical = "\n".join(parts)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
         made = f"AWS4-HMAC-SHA256\n{self.date}\n{self.scope}\n{digest}"
         key = f"AWS4{secret}".encode()

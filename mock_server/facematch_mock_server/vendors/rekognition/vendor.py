@@ -140,14 +140,11 @@ def perform(call: RekognitionCall) -> Response:
     try:
         sent = json.loads(call.request.body)
     except (ValueError, RecursionError):
-        call.refuse("body.malformed")
+        sent = None
     if not isinstance(sent, dict):
         call.refuse("body.malformed")
-    call.shown = presentable(
-        (name, str(sent[name]))
-        for name in ("SimilarityThreshold", "QualityFilter", "Attributes")
-        if name in sent
-    )
+    names = ("SimilarityThreshold", "QualityFilter", "Attributes")
+    call.shown = presentable((name, str(sent[name])) for name in names if name in sent)
     return answer(call, sent)
 
 
@@ -177,20 +174,15 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
     # The model: the two orientation corrections are always null, so they are left out.
-    return call.answer(
-        "compare.answer",
-        {
-            "SourceImageFace": _face(call, source, seen.probe.faces[0], whole=False),
-            "FaceMatches": [
-                {"Similarity": score, "Face": _face(call, target, face)}
-                for score, face in pairs
-                if score >= threshold
-            ],
-            "UnmatchedFaces": [
-                _face(call, target, face) for score, face in pairs if score < threshold
-            ],
-        },
-    )
+    told = [(score, _face(call, target, face)) for score, face in pairs]
+    body = {
+        "SourceImageFace": _face(call, source, seen.probe.faces[0], whole=False),
+        "FaceMatches": [
+            {"Similarity": score, "Face": face} for score, face in told if score >= threshold
+        ],
+        "UnmatchedFaces": [face for score, face in told if score < threshold],
+    }
+    return call.answer("compare.answer", body)
 
 
 def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
