@@ -22,7 +22,7 @@ from .faults import Faults
 from .journal import Entry, Journal, short
 from .messages import Head
 from .recognition.outcomes import Recognizer
-from .services import Digests, Key, Keys, Ledger, Rates, Sessions, amount
+from .services import Digests, Key, Keys, Ledger, Rates, Sessions, amount, check_key
 
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
@@ -30,6 +30,7 @@ MAIN = "main"
 #: More than so many accounts at a time are refused.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+NO_ACCOUNT = "There is no account of that name or key; GET /__mock__/accounts lists them."
 #: Names an account in a request; the control API takes one of its keys there, too.
 ACCOUNT_HEADER = "X-Facematch-Account"
 
@@ -233,11 +234,14 @@ class World:
         self.worker = None
         if kind.worker is not None and accounts.has_workers:
             self.worker = kind.worker(self)
+            if accounts.is_stopped:
+                self.worker.stop()
 
     def add_key(self, text: str, key: Key) -> None:
         """Let a key in; ValueError for one that another account has, or that is none."""
+        check_key(text)
         self.account.accounts.claim(self.vendor, text, key, self.account)
-        self.keys.add(text, key)
+        self.keys.put(text, key)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -300,6 +304,10 @@ class Account:
                 self._worlds[vendor] = World(self, kind, self.chosen[vendor])
             return self._worlds[vendor]
 
+    def begun(self, vendor: str) -> World | None:
+        """As `world`; None if nobody has asked for it yet."""
+        return self._worlds.get(vendor)
+
     @property
     def worlds(self) -> tuple[World, ...]:
         """With every vendor, in their order."""
@@ -325,9 +333,9 @@ class Accounts:
     """The accounts of one server, and what they share. Safe across threads.
 
     The arguments are those of `MockServer`; without a recognizer it is outcomes, cards, then the
-    bytes. `address` is scheme and host while the server runs, `is_open` whether it is bound beyond
-    the loopback, and `heard` is called with an account's name and each entry of its journal, or
-    None for all gone.
+    bytes. `address` is scheme and host while the server runs, `is_stopped` whether it was stopped,
+    `is_open` whether it is bound beyond the loopback. `heard` is called with an account's name and
+    each entry of its journal, or None for all gone.
     """
 
     def __init__(
@@ -367,13 +375,14 @@ class Accounts:
             for name, seconds in (latency or {}).items()
         }
         self.address: str | None = None
-        self.is_open = False
+        self.is_open = self.is_stopped = False
         self.heard: Callable[[str, Entry | None], None] | None = None
         self._chosen = {
             kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, None, {}) for kind in kinds
         }
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
+        self._opened = 0
         #: Whose a key is, by vendor and text; those of the first account are nobody else's.
         self._keys: dict[tuple[str, str], str] = {}
         keys = {kind.name: kind.first_keys for kind in kinds}
@@ -405,7 +414,7 @@ class Accounts:
         """As `find`; LookupError if there is none."""
         found = self.find(name)
         if found is None:
-            raise LookupError("there is no account of that name or key; GET /__mock__/accounts")
+            raise LookupError(NO_ACCOUNT)
         return found
 
     def of(self, kind: VendorKind, head: Head, default: str = MAIN) -> Account:
@@ -429,13 +438,16 @@ class Accounts:
         """
         clock = VirtualClock(running=self.main.clock.running) if parent is None else parent.clock
         with self._lock:
-            name = name or f"a-{secrets.token_hex(8)}"
+            if name is None:
+                # The same seed repeats the name, and with it the ids.
+                self._opened += 1
+                name = f"a-{self._opened if self.seed is not None else secrets.token_hex(8)}"
             if not _NAME.fullmatch(name):
                 raise ValueError(
                     "an account's name is up to 100 letters, digits, dots, dashes and underscores"
                 )
             if self.find(name) is not None:
-                raise ValueError(f"there is an account {name}; close it, or take another name")
+                raise ValueError(f"{name} is an account, or a key of one; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
             if keys is None:
@@ -496,12 +508,14 @@ class Accounts:
         """
         first = self.kinds[vendor].first_keys
         known = {*first, *(one.client for one in first.values())}
-        texts = {(vendor, one) for one in (text, key.client) if one and one not in known}
+        texts = {one for one in (text, key.client) if one and one not in known}
         with self._lock:
-            if any(self._keys.get(one, account.name) != account.name for one in texts):
+            # At whichever vendor: a key alone says which account is meant.
+            if any(getattr(self.find(one), "name", account.name) != account.name for one in texts):
                 raise ValueError("another account has this key")
-            self._keys.update(dict.fromkeys(texts, account.name))
-            account.claimed |= texts
+            claimed = {(vendor, one) for one in texts}
+            self._keys.update(dict.fromkeys(claimed, account.name))
+            account.claimed |= claimed
 
 
 def _new_keys(kind: VendorKind) -> dict[str, Key]:

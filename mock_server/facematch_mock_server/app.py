@@ -9,9 +9,9 @@ import attrs
 
 from facematch_core import __version__
 
-from .account import MAIN, Account, Accounts, World
+from .account import ACCOUNT_HEADER, MAIN, NO_ACCOUNT, Account, Accounts, World
 from .claims import Citations
-from .control_http import ControlApi
+from .control_http import ControlApi, said
 from .faults import Fault
 from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, MOCK_HEADER, Head, Request, Response
@@ -63,6 +63,13 @@ class App:
             return self.account
         return self.accounts.of(vendor.world.kind, head, self._default)
 
+    def account_at(self, head: Head) -> Account | None:
+        """Whose request it is; None where only its body can say so, and for nobody's."""
+        vendor = self._vendor_of(head)
+        if vendor is None or vendor.is_keyless(head):
+            return None
+        return self.accounts.of(vendor.world.kind, head, self._default)
+
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just made, counted; None for none."""
         return self.account.faults.at_connection()
@@ -70,7 +77,7 @@ class App:
     def at_head(self, head: Head) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""
         vendor = None if self._control.owns(head) else self._of(head)
-        if vendor is None or not vendor.world.account.faults:
+        if vendor is None or not vendor.world.account.faults or vendor.is_keyless(head):
             return None
         return vendor.fault_at_head(head)
 
@@ -100,7 +107,13 @@ class App:
         return latency.draw(vendor.operation(head)) if latency.all() else 0.0
 
     def refuse_early(self, head: Head) -> Response | None:
-        """The 413 for a declared length over the limit, noted in the journal, or None."""
+        """404 for an account that is none, 413 for a declared length over the limit, or None.
+
+        The 413 is noted in the journal.
+        """
+        named = head.header(ACCOUNT_HEADER.lower())
+        if named is not None and self.accounts.find(named) is None:
+            return self._marked(said(404, NO_ACCOUNT))
         declared = head.header("content-length") or ""
         if not (declared.isascii() and declared.isdigit()):
             return None

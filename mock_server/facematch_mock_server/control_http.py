@@ -114,8 +114,9 @@ class ControlApi:
         """What may be done to the account that a request names; LookupError if there is none."""
         from .control import Control  # not above: as the operations
 
-        named = dict(request.query).get("key") or request.header(ACCOUNT_HEADER.lower())
-        account = self._accounts.named(named or self._default)
+        header = request.header(ACCOUNT_HEADER.lower())
+        named = dict(request.query).get("key", self._default if header is None else header)
+        account = self._accounts.named(named)
         return Control(self._accounts, account.name, vendor)
 
     def _whose(self, asked: str) -> tuple[str, str]:
@@ -138,6 +139,8 @@ def _query(request: Request) -> dict[str, str]:
 
 
 def _object(request: Request) -> dict[str, Any]:
+    for name in _query(request):
+        raise ValueError(f"{name:.60} is no part of the address of a change: send it in the body")
     try:
         # Fractions stay as they were written, so that amounts of money are exact.
         body = json.loads(request.body or b"{}", parse_float=Decimal)

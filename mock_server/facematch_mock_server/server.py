@@ -218,7 +218,6 @@ class MockServer:
         # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
         self.app.slow = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port)
-        self._is_stopped = False
 
     @property
     def world(self) -> World:
@@ -249,7 +248,7 @@ class MockServer:
         """
         self._recognizer.load()
         self._http.start()
-        self._is_stopped = False
+        self.accounts.is_stopped = False
         self.accounts.address = self._http.url
         for worker in self._workers:
             worker.start()
@@ -260,7 +259,7 @@ class MockServer:
 
         Until it is started again, an `adapter` refuses connections, as the port does.
         """
-        self._is_stopped = True
+        self.accounts.is_stopped = True
         self._http.stop()
         self.accounts.address = None
         for worker in self._workers:
@@ -304,7 +303,7 @@ class MockServer:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        return MockAdapter(self.app, is_up=lambda: not self._is_stopped)
+        return MockAdapter(self.app, is_up=lambda: not self.accounts.is_stopped)
 
     def __enter__(self) -> Self:
         return self.start()

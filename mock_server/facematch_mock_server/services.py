@@ -213,6 +213,12 @@ FIRST_KEYS: Mapping[str, Key] = {
 }
 
 
+def check_key(text: str) -> None:
+    """ValueError for a text that is empty or cannot be in a header."""
+    if not text or not text.isascii() or not text.isprintable() or text != text.strip():
+        raise ValueError("a key must be printable ASCII without spaces around it")
+
+
 class Keys(Collection[Key]):
     """The keys of one world, by text. Safe across threads."""
 
@@ -220,12 +226,6 @@ class Keys(Collection[Key]):
         super().__init__()
         for text, key in first.items():
             self.put(text, key)
-
-    def add(self, text: str, key: Key) -> None:
-        """Let a key in, or change one; ValueError if its text is empty or cannot be in a header."""
-        if not text or not text.isascii() or not text.isprintable() or text != text.strip():
-            raise ValueError("a key must be printable ASCII without spaces around it")
-        self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
         """The keys of a client id that are not revoked, with their texts: what a signature can be

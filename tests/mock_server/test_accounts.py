@@ -1,6 +1,7 @@
 """Accounts of one server: what is done in one reaches no other."""
 
 import http.client
+import socket
 import subprocess
 import sys
 import threading
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
 from facematch_mock_server.account import ACCOUNT_HEADER, MAX_ACCOUNTS, Account, Accounts
+from facematch_mock_server.app import App
+from facematch_mock_server.messages import Request
 from facematch_mock_server.vendors import vendor_named, vendor_names
 from facematch_mock_server.vendors.didit.webhooks import application_id
 
 P1 = make_card("p1")
 VENDORS = ("didit", "deepvue", "azure", "compreface", "rekognition")
+KEY = (("x-api-key", "mock-live-key"),)
 BUSY = Fault(stage="answer", kind="status", status=503)
 
 
@@ -199,7 +203,7 @@ def test_a_body_that_is_too_large_is_in_the_journal_of_its_account(server):
 def test_a_key_that_is_added_belongs_to_the_client_of_its_account(server, vendor):
     """Without that its client would lead to the first account, and the key be of no use."""
     mine = server.new_account().of(vendor)
-    mine.control.add_key(key="another-secret")
+    mine.control.add_key(key=f"another-secret-of-{vendor}")
     known = mine.control.keys()
     assert {key.client for key in known} == {mine.client_id}
 
@@ -365,3 +369,101 @@ def test_every_vendor_can_open_accounts():
     for name in vendor_names():
         account = MockServer(vendor=name).new_account()
         assert account.live_key
+
+
+def test_an_upload_belongs_to_the_account_that_its_head_names(server):
+    """As it was then: a reset meanwhile leaves nothing of it in the new world."""
+    account = server.new_account()
+    form = requests.Request(
+        "POST",
+        server.url + "/v3/face-match/",
+        headers={"x-api-key": account.live_key},
+        files={"user_image": ("a.png", P1), "ref_image": ("b.png", P1)},
+    ).prepare()
+    lines = [f"POST {form.path_url} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
+    lines += [f"{name}: {value}" for name, value in form.headers.items()]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as line:
+        line.sendall("\r\n".join([*lines, "Expect: 100-continue", "", ""]).encode())
+        assert line.recv(100).startswith(b"HTTP/1.1 100")  # the head is read
+        account.control.reset()
+        line.sendall(form.body)
+        assert line.recv(100).startswith(b"HTTP/1.1 200")
+    assert account.control.charges() == account.control.journal() == ()
+    assert len(server.account(account.name).control.sessions.all()) == 0
+
+
+def test_a_fault_of_another_account_spares_the_call_for_a_token(server):
+    """Whose it is, its body says; each account's own fault strikes it."""
+    one, other = (server.new_account().of("deepvue") for _ in range(2))
+    server.of("deepvue").control.add_fault(
+        Fault(stage="mid_upload", kind="reset", path="/v1/authorize")
+    )
+    other.control.add_fault(Fault(stage="mid_upload", kind="reset", path="/v1/authorize"))
+
+    def authorize(who):
+        sent = {"client_id": who.client_id, "client_secret": who.live_key}
+        return requests.post(server.url + "/v1/authorize", data=sent, timeout=30).status_code
+
+    assert authorize(one) == 200
+    with pytest.raises(requests.ConnectionError):
+        authorize(other)
+    assert authorize(other) == 200
+    with pytest.raises(requests.ConnectionError):
+        authorize(server.of("deepvue"))
+
+
+def test_a_header_that_names_nobody_is_refused(server):
+    """Neither a call nor a change goes to the first account instead."""
+    before = len(server.control.journal())
+    files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+    for path in ("/v3/face-match/", "/__mock__/reset"):
+        for name in ("nobody", ""):
+            sent = requests.post(
+                server.url + path,
+                headers={"x-api-key": server.live_key, ACCOUNT_HEADER: name},
+                files=files if "v3" in path else None,
+                timeout=30,
+            )
+            assert sent.status_code == 404
+    assert len(server.control.journal()) == before
+    for query in ({"key": ""}, {"account": "main"}):
+        change = f"{server.control_url}ledger/balance"
+        sent = requests.post(change, params=query, json={"balance": "1"}, timeout=30)
+        assert sent.status_code in (400, 404)
+    assert server.control.balance() != 1
+
+
+def test_a_key_names_one_account_at_all_vendors(server):
+    """Nor is it the name of another one."""
+    one, other = server.new_account(), server.new_account()
+    one.of("deepvue").control.add_key(key="the-key-of-one")
+    for text in ("the-key-of-one", one.name, one.of("azure").live_key):
+        with pytest.raises(ValueError, match="another account"):
+            other.control.add_key(key=text)
+    with pytest.raises(ValueError, match="printable"):
+        one.control.add_key(key=" no key")
+    with pytest.raises(ValueError, match="another name"):
+        server.new_account("the-key-of-one")
+
+
+def test_a_server_that_was_stopped_sends_nothing():
+    """No webhook of an account that is opened afterwards either, until it starts."""
+    with MockServer() as stopped:
+        pass
+    account = stopped.new_account()
+    hook = account.control.webhooks.add("http://127.0.0.1:9/nobody")
+    account.control.webhooks.test(hook.uuid)
+    assert [one.attempts for one in account.control.webhooks.deliveries()] == [()]
+    with stopped:
+        (delivery,) = account.control.webhooks.wait(30)
+        assert len(delivery.attempts) == 1
+
+
+def test_an_unknown_session_opens_no_worlds():
+    """Whoever asks for it does not make ten thousand accounts larger."""
+    accounts = Accounts([vendor_named("didit")])
+    other = accounts.open("other")
+    app = App(accounts)
+    path = "/v3/session/00000000-0000-4000-8000-000000000000/decision/"
+    assert app.handle(Request(method="GET", target=path, headers=KEY)).status == 404
+    assert other.begun("didit") is None

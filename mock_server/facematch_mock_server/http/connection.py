@@ -252,7 +252,12 @@ class Connection(asyncio.BufferedProtocol):
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
         request = Request(
-            method=head.method, target=head.target, headers=head.headers, peer=head.peer, body=body
+            method=head.method,
+            target=head.target,
+            headers=head.headers,
+            peer=head.peer,
+            body=body,
+            account=opening.account,
         )
         self._deadline = math.inf
         delivery = yield from self._delivery(handler, request, opening.fault)

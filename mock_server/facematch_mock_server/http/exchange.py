@@ -25,6 +25,9 @@ R = TypeVar("R", Response, Response | None)
 class Handler(Protocol):
     """The app as a transport sees it. Safe across threads."""
 
+    def account_at(self, head: Head) -> Account | None:
+        """Whose request it is, as far as its head says so."""
+
     def account_of(self, head: Head) -> Account:
         """Whose request it is."""
 
@@ -58,10 +61,15 @@ class Handler(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Opening:
-    """What the head of a request decides: an answer that needs no body, or a fault mid-upload."""
+    """What the head of a request decides: an answer that needs no body, or a fault mid-upload.
+
+    `account` is the one that its key says, None where the key is in the body: the request belongs
+    to it as it is now, whatever becomes of it during the upload.
+    """
 
     refusal: Response | None = None
     fault: Fault | None = None
+    account: Account | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -115,7 +123,7 @@ def opening(handler: Handler, head: Head) -> Opening:
     refusal = _guarded(lambda: handler.refuse_early(head))
     if refusal is not None:
         return Opening(refusal=refusal)
-    return Opening(fault=handler.at_head(head))
+    return Opening(fault=handler.at_head(head), account=handler.account_at(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
@@ -142,7 +150,7 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     if fault.is_postponed:
         bound = attrs.evolve(request, fault=fault, account=handler.account_of(request))
         return Delivery(fault=fault, postponed=bound)
-    if fault.stage is Stage.AFTER_UPLOAD and fault.kind is not Kind.DELAY:
+    if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
         return Delivery(fault=fault)
     if fault.stage is Stage.MID_BODY and not body(response, method=request.method):
         # What has no body can only break before.

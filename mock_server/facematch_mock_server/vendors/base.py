@@ -322,7 +322,10 @@ class Routed:
             call = self.new_call(request, *self.find(request))
             faults = self.world.account.faults
             if request.fault is None and faults:
-                fault = faults.for_request(self._aim(request, call.route))
+                aim = self._aim(request, call.route)
+                # Of a request whose body has the key, only now it is known whose it is.
+                fault = faults.at_head(aim) if self.is_keyless(request) else None
+                fault = fault or faults.for_request(aim)
                 if fault is not None:
                     call.strike(fault)
             response = UNANSWERED
@@ -335,6 +338,11 @@ class Routed:
                 return self._struck(call, call.fault, response)
             self.log(call, response)
             return response
+
+    def is_keyless(self, head: Head) -> bool:
+        """Whether the head of this request shows no key: its body may."""
+        route, _ = self.find(head)
+        return route is not None and not route.credentials
 
     def fault_at_head(self, head: Head) -> Fault | None:
         """The fault that breaks the upload of this request, counted; None for none."""

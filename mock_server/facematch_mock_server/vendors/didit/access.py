@@ -186,8 +186,8 @@ def _session(call: DiditCall) -> None:
 
 def world_of(world: World, session_id: str) -> World | None:
     """The world among those of all accounts that has the session."""
-    every = (one.world(world.vendor) for one in world.account.accounts.all)
-    return next((one for one in every if one.sessions.find(session_id) is not None), None)
+    every = (one.begun(world.vendor) for one in world.account.accounts.all)
+    return next((one for one in every if one and one.sessions.find(session_id)), None)
 
 
 def _key(call: DiditCall) -> None:
