@@ -6,7 +6,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from .account import MAIN, Accounts, Chosen, World
+from .account import MAIN, Accounts, World
 from .app import App
 from .clock import VirtualClock
 from .console import Console
@@ -194,14 +194,10 @@ class MockServer:
         chosen = choose_each(kinds, edition, switches)
         _check_latency(kinds, latency or {})
         self._recognizer = PictureRecognizer(engine=engine)
-        behaviours = {
-            kind.name: Chosen.of(kind, chosen[kind.name].edition, chosen[kind.name].switches)
-            for kind in kinds
-        }
         self.accounts = Accounts(
             kinds,
             self._recognizer,
-            chosen=behaviours,
+            chosen=chosen,
             clock=clock,
             seed=seed,
             control=control,

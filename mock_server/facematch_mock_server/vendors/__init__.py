@@ -12,9 +12,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
-import attrs
-
 from facematch_mock_server import claims
+from facematch_mock_server.account import Chosen
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
 
 from .base import Vendor
@@ -67,46 +66,38 @@ def explain(claim_id: str) -> str:
     return claims.explain(all_claims(), claim_id, tuple(switches))
 
 
-@attrs.define
-class Settings:
-    """What is set of one vendor: its edition, None for the default, and switches by bare name."""
-
-    edition: str | None = None
-    switches: dict[str, Any] = attrs.field(factory=dict)
-
-
 def choose_each(
     vendors: Sequence[Vendor],
     edition: str | Mapping[str, str] | None,
     switches: Mapping[str, Any] | None,
-) -> dict[str, Settings]:
-    """What is set of each vendor, by its name, in their order.
+) -> dict[str, Chosen]:
+    """How each vendor behaves, by its name, in their order.
 
     `edition` is that of the first vendor that has it, or one by vendor's name. `switches` are named
     ``switch`` (of the first vendor that has it) or ``vendor.switch``, or are mappings by vendor.
     """
-    chosen = {one.name: Settings() for one in vendors}
+    editions: dict[str, str] = {}
+    each: dict[str, dict[str, Any]] = {one.name: {} for one in vendors}
 
-    def of(name: str) -> Settings:
-        if name not in chosen:
-            raise ValueError(f"there is no vendor {name} here; there is {', '.join(chosen)}")
-        return chosen[name]
+    def known(name: str) -> str:
+        if name not in each:
+            raise ValueError(f"there is no vendor {name} here; there is {', '.join(each)}")
+        return name
 
     if isinstance(edition, Mapping):
-        for name, its_edition in edition.items():
-            of(name).edition = its_edition
+        editions = {known(name): its_edition for name, its_edition in edition.items()}
     elif edition is not None:
         has = (one.name for one in vendors if edition in one.editions)
-        chosen[next(has, vendors[0].name)].edition = edition
+        editions[next(has, vendors[0].name)] = edition
     for word, value in (switches or {}).items():
         several = value if isinstance(value, Mapping) else None
         owner, switch = (word, "") if several is not None else owner_of(vendors, word)
+        mine = each[known(owner)]
         for name, setting in ({switch: value} if several is None else several).items():
-            mine = of(owner).switches
             if name in mine:
                 raise ValueError(f"the switch {owner}.{name} is given twice")
             mine[name] = setting
-    return chosen
+    return {one.name: Chosen.of(one, editions.get(one.name), each[one.name]) for one in vendors}
 
 
 def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
