@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 #: How much a client may send ahead while its last request is being answered.
 _AHEAD_BYTES = 256 * 1024
 #: How much all unfinished requests of a server may hold; what would go beyond it is refused.
-MAX_HELD_BYTES = 512 * 1024 * 1024
+MAX_HELD_BYTES = 256 * 1024 * 1024
 #: Seconds between two looks for more of an answer that does not end.
 _EVERY_S = 0.1
 _NO_LINGER = struct.pack("ii", 1, 0)
