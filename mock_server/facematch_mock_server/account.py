@@ -38,8 +38,9 @@ ACCOUNT_HEADER = "X-Facematch-Account"
 class Records:
     """What a vendor remembers beyond keys, credit and sessions: nothing, and it queues nothing."""
 
-    def release(self) -> None:
-        """What this thread queued goes on."""
+    def release(self) -> bool:
+        """What this thread queued goes on; whether there is any."""
+        return False
 
     def drop(self) -> None:
         """What this thread queued is dropped."""
@@ -251,9 +252,9 @@ class World:
         except BaseException:
             self.records.drop()
             raise
-        self.records.release()
-        for wake in self.waiting:
-            wake()
+        if self.records.release():
+            for wake in self.waiting:
+                wake()
 
     def log(self, head: Head, **fields: Any) -> None:
         """Write a request into the journal, with what else an `Entry` says of it."""

@@ -199,14 +199,15 @@ class Outbox:
         """There is none, or not begun again, before this thread calls `release`."""
         self._mine.queued.append((delivery, payload))
 
-    def release(self) -> None:
-        """What this thread has queued may be sent now."""
+    def release(self) -> bool:
+        """What this thread has queued may be sent now; whether there is any."""
         mine, self._mine.queued = self._mine.queued, []
         for delivery, payload in mine:
             self._put(delivery)
             self.keep(delivery, payload)
             with self._changed:
                 self._look(delivery.id)
+        return bool(mine)
 
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""

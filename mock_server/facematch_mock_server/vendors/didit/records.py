@@ -41,9 +41,9 @@ class DiditRecords(Records):
         self.accounts = Accounts()
         self.mails: Kept[Mail] = Kept(most=KEPT)
 
-    def release(self) -> None:
-        """What this thread queued is announced now."""
-        self.outbox.release()
+    def release(self) -> bool:
+        """What this thread queued is announced now; whether there is any."""
+        return self.outbox.release()
 
     def drop(self) -> None:
         """What this thread queued is not announced to anybody."""
