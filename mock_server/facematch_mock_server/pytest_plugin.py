@@ -69,16 +69,9 @@ def _server() -> type[MockServer]:
     return Server
 
 
-@pytest.fixture(scope="session", name="_facematch_mock_loop")
-def _loop() -> Iterator[None]:
-    # All servers of a process share a loop; beside one that runs, another starts in a third.
-    with _server()(control=False):
-        yield
-
-
 def _over_http(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_server")
-    def server(request: pytest.FixtureRequest, _facematch_mock_loop: None) -> Iterator[MockServer]:
+    def server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
         with _server()(vendor=vendor) as served, _all_used(request, served):
             yield served
 

@@ -33,6 +33,9 @@ class FakeEngine:
         self.notes = []
         self.account = self
 
+    def account_at(self, head):
+        return None
+
     def account_of(self, head):
         return self
 
