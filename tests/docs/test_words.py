@@ -16,11 +16,16 @@ DIRECTIVE = re.compile(r"(?m)^:::.*$(\n {4}options:.*$)?")
 CONSOLE = re.compile(r"(?ms)^```console\n(.*?)^```")
 
 
+#: For those who carry it on, like the evidence: nobody needs it to use the library.
+OF_MAINTAINERS = {"decisions.md"}
+
+
 def pages():
-    """What people have written."""
+    """What people have written for users."""
     for page in [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]:
         generated = "this page is generated" in page.read_text(encoding="utf-8").lower()
-        if "evidence" not in page.parts and "LICENSE" not in page.name and not generated:
+        apart = "evidence" in page.parts or page.name in OF_MAINTAINERS or "LICENSE" in page.name
+        if not apart and not generated:
             yield page
 
 
