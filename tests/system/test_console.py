@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
+from facematch_mock_server.messages import Head
 
 ASSETS = Path(__file__).parents[2] / "docs" / "assets"
 VIEWS = ("calls", "try", "cards", "control", "sessions", "webhooks", "edition")
@@ -200,7 +201,8 @@ def test_hostile_text_is_text(browser, mock):
 def test_ten_thousand_calls_scroll(browser, mock):
     """Only the rows in sight are in the document, wherever the list stands."""
     for number in range(10_000):
-        mock.world.log(method="GET", path=f"/v3/number/{number}", status=200, vendor="didit")
+        head = Head(method="GET", target=f"/v3/number/{number}")
+        mock.world.log(head, status=200, vendor="didit")
     show(browser, mock)
     wait(browser, "document.querySelector('#grid').getAttribute('aria-rowcount') == 10001")
     rows = "document.querySelectorAll('.call').length"
