@@ -9,7 +9,7 @@ import random
 import re
 import secrets
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib import import_module
 from typing import Any
@@ -162,6 +162,14 @@ NUMBERS: Mapping[str, tuple[Callable[[str], Any], Callable[[Any], Any], str]] = 
 }
 
 
+def check_operation(operation: str, kinds: Iterable[VendorKind]) -> None:
+    """ValueError for one that none of these vendors has."""
+    known = dict.fromkeys(name for kind in kinds for name in kind.operations)
+    if operation not in known:
+        named = ", ".join(known) or "none"
+        raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
+
+
 class Latency:
     """How long answers take, by operation: off until it is set. Safe across threads."""
 
@@ -213,8 +221,8 @@ class Chosen:
 class World:
     """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads.
 
-    `records` are what the vendor remembers beyond that, `behaviour` answers for it, and what is in
-    `waiting` is called each time that what a request queued goes on.
+    `records` are what the vendor remembers beyond that, `behaviour` answers for it, and `worker`
+    does what goes on beside requests: it is woken when what one of them queued goes on.
     """
 
     def __init__(self, account: Account, kind: VendorKind, chosen: Chosen) -> None:
@@ -230,7 +238,6 @@ class World:
         self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
         self.sessions = Sessions()
         self.records: Any = kind.records()
-        self.waiting: list[Callable[[], None]] = []
         self.behaviour = kind.behaviour(self)
         self.worker = None
         if kind.worker is not None and accounts.has_workers:
@@ -252,9 +259,8 @@ class World:
         except BaseException:
             self.records.drop()
             raise
-        if self.records.release():
-            for wake in self.waiting:
-                wake()
+        if self.records.release() and self.worker is not None:
+            self.worker.wake()
 
     def log(self, head: Head, **fields: Any) -> None:
         """Write a request into the journal, with what else an `Entry` says of it."""
@@ -418,13 +424,13 @@ class Accounts:
             raise LookupError(NO_ACCOUNT)
         return found
 
-    def of(self, kind: VendorKind, head: Head, default: str = MAIN) -> Account:
-        """Whose a vendor's request is: by its key, else by the header, else the default."""
+    def of(self, kind: VendorKind, head: Head) -> Account:
+        """Whose a vendor's request is: by its key, else by the header, else the first one."""
         text = kind.key_of(head)
         name = self._keys.get((kind.name, text)) if text else None
         if name is None and (asked := head.header(ACCOUNT_HEADER.lower())):
-            return self.find(asked) or self._all[default]
-        return self._all.get(name or default) or self._all[default]
+            return self.find(asked) or self.main
+        return self._all.get(name or MAIN) or self.main
 
     def open(
         self,

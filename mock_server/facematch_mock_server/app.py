@@ -9,7 +9,7 @@ import attrs
 
 from facematch_core import __version__
 
-from .account import ACCOUNT_HEADER, MAIN, NO_ACCOUNT, Account, Accounts, World
+from .account import ACCOUNT_HEADER, NO_ACCOUNT, Account, Accounts, World
 from .claims import Citations
 from .control_http import ControlApi, said
 from .faults import Fault
@@ -32,54 +32,44 @@ class Console(Protocol):
 class App:
     """Answers for the accounts of one server, whatever the transport. Safe across threads.
 
-    `default` names the account of whoever shows no key, or one that nobody has. `slow` says whether
-    an answer takes so long that a server should not wait for it on its loop.
+    `slow` says whether an answer takes so long that a server should not wait for it on its loop.
     """
 
     slow = False
 
-    def __init__(self, accounts: Accounts, default: str = MAIN) -> None:
+    def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
-        self._default = default
         # Their paths are the same in every account.
-        self._vendors: tuple[Routed, ...] = tuple(one.behaviour for one in self.account.worlds)
-        self._control = ControlApi(accounts, default)
+        self._vendors: tuple[Routed, ...] = tuple(one.behaviour for one in accounts.main.worlds)
+        self._control = ControlApi(accounts)
         self.console: Console | None = None
 
     @property
     def account(self) -> Account:
-        """The default one, as it is now: a reset puts another in its place."""
-        return self.accounts.named(self._default)
+        """The first one, as it is now: a reset puts another in its place."""
+        return self.accounts.main
 
     @property
     def world(self) -> World:
-        """The first vendor's in the default account."""
+        """The first vendor's in the first account."""
         return self.account.world(self._vendors[0].world.vendor)
 
     def account_of(self, head: Head) -> Account:
-        """Whose request it is."""
-        vendor = self._vendor_of(head)
-        if vendor is None:
-            return self.account
-        return self.accounts.of(vendor.world.kind, head, self._default)
-
-    def account_at(self, head: Head) -> Account | None:
-        """Whose request it is; None where only its body can say so, and for nobody's."""
-        vendor = self._vendor_of(head)
-        if vendor is None or vendor.is_keyless(head):
-            return None
-        return self.accounts.of(vendor.world.kind, head, self._default)
+        """Whose request it is, or was when it began."""
+        return self._world_of(head).account
 
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just made, counted; None for none."""
         return self.account.faults.at_connection()
 
-    def at_head(self, head: Head) -> Fault | None:
-        """The fault that breaks the upload of this request, counted; None for none."""
+    def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
+        """Whose request it is, None where only its body can say so; and the fault that breaks its
+        upload, counted."""
         vendor = None if self._control.owns(head) else self._of(head)
-        if vendor is None or not vendor.world.account.faults or vendor.is_keyless(head):
-            return None
-        return vendor.fault_at_head(head)
+        if vendor is None or vendor.is_keyless(head):
+            return None, None
+        account = vendor.world.account
+        return account, vendor.fault_at_head(head) if account.faults else None
 
     def handle(self, request: Request) -> Response:
         """The whole answer to a whole request.
@@ -142,7 +132,7 @@ class App:
         if vendor is None:
             return None
         began_in = head.account if isinstance(head, Request) else None
-        account = began_in or self.accounts.of(vendor.world.kind, head, self._default)
+        account = began_in or self.accounts.of(vendor.world.kind, head)
         behaviour: Routed = account.world(vendor.world.vendor).behaviour
         return behaviour
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from .account import MAIN, Account, Accounts, Chosen, VendorKind, World
+from .account import MAIN, Account, Accounts, Chosen, VendorKind, World, check_operation
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, nearest
 from .journal import Entry
@@ -244,10 +244,7 @@ class Control:
         """Answer an operation (``match``; `behaviours` lists them) after that many real seconds,
         0-3600; 0 for at once. With `most_s` they are drawn evenly between the two, by the seed.
         """
-        known = self.world.kind.operations
-        if operation not in known:
-            named = ", ".join(known) or "none"
-            raise ValueError(f"there is no operation {operation:.60} here; there are {named}")
+        check_operation(operation, [self.world.kind])
         span = (least_s,) if most_s is None else (least_s, most_s)
         self.account.latency.set(operation, *span)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .account import ACCOUNT_HEADER, MAIN, Accounts
+from .account import ACCOUNT_HEADER, MAIN, Account, Accounts
 from .claims import JSON, encode, response
 from .http.forms import media_type
 from .messages import TOKEN_HEADER, Head, Request, Response, host_in
@@ -21,7 +21,7 @@ PREFIX = "/__mock__/"
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: No browser guesses what an answer is, keeps it, or shows it to a page of another origin.
-_GUARDS = (
+GUARDS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Cache-Control", "no-store"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
@@ -48,8 +48,8 @@ class ControlApi:
     so that no name that points here is of use; with a token, the token is asked for instead.
     """
 
-    def __init__(self, accounts: Accounts, default: str = MAIN) -> None:
-        self._accounts, self._default = accounts, default
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the control API."""
@@ -83,10 +83,8 @@ class ControlApi:
         try:
             sent = _object(request) if request.method == "POST" else _query(request)
             return answered(200, operation(self.control(request, vendor), rest, sent))
-        except (ValueError, TypeError, LookupError, TimeoutError) as error:
-            late = 504 if isinstance(error, TimeoutError) else 400
-            status = 404 if isinstance(error, LookupError) else late
-            return said(status, str(error.args[0] if error.args else error))
+        except MISTAKES as error:
+            return mistaken(error)
 
     def refuse(self, request: Request) -> Response | None:
         """The refusal of whoever may not drive the mock; None for whoever may."""
@@ -114,10 +112,14 @@ class ControlApi:
         """What may be done to the account that a request names; LookupError if there is none."""
         from .control import Control  # not above: as the operations
 
+        return Control(self._accounts, self.account(request).name, vendor)
+
+    def account(self, request: Request) -> Account:
+        """The account that a request names, the first one without a word; LookupError for none."""
         header = request.header(ACCOUNT_HEADER.lower())
-        named = dict(request.query).get("key", self._default if header is None else header)
-        account = self._accounts.named(named)
-        return Control(self._accounts, account.name, vendor)
+        return self._accounts.named(
+            dict(request.query).get("key", MAIN if header is None else header)
+        )
 
     def _whose(self, asked: str) -> tuple[str, str]:
         """The vendor that is meant, and the path below it."""
@@ -139,8 +141,10 @@ def _query(request: Request) -> dict[str, str]:
 
 
 def _object(request: Request) -> dict[str, Any]:
-    for name in _query(request):
-        raise ValueError(f"{name:.60} is no part of the address of a change: send it in the body")
+    if beside := [*_query(request)]:
+        raise ValueError(
+            f"{beside[0]:.60} is no part of the address of a change: send it in the body"
+        )
     try:
         # Fractions stay as they were written, so that amounts of money are exact.
         body = json.loads(request.body or b"{}", parse_float=Decimal)
@@ -151,10 +155,21 @@ def _object(request: Request) -> dict[str, Any]:
     return body
 
 
+#: What is told to whoever steers the mock.
+MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
+
+
+def mistaken(error: BaseException) -> Response:
+    """The answer to a mistake: its sentence, and 404 for what is not there."""
+    late = 504 if isinstance(error, TimeoutError) else 400
+    status = 404 if isinstance(error, LookupError) else late
+    return said(status, str(error.args[0] if error.args else error))
+
+
 def answered(status: int, body: Any) -> Response:
     """An answer in JSON."""
     # With an end of line, for whoever reads it in a terminal.
-    return response(status, JSON, encode(body) + b"\n", _GUARDS)
+    return response(status, JSON, encode(body) + b"\n", GUARDS)
 
 
 def said(status: int, sentence: str) -> Response:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from .account import MAIN, Accounts, World
+from .account import MAIN, Accounts, World, check_operation
 from .app import App
 from .clock import VirtualClock
 from .console import Console
@@ -16,7 +16,6 @@ from .messages import is_loopback
 from .recognition.recognizer import PictureRecognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .vendors import choose_each, vendor_named
-from .vendors.base import Vendor
 
 if TYPE_CHECKING:
     from .control import Control
@@ -192,7 +191,8 @@ class MockServer:
             raise ValueError("a mock server needs at least one vendor")
         kinds = [vendor_named(name) for name in names]
         chosen = choose_each(kinds, edition, switches)
-        _check_latency(kinds, latency or {})
+        for operation in latency or {}:
+            check_operation(operation, kinds)
         self._recognizer = PictureRecognizer(engine=engine)
         self.accounts = Accounts(
             kinds,
@@ -310,11 +310,3 @@ class MockServer:
     def __repr__(self) -> str:
         worlds = self.accounts.main.worlds
         return f"MockServer({', '.join(f'{w.vendor}, {w.edition}' for w in worlds)})"
-
-
-def _check_latency(kinds: Sequence[Vendor], latency: Mapping[str, Any]) -> None:
-    known = tuple(dict.fromkeys(name for kind in kinds for name in kind.operations))
-    for operation in latency:
-        if operation not in known:
-            named = ", ".join(known) or "none"
-            raise ValueError(f"there is no operation {operation:.60} here; there are {named}")

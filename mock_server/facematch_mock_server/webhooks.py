@@ -537,7 +537,6 @@ class WebhookWorker:
         #: Whether a thread waits for the clock: one is enough.
         self._has_timer = False
         self._woken = self._stopped = False
-        world.waiting.append(self.wake)
         world.clock.watch(self._moved)
 
     def start(self) -> None:

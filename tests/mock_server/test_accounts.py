@@ -371,9 +371,12 @@ def test_every_vendor_can_open_accounts():
         assert account.live_key
 
 
-def test_an_upload_belongs_to_the_account_that_its_head_names(server):
+@pytest.mark.parametrize("is_late", [False, True], ids=["at once", "postponed"])
+def test_an_upload_belongs_to_the_account_that_its_head_names(server, is_late):
     """As it was then: a reset meanwhile leaves nothing of it in the new world."""
     account = server.new_account()
+    if is_late:
+        account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=0.01))
     form = requests.Request(
         "POST",
         server.url + "/v3/face-match/",

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from facematch_core import __version__
-from facematch_mock_server.account import ACCOUNT_HEADER, MAIN, Account, Accounts, World
-from facematch_mock_server.control_http import PREFIX, ControlApi
+from facematch_mock_server.account import Account, Accounts, World
+from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, mistaken
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import MOCK_HEADER, Request, Response
@@ -46,10 +46,8 @@ _POLICY = (
 )
 HEADERS = (
     ("Content-Security-Policy", _POLICY),
-    ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Cache-Control", "no-store"),
+    *GUARDS,
     (MOCK_HEADER, __version__),
 )
 #: With the number of a call: the page asks for the same once more, and sends only method and path.
@@ -126,7 +124,7 @@ class Console:
 
     def _asked(self, request: Request) -> tuple[Account, Feed]:
         """The account that a request of the page is about; LookupError if there is none."""
-        account = self._accounts.named(request.header(ACCOUNT_HEADER.lower()) or MAIN)
+        account = self._guard.account(request)
         return account, self._feed(account.name)
 
     def _again(self, request: Request, number: str) -> Request:
@@ -164,9 +162,8 @@ class Console:
         if refusal is None:
             try:
                 return work()
-            except (ValueError, TypeError, LookupError, RecursionError) as error:
-                status = 404 if isinstance(error, LookupError) else 400
-                refusal = _json({"mock": str(error.args[0] if error.args else error)}, status)
+            except MISTAKES as error:
+                refusal = mistaken(error)
         return _sealed(refusal)
 
     def _get_about(self, request: Request, _: str) -> Response:

@@ -25,17 +25,15 @@ R = TypeVar("R", Response, Response | None)
 class Handler(Protocol):
     """The app as a transport sees it. Safe across threads."""
 
-    def account_at(self, head: Head) -> Account | None:
-        """Whose request it is, as far as its head says so."""
-
     def account_of(self, head: Head) -> Account:
-        """Whose request it is."""
+        """Whose request it is, or was when it began."""
 
     def at_connection(self) -> Fault | None:
         """The fault for a connection that was just made, counted."""
 
-    def at_head(self, head: Head) -> Fault | None:
-        """The fault that breaks the upload of this request, counted."""
+    def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
+        """Whose request it is, as far as its head says so, and the fault that breaks its upload,
+        counted."""
 
     def refuse_early(self, head: Head) -> Response | None:
         """An answer that needs no body (413 for a declared length over the limit), or None."""
@@ -123,7 +121,8 @@ def opening(handler: Handler, head: Head) -> Opening:
     refusal = _guarded(lambda: handler.refuse_early(head))
     if refusal is not None:
         return Opening(refusal=refusal)
-    return Opening(fault=handler.at_head(head), account=handler.account_at(head))
+    account, fault = handler.at_head(head)
+    return Opening(fault=fault, account=account)
 
 
 def too_large(handler: Handler, head: Head) -> Response:

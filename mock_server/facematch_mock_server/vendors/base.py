@@ -458,6 +458,15 @@ class Routed:
         """The answer to a path or a method that is not there; by default that of `nowhere`."""
         return call.answer(self.nowhere, method=call.request.method)
 
+    def unknown(self, call: Call) -> Response:
+        """The answer `path.unknown`, with a hint of the path that was probably meant."""
+        from difflib import get_close_matches  # not above: few requests need a hint
+
+        close = get_close_matches(call.request.path, self.known_paths(), n=1)
+        call.note = f"did you mean {close[0]}?" if close else None
+        hint = ((HINT_HEADER, call.note),) if call.note else ()
+        return call.answer("path.unknown", headers=hint)
+
     def finished(self, call: Call, response: Response) -> Response:
         """What is done with an answer before it is sent, a refusal too."""
         return response

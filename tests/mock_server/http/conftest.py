@@ -33,9 +33,6 @@ class FakeEngine:
         self.notes = []
         self.account = self
 
-    def account_at(self, head):
-        return None
-
     def account_of(self, head):
         return self
 
@@ -43,7 +40,7 @@ class FakeEngine:
         return self.faults.at_connection()
 
     def at_head(self, head):
-        return self.faults.at_head(lambda rule: rule.fits(head))
+        return None, self.faults.at_head(lambda rule: rule.fits(head))
 
     def refuse_early(self, head):
         declared = head.header("content-length")

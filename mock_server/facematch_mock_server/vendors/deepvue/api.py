@@ -492,12 +492,7 @@ class Deepvue(base.Routed):
 
     def elsewhere(self, call: base.Call) -> Response:
         """The answer to a path that is not there."""
-        from difflib import get_close_matches  # not above: few requests need a hint
-
-        close = get_close_matches(call.request.path, self.known_paths(), n=1)
-        call.note = f"did you mean {close[0]}?" if close else None
-        hint = ((base.HINT_HEADER, call.note),) if call.note else ()
-        return call.answer("path.unknown", headers=hint)
+        return self.unknown(call)
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status as Deepvue words it; None where the words are not known."""

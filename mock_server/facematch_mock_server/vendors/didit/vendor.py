@@ -100,12 +100,7 @@ class Didit(base.Routed):
             return call.answer("path.not_a_uuid")
         if _left_out().fullmatch(path):
             return call.answer("later", vendor=self.title, path=path, covers=COVERS)
-        from difflib import get_close_matches  # not above: few requests need a hint
-
-        close = get_close_matches(path, self.known_paths(), n=1, cutoff=0.6)
-        call.note = f"did you mean {close[0]}?" if close else None
-        hint = ((base.HINT_HEADER, call.note),) if call.note else ()
-        return call.answer("path.unknown", headers=hint)
+        return self.unknown(call)
 
     # Words for a status that a test asks for, as far as they are known
 
