@@ -155,7 +155,7 @@ def _object(request: Request) -> dict[str, Any]:
     return body
 
 
-#: What is told to whoever steers the mock.
+#: Mistakes of whoever steers the mock: answered with their sentence.
 MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
