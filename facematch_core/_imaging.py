@@ -325,6 +325,7 @@ def fit(
     *,
     max_bytes: int | None,
     max_pixels: int | None,
+    max_side_px: int | None,
     min_side_px: int,
 ) -> bytes:
     """Encode an upright RGB picture within limits: first in quality, then in size."""
@@ -336,7 +337,8 @@ def fit(
     max_bytes = min(max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
     # Large profiles belong to printers; the face needs the room more.
     info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
-    size = _first_size(picture.size, max_pixels, _MAX_SIDES.get(target))
+    sides = [side for side in (max_side_px, _MAX_SIDES.get(target)) if side is not None]
+    size = _first_size(picture.size, max_pixels, min(sides, default=None))
     while min(size) >= min_side_px:
         smaller = picture
         if size != picture.size:

@@ -50,6 +50,8 @@ class ImageLimits:
         max_bytes_from: Where that number comes from, for the refusal, if it is not the vendor's
             (``max_file_bytes, an assumption``); None if it is.
         max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
+        max_side_px: Most pixels of the longer side, at least 1; None if there is no known limit.
+        min_bytes: Fewest bytes of one file, at least 1. A smaller one is refused.
         min_side_px: Fewest pixels of the shorter side, at least 1. A smaller picture is refused,
             never enlarged.
 
@@ -64,6 +66,8 @@ class ImageLimits:
     max_bytes: int | None = attrs.field(default=None, validator=_optional)
     max_bytes_from: str | None = None
     max_pixels: int | None = attrs.field(default=None, validator=_optional)
+    max_side_px: int | None = attrs.field(default=None, validator=_optional)
+    min_bytes: int = attrs.field(default=1, validator=_positive)
     min_side_px: int = attrs.field(default=1, validator=_positive)
 
     def __attrs_post_init__(self) -> None:
@@ -72,6 +76,10 @@ class ImageLimits:
                 f"min_side_px {self.min_side_px} needs more pixels than max_pixels "
                 f"{self.max_pixels} allows."
             )
+        for least, most in (("min_side_px", "max_side_px"), ("min_bytes", "max_bytes")):
+            few, many = getattr(self, least), getattr(self, most)
+            if many is not None and few > many:
+                raise InvalidRequest(f"{least} {few} is more than {most} {many}.")
 
 
 _ANY_VENDOR = ImageLimits()
@@ -356,8 +364,8 @@ class Image:
             It holds on to this picture until its `digest` is asked for.
 
         Raises:
-            InvalidImage: it is too small, cannot be decoded, cannot be brought within the limits,
-                or had to be encoded anew with `fit` False.
+            InvalidImage: it has too few pixels or bytes, cannot be decoded, cannot be brought
+                within the limits, or had to be encoded anew with `fit` False.
         """
         header = self._header
         if min(header.width, header.height) < limits.min_side_px:
@@ -371,7 +379,12 @@ class Image:
             data = _imaging.cleaned(self._data, header)
             # To look through it takes milliseconds; one picture is often sent to several systems.
             object.__setattr__(self, "_clean", data is self._data)
-        obstacle = self._obstacle(limits, len(self._data if data is None else data))
+        size = len(self._data if data is None else data)
+        if size < limits.min_bytes and header.format in limits.formats:
+            refuse(
+                f"has {size} bytes, but at least {limits.min_bytes} are needed; use a larger one"
+            )
+        obstacle = self._obstacle(limits, size)
         if obstacle is None and data is not None:
             if data == self._data:
                 return self
@@ -393,8 +406,14 @@ class Image:
             formats,
             max_bytes=limits.max_bytes,
             max_pixels=limits.max_pixels,
+            max_side_px=limits.max_side_px,
             min_side_px=limits.min_side_px,
         )
+        if len(data) < limits.min_bytes:
+            refuse(
+                f"has {len(data)} bytes as it would be sent, but at least {limits.min_bytes} are "
+                "needed; use a larger one"
+            )
         return self if data == self._data else self._make(data, given=self)
 
     def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
@@ -409,6 +428,9 @@ class Image:
         pixels = header.width * header.height
         if limits.max_pixels is not None and pixels > limits.max_pixels:
             return f"has {pixels} pixels, but only {limits.max_pixels} can be sent"
+        longest = max(header.width, header.height)
+        if limits.max_side_px is not None and longest > limits.max_side_px:
+            return f"is {longest} pixels long, but only {limits.max_side_px} can be sent"
         return None
 
     def __repr__(self) -> str:

@@ -158,6 +158,11 @@ def test_a_refused_picture_is_named(backend):
     with pytest.raises(fm.InvalidImage, match=r"^The probe has 1200 pixels") as caught:
         strict.verify(A, B)
     assert caught.value.picture == "probe"
+    of_reference = FakeBackend(reference_limits=small)
+    with pytest.raises(fm.InvalidImage, match=r"^The reference has 1200 pixels"):
+        fm.FaceVerifier(of_reference, fit_images=False).verify(A, B)
+    fm.FaceVerifier(of_reference).verify(A, B)
+    assert [of_reference.calls[0].probe.width, of_reference.calls[0].reference.width] == [40, 3]
 
 
 def test_verify_live_in_two_calls(backend, verifier):

@@ -94,6 +94,9 @@ def test_without_fit_nothing_is_encoded_anew():
     assert "has 307200 pixels, but only 307199" in refusal(
         FACE, ImageLimits(max_pixels=307_199), fit=False
     )
+    assert "is 600 pixels long, but only 599" in refusal(
+        FACE, ImageLimits(max_side_px=599), fit=False
+    )
     tiff = Image.from_bytes(SMALL_FILES["tiff"])
     taken = ImageLimits(formats=frozenset({ImageFormat.TIFF}))
     assert "can only be removed by encoding it again" in refusal(tiff, taken, fit=False)
@@ -109,6 +112,23 @@ def test_nothing_is_enlarged():
     assert FACE.prepared(ImageLimits(min_side_px=512)).width == 512
     strict = ImageLimits(min_side_px=500, max_pixels=250_000)
     assert "shorter side falling below 500 pixels" in refusal(FACE, strict)
+
+
+def test_the_longest_side_is_brought_within_its_limit():
+    sent = FACE.prepared(ImageLimits(max_side_px=300))
+    assert (sent.width, sent.height) == (256, 300)
+    assert FACE.prepared(ImageLimits(max_side_px=600)).data == FACE.prepared().data
+
+
+def test_a_file_of_too_few_bytes_is_refused():
+    """As given, and as it would be sent: nothing is made larger."""
+    many = FACE.prepared().size_bytes
+    for fit in (True, False):
+        assert f"but at least {many + 1} are needed" in refusal(
+            FACE, ImageLimits(min_bytes=many + 1), fit=fit
+        )
+    assert FACE.prepared(ImageLimits(min_bytes=many)).size_bytes == many
+    assert "at least 9000 are needed" in refusal(FACE, ImageLimits(min_bytes=9000, max_side_px=20))
 
 
 def test_quality_goes_before_size():
@@ -219,6 +239,8 @@ def test_the_result_is_within_the_limits(picture, few):
     assert sent.format in few.formats
     assert few.max_bytes is None or sent.size_bytes <= few.max_bytes
     assert few.max_pixels is None or sent.width * sent.height <= few.max_pixels
+    assert few.max_side_px is None or max(sent.width, sent.height) <= few.max_side_px
+    assert few.min_bytes <= sent.size_bytes
     assert few.min_side_px <= min(sent.width, sent.height)
     assert sent.width <= image.width
     assert sent.height <= image.height
@@ -238,6 +260,10 @@ def test_the_result_is_within_the_limits(picture, few):
         ({"max_pixels": True}, "max_pixels must be a whole number"),
         ({"min_side_px": None}, "min_side_px must be a whole number"),
         ({"min_side_px": 11, "max_pixels": 120}, "needs more pixels"),
+        ({"min_side_px": 11, "max_side_px": 10}, "min_side_px 11 is more than max_side_px 10"),
+        ({"min_bytes": 2, "max_bytes": 1}, "min_bytes 2 is more than max_bytes 1"),
+        ({"max_side_px": 0}, "max_side_px must be a whole number"),
+        ({"min_bytes": 0}, "min_bytes must be a whole number"),
     ],
 )
 def test_limits_are_checked(wrong, told):
