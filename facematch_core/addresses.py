@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from .errors import ConfigurationError
 
@@ -39,6 +39,29 @@ def is_among(host: str, allowed: Collection[str]) -> bool:
     )
 
 
+@functools.cache
+def _own_domain() -> Callable[[str], str | None]:
+    """What finds the part of a name that somebody has registered."""
+    # Not above: its list takes 50 ms, and few vendors have a region in their host.
+    from publicsuffixlist import PublicSuffixList
+
+    return PublicSuffixList().privatesuffix
+
+
+@functools.lru_cache(maxsize=64)
+def _check_pattern(pattern: str) -> None:
+    """Refuse one behind whose ``*`` anybody may register a name."""
+    if "*" not in pattern:
+        return
+    fixed = pattern.rpartition("*")[2].lstrip(".")
+    if "." in fixed and _own_domain()(fixed) is not None:
+        return
+    raise ConfigurationError(
+        f"allowed_hosts has {pattern}, which strangers can be part of: what follows the last * "
+        "must be a domain of the vendor's own, such as acme.example."
+    )
+
+
 def check_base_url(
     url: str,
     *,
@@ -50,7 +73,8 @@ def check_base_url(
 
     Args:
         url: The setting.
-        allowed_hosts: The vendor's own hosts, in small letters; ``*`` stands for exactly one label.
+        allowed_hosts: The vendor's own hosts, in small letters; ``*`` stands for exactly one label,
+            before a domain of the vendor's own: ``*.com`` and ``*.co.uk`` are refused.
         allow_base_url: Whether another host than those and this machine may receive keys and
             faces.
         allow_insecure: Whether that may happen without TLS, beyond this machine.
@@ -62,6 +86,8 @@ def check_base_url(
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
     if not url.strip():
         raise ConfigurationError("base_url is missing: the address of your server.")
+    for pattern in allowed_hosts:
+        _check_pattern(pattern)
     for sign, part in (("@", "a user"), ("?", "a query"), ("#", "a fragment")):
         if sign in url:
             raise ConfigurationError(f"base_url must not have {part}: remove the {sign!r} part.")

@@ -34,6 +34,26 @@ def test_addresses_that_are_allowed(url, allowed):
     assert check(url + "/", **allowed) == url
 
 
+@pytest.mark.parametrize(
+    "pattern", ["*", "*.com", "*.*", "*.*.*", "*.co.uk", "api.*.com", "*.github.io", "acme.*"]
+)
+def test_a_pattern_that_strangers_can_be_part_of(pattern):
+    """Whatever the address is: its backend cannot be opened."""
+    for url in ("https://evil.com", "https://api.acme.example", "http://127.0.0.1:1"):
+        with pytest.raises(ConfigurationError) as caught:
+            check_base_url(url, allowed_hosts=HOSTS | {pattern}, allow_base_url=True)
+        assert pattern in str(caught.value)
+
+
+@pytest.mark.parametrize("pattern", ["*.acme.example", "api.*.acme.co.uk", "*.*.acme.com"])
+def test_a_pattern_of_the_vendors_own(pattern):
+    """What stands for each star is one label of the vendor's."""
+    host = pattern.replace("*", "eu")
+    assert check_base_url(f"https://{host}", allowed_hosts={pattern}) == f"https://{host}"
+    with pytest.raises(ConfigurationError):
+        check_base_url(f"https://more.{host}", allowed_hosts={pattern})
+
+
 #: What looks like an address, in no form that is read.
 NO_ADDRESSES = (
     "https://api.acme.example\\evil.example",
