@@ -36,7 +36,7 @@ import attrs
 from . import errors, models
 from ._cancellation import CANCELLATION, Cancellation
 from .addresses import check_base_url
-from .clock import RateWindow
+from .clock import Clock, RateWindow, SystemClock
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import described, is_union, kind_words, kinds_of, type_hints
 from .masking import Secret, masker, quotable, without_pieces
@@ -53,6 +53,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 K = TypeVar("K", bound=models.Result)
 
+#: Called with each exception of a plug-in's own code that becomes an error without its text, which
+#: may hold a key: for tests, whose keys are invented.
+plugin_faults: list[Callable[[BaseException], None]] = []
+
+
+def tell_fault(error: BaseException) -> None:
+    """Let whoever tests a plug-in see what its code raised."""
+    for hear in tuple(plugin_faults):
+        hear(error)
+
+
 #: Version of the plug-in interface that this release speaks.
 API_VERSION = 1
 
@@ -68,6 +79,10 @@ def new_call_id() -> str:
 
 
 def _nothing() -> None:
+    pass
+
+
+def _unheard(_: str | None, __: Billing) -> None:
     pass
 
 
@@ -89,8 +104,12 @@ class Call:
             be sent any more (`VendorUnavailable`); None for no limit but `deadline_s`. A failover
             sets it, so that time is left for its next member.
         call_id: Our id of this call, a UUID.
+        vendor_id: The vendor's id of it; None until an answer has given one.
+        clock: The verifier's, on which waits and the deadline are counted.
         on_sent: To be called once, just before the first byte may leave this machine. If it
             raises, nothing may be sent.
+        on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
+            when an answer tells more of either: it is what is known if the call is broken off.
     """
 
     probe: Image
@@ -103,7 +122,12 @@ class Call:
     deadline_s: float | None = None
     send_within_s: float | None = None
     call_id: str = attrs.field(factory=new_call_id)
+    vendor_id: str | None = None
+    clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
     on_sent: Callable[[], None] = attrs.field(default=_nothing, repr=False, eq=False)
+    on_accepted: Callable[[str | None, Billing], None] = attrs.field(
+        default=_unheard, repr=False, eq=False
+    )
 
     operation = models.Operation.MATCH
 
@@ -145,6 +169,7 @@ class Capabilities:
             is none (then a call without a threshold leaves the verdict to the vendor).
         score_scale, liveness_scale: The scales of its scores; None if it gives none.
         image_limits: What its vendor takes.
+        reference_limits: The same of a reference, where that differs; None if it does not.
         billed_operations: The operations that cost money.
         rate_windows: How many calls its vendor takes, as published; empty if nothing is. Where
             that depends on the plan, the backend may declare it per object.
@@ -165,6 +190,7 @@ class Capabilities:
     score_scale: str | None = None
     liveness_scale: str | None = None
     image_limits: ImageLimits = attrs.field(factory=ImageLimits)
+    reference_limits: ImageLimits | None = None
     billed_operations: frozenset[models.Operation] = frozenset()
     rate_windows: tuple[RateWindow, ...] = ()
     reports_faces: bool = False
@@ -176,6 +202,10 @@ class Capabilities:
         if operation is models.Operation.MATCH:
             return self.default_threshold
         return self.default_liveness_threshold
+
+    def limits_for(self, picture: str) -> ImageLimits:
+        """What its vendor takes as this picture: ``probe`` or ``reference``."""
+        return (picture == "reference" and self.reference_limits) or self.image_limits
 
 
 class Backend(abc.ABC):
@@ -256,10 +286,11 @@ class Backend(abc.ABC):
 
         By default nothing is looked at, and the answer is `CANNOT_KNOW`. A backend that overrides
         this puts `Call.call_id` into the vendor's record of each kept call, under `CALL_ID_KEY`,
-        and compares it: nothing else proves that a record is this call's.
+        and compares it, or asks by `CallRecord.vendor_id`: nothing else proves that a record is
+        this call's.
 
         Args:
-            call: One that the vendor was asked to keep.
+            call: One that is `reconcilable`.
             deadline_s: Seconds for the whole search, above 0; None for no limit.
 
         Raises:
@@ -272,7 +303,10 @@ class Backend(abc.ABC):
         )
 
     def reconcilable(self, call: Call | models.CallRecord) -> bool:
-        """Whether the vendor's records can later show `call`; by default if it was kept."""
+        """Whether the vendor can later say what became of `call`; by default if it was kept.
+
+        A vendor that answers later may know a job by `vendor_id`, whatever it was asked to keep.
+        """
         return call.retention is models.Retention.KEEP
 
     def close(self) -> None:  # noqa: B027 - most backends hold nothing
@@ -738,6 +772,7 @@ def _outcome_of(
     except errors.VendorError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
+        tell_fault(error)
         problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
         billing = Billing(Charged.YES, "an answer is taken as charged")
         if not billed:
@@ -826,6 +861,7 @@ def _translated(
     try:
         known = None if translate is None else translate(error)
     except Exception as fault:  # noqa: BLE001 - a plug-in's mapping, whose fault is named
+        tell_fault(fault)
         known = None
         problem += (
             f"; its own mapping failed with {type(fault).__name__} "

@@ -281,9 +281,12 @@ class BreakerOpen(VendorUnavailable):
 class OutcomeUnknown(VendorError):
     """The call may have been executed and charged. It is never repeated by itself.
 
+    `billing` is UNKNOWN; or YES for a call that the vendor accepted and had not finished: then
+    `ids.vendor` is the id of its job.
+
     Attributes:
-        reconcilable: True if the vendor was asked to keep the call, so that its records can be
-            searched later; False if nothing was kept.
+        reconcilable: True if the vendor can be asked later what became of the call, by
+            `FaceVerifier.reconcile`: it was asked to keep the call, or knows it by its own id.
     """
 
     _charged = Charged.UNKNOWN

@@ -63,7 +63,8 @@ class CallEvent:
         environment: What the answer said, else what the backend is set to; None if nobody knows.
         at: Time of day, UTC.
         call: STARTED and SENT: what to give to `FaceVerifier.reconcile` if no other event of the
-            call follows, without `caller_ref`. Else None.
+            call follows; UNKNOWN, and CHARGED without a result: what to give to it. Without
+            `caller_ref`. Else None.
         attempt: RETRYING: number of the next try, from 2 on. Else None.
         wait_s: RETRYING: seconds until then, above 0. Else None.
         decision: ANSWERED: the decision, as text. Else None.
@@ -160,6 +161,8 @@ class EventEmitter:
         reconcilable: bool,
         **about: object,
     ) -> None:
+        if "error" in about and billing.charged is not Charged.NO:
+            about["call"] = attrs.evolve(call, caller_ref=None)
         if billing.charged is Charged.YES:
             self.emit(EventKind.CHARGED, call, environment, ground=billing.ground, **about)
         elif billing.charged is Charged.UNKNOWN:
@@ -168,7 +171,7 @@ class EventEmitter:
             self.emit(EventKind.REFUSED, call, environment, **about)
 
     def _can_reconcile(self, call: CallRecord) -> bool:
-        if not call.kept or type(self.backend).reconcile is Backend.reconcile:
+        if type(self.backend).reconcile is Backend.reconcile:
             return False
         try:
             return bool(self.backend.reconcilable(call))

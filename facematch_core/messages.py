@@ -8,8 +8,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import attrs
@@ -40,6 +40,10 @@ class FilePart:
     data: bytes = attrs.field(repr=False)
 
 
+def _statuses(statuses: Collection[int]) -> frozenset[int]:
+    return frozenset(statuses)
+
+
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
 
@@ -58,13 +62,18 @@ class HttpRequest:
         json: A JSON body, instead of a form; None for none.
         body: The bytes themselves, instead of both, sent as they are; the header ``Content-Type``
             says what they are. None for none.
-        charges: How many charges of the vendor's an answer 200 to this request is, 0 or more.
+        expects: Statuses of answers with which the call goes on: those reach `steps` or `parse`.
+        charges: How many charges of the vendor's such an answer to this request is, 0 or more.
+        on_refusal: What becomes of any other answer, and of one that is lost. ``end``: it ends the
+            call. ``raise``, for requests without a charge: the error that would end it is raised
+            at the `yield`, so that a poll can be repeated; what `steps` does not catch ends the
+            call. What is over, because the deadline or the caller is, ends in any case.
         masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
             token alone, where a header holds ``Bearer TOKEN``.
 
     Raises:
-        ConfigurationError: the address is malformed, or there is more than one of form, JSON and
-            body.
+        ConfigurationError: the address is malformed, there is more than one of form, JSON and body,
+            or a request that has a price is to be gone on from although it was refused.
     """
 
     method: str = "POST"
@@ -77,7 +86,9 @@ class HttpRequest:
     )
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
+    expects: frozenset[int] = attrs.field(default=frozenset({200}), converter=_statuses, repr=False)
     charges: int = attrs.field(default=1, repr=False)
+    on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -90,6 +101,11 @@ class HttpRequest:
         if form + (self.json is not None) + (self.body is not None) > 1:
             raise errors.ConfigurationError(
                 "A request has a form, JSON or a body of bytes: only one of them."
+            )
+        if self.on_refusal == "raise" and self.charges:
+            raise errors.ConfigurationError(
+                "A refusal can be gone on from where nothing is charged: give charges=0, or leave "
+                "on_refusal out. Otherwise a call might be paid twice."
             )
         if self.body is not None and not isinstance(self.body, bytes):
             raise errors.ConfigurationError(
@@ -121,6 +137,27 @@ class HttpRequest:
         """Every secret that the request carries, and those that are to be masked besides."""
         values = (*self.headers.values(), *self.fields.values(), *self.masked)
         return tuple(value for value in values if isinstance(value, Secret))
+
+
+@attrs.frozen
+class Wait:
+    """A pause between two requests of a call: ``yield Wait(2)``.
+
+    It passes on the clock of the verifier, and ends when the caller has gone. Where it does not fit
+    into what is left of the call's time, half of that passes, so that there can be a last request;
+    the next such wait ends the call.
+
+    Args:
+        seconds: At least 0.
+    """
+
+    seconds: float = attrs.field()
+
+    @seconds.validator
+    def _is_time(self, _: object, seconds: object) -> None:
+        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not number or not 0 <= seconds < math.inf:  # type: ignore[operator]  # a number
+            raise ValueError(f"A call can wait 0 or more seconds, not {seconds!r:.40}.")
 
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

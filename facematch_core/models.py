@@ -817,6 +817,8 @@ class CallRecord(Document):
             hold nothing of the caller's. Not in `repr`.
         threshold, review_threshold: Those of the call, so that what is found is judged as its
             answer would have been.
+        vendor_id: The vendor's own id of the call, if it gave one before the call was lost; None in
+            events.
     """
 
     kind = "call"
@@ -829,6 +831,7 @@ class CallRecord(Document):
     caller_ref: str | None = attrs.field(default=None, repr=False)
     threshold: Threshold | None = None
     review_threshold: Threshold | None = None
+    vendor_id: str | None = None
 
     @property
     def retention(self) -> Retention:

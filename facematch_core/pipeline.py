@@ -29,6 +29,7 @@ from .backend import (
     OutOfTime,
     new_call_id,
     run_within,
+    tell_fault,
     without_private,
 )
 from .calibration import Calibration
@@ -157,7 +158,13 @@ class Pipeline:
             self.events.emit(EventKind.STARTED, record, call=progress.written)
             pictures: dict[str, Any] = dict(zip(PICTURES, self._prepared(images), strict=False))
             kind = MatchCall if options.operation is Operation.MATCH else LivenessCall
-            call = kind(on_sent=progress.on_sent, **fields, **pictures)
+            call = kind(
+                clock=self.clock,
+                on_sent=progress.on_sent,
+                on_accepted=progress.on_accepted,
+                **fields,
+                **pictures,
+            )
             answer = self._asked(call, progress)
             result = self.policy.apply(
                 answer,
@@ -167,11 +174,13 @@ class Pipeline:
             )
         except BaseException as error:
             billing = progress.billing(error)
+            known = attrs.evolve(record, vendor_id=progress.vendor_id)
             if isinstance(error, VendorError):
                 error.ids = attrs.evolve(error.ids, call=record.id)
                 error.backend = error.backend or self.backend.name
-                error.call = None if billing.charged is Charged.NO else record
-            self.events.failed(error, record, billing, self.clock.monotonic() - started)
+                known = attrs.evolve(record, vendor_id=error.ids.vendor)
+                error.call = None if billing.charged is Charged.NO else known
+            self.events.failed(error, known, billing, self.clock.monotonic() - started)
             raise
         self.events.answered(result, record)
         return result
@@ -311,10 +320,10 @@ class Pipeline:
     # Prepare.
 
     def _prepared(self, images: Sequence[Image]) -> list[Image]:
-        limits = self.backend.capabilities.image_limits
-        prepared = []
+        can, prepared = self.backend.capabilities, []
         for image, picture in zip(images, PICTURES, strict=False):
             try:
+                limits = can.limits_for(picture)
                 prepared.append(image.prepared(limits, fit=self.fit_images))
             except errors.InvalidImage as error:
                 refused = error.of(picture)
@@ -431,6 +440,7 @@ class Pipeline:
             what = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             own = callers_exception(error)
+            tell_fault(error)
             what = f"failed with {type(error).__name__}{_place(error)}"
         else:
             if type(answer) is wanted:
@@ -538,8 +548,9 @@ class _Progress:
         self.context: AttemptContext | None = None
         self.state = State.NOT_SENT
         self.asked_at: float | None = None
-        #: What it cost, once it has ended: a Ctrl-C after that changes nothing.
+        #: What it cost, once that is known: a Ctrl-C after that changes nothing.
         self.bill: Billing | None = None
+        self.vendor_id: str | None = None
 
     def on_sent(self, state: State = State.SENT) -> None:
         """The first byte of a try may leave from now on."""
@@ -555,6 +566,10 @@ class _Progress:
                 policy.sent(self.context)
         if state is State.SENT:
             self._events.emit(EventKind.SENT, self.written, call=self.written)
+
+    def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
+        """An answer of a call that goes on has told this."""
+        self.vendor_id, self.bill = vendor_id, billing
 
     def billing(self, error: BaseException) -> Billing:
         """What the current try cost that ended with `error`."""

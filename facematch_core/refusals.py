@@ -23,24 +23,31 @@ NOT_KEPT = (
 )
 
 
+#: Why a request without a price leaves no bill open, whatever became of it.
+FREE = "nothing is charged for this request"
+
+
 def paid(charges: int) -> Billing:
-    """What an answer 200 costs that says nothing of money."""
+    """What an answer costs with which a call goes on, and that says nothing of money."""
     if charges:
         return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
     return Billing(Charged.NO, "the vendor charges nothing for it")
 
 
 def bill(
-    ending: Result | errors.VendorError | None, last: HttpReply | None, before: int, price: int
+    ending: Result | errors.VendorError | None, refusal: HttpReply | None, before: int, price: int
 ) -> Billing:
-    """What a call cost, however it ended: `before` the last of its requests, and that one."""
+    """What a call cost, however it ended: `before` the last of its requests, and that one.
+
+    `refusal` is the answer to the last one, if the call could not go on with it.
+    """
     said = Billing() if ending is None else ending.billing
-    refused = isinstance(ending, errors.VendorError) or (last is not None and last.status != 200)
+    refused = isinstance(ending, errors.VendorError) or refusal is not None
     if not isinstance(ending, errors.VendorError):
         if said == Billing() and not refused:
             return paid(before + price)
-        if said == Billing() and last is not None:
-            row = default_row(last.status, last.shape)
+        if said == Billing() and refusal is not None:
+            row = default_row(refusal.status, refusal.shape)
             said = Billing(row.charged, row.ground)
         elif said.charged is Charged.YES:
             # All that the backend was charged, unless that is less than its requests were.
@@ -139,7 +146,7 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
             errors.UnexpectedResponse, Charged.YES, "a 2xx answer is taken as charged", text
         )
     may = "the call may have been executed and charged"
-    if status in (408, 460, 499):
+    if status in _GIVEN_UP:
         ground = "given up half way by the server or a gateway"
         text = f"it gave up waiting; {may}"
     elif 400 <= status < 500 and shape is BodyShape.JSON_OBJECT:
@@ -156,6 +163,8 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     return ErrorRow(errors.OutcomeUnknown, Charged.UNKNOWN, ground, text)
 
 
+#: A gateway's words for a call that was given up half way.
+_GIVEN_UP = (408, 460, 499)
 _4XX = "a 4xx answer; the vendor says nothing of charging"
 _REDIRECT = "redirects are never followed; correct the address (base_url)"
 _REFUSALS: dict[int, tuple[type[errors.VendorError], str]] = {
@@ -185,6 +194,7 @@ def vendor_error(
     backend: str,
     now: datetime,
     reconcilable: bool = False,
+    is_free: bool = False,
     row: ErrorRow | None = None,
     **more: Any,
 ) -> errors.VendorError:
@@ -195,12 +205,17 @@ def vendor_error(
         table: The vendor's own rows.
         backend: Name of the backend.
         now: Time of day, with its zone, for `RateLimited.retry_after_s`.
-        reconcilable: Whether the vendor was asked to keep the call.
+        reconcilable: Whether the vendor can be asked later what became of the call.
+        is_free: Whether the request has no price, so that it may be asked again.
         row: What it means, where something else than status and shape decided that.
         **more: Further arguments of the error: ``ids``, ``field_errors``.
     """
     shape = reply.shape
     row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
+    if is_free and issubclass(row.error, errors.OutcomeUnknown):
+        text = "no answer that can be used, to a request that is free"
+        again = reply.status >= 500 or reply.status in _GIVEN_UP
+        row = ErrorRow(errors.VendorUnavailable, Charged.NO, FREE, text, retryable=again)
     said = excerpt(reply)
     message = f"{backend} answered {reply.status}: {row.text}."
     if said:
@@ -220,12 +235,12 @@ def vendor_error(
     )
 
 
-def retry_after_s(reply: HttpReply, now: datetime) -> float | None:
+def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
     """Seconds to wait by the header ``Retry-After``, at least 0.
 
     Args:
         reply: Any reply.
-        now: Time of day, with its zone, for the form that is a date.
+        now: Time of day, with its zone, for the form that is a date; None for the machine's.
 
     Returns:
         None if there is no such header or it makes no sense.
@@ -237,7 +252,7 @@ def retry_after_s(reply: HttpReply, now: datetime) -> float | None:
         at = parsedate_to_datetime(text)
         # A date without a zone is UTC, as RFC 9110 has all dates.
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0.0, (at - now).total_seconds())
+        return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
 

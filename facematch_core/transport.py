@@ -171,7 +171,7 @@ class HttpClient:
         Args:
             request: What to send.
             backend: Name of the backend, for errors.
-            charges: What an answer 200 costs; 0 for a login, say.
+            charges: What an answer costs with which the call goes on; 0 for a login, say.
             deadline_s: Seconds from now for everything but looking up the host's name, which the
                 system does not let be cut short; None for the time-outs alone.
             send_within_s: Seconds from now within which the first byte must leave, in the same
@@ -179,7 +179,7 @@ class HttpClient:
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
-            reconcilable: Whether the vendor was asked to keep the call.
+            reconcilable: Whether the vendor can be asked later what became of the call.
             call_id: Our id of the call, for errors.
 
         Returns:
@@ -329,7 +329,8 @@ class HttpClient:
                 return error.with_traceback(None)
             status_code = None if response is None else response.status_code
             about = {**about, "status_code": status_code}
-            return _unanswered(error, exchange, charges, reconcilable, about)
+            expected = status_code in request.expects
+            return _unanswered(error, exchange, charges, reconcilable, about, expected=expected)
         else:
             return reply
         finally:
@@ -355,7 +356,13 @@ class HttpClient:
 
 
 def _unanswered(
-    error: Exception, exchange: Exchange, charges: int, reconcilable: bool, about: dict[str, Any]
+    error: Exception,
+    exchange: Exchange,
+    charges: int,
+    reconcilable: bool,
+    about: dict[str, Any],
+    *,
+    expected: bool,
 ) -> errors.VendorError:
     """What it means for the caller and for the bill that no answer came, in words of ours."""
     backend, expired = about["backend"], exchange.expired_by(error)
@@ -368,8 +375,8 @@ def _unanswered(
             billing=Billing(Charged.NO, "no byte of the request has left"),
             **about,
         )
-    if isinstance(error, Unreadable) and about["status_code"] == 200:
-        return unreadable(f"{backend} answered 200", why, paid(charges), **about)
+    if isinstance(error, Unreadable) and expected:
+        return unreadable(f"{backend} answered {about['status_code']}", why, paid(charges), **about)
     message = f"The request was sent to {backend}, but no usable answer came: {why}."
     if charges:
         message += f" It may have been executed and charged. {KEPT if reconcilable else NOT_KEPT}."

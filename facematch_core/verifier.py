@@ -538,8 +538,9 @@ class FaceVerifier(Verifier[float | Threshold]):
     ) -> Reconciliation:
         """Look for a call whose outcome is not known in the vendor's records. Charges nothing.
 
-        Only calls with ``retention=Retention.KEEP`` can be found. A record counts as the call's
-        only if it carries its id; time and `caller_ref` merely shorten the search.
+        Calls with ``retention=Retention.KEEP`` can be found, and those of a vendor that answers
+        later by the id that it gave. A record counts as the call's only if it carries its id; time
+        and `caller_ref` merely shorten the search.
 
         Args:
             call: Of this verifier's backend, or the error that carries it (`OutcomeUnknown`,
@@ -565,7 +566,7 @@ class FaceVerifier(Verifier[float | Threshold]):
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
                 f"{backend.name}: use one that calls the same vendor."
             )
-        if not record.kept:
+        if not backend.reconcilable(record):
             return Reconciliation(
                 outcome=Reconciled.CANNOT_KNOW,
                 call=record,

@@ -123,6 +123,7 @@ class AzureBackend(ApiKeyBackend):
             formats=frozenset(
                 {ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP}
             ),
+            min_bytes=1024,  # "1 KB"
             max_bytes=6_000_000,  # "6 MB"; ours, where that might be more
         ),
     )

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PIL import Image as Pillow
 
-from facematch_core import Image
+from facematch_core import Box, Image
 from facematch_core.backend import Backend, ImageLimits
 from facematch_core.testing import EngineSimulator, Situation, photograph
 
@@ -47,6 +47,11 @@ class LocalSimulator(EngineSimulator):
         Situation.LIVE: _NO_SUCH_CALL,
         Situation.SPOOF: _NO_SUCH_CALL,
         Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
+    }
+    # From brow to chin and from cheek to cheek, measured by eye.
+    faces: Mapping[str, Sequence[Box]] = {
+        "probe": (Box(left=135, top=150, right=290, bottom=330),),
+        "reference": (Box(left=73, top=185, right=207, bottom=308),),
     }
 
     def backend(self, **settings: Any) -> Backend:

@@ -166,7 +166,7 @@ def test_the_deadline_is_one(served):
     backend, server = served(REFUSED, SAME, login=lambda: clock.advance(4))
     backend.client.clock = clock
     with pytest.raises(VendorUnavailable) as caught:
-        backend.match(match_call(deadline_s=7.0))
+        backend.match(match_call(deadline_s=7.0, clock=clock))
     assert backend.told == [7.0, 3.0]
     assert caught.value.billing.charged is Charged.NO
     assert tokens_seen(server) == [TOKENS[0]]
@@ -177,20 +177,20 @@ def test_the_time_for_the_first_byte_is_that_of_the_login_too(served):
     clock = ManualClock()
     backend, server = served(REFUSED, SAME, login=lambda: clock.advance(4))
     backend.client.clock = clock
-    assert backend.match(match_call(deadline_s=60.0, send_within_s=5.0)).is_match
+    assert backend.match(match_call(deadline_s=60.0, send_within_s=5.0, clock=clock)).is_match
     assert backend.told == [5.0, 56.0]
     backend.told.clear()
     with pytest.raises(VendorUnavailable) as caught:
-        backend.match(match_call(deadline_s=60.0, send_within_s=3.0))
+        backend.match(match_call(deadline_s=60.0, send_within_s=3.0, clock=clock))
     assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
     assert tokens_seen(server) == list(TOKENS[:2])
 
 
-def test_no_deadline_is_none(served):
-    """Not 0, which would be over."""
+def test_without_a_deadline_a_call_has_the_backends_own_time(served):
+    """`call_timeout_s`, five minutes if nobody sets it."""
     backend, _ = served(SAME)
-    backend.match(match_call())
-    assert backend.told == [None]
+    backend.match(match_call(clock=ManualClock()))
+    assert backend.told == [300.0]
 
 
 def test_no_second_sending_to_who_is_no_mock(served):
