@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +19,7 @@ from .common import Exit, counted, say
 
 if TYPE_CHECKING:
     from facematch_core.testing import ConformanceReport, RuleLine
-    from facematch_core.testing.running import Progress
+    from facematch_core.testing.conformance import Progress
 
 #: Verdict of a report to its word, colour, meaning and exit code.
 VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
@@ -72,7 +73,8 @@ def command(
     if out is not None:
         _check_report(out)
     values = settings_from_text(backend_class(name), settings, "--set")
-    with _progress() as progress:
+    # What a backend prints is no part of the report.
+    with _progress() as progress, contextlib.redirect_stdout(sys.stderr):
         report = conformance(name, settings=values, progress=progress)
     if out is not None:
         common.write_json(out, report.to_dict())
@@ -110,17 +112,9 @@ def _progress() -> Iterator[Progress | None]:
         yield None
         return
     # Drawn after each case and by nobody else: the rules print, fork and count threads.
-    bar = Progress(
-        BarColumn(),
-        MofNCompleteColumn(),
-        "rules",
-        console=to,
-        transient=True,
-        auto_refresh=False,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
-    with bar:
+    quiet: Any = {"auto_refresh": False, "redirect_stdout": False, "redirect_stderr": False}
+    columns = BarColumn(), MofNCompleteColumn(), "rules"
+    with Progress(*columns, console=to, transient=True, **quiet) as bar:
         task = bar.add_task("", total=None)
 
         def advance(done: int, total: int) -> None:
@@ -136,17 +130,14 @@ def _progress() -> Iterator[Progress | None]:
 
 def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     """Print a report: the verdict first, then what did not pass, in words."""
-    by_status = {
-        word: [rule for rule in report.rules if rule.status.value == word] for word in WORDS
-    }
-    failed = _show_verdict(report, by_status)
-    offered = _of(report.simulator_distribution, report.simulator_version)
-    simulator = f"simulated by {report.simulator}{offered}"
-    made = [
-        f"{report.backend}{_of(report.distribution, report.version)}",
-        simulator if report.simulator else "without a simulator",
-        *([f"set: {', '.join(report.settings)}"] if report.settings else []),
-    ]
+    failed = _show_verdict(report)
+    simulator = "without a simulator"
+    if report.simulator:
+        offered = _of(report.simulator_distribution, report.simulator_version)
+        simulator = f"simulated by {report.simulator}{offered}"
+    made = [f"{report.backend}{_of(report.distribution, report.version)}", simulator]
+    if report.settings:
+        made.append(f"set: {', '.join(report.settings)}")
     say(f"  {', '.join(made)}")
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
@@ -154,15 +145,9 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
         names = [one.name for one in report.capabilities if one.proved is proved]
         if names:
             say(f"  {title}: {', '.join(names)}")
-    if failed:
-        say()
-        say(word="Failed", colour="red")
-        for rule in failed:
-            say(f"  {rule.number}  {rule.title}")
-            for reason in rule.reasons:
-                say(f"       {reason}")
-    _together("Not tested", "yellow", by_status["open"])
-    _together("Do not apply", "", by_status["does_not_apply"])
+    _show_failed(failed)
+    _show_reasons("Not tested", "yellow", report.of("open"))
+    _show_reasons("Do not apply", "", report.of("does_not_apply"))
     if not everything:
         return
     say()
@@ -174,66 +159,76 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     say()
     say(word="Everything declared")
     for one in report.capabilities:
-        proved_ = "proved" if one.proved else "not proved"
-        say(f"  {one.name}: {one.declared}; {proved_} by {', '.join(one.rules)}")
+        word = "proved" if one.proved else "not proved"
+        say(f"  {one.name}: {one.declared}; {word} by {', '.join(one.rules)}")
 
 
-def _show_verdict(
-    report: ConformanceReport, by_status: dict[str, list[RuleLine]]
-) -> list[RuleLine]:
+def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     """Print the verdict and the counts; the rules that the backend itself breaks."""
-    unknown, faults = _of_the_simulator(by_status["failed"])
-    failed = by_status["failed"] = [one for one in by_status["failed"] if one not in unknown]
+    failed = [rule for rule in report.of("failed") if rule.is_of_the_backend]
+    unknown = [rule for rule in report.of("failed") if not rule.is_of_the_backend]
     word, colour, says, _ = VERDICTS[report.verdict.value]
-    broken = f" {counted(len(failed), 'rule')}: {numbers(failed)}" if failed else ""
-    if unknown and not failed:
-        says = "could not be checked: its simulator failed"
-    say(f"  {report.backend} {says}{broken}.", word=word, colour=colour)
-    for fault in faults:
-        say(f"  Your simulator failed: {fault}.")
-    counts = [f"{len(rules)} {WORDS[status]}" for status, rules in by_status.items() if rules]
+    if failed:
+        says += f" {counted(len(failed), 'rule')}: {numbers(failed)}"
+    elif unknown:
+        says = "could not be checked"
+    say(f"  {report.backend} {says}.", word=word, colour=colour)
+    for reason in _by_reason(unknown):
+        say(f"  {reason[0].upper()}{reason[1:]}.")
+    counts = {WORDS[status.value]: number for status, number in report.counts.items()}
+    counts[WORDS["failed"]] = len(failed)
     if unknown:
         say(f"  {counted(len(unknown), 'rule')} could not be run: {numbers(unknown)}")
-        counts.append(f"{len(unknown)} could not be run")
-    say(f"  {counted(len(report.rules), 'rule')}: {', '.join(counts)}")
+        counts["could not be run"] = len(unknown)
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    say(f"  {counted(len(report.rules), 'rule')}: {told}")
     return failed
 
 
-def _of_the_simulator(failed: Iterable[RuleLine]) -> tuple[list[RuleLine], list[str]]:
-    """The rules that say nothing of the backend, and what its simulator failed with, once each."""
-    from facematch_core.testing.report import SIMULATOR_FAILED  # not above: few commands need it
+def _show_failed(rules: Sequence[RuleLine]) -> None:
+    """Rules that are broken; first what several of them have met, once."""
+    if rules:
+        say()
+        say(word="Failed", colour="red")
+    shared = {one: group for one, group in _by_reason(rules).items() if len(group) > 1}
+    for reason, group in shared.items():
+        say(f"  {counted(len(group), 'rule')}: {reason}")
+        say(f"       {numbers(group)}")
+    for rule in rules:
+        own = [reason for reason in rule.reasons if reason not in shared]
+        if own or not rule.reasons:
+            say(f"  {rule.number}  {rule.title}")
+        for reason in own:
+            say(f"       {reason}")
 
-    rules = [rule for rule in failed if all(SIMULATOR_FAILED in one for one in rule.reasons)]
-    faults = (one.partition(SIMULATOR_FAILED)[2] for rule in rules for one in rule.reasons)
-    return rules, list(dict.fromkeys(faults))
+
+def _show_reasons(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
+    if rules:
+        say()
+        say(word=title, colour=colour)
+    for reason, group in _by_reason(rules).items():
+        say(f"  {numbers(group)}: {reason}")
+
+
+def _by_reason(rules: Iterable[RuleLine]) -> dict[str, list[RuleLine]]:
+    """The rules that have each reason."""
+    found: dict[str, list[RuleLine]] = {}
+    for rule in rules:
+        for reason in rule.reasons or ("no reason was given",):
+            found.setdefault(reason, []).append(rule)
+    return found
 
 
 def numbers(rules: Iterable[RuleLine]) -> str:
     """``R01-R04, R07``."""
-    runs: list[list[RuleLine]] = []
-    for rule in rules:
-        if runs and int(rule.number[1:]) == int(runs[-1][-1].number[1:]) + 1:
-            runs[-1].append(rule)
+    runs: list[list[str]] = []
+    for number in (rule.number for rule in rules):
+        if runs and int(number[1:]) == int(runs[-1][-1][1:]) + 1:
+            runs[-1].append(number)
         else:
-            runs.append([rule])
-    ends = ((run[0].number, run[-1].number) for run in runs)
-    return ", ".join(first if first == last else f"{first}-{last}" for first, last in ends)
+            runs.append([number])
+    return ", ".join(run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
 
 
 def _of(distribution: str | None, version: str | None) -> str:
     return f" of {distribution} {version or ''}".rstrip() if distribution else ""
-
-
-def _together(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
-    """Rules with their reasons; those with the same reasons share them."""
-    if rules:
-        say()
-        say(word=title, colour=colour)
-    by_reason: dict[tuple[str, ...], list[RuleLine]] = {}
-    for rule in rules:
-        by_reason.setdefault(rule.reasons, []).append(rule)
-    for reasons, group in by_reason.items():
-        first, *rest = reasons or ("no reason was given",)
-        say(f"  {numbers(group)}: {first}")
-        for reason in rest:
-            say(f"    {reason}")

@@ -16,11 +16,8 @@ It needs pytest: ``pip install "facematch-core[testing]"``. Nothing else of face
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
-
 try:
-    import pytest
+    import pytest  # noqa: F401 - what is missing is named
 except ModuleNotFoundError as missing:
     if missing.name != "pytest":
         raise
@@ -30,10 +27,11 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from .clock import ManualClock
+from .conformance import conformance
+from .contract import BackendContract, Rule, rules
 from .leaks import find_leaks, picture_samples, told_by
 from .pictures import noise, photograph, pictures_beyond
 from .report import CapabilityLine, ConformanceReport, RuleLine, Status, Verdict
-from .running import conformance
 from .simulator import (
     EngineSimulator,
     HttpSimulator,
@@ -42,9 +40,6 @@ from .simulator import (
     Situation,
     VendorSimulator,
 )
-
-if TYPE_CHECKING:
-    from .contract import BackendContract, Rule, rules
 
 __all__ = [
     "BackendContract",
@@ -70,14 +65,3 @@ __all__ = [
     "rules",
     "told_by",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """The rules, imported when they are used: by then pytest runs and rewrites their assertions.
-
-    Without that a failing rule would only say AssertionError.
-    """
-    if name not in ("BackendContract", "Rule", "rules"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    pytest.register_assert_rewrite(f"{__name__}.contract")
-    return getattr(importlib.import_module(".contract", __name__), name)

@@ -2,53 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NoReturn
 
 import attrs
 import pytest
 
-from facematch_core import (
-    CallEvent,
-    Charged,
-    Decision,
-    EventKind,
-    FaceMatchError,
-    FaceVerifier,
-    Image,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Retention,
-    Threshold,
-    ThresholdRule,
-    ThresholdSource,
-)
-from facematch_core.backend import (
-    Backend,
-    Call,
-    Capabilities,
-    LivenessCall,
-    MatchCall,
-    OutOfTime,
-    Secret,
-    run_within,
-)
+import facematch_core as fm
+from facematch_core import Operation
+from facematch_core import backend as backends
+from facematch_core.backend import Backend, Call, MatchCall
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 
+from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
 from .simulator import FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
-Result = MatchResult | LivenessResult
+Result = fm.MatchResult | fm.LivenessResult
 
 #: The decision that lets somebody in, and the others, per operation.
-PASS = {Operation.MATCH: Decision.MATCH, Operation.LIVENESS: LivenessDecision.LIVE}
-FAIL = {Operation.MATCH: Decision.NO_MATCH, Operation.LIVENESS: LivenessDecision.NOT_LIVE}
-REVIEW = {Operation.MATCH: Decision.REVIEW, Operation.LIVENESS: LivenessDecision.REVIEW}
+PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
+FAIL = {Operation.MATCH: fm.Decision.NO_MATCH, Operation.LIVENESS: fm.LivenessDecision.NOT_LIVE}
+REVIEW = {Operation.MATCH: fm.Decision.REVIEW, Operation.LIVENESS: fm.LivenessDecision.REVIEW}
 INCONCLUSIVE = {
-    Operation.MATCH: Decision.INCONCLUSIVE,
-    Operation.LIVENESS: LivenessDecision.INCONCLUSIVE,
+    Operation.MATCH: fm.Decision.INCONCLUSIVE,
+    Operation.LIVENESS: fm.LivenessDecision.INCONCLUSIVE,
 }
 
 #: A score in the middle of the scale, with more digits than a careless vendor keeps.
@@ -73,46 +56,65 @@ def does_not_apply(reason: str) -> NoReturn:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What one call gave, and what the vendor saw of it.
-
-    Attributes:
-        result, error: One of the two; the other is None.
-        requests, charges: By how much the simulator's counters rose.
-        events: What the verifier reported to its hook.
-    """
+    """What one call gave, by how much the simulator's counters rose, what the verifier reported."""
 
     result: Result | None
-    error: FaceMatchError | None
+    error: fm.FaceMatchError | None
     requests: int
     charges: int
-    events: tuple[CallEvent, ...] = ()
+    events: tuple[fm.CallEvent, ...] = ()
 
     @property
     def told(self) -> str:
         """Whichever of the two it is, for messages."""
-        return repr(self.error if self.result is None else self.result)
+        if self.result is not None:
+            return f"the result {self.result.decision}"
+        return f"{type(self.error).__name__} ({self.error})"
 
     @property
     def answer(self) -> Result:
         """The result; the error is raised if there is none."""
-        found: Result = answer_of(self.result, self.error)
-        return found
+        if self.result is None:
+            raise self.error or LookupError("a call without result and error")
+        return self.result
 
 
-def answer_of(result: Any, error: FaceMatchError | None) -> Any:
-    """The result of a call; its error is raised if there is none."""
-    if result is None:
-        assert error is not None
-        raise error
-    return result
+def raised(error: BaseException, author: object) -> str:
+    """Type, text and place of an exception, for the author of this backend or simulator."""
+    told = ": ".join(filter(None, (type(error).__name__, str(error))))
+    return f"{told} ({_place(error, author)})"
+
+
+def _place(error: BaseException, author: object) -> str:
+    """File and line: the last one in a file of the author's, if it came by one."""
+    classes = type(author).__mro__
+    names = {cls.__module__ for cls in classes if not cls.__module__.startswith("facematch_core.")}
+    # What was run as a text, in a notebook say, has no module.
+    files = {getattr(sys.modules.get(name), "__file__", None) for name in names}
+    walked = traceback.walk_tb(error.__traceback__)
+    frames = [(frame.f_code.co_filename, line) for frame, line in walked]
+    own = [frame for frame in frames if frame[0] in files] or frames
+    return f"{Path(own[-1][0]).name}, line {own[-1][1]}" if own else "nowhere"
 
 
 class Bench:
-    """One simulator under test, with what was opened on it."""
+    """One simulator under test, with what was opened on it.
+
+    Attributes:
+        simulator: The vendor.
+        clock: Time of every call: it runs, but a wait is over at once, and noted.
+        waits: Seconds of each wait of the last call.
+        faults: What the plug-in's own code raised, by how the core's errors speak of it.
+    """
 
     def __init__(self, simulator: VendorSimulator) -> None:
         self.simulator = simulator
-        self._opened: list[Backend | FaceVerifier] = []
+        self.clock = RunningClock()
+        self.waits: tuple[float, ...] = ()
+        self._opened: list[Backend | fm.FaceVerifier] = []
+        self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
+        self.faults: dict[str, str] = {}
+        backends.plugin_faults.append(self._note_fault)
 
     @cached_property
     def backend(self) -> Backend:
@@ -120,24 +122,42 @@ class Bench:
         return self.open_backend()
 
     @property
-    def can(self) -> Capabilities:
-        """What it declares."""
+    def can(self) -> backends.Capabilities:
         return self.backend.capabilities
 
     def close(self) -> None:
-        """Close whatever was opened."""
+        with contextlib.suppress(ValueError):  # a rule may close it, too
+            backends.plugin_faults.remove(self._note_fault)
         for opened in reversed(self._opened):
             opened.close()
 
+    def _note_fault(self, error: BaseException) -> None:
+        author = vars(self).get("backend")
+        for place in (backends.where_raised(error.__traceback__), f"in {_place(error, author)}"):
+            self.faults.setdefault(f"{type(error).__name__} {place}", raised(error, author))
+
+    def reason(self, error: BaseException) -> str:
+        """Why a rule failed that this ended: its sentence, or what the plug-in's own code raised,
+        of which the core's errors say only where: one reason for however many rules meet it.
+        """
+        text = str(error)
+        if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
+            told = text.partition("\n")[0]
+        elif isinstance(error, fm.FaceMatchError):
+            told = f"{type(error).__name__}: {text}"
+        else:
+            return raised(error, vars(self).get("backend"))
+        faults = (fault for known_as, fault in self.faults.items() if known_as in told)
+        return next(faults, told)
+
     def open_backend(self) -> Backend:
-        """A further backend; closed at the end of the test."""
+        """A further one; closed at the end of the test, as the verifiers are."""
         backend = self.simulator.backend()
         self._opened.append(backend)
         return backend
 
-    def open_verifier(self, **options: Any) -> FaceVerifier:
-        """A verifier over a backend of its own; closed at the end of the test."""
-        verifier = FaceVerifier(self.simulator.backend(), **options)
+    def open_verifier(self, **options: Any) -> fm.FaceVerifier:
+        verifier = fm.FaceVerifier(self.simulator.backend(), **{"clock": self.clock, **options})
         self._opened.append(verifier)
         return verifier
 
@@ -145,11 +165,9 @@ class Bench:
 
     @property
     def operations(self) -> list[Operation]:
-        """The declared operations, always in the same order."""
         return [operation for operation in GOOD if operation in self.can.operations]
 
     def scale(self, operation: Operation) -> str | None:
-        """The declared scale of the operation's scores."""
         return self.can.score_scale if operation is Operation.MATCH else self.can.liveness_scale
 
     def secrets(self) -> list[tuple[str, str]]:
@@ -157,33 +175,26 @@ class Bench:
         backend = type(self.backend)
         # A frozen attrs class keeps its fields in slots, where vars() does not look.
         names = [field.name for field in attrs.fields(backend)] if attrs.has(backend) else []
-        found = {name: getattr(self.backend, name, None) for name in names} | vars(self.backend)
-        return [
-            (name, value.reveal()) for name, value in found.items() if isinstance(value, Secret)
-        ]
+        held = {name: getattr(self.backend, name, None) for name in names} | vars(self.backend)
+        return [(name, v.reveal()) for name, v in held.items() if isinstance(v, backends.Secret)]
 
-    def threshold(self, operation: Operation, value: float | None) -> Threshold | None:
+    def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """A threshold as the verifier hands it to the backend: the caller's, or the default."""
-        source = ThresholdSource.DEFAULT if value is None else ThresholdSource.CALLER
+        source = fm.ThresholdSource.DEFAULT if value is None else fm.ThresholdSource.CALLER
         value = self.can.default_for(operation) if value is None else value
-        return None if value is None else Threshold(value, self.can.threshold_rule, source)
+        return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
-    def paid_if_unreadable(self, operation: Operation, charges: int = 1) -> tuple[Charged, ...]:
-        """What an answer 200 that cannot be read may be said to have cost.
-
-        Args:
-            operation: Of the call.
-            charges: What the vendor counted: a request of a call may be free.
-        """
+    def paid_if_unreadable(self, operation: Operation, charges: int = 1) -> tuple[fm.Charged, ...]:
+        """What an answer 200 that cannot be read, of so many charges, may be said to have cost."""
         free = operation not in self.can.billed_operations or not charges
-        return (Charged.YES, Charged.NO) if free else (Charged.YES,)
+        return (fm.Charged.YES, fm.Charged.NO) if free else (fm.Charged.YES,)
 
     def wishes(self) -> Iterator[dict[str, Any]]:
         """What a caller may ask for besides, of what is declared, one thing at a time."""
         if self.can.rotate:
             yield {"rotate": True}
-        if Retention.KEEP in self.can.retention:
-            yield {"retention": Retention.KEEP}
+        if fm.Retention.KEEP in self.can.retention:
+            yield {"retention": fm.Retention.KEEP}
         if self.can.options is not None:
             simulator, declared = self.simulator, self.can.options
             for options in (simulator.options(declared), *simulator.other_options(declared)):
@@ -203,27 +214,24 @@ class Bench:
 
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips if there is none."""
-        meet = self._meet(situation)
+        only = OPERATION_OF.get(situation)
+        meet = [operation for operation in self.operations if only in (None, operation)]
         if not meet:
-            only = OPERATION_OF.get(situation)
             does_not_apply(f"{self.backend.name} declares no {only} call.")
         self.need(situation)
         return meet
-
-    def _meet(self, situation: Situation) -> list[Operation]:
-        only = OPERATION_OF.get(situation)
-        return [one for one in self.operations if only in (None, one)]
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
         """Those of `situations` that can be produced, with every operation that each fits."""
         for situation in situations:
             if situation in self.simulator.situations:
-                for operation in self._meet(situation):
-                    yield operation, situation
+                for operation in self.operations:
+                    if OPERATION_OF.get(situation, operation) is operation:
+                        yield operation, situation
 
     def edges(self) -> list[Operation]:
         """The operations whose threshold has an edge that can be known; skips if there is none."""
-        if self.can.threshold_rule is ThresholdRule.VENDOR:
+        if self.can.threshold_rule is fm.ThresholdRule.VENDOR:
             does_not_apply(f"{self.backend.name} leaves the threshold rule to its vendor.")
         scaled = [operation for operation in self.operations if self.scale(operation)]
         if not scaled:
@@ -231,11 +239,7 @@ class Bench:
         return scaled
 
     def scored(self, operation: Operation) -> tuple[Situation, float | None, float]:
-        """A situation whose score is known, to put thresholds beside it.
-
-        Returns:
-            The situation, what to set it with, and the score, 0-100.
-        """
+        """A situation to put thresholds beside, what it is set with, and its score, 0-100."""
         if Situation.SCORE in self.simulator.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
         situation = GOOD[operation]
@@ -248,7 +252,6 @@ class Bench:
         return situation, None, score.value
 
     def steps(self, operation: Operation) -> int:
-        """How many requests one call needs."""
         steps = self.simulator.steps
         return steps if isinstance(steps, int) else steps[operation]
 
@@ -270,16 +273,18 @@ class Bench:
         *,
         score: float | None = None,
         step: int | None = None,
-        verifier: FaceVerifier | None = None,
-        images: tuple[Image, Image] | None = None,
+        verifier: fm.FaceVerifier | None = None,
+        images: tuple[fm.Image, fm.Image] | None = None,
         **options: Any,
     ) -> Outcome:
         """Set the situation and make one call, as an application would."""
         self.prepare(situation, score, step)
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
-        events: list[CallEvent] = []
-        verifier = verifier or FaceVerifier(self.backend, on_event=events.append)
+        events: list[fm.CallEvent] = []
+        verifier = verifier or fm.FaceVerifier(
+            self.backend, on_event=events.append, clock=self.clock
+        )
         pictures = images or self.simulator.pictures_for(situation)
         outcome = self._counted(application_call(verifier, operation, pictures, options))
         return attrs.evolve(outcome, events=tuple(events))
@@ -308,20 +313,22 @@ class Bench:
         **fields: Any,
     ) -> Call:
         """A call as the verifier would hand it over, with the pictures of `situation`."""
-        limits = self.can.image_limits
-        probe, reference = (p.prepared(limits) for p in self.simulator.pictures_for(situation))
-        fields |= {"probe": probe, "threshold": self.threshold(operation, threshold)}
-        if operation is Operation.MATCH:
-            return MatchCall(reference=reference, **fields)
-        return LivenessCall(**fields)
+        probe, reference = self.simulator.pictures_for(situation)
+        fields = {
+            "clock": self.clock,
+            "probe": probe.prepared(self.can.limits_for("probe")),
+            "threshold": self.threshold(operation, threshold),
+            **fields,
+        }
+        if operation is Operation.LIVENESS:
+            return backends.LivenessCall(**fields)
+        return MatchCall(reference=reference.prepared(self.can.limits_for("reference")), **fields)
 
     def made(self, call: Call) -> Outcome:
         """The outcome of a call in the situation that is set."""
-        backend = self.backend
-        if isinstance(call, MatchCall):
-            return self._counted(lambda: backend.match(call))
-        assert isinstance(call, LivenessCall)
-        return self._counted(lambda: backend.check_liveness(call))
+        backend: Any = self.backend
+        ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
+        return self._counted(lambda: ask(call))
 
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
@@ -330,63 +337,71 @@ class Bench:
         aim = {} if step is None else {"step": step}
         self.simulator.set_situation(situation, score=score, **aim)
 
+    # What an `HttpBackend` sends.
+
+    @contextlib.contextmanager
+    def overheard(self) -> Iterator[list[tuple[HttpReply, int]]]:
+        """Replies to the client of an `HttpBackend` meanwhile, each with what was charged then."""
+        heard: list[tuple[HttpReply, int]] = []
+        with self._listening(lambda _, reply: heard.append((reply, self.simulator.charges))):
+            yield heard
+
+    def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
+        """The requests of one good call of an `HttpBackend`; none of any other."""
+        if operation not in self._requests:
+            heard: list[HttpRequest] = []
+            with self._listening(lambda request, _: heard.append(request)):
+                self.ask_directly(operation, GOOD[operation])
+            self._requests[operation] = tuple(heard)
+        return self._requests[operation]
+
+    @contextlib.contextmanager
+    def _listening(self, hear: Callable[[HttpRequest, HttpReply], None]) -> Iterator[None]:
+        if not isinstance(self.backend, HttpBackend):
+            yield
+            return
+        client: Any = self.backend.client
+        send = client.send
+
+        def sent(request: HttpRequest, **how: Any) -> HttpReply:
+            reply: HttpReply = send(request, **how)
+            # Signing in has no id of a call.
+            if how.get("call_id") is not None:
+                hear(request, reply)
+            return reply
+
+        client.send = sent
+        try:
+            yield
+        finally:
+            del client.send
+
     def _counted(self, ask: Callable[[], Result]) -> Outcome:
-        before = self.simulator.requests_seen, self.simulator.charges
+        simulator, waited = self.simulator, len(self.clock.slept)
+        requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
         try:
-            result = run_within(ENDS_S, lambda _: ask(), lambda: None)
-        except OutOfTime:
+            result = backends.run_within(ENDS_S, lambda _: ask(), lambda: None)
+        except backends.OutOfTime:
             raise AssertionError(
                 f"a call without a deadline did not end in {ENDS_S:.0f} s: does it try again, "
                 "or ask until another answer comes?"
             ) from None
-        except FaceMatchError as raised:
-            error = raised
-        return Outcome(
-            result=result,
-            error=error,
-            requests=self.simulator.requests_seen - before[0],
-            charges=self.simulator.charges - before[1],
-        )
+        except fm.FaceMatchError as ended:
+            error = ended
+        finally:
+            self.waits = tuple(self.clock.slept[waited:])
+        requests, charges = simulator.requests_seen - requests, simulator.charges - charges
+        return Outcome(result=result, error=error, requests=requests, charges=charges)
 
 
 def application_call(
-    verifier: FaceVerifier,
+    verifier: fm.FaceVerifier,
     operation: Operation,
-    pictures: tuple[Image, Image],
+    pictures: tuple[fm.Image, fm.Image],
     options: dict[str, Any],
 ) -> Callable[[], Result]:
     """One call as an application makes it, not yet made."""
     if operation is Operation.MATCH:
         return lambda: verifier.verify(*pictures, **options)
     return lambda: verifier.check_liveness(pictures[0], **options)
-
-
-class Script:
-    """The event hook of a verifier: sets the next situation as each call begins.
-
-    For calls made one after another: between two of them nothing is under way.
-    """
-
-    def __init__(self, bench: Bench) -> None:
-        self._bench = bench
-        self._left: Iterator[Situation] = iter(())
-        self._problem: Exception | None = None
-
-    def play(self, situations: Iterable[Situation]) -> None:
-        """Begin anew with `situations`, one per call; SCORE is the middle of the scale."""
-        self._left = iter(situations)
-
-    def __call__(self, event: CallEvent) -> None:
-        if event.kind is not EventKind.STARTED:
-            return
-        try:
-            situation = next(self._left)
-            self._bench.prepare(situation, MIDDLE if situation is Situation.SCORE else None)
-        except Exception as error:  # noqa: BLE001 - a verifier logs it and goes on: kept for `check`
-            self._problem = error
-
-    def check(self) -> None:
-        """Raise what kept the situation from being set."""
-        if self._problem is not None:
-            raise self._problem

@@ -16,14 +16,6 @@ from urllib.parse import quote, quote_plus
 
 from facematch_core import Image
 
-#: Fewer bytes than this occur by chance, in base64 above all.
-SHORTEST = 6
-
-#: Bytes per sample of a picture, and how many samples are taken from it.
-_SAMPLE, _SAMPLES = 12, 5
-
-#: How often a text is taken out of quotation marks: `repr` of a `repr` of JSON is three times.
-_QUOTED = 3
 #: What Python and JSON write for one character, and a URL for one byte.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
 _PERCENT = re.compile(rb"%[0-9a-fA-F]{2}")
@@ -47,8 +39,8 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
         ValueError: the secret is too short to be distinguished from chance.
     """
     raw = secret.encode() if isinstance(secret, str) else secret
-    if len(raw) < SHORTEST:
-        raise ValueError(f"A secret of {len(raw)} bytes is too short: take {SHORTEST} or more.")
+    if len(raw) < 6:  # fewer occur by chance, in base64 above all
+        raise ValueError(f"A secret of {len(raw)} bytes is too short: take 6 or more.")
     return found_in(raw, [layer for text in texts for layer in layers(text)])
 
 
@@ -61,20 +53,15 @@ def found_in(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
 
 
 def layers(text: bytes | str) -> Iterator[bytes]:
-    """A text as bytes, and what was written inside of quotation marks in it, up to three deep.
-
-    What is escaped for a URL is sought in large letters, too: small ones may be mixed with them.
-    """
-    if isinstance(text, bytes):
-        layer = text
-    else:
-        try:
-            # Surrogates stand for bytes that were no text, as in file names and arguments.
-            layer = text.encode(errors="surrogateescape")
-        except UnicodeEncodeError:
-            layer = text.encode(errors="surrogatepass")
-    for _ in range(_QUOTED + 1):
+    """A text as bytes, and what was written inside of quotation marks in it, up to three deep."""
+    try:
+        # Surrogates stand for bytes that were no text, as in file names and arguments.
+        layer = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        layer = str(text).encode(errors="surrogatepass")
+    for _ in range(4):  # `repr` of a `repr` of JSON is quoted three times
         yield layer
+        # What is escaped for a URL may mix small and large letters.
         large = _PERCENT.sub(lambda escaped: escaped[0].upper(), layer)
         if large != layer:
             yield large
@@ -98,31 +85,21 @@ def _forms(raw: bytes) -> dict[str, set[bytes]]:
     # The quotation mark is escaped or not, as the rest of the longer text has it.
     bare = {text.replace("\\'", "'") for text in shown}
     shown |= bare | {text.replace("'", "\\'") for text in bare}
-    forms = {
-        "as it is": {raw, *(text.encode() for text in texts)},
-        "repr": {encoded for text in shown for encoded in _encoded(text)},
-        "JSON": {
-            json.dumps(text, ensure_ascii=plain)[1:-1].encode()
-            for text in texts
-            for plain in (True, False)
-        },
-        "hexadecimal": {
-            text.encode() for form in (raw.hex(), raw.hex(" ")) for text in (form, form.upper())
-        },
-        "base64": set(_base64(raw)),
-        "URL": {escaped.encode() for escaped in (quote(raw, safe=""), quote(raw), quote_plus(raw))},
-    }
+    plain = {raw, *(text.encode() for text in texts)}
+    # In a file of either encoding.
+    quoted = {text.encode(*how) for text in shown for how in ((), ("latin-1", "backslashreplace"))}
+    jsons = {json.dumps(text, ensure_ascii=how)[1:-1] for text in texts for how in (True, False)}
+    digits = {raw.hex(), raw.hex(" "), raw.hex().upper(), raw.hex(" ").upper()}
+    escaped = {quote(raw, safe=""), quote(raw), quote_plus(raw)}
     # Text without anything to escape looks the same in several forms; it is named once.
-    for name in ("repr", "JSON", "URL"):
-        forms[name] -= forms["as it is"]
-    return forms
-
-
-def _encoded(text: str) -> Iterator[bytes]:
-    """In UTF-8, and in Latin-1 if it can be."""
-    yield text.encode()
-    with suppress(UnicodeEncodeError):
-        yield text.encode("latin-1")
+    return {
+        "as it is": plain,
+        "repr": quoted - plain,
+        "JSON": {text.encode() for text in jsons} - plain,
+        "hexadecimal": {text.encode() for text in digits},
+        "base64": set(_base64(raw)),
+        "URL": {text.encode() for text in escaped} - plain,
+    }
 
 
 def _base64(raw: bytes) -> Iterator[bytes]:
@@ -140,10 +117,10 @@ def picture_samples(image: Image) -> tuple[bytes, ...]:
     The head of a file is left out: it is the same in many pictures and identifies nothing.
     """
     data = image.data
-    step = max(1, len(data) // (_SAMPLES + 1))
-    pieces = (data[at : at + _SAMPLE] for at in range(step, len(data) - _SAMPLE, step))
+    step = max(1, len(data) // 6)
+    pieces = (data[at : at + 12] for at in range(step, len(data) - 12, step))
     # A run of one byte is padding or a plain area, and would be found anywhere.
-    return tuple(piece for piece in pieces if len(set(piece)) > _SAMPLE // 2)
+    return tuple(piece for piece in pieces if len(set(piece)) > 6)
 
 
 # --- What a program shows -------------------------------------------------------------------------
@@ -169,9 +146,8 @@ def chain(error: BaseException) -> tuple[BaseException, ...]:
         if one is None or id(one) in found:
             continue
         found[id(one)] = one
-        waiting += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [one.__cause__, one.__context__, *members]
     return tuple(found.values())
 
 
@@ -208,8 +184,7 @@ class _Whole(logging.Formatter):
 def captured_log() -> Iterator[io.StringIO]:
     """Everything that any logger writes meanwhile, from DEBUG up, as one text.
 
-    Also what a logger keeps from the root (``propagate=False``): an application may give that
-    logger a handler of its own.
+    Also what it keeps from the root (``propagate=False``): it may be given a handler of its own.
     """
     text = io.StringIO()
     handler = logging.StreamHandler(text)
@@ -220,20 +195,6 @@ def captured_log() -> Iterator[io.StringIO]:
         handler.handle(record)
         hand_on(logger, record)
 
-    root = logging.getLogger()
-    loggers = [*(logging.getLogger(name) for name in list(root.manager.loggerDict)), root]
-    levels = [logger.level for logger in loggers]
-
-    def set_levels(wanted: Iterable[int]) -> None:
-        for logger, level in zip(loggers, wanted, strict=True):
-            # setLevel looks at every logger there is; the root's, the last one, is enough.
-            logger.level = level
-        root.setLevel(root.level)
-
-    # Every record that a logger's own filters let through comes by here, whatever handlers it has.
-    with mock.patch.object(logging.Logger, "callHandlers", heard):
-        try:
-            set_levels([logging.DEBUG] * len(loggers))
-            yield text
-        finally:
-            set_levels(levels)
+    # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has.
+    with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=heard):
+        yield text

@@ -1,38 +1,32 @@
-"""Pictures for tests: of nobody, beyond a limit, as phones write them; and what became of one."""
+"""Pictures for tests: of nobody, beyond a limit, as a phone holds them; and what became of one."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
 import io
 import math
 import random
-from collections.abc import Iterator
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from facematch_core import Image, ImageFormat
 from facematch_core.backend import ImageLimits
 
-from .leaks import find_leaks
-
 if TYPE_CHECKING:
     import PIL.Image
 
 #: Kinds of file that Pillow writes without an extra.
-WRITABLE = (
-    *(ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP),
-    *(ImageFormat.TIFF, ImageFormat.GIF, ImageFormat.BMP),
-)
+WRITABLE = tuple(map(ImageFormat, ("jpeg", "png", "webp", "tiff", "gif", "bmp")))
 
-#: Beyond these the core itself refuses a picture, whatever the vendor takes.
-_MOST_BYTES, _MOST_PIXELS = 32 * 1024 * 1024, 64_000_000
+#: Beyond the first two the core itself refuses a picture, whatever the vendor takes; of the third
+#: not every kind of file can be.
+_MOST_BYTES, _MOST_PIXELS, _LONGEST = 32 * 1024 * 1024, 64_000_000, 16_000
 
 #: Public domain and CC0; `photographs/README.md` beside them says where each is from.
 PHOTOGRAPHS = ("eileen-collins", "grace-hopper", "grace-hopper-card", "no-face-cat")
 
 
-@functools.cache
+@functools.lru_cache(64)
 def noise(
     seed: int = 0, size: tuple[int, int] = (320, 320), kind: ImageFormat = ImageFormat.JPEG
 ) -> Image:
@@ -92,9 +86,9 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
         limits: What the vendor takes.
 
     Returns:
-        For each limit one picture a little beyond it (``bytes``, ``pixels``, ``side``), and one of
-        each kind that is not taken (``format bmp``, for example); none for a limit that is not set,
-        or that the core's own comes before.
+        For each limit one picture a little beyond it (``bytes``, ``few bytes``, ``pixels``,
+        ``side``, ``long side``), and one of each kind that is not taken (``format bmp``, for
+        example); none for a limit that is not set, or that the core's own comes before.
     """
     side = max(64, limits.min_side_px)
     beyond = {
@@ -105,15 +99,19 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
     allowed = next((kind for kind in WRITABLE if kind in limits.formats), None)
     if allowed is None:
         return beyond
+    # Uncompressed it is as large as it is meant to be.
+    plain = ImageFormat.PNG if ImageFormat.PNG in limits.formats else allowed
     if limits.max_bytes is not None and limits.max_bytes < _MOST_BYTES // 2:
-        # Uncompressed it is as large as it is meant to be.
-        plain = ImageFormat.PNG if ImageFormat.PNG in limits.formats else allowed
         beyond["bytes"] = _heavier(limits.max_bytes, side, plain)
+    if light := _lighter(limits.min_bytes, limits.min_side_px, plain):
+        beyond["few bytes"] = light
     if limits.max_pixels is not None and limits.max_pixels < _MOST_PIXELS // 2:
         longer = max(side, math.isqrt(limits.max_pixels) + 1)
         beyond["pixels"] = drawn((longer, longer), allowed)
     if limits.min_side_px > 1:
         beyond["side"] = drawn((limits.min_side_px - 1, limits.min_side_px + 1), allowed)
+    if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
+        beyond["long side"] = drawn((limits.max_side_px + 1, limits.min_side_px), allowed)
     return beyond
 
 
@@ -126,116 +124,37 @@ def _heavier(size_bytes: int, side: int, kind: ImageFormat) -> Image:
     return picture
 
 
-# --- As phones and cameras write them -------------------------------------------------------------
-
-#: What is planted in a picture's file, by what it stands for. Nobody's.
-PLANTED = {
-    "the position": "N52-31-12-E13-24-18-kit",
-    "the camera's serial number": "serial-0815-4711-kit",
-    "the owner's name": "Olivia Owner-Kit",
-    "the XMP packet": "xmp-of-the-kit-4f7e1c",
-    "a comment": "taken at home, says the kit",
-}
-
-#: A picture this small still shows which way up it is, whatever a vendor's format did to its grain.
-_SIDE = 64
-
-#: What a file holds beside its pixels that decides how they look. Orientation is among the EXIF.
-_COLOURS = ("icc_profile", "exif", "transparency", "compression")
+def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
+    """The largest square of noise whose file is smaller than that; None if there is none."""
+    sides = range(max(least_px, math.isqrt(size_bytes // 3) + 1), least_px - 1, -1)
+    pictures = (noise(0, (side, side), kind) for side in sides)
+    return next((picture for picture in pictures if picture.size_bytes < size_bytes), None)
 
 
-def digest(data: bytes) -> str:
-    """SHA-256: pictures are compared by it, so that no assertion prints one."""
-    return hashlib.sha256(data).hexdigest()
+# --- As a phone writes them, and what became of one -----------------------------------------------
 
 
 @functools.lru_cache(64)
 def turned(image: Image, orientation: int) -> Image:
-    """The same picture as a phone stores it: turned, with the EXIF orientation that says so.
-
-    Args:
-        image: Any picture.
-        orientation: 2-8, as EXIF counts: 6 and 8 of a camera that was held upright, one way or the
-            other; 2, 4, 5 and 7 of one that shows its owner as a mirror does.
-    """
+    """The same picture as a phone stores it: turned, with the EXIF orientation that says so."""
     from PIL import ExifTags
     from PIL import Image as Pillow
 
-    back = {
-        2: Pillow.Transpose.FLIP_LEFT_RIGHT,
-        3: Pillow.Transpose.ROTATE_180,
-        4: Pillow.Transpose.FLIP_TOP_BOTTOM,
-        5: Pillow.Transpose.TRANSPOSE,
-        6: Pillow.Transpose.ROTATE_90,
-        7: Pillow.Transpose.TRANSVERSE,
-        8: Pillow.Transpose.ROTATE_270,
-    }[orientation]
+    # The turn that is stored with each orientation, from 2 on.
+    turns = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
+    back = Pillow.Transpose[turns.split()[orientation - 2]]
     exif = Pillow.Exif()
     exif[ExifTags.Base.Orientation] = orientation
     return _written(image.to_pil().transpose(back), ImageFormat.JPEG, exif=exif, quality=95)
 
 
-def jpeg_with_secrets(image: Image) -> Image:
-    """The same picture as JPEG, with everything of `PLANTED` in its EXIF, XMP and comment."""
-    comment, xmp = (PLANTED[what].encode() for what in ("a comment", "the XMP packet"))
-    how: dict[str, Any] = {"exif": _exif(), "comment": comment, "xmp": xmp, "quality": 95}
-    return _written(image.to_pil(), ImageFormat.JPEG, **how)
-
-
-def png_with_secrets(image: Image) -> Image:
-    """The same picture as PNG, with everything of `PLANTED` in its EXIF and texts."""
+def noted(image: Image) -> Image:
+    """The same picture as PNG, with a text in its file: what is sent of it is another file."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
-    texts.add_text("Comment", PLANTED["a comment"])
-    texts.add_text("Author", PLANTED["the owner's name"], zip=True)
-    texts.add_itxt("XML:com.adobe.xmp", PLANTED["the XMP packet"])
-    return _written(image.to_pil(), ImageFormat.PNG, exif=_exif(), pnginfo=texts)
-
-
-def _exif() -> PIL.Image.Exif:
-    from PIL import ExifTags
-    from PIL import Image as Pillow
-
-    exif = Pillow.Exif()
-    exif[ExifTags.Base.Artist] = PLANTED["the owner's name"]
-    camera = exif.get_ifd(ExifTags.IFD.Exif)
-    camera[ExifTags.Base.BodySerialNumber] = PLANTED["the camera's serial number"]
-    camera[ExifTags.Base.CameraOwnerName] = PLANTED["the owner's name"]
-    position = exif.get_ifd(ExifTags.IFD.GPSInfo)
-    position[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 12.0)
-    position[ExifTags.GPS.GPSMapDatum] = PLANTED["the position"]
-    return exif
-
-
-# --- What became of one ---------------------------------------------------------------------------
-
-
-def secrets_in(data: bytes) -> Iterator[str]:
-    """What of `PLANTED` can still be found in a picture's file: as it stands, or once it is read.
-
-    A position counts also where only its numbers are left; and so does whatever else the file holds
-    that nobody needs to see it, whoever wrote that.
-    """
-    from PIL import ExifTags
-    from PIL import Image as Pillow
-
-    with Pillow.open(io.BytesIO(data)) as opened:
-        # A compressed text is none until it is read; in PNG it may follow the pixels.
-        opened.load()
-        exif = opened.getexif()
-        info = dict(opened.info)
-        # In a TIFF everything is a tag, the pixels among it.
-        tags = set() if opened.format == "TIFF" else set(exif)
-    read: list[bytes | str] = [data, *map(repr, (info, exif.get_ifd(ExifTags.IFD.Exif), exif))]
-    for what, planted in PLANTED.items():
-        if find_leaks(planted, *read):
-            yield what
-    if ExifTags.IFD.GPSInfo in exif:
-        yield "the position's numbers"
-    texts = [value for key, value in info.items() if key not in _COLOURS]
-    if tags - {ExifTags.Base.Orientation} or any(isinstance(t, (str, bytes, dict)) for t in texts):
-        yield "a note of its sender"
+    texts.add_text("Comment", "Taken at home, says the kit.")
+    return _written(image.to_pil(), ImageFormat.PNG, pnginfo=texts, compress_level=1)
 
 
 def is_upright(data: bytes, meant: Image) -> bool:
@@ -247,8 +166,9 @@ def is_upright(data: bytes, meant: Image) -> bool:
     from PIL import Image as Pillow
     from PIL import ImageChops, ImageStat
 
+    # So small it still shows which way up it is, whatever a vendor's format did to its grain.
     wanted, seen = (
-        picture.to_pil().convert("L").resize((_SIDE, _SIDE), Pillow.Resampling.BOX)
+        picture.to_pil().convert("L").resize((64, 64), Pillow.Resampling.BOX)
         for picture in (meant, Image.from_bytes(data))
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Self
 
 import attrs
@@ -18,12 +18,12 @@ from facematch_core.models import read_as, written
 SCHEMA = 0
 KIND = "conformance_report"
 
-
 #: How the reason of a rule that did not run begins.
 NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
 
-#: How a reason begins that is about the simulator, not the backend.
-SIMULATOR_FAILED = "the simulator failed: "
+#: How a reason begins that says nothing of the backend: its simulator failed, or answers so late
+#: that no rule was run.
+SIMULATOR_FAILED, NO_RULE_RUN = "the simulator failed: ", "no rule was run: "
 
 
 class Status(enum.StrEnum):
@@ -50,16 +50,9 @@ class Verdict(enum.StrEnum):
     FAILS = "fails"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Case:
-    """What came out of one case of a rule.
-
-    Attributes:
-        rule: The rule's number.
-        name: Its own among the cases of its rule; empty if it is the only one.
-        status: What came out.
-        reason: Why, in one line; empty if it passed.
-    """
+    """What came out of one case of a rule, and why; it has a name if it has others beside it."""
 
     rule: str
     name: str
@@ -88,9 +81,12 @@ class RuleLine:
     passed: int = 0
 
     @classmethod
-    def of(cls, number: str, title: str, cases: Iterable[Case], missing: str) -> Self:
-        """The line of one rule; `missing` is the reason if it has no cases."""
-        cases = tuple(cases)
+    def of(
+        cls, number: str, title: str, cases: Sequence[Case], missing: str, shared: Container[str]
+    ) -> Self:
+        """The line of one rule: `missing` is the reason if it has no cases; one of the `shared` is
+        given without the cases that met it.
+        """
         statuses = {case.status for case in cases} or {Status.OPEN}
         weight = (Status.FAILED, Status.OPEN, Status.PASSED, Status.DOES_NOT_APPLY)
         status = next(one for one in weight if one in statuses)
@@ -99,7 +95,9 @@ class RuleLine:
             if case.status is status and case.reason:
                 where.setdefault(case.reason, []).append(case.name)
         reasons = [
-            f"{', '.join(filter(None, names))}: {reason}" if any(names) else reason
+            reason
+            if reason in shared or len(names) == len(cases)
+            else f"{', '.join(names)}: {reason}"
             for reason, names in where.items()
         ]
         return cls(
@@ -110,6 +108,12 @@ class RuleLine:
             cases=len(cases),
             passed=sum(case.status is Status.PASSED for case in cases),
         )
+
+    @property
+    def is_of_the_backend(self) -> bool:
+        """Whether the reasons speak of the backend: not where its simulator failed."""
+        others = (SIMULATOR_FAILED, NO_RULE_RUN)
+        return not self.reasons or any(not one.startswith(others) for one in self.reasons)
 
 
 @attrs.frozen(kw_only=True)
@@ -217,48 +221,40 @@ class ConformanceReport:
 
 
 def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
-    """Everything that `backend` declares, and whether the rules proved it.
+    """Everything that `backend` declares, and whether the rules, by their numbers, proved it.
 
-    Args:
-        backend: The backend.
-        statuses: What came out, by number of the rule.
+    What only the vendor could prove is not there (its limits of requests), nor what says only how
+    to read or mask an answer.
     """
     can = backend.capabilities
-    rule = None if can.threshold_rule is ThresholdRule.VENDOR else can.threshold_rule
-    defaults = (can.default_threshold, can.default_liveness_threshold)
-    # What is declared, and the rules that prove it. What only the vendor could prove is not here
-    # (its limits of requests), nor what says only how to read or mask an answer.
-    declared: dict[str, tuple[str | bool | None, tuple[str, ...]]] = {
-        "match": (Operation.MATCH in can.operations, ("R01", "R06")),
-        "liveness": (Operation.LIVENESS in can.operations, ("R01", "R06")),
-        "both in one call": (
-            {Operation.MATCH, Operation.LIVENESS} <= can.operations,
-            ("R33",),
-        ),
-        "rotate": (can.rotate, ("R26", "R42")),
-        "keep": (Retention.KEEP in can.retention, ("R26", "R44")),
-        "caller_ref": (can.sends_caller_ref, ("R26",)),
-        "metadata": (can.sends_metadata, ("R26",)),
-        "own options": (getattr(can.options, "__name__", None), ("R26",)),
-        "threshold rule": (rule and rule.value.replace("_", " "), ("R07", "R08", "R09")),
-        "default threshold": (
-            " and ".join(f"{value:g}" for value in defaults if value is not None),
-            ("R45",),
-        ),
-        "scale of scores": (can.score_scale, ("R02", "R03")),
-        "scale of liveness": (can.liveness_scale, ("R02", "R03")),
-        "limits of pictures": (can.image_limits != ImageLimits(), ("R24",)),
-        "what is charged": (
-            ", ".join(one.value for one in Operation if one in can.billed_operations),
-            ("R16", "R17", "R18", "R20"),
-        ),
-        "look into records": (type(backend).reconcile is not Backend.reconcile, ("R32",)),
-    }
     lines = []
-    for name, (what, rules) in declared.items():
+
+    def line(name: str, declared: str | bool | None, *rules: str) -> None:
         met = {statuses.get(number, Status.OPEN) for number in rules}
         holds = Status.PASSED in met and not met & {Status.FAILED, Status.OPEN}
-        if what:
-            said = "yes" if what is True else what
+        if declared:
+            said = "yes" if declared is True else declared
             lines.append(CapabilityLine(name=name, declared=said, proved=holds, rules=rules))
+
+    for operation in Operation:
+        line(operation.value, operation in can.operations, "R01", "R06")
+    line("rotate", can.rotate, "R25", "R42")
+    line("keep", Retention.KEEP in can.retention, "R25", "R44")
+    line("caller_ref", can.sends_caller_ref, "R25")
+    line("metadata", can.sends_metadata, "R25")
+    line("own options", getattr(can.options, "__name__", None), "R25")
+    rule = can.threshold_rule
+    decides = rule is not ThresholdRule.VENDOR
+    line("threshold rule", decides and rule.value.replace("_", " "), "R07", "R08")
+    defaults = (can.default_threshold, can.default_liveness_threshold)
+    told = " and ".join(f"{one:g}" for one in defaults if one is not None)
+    line("default threshold", told, "R07")
+    line("scale of scores", can.score_scale, "R02", "R03")
+    line("scale of liveness", can.liveness_scale, "R02", "R03")
+    limited = {can.image_limits, can.reference_limits} - {ImageLimits(), None}
+    line("limits of pictures", bool(limited), "R24")
+    line("faces", can.reports_faces, "R48")
+    billed = ", ".join(one.value for one in Operation if one in can.billed_operations)
+    line("what is charged", billed, "R16", "R17", "R18", "R20")
+    line("look into records", type(backend).reconcile is not Backend.reconcile, "R32")
     return tuple(lines)

@@ -9,12 +9,11 @@ by the pictures. Anything else derives from `VendorSimulator` itself.
 from __future__ import annotations
 
 import abc
+import contextlib
 import enum
-import http
 import json
 import os
 import re
-import selectors
 import socket
 import sys
 import threading
@@ -27,7 +26,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from facematch_core import Image, Operation
+from facematch_core import Box, Image, Operation
 from facematch_core.backend import Backend, Call, Capabilities, ImageLimits
 
 from .pictures import noise, pictures_beyond
@@ -47,8 +46,7 @@ class Situation(enum.StrEnum):
     #: Both pictures show one person: a match at the default threshold, with a score well above it.
     #: Where the vendor checks liveness as well, the probe passes a check, too.
     SAME_PERSON = "same_person"
-    #: The pictures show two people: no match at the default threshold. What a check of the probe
-    #: says is left open.
+    #: Two people: no match at the default threshold. What a check of the probe says is left open.
     DIFFERENT_PEOPLE = "different_people"
     #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
     LIVE = "live"
@@ -73,21 +71,16 @@ class Situation(enum.StrEnum):
     #: A high score, and the verdict `VendorSimulator.unknown_status`, which no document names.
     UNKNOWN_STATUS = "unknown_status"
     #: As SAME_PERSON or LIVE, with the warning `VendorSimulator.unknown_warning`, which no document
-    #: names, of the vendor's gravest weight or of a weight that no document names either; best
-    #: twice, once of each.
+    #: names, of the vendor's gravest weight or of one that no document names either; best twice.
     UNKNOWN_WARNING = "unknown_warning"
     #: As SAME_PERSON or LIVE, with the guesses `VendorSimulator.demographics` in the answer.
     DEMOGRAPHICS = "demographics"
 
-    # Refusals
+    # Refusals: a wrong key, an empty account, too many calls, a field or file that is refused
 
-    #: The key is wrong.
     BAD_KEY = "bad_key"
-    #: The account is empty.
     NO_CREDIT = "no_credit"
-    #: Too many calls.
     THROTTLED = "throttled"
-    #: The vendor refuses the request itself (a field, a file).
     REJECTED = "rejected"
 
     # Faults
@@ -114,42 +107,30 @@ class Situation(enum.StrEnum):
     #: The answer begins, and goes on as fast as it is read.
     ENDLESS = "endless"
 
+    #: The vendor accepts the call, charges it, and never comes to an end with it. Only where a
+    #: good call waits, as at a vendor that answers later.
+    NEVER_DONE = "never_done"
+
 
 #: What a pass looks like, per operation, and its opposite.
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
 
 #: Situations that only one operation can meet.
-OPERATION_OF = {
-    situation: operation for table in (GOOD, BAD) for operation, situation in table.items()
-}
+OPERATION_OF = {met: operation for table in (GOOD, BAD) for operation, met in table.items()}
 
 #: Situations that end in a result, whatever its decision.
 ANSWERS = (
-    Situation.SAME_PERSON,
-    Situation.DIFFERENT_PEOPLE,
-    Situation.LIVE,
-    Situation.SPOOF,
-    Situation.NO_FACE,
-    Situation.TWO_FACES,
-    Situation.NULL_SCORE,
-    Situation.UNKNOWN_STATUS,
-    Situation.UNKNOWN_WARNING,
+    *(*GOOD.values(), *BAD.values(), Situation.NO_FACE, Situation.TWO_FACES),
+    *(Situation.NULL_SCORE, Situation.UNKNOWN_STATUS, Situation.UNKNOWN_WARNING),
     Situation.DEMOGRAPHICS,
 )
 
 #: Situations that end in an error.
 FAILURES = (
-    Situation.BAD_KEY,
-    Situation.NO_CREDIT,
-    Situation.THROTTLED,
-    Situation.REJECTED,
-    Situation.UNREACHABLE,
-    Situation.LOST_ANSWER,
-    Situation.BROKEN_ANSWER,
-    Situation.GATEWAY_ERROR,
-    Situation.OUTAGE,
-    Situation.UNREADABLE_200,
+    *(Situation.BAD_KEY, Situation.NO_CREDIT, Situation.THROTTLED, Situation.REJECTED),
+    *(Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER),
+    *(Situation.GATEWAY_ERROR, Situation.OUTAGE, Situation.UNREADABLE_200),
 )
 
 #: Situations that only a deadline ends.
@@ -186,11 +167,15 @@ class VendorSimulator(abc.ABC):
         secrets: Texts that may never be seen outside the request: keys, tokens; 6 bytes or more.
         limits: What pictures the vendor itself takes, as its documents say; None to take the
             backend's own word for it.
+        reference_limits: The same of a reference, where that differs; None for the backend's word.
         unknown_status: The verdict of UNKNOWN_STATUS, as the vendor writes it.
         unknown_warning: Tag and text of the warning of UNKNOWN_WARNING; None for the text of a
             vendor that has codes alone.
         demographics: The guesses of DEMOGRAPHICS as the vendor's body has them: its keys, and
             values that stand nowhere else in the answer.
+        faces: Where the vendor says that the faces are in SAME_PERSON and LIVE, by the picture:
+            ``probe``, ``reference``; best in another place in each, so that boxes of the other
+            picture are seen.
         takes_replies: Whether `set_reply` works.
         overheard: While it is a list, the requests of calls are added to it.
     """
@@ -201,12 +186,14 @@ class VendorSimulator(abc.ABC):
     price_unknown: frozenset[Situation] = frozenset()
     secrets: Sequence[str] = ()
     limits: ImageLimits | None = None
+    reference_limits: ImageLimits | None = None
     unknown_status: ClassVar[str] = "Pending Moonrise"
     unknown_warning: ClassVar[tuple[str, str | None]] = (
         "FACE_IS_A_TEAPOT",
         "The face resembles a teapot.",
     )
     demographics: Mapping[str, Any] = {}
+    faces: Mapping[str, Sequence[Box]] = {}
     takes_replies: ClassVar[bool] = False
     overheard: list[SimulatorRequest] | None = None
 
@@ -216,7 +203,6 @@ class VendorSimulator(abc.ABC):
         """Requests for a comparison or a liveness check that the vendor has seen since it started.
 
         Refused ones count, signing in does not. For an engine: the calls it has begun to work on.
-        A plain attribute of the class will do.
         """
 
     @property
@@ -380,31 +366,12 @@ class SimulatorReply:
         """The body as bytes."""
         return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
 
-    @property
-    def keeps_connection(self) -> bool:
-        """Whether its connection may carry another request: a plain 200 that ends where it says."""
-        own = {name.lower() for name in self.headers}
-        return self.status == http.HTTPStatus.OK and own.isdisjoint(_FRAMING)
-
-    def written(self, *, length: int | None = -1) -> bytes:
-        """The reply as bytes of HTTP/1.1.
-
-        Args:
-            length: What it says of the length of its body; the truth by default, None for nothing.
-        """
-        said = len(self.content) if length == -1 else length
-        headers = {"Content-Type": "application/json", **self.headers}
-        if length != -1 or not self.keeps_connection:
-            headers = {"Connection": "close", **headers}
-        if said is not None:
-            headers = {"Content-Length": str(said), **headers}
-        lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.content
-
 
 #: Headers by which a reply says where it ends, and what becomes of its connection.
 _FRAMING = frozenset({"connection", "content-length", "transfer-encoding"})
+
+#: After these the client may send its next request over the same connection.
+_PLAIN = (200, 201, 202)
 
 #: Seconds after which a connection that says nothing, or an answer without an end, is given up.
 PATIENCE_S = 30.0
@@ -418,18 +385,13 @@ class HttpSimulator(VendorSimulator):
     those that its `answer` knows.
 
     Attributes:
-        last: The last request, or None; for `received`.
+        last: The last request with a body, or None; for `received`.
     """
 
     #: What the frame does without asking `answer`.
     FAULTS: ClassVar[frozenset[Situation]] = frozenset(
-        {
-            Situation.UNREACHABLE,
-            Situation.LOST_ANSWER,
-            Situation.BROKEN_ANSWER,
-            Situation.GATEWAY_ERROR,
-            *STALLS,
-        }
+        {Situation.UNREACHABLE, Situation.LOST_ANSWER, Situation.BROKEN_ANSWER}
+        | {Situation.GATEWAY_ERROR, *STALLS}
     )
 
     requests_seen: int = 0
@@ -463,7 +425,9 @@ class HttpSimulator(VendorSimulator):
     def counts(self, request: SimulatorRequest) -> bool:
         """Whether this is for a comparison or a check; False for signing in and the like.
 
-        What does not count is always answered, in every situation that has an answer.
+        What does not count is always answered, in every situation that has an answer. Polls of a
+        vendor's own library, which no rule can tell from a repeat, do not count either; such a
+        simulator sets `takes_replies` to False.
         """
         return True
 
@@ -516,23 +480,19 @@ class HttpSimulator(VendorSimulator):
 
     def _serve(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
         """The bytes to answer with, or none, and whether the connection is kept after them."""
-        situation = self._situation
-        if situation is None:
-            self._problem = RuntimeError("The simulator was asked before set_situation.")
-            return (), False
         try:
-            return self._served(request, situation)
+            return self._served(request)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
-            error.add_note(f"{type(self).__name__}.answer failed for {situation.name}")
             self._problem = error
             return (), False
 
-    def _served(
-        self, request: SimulatorRequest, situation: Situation
-    ) -> tuple[Iterable[bytes], bool]:
+    def _served(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
+        if (situation := self._situation) is None:
+            raise RuntimeError("The simulator was asked before set_situation.")
         with self._lock:
             counted = self.counts(request)
-            self.last = request
+            if request.body:
+                self.last = request
             if counted and self.overheard is not None:
                 self.overheard.append(request)
             self.requests_seen += counted
@@ -543,41 +503,52 @@ class HttpSimulator(VendorSimulator):
         if counted and not (struck or whole):
             situation, score, reply = self._fine, None, None
         if counted and situation in self.FAULTS:
-            due = 0
             if situation is not Situation.SLOW:
-                due = self._asked(request, self._fine, None).charges
-            with self._lock:
-                self.charges += due
+                self._charge(self._asked(request, self._fine, None))
             return _fault(situation, released), False
         if not counted or reply is None:
             reply = self._asked(request, situation, score)
-        written = reply.written()
         if counted:
-            with self._lock:
-                self.charges += reply.charges
-                self._last_reply = reply
-        return (written,), reply.keeps_connection
+            self._charge(reply)
+            self._last_reply = reply
+        kept = reply.status in _PLAIN and _FRAMING.isdisjoint(map(str.lower, reply.headers))
+        return (_written(reply, kept=kept),), kept
 
     def _asked(
-        self, request: SimulatorRequest, situation: Situation, score: float | None
+        self, request: SimulatorRequest, met: Situation, score: float | None
     ) -> SimulatorReply:
-        reply: object = self.answer(request, situation, score)
-        if not isinstance(reply, SimulatorReply):
-            raise TypeError(f"it gave {type(reply).__name__}, and not a SimulatorReply")
-        return reply
+        reply: object = self.answer(request, met, score)
+        if isinstance(reply, SimulatorReply):
+            return reply
+        told = type(reply).__name__
+        raise TypeError(f"its answer in {met.name} is {told}, and no SimulatorReply")
+
+    def _charge(self, reply: SimulatorReply) -> None:
+        with self._lock:
+            self.charges += reply.charges
+
+
+def _written(reply: SimulatorReply, *, kept: bool = False, ends: bool = True) -> bytes:
+    headers = {"Content-Length": str(len(reply.content))} if ends else {}
+    if not kept:
+        headers["Connection"] = "close"
+    headers = {**headers, "Content-Type": "application/json", **reply.headers}
+    lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + reply.content
 
 
 def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     if situation is Situation.BROKEN_ANSWER:
-        yield SimulatorReply(body=b"{").written(length=100)
+        yield _written(SimulatorReply(body=b"{", headers={"Content-Length": "100"}))
     elif situation is Situation.GATEWAY_ERROR:
         page = b"<html><h1>502 Bad Gateway</h1></html>"
-        yield SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}).written()
+        yield _written(SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}))
     elif situation is Situation.SLOW:
         released.wait(PATIENCE_S)
     elif situation in STALLS:
         # Spaces, which may be before any JSON: no reader can say that it has seen enough.
-        yield SimulatorReply(body=b" ").written(length=None)
+        yield _written(SimulatorReply(body=b" "), ends=False)
         piece, pause_s = (b" ", 0.05) if situation is Situation.DRIPPING else (b" " * 8192, 0.001)
         for _ in range(int(PATIENCE_S / pause_s)):
             if released.wait(pause_s):
@@ -633,21 +604,27 @@ class _Server(ThreadingHTTPServer):
         self.socket.close()
         self.socket = sock
         self.serve = serve
-        #: The second can be read once the server stops: idle connections wait for that as well.
-        self._stopping, self.stopped = socket.socketpair()
+        self._connections: set[Any] = set()
         self.server_activate()
         self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
         self._thread.start()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
 
     def stop(self) -> None:
         """Stop listening, wait until everything that was begun is answered, close what is kept."""
         self.shutdown()
         self._thread.join()
-        # Not by close() alone: a forked process may hold the same socket.
-        self._stopping.shutdown(socket.SHUT_RDWR)
+        for kept in tuple(self._connections):
+            with contextlib.suppress(OSError):  # it is closed meanwhile
+                kept.shutdown(socket.SHUT_RD)
         self.server_close()
-        self._stopping.close()
-        self.stopped.close()
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is what some situations are about."""
@@ -662,23 +639,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = SimulatorRequest(
-            method=self.command, path=self.path, headers=self.headers, body=body
+        pieces, kept = self.server.serve(
+            SimulatorRequest(method=self.command, path=self.path, headers=self.headers, body=body)
         )
-        pieces, kept = self.server.serve(request)
         for piece in pieces:
             self.wfile.write(piece)
         # A body in chunks was not read. What the client wants is in `close_connection` already.
-        kept = kept and not self.close_connection and "Transfer-Encoding" not in self.headers
-        self.close_connection = not kept or not self._goes_on()
-
-    def _goes_on(self) -> bool:
-        """Wait for the next request; False if none comes, or the server stops meanwhile."""
-        with selectors.DefaultSelector() as selector:
-            for waited in (self.connection, self.server.stopped):
-                selector.register(waited, selectors.EVENT_READ)
-            ready = {key.fileobj for key, _ in selector.select(PATIENCE_S)}
-        return self.connection in ready and self.server.stopped not in ready
+        self.close_connection |= not kept or "Transfer-Encoding" in self.headers
 
     def log_message(self, *_: object) -> None:
         """Not on the screen: pytest would take it for output of the test."""
@@ -697,10 +664,8 @@ _NO_ANSWER = "No vendor's answer is read: the engine itself gives score and verd
 #: What no engine can meet, and why.
 _NOT_AT_AN_ENGINE = {
     **dict.fromkeys((*FAILURES, Situation.DRIPPING, Situation.ENDLESS), _NO_VENDOR),
-    Situation.UNREADABLE_200: _NO_ANSWER,
-    Situation.NULL_SCORE: _NO_ANSWER,
-    Situation.IMPOSSIBLE_SCORE: _NO_ANSWER,
-    Situation.UNKNOWN_STATUS: _NO_ANSWER,
+    **dict.fromkeys((Situation.UNREADABLE_200, Situation.NULL_SCORE), _NO_ANSWER),
+    **dict.fromkeys((Situation.IMPOSSIBLE_SCORE, Situation.UNKNOWN_STATUS), _NO_ANSWER),
     Situation.UNKNOWN_WARNING: _NO_ANSWER,
     Situation.SCORE: "The pictures decide the score: nobody else can set it.",
     Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
@@ -739,9 +704,8 @@ class EngineSimulator(VendorSimulator):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        own = vars(cls).get("pictures")
-        if own is not None:
-            cls.situations = frozenset({*own, Situation.SLOW})
+        if "pictures" in vars(cls):
+            cls.situations = frozenset({*cls.pictures, Situation.SLOW})
         never = {**_NOT_AT_AN_ENGINE, **cls.cannot_happen}
         shown = getattr(cls, "situations", ())
         cls.cannot_happen = {one: why for one, why in never.items() if one not in shown}
@@ -754,16 +718,13 @@ class EngineSimulator(VendorSimulator):
 
     @property
     def received(self) -> Mapping[str, Any]:
-        """The pictures of the last call, as the backend was handed them."""
         return self._received
 
     def backend(self, **settings: Any) -> Backend:
-        simulator = self
-
         def watched(method: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
             def call(backend: Backend, made: Call) -> T:
                 if made.operation in backend.capabilities.operations:
-                    simulator._begin(made)
+                    self._begin(made)
                 return method(backend, made)
 
             return call

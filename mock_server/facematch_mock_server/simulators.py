@@ -9,14 +9,14 @@ import json
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from email.message import Message
 from typing import Any, ClassVar, Self, cast
 
 import attrs
 
-from facematch_core import Image, InvalidImage, open_verifier
+from facematch_core import Box, Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
 from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
 from facematch_mock_server.app import App
@@ -25,6 +25,7 @@ from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http.exchange import Handler
 from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.recognition import cards
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
@@ -34,6 +35,22 @@ _HOST = "127.0.0.1"
 
 #: Of the card of DEMOGRAPHICS: guesses that no other card has.
 AGE, GENDER = 47, "female"
+
+#: Width and height of the reference: smaller than the probe, so that its face is elsewhere.
+_REFERENCE = (360, 480)
+
+
+def _face_of(size: tuple[int, int]) -> Box:
+    left, top, right, bottom = cards.FACES[1][0].box(size)
+    width, height = size
+    return Box(left=left, top=top, right=right, bottom=bottom, of_width=width, of_height=height)
+
+
+#: Where the faces of SAME_PERSON and LIVE are, for a vendor that says it.
+FACES: Mapping[str, Sequence[Box]] = {
+    "probe": (_face_of((cards.WIDTH, cards.HEIGHT)),),
+    "reference": (_face_of(_REFERENCE),),
+}
 
 #: What happens whoever the vendor is: on the line, at a gateway, or by a usual status.
 _FAULTS = {
@@ -48,6 +65,9 @@ _FAULTS = {
     Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=400),
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
+
+#: Why no call of any of these vendors waits in vain.
+_AT_ONCE = "The vendor answers a request with its result, and has no jobs."
 
 #: Answers that have no end: how many bytes of it follow at a time, ten times a second.
 _ENDLESS = {Situation.DRIPPING: 1, Situation.ENDLESS: 256 * 1024}
@@ -89,6 +109,7 @@ class MockSimulator(VendorSimulator):
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
+        cls.cannot_happen = {Situation.NEVER_DONE: _AT_ONCE, **cls.cannot_happen}
         if "situations" not in vars(cls):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 
@@ -205,7 +226,7 @@ class MockSimulator(VendorSimulator):
         return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        return _picture(_PROBES.get(situation, "p1-again")), _picture("p1")
+        return _picture(_PROBES.get(situation, "p1-again")), _reference()
 
     @property
     def requests_seen(self) -> int:
@@ -268,6 +289,11 @@ def _picture(name: str | None) -> Image:
     """Read once: a contract asks for the same few pictures a thousand times."""
     drawn = make_card("p1", age=AGE, gender=GENDER) if name is None else card_sheet()[name].data
     return Image.from_bytes(drawn)
+
+
+@functools.cache
+def _reference() -> Image:
+    return Image.from_bytes(make_card("p1", size=_REFERENCE))
 
 
 class Between:

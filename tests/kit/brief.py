@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from facematch_core.testing.running import DOES_NOT_APPLY, NOT_TESTED
+from facematch_core.testing.report import DOES_NOT_APPLY, NOT_TESTED
 
 #: A rule of the contract that is left out says why for each backend: `facematch conformance` lists
 #: them, and a conformance report of a backend of ours may have none that is open.

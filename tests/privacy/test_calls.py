@@ -6,10 +6,22 @@ and their JSON, events, `repr` of what is open, and what was printed.
 
 import pytest
 from kit import canaries, traces
+from kit.fakes import FakeBackend
 from kit.rawserver import refused
+from kit.strategies_images import CANARY, jpeg_with_secrets, quartered
 from kit.watched import KEPT, METHODS, VENDORS, WITH_REF, echo, hits, tokens
 
-from facematch_core import Environment, FaceVerifier, Secret, errors, transport
+from facematch_core import (
+    Environment,
+    FaceVerifier,
+    Image,
+    ImageFormat,
+    Secret,
+    errors,
+    transport,
+)
+from facematch_core.backend import ImageLimits
+from facematch_core.testing import find_leaks
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, Kind, Stage
@@ -73,6 +85,37 @@ def test_a_call_that_is_answered(world, ask, vendor, name, same):
     ended, found = ask(vendor, name, **WITH_REF, **(KEPT if vendor.keeps else {}))
     assert not isinstance(ended, Exception)
     assert found == {}
+
+
+#: As a phone, a scanner and an editor write them, each with what nobody else may see.
+WRITTEN = {
+    "JPEG": (Image.from_bytes(jpeg_with_secrets(quartered(), 6)), CANARY),
+    "TIFF": (canaries.probe(), canaries.HIDDEN),
+    "PNG": (canaries.reference(), canaries.HIDDEN),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    ("written", "fit"),
+    [("JPEG", True), ("JPEG", False), ("PNG", True), ("PNG", False), ("TIFF", True)],
+)
+def test_a_backend_gets_pictures_without_what_was_written_into_them(name, written, fit):
+    """Whichever it is, in either place, also where it may not be shrunk."""
+    picture, secret = WRITTEN[written]
+    backend = FakeBackend(image_limits=ImageLimits(formats=set(ImageFormat)))
+    with FaceVerifier(backend, fit_images=fit) as verifier:
+        getattr(verifier, name)(*(picture, picture)[: 1 + name.startswith("verify")])
+    handed = [image for call in backend.calls for image in pictures_of(call)]
+    assert len(handed) == {"verify": 2, "check_liveness": 1, "verify_live": 3}[name]
+    for image in handed:
+        assert find_leaks(secret, image.data) == ()
+        assert image.upright_size == picture.upright_size
+
+
+def pictures_of(call):
+    """The one or two that a backend is handed."""
+    return [image for image in (call.probe, getattr(call, "reference", None)) if image]
 
 
 @pytest.mark.parametrize("vendor", VENDORS.values(), ids=name_of)

@@ -7,20 +7,16 @@ import inspect
 import attrs
 
 from ._frame import Rules
-from .decisions import DecisionRules
-from .doubt import DoubtRules
+from .answers import AnswerRules
 from .mapping import MappingRules
 from .money import MoneyRules
 from .privacy import PrivacyRules
 from .settings import SettingRules
-from .shape import ShapeRules
 from .sharing import SharingRules
 
 
 class BackendContract(
-    ShapeRules,
-    DecisionRules,
-    DoubtRules,
+    AnswerRules,
     MoneyRules,
     PrivacyRules,
     MappingRules,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -11,10 +10,8 @@ import pytest
 from facematch_core.testing.bench import Bench
 from facematch_core.testing.simulator import VendorSimulator
 
-#: The modules whose tests are rules, and the form of a rule's name.
+#: The modules whose tests are rules.
 _KIT = __name__.rpartition(".")[0]
-_RULE = re.compile(r"test_r\d\d_")
-
 
 R = TypeVar("R", bound=Callable[..., None])
 
@@ -37,19 +34,18 @@ class Rules:
 
     @pytest.fixture
     def bench(self, simulator: VendorSimulator) -> Iterator[Bench]:
-        """The simulator with what the rule opens on it."""
         bench = Bench(simulator)
         yield bench
         bench.close()
+        # Shown where the rule has failed: the core's error says no more than the place.
+        for fault in dict.fromkeys(bench.faults.values()):
+            print(f"The backend's own code raised {fault}")  # noqa: T201 - pytest shows it
 
     def __init_subclass__(cls, **rest: Any) -> None:
-        """Refuse a class that changes a rule, unless it says that the rule fails, and why.
-
-        As an exception while the class is made, not as a test: a mark on the class cannot skip it.
-        """
+        """Refuse a class that changes a rule, which no mark on the class can skip."""
         super().__init_subclass__(**rest)
         kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(_KIT)]
-        for name in filter(_RULE.match, dir(cls)):
+        for name in (name for name in dir(cls) if name.startswith("test_r")):
             rule = next((members[name] for members in kit if name in members), None)
             found = getattr(cls, name)
             marks = [m for m in getattr(found, "pytestmark", ()) if m.name != "parametrize"]

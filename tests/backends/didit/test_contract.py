@@ -6,10 +6,11 @@ Behind it stands a scripted Didit of the edition of July 2026.
 import itertools
 import json
 import uuid
+from typing import ClassVar
 
 import pytest
 
-from facematch_core import ImageFormat, Retention
+from facematch_core import Box, ImageFormat, Retention
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import BackendContract, HttpSimulator, SimulatorReply, Situation
 from facematch_didit import DiditBackend
@@ -39,6 +40,14 @@ REFUSALS = {
 HEADERS = {Situation.THROTTLED: {"Retry-After": "7", "X-RateLimit-Remaining": "0"}}
 
 
+#: In pixels of a picture of 320 by 320: left, top, right, bottom.
+BOXES = {"probe": [112, 48, 224, 190], "reference": [30, 140, 150, 300]}
+
+
+def found(boxes):
+    return [{"bbox": box, "confidence": 0.741206, **DEMOGRAPHICS} for box in boxes]
+
+
 def warned(risk, text="It is so.", log_type="error"):
     return {
         "risk": risk,
@@ -60,6 +69,10 @@ class DiditSimulator(HttpSimulator):
         max_bytes=5 * 1024 * 1024,
     )
     demographics = DEMOGRAPHICS
+    faces: ClassVar = {
+        place: [Box(left=left, top=top, right=right, bottom=bottom)]
+        for place, (left, top, right, bottom) in BOXES.items()
+    }
     _numbers = itertools.count(1)
 
     def backend(self, **settings):
@@ -126,17 +139,16 @@ class DiditSimulator(HttpSimulator):
             status = self.unknown_status
         if situation is Situation.NULL_SCORE:
             status, value, warnings = "Approved", None, []
-        face = {"bbox": [212, 148, 604, 690], "confidence": 0.741206, **DEMOGRAPHICS}
-        faces = [face] * (2 if situation is Situation.TWO_FACES else 1)
+        boxes = [BOXES["probe"], *([[8, 12, 80, 110]] if situation is Situation.TWO_FACES else [])]
         angle = 90 if situation is Situation.TURNED and turns else 0
         block = {
             "status": status,
             "score": value,
-            "user_image": {"entities": [] if faceless else faces, "best_angle": angle},
+            "user_image": {"entities": [] if faceless else found(boxes), "best_angle": angle},
             "warnings": warnings,
         }
         if call == "face-match":
-            return block | {"ref_image": {"entities": [face], "best_angle": 0}}
+            return block | {"ref_image": {"entities": found([BOXES["reference"]]), "best_angle": 0}}
         if situation is Situation.TWO_FACES:
             warnings.append(warned("MULTIPLE_FACES_DETECTED", log_type="warning"))
         return block | {"method": "PASSIVE", "face_quality": 71.8, "face_luminance": 46.02}

@@ -7,14 +7,30 @@ There is no vendor behind it, so the photographs decide what happens; what only 
 import pytest
 
 from facematch_core.testing import BackendContract
+from facematch_local._parts import Parts
 from facematch_local._simulator import LocalSimulator
 
 
 class RememberingSimulator(LocalSimulator):
-    """With the settings as they are by default."""
+    """With a memory of few pictures: R28 fills it, to see that it has an end."""
 
     def backend(self, **settings):
-        return super().backend(**{"cached_pictures": 1000} | settings)
+        return super().backend(**{"cached_pictures": 4} | settings)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _seen():
+    """What was found in each picture, for all rules: each opens backends that remember nothing."""
+    seen, cut = {}, Parts.cut
+
+    def cut_once(parts, data, *, rotate):
+        if (data, rotate) not in seen:
+            seen[data, rotate] = cut(parts, data, rotate=rotate)
+        return seen[data, rotate]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Parts, "cut", cut_once)
+        yield
 
 
 class TestContract(BackendContract):

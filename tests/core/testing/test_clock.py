@@ -3,11 +3,13 @@
 import datetime as dt
 import math
 import threading
+import time
 
 import pytest
 
 from facematch_core import Clock
 from facematch_core.testing import ManualClock
+from facematch_core.testing.clock import RunningClock
 
 
 def test_it_stands_still():
@@ -28,18 +30,13 @@ def test_sleep_moves_it_at_once():
     assert clock.slept == [3600]
 
 
-@pytest.mark.parametrize("seconds", [-1, -1e-9, math.nan])
-def test_it_never_goes_back(seconds):
-    """Neither backwards nor nowhere."""
+def test_it_never_goes_back_and_has_an_offset():
+    """Neither backwards nor nowhere; a time of day without an offset is nobody's."""
     clock = ManualClock()
-    with pytest.raises(ValueError, match="goes forward only"):
-        clock.sleep(seconds)
-    assert clock.monotonic() == 0
-    assert clock.slept == []
-
-
-def test_start_needs_an_offset():
-    """A time of day without an offset is nobody's."""
+    for seconds in (-1, -1e-9, math.nan):
+        with pytest.raises(ValueError, match="goes forward only"):
+            clock.sleep(seconds)
+    assert (clock.monotonic(), clock.slept) == (0, [])
     with pytest.raises(ValueError, match="offset"):
         ManualClock(dt.datetime(2026, 1, 1))
 
@@ -55,3 +52,16 @@ def test_threads_lose_no_second():
     for thread in threads:
         thread.join()
     assert clock.monotonic() == 1600
+
+
+def test_a_running_clock_runs_and_nobody_waits():
+    """A wait moves it at once; what passes besides is real."""
+    clock, began = RunningClock(), time.monotonic()
+    clock.sleep(3600)
+    assert time.monotonic() - began < 60
+    since = clock.monotonic()
+    assert 3600 <= since < 3660
+    while clock.monotonic() == since:
+        assert time.monotonic() - began < 60
+    assert abs((clock.now() - dt.datetime.now(dt.UTC)).total_seconds() - 3600) < 60
+    assert clock.slept == [3600]

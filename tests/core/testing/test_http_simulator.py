@@ -9,7 +9,6 @@ import urllib.parse
 import pytest
 
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation
-from facematch_core.testing.running import in_one_line
 
 
 class Echo(HttpSimulator):
@@ -100,19 +99,12 @@ def test_a_connection_is_kept(simulator):
     kept.close()
 
 
-def test_it_counts(simulator):
-    """What was seen and what is charged; signing in is neither."""
-    ask(simulator)
+def test_unreachable_and_back(simulator):
+    """Nobody listens at the port, and it is not given to somebody else; a refusal costs nothing."""
+    url = simulator.url
     simulator.set_situation(Situation.REJECTED)
     status, headers, body = ask(simulator)
     assert (status, headers["X-Why"], body) == (422, "so", b"no")
-    ask(simulator, "/login")
-    assert (simulator.requests_seen, simulator.charges) == (2, 1)
-
-
-def test_unreachable_and_back(simulator):
-    """Nobody listens at the port, and it is not given to somebody else."""
-    url = simulator.url
     simulator.set_situation(Situation.UNREACHABLE)
     for _ in range(2):
         with pytest.raises(ConnectionRefusedError):
@@ -120,27 +112,22 @@ def test_unreachable_and_back(simulator):
     simulator.set_situation(Situation.SAME_PERSON)
     assert simulator.url == url
     assert ask(simulator)[0] == 200
-    assert simulator.requests_seen == 1
+    assert (simulator.requests_seen, simulator.charges) == (2, 1)
 
 
-def test_lost_and_broken_answers(simulator):
-    """Carried out and charged, both of them."""
+def test_answers_that_are_lost_break_off_or_are_a_gateways(simulator):
+    """Carried out and charged, all of them; who signs in meets none."""
     simulator.set_situation(Situation.LOST_ANSWER)
     with pytest.raises(http.client.RemoteDisconnected):
         ask(simulator)
+    assert ask(simulator, "/login")[0] == 200
     simulator.set_situation(Situation.BROKEN_ANSWER)
     with pytest.raises(http.client.IncompleteRead):
         ask(simulator)
-    assert (simulator.requests_seen, simulator.charges) == (2, 2)
-
-
-def test_gateway(simulator):
-    """A page of HTML with 502."""
     simulator.set_situation(Situation.GATEWAY_ERROR)
     status, headers, body = ask(simulator)
-    assert status == 502
-    assert headers["Content-Type"] == "text/html"
-    assert body.startswith(b"<html>")
+    assert (status, headers["Content-Type"], body[:6]) == (502, "text/html", b"<html>")
+    assert (simulator.requests_seen, simulator.charges) == (3, 3)
 
 
 def test_slow_ends_with_the_next_preparation(simulator):
@@ -165,12 +152,6 @@ def test_slow_ends_with_the_next_preparation(simulator):
     assert ask(simulator)[0] == 200
 
 
-def test_signing_in_works_in_every_situation(simulator):
-    """A simulator whose vendor hands out tokens first need not think of them."""
-    simulator.set_situation(Situation.LOST_ANSWER)
-    assert ask(simulator, "/login")[0] == 200
-
-
 def test_clients_that_go_away_are_no_error(simulator, capsys):
     """Half a request, and the connection is gone."""
     host, port = urllib.parse.urlsplit(simulator.url).netloc.split(":")
@@ -180,45 +161,27 @@ def test_clients_that_go_away_are_no_error(simulator, capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_a_bug_of_the_simulator_is_told():
-    """In the thread of the test, not on the screen of a server thread."""
-    with pytest.raises(LookupError, match="a bug of the test's author"), Echo() as simulator:
-        simulator.set_situation(Situation.SAME_PERSON)
-        with pytest.raises(http.client.RemoteDisconnected):
-            ask(simulator, "/bug")
+class Faulty(Echo):
+    """Its answer is none."""
 
-
-def test_it_wants_to_be_prepared():
-    """A simulator that was not told anything says so."""
-    simulator = Echo()
-    with (
-        pytest.raises(RuntimeError, match="before set_situation"),
-        simulator,
-        pytest.raises(http.client.RemoteDisconnected),
-    ):
-        ask(simulator)
-    with pytest.raises(RuntimeError, match="with statement"):
-        _ = simulator.url
+    def answer(self, request, situation, score):
+        return {}
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("cls", "path", "told"),
     [
-        (lambda: 1 / 0, "ZeroDivisionError: division by zero"),
-        (dict, "TypeError: it gave dict, and not a SimulatorReply"),
+        (Echo, "/bug", (LookupError, "a bug of the test's author")),
+        (Faulty, "/", (TypeError, "SAME_PERSON is dict")),
+        (Echo, None, (RuntimeError, "before set_situation")),
     ],
-    ids=["raises", "another type"],
 )
-def test_a_fault_of_the_simulator_is_told_as_its_own(answer, says):
-    """With its name and what was played, where the rules read it."""
-
-    class Faulty(Echo):
-        def answer(self, request, situation, score):
-            return answer()
-
-    with pytest.raises(Exception) as caught, Faulty() as simulator:
-        simulator.set_situation(Situation.SAME_PERSON)
+def test_a_fault_of_the_simulator_is_raised_when_it_is_closed(cls, path, told):
+    """In the thread of the test, not on the screen of a server thread."""
+    with pytest.raises(told[0], match=told[1]), cls() as simulator:
+        if path is not None:
+            simulator.set_situation(Situation.SAME_PERSON)
         with pytest.raises(http.client.RemoteDisconnected):
-            ask(simulator)
-    told = in_one_line(caught)
-    assert told == f"{says} (Faulty.answer failed for SAME_PERSON)"
+            ask(simulator, path or "/")
+    with pytest.raises(RuntimeError, match="with statement"):
+        _ = simulator.url

@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mutants.reference import ReferenceSimulator
 
@@ -68,6 +68,7 @@ def report(*statuses, **more):
 
 
 @given(reports)
+@settings(max_examples=30)
 def test_round_trip(made):
     """Written, sent as text and read again, a report is the same; and it keeps its schema."""
     document = json.loads(json.dumps(made.to_dict(), allow_nan=False))
@@ -76,35 +77,29 @@ def test_round_trip(made):
     assert ConformanceReport.from_dict({**document, "later": 1}) == made
 
 
-def test_the_schema_is_a_schema():
-    """And it refuses what is no report."""
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    good = report(Status.PASSED).to_dict()
-    for change in ({"schema": 1}, {"kind": "match"}, {"verdict": "fine"}, {"rules": [{}]}):
-        assert not VALIDATOR.is_valid({**good, **change})
-
-
 def test_the_schema_knows_every_field():
-    """None is missing that the class has, and none is there that it has not."""
+    """None is missing that the class has, none is there that it has not; others are refused."""
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
     written = report(Status.PASSED).to_dict()
+    for change in ({"schema": 1}, {"kind": "match"}, {"verdict": "fine"}, {"rules": [{}]}):
+        assert not VALIDATOR.is_valid({**written, **change})
     assert list(SCHEMA["properties"]) == SCHEMA["required"] == list(written)
     parts = {"rule": RuleLine, "capability": CapabilityLine}
     for name, cls in parts.items():
         assert list(SCHEMA["$defs"][name]["properties"]) == [f.name for f in attrs.fields(cls)]
 
 
-@pytest.mark.parametrize(
-    ("statuses", "verdict"),
-    [
-        ((Status.PASSED, Status.DOES_NOT_APPLY), "conforms"),
-        ((Status.PASSED, Status.OPEN), "open"),
-        ((Status.PASSED, Status.OPEN, Status.FAILED), "fails"),
-    ],
-)
-def test_verdict(statuses, verdict):
-    """One failure fails, something untested leaves it open, what does not apply is nothing."""
-    assert report(*statuses).verdict == verdict
-    assert report(*statuses).to_dict()["counts"]["passed"] == 1
+def test_verdict():
+    """One failure fails, something untested or not proved leaves it open."""
+    passed, unproved = (
+        Status.PASSED,
+        CapabilityLine(name="rotate", declared="yes", proved=False, rules=()),
+    )
+    assert report(passed, Status.DOES_NOT_APPLY).verdict == "conforms"
+    assert report(passed, capabilities=(unproved,)).verdict == "open"
+    assert report(passed, Status.OPEN).verdict == "open"
+    assert report(passed, Status.OPEN, Status.FAILED).verdict == "fails"
+    assert report(passed, Status.OPEN).to_dict()["counts"]["passed"] == 1
 
 
 def test_rules_of_one_status():
@@ -112,15 +107,8 @@ def test_rules_of_one_status():
     made = report(Status.PASSED, Status.FAILED)
     assert [rule.number for rule in made.of("failed")] == ["R02"]
     assert made.of("passed") == made.of(Status.PASSED) == made.rules[:1]
-    assert made.counts["failed"] == 1
     with pytest.raises(ValueError, match="fine"):
         made.of("fine")
-
-
-def test_a_capability_that_nothing_proves_leaves_it_open():
-    """It was promised, and nobody has seen it."""
-    line = CapabilityLine(name="rotate", declared="yes", proved=False, rules=("R26",))
-    assert report(Status.PASSED, capabilities=(line,)).verdict == "open"
 
 
 @pytest.mark.parametrize(
@@ -144,22 +132,16 @@ def test_what_is_no_card_is_refused(change):
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_no_document():
-    """Neither is a list."""
-    with pytest.raises(InvalidRequest, match="A conformance report must be an object, not list"):
-        ConformanceReport.from_dict([])
-
-
 #: Every capability that a backend can declare, by its name in a report.
 CAPABILITIES = [
-    *("match", "liveness", "both in one call", "rotate", "keep", "caller_ref", "metadata"),
-    *("own options", "threshold rule", "default threshold", "scale of scores"),
-    *("scale of liveness", "limits of pictures", "what is charged", "look into records"),
+    *("match", "liveness", "rotate", "keep", "caller_ref", "metadata", "own options"),
+    *("threshold rule", "default threshold", "scale of scores", "scale of liveness"),
+    *("limits of pictures", "faces", "what is charged", "look into records"),
 ]
 #: Fields of `Capabilities` that no rule holds a backend to, and why.
 NO_RULE = {
     "rate_windows": "what the vendor publishes: only the vendor could prove it",
-    "reports_faces": "a vendor need not describe faces, so that nothing can be missed",
+    "reference_limits": "is in the report with `image_limits`",
     "demographic_keys": "names what the core drops; R22 looks for what it dropped",
     "media_keys": "names what the core masks in `raw`",
 }
@@ -174,31 +156,33 @@ def test_everything_that_the_reference_declares():
     assert {number for line in found for number in line.rules} <= numbers
 
 
-@pytest.mark.parametrize("field", attrs.fields(Capabilities), ids=lambda field: field.name)
-def test_every_capability_has_its_rules(field):
+def test_every_capability_has_its_rules():
     """A field of `Capabilities` that is no longer declared changes the report, or it is said why
     no rule proves it.
     """
     backend = ReferenceSimulator().backend()
-    before = proved(backend, {})
-    plain = attrs.fields_dict(Capabilities)[field.name].default
-    if isinstance(plain, attrs.Factory):
-        plain = plain.factory()
-    if field.name == "threshold_rule":
-        plain = ThresholdRule.VENDOR
-    backend.capabilities = attrs.evolve(backend.capabilities, **{field.name: plain})
-    assert (proved(backend, {}) == before) == (field.name in NO_RULE)
+    before, declared, untold = proved(backend, {}), backend.capabilities, set()
+    for field in attrs.fields(Capabilities):
+        plain = (
+            field.default.factory() if isinstance(field.default, attrs.Factory) else field.default
+        )
+        if field.name == "threshold_rule":
+            plain = ThresholdRule.VENDOR
+        backend.capabilities = attrs.evolve(declared, **{field.name: plain})
+        if proved(backend, {}) == before:
+            untold.add(field.name)
+    assert untold == set(NO_RULE)
 
 
 @pytest.mark.parametrize("status", Status)
 def test_what_proves_a_capability(status):
     """A rule that passed, and none beside it that did not."""
     backend = ReferenceSimulator().backend()
-    [line] = [line for line in proved(backend, {"R26": status}) if line.name == "metadata"]
+    [line] = [line for line in proved(backend, {"R25": status}) if line.name == "metadata"]
     assert line.proved is (status is Status.PASSED)
     [beside] = [
         line
-        for line in proved(backend, {"R26": status, "R42": Status.PASSED})
+        for line in proved(backend, {"R25": status, "R42": Status.PASSED})
         if line.name == "rotate"
     ]
     assert beside.proved is (status in (Status.PASSED, Status.DOES_NOT_APPLY))

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import threading
@@ -16,10 +15,24 @@ from mutants.reference import ReferenceBackend, ReferenceSimulator
 from facematch_core.testing.contract.privacy import traces
 
 
+class Writing(ReferenceBackend):
+    """Does what it is told to."""
+
+    def do(self, work):
+        return work()
+
+
+class WritingSimulator(ReferenceSimulator):
+    """The vendor keeps books on disk."""
+
+    def do(self, work):
+        return work()
+
+
 def written_by(work):
-    """What is heard while `work` runs."""
+    """What is heard while a backend does `work`."""
     with traces() as written:
-        work()
+        Writing(None).do(work)
     return written
 
 
@@ -54,14 +67,7 @@ def test_files_are_heard(tmp_path, write):
     written = written_by(lambda: write(tmp_path / "made"))
     assert written
     assert all(f", in {__name__}." in entry for entry in written)
-
-
-def test_the_path_and_the_function_are_named(tmp_path):
-    """So that the author finds it."""
-    path = tmp_path / "made"
-    assert written_by(lambda: path.write_text("x")) == [
-        f"{path} (open, in {__name__}.test_the_path_and_the_function_are_named.<locals>.<lambda>)"
-    ]
+    assert write is spooled or any(str(tmp_path) in entry for entry in written)
 
 
 def test_reading_and_devices_are_not_heard(tmp_path):
@@ -81,14 +87,6 @@ def test_reading_and_devices_are_not_heard(tmp_path):
     assert written_by(work) == []
 
 
-def test_nothing_is_heard_afterwards(tmp_path):
-    """The hook stays for the life of the process, and is deaf while nobody looks."""
-    with traces() as written:
-        pass
-    (tmp_path / "later").write_text("x")
-    assert written == []
-
-
 def test_an_import_is_not_heard(tmp_path, monkeypatch):
     """Python writes what it compiles; that says nothing of a picture."""
     (tmp_path / "a_module_of_this_test.py").write_text("SEVEN = 7")
@@ -100,75 +98,53 @@ def test_an_import_is_not_heard(tmp_path, monkeypatch):
     sys.modules.pop("a_module_of_this_test")
 
 
-class Writing(ReferenceBackend):
-    """Writes wherever it is told to."""
-
-    def note(self, path):
-        path.write_text("x")
-
-    def through(self, simulator, path):
-        simulator.note(path)
-
-
-class WritingSimulator(ReferenceSimulator):
-    """The vendor keeps books on disk."""
-
-    def note(self, path):
-        path.write_text("x")
-
-    def open_for(self, backend, path):
-        backend.note(path)
-
-
 def in_a_thread(work):
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
 
 
-def test_a_backend_is_heard_in_every_thread(tmp_path):
-    """A pool of its own is no hiding place."""
-    backend = Writing(None)
-    assert written_by(lambda: in_a_thread(lambda: backend.note(tmp_path / "made")))
+def test_a_backend_is_heard_in_every_thread_and_nobody_else(tmp_path):
+    """A pool of its own is no hiding place; a test runner may write, in any thread, too."""
 
+    def write():
+        (tmp_path / "made").write_text("x")
 
-def test_other_threads_are_not_heard(tmp_path):
-    """They may be the simulator's, a test runner's, anybody's."""
-    path = tmp_path / "made"
-    assert written_by(lambda: in_a_thread(lambda: path.write_text("x"))) == []
+    with traces() as written:
+        write()
+        in_a_thread(write)
+        assert written == []
+        in_a_thread(lambda: Writing(None).do(write))
+    heard = len(written)
+    assert heard
+    Writing(None).do(write)
+    assert len(written) == heard  # it is deaf while nobody looks
 
 
 def test_a_simulator_may_write(tmp_path):
     """Also when a backend of this process calls it, but not in the backend's name."""
-    backend, simulator = Writing(None), WritingSimulator()
-    assert written_by(lambda: simulator.note(tmp_path / "books")) == []
-    assert written_by(lambda: backend.through(simulator, tmp_path / "books")) == []
-    assert written_by(lambda: simulator.open_for(backend, tmp_path / "made"))
+    backend, simulator, path = Writing(None), WritingSimulator(), tmp_path / "books"
 
+    def write():
+        path.write_text("x")
 
-def test_another_program_is_named(tmp_path):
-    """What it does is not heard; that it was started is."""
-    command = [sys.executable, "-S", "-c", f"open({str(tmp_path / 'made')!r}, 'w').close()"]
-    null = subprocess.DEVNULL
-    found = written_by(lambda: subprocess.run(command, check=True, stdin=null, stdout=null))
-    # Some versions of Python report both the start and how it is done.
-    assert found
-    assert all(sys.executable in each for each in found)
-    assert (tmp_path / "made").exists()
+    with traces() as written:
+        simulator.do(write)
+        backend.do(lambda: simulator.do(write))
+        assert written == []
+        simulator.do(lambda: backend.do(write))
+    assert written
 
 
 def test_an_address_beyond_this_machine_is_named():
-    """One on this machine is the vendor's simulator, unless there is none."""
+    """One on this machine is the vendor's simulator."""
     with socket.socket(type=socket.SOCK_DGRAM) as line:
 
         def send(host):
             with contextlib.suppress(OSError):  # no network here, perhaps
-                line.sendto(b"x", (host, 9))
+                Writing(None).do(lambda: line.sendto(b"x", (host, 9)))
 
         with traces() as found:
             send("127.0.0.1")
             send("192.0.2.1")
         assert [each.startswith("('192.0.2.1', 9)") for each in found] == [True]
-        with traces(sends=False) as found:
-            send("127.0.0.1")
-        assert len(found) == 1

@@ -9,7 +9,7 @@ from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import MockSimulator
+from facematch_mock_server.simulators import FACES, MockSimulator
 
 from .vendor import DETECT, VERIFY
 
@@ -41,8 +41,10 @@ class AzureSimulator(MockSimulator):
     # Azure/azure-rest-api-specs, Face v1.2, detect, read 2026-11-21.
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.GIF, ImageFormat.BMP},
+        min_bytes=1024,
         max_bytes=6 * 1024 * 1024,
     )
+    faces = FACES
 
     def keys(self) -> Mapping[str, str]:
         return {"api_key": _KEY}

@@ -8,7 +8,7 @@ from typing import Any
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
-from facematch_mock_server.simulators import AGE, GENDER, MockSimulator
+from facematch_mock_server.simulators import AGE, FACES, GENDER, MockSimulator
 
 from .vendor import PATH, PICTURES
 
@@ -39,6 +39,7 @@ class ComprefaceSimulator(MockSimulator):
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},
         max_bytes=5 * 1024 * 1024,
     )
+    faces = FACES
 
     def keys(self) -> Mapping[str, str]:
         return {"api_key": _KEY, "plugins": "age,gender,landmarks,mask,pose"}

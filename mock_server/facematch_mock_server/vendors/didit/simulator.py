@@ -10,7 +10,7 @@ from facematch_core import ImageFormat, Retention
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import AGE, GENDER, MockSimulator
+from facematch_mock_server.simulators import AGE, FACES, GENDER, MockSimulator
 
 _KEY = "didit-simulator-key-9d4b7a31cc"
 
@@ -62,6 +62,7 @@ class DiditSimulator(MockSimulator):
         max_bytes=5 * 1024 * 1024,
     )
     demographics = _DEMOGRAPHICS
+    faces = FACES
 
     def keys(self) -> Mapping[str, str]:
         return {"api_key": _KEY}

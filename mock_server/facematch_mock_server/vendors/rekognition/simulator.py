@@ -9,7 +9,7 @@ from typing import Any
 from facematch_core import ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
-from facematch_mock_server.simulators import MockSimulator
+from facematch_mock_server.simulators import FACES, MockSimulator
 
 _KEY, _SECRET = "rekognition-simulator-key-41c7", "rekognition-simulator-secret-b20e95"
 _PICTURES = {"TargetImage": "probe", "SourceImage": "reference"}
@@ -37,6 +37,7 @@ class RekognitionSimulator(MockSimulator):
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5_242_880, min_side_px=80
     )
+    faces = FACES
 
     def keys(self) -> Mapping[str, str]:
         return {"region": "eu-west-1", "access_key_id": _KEY, "secret_access_key": _SECRET}

@@ -1,0 +1,428 @@
+"""R01-R03, R05-R08, R10-R15, R32, R48: what a result says, who passes, and where faces are."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import math
+import re
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+import facematch_core as fm
+from facematch_core.backend import Backend
+from facematch_core.policy import ANSWERS
+from facematch_core.testing import bench as benches
+from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
+from facematch_core.testing.simulator import BAD, GOOD, Situation, required
+
+from ._frame import Rules
+
+#: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
+#: would move, and whole per cents that a fraction times 100 misses.
+SCORES = (0.0, 0.87, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
+
+#: The pictures of a comparison, in their order; every other call has the first one alone.
+PLACES = ("probe", "reference")
+
+
+class AnswerRules(Rules):
+    """What a result says, and that it means what it says."""
+
+    def test_r01_result_names_its_call(self, bench: Bench) -> None:
+        """A result says who answered which call.
+
+        An auditor who finds a decision in a database must see which vendor gave it for which
+        request, and that it is not the answer to another one.
+        """
+        for operation in bench.operations:
+            results, replies = [], []
+            for _ in range(2):
+                results.append(bench.ask(operation, GOOD[operation]).answer)
+                replies.append(bench.simulator.last_reply)
+            first, second = results
+            same("`backend` of the result", first.backend, bench.backend.name)
+            known = first.ids.vendor
+            if known is not None and known == second.ids.vendor:
+                by_simulator = all(one and known.encode() in one.content for one in replies)
+                simulator = type(bench.simulator).__name__
+                told = f"{simulator} answers every call with the id {known}: let it count them"
+                if not by_simulator:
+                    told = f"the second call has the `ids.vendor` of the first one, {known}"
+                raise AssertionError(told)
+            if first.environment is not fm.Environment.MOCK:
+                same("`environment`", first.environment, bench.backend.environment)
+
+    def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
+        """A score is a finite number from 0 to 100 on the declared scale, or None.
+
+        A threshold is a number on one scale: a score of another scale, or NaN, which is neither
+        above nor below anything, lets anybody in.
+        """
+        for operation in bench.operations:
+            scale = bench.scale(operation)
+            for situation in (GOOD[operation], BAD[operation]):
+                result = bench.ask(operation, situation).answer
+                for name in ("quality", "luminance"):
+                    value = getattr(result, name, None)
+                    assert value is None or math.isfinite(value), f"{situation}: {name} is {value}"
+                score = result.score
+                if score is None:
+                    missing = situation is GOOD[operation] and scale is not None
+                    assert not missing, f"{situation}: no score, but the scale {scale} is declared"
+                    continue
+                same("the scale of the score", score.scale, scale)
+                assert 0 <= score.value <= 100, f"{situation}: the score is {score.value}"
+                assert score.source is not None, "no `source` says how the scale is known"
+
+    def test_r03_score_is_the_vendors_number(self, bench: Bench) -> None:
+        """The vendor's number arrives unchanged: not clamped, rounded or rescaled.
+
+        0.87 of 100 is a clear mismatch. Read as a fraction it becomes 87, and a match.
+        """
+        bench.need(Situation.SCORE)
+        for operation in filter(bench.scale, bench.operations):
+            for value in SCORES:
+                score = bench.ask(operation, Situation.SCORE, score=value).answer.score
+                assert score is not None, f"the vendor said {value}, the result says None"
+                # A fraction that was made a percentage moves by less, and a whole one by nothing.
+                off = 0.0 if value.is_integer() else 1e-12
+                close = math.isclose(score.value, value, rel_tol=off, abs_tol=off)
+                assert close, f"the vendor said {value} of 100, and the score is {score.value}"
+
+    def test_r05_declarations_can_be_tested(self, bench: Bench) -> None:
+        """Everything declared is tested, and nothing undeclared works.
+
+        A capability that nobody could test is a promise; one that works undeclared is used without
+        its rules.
+        """
+        backend, can, simulator = bench.backend, bench.can, bench.simulator
+        fits = re.fullmatch(r"[a-z][a-z0-9_.-]*", backend.name)
+        assert fits, f"the name {backend.name!r} is not a small letter, then those, 0-9 and _.-"
+        assert bench.operations, "no operation is declared"
+        billed = can.billed_operations - can.operations
+        assert not billed, f"billed, but not among the operations: {', '.join(billed)}"
+        unknown = {*backend.environment_variables} - {*inspect.signature(type(backend)).parameters}
+        assert not unknown, f"environment variables for settings that do not exist: {unknown}"
+        unnamed = [name for name, text in bench.secrets() if text not in simulator.secrets]
+        assert not unnamed, f"the simulator does not name the secret in {', '.join(unnamed)}"
+        missing = sorted(s.name for s in required(can) - simulator.situations)
+        assert not missing, f"the simulator must produce {', '.join(missing)}"
+        for operation in set(GOOD) - can.operations:
+            outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
+            refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
+            assert refused, f"{operation} is not declared, and gives {outcome.told}"
+
+    def test_r06_verdicts_are_not_swapped(self, bench: Bench) -> None:
+        """The same person matches, two people do not; a live face is live, a photograph is not.
+
+        The first thing that a table of the vendor's words can get wrong, and the worst. All calls
+        are of one visitor: whoever has passed one of them must not pass the next for that.
+        """
+        for operation in reversed(bench.operations):
+            for table, wanted in ((GOOD, PASS), (BAD, FAIL)):
+                result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
+                same(f"{table[operation]}", result.decision, wanted[operation])
+
+    def test_r07_threshold_edge(self, bench: Bench) -> None:
+        """The declared rule decides at the threshold, and the result names it and who set it.
+
+        Two readings of "above" differ for the one person whose score is exactly the threshold.
+        Whoever is asked in court which number it was finds it in the result and nowhere else.
+        """
+        can, source = bench.can, fm.ThresholdSource
+        opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
+        for operation in bench.operations:
+            asked: tuple[tuple[fm.ThresholdSource, float | None, dict[str, Any]], ...] = (
+                *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
+                (source.PROFILE, 42.5, {"verifier": opened}),
+                (source.DEFAULT, can.default_for(operation), {}),
+            )
+            sent: list[tuple[float, float | None]] = []
+            for set_by, value, how in asked:
+                told = bench.ask(operation, GOOD[operation], **how).answer.threshold
+                if value is None:
+                    ours = told is not None and told.source is not source.VENDOR
+                    assert not ours, f"the result names {told}, which nobody set"
+                else:
+                    wanted = fm.Threshold(value, can.threshold_rule, set_by)
+                    same(f"the threshold of the {set_by} in the result", told, wanted)
+                    sent.append((value, bench.simulator.received.get("threshold")))
+            for value, got in sent if any(got is not None for _, got in sent) else ():
+                # Left out, the vendor's default of today would decide, and ours be reported.
+                arrived = got is not None and math.isclose(value, got)
+                assert arrived, f"the threshold is {value}, and the vendor was sent {got}"
+        if can.threshold_rule is not fm.ThresholdRule.VENDOR:
+            for operation in bench.edges():
+                _edges_hold(bench, operation)
+
+    def test_r08_no_pass_below_the_threshold(self, bench: Bench) -> None:
+        """No call passes with a score that fails its own threshold.
+
+        The verifier would turn such an answer into REVIEW, so the backend is asked directly: a
+        wrong pass must not depend on a second line of defence.
+        """
+        for operation in bench.edges():
+            situations = (GOOD[operation], BAD[operation])
+            for value, situation in itertools.product((0.0, 50.0, 90.0, 100.0), situations):
+                result = bench.ask_directly(operation, situation, threshold=value).answer
+                if result.decision is PASS[operation] and result.score:
+                    threshold = fm.Threshold(value, bench.can.threshold_rule)
+                    passes = threshold.passes(result.score.value)
+                    assert passes, f"{situation}: {result.score} passed the threshold {value}"
+
+    def test_r10_none_is_not_zero(self, bench: Bench) -> None:
+        """A missing score stays None, and passes no threshold that the caller set.
+
+        0 would say "certainly two people" where the vendor said nothing; a pass would say that the
+        caller's threshold was met. Such an answer may also be one that cannot be read.
+        """
+        for operation in bench.operations_for(Situation.NULL_SCORE):
+            # Its score may be left lying about.
+            _ = bench.ask(operation, GOOD[operation]).answer
+            for threshold in (None, 40.0):
+                decision = _unscored(bench, operation, Situation.NULL_SCORE, threshold=threshold)
+                # Without a scale only the verdict counts: no threshold is held against it.
+                held = threshold is not None and bench.scale(operation) is not None
+                refused = (FAIL[operation], PASS[operation]) if held else (FAIL[operation],)
+                assert decision not in refused, f"{decision} without a score, threshold {threshold}"
+
+    def test_r11_no_face_is_inconclusive(self, bench: Bench) -> None:
+        """Without a face there is no verdict, no score, and a warning that says why.
+
+        "No match" would accuse somebody whose photograph was merely cut off; a score of 0 would
+        pass a threshold of 0.
+        """
+        nobody, code = Situation.NO_FACE, fm.WarningCode
+        for operation in bench.operations_for(nobody):
+            pair = bench.simulator.pictures_for(nobody)
+            # Where pictures decide, it is the other one that shows no face.
+            orders = [pair, pair[::-1]] if operation is fm.Operation.MATCH else [pair]
+            for images, value in itertools.product(orders, (None, 0.0)):
+                result = bench.ask(operation, nobody, images=images, threshold=value).answer
+                same(f"{operation} without a face", result.decision, INCONCLUSIVE[operation])
+                same("the score without a face", result.score, None)
+                codes = {warning.code for warning in result.warnings}
+                right = code.NO_FACE in codes and code.LOW_SIMILARITY not in codes
+                assert right, f"{operation}: no face, and the warnings are {', '.join(codes)}"
+
+    def test_r12_two_faces_are_told(self, bench: Bench) -> None:
+        """More than one face in a picture gives a warning.
+
+        Whose face was compared is otherwise anybody's guess: a bystander can pass for the bearer.
+        """
+        for operation in bench.operations_for(Situation.TWO_FACES):
+            # A second face is that of its own call, and not of the next one.
+            for situation, wanted in ((Situation.TWO_FACES, "a"), (GOOD[operation], "no")):
+                codes = {one.code for one in bench.ask(operation, situation).answer.warnings}
+                told = "a" if fm.WarningCode.MULTIPLE_FACES in codes else "no"
+                assert told == wanted, f"{operation}, {situation}: {told} MULTIPLE_FACES warning"
+
+    def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
+        """An unknown verdict goes to a person, and the vendor's word is kept.
+
+        Vendors add words without asking. One that means "held back" must not open a door because
+        the score beside it is high.
+        """
+        word = bench.simulator.unknown_status
+        for operation in bench.operations_for(Situation.UNKNOWN_STATUS):
+            result = bench.ask_directly(operation, Situation.UNKNOWN_STATUS).answer
+            same(f"the decision of the unknown {word!r}", result.decision, REVIEW[operation])
+            same("`vendor_status`", result.vendor_status, word)
+
+    def test_r14_unknown_warning_is_kept(self, bench: Bench) -> None:
+        """An unknown serious warning is kept word for word, and nobody passes with it.
+
+        It may be the vendor's new word for a deep fake.
+        """
+        tag, text = bench.simulator.unknown_warning
+        for operation in bench.operations_for(Situation.UNKNOWN_WARNING):
+            warnings = bench.ask(operation, Situation.UNKNOWN_WARNING).answer.warnings
+            kept = [warning for warning in warnings if warning.tag == tag]
+            assert kept, f"the warning {tag} is gone: {warnings}"
+            for warning in kept:
+                # A vendor that has codes alone has no text that could be kept.
+                same(f"the text of {tag}", warning.text, text or warning.text)
+                same(f"the code of {tag}", warning.code, fm.WarningCode.OTHER)
+                # With a grave one nobody passes.
+                assert warning.severity.is_grave, f"{tag} is grave, and is {warning.severity}"
+
+    def test_r15_impossible_score_is_no_score(self, bench: Bench) -> None:
+        """A number off the vendor's scale becomes no score, or an error of a charged call.
+
+        250 of 100 means that we misread the vendor. Clamped to 100 it would be the best match ever.
+        """
+        for operation in bench.operations_for(Situation.IMPOSSIBLE_SCORE):
+            decision = _unscored(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
+            assert decision is not PASS[operation], f"{decision} by a number off the scale"
+
+    def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
+        """`reconcile` finds only the call with the ids that it was given.
+
+        Two visitors come in one second. The newest record, or the one with the same reference, may
+        be the other one's: mistaken for the lost call, it lets a stranger in.
+        """
+        if type(bench.backend).reconcile is Backend.reconcile:
+            benches.does_not_apply(f"{bench.backend.name} cannot look into its vendor's records.")
+        keeps, waits = fm.Retention.KEEP in bench.can.retention, False
+        retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
+        how: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
+        records: list[fm.CallRecord] = []
+        for operation in bench.operations:
+            for situation in (GOOD[operation], Situation.NEVER_DONE, GOOD[operation]):
+                if situation is GOOD[operation]:
+                    result = bench.ask(operation, situation, **how).answer
+                    records.append(attrs.evolve(record_of(bench, operation, result), kept=keeps))
+                    waits = waits or bool(bench.waits)
+                elif waits and situation in bench.simulator.situations:
+                    records += _unfinished(bench, operation, **how)
+        # Each job is done by now, and each record is there.
+        records = [*filter(bench.backend.reconcilable, records)]
+        for record in records:
+            _finds_only_itself(bench, record)
+        if waits:
+            bench.need(Situation.NEVER_DONE)
+        if not records:
+            benches.does_not_apply(f"{bench.backend.name} keeps nothing that could be found.")
+
+    def test_r48_faces_are_where_they_are(self, bench: Bench) -> None:
+        """Faces are where they are said to be, each in its own picture.
+
+        A box is drawn on a photograph, or cut out of it, for whoever reviews the call. A box of the
+        other picture shows them somebody's shoulder, or a bystander.
+        """
+        name, reports = bench.backend.name, bench.can.reports_faces
+        said, seen = bench.simulator.faces, False
+        if reports and said.get("probe") == said.get("reference"):
+            benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
+        for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
+            result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
+            faces = [getattr(result, f"{place}_faces", None) or () for place in PLACES]
+            boxes = [[face.box for face in some if face.box] for some in faces]
+            if not any(boxes):
+                continue
+            assert reports, f"{name} says where faces are, and declares no `reports_faces`"
+            seen = True
+            if situation is Situation.TWO_FACES:
+                right = len(boxes[0]) >= 2 > len(boxes[1])
+                assert right, f"two faces in the probe and one in the reference became {boxes}"
+                continue
+            for place, found in zip(PLACES, boxes, strict=True):
+                if image := getattr(call, place, None):
+                    at = f"the faces of the {place} are at {said.get(place)}"
+                    fit = _fit(found, said.get(place, ()), image)
+                    assert fit, f"{at}, and the result has {found}"
+        if not reports:
+            benches.does_not_apply(f"{name} does not say where faces are.")
+        assert seen, "`reports_faces` is declared, and no result says where a face is"
+
+
+def same(what: str, found: object, wanted: object) -> None:
+    """Fail with a sentence unless the two are equal."""
+    assert found == wanted, f"{what} is {found}, not {wanted}"
+
+
+def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:
+    """What is decided without a score; None if the answer, at its price, cannot be read."""
+    outcome = bench.ask_directly(operation, situation, **how)
+    if isinstance(outcome.error, fm.UnexpectedResponse):
+        charged = outcome.error.billing.charged
+        due = charged in bench.paid_if_unreadable(operation)
+        assert due, f"an answer 200 that cannot be read is charged, and its error says {charged}"
+        return None
+    same(f"the score of {situation}", outcome.answer.score, None)
+    return outcome.answer.decision
+
+
+def _edges_hold(bench: Bench, operation: fm.Operation) -> None:
+    situation, given, score = bench.scored(operation)
+    # A vendor may keep two decimals of a threshold.
+    scores = [score] if given is None else [one for one in SCORES if one == round(one, 2)]
+    rule = bench.can.threshold_rule
+    for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
+        if 0 <= (threshold := score + step) <= 100:
+            how: dict[str, Any] = {"score": given and score, "threshold": threshold}
+            result = bench.ask_directly(operation, situation, **how).answer
+            passes = fm.Threshold(threshold, rule).passes(score)
+            wanted = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
+            at = f"the score {score} at the threshold {threshold}, {rule}"
+            assert result.decision in wanted, f"{at}, is {result.decision}"
+
+
+def record_of(bench: Bench, operation: fm.Operation, result: benches.Result) -> fm.CallRecord:
+    """What one would look for to find the call that gave `result`."""
+    return fm.CallRecord(
+        id=str(result.ids.call),
+        operation=operation,
+        backend=bench.backend.name,
+        started_at=result.created_at or datetime.now(UTC),
+        kept=True,
+        caller_ref=result.ids.caller,
+        vendor_id=result.ids.vendor,
+    )
+
+
+def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | None:
+    """What the backend says; None if the simulator cannot tell what its vendor's records hold."""
+    before, told = bench.simulator.charges, None
+    try:
+        told = bench.backend.reconcile(record)
+    except fm.VendorError as error:
+        same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
+    same("what the vendor charges for `reconcile`", bench.simulator.charges - before, 0)
+    if told is not None:
+        same("the id of the call that `reconcile` was asked about", told.call.id, record.id)
+    return told
+
+
+def _finds_only_itself(bench: Bench, record: fm.CallRecord) -> None:
+    """What is found for a record, if anything, is its own call, and without its ids nothing is."""
+    told = look(bench, record)
+    if told is not None and told.result is not None:
+        result, kind = told.result, ANSWERS[record.operation]
+        assert isinstance(result, kind), f"what is found is {result}, and no {kind.__name__}"
+        same("`ids.call` of what is found", result.ids.call, record.id)
+        if record.vendor_id and result.ids.vendor:
+            same("`ids.vendor` of what is found", result.ids.vendor, record.vendor_id)
+    # What nobody sent, with its reference or with ids that begin or end alike.
+    others = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
+    for made_up, vendor_id in itertools.product(others, (None, f"{record.vendor_id}x")):
+        other = attrs.evolve(record, id=made_up, vendor_id=vendor_id)
+        told = look(bench, other) if bench.backend.reconcilable(other) else None
+        found = told is not None and told.result is not None
+        assert not found, f"found what nobody sent, with the reference of another call: {other}"
+
+
+def _unfinished(bench: Bench, operation: fm.Operation, **how: Any) -> list[fm.CallRecord]:
+    """A job that was accepted and not finished, as its error says: none that is free."""
+    # Time for some polls more than a good call has made, on a clock that does not wait.
+    how["deadline_s"] = benches.DEADLINE_S + 2 * sum(bench.waits)
+    outcome = bench.ask(operation, Situation.NEVER_DONE, **how)
+    error = outcome.error
+    assert isinstance(error, fm.OutcomeUnknown), f"a job that is not finished gives {outcome.told}"
+    assert error.ids.vendor, "a job was accepted and not finished: its error has no `ids.vendor`"
+    assert error.reconcilable, "a job was accepted and not finished: it is not `reconcilable`"
+    return [] if error.call is None else [error.call]
+
+
+def _sides(box: fm.Box, image: fm.Image) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom in parts of the picture's sides."""
+    upright = image.to_pil()
+    width, height = box.of_width or upright.width, box.of_height or upright.height
+    if box.unit == "ratio":
+        width = height = 1
+    return box.left / width, box.top / height, box.right / width, box.bottom / height
+
+
+def _fit(boxes: Sequence[fm.Box], where: Sequence[fm.Box], image: fm.Image) -> bool:
+    """Whether the boxes are those of `where`, with edges that a quarter of a face may lie off."""
+    found, faces = (sorted(_sides(box, image) for box in some) for some in (boxes, where))
+    return len(found) == len(faces) and all(
+        math.isclose(one, other, abs_tol=(face[2] - face[0]) / 4)
+        for box, face in zip(found, faces, strict=True)
+        for one, other in zip(box, face, strict=True)
+    )
