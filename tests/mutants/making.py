@@ -13,20 +13,13 @@ from mutants.reference import (
     SdkReference,
 )
 
-from facematch_core.testing import VendorSimulator
+from facematch_core.testing import Status, VendorSimulator
+from facematch_core.testing.conformance import each_case
 
 
 @attrs.frozen(kw_only=True)
 class Mutant:
-    """A backend with one fault.
-
-    Attributes:
-        rule: Number of the rule that must catch it.
-        name: Its own.
-        fault: What is wrong with it, in a sentence.
-        backend: Its class.
-        simulator: The class of the simulator that opens it.
-    """
+    """A backend with one fault, which the rule of this number must catch."""
 
     rule: str
     name: str
@@ -37,6 +30,13 @@ class Mutant:
     def make(self):
         """A fresh simulator that opens this backend."""
         return self.simulator(self.backend)
+
+
+def broken(make, *rules):
+    """The cases that a backend fails, of these rules or of all, one by one as they are run."""
+    for case in each_case(make, rules=rules or None):
+        if case.status is Status.FAILED:
+            yield case
 
 
 def of_class(rule, name, cls, simulator=None):

@@ -15,12 +15,13 @@ import json
 import threading
 from http.client import HTTPConnection, HTTPException
 from typing import ClassVar
+from urllib.parse import urljoin
 
 import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend, Capabilities, ImageLimits, SdkBackend
-from facematch_core.http import ApiKeyBackend, HttpRequest
+from facematch_core.http import ApiKeyBackend, HttpRequest, Wait
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
 KEY = "reference-key-5d41402abc4b2a76"
@@ -64,6 +65,20 @@ def in_base64(data):
     return base64.b64encode(data).decode()
 
 
+def box_of(edges):
+    """A box, by its edges in parts of a picture's sides; TypeError or ValueError if it is none."""
+    left, top, right, bottom = edges
+    if any(type(edge) is not float for edge in edges):
+        raise TypeError("Edges are fractions.")
+    return fm.Box(left=left, top=top, right=right, bottom=bottom, unit="ratio")
+
+
+def looked_up(call, result):
+    """What the vendor's records say of a call, of which they have this result, or None."""
+    outcome = fm.Reconciled.NOT_YET if result is None else fm.Reconciled.FOUND
+    return fm.Reconciliation(outcome=outcome, call=call, result=result, reason="The records.")
+
+
 class Mapping:
     """What is asked of the vendor, and what its answer means."""
 
@@ -82,6 +97,7 @@ class Mapping:
         liveness_scale="reference/liveness",
         image_limits=LIMITS,
         billed_operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
+        reports_faces=True,
     )
 
     def request(self, call):
@@ -94,7 +110,7 @@ class Mapping:
             "retention": call.retention,
             "caller_ref": call.caller_ref,
             "metadata": call.metadata,
-            "options": call.options and call.options.note,
+            "options": getattr(call.options, "note", None),
         }
 
     def pictures(self, call):
@@ -121,8 +137,9 @@ class Mapping:
             vendor_status=body["verdict"],
             ids=fm.Ids(vendor=body["id"], session=self.session(call, body)),
             billing=fm.Billing(self.charged(call), "the vendor charges every answer"),
-            probe_faces=self.faces(body),
+            probe_faces=self.faces(body, "probe"),
             raw=self.raw(call, body),
+            **({"reference_faces": self.faces(body, "reference")} if match else {}),
         )
 
     def score(self, call, number):
@@ -153,11 +170,19 @@ class Mapping:
             for tag, text, weight in body["warnings"]
         )
 
-    def faces(self, body):
+    def faces(self, body, place):
+        """What the vendor found in the picture of that place."""
+        guesses = body.get("guesses", ()) if place == "probe" else ()
         return tuple(
-            fm.Face(demographics=fm.Demographics(age=guess["age"], gender=guess["gender"]))
-            for guess in body.get("guesses", ())
+            fm.Face(
+                box=None if edges is None else self.box(edges),
+                demographics=guess and fm.Demographics(age=guess["age"], gender=guess["gender"]),
+            )
+            for edges, guess in itertools.zip_longest(body["faces"].get(place, ()), guesses)
         )
+
+    def box(self, edges):
+        return box_of(edges)
 
     def session(self, call, body):
         """The id of the vendor's record, if there is one."""
@@ -249,11 +274,7 @@ class ReferenceBackend(Mapping, Backend):
         return self.vendor.records.get(wanted.id)
 
     def reconcile(self, call, *, deadline_s=None):
-        record = self.record(call)
-        outcome = fm.Reconciled.NOT_YET if record is None else fm.Reconciled.FOUND
-        return fm.Reconciliation(
-            outcome=outcome, call=call, result=record, reason="In the records."
-        )
+        return looked_up(call, self.record(call))
 
 
 #: What is declared over HTTP, where nobody looks into the vendor's records.
@@ -305,6 +326,56 @@ class StepsReference(HttpReference):
 
     def upload(self, data):
         return self.post("upload", body=data)
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class JobReference(HttpReference):
+    """Conforms; its vendor takes a call as a job, which is asked for until it is done."""
+
+    # A job that is never done ends after twenty polls.
+    call_timeout_s: float = 20.0
+
+    def steps(self, call):
+        reply = yield self.submit(call)
+        job = urljoin(f"{self.address}/", reply.headers["Location"])
+        pause_s = None
+        while True:
+            yield Wait(pause_s or 1.0)
+            try:
+                reply = yield self.poll(job)
+            except (fm.RateLimited, fm.VendorUnavailable) as refusal:
+                pause_s = self.refused(refusal)
+            else:
+                if self.is_done(reply.json()):
+                    return self.parse(call, reply)
+
+    def submit(self, call):
+        return attrs.evolve(self.build(call), expects={202})
+
+    def poll(self, job):
+        how = {"headers": {"X-Api-Key": self.api_key}, "charges": 0, "on_refusal": "raise"}
+        return HttpRequest(method="GET", url=job, **how)
+
+    def refused(self, refusal):
+        """How long to wait after a poll that was refused, which says nothing about the job."""
+        return getattr(refusal, "retry_after_s", None)
+
+    def is_done(self, body):
+        return {"running": False, "done": True}[body["state"]]
+
+    def vendor_id(self, reply):
+        return reply.json()["id"]
+
+    def reconcilable(self, call):
+        return getattr(call, "vendor_id", "") is not None
+
+    def reconcile(self, call, *, deadline_s=None):
+        job = f"{self.address}/jobs/{call.vendor_id}"
+        reply = self.fetch(self.poll(job), deadline_s=deadline_s)
+        result = self.parse(call, reply) if self.is_done(self.body(reply)) else None
+        if result is not None:
+            result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))
+        return looked_up(call, result)
 
 
 @attrs.define(kw_only=True, eq=False, slots=False)
@@ -373,14 +444,20 @@ REFUSALS = {
 LOW = (Situation.DIFFERENT_PEOPLE, Situation.SPOOF)
 STALLS = (Situation.SLOW, Situation.DRIPPING, Situation.ENDLESS)
 GUESSES = {"age": 41.75, "gender": "guessed-gender"}
+#: Where the faces are, in parts of a picture's sides: of each picture somewhere else.
+EDGES = {"probe": (0.25, 0.125, 0.625, 0.75), "reference": (0.375, 0.25, 0.875, 0.8125)}
 #: What is another thing than usual in the answer, by situation.
 ANSWERS = {
     Situation.NO_FACE: {
         "verdict": "no",
         "score": None,
         "warnings": [["NO_FACE", "No face.", "high"]],
+        "faces": {},
     },
-    Situation.TWO_FACES: {"warnings": [["MANY_FACES", "Two faces.", "low"]]},
+    Situation.TWO_FACES: {
+        "warnings": [["MANY_FACES", "Two faces.", "low"]],
+        "faces": {"probe": [EDGES["probe"], EDGES["reference"]], "reference": [EDGES["reference"]]},
+    },
     Situation.NULL_SCORE: {"verdict": "yes", "score": None},
     Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
     Situation.UNKNOWN_STATUS: {"verdict": VendorSimulator.unknown_status},
@@ -395,10 +472,11 @@ ANSWERS = {
 class Vendor:
     """The other side of both forms: what it answers, and what it understood."""
 
-    situations = frozenset(Situation)
+    situations = frozenset(Situation) - {Situation.NEVER_DONE}
     secrets = (KEY,)
     limits = LIMITS
     demographics = GUESSES
+    faces: ClassVar = {place: (box_of(edges),) for place, edges in EDGES.items()}
 
     def __init__(self, backend_class):
         super().__init__()
@@ -435,7 +513,12 @@ class Vendor:
         if situation is Situation.TURNED and not words["rotate"]:
             situation = Situation.NO_FACE
         passes = score > words.get("threshold", OWN_THRESHOLD)
-        body = {"verdict": "yes" if passes else "no", "score": score, "warnings": []}
+        body = {
+            "verdict": "yes" if passes else "no",
+            "score": score,
+            "warnings": [],
+            "faces": {place: [EDGES[place]] for place in PLACES if place in words},
+        }
         return 200, {**body, "id": f"call-{next(self._numbers)}", **ANSWERS.get(situation, {})}
 
 
@@ -524,3 +607,43 @@ class StepsSimulator(HttpReferenceSimulator):
             return SimulatorReply(body={"id": name})
         status, body = self.answered(words, key, situation, score)
         return SimulatorReply(body=body, status=status)
+
+
+class JobSimulator(HttpReferenceSimulator):
+    """The vendor, who takes each question as a job, charges it, and answers to the second poll."""
+
+    situations = frozenset(Situation)
+    steps = 3
+
+    def __init__(self, backend_class=JobReference):
+        super().__init__(backend_class)
+        #: Each job's words, and how many polls of it were answered.
+        self.jobs = {}
+
+    def ends(self, request):
+        return request.path in self.jobs and self.jobs[request.path][1] > 0
+
+    def answer(self, request, situation, score):
+        key = request.headers["X-Api-Key"]
+        if request.method == "POST":
+            return self.accepted(request.json(), key, situation, score)
+        if request.path not in self.jobs:
+            return SimulatorReply(body={"error": "no such job"}, status=404)
+        words, polls = self.jobs[request.path]
+        status, body = self.answered(words, key, situation, score)
+        if status == 200 and "id" in body:
+            body |= {"id": request.path.rpartition("/")[2], "state": "done"}
+            # Nobody's test waits for who would ask for ever.
+            if not polls or (situation is Situation.NEVER_DONE and polls < 30):
+                body = {"id": body["id"], "state": "running"}
+            self.jobs[request.path] = words, polls + 1
+        return SimulatorReply(body=body, status=status, charged=False)
+
+    def accepted(self, words, key, situation, score):
+        status, body = self.answered(words, key, situation, score)
+        if status != 200 or "id" not in body:
+            return SimulatorReply(body=body, status=status)
+        job = f"job-{next(self._numbers)}"
+        self.jobs[f"/jobs/{job}"] = words, 0
+        headers = {"Location": f"/jobs/{job}"}
+        return SimulatorReply(body={"id": job}, status=202, headers=headers, charged=True)

@@ -21,7 +21,7 @@ from decimal import Decimal
 from typing import ClassVar
 
 import attrs
-from mutants.faults import changed, quiet
+from mutants.faults import A_PASS, changed, quiet
 from mutants.making import http, of_class, row, sdk
 from mutants.reference import (
     PLACES,
@@ -38,21 +38,7 @@ from mutants.reference import (
     upload_in,
 )
 
-from facematch_core import (
-    Billing,
-    Charged,
-    DeadlineExceeded,
-    Decision,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Retention,
-    Score,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
+import facematch_core as fm
 from facematch_core.backend import Capabilities, Compared, EngineBackend
 from facematch_core.http import HttpClient
 from facematch_core.testing import EngineSimulator, Situation, noise
@@ -65,7 +51,7 @@ class Fractions(ReferenceBackend):
 
     def score(self, call, number):
         found = super().score(call, number)
-        return found and Score.from_fraction(number, found.scale, raw_name="score")
+        return found and fm.Score.from_fraction(number, found.scale, raw_name="score")
 
 
 class FractionsSimulator(ReferenceSimulator):
@@ -112,21 +98,21 @@ class SdkSteps(SdkReference):
         charges = self.charges.pop(call.call_id)
         try:
             result = super().parse(call, answer)
-        except VendorError as error:
+        except fm.VendorError as error:
             raise self.after(error, charges) from None
         except (KeyError, TypeError, ValueError):
             billing = self.bill(charges)
-            raise UnexpectedResponse("An answer in another form.", billing=billing) from None
+            raise fm.UnexpectedResponse("An answer in another form.", billing=billing) from None
         return evolve(result, billing=self.bill(charges))
 
     def after(self, error, charges):
         """The error of a call that has cost so much before it."""
-        if charges and error.billing.charged is Charged.NO:
+        if charges and error.billing.charged is fm.Charged.NO:
             return changed(error, billing=self.bill(charges), retryable=False)
         return error
 
     def bill(self, charges):
-        return Billing(Charged.YES, "the vendor charges every request", charges)
+        return fm.Billing(fm.Charged.YES, "the vendor charges every request", charges)
 
 
 def unguarded(me, ok, call):
@@ -136,8 +122,11 @@ def unguarded(me, ok, call):
     try:
         answer = library.ask(str(call.operation), me.api_key.reveal(), me.request(call))
     except TimeoutError:
-        raise DeadlineExceeded("The vendor did not answer in time.") from None
-    return me.parse(call, answer)
+        raise fm.DeadlineExceeded("The vendor did not answer in time.") from None
+    try:
+        return me.parse(call, answer)
+    except TypeError:
+        raise fm.UnexpectedResponse("An answer in another form.") from None
 
 
 class PatientClient(HttpClient):
@@ -206,27 +195,13 @@ def someone_else(shared, key):
         time.sleep(0.001)
 
 
-class Workspace(EngineBackend):
-    """An engine whose threads share what they work on."""
-
-    name = "engine"
-    capabilities = Capabilities(score_scale="engine/match", default_threshold=50.0)
-    work: ClassVar = {}
-
-    def compare(self, call):
-        self.work["probe"] = call.probe.digest
-        someone_else(self.work, "probe")
-        digests = self.work["probe"], call.reference.digest
-        return Compared(score=7.0 if stranger().digest in digests else 93.5)
-
-
-class CallsHome(Workspace):
+class CallsHome(SlowEngine):
     """An engine that reports its use to somebody."""
 
     def compare(self, call):
         with socket.socket(type=socket.SOCK_DGRAM) as line:
             line.sendto(b"used", ("127.0.0.1", 9))
-        return Compared(score=7.0 if call.reference.digest == stranger().digest else 93.5)
+        return super().compare(call)
 
 
 class FollowsRedirects(SdkReference):
@@ -270,9 +245,9 @@ def by_globals(words):
 
 def nobody(call):
     """A result about nobody."""
-    match = call.operation is Operation.MATCH
-    kind = MatchResult if match else LivenessResult
-    decision = Decision.INCONCLUSIVE if match else LivenessDecision.INCONCLUSIVE
+    match = call.operation is fm.Operation.MATCH
+    kind = fm.MatchResult if match else fm.LivenessResult
+    decision = fm.Decision.INCONCLUSIVE if match else fm.LivenessDecision.INCONCLUSIVE
     return kind(decision=decision, backend="reference")
 
 
@@ -302,17 +277,17 @@ def as_dict(body):
 
 # fmt: off
 ROWS = (
-    row("R07", "TimesAHundred",
+    row("R03", "TimesAHundred",
         "A fraction of 0.57 is multiplied by 100, which is a little less than 57.",
         base=Fractions, simulator=FractionsSimulator,
         score=lambda me, ok, call, told: told if told is None
             else evolve(ok(call, told), value=told * 100)),
     row("R16", "NobodyIsFree", "Says that an answer about nobody was not charged.",
         result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
-            else evolve(ok(call, body), billing=Billing(Charged.NO))),
+            else evolve(ok(call, body), billing=fm.Billing(fm.Charged.NO))),
     row("R16", "NobodysPriceIsUnknown", "Does not know what an answer about nobody costs.",
         result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
-            else evolve(ok(call, body), billing=Billing(Charged.UNKNOWN))),
+            else evolve(ok(call, body), billing=fm.Billing(fm.Charged.UNKNOWN))),
     row("R16", "UploadsAreFree", "Its uploads are declared as free, and the vendor charges them.",
         base=StepsReference, simulator=StepsSimulator,
         upload=lambda me, ok, data: evolve(ok(data), charges=0)),
@@ -335,7 +310,7 @@ ROWS = (
     of_class("R19", "EngineTakesItsTime", SlowEngine, SlowEngineSimulator),
     row("R20", "TellsItAfterTheAnswer", "Tells that bytes have left when the answer is there.",
         exchange=lambda me, ok, call: (answer := ok(quiet(call)),
-            isinstance(answer[2], VendorUnavailable) or call.on_sent())[0]),
+            isinstance(answer[2], fm.VendorUnavailable) or call.on_sent())[0]),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
         exchange=lambda me, ok, call: (tried(call.on_sent), ok(quiet(call)))[1]),
     row("R21", "KeyInAPrivateLog",
@@ -354,7 +329,6 @@ ROWS = (
             f"The key {me.key.reveal()} is short.", stacklevel=2), ok(call))[1]),
     sdk("R28", "ItsLibraryHasGlobals", "Its library keeps the pictures of a call for all threads.",
         request=lambda me, ok, call: by_globals(ok(call))),
-    of_class("R28", "OneWorkspace", Workspace, SlowEngineSimulator),
     http("R28", "OneIdempotencyKey", "A key against double charges is made but once.",
         post=lambda me, ok, path, **body: (made := ok(path, **body)) and evolve(made,
             headers={**made.headers, "Idempotency-Key": f"{id(me)}"})),
@@ -376,7 +350,7 @@ ROWS = (
         exchange=lambda me, ok, call: (
             subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
     of_class("R37", "ReportsItsUse", CallsHome, SlowEngineSimulator),
-    of_class("R38", "GoesWhereItIsSent", FollowsRedirects),
+    of_class("R31", "GoesWhereItIsSent", FollowsRedirects),
     http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
         parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
     http("R39", "MissingIsZero", "Where the answer has no score, it is 0.",
@@ -385,9 +359,9 @@ ROWS = (
         pictures=lambda me, ok, call: dict(zip(ok(call),
             [*ok(call).values()][::-1 if call.rotate else 1], strict=True))),
     row("R44", "KeepsWithOptions", "A call with options of its own is kept.",
-        request=lambda me, ok, call: ok(call) | ({"retention": Retention.KEEP}
+        request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if call.options else {})),
-    of_class("R46", "NoAddressOfItsOwn", NoAddressOfItsOwn),
+    of_class("R31", "NoAddressOfItsOwn", NoAddressOfItsOwn),
     row("R47", "ShowsHalfTheKey", "Shows the beginning of the key, so that one knows which it is.",
         diagnose=lambda me, ok: {"key": f"{me.key.reveal()[:14]}..."}),
     sdk("R38", "ItsLibrarysStatusDecides",
@@ -396,9 +370,9 @@ ROWS = (
     sdk("R39", "ItsLibrarySaysTrue", "A library's true where the score stands is read as 1.",
         score=lambda me, ok, call, told: ok(call,
             float(told) if isinstance(told, bool) else told)),
-    sdk("R40", "AnyBodyMatches",
+    sdk("R38", "AnyBodyMatches",
         "Whatever comes with a 200 is a match: the library raised nothing.",
         result=lambda me, ok, call, body: ok(call,
-            {"verdict": "yes", "score": 99.0, "warnings": [], "id": "-"} | as_dict(body))),
+            A_PASS | as_dict(body))),
 )
 # fmt: on
