@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -30,36 +32,12 @@ LONGEST = 24
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
 
-@attrs.frozen(kw_only=True)
-class Kind:
-    """What a backend is made on."""
-
-    says: str
-    files: tuple[str, ...] = ()
-    dependencies: tuple[str, ...] = ()
-    tools: tuple[str, ...] = ()
-    invented: str = "vendor"
-
-
-KINDS: dict[str, Kind] = {
-    "http": Kind(says="a vendor with an HTTP API"),
-    "sdk": Kind(
-        says="a vendor that you can only reach through its client library",
-        files=("src/$package/_client.py",),
-        dependencies=("requests>=2.32",),
-        tools=("types-requests",),
-    ),
-    "engine": Kind(
-        says="an engine on this machine", dependencies=("pillow>=11",), invented="engine"
-    ),
-}
-
-#: What every repository has. The template of a file bears its name and ends in ``.txt``, without a
-#: dot before it: an installer would compile what ends in ``.py``. It lies in the folder of the
-#: kind or in ``common``; of a file with a template in both, the one in ``common`` comes first.
+#: What a repository has. The template of a file bears its name and ends in ``.txt``, without a dot
+#: before it: an installer would compile what ends in ``.py``.
 FILES: tuple[str, ...] = (
     ".github/workflows/test.yml",
     ".gitignore",
+    "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "pyproject.toml",
@@ -69,7 +47,16 @@ FILES: tuple[str, ...] = (
     "src/$package/py.typed",
     "tests/test_backend.py",
     "tests/test_contract.py",
+    "tests/test_package.py",
 )
+
+
+@attrs.frozen
+class Author:
+    """Who publishes the package; by default who must still be named."""
+
+    name: str = "Your Name"
+    email: str = "you@example.com"
 
 
 @click.command(
@@ -77,29 +64,23 @@ FILES: tuple[str, ...] = (
     short_help="Write a small, complete plug-in repository that passes its own tests.",
 )
 @click.argument("name")
-@click.option(
-    "--kind",
-    type=click.Choice(list(KINDS)),
-    default="http",
-    show_default=True,
-    help="; ".join(f"{name}: {kind.says}" for name, kind in KINDS.items()) + ".",
-)
 @common.file_option(
     "--into",
     "The folder to write it into; the current one by default.",
     metavar="DIR",
     default=Path(),
 )
-def command(name: str, kind: str, into: Path) -> None:
+def command(name: str, into: Path) -> None:
     """Write a small, complete plug-in repository, facematch-NAME, that passes its own tests.
 
     NAME is the name that opens your backend: small letters, digits and hyphens.
 
     \b
     facematch new-backend my-vendor
-    facematch new-backend my-engine --kind engine --into ~/src
+    facematch new-backend my-vendor --into ~/src
 
-    Its vendor is invented: README.md says what to change, in order. A folder that exists is never
+    It is for a vendor with an HTTP API. Its vendor is invented: README.md says what to change, in
+    order. Its author is that of `git config`, if there is one. A folder that exists is never
     overwritten.
     """
     _check(name)
@@ -110,11 +91,11 @@ def command(name: str, kind: str, into: Path) -> None:
             "written."
         )
     common.check_target("--into", folder, force=False)
-    files = files_for(name, kind)
+    files = files_for(name, author())
     _write(folder, files)
     say(
-        f"Wrote {len(files)} files to {folder}. Its {KINDS[kind].invented} is invented; README.md "
-        "says what to change, in order.",
+        f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
+        "change, in order.",
     )
     say()
     say("Next:")
@@ -131,14 +112,11 @@ def command(name: str, kind: str, into: Path) -> None:
         click.echo(f"  {typed(words)}")
 
 
-def files_for(name: str, kind: str = "http") -> dict[str, str]:
+def files_for(name: str, author: Author = Author()) -> dict[str, str]:
     """Path in the repository, with slashes, to text."""
     module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
     parts = [part.capitalize() for part in module.split("_")]
-    made = KINDS[kind]
-    # What it is made by is what it has been tried with.
-    core = f"facematch-core>={'.'.join(__version__.split('.')[:2])}"
     words = {
         "name": name,
         "Name": "".join(parts),
@@ -148,24 +126,41 @@ def files_for(name: str, kind: str = "http") -> dict[str, str]:
         "distribution": f"{PREFIX}-{hyphened}",
         # Reserved for examples: it can never be found (RFC 2606).
         "host": f"api.{hyphened}.example",
-        "dependencies": _quoted("attrs>=24.2", core, *made.dependencies),
-        "tools": _quoted("mypy>=1.13", "ruff>=0.8", *made.tools),
+        # What it is made by is what it has been tried with.
+        "core": f"facematch-core>={'.'.join(__version__.split('.')[:2])}",
+        # A text of JSON is one of TOML.
+        "author": json.dumps(author.name, ensure_ascii=False),
+        "email": json.dumps(author.email, ensure_ascii=False),
     }
     return {
-        Template(file).substitute(words): Template(_template(file, kind)).substitute(words)
-        for file in (*FILES, *made.files)
+        Template(file).substitute(words): Template(_template(file)).substitute(words)
+        for file in FILES
     }
 
 
-def _quoted(*words: str) -> str:
-    """The items of a list of TOML."""
-    return ", ".join(f'"{word}"' for word in sorted(words))
-
-
-def _template(file: str, kind: str) -> str:
+def _template(file: str) -> str:
     name = f"{file.rpartition('/')[2].removeprefix('.')}.txt"
-    found = [TEMPLATES / folder / name for folder in ("common", kind)]
-    return "".join(path.read_text(encoding="utf-8") for path in found if path.exists())
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def author() -> Author:
+    """Who `git config` says that one is."""
+    name, email = _git_config("user.name"), _git_config("user.email")
+    # Index and build tools refuse others, long after one has forgotten where they came from.
+    if not name.isprintable() or not re.fullmatch(r"[^@\s,<>\"]+@[^@\s,<>\"]+", email):
+        return Author()
+    return Author(name or Author().name, email)
+
+
+def _git_config(key: str) -> str:
+    """A value of git's configuration; empty if there is none, or no git."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    ran = subprocess.run(  # noqa: S603 - no word of it comes from outside
+        [git, "config", "--get", key], capture_output=True, encoding="utf-8", check=False
+    )
+    return ran.stdout.strip()
 
 
 def _check(typed: str) -> None:

@@ -7,32 +7,25 @@ from pathlib import Path
 import pytest
 from kit.installed import Installed
 
-from facematch_core.cli.new_backend import KINDS, files_for
+from facematch_core.cli.new_backend import files_for
 
 NAME = "my-vendor"
-first, *others = KINDS
 
 
-@pytest.fixture(
-    scope="module",
-    params=[first, *(pytest.param(kind, marks=pytest.mark.long) for kind in others)],
-)
-def installed(request, tmp_path_factory):
-    """Each kind, built and installed once."""
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Built and installed once."""
     source = tmp_path_factory.mktemp("source")
-    for file, text in files_for(NAME, request.param).items():
+    for file, text in files_for(NAME).items():
         path = source / file
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    return Installed(source, tmp_path_factory.mktemp(request.param))
+    return Installed(source, tmp_path_factory.mktemp("installed"))
 
 
 @pytest.mark.long
 def test_its_own_tests_pass(installed):
-    """From its repository, against the installed copy; no rule is left open.
-
-    Of the first kind docs/extend/tutorial.md shows the same.
-    """
+    """From its repository, against the installed copy; no rule is left open."""
     said = installed.python("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider")
     assert " passed" in said
     assert "Not tested" not in said

@@ -139,7 +139,7 @@ BREAKS = {
     "the threshold is ignored": (
         "call.threshold.value",
         "75.0",
-        "R45",
+        "R07",
     ),
     "asked again after a lost answer": (
         "    def build(self",
@@ -154,13 +154,13 @@ BREAKS = {
     "more is declared than is done": (
         "        default_threshold=75.0,",
         "        default_threshold=75.0,\n        rotate=True,",
-        "R26",
+        "R25",
     ),
     "the limit is too high": ("max_bytes=1_000_000", "max_bytes=9_000_000", "R24"),
     "nothing is checked when it is opened": (
         '    base_url: str = f"https://{HOST}"\n',
         '    base_url: str = f"https://{HOST}"\n\n    def __attrs_post_init__(self) -> None: ...\n',
-        "R46",
+        "R31",
     ),
 }
 

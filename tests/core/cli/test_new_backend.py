@@ -3,6 +3,7 @@
 import ast
 import errno
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from facematch_core.cli.new_backend import FILES, KINDS, LONGEST, TEMPLATES, files_for
+from facematch_core.cli.new_backend import FILES, LONGEST, TEMPLATES, Author, files_for
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "acme_backend"
@@ -51,7 +52,7 @@ def test_it_writes_a_repository_and_says_what_comes_next(run, tmp_path, monkeypa
     monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
     answer = run("new-backend", "my-vendor")
     assert answer.exit_code == 0
-    assert answer.stdout.startswith("Wrote 11 files to facematch-my-vendor. Its vendor ")
+    assert answer.stdout.startswith("Wrote 13 files to facematch-my-vendor. Its vendor ")
     assert [line.strip() for line in answer.stdout.splitlines()[-3:]] == [
         "python -m pip install -e './facematch-my-vendor[dev]'",
         "python -m pytest facematch-my-vendor",
@@ -171,16 +172,9 @@ def test_full_disk_leaves_nothing(run, tmp_path, monkeypatch):
 
 def test_every_template_is_used():
     """And none is missing."""
-    there = {path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.txt")}
-    wanted = {
-        kind: {f"{file.rpartition('/')[2].removeprefix('.')}.txt" for file in (*FILES, *made.files)}
-        for kind, made in KINDS.items()
-    }
-    for kind, names in wanted.items():
-        assert all({f"common/{name}", f"{kind}/{name}"} & there for name in names)
-    assert there <= {f"{kind}/{name}" for kind, names in wanted.items() for name in names} | {
-        f"common/{name}" for names in wanted.values() for name in names
-    }
+    there = [path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("*.txt")]
+    wanted = [f"{file.rpartition('/')[2].removeprefix('.')}.txt" for file in FILES]
+    assert sorted(there) == sorted(wanted)
 
 
 @pytest.mark.parametrize(
@@ -209,10 +203,9 @@ def test_a_licence_stands_in_file_and_metadata():
     assert files["LICENSE"] == (ROOT / "LICENSE").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_configured_is_installed(kind):
+def test_what_is_configured_is_installed():
     """The extra `dev` brings each tool that the workflow runs."""
-    files = files_for("acme", kind)
+    files = files_for("acme")
     project = tomllib.loads(files["pyproject.toml"])
     extras = project["project"]["optional-dependencies"]
     assert {"mypy", "ruff"} <= {word.partition(">")[0] for word in extras["dev"]}
@@ -230,12 +223,85 @@ def test_what_is_configured_is_installed(kind):
     assert "${{ matrix.python }}" in runs
 
 
-def test_an_unknown_kind(run, tmp_path):
-    """Is refused with those that there are."""
-    answer = run("new-backend", "acme", "--kind", "soap")
-    assert answer.exit_code == 2
-    assert all(kind in answer.stderr for kind in KINDS)
-    assert not list(tmp_path.iterdir())
+@pytest.fixture
+def git(tmp_path_factory, monkeypatch):
+    """A function that says in git's configuration who one is."""
+    file = tmp_path_factory.mktemp("git") / "config"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(file))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+
+    def set_(**values):
+        for key, value in values.items():
+            subprocess.run(["git", "config", "--file", file, f"user.{key}", value], check=True)
+
+    return set_
+
+
+def project_of(folder):
+    """The metadata of the one repository in a folder."""
+    (repository,) = folder.glob("facematch-*")
+    return tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+@pytest.mark.parametrize("name", ["Ada Lovelace", 'J. "Ada" \\ König'])
+def test_the_author_is_that_of_git(run, tmp_path, git, name):
+    """Whatever TOML makes of the letters of a name."""
+    git(name=name, email="ada@example.org")
+    run("new-backend", "acme")
+    assert project_of(tmp_path)["authors"] == [{"name": name, "email": "ada@example.org"}]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"name": "Ada"},
+        {"name": "Ada", "email": "at home"},
+        {"name": "A\x1b[31mda", "email": "ada@example.org"},
+    ],
+)
+def test_an_author_whom_git_does_not_name(run, tmp_path, git, values):
+    """A placeholder that everybody sees: no half of a name, and nothing that an index refuses."""
+    git(**values)
+    run("new-backend", "acme")
+    (author,) = project_of(tmp_path)["authors"]
+    assert Author(**author) == Author()
+
+
+def test_without_git(run, tmp_path, monkeypatch):
+    """Nobody needs it."""
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert run("new-backend", "acme").exit_code == 0
+    assert Author(**project_of(tmp_path)["authors"][0]) == Author()
+
+
+def test_what_is_left_is_named(run, tmp_path, git):
+    """Its own test names each placeholder, of git's author none; it passes once all are gone."""
+    git(name="Ada Lovelace", email="ada@example.org")
+    run("new-backend", "acme")
+    repository = tmp_path / "facematch-acme"
+    pytest_ = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_package.py")
+    fine, said = tool(*pytest_, cwd=repository)
+    assert fine
+    assert "1 xfailed" in said
+    assert "pyproject.toml: Private :: Do Not Upload" in said
+    assert "https://code.example" in said
+    assert "_backend.py: invented" in said
+    assert "Your Name" not in said
+    placeholders = r"invented|https://code\.example|Private :: Do Not Upload"
+    for name, text in written(repository).items():
+        if name != "tests/test_package.py":
+            (repository / name).write_text(re.sub(placeholders, "mine", text), encoding="utf-8")
+    fine, said = tool(*pytest_, cwd=repository)
+    assert fine
+    assert "1 passed" in said
+
+
+def test_no_upload_by_mistake():
+    """The index refuses a package with this classifier, until somebody takes it out."""
+    project = tomllib.loads(files_for("acme")["pyproject.toml"])["project"]
+    assert "Private :: Do Not Upload" in project["classifiers"]
+    assert set(project["urls"]) == {"Homepage", "Issues", "Changelog"}
 
 
 def test_the_example_of_the_documentation_is_what_is_written():
@@ -248,11 +314,10 @@ def test_the_example_of_the_documentation_is_what_is_written():
     assert written(EXAMPLE) == files
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("typed", TYPED)
-def test_files_are_clean_whatever_the_name(run, tmp_path, typed, kind):
+def test_files_are_clean_whatever_the_name(run, tmp_path, typed):
     """Python reads them, ruff has no wish about them, and the entry points lead somewhere."""
-    run("new-backend", typed, "--kind", kind)
+    run("new-backend", typed)
     (repository,) = tmp_path.iterdir()
     files = written(repository)
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
@@ -270,16 +335,20 @@ def test_files_are_clean_whatever_the_name(run, tmp_path, typed, kind):
         assert class_ in {node.name for node in nodes}
 
 
+#: The type checkers, and how each is asked.
+CHECKERS = {"mypy": [f"--cache-dir={os.devnull}"], "pyright": ["--pythonpath", sys.executable]}
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("kind", KINDS)
-def test_type_checker_agrees(run, tmp_path, kind):
-    """mypy, strict, over the package and its tests."""
-    if not (BIN / "mypy").exists():
-        pytest.skip("mypy is not installed beside this Python")
-    run("new-backend", "my-vendor", "--kind", kind)
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_type_checkers_agree(run, tmp_path, checker):
+    """mypy, strict, and pyright, over the package and its tests."""
+    if not (BIN / checker).exists():
+        pytest.skip(f"{checker} is not installed beside this Python")
+    run("new-backend", "my-vendor")
     content, said = tool(
-        BIN / "mypy",
-        f"--cache-dir={os.devnull}",
+        BIN / checker,
+        *CHECKERS[checker],
         cwd=tmp_path / "facematch-my-vendor",
         MYPYPATH=os.pathsep.join(["src", str(ROOT)]),
     )

@@ -40,7 +40,8 @@ DECISIONS = {"same": Decision.MATCH, "different": Decision.NO_MATCH, "unsure": D
 _FREE = "answers other than 200 are not charged"
 
 
-@attrs.frozen(kw_only=True)
+# Pyright has the rules of dataclasses; attrs lets a frozen class inherit from one that is not.
+@attrs.frozen(kw_only=True)  # pyright: ignore[reportGeneralTypeIssues]
 class AcmeBackend(ApiKeyBackend):
     """Compares two faces at Acme.
 
