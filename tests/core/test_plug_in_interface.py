@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import warnings
 from pathlib import Path
 
 import attrs
@@ -31,9 +32,11 @@ from facematch_core import (
     testing,
 )
 from facematch_core.plugins import BACKENDS, COMMANDS, backend_class
-from facematch_core.testing.running import GROUP as SIMULATORS
+from facematch_core.testing.conformance import GROUP as SIMULATORS
+from facematch_core.testing.conformance import run_rules
 from facematch_core.testing.simulator import required
 from facematch_mock_server.vendors import GROUP as VENDORS
+from facematch_mock_server.vendors.compreface.simulator import ComprefaceSimulator
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "reference" / "plug-in-interface.md").read_text()
@@ -110,6 +113,18 @@ def test_what_is_promised_is_kept():
         KEPT.write_text("".join(f"{line}\n" for line in sorted(now)))
     gone = set(KEPT.read_text().splitlines()) - now
     assert not gone, "version 1 promised this; see docs/reference/plug-in-interface.md"
+
+
+#: Rules that were dropped, or that another one took in.
+GONE = {f"R{number:02}" for number in (4, 9, 26, 27, 29, 33, 34, 35, 36, 40, 41, 43, 45, 46)}
+
+
+def test_no_rule_has_the_number_of_another():
+    """Who reads an old report finds no other rule under a number of it."""
+    numbers = [rule.number for rule in testing.rules()]
+    assert len(set(numbers)) == len(numbers)
+    assert not GONE & set(numbers)
+    assert f"Of {len(GONE) + len(numbers) - 1} rules {len(numbers)} are left" in PAGE
 
 
 def test_the_snapshot_would_notice():
@@ -241,9 +256,16 @@ def test_versions_of_python():
 
 def test_a_card_counts_no_warnings():
     """A deprecation turns the tests of a plug-in red, and not its card."""
-    from facematch_core.testing.running import ARGUMENTS
 
-    assert "-Wignore" in ARGUMENTS
+    class Deprecated(ComprefaceSimulator):
+        def backend(self, **settings):
+            warnings.warn("deprecated", DeprecationWarning, stacklevel=2)
+            return super().backend(**settings)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        (case,) = run_rules(Deprecated, rules=["R01"])
+    assert case.status is testing.Status.PASSED
 
 
 def test_the_modules_import_without_each_other():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from mutants.sabotage import SABOTAGE
 from mutants.table import MUTANTS
 
 from facematch_core.cli.conformance import show_report
@@ -47,11 +48,28 @@ This page is generated, and a test holds it to what the contract finds.
 """
 MUTANTS_PAGE = """# Mutants of the conformance kit
 
-The kit is tried on a reference backend that conforms, and on mutants of it, each with one fault.
-The rule that is there for the fault must catch it: a rule that catches nobody would be there for
-show. They live in `tests/mutants`.
+The kit is tried on a reference backend, and on mutants of it, each with one fault. The rule that is
+there for the fault must catch it: a rule that catches nobody would be there for show. The reference
+itself conforms in each of its forms: in this process, over HTTP, in several requests, by a vendor's
+library, and with a vendor that answers later. They live in `tests/mutants`, and a test runs each
+mutant against its rule.
 
 This page is generated from {number} mutants and {rules} rules.
+
+## By rule
+
+| Rule | What it asks | Whom it catches |
+|---|---|---|
+"""
+SABOTAGE_TABLE = """
+## By what was done to a plug-in
+
+Somebody wrote a plug-in that conforms, and then put these {number} faults into it, one by one. Two
+more are caught by no rule, for they harm nobody: a `Billing.ground` that is empty where nothing was
+charged, and a `raw` that is empty.
+
+| Fault | Caught by |
+|---|---|
 """
 
 
@@ -106,11 +124,14 @@ def cell(text):
 def test_page_of_mutants_is_generated():
     """Each rule with those whom it catches."""
     page = MUTANTS_PAGE.format(number=len(MUTANTS), rules=len(rules()))
-    page += "\n| Rule | What it asks | Whom it catches |\n|---|---|---|\n"
     for rule in rules():
         caught = [one for one in MUTANTS.values() if one.rule == rule.number]
         told = "<br>".join(f"`{one.name}`: {cell(one.fault)}" for one in caught)
         page += f"| {rule.number} | {cell(rule.title)} | {told} |\n"
+    page += SABOTAGE_TABLE.format(number=len(SABOTAGE))
+    for fault, names in SABOTAGE.items():
+        told = ", ".join(f"{MUTANTS[name].rule} (`{name}`)" for name in names)
+        page += f"| {fault} | {told} |\n"
     generated("evidence/mutants-of-the-kit.md", page)
 
 
