@@ -669,6 +669,7 @@ _NOT_AT_AN_ENGINE = {
     Situation.UNKNOWN_WARNING: _NO_ANSWER,
     Situation.SCORE: "The pictures decide the score: nobody else can set it.",
     Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
+    Situation.NEVER_DONE: "The engine answers at once: it takes no jobs.",
 }
 
 
