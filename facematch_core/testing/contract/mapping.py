@@ -300,7 +300,7 @@ def _other_answers(reader: Reader, given: Given, known: Container[int]) -> None:
 def _other_values(reader: Reader, operation: fm.Operation, situation: Situation) -> None:
     """The good answer, with one value changed at a time; in all ways where the verdict stands."""
     good = reader.good(operation, situation, low=True)
-    noes = dict(places(reader.good(operation, BAD[operation]).reply.at()))
+    negatives = dict(places(reader.good(operation, BAD[operation]).reply.at()))
     _, decisive = _decisive(reader, good)
     values, turn = [*places(good.reply.at())], itertools.count()
     # Some hundred of them are enough, fewer where each costs a request.
@@ -309,7 +309,9 @@ def _other_values(reader: Reader, operation: fm.Operation, situation: Situation)
         same = json.dumps(value)
         texts = [*VALUES, f"[{same}]", f'{{"value": {same}}}', None]
         if place in decisive and isinstance(value, str):
-            texts += map(json.dumps, (f"not {value}", f"{value} pending", noes.get(place, value)))
+            texts += map(
+                json.dumps, (f"not {value}", f"{value} pending", negatives.get(place, value))
+            )
         for text in texts:
             left_out = place not in decisive and next(turn) % sparing
             if left_out or text == same:
