@@ -109,7 +109,7 @@ class Call:
         on_sent: To be called once, just before the first byte may leave this machine. If it
             raises, nothing may be sent.
         on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
-            when an answer tells more of either: it is what is known if the call is broken off.
+            when an answer says more of either: it is what is known if the call is broken off.
     """
 
     probe: Image

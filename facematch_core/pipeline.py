@@ -568,7 +568,7 @@ class _Progress:
             self._events.emit(EventKind.SENT, self.written, call=self.written)
 
     def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
-        """An answer of a call that goes on has told this."""
+        """An answer of a call that goes on said this."""
         self.vendor_id, self.bill = vendor_id, billing
 
     def billing(self, error: BaseException) -> Billing:
