@@ -18,6 +18,7 @@ from facematch_core import Operation
 from facematch_core import backend as backends
 from facematch_core.backend import Backend, Call, MatchCall
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_core.pipeline import PICTURES
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
@@ -184,10 +185,10 @@ class Bench:
         value = self.can.default_for(operation) if value is None else value
         return None if value is None else fm.Threshold(value, self.can.threshold_rule, source)
 
-    def paid_if_unreadable(self, operation: Operation, charges: int = 1) -> tuple[fm.Charged, ...]:
-        """What an answer 200 that cannot be read, of so many charges, may be said to have cost."""
-        free = operation not in self.can.billed_operations or not charges
-        return (fm.Charged.YES, fm.Charged.NO) if free else (fm.Charged.YES,)
+    def paid_if_unreadable(self, operation: Operation) -> tuple[fm.Charged, ...]:
+        """What an answer 200 that cannot be read may be said to have cost."""
+        billed = operation in self.can.billed_operations
+        return (fm.Charged.YES,) if billed else (fm.Charged.YES, fm.Charged.NO)
 
     def wishes(self) -> Iterator[dict[str, Any]]:
         """What a caller may ask for besides, of what is declared, one thing at a time."""
@@ -313,16 +314,17 @@ class Bench:
         **fields: Any,
     ) -> Call:
         """A call as the verifier would hand it over, with the pictures of `situation`."""
-        probe, reference = self.simulator.pictures_for(situation)
-        fields = {
-            "clock": self.clock,
-            "probe": probe.prepared(self.can.limits_for("probe")),
-            "threshold": self.threshold(operation, threshold),
-            **fields,
-        }
+        probe, reference = self.prepared(self.simulator.pictures_for(situation))
+        told = self.threshold(operation, threshold)
+        fields = {"clock": self.clock, "probe": probe, "threshold": told, **fields}
         if operation is Operation.LIVENESS:
             return backends.LivenessCall(**fields)
-        return MatchCall(reference=reference.prepared(self.can.limits_for("reference")), **fields)
+        return MatchCall(reference=reference, **fields)
+
+    def prepared(self, given: Iterable[fm.Image]) -> list[fm.Image]:
+        """Probe and reference as the verifier hands them to the backend."""
+        both = zip(PICTURES, given, strict=True)
+        return [image.prepared(self.can.limits_for(picture)) for picture, image in both]
 
     def made(self, call: Call) -> Outcome:
         """The outcome of a call in the situation that is set."""

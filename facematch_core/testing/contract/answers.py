@@ -15,6 +15,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend
+from facematch_core.pipeline import PICTURES
 from facematch_core.policy import ANSWERS
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
@@ -25,9 +26,6 @@ from ._frame import Rules
 #: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
 #: would move, and whole per cents that a fraction times 100 misses.
 SCORES = (0.0, 0.87, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
-
-#: The pictures of a comparison, in their order; every other call has the first one alone.
-PLACES = ("probe", "reference")
 
 
 class AnswerRules(Rules):
@@ -301,7 +299,7 @@ class AnswerRules(Rules):
             benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
         for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
             result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
-            faces = [getattr(result, f"{place}_faces", None) or () for place in PLACES]
+            faces = [getattr(result, f"{place}_faces", None) or () for place in PICTURES]
             boxes = [[face.box for face in some if face.box] for some in faces]
             if not any(boxes):
                 continue
@@ -311,7 +309,7 @@ class AnswerRules(Rules):
                 right = len(boxes[0]) >= 2 > len(boxes[1])
                 assert right, f"two faces in the probe and one in the reference became {boxes}"
                 continue
-            for place, found in zip(PLACES, boxes, strict=True):
+            for place, found in zip(PICTURES, boxes, strict=True):
                 if image := getattr(call, place, None):
                     at = f"the faces of the {place} are at {said.get(place)}"
                     fit = _fit(found, said.get(place, ()), image)

@@ -272,10 +272,8 @@ def _other_answers(reader: Reader, given: Given, known: Container[int]) -> None:
             how, headers = f"{status} with {form.name}", {**given.reply.headers, **said}
             reading = reader.read(given, how, form.body, status=status, headers=headers)
             where, result, error = reading
-            end, text = (
-                f"{where}: {type(error).__name__}",
-                f"{error} {error!r} {error and vars(error)}",
-            )
+            end = f"{where}: {type(error).__name__}"
+            text = f"{error} {error!r} {error and vars(error)}"
             assert not any(secret in text for secret in reader.secrets), f"{end} shows a secret"
             assert bodies.CANARY not in text, f"{end} shows what looks like a key"
             assert len(str(error)) < bodies.LONG / 2, f"{end} repeats the body whole"

@@ -24,12 +24,13 @@ import pytest
 import facematch_core as fm
 from facematch_core.backend import Backend
 from facematch_core.http import is_loopback
+from facematch_core.pipeline import PICTURES
 from facematch_core.testing import leaks, pictures, simulator
 from facematch_core.testing.bench import MIDDLE, PASS, Bench, Outcome, not_tested
 from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
 
 from ._frame import Rules
-from .answers import PLACES, look, record_of
+from .answers import look, record_of
 
 #: Where one may look, and what is there; or what is looked for, and its bytes.
 Text = tuple[str, str | bytes]
@@ -177,16 +178,10 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
 def _pieces(bench: Bench, situation: Situation) -> Iterator[tuple[str, bytes]]:
     """Pieces of the pictures, as they are given and as they are sent."""
     given = bench.simulator.pictures_for(situation)
-    for image in (*given, *_prepared(bench, given)):
+    for image in (*given, *bench.prepared(given)):
         samples = leaks.picture_samples(image)
         assert samples, "the simulator's pictures are too plain to be found again: take others"
         yield from (("a picture", sample) for sample in samples)
-
-
-def _prepared(bench: Bench, given: Pair) -> list[fm.Image]:
-    """Both pictures as the verifier hands them to the backend."""
-    both = zip(PLACES, given, strict=True)
-    return [image.prepared(bench.can.limits_for(place)) for place, image in both]
 
 
 def _seen(
@@ -252,12 +247,12 @@ def _arrived(
     outcome = bench.ask(operation, GOOD[operation], images=given, **wish)
     assert outcome.requests, f"nothing was sent: {outcome.told}"
     received = bench.simulator.received
-    arrived = {place: received[place] for place in PLACES if received.get(place) is not None}
+    arrived = {place: received[place] for place in PICTURES if received.get(place) is not None}
     if not arrived:
         assert outcome.error is None, f"the call was refused: {outcome.told}"
         not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
     # Names and kinds only: no picture is to be printed.
-    wanted = PLACES if operation is fm.Operation.MATCH else PLACES[:1]
+    wanted = PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
     assert tuple(arrived) == wanted, (
         f"a {operation} call sends {' and '.join(wanted)}, and {' and '.join(arrived)} arrived"
     )
@@ -268,9 +263,9 @@ def _arrived(
 
 def _in_place(bench: Bench, operation: fm.Operation, given: Pair, wish: Wish) -> None:
     """See that each picture arrives where it belongs, as it was prepared."""
-    places = zip(_prepared(bench, given), PLACES, strict=True)
+    places = zip(bench.prepared(given), PICTURES, strict=True)
     sent = {image.sent_digest: place for image, place in places}
-    assert len(sent) == len(PLACES), "the simulator's two pictures are one: take others"
+    assert len(sent) == len(PICTURES), "the simulator's two pictures are one: take others"
     for place, data in _arrived(bench, operation, given, wish)[1].items():
         found = sent.get(hashlib.sha256(data).hexdigest(), "other one: not what was prepared")
         assert found == place, f"{_named(operation, wish)}: the {place} that arrived is the {found}"
@@ -280,7 +275,7 @@ def _upright(bench: Bench, operation: fm.Operation, given: Pair, turns: tuple[in
     """See that pictures which were held in these ways arrive, and are looked at, upright."""
     held = pictures.turned(given[0], turns[0]), pictures.turned(given[1], turns[1])
     outcome, arrived = _arrived(bench, operation, held, {})
-    for place, meant, turn in zip(PLACES, given, turns, strict=True):
+    for place, meant, turn in zip(PICTURES, given, turns, strict=True):
         upright = place not in arrived or pictures.is_upright(arrived[place], meant)
         assert upright, f"{operation}: the {place} of EXIF orientation {turn} arrived turned"
     looks = Situation.TURNED not in bench.simulator.cannot_happen

@@ -18,6 +18,7 @@ import facematch_core as fm
 from facematch_core.backend import Backend, Call, Secret
 from facematch_core.http import HttpBackend
 from facematch_core.kinds import choices_of
+from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import DEADLINE_S, PASS, Bench, does_not_apply, not_tested
 from facematch_core.testing.leaks import captured_log, find_leaks
@@ -25,7 +26,6 @@ from facematch_core.testing.pictures import pictures_beyond
 from facematch_core.testing.simulator import GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
-from .answers import PLACES
 from .privacy import secrets_of, traces
 
 #: What a caller may want to find again: as long as two ids, and with more than one kind of value.
@@ -52,10 +52,10 @@ class SettingRules(Rules):
         probes = references = simulator.refused_pictures(can.image_limits)
         if own := simulator.reference_limits or can.reference_limits:
             references = pictures_beyond(own)
-        beyond = dict(zip(PLACES, (probes, references), strict=True))
+        beyond = dict(zip(PICTURES, (probes, references), strict=True))
         for operation in bench.operations:
-            places = PLACES if operation is fm.Operation.MATCH else PLACES[:1]
-            usual = dict(zip(PLACES, simulator.pictures_for(GOOD[operation]), strict=True))
+            places = PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
+            usual = dict(zip(PICTURES, simulator.pictures_for(GOOD[operation]), strict=True))
             for place in places:
                 for wrong, picture in beyond[place].items():
                     how = f"of a {place} that is beyond the vendor's limit ({wrong})"

@@ -117,8 +117,7 @@ class SharingRules(Rules):
             f"{len(keys)} requests share answers, by {len(set(keys))} values of Idempotency-Key"
         )
         if scripted and operation is Operation.MATCH and bench.steps(operation) == 1:
-            limits = bench.can.image_limits
-            files = [(n, one.prepared(limits).data) for n, pair in enumerate(pairs) for one in pair]
+            files = [(n, one.data) for n, pair in enumerate(pairs) for one in bench.prepared(pair)]
             arrived = Counter(
                 tuple(n for n, file in files if file in body or base64.b64encode(file) in body)
                 for body in (request.body for request in heard)

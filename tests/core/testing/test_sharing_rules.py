@@ -6,9 +6,16 @@ import types
 from collections import deque
 from typing import ClassVar
 
+import attrs
 import pytest
-from mutants.reference import ReferenceBackend, ReferenceSimulator
+from mutants.reference import (
+    HttpReference,
+    HttpReferenceSimulator,
+    ReferenceBackend,
+    ReferenceSimulator,
+)
 
+from facematch_core.backend import ImageLimits
 from facematch_core.testing import Status
 from facematch_core.testing.conformance import run_rules
 from facematch_core.testing.contract.sharing import held
@@ -135,3 +142,15 @@ def test_only_the_plug_ins_own_modules_are_looked_at(monkeypatch):
     names = held(backend(ReferenceSimulator()))
     assert {"acme.kept": 3, "acme.parts.kept": 3}.items() <= names.items()
     assert not [name for name in names if name.startswith(("another", "facematch_core"))]
+
+
+def test_references_with_limits_of_their_own_arrive_as_they_were_sent():
+    """A smaller one is not the picture of another thread."""
+
+    class Smaller(HttpReference):
+        capabilities = attrs.evolve(
+            HttpReference.capabilities, reference_limits=ImageLimits(max_side_px=32)
+        )
+
+    (case,) = run_rules(lambda: HttpReferenceSimulator(Smaller), rules=["R28"])
+    assert (case.status, case.reason) == (Status.PASSED, "")
