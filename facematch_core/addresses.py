@@ -48,7 +48,6 @@ def _own_domain() -> Callable[[str], str | None]:
     return PublicSuffixList().privatesuffix
 
 
-@functools.lru_cache(maxsize=64)
 def _check_pattern(pattern: str) -> None:
     """Refuse one behind whose ``*`` anybody may register a name."""
     if "*" not in pattern:

@@ -15,6 +15,7 @@ import enum
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import attrs
 
@@ -107,6 +108,8 @@ class EventEmitter:
         kind: EventKind,
         record: CallRecord,
         environment: Environment | None = None,
+        *,
+        carries_call: bool = False,
         **more: object,
     ) -> None:
         if self.hook is None and not log.isEnabledFor(logging.DEBUG):
@@ -118,6 +121,8 @@ class EventEmitter:
             operation=record.operation,
             environment=environment or self.backend.environment,
             at=self.clock.now(),
+            # Without what is the caller's.
+            call=attrs.evolve(record, caller_ref=None) if carries_call else None,
             **more,  # type: ignore[arg-type]  # the fields of one kind
         )
         log.debug("%s", event)
@@ -159,14 +164,14 @@ class EventEmitter:
         billing: Billing,
         *,
         reconcilable: bool,
-        **about: object,
+        **about: Any,
     ) -> None:
-        if "error" in about and billing.charged is not Charged.NO:
-            about["call"] = attrs.evolve(call, caller_ref=None)
         if billing.charged is Charged.YES:
-            self.emit(EventKind.CHARGED, call, environment, ground=billing.ground, **about)
+            about |= {"ground": billing.ground, "carries_call": "error" in about}
+            self.emit(EventKind.CHARGED, call, environment, **about)
         elif billing.charged is Charged.UNKNOWN:
-            self.emit(EventKind.UNKNOWN, call, environment, reconcilable=reconcilable, **about)
+            about |= {"reconcilable": reconcilable, "carries_call": True}
+            self.emit(EventKind.UNKNOWN, call, environment, **about)
         else:
             self.emit(EventKind.REFUSED, call, environment, **about)
 

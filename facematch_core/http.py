@@ -8,7 +8,6 @@ carries it; here is how a call goes from its first request to its result and its
 from __future__ import annotations
 
 import functools
-import math
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -120,7 +119,7 @@ class _Course:
     call: Call
     given: Iterator[HttpReply] | None
     since: float
-    limit_s: float = math.inf
+    limit_s: float
     before: int = 0
     price: int = 0
     is_free: bool = False
@@ -306,8 +305,11 @@ class HttpBackend(RemoteBackend):
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of a status that was not expected; by default from the tables."""
+        return self._by_table(reply, self._row(reply), call=call)
+
+    def _row(self, reply: HttpReply) -> ErrorRow | None:
         row = self._coded(reply)[1] if _is_json(reply) else None
-        return self._by_table(reply, row if isinstance(row, ErrorRow) else None, call=call)
+        return row if isinstance(row, ErrorRow) else None
 
     def _coded(self, reply: HttpReply) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
         """The vendor's code in a reply, as text, and its row; None for none."""
@@ -428,9 +430,7 @@ class HttpBackend(RemoteBackend):
             elif reply.status in request.expects:
                 return reply
             else:
-                row = self._coded(reply)[1] if _is_json(reply) else None
-                known = row if isinstance(row, ErrorRow) else None
-                error = self._by_table(reply, known, is_free=True)
+                error = self._by_table(reply, self._row(reply), is_free=True)
         error.billing = Billing(Charged.NO, FREE)
         mask_error(error, request.secrets)
         raise error
@@ -441,8 +441,8 @@ class HttpBackend(RemoteBackend):
         """One call from its first request to its result or error; `given` are replies in place of
         a vendor's. What `steps` raises before its first request is raised: nothing was sent.
         """
-        course = _Course(call=call, since=call.clock.monotonic(), given=given)
-        course.limit_s = self.call_timeout_s if call.deadline_s is None else call.deadline_s
+        limit_s = self.call_timeout_s if call.deadline_s is None else call.deadline_s
+        course = _Course(call=call, given=given, since=call.clock.monotonic(), limit_s=limit_s)
         steps = self.steps(call)
         made: object = self._next(steps, None, course, kind)
         while isinstance(made, (HttpRequest, Wait)):

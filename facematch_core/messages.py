@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -38,10 +38,6 @@ class FilePart:
     filename: str = attrs.field(validator=_ONE_LINE)
     content_type: str = attrs.field(validator=_ONE_LINE)
     data: bytes = attrs.field(repr=False)
-
-
-def _statuses(statuses: Collection[int]) -> frozenset[int]:
-    return frozenset(statuses)
 
 
 def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -86,7 +82,7 @@ class HttpRequest:
     )
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
-    expects: frozenset[int] = attrs.field(default=frozenset({200}), converter=_statuses, repr=False)
+    expects: frozenset[int] = attrs.field(default=frozenset({200}), converter=frozenset, repr=False)
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)

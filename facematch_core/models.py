@@ -817,8 +817,7 @@ class CallRecord(Document):
             hold nothing of the caller's. Not in `repr`.
         threshold, review_threshold: Those of the call, so that what is found is judged as its
             answer would have been.
-        vendor_id: The vendor's own id of the call, if it gave one before the call was lost; None in
-            events.
+        vendor_id: The vendor's own id of the call, if it gave one before the call was lost.
     """
 
     kind = "call"

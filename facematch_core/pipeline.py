@@ -155,7 +155,7 @@ class Pipeline:
         if options.send_within_s is not None:
             progress.send_until = started + options.send_within_s
         try:
-            self.events.emit(EventKind.STARTED, record, call=progress.written)
+            self.events.emit(EventKind.STARTED, record, carries_call=True)
             pictures: dict[str, Any] = dict(zip(PICTURES, self._prepared(images), strict=False))
             kind = MatchCall if options.operation is Operation.MATCH else LivenessCall
             call = kind(
@@ -174,11 +174,11 @@ class Pipeline:
             )
         except BaseException as error:
             billing = progress.billing(error)
-            known = attrs.evolve(record, vendor_id=progress.vendor_id)
+            vendor_id = error.ids.vendor if isinstance(error, VendorError) else progress.vendor_id
+            known = attrs.evolve(record, vendor_id=vendor_id)
             if isinstance(error, VendorError):
                 error.ids = attrs.evolve(error.ids, call=record.id)
                 error.backend = error.backend or self.backend.name
-                known = attrs.evolve(record, vendor_id=error.ids.vendor)
                 error.call = None if billing.charged is Charged.NO else known
             self.events.failed(error, known, billing, self.clock.monotonic() - started)
             raise
@@ -369,7 +369,8 @@ class Pipeline:
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
-            progress.state, progress.asked_at, progress.bill = State.NOT_SENT, None, None
+            progress.state, progress.asked_at = State.NOT_SENT, None
+            progress.bill = progress.vendor_id = None
             number += 1
             self.events.emit(
                 EventKind.RETRYING, record, attempt=number, error=failed, wait_s=wait_s
@@ -537,10 +538,6 @@ class _Progress:
         self._events, self._policies = pipeline.events, pipeline.policies
         self._lock = threading.Lock()
         self.record, self.cancellation = record, cancellation
-        #: The record without what is the caller's, for events.
-        self.written = (
-            record if record.caller_ref is None else attrs.evolve(record, caller_ref=None)
-        )
         #: Ends of the deadline, and of the time to the first byte, on the verifier's clock.
         self.until: float | None = None
         self.send_until: float | None = None
@@ -565,7 +562,7 @@ class _Progress:
             for policy in self._policies:
                 policy.sent(self.context)
         if state is State.SENT:
-            self._events.emit(EventKind.SENT, self.written, call=self.written)
+            self._events.emit(EventKind.SENT, self.record, carries_call=True)
 
     def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
         """An answer of a call that goes on said this."""

@@ -522,6 +522,24 @@ def test_a_program_that_is_stopped_while_it_waits_tells_the_job():
     )
 
 
+def test_a_try_has_no_job_of_the_one_before():
+    """The first one was refused after its upload; the program is stopped in the second."""
+    events = []
+
+    def hear(event):
+        events.append(event)
+        if [one.kind for one in events].count(fm.EventKind.SENT) == 2:
+            events.clear()
+            raise KeyboardInterrupt
+
+    with served(reply(200, {"job": "upload-1"}), BUSY) as server:
+        backend = FreeFirst(api_key=KEY, base_url=server.url)
+        verifier = fm.FaceVerifier(backend, retry=fm.Retry(), clock=ManualClock(), on_event=hear)
+        with verifier, pytest.raises(KeyboardInterrupt):
+            verifier.verify(picture(), picture((1, 2, 3)))
+    assert (events[-1].kind, events[-1].call.vendor_id) == (fm.EventKind.UNKNOWN, None)
+
+
 def test_a_fault_of_the_plug_ins_own_is_told_to_who_listens():
     """With its text, which the error does not have: it may hold a key."""
     heard = []
