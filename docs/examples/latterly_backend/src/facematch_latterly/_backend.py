@@ -17,7 +17,6 @@ from facematch_core import (
     Ids,
     MatchResult,
     Operation,
-    OutcomeUnknown,
     RateLimited,
     Reconciled,
     Reconciliation,
@@ -85,7 +84,7 @@ class LatterlyBackend(ApiKeyBackend):
             yield Wait(max(self.poll_interval_s, pause_s or 0))
             try:
                 reply = yield self.poll(job)
-            except (RateLimited, VendorUnavailable, OutcomeUnknown) as refusal:
+            except (RateLimited, VendorUnavailable) as refusal:
                 # The job goes on, whatever became of the question.
                 pause_s = refusal.retry_after_s if isinstance(refusal, RateLimited) else None
                 continue
