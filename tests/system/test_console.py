@@ -99,8 +99,12 @@ def until(there, what, seconds=10):
 
 
 def wait(browser, condition, seconds=10):
-    """Wait until an expression is true; how long it took."""
-    return until(lambda: browser.value(f"!!({condition})"), condition, seconds)
+    """Wait until an expression is true; how long it took.
+
+    An element that is not drawn yet is a reason to wait: its view is fetched after the page.
+    """
+    there = f"(() => {{ try {{ return !!({condition}) }} catch {{ return false }} }})()"
+    return until(lambda: browser.value(there), condition, seconds)
 
 
 def click(browser, words, within="main"):
