@@ -28,8 +28,6 @@ PAID = {
     "deepvue": ("/v1/facematch", "/v2/facematch", "/v1/liveness-check"),
 }
 LOGIN = "/v1/authorize"
-#: How long a client waits for a real socket that stays silent.
-IMPATIENT_S = 0.25
 
 
 class WorldClock:
@@ -113,12 +111,13 @@ class World:
         version: Of Deepvue's face match.
         switches: Of the mock, by vendor.
         seed: Of the mock.
-        socket: Whether there is a server, asked over the loopback; else all is in this process.
+        patience_s: How long a client waits for an answer of a server on the loopback; None if all
+            is in this process.
     """
 
-    def __init__(self, *, version="v1", switches=None, seed=1, socket=False):
+    def __init__(self, *, version="v1", switches=None, seed=1, patience_s=None):
         self.version = version
-        self.socket = socket
+        self.patience_s = patience_s
         virtual = VirtualClock(START)
         self.mock = MockServer(
             vendor=["didit", "deepvue"],
@@ -131,7 +130,7 @@ class World:
                 self.mock.of(vendor).control.set_outcome(kind, score=95, times=None)
         self.clock = WorldClock(virtual)
         self._backends = []
-        if socket:
+        if patience_s:
             self.mock.start()
         adapter = MockAdapter(self.mock.app, sleep=virtual.advance)
         self.line = Line(adapter)
@@ -139,7 +138,8 @@ class World:
     def backend(self, vendor):
         """A new backend, as a new process has it."""
         keys = self.mock.of(vendor)
-        where = {"base_url": self.mock.url, "read_timeout_s": IMPATIENT_S} if self.socket else {}
+        patience = self.patience_s
+        where = {"base_url": self.mock.url, "read_timeout_s": patience} if patience else {}
         if vendor == "didit":
             made = DiditBackend(api_key=keys.live_key, **where)
         else:
@@ -152,7 +152,7 @@ class World:
                 **where,
             )
         made.client.clock = self.clock
-        if not self.socket:
+        if not patience:
             made.client.mount("https://", self.line)
         self._backends.append(made)
         return made
