@@ -23,17 +23,16 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import det_curve as by_scikit_learn
 
-from facematch_comparison.model import ScoreTable
+from facematch_comparison.answers import ScoreTable
 from facematch_comparison.stats import (
     Rates,
     Side,
     curve_of,
     det_curve,
     difference,
-    eer,
-    person_draws,
     threshold_for_fmr,
 )
+from facematch_comparison.stats.bootstrap import person_draws
 from facematch_core import ThresholdRule
 
 #: What we ask of ourselves: times as fast, and the part of scikit-learn's memory.
@@ -108,7 +107,7 @@ def check(mated: Any, non_mated: Any, theirs: Any) -> None:
         np.abs(curve.fnmr[:-1][same] - fnr[rows]).max(),
     )
     print(f"largest difference at {same.sum():,} shared thresholds: {worst:.1e} (wanted 1e-9)")
-    print(f"EER {eer(curve):.6f}")
+    print(f"EER {curve.eer:.6f}")
 
 
 def differences() -> None:

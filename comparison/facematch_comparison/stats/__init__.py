@@ -1,15 +1,6 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
-from .bootstrap import (
-    Draws,
-    RedrawnErrors,
-    RedrawnThreshold,
-    bootstrap_p_value,
-    percentile_interval,
-    person_draws,
-)
 from .compare import (
-    McNemar,
     Side,
     difference,
     finish_differences,
@@ -19,8 +10,8 @@ from .compare import (
     resamples_for,
 )
 from .cost import cost_difference, expected_cost, latency_percentiles
-from .det import DetCurve, curve_of, det_curve, eer, histogram_of
-from .groups import cells_of, finish_group_differences, group_differences
+from .det import curve_of, det_curve, histogram_of, separation
+from .groups import cells_of, cross_groups, finish_group_differences, group_differences
 from .intervals import (
     Clusters,
     allowed_errors,
@@ -32,31 +23,23 @@ from .intervals import (
     interval,
     trials_for,
 )
-from .rates import Rates, RatesAt, concentration, rates_at
-from .threshold import ThresholdChoice, threshold_for_fmr
+from .rates import Rates, rates_at
+from .threshold import concentration, threshold_for_fmr
 
 __all__ = [
     "Clusters",
-    "DetCurve",
-    "Draws",
-    "McNemar",
     "Rates",
-    "RatesAt",
-    "RedrawnErrors",
-    "RedrawnThreshold",
     "Side",
-    "ThresholdChoice",
     "allowed_errors",
     "at_chosen_threshold",
-    "bootstrap_p_value",
     "bounds",
     "cells_of",
     "concentration",
     "cost_difference",
+    "cross_groups",
     "curve_of",
     "det_curve",
     "difference",
-    "eer",
     "effective_size",
     "exact_interval",
     "exact_upper",
@@ -70,10 +53,9 @@ __all__ = [
     "latency_percentiles",
     "mcnemar",
     "paired_difference",
-    "percentile_interval",
-    "person_draws",
     "rates_at",
     "resamples_for",
+    "separation",
     "threshold_for_fmr",
     "trials_for",
 ]

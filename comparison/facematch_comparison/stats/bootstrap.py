@@ -4,50 +4,54 @@ Whoever is drawn twice brings their pairs twice. A mated pair counts as often as
 drawn, a non-mated pair as often as its first person was, times its second (A. B. Owen, "The
 pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). All estimators of one resample share
 one draw, so that what two systems have in common cancels out of their difference.
+
+Products of draws vary more than rates do (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
+arbitrary order", Annals of Applied Statistics 6, 2012: the variance is overestimated): three times
+as much where nobody is in two pairs. So weights are rescaled, as those of surveys are, until a rate
+varies from resample to resample as much as its variance between people says (J. N. K. Rao and C. F.
+J. Wu, "Resampling inference with complex survey data", Journal of the American Statistical
+Association 83, 1988): a weight w becomes 1 + s (w - 1). What either way does to verdicts is in
+`docs/evidence/comparison-coverage.md`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import attrs
 import numpy as np
 
-from facematch_comparison.model import Interval, Method, ScoreTable
+from facematch_comparison.answers import ScoreTable
+from facematch_comparison.model import Interval, Method
 from facematch_core.errors import InvalidRequest
 
 from .intervals import Clusters, allowed_errors, interval
+from .rates import Rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: How much more of the highest non-mated scores is looked at than would do on the average.
+#: Scores of non-mated pairs, and the two people behind each.
+_Pairs: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]"
+
+#: So many times as many of the highest non-mated scores are looked at as may pass.
 _SPARE: Final = 4
 
 
 def person_draws(people: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each of `people` was drawn, int64 (people,), for each of `resamples`.
-
-    Raises:
-        InvalidRequest: there is nobody, or no resample.
-    """
+    """How often each of `people` was drawn, int64 (people,), for each of `resamples`."""
     if people < 1 or resamples < 1:
         raise InvalidRequest(
             f"{people} people cannot be drawn {resamples} times: give at least one of each."
         )
-    chance = np.random.default_rng(seed)
+    random = np.random.default_rng(seed)
     for _ in range(resamples):
-        yield np.bincount(chance.integers(0, people, people), minlength=people)
+        yield np.bincount(random.integers(0, people, people), minlength=people)
 
 
 def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
-    """The interval that leaves out as many of the resampled values below as above.
-
-    Args:
-        values: float64, (resamples,), of one estimator, at least one.
-        confidence: Two-sided, between 0 and 1.
-    """
+    """The interval that leaves out as many of the resampled values below as above."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(
@@ -67,158 +71,124 @@ def bootstrap_p_value(values: NDArray[np.float64]) -> float:
 class RedrawnThreshold:
     """The threshold for a required FMR, chosen anew in each resample of people.
 
-    Only the highest non-mated scores decide, so only they are looked at.
-
-    The product of two draws varies more than it should where people are in few pairs: three times
-    as much where nobody is in two. So products are drawn towards 1, just so far that the FMR at the
-    threshold varies as much from resample to resample as its interval (`interval`) says.
-
-    Args:
-        table: The pairs that the threshold is chosen on; at least one non-mated score.
-        max_fmr: As of `threshold_for_fmr`.
-        numbers: int64, rising: the people who are drawn, in the order of the draws; all of `table`
-            are among them.
+    Only the highest non-mated scores decide, so only they, `length` of them, are looked at.
+    `numbers` are the people who are drawn, rising, with all of the table among them.
     """
 
     def __init__(self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64]) -> None:
-        rows = np.flatnonzero(table.scored & ~table.mated)
-        scores = table.scores[rows]
-        self._count = len(rows)
+        sample = Rates(table).sample("fmr", at_threshold=True)
+        clusters, self._count = sample.clusters, len(sample)
         self._allowed = allowed_errors(max_fmr, self._count)
         if self._allowed == self._count:
-            raise InvalidRequest("A threshold that lets everybody in is not drawn again.")
-        first, second = (
-            np.searchsorted(numbers, whose[rows])
-            for whose in (table.probe_subjects, table.reference_subjects)
-        )
-        self._pairs_of = np.bincount(first, minlength=len(numbers)).astype(np.float64)
-        self._pairs_of += np.bincount(second, minlength=len(numbers))
-        self._reach = _reach(scores, self._allowed, Clusters(first, second))
-        order = np.argsort(-scores, kind="stable")
-        self._scores, self._first, self._second = scores[order], first[order], second[order]
-        self._length = min(self._count, _SPARE * self._allowed + 64)
-
-    @property
-    def length(self) -> int:
-        """How many scores are looked at in each resample, as a rule."""
-        return self._length
+            raise InvalidRequest("A threshold that everybody passes is not drawn again.")
+        scores = table.scores[sample.rows]
+        place = np.searchsorted(numbers, table.people.numbers)
+        self._pairs_of_person = np.zeros(len(numbers))
+        self._pairs_of_person[place] = clusters.pairs_of_person
+        self._pairs = scores, place[clusters.ends[0]], place[clusters.ends[1]]
+        self._scale = scale_of(scores, self._allowed, clusters)
+        self.length = min(self._count, _SPARE * self._allowed + 64)
+        self._highest = self._sorted(self.length)
 
     def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass in each of B resamples.
+        """float64, (B,): the highest score that may not pass, if people are drawn so (P, B)."""
+        refused, is_inside = self._among(self._highest, drawn)
+        if not is_inside.all():
+            # Whoever was drawn most often has so many of the pairs that more must be looked at.
+            rest = np.flatnonzero(~is_inside)
+            refused[rest], _ = self._among(self._sorted(self._count), drawn[:, rest])
+        return refused
 
-        Args:
-            drawn: float64, (people, B): how often each was drawn.
-        """
-        found, is_found = self._among(drawn, self._length)
-        if not is_found.all():
-            # Of those who were drawn most often there are so many that no more was seen.
-            left = np.flatnonzero(~is_found)
-            found[left], _ = self._among(drawn[:, left], self._count)
-        return found
+    def _sorted(self, length: int) -> _Pairs:
+        """The pairs with the highest scores, falling."""
+        scores, first, second = self._pairs
+        last = np.partition(scores, self._count - length)[self._count - length]
+        rows = np.flatnonzero(scores >= last)
+        rows = rows[np.argsort(-scores[rows], kind="stable")[:length]]
+        return scores[rows], first[rows], second[rows]
 
     def _among(
-        self, drawn: NDArray[np.float64], length: int
+        self, highest: _Pairs, drawn: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """The same where it is among the highest scores, else -inf; and whether it is."""
-        products = drawn[self._first[:length]] * drawn[self._second[:length]]
-        passed = np.cumsum(1 + self._reach * (products - 1), axis=0)
-        # All weights added up, to the first order; those that are not looked at are near 1.
-        total = self._count + self._reach * (self._pairs_of @ drawn - 2 * self._count)
-        total = passed[-1] if length == self._count else np.maximum(total, passed[-1])
+        """What may not pass where it is among these pairs, else -inf; and whether it is."""
+        scores, first, second = highest
+        length = len(scores)
+        products = drawn[first] * drawn[second]
+        passed = np.cumsum(1 + self._scale * (products - 1), axis=0)
+        if length == self._count:
+            total = passed[-1]
+        else:
+            # To the first order; those that are not looked at have weights near 1.
+            total = self._count + self._scale * (self._pairs_of_person @ drawn - 2 * self._count)
+            total = np.maximum(total, passed[-1])
         # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
         place = (passed <= (self._allowed + 0.5) / self._count * total).sum(axis=0)
-        inside = place < length
-        found = np.where(inside, self._scores[np.minimum(place, length - 1)], -np.inf)
-        return found, inside
+        is_inside = place < length
+        return np.where(is_inside, scores[np.minimum(place, length - 1)], -np.inf), is_inside
 
 
 class RedrawnErrors:
-    """The mated pairs that a system turns away at a threshold that is chosen anew each time.
-
-    Args:
-        table: What it answered.
-        rows: bool, (N,): the mated pairs that count.
-        numbers: As of `RedrawnThreshold`.
-    """
+    """The mated pairs, of `rows`, that a system turns away at a threshold that is chosen anew."""
 
     def __init__(
         self, table: ScoreTable, rows: NDArray[np.bool_], numbers: NDArray[np.int64]
     ) -> None:
         whose = np.searchsorted(numbers, table.probe_subjects[rows])
-        scores = table.scores[rows]
         has_score = table.scored[rows]
-        order = np.argsort(scores[has_score], kind="stable")
-        self._scores = scores[has_score][order]
-        self._whose = whose[has_score][order]
-        self._people = len(numbers)
-        self._failures = np.bincount(whose[~has_score], minlength=self._people)
+        self._always = np.bincount(whose[~has_score], minlength=len(numbers))
+        scores = table.scores[rows][has_score]
+        order = np.argsort(scores, kind="stable")
+        self._scores, self._whose = scores[order], whose[has_score][order]
 
     def count(
         self, drawn: NDArray[np.float64], refused: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """float64, (B,): errors in each of B resamples.
-
-        Args:
-            drawn: float64, (people, B).
-            refused: float64, (B,): the highest score that may not pass in each.
-        """
+        """float64, (B,): errors, if people are drawn so (P, B) and these may not pass (B,)."""
         below = np.searchsorted(self._scores, refused, side="right")
-        always, ever = int(below.min()), int(below.max())
+        least, most = int(below.min()), int(below.max())
         # Who is turned away in all of the resamples is added up person by person.
-        surely = np.bincount(self._whose[:always], minlength=self._people) + self._failures
-        found: NDArray[np.float64] = surely.astype(np.float64) @ drawn
-        if ever > always:
-            some = np.cumsum(drawn[self._whose[always:ever]], axis=0)
-            also = np.flatnonzero(below > always)
-            found[also] += some[below[also] - always - 1, also]
-        return found
+        always = self._always + np.bincount(self._whose[:least], minlength=len(self._always))
+        errors: NDArray[np.float64] = always.astype(np.float64) @ drawn
+        if most > least:
+            more = np.cumsum(drawn[self._whose[least:most]], axis=0)
+            at = np.flatnonzero(below > least)
+            errors[at] += more[below[at] - least - 1, at]
+        return errors
 
 
-@attrs.frozen(eq=False)
-class Draws:
-    """Draws of people, in blocks that fit into memory.
+def draws(
+    strata: Sequence[NDArray[np.int64]], resamples: int, seed: int, *, rows: int = 0
+) -> Iterator[NDArray[np.float64]]:
+    """float64, (P, B): how often each was drawn, altogether so many times, in blocks.
 
-    Attributes:
-        numbers: int64, rising: the people.
-        strata: Places in `numbers` of people who are drawn among themselves, so that their number
-            is the same in each resample.
+    People of each stratum (their places) are drawn among themselves, so that their number is the
+    same in each resample. Blocks fit into memory with `rows` numbers beside those of the people.
     """
-
-    numbers: NDArray[np.int64]
-    strata: tuple[NDArray[np.int64], ...]
-
-    def blocks(self, resamples: int, seed: int, *, rows: int) -> Iterator[NDArray[np.float64]]:
-        """float64, (people, B), of altogether `resamples` draws.
-
-        Args:
-            resamples: At least 1.
-            seed: Of the draws.
-            rows: How many numbers are computed for each draw beside those of the people.
-        """
-        size = max(1, min(256, 4_000_000 // max(len(self.numbers), rows, 1)))
-        streams = [
-            person_draws(len(stratum), resamples, seed + number)
-            for number, stratum in enumerate(self.strata)
-        ]
-        for start in range(0, resamples, size):
-            drawn = np.zeros((min(size, resamples - start), len(self.numbers)))
-            for one in drawn:
-                for stratum, stream in zip(self.strata, streams, strict=True):
-                    one[stratum] = next(stream)
-            yield np.ascontiguousarray(drawn.T)
+    people = sum(map(len, strata))
+    size = max(1, min(256, 4_000_000 // max(people, rows, 1)))
+    streams = [person_draws(len(own), resamples, seed + place) for place, own in enumerate(strata)]
+    for start in range(0, resamples, size):
+        count = min(size, resamples - start)
+        drawn = np.empty((people, count))
+        for own, stream in zip(strata, streams, strict=True):
+            drawn[own] = np.stack(list(islice(stream, count))).T
+        yield drawn
 
 
-def _reach(scores: NDArray[np.float64], allowed: int, clusters: Clusters) -> float:
-    """How far the product of two draws may lie from 1, as a share of how far it does."""
+def scale_of(scores: NDArray[np.float64], allowed: int, clusters: Clusters) -> float:
+    """What weights are rescaled by (s above), where `allowed` of the scores may pass."""
     # With one pair more than may pass: without any, nothing varies.
-    highest = np.partition(scores, len(scores) - allowed - 1)[len(scores) - allowed - 1]
-    errors = scores >= highest
-    rate = float(np.mean(errors))
+    last = len(scores) - allowed - 1
+    errors = scores >= np.partition(scores, last)[last]
+    count = int(np.count_nonzero(errors))
+    rows = np.flatnonzero(errors)
     effective = interval(errors, clusters).effective
-    if rate == 1 or not effective:
+    if count == len(scores) or not effective:
         return 1.0
-    wanted = rate * (1 - rate) / effective
-    products = float((clusters.at_people(errors) ** 2).sum()) + clusters.square_at_twos(errors)
-    if products <= 0:
+    rate = count / len(scores)
+    by_people = rate * (1 - rate) / effective
+    by_products = float(clusters.squares_at_people(rows, count).sum())
+    by_products += clusters.squares_at_couples(rows, count)
+    if by_products <= 0:
         return 1.0
-    return min(1.0, float(np.sqrt(wanted / products)) * clusters.trials)
+    return min(1.0, float(np.sqrt(by_people / by_products)) * clusters.trials)

@@ -9,26 +9,25 @@ beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 import numpy as np
 from scipy.special import bdtr, chdtrc, stdtrit
 
-from facematch_comparison.model import Difference, Estimate, Interval, Method, ScoreTable
+from facematch_comparison.answers import ScoreTable
+from facematch_comparison.model import Difference, Estimate, Interval, Method
 from facematch_comparison.numbers import in_words
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import ThresholdRule
 
 from .bootstrap import (
-    Draws,
     RedrawnErrors,
     RedrawnThreshold,
     bootstrap_p_value,
+    draws,
     percentile_interval,
 )
-from .intervals import at_chosen_threshold
 from .rates import Rates
 
 if TYPE_CHECKING:
@@ -36,6 +35,11 @@ if TYPE_CHECKING:
 
 #: With fewer resamples there is no end of an interval to be seen.
 _FEWEST: Final = 20
+
+_NOT_COMPARED: Final[dict[str, Any]] = {
+    **dict.fromkeys(("errors_first", "errors_second", "only_first", "only_second"), 0),
+    **dict.fromkeys(("frr", "exact", "p_value", "p_exact", "p_adjusted", "better")),
+}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -62,21 +66,10 @@ class Side:
         """The pairs that the threshold was chosen on."""
         return self.table if self.calibration is None else self.calibration
 
-    def refused(self, rows: NDArray[np.bool_], threshold: float) -> NDArray[np.bool_]:
-        """bool: whom of `rows` it turns away."""
-        scores = self.table.scores[rows]
-        if self.table.rule is ThresholdRule.ABOVE:
-            return ~(scores > threshold)
-        if self.table.rule is ThresholdRule.AT_LEAST:
-            return ~(scores >= threshold)
-        raise InvalidRequest(f"How {self.name} compares a score with a threshold is not known.")
-
-    def lets_in_more_than(self, fmr: float, confidence: float) -> bool:
-        """Whether more than `fmr` is shown to pass at its threshold."""
-        found = Rates(self.table, confidence).at("fmr", self.threshold)
-        if self.calibration is None:
-            found = at_chosen_threshold(found, fmr)
-        return found.interval is not None and found.interval.low > fmr
+    def exceeds(self, fmr: float, confidence: float) -> bool:
+        """Whether the FMR at its threshold is shown to be above `fmr`."""
+        rate = Rates(self.table, confidence).at("fmr", self.threshold)
+        return rate.interval is not None and rate.interval.low > fmr
 
 
 def difference(
@@ -90,15 +83,8 @@ def difference(
 ) -> Difference:
     """The FRR of one system less that of another, each at its threshold for the required FMR.
 
-    Args:
-        first, second: Their answers to the same pairs.
-        required_fmr: That the thresholds were chosen for.
-        confidence: Of the intervals, two-sided, between 0 and 1.
-        resamples: How often people are drawn again, at least 20; see `resamples_for`.
-        seed: Of the draws; the same gives the same numbers.
-
-    Returns:
-        What was found, without a verdict: `finish_differences` gives it, over all pairs of systems.
+    Their answers are to the same pairs; the intervals have this confidence, two-sided; the same
+    seed gives the same numbers. There is no verdict yet: `finish_differences` gives it.
 
     Raises:
         InvalidRequest: they did not answer the same pairs, or a number is out of range.
@@ -107,87 +93,74 @@ def difference(
         raise InvalidRequest(
             f"{resamples} resamples show nothing: give at least {_FEWEST}, better 2,000."
         )
-    one, other = first.table, second.table
-    if not one.has_pairs_of(other):
+    table = first.table
+    if not table.has_pairs_of(second.table):
         raise InvalidRequest(
             f"{first.name} and {second.name} did not answer the same pairs: give both for one "
             "test set."
         )
-    rows = one.mated & one.answered & other.answered
-    people = one.probe_subjects[rows]
-    found = Difference(
+    rows = table.mated & table.answered & second.table.answered
+    people = table.probe_subjects[rows]
+    unknown = Difference(
         first=first.name,
         second=second.name,
         pairs=len(people),
-        subjects=len(np.unique(people)),
-        errors_first=0,
-        errors_second=0,
-        only_first=0,
-        only_second=0,
-        frr=None,
-        exact=None,
-        p_value=None,
-        p_exact=None,
-        p_adjusted=None,
+        subjects=int(np.count_nonzero(np.bincount(table.people.probe[rows]))),
+        **_NOT_COMPARED,
         is_real=False,
-        better=None,
         sentence="",
     )
-    if first.threshold is None or second.threshold is None:
-        return attrs.evolve(found, sentence=_missing(first, second))
-    if not len(people):
-        return attrs.evolve(
-            found, sentence=f"No mated pair was answered by both {first.name} and {second.name}."
+    missing = [side.name for side in (first, second) if side.threshold is None]
+    if missing:
+        have = "has" if len(missing) == 1 else "have"
+        why_not = (
+            f"{' and '.join(missing)} {have} no threshold for the required FMR, so that "
+            f"{first.name} and {second.name} are not compared."
         )
-    of_first = first.refused(rows, first.threshold)
-    of_second = second.refused(rows, second.threshold)
+        return attrs.evolve(unknown, sentence=why_not)
+    if not len(people):
+        why_not = f"No mated pair was answered by both {first.name} and {second.name}."
+        return attrs.evolve(unknown, sentence=why_not)
+    of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in (first, second))
     test = mcnemar(of_first, of_second, people)
-    values = np.concatenate(
-        list(_resampled((first, second), rows, required_fmr, resamples=resamples, seed=seed))
-    )
     exact = paired_difference(of_first, of_second, people, confidence)
+    resampled = _resampled((first, second), rows, required_fmr, resamples=resamples, seed=seed)
+    values = np.concatenate(list(resampled))
     drawn = percentile_interval(values, confidence)
     # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
     # round. There the exact ones see further, so each is the more careful of the two.
     ends = attrs.evolve(drawn, low=min(drawn.low, exact.low), high=max(drawn.high, exact.high))
     return attrs.evolve(
-        found,
+        unknown,
         errors_first=int(np.count_nonzero(of_first)),
         errors_second=int(np.count_nonzero(of_second)),
         only_first=test.only_first,
         only_second=test.only_second,
-        frr=Estimate(
-            value=(test.only_first - test.only_second) / len(people),
-            interval=ends,
-        ),
+        frr=Estimate(value=(test.only_first - test.only_second) / len(people), interval=ends),
         exact=exact,
         p_value=max(bootstrap_p_value(values), test.p_value),
         p_exact=test.p_value,
         beyond=tuple(
-            side.name
-            for side in (first, second)
-            if side.lets_in_more_than(required_fmr, confidence)
+            side.name for side in (first, second) if side.exceeds(required_fmr, confidence)
         ),
     )
 
 
 def finish_differences(
-    found: Sequence[Difference], *, confidence: float, required_fmr: float
+    differences: Sequence[Difference], *, confidence: float, required_fmr: float
 ) -> tuple[Difference, ...]:
-    """The verdict over all pairs of systems: the one rule for "chance or not".
+    """The verdict over all pairs of systems.
 
-    A difference is real if its p-value, after Holm's correction for having asked so many questions,
-    is below 1 - `confidence`. Sentence, table and gate say what this says.
-
-    Args:
-        found: Every two systems, of `difference`.
-        confidence: Of all verdicts together.
-        required_fmr: That the thresholds were chosen for.
+    This is the one rule that decides what is chance: a difference is real if its p-value, after
+    Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
+    sentences and tables say what this says, and nothing else decides it a second time.
     """
-    adjusted = iter(holm([one.p_value for one in found if one.p_value is not None]))
+    adjusted = iter(holm([each.p_value for each in differences if each.p_value is not None]))
     return tuple(
-        one if one.p_value is None else _judged(one, next(adjusted), 1 - confidence, required_fmr)
-        for one in found
+        each
+        if each.p_value is None
+        else _judged(each, next(adjusted), 1 - confidence, required_fmr)
+        for each in differences
     )
 
 
@@ -197,15 +170,8 @@ def resamples_for(differences: int, confidence: float = 0.95) -> int:
     return max(2_000, int(np.ceil(8 * differences / (1 - confidence))))
 
 
-@attrs.frozen(kw_only=True)
-class McNemar:
-    """The pairs that two systems disagree about.
-
-    Attributes:
-        only_first, only_second: Errors that only this one made.
-        p_value: How often two systems that err equally often disagree at least so much one way,
-            two-sided, 0-1; 1 if they never disagree.
-    """
+class McNemar(NamedTuple):
+    """The pairs that only one of two systems errs at, and how often equal ones differ so, 0-1."""
 
     only_first: int
     only_second: int
@@ -224,13 +190,6 @@ def mcnemar(
     people are known it is at least that of V. L. Durkalski et al. ("Analysis of clustered
     matched-pair data", Statistics in Medicine 22, 2003), who count one person with many pairs as
     one.
-
-    Args:
-        first, second: bool, (T,): the errors of each on the same pairs.
-        subjects: int64, (T,): the person of each pair; None for pairs of as many people.
-
-    Raises:
-        InvalidRequest: they are not of one length.
     """
     _check(first, second)
     only_first = int(np.count_nonzero(first & ~second))
@@ -258,14 +217,6 @@ def paired_difference(
     each direction is added to what was seen, which keeps the interval from vanishing where the two
     hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for comparing
     matched proportions", Statistics in Medicine 24, 2005).
-
-    Args:
-        first, second: bool, (T,): the errors of each on the same mated pairs, at least one.
-        subjects: int64, (T,): the person of each pair.
-        confidence: Two-sided, between 0 and 1.
-
-    Raises:
-        InvalidRequest: they are not of one length, or empty.
     """
     _check(first, second)
     if not len(first) or len(subjects) != len(first):
@@ -293,12 +244,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
     Statistics 6 (1979).
-
-    Args:
-        p_values: Each 0-1.
-
-    Returns:
-        In the same order; each 0-1, and no smaller than before.
     """
     count = len(p_values)
     adjusted = [0.0] * count
@@ -312,15 +257,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
 # --- Below ----------------------------------------------------------------------------------------
 
 
-def _missing(first: Side, second: Side) -> str:
-    missing = [side.name for side in (first, second) if side.threshold is None]
-    have = "has" if len(missing) == 1 else "have"
-    return (
-        f"{' and '.join(missing)} {have} no threshold for the required FMR, so that {first.name} "
-        f"and {second.name} are not compared."
-    )
-
-
 def _resampled(
     sides: tuple[Side, Side],
     rows: NDArray[np.bool_],
@@ -330,63 +266,58 @@ def _resampled(
     seed: int,
 ) -> Iterator[NDArray[np.float64]]:
     """The difference of the FRR in each resample that has a pair, block by block."""
-    draws = _draws(sides)
-    thresholds = [RedrawnThreshold(side.chosen_on, required_fmr, draws.numbers) for side in sides]
-    errors = [RedrawnErrors(side.table, rows, draws.numbers) for side in sides]
-    whose = np.searchsorted(draws.numbers, sides[0].table.probe_subjects[rows])
-    pairs = np.bincount(whose, minlength=len(draws.numbers)).astype(np.float64)
-    longest = max(one.length for one in thresholds)
-    for drawn in draws.blocks(resamples, seed, rows=longest):
+    judged = _people(side.table for side in sides)
+    numbers = np.union1d(judged, _people(side.chosen_on for side in sides))
+    # Those who are judged, and apart from them those whom only thresholds were chosen on.
+    is_judged = np.isin(numbers, judged)
+    strata = [places for places in map(np.flatnonzero, (is_judged, ~is_judged)) if len(places)]
+    thresholds = [RedrawnThreshold(side.chosen_on, required_fmr, numbers) for side in sides]
+    errors = [RedrawnErrors(side.table, rows, numbers) for side in sides]
+    whose = np.searchsorted(numbers, sides[0].table.probe_subjects[rows])
+    pairs = np.bincount(whose, minlength=len(numbers)).astype(np.float64)
+    longest = max(threshold.length for threshold in thresholds)
+    for drawn in draws(strata, resamples, seed, rows=longest):
         of_first, of_second = (
-            one.count(drawn, threshold.refused(drawn))
-            for one, threshold in zip(errors, thresholds, strict=True)
+            own.count(drawn, threshold.refused(drawn))
+            for own, threshold in zip(errors, thresholds, strict=True)
         )
         count = pairs @ drawn
         some = count > 0
         yield (of_first - of_second)[some] / count[some]
 
 
-def _draws(sides: Sequence[Side]) -> Draws:
-    """Those who are judged, and apart from them those whom only thresholds were chosen on."""
-    judged = _people([side.table for side in sides])
-    numbers = _people([*(side.table for side in sides), *(side.chosen_on for side in sides)])
-    is_judged = np.isin(numbers, judged)
-    strata = (np.flatnonzero(is_judged), np.flatnonzero(~is_judged))
-    return Draws(numbers, tuple(one for one in strata if len(one)))
+def _people(tables: Iterable[ScoreTable]) -> NDArray[np.int64]:
+    return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
-def _people(tables: Sequence[ScoreTable]) -> NDArray[np.int64]:
-    columns = [whose for one in tables for whose in (one.probe_subjects, one.reference_subjects)]
-    return np.unique(np.concatenate(columns))
-
-
-def _judged(one: Difference, adjusted: float, alpha: float, required_fmr: float) -> Difference:
+def _judged(
+    difference: Difference, adjusted: float, alpha: float, required_fmr: float
+) -> Difference:
     """With the verdict, and the sentence that says it."""
+    first, second, beyond = difference.first, difference.second, difference.beyond
+    errors_first, errors_second = difference.errors_first, difference.errors_second
     is_real = adjusted < alpha
-    better = one.first if one.errors_first < one.errors_second else one.second
+    better = first if errors_first < errors_second else second
     if is_real:
         verdict = f"{better} is better, and that is not chance"
-    elif one.errors_first == one.errors_second:
+    elif errors_first == errors_second:
         verdict = "there is no difference"
     else:
         verdict = "that may be chance"
-    if one.beyond:
-        exceeds, it = ("exceeds", "it") if len(one.beyond) == 1 else ("exceed", "them")
-        verdict += f"; but {' and '.join(one.beyond)} {exceeds} that FMR, which flatters {it}"
+    if beyond:
+        exceeds, it = ("exceeds", "it") if len(beyond) == 1 else ("exceed", "them")
+        verdict += f"; but {' and '.join(beyond)} {exceeds} that FMR, which flatters {it}"
+    whom = f"{difference.pairs:,} genuine people"
+    if difference.pairs != difference.subjects:
+        whom = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
     return attrs.evolve(
-        one,
+        difference,
         p_adjusted=adjusted,
         is_real=is_real,
         better=better if is_real else None,
-        sentence=f"At {in_words(required_fmr)}, {one.first} turns away {one.errors_first:,} of "
-        f"{_genuine(one)} and {one.second} {one.errors_second:,}: {verdict}.",
+        sentence=f"At {in_words(required_fmr)}, {first} turns away {errors_first:,} of {whom} and "
+        f"{second} {errors_second:,}: {verdict}.",
     )
-
-
-def _genuine(one: Difference) -> str:
-    if one.pairs == one.subjects:
-        return f"{one.pairs:,} genuine people"
-    return f"{one.pairs:,} attempts by {one.subjects:,} genuine people"
 
 
 def _check(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> None:

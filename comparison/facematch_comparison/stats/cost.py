@@ -5,34 +5,38 @@ on average ``π · FAR · (cost of a false match) + (1 - π) · FRR · (cost of 
 of reviews) · (cost of a review) + price``: the detection cost function of A. Martin and M.
 Przybocki ("The NIST 1999 speaker recognition evaluation: an overview", Digital Signal Processing
 10, 2000), with reviews and calls added. A failure to acquire turns somebody away; a pair that the
-system wants reviewed neither passes nor is turned away. Intervals: `combine`.
+system wants reviewed neither passes nor is turned away.
+
+The interval of such a sum of rates is put together from the intervals of the rates (MOVER, the
+method of variance estimates recovery: G. Y. Zou and A. Donner, "Construction of confidence limits
+about effect measures: a general approach", Statistics in Medicine 27, 2008; with correlation: G. Y.
+Zou, "On the estimation of additive interaction by use of the four-by-two table and beyond",
+American Journal of Epidemiology 168, 2008). So what the interval of a rate knows, the sum knows
+too: that pairs share people, and that no error in 300 pairs is not a rate of 0, which no drawing of
+people again would show.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
 
-from facematch_comparison.model import (
-    DECISIONS,
-    NO_DECISION,
-    Answers,
-    CostAt,
-    Costs,
-    Estimate,
-    ExpectedCost,
-)
+from facematch_comparison.answers import DECISIONS, NO_DECISION, Answers
+from facematch_comparison.model import CostAt, Costs, Estimate, ExpectedCost, Interval, Method
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
-from .combine import Joint, Sample
+from .intervals import interval
+from .rates import Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_comparison.model import ScoreTable
+    from facematch_comparison.answers import ScoreTable
 
 #: Shares of impostors that the curve goes through, beside that of the costs.
 IMPOSTORS: Final = tuple(float(f"{share:.3g}") for share in np.geomspace(1e-5, 1, 51))
@@ -54,41 +58,35 @@ def expected_cost(
 ) -> ExpectedCost:
     """What an attempt with one system costs, at its operating points and over all priors.
 
-    Args:
-        answers: Of the system; their price is that of a call.
-        costs: Of errors and reviews, and the share of impostors.
-        at_required: Its threshold for the required FMR; None if it has none.
-        at_default: Whether it has an operating point of its own: the decisions of the run, else
-            the threshold of the run.
-        confidence: Of the intervals, two-sided; of the curve for each prior by itself.
-
-    Returns:
-        Without a point that was not asked for, or that nothing can be said of: a kind of pairs is
-        missing that the costs need.
+    At its threshold for the required FMR, and by its own decisions (`at_default`; else by the
+    threshold of the run). Without a point that was not asked for, or that nothing can be said of
+    because a kind of pairs is missing that the costs need.
 
     Raises:
         InvalidRequest: price and costs are in two currencies.
     """
     price = _price(answers, costs)
-    points: list[tuple[CostAt | None, _Shares | None]] = []
-    for wanted, threshold in ((at_required is not None, at_required), (at_default, None)):
-        shares = _shares(answers.table, threshold, confidence) if wanted else None
-        own = answers.table.threshold if threshold is None else threshold
-        points.append((None if shares is None else _cost_at(own, shares, costs, price), shares))
-    (required, of_required), (default, of_default) = points
-    shares = of_default if required is None else of_required
+    table = answers.table
+
+    def at(threshold: float | None) -> _Shares:
+        return _Shares(table, table.answered, [_outcomes(table, threshold)], confidence)
+
+    required = None if at_required is None else at(at_required)
+    default = at(None) if at_default else None
     priors: tuple[float, ...] = ()
     curve: list[Estimate] = []
-    if shares is not None and shares.is_whole:
+    shares = required or default
+    if shares is not None and shares.has_mated and shares.has_non_mated:
         priors = tuple(sorted({*IMPOSTORS, costs.impostors}))
-        curve = [shares.cost(attrs.evolve(costs, impostors=prior), price) for prior in priors]
+        at_priors = (attrs.evolve(costs, impostors=prior) for prior in priors)
+        curve = [shares.sum(_weights(each), price) for each in at_priors]
     return ExpectedCost(
-        at_required=required,
-        at_default=default,
+        at_required=_cost_at(at_required, required, costs, price),
+        at_default=_cost_at(table.threshold, default, costs, price),
         impostors=priors,
-        curve=tuple(one.value for one in curve),
-        curve_low=tuple(one.interval.low for one in curve),
-        curve_high=tuple(one.interval.high for one in curve),
+        curve=tuple(cost.value for cost in curve),
+        curve_low=tuple(cost.interval.low for cost in curve),
+        curve_high=tuple(cost.interval.high for cost in curve),
     )
 
 
@@ -104,14 +102,7 @@ def cost_difference(  # noqa: PLR0917 - each threshold beside its answers
 
     The two are compared pair by pair: what is hard for both widens nothing.
 
-    Args:
-        first, second: Answers to the same pairs.
-        first_threshold, second_threshold: On their scales; None for the decisions of the run.
-        costs: Of errors and reviews, and the share of impostors.
-        confidence: Of the interval, two-sided.
-
-    Returns:
-        None if both answered no pair of a kind that the costs need, or only one price is known.
+    None if both answered no pair of a kind that the costs need, or only one price is known.
 
     Raises:
         InvalidRequest: the pairs are not the same, or prices and costs are in two currencies.
@@ -121,12 +112,9 @@ def cost_difference(  # noqa: PLR0917 - each threshold beside its answers
             f"{first.name} and {second.name} were asked about other pairs: give answers to the "
             "same test set."
         )
-    came_first = _came_to(first.table, first_threshold)
-    came_second = _came_to(second.table, second_threshold)
     both = first.table.answered & second.table.answered
-    samples = _samples(first.table, both)
-    parts = [part for came in (came_first, came_second) for part in _parts(samples, came)]
-    shares = _Shares(Joint(parts, confidence), samples)
+    outcomes = _outcomes(first.table, first_threshold), _outcomes(second.table, second_threshold)
+    shares = _Shares(first.table, both, outcomes, confidence)
     if not shares.serves(costs):
         return None
     weights = _weights(costs)
@@ -139,16 +127,13 @@ def cost_difference(  # noqa: PLR0917 - each threshold beside its answers
             "give both prices in one currency."
         )
     apart = _price(first, costs) - _price(second, costs)
-    return shares.joint.sum([*weights, *(-weight for weight in weights)], apart)
+    return shares.sum([*weights, *(-weight for weight in weights)], apart)
 
 
 def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
     """The 50th, 90th, 95th and 99th percentile of times, by the nearest rank.
 
     Each is a time that was measured, and is given only if at least one call lies beyond it.
-
-    Args:
-        seconds: Of each call; NaN for one that was not timed.
     """
     timed = np.sort(seconds[~np.isnan(seconds)])
     return {
@@ -158,13 +143,68 @@ def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-class _Shares:
-    """How often a system errs and asks for a review: what every expected cost is a sum of."""
+class Joint:
+    """Several rates of one test set, of which any weighted sum has an interval.
 
-    def __init__(self, joint: Joint, samples: tuple[Sample, Sample]) -> None:
-        self.joint = joint
-        self.has_mated, self.has_non_mated = (len(sample) > 0 for sample in samples)
-        self.is_whole = self.has_mated and self.has_non_mated
+    For each rate the pairs, and which of them count (bool, (T,)). Where there are no pairs the rate
+    is 0, and lies between 0 and 1.
+    """
+
+    def __init__(
+        self, parts: Sequence[tuple[Sample, NDArray[np.bool_]]], confidence: float
+    ) -> None:
+        self.confidence = confidence
+        self.values = np.array([_mean(errors) for _, errors in parts])
+        ends = [
+            interval(errors, sample.clusters, confidence) if len(sample) else None
+            for sample, errors in parts
+        ]
+        self.low = np.array([own.low if own else 0.0 for own in ends])
+        self.high = np.array([own.high if own else 1.0 for own in ends])
+        self._correlation = _correlation(parts)
+
+    def sum(self, weights: Sequence[float], constant: float = 0.0) -> Estimate:
+        """`constant`, known without an error, plus each rate times its weight, of any sign."""
+        times = np.asarray(weights, np.float64)
+        value = float(times @ self.values) + constant
+        ends = np.stack([times * self.low, times * self.high])
+        below = times * self.values - ends.min(axis=0)
+        above = ends.max(axis=0) - times * self.values
+        # Two rates that rise together widen a sum of them and narrow a difference.
+        together = self._correlation * np.outer(np.sign(times), np.sign(times))
+        return Estimate(
+            value=value,
+            interval=Interval(
+                low=value - math.sqrt(max(0.0, float(below @ together @ below))),
+                high=value + math.sqrt(max(0.0, float(above @ together @ above))),
+                confidence=self.confidence,
+                method=Method.CLUSTERED,
+            ),
+        )
+
+
+class _Shares(Joint):
+    """FAR, FRR and the reviews of both kinds, as `_weights`, of one system or of two in turn."""
+
+    def __init__(
+        self,
+        table: ScoreTable,
+        counted: NDArray[np.bool_],
+        outcomes: Sequence[NDArray[np.int8]],
+        confidence: float,
+    ) -> None:
+        mated, non_mated = (
+            Sample(table, np.flatnonzero(counted & kind)) for kind in (table.mated, ~table.mated)
+        )
+        self.has_mated, self.has_non_mated = len(mated) > 0, len(non_mated) > 0
+        rates = (
+            (non_mated, _PASSED),
+            (mated, _TURNED_AWAY),
+            (non_mated, _TO_REVIEW),
+            (mated, _TO_REVIEW),
+        )
+        parts = [(pairs, own[pairs.rows] == what) for own in outcomes for pairs, what in rates]
+        super().__init__(parts, confidence)
 
     def serves(self, costs: Costs) -> bool:
         """Whether there are pairs of each kind that the costs need."""
@@ -172,54 +212,22 @@ class _Shares:
             self.has_non_mated or costs.impostors == 0
         )
 
-    def cost(self, costs: Costs, price: float) -> Estimate:
-        """Of one attempt."""
-        return self.joint.sum(_weights(costs), price)
 
-
-def _shares(table: ScoreTable, threshold: float | None, confidence: float) -> _Shares:
-    samples = _samples(table, table.answered)
-    return _Shares(Joint(_parts(samples, _came_to(table, threshold)), confidence), samples)
-
-
-def _samples(table: ScoreTable, counted: NDArray[np.bool_]) -> tuple[Sample, Sample]:
-    """The mated and the non-mated pairs that count."""
-    return (
-        Sample(table, np.flatnonzero(counted & table.mated)),
-        Sample(table, np.flatnonzero(counted & ~table.mated)),
-    )
-
-
-def _parts(
-    samples: tuple[Sample, Sample], came: NDArray[np.int8]
-) -> list[tuple[Sample, NDArray[np.bool_]]]:
-    """FAR, FRR and the reviews of both kinds, in the order of `_weights`."""
-    mated, non_mated = samples
-    return [
-        (non_mated, came[non_mated.rows] == _PASSED),
-        (mated, came[mated.rows] == _TURNED_AWAY),
-        (non_mated, came[non_mated.rows] == _TO_REVIEW),
-        (mated, came[mated.rows] == _TO_REVIEW),
-    ]
-
-
-def _weights(costs: Costs) -> tuple[float, float, float, float]:
+def _weights(costs: Costs) -> list[float]:
     others, own = costs.impostors, 1 - costs.impostors
-    return (
-        others * costs.false_match,
-        own * costs.false_reject,
-        others * costs.review,
-        own * costs.review,
-    )
+    errors = [others * costs.false_match, own * costs.false_reject]
+    return [*errors, others * costs.review, own * costs.review]
 
 
-def _cost_at(threshold: float | None, shares: _Shares, costs: Costs, price: float) -> CostAt | None:
-    if not shares.serves(costs):
+def _cost_at(
+    threshold: float | None, shares: _Shares | None, costs: Costs, price: float
+) -> CostAt | None:
+    if shares is None or not shares.serves(costs):
         return None
-    matches, rejects, *reviews = np.multiply(_weights(costs), shares.joint.values)
+    matches, rejects, *reviews = np.multiply(_weights(costs), shares.values)
     return CostAt(
         threshold=threshold,
-        expected=shares.cost(costs, price),
+        expected=shares.sum(_weights(costs), price),
         false_matches=float(matches),
         false_rejects=float(rejects),
         reviews=float(sum(reviews)),
@@ -230,16 +238,15 @@ def _cost_at(threshold: float | None, shares: _Shares, costs: Costs, price: floa
 # --- Below --------------------------------------------------------------------------------------
 
 
-def _came_to(table: ScoreTable, threshold: float | None) -> NDArray[np.int8]:
+def _outcomes(table: ScoreTable, threshold: float | None) -> NDArray[np.int8]:
     """int8, (N,): what each pair came to; who is not answered or acquired is turned away."""
     if threshold is None and table.is_scored and not np.any(table.decisions != NO_DECISION):
         # A file of scores: the threshold of the run says what would have been decided.
         threshold = table.threshold
-    came = np.where(table.passed(threshold), _PASSED, _TURNED_AWAY).astype(np.int8)
+    outcomes = np.where(table.passed(threshold), _PASSED, _TURNED_AWAY).astype(np.int8)
     if threshold is None:
-        reviewed = np.equal(table.decisions, DECISIONS.index(Decision.REVIEW))
-        came[table.answered & reviewed] = _TO_REVIEW
-    return came
+        outcomes[table.decisions == DECISIONS.index(Decision.REVIEW)] = _TO_REVIEW
+    return outcomes
 
 
 def _price(answers: Answers, costs: Costs) -> float:
@@ -252,3 +259,35 @@ def _price(answers: Answers, costs: Costs) -> float:
             f"{costs.currency}: give both in one currency."
         )
     return answers.price
+
+
+def _mean(errors: NDArray[np.bool_]) -> float:
+    return float(np.mean(errors)) if len(errors) else 0.0
+
+
+def _correlation(parts: Sequence[tuple[Sample, NDArray[np.bool_]]]) -> NDArray[np.float64]:
+    """How the rates vary together between people, R x R; 1 on the diagonal.
+
+    From what each person brings to each rate, as the variance of a rate is (`intervals`): a pair of
+    two people counts at both, and is taken off once.
+    """
+    off = [errors.astype(np.float64) - _mean(errors) for _, errors in parts]
+    at_people = np.array(
+        [
+            sum(np.bincount(end, own, sample.clusters.numbers) for end in sample.clusters.ends)
+            / max(1, len(sample))
+            for (sample, _), own in zip(parts, off, strict=True)
+        ]
+    )
+    covariance = at_people @ at_people.T
+    for i, (sample, _) in enumerate(parts):
+        for j, (other, _) in enumerate(parts):
+            if sample is other and not sample.clusters.is_mated:
+                covariance[i, j] -= float(off[i] @ off[j]) / len(sample) ** 2
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0))
+    scale = np.outer(spread, spread)
+    correlation: NDArray[np.float64] = np.zeros_like(covariance)
+    np.divide(covariance, scale, out=correlation, where=scale > 0)
+    np.clip(correlation, -1, 1, out=correlation)
+    np.fill_diagonal(correlation, 1.0)
+    return correlation

@@ -13,11 +13,13 @@ import attrs
 import numpy as np
 from scipy.special import ndtri
 
-from facematch_comparison.model import Curve, Histogram, ScoreTable
+from facematch_comparison.answers import ScoreTable
+from facematch_comparison.model import Curve, Histogram
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
 from .rates import Rates
+from .threshold import scores_by_kind
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -34,21 +36,21 @@ class DetCurve:
     """A DET curve by its vertices, thresholds rising.
 
     Between two vertices FNMR does not change and FMR is no better: for each FNMR that can be had,
-    a vertex has the lowest FMR. The first lets every acquired mated pair in, the last nobody.
+    a vertex has the lowest FMR. Every acquired mated pair passes the first, nobody the last.
 
     Attributes:
         thresholds: float64, (K,). The last is infinite where `rule` is AT_LEAST.
         fmr: float64, (K,), 0-1, falling: non-mated pairs that pass.
         fnmr: float64, (K,), 0-1, rising: mated pairs that do not.
-        rule: How a score is compared with a threshold.
-        equal: FMR where it equals FNMR, 0-1, of pairs with a score alone.
+        eer: The equal error rate, 0-1: where FMR equals FNMR, between two steps by a straight line.
+            Failures to acquire play no part, whether the curve holds them or not. It is at a
+            threshold that nobody uses, so it is no headline.
     """
 
     thresholds: NDArray[np.float64]
     fmr: NDArray[np.float64]
     fnmr: NDArray[np.float64]
-    rule: ThresholdRule
-    equal: float
+    eer: float
 
 
 def det_curve(
@@ -75,69 +77,51 @@ def det_curve(
     for name, count in (("mated", mated_failures), ("non_mated", non_mated_failures)):
         if count < 0:
             raise InvalidRequest(f"{name}_failures must be at least 0, not {count}.")
-    # The first place of each distinct score: as many mated scores lie below it.
-    first = np.flatnonzero(np.concatenate([[True], same[1:] != same[:-1]]))
-    scores = same[first]
+    # The first place of each distinct mated score is how many of them lie below it.
+    refused = np.flatnonzero(np.concatenate([[True], same[1:] != same[:-1]]))
+    scores = same[refused]
     below = np.searchsorted(others, scores, side="left")
-    refused = np.concatenate([first, [len(same)]]) + float(mated_failures)
-    let_in = np.concatenate([len(others) - below, [0]]).astype(np.float64)
+    thresholds = _thresholds(scores, others, below, rule)
+    refused = np.append(refused, len(same))
+    passed = np.append(len(others) - below, 0)
     return DetCurve(
-        thresholds=_thresholds(scores, others, below, rule),
-        fmr=let_in / (len(others) + non_mated_failures),
-        fnmr=refused / (len(same) + mated_failures),
-        rule=rule,
-        equal=_equal_error_rate(scores, first, below, others, len(same)),
+        thresholds=thresholds,
+        fmr=passed / (len(others) + non_mated_failures),
+        fnmr=(refused + mated_failures) / (len(same) + mated_failures),
+        eer=_equal_error_rate(scores, refused, passed, others),
     )
 
 
-def eer(curve: DetCurve) -> float:
-    """The equal error rate, 0-1: where FMR equals FNMR, between two steps by a straight line.
-
-    Failures to acquire play no part, whether the curve holds them or not. It is at a threshold
-    that nobody uses, so it is no headline.
-    """
-    return curve.equal
-
-
 def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
-    """The DET curve of a system that gives scores, thinned for a page.
+    """The DET curve of a system, thinned for a page; None without scores of both kinds.
 
     Args:
         rates: Of what it answered; the interval at each point is for that point alone.
         include: Thresholds that must be points of the curve, such as its operating points.
-
-    Returns:
-        None without a mated or without a non-mated score.
     """
-    table = rates.table
-    scored = table.scored
-    mated, others = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
+    mated, others = scores_by_kind(rates.table)
     if not len(mated) or not len(others):
         return None
-    whole = det_curve(mated, others, rule=table.rule)
-    # The last lets nobody in, at a threshold that cannot be set.
+    whole = det_curve(mated, others, rule=rates.table.rule)
+    # Nobody passes the last one, at a threshold that cannot be set.
     rows = _thinned(whole.fmr[:-1], whole.fnmr[:-1])
     thresholds = sorted({*map(float, whole.thresholds[rows]), *map(float, include)})
-    at = {name: _along(rates, name, thresholds) for name in ("fmr", "fnmr", "frr")}
+    columns = {}
+    for name in ("fmr", "fnmr", "frr"):
+        along = rates.along(name, thresholds)
+        ends = [rate.interval for rate in along if rate.interval is not None]
+        columns[name] = tuple(rate.errors / rate.trials for rate in along)
+        columns[f"{name}_low"] = tuple(each.low for each in ends)
+        columns[f"{name}_high"] = tuple(each.high for each in ends)
     return Curve(
-        thresholds=tuple(thresholds),
-        fmr=at["fmr"][0],
-        fnmr=at["fnmr"][0],
-        frr=at["frr"][0],
-        fmr_low=at["fmr"][1],
-        fmr_high=at["fmr"][2],
-        fnmr_low=at["fnmr"][1],
-        fnmr_high=at["fnmr"][2],
-        frr_low=at["frr"][1],
-        frr_high=at["frr"][2],
-        confidence=rates.confidence,
-        eer=eer(whole),
+        thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=whole.eer
     )
 
 
 def histogram_of(table: ScoreTable) -> Histogram | None:
     """How the scores of mated and non-mated pairs are spread; None without a score."""
-    scores = table.scores[table.scored]
+    kinds = scores_by_kind(table)
+    scores = np.concatenate(kinds)
     if not len(scores):
         return None
     low, high = float(scores.min()), float(scores.max())
@@ -148,68 +132,70 @@ def histogram_of(table: ScoreTable) -> Histogram | None:
         low, high = 0.0, 100.0
     elif low == high:
         low, high = low - 0.5, high + 0.5
-    edges = np.linspace(low, high, BINS + 1)
-
-    def counted(rows: NDArray[np.bool_]) -> tuple[int, ...]:
-        counts, _ = np.histogram(table.scores[table.scored & rows], edges)
-        return tuple(map(int, counts))
-
+    mated, others = (tuple(map(int, np.histogram(kind, BINS, (low, high))[0])) for kind in kinds)
     return Histogram(
-        edges=tuple(map(float, edges)),
-        mated=counted(table.mated),
-        non_mated=counted(~table.mated),
+        edges=tuple(map(float, np.linspace(low, high, BINS + 1))), mated=mated, non_mated=others
     )
 
 
-def _along(
-    rates: Rates, name: str, thresholds: Sequence[float]
-) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
-    """One rate at each threshold, and the lower and upper ends of its interval."""
-    found = [rates.at(name, threshold) for threshold in thresholds]
-    ends = [one.interval for one in found if one.interval is not None]
-    return (
-        tuple(one.errors / one.trials for one in found),
-        tuple(one.low for one in ends),
-        tuple(one.high for one in ends),
-    )
+def separation(table: ScoreTable) -> tuple[float | None, float | None]:
+    """AUC and d', of pairs with a score: how far mated and non-mated scores lie apart, in general.
+
+    AUC is how often the mated one of two pairs scores higher, equal scores counting half (J. A.
+    Hanley and B. J. McNeil, Radiology 143, 1982). d' is the difference of the means over the root
+    mean square of the standard deviations. Neither says how a system does at a threshold that
+    anybody would choose.
+
+    Returns:
+        None for both without scores of both kinds; for d' where neither kind varies.
+    """
+    if not table.is_scored:
+        return None, None
+    same, others = scores_by_kind(table)
+    if not len(same) or not len(others):
+        return None, None
+    spread = float(np.sqrt((same.var() + others.var()) / 2))
+    d_prime = float(same.mean() - others.mean()) / spread if spread else None
+    # The fewer are looked up among the more.
+    few, many = sorted((same, others), key=len)
+    below = sum(int(np.searchsorted(many, few, side).sum()) for side in ("left", "right"))
+    share = below / (2 * len(few) * len(many))
+    return share if few is same else 1 - share, d_prime
 
 
 def _equal_error_rate(
     scores: NDArray[np.float64],
-    first: NDArray[np.int64],
-    below: NDArray[np.int64],
+    refused: NDArray[np.int64],
+    passed: NDArray[np.int64],
     others: NDArray[np.float64],
-    mated: int,
 ) -> float:
-    """Where the line through all points of the DET curve, not only its vertices, has FMR = FNMR."""
-    # The last vertex at which as many of the others pass as mated ones are refused, or more.
-    # In whole numbers, so that equal is equal; Python's own cannot overflow.
-    low, high = 0, len(scores)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (len(others) - int(below[middle])) * mated >= int(first[middle]) * len(others):
-            low = middle
-        else:
-            high = middle
-    at = (first[low] / mated, (len(others) - below[low]) / len(others))
+    """Where the line through all points of the DET curve, not only its vertices, has FMR = FNMR.
+
+    Vertices are given by how many mated pairs are refused and non-mated ones pass; the last of them
+    has no score.
+    """
+    mated, non_mated = int(refused[-1]), len(others)
+    # The last vertex with an FMR no lower than its FNMR. In whole numbers, so that equal is equal.
+    last = np.flatnonzero(passed[:-1] * mated >= refused[:-1] * non_mated)[-1]
+    fnmr, fmr = refused[last] / mated, passed[last] / non_mated
     # From there the threshold rises over this mated score and those of others that are equal to it,
     # then over the others up to the next mated score.
-    refused = (first[low + 1] if low + 1 < len(scores) else mated) / mated
-    passed = (len(others) - int(np.searchsorted(others, scores[low], side="right"))) / len(others)
-    if passed > refused:
-        return float(refused)
-    share = (at[1] - at[0]) / ((at[1] - passed) + (refused - at[0]))
-    return float(at[0] + share * (refused - at[0]))
+    next_fnmr = refused[last + 1] / mated
+    next_fmr = (non_mated - int(np.searchsorted(others, scores[last], side="right"))) / non_mated
+    if next_fmr > next_fnmr:
+        return float(next_fnmr)
+    share = (fmr - fnmr) / ((fmr - next_fmr) + (next_fnmr - fnmr))
+    return float(fnmr + share * (next_fnmr - fnmr))
 
 
 def _sorted(name: str, scores: ArrayLike) -> NDArray[np.float64]:
-    found = np.sort(np.asarray(scores, dtype=np.float64), axis=None)
-    if not len(found):
+    rising = np.sort(np.asarray(scores, dtype=np.float64), axis=None)
+    if not len(rising):
         raise InvalidRequest(f"There are no {name} scores: a curve needs one at least.")
     # NaN is sorted to the end.
-    if np.isnan(found[-1]):
+    if np.isnan(rising[-1]):
         raise InvalidRequest(f"Some {name} scores are NaN: give their number as {name}_failures.")
-    return found
+    return rising
 
 
 def _thresholds(
@@ -218,17 +204,15 @@ def _thresholds(
     below: NDArray[np.int64],
     rule: ThresholdRule,
 ) -> NDArray[np.float64]:
-    """The highest threshold that still lets each of `scores` in, and one that lets nobody in."""
+    """The highest threshold that each of `scores` still passes, and one that nobody passes."""
     if rule is ThresholdRule.AT_LEAST:
-        return np.concatenate([scores, [np.inf]])
+        return np.append(scores, np.inf)
     if rule is not ThresholdRule.ABOVE:
         raise InvalidRequest("A curve needs a known rule: ABOVE or AT_LEAST.")
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
-    highest = np.concatenate([[-np.inf], scores])
-    highest[:-1] = np.maximum(
-        highest[:-1], np.where(below > 0, others[np.maximum(below, 1) - 1], -np.inf)
-    )
-    highest[-1] = max(highest[-1], others[-1])
+    own = np.concatenate([[-np.inf], scores])
+    of_others = np.concatenate([[-np.inf], others])[np.append(below, len(others))]
+    highest: NDArray[np.float64] = np.maximum(own, of_others)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)
     return highest

@@ -8,8 +8,10 @@ upper end.
 
 - The ratio of a group's rate r to that of all pairs within groups, where the group has the share p
   of the pairs and q is the ratio of its rate to that of the others, is ``q / (p q + 1 - p)``. The
-  group and the others share no people, so that q has the interval of `combine.ratio`; that it holds
-  for all groups at once is Bonferroni's correction.
+  group and the others share no people, so that q has the interval of A. Donner and G. Y. Zou
+  ("Closed-form confidence intervals for functions of the normal mean and standard deviation",
+  Statistical Methods in Medical Research 21, 2012); that it holds for all groups at once is
+  Bonferroni's correction.
 - Whether groups differ at all: Pearson's chi-square on effective sample sizes (J. N. K. Rao and A.
   J. Scott, "The analysis of categorical data from complex sample surveys", Journal of the American
   Statistical Association 76, 1981), by simulation where few errors are expected; Holm's correction
@@ -27,6 +29,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from facematch_comparison.model import (
+    CrossGroup,
     Estimate,
     GroupCell,
     GroupDifference,
@@ -36,13 +39,14 @@ from facematch_comparison.model import (
 )
 from facematch_comparison.numbers import percent
 
-from .combine import Sample, ratio
 from .compare import holm
+from .intervals import bounds
+from .rates import Rates, Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from facematch_comparison.model import ScoreTable
+    from facematch_comparison.answers import ScoreTable
 
 #: Fewer people than this say more about themselves than about their group.
 FEW_PEOPLE: Final = 10
@@ -59,111 +63,140 @@ def cells_of(
 ) -> tuple[GroupCell, ...]:
     """The rates of each group, and their ratios to the rate of all pairs within a group.
 
-    Args:
-        table: What a system answered.
-        column: Name of a grouping of the table.
-        threshold: One for all groups; None for the system's own decisions.
-        confidence: Of the interval of each rate by itself; of all ratios of a rate together.
-
-    Returns:
-        In the order of the labels.
+    At one threshold for all groups, or by the system's own decisions. The interval of each rate
+    has the confidence by itself, all ratios of a rate have it together.
 
     Raises:
         InvalidRequest: as `ScoreTable.passed`.
     """
-    labels = table.groups[column].labels
-    errors = {name: _Errors(table, column, threshold, name) for name in RATES}
-    rates = {
-        name: [errors[name].rate([place], confidence) for place in range(len(labels))]
-        for name in RATES
-    }
-    cells = []
-    large = {place for place in range(len(labels)) if not _too_few(*_at(rates, place))}
-    for place, label in enumerate(labels):
-        fmr, frr = _at(rates, place)
-        cell = GroupCell(column=column, group=label, fmr=fmr, frr=frr, too_few=_too_few(fmr, frr))
-        if place in large:
-            of_fmr, of_frr = (errors[name].ratio(place, len(large), confidence) for name in RATES)
-            cell = attrs.evolve(cell, fmr_ratio=of_fmr, frr_ratio=of_frr)
-        cells.append(cell)
-    return tuple(cells)
+    of_fmr, of_frr = (_within(table, column, threshold, name, confidence) for name in RATES)
+    too_few = [_too_few(fmr, frr) for (fmr, _), (frr, _) in zip(of_fmr, of_frr, strict=True)]
+    # All ratios of a rate hold at once.
+    each = 1 - (1 - confidence) / max(1, too_few.count(None))
+    return tuple(
+        GroupCell(
+            column=column,
+            group=label,
+            fmr=fmr[0],
+            frr=frr[0],
+            fmr_ratio=None if few else _ratio_to_all(*fmr, confidence, each),
+            frr_ratio=None if few else _ratio_to_all(*frr, confidence, each),
+            too_few=few,
+        )
+        for label, few, fmr, frr in zip(
+            table.groups[column].labels, too_few, of_fmr, of_frr, strict=True
+        )
+    )
+
+
+def _within(
+    table: ScoreTable, column: str, threshold: float | None, name: str, confidence: float
+) -> list[tuple[Rate, Rate]]:
+    """One rate of each group, and of all others, each of pairs within a group."""
+    group, passed = table.groups[column], table.passed(threshold)
+    errors = ~passed if name == "frr" else passed
+    rows = Rates(table).sample(name, at_threshold=threshold is not None).rows
+    within = group.within[rows]
+
+    def rate_of(rows: NDArray[np.int64]) -> Rate:
+        return Sample(table, rows).rate(errors[rows], confidence)
+
+    return [
+        (rate_of(rows[within == place]), rate_of(rows[(within >= 0) & (within != place)]))
+        for place in range(len(group.labels))
+    ]
+
+
+def cross_groups(
+    table: ScoreTable, column: str, threshold: float | None, confidence: float = 0.95
+) -> tuple[CrossGroup, ...]:
+    """How often people of every two groups are mistaken for each other.
+
+    Of non-mated pairs with a person of each, on either side; a group with itself as in `cells_of`.
+    """
+    group = table.groups[column]
+    labels = group.labels
+    passed = table.passed(threshold)
+    rows = Rates(table).sample("fmr", at_threshold=threshold is not None).rows
+    rows = rows[(group.probe[rows] >= 0) & (group.reference[rows] >= 0)]
+    low, high = np.sort([group.probe[rows], group.reference[rows]], axis=0)
+    # Sorted once, because there are many twos of groups.
+    places = low * len(labels) + high
+    rows = rows[np.argsort(places, kind="stable")]
+    ends = np.cumsum(np.bincount(places, minlength=len(labels) ** 2))
+    return tuple(
+        CrossGroup(
+            column=column,
+            first=labels[first],
+            second=labels[second],
+            fmr=Sample(table, own).rate(passed[own], confidence),
+        )
+        for place, own in enumerate(np.split(rows, ends)[:-1])
+        for first, second in [divmod(place, len(labels))]
+        if first <= second
+    )
 
 
 def group_differences(
-    table: ScoreTable,
-    cells: Sequence[GroupCell],
-    threshold: float | None,
-    confidence: float = 0.95,
+    cells: Sequence[GroupCell], confidence: float = 0.95
 ) -> tuple[GroupDifference, ...]:
     """How far the groups of one column differ in each rate.
 
-    Args:
-        table, threshold: As of `cells_of`.
-        cells: Its result, of one column.
-        confidence: Of `at_least`.
-
-    Returns:
-        One for each rate of which two groups or more are large enough and that has an error.
-        `p_value` is that of this one question, and nothing is called real, until
-        `finish_group_differences` has seen all of them.
+    One for each rate of which two groups or more are large enough and that has an error. `p_value`
+    is that of this one question, and nothing is called real, until `finish_group_differences` has
+    seen all of them.
     """
-    large = [place for place, cell in enumerate(cells) if cell.too_few is None]
-    found = []
+    differences = []
     for name in RATES:
-        places = [place for place in large if getattr(cells[place], name).trials]
-        rates = [getattr(cells[place], name) for place in places]
-        if len(places) < 2 or not any(rate.errors for rate in rates):
+        rates: dict[str, Rate] = {
+            cell.group: getattr(cell, name) for cell in cells if cell.too_few is None
+        }
+        rates = {group: rate for group, rate in rates.items() if rate.trials}
+        if len(rates) < 2 or not any(rate.errors for rate in rates.values()):
             continue
-        values = [rate.value for rate in rates]
-        worst, best = (places[values.index(end(values))] for end in (max, min))
-        if worst == best:  # all alike
-            best = next(place for place in places if place != worst)
+        worst = max(rates, key=lambda group: _value(rates[group]))
+        # Not the worst itself, where all are alike.
+        best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
         # Whichever two of so many may have come out as worst and best.
-        sides = (1 - confidence) / (len(places) * (len(places) - 1))
-        errors = _Errors(table, cells[0].column, threshold, name)
-        high, low = (errors.rate([place], 1 - 2 * sides) for place in (worst, best))
-        found.append(
+        tail = (1 - confidence) / (len(rates) * (len(rates) - 1))
+        high, low = (_at_confidence(rates[group], 1 - 2 * tail) for group in (worst, best))
+        differences.append(
             GroupDifference(
                 column=cells[0].column,
                 rate=name,
-                worst=cells[worst].group,
-                best=cells[best].group,
-                ratio=None if not low.errors else _value(high) / _value(low),
-                at_least=max(1.0, _ratio_of(high, low)[0]),
-                p_value=homogeneity(rates),
+                worst=worst,
+                best=best,
+                ratio=_value(high) / _value(low) if low.errors else None,
+                at_least=max(1.0, ratio(high, low)[0]),
+                p_value=homogeneity(list(rates.values())),
                 is_real=False,
-                sentence=_facts(name, cells[worst], high, cells[best], low),
+                sentence=f"By {cells[0].column}, at one threshold for all: people of group {worst} "
+                f"are {_HAPPENS[name]} in {_share(high)} of pairs, people of group {best} in "
+                f"{_share(low)}.",
             )
         )
-    return tuple(found)
+    return tuple(differences)
 
 
 def finish_group_differences(
-    found: Sequence[GroupDifference], *, confidence: float = 0.95
+    differences: Sequence[GroupDifference], *, confidence: float = 0.95
 ) -> tuple[GroupDifference, ...]:
     """All differences after Holm's correction, with the verdict of each in its sentence.
 
-    Args:
-        found: Of all columns, rates and systems, each once, as `group_differences` made them.
-        confidence: Of the evaluation: p-values below the rest are no chance.
-
-    Returns:
-        In the same order. Where a difference may be chance, `at_least` is 1.
+    In the same order. Where a difference may be chance, `at_least` is 1.
     """
-    known = [one.p_value for one in found if one.p_value is not None]
-    adjusted = iter(holm(known))
+    adjusted = iter(holm([each.p_value for each in differences if each.p_value is not None]))
     finished = []
-    for one in found:
-        p_value = None if one.p_value is None else next(adjusted)
+    for each in differences:
+        p_value = None if each.p_value is None else next(adjusted)
         is_real = p_value is not None and p_value < 1 - confidence
-        at_least = one.at_least if is_real else 1.0
         finished.append(
             attrs.evolve(
-                one,
+                each,
                 p_value=p_value,
                 is_real=is_real,
-                at_least=at_least,
-                sentence=_verdict(one, is_real=is_real, at_least=at_least),
+                at_least=each.at_least if is_real else 1.0,
+                sentence=f"{each.sentence} {_verdict(each, is_real)}",
             )
         )
     return tuple(finished)
@@ -172,30 +205,24 @@ def finish_group_differences(
 def homogeneity(rates: Sequence[Rate]) -> float | None:
     """How often groups whose true rates are one differ as much as these, 0-1.
 
-    Args:
-        rates: With their intervals; each of other people.
-
-    Returns:
-        None without two rates with trials, or where nothing, or everything, went wrong.
+    None without two rates with trials, or where nothing, or everything, went wrong.
     """
-    counted = [rate for rate in rates if rate.trials and rate.interval is not None]
-    if len(counted) < 2:
+    known = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
+    if len(known) < 2:
         return None
-    sizes = np.array([rate.interval.effective or rate.trials for rate in counted])  # type: ignore[union-attr]
-    values = np.array([_value(rate) for rate in counted])
+    sizes = np.array([ends.effective or rate.trials for rate, ends in known])
+    values = np.array([_value(rate) for rate, _ in known])
     pooled = float(sizes @ values / sizes.sum())
     if not 0 < pooled < 1:
         return None
-    seen = float(_chi_square(values[None], sizes)[0])
+    statistic = float(_chi_square(values[None], sizes)[0])
     if float(np.min(sizes) * min(pooled, 1 - pooled)) >= FEW_EXPECTED:
-        return float(chi2.sf(seen, len(counted) - 1))
+        return float(chi2.sf(statistic, len(known) - 1))
     # As many independent pairs as each group is worth: what such small numbers do by chance.
     whole = np.maximum(1.0, np.round(sizes))
-    drawn = (
-        np.random.default_rng(0).binomial(whole.astype(np.int64), pooled, (SIMULATED, len(whole)))
-        / whole
-    )
-    as_far = int(np.count_nonzero(_chi_square(drawn, whole) >= seen * (1 - 1e-9)))
+    random = np.random.default_rng(0)
+    drawn = random.binomial(whole.astype(np.int64), pooled, (SIMULATED, len(whole))) / whole
+    as_far = int(np.count_nonzero(_chi_square(drawn, whole) >= statistic * (1 - 1e-9)))
     return (1 + as_far) / (1 + SIMULATED)
 
 
@@ -204,62 +231,54 @@ def _chi_square(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDAr
     pooled = values @ sizes / sizes.sum()
     spread = pooled * (1 - pooled)
     apart = ((values - pooled[:, None]) ** 2) @ sizes
-    found: NDArray[np.float64] = np.zeros_like(apart)
-    np.divide(apart, spread, out=found, where=spread > 0)
-    return found
+    statistic: NDArray[np.float64] = np.zeros_like(apart)
+    np.divide(apart, spread, out=statistic, where=spread > 0)
+    return statistic
 
 
-class _Errors:
-    """One rate of any groups of a column: its pairs, and which of them are errors."""
+def _ratio_to_all(own: Rate, others: Rate, confidence: float, each: float) -> Estimate | None:
+    """Of one group to all pairs within a group; `each` is the confidence of it alone."""
+    if not own.trials or not others.trials or not own.errors + others.errors:
+        return None
+    share = own.trials / (own.trials + others.trials)
 
-    def __init__(self, table: ScoreTable, column: str, threshold: float | None, name: str) -> None:
-        passed = table.passed(threshold)
-        mated = name == "frr"
-        counted = (table.answered if mated else table.acquired) & (table.mated == mated)
-        if threshold is not None and not mated:
-            counted &= table.scored
-        self._table = table
-        self._count = len(table.groups[column].labels)
-        self._within = np.where(counted, table.groups[column].within, -1)
-        self._errors = ~passed if mated else passed
+    def to_all(to_others: float) -> float:
+        if math.isinf(to_others):
+            return 1 / share
+        return to_others / (share * to_others + 1 - share)
 
-    def rate(self, places: Sequence[int], confidence: float) -> Rate:
-        """Of the pairs within any of these groups."""
-        rows = np.flatnonzero(np.isin(self._within, list(places)))
-        return Sample(self._table, rows).rate(self._errors[rows], confidence)
-
-    def ratio(self, place: int, large: int, confidence: float) -> Estimate | None:
-        """Of one group to all pairs within a group, for one of so many large groups."""
-        each = 1 - (1 - confidence) / large
-        rest = [other for other in range(self._count) if other != place]
-        own, others = self.rate([place], each), self.rate(rest, each)
-        if not own.trials or not others.trials or not own.errors + others.errors:
-            return None
-        share = own.trials / (own.trials + others.trials)
-        low, high = _ratio_of(own, others)
-
-        def to_all(to_others: float) -> float:
-            if math.isinf(to_others):
-                return 1 / share
-            return to_others / (share * to_others + 1 - share)
-
-        return Estimate(
-            value=to_all(_value(own) / _value(others) if others.errors else math.inf),
-            interval=Interval(
-                low=to_all(low), high=to_all(high), confidence=confidence, method=Method.CLUSTERED
-            ),
-        )
+    low, high = ratio(_at_confidence(own, each), _at_confidence(others, each))
+    return Estimate(
+        value=to_all(_value(own) / _value(others) if others.errors else math.inf),
+        interval=Interval(
+            low=to_all(low), high=to_all(high), confidence=confidence, method=Method.CLUSTERED
+        ),
+    )
 
 
-def _ratio_of(over: Rate, under: Rate) -> tuple[float, float]:
-    """Ends of the interval for the ratio of two groups; 0 and infinity if one has no pair."""
-    if over.interval is None or under.interval is None:
-        return 0.0, math.inf
-    return ratio(over.interval, _value(over), under.interval, _value(under))
+def _at_confidence(rate: Rate, confidence: float) -> Rate:
+    """The same with an interval of another confidence, two-sided."""
+    low, high = bounds(rate, (1 + confidence) / 2)
+    ends = Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
+    return attrs.evolve(rate, interval=ends)
 
 
-def _at(rates: dict[str, list[Rate]], place: int) -> tuple[Rate, Rate]:
-    return rates["fmr"][place], rates["frr"][place]
+def ratio(over: Rate, under: Rate) -> tuple[float, float]:
+    """Ends, 0 to infinity, of the interval for the ratio of two rates that share no people."""
+    low = _lower_ratio(over, under)
+    inverse = _lower_ratio(under, over)
+    return low, 1 / inverse if inverse else math.inf
+
+
+def _lower_ratio(over: Rate, under: Rate) -> float:
+    """Donner and Zou's lower end, written so that nothing is divided by 0."""
+    low, high = _ends(over)[0], _ends(under)[1]
+    top, bottom = _value(over), _value(under)
+    first, second = low * (2 * top - low), high * (2 * bottom - high)
+    if first <= 0:
+        return 0.0
+    product = top * bottom
+    return first / (product + math.sqrt(max(0.0, product**2 - first * second)))
 
 
 def _too_few(*rates: Rate) -> str | None:
@@ -271,10 +290,6 @@ def _too_few(*rates: Rate) -> str | None:
     return f"Too few people in this cell: {count} {people_word}, {FEW_PEOPLE} are needed."
 
 
-def _value(rate: Rate) -> float:
-    return rate.value or 0.0
-
-
 #: What happens to people in a group, by rate.
 _HAPPENS: Final = {
     "frr": "falsely rejected",
@@ -282,29 +297,26 @@ _HAPPENS: Final = {
 }
 
 
-def _facts(name: str, worst: GroupCell, high: Rate, best: GroupCell, low: Rate) -> str:
-    return (
-        f"By {worst.column}, at one threshold for all: people of group {worst.group} are "
-        f"{_HAPPENS[name]} in {_share(high)} of pairs, people of group {best.group} in "
-        f"{_share(low)}."
-    )
-
-
-def _verdict(one: GroupDifference, *, is_real: bool, at_least: float) -> str:
+def _verdict(difference: GroupDifference, is_real: bool) -> str:
+    shown = math.floor(difference.at_least * 10) / 10
     if not is_real:
-        return f"{one.sentence} Chance alone may do that: these pairs show no difference."
-    shown = math.floor(at_least * 10) / 10
+        return "Chance alone may do that: these pairs show no difference."
     if shown > 1:
         return (
-            f"{one.sentence} That is not chance: group {one.worst} has at least {shown:g} times "
-            f"the rate of group {one.best}."
+            f"That is not chance: group {difference.worst} has at least {shown:g} times the rate "
+            f"of group {difference.best}."
         )
-    return (
-        f"{one.sentence} That is not chance, but these pairs do not show how many times as often."
-    )
+    return "That is not chance, but these pairs do not show how many times as often."
 
 
 def _share(rate: Rate) -> str:
-    found = rate.interval
-    width = None if found is None else found.high - found.low
-    return f"{percent(_value(rate), width)} % ({rate.errors:,} of {rate.trials:,})"
+    low, high = _ends(rate)
+    return f"{percent(_value(rate), high - low)} % ({rate.errors:,} of {rate.trials:,})"
+
+
+def _value(rate: Rate) -> float:
+    return rate.value or 0.0
+
+
+def _ends(rate: Rate) -> tuple[float, float]:
+    return (rate.interval.low, rate.interval.high) if rate.interval else (0.0, 1.0)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 import numpy as np
@@ -44,40 +44,24 @@ ASSUMED_NON_MATED: Final = 0.005
 #: Of sums of errors, which are far larger unless they are 0.
 _ROUNDING: Final = 1e-9
 
+#: Which of the pairs.
+Rows: TypeAlias = "NDArray[np.int64] | slice"
+
 
 # --- Independent pairs --------------------------------------------------------------------------
 
 
 def exact_interval(errors: int, trials: int, confidence: float = 0.95) -> Interval:
-    """Clopper and Pearson's interval: it holds the true rate at least as often as it says.
-
-    Args:
-        errors: 0 to `trials`.
-        trials: Independent of each other; at least 1.
-        confidence: Two-sided, between 0 and 1.
-
-    Raises:
-        InvalidRequest: a number is out of range.
-    """
+    """Clopper and Pearson's interval: it holds the true rate at least as often as it says."""
     _check(errors, trials, confidence)
     low, high = _ends(errors, trials, confidence)
     return Interval(
-        low=low,
-        high=high,
-        confidence=confidence,
-        method=Method.EXACT,
-        effective=float(trials),
+        low=low, high=high, confidence=confidence, method=Method.EXACT, effective=float(trials)
     )
 
 
 def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int | None:
-    """The fewest that suffice, at least 1, found by doubling and halving.
-
-    Args:
-        suffices: Whether so many do; then more do, too.
-        most: None is answered where more than about this many are needed; by default there is no
-            end.
-    """
+    """The fewest that suffice, where more always do; None if that is more than about `most`."""
     few, enough = 0, 16
     while not suffices(enough):
         few, enough = enough, 2 * enough
@@ -93,72 +77,72 @@ def fewest(suffices: Callable[[int], bool], *, most: int | None = None) -> int |
 
 
 def exact_upper(errors: float, trials: float, confidence: float = 0.95) -> float:
-    """The rate, 0-1, that the true one stays below with `confidence`, one-sided.
-
-    Arguments and errors are those of `exact_interval`.
-    """
+    """The rate, 0-1, that the true one stays below with `confidence`, one-sided."""
     _check(errors, trials, confidence)
-    good = trials - errors
-    return float(betaincinv(errors + 1, good, confidence)) if good else 1.0
+    return _ends(errors, trials, 2 * confidence - 1)[1]
 
 
 def trials_for(rate: float, errors: int = 0, confidence: float = 0.95) -> int:
     """How many trials with at most `errors` errors show that the true rate is below `rate`.
 
-    299 for 1 % without an error at 95 %, 2,995 for 0.1 %, 29,956 for 0.01 %: the floors under every
-    claim. Pairs that share people count for less, so more of them are needed.
-
-    Args:
-        rate: Above 0, below 1.
-        errors: That may happen; at least 0.
-        confidence: One-sided, between 0 and 1.
-
-    Raises:
-        InvalidRequest: a number is out of range.
+    299 for 1 % without an error at 95 %, one-sided, 2,995 for 0.1 %, 29,956 for 0.01 %: the floors
+    under every claim. Pairs that share people count for less, so more of them are needed.
     """
     if not 0 < rate < 1:
         raise InvalidRequest(f"A rate to be shown lies between 0 and 1; {rate} was given.")
     _check(errors, errors + 1, confidence)
     if errors == 0:
         return math.ceil(math.log1p(-confidence) / math.log1p(-rate))
-    # The bound falls with every further trial: the first that is low enough, by halving.
-    few, enough = errors, max(errors + 1, 16)
-    while exact_upper(errors, enough, confidence) > rate:
-        few, enough = enough, 2 * enough
-    while enough - few > 1:
-        middle = (few + enough) // 2
-        if exact_upper(errors, middle, confidence) > rate:
-            few = middle
-        else:
-            enough = middle
-    return enough
+    # The bound falls with every further trial.
+    more = fewest(lambda more: exact_upper(errors, errors + more, confidence) <= rate)
+    return errors + (more or 0)
 
 
 # --- Pairs that share people --------------------------------------------------------------------
 
 
 class Clusters:
-    """Who is behind pairs: the same at every threshold, so that it is found once.
+    """Who is behind pairs: the same at every threshold, so that it is counted once.
 
     Args:
         first: int64, (T,): the person of a mated pair, or one person of a non-mated one.
         second: int64, (T,): the other person; None for mated pairs.
-
-    Attributes:
-        trials: How many pairs there are.
-        people: How many people are behind them.
-        is_mated: Whether one person is behind each pair, not two.
-        ends: int64, (1 or 2, T): the people of each pair, numbered from 0 to `people` - 1.
+        numbers: If people are numbered from 0, how many numbers there are; not all need be in a
+            pair. None numbers them anew.
+        couples: As of `couples_of`, of these and any other pairs; None makes them.
     """
 
-    def __init__(self, first: NDArray[np.int64], second: NDArray[np.int64] | None) -> None:
+    def __init__(
+        self,
+        first: NDArray[np.int64],
+        second: NDArray[np.int64] | None,
+        numbers: int | None = None,
+        couples: NDArray[np.int64] | None = None,
+    ) -> None:
         self.trials = len(first)
         self.is_mated = second is None
-        people, places = np.unique(
-            first if second is None else np.concatenate([first, second]), return_inverse=True
-        )
-        self.people = len(people)
-        self.ends = places.reshape(1 if second is None else 2, self.trials)
+        ends = [first] if second is None else [first, second]
+        if numbers is None:
+            people, places = np.unique(np.concatenate(ends), return_inverse=True)
+            ends, numbers = list(places.reshape(len(ends), self.trials)), len(people)
+        self.ends = ends
+        self.numbers = numbers
+        self._given_couples = couples
+        self.pairs_of_person = self.at_people(slice(None)).astype(np.float64)
+        self.people = int(np.count_nonzero(self.pairs_of_person))
+
+    def take(self, rows: NDArray[np.int64]) -> Clusters:
+        """The same pairs in another order, or some of them."""
+        couples = None if self.is_mated else self._couples[rows]
+        first, *second = (end[rows] for end in self.ends)
+        return Clusters(first, second[0] if second else None, self.numbers, couples)
+
+    def at_people(self, rows: Rows) -> NDArray[np.int64]:
+        """int64, (numbers,): how many of these pairs each person is in."""
+        pairs = np.bincount(self.ends[0][rows], minlength=self.numbers)
+        for end in self.ends[1:]:
+            pairs += np.bincount(end[rows], minlength=self.numbers)
+        return pairs
 
     @cached_property
     def share(self) -> float:
@@ -166,58 +150,66 @@ class Clusters:
         squares = float((self.pairs_of_person**2).sum())
         return squares / self.trials - (len(self.ends) - 1)
 
-    @cached_property
-    def pairs_of_person(self) -> NDArray[np.float64]:
-        """float64, (people,): in how many pairs each person is."""
-        return np.bincount(self.ends.ravel(), minlength=self.people).astype(np.float64)
+    def squares_at_people(self, errors: Rows, count: int) -> NDArray[np.float64]:
+        """float64: how far the errors at each person are from what is expected, squared."""
+        expected = count / self.trials * self.pairs_of_person
+        squares: NDArray[np.float64] = (self.at_people(errors) - expected) ** 2
+        return squares
 
-    def at_people(self, errors: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """float64, (people,): errors at each, less what the rate of all lets expect."""
-        rate, rows, sign = _rarer(errors)
-        counts = np.bincount(self.ends[:, rows].ravel(), minlength=self.people)
-        found: NDArray[np.float64] = sign * (counts - rate * self.pairs_of_person)
-        return found
-
-    def square_at_twos(self, errors: NDArray[np.bool_]) -> float:
-        """The same at every two people of a non-mated pair, in any order: squared, and added up."""
-        rate, rows, _ = _rarer(errors)
-        places, pairs = self._twos
-        wrong = places[rows]
-        squares = float((pairs**2).sum()) * rate**2 - 2 * rate * float(pairs[wrong].sum())
-        _, counts = np.unique(wrong, return_counts=True)
-        return squares + float((counts.astype(np.float64) ** 2).sum())
+    def squares_at_couples(self, errors: Rows, count: int) -> float:
+        """The same at every two people of a non-mated pair, in any order, added up."""
+        rate = count / self.trials
+        pairs = self._pairs_of_couple
+        wrong = np.bincount(self._couples[errors], minlength=len(pairs)).astype(np.float64)
+        # Those of number 0 are alone, each for itself.
+        alone = wrong[0] * (1 - rate) ** 2 + (pairs[0] - wrong[0]) * rate**2
+        return float(alone + ((wrong[1:] - rate * pairs[1:]) ** 2).sum())
 
     @cached_property
-    def _twos(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        both = self.ends.min(axis=0) * self.people + self.ends.max(axis=0)
-        _, places, pairs = np.unique(both, return_inverse=True, return_counts=True)
-        return places, pairs.astype(np.float64)
+    def _couples(self) -> NDArray[np.int64]:
+        if self._given_couples is not None:
+            return self._given_couples
+        return couples_of(self.ends[0], self.ends[1], self.numbers)
+
+    @cached_property
+    def _pairs_of_couple(self) -> NDArray[np.float64]:
+        return np.bincount(self._couples, minlength=1).astype(np.float64)
+
+
+def couples_of(
+    first: NDArray[np.int64], second: NDArray[np.int64], numbers: int
+) -> NDArray[np.int64]:
+    """int64, (T,): a number for every two people who are in several pairs; 0 for all others."""
+    both = np.minimum(first, second) * numbers + np.maximum(first, second)
+    rising = np.sort(both)
+    often = np.unique(rising[1:][rising[1:] == rising[:-1]])
+    if not len(often):
+        return np.zeros(len(first), np.int64)
+    places = np.searchsorted(often, both)
+    is_often = often[np.minimum(places, len(often) - 1)] == both
+    return np.where(is_often, places + 1, 0)
 
 
 def interval(errors: NDArray[np.bool_], clusters: Clusters, confidence: float = 0.95) -> Interval:
-    """The interval for a rate of errors among pairs that may share people.
+    """The interval for a rate of errors (bool, (T,)) among pairs that may share people.
 
-    Args:
-        errors: bool, (T,), at least one pair.
-        clusters: Who is behind each of the T pairs.
-        confidence: Two-sided, between 0 and 1.
-
-    Returns:
-        `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a
-        person was estimated; `CONSERVATIVE` if there are too few errors or people to see one, and
-        one is assumed: 0.05 for mated pairs, 0.005 for non-mated ones.
-
-    Raises:
-        InvalidRequest: there is no pair, or a number is out of range.
+    `EXACT` if nobody is in two pairs; `CLUSTERED` if the correlation of pairs that share a person
+    was estimated; `CONSERVATIVE` if there are too few errors or people to see one, and one is
+    assumed: 0.05 for mated pairs, 0.005 for non-mated ones.
     """
-    if not 0 < confidence < 1:
-        raise InvalidRequest(f"A confidence lies between 0 and 1; {confidence} was given.")
+    count = int(np.count_nonzero(errors))
+    rarer = np.flatnonzero(errors if 2 * count <= len(errors) else ~errors)
+    return interval_of(count, rarer, clusters, confidence)
+
+
+def interval_of(errors: int, rarer: Rows, clusters: Clusters, confidence: float) -> Interval:
+    """The same for so many errors; `rarer` are their rows, or all others if those are fewer."""
+    _check_confidence(confidence)
     if not clusters.trials:
         raise InvalidRequest("There is no pair: a rate needs one at least.")
-    effective, freedom, method = _design(errors, clusters)
-    wrong = int(np.count_nonzero(errors))
-    counted = _adjusted(effective, freedom, confidence)
-    low, high = _ends(wrong / clusters.trials * counted, counted, confidence)
+    effective, freedom, method = _design(errors, rarer, clusters)
+    trials = _adjusted(effective, freedom, confidence)
+    low, high = _ends(errors / clusters.trials * trials, trials, confidence)
     return Interval(
         low=low,
         high=high,
@@ -233,34 +225,28 @@ def bounds(
 ) -> tuple[float, float]:
     """The rates, 0-1, that the true one lies above and below, each with `confidence`, one-sided.
 
-    Args:
-        rate: With its interval; one that was read from JSON will do.
-        confidence: Above 0.5, below 1.
-        chosen_for: If `rate` is the FMR at the lowest threshold that keeps it at most so much on
-            these very pairs (`threshold_for_fmr`): the upper bound is then that of the order
-            statistic, which holds in spite of the choice.
-
-    Raises:
-        InvalidRequest: the rate has no trial, or a number is out of range.
+    Of a rate with its interval; one that was read from JSON will do. `chosen_for`: if it is the FMR
+    at the lowest threshold that keeps it at most so much on these very pairs (`threshold_for_fmr`),
+    the upper bound is that of the order statistic, which holds in spite of the choice.
     """
-    counted = effective_size(rate, confidence)
-    low, high = _ends(rate.errors / rate.trials * counted, counted, 2 * confidence - 1)
+    trials, errors = effective_size(rate, confidence), rate.errors
+    low, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
     if chosen_for is not None:
-        allowed = max(rate.errors, allowed_errors(chosen_for, rate.trials))
-        high = _ends(allowed / rate.trials * counted, counted, 2 * confidence - 1)[1]
+        errors = max(errors, allowed_errors(chosen_for, rate.trials))
+        _, high = _ends(errors / rate.trials * trials, trials, 2 * confidence - 1)
     return low, high
 
 
 def effective_size(rate: Rate, confidence: float = 0.95) -> float:
-    """How many independent trials `bounds` counts a rate as; arguments and errors are its own."""
-    found = rate.interval
-    if not rate.trials or found is None or found.effective is None:
+    """How many independent trials `bounds` counts a rate as."""
+    ends = rate.interval
+    if not rate.trials or ends is None or ends.effective is None:
         raise InvalidRequest("A rate without a trial and an interval has no bounds.")
     if not 0.5 < confidence < 1:
         raise InvalidRequest(
             f"A one-sided confidence lies between 0.5 and 1; {confidence} was given."
         )
-    return _adjusted(found.effective, found.freedom, 2 * confidence - 1)
+    return _adjusted(ends.effective, ends.freedom, 2 * confidence - 1)
 
 
 def allowed_errors(rate: float, trials: int) -> int:
@@ -280,48 +266,40 @@ def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
     their lower end lies below its lower quantile. With ties the true FMR can only be lower, and
     fewer than k may pass: so the upper end is that of k, the lower end that of the errors. For
     pairs that share people the effective sample size stands for n, as in every other interval.
-
-    Args:
-        rate: At the threshold, on the pairs that it was chosen on, with its interval.
-        chosen_for: The FMR that was required, above 0, at most 1.
     """
-    found = rate.interval
-    if found is None or found.effective is None:
+    ends = rate.interval
+    if ends is None or ends.effective is None:
         return rate
-    counted = _adjusted(found.effective, found.freedom, found.confidence)
-    allowed = max(rate.errors, allowed_errors(chosen_for, rate.trials))
-    high = _ends(allowed / rate.trials * counted, counted, found.confidence)[1]
-    return attrs.evolve(rate, interval=attrs.evolve(found, high=high))
+    _, high = bounds(rate, (1 + ends.confidence) / 2, chosen_for=chosen_for)
+    return attrs.evolve(rate, interval=attrs.evolve(ends, high=high))
 
 
-def _design(errors: NDArray[np.bool_], clusters: Clusters) -> tuple[float, float | None, Method]:
+def _design(errors: int, rarer: Rows, clusters: Clusters) -> tuple[float, float | None, Method]:
     """The effective sample size, degrees of freedom of the variance behind it, and the method."""
-    count, people = clusters.trials, clusters.people
+    trials, people = clusters.trials, clusters.people
     if clusters.share <= 1:
-        return float(count), None, Method.EXACT
-    wrong = int(np.count_nonzero(errors))
-    rarer = min(wrong, count - wrong)
-    is_seen = rarer >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
-    effect, freedom = _effect(errors, clusters)
-    if rarer < ENOUGH_ERRORS:
+        return float(trials), None, Method.EXACT
+    few = min(errors, trials - errors)
+    is_seen = few >= ENOUGH_ERRORS and people >= ENOUGH_PEOPLE
+    effect, freedom = _effect(few, rarer, clusters)
+    if few < ENOUGH_ERRORS:
         # What is assumed has no spread of its own; else one error would be worse than two.
         freedom = float(max(people - 1, 1))
     assumed = ASSUMED_MATED if clusters.is_mated else ASSUMED_NON_MATED
     if is_seen:
-        assumed *= max(0.0, (MANY_ERRORS - rarer) / (MANY_ERRORS - ENOUGH_ERRORS))
+        assumed *= max(0.0, (MANY_ERRORS - few) / (MANY_ERRORS - ENOUGH_ERRORS))
     effect = max(1.0, effect, 1 + (clusters.share - 1) * assumed)
     method = Method.CLUSTERED if is_seen else Method.CONSERVATIVE
-    return max(1.0, count / effect), freedom, method
+    return max(1.0, trials / effect), freedom, method
 
 
-def _effect(errors: NDArray[np.bool_], clusters: Clusters) -> tuple[float, float]:
+def _effect(few: int, rarer: Rows, clusters: Clusters) -> tuple[float, float]:
     """The variance of the rate over that of independent pairs, and its degrees of freedom."""
     people = clusters.people
     freedom = float(max(people - 1, 1))
-    rate = float(np.mean(errors))
-    if rate in (0.0, 1.0):
+    if not few:
         return 1.0, freedom
-    squares = clusters.at_people(errors) ** 2
+    squares = clusters.squares_at_people(rarer, few)
     together = float(squares.sum())
     # A few people may bring most of it: then it is known less well (F. E. Satterthwaite, 1946).
     # Where errors are spread evenly over all of them, nobody brings any, and no ratio is left.
@@ -329,17 +307,9 @@ def _effect(errors: NDArray[np.bool_], clusters: Clusters) -> tuple[float, float
         freedom = min(freedom, max(together**2 / float((squares**2).sum()), 2.0))
     if not clusters.is_mated:
         # Pairs of the same two people were counted once at each of them.
-        together -= clusters.square_at_twos(errors)
+        together -= clusters.squares_at_couples(rarer, few)
     correction = people / max(people - 1, 1)
-    return together * correction / (clusters.trials * rate * (1 - rate)), freedom
-
-
-def _rarer(errors: NDArray[np.bool_]) -> tuple[float, NDArray[np.int64], int]:
-    """The rate and the places of errors; or those of their absence, where that is rarer, and -1."""
-    wrong = int(np.count_nonzero(errors))
-    if 2 * wrong <= len(errors):
-        return wrong / len(errors), np.flatnonzero(errors), 1
-    return (len(errors) - wrong) / len(errors), np.flatnonzero(~errors), -1
+    return together * correction / (few * (1 - few / clusters.trials)), freedom
 
 
 def _adjusted(effective: float, freedom: float | None, confidence: float) -> float:
@@ -365,5 +335,9 @@ def _check(errors: float, trials: float, confidence: float) -> None:
             f"There cannot be {errors} errors in {trials} trials: give 0 to all, and at least one "
             "trial."
         )
+    _check_confidence(confidence)
+
+
+def _check_confidence(confidence: float) -> None:
     if not 0 < confidence < 1:
         raise InvalidRequest(f"A confidence lies between 0 and 1; {confidence} was given.")

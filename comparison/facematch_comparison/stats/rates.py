@@ -6,20 +6,62 @@ that a picture in which no face was found is not passed over: who shows it is tu
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 import numpy as np
 
-from facematch_comparison.model import Concentration, Rate, ScoreTable
+from facematch_comparison.answers import ScoreTable
+from facematch_comparison.model import Interval, Rate
+from facematch_core.models import ThresholdRule
 
-from .intervals import Clusters, interval
+from .intervals import Clusters, couples_of, interval, interval_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Whose share of the false matches `concentration` gives beside that of the worst one.
-_TEN: Final = 10
+
+class Sample:
+    """Pairs of one kind, mated or non-mated, that a rate is of, and the people behind them."""
+
+    def __init__(self, table: ScoreTable, rows: NDArray[np.int64]) -> None:
+        people = table.people
+        first, second, numbers = people.probe[rows], people.reference[rows], len(people.numbers)
+        self.rows = rows
+        if table.mated[rows].all():
+            self.clusters = Clusters(first, None, numbers)
+        else:
+            self.clusters = Clusters(first, second, numbers, table.once(_couples)[rows])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def rate(self, errors: NDArray[np.bool_], confidence: float) -> Rate:
+        """The share of the pairs that are errors (bool, (T,)); without a pair no interval."""
+        ends = interval(errors, self.clusters, confidence) if len(self) else None
+        return self.counted(int(np.count_nonzero(errors)), ends)
+
+    def counted(self, errors: int, ends: Interval | None) -> Rate:
+        """So many errors with the ends of their interval."""
+        return Rate(errors=errors, trials=len(self), subjects=self.clusters.people, interval=ends)
+
+
+def _couples(table: ScoreTable) -> NDArray[np.int64]:
+    """`couples_of` the non-mated pairs of a table, in their rows."""
+    people, others = table.people, ~table.mated
+    couples = np.zeros(len(table), np.int64)
+    couples[others] = couples_of(
+        people.probe[others], people.reference[others], len(people.numbers)
+    )
+    return couples
+
+
+def _sample(table: ScoreTable, is_mated: bool, count: int) -> Sample:
+    """Of the pairs that were answered, acquired or scored: whichever are so many."""
+    columns = (table.answered, table.acquired, table.scored)
+    counted = next(column for column in columns if np.count_nonzero(column) == count)
+    return Sample(table, np.flatnonzero(counted & (table.mated == is_mated)))
 
 
 @attrs.frozen(kw_only=True)
@@ -46,157 +88,69 @@ class RatesAt:
     fta_non_mated: Rate
 
 
+#: Of each rate whether mated pairs count, and whether only those that were acquired.
+_KINDS: Final = {
+    "fmr": (False, True),
+    "fnmr": (True, True),
+    "far": (False, False),
+    "frr": (True, False),
+    "fta_mated": (True, False),
+    "fta_non_mated": (False, False),
+}
+
+
 class Rates:
-    """The rates of one system at any threshold: which pairs count is found once.
+    """The rates of one system at any threshold, each with an interval of this confidence."""
 
-    Args:
-        table: What the system answered.
-        confidence: Of the interval of each rate, between 0 and 1.
-        among: bool, (N,): the pairs of the table that count; None for all of them.
-    """
-
-    def __init__(
-        self,
-        table: ScoreTable,
-        confidence: float = 0.95,
-        among: NDArray[np.bool_] | None = None,
-    ) -> None:
+    def __init__(self, table: ScoreTable, confidence: float = 0.95) -> None:
         self.table = table
         self.confidence = confidence
-        self._among = among
-        self._pairs: dict[tuple[bool, bool, bool], _Pairs] = {}
-        self._passed: tuple[float | None, NDArray[np.bool_]] | None = None
-        self._is_acquired_whole = bool(np.array_equal(table.acquired, table.answered))
-        self._is_scored_whole = bool(np.array_equal(table.scored, table.acquired))
 
     def at(self, name: str, threshold: float | None) -> Rate:
-        """One rate at one threshold.
-
-        Args:
-            name: Of an attribute of `RatesAt`.
-            threshold: On the scale of the scores; None for the system's own decisions.
+        """One rate, by its name in `RatesAt`, at a threshold or for the system's own decisions.
 
         Raises:
             InvalidRequest: as `ScoreTable.passed`.
         """
-        kind = _KINDS[name]
-        if kind.is_of_acquiring:
-            pairs = self._of(kind, at_threshold=False)
-            errors = ~self.table.acquired[pairs.rows]
+        is_mated, _ = _KINDS[name]
+        sample = self.sample(name, at_threshold=threshold is not None)
+        if name.startswith("fta"):
+            errors = ~self.table.acquired[sample.rows]
         else:
-            pairs = self._of(kind, at_threshold=threshold is not None)
-            passed = self._who_passed(threshold)[pairs.rows]
-            errors = ~passed if kind.is_mated else passed
-        clusters = pairs.clusters
-        return Rate(
-            errors=int(np.count_nonzero(errors)),
-            trials=clusters.trials,
-            subjects=clusters.people,
-            interval=interval(errors, clusters, self.confidence) if clusters.trials else None,
-        )
+            errors = self.table.passed(threshold)[sample.rows] ^ is_mated
+        return sample.rate(errors, self.confidence)
+
+    def along(self, name: str, thresholds: Sequence[float]) -> list[Rate]:
+        """One rate but FTA at many thresholds of a system that has scores and a rule."""
+        table, sample = self.table, self.sample(name, at_threshold=True)
+        scores = np.where(table.scored[sample.rows], table.scores[sample.rows], -np.inf)
+        order = np.argsort(scores)
+        clusters, trials = sample.clusters.take(order), len(sample)
+        # Where a score equals a threshold, the rule decides.
+        side: Literal["left", "right"] = "right" if table.rule is ThresholdRule.ABOVE else "left"
+        rates = []
+        for refused in map(int, np.searchsorted(scores[order], thresholds, side)):
+            errors = refused if clusters.is_mated else trials - refused
+            rarer = slice(refused) if 2 * refused <= trials else slice(refused, None)
+            ends = interval_of(errors, rarer, clusters, self.confidence)
+            rates.append(sample.counted(errors, ends))
+        return rates
 
     def all_at(self, threshold: float | None) -> RatesAt:
         """Every rate at one threshold; argument and errors as of `at`."""
         return RatesAt(**{name: self.at(name, threshold) for name in _KINDS})
 
-    def _who_passed(self, threshold: float | None) -> NDArray[np.bool_]:
-        # Several rates are asked for at one threshold.
-        if self._passed is None or self._passed[0] != threshold:
-            self._passed = (threshold, self.table.passed(threshold))
-        return self._passed[1]
-
-    def _of(self, kind: _Kind, *, at_threshold: bool) -> _Pairs:
+    def sample(self, name: str, *, at_threshold: bool) -> Sample:
         """The pairs that count for a rate."""
         table = self.table
-        only_acquired = kind.only_acquired and not self._is_acquired_whole
-        without_score = not at_threshold or not kind.only_acquired or self._is_scored_whole
-        key = (only_acquired, without_score, kind.is_mated)
-        if key not in self._pairs:
-            counted = table.acquired if only_acquired else table.answered
-            if not without_score:
-                counted = counted & table.scored
-            if self._among is not None:
-                counted = counted & self._among
-            rows = np.flatnonzero(counted & (table.mated == kind.is_mated))
-            second = None if kind.is_mated else table.reference_subjects[rows]
-            self._pairs[key] = _Pairs(rows, Clusters(table.probe_subjects[rows], second))
-        return self._pairs[key]
+        is_mated, only_acquired = _KINDS[name]
+        counted = table.answered
+        if only_acquired:
+            counted = table.scored if at_threshold else table.acquired
+        # By their number, because where nothing is missing they are the same pairs.
+        return table.once(_sample, is_mated, int(np.count_nonzero(counted)))
 
 
 def rates_at(table: ScoreTable, threshold: float | None) -> RatesAt:
-    """All rates at one threshold, with intervals of 95 %.
-
-    Args:
-        table: What a system answered.
-        threshold: On the scale of its scores; None for its own decisions.
-
-    Raises:
-        InvalidRequest: as `ScoreTable.passed`.
-    """
+    """All rates at one threshold, or of the system's own decisions, with intervals of 95 %."""
     return Rates(table).all_at(threshold)
-
-
-def concentration(table: ScoreTable, threshold: float | None) -> Concentration | None:
-    """How far the false matches at a threshold come from few people.
-
-    A few people who look like many ("wolves" and "lambs") can bring most of them. Then no interval
-    holds as often as it says: whoever is not in the test set may be worse than all who are.
-
-    Args:
-        table: What a system answered.
-        threshold: On the scale of its scores; None for its own decisions.
-
-    Returns:
-        None without a false match.
-
-    Raises:
-        InvalidRequest: as `ScoreTable.passed`.
-    """
-    rows = table.passed(threshold) & ~table.mated
-    matches = int(np.count_nonzero(rows))
-    if not matches:
-        return None
-    ends = np.concatenate([table.probe_subjects[rows], table.reference_subjects[rows]])
-    people, places = np.unique(ends, return_inverse=True)
-    counts = np.bincount(places)
-    worst = np.argsort(-counts, kind="stable")[:_TEN]
-    of_worst = np.isin(places, worst).reshape(2, matches).any(axis=0)
-    return Concentration(
-        false_matches=matches,
-        people=len(people),
-        worst_person=int(counts[worst[0]]) / matches,
-        worst_ten=int(np.count_nonzero(of_worst)) / matches,
-    )
-
-
-class _Pairs(NamedTuple):
-    """Pairs that count: their places in the table, rising, and who is behind them."""
-
-    rows: NDArray[np.int64]
-    clusters: Clusters
-
-
-@attrs.frozen
-class _Kind:
-    """Which pairs count for a rate, and what an error is.
-
-    Attributes:
-        is_mated: Whether mated pairs count, or non-mated ones.
-        only_acquired: Whether those do not count in which no two faces could be compared.
-        is_of_acquiring: Whether not to acquire is the error, whatever the threshold.
-    """
-
-    is_mated: bool
-    only_acquired: bool = False
-    is_of_acquiring: bool = False
-
-
-#: By the attribute of `RatesAt`.
-_KINDS: Final = {
-    "fmr": _Kind(is_mated=False, only_acquired=True),
-    "fnmr": _Kind(is_mated=True, only_acquired=True),
-    "far": _Kind(is_mated=False),
-    "frr": _Kind(is_mated=True),
-    "fta_mated": _Kind(is_mated=True, is_of_acquiring=True),
-    "fta_non_mated": _Kind(is_mated=False, is_of_acquiring=True),
-}

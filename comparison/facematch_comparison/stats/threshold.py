@@ -8,12 +8,16 @@ wants a threshold that was judged on other people divides the test set, and pays
 
 from __future__ import annotations
 
+import bisect
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
 
-from facematch_comparison.model import Rate, ScoreTable
+from facematch_comparison.answers import ScoreTable
+from facematch_comparison.model import Concentration, Rate
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 
 #: Decimal places of scores that a vendor can be expected to be set to.
 _DECIMALS: Final = 6
+
+#: Whose share of the pairs `concentration` gives beside that of the worst one.
+_TEN: Final = 10
 
 
 @attrs.frozen(kw_only=True)
@@ -59,11 +66,11 @@ def threshold_for_fmr(
 
     The lowest, because it turns away the fewest of those who should pass. With ABOVE it is a score
     that somebody has, with AT_LEAST one step higher: of the last decimal place of the scores, so
-    that it can be set at a vendor that rounds. Pairs without a score play no part.
+    that it can be set at a vendor that rounds. Pairs without a score play no part; mated pairs only
+    show decimal places, and that somebody passes.
 
     Args:
-        table: What a system answered; its mated pairs only show decimal places, and that somebody
-            passes.
+        table: What a system answered.
         max_fmr: Above 0, at most 1.
         confidence: Of the upper bound, one-sided; above 0.5, below 1.
         bounded: Ask more: that the upper bound, too, is at most `max_fmr`.
@@ -71,6 +78,122 @@ def threshold_for_fmr(
     Raises:
         InvalidRequest: a number is out of range, or the system has no scores or no known rule.
     """
+    _check(table, max_fmr, confidence)
+    _, others = scores_by_kind(table)
+    none = ThresholdChoice(
+        max_fmr=max_fmr,
+        threshold=None,
+        rule=table.rule,
+        fmr=None,
+        upper=None,
+        confidence=confidence,
+    )
+    if not len(others):
+        return attrs.evolve(none, why_not="No pair of different people was compared.")
+    rates = Rates(table, 2 * confidence - 1)
+
+    def choice_for(allowed: int) -> ThresholdChoice:
+        threshold = _lowest(table, allowed)
+        if threshold is None:
+            return none
+        fmr = at_chosen_threshold(rates.at("fmr", threshold), allowed / len(others))
+        upper = fmr.interval.high if fmr.interval else None
+        return attrs.evolve(none, threshold=threshold, fmr=fmr, upper=upper)
+
+    def is_beyond(allowed: int) -> bool:
+        upper = choice_for(allowed).upper
+        return upper is None or upper > max_fmr
+
+    most = allowed_errors(max_fmr, len(others))
+    choice = choice_for(most)
+    if choice.threshold is None:
+        return attrs.evolve(
+            none,
+            why_not=f"Two different people have the highest score of all pairs "
+            f"({others[-1]:g}): no threshold keeps them out and lets anybody in.",
+        )
+    if not bounded or not is_beyond(most):
+        return choice
+    # The bound rises with their number, apart from how they share people.
+    first_beyond = bisect.bisect_left(range(most), True, key=is_beyond)
+    if first_beyond:
+        return choice_for(first_beyond - 1)
+    least = choice_for(0).upper
+    bound = "" if least is None else f" Without an error, the bound is {least:.2g}."
+    return attrs.evolve(
+        none,
+        why_not=f"No threshold bounds the FMR by {max_fmr:g} on {len(others)} non-mated "
+        f"pairs: more of them are needed.{bound}",
+    )
+
+
+def concentration(
+    table: ScoreTable,
+    threshold: float | None,
+    *,
+    max_fmr: float | None = None,
+    names: Mapping[int, str] = MappingProxyType({}),
+) -> Concentration | None:
+    """How far a threshold, or the FMR at it, hangs on few people; None without a pair that counts.
+
+    A few people who look like many ("wolves" and "lambs") can force a threshold up, or bring most
+    of the false matches. Then no interval holds as often as it says: whoever is not in the test set
+    may be worse than all who are.
+
+    Args:
+        table: What a system answered.
+        threshold: On the scale of its scores; None for its own decisions.
+        max_fmr: If the threshold was chosen for it on this table: what counts are the pairs that
+            forced it, the highest non-mated one that may not pass, all that score the same, and all
+            that score higher. Without it, the false matches at the threshold count.
+        names: Of people, by their number.
+
+    Raises:
+        InvalidRequest: as `ScoreTable.passed`.
+    """
+    if max_fmr is None:
+        counted = table.passed(threshold) & ~table.mated
+    else:
+        _, others = scores_by_kind(table)
+        allowed = allowed_errors(max_fmr, len(others))
+        last = others[-1 - allowed] if allowed < len(others) else -np.inf
+        counted = table.scored & ~table.mated & (table.scores >= last)
+    rows = np.flatnonzero(counted)
+    if not len(rows):
+        return None
+    people = table.people
+    ends = np.stack([people.probe[rows], people.reference[rows]])
+    counts = np.bincount(ends.ravel())
+    worst = np.argsort(-counts, kind="stable")[:_TEN]
+    person = int(people.numbers[worst[0]])
+    without = None
+    if max_fmr is not None:
+        left = table.take((people.probe != worst[0]) & (people.reference != worst[0]))
+        without = threshold_for_fmr(left, max_fmr).threshold if left.is_scored else None
+    return Concentration(
+        pairs=len(rows),
+        people=int(np.count_nonzero(counts)),
+        worst_person=int(counts[worst[0]]) / len(rows),
+        worst_ten=int(np.count_nonzero(np.isin(ends, worst).any(axis=0))) / len(rows),
+        person=names.get(person),
+        threshold_without=without,
+    )
+
+
+def scores_by_kind(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The scores of mated and of non-mated pairs, rising."""
+    return table.once(_sorted_scores)
+
+
+def _sorted_scores(table: ScoreTable) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    scored = table.scored
+    mated, others = table.scores[scored & table.mated], table.scores[scored & ~table.mated]
+    mated.sort()
+    others.sort()
+    return mated, others
+
+
+def _check(table: ScoreTable, max_fmr: float, confidence: float) -> None:
     if not 0 < max_fmr <= 1:
         raise InvalidRequest(f"max_fmr must lie between 0 and 1, and is {max_fmr}.")
     if not 0.5 < confidence < 1:
@@ -81,104 +204,33 @@ def threshold_for_fmr(
         )
     if table.rule is ThresholdRule.VENDOR:
         raise InvalidRequest("A threshold needs a known rule: ABOVE or AT_LEAST.")
-    tried = _Tried(table, max_fmr, confidence)
-    if not len(tried.others):
-        return attrs.evolve(tried.none, why_not="No pair of different people was compared.")
-    allowed = allowed_errors(max_fmr, len(tried.others))
-    best = tried.choice(allowed)
-    if best.threshold is None:
-        return attrs.evolve(
-            best,
-            why_not=f"Two different people have the highest score of all pairs "
-            f"({tried.others[0]:g}): no threshold keeps them out and lets anybody in.",
-        )
-    if not bounded or tried.is_bounded(best):
-        return best
-    most = tried.most_bounded(allowed)
-    if most is not None:
-        return most
-    least = tried.choice(0).upper
-    bound = "" if least is None else f" Without an error, the bound is {least:.2g}."
-    return attrs.evolve(
-        tried.none,
-        why_not=f"No threshold bounds the FMR by {max_fmr:g} on {len(tried.others)} non-mated "
-        f"pairs: more of them are needed.{bound}",
-    )
 
 
-class _Tried:
-    """The thresholds that let so many of the non-mated pairs of a table in, one by one."""
-
-    def __init__(self, table: ScoreTable, max_fmr: float, confidence: float) -> None:
-        scored = table.take(table.scored)
-        self.others = np.sort(scored.scores[~scored.mated])[::-1]
-        self.none = ThresholdChoice(
-            max_fmr=max_fmr,
-            threshold=None,
-            rule=table.rule,
-            fmr=None,
-            upper=None,
-            confidence=confidence,
-        )
-        self._scores = np.unique(scored.scores)
-        self._places = _places_of(self._scores)
-        self._rates = Rates(scored, 2 * confidence - 1)
-
-    def choice(self, allowed: int) -> ThresholdChoice:
-        """The lowest that lets at most `allowed` in; without a threshold if there is none."""
-        threshold = _letting_in(self.others, allowed, self._scores, self._places, self.none.rule)
-        if threshold is None:
-            return self.none
-        fmr = at_chosen_threshold(self._rates.at("fmr", threshold), allowed / len(self.others))
-        return attrs.evolve(
-            self.none,
-            threshold=threshold,
-            fmr=fmr,
-            upper=fmr.interval.high if fmr.interval else None,
-        )
-
-    def most_bounded(self, allowed: int) -> ThresholdChoice | None:
-        """The one that lets the most in, fewer than `allowed`, whose upper bound is low enough."""
-        # The bound rises with their number, apart from how they share people: by halving.
-        few, many = -1, allowed
-        while many - few > 1:
-            middle = (few + many) // 2
-            if self.is_bounded(self.choice(middle)):
-                few = middle
-            else:
-                many = middle
-        return self.choice(few) if few >= 0 else None
-
-    @staticmethod
-    def is_bounded(choice: ThresholdChoice) -> bool:
-        """Whether its upper bound is as low as the FMR that is required."""
-        return choice.upper is not None and choice.upper <= choice.max_fmr
-
-
-def _places_of(scores: NDArray[np.float64]) -> int | None:
-    """How many decimal places scores have; None if they have many."""
-    every = range(_DECIMALS + 1)
-    return next((n for n in every if np.array_equal(scores, scores.round(n))), None)
-
-
-def _letting_in(
-    others: NDArray[np.float64],
-    allowed: int,
-    scores: NDArray[np.float64],
-    places: int | None,
-    rule: ThresholdRule,
-) -> float | None:
-    """The lowest threshold that lets at most `allowed` of `others` (falling) in."""
-    above = rule is ThresholdRule.ABOVE
+def _lowest(table: ScoreTable, allowed: int) -> float | None:
+    """The lowest threshold that at most `allowed` of the non-mated pairs pass."""
+    mated, others = scores_by_kind(table)
+    above = table.rule is ThresholdRule.ABOVE
     if allowed >= len(others):
         # Everybody may pass: the lowest score that there is, or just below it.
-        return float(np.nextafter(scores[0], -np.inf)) if above else float(scores[0])
-    refused = others[allowed]
+        lowest = float(min([*mated[:1], others[0]]))
+        return float(np.nextafter(lowest, -np.inf)) if above else lowest
+    refused = float(others[-1 - allowed])
     if above:
-        return float(refused)
-    higher = np.searchsorted(scores, refused, side="right")
-    if higher == len(scores):
+        return refused
+    # The next score above it of either kind.
+    places = ((kind, np.searchsorted(kind, refused, side="right")) for kind in (mated, others))
+    higher = [float(kind[place]) for kind, place in places if place < len(kind)]
+    if not higher:
         return None
-    if places is None:
+    decimals = table.once(_decimals)
+    if decimals is None:
         return float(np.nextafter(refused, np.inf))
-    return min(float(scores[higher]), round(float(refused) + 10.0**-places, places))
+    return min(*higher, round(refused + 10.0**-decimals, decimals))
+
+
+def _decimals(table: ScoreTable) -> int | None:
+    """How many decimal places scores have; None if they have many."""
+    for places in range(_DECIMALS + 1):
+        if all(np.array_equal(kind, kind.round(places)) for kind in scores_by_kind(table)):
+            return places
+    return None

@@ -7,20 +7,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.tables import crowd
+from kit.comparison.tables import crowd, table_of
 
-from facematch_comparison.model import Method, ScoreTable
-from facematch_comparison.stats import (
-    Clusters,
-    Draws,
+from facematch_comparison.model import Method
+from facematch_comparison.stats import Clusters, allowed_errors, interval, threshold_for_fmr
+from facematch_comparison.stats.bootstrap import (
     RedrawnErrors,
     RedrawnThreshold,
-    allowed_errors,
     bootstrap_p_value,
-    interval,
+    draws,
     percentile_interval,
     person_draws,
-    threshold_for_fmr,
 )
 from facematch_core import InvalidRequest, ThresholdRule
 
@@ -48,17 +45,8 @@ def made(people, mated, others, *, decimals, failures, seed):
     scores = chance.normal(np.where(is_mated, 60, 40), 10) + ease[probe]
     acquired = chance.random(len(probe)) >= failures
     acquired[mated : mated + 2] = True
-    return ScoreTable(
-        name="some",
-        rule=ThresholdRule.ABOVE,
-        mated=is_mated,
-        scores=np.where(acquired, scores.round(decimals), np.nan),
-        decisions=np.full(len(probe), -1, np.int8),
-        acquired=acquired,
-        answered=np.ones(len(probe), bool),
-        probe_subjects=probe * 7,
-        reference_subjects=reference * 7,
-    )
+    scores = np.where(acquired, scores.round(decimals), np.nan)
+    return table_of(probe * 7, reference * 7, scores, rule=ThresholdRule.ABOVE)
 
 
 def plain(table, fmr, drawn):
@@ -70,7 +58,7 @@ def plain(table, fmr, drawn):
     scores, count = table.scores[rows], len(rows)
     allowed = allowed_errors(fmr, count)
     errors = scores >= np.sort(scores)[count - 1 - allowed]
-    # As far from 1 as the FMR varies: by its interval, and by drawing people.
+    # Rescaled, so that the FMR varies as its interval says, and not as products of draws do.
     rate = errors.mean()
     off = errors - rate
     at_people, twos = np.zeros(len(numbers)), {}
@@ -81,12 +69,12 @@ def plain(table, fmr, drawn):
         twos[both] = twos.get(both, 0.0) + part
     by_drawing = (at_people**2).sum() + sum(part**2 for part in twos.values())
     wanted = rate * (1 - rate) / interval(errors, Clusters(first, second)).effective
-    reach = 1.0
+    scale = 1.0
     if rate < 1 and by_drawing > 0:
-        reach = min(1.0, np.sqrt(wanted / by_drawing) * count)
+        scale = min(1.0, np.sqrt(wanted / by_drawing) * count)
     order = np.argsort(-scores, kind="stable")
     products = drawn[first] * drawn[second]
-    weights = 1 + reach * (products - 1)
+    weights = 1 + scale * (products - 1)
     passed, found = 0.0, -np.inf
     total = weights.sum()
     for place in order:
@@ -135,25 +123,12 @@ def test_everybody_drawn_once_is_what_was_seen(fmr):
 
 def test_the_fmr_varies_as_its_interval_says():
     """Where nobody is in two pairs, products of draws would vary three times as much."""
-    chance = np.random.default_rng(3)
-    count, allowed = 2_000, 100
-    probe = np.arange(count)
-    table = ScoreTable(
-        name="some",
-        rule=ThresholdRule.ABOVE,
-        mated=np.zeros(count, bool),
-        scores=chance.permutation(count).astype(float),
-        decisions=np.full(count, -1, np.int8),
-        acquired=np.ones(count, bool),
-        answered=np.ones(count, bool),
-        probe_subjects=probe,
-        reference_subjects=probe + count,
-    )
+    random, count, allowed = np.random.default_rng(3), 2_000, 100
+    people, scores = np.arange(count), random.permutation(count)
+    table = table_of(people, people + count, scores, rule=ThresholdRule.ABOVE)
     numbers = np.arange(2 * count)
     threshold = RedrawnThreshold(table, allowed / count, numbers)
-    refused = np.concatenate(
-        [threshold.refused(drawn) for drawn in Draws(numbers, (numbers,)).blocks(600, 1, rows=0)]
-    )
+    refused = np.concatenate([threshold.refused(drawn) for drawn in draws([numbers], 600, 1)])
     # Scores are ranks: the threshold moves by as many pairs as pass more or fewer.
     expected = np.sqrt(allowed * (1 - allowed / count))
     assert 0.8 * expected < refused.std() < 1.25 * expected
@@ -162,13 +137,16 @@ def test_the_fmr_varies_as_its_interval_says():
 
 def test_draws_are_the_same_with_the_same_seed():
     """People by people, stratum by stratum, whatever the blocks."""
-    draws = Draws(np.arange(30), (np.arange(10), np.arange(10, 30)))
-    some, others = (np.hstack(list(draws.blocks(700, 3, rows=rows))) for rows in (0, 1_000_000))
+    strata = np.arange(10), np.arange(10, 30)
+    some, others = (np.hstack(list(draws(strata, 700, 3, rows=rows))) for rows in (0, 1_000_000))
     assert some.shape == (30, 700)
     np.testing.assert_array_equal(some, others)
     assert set(some[:10].sum(axis=0)) == {10}
     assert set(some[10:].sum(axis=0)) == {20}
-    other_seed = np.hstack(list(draws.blocks(700, 4, rows=0)))
+    # Strata are drawn apart.
+    first, second = np.split(np.hstack(list(draws(np.arange(20).reshape(2, 10), 9, 3))), 2)
+    assert not np.array_equal(first, second)
+    other_seed = np.hstack(list(draws(strata, 700, 4)))
     assert not np.array_equal(some, other_seed)
     assert all(one.sum() == 7 for one in person_draws(7, 5, 0))
 
@@ -187,15 +165,18 @@ def test_a_p_value_is_never_none_at_all(values):
     assert (ends.method, ends.confidence) == (Method.BOOTSTRAP, 0.8)
 
 
-def test_what_cannot_be_drawn_is_refused():
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: next(person_draws(0, 5, 0)),
+        lambda: next(person_draws(5, 0, 0)),
+        lambda: RedrawnThreshold(crowd(people=20).table, 1.0, np.arange(20)),
+    ],
+)
+def test_what_cannot_be_drawn_is_refused(call):
     """Nobody, no resample, and a threshold that nobody is refused at."""
-    with pytest.raises(InvalidRequest, match="0 people cannot be drawn 5 times"):
-        next(person_draws(0, 5, 0))
-    with pytest.raises(InvalidRequest, match="5 people cannot be drawn 0 times"):
-        next(person_draws(5, 0, 0))
-    table = crowd(people=20).table
-    with pytest.raises(InvalidRequest, match="lets everybody in"):
-        RedrawnThreshold(table, 1.0, np.arange(20))
+    with pytest.raises(InvalidRequest):
+        call()
 
 
 def test_more_is_looked_at_where_the_highest_do_not_suffice():
@@ -210,6 +191,6 @@ def test_more_is_looked_at_where_the_highest_do_not_suffice():
     drawn[0] = 0
     without = table.take(~of_first | table.mated)
     others = np.sort(without.scores[~without.mated & without.scored])
-    # However far products are drawn towards 1, it lies above what the others let pass.
+    # However weights are rescaled, it lies above what the others let pass.
     assert others[0] <= threshold.refused(drawn)[0] <= 100
     assert len(set(itertools.chain(*(threshold.refused(drawn) for _ in range(3))))) == 1

@@ -46,15 +46,6 @@ def test_people_never_make_it_surer(pairs):
     assert turned.p_value == pytest.approx(found.p_value)
 
 
-def test_one_person_does_not_make_a_difference():
-    """Thirty errors of one person say less than one each of thirty people."""
-    first, second = np.ones(30, bool), np.zeros(30, bool)
-    assert stats.mcnemar(first, second, np.zeros(30, int)).p_value == pytest.approx(
-        0.3173, abs=1e-4
-    )
-    assert stats.mcnemar(first, second, np.arange(30)).p_value < 1e-7
-
-
 @given(ERRORS, st.sampled_from([0.8, 0.95]))
 def test_the_difference_lies_within(pairs, confidence):
     """Turned round for turned systems; it holds what was seen, drawn a little to nothing."""
@@ -76,30 +67,12 @@ def test_the_difference_by_hand():
     assert (found.low, found.high) == pytest.approx((1 / 6 - wide, 1 / 6 + wide), abs=1e-6)
 
 
-def test_more_people_know_more():
-    """Errors that gather at eight people widen the interval, and so does more confidence."""
-    chance = np.random.default_rng(2)
-    first, second = chance.random(400) < 0.2, chance.random(400) < 0.1
-    alike = np.argsort(np.argsort(first.astype(int) - second, kind="stable")) // 50
-    few = stats.paired_difference(first, second, alike)
-    many = stats.paired_difference(first, second, np.arange(400))
-    surer = stats.paired_difference(first, second, np.arange(400), 0.999)
-    assert many.high - many.low < few.high - few.low
-    assert surer.low < many.low < many.high < surer.high
-    assert many.low > 0
-
-
 @settings(max_examples=25)  # statsmodels takes a tenth of a second each time
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_that_of_statsmodels(p_values):
     """In the order given."""
     theirs = multipletests(p_values, method="holm")[1]
     assert stats.holm(p_values) == pytest.approx(list(theirs))
-
-
-def test_nothing_to_correct():
-    """No question was asked."""
-    assert stats.holm([]) == []
 
 
 def test_what_cannot_be_compared():
@@ -149,12 +122,7 @@ def test_a_small_case_by_hand():
     assert (found.only_first, found.only_second) == (2, 2)
     assert (found.frr.value, found.p_exact, found.p_value) == (0, 1, 1)
     (found,) = judged(found, fmr=0.4)
-    assert not found.is_real
-    assert found.better is None
-    assert found.sentence == (
-        "At an FMR of 40 %, first turns away 3 of 6 genuine people and second 3: there is no "
-        "difference."
-    )
+    assert (found.is_real, found.better) == (False, None)
 
 
 CHANCES = [(0.95, 0.049, 1), (0.95, 0.051, 1), (0.99, 0.0099, 1), (0.99, 0.0101, 1)]
@@ -173,46 +141,22 @@ def test_how_rare_chance_must_be(confidence, p_value, questions):
 
 
 @pytest.mark.parametrize(
-    ("of_alpha", "of_beta", "verdict"),
-    [
-        (0, 54, "alpha is better, and that is not chance."),
-        (97, 1, "beta is better, and that is not chance."),
-        (3, 5, "that may be chance."),
-        (0, 4, "that may be chance."),
-        (7, 7, "there is no difference."),
-    ],
+    ("of_alpha", "of_beta", "better"),
+    [(0, 54, "alpha"), (97, 1, "beta"), (3, 5, None), (0, 4, None), (7, 7, None)],
 )
-def test_one_sentence_says_it(of_alpha, of_beta, verdict):
+def test_one_verdict(of_alpha, of_beta, better):
     """Chance or not by one rule, however few false matches the threshold lets through."""
-    alpha, beta = refusing(of_alpha), refusing(of_beta, name="beta")
-    (found,) = judged(compared(alpha, beta))
-    assert found.sentence == (
-        f"At 1 false match in 1,000, alpha turns away {of_alpha} of 300 genuine people and beta "
-        f"{of_beta}: {verdict}"
-    )
-    assert found.is_real is ("not chance" in verdict) is (found.p_adjusted < 0.05)
-    assert found.better == (verdict.split()[0] if found.is_real else None)
+    (found,) = judged(compared(refusing(of_alpha), refusing(of_beta, name="beta")))
+    assert (found.is_real, found.better) == (better is not None, better)
+    assert (found.p_adjusted < 0.05) is found.is_real
+    for part in (f"alpha turns away {of_alpha} of 300", f"beta {of_beta}", "1,000", better or ""):
+        assert part in found.sentence
     ends = found.frr.interval
     assert ends.method is Method.BOOTSTRAP
     assert ends.low <= found.exact.low <= found.exact.high <= ends.high
-    # What the interval says is what the sentence says.
+    # What the interval says is what the verdict says.
     assert (ends.low <= 0 <= ends.high) is not found.is_real
     assert found.p_value >= found.p_exact
-
-
-@pytest.mark.parametrize(("mated", "non_mated"), [(299, 2_995), (299, 4_742)])
-def test_what_a_plan_buys_is_enough(mated, non_mated):
-    """1.4 % against 35 % FRR, on the pairs of the first two lines of a plan for an FMR of 0.1 %."""
-    chance = np.random.default_rng(8)
-    two = [
-        answers(chance.normal(mean, 1, mated), chance.normal(0, 1, non_mated), name)
-        for name, mean in (("alpha", 3.09 + 2.2), ("beta", 3.09 + 0.385))
-    ]
-    (found,) = judged(compared(*two))
-    assert found.errors_second > 10 * found.errors_first
-    assert found.is_real
-    assert found.sentence.endswith("alpha is better, and that is not chance.")
-    assert -0.6 < found.frr.interval.low < found.frr.interval.high < -0.05
 
 
 def test_thresholds_are_estimates_too():
@@ -220,28 +164,7 @@ def test_thresholds_are_estimates_too():
     first, second = (crowd(name, mean=60, seed=seed) for name, seed in (("a", 6), ("b", 7)))
     found = compared(first, second)
     assert found.p_exact < 0.05 < found.p_value
-    assert found.exact.high - found.exact.low < 0.7 * (
-        found.frr.interval.high - found.frr.interval.low
-    )
     assert not judged(found)[0].is_real
-
-
-def test_pairs_of_few_people_are_no_proof():
-    """Ten pairs of one person who looks unlike are one person, not ten."""
-    first, second = crowd("first", people=60, mean=95), crowd("second", people=60, mean=95)
-    rows = np.flatnonzero(second.table.mated)
-    rows = rows[np.isin(second.table.probe_subjects[rows], [3, 4])]
-    scores = second.table.scores.copy()
-    scores[rows] = 1.0
-    (found,) = judged(compared(first, changed(second, scores=scores), fmr=0.01), fmr=0.01)
-    assert found.only_second - found.only_first == 10
-    refused = np.zeros(300, bool)
-    refused[:10] = True
-    # Taken for the pairs of ten people, they would be.
-    assert stats.mcnemar(np.zeros(300, bool), refused).p_value < 0.01
-    assert not found.is_real
-    assert found.frr.interval.high > 0
-    assert "of 300 attempts by 60 genuine people" in found.sentence
 
 
 def test_turned_round_it_says_the_same():
@@ -287,20 +210,18 @@ def test_only_pairs_that_both_answered():
     assert (found.pairs, found.only_first, found.only_second) == (270, 9, 0)
 
 
-@pytest.mark.parametrize(
-    ("thresholds", "words"),
-    [
-        ((None, 50), "first has no threshold for the required FMR, so that first and second are"),
-        ((50, None), "second has no threshold for the required FMR"),
-        ((None, None), "first and second have no threshold for the required FMR"),
-    ],
-)
-def test_without_a_threshold_nobody_is_compared(thresholds, words):
+@pytest.mark.parametrize("missing", [{"first"}, {"second"}, {"first", "second"}])
+def test_without_a_threshold_nobody_is_compared(missing):
     """At another FMR the one that lets more in looks better."""
-    two = [answers([90], [10, 20], name).table for name in ("first", "second")]
-    sides = [stats.Side(table=one, threshold=at) for one, at in zip(two, thresholds, strict=True)]
+    sides = [
+        stats.Side(
+            table=answers([90], [10, 20], name).table, threshold=None if name in missing else 50
+        )
+        for name in ("first", "second")
+    ]
     (found,) = judged(stats.difference(*sides, required_fmr=0.1))
-    assert found.sentence.startswith(words)
+    without, _, _ = found.sentence.partition("no threshold")
+    assert {name for name in ("first", "second") if name in without} == missing
     assert (found.frr, found.exact, found.p_value, found.p_exact, found.p_adjusted) == (None,) * 5
     assert not found.is_real
 
@@ -308,26 +229,37 @@ def test_without_a_threshold_nobody_is_compared(thresholds, words):
 def test_no_pair_in_common():
     """The one answered the first half, the other the rest."""
     two = [unanswered(answers([90, 90], [10, 20], name), [at]) for at, name in enumerate("ab")]
-    found = stats.difference(
-        *(stats.Side(table=one.table, threshold=50) for one in two), required_fmr=0.1
-    )
-    assert judged(found)[0].sentence == "No mated pair was answered by both a and b."
+    sides = [stats.Side(table=one.table, threshold=50) for one in two]
+    (found,) = judged(stats.difference(*sides, required_fmr=0.1))
+    assert (found.pairs, found.frr, found.is_real) == (0, None, False)
+    assert "a and b" in found.sentence
+
+
+def test_resamples_without_a_pair():
+    """Of ten people one has mated pairs, and is not drawn in a third of the resamples."""
+    one = crowd(people=10)
+    rows = np.flatnonzero(~one.table.mated | (one.table.probe_subjects == 0))
+    side = stats.Side(table=one.table.take(rows), threshold=60.0)
+    ends = stats.difference(side, side, required_fmr=0.1, resamples=50).frr.interval
+    assert np.isfinite([ends.low, ends.high]).all()
+
+
+def test_it_exceeds_an_fmr_where_the_lower_end_does():
+    """And not where the interval reaches it."""
+    side = stats.Side(table=crowd().table, threshold=40.0)
+    low = stats.Rates(side.table, 0.9).at("fmr", 40.0).interval.low
+    assert side.exceeds(low * 0.999, 0.9)
+    assert not side.exceeds(low, 0.9)
 
 
 def test_several_questions_are_paid_for():
-    """Of three, every two are compared; Holm's correction is over those that were tested."""
-    systems = [refusing(n, name=name) for name, n in {"a": 0, "b": 9, "c": 30}.items()]
-    found = [
-        compared(systems[0], systems[1]),
-        compared(systems[0], systems[2]),
-        compared(systems[1], systems[2]),
-    ]
+    """Holm's correction is over those that were tested; without any there is nothing to say."""
+    found = [compared(refusing(0), refusing(n, name="beta")) for n in (9, 30, 5)]
     silent = attrs.evolve(found[0], p_value=None, frr=None, sentence="Nothing.")
     done = judged(found[0], silent, *found[1:])
     assert done[1] == silent
     tested = [one for one in done if one.p_value is not None]
     assert [one.p_adjusted for one in tested] == stats.holm([one.p_value for one in tested])
-    assert [one.is_real for one in tested] == [one.p_adjusted < 0.05 for one in tested]
     # One and the same, asked among many questions, is no longer shown.
     assert judged(found[0])[0].is_real
     assert not any(one.is_real for one in judged(*[found[0]] * 40))
@@ -342,15 +274,8 @@ def test_resamples_suffice_for_so_many_differences(differences):
     assert differences * 2 / (resamples + 1) < 0.05 / 3
 
 
-@pytest.mark.parametrize(
-    ("beyond", "ending"),
-    [
-        ("b", "; but b exceeds that FMR, which flatters it."),
-        ("ab", "; but a and b exceed that FMR, which flatters them."),
-        ("", "chance."),
-    ],
-)
-def test_who_lets_in_more_than_should_be_is_said_to(beyond, ending):
+@pytest.mark.parametrize("beyond", ["b", "ab", ""])
+def test_who_lets_in_more_than_should_be_is_said_to(beyond):
     """Its FRR looks better than it is."""
     chosen_on = answers([90], STRANGERS).table
     sides = []
@@ -367,7 +292,7 @@ def test_who_lets_in_more_than_should_be_is_said_to(beyond, ending):
     (found,) = judged(stats.difference(*sides, required_fmr=1e-3, resamples=200))
     assert found.beyond == tuple(beyond)
     assert found.is_real
-    assert found.sentence.endswith(ending)
+    assert ((" and ".join(beyond) + " exceed") in found.sentence) is bool(beyond)
 
 
 def test_what_cannot_be_compared_at_thresholds():

@@ -20,6 +20,9 @@ _spec.loader.exec_module(simulated)
 #: Studies of each kind: in passing, and in the long suite.
 FEW, MANY = 100, 2_000
 
+LONG = pytest.mark.long
+LENGTHS = [(FEW, 20), pytest.param(MANY, 1, marks=LONG)]
+
 #: The least share that is promised of intervals and of bounds.
 HELD, BOUNDED = 0.94, 0.92
 
@@ -33,67 +36,46 @@ def kind_of(scenario):
     return f"{scenario.kind}-{scenario.people}-{scenario.pairs}-{scenario.correlation}"
 
 
+@pytest.mark.parametrize(("studies", "seed"), LENGTHS)
 @pytest.mark.parametrize("scenario", simulated.SCENARIOS, ids=kind_of)
-def test_intervals_hold(scenario):
+def test_intervals_hold(scenario, studies, seed):
     """No kind of study falls short by more than chance explains."""
-    found = simulated.of_rates(scenario, FEW, 20)
-    assert found["held"] >= HELD - by_chance(HELD, FEW)
-    assert found["bounded"] >= BOUNDED - by_chance(BOUNDED, FEW)
+    found = simulated.of_rates(scenario, studies, seed)
+    assert found["held"] >= HELD - by_chance(HELD, studies)
+    assert found["bounded"] >= BOUNDED - by_chance(BOUNDED, studies)
 
 
 @pytest.mark.parametrize("split", [False, True])
-@pytest.mark.parametrize("place", [0, 3])
-def test_chosen_thresholds_are_bounded(place, split):
+@pytest.mark.parametrize(
+    ("place", "studies", "seed"),
+    [(0, FEW, 21), (3, FEW, 21)]
+    + [pytest.param(n, MANY, 2, marks=LONG) for n in range(len(simulated.CHOSEN))],
+)
+def test_chosen_thresholds_are_bounded(place, studies, seed, split):
     """Judged on the same pairs, or on other people."""
-    found = simulated.of_thresholds(simulated.CHOSEN[place], FEW, 21, split=split)
+    found = simulated.of_thresholds(simulated.CHOSEN[place], studies, seed, split=split)
     for name in ("bounded", "fmr", "frr"):
-        assert found[name] >= BOUNDED - by_chance(BOUNDED, FEW), name
+        assert found[name] >= BOUNDED - by_chance(BOUNDED, studies), name
 
 
-@pytest.mark.parametrize("place", [5, 8])
-def test_equal_systems_are_seldom_called_different(place):
+@pytest.mark.parametrize(
+    ("place", "studies", "resamples", "seed", "held"),
+    [(5, 60, 199, 22, HELD), (8, 60, 199, 22, HELD)]
+    + [pytest.param(n, 500, 299, 3, BOUNDED, marks=LONG) for n in range(len(simulated.DIFFERENT))],
+)
+def test_equal_systems_are_seldom_called_different(place, studies, resamples, seed, held):
     """At thresholds that are chosen, where the exact test alone would be wrong far more often."""
     vendors = simulated.DIFFERENT[place]
-    assert vendors.frr[0] == vendors.frr[1]
-    found = simulated.of_differences(vendors, 60, 22, resamples=199)
-    assert found["real"] <= 0.05 + by_chance(0.05, 60)
-    assert found["held"] >= HELD - by_chance(HELD, 60)
+    found = simulated.of_differences(vendors, studies, seed, resamples=resamples)
+    assert found["held"] >= held - by_chance(held, studies)
+    if vendors.frr[0] == vendors.frr[1]:
+        assert found["real"] <= 0.05 + by_chance(0.05, studies)
 
 
 def test_what_differs_much_is_seen():
     """On what a plan for an FMR of 0.1 % buys: 1.4 % against 35 %."""
     found = simulated.of_differences(simulated.DIFFERENT[2], 10, 23, resamples=199)
     assert found["real"] == 1
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("scenario", simulated.SCENARIOS, ids=kind_of)
-def test_intervals_hold_in_many_studies(scenario):
-    """Two thousand of each kind."""
-    found = simulated.of_rates(scenario, MANY, 1)
-    assert found["held"] >= HELD - by_chance(HELD, MANY)
-    assert found["bounded"] >= BOUNDED - by_chance(BOUNDED, MANY)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("split", [False, True])
-@pytest.mark.parametrize("place", range(len(simulated.CHOSEN)))
-def test_chosen_thresholds_are_bounded_in_many_studies(place, split):
-    """Two thousand of each kind."""
-    found = simulated.of_thresholds(simulated.CHOSEN[place], MANY, 2, split=split)
-    for name in ("bounded", "fmr", "frr"):
-        assert found[name] >= BOUNDED - by_chance(BOUNDED, MANY), name
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("place", range(len(simulated.DIFFERENT)))
-def test_differences_hold_in_many_studies(place):
-    """Five hundred of each kind: the bootstrap takes its time."""
-    vendors = simulated.DIFFERENT[place]
-    found = simulated.of_differences(vendors, 500, 3)
-    assert found["held"] >= BOUNDED - by_chance(BOUNDED, 500)
-    if vendors.frr[0] == vendors.frr[1]:
-        assert found["real"] <= 0.05 + by_chance(0.05, 500)
 
 
 @pytest.mark.long

@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 from kit.comparison.tables import LOST, answers, changed, crowd
 from scipy.optimize import brentq
 from scipy.special import ndtri
-from sklearn.metrics import det_curve as by_scikit_learn
-from sklearn.metrics import roc_curve
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from facematch_comparison.stats import (
     Rates,
     curve_of,
     det_curve,
-    eer,
     histogram_of,
     rates_at,
+    separation,
     threshold_for_fmr,
 )
 from facematch_comparison.stats.det import BINS, POINTS
@@ -64,35 +63,6 @@ def test_thresholds_rise(mated, non_mated):
         assert (curve.fnmr[0], curve.fnmr[-1], curve.fmr[-1]) == (0, 1, 0)
 
 
-@pytest.mark.parametrize("decimals", [2, 12])
-def test_scikit_learn_says_the_same(decimals):
-    """At every threshold of ours that it has, `det_curve` of scikit-learn gives the same rates."""
-    random = np.random.default_rng(7)
-    mated = random.normal(70, 10, 3_000).round(decimals)
-    non_mated = random.normal(30, 12, 20_000).round(decimals)
-    curve = det_curve(mated, non_mated)
-    labels = np.concatenate([np.ones(len(mated)), np.zeros(len(non_mated))])
-    scores = np.concatenate([mated, non_mated])
-    fpr, fnr, thresholds = by_scikit_learn(labels, scores, drop_intermediate=False)
-    place = {value: at for at, value in enumerate(thresholds)}
-    # It leaves out what lies above every non-mated score, where FMR is 0.
-    shared = np.flatnonzero(curve.thresholds <= non_mated.max())
-    assert len(shared) > 1_000
-    theirs = [place[curve.thresholds[at]] for at in shared]
-    np.testing.assert_allclose(curve.fmr[shared], fpr[theirs], atol=1e-12)
-    np.testing.assert_allclose(curve.fnmr[shared], fnr[theirs], atol=1e-12)
-
-
-def test_eer_of_known_cases():
-    """On a step; between two steps, where one score is had by a mated and a non-mated pair."""
-    mated = [1, 2, 6, 7, 8, 9, 10, 11, 12, 13]
-    non_mated = [-9, -8, -7, -6, -5, -4, -3, -2, 4, 6.5]
-    assert eer(det_curve(mated, non_mated)) == pytest.approx(0.2)
-    assert eer(det_curve([1, 2], [1, 0])) == pytest.approx(0.25)
-    assert eer(det_curve([5], [4])) == 0
-    assert eer(det_curve([4], [5])) == 1
-
-
 @given(SCORES, SCORES, st.integers(0, 3), st.sampled_from(RULES))
 def test_the_eer_is_where_the_roc_crosses(mated, non_mated, lost, rule):
     """As everybody reckons it, from scikit-learn's ROC by straight lines; failures aside."""
@@ -105,30 +75,24 @@ def test_the_eer_is_where_the_roc_crosses(mated, non_mated, lost, rule):
 
     along = brentq(gap, 0, len(fpr) - 1)
     expected = np.interp(along, np.arange(len(fpr)), fpr)
-    found = eer(det_curve(mated, non_mated, mated_failures=lost, rule=rule))
+    found = det_curve(mated, non_mated, mated_failures=lost, rule=rule).eer
     assert found == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("scores", "more", "words"),
     [
-        (([], [1]), "There are no mated scores"),
-        (([1], []), "There are no non_mated scores"),
-        (([1, float("nan")], [1]), "Some mated scores are NaN"),
+        (([], [1]), {}, "no mated"),
+        (([1], []), {}, "no non_mated"),
+        (([1, float("nan")], [1]), {}, "mated scores are NaN"),
+        (([1], [0]), {"mated_failures": -1}, "mated_failures .* -1"),
+        (([1], [0]), {"rule": ThresholdRule.VENDOR}, "ABOVE or AT_LEAST"),
     ],
 )
-def test_what_cannot_be_drawn_is_refused(arguments, words):
-    """One sentence says what is wrong."""
+def test_what_cannot_be_drawn_is_refused(scores, more, words):
+    """It is said which."""
     with pytest.raises(InvalidRequest, match=words):
-        det_curve(*arguments)
-
-
-def test_counts_and_rules_are_checked():
-    """A negative count, and a rule that is not known."""
-    with pytest.raises(InvalidRequest, match="mated_failures must be at least 0, not -1"):
-        det_curve([1], [0], mated_failures=-1)
-    with pytest.raises(InvalidRequest, match="ABOVE or AT_LEAST"):
-        det_curve([1], [0], rule=ThresholdRule.VENDOR)
+        det_curve(*scores, **more)
 
 
 # --- What a page shows --------------------------------------------------------------------------
@@ -146,6 +110,7 @@ def test_each_point_is_what_counting_says(mated, others, rule, include):
         return
     assert curve.confidence == 0.9
     assert set(include) <= set(curve.thresholds)
+    assert np.all(np.diff(curve.thresholds) > 0)
     for place, threshold in enumerate(curve.thresholds):
         rates = Rates(table, 0.9).all_at(threshold)
         for name in ("fmr", "fnmr", "frr"):
@@ -153,18 +118,6 @@ def test_each_point_is_what_counting_says(mated, others, rule, include):
             ends = getattr(curve, f"{name}_low")[place], getattr(curve, f"{name}_high")[place]
             assert getattr(curve, name)[place] == rate.value
             assert ends == (rate.interval.low, rate.interval.high)
-
-
-@given(SOME, SOME, st.sampled_from(RULES), st.lists(st.integers(-2, 30), max_size=3))
-def test_a_curve_goes_one_way(mated, others, rule, include):
-    """Thresholds, FNMR and FRR rise, FMR falls; all of them are numbers."""
-    curve = curve_of(Rates(answers(mated, others, rule=rule).table), include=include)
-    if curve is not None:
-        assert np.all(np.diff(curve.thresholds) > 0)
-        assert np.all(np.diff(curve.fnmr) >= 0)
-        assert np.all(np.diff(curve.frr) >= 0)
-        assert np.all(np.diff(curve.fmr) <= 0)
-        assert np.isfinite([*curve.thresholds, *curve.fmr_high, *curve.frr_low]).all()
 
 
 def test_thinned_but_whole():
@@ -184,7 +137,7 @@ def test_thinned_but_whole():
     place = curve.thresholds.index(at)
     assert curve.frr[place] == rates_at(table, at).frr.value > curve.fnmr[place] + 0.05
     # Failures to acquire are in the FRR, and not in the EER.
-    assert curve.eer == eer(whole)
+    assert curve.eer == whole.eer
 
 
 def test_thinned_evenly():
@@ -215,6 +168,7 @@ def test_every_score_is_in_one_bin(mated, others):
         ((20, 80), (0, 100)),
         ((0.2, 0.9), (0, 1)),
         ((-3, 7), (-3, 7)),
+        ((-0.5, 0.9), (-0.5, 0.9)),
         ((150, 150), (149.5, 150.5)),
     ],
 )
@@ -230,3 +184,28 @@ def test_no_scores_no_histogram():
     assert (histogram_of(table), curve_of(Rates(table))) == (None, None)
     one_kind = changed(answers([90], []), threshold=None).table
     assert curve_of(Rates(one_kind)) is None
+
+
+@given(SOME, SOME)
+def test_how_far_scores_lie_apart(mated, others):
+    """AUC as scikit-learn counts it, ties half; d' by its definition."""
+    same, strangers = ([s for s in kind if s is not LOST] for kind in (mated, others))
+    auc, d_prime = separation(answers(mated, others).table)
+    if not same or not strangers:
+        assert (auc, d_prime) == (None, None)
+        return
+    labels = [1] * len(same) + [0] * len(strangers)
+    assert auc == pytest.approx(roc_auc_score(labels, [*same, *strangers]), abs=1e-12)
+    spread = np.sqrt((np.var(same) + np.var(strangers)) / 2)
+    if not spread:
+        assert d_prime is None
+    else:
+        assert d_prime == pytest.approx((np.mean(same) - np.mean(strangers)) / spread)
+
+
+def test_a_vendor_that_scores_matches_only_has_no_auc():
+    """What the others would score is not known."""
+    table = answers([90, 80, LOST], [10, 20]).table
+    assert separation(table)[0] == 1
+    table = changed(answers([90, 80, 70], [10, 20]), scores=np.array([90, 80, np.nan, 10, 20]))
+    assert separation(table.table) == (None, None)

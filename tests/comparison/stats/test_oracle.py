@@ -14,7 +14,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmode
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from facematch_comparison.model import ScoreTable
+from facematch_comparison.answers import ScoreTable
 from facematch_comparison.stats import (
     Rates,
     Side,
@@ -207,7 +207,7 @@ def test_concentration_by_pandas(name, seed):
     wrong = frame[~frame.mated & passes(frame, at, name)]
     counts = pd.concat([wrong.probe, wrong.reference]).value_counts()
     found = concentration(table, at)
-    assert (found.false_matches, found.people) == (len(wrong), len(counts))
+    assert (found.pairs, found.people) == (len(wrong), len(counts))
     assert found.worst_person == counts.iloc[0] / len(wrong)
     assert found.worst_ten >= found.worst_person
     least = counts.nlargest(10, keep="first").sum() / 2 / len(wrong)

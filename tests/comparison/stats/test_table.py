@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, answers
 
-from facematch_comparison.model import DECISIONS, Grouping
+from facematch_comparison.answers import DECISIONS, Grouping
 from facematch_core import Decision, InvalidRequest, ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)

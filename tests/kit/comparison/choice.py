@@ -1,49 +1,12 @@
-"""Answers for the tests of the choice of a vendor, and studies whose truth is known."""
+"""Studies whose truth is known."""
 
 import attrs
 import numpy as np
+from kit.comparison.tables import INCONCLUSIVE, table_of
 from scipy.stats import norm
 
-from facematch_comparison.model import Answers, Grouping, ScoreTable
+from facematch_comparison.answers import Answers, Grouping
 from facematch_core import ThresholdRule
-
-#: What a pair can come to, beside a score: a failure to acquire, no answer.
-LOST, SILENT = "lost", "silent"
-
-NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
-
-
-def written(mated, others, name="a", decisions=None, **more):
-    """Answers to pairs in which nobody is twice, mated ones first; decided at 50.
-
-    Args:
-        mated, others: A score each, or `LOST`, or `SILENT`.
-        decisions: Of all of them, in order; None for what 50 says.
-        more: Of `Answers`.
-    """
-    cells = [*mated, *others]
-    count, same = len(cells), len(mated)
-    scores = np.array([np.nan if isinstance(cell, str) else float(cell) for cell in cells])
-    acquired = ~np.isnan(scores)
-    answered = np.array([cell != SILENT for cell in cells], bool)
-    if decisions is None:
-        decisions = np.where(acquired, np.where(scores >= 50, MATCH, NO_MATCH), INCONCLUSIVE)
-    people = np.arange(count)
-    return Answers.of_scores(
-        ScoreTable(
-            name=name,
-            rule=ThresholdRule.AT_LEAST,
-            mated=people < same,
-            scores=scores,
-            decisions=np.where(answered, decisions, -1).astype(np.int8),
-            acquired=acquired,
-            answered=answered,
-            probe_subjects=people,
-            reference_subjects=np.where(people < same, people, people + count),
-            threshold=50.0,
-        ),
-        **more,
-    )
 
 
 @attrs.frozen(kw_only=True)
@@ -106,29 +69,23 @@ class World:
             )
         shared = self._noise(chance, probe, reference, mated)
         lost = chance.random(count) < self.fta
-        found = []
+        studies = []
         for number, mean in enumerate(self.mean):
             noise = self._noise(chance, probe, reference, mated)
             noise = np.sqrt(self.common) * shared + np.sqrt(1 - self.common) * noise
             scores = np.where(lost, np.nan, noise + np.where(mated, mean, 0.0))
-            found.append(
-                Answers.of_scores(
-                    ScoreTable(
-                        name="ab"[number % 2] if len(self.mean) < 3 else f"s{number}",
-                        rule=ThresholdRule.ABOVE,
-                        mated=mated,
-                        scores=scores,
-                        decisions=np.where(lost, INCONCLUSIVE, scores > 2.5).astype(np.int8),
-                        acquired=~lost,
-                        answered=np.ones(count, bool),
-                        probe_subjects=probe,
-                        reference_subjects=reference,
-                        groups=columns,
-                        threshold=2.5,
-                    )
-                )
+            table = table_of(
+                probe,
+                reference,
+                scores,
+                name="ab"[number],
+                rule=ThresholdRule.ABOVE,
+                decisions=np.where(lost, INCONCLUSIVE, scores > 2.5).astype(np.int8),
+                groups=columns,
+                threshold=2.5,
             )
-        return found
+            studies.append(Answers.of_scores(table))
+        return studies
 
     def _noise(self, chance, probe, reference, mated):
         person = chance.normal(size=(2, self.people))

@@ -1,6 +1,7 @@
 """How often intervals hold and tests are wrong, over simulated studies whose truth is known."""
 
 import functools
+from collections.abc import Callable
 
 import attrs
 import numpy as np
@@ -30,23 +31,22 @@ GATHERED = World(people=100, mated=1_000, non_mated=4_000, own=0.3)
 ALONE = World(people=600, mated=600, non_mated=300, own=0.0)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Row:
     """One line of the table.
 
     Attributes:
         what: Is estimated.
         study: In words.
-        of: A random generator to whether one study is as it should be.
         wanted: The least and the most of the share.
-        share: Of studies that are made, where one takes long.
+        of: A random generator, and `arguments`, to whether one study is as it should be.
     """
 
     what: str
     study: str
-    of: object
     wanted: tuple[float, float]
-    share: float = 1.0
+    of: Callable[..., bool]
+    arguments: tuple
 
 
 def holds(interval, truth):
@@ -126,9 +126,7 @@ def groups_differ(chance, world, shift):
     """Whether any difference is called real."""
     table = grouped(chance, world, shift)
     cells = cells_of(table, "group", 2.5)
-    return any(
-        one.is_real for one in finish_group_differences(group_differences(table, cells, 2.5))
-    )
+    return any(one.is_real for one in finish_group_differences(group_differences(cells)))
 
 
 def at_least_is_too_much(chance, world, shift):
@@ -136,7 +134,7 @@ def at_least_is_too_much(chance, world, shift):
     table = grouped(chance, world, shift)
     cells = cells_of(table, "group", 2.5)
     most = {"fmr": 1.0, "frr": world.frr(2.5 + shift) / world.frr(2.5)}
-    return any(one.at_least > most[one.rate] + 1e-9 for one in group_differences(table, cells, 2.5))
+    return any(one.at_least > most[one.rate] + 1e-9 for one in group_differences(cells))
 
 
 def planned(chance, of, fmr):
@@ -168,153 +166,50 @@ TWO = World(mean=(4.0, 3.6))
 LARGE_TWO = World(people=400, mated=2_000, non_mated=10_000, mean=(4.0, 3.6))
 
 
-def _row(what, study, wanted, of, *args, share=1.0):
-    return Row(what=what, study=study, of=lambda c: of(c, *args), wanted=wanted, share=share)
+WORSE = "400 people, one 2.5 times worse"
+ALIKE = "400 people, alike"
+TWELVE = "100 people, 12 false matches, 33 false rejects"
+SHARED = "100 people, 25 and 67, correlation 0.3"
+DEAR_ONES = "100 people, false matches dear and rare (0.5)"
+CHOSEN = "100 people, threshold chosen on the same pairs"
+DRAWN, RARE = "cost, people drawn again", "100 people, dear and rare (0.5)"
+FRR_RATIOS, FMR_RATIOS = (f"{rate} ratios, all of 3 groups" for rate in ("FRR", "FMR"))
+FALSE_ALARM, TOO_MUCH = "groups differ (false alarm)", "at_least above the truth"
+TO_15, TO_20 = (f"FRR {rates} at FMR 1 %" for rates in ("5 % and 15 %", "10 % and 20 %"))
+PLAN_80 = DifferencePlan(first=0.05, second=0.15)
+PLAN_90 = DifferencePlan(first=0.1, second=0.2, power=0.9)
 
+#: What the product does not do has no wanted share.
+ANY = (0, 1)
 
-ROWS = (
-    _row(
-        "cost",
-        "100 people, 12 false matches, 33 false rejects",
-        HOLDS,
-        cost_of_one,
-        PLAIN,
-        2.5,
-        COSTS,
-    ),
-    _row("cost", "400 people, 62 and 134", HOLDS, cost_of_one, LARGE, 2.5, COSTS),
-    _row(
-        "cost", "100 people, 25 and 67, correlation 0.3", HOLDS, cost_of_one, GATHERED, 2.5, COSTS
-    ),
-    _row("cost", "nobody in two pairs, 2 and 40", HOLDS, cost_of_one, ALONE, 2.5, COSTS),
-    _row(
-        "cost",
-        "100 people, false matches dear and rare (0.5)",
-        HOLDS,
-        cost_of_one,
-        PLAIN,
-        3.5,
-        DEAR,
-    ),
-    _row(
-        "cost",
-        "100 people, threshold chosen on the same pairs",
-        HOLDS,
-        cost_of_one,
-        PLAIN,
-        None,
-        COSTS,
-    ),
-    _row(
-        "cost, people drawn again",
-        "100 people, 12 and 33",
-        (0, 1),
-        cost_by_bootstrap,
-        PLAIN,
-        2.5,
-        COSTS,
-        share=0.5,
-    ),
-    _row(
-        "cost, people drawn again",
-        "100 people, dear and rare (0.5)",
-        (0, 1),
-        cost_by_bootstrap,
-        PLAIN,
-        3.5,
-        DEAR,
-        share=0.5,
-    ),
-    _row("difference in cost", "100 people", HOLDS, difference_of_cost, TWO),
-    _row("difference in cost", "400 people", HOLDS, difference_of_cost, LARGE_TWO),
-    _row("FRR ratios, all of 3 groups", "100 people, alike", HOLDS, ratios_hold, PLAIN, 0.0, "frr"),
-    _row(
-        "FRR ratios, all of 3 groups",
-        "400 people, one 2.5 times worse",
-        HOLDS,
-        ratios_hold,
-        LARGE,
-        0.5,
-        "frr",
-        share=0.5,
-    ),
-    _row(
-        "FMR ratios, all of 3 groups",
-        "400 people, alike",
-        HOLDS,
-        ratios_hold,
-        LARGE,
-        0.0,
-        "fmr",
-        share=0.5,
-    ),
-    _row(
-        "groups differ (false alarm)",
-        "100 people, alike",
-        ALARM,
-        groups_differ,
-        PLAIN,
-        0.0,
-        share=0.5,
-    ),
-    _row(
-        "groups differ (false alarm)",
-        "400 people, alike",
-        ALARM,
-        groups_differ,
-        LARGE,
-        0.0,
-        share=0.5,
-    ),
-    _row(
-        "groups differ (seen)",
-        "400 people, one 2.5 times worse",
-        (0.5, 1),
-        groups_differ,
-        LARGE,
-        0.5,
-        share=0.5,
-    ),
-    _row(
-        "at_least above the truth",
-        "400 people, alike",
-        ALARM,
-        at_least_is_too_much,
-        LARGE,
-        0.0,
-        share=0.5,
-    ),
-    _row(
-        "at_least above the truth",
-        "400 people, one 2.5 times worse",
-        ALARM,
-        at_least_is_too_much,
-        LARGE,
-        0.5,
-        share=0.5,
-    ),
-    _row(
-        "planned difference (power 80 %)",
-        "FRR 5 % and 15 % at FMR 1 %",
-        (0.75, 0.95),
-        planned,
-        DifferencePlan(first=0.05, second=0.15),
-        0.01,
-        share=0.5,
-    ),
-    _row(
-        "planned difference (power 90 %)",
-        "FRR 10 % and 20 % at FMR 1 %",
-        (0.85, 1.0),
-        planned,
-        DifferencePlan(first=0.1, second=0.2, power=0.9),
-        0.01,
-        share=0.5,
-    ),
+ROWS = tuple(
+    Row(what, study, wanted, of, arguments)
+    for what, study, wanted, of, *arguments in (
+        ("cost", TWELVE, HOLDS, cost_of_one, PLAIN, 2.5, COSTS),
+        ("cost", "400 people, 62 and 134", HOLDS, cost_of_one, LARGE, 2.5, COSTS),
+        ("cost", SHARED, HOLDS, cost_of_one, GATHERED, 2.5, COSTS),
+        ("cost", "nobody in two pairs, 2 and 40", HOLDS, cost_of_one, ALONE, 2.5, COSTS),
+        ("cost", DEAR_ONES, HOLDS, cost_of_one, PLAIN, 3.5, DEAR),
+        ("cost", CHOSEN, HOLDS, cost_of_one, PLAIN, None, COSTS),
+        (DRAWN, "100 people, 12 and 33", ANY, cost_by_bootstrap, PLAIN, 2.5, COSTS),
+        (DRAWN, RARE, ANY, cost_by_bootstrap, PLAIN, 3.5, DEAR),
+        ("difference in cost", "100 people", HOLDS, difference_of_cost, TWO),
+        ("difference in cost", "400 people", HOLDS, difference_of_cost, LARGE_TWO),
+        (FRR_RATIOS, "100 people, alike", HOLDS, ratios_hold, PLAIN, 0.0, "frr"),
+        (FRR_RATIOS, WORSE, HOLDS, ratios_hold, LARGE, 0.5, "frr"),
+        (FMR_RATIOS, ALIKE, HOLDS, ratios_hold, LARGE, 0.0, "fmr"),
+        (FALSE_ALARM, "100 people, alike", ALARM, groups_differ, PLAIN, 0.0),
+        (FALSE_ALARM, ALIKE, ALARM, groups_differ, LARGE, 0.0),
+        ("groups differ (seen)", WORSE, (0.5, 1), groups_differ, LARGE, 0.5),
+        (TOO_MUCH, ALIKE, ALARM, at_least_is_too_much, LARGE, 0.0),
+        (TOO_MUCH, WORSE, ALARM, at_least_is_too_much, LARGE, 0.5),
+        ("planned difference (power 80 %)", TO_15, (0.75, 0.95), planned, PLAN_80, 0.01),
+        ("planned difference (power 90 %)", TO_20, (0.85, 1.0), planned, PLAN_90, 0.01),
+    )
 )
 
 
 def share_of(row, studies, seed):
     """How many of so many studies are, 0-1."""
     chance = np.random.default_rng(seed)
-    return sum(row.of(chance) for _ in range(studies)) / studies
+    return sum(row.of(chance, *row.arguments) for _ in range(studies)) / studies

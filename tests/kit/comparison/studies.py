@@ -3,6 +3,8 @@
 import datetime as dt
 import functools
 
+import numpy as np
+import pytest
 from kit.attempts import attempt
 from kit.fakes import FakeBackend, match_result, picture
 
@@ -33,6 +35,12 @@ SETTINGS = {
     "kept": False,
     "privacy": "Nothing is known.",
 }
+
+
+@pytest.fixture
+def in_file_order(monkeypatch):
+    """Pairs are asked in the order of the study, so that a script knows which comes first."""
+    monkeypatch.setattr(StoredStudy, "turns", lambda study: np.arange(study.pairs))
 
 
 @functools.cache

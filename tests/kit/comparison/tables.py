@@ -4,36 +4,57 @@ import attrs
 import numpy as np
 import pytest
 
-from facematch_comparison.model import Answers, Grouping, ScoreTable
+from facematch_comparison.answers import Answers, Grouping, ScoreTable
 from facematch_core import Environment, InvalidRequest, ThresholdRule
 
-#: No score: a failure to acquire.
-LOST = None
+#: What a pair can come to, beside a score: a failure to acquire, no answer.
+LOST, SILENT = None, "silent"
+
+NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
 
 
-def answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, **more):
-    """Answers to pairs in which nobody is twice, mated ones first; decisions are those at 50.
+def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST, **columns):
+    """A table of these people, without decisions; acquired is what has a score (not NaN).
 
     Args:
-        mated, others: A score each; `LOST` for a pair in which no faces could be compared.
+        columns: Those of the table that are not so: `mated` (the same person), `decisions` ...
+    """
+    probe, reference = np.array(probe, np.int64), np.array(reference, np.int64)
+    scores = np.array(scores, float)
+    usual = {
+        "mated": probe == reference,
+        "decisions": np.full(len(probe), -1, np.int8),
+        "acquired": ~np.isnan(scores),
+        "answered": np.ones(len(probe), bool),
+        "probe_subjects": probe,
+        "reference_subjects": reference,
+    }
+    return ScoreTable(name=name, rule=rule, scores=scores, **(usual | columns))
+
+
+def answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, *, decisions=None, **more):
+    """Answers to pairs in which nobody is twice, mated ones first.
+
+    Args:
+        mated, others: A score each, or `LOST`, or `SILENT`.
+        decisions: Of all of them, in order; None for what 50 says.
         more: Of `Answers`; `scale` and `threshold` of its table.
     """
-    scores = [*mated, *others]
-    count, same = len(scores), len(mated)
-    people = np.arange(count)
-    given = np.array([np.nan if score is None else float(score) for score in scores])
-    told = np.array([score is not None for score in scores], bool)
-    passed = given > 50 if rule is ThresholdRule.ABOVE else given >= 50
-    table = ScoreTable(
+    cells = [*mated, *others]
+    scores = np.array([np.nan if cell in {LOST, SILENT} else float(cell) for cell in cells], float)
+    answered = np.array([cell != SILENT for cell in cells], bool)
+    if decisions is None:
+        passed = scores > 50 if rule is ThresholdRule.ABOVE else scores >= 50
+        decisions = np.where(np.isnan(scores), INCONCLUSIVE, np.where(passed, MATCH, NO_MATCH))
+    people = np.arange(len(cells))
+    table = table_of(
+        people,
+        np.where(people < len(mated), people, people + len(cells)),
+        scores,
         name=name,
         rule=rule,
-        mated=people < same,
-        scores=given,
-        decisions=np.where(told, np.where(passed, 1, 0), 3).astype(np.int8),
-        acquired=told,
-        answered=np.ones(count, bool),
-        probe_subjects=people,
-        reference_subjects=np.where(people < same, people, people + count),
+        decisions=np.where(answered, decisions, -1).astype(np.int8),
+        answered=answered,
         scale=more.pop("scale", "fake/v1"),
         threshold=more.pop("threshold", 50.0),
     )
@@ -60,33 +81,28 @@ def crowd(
         mated, others: Pairs of each of them.
         seed: Of the scores; the pairs are always the same.
         failures: Share of pairs that are not acquired.
-        grouped: Whether the study tells of each person whether the number is even.
+        grouped: Whether the study says of each person whether the number is even.
     """
     of_pairs, of_scores = np.random.default_rng(99), np.random.default_rng(seed)
     same = np.repeat(np.arange(people), mated)
     one = of_pairs.integers(0, people, people * others)
     other = (one + of_pairs.integers(1, people, len(one))) % people
     probe, reference = np.concatenate([same, one]), np.concatenate([same, other])
-    count = len(probe)
-    is_mated = np.arange(count) < len(same)
-    scores = of_scores.normal(np.where(is_mated, mean, 25.0), 10).clip(0, 100).round(2)
-    acquired = of_scores.random(count) >= failures
-    scores[~acquired] = np.nan
+    scores = of_scores.normal(np.where(probe == reference, mean, 25.0), 10).clip(0, 100).round(2)
+    scores[of_scores.random(len(probe)) < failures] = np.nan
+    decisions = np.where(np.isnan(scores), INCONCLUSIVE, np.where(scores > 50, MATCH, NO_MATCH))
     groups = {}
     if grouped:
         groups["number"] = Grouping(
             labels=("even", "odd"), probe=probe % 2, reference=reference % 2
         )
-    table = ScoreTable(
+    table = table_of(
+        probe,
+        reference,
+        scores,
         name=name,
         rule=rule,
-        mated=is_mated,
-        scores=scores,
-        decisions=np.where(acquired, np.where(scores > 50, 1, 0), 3).astype(np.int8),
-        acquired=acquired,
-        answered=np.ones(count, bool),
-        probe_subjects=probe,
-        reference_subjects=reference,
+        decisions=decisions.astype(np.int8),
         groups=groups,
         scale="fake/v1",
         threshold=50.0,
