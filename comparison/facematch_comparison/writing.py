@@ -16,17 +16,10 @@ import numpy as np
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import replacing
-from facematch_core.models import Charged
 
+from .answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping
 from .cells import escaped
-from .model import (
-    BILLED,
-    DECISIONS,
-    NOT_ASKED,
-    Answers,
-    Grouping,
-    WrongPair,
-)
+from .model import WrongPair
 from .study.reading import PROBE_GROUP, REFERENCE_GROUP, Study
 
 if TYPE_CHECKING:
@@ -92,12 +85,10 @@ def export(
             "table to write."
         )
     if isinstance(what[0], WrongPair):
-        table = pa.table(
-            {
-                name: pa.array([getattr(one, name) for one in what], kind)
-                for name, kind in _wrong_types().items()
-            }
-        )
+        numbers = {"pair": pa.int64(), "score": pa.float64(), "threshold": pa.float64()}
+        names = [field.name for field in attrs.fields(WrongPair)]
+        schema = pa.schema([(name, numbers.get(name, pa.string())) for name in names])
+        table = pa.Table.from_pylist(list(map(attrs.asdict, what)), schema)
     else:
         table = _long(what, study, once=suffix == ".csv")  # type: ignore[arg-type]  # of answers
     if suffix == ".csv":
@@ -140,63 +131,59 @@ def wrong_pairs(
     ):
         places = np.flatnonzero(rows)
         for place in places[np.argsort(key[places], kind="stable")].tolist():
-            probe, reference, one_subject, other_subject = _names_of(one, place, study)
+            score = None if np.isnan(scores[place]) else float(scores[place])
+            names = _names_of(one, place, study)
             found.append(
                 WrongPair(
                     system=one.name,
                     kind=kind,
                     pair=place,
-                    probe=probe,
-                    reference=reference,
-                    probe_subject=one_subject,
-                    reference_subject=other_subject,
-                    score=None if np.isnan(scores[place]) else float(scores[place]),
+                    score=score,
                     threshold=threshold,
+                    **names,
                 )
             )
     return found
 
 
-def _names_of(
-    one: Answers, place: int, study: Study | None
-) -> tuple[str | None, str | None, str, str]:
+def _names_of(one: Answers, place: int, study: Study | None) -> dict[str, Any]:
+    """Pictures and people of a pair."""
     if study is not None:
         pair = study.pairs[place]
-        return (
-            str(pair.probe),
-            str(pair.reference),
-            pair.probe_subject,
-            pair.reference_subject,
-        )
-    numbers = int(one.table.probe_subjects[place]), int(one.table.reference_subjects[place])
-    names = one.names
-    if names is None:
-        return None, None, str(numbers[0]), str(numbers[1])
-    pictures = (
-        (names.pictures[names.probe[place]], names.pictures[names.reference[place]])
-        if names.pictures
-        else (None, None)
-    )
-    first, second = (names.subjects.get(number, str(number)) for number in numbers)
-    return *pictures, first, second
+        pictures: tuple[str | None, str | None] = (str(pair.probe), str(pair.reference))
+        people = [pair.probe_subject, pair.reference_subject]
+    else:
+        numbers = int(one.table.probe_subjects[place]), int(one.table.reference_subjects[place])
+        names = one.names
+        called = names.subjects if names else {}
+        people = [called.get(number, str(number)) for number in numbers]
+        pictures = (None, None)
+        if names and names.pictures:
+            pictures = names.pictures[names.probe[place]], names.pictures[names.reference[place]]
+    return dict(zip(("probe", "reference", *_SUBJECTS), (*pictures, *people), strict=True))
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False) -> Any:
     """An Arrow table of all answers; only columns in which something is said.
 
-    Args:
-        answers, study: As of `to_frame`.
-        once: Whether what is the same for a system is on its first line only.
+    `once`: what is the same for a system is on its first line only.
     """
     import pyarrow as pa
 
     _check(answers, study)
-    columns = [dict(_columns(one, study, once=once)) for one in answers]
-    said = {name for one in answers for name in _said(one, study)}
-    tables = [
-        pa.table({name: column for name, column in one.items() if name in said}) for one in columns
-    ]
+    tables = [pa.table(dict(_columns(one, study, once=once))) for one in answers]
+    names = dict.fromkeys(name for one in tables for name in one.column_names)
+    for name in names:
+        if name in _OPTIONAL and all(one[name].null_count == len(one) for one in tables):
+            tables = [one.drop_columns(name) for one in tables]
     return pa.concat_tables(tables).unify_dictionaries()
+
+
+#: Columns that are left out where they say nothing.
+_OPTIONAL: Final = (
+    *("decision", "error", "elapsed_s", "billed", "rule", "threshold", "scale", "price"),
+    *("currency", "backend", "model", "other_models", "environment", "privacy", "people_known"),
+)
 
 
 def _check(answers: Sequence[Answers], study: Study | None) -> None:
@@ -232,35 +219,13 @@ def _same_groups(first: Mapping[str, Grouping], other: Mapping[str, Grouping]) -
     )
 
 
-def _said(one: Answers, study: Study | None) -> Iterator[str]:
-    """Names of the columns in which there is something to say of a system."""
-    table = one.table
-    yield from ("system", "pair", "mated", "probe_subject", "reference_subject", "score")
-    yield "acquired"
-    if study is not None or (one.names is not None and one.names.pictures):
-        yield from ("probe", "reference")
-    for column in table.groups:
-        yield from (PROBE_GROUP + column, REFERENCE_GROUP + column)
-    for name, rows in {
-        "decision": table.decisions >= 0,
-        "error": ~table.answered,
-        "elapsed_s": ~np.isnan(one.elapsed_s),
-        # What is left out of these is a guess by the price.
-        "billed": (one.billed != BILLED.index(Charged.NO)) | (one.price is not None),
-    }.items():
-        if rows.any():
-            yield name
-    yield from (name for name, value in _of_one(one).items() if value is not None)
-
-
 def _columns(one: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
     import pyarrow as pa
 
     table = one.table
-    number = len(table)
-    zeros = np.zeros(number, np.int64)
+    zeros = np.zeros(len(table), np.int64)
     yield "system", _coded(zeros, [one.name])
-    yield "pair", pa.array(np.arange(number))
+    yield "pair", pa.array(np.arange(len(table)))
     yield "mated", pa.array(table.mated)
     names = one.names
     if study is not None:
@@ -278,18 +243,30 @@ def _columns(one: Answers, study: Study | None, *, once: bool) -> Iterator[tuple
     yield "acquired", pa.array(table.acquired, mask=~table.answered)
     yield "error", _errors(one)
     yield "elapsed_s", pa.array(one.elapsed_s, from_pandas=True)
-    yield "billed", _coded(one.billed, [str(billed) for billed in BILLED])
+    # Left out, it is a guess by the price.
+    free = one.price is None and not one.billed.any()
+    yield "billed", _coded(zeros - 1 if free else one.billed, [str(billed) for billed in BILLED])
     for column, group in table.groups.items():
         yield PROBE_GROUP + column, _coded(group.probe, group.labels)
         yield REFERENCE_GROUP + column, _coded(group.reference, group.labels)
-    at = np.where(np.arange(number) == 0, 0, -1) if once else zeros
-    for name, value in _of_one(one).items():
-        if isinstance(value, (float, int)):
-            yield name, pa.array(np.full(number, float(value)), mask=at < 0)
-        elif name in ("threshold", "price"):
-            yield name, pa.nulls(number, pa.float64())
-        else:
-            yield name, _coded(at if value else zeros - 1, [str(value)])
+    said = np.arange(len(table)) == 0 if once else zeros == 0
+    for name, value in (("threshold", table.threshold), ("price", one.price)):
+        yield (
+            name,
+            pa.array(np.where(said, np.nan if value is None else value, np.nan), from_pandas=True),
+        )
+    for name, word in {
+        "rule": str(table.rule),
+        "scale": table.scale,
+        "currency": one.currency,
+        "backend": one.backend,
+        "model": one.model,
+        "other_models": json.dumps(dict(one.other_models)) if one.other_models else None,
+        "environment": None if one.environment is None else str(one.environment),
+        "privacy": one.privacy,
+        "people_known": None if one.people_known else "no",
+    }.items():
+        yield name, _coded(np.where(said & (word is not None), 0, -1), [str(word)])
 
 
 _SUBJECTS: Final = ("probe_subject", "reference_subject")
@@ -312,24 +289,6 @@ def _people(one: Answers) -> Sequence[Any]:
             return [_coded(side, words) for side in places]
         sides = np.array(words, np.int64)[places]
     return [pa.array(side) for side in sides]
-
-
-def _of_one(one: Answers) -> dict[str, Any]:
-    """What is said of a whole system; None for nothing."""
-    table = one.table
-    return {
-        "rule": str(table.rule),
-        "threshold": table.threshold,
-        "scale": table.scale,
-        "price": one.price,
-        "currency": one.currency,
-        "backend": one.backend,
-        "model": one.model,
-        "other_models": json.dumps(dict(one.other_models)) if one.other_models else None,
-        "environment": None if one.environment is None else str(one.environment),
-        "privacy": one.privacy,
-        "people_known": None if one.people_known else "no",
-    }
 
 
 def _coded(places: NDArray[Any], words: Sequence[str]) -> Any:
@@ -359,23 +318,19 @@ def _write_csv(table: Any, path: Path) -> None:
 
     columns = []
     for column in table.columns:
+        plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
         if pa.types.is_dictionary(column.type):
-            column = pa.chunked_array(  # noqa: PLW2901 - the same in another form
-                [_escaped(chunk.dictionary).take(chunk.indices) for chunk in column.chunks],
-                pa.string(),
-            )
+            words = [_escaped(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
+            plain = pa.chunked_array(words, pa.string())
         elif pa.types.is_string(column.type):
-            column = pa.chunked_array([_escaped(one) for one in column.chunks], pa.string())  # noqa: PLW2901 - likewise
-        elif pa.types.is_boolean(column.type):
-            column = column.cast(pa.int8())  # noqa: PLW2901 - likewise
-        columns.append(column)
+            plain = pa.chunked_array([_escaped(one) for one in column.chunks], pa.string())
+        columns.append(plain)
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
-    plain = pa.table(columns, names=table.column_names)
-
+    rows = pa.table(columns, names=table.column_names)
     with replacing(path) as new, new.open("wb") as file:
         # pyarrow would put every name in quotes.
         csv.write_csv(header, file, csv.WriteOptions(include_header=False))
-        csv.write_csv(plain, file, csv.WriteOptions(include_header=False))
+        csv.write_csv(rows, file, csv.WriteOptions(include_header=False))
 
 
 def _escaped(words: Any) -> Any:
@@ -383,10 +338,3 @@ def _escaped(words: Any) -> Any:
 
     texts = [None if word is None else escaped(word) for word in words.to_pylist()]
     return pa.array(texts, pa.string())
-
-
-def _wrong_types() -> dict[str, Any]:
-    import pyarrow as pa
-
-    numbers = {"pair": pa.int64(), "score": pa.float64(), "threshold": pa.float64()}
-    return {field.name: numbers.get(field.name, pa.string()) for field in attrs.fields(WrongPair)}

@@ -2,6 +2,8 @@
 
 import csv
 import itertools
+import json
+import os
 import pathlib
 import re
 
@@ -16,6 +18,7 @@ from kit.comparison.tables import reads, refused
 from pyarrow import parquet
 
 from facematch_comparison import (
+    ColumnsNotRecognised,
     evaluate,
     export,
     read_scores,
@@ -24,14 +27,7 @@ from facematch_comparison import (
     write_scores,
     wrong_pairs,
 )
-from facematch_comparison.model import (
-    BILLED,
-    DECISIONS,
-    NOT_ASKED,
-    Answers,
-    Grouping,
-    ScoreTable,
-)
+from facematch_comparison.answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping, ScoreTable
 from facematch_comparison.study import Study, StudyPair
 from facematch_core import Charged, Environment, InvalidRequest, ThresholdRule
 
@@ -144,9 +140,14 @@ def test_groups_are_of_people(read):
     assert (skin.probe.tolist(), skin.reference.tolist()) == ([0, 0, -1], [0, 1, 1])
 
 
+def places(read, text):
+    """Line and first words of each fault of a text, in order."""
+    return re.findall(r"line (\d+): (?:the )?([a-z_]+ ?[a-z_]*)", "\n".join(refusals(read, text)))
+
+
 def test_every_fault_with_its_line(read):
     """All of them at once, in the order of the lines."""
-    assert refusals(
+    assert places(
         read,
         f"{HEAD},decision,acquired,error,elapsed_s,billed,rule,price,currency\n"
         "a,1,1,A,A,high,,,,,,,,\n"
@@ -158,44 +159,26 @@ def test_every_fault_with_its_line(read):
         "a,6,0,A,B,5,,,,,,,,,\n"
         "a,7,1,A,B,nan\n",
     ) == [
-        "  line 2: score is 'high'; write a number, or leave it empty",
-        "  line 3: score is '1_0'; write a number, or leave it empty",
-        "  line 3: same is '2'; write 1 for one person and 0 for two",
-        "  line 3: decision is 'perhaps'; write match, no_match, review or inconclusive",
-        "  line 4: pair is empty",
-        "  line 4: acquired is 'ja'; write 1 or 0",
-        "  line 4: the pair is said to be non-mated, and its people are called 'A' and 'A'",
-        "  line 6: it is a failure to acquire, and has a score",
-        "  line 6: elapsed_s is below 0",
-        "  line 7: elapsed_s is 'inf'; write a number, or leave it empty",
-        "  line 7: billed is 'sometimes'; write yes, no or unknown",
-        "  line 7: rule is 'more'; write above, at_least or vendor",
-        "  line 7: price is '-1'; write an amount from 0 on",
-        "  line 7: currency is 'dollar'; write three capital letters",
-        "  line 7: there is an error, and an answer as well",
-        "  line 8: 15 cells under 14 columns",
-        "  line 9: score is 'nan'; write a number, or leave it empty",
-        "  line 9: the pair is said to be mated, and its people are called 'A' and 'B'",
+        *(("2", "score is"), ("3", "score is"), ("3", "same is"), ("3", "decision is")),
+        *(("4", "pair is"), ("4", "acquired is"), ("4", "pair is")),
+        *(("6", "elapsed_s is"), ("6", "it is")),
+        *(("7", "elapsed_s is"), ("7", "price is"), ("7", "billed is"), ("7", "rule is")),
+        *(("7", "currency is"), ("7", "there is"), ("9", "score is"), ("9", "pair is")),
     ]
 
 
 def test_faults_between_lines(read):
     """Pairs twice, missing or of other people, two groups, two rules, half a price."""
-    assert refusals(
+    assert places(
         read,
         f"{HEAD},group_sex,rule,price\n"
         "a,1,1,A,A,1,f,above,\n"
         "a,1,1,A,A,2,f,at_least,\n"
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
-    ) == [
-        "  line 3: the pair '1' of 'a' appears twice: it is in line 2; keep one of the two lines",
-        "  line 3: rule of 'a' is 'at_least', and 'above' in line 2",
-        "  line 4: the pair '2' has no line for 'b'; all systems need the same pairs",
-        "  line 4: 'A' is in the group 'm' of sex, and above in 'f'",
-        "  line 5: 'b' has a price or a currency, and needs both",
-        "  line 5: the pair '1' shows other people than in line 2",
-    ]
+    ) == [("3", "pair "), ("3", "rule of"), ("4", "pair "), ("5", "pair ")]
+    lines = refusals(read, f"{HEAD},group_sex,price\na,1,1,A,A,1,f,\na,2,0,A,B,2,m,3\n")
+    assert [line.split(":")[0].strip() for line in lines] == ["line 3", "line 3"]
 
 
 @pytest.mark.parametrize(
@@ -208,17 +191,12 @@ def test_faults_between_lines(read):
         (f'{HEAD},note\na,1,1,A,A,5,"open', "is no CSV: unexpected end of data"),
         (f"{HEAD.removesuffix(',score')}\na,1,1,A,A", "there is neither a column score nor"),
         (f"{HEAD},score\na,1,1,A,A,1,2", "line 1: the column 'score' is there twice"),
+        ("image1|image2|label|ours\na|b|1|2\n", "the header is one column"),
     ],
 )
 def test_what_is_no_such_file(read, text, told):
     """One sentence tells what is wrong with the whole of it."""
     assert told in "\n".join(refused(read, text))
-
-
-def test_a_missing_file(tmp_path):
-    """Told like any other that cannot be read."""
-    with pytest.raises(InvalidRequest, match="No such file"):
-        read_scores(tmp_path / "none.csv")
 
 
 def test_a_column_of_contenders_that_is_none(read):
@@ -233,14 +211,10 @@ def test_a_long_file_of_faults_is_counted(read):
     """The first fifty problems are listed; of one problem, the first ten lines."""
     lines = "\n".join(f"a,{n},1,A,A,{n if n < 2500 else f'x{n}'}" for n in range(3000))
     told = refusals(read, f"{HEAD}\n{lines}")
-    assert told[0] == "  line 2502: score is 'x2500'; write a number, or leave it empty"
-    assert told[-1] == "  ... and 450 more"
+    assert (len(told), told[-1]) == (51, "  ... and 450 more")
     lines = "\n".join(f"a,{n},1,A,A,{n if n < 2500 else 'x'}" for n in range(3000))
     (told,) = refusals(read, f"{HEAD}\n{lines}")
-    assert told.startswith(
-        "  lines 2502, 2503, 2504, 2505, 2506, 2507, 2508, 2509, 2510, 2511 and "
-    )
-    assert told.endswith(" and 490 more: score is 'x'; write a number, or leave it empty")
+    assert re.match("  lines 2502, 2503, .* 2511 and 490 more: score is 'x'", told)
 
 
 def test_a_problem_that_all_lines_share_is_said_once(read):
@@ -260,51 +234,35 @@ def test_a_problem_that_all_lines_share_is_said_once(read):
 
 
 @pytest.mark.parametrize(
-    ("column", "cells", "told"),
+    ("column", "near"),
     [
-        # Passed by, these turned 120 time-outs into failures to acquire, and the rule into another.
-        ("eror", ("Timeout", ""), "the column 'eror' is unknown; did you mean error?"),
-        ("rules", ("above", ""), "the column 'rules' is unknown; did you mean rule?"),
-        ("elapsed", ("1", "2"), "the column 'elapsed' is unknown; did you mean elapsed_s?"),
-        ("grup_sex", ("f", ""), "the column 'grup_sex' is unknown; did you mean group_sex?"),
-        (
-            "kilograms",
-            ("1", ""),
-            "the column 'kilograms' is unknown; delete it, or add `--ignore kilograms`",
-        ),
+        # Skipped, these turned 120 time-outs into failures to acquire, and the rule into another.
+        *(("eror", "error"), ("rules", "rule"), ("elapsed", "elapsed_s")),
+        *(("grup_sex", "group_sex"), ("kilograms", None), ("Bild A", None), ("latency_ms", None)),
     ],
 )
-def test_a_column_that_nobody_knows(read, tmp_path, column, cells, told):
-    """An error, with the nearest name; it can be named as one to be passed by."""
-    one, other = cells
-    text = f"{HEAD},{column}\na,1,1,A,A,,{one}\na,2,0,A,B,5,{other}\n"
-    assert refusals(read, text) == [f"  line 1: {told}"]
+def test_a_column_that_nobody_knows(read, tmp_path, column, near):
+    """An error, with the nearest name; it can be skipped by its name."""
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(f"{HEAD},{column}\na,1,1,A,A,,1\na,2,0,A,B,5,2\n")
+    assert repr(column) in caught.value.what
+    assert re.findall(r"did you mean (\w+)", caught.value.what) == [near] * (near is not None)
     (answers,) = read_scores(tmp_path / "scores.csv", ignore=[column])
     assert answers.not_answered == {}
-    wide = f"image1,image2,label,ours,{column}\na,b,1,2,{one}\na,c,0,3,{other}\n"
-    if column != "kilograms":
-        assert told in refusals(read, wide)[0]
 
 
-def test_a_header_that_was_not_split(read):
-    """One problem, not one for each column that is then missing."""
-    text = "image1|image2|label|ours\na|b|1|2\n"
-    (said,) = refusals(read, text)
-    assert said == (
-        "  line 1: the header is one column, 'image1|image2|label|ours': separate columns with "
-        "commas, semicolons or tabs"
-    )
-
-
-def test_decimal_commas_throughout(read):
-    """A system whose every score has one is a system all the same; all lines are one problem."""
-    head = "image1;image2;label;ours;theirs\n"
-    one = f"{head}a;b;1;78,9;3\na;c;0;12;4\n"
-    assert refusals(read, one) == ["  line 2: ours: '78,9' is no number; write 78.9"]
-    several = f"{head}a;b;1;78,9;3\na;c;0;12,5;4\n"
-    assert refusals(read, several) == [
-        "  lines 2 and 3: ours: '78,9' is no number; write 78.9, and so in all lines"
-    ]
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas(read, separator):
+    """Are read where columns have another separator, and are an error elsewhere."""
+    text = "image1;image2;label;ours;theirs;threshold;price;currency\n"
+    text += "a;b;1;84,71;3;50,5;0,05;EUR\na;c;0;12;,5;;;\n"
+    one, two = read(text.replace(";", separator))
+    assert (one.table.scores.tolist(), two.table.scores.tolist()) == ([84.71, 12.0], [3.0, 0.5])
+    assert (one.table.threshold, one.price) == (50.5, 0.05)
+    (both,) = refusals(read, "image1;image2;label;ours\na;b;1;5.5\nc;d;1;97,5\n")
+    assert both.startswith("  line 3: ours is '97,5'; write 97.5")
+    (several,) = refusals(read, 'image1,image2,label,ours\na,b,1,"78,9"\na,c,0,"12,5"\n')
+    assert several.startswith("  lines 2 and 3: ours is '78,9'; write 78.9, or ")
 
 
 def test_a_pair_twice_in_a_wide_table(read):
@@ -350,6 +308,7 @@ def test_the_usual_wide_table(read):
         ("probe_subject,reference_subject,ours", "A,A,90.5", "ours"),
         (",image1,image2,label,ours", "0,a,b,same,90.5", "ours"),
         ("image1,image2,label,model_a", "a,b,same,90.5", "model_a"),
+        ("image1,image2,label,trust id", "a,b,same,90.5", "trust id"),
         ("backend,pair,same,probe_subject,reference_subject,score", "x,7,1,A,A,90.5", "x"),
         (
             "contender,backend,pair,same,probe_subject,reference_subject,score",
@@ -365,43 +324,35 @@ def test_names_that_are_certain(read, head, line, name):
 
 
 @pytest.mark.parametrize(
-    ("head", "told"),
+    ("head", "named"),
     [
-        ("image1,image2,ours", "the column mated (or same, or label) is missing"),
-        ("label,ours", "the column probe_subject is missing: pairs of one person are not"),
-        ("image1,label,ours", "the column reference is missing"),
-        ("image1,image2,label", "neither a column score nor a column of numbers for each"),
-        ("image1,image2,label,distance", "of distances less is more alike"),
-        ("image1,image2,label,ours,age", "the column 'age' is unknown"),
-        (
-            "image1,image2,label,ours,price2x",
-            "the column 'price2x' is unknown; did you mean pric",
-        ),
-        ("image1,image2,label,similarity,confidence", "may each be score: call the right one"),
-        ("image1,image2,label,match,ours", "the columns 'label' and 'match' may each be mated"),
-        ("image1,image2,label,mated,score", "the column 'label' is unknown"),
-        ("image1,image2,label,ours,price_b", "the column 'price_b' is unknown; did you mean pri"),
-        ("image1,image2,label,ours,elapsed_s", "'elapsed_s' says something of one answer"),
-        ("image1,image2,label,ours,", "a column has no name"),
+        ("image1,image2,ours", "mated"),
+        ("label,ours", "probe_subject"),
+        ("image1,label,ours", "reference"),
+        ("image1,image2,label", "score"),
+        ("image1,image2,label,distance", "less is more alike"),
+        ("image1,image2,label,ours,age", "age"),
+        ("image1,image2,label,ours,price2x", "price"),
+        ("image1,image2,label,similarity,confidence", "similarity' and 'confidence"),
+        ("image1,image2,label,match,ours", "label' and 'match"),
+        ("image1,image2,label,mated,score", "label"),
+        ("image1,image2,label,ours,elapsed_s", "elapsed_s"),
+        ("image1,image2,label,ours,", "no name"),
     ],
 )
-def test_names_that_are_not_certain(read, head, told):
-    """What is missing or doubtful is asked for; an example shows what a table looks like."""
+def test_names_that_are_not_certain(read, head, named):
+    """What is missing or doubtful is asked for."""
     cells = ",".join("5" if name != "label" else "1" for name in head.split(","))
-    said = "\n".join(refusals(read, f"{head}\n{cells}\n"))
-    assert told in said
-    if "missing" in said or "neither" in said:
-        assert "image1,image2,label,vendor_a,vendor_b (one line for each pair)" in said
-        assert "system,pair,label,probe_subject,reference_subject,score (one line" in said
+    with pytest.raises(ColumnsNotRecognised, match=named):
+        read(f"{head}\n{cells}\n")
 
 
 def test_a_column_of_words_is_no_system(read):
     """But a few words among numbers are wrong scores."""
-    head = "image1,image2,label,ours,city"
-    (told,) = refusals(read, f"{head}\na,b,1,5,Pune\nc,d,1,6,Goa\n")
-    assert "the column 'city' is unknown, and holds no scores" in told
+    with pytest.raises(ColumnsNotRecognised, match="city"):
+        read("image1,image2,label,ours,city\na,b,1,5,Pune\nc,d,1,6,Goa\n")
     (told,) = refusals(read, "image1,image2,label,ours\na,b,1,5\nc,d,1,n/a\n")
-    assert told == "  line 3: ours is 'n/a'; write a number, or leave it empty"
+    assert told.startswith("  line 3: ours is 'n/a'")
 
 
 def test_columns_that_are_named(tmp_path):
@@ -415,7 +366,7 @@ def test_columns_that_are_named(tmp_path):
     assert [one.name for one in answers] == ["age", "similarity", "confidence"]
     assert [one.table.scores.tolist() for one in answers] == [[60.0], [5.0], [6.0]]
     for wrong, told in (
-        ({"columns": {"prob": "left"}}, "No column of scores is 'prob' to us; did you mean probe?"),
+        ({"columns": {"prob": "left"}}, "cannot set 'prob'; did you mean probe?"),
         ({"columns": {"probe": "lef"}}, "there is no column 'lef'; did you mean left?"),
         ({"systems": ["agge"]}, "there is no column 'agge'; did you mean age?"),
     ):
@@ -424,7 +375,7 @@ def test_columns_that_are_named(tmp_path):
         assert told in str(caught.value)
 
 
-@pytest.mark.parametrize("column", ["score", "decision", "billed"])
+@pytest.mark.parametrize("column", ["acquired", "error"])
 def test_a_wide_line_has_no_answer_of_everybody(tmp_path, column):
     """What is of one answer is refused beside columns of systems, unless it is passed by."""
     path = tmp_path / "scores.csv"
@@ -435,10 +386,254 @@ def test_a_wide_line_has_no_answer_of_everybody(tmp_path, column):
     assert len(read_scores(path, systems=systems, ignore=[column])) == 2
 
 
-def test_decimal_commas(read):
-    """Are no thousands: the number is written as it should be."""
-    (told,) = refusals(read, "image1;image2;label;ours\na;b;1;5.5\nc;d;1;97,5\n")
-    assert told == "  line 3: ours: '97,5' is no number; write 97.5"
+# A guess where columns are not recognised
+
+
+A, B, D = "Selfie,Passport photo,Same person?", "image1,image2,same_guy", "Bild A;Bild B;Gleich"
+SIDES = {"probe": "Selfie", "reference": "Passport photo"}
+REVERSED = ("impostor", "is_fraud", "different", "mismatch", "not_same")
+
+
+@pytest.mark.parametrize(
+    ("text", "guess", "scores"),
+    [
+        (
+            (
+                f"{A},Vendor A score,Vendor B score,country\ns1.jpg,p1.jpg,yes,84.7,0.9,DE\n"
+                "s2.jpg,p2.jpg,yes,64,0.8,FR\ns3.jpg,p4.jpg,no,12,0.1,FR\ns5.jpg,p6.jpg,no,9,0.2,DE\n"
+            ),
+            ({**SIDES, "mated": "Same person?", "group_country": "country"}, ()),
+            {"Vendor A score": [84.7, 64, 12, 9], "Vendor B score": [0.9, 0.8, 0.1, 0.2]},
+        ),
+        (  # a country of the pair is none of its people
+            f"{A},ours,country\ns1,p1,Y,84.7,DE\ns2,p2,Y,64,FR\ns1,p2,N,12,FR\ns2,p1,N,9,DE\n",
+            ({**SIDES, "mated": "Same person?"}, ("country",)),
+            {"ours": [84.7, 64, 12, 9]},
+        ),
+        (
+            f"{B},ours,theirs\na1,a2,1,81,0.9\nb1,b2,1,80,0.8\na1,b1,0,10,0.1\n",
+            ({"mated": "same_guy"}, ()),
+            {"ours": [81, 80, 10], "theirs": [0.9, 0.8, 0.1]},
+        ),
+        (
+            (
+                "case_no,vendor,Selfie,Passport photo,Same?,score,ms\n1,x,a.png,b.png,1,90,120\n"
+                "2,x,a.png,c.png,0,9,99\n1,y,a.png,b.png,1,80,220\n2,y,a.png,c.png,0,8,199\n"
+            ),
+            ({**SIDES, "mated": "Same?", "pair": "case_no"}, ("ms",)),
+            {"x": [90, 9], "y": [80, 8]},
+        ),
+        (
+            f"{D};unsere;andere\na1;a2;ja;84,71;0,91\na1;b1;nein;4,71;0,11\n",
+            ({"probe": "Bild A", "reference": "Bild B", "mated": "Gleich"}, ()),
+            {"unsere": [84.71, 4.71], "andere": [0.91, 0.11]},
+        ),
+        (
+            "image1,image2,lable,ours,price_b,age\na,b,1,81,5,30\na,c,0,8,5,31\n",
+            ({"mated": "lable"}, ("price_b", "age")),
+            {"ours": [81, 8]},
+        ),
+        (
+            "person x,person y,ours,latency_ms\nanna,anna,81,5\nanna,bert,8,6\n",
+            ({"probe_subject": "person x", "reference_subject": "person y"}, ("latency_ms",)),
+            {"ours": [81, 8]},
+        ),
+        (
+            "image1,image2,label,match,ours\na,b,1,no,81\na,c,0,no,8\n",
+            ({"mated": "label"}, ("match",)),
+            {"ours": [81, 8]},
+        ),
+        (  # each word of a column has the same pairs: skipped, two systems would be one
+            (
+                "tool,case,left,right,score\nx,7,anna,anna,90\nx,9,anna,bert,9\ny,7,anna,anna,80\n"
+                "y,9,anna,bert,8\n"
+            ),
+            (
+                {"system": "tool", "pair": "case"}
+                | {"probe_subject": "left", "reference_subject": "right"},
+                (),
+            ),
+            {"x": [90, 9], "y": [80, 8]},
+        ),
+        (
+            (
+                "Anbieter;Paar;Links;Rechts;Punkte\nx;7;anna;anna;9,5\nx;9;anna;bert;1,5\n"
+                "y;7;anna;anna;8,5\ny;9;anna;bert;1,25\n"
+            ),
+            (
+                {"system": "Anbieter", "pair": "Paar", "score": "Punkte"}
+                | {"probe_subject": "Links", "reference_subject": "Rechts"},
+                (),
+            ),
+            {"x": [9.5, 1.5], "y": [8.5, 1.25]},
+        ),
+        (
+            "image1,image2,run,label,score\na,b,1,1,90\na,c,1,0,9\na,b,2,1,80\na,c,2,0,8\n",
+            ({"system": "run"}, ()),
+            {"1": [90, 9], "2": [80, 8]},
+        ),
+        (  # numbers of people, not scores of two systems
+            "image1,image2,label,ours,left,right\n"
+            + "".join(f"{n}a,{n}b,{int(n < 6)},{n % 5},{n},{n + n // 6}\n" for n in range(12)),
+            ({"probe_subject": "left", "reference_subject": "right"}, ()),
+            {"ours": [n % 5 for n in range(12)]},
+        ),
+        (  # what contradicts the names of people is no label
+            "person1,person2,accepted,ours\nanna,anna,no,81\nanna,bert,yes,8\nanna,carl,no,5\n",
+            ({}, ("accepted",)),
+            {"ours": [81, 8, 5]},
+        ),
+        (  # nor is a column the label before the people are known, or a person the pair
+            "masked,idA,idB,image1,image2,ours\nno,ann,ann,a,b,9\nyes,ann,bob,c,d,8\nyes,eve,bob,e,f,2\n",
+            ({"probe_subject": "idA", "reference_subject": "idB"}, ("masked",)),
+            {"ours": [9, 8, 2]},
+        ),
+        (
+            "image1,image2,label,masked,ours\n"
+            + "".join(f"{n}a,{n}b,{int(n < 6)},{n % 2},{n % 5}\n" for n in range(12)),
+            ({}, ("masked",)),
+            {"ours": [n % 5 for n in range(12)]},
+        ),
+        (
+            "query,target,same?,ours\n"
+            + "".join(f"{n}.jpg,{n}b.jpg,{'ny'[n < 6]},{9 - n}\n" for n in range(12)),
+            ({"mated": "same?", "probe": "query", "reference": "target"}, ()),
+            {"ours": [9.0 - n for n in range(12)]},
+        ),
+        (
+            f"{B},ours,\N{GRINNING FACE}\na,b,1,81,x\nc,d,0,8,y\ne,f,0,8,y\ng,h,0,8,y\n",
+            ({"mated": "same_guy", "group_group": "\N{GRINNING FACE}"}, ()),
+            {"ours": [81, 8, 8, 8]},
+        ),
+        (
+            "".join(
+                f"{line}\n"
+                for line in (
+                    "lfd,image1,image2,label,ours",
+                    *(f"{30 - n},{n}.jpg,{n}b.jpg,{int(n < 6)},{90 - n * n}" for n in range(20)),
+                )
+            ),
+            ({}, ("lfd",)),
+            {"ours": [90.0 - n * n for n in range(20)]},
+        ),
+    ],
+)
+def test_a_guess_that_can_be_read(read, tmp_path, text, guess, scores):
+    """From names and values; nothing is judged by it until somebody says so."""
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(text)
+    assert (caught.value.columns, caught.value.ignore) == guess
+    assert str(caught.value).startswith(caught.value.what)
+    assert "--" not in str(caught.value)
+    answers = read_scores(tmp_path / "scores.csv", columns=guess[0], ignore=guess[1])
+    assert {one.name: one.table.scores.tolist() for one in answers} == scores
+
+
+@pytest.mark.parametrize("head", ["image1,image2,ours", "image1,label,ours", "a,b,l2", "x,y,"])
+def test_no_guess(read, head):
+    """Where nothing says what is missing, or a column is a distance or has no name."""
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(f"{head}\n5,1,7\n6,2,9\n")
+    assert (caught.value.columns, caught.value.ignore) == ({}, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        # The reverse of a label: guessed to be one, it exchanged mated and non-mated pairs.
+        *((f"image1,image2,{name},ours\na,b,0,9\na,c,1,2\n", name) for name in REVERSED),
+        # Skipped, the scores of a system would be lost.
+        ("image1,image2,label,a,b\nx,y,1,81.5 %,9\nx,z,0,8 %,2\n", "81.5 %"),
+        ("image1;image2;label;a;b\nx;y;1;1.081,5;9\nx;z;0;1.008,1;2\n", "1.081,5"),
+        # Countries of two people are neither pictures nor, without a label, people.
+        ("label,ours,land1,land2\n1,9,DE,DE\n0,2,DE,FR\n0,3,FR,FR\n", "land1"),
+        ("image1,image2,ours,land1,land2\n" + "a,b,9,DE,DE\nc,d,8,DE,FR\n" * 16, "land1"),
+        # It may be a system that was not asked all pairs.
+        ("tool,person1,person2,score\nx,anna,anna,9\nx,anna,bert,2\ny,anna,anna,8\n", "tool"),
+    ],
+)
+def test_no_guess_that_would_mislead(read, text, named):
+    """The column is named instead."""
+    with pytest.raises(ColumnsNotRecognised, match=named) as caught:
+        read(text)
+    assert (caught.value.columns, caught.value.ignore) == ({}, ())
+
+
+def test_one_column_is_one_thing(read):
+    """Two things of one column made all pairs those of one person."""
+    frame = pd.DataFrame({"a": ["x", "y"], "b": ["z", "z"], "label": [1, 0], "ours": [5.0, 1.0]})
+    with pytest.raises(InvalidRequest, match="two things"):
+        read_scores(frame, columns={"mated": "label", "probe": "label", "reference": "b"})
+
+
+def test_more_columns_than_anybody_needs():
+    """Are refused at once: to guess what ten thousand are took minutes."""
+    frame = pd.DataFrame([["x"] * 1001], columns=[f"c{n}" for n in range(1001)])
+    with pytest.raises(InvalidRequest, match="1,001 columns"):
+        read_scores(frame)
+
+
+def test_tables_of_other_kinds():
+    """A record batch is read; a Series, an array, and a column that is there twice are refused."""
+    table = pa.table({"image1": ["a"], "image2": ["b"], "label": [1], "ours": [5.0]})
+    (one,) = read_scores(table.to_batches()[0])
+    assert one.table.scores.tolist() == [5]
+    for wrong in (table["ours"], pd.Series([5.0]), table.append_column("ours", table["ours"])):
+        with pytest.raises(InvalidRequest):
+            read_scores(wrong)
+    unnamed = table.to_pandas().set_axis(["image1", "image2", "label", None], axis=1)
+    with pytest.raises(ColumnsNotRecognised, match="no name"):
+        read_scores(unnamed)
+
+
+def test_every_column_can_be_named():
+    """Groups, too, and by other names than ours; another key is refused with the nearest."""
+    frame = pd.DataFrame({"l": ["a", "a"], "r": ["b", "c"], "is": [1, 0], "x": ["f", "f"]})
+    frame = frame.assign(y=["f", "m"], ours=[5.0, 1.0])
+    columns = {"image1": "l", "img_b": "r", "Label": "is"}
+    columns |= {"probe_group_sex": "x", "reference_group_sex": "y"}
+    (one,) = read_scores(frame, columns=columns)
+    sex = one.table.groups["sex"]
+    assert (sex.probe.tolist(), sex.reference.tolist()) == ([0, 0], [0, 1])
+    for key, near in (("lable", "label"), ("grup_sex", "group_sex"), ("imgae1", "image_1")):
+        with pytest.raises(InvalidRequest, match=f"cannot set '{key}'; did you mean {near}"):
+            read_scores(frame, columns={key: "l"})
+
+
+# Files
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_that_is_too_large(tmp_path, monkeypatch, ending):
+    """Is refused by its size, before it is read, unless the limit is raised."""
+    path = tmp_path / f"scores.{ending}"
+    frame = pd.DataFrame({"image1": "a", "image2": range(50), "label": 0, "ours": 5.0})
+    frame = frame.assign(note="x" * 400)
+    frame.to_csv(path) if ending == "csv" else frame.to_parquet(path)
+    most = 49 if ending == "parquet" else 100
+    with monkeypatch.context() as patch:
+        patch.setattr(parquet.ParquetFile, "read", None)
+        patch.setattr("pyarrow.csv.read_csv", None)
+        with pytest.raises(InvalidRequest, match="max_rows=") as caught:
+            read_scores(path, max_rows=most)
+    needed = int(re.search(r"max_rows=(\d+)", str(caught.value))[1])
+    assert len(read_scores(path, max_rows=needed)[0].table) == 50
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_no_file(tmp_path, ending):
+    """A pipe is not waited for, a device not read without an end."""
+    pipe, folder, text = (tmp_path / f"{name}.{ending}" for name in ("pipe", "folder", "text"))
+    folder.mkdir()
+    os.mkfifo(pipe)
+    text.write_text("image1,image2")
+    for source, reason in (
+        *((pipe, "regular file"), ("/dev/zero", "regular file"), (folder, "directory")),
+        *((tmp_path / f"none.{ending}", "No such file"), (5, "This int is no table")),
+        *((text, "no comparison|no Parquet file"), (pd.DataFrame(), "frame has no comparison")),
+    ):
+        with pytest.raises(InvalidRequest, match=reason):
+            read_scores(source)
 
 
 # People
@@ -479,7 +674,8 @@ def test_high_numbers_are_names(read, tmp_path, ending):
     text = "\n".join([HEAD, *lines])
     (high,) = read(text)
     (words,) = read(re.sub(r"(1000\d{14})", r"p\1", text))
-    assert evaluate([high]).to_dict()["systems"] == evaluate([words]).to_dict()["systems"]
+    one, other = (json.dumps(evaluate([each]).to_dict()["systems"]) for each in (high, words))
+    assert one == re.sub(r"p(1000\d{14})", r"\1", other)
     path = tmp_path / f"again.{ending}"
     export([high], path)
     frame = pd.read_csv(path) if ending == "csv" else pd.read_parquet(path)
@@ -525,8 +721,8 @@ def test_two_models_are_two_systems(read):
 def test_a_call_without_an_answer_is_charged_once(read):
     """To the first model: nobody knows which one it would have been."""
     answers = read(
-        f"{HEAD},model,error,billed,price,currency\na,1,1,A,A,5,v1,,,1,EUR\na,2,0,A,B,6,v1,,,,\n"
-        "a,3,1,B,B,7,v2,,,,\na,4,0,A,C,8,v2,,,,\n"
+        f"{HEAD},model,error,billed,price,currency\na,1,1,A,A,9,v1,,,1,EUR\na,2,0,A,B,6,v1,,,,\n"
+        "a,3,1,B,B,9,v2,,,,\na,4,0,A,C,8,v2,,,,\n"
         "a,5,1,C,C,,,Timeout,unknown,,\na,6,1,D,D,,,Timeout,unknown,,\n"
     )
     assert [one.service.cost for one in evaluate(answers).systems] == [4.0, 2.0]
@@ -607,6 +803,48 @@ def test_the_index_that_pandas_writes(tmp_path):
     assert one.table.scores.tolist() == [90, 10]
 
 
+def test_named_levels_of_an_index_are_columns(tmp_path):
+    """As in the Parquet file of the same frame: two systems never become one."""
+    frame = pd.DataFrame({"vendor": ["x", "x", "y", "y"], "pair_id": [1, 2, 1, 2]})
+    frame = frame.assign(label=[1, 0, 1, 0], person1="A", person2=["A", "B"] * 2)
+    frame = frame.assign(score=[90.0, 10.0, 80.0, 20.0])
+    index = ["pair_id", "label", "person1", "person2"]
+    wide = frame.pivot_table("score", index, "vendor")
+    for source in (frame.set_index(["vendor", "pair_id"]), wide):
+        source.to_parquet(tmp_path / "scores.parquet")
+        for each in (source, tmp_path / "scores.parquet", pa.Table.from_pandas(source)):
+            found = {one.name: one.table.scores.tolist() for one in read_scores(each)}
+            assert found == {"x": [90.0, 10.0], "y": [80.0, 20.0]}
+    with pytest.raises(InvalidRequest, match="2 levels"):
+        read_scores(frame.pivot_table(["score"], index, "vendor"))
+
+
+def test_named_systems_are_all_that_is_judged():
+    """Whatever else is in the table."""
+    frame = pd.DataFrame({"image1": ["a", "a"], "image2": ["b", "c"], "label": [1, 0]})
+    frame = frame.assign(ours=[5.0, 1.0], theirs=2, age=7, city="Pune", confidence=3.0, distance=1)
+    (one,) = read_scores(frame, systems=["ours"])
+    assert (one.name, one.table.scores.tolist()) == ("ours", [5.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("head", "scales"),
+    [
+        ("score 0-1", ["0-1"]),
+        ("Score (0-100)", ["0-100"]),
+        ("similarity_0-1", ["0-1"]),
+        ("ours (0-1),theirs", ["0-1", None]),
+        ("score 0-1,scale", ["5"]),
+    ],
+)
+def test_a_scale_in_the_name_of_a_column(read, head, scales):
+    """Is that of the scores, unless a column says another."""
+    cells = ",".join("5" for _ in head.split(","))
+    found = read(f"image1,image2,label,{head}\na,b,1,{cells}\n")
+    assert [one.table.scale for one in found] == scales
+    assert found[0].table.scores.tolist() == [5.0]
+
+
 @pytest.mark.parametrize("kind", ["category", "float64", "bool", "object", "str"])
 def test_labels_of_a_frame(kind):
     """A label may be of any type that pandas makes of it."""
@@ -622,26 +860,8 @@ def test_places_in_a_frame():
     """Are rows, counted from 0, as pandas counts them."""
     frame = pd.DataFrame({"image1": list("abc"), "image2": list("bcd"), "label": [1, 2, 0]})
     frame["ours"] = [5, float("inf"), 6]
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(InvalidRequest, match=r"row 1: ours is 'inf'.*\n.*row 1: label is '2'"):
         read_scores(frame)
-    assert str(caught.value).splitlines() == [
-        "The frame has 2 problems; nothing was judged:",
-        "  row 1: ours is 'inf'; write a number, or leave it empty",
-        "  row 1: label is '2'; write 1 for one person and 0 for two",
-    ]
-
-
-def test_what_is_no_table(tmp_path):
-    """One sentence each."""
-    (tmp_path / "x.parquet").write_text("image1,image2")
-    for source, told in (
-        (5, "This int is no table: give the path"),
-        (pd.DataFrame(), "The frame has no comparison"),
-        (tmp_path / "x.parquet", "is no Parquet file, or is not whole"),
-        (tmp_path / "none.parquet", "No such file"),
-    ):
-        with pytest.raises(InvalidRequest, match=told):
-            read_scores(source)
 
 
 words = st.sampled_from(
@@ -902,17 +1122,11 @@ def test_pictures_and_people_are_exported(asked, tmp_path, ending):
     assert frame["reference_subject"].tolist()[:2] == [shown, shown]
 
 
-def test_an_empty_list_is_of_nothing(tmp_path):
-    """It may be of answers or of wrong pairs: which table would be written, nobody knows."""
-    with pytest.raises(InvalidRequest, match="whether of answers or of wrong pairs"):
-        export([], tmp_path / "wrong.csv")
-    assert [*tmp_path.iterdir()] == []
-
-
-def test_an_ending_that_is_none(asked, tmp_path):
-    """Says which there are; nothing is written."""
-    with pytest.raises(InvalidRequest, match=r"end it \.csv or \.parquet"):
-        export([asked[0]], tmp_path / "scores.xlsx")
+def test_what_cannot_be_exported(asked, tmp_path):
+    """An empty list, of answers or of wrong pairs; another ending. Nothing is written."""
+    for what, name in (([], "wrong.csv"), ([asked[0]], "scores.xlsx")):
+        with pytest.raises(InvalidRequest):
+            export(what, tmp_path / name)
     assert [*tmp_path.iterdir()] == []
 
 

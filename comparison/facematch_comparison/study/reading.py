@@ -19,16 +19,17 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import numpy as np
 
+from facematch_comparison.answers import Grouping
 from facematch_comparison.cells import (
     Cells,
     Problem,
     escaped,
+    near_prefix,
+    open_file,
     placed,
     read_cells,
     refuse,
-    unknown,
 )
-from facematch_comparison.model import Grouping
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import write_file
 
@@ -52,6 +53,8 @@ MATED: Final[Mapping[str, bool]] = {
         False,
     ),
     **dict.fromkeys(("impostor", "imposter", "non-match", "non_match", "no_match"), False),
+    **dict.fromkeys(("ja", "wahr", "oui", "vrai"), True),
+    **dict.fromkeys(("nein", "falsch", "non", "faux"), False),
 }
 
 #: The column of a file of groups that says who.
@@ -128,11 +131,8 @@ class Study:
         found = {}
         for column, of_subject in self.groups.items():
             labels = tuple(sorted(set(of_subject.values())))
-            place = {label: at for at, label in enumerate(labels)}
-            codes = np.array(
-                [place[of_subject[name]] if name in of_subject else -1 for name in self.subjects],
-                dtype=np.int64,
-            )
+            place = {label: at for at, label in enumerate(labels)} | {None: -1}
+            codes = np.array([place[of_subject.get(name)] for name in self.subjects], np.int64)
             found[column] = Grouping(labels=labels, probe=codes[probe], reference=codes[reference])
         return found
 
@@ -146,13 +146,9 @@ class Study:
         """
         place = {name: at for at, name in enumerate(self._in_order)}
         pairs = [
-            [
-                of_picture[pair.probe],
-                of_picture[pair.reference],
-                place[pair.probe_subject],
-                place[pair.reference_subject],
-            ]
-            for pair in self.pairs
+            [of_picture[one.probe], of_picture[one.reference]]
+            + [place[name] for name in (one.probe_subject, one.reference_subject)]
+            for one in self.pairs
         ]
         groups = {
             column: [of_subject.get(name) for name in self._in_order]
@@ -171,7 +167,7 @@ class Study:
 def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     """The photographs of each person, by the name of their folder; both sorted.
 
-    Hidden files, and files that are no pictures by their name, are passed by.
+    Hidden files, and files that are no pictures by their name, are skipped.
 
     Raises:
         InvalidRequest: it is no folder, or fewer than two people have a photograph.
@@ -204,12 +200,12 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
 
 
 def read_pairs_csv(path: Path) -> Study:
-    """Read a file of pairs: CSV with a header, UTF-8 with or without a byte order mark.
+    """Read a file of pairs: CSV with a header.
 
     The columns are ``probe``, ``reference`` (files, relative to the folder of the CSV file),
     ``same`` (1 or 0), ``probe_subject`` and ``reference_subject`` (any name or number for each
     person), and as many as you like of ``group_NAME`` (the group of both people) or
-    ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are passed by, unless one looks
+    ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are skipped, unless one looks
     like a misspelt column of groups.
 
     Raises:
@@ -217,20 +213,19 @@ def read_pairs_csv(path: Path) -> Study:
     """
     cells = read_cells(path, what="pair", example=",".join(NEEDED))
     cells.refuse(_of_header(cells, NEEDED, GROUPS), so="nothing was sent")
-    of_cells = [*cells.problems]
-    of_cells += [
+    problems = [*cells.problems]
+    problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).given)) for name in NEEDED
     ]
-    of_cells += cells.words("same").unlike(
-        lambda word: word.lower() in MATED,
-        lambda word: f"same is {word[:40]!r}; write 1 for one person and 0 for two",
-    )
-    broken = {row for problem in of_cells if problem.rows is not None for row in problem.rows}
+    problems += [
+        Problem(f"same is {word}; write 1 for one person and 0 for two", rows)
+        for word, rows in cells.words("same").unlike(lambda word: word.lower() in MATED)
+    ]
+    broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
     columns = {name: found for name in cells.header if (found := group_of(name))}
     pairs: list[StudyPair] = []
     groups: dict[str, dict[str, str]] = {}
     clashes: list[str] = []
-    lines = cells.places.tolist()
     for row, (probe, reference, same, one, other, *labels) in enumerate(
         cells.rows([*NEEDED, *columns])
     ):
@@ -242,7 +237,7 @@ def read_pairs_csv(path: Path) -> Study:
             mated=MATED[same.lower()],
             probe_subject=one,
             reference_subject=other,
-            line=lines[row],
+            line=cells.places[row],
         )
         pairs.append(pair)
         sides = {PROBE_GROUP: (one,), REFERENCE_GROUP: (other,), GROUP: (one, other)}
@@ -255,8 +250,8 @@ def read_pairs_csv(path: Path) -> Study:
                         f"{column}, and above in {known[:60]!r}"
                     )
     # All of it at once, whatever kind it is of.
-    problems = [f"{cells.placed(one)}{one.text}" for one in cells.in_order(of_cells)] + clashes
-    refuse(cells.name, [*problems, *(problems_of(pairs) if pairs or not problems else ())])
+    said = cells.said(problems) + clashes
+    refuse(cells.name, [*said, *(problems_of(pairs) if pairs or not said else ())])
     return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
 
 
@@ -269,22 +264,17 @@ def group_of(name: str) -> tuple[str, str] | None:
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
-    """Write a study as `read_pairs_csv` reads it. A file that is there is replaced.
+    """Write `pairs_csv` to its file; one that is there is replaced."""
+    write_file(path, pairs_csv(path, study))
+
+
+def pairs_csv(path: Path, study: Study) -> bytes:
+    """A study as `read_pairs_csv` reads it from `path`.
 
     Files are named relative to the folder of `path`, so that both can be moved together.
 
     Raises:
         InvalidRequest: a name begins or ends with a space, which no reader of CSV would keep.
-        OSError: it cannot be written.
-    """
-    write_file(path, pairs_csv(path, study))
-
-
-def pairs_csv(path: Path, study: Study) -> bytes:
-    """What `write_pairs_csv` writes to `path`.
-
-    Raises:
-        InvalidRequest: as `write_pairs_csv`.
     """
     folder = Path(os.path.realpath(path.parent))
     text = io.StringIO()
@@ -321,20 +311,9 @@ def _relative(picture: Path, folder: Path) -> str:
 
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
-    """Read a file of groups: CSV with a header, UTF-8 with or without a byte order mark.
+    """Groups of people, by column and person, from a file of the columns ``person`` and groups.
 
-    The column ``person`` names somebody; every other column is one of groups, for example ``sex``.
-    An empty cell says nothing.
-
-    Args:
-        path: The file.
-        people: Who may be there: the names of their folders.
-
-    Returns:
-        Column to person to group; every column of the file.
-
-    Raises:
-        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    `people`: who may be there. An empty cell says nothing.
     """
     so = "nothing was drawn"
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
@@ -347,7 +326,10 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
     problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.given))]
-    problems += persons.unlike(people.__contains__, lambda word: f"nobody is called {word[:60]!r}")
+    problems += [
+        Problem(f"nobody is called {word}", rows)
+        for word, rows in persons.unlike(people.__contains__)
+    ]
     seen: dict[str, int] = {}
     found: dict[str, dict[str, str]] = {column: {} for column in columns}
     for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
@@ -364,12 +346,12 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
 
 def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
     """What is wrong with the names of the columns."""
-    missing = [name for name in needed if name not in cells]
+    missing = [name for name in needed if name not in cells.header]
     strange = [name for name in cells.header if name not in needed and not group_of(name)]
     return [Problem(f"the column {name} is missing") for name in missing] + [
-        Problem(text)
+        Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
         for name in strange
-        if prefixes and "did you mean" in (text := unknown(name, (), prefixes))
+        if (near := near_prefix(name, prefixes))
     ]
 
 
@@ -385,19 +367,14 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
 
     Source: G. B. Huang et al., "Labeled Faces in the Wild", 2007.
 
-    Args:
-        path: The file.
-        pictures: The folder of people; None for the one that the file is in.
-
-    Raises:
-        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    `pictures`: the folder of people; None for the one that the file is in.
     """
     folder = pictures or path.parent
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it is no text in UTF-8"
-        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
+        with open_file(path) as file:
+            lines = file.read().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"The file {path} is no text in UTF-8.") from None
     strange: list[int] = []
     pairs: list[StudyPair] = []
     announced: int | None = None
@@ -446,11 +423,7 @@ def _are_numbers(*cells: str) -> bool:
 
 
 def problems_of(pairs: Sequence[StudyPair]) -> Iterator[str]:
-    """What speaks against pairs, each with its place.
-
-    There is no pair; a file is missing; a pair is there twice, is one picture with itself, or
-    is said to be of other people than its names say; or a picture shows two people.
-    """
+    """What speaks against pairs, each with its place."""
     if not pairs:
         yield "there is no pair"
         return

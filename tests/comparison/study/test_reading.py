@@ -129,7 +129,7 @@ def test_every_fault_of_lfw_pairs(people):
     path.write_text("")
     assert "there is no pair" in refused(read_lfw_pairs, path)
     path.write_bytes(b"\xff")
-    assert "it is no text in UTF-8" in refused(read_lfw_pairs, path)
+    assert "is no text in UTF-8" in refused(read_lfw_pairs, path)
 
 
 # Which of them
