@@ -11,22 +11,13 @@ from typing import TYPE_CHECKING
 from facematch_core.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from .answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, PairNames, ScoreTable
     from .calibration import calibrate, calibration_of
+    from .columns import ColumnsNotRecognised
     from .evaluation import evaluate
     from .gate import Requirements, Verdict, judge, read_requirements
     from .io import read_scores, what_to_add
-    from .model import (
-        BILLED,
-        DECISIONS,
-        NO_DECISION,
-        Answers,
-        Costs,
-        Evaluation,
-        Grouping,
-        PairNames,
-        ScoreTable,
-        WrongPair,
-    )
+    from .model import Costs, Evaluation, WrongPair
     from .plan import DifferencePlan, StudyPlan, plan_study
     from .report import gallery_html, report_html, write_report
     from .run import (
@@ -48,14 +39,14 @@ if TYPE_CHECKING:
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "answers": "BILLED DECISIONS NO_DECISION Answers Grouping PairNames ScoreTable",
         "calibration": "calibrate calibration_of",
-        "evaluation": "evaluate",
+        "columns": "ColumnsNotRecognised",
+        # Not from the model: with this module comes what a notebook shows of it.
+        "evaluation": "Evaluation evaluate",
         "gate": "Requirements Verdict judge read_requirements",
         "io": "read_scores what_to_add",
-        "model": (
-            "BILLED DECISIONS NO_DECISION Answers Costs Evaluation Grouping PairNames ScoreTable "
-            "WrongPair"
-        ),
+        "model": "Costs WrongPair",
         "plan": "DifferencePlan StudyPlan plan_study",
         "report": "gallery_html report_html write_report",
         "run": (
@@ -72,6 +63,7 @@ __all__ = [
     "DECISIONS",
     "NO_DECISION",
     "Answers",
+    "ColumnsNotRecognised",
     "Costs",
     "DifferencePlan",
     "Evaluation",

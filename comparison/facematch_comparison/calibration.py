@@ -8,9 +8,10 @@ an evaluation, whichever way it was chosen.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,14 +19,21 @@ from facematch_core.calibration import Calibration, CalibrationPoint
 from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
 from facematch_core.kinds import nearest
-from facematch_core.models import Environment
+from facematch_core.models import Environment, ThresholdRule
 
-from .evaluation import fmr_bounds
-from .model import Answers, Evaluation
+from .answers import Answers
+from .evaluation import check_direction, fmr_bounds
+from .model import Evaluation
 from .stats import threshold_for_fmr, trials_for
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _ALL: Final = "all pairs; the bound is that of an order statistic, and holds for the same pairs"
 _SPLIT: Final = "one half of the people; the rates and the bound are those of the other half"
+
+#: What is added to these, by what scores are multiplied with.
+_SCALED: Final = {1: "", 100: "; of scores from 0 to 1, times 100"}
 
 
 def calibrate(
@@ -42,6 +50,9 @@ def calibrate(
 ) -> Calibration:
     """Choose the thresholds of one system on all of its pairs.
 
+    A verifier's scores lie between 0 and 100. Scores that all lie between 0 and 1 are the same as
+    shares of it: a threshold is 100 times theirs.
+
     Args:
         one: What it answered; of one model (`read_answers` gives each model apart).
         max_fmrs: The false match rates that a threshold is wanted for, each above 0, at most 1.
@@ -55,16 +66,17 @@ def calibrate(
         made_at: When; None for now.
 
     Raises:
-        InvalidRequest: the system gives decisions only, or not where its answers come from, or its
-            scores do not lie between 0 and 100, or all of them at 1 or below, or too few pairs
-            were compared for one of the rates.
+        InvalidRequest: the system gives decisions only, or not where its answers come from, its
+            scores run the wrong way or do not lie between 0 and 100, or too few pairs were
+            compared for one of the rates.
     """
     points = []
     if not one.table.is_scored:
         raise InvalidRequest(
             f"{one.name} does not give a score for every pair, so no threshold of it can be chosen."
         )
-    _check_scores(one.name, one.table.scores[one.table.scored])
+    check_direction(one.table)
+    times = _times(one.name, one.table.scores[one.table.scored])
     backend, scale, environment = _origin(
         one.name, one.backend, one.table.scale, one.environment, allow_mock=allow_mock
     )
@@ -83,7 +95,7 @@ def calibrate(
         points.append(
             CalibrationPoint(
                 max_fmr=max_fmr,
-                threshold=choice.threshold,
+                threshold=_on_scale(choice.threshold, times, one.table.rule),
                 errors=choice.fmr.errors,
                 trials=choice.fmr.trials,
                 upper=choice.upper,
@@ -99,7 +111,7 @@ def calibrate(
         environment=environment,
         study=name,
         study_digest=digest,
-        chosen_on=_ALL,
+        chosen_on=_ALL + _SCALED[times],
         confidence=confidence,
         made_at=made_at,
         expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
@@ -138,8 +150,8 @@ def calibration_of(
     at = one.at_required
     if at is None or at.threshold is None:
         raise InvalidRequest(f"There is no threshold of {system} to ship: {one.why_not}")
-    if one.histogram is not None:
-        _check_scores(system, np.array([one.histogram.edges[0], one.histogram.edges[-1]]))
+    edges = one.histogram.edges if one.histogram else (0, 100)
+    times = _times(system, np.array([edges[0], edges[-1]]))
     backend, scale, environment = _origin(
         system, one.backend, one.scale, one.environment, allow_mock=allow_mock
     )
@@ -153,14 +165,14 @@ def calibration_of(
         environment=environment,
         study=evaluation.study.name,
         study_digest=evaluation.study.digest,
-        chosen_on=_SPLIT if at.chosen_on == "calibration" else _ALL,
+        chosen_on=(_SPLIT if at.chosen_on == "calibration" else _ALL) + _SCALED[times],
         confidence=confidence,
         made_at=made_at,
         expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
         points=[
             CalibrationPoint(
                 max_fmr=evaluation.required_fmr if max_fmr is None else max_fmr,
-                threshold=at.threshold,
+                threshold=_on_scale(at.threshold, times, at.rule),
                 errors=at.fmr.errors,
                 trials=at.fmr.trials,
                 upper=upper,
@@ -178,36 +190,41 @@ def _origin(
     *,
     allow_mock: bool,
 ) -> tuple[str, str, Environment]:
-    missing = [
-        what
-        for what, value in (("backend", backend), ("scale", scale), ("environment", environment))
-        if value is None
-    ]
+    if scale is not None and re.fullmatch(r"[\d.]+ ?(-|to) ?[\d.]+", scale):
+        scale = None  # from where to where scores go: not whose they are
+    of = {"backend": backend, "scale": scale, "environment": environment}
+    missing = " and ".join(what for what, value in of.items() if value is None)
     if backend is None or scale is None or environment is None:
         raise InvalidRequest(
-            f"The answers of {name} do not say {' and '.join(missing)}, which a calibration is "
-            "bound to: a file of scores has columns for them, for example backend didit, scale "
+            f"The answers of {name} do not say {missing}, which a calibration is bound to: a file "
+            "of scores has columns for them, for example backend didit, scale "
             f"didit/face-match-v3, environment production ({', '.join(map(str, Environment))})."
         )
     if environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
         raise InvalidRequest(
             f"{name} answered from a {environment}: such a threshold says nothing about the "
-            "vendor. --allow-mock writes one that only a verifier set to it accepts."
+            "vendor. With `allow_mock=True` only a verifier set to one accepts it."
         )
     return backend, scale, environment
 
 
-def _check_scores(name: str, scores: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> None:
-    """A verifier's scores and thresholds lie between 0 and 100; a file of scores may be others'."""
+def _times(name: str, scores: NDArray[np.float64]) -> int:
+    """What makes scores those of a verifier, which lie between 0 and 100: 1, or 100 for shares."""
     low, high = float(scores.min()), float(scores.max())
     if low < 0 or high > 100:
         raise InvalidRequest(
             f"The scores of {name} lie between {low:g} and {high:g}: a calibration is for a "
             "verifier, whose scores lie between 0 and 100."
         )
-    if high <= 1:
-        raise InvalidRequest(
-            f"The scores of {name} lie between {low:g} and {high:g}, which looks like shares: a "
-            "calibration is for a verifier, whose scores lie between 0 and 100. Multiply them by "
-            "100 if that is what they are."
-        )
+    return 100 if high <= 1 else 1
+
+
+def _on_scale(threshold: float, times: int, rule: ThresholdRule) -> float:
+    """A threshold on the verifier's scale, where 66.6 and 100 times 0.666 differ by a trifle.
+
+    A pair that has just this score is to fare as it did, whichever of them the verifier gives.
+    """
+    both = threshold * times, round(threshold * times, 9)
+    if not math.isclose(*both, rel_tol=1e-14):
+        return both[0]
+    return max(both) if rule is ThresholdRule.ABOVE else min(both)

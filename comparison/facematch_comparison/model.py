@@ -1,9 +1,8 @@
-"""What a comparison is made of, and what it says: plain values, no computation and no file.
+"""What a comparison says: plain values, no computation and no file.
 
-Two halves. What goes in: `ScoreTable`, what one system answered to the pairs of a test set, and
-`Answers`, the same with time, money and origin. What comes out: `Evaluation`, of which report, gate
-and JSON print every number and no other. Rates and shares are 0-1, thresholds and scores on the
-scale of the system, times in seconds, money in the currency that is beside it.
+`Evaluation` is what report, gate and JSON print every number of, and no other. Rates and shares are
+0-1, thresholds and scores on the scale of the system, times in seconds, money in the currency that
+is beside it.
 
 Words, after ISO/IEC 19795-1:2021: a *mated* pair shows one person, a *non-mated* pair two. FMR is
 the share of non-mated pairs that pass a threshold (false matches), FNMR the share of mated pairs
@@ -18,264 +17,25 @@ import datetime as dt
 import enum
 import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import attrs
-import numpy as np
 
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import Charged, Decision, Environment, ThresholdRule
+from facematch_core.models import Environment, ThresholdRule
 
 if TYPE_CHECKING:
     from cattrs import Converter
-    from numpy.typing import NDArray
+    from pandas import DataFrame
 
-#: What `ScoreTable.decisions` means: its place here; `NO_DECISION` for none.
-DECISIONS: Final = (Decision.NO_MATCH, Decision.MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
-NO_DECISION: Final = -1
-
-#: What `Answers.billed` means: its place here.
-BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
-
-#: Why a pair has no answer where no error says why.
-NOT_ASKED: Final = "not asked"
 
 #: Version of the JSON form; 0 until facematch 1.0: it may change with a minor release.
 SCHEMA: Final = 0
 
 
-# --- What goes in -------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Grouping:
-    """One column of groups of a test set.
-
-    Attributes:
-        labels: Names of the groups.
-        probe, reference: int64, (N,): the place in `labels` of the group of each picture's subject;
-            -1 where that is not known.
-    """
-
-    labels: tuple[str, ...]
-    probe: NDArray[np.int64]
-    reference: NDArray[np.int64]
-
-    @property
-    def within(self) -> NDArray[np.int64]:
-        """int64, (N,): the group of both subjects; -1 where they differ or one is not known."""
-        return np.where(self.probe == self.reference, self.probe, -1)
-
-    def take(self, rows: NDArray[Any]) -> Grouping:
-        """Only `rows`: places, or a mask."""
-        return attrs.evolve(self, probe=self.probe[rows], reference=self.reference[rows])
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class ScoreTable:
-    """What one system answered to N pairs, in the order of the test set.
-
-    A pair is *answered* if the system said anything about it; it is *acquired* if two faces could
-    be compared. What was not answered (an outage, a lost answer) says nothing about faces and
-    counts in no rate; what was answered without features is a failure to acquire (ISO/IEC 19795-1),
-    and counts as an error where somebody is turned away for it.
-
-    Attributes:
-        name: The system's: of a backend or a profile of the configuration.
-        rule: How its scores are compared with a threshold; `VENDOR` if that is not known.
-        mated: bool, (N,): whether both pictures show one person.
-        scores: float64, (N,), higher is more alike; NaN where there is none.
-        decisions: int8, (N,): place in `DECISIONS`, at the threshold of the run; -1 for none.
-        acquired: bool, (N,); False wherever `answered` is False.
-        answered: bool, (N,).
-        probe_subjects, reference_subjects: int64, (N,): a number for each person; the same person
-            has the same number in both, and a mated pair has the same number twice.
-        groups: Columns of the test set that put people into groups.
-        scale: Of the scores; None if it is not known.
-        threshold: That of the run, on the scale; None if it is the vendor's own.
-    """
-
-    name: str
-    rule: ThresholdRule
-    mated: NDArray[np.bool_]
-    scores: NDArray[np.float64]
-    decisions: NDArray[np.int8]
-    acquired: NDArray[np.bool_]
-    answered: NDArray[np.bool_]
-    probe_subjects: NDArray[np.int64]
-    reference_subjects: NDArray[np.int64]
-    groups: Mapping[str, Grouping] = attrs.field(factory=dict)
-    scale: str | None = None
-    threshold: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        for name in _COLUMNS:
-            column = getattr(self, name)
-            if column.shape != self.mated.shape:
-                raise InvalidRequest(
-                    f"{name} has the shape {column.shape}, mated has {self.mated.shape}: give one "
-                    "value for each pair."
-                )
-        if np.any(self.acquired & ~self.answered):
-            raise InvalidRequest("A pair is acquired that was not answered.")
-
-    def __len__(self) -> int:
-        return len(self.mated)
-
-    @property
-    def scored(self) -> NDArray[np.bool_]:
-        """bool, (N,): the pairs that have a score."""
-        return self.acquired & ~np.isnan(self.scores)
-
-    @property
-    def is_scored(self) -> bool:
-        """Whether the acquired pairs have scores, so that a threshold can be chosen.
-
-        A vendor that gives a score only for those who match is one point and no curve: the scores
-        of the others are not known to be low. A few answers without one, at most one in a hundred,
-        count as turned away at a threshold, and a caveat says how many.
-        """
-        acquired = int(np.count_nonzero(self.acquired))
-        missing = acquired - int(np.count_nonzero(self.scored))
-        return bool(acquired) and missing <= MISSING_SCORES * acquired
-
-    def has_pairs_of(self, other: ScoreTable) -> bool:
-        """Whether both were asked about the same pairs of the same people, in the same order."""
-        return all(
-            np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("mated", "probe_subjects", "reference_subjects")
-        )
-
-    def take(self, rows: NDArray[Any]) -> ScoreTable:
-        """Only `rows`: places, or a mask; the order is that of `rows`."""
-        return attrs.evolve(
-            self,
-            **{name: getattr(self, name)[rows] for name in _COLUMNS},
-            groups={name: group.take(rows) for name, group in self.groups.items()},
-        )
-
-    def passed(self, threshold: float | None) -> NDArray[np.bool_]:
-        """bool, (N,): which pairs pass; never one that failed to acquire or has no score.
-
-        Args:
-            threshold: On the scale of the scores, by `rule`; None for the decisions of the run,
-                of which only `MATCH` passes.
-
-        Raises:
-            InvalidRequest: a threshold is given, and the scores or the rule are not known; or none
-                is given, and there are no decisions.
-        """
-        if threshold is None:
-            if self.acquired.any() and not (self.decisions != NO_DECISION).any():
-                raise InvalidRequest(f"{self.name} made no decisions: name a threshold.")
-            return self.acquired & np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
-        if not self.is_scored:
-            raise InvalidRequest(
-                f"{self.name} does not give a score for every pair: it has no threshold."
-            )
-        if self.rule is ThresholdRule.ABOVE:
-            return self.acquired & (self.scores > threshold)
-        if self.rule is ThresholdRule.AT_LEAST:
-            return self.acquired & (self.scores >= threshold)
-        raise InvalidRequest(f"How {self.name} compares a score with a threshold is not known.")
-
-
-#: The share of acquired pairs that may lack a score before no threshold can be chosen.
-MISSING_SCORES: Final = 0.01
-
-_COLUMNS: Final = (
-    "mated",
-    "scores",
-    "decisions",
-    "acquired",
-    "answered",
-    "probe_subjects",
-    "reference_subjects",
-)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class PairNames:
-    """How a file of scores calls the pictures and the people of its N pairs.
-
-    Attributes:
-        pictures: Each picture once; empty if the file names none.
-        probe, reference: int64, (N,): the place in `pictures` of each; empty likewise.
-        subjects: Number of a person, as in the table, to their name; empty if people were inferred
-            from the pictures.
-    """
-
-    pictures: Sequence[str]
-    probe: NDArray[np.int64]
-    reference: NDArray[np.int64]
-    subjects: Mapping[int, str]
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class Answers:
-    """One system's answers to the N pairs of a test set, with what they took and cost.
-
-    Attributes:
-        table: The answers themselves.
-        elapsed_s: float64, (N,), seconds that each call took; NaN where that is not known.
-        billed: int8, (N,), place in `BILLED`.
-        not_answered: Why pairs have no answer: name of the error, or `NOT_ASKED`, to how many.
-        backend: As its results say; None where they do not, or differ.
-        model: The one model that all answers came from; None where they do not say.
-        other_models: Models that answered other pairs of the same run, which are not answers here:
-            model to how many. Two models are two systems.
-        environment: Where the answers came from; None for a file of scores.
-        price: Of one comparison, in `currency`; None if nobody said.
-        currency: Three letters; None without a price, and only then.
-        privacy: What is known of what the vendor keeps, in a sentence.
-        people_known: Whether it was said who is in the pictures. If not, pictures that mated pairs
-            join stand for one person, every other picture for somebody of its own: a person whose
-            pictures no mated pair joins counts as several, and intervals are too narrow.
-        names: Of pictures and people, if the answers come from a file that has them.
-    """
-
-    table: ScoreTable
-    elapsed_s: NDArray[np.float64]
-    billed: NDArray[np.int8]
-    not_answered: Mapping[str, int] = attrs.field(factory=dict)
-    backend: str | None = None
-    model: str | None = None
-    other_models: Mapping[str, int] = attrs.field(factory=dict)
-    environment: Environment | None = None
-    price: float | None = None
-    currency: str | None = None
-    privacy: str = "Nothing is known of what was sent or kept."
-    people_known: bool = True
-    names: PairNames | None = None
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("elapsed_s", "billed"):
-            shape = getattr(self, name).shape
-            if shape != (len(self.table),):
-                raise InvalidRequest(
-                    f"{name} of {self.table.name} has the shape {shape}: give one value for each "
-                    f"of the {len(self.table)} pairs."
-                )
-        if (self.price is None) != (self.currency is None):
-            raise InvalidRequest(f"{self.name} has a price or a currency, and needs both.")
-
-    @property
-    def name(self) -> str:
-        """The system's."""
-        return self.table.name
-
-    @classmethod
-    def of_scores(cls, table: ScoreTable, **more: Any) -> Answers:
-        """Answers of which only the scores are known; `more` as of `Answers`."""
-        missing = int(np.count_nonzero(~table.answered))
-        known: dict[str, Any] = {
-            "elapsed_s": np.full(len(table), np.nan),
-            "billed": np.full(len(table), BILLED.index(Charged.NO), np.int8),
-            "not_answered": {"no answer": missing} if missing else {},
-        }
-        return cls(table=table, **(known | more))
+# --- What is asked ------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -516,19 +276,60 @@ class Histogram:
 
 @attrs.frozen(kw_only=True)
 class Concentration:
-    """How far the false matches at a threshold come from few people.
+    """How far an FMR, or the threshold for it, hangs on few people.
+
+    At the threshold for a required FMR the pairs are those that set it: the highest non-mated ones,
+    one more than may pass, and all that score as high as the last of them. At the system's own
+    threshold they are its false matches.
 
     Attributes:
-        false_matches: How many there are.
+        pairs: How many non-mated pairs these are.
         people: How many people are in one of them, on either side.
-        worst_person: Share of the false matches that the person with the most is in, 0-1.
+        worst_person: Share of the pairs that the person with the most is in, 0-1.
         worst_ten: Share that at least one of the ten people with the most is in, 0-1.
+        person: What the file of scores calls the person with the most; None if it names nobody.
+        threshold_without: What the threshold would be without the pairs of that person; None where
+            there would be none, or where the threshold is the system's own.
     """
 
-    false_matches: int
+    pairs: int
     people: int
     worst_person: float
     worst_ten: float
+    person: str | None = None
+    threshold_without: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class PointAt:
+    """A system at one of the false match rates that reports have in common.
+
+    Attributes:
+        fmr: The false match rate that is asked for: 0.01, 0.001 or 0.0001.
+        point: At the threshold for it, chosen as that of `System.at_required`; None if it cannot be
+            had, or would let not even one of the non-mated pairs pass.
+        why_not: Why there is no `point`, in a sentence.
+    """
+
+    fmr: float
+    point: OperatingPoint | None
+    why_not: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CrossGroup:
+    """How often people of two groups are mistaken for each other, at the threshold of `GroupCell`.
+
+    Attributes:
+        column: Of the test set.
+        first, second: The groups, in the order of the column; the same twice for pairs within one.
+        fmr: Of non-mated pairs with a person of each, on either side.
+    """
+
+    column: str
+    first: str
+    second: str
+    fmr: Rate
 
 
 @attrs.frozen(kw_only=True)
@@ -655,7 +456,7 @@ class Service:
     cost_per_verified: float | None = None
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class System:
     """One vendor, model or configuration in one comparison.
 
@@ -670,8 +471,16 @@ class System:
         at_required: At the threshold for the required FMR; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
-        concentration: Of the false matches at `at_required`, else `at_default`; None without any.
+        at_fmrs: At the false match rates that reports have in common, the highest first; empty
+            without scores.
+        auc: The share of mated and non-mated pairs, one of each, in which the mated one scores
+            higher (ties count half), 0.5-1; None without scores of both kinds.
+        d_prime: How far the means of mated and non-mated scores lie apart, in their root mean
+            square deviations; None likewise, or where neither varies.
+        concentration: Of the pairs that set the threshold of `at_required`, else of the false
+            matches at `at_default`; None without any.
         groups: Cells of each column.
+        cross_groups: Every two groups of each column.
         group_differences: Of each column and rate.
         cost: None unless costs were given.
         privacy: What is known of what the vendor keeps, in a sentence.
@@ -692,10 +501,19 @@ class System:
     privacy: str
     other_models: Mapping[str, int] = attrs.field(factory=dict)
     without_score: int = 0
+    at_fmrs: tuple[PointAt, ...] = ()
+    auc: float | None = None
+    d_prime: float | None = None
     concentration: Concentration | None = None
     groups: tuple[GroupCell, ...] = ()
+    cross_groups: tuple[CrossGroup, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
     cost: ExpectedCost | None = None
+
+    def __repr__(self) -> str:
+        at = self.point
+        found = "no rates" if at is None else f"FRR {at.frr.value}, FMR {at.fmr.value}"
+        return f"<System {self.name}: {found}>"
 
     @property
     def point(self) -> OperatingPoint | None:
@@ -756,28 +574,30 @@ class Caveat:
 
     Attributes:
         code: For programs, for example ``fmr_floor``.
-        system: Whom it is about; None for all.
-        text: One or two sentences, with the numbers.
+        systems: Whom it is about; empty for the whole comparison.
+        text: One or two sentences, with the numbers; the names of the systems are in it.
     """
 
     code: str
-    system: str | None
+    systems: tuple[str, ...]
     text: str
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Evaluation:
     """A whole comparison.
 
     Attributes:
         headline: The verdict in one sentence.
+        on_cost: What an attempt costs with the system that costs least, and how much more with the
+            others, in one sentence; None unless costs were given and can be computed.
         study: Who was tested.
         required_fmr: The FMR that systems are compared at.
         confidence: Of every interval.
         systems: In the order in which they were named.
         differences: Every two of them.
         costs: What errors cost; None if nobody said.
-        caveats: What cannot be concluded.
+        caveats: What cannot be concluded: of single systems first, then of all.
         made_at: When, UTC.
         version: Of facematch.
     """
@@ -792,9 +612,35 @@ class Evaluation:
     made_at: datetime
     version: str
     costs: Costs | None = None
+    on_cost: str | None = None
 
     #: What a notebook shows of it; `evaluation` sets it, because values import no page.
     _repr_html_: ClassVar[Callable[[Evaluation], str]]
+
+    def __repr__(self) -> str:
+        return f"<Evaluation {self.study.name}: {self.headline}>"
+
+    def to_frame(self) -> DataFrame:
+        """The rates of every system as a pandas DataFrame, a row for each operating point.
+
+        Columns: ``system``; ``at`` (``required``, ``default`` for the threshold of the run, or
+        ``fmr 0.01`` and so on for the rates that reports have in common); ``threshold``, NaN for
+        the vendor's own decisions; for each of ``fmr``, ``fnmr``, ``far`` and ``frr`` the rate
+        (0-1), the ends of its interval (``fmr_low``, ``fmr_high``), its errors and trials
+        (``fmr_errors``, ``fmr_trials``), NaN where there is none; and ``cost``, ``cost_low``,
+        ``cost_high``: of an attempt, where costs were given.
+        """
+        import pandas as pd  # not above: values are read without it
+
+        rows = []
+        for one in self.systems:
+            own = [("required", one.at_required), ("default", one.at_default)]
+            common = [(f"fmr {each.fmr:g}", each.point) for each in one.at_fmrs]
+            for name, at in own + common:
+                if at is not None:
+                    cost = getattr(one.cost, f"at_{name}", None)
+                    rows.append({"system": one.name, "at": name, **_in_columns(at, cost)})
+        return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON knows it (``"schema": 0``, ``"kind": "comparison"``): every number in full."""
@@ -819,6 +665,21 @@ class Evaluation:
         except Exception as error:  # noqa: BLE001 - cattrs raises groups of many kinds
             reason = type(error).__name__
         raise InvalidRequest(f"This comparison cannot be read ({reason}): is it whole?")
+
+
+def _in_columns(at: OperatingPoint, cost: CostAt | None) -> dict[str, float | None]:
+    """An operating point as cells of a row."""
+    cells: dict[str, float | None] = {"threshold": at.threshold}
+    for name in ("fmr", "fnmr", "far", "frr"):
+        rate: Rate = getattr(at, name)
+        low, high = (rate.interval.low, rate.interval.high) if rate.interval else (None, None)
+        cells |= {name: rate.value, f"{name}_low": low, f"{name}_high": high}
+        cells |= {f"{name}_errors": rate.errors, f"{name}_trials": rate.trials}
+    of_cost: tuple[float | None, ...] = (None, None, None)
+    if cost is not None:
+        ends = cost.expected.interval
+        of_cost = cost.expected.value, ends.low, ends.high
+    return cells | dict(zip(("cost", "cost_low", "cost_high"), of_cost, strict=True))
 
 
 def as_json(thing: Any) -> dict[str, Any]:

@@ -57,19 +57,6 @@ def in_words(fmr: float) -> str:
     return f"1 false match in {often}" if often else f"an FMR of {setting(fmr)} %"
 
 
-def about_one_in(rate: float, *, at_most: bool = False) -> str | None:
-    """N of "about 1 in N", to two digits; None where N is below 10, or there is no rate.
-
-    Args:
-        rate: 0-1.
-        at_most: Whether the rate is an upper bound, so that N is rounded down.
-    """
-    if not 0 < rate <= 0.1:
-        return None
-    rounding = ROUND_FLOOR if at_most else ROUND_HALF_EVEN
-    return f"{int(Context(prec=2, rounding=rounding).divide(Decimal(1), _decimal(rate))):,}"
-
-
 def quantity(number: float, width: float | None = None) -> str:
     """A ratio, a time or another number: what its interval supports, or two digits."""
     value = _decimal(number)

@@ -1,6 +1,7 @@
 """From answers to an evaluation: what is judged where, and what counts as what."""
 
 import datetime as dt
+import re
 
 import attrs
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from kit.comparison.tables import LOST, answers, changed, crowd, decided, real, unanswered
 
 from facematch_comparison.evaluation import evaluate, size_of
-from facematch_comparison.model import Method
+from facematch_comparison.model import Costs, Method
 from facematch_comparison.stats import exact_interval, rates_at
 from facematch_comparison.study import split_by_subject
 from facematch_core import Environment, InvalidRequest, ThresholdRule, __version__
@@ -95,6 +96,7 @@ def test_a_vendor_with_decisions_only_is_one_point():
     assert found.why_not == "It gives decisions only, so no threshold can be chosen."
     scored = evaluate([crowd()]).systems[0]
     assert found.at_default.frr == scored.at_default.frr
+    assert "its own decisions" in evaluate([decided(crowd())]).headline
 
 
 def test_a_score_for_matches_only_is_no_score():
@@ -179,7 +181,14 @@ def test_groups_are_counted_and_judged():
 def test_any_answers_are_judged(mated, others, rule, wanted):
     """Ties, failures, nothing acquired: an evaluation, whose rates are those of counting."""
     one = answers(mated, others, rule=rule)
+    both = [(a, b) for a in mated for b in others if None not in (a, b)]
+    auc = sum((a > b) + (a == b) / 2 for a, b in both) / len(both) if both else None
+    if auc is not None and auc < 0.5:
+        with pytest.raises(InvalidRequest, match="distances"):
+            evaluate([one], required_fmr=wanted)
+        return
     found = evaluate([one], required_fmr=wanted).systems[0]
+    assert found.auc == (None if auc is None else pytest.approx(auc))
     assert (found.at_required is None) is (found.why_not is not None)
     if found.at_required is not None:
         at = found.at_required.threshold
@@ -240,6 +249,96 @@ def test_two_models_that_share_no_pair_are_judged_apart():
     assert found.differences[0].frr is None
     assert found.headline == "No mated pair was answered by both a (model v1) and a (model v2)."
     assert [one.service.answered.errors for one in found.systems] == [4, 4]
+
+
+# --- At common false match rates, and other views -----------------------------------------------
+
+
+def test_rates_at_the_false_match_rates_that_reports_have_in_common():
+    """Each as if it were the required one; what cannot be seen in so few pairs has no point."""
+    system = crowd(others=25)  # 5,000 non-mated pairs
+    found = evaluate([system], required_fmr=0.03).systems[0]
+    assert [each.fmr for each in found.at_fmrs] == [1e-2, 1e-3, 1e-4]
+    for each in found.at_fmrs[:2]:
+        alone = evaluate([system], required_fmr=each.fmr).systems[0].at_required
+        assert each.point == alone
+        assert each.why_not is None
+    assert found.at_fmrs[2].point is None
+    assert "10,000" in found.at_fmrs[2].why_not
+    assert evaluate([decided(crowd())]).systems[0].at_fmrs == ()
+
+
+def test_scores_that_run_the_wrong_way_are_no_verdict():
+    """Distances: the less, the more alike. Beside a system that is right, too."""
+    system = crowd("b")
+    turned = changed(system, scores=100 - system.table.scores)
+    with pytest.raises(InvalidRequest, match="b score lower") as caught:
+        evaluate([crowd(), turned], required_fmr=0.01)
+    assert "distances" in str(caught.value)
+
+
+def test_a_data_frame_of_the_rates():
+    """A row for each operating point, with ends of intervals, errors and trials; costs if given."""
+    costs = Costs(impostors=0.01, false_match=500, false_reject=2)
+    found = evaluate([crowd(others=25), decided(crowd("b", others=25))], costs=costs)
+    frame = found.to_frame()
+    assert frame[["system", "at"]].apply(tuple, axis=1).tolist() == [
+        ("a", "required"),
+        ("a", "default"),
+        ("a", "fmr 0.01"),
+        ("a", "fmr 0.001"),
+        ("b", "default"),
+    ]
+    row, at = frame.iloc[0], found.systems[0].at_required
+    assert (row.threshold, row.frr, row.fmr_errors) == (at.threshold, at.frr.value, at.fmr.errors)
+    assert (row.fnmr_low, row.far_high) == (at.fnmr.interval.low, at.far.interval.high)
+    assert row.cost == found.systems[0].cost.at_required.expected.value
+    assert np.isnan(frame.iloc[2].cost)
+    assert frame.drop(columns=["system", "at"]).map(np.isreal).all(axis=None)
+
+
+def test_a_notebook_shows_a_line_and_not_every_number():
+    system = crowd()
+    found = evaluate([system])
+    for value in (system, system.table, found, found.systems[0]):
+        assert len(repr(value)) < 300
+        assert "a" in repr(value)
+
+
+# --- What it costs ------------------------------------------------------------------------------
+
+COSTS = Costs(impostors=0.1, false_match=50, false_reject=2, currency="USD")
+
+
+def test_one_sentence_on_cost():
+    """The cheapest system with its interval, and how much more the next costs, with its own."""
+    systems = [crowd("a", mean=70), crowd("b", mean=60, seed=3), crowd("c", mean=50, seed=4)]
+    found = evaluate(systems[:2], required_fmr=0.01, costs=COSTS)
+    first, second = (one.cost.at_required.expected for one in found.systems)
+    (apart,) = found.differences
+    assert first.value < second.value
+    shown = [float(number) for number in re.findall(r"\d+\.\d+", found.on_cost)]
+    ends = apart.cost.interval
+    numbers = [first.value, first.interval.low, first.interval.high]
+    numbers += [-apart.cost.value, -ends.high, -ends.low]
+    assert shown == pytest.approx(numbers, abs=0.001)
+    assert "with b it costs" in found.on_cost
+    assert "USD" in found.on_cost
+    assert "not certain" not in found.on_cost
+    # The order of the systems changes nothing; of three, the next one is named.
+    assert evaluate(systems[1::-1], required_fmr=0.01, costs=COSTS).on_cost == found.on_cost
+    assert "with c it" not in evaluate(systems, required_fmr=0.01, costs=COSTS).on_cost
+
+
+def test_a_difference_in_cost_that_may_be_chance():
+    alike = [crowd("a"), crowd("b", seed=1)]
+    assert "not certain" in evaluate(alike, required_fmr=0.01, costs=COSTS).on_cost
+
+
+def test_no_sentence_on_cost_without_costs():
+    assert evaluate([crowd()]).on_cost is None
+    assert evaluate([answers([], [10])], costs=COSTS).on_cost is None
+    assert "more" not in evaluate([crowd()], costs=COSTS).on_cost
 
 
 # --- The verdict in one sentence ----------------------------------------------------------------

@@ -80,22 +80,6 @@ def test_one_in(rate, text):
 
 
 @pytest.mark.parametrize(
-    ("rate", "at_most", "text"),
-    [
-        (0.00098, False, "1,000"),
-        (0.0064, True, "150"),
-        (0.0064, False, "160"),
-        (3.1e-7, False, "3,200,000"),
-        (0.2, False, None),
-        (0.0, False, None),
-    ],
-)
-def test_about_one_in(rate, at_most, text):
-    """Two digits; rounded down where it is what is not ruled out."""
-    assert numbers.about_one_in(rate, at_most=at_most) == text
-
-
-@pytest.mark.parametrize(
     ("rate", "text"), [(1e-3, "0.1"), (0.95, "95"), (0.999, "99.9"), (1e-6, "0.0001"), (1.0, "100")]
 )
 def test_settings_have_all_their_digits(rate, text):

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, answers, changed, real, unanswered
 
+from facematch_comparison.answers import BILLED, DECISIONS
 from facematch_comparison.evaluation import service_of
-from facematch_comparison.model import BILLED, DECISIONS
 from facematch_core import Charged, Decision
 
 

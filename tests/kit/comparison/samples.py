@@ -13,6 +13,7 @@ from facematch_comparison.model import (
     Concentration,
     CostAt,
     Costs,
+    CrossGroup,
     Curve,
     Difference,
     Estimate,
@@ -24,6 +25,7 @@ from facematch_comparison.model import (
     Interval,
     Method,
     OperatingPoint,
+    PointAt,
     Rate,
     SampleSize,
     Service,
@@ -247,6 +249,30 @@ def cost_of(base):
     )
 
 
+def at_fmrs(made, *thresholds):
+    """Points at the rates that reports have in common, as far as there are thresholds."""
+    points = [made.point(threshold) for threshold in thresholds]
+    why_not = "An FMR of 0.01 % cannot be seen in 3,500 non-mated pairs: it takes 10,000."
+    return tuple(
+        PointAt(fmr=fmr, point=one, why_not=None if one else why_not)
+        for fmr, one in itertools.zip_longest((1e-2, 1e-3, 1e-4), points)
+    )
+
+
+def cross_groups(column, *groups):
+    """Every two groups; nobody compared the first with the last."""
+    pairs = itertools.combinations_with_replacement(groups, 2)
+    return tuple(
+        CrossGroup(
+            column=column,
+            first=first,
+            second=second,
+            fmr=rate(0, 0) if (first, second) == (groups[0], groups[-1]) else rate(3, 4000),
+        )
+        for first, second in pairs
+    )
+
+
 def groups_of(shift):
     """Cells of two columns, one of them too small, one without an error."""
     cells = [
@@ -301,10 +327,19 @@ def full():
         privacy="Pictures are sent to the vendor, which was asked to keep nothing.",
         other_models={"v2": 120},
         without_score=2,
+        at_fmrs=at_fmrs(Made(70), 46.1, 52.83),
+        auc=0.99963,
+        d_prime=4.95,
         concentration=Concentration(
-            false_matches=14, people=19, worst_person=5 / 14, worst_ten=13 / 14
+            pairs=14,
+            people=19,
+            worst_person=5 / 14,
+            worst_ten=13 / 14,
+            person="p7",
+            threshold_without=51.5,
         ),
         groups=groups_of(0),
+        cross_groups=cross_groups("age", "18 to 30", "31 to 60", "over 60"),
         group_differences=(
             GroupDifference(
                 column="sex",
@@ -341,9 +376,10 @@ def full():
         **Made(77).parts(52.9, 56.0, "calibration"),
         service=service(latency_s={"50": 0.11, "95": 0.19}, timed=18000),
         privacy="No picture leaves the machine.",
-        concentration=Concentration(
-            false_matches=15, people=28, worst_person=2 / 15, worst_ten=12 / 15
-        ),
+        at_fmrs=at_fmrs(Made(77), 46.1, 52.9),
+        auc=0.99998,
+        d_prime=5.78,
+        concentration=Concentration(pairs=15, people=28, worst_person=2 / 15, worst_ten=12 / 15),
         groups=groups_of(-10),
         cost=cost_of(0.09),
     )
@@ -383,13 +419,14 @@ def full():
             ),
         ),
         costs=Costs(impostors=0.01, false_match=50.0, false_reject=6.0, review=1.5, currency="EUR"),
+        on_cost="At these costs, an attempt with local costs 0.090 EUR; didit costs 0.41 EUR more.",
         caveats=(
             Caveat(
                 code="fmr_floor",
-                system=None,
+                systems=(),
                 text="An FMR below 0.023 % cannot be shown with 16,000 non-mated pairs.",
             ),
-            Caveat(code="other_models", system="didit", text="120 pairs were answered by v2."),
+            Caveat(code="other_models", systems=("didit",), text="120 pairs were answered by v2."),
         ),
     )
 
@@ -415,7 +452,7 @@ def two():
         caveats=(
             Caveat(
                 code="not_split",
-                system=None,
+                systems=(),
                 text="Thresholds were chosen on the pairs that they are judged on.",
             ),
         ),
@@ -497,12 +534,17 @@ def hostile():
                 attrs.evolve(cell, column=HOSTILE + ".x", group=f"o.p%q{HOSTILE}", too_few=HOSTILE)
                 for cell in one.groups
             ),
+            cross_groups=cross_groups(HOSTILE, HOSTILE + "1", HOSTILE + "2"),
+            concentration=attrs.evolve(one.concentration, person=HOSTILE)
+            if one.concentration
+            else None,
         )
         for one in base.systems
     )
     return attrs.evolve(
         base,
         headline=HOSTILE,
+        on_cost=HOSTILE,
         systems=systems,
         study=attrs.evolve(
             base.study,
@@ -522,7 +564,7 @@ def hostile():
             for one in base.differences
         ),
         costs=attrs.evolve(base.costs, currency="<i>"),
-        caveats=(Caveat(code="x", system=HOSTILE, text=HOSTILE),),
+        caveats=(Caveat(code="x", systems=(HOSTILE,), text=HOSTILE),),
         version=HOSTILE,
     )
 

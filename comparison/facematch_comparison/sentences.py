@@ -1,0 +1,329 @@
+"""What an evaluation says in words: the verdict, what an attempt costs, and what cannot be shown.
+
+Every sentence is made from the numbers of the evaluation, and from nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from facematch_core.models import Environment
+
+from .model import (
+    Caveat,
+    Difference,
+    Estimate,
+    Evaluation,
+    Interval,
+    OperatingPoint,
+    Rate,
+    System,
+)
+from .numbers import in_words, money, percent, score, setting
+from .stats import trials_for
+
+#: With fewer people than this, how people differ cannot be separated from how these few differ.
+FEW_PEOPLE: Final = 50
+
+#: Below so many errors an interval is mostly its own width.
+FEW_ERRORS: Final = 10
+
+#: One person in this share of at least so many pairs is a reason to doubt the bounds.
+MUCH_OF_ONE: Final = 0.25
+ENOUGH_PAIRS: Final = 8
+
+# --- The verdict ----------------------------------------------------------------------------------
+
+
+def headline(
+    systems: Sequence[System],
+    differences: Sequence[Difference],
+    required_fmr: float,
+    confidence: float,
+) -> str:
+    """The verdict in one sentence."""
+    at = in_words(required_fmr)
+    judged = [one for one in systems if one.at_required is not None]
+    if not judged:
+        why_not = systems[0].why_not or "no scores."
+        own = any(one.at_default for one in systems)
+        table = " The table has each system at its own decisions." if own else ""
+        return f"At {at}, no system can be judged: {why_not}{table}"
+    if len(judged) == 1:
+        return _of_one(judged[0], at, confidence)
+    if len(judged) == 2:
+        names = {one.name for one in judged}
+        return next(one.sentence for one in differences if {one.first, one.second} == names)
+    return _of_several(judged, differences, at)
+
+
+def _of_one(system: System, at: str, confidence: float) -> str:
+    frr = _frr(system)
+    if not frr.trials:
+        return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
+    counted = f"{frr.errors:,} of {frr.trials:,} genuine attempts"
+    sentence = f"At {at}, {system.name} turns away {counted}"
+    if frr.interval is None:
+        return f"{sentence}."
+    ends = _percents(frr.interval)
+    return f"{sentence}; the true rate is {ends}, with {100 * confidence:g} % confidence."
+
+
+def _of_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
+    """The best of those that nobody really beats, held against each of the others."""
+    beaten = {
+        each.second if each.better == each.first else each.first
+        for each in differences
+        if each.is_real
+    }
+    unbeaten = [one for one in judged if one.name not in beaten]
+    best = min(unbeaten or judged, key=lambda one: _frr(one).errors / max(1, _frr(one).trials))
+    real: list[str] = []
+    chance: list[str] = []
+    beyond: set[str] = set()
+    for each in differences:
+        if best.name in (each.first, each.second) and each.frr is not None:
+            other = each.second if each.first == best.name else each.first
+            (real if each.better == best.name else chance).append(other)
+            beyond |= {*each.beyond}
+    parts = []
+    if real:
+        parts.append(f"fewer than {listed(real)}, and that is not chance")
+    if chance:
+        parts.append(f"its lead over {listed(chance)} may be chance")
+    if beyond:
+        exceeds = "exceeds" if len(beyond) == 1 else "exceed"
+        parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
+    frr = _frr(best)
+    sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
+
+
+def on_cost(evaluation: Evaluation) -> str | None:
+    """What an attempt costs with the cheapest system, and how much more with the next one."""
+    if evaluation.costs is None:
+        return None
+    costs = {
+        one.name: at.expected
+        for one in evaluation.systems
+        if one.cost is not None and (at := one.cost.at_required or one.cost.at_default)
+    }
+    if not costs:
+        return None
+    currency = evaluation.costs.currency
+    unit = f" {currency}" if currency else ""
+    cheapest, *others = sorted(costs, key=lambda name: costs[name].value)
+    sentence = f"At these costs, an attempt with {cheapest} costs {_amount(costs[cheapest], unit)}"
+    if not others:
+        return f"{sentence}."
+    dearer = _dearer(evaluation.differences, cheapest, others[0])
+    if dearer is None:
+        return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
+    # No verdict: that is given on errors alone, by `finish_differences`.
+    doubt = "" if dearer.interval.low > 0 else ", which is not certain"
+    return f"{sentence}; with {others[0]} it costs {_amount(dearer, f'{unit} more')}{doubt}."
+
+
+def _dearer(differences: Iterable[Difference], cheapest: str, other: str) -> Estimate | None:
+    """How much more `other` costs than `cheapest`, on the same pairs."""
+    for each in differences:
+        if each.cost is None or {each.first, each.second} != {cheapest, other}:
+            continue
+        if each.first == other:
+            return each.cost
+        ends = each.cost.interval
+        turned = Interval(
+            low=-ends.high, high=-ends.low, confidence=ends.confidence, method=ends.method
+        )
+        return Estimate(value=-each.cost.value, interval=turned)
+    return None
+
+
+def _amount(cost: Estimate, unit: str) -> str:
+    low, high = cost.interval.low, cost.interval.high
+    amounts = [money(value, high - low) for value in (cost.value, low, high)]
+    return f"{amounts[0]}{unit} ({amounts[1]} to {amounts[2]})"
+
+
+# --- What the data cannot show --------------------------------------------------------------------
+
+
+def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
+    """What cannot be concluded: of single systems first, those of one text together."""
+    return (*_of_systems(evaluation), *_of_the_study(evaluation))
+
+
+#: Where the names of the systems go that one caveat is about.
+_NAMES: Final = "\0"
+
+
+def _of_systems(evaluation: Evaluation) -> Iterator[Caveat]:
+    together: dict[tuple[str, str], list[str]] = {}
+    for system in evaluation.systems:
+        for code_and_text in _of_system(evaluation, system).items():
+            together.setdefault(code_and_text, []).append(system.name)
+    for (code, text), names in together.items():
+        whole = text.replace(_NAMES, listed(names))
+        yield Caveat(code=code, systems=tuple(names), text=whole)
+
+
+def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
+    """Code to text of each caveat, without the name: what several have in common is said once."""
+    texts: dict[str, str] = {}
+    if system.environment in (Environment.MOCK, Environment.SANDBOX):
+        texts["not_the_vendor"] = (
+            f"The numbers of {_NAMES} say nothing about the vendor's matcher: a "
+            f"{system.environment} answered."
+        )
+    at = system.at_default if system.kind == "decisions" else system.at_required
+    if system.kind == "decisions":
+        where = "another threshold"
+        texts["decisions_only"] = f"How {_NAMES} would do at {where}. {system.why_not}"
+    elif at is None:
+        where = f"an FMR of {setting(evaluation.required_fmr)} %"
+        texts["no_threshold"] = f"How {_NAMES} would do at {where}. {system.why_not}"
+    if at is not None:
+        texts |= _of_point(evaluation, at)
+    texts |= _of_concentration(system)
+    if system.without_score:
+        texts["without_score"] = (
+            f"What {_NAMES} made of {system.without_score:,} pairs that were compared without "
+            "giving a score: at a threshold they count as turned away."
+        )
+    if system.other_models:
+        others = listed([f"{model} ({n:,} pairs)" for model, n in system.other_models.items()])
+        texts["model_changed"] = (
+            f"{_NAMES} is only what the model {system.model or 'that gave no name'} answered: "
+            f"the vendor's model changed during the run, to or from {others}. Two models are two "
+            "systems."
+        )
+    if missing := system.service.answered.errors:
+        texts["not_answered"] = (
+            f"What {_NAMES} would say of {missing:,} of {system.service.calls:,} pairs: they "
+            "were not answered, and count in no rate."
+        )
+    if system.environment is None and not _all_unknown(evaluation):
+        texts["unknown_origin"] = f"Where the scores of {_NAMES} come from: the file does not say."
+    return texts
+
+
+def _of_point(evaluation: Evaluation, at: OperatingPoint) -> dict[str, str]:
+    required, ends = evaluation.required_fmr, at.fmr.interval
+    needed = trials_for(required, confidence=evaluation.confidence)
+    texts: dict[str, str] = {}
+    if at.fmr.trials < needed:
+        texts["fmr_floor"] = (
+            f"{at.fmr.trials:,} non-mated pairs are too few to show an FMR of {_NAMES} below "
+            f"{setting(required)} %: it takes {needed:,} without an error."
+        )
+    # A threshold that was chosen by what these very pairs show is never bounded by it.
+    elif ends and at.chosen_on != "evaluation" and ends.high > required:
+        texts["fmr_not_bounded"] = (
+            f"An FMR of {_NAMES} below {setting(required)} %: the true one is {_percents(ends)}."
+        )
+    if at.frr.trials and at.frr.errors < FEW_ERRORS:
+        texts["few_errors"] = f"An exact FRR for {_NAMES}: {_few_errors(at.frr)}."
+    return texts
+
+
+def _of_concentration(system: System) -> dict[str, str]:
+    few = system.concentration
+    if few is None or few.pairs < ENOUGH_PAIRS or few.worst_person < MUCH_OF_ONE:
+        return {}
+    who = "one person" if few.person is None else f"one person, {few.person},"
+    share = f"{who} is in {100 * few.worst_person:.0f} % of the {few.pairs:,}"
+    at = system.at_required
+    if at is None or at.chosen_on != "evaluation":
+        text = f"How sure the FMR of {_NAMES} is: {share} false matches."
+    else:
+        text = f"How sure the threshold of {_NAMES} is: {share} non-mated pairs that set it"
+        without = few.threshold_without
+        text += "." if without is None else f"; without that person it would be {score(without)}."
+    return {"concentrated": f"{text} Where a few people decide, bounds hold less often."}
+
+
+def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
+    study = evaluation.study
+    for_one = trials_for(0.01, confidence=evaluation.confidence)
+    if study.evaluation.mated < for_one:
+        yield _general(
+            "fnmr_floor",
+            f"{study.evaluation.mated:,} mated pairs are too few to show an FRR below 1 %: it "
+            f"takes {for_one:,} without an error.",
+        )
+    if study.evaluation.subjects < FEW_PEOPLE:
+        yield _general(
+            "few_people",
+            f"{study.evaluation.subjects} people were judged. Other people may be easier or "
+            f"harder; with fewer than {FEW_PEOPLE} nobody can say how much.",
+        )
+    if not study.people_known:
+        yield _general(
+            "people_unknown",
+            "The file does not name people, so we guessed who is who from the mated pairs. A "
+            "person whose pictures no mated pair connects counts as several, and intervals may be "
+            "too narrow. The columns probe_subject and reference_subject name the people.",
+        )
+    if _all_unknown(evaluation):
+        yield Caveat(
+            code="unknown_origin",
+            systems=tuple(one.name for one in evaluation.systems),
+            text="Where the scores come from: the file does not say.",
+        )
+    if not study.groups:
+        yield _general(
+            "no_groups",
+            "Whether some groups of people fare worse: the data name no groups.",
+        )
+    unpriced = [one.name for one in evaluation.systems if one.service.price is None]
+    if evaluation.costs is not None and unpriced:
+        every = len(unpriced) == len(evaluation.systems)
+        whose = "" if every else f" to {listed(unpriced)}"
+        yield Caveat(
+            code="no_price",
+            systems=() if every else tuple(unpriced),
+            text=f"No price of a call{whose} is known; the costs are those of errors only.",
+        )
+    if len(evaluation.systems) == 1:
+        yield _general("one_system", "Whether another vendor is better: only one was asked.")
+    yield _general(
+        "impostors",
+        "How well it resists fraud: nobody in the non-mated pairs tried to look like somebody "
+        "else, and nobody held up a photograph.",
+    )
+
+
+def _general(code: str, text: str) -> Caveat:
+    return Caveat(code=code, systems=(), text=text)
+
+
+def _all_unknown(evaluation: Evaluation) -> bool:
+    return all(one.environment is None for one in evaluation.systems)
+
+
+def _few_errors(frr: Rate) -> str:
+    """What the interval of an FRR of few errors is good for."""
+    ends = frr.interval
+    if ends is None:
+        return f"{frr.errors} {'error was' if frr.errors == 1 else 'errors were'} seen"
+    if not frr.errors:
+        high = percent(ends.high, ends.high - ends.low)
+        return f"no error was seen, so only the upper end ({high} %) means anything"
+    number = "one error was" if frr.errors == 1 else f"only {frr.errors} errors were"
+    return f"{number} seen, so rely on the interval ({_percents(ends)})"
+
+
+def _frr(system: System) -> Rate:
+    return system.at_required.frr if system.at_required else Rate(errors=0, trials=0)
+
+
+def _percents(ends: Interval) -> str:
+    low, high = (percent(end, ends.high - ends.low) for end in (ends.low, ends.high))
+    return f"{low} % to {high} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: ``a, b and c``."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
