@@ -76,11 +76,12 @@ def test_it_opens_quietly_and_fits(browser, reports, tmp_path, name, window):
 
 @pytest.mark.parametrize("name", ["full", "two", "eight"])
 def test_the_first_screen_holds_the_answer(browser, reports, name):
-    """On a laptop: the sentence, the whole picture, the words, and where the table begins."""
+    """On a laptop: the sentence and the whole table; of a few systems, where the picture begins."""
     browser.open(reports[name], width=1280, height=800)
-    bottom = "document.querySelector('{}').getBoundingClientRect().bottom"
-    for part in (".verdict", "svg.plot", ".terms", "thead"):
-        assert browser.value(bottom.format(part)) <= 800, part
+    place = "document.querySelector('{}').getBoundingClientRect().{}"
+    assert browser.value(place.format(".verdict", "bottom")) <= 200
+    assert browser.value(place.format("table", "bottom")) <= 800
+    assert browser.value(place.format("svg.plot", "top")) <= (700 if name != "eight" else 900)
 
 
 @pytest.mark.parametrize("name", ["two", "full", "eight", "decisions_only"])
@@ -124,7 +125,7 @@ def test_letters_in_drawings_can_be_read(browser, reports, scheme):
     assert len(sizes) > 40
     assert min(sizes) >= 9
     colours = browser.value(
-        "[...new Set([...document.querySelectorAll('.plot text:not([class])')]"
+        "[...new Set([...document.querySelectorAll('.plot .tick')]"
         ".map(e => getComputedStyle(e).fill))]"
     )
     assert colours == [browser.value("getComputedStyle(document.body).color")]
@@ -157,7 +158,7 @@ def test_a_screen_reader_is_given_all_of_it(browser, reports, width):
     assert drawings[0].startswith("How many genuine people are turned away")
     tables = [name for role, name in tree if role == "table"]
     assert "The systems" in tables
-    assert len(tables) >= 9
+    assert len(tables) >= 11
     assert ("columnheader", "FRR: turned away") in tree
     assert ("rowheader", "didit") in tree
     assert all(name for role, name in tree if role == "region")
@@ -203,7 +204,7 @@ def test_it_is_printed_whole_on_white(browser, reports, tmp_path):
     heights = browser.value(
         "[...document.querySelectorAll('details table')].map(e => e.offsetHeight)"
     )
-    assert len(heights) >= 9
+    assert len(heights) >= 6
     assert min(heights) > 40
     assert browser.value("getComputedStyle(document.querySelector('nav')).display") == "none"
     counts = {}
@@ -211,7 +212,7 @@ def test_it_is_printed_whole_on_white(browser, reports, tmp_path):
         browser.open(reports[name], width=1000, media="print")
         browser.print(tmp_path / f"{name}.pdf")
         counts[name] = pages(tmp_path / f"{name}.pdf")
-    assert 6 <= counts["full"] <= 14
+    assert 4 <= counts["full"] <= 9
     assert counts["decisions_only"] <= 3
     assert counts["gallery"] <= 2
 

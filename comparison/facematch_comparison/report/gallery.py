@@ -20,13 +20,21 @@ from .values import Node
 #: Longest side of a picture in a gallery, in pixels: enough to see who it is, twice as it is shown.
 SIDE_PX: Final = 240
 
+#: What is wrong with a pair, for those who do not know the terms.
+_WORDS: Final = {
+    "false match": "two people, and it passed",
+    "false non-match": "one person, and turned away",
+    "failure to acquire": "one person, and no face was found in one of the pictures",
+}
+
 
 @attrs.frozen
 class Shown:
-    """One pair of a gallery: its values, and both pictures as ``data:`` addresses, or None."""
+    """One pair of a gallery: its values, what is wrong, and its pictures as ``data:`` addresses."""
 
     it: Node
-    pictures: tuple[str | None, str | None]
+    words: str
+    pictures: tuple[str | None, ...]
 
     @property
     def has_faces(self) -> bool:
@@ -34,36 +42,24 @@ class Shown:
         return any(self.pictures)
 
     @property
-    def words(self) -> str:
-        """What is wrong with it, for those who do not know the terms."""
-        return {
-            "false match": "two people, and it passed",
-            "false non-match": "one person, and turned away",
-        }.get(self.it["kind"].raw, "one person, and no face was found in one of the pictures")
-
-    @property
-    def files(self) -> tuple[str, str]:
+    def files(self) -> list[str]:
         """Both files by folder and name, which often is who; else the names of the people."""
-        first, second = (
+        return [
             str(PurePath(*PurePath(self.it[side].raw).parts[-2:]))
             if self.it[side]
             else self.it[f"{side}_subject"].raw
             for side in ("probe", "reference")
-        )
-        return first, second
+        ]
 
 
 def shown(pairs: Sequence[WrongPair]) -> list[Shown]:
-    """Pairs with their pictures.
-
-    Raises:
-        InvalidImage: a picture cannot be read.
-    """
+    """Pairs with their pictures; `InvalidImage` where one cannot be read."""
     small = functools.cache(_small)  # one picture is in many pairs
     return [
         Shown(
             Node(as_json(pair), "gallery", str(place)),
-            (pair.probe and small(pair.probe), pair.reference and small(pair.reference)),
+            _WORDS[pair.kind],
+            tuple(path and small(path) for path in (pair.probe, pair.reference)),
         )
         for place, pair in enumerate(pairs)
     ]

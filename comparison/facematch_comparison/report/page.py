@@ -22,7 +22,6 @@ from facematch_core.files import write_file
 
 from . import plots, values
 from .gallery import Shown, shown
-from .plots import style_of
 from .tables import NOT_REAL, ORIGINS, Tables
 from .values import Node
 
@@ -42,7 +41,7 @@ def report_html(evaluation: Evaluation, *, gallery: Sequence[WrongPair] | None =
     Raises:
         InvalidImage: a picture of `gallery` cannot be read.
     """
-    return _page("page.html", **_content(evaluation, ""), pairs=shown(gallery or ()))
+    return _page("page.html", **_content(evaluation, "", shown(gallery or ())))
 
 
 def write_report(
@@ -63,7 +62,7 @@ def write_report(
 
 
 def fragment(evaluation: Evaluation) -> str:
-    """The verdict, the picture and the table as a piece of a page, for a notebook.
+    """The verdict, the picture, the table, AUC, d' and EER as a piece of a page, for a notebook.
 
     Its styles touch nothing around it, and there is no script in it.
     """
@@ -88,59 +87,61 @@ def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> s
 # --- The page -----------------------------------------------------------------------------------
 
 
-def _content(evaluation: Evaluation, ids: str) -> dict[str, Any]:
+def _content(evaluation: Evaluation, ids: str, pairs: Sequence[Shown] = ()) -> dict[str, Any]:
     """What the templates of an evaluation print."""
     it = Node(evaluation.to_dict())
     tables = Tables(it, ids)
     return {
         "it": it,
-        "ids": ids,
         "tables": tables,
         "evaluation": evaluation,
+        "pairs": pairs,
         "picture": plots.det(evaluation, f"{ids}det"),
-        "sections": [*_sections(it, tables)],
+        "sections": [*_sections(it, tables, pairs)],
         "not_real": [one for one in it["systems"] if one["environment"].raw in NOT_REAL],
         "reasons": [one for one in it["systems"] if one["why_not"] and not one["at_required"]],
         "hollow": any(one.at_required and one.at_default for one in evaluation.systems),
     }
 
 
-def _sections(it: Node, tables: Tables) -> Iterator[tuple[str, str, bool]]:
+def _sections(it: Node, tables: Tables, pairs: Sequence[Shown]) -> Iterator[tuple[str, str, bool]]:
     """The sections that there are data for: macro in ``sections.html``, title, whether folded."""
-    systems = tables.systems
 
     def some(key: str) -> bool:
-        return any(one[key] for one in systems)
+        return any(one[key] for one in tables.systems)
 
+    more = [one for one in it["differences"] if one["sentence"].raw != it["headline"].raw]
     measured = any(
-        one["service"][key] or one["service"][key].raw == 0.0
-        for one in systems
+        one["service"][key]
+        for one in tables.systems
         for key in ("latency_s", "not_answered", "price", "cost")
     )
+    groups = some("group_differences") or some("cross_groups")
     # First what a decision needs; then, folded, what an analyst checks.
     for is_there, name, title, folded in (
         (it["caveats"], "cannot", "What this comparison cannot show", False),
-        (it["differences"], "differences", "Is the difference real?", False),
+        (more, "differences", "Is the difference real?", False),
+        (tables.at_fmrs, "fmrs", "At other false match rates", False),
         (tables.costs, "costs", "What an attempt costs", False),
-        (some("groups") or some("group_differences"), "groups", "Groups of people", False),
+        (some("groups"), "groups", "Groups of people", False),
         (some("at_required") and some("at_default"), "run", "The thresholds of the run", False),
         (measured, "service", "Availability, time and money", False),
         (it["differences"], "paired", "Differences in numbers", True),
+        (groups, "cross", "Groups against each other", True),
         (some("concentration"), "concentration", "Where false matches come from", True),
-        (some("curve"), "thresholds", "Rates at other thresholds", True),
-        (some("histogram"), "scores", "How scores are spread", True),
-        (tables.rates, "rates", "All rates", True),
-        (systems, "tested", "Who and what was tested", True),
+        (some("curve") or some("histogram"), "scores", "Scores and thresholds", True),
+        (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
+        (pairs, "gallery", "Wrong pairs", False),
     ):
         if is_there:
             yield name, title, folded
 
 
-def _page(template: str, *, pairs: list[Shown], **content: Any) -> str:
+def _page(template: str, **content: Any) -> str:
     style = _style("style.css") + _style("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _template(template).render(**content, pairs=pairs, style=style, style_digest=digest)
+    return _template(template).render(**content, style=style, style_digest=digest)
 
 
 def _style(name: str) -> Markup:
@@ -162,24 +163,7 @@ def _templates() -> jinja2.Environment:
         # What is printed without a form is a text of the document.
         finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
     )
-    environment.filters |= {
-        how.__name__: how
-        for how in (
-            values.count,
-            values.moment,
-            values.name,
-            values.one_in,
-            values.percent,
-            values.plain,
-            values.score,
-            values.setting,
-        )
-    }
-    environment.globals |= {
-        "plots": plots,
-        "nothing": values.NOTHING,
-        "style_of": style_of,
-        "origins": ORIGINS,
-        "money": values.money,
-    }
+    forms = ("count", "moment", "name", "one_in", "percent", "plain", "score", "setting", "money")
+    environment.filters |= {form: getattr(values, form) for form in forms}
+    environment.globals |= {"plots": plots, "nothing": values.NOTHING, "origins": ORIGINS}
     return environment

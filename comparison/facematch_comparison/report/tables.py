@@ -1,20 +1,20 @@
 """The tables of a report: each is a view of the document, made when a template asks for it.
 
-A table leaves out columns that nobody has anything in.
+A row is its cells by the titles of their columns; the first says whose they are. A row or a column
+with nothing in it is left out.
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import attrs
 from markupsafe import Markup
 
 from . import values
 from .plots import style_of
-from .values import Node
+from .values import NOTHING, Node
 
 #: `Environment` of a system to where its answers came from.
 ORIGINS: Final = {
@@ -35,39 +35,31 @@ RULES: Final = {
     "vendor": "the vendor decides",
 }
 
-_CHOSEN_ON: Final = {
-    "calibration": "required FMR, chosen on other people",
-    "evaluation": "required FMR, chosen on these pairs",
-    "default": "of the run",
-}
-
 _TIMES: Final = Markup("&nbsp;&times;")
 
-Cell = Markup | str | None
+#: The two groups of a pair of people.
+_SIDES: Final = ("first", "second")
+
+Row = Mapping[Any, Markup | str]  # a title, too, may be of either kind
+
+
+def _filled(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if any([*row.values()][1:])]
 
 
 @attrs.frozen
 class Table:
-    """A table: what is None in every row has no column, and a row begins with its header.
-
-    ``cards`` are laid out one row under the other in a narrow window, others scroll by themselves.
-    """
+    """``cards`` are laid out one row under the other in a narrow window, ``data`` scrolls."""
 
     name: str
-    caption: Markup | str
-    head: list[str]
-    rows: list[list[Cell]]
+    caption: Markup
+    rows: list[Row] = attrs.field(converter=_filled)
     kind: str = "cards"
 
-    def __attrs_post_init__(self) -> None:
-        empty = {
-            place
-            for place in range(len(self.head))
-            if self.rows and all(row[place] is None for row in self.rows)
-        }
-        self.head[:] = [title for place, title in enumerate(self.head) if place not in empty]
-        for row in self.rows:
-            row[:] = [cell for place, cell in enumerate(row) if place not in empty]
+    @property
+    def head(self) -> list[Markup | str]:
+        """Titles of the columns."""
+        return [title for title in self.rows[0] if any(row[title] for row in self.rows)]
 
     def __bool__(self) -> bool:
         return bool(self.rows)
@@ -82,520 +74,389 @@ class Tables:
         self.currency = it["costs"]["currency"] if it["costs"] else None
         self.confidence = values.setting(it["confidence"])
 
-    def system(self, place: int) -> Markup:
-        """The name of a system, with how it is drawn."""
-        name = values.text(self.systems[place]["name"])
-        return Markup("{} {}").format(style_of(place).swatch(), name)
+    def _table(self, name: str, words: str, rows: Sequence[Row], kind: str = "cards") -> Table:
+        """A table; ``{}`` in the words of its caption is the confidence."""
+        caption = Markup(words).format(self.confidence)  # noqa: S704 - ours
+        return Table(name, caption, rows, kind)
 
-    def named(self, name: Node) -> Markup:
-        """A name of a system elsewhere in the document, with how it is drawn."""
+    def _named(self, name: Node) -> Markup:
+        """The name of a system, anywhere in the document, with how it is drawn."""
         places = (at for at, one in enumerate(self.systems) if one["name"].raw == name.raw)
         place = next(places, None)
         drawn = "" if place is None else style_of(place).swatch()
         return Markup('<span class="system">{} {}</span>').format(drawn, values.text(name))
 
-    def point(self, one: Node) -> Node | None:
-        """Where a system is judged: at the required FMR if that can be had, else as it was run."""
-        return one["at_required"] or one["at_default"] or None
-
-    def fmr(self, rate: Node) -> Markup:
-        """An FMR with its interval, as 1 in N, and against what is required."""
-        return values.rate(rate, values.about_one_in(rate)) + self._against(rate)
-
-    def _against(self, rate: Node) -> Markup:
-        ends, required = rate["interval"], self.it["required_fmr"]
-        # Without an error the cell already ends with "could be as high as 1 in N".
-        says_could = not rate["errors"].raw and values.about_one_in(rate) is not None
-        if not ends or rate["value"].raw is None:
-            return Markup("")
-        kind, words = (
-            ("bad", "above the required")
-            if ends["low"].raw > required.raw
-            else ("good", "within the required")
-            if ends["high"].raw <= required.raw
-            else ("", "above your" if says_could else "could be above your")
-        )
-        return Markup(' <small class="whole {}">{} {}</small>').format(
+    def _fmr(self, rate: Node) -> Markup:
+        """An FMR whole, and against what is required where that is clear."""
+        shown, ends, required = values.rate(rate), rate["interval"], self.it["required_fmr"]
+        if ends and ends["low"].raw > required.raw:
+            kind, words = "bad", "above the required"
+        elif ends and ends["high"].raw <= required.raw:
+            kind, words = "good", "within the required"
+        else:
+            return shown
+        return shown + Markup(' <small class="whole {}">{} {}</small>').format(
             kind, words, values.setting(required)
         )
 
-    def threshold(self, at: Node) -> Markup:
-        """A threshold, or that there is none to say."""
-        if at["threshold"].raw is None:
-            return Markup("the vendor decides")
-        return values.score(at["threshold"])
+    def _threshold(self, at: Node, words: str = "") -> Markup:
+        """A threshold, or that there is none to say; under it, what it is."""
+        return _with(values.score(at["threshold"]) or Markup("the vendor decides"), words)
 
-    @property
-    def verdict(self) -> Table:
-        """One row for each system: all that a choice needs first."""
-        rows = [self._verdict(place, one) for place, one in enumerate(self.systems)]
-        rows = [row for row in rows if any(cell is not None for cell in row[1:])]
-        return Table(
-            f"{self.ids}verdict",
-            Markup(
-                "Each system at its threshold; below a rate: where the true one lies, "
-                "with {} confidence"
-            ).format(self.confidence),
-            [
-                "System",
-                "Threshold",
-                "FMR: others pass",
-                "FRR: turned away",
-                "FTA: failure to acquire",
-                "Cost of an attempt",
-                "Price of a call",
-                "95 of 100 calls within",
-            ],
-            rows,
-        )
-
-    def _verdict(self, place: int, one: Node) -> list[Cell]:
-        at, service = self.point(one), one["service"]
-        cost = one["cost"] and (one["cost"]["at_required" if one["at_required"] else "at_default"])
-        head = self.system(place)
-        if one["environment"].raw in NOT_REAL:
-            head += Markup(' <small class="open">{}</small>').format(
-                ORIGINS[one["environment"].raw]
-            )
-        cells: list[Cell] = [head, None, None, None, None, None, None, None]
-        if at:
-            of_run = not one["at_required"] and at["threshold"].raw is not None
-            cells[1] = self.threshold(at) + (Markup(" <small>of the run</small>") * of_run)
-            cells[2:4] = self.fmr(at["fmr"]), _counted(at["frr"])
-        if service["acquisition"]["value"].raw is not None:
-            cells[4] = _counted(service["acquisition"])
-        if cost:
-            cells[5] = self.money(cost["expected"])
-        if service["price"].raw is not None:
-            cells[6] = values.money(service["price"], service["currency"])
-        if "95" in service["latency_s"].raw:
-            cells[7] = values.seconds(service["latency_s"]["95"])
-        return cells
-
-    def money(self, estimate: Node) -> Markup | None:
+    def _money(self, estimate: Node) -> Markup:
         """An amount with its interval, in the currency of the costs."""
         unit = Markup("&nbsp;{}").format(values.text(self.currency)) if self.currency else ""
         return values.estimate(estimate, lambda node, width: values.money(node, None, width), unit)
 
     @property
+    def verdict(self) -> Table:
+        """One row for each system: all that a choice needs first."""
+        rows = [self._verdict(one) for one in self.systems]
+        words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
+        return self._table(f"{self.ids}verdict", words, rows)
+
+    def _verdict(self, one: Node) -> Row:
+        kind = "at_required" if one["at_required"] else "at_default"
+        at, service = one[kind], one["service"]
+        of_run = kind == "at_default" and at and at["threshold"].raw is not None
+        cost = one["cost"] and one["cost"][kind]
+        return {
+            "System": self._named(one["name"]),
+            "Threshold": self._threshold(at, "of the run" if of_run else "") if at else "",
+            "FMR: others pass": self._fmr(at["fmr"]) if at else "",
+            "FRR: turned away": values.rate(at["frr"]) if at else "",
+            "FTA: failure to acquire": _if_any(service["acquisition"]),
+            "Cost of an attempt": self._money(cost["expected"]) if cost else "",
+            "Price of a call": values.money(service["price"], service["currency"]),
+            "95 of 100 calls within": _within(service["latency_s"], "95"),
+        }
+
+    @property
+    def at_fmrs(self) -> Table:
+        """FNMR and FRR at the false match rates that reports have in common."""
+        asked = next((one["at_fmrs"] for one in self.systems if one["at_fmrs"]), ())
+        titles = [Markup("at an FMR of {}").format(values.setting(each["fmr"])) for each in asked]
+        rows = []
+        for one in self.systems:
+            row: dict[str, Markup | str] = {"System": self._named(one["name"])}
+            for title, each in zip(titles, one["at_fmrs"], strict=False):
+                at = each["point"]
+                row["Threshold " + title] = values.score(at["threshold"]) if at else ""
+                row["FNMR " + title] = values.rate(at["fnmr"]) if at else ""
+                row["FRR " + title] = values.rate(at["frr"]) if at else NOTHING
+            rows.append(row)
+        words = "Each system at its thresholds for other false match rates, with {} intervals"
+        return self._table("fmrs-table", words, rows)
+
+    @property
+    def why_no_point(self) -> list[list[Node]]:
+        """Why there is nothing at one of these rates, once each, and of which systems."""
+        found: dict[str, list[Node]] = {}
+        for one in self.systems:
+            reasons = {each["why_not"].raw: each["why_not"] for each in one["at_fmrs"]}
+            for raw, why in reasons.items():
+                if raw:
+                    found.setdefault(raw, [why]).append(one["name"])
+        return list(found.values())
+
+    @property
+    def separation(self) -> Table:
+        """How far apart the scores of both kinds of pairs are, whatever the threshold."""
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "AUC": values.quantity(one["auc"], 1 - (one["auc"].raw or 1.0)),
+                "d\N{PRIME}": values.quantity(one["d_prime"]),
+                "EER": values.percent(one["curve"]["eer"]) if one["curve"] else "",
+            }
+            for one in self.systems
+        ]
+        words = "Over all thresholds, also those that nobody would choose: decide by the FRR"
+        return self._table(f"{self.ids}separation", words, rows, kind="data")
+
+    @property
     def differences(self) -> Table:
         """Every two systems on the same mated pairs."""
-        return Table(
-            "differences-table",
-            Markup(
-                "FRR of the first less that of the second, in percentage points, with {} intervals"
-            ).format(self.confidence),
-            [
-                "Systems",
-                "Pairs",
-                "People",
-                "The first turned away",
-                "The second",
-                "Difference of the FRR",
-                "p",
-                "p for all comparisons",
-                "Beyond chance",
-                "At fixed thresholds",
-                "p at fixed thresholds",
-                "Difference in cost",
-            ],
-            [
-                [
-                    Markup("{} <small>against</small> {}").format(
-                        self.named(two["first"]), self.named(two["second"])
-                    ),
-                    values.count(two["pairs"]),
-                    values.count(two["subjects"]),
-                    *(
-                        Markup('{} <small class="whole">{} alone</small>').format(
-                            values.count(two[f"errors_{which}"]), values.count(two[f"only_{which}"])
-                        )
-                        for which in ("first", "second")
-                    ),
-                    values.estimate(two["frr"], values.points),
-                    _unless_none(two["p_value"], values.probability),
-                    _unless_none(two["p_adjusted"], values.probability),
-                    _chance(two),
-                    _ends(two["exact"], values.points),
-                    _unless_none(two["p_exact"], values.probability),
-                    self.money(two["cost"]),
-                ]
-                for two in self.it["differences"]
-            ],
-        )
+        words = "FRR of the first less that of the second, in percentage points, with {} intervals"
+        rows = [
+            {
+                "Systems": Markup("{} <small>against</small> {}").format(
+                    self._named(two["first"]), self._named(two["second"])
+                ),
+                "Pairs": values.count(two["pairs"]),
+                "People": values.count(two["subjects"]),
+                "The first turned away": _turned_away(two, "first"),
+                "The second": _turned_away(two, "second"),
+                "Difference of the FRR": values.estimate(two["frr"], values.points),
+                "p": values.probability(two["p_value"]),
+                "p for all comparisons": values.probability(two["p_adjusted"]),
+                "Beyond chance": _chance(two),
+                "At fixed thresholds": values.ends(two["exact"], values.points),
+                "p at fixed thresholds": values.probability(two["p_exact"]),
+                "Difference in cost": self._money(two["cost"]),
+            }
+            for two in self.it["differences"]
+        ]
+        return self._table("differences-table", words, rows)
 
     @property
     def costs(self) -> Table:
         """What an attempt costs at the operating points of each system."""
         kinds = (("at_required", "for the required FMR"), ("at_default", "of the run"))
-        return Table(
-            "costs-table",
-            Markup("Expected cost of one attempt, with {} intervals").format(self.confidence),
-            [
-                "System",
-                "Threshold",
-                "Cost of an attempt",
-                "False matches",
-                "False rejections",
-                "Reviews",
-                "Calls",
-            ],
-            [
-                [
-                    self.system(place),
-                    Markup("{} <small>{}</small>").format(self.threshold(at), words),
-                    self.money(at["expected"]),
-                    *(
-                        values.money(at[part])
-                        for part in ("false_matches", "false_rejects", "reviews")
-                    ),
-                    values.NOTHING
-                    if one["service"]["price"].raw is None
-                    else values.money(at["calls"]),
-                ]
-                for place, one in enumerate(self.systems)
-                if one["cost"]
-                for kind, words in kinds
-                if (at := one["cost"][kind])
-            ],
-        )
-
-    @property
-    def group_differences(self) -> Table:
-        """How far groups differ."""
-        return Table(
-            "group-differences",
-            Markup("The group with the highest rate against the one with the lowest"),
-            [
-                "System",
-                "Groups",
-                "Rate",
-                "Highest",
-                "Lowest",
-                "Ratio",
-                "Shown: at least",
-                "p",
-                "Beyond chance",
-            ],
-            [
-                [
-                    self.system(place),
-                    values.text(found["column"]),
-                    found["rate"].raw.upper(),
-                    values.text(found["worst"]),
-                    values.text(found["best"]),
-                    _unless_none(found["ratio"], values.ratio),
-                    values.ratio(found["at_least"]),
-                    _unless_none(found["p_value"], values.probability),
-                    "yes" if found["is_real"].raw else "not shown",
-                ]
-                for place, one in enumerate(self.systems)
-                for found in one["group_differences"]
-            ],
-        )
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "Threshold": self._threshold(at, words),
+                "Cost of an attempt": self._money(at["expected"]),
+                "False matches": values.money(at["false_matches"]),
+                "False rejections": values.money(at["false_rejects"]),
+                "Reviews": values.money(at["reviews"]),
+                "Calls": "" if one["service"]["price"].raw is None else values.money(at["calls"]),
+            }
+            for one in self.systems
+            if one["cost"]
+            for kind, words in kinds
+            if (at := one["cost"][kind])
+        ]
+        words = "Expected cost of one attempt, with {} intervals"
+        return self._table("costs-table", words, rows)
 
     @property
     def groups(self) -> Table:
         """Every group of every system."""
-        return Table(
-            "groups-table",
-            Markup(
-                "Rates of each group, with {} intervals, and their ratio to all groups together"
-            ).format(self.confidence),
-            ["System", "Group", "FRR", "Ratio of FRR", "FMR", "Ratio of FMR", "Remark"],
-            [
-                [
-                    self.system(place),
-                    Markup("{}: {}").format(
-                        values.text(cell["column"]), values.text(cell["group"])
-                    ),
-                    _counted(cell["frr"]),
-                    values.estimate(cell["frr_ratio"], values.quantity, _TIMES),
-                    _counted(cell["fmr"]),
-                    values.estimate(cell["fmr_ratio"], values.quantity, _TIMES),
-                    values.text(cell["too_few"]) if cell["too_few"] else None,
-                ]
-                for place, one in enumerate(self.systems)
-                for cell in one["groups"]
-            ],
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "Group": Markup("{}: {}").format(
+                    *map(values.text, (cell["column"], cell["group"]))
+                ),
+                "FRR": values.rate(cell["frr"]),
+                "Ratio of FRR": values.estimate(cell["frr_ratio"], values.quantity, _TIMES),
+                "FMR": values.rate(cell["fmr"]),
+                "Ratio of FMR": values.estimate(cell["fmr_ratio"], values.quantity, _TIMES),
+                "Remark": values.text(cell["too_few"]),
+            }
+            for one in self.systems
+            for cell in one["groups"]
+        ]
+        words = (
+            "Rates of each group, with {} intervals, and their ratio to all pairs within a group"
         )
+        return self._table("groups-table", words, rows)
+
+    def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
+        """Sentences on groups that differ, or may by chance, each with its system."""
+        return [
+            (one["name"], gap["sentence"])
+            for one in self.systems
+            for gap in one["group_differences"]
+            if gap["is_real"].raw is is_real
+        ]
+
+    @property
+    def group_differences(self) -> Table:
+        """How far groups differ."""
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "Groups": values.text(gap["column"]),
+                "Rate": gap["rate"].raw.upper(),
+                "Highest": values.text(gap["worst"]),
+                "Lowest": values.text(gap["best"]),
+                "Ratio": _times(gap["ratio"]),
+                "Shown: at least": _times(gap["at_least"]) if gap["is_real"].raw else "",
+                "p": values.probability(gap["p_value"]),
+                "Beyond chance": "yes" if gap["is_real"].raw else "not shown",
+            }
+            for one in self.systems
+            for gap in one["group_differences"]
+        ]
+        words = "The group with the highest rate against the one with the lowest"
+        return self._table("group-differences", words, rows, kind="data")
+
+    @property
+    def cross_groups(self) -> list[Table]:
+        """Who is mistaken for whom: a matrix of each system and column."""
+        tables: list[Table] = []
+        for one in self.systems:
+            for column in dict.fromkeys(cell["column"].raw for cell in one["cross_groups"]):
+                cells = [cell for cell in one["cross_groups"] if cell["column"].raw == column]
+                name, caption = f"cross-{len(tables)}", self._named(one["name"])
+                tables.append(Table(name, caption, _matrix(column, cells), kind="data"))
+        return tables
 
     @property
     def concentration(self) -> Table:
-        """How far false matches come from few people."""
-        return Table(
-            "concentration-table",
-            "False matches, and how many of them the same people are in",
-            ["System", "False matches", "People in them", "Worst person is in", "Worst ten are in"],
-            [
-                [
-                    self.system(place),
-                    values.count(found["false_matches"]),
-                    values.count(found["people"]),
-                    values.percent(found["worst_person"]),
-                    values.percent(found["worst_ten"]),
-                ]
-                for place, one in enumerate(self.systems)
-                if (found := one["concentration"])
-            ],
+        """How far the threshold, or the false matches, hang on few people."""
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "Pairs": values.count(few["pairs"]),
+                "People in them": values.count(few["people"]),
+                "Worst person is in": _with(
+                    values.percent(few["worst_person"]), values.text(few["person"])
+                ),
+                "Worst ten are in": values.percent(few["worst_ten"]),
+                "Threshold": values.score(one["at_required"]["threshold"])
+                if one["at_required"]
+                else "",
+                "Threshold without that person": values.score(few["threshold_without"]),
+            }
+            for one in self.systems
+            if (few := one["concentration"])
+        ]
+        words = (
+            "The non-mated pairs that set the threshold, those with the highest scores; where none "
+            "was chosen, the false matches"
         )
+        return self._table("concentration-table", words, rows)
 
     @property
     def run(self) -> Table:
         """What the thresholds of the run come to."""
-        return Table(
-            "run-table",
-            Markup("At the threshold of the run, with {} intervals").format(self.confidence),
-            ["System", "Threshold", "FMR", "FRR"],
-            [
-                [
-                    self.system(place),
-                    self.threshold(at)
-                    if at["threshold"].raw is None
-                    else Markup("{} <small>{}</small>").format(
-                        self.threshold(at), RULES[at["rule"].raw]
-                    ),
-                    self.fmr(at["fmr"]),
-                    _counted(at["frr"]),
-                ]
-                for place, one in enumerate(self.systems)
-                if (at := one["at_default"])
-            ],
-        )
-
-    def curve(self, place: int) -> Table:
-        """A curve as a table."""
-        curve = self.systems[place]["curve"]
-
-        def ends(rate: str, at: int) -> tuple[Markup, Markup]:
-            low, high = curve[f"{rate}_low"][at], curve[f"{rate}_high"][at]
-            width = high.raw - low.raw
-            return values.percent(curve[rate][at], width), Markup(
-                '<span class="interval">{} to {}</span>'
-            ).format(values.percent(low, width), values.percent(high, width))
-
-        return Table(
-            f"curve-{place}",
-            Markup("Rates of {} at thresholds, with {} intervals").format(
-                values.text(self.systems[place]["name"]), values.setting(curve["confidence"])
-            ),
-            ["Threshold", "FMR", "Interval", "FNMR", "Interval", "FRR", "Interval"],
-            [
-                [values.score(threshold), *ends("fmr", at), *ends("fnmr", at), *ends("frr", at)]
-                for at, threshold in enumerate(curve["thresholds"])
-            ],
-            kind="data",
-        )
-
-    def histogram(self, place: int) -> Table:
-        """A histogram as a table."""
-        spread = self.systems[place]["histogram"]
-        return Table(
-            f"spread-{place}",
-            Markup("How many scores of {} lie from one number to the next").format(
-                values.text(self.systems[place]["name"])
-            ),
-            ["From", "to", "Mated", "Non-mated"],
-            [
-                [
-                    values.score(spread["edges"][at]),
-                    values.score(spread["edges"][at + 1]),
-                    values.count(mated),
-                    values.count(spread["non_mated"][at]),
-                ]
-                for at, mated in enumerate(spread["mated"])
-            ],
-            kind="data",
-        )
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "Threshold": self._threshold(
+                    at, "" if at["threshold"].raw is None else RULES[at["rule"].raw]
+                ),
+                "FMR": self._fmr(at["fmr"]),
+                "FRR": values.rate(at["frr"]),
+            }
+            for one in self.systems
+            if (at := one["at_default"])
+        ]
+        return self._table("run-table", "At the threshold of the run, with {} intervals", rows)
 
     @property
     def service(self) -> Table:
         """Availability, time and money."""
-        rows: list[list[Cell]] = []
-        for place, one in enumerate(self.systems):
+        rows = []
+        for one in self.systems:
             service = one["service"]
             latency, currency = service["latency_s"], service["currency"]
-            reasons = [
-                Markup("{}: {}").format(values.name(reason), values.count(times))
-                for reason, times in service["not_answered"].entries
-            ]
             rows.append(
-                [
-                    self.system(place),
-                    values.count(service["calls"]),
-                    _counted(service["answered"]) if service["answered"]["trials"].raw else None,
-                    Markup(", ").join(reasons) if reasons else None,
-                    values.count(service["timed"]) if service["timed"].raw else None,
-                    *(
-                        values.seconds(latency[part]) if part in latency.raw else None
-                        for part in ("50", "90", "95", "99")
+                {
+                    "System": self._named(one["name"]),
+                    "Calls": values.count(service["calls"]),
+                    "Not answered": _if_any(service["answered"]),
+                    "Why not": _listed(service["not_answered"]),
+                    "Timed": _some(service["timed"]),
+                    "Half within": _within(latency, "50"),
+                    "90 of 100 within": _within(latency, "90"),
+                    "95 of 100 within": _within(latency, "95"),
+                    "99 of 100 within": _within(latency, "99"),
+                    "Price of a call": values.money(service["price"], currency),
+                    "Charged for all": values.money(service["cost"], currency),
+                    "Calls per genuine person who passed": values.money(
+                        service["cost_per_verified"], currency
                     ),
-                    *(
-                        _unless_none(
-                            service[part], functools.partial(values.money, currency=currency)
-                        )
-                        for part in ("price", "cost", "cost_per_verified")
-                    ),
-                ]
+                }
             )
-        return Table(
-            "service-table",
-            "Calls of the run: how long they took, and what was charged",
-            [
-                "System",
-                "Calls",
-                "Not answered",
-                "Why not",
-                "Timed",
-                "Half within",
-                "90 of 100 within",
-                "95 of 100 within",
-                "99 of 100 within",
-                "Price of a call",
-                "Charged for all",
-                "Per genuine person who passed",
-            ],
-            rows,
-        )
-
-    @property
-    def rates(self) -> Table:
-        """Every rate with everything that it is made of."""
-        names = ("fmr", "fnmr", "far", "frr", "calibration_fmr")
-        return Table(
-            "rates-table",
-            Markup("Rates, with {} intervals").format(self.confidence),
-            [
-                "System",
-                "Threshold",
-                "Rate",
-                "Errors",
-                "Trials",
-                "People",
-                "Value",
-                "Interval",
-                "Kind of interval",
-                "Worth independent pairs",
-            ],
-            [
-                [
-                    self.system(place),
-                    Markup("{} <small>{}</small>").format(
-                        self.threshold(at), _CHOSEN_ON.get(at["chosen_on"].raw, "")
-                    ),
-                    "FMR where it was chosen" if name == "calibration_fmr" else name.upper(),
-                    values.count(rate["errors"]),
-                    values.count(rate["trials"]),
-                    _unless_none(rate["subjects"], values.count),
-                    values.percent(rate["value"], values.width_of(rate["interval"])),
-                    values.interval(rate["interval"]) if rate["interval"] else None,
-                    rate["interval"]["method"].raw if rate["interval"] else None,
-                    _unless_none(rate["interval"]["effective"], values.quantity)
-                    if rate["interval"]
-                    else None,
-                ]
-                for place, one in enumerate(self.systems)
-                for at in (one["at_required"], one["at_default"])
-                if at
-                for name in names
-                if (rate := at[name])
-            ],
-            kind="wide",
-        )
+        words = "Calls of the run: how long they took, and what was charged"
+        return self._table("service-table", words, rows)
 
     @property
     def tested(self) -> Table:
         """The systems: where answers came from, and what is known of privacy."""
-        return Table(
-            "tested-table",
-            "The systems",
-            [
-                "System",
-                "Answered by",
-                "Backend and model",
-                "Scale",
-                "Gives",
-                "Without a score",
-                "Other models in the run",
-                "Privacy",
-            ],
-            [
-                [
-                    self.system(place),
-                    ORIGINS[one["environment"].raw],
-                    Markup(", ").join(map(values.text, known))
-                    if (known := [one[key] for key in ("backend", "model") if one[key]])
-                    else None,
-                    values.text(one["scale"]) if one["scale"] else None,
-                    "scores" if one["kind"].raw == "scores" else "decisions only",
-                    values.count(one["without_score"]) if one["without_score"].raw else None,
-                    Markup(", ").join(
-                        Markup("{}: {}").format(values.name(model), values.count(times))
-                        for model, times in one["other_models"].entries
-                    )
-                    if one["other_models"]
-                    else None,
-                    values.text(one["privacy"]),
-                ]
-                for place, one in enumerate(self.systems)
-            ],
-        )
+        rows = [
+            {
+                "System": self._named(one["name"]),
+                "Answered by": ORIGINS[one["environment"].raw],
+                "Backend": values.text(one["backend"]),
+                "Model": values.text(one["model"]),
+                "Scale": values.text(one["scale"]),
+                "Gives": "scores" if one["kind"].raw == "scores" else "decisions only",
+                "Without a score": _some(one["without_score"]),
+                "Other models in the run": _listed(one["other_models"]),
+                "Privacy": values.text(one["privacy"]),
+            }
+            for one in self.systems
+        ]
+        return self._table("tested-table", "The systems", rows)
 
     @property
     def people(self) -> Table:
         """How large the test set and its groups are."""
         study = self.it["study"]
-        parts: list[tuple[Cell, Node]] = [("All", study["whole"])]
+        parts: list[tuple[Markup | str, Node]] = [("All", study["whole"])]
         if study["calibration"]:
-            parts += [
-                ("To choose thresholds", study["calibration"]),
-                ("To judge them", study["evaluation"]),
-            ]
+            parts.append(("To choose thresholds", study["calibration"]))
+            parts.append(("To judge them", study["evaluation"]))
         parts += [
             (Markup("{}: {}").format(values.name(column), values.name(group)), size)
             for column, groups in study["groups"].entries
             for group, size in groups.entries
         ]
-        return Table(
-            "people-table",
-            "People and pairs; of a group, the pairs within it",
-            ["Part", "People", "Pairs", "Mated", "Non-mated"],
-            [
-                [
-                    words,
-                    *(values.count(size[k]) for k in ("subjects", "pairs", "mated", "non_mated")),
-                ]
-                for words, size in parts
-            ],
-            kind="data",
-        )
+        rows = [
+            {
+                "Part": words,
+                "People": values.count(size["subjects"]),
+                "Pairs": values.count(size["pairs"]),
+                "Mated": values.count(size["mated"]),
+                "Non-mated": values.count(size["non_mated"]),
+            }
+            for words, size in parts
+        ]
+        words = "People and pairs; of a group, the pairs within it"
+        return self._table("people-table", words, rows, kind="data")
+
+
+def _some(count: Node) -> Markup:
+    return values.count(count) if count.raw else Markup()
+
+
+def _if_any(rate: Node) -> Markup:
+    return values.rate(rate) if rate["trials"].raw else Markup()
+
+
+def _within(latency: Node, part: str) -> Markup:
+    return values.quantity(latency[part], unit="s") if part in latency.raw else Markup()
+
+
+def _listed(counts: Node) -> Markup:
+    """How many of each kind, by name."""
+    each = (Markup("{}: {}").format(values.name(n), values.count(k)) for n, k in counts.entries)
+    return Markup(", ").join(each)
+
+
+def _times(ratio: Node) -> Markup:
+    return values.quantity(ratio, unit="\N{MULTIPLICATION SIGN}")
+
+
+def _with(value: Markup, words: Markup | str) -> Markup:
+    """A value with something under it."""
+    return Markup("{} <small>{}</small>").format(value, words) if words else value
+
+
+def _turned_away(two: Node, which: str) -> Markup:
+    return Markup('{} <small class="whole">{} alone</small>').format(
+        values.count(two[f"errors_{which}"]), values.count(two[f"only_{which}"])
+    )
 
 
 def _chance(two: Node) -> Markup:
     """Whether a difference is real, and who passes more than is allowed."""
     words = Markup("not shown")
     if two["is_real"].raw:
-        better = two["better"]
-        words = Markup("yes: {} is better").format(values.text(better)) if better else Markup("yes")
-    return words + Markup("").join(
-        Markup(" <small>{} is above the required FMR</small>").format(values.text(name))
-        for name in two["beyond"]
-    )
+        better = values.text(two["better"])
+        words = Markup("yes: {} is better").format(better) if better else Markup("yes")
+    above = Markup(" <small>{} is above the required FMR</small>")
+    return words + Markup("").join(above.format(values.text(name)) for name in two["beyond"])
 
 
-def _unless_none(node: Node, how: Callable[[Node], Markup]) -> Markup | None:
-    return None if node.raw is None else how(node)
-
-
-def _counted(rate: Node) -> Markup:
-    """A rate with its interval and counts."""
-    return values.rate(rate, values.counts(rate))
-
-
-def _ends(interval: Node, how: Callable[[Node, float | None], Markup]) -> Markup | None:
-    if not interval:
-        return None
-    width = values.width_of(interval)
-    return Markup('<span class="interval">{} to {}</span>').format(
-        how(interval["low"], width), how(interval["high"], width)
-    )
+def _matrix(column: str, cells: Sequence[Node]) -> list[dict[str, Markup]]:
+    """Every group against every group, both ways round; a dash where there is no pair."""
+    titles = {cell[side].raw: values.text(cell[side]) for cell in cells for side in _SIDES}
+    rates = {frozenset(cell[side].raw for side in _SIDES): cell["fmr"] for cell in cells}
+    rows = []
+    for group, title in titles.items():
+        row: dict[str, Markup] = {values.name(column): title}
+        for other, heading in titles.items():
+            rate = rates.get(frozenset((group, other)))
+            row[heading] = NOTHING
+            if rate is not None and rate["trials"].raw:
+                value = values.percent(rate["value"], values.width_of(rate["interval"]))
+                row[heading] = _with(value, values.counts(rate))
+        rows.append(row)
+    return rows

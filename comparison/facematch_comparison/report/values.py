@@ -1,8 +1,8 @@
-"""Values of a JSON document as HTML: each knows where it stands, and carries its exact number.
+"""Values of a JSON document as HTML: each knows where it is, and carries its exact number.
 
-What is in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without
-it), rounded to the digits that are shown. ``data-inverse`` says that it is 1 divided by the value,
-to two digits; ``down`` there, that it is rounded down; ``exact``, that it is not rounded.
+What is in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without it),
+rounded to the digits that are shown; with ``data-inverse`` it is 1 divided by the value. What is
+missing is an empty text.
 """
 
 from __future__ import annotations
@@ -62,8 +62,12 @@ class Node:
 
     @property
     def entries(self) -> list[tuple[str, Node]]:
-        """Names of an object with what they stand for."""
+        """Names of an object with what they mean."""
         return [(name, self[name]) for name in self.raw]
+
+
+#: How a number is shown, with the width of its interval.
+Form = Callable[[Node, float | None], Markup]
 
 
 def plain(text: str) -> str:
@@ -84,6 +88,8 @@ def text(node: Node) -> Markup:
 
     A number stays on one line with its percent sign.
     """
+    if not node:
+        return Markup()
     words = re.sub(r"(?<=\d) %", "\N{NO-BREAK SPACE}%", plain(node.raw))
     return Markup('<bdi data-path="{}">{}</bdi>').format(node.path, words)
 
@@ -93,20 +99,56 @@ def name(words: str) -> Markup:
     return Markup("<bdi>{}</bdi>").format(plain(words))
 
 
-def number(node: Node, shown: str, *, times: int = 1, inverse: str = "") -> Markup:
-    """A number of the document, as `shown` says it."""
-    return Markup('<data value="{}" data-path="{}"{}{}>{}</data>').format(
-        json.dumps(node.raw),
-        node.path,
-        Markup(' data-times="{}"').format(times) if times != 1 else "",
-        Markup(' data-inverse="{}"').format(inverse) if inverse else "",
-        shown,
+def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int = 1) -> Markup:
+    """A number of the document, as `form` writes it."""
+    if node.raw is None:
+        return Markup()
+    more = Markup(' data-times="{}"').format(times) if times != 1 else ""
+    shown = Markup('<data value="{}" data-path="{}"{}>{}</data>').format(
+        json.dumps(node.raw), node.path, more, form(node.raw)
     )
+    return Markup("{}&nbsp;{}").format(shown, unit) if unit else shown
 
 
 def count(node: Node) -> Markup:
     """How many."""
-    return number(node, f"{node.raw:,}")
+    return number(node, "{:,}".format)
+
+
+def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
+    """A rate in percent."""
+    return number(node, lambda rate: numbers.percent(rate, width), unit, times=100)
+
+
+def setting(node: Node) -> Markup:
+    """A rate that somebody chose, in percent with all its digits."""
+    return number(node, numbers.setting, "%", times=100)
+
+
+def points(node: Node, width: float | None = None) -> Markup:
+    """A difference of rates, in percentage points, without its unit."""
+    return number(node, lambda gap: numbers.points(gap, width), times=100)
+
+
+def score(node: Node) -> Markup:
+    """A score or a threshold."""
+    return number(node, numbers.score)
+
+
+def probability(node: Node) -> Markup:
+    """A p-value."""
+    return number(node, numbers.probability)
+
+
+def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
+    """Any other number: two digits, or what its interval supports."""
+    return number(node, lambda value: numbers.quantity(value, width), unit)
+
+
+def money(node: Node, currency: Node | None = None, width: float | None = None) -> Markup:
+    """An amount in a currency."""
+    shown = number(node, lambda amount: numbers.money(amount, width))
+    return Markup("{}&nbsp;{}").format(shown, text(currency)) if shown and currency else shown
 
 
 def width_of(interval: Node) -> float | None:
@@ -114,119 +156,47 @@ def width_of(interval: Node) -> float | None:
     return interval["high"].raw - interval["low"].raw if interval else None
 
 
-def percent(node: Node, width: float | None = None) -> Markup:
-    """A rate in percent."""
-    if node.raw is None:
-        return NOTHING
-    return Markup("{}&nbsp;%").format(_percent(node, width))
+def ends(interval: Node, form: Form, unit: str = "") -> Markup:
+    """From here to there."""
+    if not interval:
+        return Markup()
+    low, high = (form(interval[end], width_of(interval)) for end in ("low", "high"))
+    return Markup('<span class="interval">{} to {}{}</span>').format(low, high, unit)
 
 
-def setting(node: Node) -> Markup:
-    """A rate that somebody chose, in percent with all its digits."""
-    return Markup("{}&nbsp;%").format(number(node, numbers.setting(node.raw), times=100))
-
-
-def interval(node: Node) -> Markup:
-    """From here to there, in percent."""
+def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
+    """A number that is no share of pairs, with its interval."""
     if not node:
-        return NOTHING
-    width = width_of(node)
-    ends = (_percent(node[end], width) for end in ("low", "high"))
-    return Markup('<span class="interval">{} to {}&nbsp;%</span>').format(*ends)
+        return Markup()
+    value, interval = form(node["value"], width_of(node["interval"])), ends(node["interval"], form)
+    return Markup("<b>{}</b>{} <small>{}</small>").format(value, unit, interval)
 
 
-def rate(node: Node, *more: Markup | None) -> Markup:
-    """A rate; under it its interval, and whatever else is to be said of it."""
-    if not node or node["value"].raw is None:
-        return Markup('<span class="none">no such pair</span>')
+def rate(node: Node) -> Markup:
+    """A rate; under it its interval, and how many of how many."""
     value = percent(node["value"], width_of(node["interval"]))
-    under = [
-        one for one in (interval(node["interval"]) if node["interval"] else None, *more) if one
-    ]
-    if not under:
-        return value
-    return Markup("<b>{}</b> <small>{}</small>").format(value, Markup(", ").join(under))
+    if not value:
+        return Markup('<span class="none">no such pair</span>')
+    interval = ends(
+        node["interval"], lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%"
+    )
+    under = Markup(", ").join(one for one in (interval, counts(node)) if one)
+    return Markup("<b>{}</b> <small>{}</small>").format(value, under)
 
 
 def counts(node: Node) -> Markup:
     """How many of how many."""
-    return Markup('<span class="whole">{} of {}</span>').format(
-        count(node["errors"]), count(node["trials"])
-    )
+    errors, trials = count(node["errors"]), count(node["trials"])
+    return Markup('<span class="whole">{} of {}</span>').format(errors, trials)
 
 
-def one_in(node: Node) -> Markup | None:
-    """``1 in N`` of a rate that was chosen; None where N is no whole number."""
+def one_in(node: Node) -> Markup:
+    """``1 in N`` of a rate that was chosen, where N is a whole number."""
     shown = numbers.one_in(node.raw)
-    return None if shown is None else Markup("1 in {}").format(number(node, shown, inverse="exact"))
-
-
-def about_one_in(rate: Node) -> Markup | None:
-    """``about 1 in N`` of a rate, or what its interval does not rule out if nothing was seen."""
-    if rate["errors"].raw:
-        shown = numbers.about_one_in(rate["value"].raw)
-        words, of, inverse = (
-            Markup('<span class="whole">about 1 in {}</span>'),
-            rate["value"],
-            "near",
-        )
-    elif rate["interval"]:
-        of = rate["interval"]["high"]
-        shown = numbers.about_one_in(of.raw, at_most=True)
-        words, inverse = Markup('<span class="whole">could be as high as 1 in {}</span>'), "down"
-    else:
-        return None
-    return None if shown is None else words.format(number(of, shown, inverse=inverse))
-
-
-def points(node: Node, width: float | None = None) -> Markup:
-    """A difference of rates, in percentage points, without its unit."""
-    return NOTHING if node.raw is None else number(node, numbers.points(node.raw, width), times=100)
-
-
-def score(node: Node) -> Markup:
-    """A score or a threshold."""
-    return NOTHING if node.raw is None else number(node, numbers.score(node.raw))
-
-
-def probability(node: Node) -> Markup:
-    """A p-value."""
-    return NOTHING if node.raw is None else number(node, numbers.probability(node.raw))
-
-
-def quantity(node: Node, width: float | None = None) -> Markup:
-    """Any other number: two digits, or what its interval supports."""
-    return NOTHING if node.raw is None else number(node, numbers.quantity(node.raw, width))
-
-
-def ratio(node: Node) -> Markup:
-    """So many times."""
-    return Markup("{}&nbsp;&times;").format(quantity(node))
-
-
-def seconds(node: Node) -> Markup:
-    """A time."""
-    return NOTHING if node.raw is None else Markup("{}&nbsp;s").format(quantity(node))
-
-
-def money(node: Node, currency: Node | None = None, width: float | None = None) -> Markup:
-    """An amount in a currency."""
-    if node.raw is None:
-        return NOTHING
-    shown = number(node, numbers.money(node.raw, width))
-    return Markup("{}&nbsp;{}").format(shown, text(currency)) if currency else shown
-
-
-def estimate(
-    node: Node, how: Callable[[Node, float | None], Markup], unit: Markup | str = ""
-) -> Markup | None:
-    """A number that is no share of pairs, with its interval; None where there is no number."""
-    if not node:
-        return None
-    ends = node["interval"]
-    width = width_of(ends)
-    return Markup('<b>{}</b>{} <small><span class="interval">{} to {}</span></small>').format(
-        how(node["value"], width), unit, how(ends["low"], width), how(ends["high"], width)
+    if shown is None:
+        return Markup()
+    return Markup('1 in <data value="{}" data-path="{}" data-inverse="exact">{}</data>').format(
+        json.dumps(node.raw), node.path, shown
     )
 
 
@@ -236,7 +206,3 @@ def moment(node: Node) -> Markup:
     return Markup('<time datetime="{}" data-path="{}">{} UTC</time>').format(
         node.raw, node.path, f"{at:%Y-%m-%d %H:%M}"
     )
-
-
-def _percent(node: Node, width: float | None) -> Markup:
-    return number(node, numbers.percent(node.raw, width), times=100)

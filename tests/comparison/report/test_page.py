@@ -35,6 +35,7 @@ from kit.comparison.samples import (
     two,
 )
 
+import facematch_comparison.evaluation
 from facematch_comparison.model import Costs, Evaluation, ExpectedCost, OperatingPoint
 from facematch_comparison.report import fragment, report_html, write_report
 from facematch_comparison.report.values import Node, plain
@@ -58,6 +59,16 @@ def section(name, of):
     return words(found)
 
 
+def cells_of(name, root):
+    """The cells of a table as texts, row by row, its heads first."""
+    (table,) = (
+        one
+        for one in root.all("table")
+        if one.parent.attributes["aria-labelledby"] == f"{name}-caption"
+    )
+    return [[words(cell) for cell in row.all("th", "td")] for row in table.all("tr")]
+
+
 def sections(root):
     return [one.attributes["id"] for one in root.all("section")]
 
@@ -67,12 +78,12 @@ def sections(root):
 
 @every_page
 def test_the_verdict_stands_first(name):
-    """The sentence, then the picture, then the table, then what cannot be shown."""
+    """The sentence, then the table, then the picture, then what cannot be shown."""
     (verdict,) = (one for one in page(name).all("p") if one.attributes.get("class") == "verdict")
     assert verdict.text() == plain(document(name)["headline"])
     html = html_of(name)
     places = [
-        html.find(mark) for mark in ('class="verdict"', 'class="plot"', "<table", 'id="cannot"')
+        html.find(mark) for mark in ('class="verdict"', "<table", 'class="plot"', 'id="cannot"')
     ]
     there = [place for place in places if place >= 0]
     assert there == sorted(there)
@@ -80,23 +91,22 @@ def test_the_verdict_stands_first(name):
 
 
 def test_every_word_is_explained_where_it_first_stands():
-    """Of what is read, drawings aside."""
+    """In a heading of the first table, or beside it; drawings aside."""
     for name in ("full", "two", "decisions_only"):
         text = html_of(name).partition('class="verdict"')[2]
         text = re.sub(r"<(svg|style).*?</\1>", "", text, flags=re.DOTALL)
         for word in ("FMR", "FNMR", "FRR", "FTA"):
-            before, _, _ = text.partition(word)
-            assert before.endswith("<dt>"), (name, word)
+            before, _, after = text.partition(word)
+            assert before.endswith("<dt>") or after.startswith(": "), (name, word)
+            assert f"<dt>{word}," in text, (name, word)
         before, _, _ = text.partition("mated")
         assert before.endswith("<dfn>")
 
 
 def test_the_first_table():
     """One row for each system, with what a choice needs; no column that nobody has."""
-    (table,) = (
-        one for one in page("full").all("table") if "verdict-" in str(one.parent.attributes)
-    )
-    assert [words(one) for one in table.all("th") if one.attributes["scope"] == "col"] == [
+    heads, *rows = cells_of("verdict", page("full"))
+    assert heads == [
         "System",
         "Threshold",
         "FMR: others pass",
@@ -106,22 +116,28 @@ def test_the_first_table():
         "Price of a call",
         "95 of 100 calls within",
     ]
-    rows = [words(row) for row in table.all("tr")][1:]
-    assert "about 1 in 1,000" in rows[0]
-    assert "3.2 %" in rows[0]
-    assert "64 of 2,000" in rows[0]
-    assert "a mock server" in rows[2]
-    assert "above the required 0.1 %" in rows[2]
-    (table,) = (one for one in page("two").all("table") if "verdict-" in str(one.parent.attributes))
-    heads = [words(one) for one in table.all("th") if one.attributes["scope"] == "col"]
-    assert heads[-1] == "FTA: failure to acquire"
+    assert "16 of 16,000" in rows[0][2]
+    assert rows[0][3].startswith("3.2 %")
+    assert "64 of 2,000" in rows[0][3]
+    assert "above the required 0.1 %" in rows[2][2]
+    assert cells_of("verdict", page("two"))[0][-1] == "FTA: failure to acquire"
 
 
-def test_nothing_was_wrong():
-    """Then the page says how high the true rate could be."""
+def test_what_it_costs_is_said_under_the_verdict():
+    """One sentence, with the assumptions, where costs were given, and nowhere else."""
+    above, _, below = words(page("full")).partition("What this comparison cannot show")
+    _, _, above = above.partition(document("full")["headline"])
+    cost, assumptions = document("full")["on_cost"], "Costs assume that 1 % of all attempts"
+    assert above.index(cost) < above.index(assumptions) < above.index("mated")
+    assert "Costs assume" not in below
+    assert "Costs assume" not in words(page("two"))
+
+
+def test_what_is_not_clear_is_not_called_within_or_above():
+    """No error was seen, and the required FMR is not shown either."""
     first = words(page("decisions_only"))
-    assert "could be as high as 1 in 150 above your 0.1 %" in first
     assert "0 of 300" in first
+    assert "the required 0.1 %" not in first
 
 
 def test_a_mock_is_no_vendor():
@@ -136,32 +152,18 @@ def test_a_mock_is_no_vendor():
 
 def test_sections_without_data_do_not_appear():
     """Nor do links to them."""
-    assert sections(page("full")) == [
-        "cannot",
-        "differences",
-        "costs",
-        "groups",
-        "run",
-        "service",
-        "paired",
-        "concentration",
-        "thresholds",
-        "scores",
-        "rates",
-        "tested",
-        "method",
-    ]
+    decide = ["cannot", "differences", "fmrs", "costs", "groups", "run", "service"]
+    check = ["paired", "cross", "concentration", "scores", "tested", "method"]
+    assert sections(page("full")) == decide + check
     assert sections(page("two")) == [
         "cannot",
         "differences",
         "paired",
-        "thresholds",
         "scores",
-        "rates",
         "tested",
         "method",
     ]
-    assert sections(page("decisions_only")) == ["rates", "tested", "method"]
+    assert sections(page("decisions_only")) == ["tested", "method"]
     assert sections(page("silent")) == ["service", "tested", "method"]
     for name in ALL:
         (nav,) = page(name).all("nav")
@@ -175,7 +177,7 @@ def test_what_an_analyst_checks_is_folded():
         titles = [one.attributes["id"] for one in folded]
         assert titles == sections(page(name))[-len(titles) :]
         assert {"tested", "method"} <= set(titles)
-        assert ("paired" in titles) is ("differences" in sections(page(name)))
+        assert ("paired" in titles) is bool(document(name)["differences"])
         assert not {"cannot", "differences", "costs", "groups", "service"} & set(titles)
         for one in folded:
             (summary, *_) = one.all("summary")
@@ -183,13 +185,60 @@ def test_what_an_analyst_checks_is_folded():
         assert page(name).text().count("For the analyst") == 1
 
 
-def test_the_assumptions_of_costs_stand_on_top():
-    """Beside the verdict where costs were given, and nowhere else."""
-    above, _, below = words(page("full")).partition("What this comparison cannot show")
-    assert "Costs assume that 1 % of all attempts are by impostors" in above
-    assert "a false rejection" in above
-    assert "Costs assume" not in below
-    assert "Costs assume" not in words(page("two"))
+@pytest.mark.parametrize(("made", "is_more"), [(two(), False), (full(), True)])
+def test_a_headline_is_not_repeated(made, is_more):
+    """Where it is the sentence of a difference; a section with nothing more to say is not there."""
+    headline = made.differences[0].sentence
+    root = read(report_html(attrs.evolve(made, headline=headline)))
+    assert words(root).count(headline) == 1
+    assert ("differences" in sections(root)) is is_more
+    assert "paired" in sections(root)
+
+
+def test_rates_at_common_false_match_rates():
+    """FNMR and FRR of every system that has scores; a dash, and the reason once."""
+    heads, *rows = cells_of("fmrs-table", page("full"))
+    of = [f"at an FMR of {rate} %" for rate in ("1", "0.1")]
+    assert heads[1:-1] == [f"{name} {at}" for at in of for name in ("Threshold", "FNMR", "FRR")]
+    assert [row[-1] for row in rows] == ["\N{EN DASH}"] * 2
+    assert [row[0] for row in rows] == ["didit", "local"]
+    assert rows[0][4] == "52.83"
+    assert "56 of 1,992" in rows[0][5]
+    assert "64 of 2,000" in rows[0][6]
+    text = section("fmrs", "full")
+    why_not = document("full")["systems"][0]["at_fmrs"][2]["why_not"]
+    assert text.count(why_not) == text.count(f"didit, local: {why_not}") == 1
+
+
+def test_who_is_mistaken_for_whom():
+    """Every group against every group, both ways round; a dash where there is no pair."""
+    heads, *rows = cells_of("cross-0", page("full"))
+    assert heads == ["age", "18 to 30", "31 to 60", "over 60"]
+    assert [row[0] for row in rows] == heads[1:]
+    cells = [row[1:] for row in rows]
+    assert cells == [list(column) for column in zip(*cells, strict=True)]
+    assert cells[0][2] == "\N{EN DASH}"
+    assert cells[0][1] == "0.08 % 3 of 4,000"
+
+
+def test_groups_that_may_be_alike_are_one_sentence():
+    """Only what is real is said of each; of the rest no ratio is shown."""
+    text = section("groups", "full")
+    real, chance = (gap["sentence"] for gap in document("full")["systems"][0]["group_differences"])
+    assert f"didit: {real}" in text
+    assert chance not in words(page("full"))
+    assert text.count("between groups may be chance") == 1
+    _, *rows = cells_of("group-differences", page("full"))
+    assert [row[6] for row in rows] == ["1.0 \N{MULTIPLICATION SIGN}", "\N{EN DASH}"]
+
+
+def test_who_sets_the_threshold():
+    """The person with most of the pairs, and the threshold without them."""
+    heads, first, second = cells_of("concentration-table", page("full"))
+    assert heads[-2:] == ["Threshold", "Threshold without that person"]
+    assert first[3] == "36 % p7"
+    assert first[-2:] == ["52.83", "51.5"]
+    assert second[-1] == "\N{EN DASH}"
 
 
 def test_an_outage_is_no_rate():
@@ -217,11 +266,17 @@ def test_the_page_says_what_the_document_says(name):
     known = document(name)
     for sentence in (
         known["headline"],
-        *(one["text"] for one in known["caveats"]),
+        *([known["on_cost"]] if known["on_cost"] else []),
         *(one["sentence"] for one in known["differences"]),
         *(one["why_not"] for one in known["systems"] if one["why_not"] and not one["at_required"]),
         *(one["privacy"] for one in known["systems"]),
-        *(one["sentence"] for s in known["systems"] for one in s["group_differences"]),
+        *(one["text"] for one in known["caveats"]),
+        *(
+            gap["sentence"]
+            for one in known["systems"]
+            for gap in one["group_differences"]
+            if gap["is_real"]
+        ),
         *(cell["too_few"] for s in known["systems"] for cell in s["groups"] if cell["too_few"]),
     ):
         assert plain(sentence) in whole.replace("\xa0", " ")
@@ -268,14 +323,17 @@ def paths_under(raw, path=""):
 
 
 def test_every_number_of_the_document_is_on_the_page():
-    """But for degrees of freedom, curves that are only drawn, and what nobody knows."""
+    """But for what only programs and notebooks read, and curves that are only drawn."""
     shown = {one.attributes["data-path"] for one in page("full").all("data")}
     missing = {path for path in paths_under(document("full")) if at(document("full"), path)} - shown
-    drawn = re.compile(
-        r".*\.(freedom|confidence)|systems\.1\.cost\.\w+\.calls|.*\.groups\..*\.(effective|subjects)"
-        r"|.*\.cost\.(impostors|curve.*)\.\d+"
+    elsewhere = re.compile(
+        r".*\.(freedom|confidence|effective|far\..*|calibration_fmr\..*)|systems\..*\.subjects"
+        r"|systems\.\d\.(auc|d_prime|curve\..*|histogram\..*|at_(required|default)\.fnmr\..*)"
+        r"|systems\.\d\.at_fmrs\.\d\.(fmr|point\.fmr\..*)|.*\.cross_groups\..*\.(low|high)"
+        r"|systems\.1\.cost\.\w+\.calls|.*\.cost\.(impostors|curve.*)\.\d+"
+        r"|.*\.group_differences\.\d\.at_least"
     )
-    assert [one for one in sorted(missing) if not drawn.fullmatch(one)] == []
+    assert [one for one in sorted(missing) if not elsewhere.fullmatch(one)] == []
 
 
 @pytest.mark.parametrize("name", ["full", "silent"])
@@ -306,36 +364,28 @@ points = st.builds(
 estimates = st.builds(estimate, numbers, st.floats(0, 1e3).map(lambda half: round(half, 9)))
 
 
+NO_COST = ExpectedCost(
+    at_required=None, at_default=None, impostors=(), curve=(), curve_low=(), curve_high=()
+)
+#: What a part of a system may be instead.
+INSTEAD = {
+    "at_required": st.none() | points,
+    "at_default": st.none() | points,
+    **{many: st.just(()) for many in ("at_fmrs", "groups", "cross_groups", "group_differences")},
+    "auc": st.none(),
+    "concentration": st.none(),
+    "service": st.builds(service, failed=st.integers(0, 9), missing=st.integers(0, 99)),
+    "environment": st.none(),
+    "cost": st.sampled_from([None, NO_COST]),
+}
+
+
 @st.composite
 def systems(draw):
     """A system with any of its parts, at any values."""
     parts = attrs.asdict(draw(st.sampled_from(full().systems)), recurse=False)
-    parts |= {"curve": None, "histogram": None}  # long tables of the same kind of cell
-    for name, other in (
-        ("at_required", st.none() | points),
-        ("at_default", st.none() | points),
-        ("groups", st.just(())),
-        ("group_differences", st.just(())),
-        ("concentration", st.none()),
-        ("service", st.builds(service, failed=st.integers(0, 9), missing=st.integers(0, 99))),
-        ("environment", st.none()),
-        (
-            "cost",
-            st.none()
-            | st.just(
-                ExpectedCost(
-                    at_required=None,
-                    at_default=None,
-                    impostors=(),
-                    curve=(),
-                    curve_low=(),
-                    curve_high=(),
-                )
-            ),
-        ),
-    ):
-        if draw(st.booleans()):
-            parts[name] = draw(other)
+    changed = draw(st.sets(st.sampled_from([*INSTEAD])))
+    parts |= {name: draw(INSTEAD[name]) for name in sorted(changed)}
     return system(**parts | {"name": draw(st.text(max_size=9))})
 
 
@@ -491,12 +541,10 @@ def test_it_can_be_read_by_ear_and_keyboard(name):
             assert description.text()
 
 
-@pytest.mark.parametrize("word", ["accuracy", "winner", "contender", "EER"])
+@pytest.mark.parametrize("word", ["accuracy", "winner", "EER", "AUC"])
 def test_words_that_promise_too_much(word):
-    """The equal error rate is no headline; the others are nowhere."""
-    before = html_of("full").partition('id="thresholds"')[0]
-    assert word not in before
-    assert word == "EER" or word not in html_of("full")
+    """The equal error rate and AUC are for whoever asks the notebook or the JSON document."""
+    assert word not in html_of("full")
 
 
 @pytest.mark.parametrize(
@@ -531,13 +579,23 @@ def test_colours_stand_out(scheme, paper):
 @every_page
 def test_a_notebook_shows_the_verdict(name):
     """The sentence, the picture and the table, with the same numbers as the page."""
-    root = read(ALL[name]()._repr_html_())
+    root = read(fragment(ALL[name]()))
     check_numbers(root, document(name))
     check_cells(root)
     check_ids(root)
     assert plain(document(name)["headline"]) in root.text()
-    assert len([*root.all("table")]) == (name != "silent")
     assert not [*root.all("section", "script", "html", "h1")]
+
+
+def test_a_notebook_shows_how_far_scores_lie_apart():
+    """What a data scientist knows from other tools; no row for who gives no scores."""
+    html = facematch_comparison.evaluation.Evaluation._repr_html_(full())
+    assert html == fragment(full())
+    ids = re.search(r'id="(\w+-)separation', html)[1]
+    heads, *rows = cells_of(f"{ids}separation", read(html))
+    assert heads == ["System", "AUC", "d\N{PRIME}", "EER"]
+    assert rows == [["didit", "0.99963", "5.0", "1.2 %"], ["local", "0.999980", "5.8", "1.2 %"]]
+    assert len([*read(fragment(silent())).all("table")]) == 0
 
 
 def test_a_notebook_is_left_as_it_is():
