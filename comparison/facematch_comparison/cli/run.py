@@ -1,8 +1,4 @@
-"""`facematch compare run` and `unresolved`: the commands that ask vendors, and may cost money.
-
-What may be charged is shown before anything is sent, and confirmed; what was charged without an
-answer is listed until somebody says what became of it.
-"""
+"""`facematch compare run` and `unresolved`: the commands that ask vendors, and may cost money."""
 
 from __future__ import annotations
 
@@ -37,26 +33,22 @@ from facematch_core.cli.common import (
 )
 from facematch_core.clock import SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
-from facematch_core.models import Charged, Environment
+from facematch_core.models import Charged
 from facematch_core.resilience.budget import format_amount
 
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.model import Costs, Evaluation
     from facematch_comparison.run import (
         PairState,
-        Progress,
         Reconciled,
         RunDatabase,
         RunSummary,
         StoredSystem,
         StudyRun,
-        SystemSummary,
         UnresolvedCharge,
     )
     from facematch_comparison.run.worker import OpenSystem
-    from facematch_comparison.study import Study
     from facematch_core.store import CallStore
 
 #: Calls at a time of each system unless another number is given.
@@ -148,16 +140,20 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
     common.check_outs(given["outs"], overwrite=given["force"])
     costs = common.costs_of(given)
     openers = _openers_of(given["profiles"], given["backends"], given["config"])
-    from facematch_comparison.run import Price, StudyRun
+    from facematch_comparison.run import Price, StudyRun, read_answers
+    from facematch_comparison.study import read_study
 
     prices = {
         name: Price(amount=amount, currency=given["currency"] or common.CURRENCY)
         for name, amount in given["prices"].items()
     }
+    # Of a file, --split is for the judgement.
+    splits = given["split"] and (source.is_dir() or not given["outs"])
+    drawing = {name: given[name] for name in ("pictures", "mated", "non_mated", "seed")}
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(
-            _study(source, given),
+            read_study(source, split=splits, **drawing),
             openers,
             database,
             name=given["name"],
@@ -167,9 +163,9 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
     ):
         left = {name: one.left for name, one in study_run.progress().items()}
         _show_plan(study_run, left)
-        question = _question(study_run, left)
-        if question is not None:
-            confirm(question, yes=given["yes"])
+        paid = sum(left[one.name] for one in study_run.systems if one.costs_money)
+        if paid:
+            confirm(f"Make {counted(paid, 'call')} that may be charged?", yes=given["yes"])
         with Stopping() as stopping, _bars(left) as advance:
             summary = study_run.run(
                 workers=given["workers"] or WORKERS,
@@ -177,59 +173,29 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
                 stop=lambda: bool(stopping.signal),
                 embeddings=given["embeddings"],
             )
+        document = _document(summary, store)
         if as_json:
-            print_json(_summary_document(summary, store))
+            print_json(document)
         else:
-            _show_summary(summary, store)
+            _show_summary(summary, document)
         if stopping.signal:
             return 128 + stopping.signal
         if given["outs"]:
-            evaluation = _judge(study_run, database, given, costs)
+            stored = study_run.stored
+            answers = read_answers(database, stored, systems=list(openers))
+            judged = common.Source(answers=answers, name=stored.name, digest=stored.digest)
+            evaluation = judged.evaluated(
+                required_fmr=given["fmr"],
+                confidence=given["confidence"],
+                split=given["split"],
+                seed=given["seed"],
+                costs=costs,
+            )
             common.write_outs(given["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)
             for path in given["outs"]:
                 say(f"judged in {path}", err=as_json)
-        return _ending(summary)
-
-
-def _study(source: Path, given: Mapping[str, Any]) -> Study:
-    from facematch_comparison.study import read_study
-
-    drawn = given["mated"] is not None or given["non_mated"] is not None
-    is_folder = source.is_dir()
-    if drawn and not is_folder:
-        raise click.UsageError(
-            "--mated and --non-mated go with a folder, of which pairs are drawn."
-        )
-    if given["split"] and not is_folder and not given["outs"]:
-        raise click.UsageError("--split goes with a folder, or with --out.")
-    return read_study(
-        source,
-        pictures=given["pictures"],
-        mated=given["mated"],
-        non_mated=given["non_mated"],
-        split=given["split"] and is_folder,
-        seed=given["seed"],
-    )
-
-
-def _judge(
-    study_run: StudyRun, database: RunDatabase, given: Mapping[str, Any], costs: Costs | None
-) -> Evaluation:
-    from facematch_comparison.run import read_answers
-
-    study = study_run.stored
-    names = [one.name for one, _ in study_run.systems]
-    source = common.Source(
-        answers=read_answers(database, study, systems=names), name=study.name, digest=study.digest
-    )
-    return source.evaluated(
-        required_fmr=given["fmr"],
-        confidence=given["confidence"],
-        split=given["split"],
-        seed=given["seed"],
-        costs=costs,
-    )
+        return _ending(summary, document)
 
 
 # --- Systems --------------------------------------------------------------------------------------
@@ -238,12 +204,7 @@ def _judge(
 def _openers_of(
     profiles: Iterable[str], backends: Iterable[str], config: str | None
 ) -> dict[str, Callable[..., Any]]:
-    """Name of each system to what opens it; profiles first.
-
-    Raises:
-        click.UsageError: there is none, or a name comes twice.
-        ConfigurationError: the configuration, or a plug-in.
-    """
+    """Name of each system to what opens it; profiles first."""
     asked = [(name, Target(profile=name, config=config)) for name in profiles]
     asked += [(name, Target(backend=name)) for name in backends]
     if not asked:
@@ -254,18 +215,14 @@ def _openers_of(
     for name, where in asked:
         if name in openers:
             raise click.UsageError(
-                f"{name[:60]!r} is named twice: systems have names of their own."
+                f"{name[:60]!r} is named twice; systems need names of their own."
             )
         openers[name] = where.announced().open
     return openers
 
 
 def _opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
-    """What opens the profile of this name or, if there is none, the backend.
-
-    Raises:
-        ConfigurationError: the file, the profile, or there is neither.
-    """
+    """What opens the profile of this name or, if there is none, the backend."""
     where = Target(config=config)
     if name in where.profile_names():
         return Target(profile=name, config=config).announced().open
@@ -276,7 +233,7 @@ def _opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
 # --- What is shown before, during and after -------------------------------------------------------
 
 #: States of pairs that a run ends with and that are worth a column.
-_STATES = ("answered", "failed", "unresolved", "no response")
+_STATES = ("answered", "failed", "unresolved", "no_response")
 
 
 def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
@@ -290,15 +247,13 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     )
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
-    for one, stored in study_run.systems:
-        left = calls[one.name]
+    for one in study_run.systems:
+        left, stored = calls[one.name], one.stored
         if one.costs_money and stored.price is not None:
             sums[str(stored.currency)] += stored.price * left
-        backend = one.verifier.backend
-        environment = (backend.environment or Environment.PRODUCTION).value
+        asked_with = (stored.settings["backend"], stored.settings["environment"])
         share = f"{left} of {study.pairs}"
-        cost = _cost(one, stored, left)
-        rows.append((one.name, backend.name, environment, one.retention.value, share, cost))
+        rows.append((one.name, *asked_with, one.retention.value, share, _cost(one, left)))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
     print_table(header, rows, err=True)
     if sums:
@@ -308,19 +263,14 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         say(f"in all {total} at most", err=True)
 
 
-def _cost(one: OpenSystem, stored: StoredSystem, left: int) -> str:
+def _cost(one: OpenSystem, left: int) -> str:
+    stored = one.stored
     if not one.is_billed:
         return "nothing"
     if stored.price is None:
         return "not known" if one.costs_money else "nothing"
     amount = f"{format_amount(stored.price * left)} {stored.currency}"
     return amount if one.costs_money else f"nothing; {amount} if it were real"
-
-
-def _question(study_run: StudyRun, calls: Mapping[str, int]) -> str | None:
-    """What is asked before money is spent; None if none will be."""
-    paid = sum(calls[one.name] for one, _ in study_run.systems if one.costs_money)
-    return f"Make {counted(paid, 'call')} that may be charged?" if paid else None
 
 
 @contextlib.contextmanager
@@ -342,22 +292,23 @@ def _bars(calls: Mapping[str, int]) -> Iterator[Callable[[str, PairState], None]
         yield lambda name, _state: bars.advance(tasks[name])
 
 
-def _show_summary(summary: RunSummary, store: str) -> None:
+def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     """Print to stdout how far every system is; to stderr what ended one early."""
-    rows = [
-        (
-            one.name,
-            *(str(_count(one, state)) for state in _STATES),
-            str(one.progress.not_acquired),
-            str(one.progress.left),
-            _charged(one.progress),
-        )
-        for one in summary.systems
-    ]
-    print_table(("system", *_STATES, "FTA", "left", "charged"), rows)
+    systems, store = document["systems"], document["store"]
+    keys = ("name", *_STATES, "not_acquired", "left")
+    header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
+    rows = []
+    for one in systems:
+        least, maybe = one["charged"], one["maybe_charged"]
+        charged = f"{least} to {least + maybe}" if maybe else str(least)
+        rows.append((*(str(one[key]) for key in keys), charged))
+    print_table(header, rows)
     for one in summary.systems:
         if one.error is not None:
             say(f"error: {one.name}: {sentence(one.error)}", err=True)
+        elif one.last_failure is not None:
+            last = sentence(one.last_failure)
+            say(f"warning: {one.name}: calls failed, the last one so: {last}", err=True)
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({counted(n, 'pair')})" for model, n in models.items())
         say(
@@ -365,54 +316,41 @@ def _show_summary(summary: RunSummary, store: str) -> None:
             "system of its own.",
             err=True,
         )
-    open_calls = sum(_count(one, "unresolved") for one in summary.systems)
-    if open_calls:
-        say(f"{counted(open_calls, 'pair')} may have been charged without an answer:")
+    lost = sum(one["unresolved"] + one["no_response"] for one in systems)
+    if lost:
+        may = "may have been " if any(one["unresolved"] for one in systems) else ""
+        say(f"{counted(lost, 'pair')} {may}charged without an answer:")
         click.echo(clean(f"  facematch compare unresolved --store {store}"))
-    if not summary.is_complete:
-        left = sum(one.progress.left for one in summary.systems)
+    left = sum(one["left"] for one in systems)
+    if left:
         say(f"{counted(left, 'call')} left: the same command goes on from here")
     say(f"written to {store}")
 
 
-def _summary_document(summary: RunSummary, store: str) -> dict[str, Any]:
+def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     """The same for programs."""
-    return {
-        "store": store,
-        "systems": [
-            {
-                "name": one.name,
-                **{state.replace(" ", "_"): _count(one, state) for state in _STATES},
-                "not_acquired": one.progress.not_acquired,
-                "left": one.progress.left,
-                "charged": one.progress.charged,
-                "maybe_charged": one.progress.maybe_charged,
-                "models": dict(one.progress.models),
-                "error": None if one.error is None else error_document(one.error),
-            }
-            for one in summary.systems
-        ],
-    }
+    from facematch_comparison.run import PairState
+
+    systems = []
+    for one in summary.systems:
+        states = one.progress.states
+        counts = {state: states.get(PairState(state.replace("_", " ")), 0) for state in _STATES}
+        # What a call ended in could not be written.
+        counts["unresolved"] += states.get(PairState.ASKED, 0)
+        for fact in ("not_acquired", "left", "charged", "maybe_charged"):
+            counts[fact] = getattr(one.progress, fact)
+        error = None if one.error is None else error_document(one.error)
+        systems.append({"name": one.name, **counts, "models": one.progress.models, "error": error})
+    return {"store": store, "systems": systems}
 
 
-def _ending(summary: RunSummary) -> int:
+def _ending(summary: RunSummary, document: Mapping[str, Any]) -> int:
     """The exit code: the highest of what ended systems early, and of what is not known."""
     codes = [code_of(one.error) for one in summary.systems if one.error is not None]
-    if any(_count(one, "failed") for one in summary.systems):
-        codes.append(Exit.VENDOR)
-    if any(_count(one, "unresolved") for one in summary.systems):
-        codes.append(Exit.UNKNOWN)
+    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
+        if any(one[state] for one in document["systems"]):
+            codes.append(code)
     return max(codes, default=Exit.OK)
-
-
-def _charged(progress: Progress) -> str:
-    """How many pairs were charged; from how many to how many, where that is not known."""
-    most = progress.charged + progress.maybe_charged
-    return f"{progress.charged} to {most}" if progress.maybe_charged else str(most)
-
-
-def _count(one: SystemSummary, state: str) -> int:
-    return {key.value: count for key, count in one.progress.states.items()}.get(state, 0)
 
 
 # --- unresolved -----------------------------------------------------------------------------------
@@ -425,7 +363,7 @@ def _count(one: SystemSummary, state: str) -> int:
     "--reconcile",
     is_flag=True,
     help="Look for each call in its vendor's records, which is free. Only calls that the "
-    "vendor was asked to keep can be found.",
+    "vendor was asked to keep, or gave an id of its own, can be found.",
 )
 @click.option(
     "--resolve",
@@ -448,161 +386,149 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **given: Any) ->
     facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
     --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
     """
-    if given["resolve"] is None and (given["charged"] or given["free"]):
-        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
-    if given["resolve"] is not None and given["charged"] is given["free"]:
-        raise click.UsageError("Choose --charged or --not-charged.")
-    if given["resolve"] is not None and given["reconcile"]:
-        raise click.UsageError("Either --reconcile or --resolve.")
+    call_id, config = given["resolve"], given["config"]
+    _check_usage(given)
     with common.database_at(store) as database:
-        charges = _Charges(database, study, given["config"])
+        studies = database.studies() if study is None else (database.study(study),)
+        systems = [one for each in studies for one in database.systems(each.digest)]
         try:
             database.hold()
         except ConfigurationError as error:
-            if given["resolve"] is not None or given["reconcile"]:
+            if call_id is not None or given["reconcile"]:
                 raise
             say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
-            charges.recover()
-        if given["resolve"] is not None:
+            _take_back(database, systems, config)
+        if call_id is not None:
             billed = Charged.YES if given["charged"] else Charged.NO
-            return _resolve(charges, given["resolve"], billed, yes=given["yes"], as_json=as_json)
-        looked = charges.reconcile() if given["reconcile"] else []
-        left = charges.left()
+            said = _resolve(database, systems, call_id, billed, config, yes=given["yes"])
+            if as_json:
+                print_json(said)
+            else:
+                say(f"{call_id}: {_WORDS[billed]}")
+            return Exit.OK
+        looked = _reconcile(database, systems, config) if given["reconcile"] else None
+        left = [one for system in systems for one in database.unresolved(system)]
     if as_json:
-        document: dict[str, Any] = {"open": [_charge(one) for one in left]}
-        if given["reconcile"]:
-            document["looked"] = [
-                {**_charge(one.charge), "outcome": one.outcome, "reason": one.reason}
-                for one in looked
-            ]
-        print_json(document)
+        rows = [
+            {**_charge(one.charge), "outcome": one.outcome, "reason": one.reason}
+            for one in looked or ()
+        ]
+        more = {} if looked is None else {"looked": rows}
+        print_json({"open": [_charge(one) for one in left], **more})
     else:
-        _show_charges(left, looked, store)
+        _show_charges(left, looked or (), store)
     # 3 if something that was looked for stays open, 5 if the records could not be read.
     codes = {"found": Exit.OK, "error": Exit.VENDOR}
-    return max((codes.get(one.outcome, Exit.LOOK) for one in looked), default=Exit.OK)
+    return max((codes.get(one.outcome, Exit.LOOK) for one in looked or ()), default=Exit.OK)
 
 
-class _Charges:
-    """Calls without an answer in one run database.
+def _check_usage(given: Mapping[str, Any]) -> None:
+    if given["resolve"] is None:
+        if given["charged"] or given["free"]:
+            raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
+    elif given["charged"] is given["free"]:
+        raise click.UsageError("Choose --charged or --not-charged.")
+    elif given["reconcile"]:
+        raise click.UsageError("Either --reconcile or --resolve.")
 
-    Args:
-        database: Which.
-        study: Name of a test set; None for all.
-        config: The configuration file; None for the usual places.
 
-    Raises:
-        InvalidRequest: there is no such test set.
-    """
+_WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
 
-    def __init__(self, database: RunDatabase, study: str | None, config: str | None) -> None:
-        self._database, self._config = database, config
-        studies = database.studies() if study is None else (database.study(study),)
-        self._systems = [one for each in studies for one in database.systems(each.digest)]
 
-    def recover(self) -> None:
-        """What a run that is over had asked is unresolved from now on."""
-        from facematch_comparison.run.recover import resolve_by_budgets, take_back
+def _take_back(database: RunDatabase, systems: Sequence[StoredSystem], config: str | None) -> None:
+    """What a run that is over had asked is unresolved from now on; what budgets know, is not."""
+    from facematch_comparison.run.recover import resolve_by_budgets, take_back
 
-        for one in self._systems:
-            take_back(self._database, one, partial(self._finalize, one, billed=Charged.NO))
-            resolve_by_budgets(self._database, one)
+    for one in systems:
+        take_back(database, one, partial(_finalize, database, one, Charged.NO, config))
+        resolve_by_budgets(database, one)
 
-    def left(self) -> list[UnresolvedCharge]:
-        """All of them."""
-        return [left for one in self._systems for left in self._database.unresolved(one)]
 
-    def reconcile(self) -> list[Reconciled]:
-        """Look for each in its vendor's records, and write down what is found."""
-        from facematch_comparison.run.recover import Reconciled, reconcile_charges
+def _reconcile(
+    database: RunDatabase, systems: Sequence[StoredSystem], config: str | None
+) -> list[Reconciled]:
+    """Look for each in its vendor's records, and write down what is found."""
+    from facematch_comparison.run.recover import Reconciled, reconcile_charges
 
-        looked: list[Reconciled] = []
-        now = SystemClock().now()
-        for one in self._systems:
-            left = self._database.unresolved(one)
-            if not left:
-                continue
-            try:
-                verifier = _opener_by_name(one.name, self._config)()
-            except FaceMatchError as error:
-                looked += [
-                    Reconciled(charge=it, outcome="error", reason=error.message) for it in left
-                ]
-                continue
-            with verifier, self._stores(verifier) as stores:
-                looked += reconcile_charges(self._database, one, verifier, stores, now)
-        return looked
+    looked: list[Reconciled] = []
+    for one in systems:
+        left = database.unresolved(one)
+        if not left:
+            continue
+        try:
+            verifier = _opener_by_name(one.name, config)()
+        except FaceMatchError as error:
+            why = error.message
+            looked += [Reconciled(charge=it, outcome="error", reason=why) for it in left]
+        else:
+            with verifier, _stores(database, verifier) as stores:
+                looked += reconcile_charges(database, one, verifier, stores, SystemClock().now())
+    return looked
 
-    def chosen(self, call_id: str) -> tuple[StoredSystem, UnresolvedCharge]:
-        """What is to be resolved.
 
-        Raises:
-            InvalidRequest: there is no such call, or it is resolved.
-        """
-        from facematch_comparison.run import PairState
-
-        for one in self._systems:
-            for left in self._database.unresolved(one):
-                if left.call is not None and left.call.id == call_id:
-                    if left.state is PairState.UNRESOLVED:
-                        return one, left
-                    raise InvalidRequest(
-                        "This call is resolved already: it was charged, and has no answer."
-                    )
+def _resolve(
+    database: RunDatabase,
+    systems: Sequence[StoredSystem],
+    call_id: str,
+    billed: Charged,
+    config: str | None,
+    *,
+    yes: bool,
+) -> dict[str, Any]:
+    """Say whether a call was charged, to the budgets and to the run database."""
+    every = [(system, left) for system in systems for left in database.unresolved(system)]
+    found = [(system, left) for system, left in every if left.call and left.call.id == call_id]
+    if not found:
         raise InvalidRequest(
             f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
             "those that are."
         )
-
-    def resolve(self, system: StoredSystem, call_id: str, billed: Charged) -> None:
-        """Say whether a call was charged, to the budgets and to the run database."""
-        self._finalize(system, [call_id], billed)
-        self._database.resolve(system.number, call_id, billed)
-
-    def _finalize(self, system: StoredSystem, call_ids: Sequence[str], billed: Charged) -> None:
-        """Update the budgets in this database, and those of the system's profile."""
-        from facematch_comparison.run.recover import finalize_budgets
-
-        if not call_ids:
-            return
-        now = SystemClock().now()
-        verifier = None
-        with contextlib.suppress(FaceMatchError):
-            verifier = _opener_by_name(system.name, self._config)()
-        with verifier or contextlib.nullcontext(), self._stores(verifier) as stores:
-            finalize_budgets(stores, call_ids, billed, now)
-        if verifier is None:
-            say(
-                f"warning: {system.name} cannot be opened here, so a budget of its own was not "
-                "updated: see `facematch budget`",
-                err=True,
-            )
-
-    @contextlib.contextmanager
-    def _stores(self, verifier: Any) -> Iterator[list[CallStore]]:
-        from facematch_core.resilience import Budget
-
-        here = self._database.calls()
-        policies = () if verifier is None else verifier.policies
-        stores = [policy.store for policy in policies if isinstance(policy, Budget)]
-        try:
-            yield [*stores, *([here] if here else [])]
-        finally:
-            if here is not None:
-                here.close()
+    ((system, left),) = found
+    if left.state != "unresolved":
+        raise InvalidRequest("This call is resolved already: it was charged, and has no answer.")
+    confirm(f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes)
+    _finalize(database, system, billed, config, [call_id])
+    database.resolve(system.number, call_id, billed)
+    return {**_charge(left), "charged": billed is Charged.YES}
 
 
-def _resolve(charges: _Charges, call_id: str, billed: Charged, *, yes: bool, as_json: bool) -> int:
-    system, left = charges.chosen(call_id)
-    word = "charged" if billed is Charged.YES else "not charged"
-    confirm(f"Resolve call {call_id} of {system.name} as {word}, for good?", yes=yes)
-    charges.resolve(system, call_id, billed)
-    if as_json:
-        print_json({**_charge(left), "charged": billed is Charged.YES})
-    else:
-        say(f"{call_id}: {word}")
-    return Exit.OK
+def _finalize(
+    database: RunDatabase,
+    system: StoredSystem,
+    billed: Charged,
+    config: str | None,
+    call_ids: Sequence[str],
+) -> None:
+    """Update the budgets in this database, and those of the system's profile."""
+    from facematch_comparison.run.recover import finalize_budgets
+
+    if not call_ids:
+        return
+    verifier = None
+    with contextlib.suppress(FaceMatchError):
+        verifier = _opener_by_name(system.name, config)()
+    with verifier or contextlib.nullcontext(), _stores(database, verifier) as stores:
+        finalize_budgets(stores, call_ids, billed, SystemClock().now())
+    if verifier is None:
+        say(
+            f"warning: {system.name} cannot be opened here, so a budget of its own was not "
+            "updated: see `facematch budget`",
+            err=True,
+        )
+
+
+@contextlib.contextmanager
+def _stores(database: RunDatabase, verifier: Any) -> Iterator[list[CallStore]]:
+    """Of budgets: those of a verifier, if there is one, and that in the run database."""
+    from facematch_core.resilience import Budget
+
+    policies = () if verifier is None else verifier.policies
+    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
+    with contextlib.ExitStack() as stack:
+        if (here := database.calls()) is not None:
+            stores.append(stack.enter_context(contextlib.closing(here)))
+        yield stores
 
 
 def _charge(left: UnresolvedCharge) -> dict[str, Any]:
@@ -615,6 +541,7 @@ def _charge(left: UnresolvedCharge) -> dict[str, Any]:
         "error": left.error,
         "since": left.since.isoformat(),
         "kept": left.call and left.call.kept,
+        "vendor_id": left.call and left.call.vendor_id,
     }
 
 
@@ -632,25 +559,20 @@ def _show_charges(
         say("nothing is unresolved")
         return
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    open_rows = [
-        (
-            one.call.id if one.call else "-",
-            one.name,
-            str(one.pair + 1),
-            one.state.value,
-            f"{one.since:%Y-%m-%d %H:%M:%S}",
-            "kept" if one.call and one.call.kept else "not kept",
-            one.error or "its process ended",
-        )
-        for one in left
-    ]
+    open_rows = []
+    for one in left:
+        pair = (one.name, str(one.pair + 1), one.state.value, f"{one.since:%Y-%m-%d %H:%M:%S}")
+        why = one.error or "its process ended"
+        open_rows.append((one.call.id if one.call else "-", *pair, _at_vendor(one), why))
     print_table(header, open_rows)
     still = sum(one.state == "unresolved" for one in left)
     if still:
         say(f"{counted(still, 'call')} unresolved: compare with the vendor's invoice, then")
-        click.echo(
-            clean(
-                f"  facematch compare unresolved --store {store} --resolve CALL --charged "
-                "(or --not-charged)"
-            )
-        )
+        resolve = f"--store {store} --resolve CALL --charged (or --not-charged)"
+        click.echo(clean(f"  facematch compare unresolved {resolve}"))
+
+
+def _at_vendor(one: UnresolvedCharge) -> str:
+    if one.call is not None and one.call.vendor_id is not None:
+        return one.call.vendor_id
+    return "kept" if one.call is not None and one.call.kept else "not kept"

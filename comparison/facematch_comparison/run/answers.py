@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import attrs
 import numpy as np
 
-from facematch_comparison.model import (
+from facematch_comparison.answers import (
     BILLED,
     DECISIONS,
     NO_DECISION,
@@ -19,8 +19,23 @@ from facematch_comparison.model import (
 )
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
-from .journal import RunDatabase
-from .schema import AnswerRow, PairState, StoredStudy, StoredSystem
+from .database import RunDatabase
+from .schema import Outcome, PairState, StoredStudy, StoredSystem
+
+#: Why a pair is not answered, where no error says why.
+_REASONS: Final = {
+    PairState.FREE: NOT_ASKED,
+    PairState.BEGUN: NOT_ASKED,
+    PairState.ASKED: "unresolved",
+    PairState.UNRESOLVED: "unresolved",
+    PairState.FAILED: "failed",
+    PairState.NO_RESPONSE: "charged, no response",
+}
+
+#: Answers of these environments say nothing about a vendor: one of them speaks for all.
+_FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
+
+_NOT_ASKED: Final = Outcome(state=PairState.FREE, billed=None)
 
 
 def read_answers(
@@ -47,35 +62,24 @@ def read_answers(
     return found
 
 
-#: Why a pair is not answered, where no error says why.
-_REASONS: Final = {
-    PairState.FREE: NOT_ASKED,
-    PairState.BEGUN: NOT_ASKED,
-    PairState.ASKED: "unresolved",
-    PairState.UNRESOLVED: "unresolved",
-    PairState.FAILED: "failed",
-    PairState.NO_RESPONSE: "charged, no response",
-}
-
-#: Answers of these environments say nothing about a vendor: one of them speaks for all.
-_FIRST: Final = (Environment.MOCK, Environment.SANDBOX, Environment.LOCAL)
-
-
-def _answers(study: StoredStudy, system: StoredSystem, rows: Sequence[AnswerRow]) -> list[Answers]:
+def _answers(study: StoredStudy, system: StoredSystem, rows: Sequence[Outcome]) -> list[Answers]:
     """One for each model, the first first."""
     models = Counter(row.model for row in rows if row.state is PairState.ANSWERED and row.model)
     if len(models) < 2:
         return [_of_rows(study, system, system.name, rows)]
     # What names no model, a refused picture say, belongs to the one that answered before it.
-    of_pair: dict[int, str | None] = {}
-    current: str | None = None
-    for row in sorted((one for one in rows if one.at), key=lambda one: str(one.at)):
-        current = row.model or current
-        of_pair[row.pair] = current
+    of_pair: dict[int, str] = {}
+    current = ""
+    for _, pair in sorted((row.at, pair) for pair, row in enumerate(rows) if row.at):
+        current = rows[pair].model or current
+        of_pair[pair] = current
     first = next(model for model in of_pair.values() if model)
     found = []
     for model in dict.fromkeys((first, *models)):
-        own = [_only(row, of_pair.get(row.pair) or first, model) for row in rows]
+        own = [
+            row if (of_pair.get(pair) or first) == model else _NOT_ASKED
+            for pair, row in enumerate(rows)
+        ]
         name = system.name if model == first else f"{system.name} (model {model})"
         others = {other: count for other, count in models.items() if other != model}
         answers = _of_rows(study, system, name, own)
@@ -83,38 +87,18 @@ def _answers(study: StoredStudy, system: StoredSystem, rows: Sequence[AnswerRow]
     return found
 
 
-#: What a row has of an answer.
-_ANSWER: Final = ("decision", "score", "elapsed_s", "billed", "model", "error")
-
-
-def _only(row: AnswerRow, of: str, model: str) -> AnswerRow:
-    """A row as this model has it: not asked, where another one was."""
-    if of == model or row.state in (PairState.FREE, PairState.BEGUN):
-        return row
-    nothing: dict[str, Any] = dict.fromkeys(_ANSWER)
-    return attrs.evolve(row, state=PairState.FREE, **nothing)
-
-
 def _of_rows(
-    study: StoredStudy, system: StoredSystem, name: str, rows: Sequence[AnswerRow]
+    study: StoredStudy, system: StoredSystem, name: str, rows: Sequence[Outcome]
 ) -> Answers:
+    said = [row for row in rows if row.state is PairState.ANSWERED]
     answered = np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_)
-    decisions = np.array(
-        [
-            NO_DECISION
-            if row.state is not PairState.ANSWERED or row.decision is None
-            else DECISIONS.index(row.decision)
-            for row in rows
-        ],
-        dtype=np.int8,
-    )
+    codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
+    decisions = np.where(answered, codes, NO_DECISION).astype(np.int8)
     without_faces = (NO_DECISION, DECISIONS.index(Decision.INCONCLUSIVE))
     table = ScoreTable(
         name=name,
         rule=ThresholdRule(system.settings["rule"]),
-        scores=np.array(
-            [np.nan if row.score is None else row.score for row in rows], dtype=np.float64
-        ),
+        scores=_numbers(row.score for row in rows),
         decisions=decisions,
         acquired=~np.isin(decisions, without_faces),
         answered=answered,
@@ -123,15 +107,12 @@ def _of_rows(
         groups=study.groups(),
         **study.columns(),
     )
-    said = [row for row in rows if row.state is PairState.ANSWERED]
     found = {row.environment for row in said if row.environment}
     where = next((one for one in _FIRST if one in found), Environment.PRODUCTION)
     reasons = (row.error or _REASONS[row.state] for row in rows if row.state in _REASONS)
     return Answers(
         table=table,
-        elapsed_s=np.array(
-            [np.nan if row.elapsed_s is None else row.elapsed_s for row in rows], dtype=np.float64
-        ),
+        elapsed_s=_numbers(row.elapsed_s for row in rows),
         billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
         not_answered=dict(Counter(reasons)),
         backend=_the_one(row.backend for row in said),
@@ -143,6 +124,10 @@ def _of_rows(
     )
 
 
-def _the_one(said: Any) -> str | None:
+def _numbers(values: Iterable[float | None]) -> Any:
+    return np.array([np.nan if one is None else one for one in values], dtype=np.float64)
+
+
+def _the_one(said: Iterable[str | None]) -> str | None:
     values = {one for one in said if one}
     return values.pop() if len(values) == 1 else None

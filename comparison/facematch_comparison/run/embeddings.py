@@ -1,24 +1,14 @@
-"""Many pictures, each looked at once: embeddings as a table, made anywhere, compared here.
+"""Engines of one's own look at each picture once: embeddings, made anywhere, compared here.
 
-An engine of one's own that offers ``embed(paths) -> pyarrow.Table``, a pure function, and
-``scores(probes, references)`` is compared by its embeddings. `embed` maps the former on the
-processes of this machine or on a Dask cluster; the run reads its table, or a Parquet file of it,
-whoever made it. Columns, one row for each picture:
-
-- ``path`` (text), ``sha256`` (hex, of the bytes of the file),
-- ``face`` (bool): whether one was found; ``error`` (text): class name of the error, else null,
-- ``embedding`` (fixed-size list of float32), null without a face,
-- ``elapsed_s`` (float64): what the picture took on a warm engine; may be null,
-- ``engine`` (text): which engine and versions made it. Those of two engines are never mixed.
-
-Calls that may be charged are never mapped to a cluster: Dask runs a task again whenever it is in
-doubt.
+`embed` maps ``embed(paths) -> pyarrow.Table`` of an engine, a pure function, on this machine or a
+Dask cluster; the run reads such a table, whoever made it, and asks the engine's
+``scores(probes, references)``. Calls that may be charged are never mapped: Dask runs a task again
+whenever it is in doubt.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -55,20 +45,14 @@ _SUFFIXES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".
 
 
 def why_not_embedded(backend: Backend, policies: Sequence[object] = ()) -> str | None:
-    """Why pictures cannot be embedded one by one for a backend, here or elsewhere; None if so.
-
-    Not where a call may be charged, leaves this machine, or passes a policy.
-    """
-    leaves = _why_it_leaves(type(backend), backend.capabilities)
-    if leaves is not None:
-        return leaves
-    if backend.environment is not Environment.LOCAL:
-        return "it does not answer on this machine"
-    if policies:
-        return "its calls pass policies"
-    if not all(callable(getattr(backend, name, None)) for name in ("embed", "scores")):
-        return "it makes no embeddings"
-    return None
+    """Why pictures cannot be embedded one by one for a backend, here or elsewhere; None if so."""
+    why = _why_it_leaves(type(backend), backend.capabilities)
+    if why is None and backend.environment is not Environment.LOCAL:
+        why = "it does not answer on this machine"
+    if why is None and policies:
+        why = "its calls pass policies"
+    makes_them = all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
+    return why or (None if makes_them else "it makes no embeddings")
 
 
 def _why_it_leaves(kind: type[Backend], can: Capabilities) -> str | None:
@@ -88,7 +72,7 @@ def embed(
     dask: Any = None,
     workers: int | None = None,
 ) -> pa.Table:
-    """Embed many pictures, each once; the columns are those of this module.
+    """Embed many pictures, each once: a table with a row for each.
 
     Embeddings are biometric data: you are responsible for what you keep.
 
@@ -110,6 +94,8 @@ def embed(
             one whose calls may be charged never is.
         ConfigurationError: the backend or the cluster cannot be used, or two engines answered.
     """
+    import pyarrow as pa
+
     paths = _files(pictures)
     if workers is not None and (type(workers) is not int or workers < 1):
         raise InvalidRequest("workers must be a whole number, 1 or more.")
@@ -122,28 +108,20 @@ def embed(
     task = functools.partial(_embed_here, backend, given)
     # Windows waits for 63 things at most, and Python for 61 processes.
     count = min(workers or os.cpu_count() or 1, len(parts), 61)
+    privacy = {}
     if dask is not None:
-        tables, privacy = _by_dask(task, parts, dask)
+        tables, said = _by_dask(task, parts, dask)
+        privacy = {b"facematch.privacy": said.encode()}
+    elif count == 1:
+        tables = list(map(task, parts))
     else:
-        privacy = None
-        if count == 1:
-            tables = list(map(task, parts))
-        else:
-            with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-                try:
-                    tables = list(pool.map(task, parts))
-                except BrokenProcessPool:
-                    tables = [
-                        (
-                            "a process died: has this machine enough memory? A script must call "
-                            'this under `if __name__ == "__main__":`, because each process '
-                            "imports it."
-                        )
-                    ]
+        tables = _by_processes(task, parts, count)
     for table in tables:
         if isinstance(table, str):
             raise ConfigurationError(f"Pictures cannot be embedded: {table}")
-    return _joined(tables, privacy)
+    joined = pa.concat_tables(tables)
+    _one_engine(joined)
+    return joined.replace_schema_metadata({**(tables[0].schema.metadata or {}), **privacy})
 
 
 def _files(pictures: Path | Iterable[Path]) -> list[Path]:
@@ -175,26 +153,33 @@ def _embed_here(
         return f"the backend {backend} failed with {type(error).__name__}."
 
 
+def _by_processes(task: Any, parts: Sequence[Sequence[Path]], count: int) -> list[Any]:
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        try:
+            return list(pool.map(task, parts))
+        except BrokenProcessPool:
+            why = "a process died: has this machine enough memory? A script must call this under "
+            return [f'{why}`if __name__ == "__main__":`, because each process imports it.']
+
+
 def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[list[Any], str]:
     """A table, or a reason, for each part; and what to say of privacy."""
     try:
-        from distributed import Client, KilledWorker
+        from distributed import Client
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"A Dask cluster needs {error.name}, which is not installed: pip install "
             '"facematch-core[cluster]".'
         ) from None
-    client, is_ours = dask, isinstance(dask, str)
+    client = dask
     try:
-        if is_ours:
+        if isinstance(dask, str):
             client = Client(  # type: ignore[no-untyped-call]  # Dask's own
                 dask, timeout=CONNECT_S, set_as_default=False, name="facematch"
             )
         futures = client.map(task, parts, pure=False, retries=2, batch_size=1000)
         tables = client.gather(futures)
         spoken = (client.scheduler.address, *client.nthreads())
-    except KilledWorker:
-        reason = "several workers died of the same pictures: have they enough memory?"
     except Exception as error:  # noqa: BLE001 - Dask raises many kinds
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     else:
@@ -204,102 +189,74 @@ def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[lis
             f"{how}; nobody else was asked."
         )
     finally:
-        if is_ours and client is not dask:
+        if client is not dask:
             client.close()
     raise ConfigurationError(f"The Dask cluster cannot be used ({reason}).")
 
 
-def _joined(tables: Sequence[pa.Table], privacy: str | None) -> pa.Table:
-    import pyarrow as pa
-
-    joined = pa.concat_tables(tables)
-    _one_engine(joined)
-    known = dict(tables[0].schema.metadata or {})
-    if privacy is not None:
-        known[b"facematch.privacy"] = privacy.encode()
-    return joined.replace_schema_metadata(known)
-
-
 def _one_engine(table: pa.Table) -> str:
-    found = table.column("engine").unique().to_pylist()
+    found = [str(engine) for engine in table.column("engine").unique().to_pylist()]
     if len(found) == 1:
-        return str(found[0])
+        return found[0]
     raise ConfigurationError(
-        f"These embeddings come from {len(found)} engines, whose scores could differ"
-        f"{_differing(*found[:2]) if len(found) > 1 else ''}: install the same versions everywhere."
+        f"These embeddings come from {len(found)} engines, whose scores could differ: install the "
+        f"same versions everywhere. They are {' and '.join(one[:200] for one in found[:2])}."
     )
-
-
-def _differing(first: str, second: str) -> str:
-    """In what two engines differ, if they say so as JSON."""
-    try:
-        one, other = json.loads(first), json.loads(second)
-        names = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
-        return "".join(
-            f"; {name} is {str(one.get(name))[:60]!r} and {str(other.get(name))[:60]!r}"
-            for name in names
-        )
-    except (ValueError, TypeError, AttributeError):
-        return ""
 
 
 # --- Reading them ---------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True, eq=False)
-class Embeddings:
-    """Embeddings of pictures, by the SHA-256 of their bytes.
+class Picture:
+    """What an engine saw in one picture."""
 
-    Attributes:
-        engine: Which made them, and versions.
-        privacy: What became of the pictures, in a sentence; None if they never left this machine.
-        vectors: float32, (N, D); NaN without a face.
-        place: Of each picture in it, by the digest.
-        face, error, elapsed_s: Of each picture, as the columns.
-    """
+    #: None without a face.
+    vector: NDArray[np.float32] | None
+    error: str | None
+    elapsed_s: float | None
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Embeddings:
+    """Pictures by the SHA-256 of their bytes."""
 
     engine: str
+    #: What became of the pictures, in a sentence; None if they never left this machine.
     privacy: str | None
-    vectors: NDArray[np.float32]
-    place: dict[str, int]
-    face: list[bool]
-    error: list[str | None]
-    elapsed_s: list[float | None]
+    pictures: dict[str, Picture]
 
 
 def read_embeddings(source: Path | pa.Table) -> Embeddings:
-    """Embeddings of a Parquet file or a table, whoever made it.
-
-    Raises:
-        InvalidRequest: it cannot be read, or is no table of embeddings.
-        ConfigurationError: two engines made it.
-    """
+    """Embeddings of a Parquet file or a table, whoever made it."""
     is_file = isinstance(source, (str, os.PathLike))
     try:
-        table: Any = _parquet(Path(source)) if is_file else source
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        table: Any = pq.read_table(source) if is_file else source
         embedding = table.column("embedding").combine_chunks()
-        face = [bool(one) for one in table.column("face").to_pylist()]
         filled = embedding.is_valid().to_numpy(zero_copy_only=False)
-        numbers = embedding.drop_null().flatten().to_numpy()
         # Lists of any length, too, for Spark writes no others.
-        width = len(numbers) // max(1, int(filled.sum()))
+        (width,) = pc.list_value_length(embedding.drop_null()).unique().to_pylist() or [0]
         vectors = np.full((len(table), width), np.nan, np.float32)
-        vectors[filled] = numbers.reshape(int(filled.sum()), width)
-        _one_length(embedding)
-        # A face without an embedding is none.
-        face = (filled & np.array(face, np.bool_) & np.isfinite(vectors).all(1)).tolist()
-        digests = [str(digest) for digest in table.column("sha256").to_pylist()]
-        metadata = table.schema.metadata or {}
+        vectors[filled] = embedding.drop_null().flatten().to_numpy().reshape(-1, width or 1)
+        face = [bool(one) for one in table.column("face").to_pylist()]
+        is_face = (filled & face & np.isfinite(vectors).all(1)).tolist()
         unsaid = "Embeddings were read from a file that does not say where they were made."
-        privacy = metadata.get(b"facematch.privacy", b"" if not is_file else unsaid.encode())
+        privacy = (table.schema.metadata or {}).get(
+            b"facematch.privacy", unsaid.encode() if is_file else b""
+        )
+        columns = [table.column(name).to_pylist() for name in ("sha256", "error", "elapsed_s")]
         return Embeddings(
             engine=_one_engine(table),
             privacy=privacy.decode() or None,
-            vectors=vectors,
-            place={digest: at for at, digest in enumerate(digests)},
-            face=face,
-            error=table.column("error").to_pylist(),
-            elapsed_s=table.column("elapsed_s").to_pylist(),
+            pictures={
+                str(digest): Picture(vector=vector if seen else None, error=error, elapsed_s=took)
+                for digest, error, took, vector, seen in zip(
+                    *columns, vectors, is_face, strict=True
+                )
+            },
         )
     except ConfigurationError:
         raise
@@ -311,46 +268,40 @@ def read_embeddings(source: Path | pa.Table) -> Embeddings:
     )
 
 
-def _one_length(embedding: pa.Array) -> None:
-    import pyarrow.compute
+def embeddings_of(
+    source: Path | pa.Table, team: Sequence[Worker], reasons: Mapping[str, str | None]
+) -> dict[str, Embeddings]:
+    """Name of each system to its embeddings; of several engines they are those of one, at least."""
+    here = {one: _engine_of(one) for one in team if reasons[one.stored.name] is None}
+    if not here:
+        said = "; ".join(f"{name[:60]}: {why}" for name, why in reasons.items())
+        raise InvalidRequest(
+            f"Embeddings are for engines of your own, and none of these is one ({said})."
+        )
+    given = read_embeddings(source)
+    own = [worker for worker, engine in here.items() if engine == given.engine]
+    if not own:
+        worker, engine = next(iter(here.items()))
+        raise ConfigurationError(
+            f"The embeddings are of another engine than {worker.stored.name}, and scores could "
+            "differ. Install the same versions, or embed again. They are of "
+            f"{given.engine[:200]}; here is {engine[:200]}."
+        )
+    digests = own[0].digests
+    missing = [path for path, digest in digests.items() if digest not in given.pictures]
+    if missing:
+        raise InvalidRequest(
+            f"{len(missing)} of {len(digests)} pictures have no embedding, for example "
+            f"{str(missing[0])[:200]!r}: it was not embedded, or has changed since. Embed again."
+        )
+    return {worker.stored.name: given for worker in own}
 
-    lengths = pyarrow.compute.list_value_length(embedding.drop_null())
-    if len(lengths.unique()) > 1:
-        raise ValueError("embeddings of several lengths")
 
-
-def _parquet(path: Path) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    return pq.read_table(path)
-
-
-def engine_of(worker: Worker) -> str:
-    """Which engine a system is, and versions, as its tables say."""
+def _engine_of(worker: Worker) -> str:
+    """Engine and versions, as its tables say."""
     backend: Any = worker.system.verifier.backend
     metadata = backend.embed([]).schema.metadata or {}
     return str(metadata.get(b"facematch.engine", b"").decode())
-
-
-def check_embeddings(given: Embeddings, worker: Worker) -> None:
-    """Refuse embeddings of another engine, or without a picture of the test set.
-
-    Raises:
-        ConfigurationError: another engine, or other versions of it, made them.
-        InvalidRequest: a picture is not among them.
-    """
-    here = engine_of(worker)
-    if given.engine != here:
-        raise ConfigurationError(
-            f"The embeddings are of another engine than {worker.stored.name}, and scores could "
-            f"differ{_differing(given.engine, here)}. Install the same versions, or embed again."
-        )
-    missing = [path for path, digest in worker.digests.items() if digest not in given.place]
-    if missing:
-        raise InvalidRequest(
-            f"{len(missing)} of {len(worker.digests)} pictures have no embedding, for example "
-            f"{str(missing[0])[:200]!r}: it was not embedded, or has changed since. Embed again."
-        )
 
 
 # --- Comparing them -------------------------------------------------------------------------------
@@ -359,44 +310,14 @@ def check_embeddings(given: Embeddings, worker: Worker) -> None:
 def ask_by_embeddings(worker: Worker, threads: int, given: Embeddings | None) -> None:
     """Ask about every free pair as `Worker.ask_all` does, with the same answers.
 
-    The first pair is also asked as a whole. Should the two scores differ, every pair is, or, of
-    embeddings that somebody else made, none: they are not this engine's.
-
-    Args:
-        worker: Whose.
-        threads: Pictures at a time.
-        given: Embeddings; None to look at pictures here, each once.
+    The first pair is also asked as a whole. Should the scores differ, all are, or, of embeddings
+    that somebody else made, none.
     """
+    if given is not None and given.privacy is not None:
+        worker.database.note_privacy(worker.stored.number, given.privacy)
     known = _Known(worker, threads, given)
     worker.line_up()
-    while known.agrees and (pairs := worker.take(PAIRS)):
-        ended: list[tuple[int, Outcome]] = []
-        try:
-            known.embed(pairs)
-            for pair in pairs:
-                if worker.is_over or not known.agrees:
-                    break
-                outcome = known.outcome(pair)
-                if outcome is not None:
-                    ended.append((pair, outcome))
-        finally:
-            worker.finish(ended)
-    if not known.agrees and given is not None:
-        raise ConfigurationError(
-            f"The embeddings give another score than {worker.stored.name} does for the same two "
-            "pictures: another engine made them. Embed again."
-        )
-    if not known.agrees:
-        worker.ask_all(threads)
-
-
-@attrs.frozen
-class _One:
-    """What is known of one picture."""
-
-    vector: NDArray[np.float32] | None
-    error: str | None
-    elapsed_s: float | None
+    worker.ask_some(PAIRS, known.outcome, known.embed)
 
 
 class _Known:
@@ -406,85 +327,73 @@ class _Known:
         self._worker, self._given = worker, given
         self._threads = min(threads, os.cpu_count() or 1)
         self._backend: Any = worker.system.verifier.backend
-        self._limits = worker.system.verifier.thresholds(Operation.MATCH)
-        self._seen: dict[str, _One] = {}
+        self._pictures = {} if given is None else dict(given.pictures)
         #: What the first pair was answered when it was asked as a whole.
         self._pattern: Outcome | None = None
-        self.agrees = True
+        self._agrees = True
 
     def embed(self, numbers: Sequence[int]) -> None:
-        """Look at what is not known yet; of many pictures, that is about 1 kB of memory for each.
+        """Look at what is not known yet, and remember it: about 1 kB for each picture."""
+        pairs = [self._worker.study.pairs[number] for number in numbers]
+        digests = self._worker.digests
+        both = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
+        missing = [path for digest, path in both.items() if digest not in self._pictures]
+        if missing and self._agrees:
+            with ThreadPoolExecutor(self._threads, thread_name_prefix="facematch-embed") as pool:
+                list(pool.map(self._look, missing))
 
-        Raises:
-            ConfigurationError: a picture is another one by now.
-        """
-        worker = self._worker
-        pairs = [worker.study.pairs[number] for number in numbers]
-        both = dict.fromkeys(path for pair in pairs for path in (pair.probe, pair.reference))
-        missing = {worker.digests[path]: path for path in both}
-        missing = {digest: path for digest, path in missing.items() if digest not in self._seen}
-        if self._given is not None:
-            for digest in missing:
-                self._seen[digest] = _row(self._given, self._given.place[digest])
-            return
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="facematch-embed") as pool:
-            for digest, one in zip(missing, pool.map(self._look, missing.values()), strict=True):
-                if one is not None:
-                    self._seen[digest] = one
-
-    def _look(self, path: Path) -> _One | None:
+    def _look(self, path: Path) -> None:
         if self._worker.is_over:
-            return None
-        found = read_embeddings(self._backend.embed([path]))
-        if self._worker.digests[path] not in found.place:
+            return
+        found = read_embeddings(self._backend.embed([path])).pictures
+        if self._worker.digests[path] not in found:
             self._worker.picture(path)
             raise ConfigurationError(f"The engine names {path} by another digest: report this.")
-        return _row(found, 0)
+        self._pictures |= found
 
     def outcome(self, number: int) -> Outcome | None:
         """What a pair ends in; None if it is to be asked another time."""
         worker = self._worker
+        if not self._agrees:
+            return worker.ask(number)
         pair = worker.study.pairs[number]
-        found = [self._seen.get(worker.digests[path]) for path in (pair.probe, pair.reference)]
-        if found[0] is None or found[1] is None:
+        digests = [worker.digests[path] for path in (pair.probe, pair.reference)]
+        both = [self._pictures[digest] for digest in digests if digest in self._pictures]
+        if len(both) < 2:
             return None
-        score, seconds = self._score(found[0], found[1]), [one.elapsed_s for one in found if one]
-        elapsed_s = None if None in seconds else sum(one for one in seconds if one is not None)
+        vectors = [one.vector[None] for one in both if one.vector is not None]
+        score = None if len(vectors) < 2 else float(self._backend.scores(*vectors)[0, 0])
         if self._pattern is None:
-            asked = worker.ask(number)
-            if asked is not None and asked.score is not None:
-                self._pattern = asked
-                judged = self._judged(score, asked, None)
-                self.agrees = (judged.score, judged.decision) == (asked.score, asked.decision)
-                if not self.agrees and self._given is not None:
-                    return None
-            return asked
-        error = next((one.error for one in found if one is not None and one.error), None)
+            return self._first(number, score)
+        error = both[0].error or both[1].error
         if error is not None:
             return Outcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
-        return self._judged(score, self._pattern, elapsed_s)
+        took = [one.elapsed_s for one in both]
+        elapsed_s = None if None in took else sum(filter(None, took))
+        return attrs.evolve(self._judged(score, self._pattern), elapsed_s=elapsed_s)
 
-    def _score(self, probe: _One, reference: _One) -> float | None:
-        if probe.vector is None or reference.vector is None:
-            return None
-        return float(self._backend.scores(probe.vector[None], reference.vector[None])[0, 0])
+    def _first(self, number: int, score: float | None) -> Outcome | None:
+        """A pair that is asked as a whole, too; the first with a score is the pattern of others."""
+        asked = self._worker.ask(number)
+        if asked is None or asked.score is None:
+            return asked
+        self._pattern, judged = asked, self._judged(score, asked)
+        self._agrees = (judged.score, judged.decision) == (asked.score, asked.decision)
+        if self._agrees or self._given is None:
+            return asked
+        self._worker.end_with(
+            ConfigurationError(
+                f"The embeddings give another score than {self._worker.stored.name} does for the "
+                "same two pictures: another engine made them. Embed again."
+            )
+        )
+        return None
 
-    def _judged(self, score: float | None, pattern: Outcome, elapsed_s: float | None) -> Outcome:
-        threshold, review = self._limits
-        scale = str(pattern.scale)
-        decision = decide_by_threshold(None if score is None else Score(score, scale), threshold)
+    def _judged(self, score: float | None, pattern: Outcome) -> Outcome:
+        threshold, review = self._worker.system.verifier.thresholds(Operation.MATCH)
+        scale = None if score is None else pattern.scale
+        seen = None if score is None else Score(score, str(scale))
+        decision = decide_by_threshold(seen, threshold)
         if decision is Decision.MATCH and review is not None and not review.passes(score):
             decision = Decision.REVIEW
-        return attrs.evolve(
-            pattern,
-            score=score,
-            scale=None if score is None else scale,
-            decision=decision,
-            elapsed_s=elapsed_s,
-            call_id=None,
-        )
-
-
-def _row(table: Embeddings, at: int) -> _One:
-    vector = table.vectors[at] if table.face[at] else None
-    return _One(vector, table.error[at], table.elapsed_s[at])
+        return attrs.evolve(pattern, score=score, scale=scale, decision=decision, call_id=None)

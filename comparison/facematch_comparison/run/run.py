@@ -22,18 +22,11 @@ from facematch_core.models import Charged, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
-from .embeddings import (
-    Embeddings,
-    ask_by_embeddings,
-    check_embeddings,
-    engine_of,
-    read_embeddings,
-    why_not_embedded,
-)
-from .journal import RunDatabase
+from .database import RunDatabase
+from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
 from .recover import finalize_budgets, take_back
 from .schema import PairState, Progress, StoredStudy, StoredSystem, content_of
-from .worker import Hook, OnEnd, OpenSystem, Worker
+from .worker import OnEnd, OpenSystem, Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,12 +61,14 @@ class SystemSummary:
         progress: How its pairs stand, over all runs.
         asked: Pairs that came to an end in this run.
         error: What ended it before all pairs were asked; None if nothing did.
+        last_failure: Of the last pair that failed without a charge in this run; None if none did.
     """
 
     name: str
     progress: Progress
     asked: int
     error: FaceMatchError | None
+    last_failure: FaceMatchError | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -121,7 +116,7 @@ class StudyRun:
 
     Attributes:
         stored: The test set, as the run database has it.
-        systems: With what the run database has of them, in the order in which they were named.
+        systems: In the order in which they were named.
 
     Raises:
         InvalidRequest: a picture cannot be read; another test set has this name; a system was asked
@@ -143,13 +138,26 @@ class StudyRun:
     ) -> None:
         self._study, self._database = study, database
         self._clock = clock or SystemClock()
+        prices = prices or {}
+        if not systems:
+            raise InvalidRequest("A comparison needs at least one system.")
+        for what, names in (("keep", keep), ("price", prices)):
+            for one in names:
+                if one not in systems:
+                    raise InvalidRequest(
+                        f"{what} names {one[:60]!r}, which is no system; there are: "
+                        f"{', '.join(systems)}."
+                    )
         with contextlib.ExitStack() as undo:
             database.hold()
             undo.callback(database.let_go)
             self._digests = _digests_of(study)
-            opened = _open_systems(systems, database, frozenset(keep), prices or {})
-            for one, _ in opened:
-                undo.callback(one.verifier.close)
+            self.systems: tuple[OpenSystem, ...] = tuple(
+                _opened(called, opener, database, undo, is_kept=called in keep)
+                for called, opener in systems.items()
+            )
+            # Nothing is entered unless all of them can be asked.
+            settings = [system.settings for system in self.systems]
             self.stored = database.enter_study(
                 StoredStudy(
                     digest=study.digest(self._digests),
@@ -159,31 +167,34 @@ class StudyRun:
                     content=content_of(study),
                 )
             )
-            self.systems: tuple[tuple[OpenSystem, StoredSystem], ...] = tuple(
-                (one, database.enter_system(self.stored, stored)) for one, stored in opened
-            )
-            for one, stored in self.systems:
-                take_back(
-                    database,
-                    stored,
-                    partial(
-                        finalize_budgets, one.budgets, billed=Charged.NO, now=self._clock.now()
-                    ),
+            for system, asked_with in zip(self.systems, settings, strict=True):
+                price = prices.get(system.name) or _price_of_budgets(system)
+                stored = StoredSystem(
+                    name=system.name,
+                    settings=asked_with,
+                    price=None if price is None else price.amount,
+                    currency=None if price is None else price.currency,
                 )
-                database.set_free(stored.number, PairState.FAILED)
+                system.stored = database.enter_system(self.stored, stored)
+            for system in self.systems:
+                now = self._clock.now()
+                not_sent = partial(finalize_budgets, system.budgets, billed=Charged.NO, now=now)
+                take_back(database, system.stored, not_sent)
+                database.set_free(system.stored.number, PairState.FAILED)
+            # A damaged row is found before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
 
     def progress(self) -> dict[str, Progress]:
         """How far each system is now; `Progress.left` is what a run would ask."""
-        return {one.name: self._database.progress(one.number) for _, one in self.systems}
+        return {one.name: self._database.progress(one.stored.number) for one in self.systems}
 
     @property
     def why_not_embedded(self) -> dict[str, str | None]:
         """Name of each system to why its pictures cannot be embedded; None if they can."""
         return {
             one.name: why_not_embedded(one.verifier.backend, one.verifier.policies)
-            for one, _ in self.systems
+            for one in self.systems
         }
 
     def run(
@@ -196,9 +207,11 @@ class StudyRun:
     ) -> RunSummary:
         """Ask every system about every pair that is left, each with threads of its own.
 
-        A slow vendor does not hold up a fast one, and an error that would meet every further pair
-        ends that system alone. A pair whose call may have been charged is looked for in the
-        vendor's records, or stays listed as unresolved; it is not asked again.
+        Pairs are asked in an order that mixes mated and non-mated ones and people, so that those of
+        a run that ended early are a sample. A slow vendor does not hold up a fast one, and an error
+        that would meet every further pair ends that system alone. A pair whose call may have been
+        charged is looked for in the vendor's records, or stays listed as unresolved; it is not
+        asked again.
 
         Args:
             workers: Calls at a time of each system, 1-256.
@@ -224,19 +237,53 @@ class StudyRun:
         team = [
             Worker(
                 system,
-                stored,
                 study=self._study,
+                stored_study=self.stored,
                 digests=self._digests,
                 database=self._database,
                 stop=is_stopped,
-                on_end=progress or _nothing,
+                on_end=progress or (lambda _name, _state: None),
                 clock=self._clock,
             )
-            for system, stored in self.systems
+            for system in self.systems
         ]
-        given = {} if embeddings is None else self._given(embeddings, team)
-        self._ask(team, workers, given, over)
-        return self._summary(team, was_stopped=is_stopped())
+        reasons, known = self.why_not_embedded, {}
+        if embeddings is not None:
+            known = embeddings_of(embeddings, team, reasons)
+        failures: list[BaseException] = []
+
+        def work(worker: Worker) -> None:
+            name = worker.stored.name
+            try:
+                worker.look_back()
+                if reasons[name] is None:
+                    ask_by_embeddings(worker, workers, known.get(name))
+                else:
+                    worker.ask_all(workers)
+                worker.look_back()
+            except FaceMatchError as error:
+                worker.end_with(error)
+            except BaseException as error:  # noqa: BLE001 - raised below, after the others
+                failures.append(error)
+
+        join_all([threading.Thread(target=work, args=(one,)) for one in team], over)
+        for failure in failures:
+            raise failure
+        standing = self.progress()
+        return RunSummary(
+            study=self.stored,
+            systems=tuple(
+                SystemSummary(
+                    name=worker.stored.name,
+                    progress=standing[worker.stored.name],
+                    asked=worker.asked,
+                    error=worker.error,
+                    last_failure=worker.last_failure,
+                )
+                for worker in team
+            ),
+            was_stopped=is_stopped(),
+        )
 
     def close(self) -> None:
         """Close the systems, and let go of the run database. May be called more than once."""
@@ -252,71 +299,6 @@ class StudyRun:
         _traceback: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _given(self, source: Path | pa.Table, team: Sequence[Worker]) -> dict[str, Embeddings]:
-        """The embeddings for each system that they are of."""
-        reasons = self.why_not_embedded
-        if all(why is not None for why in reasons.values()):
-            said = "; ".join(f"{name[:60]}: {why}" for name, why in reasons.items())
-            raise InvalidRequest(
-                f"Embeddings are for engines of your own, and none of these is one ({said})."
-            )
-        given = read_embeddings(source)
-        engines = [worker for worker in team if reasons[worker.stored.name] is None]
-        if len(engines) > 1:
-            # Of several engines it is that of one, at least.
-            engines = [one for one in engines if engine_of(one) == given.engine] or engines
-        for worker in engines:
-            check_embeddings(given, worker)
-        return {worker.stored.name: given for worker in engines}
-
-    def _ask(
-        self,
-        team: Sequence[Worker],
-        threads: int,
-        given: Mapping[str, Embeddings],
-        over: threading.Event,
-    ) -> None:
-        """All systems, each in a thread of its own."""
-        failures: list[BaseException] = []
-        reasons = self.why_not_embedded
-
-        def work(worker: Worker) -> None:
-            try:
-                worker.look_back()
-                if reasons[worker.stored.name] is None:
-                    known = given.get(worker.stored.name)
-                    if known is not None and known.privacy is not None:
-                        self._database.note_privacy(worker.stored.number, known.privacy)
-                    ask_by_embeddings(worker, threads, known)
-                else:
-                    worker.ask_all(threads)
-                worker.look_back()
-            except FaceMatchError as error:
-                worker.end_with(error)
-            except BaseException as error:  # noqa: BLE001 - raised below, after the others
-                failures.append(error)
-
-        threads_of_all = [threading.Thread(target=work, args=(one,)) for one in team]
-        join_all(threads_of_all, over)
-        for failure in failures:
-            raise failure
-
-    def _summary(self, team: Sequence[Worker], *, was_stopped: bool) -> RunSummary:
-        progress = self.progress()
-        return RunSummary(
-            study=self.stored,
-            systems=tuple(
-                SystemSummary(
-                    name=worker.stored.name,
-                    progress=progress[worker.stored.name],
-                    asked=worker.asked,
-                    error=worker.error,
-                )
-                for worker in team
-            ),
-            was_stopped=was_stopped,
-        )
 
 
 def run_study(
@@ -348,16 +330,10 @@ def run_study(
         return run.run(workers=workers, progress=progress, embeddings=embeddings)
 
 
-# --- Opening --------------------------------------------------------------------------------------
-
-
 def _digests_of(study: Study) -> dict[Path, str]:
-    """SHA-256, in hex, of the bytes of every picture.
+    """SHA-256, in hex, of every picture; `InvalidRequest` names those that are no whole pictures.
 
     A file that is no picture would count against whoever is asked, as a face that was not found.
-
-    Raises:
-        InvalidRequest: some cannot be read, or are no whole pictures.
     """
     digests: dict[Path, str] = {}
     faults: list[str] = []
@@ -368,87 +344,42 @@ def _digests_of(study: Study) -> dict[Path, str]:
             faults.append(error.message)
     if faults:
         count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
-        more = [f"... and {len(faults) - _LISTED} more"] if len(faults) > _LISTED else []
-        listed = [f"{study.name} has {count}; nothing was sent:", *faults[:_LISTED], *more]
-        raise InvalidRequest("\n  ".join(listed))
+        if len(faults) > _LISTED:
+            faults[_LISTED:] = [f"... and {len(faults) - _LISTED} more"]
+        raise InvalidRequest("\n  ".join([f"{study.name} has {count}; nothing was sent:", *faults]))
     return digests
 
 
-def _open_systems(
-    openers: Mapping[str, Open],
-    database: RunDatabase,
-    keep: frozenset[str],
-    prices: Mapping[str, Price],
-) -> list[tuple[OpenSystem, StoredSystem]]:
-    """Every system, opened and able to compare; none stays open if one is not."""
-    if not openers:
-        raise InvalidRequest("A comparison needs at least one system.")
-    for what, names in (("keep", keep), ("price", prices)):
-        for name in names:
-            if name not in openers:
-                raise InvalidRequest(
-                    f"{what} names {name[:60]!r}, which is no system; there are: "
-                    f"{', '.join(openers)}."
-                )
-    opened: list[tuple[OpenSystem, StoredSystem]] = []
-    verifiers: list[FaceVerifier] = []
-    try:
-        for name, opener in openers.items():
-            hook = Hook(database)
-            verifiers.append(_opened(name, opener, hook))
-            system = OpenSystem(
-                name=name,
-                verifier=verifiers[-1],
-                hook=hook,
-                retention=Retention.KEEP if name in keep else Retention.MINIMAL,
-            )
-            _check_abilities(system)
-            price = prices.get(name) or _price_of_budgets(system)
-            stored = StoredSystem(
-                name=name,
-                settings=system.settings,
-                price=None if price is None else price.amount,
-                currency=None if price is None else price.currency,
-            )
-            opened.append((system, stored))
-    except BaseException:
-        for verifier in verifiers:
-            verifier.close()
-        raise
-    return opened
-
-
-def _opened(name: str, opener: Open, hook: Hook) -> FaceVerifier:
-    verifier = opener(on_event=hook)
-    if isinstance(verifier, FaceVerifier) and verifier.on_event is hook:
-        return verifier
-    closing = getattr(verifier, "close", None)
-    if callable(closing):
-        closing()
-    if isinstance(verifier, FaceVerifier):
+def _opened(
+    name: str, opener: Open, database: RunDatabase, undo: contextlib.ExitStack, *, is_kept: bool
+) -> OpenSystem:
+    """A system that can compare, closed at the end."""
+    retention = Retention.KEEP if is_kept else Retention.MINIMAL
+    system = OpenSystem(name, database, retention)
+    verifier = opener(on_event=system.on_event)
+    if callable(closing := getattr(verifier, "close", None)):
+        undo.callback(closing)
+    if not isinstance(verifier, FaceVerifier):
+        raise InvalidRequest(
+            f"The system {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one "
+            "backend under each name. Of a failover, name its members."
+        )
+    if verifier.on_event is not system.on_event:
         raise InvalidRequest(
             f"The system {name[:60]!r} was opened without the on_event that it was given: nothing "
             "would be written down of its calls. Hand it to FaceVerifier."
         )
-    raise InvalidRequest(
-        f"The system {name[:60]!r} is a {type(verifier).__name__}: a comparison needs one backend "
-        "under each name. Of a failover, name its members."
-    )
-
-
-def _check_abilities(system: OpenSystem) -> None:
-    backend = system.verifier.backend
-    for what, is_there in (
-        (Operation.MATCH, Operation.MATCH in backend.capabilities.operations),
-        (f"retention {system.retention}", system.retention in backend.capabilities.retention),
-    ):
-        if not is_there:
-            raise Unsupported(
-                f"The backend {backend.name} cannot be asked for {what}: leave "
-                f"{system.name[:60]!r} out, or ask it otherwise. Nothing was sent.",
-                backend=backend.name,
-                what=str(what),
-            )
+    backend, can = verifier.backend, verifier.backend.capabilities
+    what = f"retention {retention}" if Operation.MATCH in can.operations else str(Operation.MATCH)
+    if Operation.MATCH not in can.operations or retention not in can.retention:
+        raise Unsupported(
+            f"The backend {backend.name} cannot be asked for {what}: leave {name[:60]!r} out, or "
+            "ask it otherwise. Nothing was sent.",
+            backend=backend.name,
+            what=what,
+        )
+    system.verifier = verifier
+    return system
 
 
 def _price_of_budgets(system: OpenSystem) -> Price | None:
@@ -474,7 +405,3 @@ def join_all(threads: Sequence[threading.Thread], over: threading.Event) -> None
             if thread.ident is not None:
                 thread.join()
         raise
-
-
-def _nothing(_name: str, _state: PairState) -> None:
-    pass

@@ -1,8 +1,6 @@
-"""The tables of a run database, and what its rows are as values. All of it is here.
+"""The tables of a run database, its rows as values, and the states of a pair with all their steps.
 
-The tables lie beside those of the store of calls, in one database or another, with a version of
-their own: either can be read without the other. No picture, no name of a file or of a person is in
-them.
+No picture, no name of a file or of a person is in them.
 """
 
 from __future__ import annotations
@@ -17,18 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import numpy as np
-from sqlalchemy import (
-    Column,
-    Double,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+from sqlalchemy import Column, Double, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-from facematch_comparison.model import Grouping
+from facematch_comparison.answers import Grouping
 from facematch_core.models import CallRecord, Charged, Decision, Environment, MatchResult
 
 if TYPE_CHECKING:
@@ -45,7 +34,7 @@ SURELY_LATE: Final = timedelta(minutes=15)
 
 
 class PairState(enum.StrEnum):
-    """How far one pair has come with one system; `worker` draws how they follow each other."""
+    """How far one pair has come with one system."""
 
     #: It may be asked.
     FREE = "free"
@@ -67,6 +56,38 @@ class PairState(enum.StrEnum):
 UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
 #: States of a pair without an answer that may have been charged, or was.
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
+
+#: State of a pair without an answer.
+BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
+    Charged.YES: PairState.NO_RESPONSE,
+    Charged.UNKNOWN: PairState.UNRESOLVED,
+}
+
+#: Each step of a pair, and the states that it leads out of. A step is one transaction, of a row
+#: that is in such a state and has no other call, and it is written *before* what it stands for is
+#: done: whoever is killed leaves BEGUN, which is never paid for, or ASKED, which may be. So each
+#: pair is charged once for each system, whoever dies when.
+STEPS: Final = {
+    # To BEGUN: the call has an id; budgets come after it.
+    "begin": (PairState.FREE,),
+    # To ASKED, before the first byte.
+    "ask": (PairState.BEGUN,),
+    # To BEGUN: a try failed unpaid, and another follows.
+    "repeat": (PairState.ASKED,),
+    # To ANSWERED, FAILED, UNRESOLVED, NO_RESPONSE by what was charged; to FREE where the error is
+    # about the run and not about the pair: a wrong key, no credit, an open circuit breaker.
+    "end": (PairState.FREE, *UNDER_WAY),
+    # To FREE: held back before the first byte, because it could not be written down.
+    "release": UNDER_WAY,
+    # To UNRESOLVED: its process is gone. (BEGUN becomes FREE, once budgets know; so does FAILED.)
+    "recover": (PairState.ASKED,),
+    # To NO_RESPONSE or FREE: a budget or a person says whether it was charged.
+    "resolve": (PairState.UNRESOLVED,),
+    # To ANSWERED: the vendor's records have it.
+    "find": WITHOUT_ANSWER,
+    # To the same: the vendor's records do not have it.
+    "look": WITHOUT_ANSWER,
+}
 
 
 # --- Tables -------------------------------------------------------------------------------------
@@ -140,28 +161,15 @@ FREE: Final[dict[str, Any]] = {
 } | {"state": PairState.FREE.value}
 
 
-# --- Records ------------------------------------------------------------------------------------
+# --- Rows ---------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What became of one pair. No picture, no name of a file or of a person.
-
-    Attributes:
-        state: Where it stands.
-        billed: Whether it was charged, as far as is known.
-        decision: At the threshold of the run; None without a result.
-        score: On `scale`; None if none was given.
-        scale: Of the score.
-        elapsed_s: What the call took, in seconds; None if that was not measured.
-        environment: Where the answer came from; None if nothing says so.
-        backend, model: As the result says.
-        error: Class name of the error; None for a result.
-        call_id: Of the call; None if none was made.
-    """
+    """What became of one pair."""
 
     state: PairState
-    billed: Charged
+    billed: Charged | None
     decision: Decision | None = None
     score: float | None = None
     scale: str | None = None
@@ -171,15 +179,14 @@ class Outcome:
     model: str | None = None
     error: str | None = None
     call_id: str | None = None
+    #: The call, if it has become known better since it began: by the vendor's id.
+    call: CallRecord | None = None
+    #: When it ended, as it is stored.
+    at: str | None = None
 
     @classmethod
     def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> Outcome:
-        """Of an answer; also of one in which no two faces could be compared.
-
-        Args:
-            result: It.
-            elapsed_s: What the call took, in seconds; None if that was not measured.
-        """
+        """Of an answer; also of one in which no two faces could be compared."""
         return cls(
             state=PairState.ANSWERED,
             billed=result.billing.charged,
@@ -187,30 +194,55 @@ class Outcome:
             score=None if result.score is None else result.score.value,
             scale=None if result.score is None else result.score.scale,
             elapsed_s=elapsed_s,
-            # Answers whose environment nobody knows count with the real ones.
             environment=result.environment or Environment.PRODUCTION,
             backend=result.backend,
             model=result.model,
             call_id=result.ids.call,
         )
 
-    def differs_from(self, scale: str | None, answered_from: Environment | None) -> str | None:
-        """How an answer differs from those on this scale and from there; None if it does not."""
-        if self.scale not in (None, scale):
-            return f"a score on the scale {self.scale}, and before on {scale}"
-        if self.environment is not answered_from:
-            return f"from {self.environment}, and before from {answered_from}"
-        return None
+    def charge(self) -> Outcome:
+        """What is kept of an answer that does not compare with the others."""
+        return Outcome(
+            state=BY_CHARGE.get(self.billed, PairState.FREE),
+            billed=self.billed,
+            environment=self.environment,
+            error="UnexpectedResponse",
+            call_id=self.call_id,
+        )
 
     def row(self, at: datetime) -> dict[str, Any]:
         """As columns of `COMPARISONS`."""
         if self.state is PairState.FREE:
             return FREE
-        columns = attrs.asdict(self)
-        del columns["call_id"]
-        for name in ("state", "billed", "decision", "environment"):
-            columns[name] = columns[name] and columns[name].value
-        return columns | {"ended_at": text_of(at)}
+        columns = {name: getattr(self, name) for name in _KEPT} | {"ended_at": text_of(at)}
+        return columns if self.call is None else columns | {"call": json.dumps(self.call.to_dict())}
+
+    @classmethod
+    def of_row(cls, row: RowMapping) -> Outcome:
+        """A damaged one raises one of many kinds."""
+        for name in ("score", "elapsed_s"):
+            # SQLite keeps any text in a column of numbers.
+            if row[name] is not None and not math.isfinite(row[name]):
+                raise ValueError("not finite")
+        texts = {name: row[name] for name in ("scale", "backend", "model", "error", "at")}
+        if not all(text is None or isinstance(text, str) for text in texts.values()):
+            raise TypeError("no text")
+        return cls(
+            state=PairState(row["state"]),
+            billed=row["billed"] and Charged(row["billed"]),
+            decision=row["decision"] and Decision(row["decision"]),
+            environment=row["environment"] and Environment(row["environment"]),
+            score=row["score"],
+            elapsed_s=row["elapsed_s"],
+            **texts,
+        )
+
+
+#: Fields of an outcome that are columns of the same name.
+_KEPT: Final = (
+    *("state", "billed", "decision", "score", "scale", "elapsed_s"),
+    *("environment", "backend", "model", "error"),
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -240,17 +272,18 @@ class UnresolvedCharge:
     def is_due(self, now: datetime) -> bool:
         """Whether to look for it unasked: at once, and once more when it is late.
 
-        To look for a call that was never made means to look through the records of a whole day.
+        To look for a call that was never made takes the records of a whole day. A call with the
+        vendor's own id is always due: to ask for it is one small request.
         """
-        if self.call is None or not self.call.kept:
+        if self.call is None:
             return False
-        if self.looked_at is None:
+        if self.looked_at is None or self.call.vendor_id is not None:
             return True
         return self.looked_at - self.since < SURELY_LATE <= now - self.since
 
     @classmethod
     def of_row(cls, row: RowMapping, name: str) -> UnresolvedCharge:
-        """From a row of `COMPARISONS`."""
+        """Of a row of `COMPARISONS`."""
         return cls(
             system=row["system"],
             name=name,
@@ -258,7 +291,7 @@ class UnresolvedCharge:
             state=PairState(row["state"]),
             call=row["call"] and CallRecord.from_dict(json.loads(row["call"])),
             error=row["error"],
-            since=_time(row["started_at"]),
+            since=_time(row["started_at"] or row["ended_at"]),
             looked_at=row["looked_at"] and _time(row["looked_at"]),
         )
 
@@ -295,15 +328,7 @@ class Progress:
 
 @attrs.frozen(kw_only=True)
 class StoredStudy:
-    """A test set as the run database has it: who is alike, without pictures and names.
-
-    Attributes:
-        digest: SHA-256 of its pictures, pairs and groups, in hex.
-        name: What it was called when it was first run.
-        pairs: How many there are.
-        made_at: When it was first run, UTC.
-        content: Who is alike and in which group, by numbers; see `content_of`.
-    """
+    """A test set as the run database has it: who is alike, without pictures and names."""
 
     digest: str
     name: str
@@ -313,18 +338,9 @@ class StoredStudy:
 
     @classmethod
     def of_row(cls, row: RowMapping) -> StoredStudy:
-        """From a row of `STUDIES`.
-
-        Raises:
-            ValueError, TypeError, LookupError: it is damaged.
-        """
-        study = cls(
-            digest=row["digest"],
-            name=row["name"],
-            pairs=row["pairs"],
-            made_at=_time(row["made_at"]),
-            content=json.loads(row["content"]),
-        )
+        """A damaged one raises one of many kinds."""
+        known = dict(row) | {"made_at": _time(row["made_at"])}
+        study = cls(**known | {"content": json.loads(row["content"])})
         if {type(study.name), type(study.digest)} != {str}:
             raise TypeError("no name")
         if any(len(column) != study.pairs for column in study.columns().values()):
@@ -332,23 +348,13 @@ class StoredStudy:
         study.groups()
         return study
 
-    def row(self) -> dict[str, Any]:
-        """As columns of `STUDIES`."""
-        return {
-            "digest": self.digest,
-            "name": self.name,
-            "pairs": self.pairs,
-            "made_at": text_of(self.made_at),
-            "content": json.dumps(self.content, separators=(",", ":")),
-        }
-
     def columns(self) -> dict[str, NDArray[Any]]:
         """What a `ScoreTable` needs to know of it, groups apart."""
         content = self.content
         return {
             "mated": np.array(content["mated"], dtype=np.bool_),
-            "probe_subjects": _numbers(content["probe"]),
-            "reference_subjects": _numbers(content["reference"]),
+            "probe_subjects": np.array(content["probe"], dtype=np.int64),
+            "reference_subjects": np.array(content["reference"], dtype=np.int64),
         }
 
     def groups(self) -> dict[str, Grouping]:
@@ -356,27 +362,32 @@ class StoredStudy:
         return {
             column: Grouping(
                 labels=tuple(group["labels"]),
-                probe=_numbers(group["probe"]),
-                reference=_numbers(group["reference"]),
+                probe=np.array(group["probe"], dtype=np.int64),
+                reference=np.array(group["reference"], dtype=np.int64),
             )
             for column, group in self.content["groups"].items()
         }
 
+    def turns(self) -> NDArray[np.int64]:
+        """For each pair, when it is asked: the same in every start.
+
+        At random by the digest, mated and non-mated pairs in proportion: wherever a run ends, what
+        was asked is a sample of the whole, however its file is sorted.
+        """
+        chance = np.random.default_rng(list(self.digest.encode()))
+        mated = self.columns()["mated"]
+        share = np.empty(len(mated))
+        for kind in (mated, ~mated):
+            count = int(kind.sum())
+            share[kind] = (chance.permutation(count) + 0.5) / max(count, 1)
+        turns = np.empty(len(mated), dtype=np.int64)
+        turns[np.argsort(share, kind="stable")] = np.arange(len(mated))
+        return turns
+
 
 @attrs.frozen(kw_only=True)
 class StoredSystem:
-    """A system as the run database has it.
-
-    Attributes:
-        number: Its own.
-        study: Digest of the test set.
-        name: Of the backend or profile.
-        settings: What it was asked with; see `OpenSystem.settings`.
-        scale: Of its scores; None before the first.
-        answered_from: Where its answers come from; None before the first.
-        price: Of one comparison, in `currency`; None if nobody said.
-        currency: Three letters; None without a price.
-    """
+    """A system as the run database has it: what it was asked with, and how its answers are."""
 
     number: int = 0
     study: str = ""
@@ -393,23 +404,16 @@ class StoredSystem:
 
     @classmethod
     def of_row(cls, row: RowMapping) -> StoredSystem:
-        """From a row of `SYSTEMS`.
-
-        Raises:
-            ValueError, TypeError, LookupError, ArithmeticError: it is damaged.
-        """
+        """A damaged one raises one of many kinds."""
         settings = json.loads(row["settings"])
         for name in (*FIXED, "kept", "privacy"):
             settings[name]
+        known = {name: row[name] for name in ("number", "study", "name", "scale", "currency")}
         return cls(
-            number=row["number"],
-            study=row["study"],
-            name=row["name"],
+            **known,
             settings=settings,
-            scale=row["scale"],
             answered_from=row["answered_from"] and Environment(row["answered_from"]),
             price=row["price"] and Decimal(row["price"]),
-            currency=row["currency"],
         )
 
 
@@ -422,48 +426,6 @@ FIXED: Final = {
     "rule": "threshold rule",
     "review_threshold": "review threshold",
 }
-
-
-@attrs.frozen
-class AnswerRow:
-    """What `read_answers` reads of one pair, in the order of these columns."""
-
-    pair: int
-    state: PairState
-    decision: Decision | None
-    score: float | None
-    elapsed_s: float | None
-    billed: Charged | None
-    environment: Environment | None
-    backend: str | None
-    model: str | None
-    error: str | None
-    at: str | None
-
-    @classmethod
-    def of_row(cls, row: tuple[Any, ...]) -> AnswerRow:
-        """From columns of `COMPARISONS`.
-
-        Raises:
-            ValueError, TypeError: it is damaged.
-        """
-        pair, state, decision, score, elapsed_s, billed, environment, *texts = row
-        for number in (score, elapsed_s):
-            # SQLite keeps any text in a column of numbers.
-            if number is not None and not math.isfinite(number):
-                raise ValueError("not finite")
-        if not all(text is None or isinstance(text, str) for text in texts):
-            raise TypeError("no text")
-        return cls(
-            pair,
-            PairState(state),
-            decision and Decision(decision),
-            score,
-            elapsed_s,
-            billed and Charged(billed),
-            environment and Environment(environment),
-            *texts,
-        )
 
 
 def content_of(study: Study) -> dict[str, Any]:
@@ -497,7 +459,3 @@ def _time(text: str) -> datetime:
     if at.tzinfo is None:
         raise ValueError("no time zone")
     return at
-
-
-def _numbers(values: list[int]) -> NDArray[np.int64]:
-    return np.array(values, dtype=np.int64)

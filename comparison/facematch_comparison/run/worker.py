@@ -1,33 +1,4 @@
-"""One pair's life with one system, and the threads of one system that lead pairs through it.
-
-::
-
-              begin (names the call)      ask (before the first byte)
-      FREE ──────────────────────▶ BEGUN ─────────────────────────────▶ ASKED
-       ▲ ▲                          │ ▲                                   │
-       │ └── held back, not sent ───┘ └── repeat: a try failed unpaid ────┤
-       │                                                                  │ end
-       │ next start                                                       │
-       ├───────────────  FAILED       ◀── certainly not charged ──────────┤
-       │                 ANSWERED     ◀── something, or picture refused ──┤
-       │                 NO_RESPONSE  ◀── charged, no answer ─────────────┤
-       │ not charged                                                      │
-       └───────────────  UNRESOLVED   ◀── may have been charged; or its ──┘
-                             │            process is gone
-                             ├──▶ NO_RESPONSE   a budget, or a person, says: charged
-                             └──▶ ANSWERED      found in the vendor's records
-
-Every arrow is one transaction (`journal`), of a row that is still as it was left. Every arrow is
-written *before* what it stands for is done, so that whoever is killed leaves a pair in a state that
-says what may have happened: BEGUN is never paid for, ASKED may be. One process at a time holds the
-run database; what an earlier one has left is taken back when the next one starts (`recover`): BEGUN
-becomes free, once budgets know that nothing was sent; ASKED becomes UNRESOLVED. UNRESOLVED and
-NO_RESPONSE are never asked again by themselves. So each pair is charged once for each system,
-whoever dies when.
-
-An error that is about the run and not about the pair (wrong key, no credit, an open circuit
-breaker) leads from BEGUN back to FREE.
-"""
+"""One system of a run: the threads that lead its pairs through their steps (`schema.STEPS`)."""
 
 from __future__ import annotations
 
@@ -60,14 +31,14 @@ from facematch_core.errors import (
 )
 from facematch_core.events import CallEvent
 from facematch_core.images import Image
-from facematch_core.models import Billing, Charged, Environment, Ids, Operation, Retention
+from facematch_core.models import Billing, Charged, Environment, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore
 from facematch_core.verifier import FaceVerifier
 
-from .journal import RunDatabase
+from .database import RunDatabase
 from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets
-from .schema import Outcome, PairState, StoredSystem
+from .schema import BY_CHARGE, Outcome, PairState, StoredStudy, StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -91,10 +62,6 @@ class HeldBack(BaseException):
     """The call was stopped before its first byte, because nothing would have remembered it.
 
     Not an `Exception`: those of a hook are logged and change nothing, and this one must.
-
-    Attributes:
-        call_id: Of the call. Not one byte of it has left.
-        error: Why nothing was written.
     """
 
     def __init__(self, call_id: str, error: FaceMatchError) -> None:
@@ -103,79 +70,49 @@ class HeldBack(BaseException):
         self.error = error
 
 
-@attrs.define(eq=False)
-class Asking:
-    """What a thread is about: a pair of a stored system, and the call that it has become."""
+class OpenSystem:
+    """A verifier under the name that its answers have, which writes down each step of its calls."""
 
-    system: int
-    pair: int
-    call_id: str | None = None
-
-
-class Hook:
-    """`on_event` of a system's verifier: each step is written down before the call goes on.
-
-    Each thread says first which pair it is about.
-    """
-
-    def __init__(self, database: RunDatabase) -> None:
+    def __init__(self, name: str, database: RunDatabase, retention: Retention) -> None:
+        self.name, self.retention = name, retention
+        self.verifier: FaceVerifier
+        self.stored: StoredSystem
+        self.on_event = self._write
         self._database = database
         self._own = threading.local()
 
     @contextlib.contextmanager
-    def about(self, asking: Asking) -> Iterator[None]:
-        """Within it, events of this thread's verifier are about this pair."""
-        self._own.asking = asking
+    def about(self, pair: int) -> Iterator[None]:
+        """Within it, events of this thread's calls are about this pair."""
+        self._own.pair, self._own.call_id = pair, None
         try:
             yield
         finally:
-            self._own.asking = None
+            self._own.pair = None
 
-    def __call__(self, event: CallEvent) -> None:
-        """Write a step down; `HeldBack` if that fails."""
-        asking: Asking | None = getattr(self._own, "asking", None)
-        if asking is None:
+    @property
+    def call_id(self) -> str | None:
+        """The call that this thread's pair has become; None if nothing was written down of it."""
+        return getattr(self._own, "call_id", None)
+
+    def _write(self, event: CallEvent) -> None:
+        """Write a step down before the call goes on; `HeldBack` if that fails."""
+        pair: int | None = getattr(self._own, "pair", None)
+        if pair is None:
             return
-        failure: FaceMatchError
         try:
-            self._write(event, asking)
+            if event.kind is EventKind.STARTED and event.call is not None:
+                self._own.call_id = event.call_id
+                self._database.begin(self.stored.number, pair, event.call)
+            elif event.kind is EventKind.SENT:
+                self._database.ask(self.stored.number, pair, event.call_id)
+            elif event.kind is EventKind.RETRYING:
+                self._database.repeat(self.stored.number, pair, event.call_id)
         except FaceMatchError as error:
-            failure = error
+            raise HeldBack(event.call_id, error) from None
         except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
-            failure = ConfigurationError(
-                f"The run database failed with {type(error).__name__}: nothing was sent."
-            )
-        else:
-            return
-        # Outside the except block: what the call raises next has nothing to do with it.
-        raise HeldBack(event.call_id, failure)
-
-    def _write(self, event: CallEvent, asking: Asking) -> None:
-        system, pair = asking.system, asking.pair
-        if event.kind is EventKind.STARTED and event.call is not None:
-            asking.call_id = event.call_id
-            self._database.begin(system, pair, event.call)
-        elif event.kind is EventKind.SENT:
-            self._database.ask(system, pair, event.call_id)
-        elif event.kind is EventKind.RETRYING:
-            self._database.repeat(system, pair, event.call_id)
-
-
-@attrs.frozen(kw_only=True, eq=False)
-class OpenSystem:
-    """A verifier under the name that its answers have.
-
-    Attributes:
-        name: Of the backend or profile.
-        verifier: Opened.
-        hook: Its `on_event`.
-        retention: What its vendor is asked to keep.
-    """
-
-    name: str
-    verifier: FaceVerifier
-    hook: Hook
-    retention: Retention
+            why = f"The run database failed with {type(error).__name__}: nothing was sent."
+            raise HeldBack(event.call_id, ConfigurationError(why)) from None
 
     @property
     def is_billed(self) -> bool:
@@ -201,11 +138,7 @@ class OpenSystem:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What it is asked with, as the run database keeps it.
-
-        Raises:
-            FaceMatchError: it cannot be asked to compare two faces like that.
-        """
+        """What it is asked with, as the run database keeps it."""
         backend = self.verifier.backend
         threshold, review = self.verifier.thresholds(Operation.MATCH)
         return {
@@ -225,56 +158,40 @@ class OpenSystem:
             return "Nothing left this machine."
         if self.retention is Retention.KEEP:
             return f"{backend.name} was asked to keep each call as a record, pictures included."
+        sent = f"Both pictures of each pair were sent; {backend.name}"
         if Retention.KEEP in backend.capabilities.retention:
-            return (
-                f"Both pictures of each pair were sent; {backend.name} was asked to keep nothing."
-            )
-        return (
-            f"Both pictures of each pair were sent; {backend.name} cannot be asked to keep "
-            "nothing, and what it keeps is not known."
-        )
+            return f"{sent} was asked to keep nothing."
+        return f"{sent} cannot be asked to keep nothing, and what it keeps is not known."
 
 
 class Worker:
-    """What the threads of one system share: pairs taken, asked and written down, until all are.
-
-    Args:
-        system: Whom to ask.
-        stored: The same, in the run database.
-        study: The pairs.
-        digests: SHA-256 of each picture when the run began.
-        database: Where everything is written down.
-        stop: Whether to begin nothing more.
-        on_end: Called with each pair that has come to an end.
-        clock: Time.
-
-    Attributes:
-        asked: How many pairs came to an end in this run.
-        error: What ended it before all pairs were asked; None if nothing did.
-    """
+    """What the threads of one system share: pairs taken, asked and written down, until all are."""
 
     def __init__(
         self,
         system: OpenSystem,
-        stored: StoredSystem,
         *,
         study: Study,
+        stored_study: StoredStudy,
         digests: Mapping[Path, str],
         database: RunDatabase,
         stop: Callable[[], bool],
         on_end: OnEnd,
         clock: Clock,
     ) -> None:
-        self.system, self.stored, self.study = system, stored, study
-        self.digests, self.database = digests, database
+        self.system, self.stored, self.study = system, system.stored, study
+        #: SHA-256 of each picture when the run began.
+        self.digests = digests
+        self.database, self._stored_study = database, stored_study
         self._stop, self._on_end, self._clock = stop, on_end, clock
-        self._scale, self._answered_from = stored.scale, stored.answered_from
+        self._has_answered = self.stored.answered_from is not None
         self._lock = threading.Lock()
         self._left: deque[int] = deque()
         self._in_a_row = 0
         self._is_warm = system.is_careful
         self.asked = 0
         self.error: FaceMatchError | None = None
+        self.last_failure: FaceMatchError | None = None
 
     @property
     def is_over(self) -> bool:
@@ -283,24 +200,15 @@ class Worker:
 
     def end_with(self, error: FaceMatchError) -> None:
         """Begin nothing more; the first reason is the one that is reported."""
-        error.__cause__ = error.__context__ = None
         with self._lock:
-            # Its frames hold pictures.
-            self.error = self.error or error.with_traceback(None)
-
-    # --- Before and after ---------------------------------------------------------------------
+            self.error = self.error or _without_frames(error)
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        system = self.system
-        resolve_by_budgets(self.database, self.stored, system.budgets)
+        budgets, now = self.system.budgets, self._clock.now()
+        resolve_by_budgets(self.database, self.stored, budgets)
         reconcile_charges(
-            self.database,
-            self.stored,
-            system.verifier,
-            system.budgets,
-            self._clock.now(),
-            only_due=True,
+            self.database, self.stored, self.system.verifier, budgets, now, only_due=True
         )
 
     # --- All pairs ----------------------------------------------------------------------------
@@ -308,56 +216,91 @@ class Worker:
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
         self.line_up()
+        count = 1 if self.system.is_careful else AT_A_TIME
         name = f"facematch-{self.stored.name}"
         with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
-            work = [pool.submit(self._ask_some) for _ in range(threads)]
+            work = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
         for one in work:
             one.result()
 
-    def _ask_some(self) -> None:
-        while pairs := self.take(1 if self.system.is_careful else AT_A_TIME):
+    def line_up(self) -> None:
+        """Have every free pair ready, in its turn."""
+        turns = self._stored_study.turns()
+        self._left = deque(sorted(self.database.free(self.stored.number), key=turns.__getitem__))
+
+    def ask_some(
+        self,
+        count: int,
+        ask: Callable[[int], Outcome | None],
+        prepare: Callable[[list[int]], None] = lambda _pairs: None,
+    ) -> None:
+        """Ask about pairs, each given to no other thread, and write down so many at a time."""
+        while True:
+            pairs: list[int] = []
+            with contextlib.suppress(IndexError):
+                while len(pairs) < count and not self.is_over:
+                    pairs.append(self._left.popleft())
+            if not pairs:
+                return
             ended: list[tuple[int, Outcome]] = []
             try:
+                prepare(pairs)
                 for pair in pairs:
-                    if self.is_over:
-                        break
-                    outcome = self.ask(pair)
+                    outcome = None if self.is_over else ask(pair)
                     if outcome is not None:
                         ended.append((pair, outcome))
             finally:
-                self.finish(ended)
+                self._finish(ended)
 
-    def line_up(self) -> None:
-        """Have every free pair ready."""
-        self._left = deque(self.database.free(self.stored.number))
+    def _finish(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
+        """Write down what pairs ended in; what is free again is asked after all others.
 
-    def take(self, count: int) -> list[int]:
-        """Up to `count` pairs that no other thread gets; none if it is over."""
-        pairs: list[int] = []
-        with contextlib.suppress(IndexError):
-            while len(pairs) < count and not self.is_over:
-                pairs.append(self._left.popleft())
-        return pairs
+        An answer on another scale or from elsewhere than the first ends the system.
+        """
+        written = self._persistently(outcomes) if outcomes else None
+        if written is None:
+            # They stay as they are: if asked, the next start takes them for unresolved.
+            return
+        kept, what = written
+        if what is not None:
+            both = zip(kept, outcomes, strict=True)
+            billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
+            self.end_with(
+                UnexpectedResponse(
+                    f"{self.stored.name} answered {what}: such answers do not belong together. Was "
+                    "an address or a setting changed? Ask it under another name, or in another run "
+                    "database.",
+                    billing=Billing(billed or Charged.NO),
+                )
+            )
+        for pair, outcome in kept:
+            self._has_answered |= outcome.decision is not None
+            if outcome.state is PairState.FREE:
+                self._left.append(pair)
+                continue
+            with self._lock:
+                self.asked += 1
+            self._on_end(self.stored.name, outcome.state)
 
     # --- One pair -----------------------------------------------------------------------------
 
     def ask(self, pair: int) -> Outcome | None:
         """One pair, asked once; None if it was not asked, and is given back."""
         system, pictures = self.system, self.study.pairs[pair]
-        asking = Asking(self.stored.number, pair)
-        about = system.hook.about(asking) if system.is_careful else contextlib.nullcontext()
-        options: dict[str, Any] = {"retention": system.retention}
-        can = system.verifier.backend.capabilities
-        if system.retention is Retention.KEEP and can.sends_caller_ref:
-            options["caller_ref"] = self.stored.reference(pair)
+        about = system.about(pair) if system.is_careful else contextlib.nullcontext()
+        sends_reference = system.verifier.backend.capabilities.sends_caller_ref
+        is_named = sends_reference and system.retention is Retention.KEEP
+        caller_ref = self.stored.reference(pair) if is_named else None
         # An engine loads its models with its first picture: that is not what a call takes.
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
             with about:
-                result = system.verifier.verify(probe, reference, **options)
+                result = system.verifier.verify(
+                    probe, reference, retention=system.retention, caller_ref=caller_ref
+                )
         except FaceMatchError as error:
-            return attrs.evolve(self._failed(error), call_id=asking.call_id)
+            return attrs.evolve(self._failed(error), call_id=system.call_id)
         except HeldBack as held:
             self._held_back(pair, held)
             return None
@@ -365,12 +308,7 @@ class Worker:
         return Outcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
     def picture(self, path: Path) -> Image:
-        """A picture of the test set.
-
-        Raises:
-            InvalidImage: it cannot be used.
-            ConfigurationError: it is not there any more, or another one.
-        """
+        """A picture of the test set; `ConfigurationError` if it is another one by now."""
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -381,71 +319,33 @@ class Worker:
             why = "is another one than when the run began"
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
-    def finish(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
-        """Write down what pairs ended in; what is free again is asked after all others."""
-        if not outcomes:
-            return
-        kept = [(pair, self._fitting(outcome)) for pair, outcome in outcomes]
-        if not self._persistently(lambda: self.database.end(self.stored.number, kept)):
-            # They stay as they are: if asked, the next start takes them for unresolved.
-            return
-        for pair, outcome in kept:
-            if outcome.state is PairState.FREE:
-                self._left.append(pair)
-                continue
-            with self._lock:
-                self.asked += 1
-            self._on_end(self.stored.name, outcome.state)
-
-    def _fitting(self, outcome: Outcome) -> Outcome:
-        """An answer on the scale and from the place of the first.
-
-        Of another one only the charge is kept, and the system is asked no further: such answers do
-        not compare. A change of the model alone shows in the answers, and ends nothing.
-        """
-        if outcome.decision is None:
-            return outcome
-        if self._answered_from is None or (outcome.scale is not None and self._scale is None):
-
-            def fix() -> None:
-                self._scale, self._answered_from = self.database.fix_origin(
-                    self.stored.number, outcome.scale, outcome.environment
-                )
-
-            if not self._persistently(fix):
-                return outcome
-        what = outcome.differs_from(self._scale, self._answered_from)
-        if what is None:
-            return outcome
-        error = UnexpectedResponse(
-            f"{self.stored.name} answered {what}: such answers do not belong together. Was an "
-            "address or a setting changed? Ask it under another name, or in another run database.",
-            billing=Billing(outcome.billed),
-            ids=Ids(call=outcome.call_id),
-        )
-        self.end_with(error)
-        return Outcome(
-            state=_BY_CHARGE.get(outcome.billed, PairState.FREE),
-            billed=outcome.billed,
-            environment=outcome.environment,
-            error=type(error).__name__,
-            call_id=outcome.call_id,
-        )
-
     def _failed(self, error: FaceMatchError) -> Outcome:
-        outcome = outcome_of_error(error, has_answered=self._answered_from is not None)
+        outcome = outcome_of_error(error, has_answered=self._has_answered)
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):
             self.end_with(error)
             return outcome
+        if outcome.state is PairState.FAILED:
+            self.last_failure = _without_frames(error)
         with self._lock:
             self._in_a_row += 1
             many = self._in_a_row
         if many >= MOST_FAILURES:
-            self.end_with(_too_many(self.stored.name, many, error))
+            kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
+            self.end_with(
+                kind(
+                    f"{self.stored.name} gave no answer to {many} calls in a row, and is not asked "
+                    f"any further. The last one: {error.message} Start again later: what was not "
+                    "charged is asked again.",
+                    backend=getattr(error, "backend", None),
+                    retryable=False,
+                )
+            )
         elif isinstance(error, BreakerOpen):
-            self._wait(error.retry_after_s or 1.0)
+            until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
+            while not self.is_over and (left := until - self._clock.monotonic()) > 0:
+                self._clock.sleep(min(left, 0.2))
         return outcome
 
     def _held_back(self, pair: int, held: HeldBack) -> None:
@@ -457,56 +357,48 @@ class Worker:
             finalize_budgets(self.system.budgets, [held.call_id], Charged.NO, now)
             self.database.release(self.stored.number, pair, held.call_id)
 
-    def _persistently(self, step: Callable[[], object]) -> bool:
-        """Whether a step of the run database was made; if it failed each time, that ends all."""
-        failure: FaceMatchError
+    def _persistently(
+        self, outcomes: Sequence[tuple[int, Outcome]]
+    ) -> tuple[list[tuple[int, Outcome]], str | None] | None:
+        """As `RunDatabase.end`, which may be away for a moment; None if it stays so: all ends."""
         for wait_s in (*_AGAIN_S, None):
             try:
-                step()
+                return self.database.end(self.stored.number, outcomes)
             except ConfigurationError as error:
-                failure = error
-            else:
-                return True
-            if wait_s is not None:
-                self._clock.sleep(wait_s)
-        self.end_with(failure)
-        return False
-
-    def _wait(self, seconds: float) -> None:
-        """Wait, but not when the run is to end."""
-        until = self._clock.monotonic() + min(seconds, _LONGEST_S)
-        while not self.is_over and (left := until - self._clock.monotonic()) > 0:
-            self._clock.sleep(min(left, 0.2))
+                if wait_s is None:
+                    self.end_with(error)
+                else:
+                    self._clock.sleep(wait_s)
+        return None
 
 
 # --- What an error means for its pair -------------------------------------------------------------
 
-#: Errors that are about the run and not about the pair, which stays free.
+
+def _without_frames(error: FaceMatchError) -> FaceMatchError:
+    """They hold pictures."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
+
+
+#: Errors about the run and not about the pair, which stays free.
 _NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
-#: Statuses by which a vendor refuses what is in a request, and not its address or its sender:
-#: of a request that a backend made, the pictures.
+#: Statuses by which a vendor refuses what is in a request: the pictures.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
-
-#: Of an error that was charged, or may have been: whatever else it says.
-_BY_CHARGE: Final = {Charged.YES: PairState.NO_RESPONSE, Charged.UNKNOWN: PairState.UNRESOLVED}
 
 
 def outcome_of_error(error: FaceMatchError, *, has_answered: bool = True) -> Outcome:
     """What an error means for the pair.
 
     A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
-    system cannot use it, and nobody would be accepted by it. What was certainly not charged may be
-    asked again.
-
-    Args:
-        error: It.
-        has_answered: Whether the system has compared any pair yet. Until then a vendor that refuses
-            may be one that is asked in a wrong way.
+    system cannot use it, and nobody would be accepted by it. But until it `has_answered` anything,
+    a vendor that refuses may be one that is asked in a wrong way. What was certainly not charged
+    may be asked again.
     """
     billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
     is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
-    state = _BY_CHARGE.get(billed)
+    state = BY_CHARGE.get(billed)
     if state is None:
         if isinstance(error, InvalidImage) or (has_answered and is_refusal):
             state = PairState.ANSWERED
@@ -519,14 +411,6 @@ def outcome_of_error(error: FaceMatchError, *, has_answered: bool = True) -> Out
         billed=billed,
         environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
         error=type(error).__name__,
-    )
-
-
-def _too_many(name: str, many: int, error: FaceMatchError) -> FaceMatchError:
-    kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
-    return kind(
-        f"{name} gave no answer to {many} calls in a row, and is not asked any further. The last "
-        f"one: {error.message} Start again later: what was not charged is asked again.",
-        backend=getattr(error, "backend", None),
-        retryable=False,
+        # It knows the vendor's own id by now, if there is one.
+        call=error.call if isinstance(error, VendorError) else None,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 #: How often a person is tried for two pictures that are not in a pair yet.
 _TRIES: Final = 20
 
-#: How many people fewer than asked for the calibration set may have, of all, so that no pair is
-#: lost.
+#: Share of all people that the calibration set may lack, so that no pair is lost.
 SLACK: Final = 0.1
 
 
@@ -75,27 +74,26 @@ def draw_pairs(
     halves = _halves(pictures, of_group, chance) if split else [pictures]
     whom = " of one half of the people" if split else ""
 
-    def shares(wanted: int) -> list[int]:
-        return [(wanted + len(halves) - 1 - half) // len(halves) for half in range(len(halves))]
+    def share(wanted: int, half: int) -> int:
+        return (wanted + len(halves) - 1 - half) // len(halves)
 
-    wanted = [None] * len(halves) if mated is None else shares(mated)
-    same = [_mated(half, number, chance, whom) for half, number in zip(halves, wanted, strict=True)]
-    numbers = [len(pairs) for pairs in same] if non_mated is None else shares(non_mated)
-    if not sum(map(len, same)) + sum(numbers):
+    same = [
+        _mated(people, None if mated is None else share(mated, half), chance, whom)
+        for half, people in enumerate(halves)
+    ]
+    wanted = [
+        len(pairs) if non_mated is None else share(non_mated, half)
+        for half, pairs in enumerate(same)
+    ]
+    if not any(same) and not any(wanted):
         raise InvalidRequest("No pair at all is wanted: ask for one or more.")
     different = [
-        _non_mated(half, of_group, number, chance, whom)
-        for half, number in zip(halves, numbers, strict=True)
+        _non_mated(people, of_group, number, chance, whom)
+        for people, number in zip(halves, wanted, strict=True)
     ]
-    # From each half in turn: who stops in the middle has something of both.
-    pairs = tuple(
-        pair
-        for lists in (same, different)
-        for several in zip_longest(*lists)
-        for pair in several
-        if pair is not None
-    )
-    drawn = Study(name=name, pairs=pairs)
+    # From each half in turn.
+    in_turn = (pair for lists in (same, different) for two in zip_longest(*lists) for pair in two)
+    drawn = Study(name=name, pairs=tuple(pair for pair in in_turn if pair is not None))
     there = frozenset(drawn.subjects)
     kept = {
         column: {person: group for person, group in of_person.items() if person in there}
@@ -136,7 +134,7 @@ def split_by_subject(
     wanted = round(share * len(people))
     chosen = _together(people, first, second, seed, wanted)
     if chosen is None:
-        chosen = np.sort(np.random.default_rng(seed).permutation(people)[:wanted])
+        chosen = np.random.default_rng(seed).permutation(people)[:wanted]
     one, other = np.isin(first, chosen), np.isin(second, chosen)
     return one & other, ~one & ~other
 
@@ -208,6 +206,7 @@ def _non_mated(
     chance: random.Random,
     whom: str,
 ) -> list[StudyPair]:
+    """So many pairs of two people of one group."""
     members = defaultdict(list)
     for person in pictures:
         if person in of_group:
@@ -215,7 +214,6 @@ def _non_mated(
     possible = 0
     for people in members.values():
         each = [len(pictures[person]) for person in people]
-        # Every two pictures, whoever shows; less every two of one person.
         possible += (sum(each) ** 2 - sum(number**2 for number in each)) // 2
     if wanted > possible:
         raise InvalidRequest(
@@ -231,35 +229,22 @@ def _non_mated(
             for b in pictures[other]
         ]
         return [_pair(*four) for four in chance.sample(every, wanted)]
-    return list(_spread(pictures, members, wanted, chance))
-
-
-def _spread(
-    pictures: Mapping[str, Sequence[Path]],
-    members: Mapping[str, Sequence[str]],
-    wanted: int,
-    chance: random.Random,
-) -> Iterator[StudyPair]:
-    """At most half of what there is: tried at random, everybody in turn."""
-    found: set[frozenset[Path]] = set()
-    people = [one for group in members.values() if len(group) > 1 for one in group]
-    group_of = {one: group for group in members.values() for one in group}
+    # At most half of what there is: tried at random, everybody in turn.
+    found: dict[frozenset[Path], StudyPair] = {}
+    everybody = [one for group in members.values() if len(group) > 1 for one in group]
     while len(found) < wanted:
-        chance.shuffle(people)
-        for one in people:
-            for _ in range(_TRIES):
-                other = chance.choice(group_of[one])
+        chance.shuffle(everybody)
+        for one in everybody:
+            for _ in range(_TRIES if len(found) < wanted else 0):
+                other = chance.choice(members[of_group[one]])
                 a, b = chance.choice(pictures[one]), chance.choice(pictures[other])
                 if other != one and frozenset((a, b)) not in found:
-                    found.add(frozenset((a, b)))
-                    yield _pair(one, a, b, other)
+                    found[frozenset((a, b))] = _pair(one, a, b, other)
                     break
-            if len(found) == wanted:
-                break
+    return list(found.values())
 
 
 def _pair(one: str, probe: Path, reference: Path, other: str | None = None) -> StudyPair:
-    """A pair of one person, or of two."""
     return StudyPair(
         probe=probe,
         reference=reference,
@@ -267,9 +252,6 @@ def _pair(one: str, probe: Path, reference: Path, other: str | None = None) -> S
         probe_subject=one,
         reference_subject=one if other is None else other,
     )
-
-
-# --- Dividing -------------------------------------------------------------------------------------
 
 
 def _together(

@@ -1,13 +1,22 @@
 """`facematch compare unresolved`: what may have been charged, and what became of it."""
 
 import pytest
-from kit.comparison.studies import Recorded, asked, begun, opener, states, write_study
+from kit.comparison.studies import (
+    Recorded,
+    asked,
+    begun,
+    opener,
+    states,
+    write_study,
+)
 from kit.fakes import match_result, opens_always
 
 from facematch_comparison.run import RunDatabase, run_study
 from facematch_core import Billing, Charged, Ids, OutcomeUnknown, Score
 from facematch_core.errors import AuthenticationFailed, RateLimited, UnexpectedResponse
 from facematch_core.store import SqlStore
+
+pytestmark = pytest.mark.usefixtures("in_file_order")
 
 BUDGET = '[profiles.fake.budget]\ncalls = 100\nstore = "sqlite:///study.sqlite3"\n'
 
@@ -106,9 +115,19 @@ def test_a_document_for_programs(run_json, lost):
                 "error": "OutcomeUnknown",
                 "since": one.since.isoformat(),
                 "kept": False,
+                "vendor_id": None,
             }
         ]
     }
+
+
+def test_a_job_is_listed_with_the_vendors_id(run, run_json, lost):
+    """By which its vendor can be asked, whatever it keeps."""
+    lost(UnexpectedResponse("Odd.", ids=Ids(vendor="job_7")))
+    assert "  no response  " in (listed := run("compare", "unresolved").stdout)
+    assert "  job_7  " in listed
+    _, told = run_json("compare", "unresolved")
+    assert told["open"][0]["vendor_id"] == "job_7"
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
-"""A database in a file, and its clock."""
+"""A database in a file, its clock, and a study."""
 
 import pytest
-from kit.comparison.studies import write_study
+from kit.comparison.studies import in_file_order, write_study  # noqa: F401 - a fixture
 
 from facematch_comparison.run import RunDatabase
 

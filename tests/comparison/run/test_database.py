@@ -8,6 +8,7 @@ import pytest
 from kit.comparison.studies import (
     SETTINGS,
     begun,
+    ended,
     entered,
     later,
     opener,
@@ -59,7 +60,7 @@ def test_a_study_must_be_named_where_there_are_several(database):
         database.study("nobody")
 
 
-def test_a_contender_is_entered_once_with_all_its_pairs(database):
+def test_a_system_is_entered_once_with_all_its_pairs(database):
     """The second time nothing is added, and what was done stays done."""
     study = database.enter_study(stored_study(4))
     first = database.enter_system(study, system())
@@ -102,11 +103,20 @@ def test_prices_and_what_is_kept_may_change(database):
 
 
 def test_the_first_answer_says_where_answers_come_from(database):
-    """What it did not tell is told by a later one."""
-    one = entered(database)
-    assert database.fix_origin(one.number, None, Environment.MOCK) == (None, Environment.MOCK)
-    told = database.fix_origin(one.number, "fake/v1", Environment.PRODUCTION)
-    assert told == ("fake/v1", Environment.MOCK)
+    """What it did not tell is told by a later one; of one from elsewhere the charge is kept."""
+    one = entered(database, 4)
+    first = ended(PairState.ANSWERED, None)
+    faces = {"environment": Environment.MOCK, "score": None}
+    ends = [
+        attrs.evolve(first, decision=Decision.INCONCLUSIVE, **faces),
+        attrs.evolve(first, environment=Environment.MOCK, scale="fake/v1"),
+        attrs.evolve(first, scale="fake/v1"),
+        attrs.evolve(first, environment=Environment.MOCK, scale="fake/v2"),
+    ]
+    differing = [database.end(one.number, [(pair, end)])[1] for pair, end in enumerate(ends)]
+    assert [what is None for what in differing] == [True, True, False, False]
+    assert states(database, one) == ["answered", "answered", "no response", "no response"]
+    assert database.progress(one.number).charged == 4
 
 
 def test_it_lies_beside_a_store_of_attempts(address):
@@ -166,7 +176,7 @@ def test_100_000_pairs_are_entered_and_found_at_once(database):
     assert time.perf_counter() - started < 60
 
 
-def test_a_standing_counts(database):
+def test_progress_counts(database):
     """By state and charge; what was answered without two faces is told apart."""
     system = entered(database, 5)
     billed = [Charged.YES, Charged.YES, Charged.UNKNOWN, Charged.NO]
@@ -183,14 +193,14 @@ def test_a_standing_counts(database):
             for pair, ((state, decision), charge) in enumerate(zip(ends, billed, strict=True))
         ],
     )
-    standing = database.progress(system.number)
-    assert standing.states == {
+    progress = database.progress(system.number)
+    assert progress.states == {
         PairState.ANSWERED: 3,
         PairState.UNRESOLVED: 1,
         PairState.FREE: 1,
     }
-    assert (standing.not_acquired, standing.charged, standing.maybe_charged) == (2, 2, 1)
-    assert (standing.pairs, standing.left) == (5, 1)
+    assert (progress.not_acquired, progress.charged, progress.maybe_charged) == (2, 2, 1)
+    assert (progress.pairs, progress.left) == (5, 1)
 
 
 def test_nothing_personal_is_stored(tmp_path, address):

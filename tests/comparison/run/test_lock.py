@@ -12,6 +12,8 @@ from kit.fakes import FakeBackend
 from facematch_comparison.run import RunDatabase, StudyRun, read_answers, run_study
 from facematch_core import ConfigurationError
 
+pytestmark = pytest.mark.usefixtures("in_file_order")
+
 HOLDER = """
 import os, sys
 from facematch_comparison.run import RunDatabase

@@ -29,6 +29,8 @@ from facematch_core.errors import (
 from facematch_core.resilience import Budget, Retry
 from facematch_core.store import SqlStore
 
+pytestmark = pytest.mark.usefixtures("in_file_order")
+
 
 def test_retries_of_the_profile_are_made_within_the_run(database, study, clock):
     """Nothing of the pair is under way meanwhile."""
@@ -69,7 +71,7 @@ def test_each_step_is_written_before_the_next_is_made(database, study):
     assert states(database, stored(database)) == ["answered"]
 
 
-def test_a_journal_that_fails_holds_the_call_back(database, study, address):
+def test_a_database_that_fails_holds_the_call_back(database, study, address):
     """No byte leaves that nothing would remember, and the budget is told so."""
     store = SqlStore(address)
     backend = FakeBackend()
@@ -87,8 +89,8 @@ def test_a_journal_that_fails_holds_the_call_back(database, study, address):
     assert len(calls) == 1
     # The scripted backend was called, and was stopped where it wanted to send.
     assert states(database, stored(database)) == ["free"] * 6
-    (standing,) = store.budgets()
-    assert (standing.spent, standing.reserved, standing.unknown) == (0, 0, 0)
+    (progress,) = store.budgets()
+    assert (progress.spent, progress.reserved, progress.unknown) == (0, 0, 0)
     database.ask = asking
     assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert store.budgets()[0].spent == 6
@@ -136,7 +138,7 @@ def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, c
         if failures:
             failures.pop()
             raise ConfigurationError("Busy.")
-        ending(system, outcomes)
+        return ending(system, outcomes)
 
     database.end = end
     summary = once(database, study, opener(), clock=clock)
@@ -144,7 +146,7 @@ def test_a_paid_answer_is_written_as_soon_as_that_works_again(database, study, c
     assert summary.error is None
 
 
-def test_a_journal_that_stays_away_ends_the_run(database, study, clock):
+def test_a_database_that_stays_away_ends_the_run(database, study, clock):
     """What was asked then is unknown to the next start, and has not come to an end."""
     ended = []
 
@@ -283,14 +285,14 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database,
     budget = Budget(100, name="shop", store=store)
     system = opener(policies=[budget])
     with StudyRun(study, {"fake": system}, database) as run:
-        ((_, one),) = run.systems
+        (one,) = [system.stored for system in run.systems]
     call = passage()
     database.begin(one.number, 0, call.call)
     budget.enter(call)
     assert len(store.open_reservations()) == 1
     assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
-    (standing,) = store.budgets()
-    assert (standing.spent, standing.reserved, standing.unknown) == (6, 0, 0)
+    (progress,) = store.budgets()
+    assert (progress.spent, progress.reserved, progress.unknown) == (6, 0, 0)
     store.close()
 
 

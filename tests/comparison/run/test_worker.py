@@ -20,6 +20,8 @@ from facematch_core import errors
 from facematch_core.backend import ImageLimits
 from facematch_core.resilience import Budget, CircuitBreaker
 
+pytestmark = pytest.mark.usefixtures("in_file_order")
+
 
 @pytest.mark.parametrize(
     ("step", "state", "reason"),
@@ -86,7 +88,7 @@ def test_a_vendor_that_refuses_everything_is_asked_in_a_wrong_way(database, stud
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_what_would_meet_every_pair_ends_one_contender_alone(database, study, error):
+def test_what_would_meet_every_pair_ends_one_system_alone(database, study, error):
     """Its pairs stay free, and the others go on."""
     wrong = opener(FakeBackend(script=[None, error]))
     summary = run_study(study, {"wrong": wrong, "right": opener()}, database, workers=1)
@@ -98,7 +100,7 @@ def test_what_would_meet_every_pair_ends_one_contender_alone(database, study, er
     assert again.is_complete
 
 
-def test_a_budget_ends_one_contender_alone(database, study):
+def test_a_budget_ends_one_system_alone(database, study):
     """What it has room for is asked, and the rest when there is more."""
     system = opener(policies=[Budget(2, name="shop")])
     summary = once(database, study, system)
@@ -148,7 +150,7 @@ def test_an_open_breaker_is_waited_for(database, study, clock):
     assert clock.monotonic() - before >= 29
 
 
-def test_answers_on_another_scale_end_the_contender(database, study):
+def test_answers_on_another_scale_end_the_system(database, study):
     """They do not compare with those before."""
     system = opener(FakeBackend(script=[None, answer(score=fm.Score(0.9, "fake/v2"))]))
     summary = once(database, study, system)
@@ -159,7 +161,7 @@ def test_answers_on_another_scale_end_the_contender(database, study):
     assert (found.table.scale, found.table.scores[0]) == ("fake/v1", 80.0)
 
 
-def test_answers_from_elsewhere_end_the_contender(database, study):
+def test_answers_from_elsewhere_end_the_system(database, study):
     """A mock's answers never stand among a vendor's."""
     run_study(type(study)(name="one", pairs=study.pairs[:1]), {"fake": opener()}, database)
     once(database, study, opener())
@@ -186,7 +188,7 @@ def test_failures_that_are_not_in_a_row_end_nothing(database, tmp_path):
     ],
     ids=["gone", "changed"],
 )
-def test_a_picture_that_is_not_what_it_was_ends_the_contender(database, study, change, says):
+def test_a_picture_that_is_not_what_it_was_ends_the_system(database, study, change, says):
     """Nobody is asked about another picture under the name of the first; the rest stays free."""
     third = study.pairs[2].probe
 

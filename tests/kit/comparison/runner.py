@@ -61,9 +61,9 @@ class MortalDatabase(RunDatabase):
         self.life = life
         super().__init__(where)
 
-    def _step(self, name, step):
+    def _step(self, step):
         self.life.moment()
-        done = super()._step(name, self.life.around(step))
+        done = super()._step(self.life.around(step))
         self.life.moment()
         return done
 

@@ -111,9 +111,9 @@ class World:
             assert len(charges) == self.pairs
             assert set(charges.values()) == {1}
             assert len(self.mock.of(system.name).control.charges()) == self.pairs
-            standing = database.progress(system.number)
-            assert (standing.pairs, standing.charged) == (self.pairs, self.pairs)
-            found[system.name] = dict(standing.states)
+            progress = database.progress(system.number)
+            assert (progress.pairs, progress.charged) == (self.pairs, self.pairs)
+            found[system.name] = dict(progress.states)
         assert attempts.open_reservations() == ()
         for budget in attempts.budgets():
             sums = budget.spent, budget.reserved, budget.unknown

@@ -24,16 +24,6 @@ from facematch_core.errors import (
 from facematch_core.resilience import Budget
 
 
-def test_a_threshold_may_not_change_within_a_study(database, study):
-    """Nothing is sent."""
-    once(database, study, opener(threshold=50))
-    other = opener(threshold=60)
-    with pytest.raises(InvalidRequest, match="is now set to 60"):
-        once(database, study, other)
-    assert other.backend.calls == []
-    assert other.backend.closed == 1
-
-
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -54,7 +44,7 @@ def test_wrong_arguments_are_refused(database, study, more, words):
     )
 
 
-def test_a_contender_is_one_backend(database, study):
+def test_a_system_is_one_backend(database, study):
     """Whose verifier tells what it does."""
     with pytest.raises(InvalidRequest, match="at least one system"):
         run_study(study, {}, database)
@@ -98,17 +88,17 @@ def test_a_budget_tells_the_price(database, study, address):
     assert (found.price, found.currency) == (0.04, "EUR")
 
 
-def test_standings_before_a_run(database, study):
+def test_progress_before_a_run(database, study):
     """What would be asked, and whether it costs money."""
     with StudyRun(study, {"paid": opener()}, database, name="Mine") as run:
         assert (run.stored.name, run.stored.pairs) == ("Mine", 6)
         assert run.progress()["paid"].left == 6
-        ((one, _),) = run.systems
+        (one,) = run.systems
         assert one.costs_money
     free = opener(FakeBackend(environment=Environment.LOCAL, billed_operations=frozenset()))
     with StudyRun(study, {"free": free}, database) as run:
         assert run.stored.name == "Mine"
-        ((one, _),) = run.systems
+        (one,) = run.systems
         assert not one.costs_money
         run.run()
     paid, found = read_answers(database, database.study())
