@@ -14,7 +14,7 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,14 +26,7 @@ from facematch_core.kinds import described, nearest
 from facematch_core.models import Environment
 
 from .evaluation import fmr_bounds
-from .model import (
-    SCHEMA,
-    Evaluation,
-    OperatingPoint,
-    Rate,
-    System,
-    as_json,
-)
+from .model import SCHEMA, Evaluation, OperatingPoint, Rate, System, as_json
 from .numbers import lower_percent, percent, setting, upper_percent
 from .stats import bounds, effective_size, exact_upper
 from .stats.intervals import fewest
@@ -41,11 +34,9 @@ from .stats.intervals import fewest
 #: Where ours are.
 _FOLDER: Final = Path(__file__).parent / "requirements"
 
-#: What is a name of ours, and no file.
-_NAME: Final = re.compile(r"[a-z0-9-]+")
-
-#: Unless a file says another one. A threshold that was chosen right at the limit lies beyond it as
-#: often as not; at a fifth of it, half as many pairs again as the floor are enough on average.
+#: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
+#: limit lies beyond it as often as not; at a fifth of it, half as many pairs again as the floor are
+#: enough on average.
 _SHARE: Final = 5
 
 #: Nobody compares more pairs than that.
@@ -109,18 +100,10 @@ class Requirements:
 
 @attrs.frozen(kw_only=True)
 class RateVerdict:
-    """One rate beside its limit.
+    """One rate (``fmr`` or ``frr``) beside its limit, with its one-sided bounds if it has trials.
 
-    Attributes:
-        name: ``fmr`` or ``frr``.
-        limit: What it may be at most, 0-1.
-        rate: What was seen.
-        low, high: What the true rate lies above, and below, each with the confidence of the
-            requirements; None without a trial.
-        outcome: Whether `high` is within the limit, `low` beyond it, or neither.
-        more: How many more pairs of this kind would be needed to pass, if the rate stays as it is
-            and the people are new; None if none are, or if no number would do because the rate
-            itself is beyond the limit.
+    `more` is how many more pairs of new people would show a pass if the rate stays as it is; None
+    if none are needed, or no number would do.
     """
 
     name: str
@@ -134,20 +117,10 @@ class RateVerdict:
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
-    """What the comparison shows of one system.
+    """What the comparison shows of one system at the threshold that is judged, if there is one.
 
-    Attributes:
-        system: Its name.
-        outcome: PASS if both rates are within their limits at one threshold; FAIL if one is beyond,
-            and no other threshold would do.
-        threshold: The one that is judged; None for the vendor's own, or if there is none.
-        chosen_on: As in `OperatingPoint`; None if there is no threshold to judge.
-        rates: FMR and FRR; empty if there is no threshold to judge.
-        more: More pairs of both kinds; None if none are needed or no number would do.
-        cost: What they cost, in `currency`; None if that is not known.
-        currency: Three letters, or None.
-        leans_to_fail: Whether it is inconclusive with a rate that itself is not below the limit.
-        sentence: All this in words.
+    `more` pairs of both kinds at `cost` would show a pass; None if none are needed, or it is not
+    known. It leans to fail if it is inconclusive with a rate that is not below its limit.
     """
 
     system: str
@@ -203,78 +176,70 @@ def judge(
             system is not in it, answered from a mock or a sandbox, or changed its model during the
             run and was not named.
     """
-    chosen = _chosen(evaluation, systems)
-    wanted = requirements.required_fmr
+    _check(evaluation, requirements)
+    known = [one.name for one in evaluation.systems]
+    for name in systems:
+        if name not in known:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, known)}")
+    verdicts = []
+    for one in evaluation.systems:
+        if systems and one.name not in systems:
+            continue
+        if one.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
+            raise InvalidRequest(
+                f"{one.name} answered from a {one.environment}, which says nothing about the "
+                "vendor's matcher: judge answers of the vendor itself, or say `allow_mock=True` to "
+                "try the gate."
+            )
+        if one.other_models and not systems:
+            models = ", ".join([str(one.model or "no name"), *one.other_models])
+            raise InvalidRequest(
+                f"The model of {one.name} changed during the run ({models}): two models are never "
+                f"judged as one. Name the one that you would use, such as `systems=[{one.name!r}]`."
+            )
+        verdicts.append(_judge(one, evaluation, requirements))
+    outcomes = {verdict.outcome for verdict in verdicts}
+    outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
+    return Verdict(
+        outcome=Outcome.PASS if outcomes == {Outcome.PASS} else outcome,
+        requirements=requirements,
+        systems=tuple(verdicts),
+    )
+
+
+def _check(evaluation: Evaluation, requirements: Requirements) -> None:
+    """Refuse an evaluation that was made for something else."""
+    wanted, confidence = requirements.required_fmr, requirements.evaluation_confidence
     if requirements.at is At.REQUIRED_FMR and not math.isclose(evaluation.required_fmr, wanted):
         raise InvalidRequest(
             f"This comparison chose thresholds for an FMR of {evaluation.required_fmr:g}, and the "
             f"requirements {requirements.name} judge those for {wanted:g}: judge the answers "
             "themselves, or a report for that FMR."
         )
-    if evaluation.confidence < requirements.evaluation_confidence - 1e-9:
+    if evaluation.confidence < confidence - 1e-9:
         raise InvalidRequest(
             f"This comparison has intervals of {100 * evaluation.confidence:g} %, and the "
-            f"requirements {requirements.name} need "
-            f"{100 * requirements.evaluation_confidence:g} % or more to say that no other "
-            "threshold would do: judge the answers themselves."
+            f"requirements {requirements.name} need {100 * confidence:g} % or more to say that no "
+            "other threshold would do: judge the answers themselves."
         )
-    for one in chosen:
-        if one.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
-            raise InvalidRequest(
-                f"{one.name} answered from a {one.environment}, which says nothing about the "
-                "vendor's matcher: judge answers of the vendor itself, or say --allow-mock to "
-                "try the gate."
-            )
-        if one.other_models and one.name not in systems:
-            known = ", ".join([str(one.model or "no name"), *one.other_models])
-            raise InvalidRequest(
-                f"The model of {one.name} changed during the run ({known}): two models are never "
-                f"judged as one. Name the one that you would use, such as --system {one.name!r}."
-            )
-    verdicts = tuple(_judge(one, evaluation, requirements) for one in chosen)
-    outcomes = {verdict.outcome for verdict in verdicts}
-    overall = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
-    return Verdict(
-        outcome=outcomes.pop() if len(outcomes) == 1 else overall,
-        requirements=requirements,
-        systems=verdicts,
-    )
-
-
-def _chosen(evaluation: Evaluation, names: Sequence[str]) -> tuple[System, ...]:
-    known = [one.name for one in evaluation.systems]
-    for name in names:
-        if name not in known:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, known)}")
-    return tuple(one for one in evaluation.systems if not names or one.name in names)
 
 
 def _judge(one: System, evaluation: Evaluation, requirements: Requirements) -> SystemVerdict:
     # Who gives decisions only has no other threshold than its own.
     is_own = requirements.at is At.DEFAULT or one.kind == "decisions"
     at = one.at_default if is_own else one.at_required
-    rates: tuple[RateVerdict, ...] = ()
-    if at is not None:
-        whole, confidence = evaluation.study.whole, requirements.confidence
-        none = (None, None)
-        # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
-        chosen = 0.0 if at.chosen_on == "default" else evaluation.required_fmr
-        of_fmr = fmr_bounds(at, evaluation.required_fmr, confidence) if at.fmr.trials else none
-        of_frr = bounds(at.frr, confidence) if at.frr.trials else none
-        rates = (
-            _rate("fmr", at.fmr, of_fmr, requirements.max_fmr, confidence, whole.non_mated, chosen),
-            _rate("frr", at.frr, of_frr, requirements.max_frr, confidence, whole.mated),
-        )
-    found = {rate.outcome for rate in rates}
-    if _is_hopeless(one, at, requirements) and (at is None or Outcome.FAIL in found):
+    rates = () if at is None else _rates(at, evaluation, requirements)
+    seen = {rate.outcome for rate in rates}
+    outcome, more = Outcome.INCONCLUSIVE, None
+    if (at is None or Outcome.FAIL in seen) and _is_hopeless(one, at, requirements):
         outcome = Outcome.FAIL
-    elif found == {Outcome.PASS}:
+    elif seen == {Outcome.PASS}:
         outcome = Outcome.PASS
     else:
-        outcome = Outcome.INCONCLUSIVE
-    more = _more(rates) if outcome is Outcome.INCONCLUSIVE else None
+        needed = [rate.more for rate in rates if rate.outcome is not Outcome.PASS]
+        if needed and None not in needed:
+            more = sum(filter(None, needed))
     price = one.service.price
-    cost = None if more is None or price is None else round(more * price, 6)
     verdict = SystemVerdict(
         system=one.name,
         outcome=outcome,
@@ -282,37 +247,43 @@ def _judge(one: System, evaluation: Evaluation, requirements: Requirements) -> S
         chosen_on=None if at is None else at.chosen_on,
         rates=rates,
         more=more,
-        cost=cost,
+        cost=None if more is None or price is None else round(more * price, 6),
         currency=one.service.currency,
         leans_to_fail=outcome is Outcome.INCONCLUSIVE
-        and any(rate.rate.value is not None and rate.rate.value >= rate.limit for rate in rates),
+        and any((rate.rate.value or 0) >= rate.limit for rate in rates),
         sentence="",
     )
     return attrs.evolve(verdict, sentence=_sentence(verdict, one, at, requirements))
 
 
-def _rate(  # noqa: PLR0917 - two calls above, a line each
-    name: str,
-    rate: Rate,
-    ends: tuple[float, float] | tuple[None, None],
-    limit: float,
-    confidence: float,
-    asked: int,
-    chosen_for: float = 0.0,
-) -> RateVerdict:
-    low, high = ends
-    outcome = Outcome.INCONCLUSIVE
-    if low is not None and high is not None:
-        if high <= limit:
+def _rates(
+    at: OperatingPoint, evaluation: Evaluation, requirements: Requirements
+) -> tuple[RateVerdict, ...]:
+    """FMR and FRR beside their limits."""
+    required, confidence = evaluation.required_fmr, requirements.confidence
+    whole, verdicts = evaluation.study.whole, []
+    of_fmr = fmr_bounds(at, required, confidence) if at.fmr.trials else None
+    of_frr = bounds(at.frr, confidence) if at.frr.trials else None
+    # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
+    expected = 0.0 if at.chosen_on == "default" else required
+    for name, rate, ends, limit, asked, likely in (
+        ("fmr", at.fmr, of_fmr, requirements.max_fmr, whole.non_mated, expected),
+        ("frr", at.frr, of_frr, requirements.max_frr, whole.mated, 0.0),
+    ):
+        low, high = ends or (None, None)
+        outcome, more = Outcome.INCONCLUSIVE, None
+        if high is not None and high <= limit:
             outcome = Outcome.PASS
-        elif low > limit:
+        elif low is not None and low > limit:
             outcome = Outcome.FAIL
-    more = None
-    if outcome is Outcome.INCONCLUSIVE:
-        more = more_needed(rate, limit, confidence, asked, expected=chosen_for)
-    return RateVerdict(
-        name=name, limit=limit, rate=rate, low=low, high=high, outcome=outcome, more=more
-    )
+        else:
+            more = more_needed(rate, limit, confidence, asked, expected=likely)
+        verdicts.append(
+            RateVerdict(
+                name=name, limit=limit, rate=rate, low=low, high=high, outcome=outcome, more=more
+            )
+        )
+    return tuple(verdicts)
 
 
 def _is_hopeless(one: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
@@ -336,47 +307,25 @@ def _is_hopeless(one: System, at: OperatingPoint | None, requirements: Requireme
 def more_needed(
     rate: Rate, limit: float, confidence: float, asked: int, *, expected: float = 0.0
 ) -> int | None:
-    """How many more pairs of a kind would show that the true rate is below `limit`.
+    """How many more pairs of a kind would show that the true rate is at most `limit`.
 
-    Pairs that share people are worth less, and pairs that are not judged (because thresholds were
-    chosen on them, or nobody answered) are worth nothing: both are assumed to go on as they were.
-
-    Args:
-        rate: As it was judged; it may have no trial.
-        limit: What is to be shown.
-        confidence: One-sided.
-        asked: How many pairs of this kind the whole test set has.
-        expected: The rate to expect of more pairs if that is higher than what was seen, 0-1.
-
-    Returns:
-        At least 1; None if no number will do.
+    `asked` is how many the whole test set has. Pairs that share people are worth less, and pairs
+    that are not judged (because thresholds were chosen on them, or nobody answered) are worth
+    nothing: both are assumed to go on as they were. More pairs are expected to err as often as was
+    seen, or as `expected` if that is higher. At least 1; None if no number will do.
     """
-    independent = _trials_needed(max(rate.value or 0.0, expected), limit, confidence)
-    if independent is None:
-        return None
-    if not rate.trials:
-        return independent
-    each = effective_size(rate, confidence) / max(asked, rate.trials)
-    return max(1, math.ceil(independent / each) - asked)
-
-
-def _trials_needed(rate: float, limit: float, confidence: float) -> int | None:
-    """Independent trials at an observed `rate` whose upper bound is at most `limit`, by halving."""
-    if rate >= limit:
+    likely = max(rate.value or 0.0, expected)
+    if likely >= limit:
         return None
 
     def shows(trials: int) -> bool:
-        return exact_upper(rate * trials, trials, confidence) <= limit
+        return exact_upper(likely * trials, trials, confidence) <= limit
 
-    return fewest(shows, most=_MOST)
-
-
-def _more(rates: tuple[RateVerdict, ...]) -> int | None:
-    """More pairs of both kinds together; None if some number is not known."""
-    still = [rate for rate in rates if rate.outcome is not Outcome.PASS]
-    if not still or any(rate.more is None for rate in still):
-        return None
-    return sum(rate.more or 0 for rate in still)
+    independent = fewest(shows, most=_MOST)
+    if independent is None or not rate.trials:
+        return independent
+    each = effective_size(rate, confidence) / max(asked, rate.trials)
+    return max(1, math.ceil(independent / each) - asked)
 
 
 # --- The verdict in words -----------------------------------------------------------------------
@@ -394,55 +343,53 @@ def _sentence(
     where = "its own threshold" if at.threshold is None else f"the threshold {at.threshold:.10g}"
     if at.threshold is not None and at.chosen_on != "default":
         where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
-    said = [f"{one.name} at {where}: {' and '.join(map(_rate_words, rates))}."]
+    text = f"{one.name} at {where}: {' and '.join(map(_rate_words, rates))}."
     if outcome is Outcome.FAIL and at.chosen_on != "default":
-        said.append("No other threshold would do.")
-    if outcome is Outcome.INCONCLUSIVE:
-        endless = [r for r in rates if r.outcome is Outcome.INCONCLUSIVE and r.more is None]
-        if any(rate.outcome is Outcome.FAIL for rate in rates):
-            said.append("Another threshold might do.")
-        elif endless:
-            said += map(_endless, endless)
-        elif verdict.more is not None:
-            said.append(_more_words(verdict, requirements))
-    return " ".join(said)
+        return f"{text} No other threshold would do."
+    if outcome is not Outcome.INCONCLUSIVE:
+        return text
+    if any(rate.outcome is Outcome.FAIL for rate in rates):
+        return f"{text} Another threshold might do."
+    if verdict.more is not None:
+        return f"{text} {_more_words(verdict, requirements)}"
+    endless = [r for r in rates if r.outcome is Outcome.INCONCLUSIVE and r.more is None]
+    return " ".join([text, *map(_endless, endless)])
 
 
 def _rate_words(rate: RateVerdict) -> str:
-    name, limit = rate.name.upper(), f"(limit {setting(rate.limit)} %)"
     if rate.low is None or rate.high is None:
-        return f"the {name} is unknown {limit}"
-    low, high = lower_percent(rate.low, rate.limit), upper_percent(rate.high, rate.limit)
-    if rate.outcome is Outcome.PASS:
-        return f"the {name} is below {high} % {limit}"
-    if rate.outcome is Outcome.FAIL:
-        return f"the {name} is above {low} % {limit}"
-    return f"the {name} lies between {low} % and {high} % {limit}"
+        said = "is unknown"
+    else:
+        low = f"{lower_percent(rate.low, rate.limit)} %"
+        high = f"{upper_percent(rate.high, rate.limit)} %"
+        said = {
+            Outcome.PASS: f"is below {high}",
+            Outcome.FAIL: f"is above {low}",
+            Outcome.INCONCLUSIVE: f"lies between {low} and {high}",
+        }[rate.outcome]
+    return f"the {rate.name.upper()} {said} (limit {setting(rate.limit)} %)"
 
 
 def _endless(rate: RateVerdict) -> str:
     value = rate.rate.value or 0.0
-    seen = f"The {rate.name.upper()} that was seen, {percent(value)} %,"
+    seen = f"The {rate.name.upper()} that was seen, {percent(value)} %, is"
     if value < rate.limit:
-        return f"{seen} is so close to the limit that no affordable number of pairs shows a pass."
+        return f"{seen} so close to the limit that no affordable number of pairs shows a pass."
     return (
-        f"{seen} is itself not below the limit: it "
-        "leans to FAIL. If it is the true one, no number of pairs shows a pass."
+        f"{seen} itself not below the limit: it leans to FAIL. If it is the true one, no number of "
+        "pairs shows a pass."
     )
 
 
 def _more_words(verdict: SystemVerdict, requirements: Requirements) -> str:
     kinds = {"fmr": "non-mated", "frr": "mated"}
-    wanted = " and ".join(
-        f"{rate.more:,} more {kinds[rate.name]}" for rate in verdict.rates if rate.more is not None
-    )
+    needed = " and ".join(f"{r.more:,} more {kinds[r.name]}" for r in verdict.rates if r.more)
     money = " (no price given)"
     if verdict.cost is not None:
-        money = ", at no charge,"
-        if verdict.cost:
-            money = f", about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip() + ","
+        amount = f"about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip()
+        money = f", {amount if verdict.cost else 'at no charge'},"
     return (
-        f"About {wanted} pairs of new people{money} would show a pass with "
+        f"About {needed} pairs of new people{money} would show a pass with "
         f"{setting(requirements.confidence)} % confidence if the same rates are seen again; half "
         "of such tests will see more errors, so plan for half as many again."
     )
@@ -467,57 +414,42 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     """
     text = str(name_or_path)
     if text in built_in():
-        return _requirements(text, text, _document(_FOLDER / f"{text}.toml"))
-    if isinstance(name_or_path, str) and _NAME.fullmatch(text):
+        path = _FOLDER / f"{text}.toml"
+    elif isinstance(name_or_path, str) and re.fullmatch(r"[a-z0-9-]+", text):
         raise InvalidRequest(
             f"There are no requirements called {text[:60]!r}; {nearest(text, built_in())} For "
             "your own, name the file, which ends in .toml."
         )
-    path = Path(name_or_path)
-    return _requirements(path.stem, str(path), _document(path))
-
-
-def _document(path: Path) -> dict[str, Any]:
+    else:
+        path = Path(name_or_path)
     content = read_small(path, "requirements", InvalidRequest)
-    return parse_toml(content, path, "requirements", InvalidRequest)
-
-
-def _requirements(name: str, where: str, table: Mapping[str, Any]) -> Requirements:
+    table = parse_toml(content, path, "requirements", InvalidRequest)
     for key in table:
-        if key == "max_fnmr":
-            raise InvalidRequest(
-                f"{where}: max_fnmr is now max_frr: it always limited the FRR, failures to acquire "
-                "among the errors."
-            )
         if key not in _KEYS:
-            raise InvalidRequest(f"{where}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
+            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
     for key in ("title", "max_fmr", "max_frr"):
         if key not in table:
-            raise InvalidRequest(f"{where} needs {key}: {_KEYS[key]}.")
-    values = {key: _value(where, key, value) for key, value in table.items()}
+            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key]}.")
+    values = {key: _value(path, key, value) for key, value in table.items()}
     values.setdefault("required_fmr", values["max_fmr"] / _SHARE)
     if values["required_fmr"] > values["max_fmr"]:
-        raise InvalidRequest(f"{where}: required_fmr must not lie above max_fmr.")
-    return Requirements(name=name, **values)
+        raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
+    return Requirements(name=path.stem, **values)
 
 
 _RATE, _CONFIDENCE, _TEXT = "a number above 0 and below 1", "a number above 0.5 and below 1", "text"
 _AT: Final = "one of " + ", ".join(f'"{at}"' for at in At)
 
 #: What a file may say, and as what.
-_KEYS: Final[dict[str, str]] = {
-    "title": _TEXT,
-    "source": _TEXT,
-    "leaves_out": _TEXT,
-    "max_fmr": _RATE,
-    "max_frr": _RATE,
-    "required_fmr": _RATE,
+_KEYS: Final = {
+    **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
+    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
     "at": _AT,
     "confidence": _CONFIDENCE,
 }
 
 
-def _value(where: str, key: str, value: Any) -> Any:
+def _value(path: Path, key: str, value: Any) -> Any:
     kind = _KEYS[key]
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if kind is _AT and value in list(At):
@@ -527,4 +459,4 @@ def _value(where: str, key: str, value: Any) -> Any:
     if kind in (_RATE, _CONFIDENCE) and is_number and (kind is _CONFIDENCE) * 0.5 < value < 1:
         return float(value)
     shown = str(value)[:40] if is_number else described(value)
-    raise InvalidRequest(f"{where}: {key} must be {kind}, not {shown}.")
+    raise InvalidRequest(f"{path}: {key} must be {kind}, not {shown}.")

@@ -41,8 +41,6 @@ class DifferencePlan:
         power: The probability to see the difference, if it is there; above 0.5, below 1.
         correlation: Between the errors of the two on one pair, -1 to 1. What is hard for one is as
             a rule hard for the other, which makes the difference easier to see; 0 is careful.
-        disagreement: Instead of `correlation`, the share of mated pairs that exactly one of them
-            turns away; None to compute it.
         systems: How many are compared, each with each other, at least 2; for 5 systems a difference
             has to be as clear as in one of 10 questions (Holm's first step).
         pairs_per_person: Mated pairs of one person, at least 1.
@@ -56,14 +54,16 @@ class DifferencePlan:
     second: float
     power: float = 0.8
     correlation: float = 0.0
-    disagreement: float | None = None
     systems: int = 2
     pairs_per_person: int = 1
     intra_cluster_correlation: float = 0.0
     growth: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        for name, low, high in (("first", 0, 1), ("second", 0, 1), ("power", 0.5, 1)):
+        for name, low, high in (
+            *(("first", 0, 1), ("second", 0, 1), ("power", 0.5, 1)),
+            *(("growth", 1, math.inf),) * (self.growth is not None),
+        ):
             if not low < getattr(self, name) < high:
                 raise InvalidRequest(
                     f"{name} must lie between {low} and {high}, and is {getattr(self, name)}."
@@ -77,42 +77,27 @@ class DifferencePlan:
                 "The intra-cluster correlation lies between 0 and 1, and is "
                 f"{self.intra_cluster_correlation}."
             )
-        if self.growth is not None and not 1 < self.growth < math.inf:
-            raise InvalidRequest(
-                f"The FRR grows as the FMR falls: growth is above 1, not {self.growth}."
-            )
         least = abs(self.first - self.second)
         most = min(self.first + self.second, 2 - self.first - self.second)
-        if not least - 1e-12 <= self.disagreeing <= most + 1e-12:
+        if not least - 1e-12 <= self.disagreement <= most + 1e-12:
             raise InvalidRequest(
                 f"Two systems with an FRR of {self.first:g} and {self.second:g} disagree about "
-                f"{least:g} to {most:g} of the pairs; {self.disagreeing:g} was given, or follows "
-                "from the correlation."
+                f"{least:g} to {most:g} of the pairs; a correlation of {self.correlation:g} would "
+                f"make that {self.disagreement:g}."
             )
 
     @property
-    def disagreeing(self) -> float:
+    def disagreement(self) -> float:
         """The share of mated pairs that exactly one of them turns away, 0-1."""
-        if self.disagreement is not None:
-            return self.disagreement
         a, b = self.first, self.second
         both = a * b + self.correlation * math.sqrt(a * (1 - a) * b * (1 - b))
         return a + b - 2 * both
 
 
 @attrs.frozen(kw_only=True)
-class Need:
-    """What it takes to show both claims, if no more errors come than allowed for.
+class Pairs:
+    """So many pairs are judged; so many are drawn and asked about for it, at what cost a vendor."""
 
-    Attributes:
-        errors: That each kind of pair may bring.
-        mated, non_mated: Comparisons that are judged, of different people as far as possible.
-        draw_mated, draw_non_mated: Comparisons to draw and to ask about, so that so many are
-            judged.
-        cost: Vendor to the price of all that are asked about; empty without a price.
-    """
-
-    errors: int
     mated: int
     non_mated: int
     draw_mated: int
@@ -121,16 +106,16 @@ class Need:
 
 
 @attrs.frozen(kw_only=True)
-class Less:
-    """What a smaller budget can show at best: without one error.
+class Need(Pairs):
+    """What it takes to show both claims, if each kind of pair brings at most so many errors."""
 
-    Attributes:
-        vendor: Who is asked.
-        budget: The money.
-        mated, non_mated: Comparisons that it buys, divided as in the whole plan.
-        frr, fmr: The lowest rates that those of them can show that are judged; None without such
-            a comparison.
-    """
+    errors: int
+
+
+@attrs.frozen(kw_only=True)
+class Less:
+    """What a smaller budget buys of a vendor, and the lowest rates that it can show: without one
+    error; None without a pair that is judged."""
 
     vendor: str
     budget: Decimal
@@ -141,23 +126,14 @@ class Less:
 
 
 @attrs.frozen(kw_only=True)
-class DifferenceNeed:
-    """What it takes to see a difference between two systems.
+class DifferenceNeed(Pairs):
+    """What it takes to see a difference between two systems, with mated pairs of so many people.
 
-    Attributes:
-        of: The difference.
-        alpha: The error probability of one question, two-sided, after the number of systems.
-        disagreement: Share of mated pairs that exactly one of the two turns away.
-        design_effect: How many pairs count as one because they share people, at least 1.
-        false_matches: That the non-mated pairs are expected to bring at each threshold; at least
-            `FEW_FALSE_MATCHES`.
-        threshold_share: The share of the uncertainty of the difference that comes of thresholds
-            that are estimates, 0-1; mated and non-mated pairs are chosen so that their sum is
-            smallest.
-        mated, non_mated: Comparisons that are judged.
-        people: With mated pairs, at least.
-        draw_mated, draw_non_mated: Comparisons to draw and to ask about.
-        cost: Vendor to the price of all that are asked about; empty without a price.
+    One question has the error probability `alpha`, two-sided; `disagreement` is the share of mated
+    pairs that exactly one of the two turns away; `design_effect` pairs that share people count as
+    one. The non-mated pairs are expected to bring `false_matches` at each threshold, which leaves
+    `threshold_share` of the uncertainty of the difference: chosen so that the sum of all pairs is
+    smallest.
     """
 
     of: DifferencePlan
@@ -166,12 +142,7 @@ class DifferenceNeed:
     design_effect: float
     false_matches: int
     threshold_share: float
-    mated: int
-    non_mated: int
     people: int
-    draw_mated: int
-    draw_non_mated: int
-    cost: Mapping[str, Decimal] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -236,47 +207,38 @@ def plan_study(
     if any(not budget.is_finite() or budget <= 0 for budget in budgets):
         raise InvalidRequest("A budget must be above 0.")
     parts = 2 if split else 1
-    needs = tuple(
-        Need(errors=errors, **_asked(mated, non_mated, prices, parts))
-        for errors in ERRORS
-        for mated, non_mated in [
-            (trials_for(frr, errors, confidence), trials_for(fmr, errors, confidence))
-        ]
-    )
+    needs = []
+    for errors in ERRORS:
+        mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
+        needs.append(Need(errors=errors, **_asked(mated, non_mated, prices, parts)))
+    floor = needs[0]
+    less = [
+        _less(vendor, budget, price, floor, confidence=confidence, parts=parts)
+        for vendor, price in prices.items()
+        if price
+        for budget in (budgets or [_cents(part * floor.cost[vendor]) for part in PARTS])
+    ]
+    need = None
+    if difference is not None:
+        need = _difference(difference, fmr, 1 - confidence, prices, parts)
     return StudyPlan(
         fmr=fmr,
         frr=frr,
         confidence=confidence,
         split=split,
-        needs=needs,
-        less=tuple(
-            _less(vendor, budget, price, needs[0], confidence, parts=parts)
-            for vendor, price in prices.items()
-            if price
-            for budget in (budgets or [_cents(part * needs[0].cost[vendor]) for part in PARTS])
-        ),
-        difference=None
-        if difference is None
-        else _difference(difference, fmr, 1 - confidence, prices, parts=parts),
+        needs=tuple(needs),
+        less=tuple(less),
+        difference=need,
     )
-
-
-def lowest_rate(trials: int, confidence: float = 0.95) -> float | None:
-    """The lowest rate, 0-1, that `trials` without an error can show; None without a trial."""
-    return -math.expm1(math.log1p(-confidence) / trials) if trials else None
 
 
 def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: float) -> float:
     """The probability that McNemar's exact test sees a difference between two systems.
 
-    Exact: over all numbers of pairs that they may disagree about, whatever number that will be (S.
-    W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R controls per
-    case", Biometrics 40, 1984).
-
-    Args:
-        pairs: Independent mated pairs, at least 1.
-        only_first, only_second: The probability that only this one turns a pair away, 0-1.
-        alpha: Two-sided.
+    Of so many independent mated pairs, at least 1, each is turned away by the one alone with these
+    probabilities; `alpha` is two-sided. Exact: over all numbers of pairs that they may disagree
+    about (S. W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R
+    controls per case", Biometrics 40, 1984).
     """
     both = only_first + only_second
     if both <= 0:
@@ -296,12 +258,7 @@ def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: f
 
 
 def _difference(
-    of: DifferencePlan,
-    fmr: float,
-    alpha: float,
-    prices: Mapping[str, Decimal],
-    *,
-    parts: int,
+    of: DifferencePlan, fmr: float, alpha: float, prices: Mapping[str, Decimal], parts: int
 ) -> DifferenceNeed:
     """How many pairs of each kind see a difference.
 
@@ -311,20 +268,20 @@ def _difference(
     put it: the logarithm of its true FMR varies by one over their number, and the FRR with it.
     """
     alpha /= of.systems * (of.systems - 1) // 2
-    psi, apart = of.disagreeing, of.first - of.second
-    wanted = float(norm.isf(alpha / 2)) + float(norm.ppf(of.power))
+    psi, apart = of.disagreement, of.first - of.second
     effect = 1 + (of.pairs_per_person - 1) * of.intra_cluster_correlation
-    variance = (apart / wanted) ** 2
+    variance = (apart / (float(norm.isf(alpha / 2)) + float(norm.ppf(of.power)))) ** 2
     # What one expected false match at each threshold would leave of uncertainty.
     steep = _steepness(of.first, fmr, of.growth) ** 2 + _steepness(of.second, fmr, of.growth) ** 2
     # Of the sum of both kinds of pairs this share of thresholds is the cheapest.
     ratio = math.sqrt(steep / (fmr * psi * effect))
-    share = ratio / (1 + ratio)
-    matches = max(FEW_FALSE_MATCHES, math.ceil(steep / (variance * share)))
+    matches = max(FEW_FALSE_MATCHES, math.ceil(steep / (variance * (ratio / (1 + ratio)))))
     share = steep / (variance * matches)
-    alone = _mated(psi, apart, alpha, of.power)
+    # Where one errs only if the other does, rounding must not make it less than never.
+    only = max(0.0, (psi + apart) / 2), max(0.0, (psi - apart) / 2)
+    alone = fewest(lambda pairs: power_of_mcnemar(pairs, *only, alpha) >= of.power)
+    assert alone is not None  # noqa: S101 - without a limit there is an end
     mated = math.ceil(alone * effect / (1 - share))
-    people = math.ceil(mated / of.pairs_per_person)
     return DifferenceNeed(
         of=of,
         alpha=alpha,
@@ -332,22 +289,9 @@ def _difference(
         design_effect=effect,
         false_matches=matches,
         threshold_share=share,
-        people=people,
+        people=math.ceil(mated / of.pairs_per_person),
         **_asked(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
     )
-
-
-def _mated(psi: float, apart: float, alpha: float, power: float) -> int:
-    """The fewest independent mated pairs with which McNemar's exact test has the power."""
-    # Where one errs only if the other does, rounding must not make it less than never.
-    chances = (max(0.0, (psi + apart) / 2), max(0.0, (psi - apart) / 2))
-
-    def suffices(pairs: int) -> bool:
-        return power_of_mcnemar(pairs, *chances, alpha) >= power
-
-    enough = fewest(suffices)
-    assert enough is not None  # noqa: S101 - without a limit there is an end
-    return enough
 
 
 def _steepness(frr: float, fmr: float, growth: float | None) -> float:
@@ -375,17 +319,17 @@ def _cents(amount: Decimal) -> Decimal:
 
 
 def _less(
-    vendor: str, budget: Decimal, price: Decimal, floor: Need, confidence: float, *, parts: int
+    vendor: str, budget: Decimal, price: Decimal, floor: Need, *, confidence: float, parts: int
 ) -> Less:
     calls = int((budget / price).to_integral_value(ROUND_FLOOR))
     mated = calls * floor.mated // (floor.mated + floor.non_mated)
+    frr, fmr = (
+        # At a higher rate so many trials without an error are too unlikely.
+        -math.expm1(math.log1p(-confidence) / (pairs // parts)) if pairs // parts else None
+        for pairs in (mated, calls - mated)
+    )
     return Less(
-        vendor=vendor,
-        budget=budget,
-        mated=mated,
-        non_mated=calls - mated,
-        frr=lowest_rate(mated // parts, confidence),
-        fmr=lowest_rate((calls - mated) // parts, confidence),
+        vendor=vendor, budget=budget, mated=mated, non_mated=calls - mated, frr=frr, fmr=fmr
     )
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
-from .model import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, ScoreTable
+from .answers import BILLED, DECISIONS, NO_DECISION, Answers, Grouping, ScoreTable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

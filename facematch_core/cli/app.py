@@ -242,7 +242,9 @@ def _report(error: BaseException, *, as_json: bool) -> None:
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
     for line in f"error: {sentence(error)}".split("\n"):
-        say(line, err=True)
+        # A command is there to be pasted: with a line broken, a shell would run its beginning.
+        show = click.echo if line.startswith("  facematch ") else say
+        show(line, err=True)
 
 
 # --- The command ----------------------------------------------------------------------------------

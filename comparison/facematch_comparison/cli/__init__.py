@@ -7,12 +7,13 @@ is used, and imports the statistics when that command runs.
 from __future__ import annotations
 
 import importlib
+import re
 from typing import Any, Final
 
 import click
 
 from facematch_core.cli.app import LazyGroup
-from facematch_core.errors import ConfigurationError
+from facematch_core.errors import ConfigurationError, InvalidRequest
 
 #: Name of a command to what the list says of it.
 COMMANDS: Final = {
@@ -41,7 +42,7 @@ _NEEDED: Final = ("numpy", "scipy", "sqlalchemy", "jinja2", "pandas", "pyarrow")
 
 
 class CompareGroup(LazyGroup):
-    """Says what is missing for a command."""
+    """Says what is missing for a command, and speaks of options where Python has arguments."""
 
     def load(self, name: str) -> click.Command:
         """One of the table, imported now."""
@@ -50,13 +51,12 @@ class CompareGroup(LazyGroup):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command.
-
-        Raises:
-            ConfigurationError: it needs a package that is not installed.
-        """
+        """Run a command."""
         try:
             return super().invoke(ctx)
+        except InvalidRequest as error:
+            error.message = _ARGUMENT.sub(_as_option, error.message)
+            raise
         except ModuleNotFoundError as error:
             name = (error.name or "").partition(".")[0]
             if name not in _NEEDED:
@@ -67,12 +67,22 @@ class CompareGroup(LazyGroup):
         )
 
 
+#: How Python's errors name an argument: `allow_mock=True`, `mated=0`, `systems=['a']`.
+_ARGUMENT: Final = re.compile(r"`(\w+?)(?:s=\[|=)(True|\d+|'[^`']*')\]?`")
+
+
+def _as_option(argument: re.Match[str]) -> str:
+    value = "" if argument[2] == "True" else f" {argument[2]}"
+    return f"--{argument[1].replace('_', '-')}{value}"
+
+
 @click.group(
     "compare",
     cls=CompareGroup,
     package=__name__,
     table=COMMANDS,
     short_help="Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
+    context_settings={"show_default": True},
 )
 def command() -> None:
     """Compare vendors: which one, at which threshold, at what price, and how sure that is.

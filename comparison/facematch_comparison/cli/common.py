@@ -1,4 +1,4 @@
-"""What the commands of `facematch compare` share: sources, judgements, amounts and files.
+"""What the commands of `facematch compare` share: options, sources, judgements and files.
 
 Nothing here imports numpy, SQLAlchemy or the comparison before a command runs.
 """
@@ -6,10 +6,9 @@ Nothing here imports numpy, SQLAlchemy or the comparison before a command runs.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
-import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,14 +19,15 @@ import click
 
 from facematch_core.cli import common
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import nearest
+from facematch_core.kinds import nearest, typed
 
 if TYPE_CHECKING:
-    from facematch_comparison.model import Answers, Costs, Evaluation, WrongPair
+    from facematch_comparison.answers import Answers
+    from facematch_comparison.columns import ColumnsNotRecognised
+    from facematch_comparison.model import Costs, Evaluation, WrongPair
     from facematch_comparison.run import RunDatabase
     from facematch_comparison.study import Study
 
-T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 #: Where answers go unless another place is named.
@@ -36,94 +36,84 @@ STORE: Final = "study.sqlite3"
 #: Of amounts where nobody says another one.
 CURRENCY: Final = "USD"
 
-#: A report as JSON is small; more is another file.
-MAX_REPORT_BYTES: Final = 64 << 20
-
 PAGE, DOCUMENT = ".html", ".json"
 
-# --- How text is read -----------------------------------------------------------------------------
+# --- Types of options -----------------------------------------------------------------------------
 
 
-def _each(read: Callable[[click.Parameter, str], T]) -> Callable[..., Any]:
-    """A callback of click, for an option that is given once, often, or not at all."""
-
-    def callback(_context: click.Context, option: click.Parameter, given: Any) -> Any:
-        if given is None or isinstance(given, str):
-            return None if given is None else read(option, given)
-        return tuple(read(option, typed) for typed in given)
-
-    return callback
+def _range(name: str, low: float, high: float | None = None) -> click.FloatRange:
+    """A range without its ends if it is one of rates; `name` is what the help calls a number."""
+    is_open = name == "rate"
+    numbers = click.FloatRange(low, high, min_open=is_open, max_open=is_open)
+    numbers.name = name
+    return numbers
 
 
-def _number(option: click.Parameter, typed: str, fits: Callable[[float], bool], is_: str) -> float:
-    with contextlib.suppress(ValueError):
-        value = float(typed)
-        if fits(value):
-            return value
-    raise click.UsageError(f"{option.opts[0]} must be {is_}, not {typed[:40]!r}.")
+RATE, CONFIDENCE = _range("rate", 0, 1), _range("rate", 0.5, 1)
+SHARE, COST = _range("share", 0, 1), _range("amount", 0)
 
 
-def _rate(option: click.Parameter, typed: str) -> float:
-    return _number(option, typed, lambda x: 0 < x < 1, "a rate above 0 and below 1, such as 1e-3")
-
-
-def _share(option: click.Parameter, typed: str) -> float:
-    return _number(option, typed, lambda x: 0 <= x <= 1, "a share from 0 to 1, such as 0.01")
-
-
-def _score(option: click.Parameter, typed: str) -> float:
-    return _number(option, typed, math.isfinite, "a number on the scale of the scores")
-
-
-def _confidence(option: click.Parameter, typed: str) -> float:
-    is_ = "a number above 0.5 and below 1, such as 0.95"
-    return _number(option, typed, lambda x: 0.5 < x < 1, is_)
-
-
-def amount(name: str, typed: str) -> Decimal:
-    """An amount of money from 0 on; `click.UsageError` if it is none."""
-    try:
-        value = Decimal(typed)
-    except InvalidOperation:
-        value = Decimal(-1)
+def amount(text: str) -> Decimal:
+    """An amount of money from 0 on, exact."""
+    value = Decimal(-1)
+    with contextlib.suppress(InvalidOperation):
+        value = Decimal(text)
     if not value.is_finite() or value < 0:
-        raise click.UsageError(
-            f"{name} must be an amount from 0 on, such as 0.05, not {typed[:40]!r}."
-        )
+        raise click.BadParameter(f"{text[:40]!r} is no amount from 0 on, such as 0.05.")
     return value
 
 
 def _prices(context: click.Context, option: click.Parameter, given: Any) -> dict[str, Decimal]:
     read = common.name_values(context, option, given)
-    return {name: amount(f"{option.opts[0]} {name[:60]}", text) for name, text in read.items()}
+    return {name: amount(text) for name, text in read.items()}
 
 
-def _currency(option: click.Parameter, typed: str) -> str:
-    if not re.fullmatch("[A-Z]{3}", typed):
-        raise click.UsageError(
-            f"{option.opts[0]} must be three capital letters, such as USD, not {typed[:40]!r}."
-        )
-    return typed
+def _currency(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
+    if given is not None and not re.fullmatch("[A-Z]{3}", given):
+        raise click.BadParameter(f"{given[:40]!r} is not three capital letters, such as USD.")
+    return given
 
-
-rate = _each(_rate)
-share = _each(_share)
-score = _each(_score)
-confidence = _each(_confidence)
 
 # --- Options --------------------------------------------------------------------------------------
+
+#: Where the help of a `SourceCommand` lists options, by the names of their arguments; the rest is
+#: output.
+_SECTIONS: Final = {
+    "Input": "store study scores columns ignore rule max_rows written pairs",
+    "Judging": "requirements fmr fmrs confidence threshold bounded split seed system systems most "
+    "allow_mock",
+    "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
+}
+
+
+#: Where a context keeps the words of its command, to repeat them with more.
+_WORDS: Final = f"{__name__}.words"
+
+
+class SourceCommand(click.Command):
+    """A command with the options of `source`: its help lists them by what they are about."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep them as well."""
+        ctx.meta[_WORDS] = [*ctx.command_path.split(), *args]
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """A section for each kind of option."""
+        records = {str(option.name): option.get_help_record(ctx) for option in self.get_params(ctx)}
+        sections = {title: names.split() for title, names in _SECTIONS.items()}
+        named = {name for names in sections.values() for name in names}
+        sections["Output"] = [name for name in records if name not in named]
+        for title, names in sections.items():
+            shown = [record for name in names if (record := records.get(name))]
+            if shown:
+                with formatter.section(title):
+                    formatter.write_dl(shown)
+
 
 backend_names, profile_names = common.backend_names, common.profile_names
 force = click.option("--force", is_flag=True, help="Overwrite files that exist.")
 json_flag = common.as_json
-
-
-def rate_option(
-    name: str, help_: str, *, to: str | None = None, read: Any = rate, **more: Any
-) -> Callable[[Command], Command]:
-    """An option that is a rate, above 0 and below 1; otherwise as `common.file_option`."""
-    names = (name,) if to is None else (name, to)
-    return click.option(*names, callback=read, metavar="RATE", help=help_, **more)
 
 
 def count_option(
@@ -133,130 +123,86 @@ def count_option(
     return click.option(name, type=click.IntRange(least), metavar="N", help=help_, **more)
 
 
+def repeated(name: str, to: str, help_: str, **more: Any) -> Callable[[Command], Command]:
+    """An option that gives all of its values as the argument `to`."""
+    return click.option(name, to, multiple=True, help=f"{help_} May be repeated.", **more)
+
+
+_DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
+
 #: Where `compare run` writes answers.
-store = click.option(
-    "--store",
-    metavar="FILE",
-    default=STORE,
-    show_default=True,
-    help="The run database, an SQLite file; also as sqlite:///FILE.",
-)
+store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
 
 #: Where answers are read from: the arguments of `answers_from`.
 source = common.options(
-    click.option(
-        "--store",
-        metavar="FILE",
-        help="The run database of `compare run`, an SQLite file; also as sqlite:///FILE. "
-        f"{STORE} by default.",
-    ),
-    click.option(
-        "--study",
-        metavar="NAME",
-        help="Which test set of the run database, if it has several.",
-    ),
-    common.file_option(
-        "--scores", "A file of scores (.csv or .parquet) instead of a run database."
-    ),
-    click.option(
+    click.option("--store", metavar="FILE", show_default=STORE, help=_DATABASE),
+    click.option("--study", metavar="NAME", help="Its test set, if it has several."),
+    common.file_option("--scores", "Instead: a file of scores (.csv or .parquet)."),
+    repeated(
         "--column",
         "columns",
-        multiple=True,
+        "With --scores: what a column holds that is not recognised, such as mated=same_guy or "
+        "group_country=country.",
         callback=common.name_values,
         metavar="WHAT=COLUMN",
-        help="With --scores: which column holds what, such as mated=same_person, if its name is "
-        "not recognised. May be repeated.",
     ),
-    click.option(
-        "--ignore",
-        multiple=True,
-        metavar="COLUMN",
-        help="With --scores: skip this column. May be repeated.",
-    ),
+    repeated("--ignore", "ignore", "With --scores: skip this column.", metavar="COLUMN"),
     click.option(
         "--rule",
         type=click.Choice(["above", "at_least"]),
-        help="With --scores, if the file does not say it: whether a score passes above the "
-        "threshold only, or also at it.",
+        help="With --scores that do not say it: what passes a threshold.",
     ),
+    count_option("--max-rows", "With --scores: read no larger file.", least=1, default=10_000_000),
 )
 
 #: What a judgement is for: FMR and confidence.
 aims = common.options(
-    rate_option(
-        "--fmr",
-        "The false match rate (FMR) that all systems are compared at; 1e-3 by default.",
-        default="1e-3",
+    click.option(
+        "--fmr", type=RATE, default="1e-3", help="False match rate to compare all systems at."
     ),
-    rate_option(
-        "--confidence",
-        "Confidence of every interval; 0.95 by default.",
-        read=confidence,
-        default="0.95",
+    click.option(
+        "--confidence", type=CONFIDENCE, default="0.95", help="Confidence of every interval."
     ),
 )
-
-seed = click.option(
-    "--seed",
-    type=int,
-    default=0,
-    metavar="N",
-    help="Seed of random choices; 0 by default.",
-)
+seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
 split = click.option(
     "--split",
     is_flag=True,
-    help="Choose thresholds on half of the people and judge them on the other half. Safer if a "
-    "few people cause most false matches, and takes twice the pairs.",
+    help="Choose thresholds on half of the people and judge them on the others: safer if few "
+    "people cause most false matches. Takes twice the pairs.",
 )
 allow_mock = click.option(
-    "--allow-mock",
-    is_flag=True,
-    help="Accept answers of a mock or a sandbox, which say nothing about a vendor.",
+    "--allow-mock", is_flag=True, help="Accept a mock or sandbox, which says nothing of a vendor."
 )
 valid_days = click.option(
     "--valid-days",
     type=click.IntRange(1, 36500),
     metavar="N",
-    help="How long verifiers accept the calibration; without it, for ever.",
+    show_default="for ever",
+    help="How long verifiers accept the calibration.",
 )
-
-
-def _cost(name: str, help_: str) -> Callable[[Command], Command]:
-    read = _each(lambda option, typed: amount(option.opts[0], typed))
-    return click.option(name, callback=read, metavar="AMOUNT", help=help_)
-
 
 #: What errors cost, for `costs_of`.
 costs = common.options(
-    _cost("--cost-false-match", "Cost of a false match: somebody else gets in."),
-    _cost("--cost-false-reject", "Cost of a false rejection: a genuine person is turned away."),
-    _cost("--cost-review", "Cost of a review by a person; 0 by default."),
+    click.option("--cost-false-match", type=COST, help="Cost of a stranger who gets in."),
     click.option(
-        "--impostors",
-        callback=share,
-        metavar="SHARE",
-        help="Share of attempts by somebody else, such as 0.01.",
+        "--cost-false-reject", type=COST, help="Cost of a genuine person who is turned away."
     ),
+    click.option("--cost-review", type=COST, default="0", help="Cost of a review by a person."),
+    click.option("--impostors", type=SHARE, help="Share of strangers' attempts, as 0.01."),
 )
 currency = click.option(
     "--currency",
-    callback=_each(_currency),
+    callback=_currency,
     metavar="CCC",
-    help=f"Currency of all amounts; by default that of the prices, else {CURRENCY}.",
+    show_default=f"that of the prices, else {CURRENCY}",
+    help="Currency of all amounts.",
 )
 
 
 def price_option(help_: str) -> Callable[[Command], Command]:
     """--price, which gives `prices`: name to amount."""
-    return click.option(
-        "--price",
-        "prices",
-        multiple=True,
-        callback=_prices,
-        metavar="NAME=AMOUNT",
-        help=help_,
-    )
+    return repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
 
 
 def out_option(help_: str) -> Callable[[Command], Command]:
@@ -265,11 +211,8 @@ def out_option(help_: str) -> Callable[[Command], Command]:
 
 
 def pairs(what: str) -> Callable[[Command], Command]:
-    """--pairs FILE, for `wrong_pairs`."""
-    return common.file_option(
-        "--pairs",
-        f"The file of pairs that was run, from which {what} come: a run database holds none.",
-    )
+    """--pairs FILE, for `study_of`."""
+    return common.file_option("--pairs", f"The file of pairs that was run: it has the {what}.")
 
 
 # --- From options to values -----------------------------------------------------------------------
@@ -277,14 +220,7 @@ def pairs(what: str) -> Callable[[Command], Command]:
 
 @attrs.frozen(kw_only=True)
 class Source:
-    """Answers of systems to one test set.
-
-    Attributes:
-        answers: Of each system.
-        name: What the test set is called.
-        digest: Of its pairs and pictures; None for a file of scores.
-        folder: Where the pictures are that a file of scores names: its own.
-    """
+    """Answers of systems to one test set; `folder` is where pictures of a file of scores are."""
 
     answers: list[Answers]
     name: str
@@ -292,105 +228,116 @@ class Source:
     folder: Path = Path()
 
     def system(self, name: str | None) -> Answers:
-        """The answers of the one that --system names; None for the only one.
-
-        Raises:
-            click.UsageError: there are several, and none is named.
-            InvalidRequest: there is none of that name.
-        """
-        known = {one.name: one for one in self.answers}
-        if name is None and len(self.answers) == 1:
-            return self.answers[0]
-        if name is None:
-            names = ", ".join(map(common.clean, known))
-            raise click.UsageError(f"--system: name one of {names}.")
-        if name not in known:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, known)}")
-        return known[name]
+        """The answers of the one that --system names; None for the only one."""
+        systems = {one.name: one for one in self.answers}
+        if name is None and len(systems) > 1:
+            raise click.UsageError(f"--system: name one of {', '.join(systems)}.")
+        name = self.answers[0].name if name is None else name
+        if name not in systems:
+            raise InvalidRequest(
+                f"No system is called {name[:60]!r} here; {nearest(name, systems)}"
+            )
+        return systems[name]
 
     def evaluated(self, *, costs: Costs | None = None, **more: Any) -> Evaluation:
         """All of it judged, as `evaluate` does; costs are in the currency of the prices."""
         from facematch_comparison.evaluation import evaluate
 
         if costs is not None and costs.currency is None:
-            known = {one.currency for one in self.answers} - {None}
-            costs = attrs.evolve(costs, currency=known.pop() if len(known) == 1 else CURRENCY)
+            costs = attrs.evolve(costs, currency=_common({one.currency for one in self.answers}))
         return evaluate(self.answers, costs=costs, name=self.name, digest=self.digest, **more)
 
 
-def answers_from(given: Mapping[str, Any]) -> Source:
-    """The answers that the options of `source` name; nothing is asked.
+def _common(currencies: Iterable[str | None]) -> str:
+    """The one currency that there is; else the usual one."""
+    known = {*currencies} - {None}
+    return str(known.pop()) if len(known) == 1 else CURRENCY
 
-    Raises:
-        click.UsageError: two places are named, or the store is no file.
-        InvalidRequest: there is no such test set, something is wrong in the file, or --price names
-            a system that is not there.
-        ConfigurationError: the store cannot be used.
+
+def answers_from(given: Mapping[str, Any]) -> Source:
+    """The answers that the options of `source` name, with the prices of --price; nothing is asked.
+
+    What a file of scores leaves empty is said on stderr: pandas writes so what was not joined.
     """
-    source = _source(given)
+    source = _from_store(given) if given["scores"] is None else _from_scores(given)
+    for one in source.answers if given["scores"] else ():
+        table = one.table
+        empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
+        if empty:
+            pairs = f"{common.counted(empty, 'pair')} without a score count{'s' * (empty == 1)}"
+            common.say(f"note: {one.name}: {pairs} as failures to acquire", err=True)
     prices = prices_of(given, {one.name: one.currency for one in source.answers})
-    priced = [
-        attrs.evolve(one, **prices[one.name]) if one.name in prices else one
-        for one in source.answers
-    ]
+    priced = [attrs.evolve(one, **prices.get(one.name, {})) for one in source.answers]
     return attrs.evolve(source, answers=priced)
 
 
 def prices_of(
     given: Mapping[str, Any], currencies: Mapping[str, str | None]
 ) -> dict[str, dict[str, Any]]:
-    """What --price says: name of a system to `price` and `currency`.
-
-    Args:
-        given: The options of a command; without --price, nothing.
-        currencies: Name of each system to the currency that is known of it.
-
-    Raises:
-        InvalidRequest: there is no such system.
-    """
+    """What --price says: name of a system to `price` and `currency`."""
     prices: Mapping[str, Decimal] = given.get("prices") or {}
     for name in prices:
         if name not in currencies:
             raise InvalidRequest(
                 f"--price: no system is called {name[:60]!r} here; {nearest(name, currencies)}"
             )
-    known = {*currencies.values()} - {None}
-    currency = given.get("currency") or (known.pop() if len(known) == 1 else CURRENCY)
+    currency = given.get("currency") or _common(currencies.values())
     return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
 
 
-def _source(given: Mapping[str, Any]) -> Source:
-    scores: Path | None = given["scores"]
-    if scores is None:
-        if given["columns"] or given["ignore"] or given["rule"]:
-            raise click.UsageError("--column, --ignore and --rule go with --scores.")
-        from facematch_comparison.run import read_answers
+def _from_store(given: Mapping[str, Any]) -> Source:
+    if given["columns"] or given["ignore"] or given["rule"]:
+        raise click.UsageError("--column, --ignore and --rule go with --scores.")
+    if given["store"] is None and not Path(STORE).is_file():
+        raise click.UsageError(
+            f"There are no answers to judge, for there is no {STORE} here: ask systems with "
+            "`facematch compare run`, or give --scores FILE or --store FILE."
+        )
+    from facematch_comparison.run import read_answers
 
-        with database_at(given["store"] or STORE) as database:
-            found = database.study(given["study"])
-            answers = read_answers(database, found)
-        return Source(answers=answers, name=found.name, digest=found.digest)
+    with database_at(given["store"] or STORE) as database:
+        study = database.study(given["study"])
+        answers = read_answers(database, study)
+    return Source(answers=answers, name=study.name, digest=study.digest)
+
+
+def _from_scores(given: Mapping[str, Any]) -> Source:
     if given["store"] is not None or given["study"] is not None:
         raise click.UsageError("--scores goes without --store and --study.")
+    from facematch_comparison.columns import ColumnsNotRecognised
     from facematch_comparison.io import read_scores
     from facematch_core.models import ThresholdRule
 
+    path: Path = given["scores"]
+    more = {name: given[name] for name in ("columns", "ignore", "max_rows")}
     rule = None if given["rule"] is None else ThresholdRule(given["rule"])
-    answers = read_scores(scores, columns=given["columns"], ignore=given["ignore"], rule=rule)
-    return Source(answers=answers, name=scores.stem, digest=None, folder=scores.parent)
+    try:
+        answers = read_scores(path, rule=rule, **more)
+    except ColumnsNotRecognised as error:
+        raise InvalidRequest(f"{error.what}\n{_advice(error, given)}") from None
+    return Source(answers=answers, name=path.stem, digest=None, folder=path.parent)
+
+
+def _advice(error: ColumnsNotRecognised, given: Mapping[str, Any]) -> str:
+    """The command as it was called, with what its file of scores seems to hold: to be pasted."""
+    words, columns = [], given["columns"]
+    for what, column in error.columns.items():
+        if what not in columns and column not in columns.values():
+            words += ["--column", f"{what}={column}"]
+    for column in error.ignore:
+        if column not in given["ignore"]:
+            words += ["--ignore", column]
+    if not words:
+        return "Name a column with --column, such as mated=same_guy, or skip it with --ignore."
+    called = click.get_current_context().meta[_WORDS]
+    return f"If this guess is right, run:\n  {typed([*called, *words])}"
 
 
 @contextlib.contextmanager
 def database_at(address: str, *, is_new: bool = False) -> Iterator[RunDatabase]:
-    """The run database at an address, closed at the end.
+    """The run database at the name of a file or sqlite:///FILE, closed at the end.
 
-    Args:
-        address: The name of a file, or sqlite:///FILE.
-        is_new: Whether a file that is not there is made.
-
-    Raises:
-        click.UsageError: there is no such file.
-        ConfigurationError: it cannot be used.
+    One that is not there is made if `is_new`.
     """
     from facematch_comparison.run import RunDatabase
 
@@ -407,35 +354,19 @@ def database_at(address: str, *, is_new: bool = False) -> Iterator[RunDatabase]:
 
 
 def report_from(path: Path) -> Evaluation:
-    """The comparison in a file that `compare report` wrote as JSON.
-
-    Raises:
-        click.UsageError: it cannot be read, or is no JSON.
-        InvalidRequest: it is no comparison.
-    """
+    """The comparison in a file that `compare report` wrote as JSON."""
     from facematch_comparison.model import Evaluation
 
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_REPORT_BYTES + 1)
-        if len(content) > MAX_REPORT_BYTES:
-            raise click.UsageError(f"--report: {path} is over {MAX_REPORT_BYTES} bytes.")
-        document = json.loads(content)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    except (ValueError, RecursionError):
-        reason = "it is no JSON"
-    else:
-        return Evaluation.from_dict(document)
-    raise click.UsageError(f"--report: {path} cannot be read: {reason}.")
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "it is no JSON"
+        raise click.UsageError(f"--report: {path} cannot be read: {reason}.") from None
+    return Evaluation.from_dict(document)
 
 
 def study_of(source: Source, file: Path | None) -> Study | None:
-    """The pairs that were run, with names and pictures; None without --pairs.
-
-    Raises:
-        InvalidRequest: the file is none of pairs, or holds others than were run.
-    """
+    """The pairs that were run, with names and pictures; None without --pairs."""
     if file is None:
         return None
     import hashlib
@@ -453,27 +384,11 @@ def study_of(source: Source, file: Path | None) -> Study | None:
 
 
 def wrong_pairs(
-    source: Source,
-    one: Answers,
-    threshold: float | None,
-    study: Study | None,
-    *,
-    most: int | None = None,
-    pictures: bool = False,
+    source: Source, one: Answers, threshold: float | None, study: Study | None, *, pictures: bool
 ) -> list[WrongPair]:
-    """What a system got wrong at a threshold, the worst first, at most so many of each kind.
+    """What a system got wrong, the worst first, with its pictures if they are to be shown.
 
-    Args:
-        source: Where its answers are from.
-        one: Its answers.
-        threshold: None for its own decisions.
-        study: With the names and pictures of the pairs; None if nobody named it.
-        most: None for all.
-        pictures: Whether they are to be shown.
-
-    Raises:
-        click.UsageError: they are to be shown, and nothing says which they are.
-        InvalidRequest: the study has other pairs, or the system no threshold.
+    Without a threshold it is judged by its own decisions.
     """
     from facematch_comparison.writing import wrong_pairs as find
 
@@ -484,40 +399,32 @@ def wrong_pairs(
         if study is None:
             probe, reference = source.folder / pair.probe, source.folder / pair.reference
             found[at] = attrs.evolve(pair, probe=str(probe), reference=str(reference))
-    return found if most is None else worst(found, most)
+    return found
 
 
-def worst(pairs: Sequence[WrongPair], most: int) -> list[WrongPair]:
+def worst(pairs: Sequence[WrongPair], most: int | None) -> list[WrongPair]:
     """At most so many of each kind, the first ones."""
-    kinds: Counter[str] = Counter()
-    kept = []
-    for pair in pairs:
-        kinds[pair.kind] += 1
-        if kinds[pair.kind] <= most:
-            kept.append(pair)
-    return kept
+    kinds = itertools.groupby(pairs, key=lambda pair: pair.kind)
+    return [pair for _, same in kinds for pair in itertools.islice(same, most)]
 
 
 def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
     """Print the verdict, and first of all that it is about no vendor if it is not."""
-    made_up = [one.system for one in evaluation.caveats if one.code == "not_the_vendor"]
+    made_up = [one for one in evaluation.caveats if one.code == "not_the_vendor"]
     if made_up:
-        names = ", ".join(map(str, made_up))
+        names = ", ".join(name for one in made_up for name in one.systems)
         common.say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
     common.say(evaluation.headline, err=err)
+    if evaluation.on_cost is not None:
+        common.say(evaluation.on_cost, err=err)
 
 
 def costs_of(given: Mapping[str, Any]) -> Costs | None:
-    """What the options of `costs` say; None if they say nothing.
-
-    Raises:
-        click.UsageError: some of them only.
-    """
+    """What the options of `costs` say; None if they say nothing."""
     needed = ("cost_false_match", "cost_false_reject", "impostors")
-    said = [name for name in (*needed, "cost_review") if given[name] is not None]
-    if not said:
-        return None
     missing = [f"--{name.replace('_', '-')}" for name in needed if given[name] is None]
+    if len(missing) == len(needed) and not given["cost_review"]:
+        return None
     if missing:
         raise click.UsageError(
             f"An expected cost needs {' and '.join(missing)} too: what a false match and a false "
@@ -525,13 +432,8 @@ def costs_of(given: Mapping[str, Any]) -> Costs | None:
         )
     from facematch_comparison.model import Costs
 
-    return Costs(
-        impostors=given["impostors"],
-        false_match=float(given["cost_false_match"]),
-        false_reject=float(given["cost_false_reject"]),
-        review=float(given["cost_review"] or 0),
-        currency=given["currency"],
-    )
+    costs = {name: given[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
+    return Costs(impostors=given["impostors"], currency=given["currency"], **costs)
 
 
 # --- Files ----------------------------------------------------------------------------------------

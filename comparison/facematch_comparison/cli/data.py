@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,29 +15,14 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from facematch_core.cli.common import (
-    FILE,
-    Exit,
-    cell,
-    check_target,
-    counted,
-    file_option,
-    form_of,
-    make_folder,
-    name_values,
-    number,
-    print_json,
-    print_table,
-    say,
-    write,
-    write_json,
-)
+from facematch_core.cli import common as core
 from facematch_core.files import named, replacing
 
 from . import common
 
 if TYPE_CHECKING:
-    from facematch_comparison.model import Answers, WrongPair
+    from facematch_comparison.answers import Answers
+    from facematch_comparison.model import WrongPair
 
 #: Wrong pairs that are printed; a file has all of them.
 LISTED = 20
@@ -45,26 +31,21 @@ LISTED = 20
 
 
 @click.command("draw")
-@click.argument("folder", type=FILE)
-@file_option("--out", "The file to write.", required=True)
-@common.count_option("--mated", "Pairs of one person; by default all there are.")
-@common.count_option("--non-mated", "Pairs of two people; by default as many as of one person.")
-@file_option(
+@click.argument("folder", type=core.FILE)
+@core.file_option("--out", "The file to write.", required=True)
+@common.count_option("--mated", "Pairs of one person.", show_default="all there are")
+@common.count_option("--non-mated", "Pairs of two people.", show_default="as many as mated")
+@core.file_option(
     "--groups",
-    "Who belongs to which group: a column `person`, and one for each kind of group.",
+    "Groups of people: a column `person`, and one for each kind of group.",
     to="groups_file",
     metavar="CSV",
 )
 @click.option(
-    "--within",
-    metavar="COLUMN",
-    help="Draw pairs of two people within the groups of this column of --groups only.",
+    "--within", metavar="COLUMN", help="Draw non-mated pairs within the groups of this column."
 )
 @click.option(
-    "--split",
-    is_flag=True,
-    help="Draw each pair within one half of the people, so that `compare report --split` loses "
-    "none.",
+    "--split", is_flag=True, help="Draw within halves of the people, for `compare report --split`."
 )
 @common.seed
 @common.force
@@ -82,29 +63,29 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
     """
     if given["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
-    check_target("--out", out, force=given.pop("force"))
+    core.check_target("--out", out, force=given.pop("force"))
     from facematch_comparison.study import draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
 
     people = photographs(folder)
     groups = read_groups(groups_file, people) if groups_file is not None else {}
     study = draw_pairs(people, groups=groups, name=out.stem, **given)
-    write(out, pairs_csv(out, study))
+    core.write(out, pairs_csv(out, study))
     mated = int(study.mated.sum())
-    say(
+    core.say(
         f"{mated:,} mated and {len(study.pairs) - mated:,} non-mated pairs of "
         f"{len(study.subjects):,} people, {len(study.pictures):,} photographs: written to {out}"
     )
-    return Exit.OK
+    return core.Exit.OK
 
 
 # --- export ---------------------------------------------------------------------------------------
 
 
-@click.command("export")
+@click.command("export", cls=common.SourceCommand)
 @common.source
 @common.pairs("names of people and pictures")
-@file_option("--out", "The file to write: .parquet or .csv.", required=True)
+@core.file_option("--out", "The file to write: .parquet or .csv.", required=True)
 @common.force
 def export(*, out: Path, force: bool, **given: Any) -> int:
     """Write what every system answered to every pair, one line for each, for your own tools.
@@ -116,45 +97,36 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
     `compare report --scores` reads the file again. It holds no picture. People and pictures are
     numbers in it, unless a file of scores or --pairs names them.
     """
-    form_of("--out", out, ".parquet", ".csv")
-    check_target("--out", out, force=force)
-    from facematch_comparison import writing as files
+    core.form_of("--out", out, ".parquet", ".csv")
+    core.check_target("--out", out, force=force)
+    from facematch_comparison import writing
 
     source = common.answers_from(given)
-    answers, study = source.answers, common.study_of(source, given["pairs"])
-    make_folder(out)
+    study = common.study_of(source, given["pairs"])
+    core.make_folder(out)
     with named(out):
-        files.export(answers, out, study)
-    rows = sum(len(one.table) for one in answers)
-    say(f"{counted(rows, 'answer')} of {counted(len(answers), 'system')}: written to {out}")
-    return Exit.OK
+        writing.export(source.answers, out, study)
+    rows = sum(len(one.table) for one in source.answers)
+    systems = core.counted(len(source.answers), "system")
+    core.say(f"{core.counted(rows, 'answer')} of {systems}: written to {out}")
+    return core.Exit.OK
 
 
 # --- wrong ----------------------------------------------------------------------------------------
 
 
-@click.command("wrong")
+@click.command("wrong", cls=common.SourceCommand)
 @common.source
 @common.pairs("names and pictures")
 @click.option("--system", metavar="NAME", help="The system; needed if there are several.")
 @click.option(
-    "--threshold",
-    callback=common.score,
-    metavar="SCORE",
-    help="Judge at this threshold; by default, the system's own decisions.",
+    "--threshold", type=float, metavar="SCORE", help="Judge at it, and not by its own decisions."
 )
-@common.rate_option(
-    "--fmr", "Judge at the threshold for this false match rate, as `compare report` does."
-)
+@click.option("--fmr", type=common.RATE, help="Judge at the threshold for this false match rate.")
 @common.count_option(
-    "--most", "At most so many of each kind, the worst ones; by default all.", least=1
+    "--most", "How many of each kind, the worst ones.", least=1, show_default="all"
 )
-@file_option(
-    "--out",
-    "Write the list (.csv or .json) or a page (.html); may be repeated.",
-    to="outs",
-    multiple=True,
-)
+@common.out_option("Write the list (.csv or .json) or a page (.html). May be repeated.")
 @click.option(
     "--pictures", is_flag=True, help="Put the pictures into the page: the file then holds faces."
 )
@@ -174,42 +146,44 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     common.check_outs(outs, overwrite=given["force"], forms=(".html", ".csv", ".json"))
     if given["threshold"] is not None and given["fmr"] is not None:
         raise click.UsageError("Say --threshold or --fmr, not both.")
+    if given["threshold"] is not None and not math.isfinite(given["threshold"]):
+        raise click.UsageError("--threshold must be a number on the scale of the scores.")
     if given["pictures"] and not any(map(common.is_page, outs)):
         raise click.UsageError("--pictures goes with a page: name one with --out FILE.html.")
     source = common.answers_from(given)
     system = source.system(given["system"])
-    at = _threshold(system, given)
+    at = given["threshold"] if given["fmr"] is None else _threshold(system, given["fmr"])
     study = common.study_of(source, given["pairs"])
-    every = common.wrong_pairs(source, system, at, study, most=None, pictures=given["pictures"])
-    pairs = every if given["most"] is None else common.worst(every, given["most"])
+    every = common.wrong_pairs(source, system, at, study, pictures=given["pictures"])
+    pairs = common.worst(every, given["most"])
     for path in outs:
         _write_wrong(path, pairs, system=system.name, pictures=given["pictures"])
     if as_json:
-        print_json(_wrong_document(pairs))
-        return Exit.OK
-    where = "by its own decisions" if at is None else f"at the threshold {number(at)}"
+        core.print_json(_document(pairs))
+        return core.Exit.OK
+    where = "by its own decisions" if at is None else f"at the threshold {core.number(at)}"
     some = "" if len(pairs) == len(every) else "; here are the worst of each kind"
-    say(f"{system.name} {where}: {_counts(every)}{some}")
+    core.say(f"{system.name} {where}: {_counts(every)}{some}")
     if not outs and pairs:
-        print_table(_WRONG[1:-1], [_row(one)[1:-1] for one in pairs[:LISTED]])
+        core.print_table(_WRONG[1:-1], [_row(one)[1:-1] for one in pairs[:LISTED]])
         if len(pairs) > LISTED:
-            say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
+            core.say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
     for path in outs:
-        say(f"written to {path}")
+        core.say(f"written to {path}")
     if given["pictures"]:
         common.warn_of_faces(outs)
-    return Exit.OK
+    return core.Exit.OK
 
 
-def _threshold(system: Answers, given: Mapping[str, Any]) -> float | None:
-    """Where a system is judged; None for its own decisions."""
-    if given["fmr"] is None:
-        return given["threshold"]  # type: ignore[no-any-return]  # click has read it
+def _threshold(system: Answers, fmr: float) -> float:
+    """The threshold for a false match rate, as `compare report` chooses it."""
+    from facematch_comparison.evaluation import check_direction
     from facematch_comparison.stats.threshold import threshold_for_fmr
 
-    choice = threshold_for_fmr(system.table, given["fmr"])
+    check_direction(system.table)
+    choice = threshold_for_fmr(system.table, fmr)
     if choice.threshold is None:
-        raise click.UsageError(f"No threshold for an FMR of {given['fmr']:g}: {choice.why_not}")
+        raise click.UsageError(f"No threshold for an FMR of {fmr:g}: {choice.why_not}")
     return choice.threshold
 
 
@@ -221,13 +195,11 @@ _WRONG = (
 
 
 def _row(one: WrongPair) -> list[str]:
-    return [_text(getattr(one, name)) for name in _WRONG]
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return number(value) if isinstance(value, float) else str(value)
+    values = (getattr(one, name) for name in _WRONG)
+    return [
+        core.number(value) if isinstance(value, float) else str("" if value is None else value)
+        for value in values
+    ]
 
 
 def _counts(pairs: Sequence[WrongPair]) -> str:
@@ -237,44 +209,41 @@ def _counts(pairs: Sequence[WrongPair]) -> str:
         "false non-match": "false non-matches",
         "failure to acquire": "failures to acquire",
     }
-    return ", ".join(
-        f"{kinds.count(kind):,} {kind if kinds.count(kind) == 1 else many}"
-        for kind, many in words.items()
-    )
+    counts = {kind: kinds.count(kind) for kind in words}
+    return ", ".join(f"{n:,} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
 
 
-def _wrong_document(pairs: Sequence[WrongPair]) -> dict[str, Any]:
+def _document(pairs: Sequence[WrongPair]) -> dict[str, Any]:
     return {"schema": 0, "kind": "wrong pairs", "pairs": [attrs.asdict(one) for one in pairs]}
 
 
 def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, pictures: bool) -> None:
-    form = form_of("--out", path, ".html", ".csv", ".json")
+    form = core.form_of("--out", path, ".html", ".csv", ".json")
     if form == ".json":
-        write_json(path, _wrong_document(pairs))
+        core.write_json(path, _document(pairs))
     elif form == ".csv":
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(_WRONG)
-        rows.writerows([cell(value) for value in _row(one)] for one in pairs)
-        write(path, text.getvalue().encode())
+        rows.writerows(map(core.cell, _row(one)) for one in pairs)
+        core.write(path, text.getvalue().encode())
     else:
         from facematch_comparison.report import gallery_html
 
         shown = pairs if pictures else [attrs.evolve(p, probe=None, reference=None) for p in pairs]
         page = gallery_html(shown, title=f"What {system} got wrong")
-        write(path, page.encode(), private=pictures)
+        core.write(path, page.encode(), private=pictures)
 
 
 # --- embed ----------------------------------------------------------------------------------------
 
 
 @click.command("embed")
-@click.argument("pictures", type=FILE)
-@file_option("--out", "The file to write: .parquet.", required=True)
+@click.argument("pictures", type=core.FILE)
+@core.file_option("--out", "The file to write: .parquet.", required=True)
 @click.option(
     "--backend",
     default="local",
-    show_default=True,
     metavar="NAME",
     shell_complete=common.backend_names,
     help="An engine of your own that computes embeddings. This is never charged.",
@@ -282,8 +251,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
 @click.option(
     "--dask",
     metavar="ADDRESS",
-    help="Address of a Dask cluster, such as tls://host:8786, whose workers compute. They read the "
-    "pictures under the same paths.",
+    help="A Dask cluster whose workers read the same paths, such as tls://host:8786.",
 )
 @common.force
 @common.json_flag
@@ -300,8 +268,8 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
     PICTURES is a folder, or a file of pairs. An embedding is biometric data, as the picture is:
     whoever has it can recognise the person.
     """
-    form_of("--out", out, ".parquet")
-    check_target("--out", out, force=given["force"])
+    core.form_of("--out", out, ".parquet")
+    core.check_target("--out", out, force=given["force"])
     import pyarrow.parquet
 
     from facematch_comparison.run import embed as embed_all
@@ -309,19 +277,18 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
 
     paths = pictures if pictures.is_dir() else read_study(pictures).pictures
     table = embed_all(paths, backend=given["backend"], dask=given["dask"])
-    make_folder(out)
+    core.make_folder(out)
     # An embedding is biometric data, and this folder may be shared.
     with named(out), replacing(out, private=True) as new:
         pyarrow.parquet.write_table(table, new)
-    faces = sum(table.column("face").to_pylist())
+    missing = len(table) - sum(table.column("face").to_pylist())
     if as_json:
-        print_json({"out": str(out), "pictures": len(table), "faces": faces})
+        core.print_json({"out": str(out), "pictures": len(table), "faces": len(table) - missing})
     else:
-        found = "a face was found in all of them"
-        if faces < len(table):
-            found = f"no face was found in {len(table) - faces:,} of them"
-        say(f"{counted(len(table), 'picture')}, {found}: written to {out}")
-    return Exit.OK
+        faces = f"no face was found in {missing:,} of them"
+        faces = faces if missing else "a face was found in all of them"
+        core.say(f"{core.counted(len(table), 'picture')}, {faces}: written to {out}")
+    return core.Exit.OK
 
 
 # --- simulate -------------------------------------------------------------------------------------
@@ -337,36 +304,34 @@ def _described(
         if not name.strip() or name.strip() in read:
             raise click.BadParameter(f"{text[:60]!r} needs a name of its own.", param=option)
         words = filter(None, map(str.strip, rest.split(",")))
-        read[name.strip()] = name_values(context, option, words)
+        read[name.strip()] = core.name_values(context, option, words)
     return read
 
 
 @click.command("simulate")
-@click.option(
+@common.repeated(
     "--vendor",
     "vendors",
-    multiple=True,
+    "A vendor and what is true of it.",
     required=True,
     callback=_described,
     metavar="NAME:KEY=VALUE,...",
-    help="A vendor and what is true of it; may be repeated.",
 )
-@common.count_option("--people", "How many people; 200 by default.", least=2, default=200)
-@common.count_option("--mated", "How many mated pairs; 1000 by default.", default=1000)
-@common.count_option("--non-mated", "How many non-mated pairs; 10000 by default.", default=10_000)
+@common.count_option("--people", "How many people.", least=2, default=200)
+@common.count_option("--mated", "How many mated pairs.", default=1000)
+@common.count_option("--non-mated", "How many non-mated pairs.", default=10_000)
 @common.count_option(
-    "--pictures", "Pictures of each person; by default as few as the pairs need.", least=1
+    "--pictures", "Pictures of each person.", least=1, show_default="as few as the pairs need"
 )
-@click.option(
+@common.repeated(
     "--group",
     "groups",
-    multiple=True,
+    "A column of groups, each with its part of the people.",
     callback=_described,
     metavar="COLUMN:GROUP=PART,...",
-    help="A column of groups, each with its part of the people; may be repeated.",
 )
-@common.count_option("--seed", "Seed of chance; 0 by default.", default=0)
-@file_option("--out", "The file to write.", required=True, metavar="CSV")
+@common.count_option("--seed", "Seed of chance.", default=0)
+@core.file_option("--out", "The file to write.", required=True, metavar="CSV")
 @common.force
 def simulate(
     *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **given: Any
@@ -390,7 +355,7 @@ def simulate(
     price, currency  of one comparison; USD by default
     COLUMN.GROUP.fmr, COLUMN.GROUP.fnmr   rates of a group of --group
     """
-    check_target("--out", out, force=force)
+    core.check_target("--out", out, force=force)
     from facematch_comparison import simulate as made
     from facematch_comparison.writing import write_scores
 
@@ -398,11 +363,11 @@ def simulate(
     answers = {
         name: made.answer(name, words, pairs, seed=given["seed"]) for name, words in vendors.items()
     }
-    make_folder(out)
+    core.make_folder(out)
     with named(out):
         write_scores(out, [one for one, _ in answers.values()])
     header = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
     shown = (["-" if one is None else f"{one:.4g}" for one in true] for _, true in answers.values())
-    print_table(header, [[name, *cells] for name, cells in zip(answers, shown, strict=True)])
-    say(f"written to {out}")
-    return Exit.OK
+    core.print_table(header, [[name, *cells] for name, cells in zip(answers, shown, strict=True)])
+    core.say(f"written to {out}")
+    return core.Exit.OK

@@ -5,7 +5,7 @@ They read what was answered before; nobody is asked anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,77 +13,55 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from facematch_core.cli.common import (
-    Exit,
-    check_target,
-    file_option,
-    number,
-    print_json,
-    print_table,
-    say,
-    write_json,
-)
+from facematch_core.cli import common as core
 
 from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.gate import Requirements, Verdict
     from facematch_comparison.model import Evaluation, Rate, System
-    from facematch_comparison.plan import DifferenceNeed, Less, Need, StudyPlan
-    from facematch_core.calibration import Calibration, CalibrationPoint
+    from facematch_comparison.plan import Pairs, StudyPlan
+    from facematch_core.calibration import Calibration
 
-#: What less money is shown with: no rate that it can show is higher, for that shows nothing.
+#: A rate above it needs no proof: a budget that shows no less is no advice.
 MOST_OF_LESS: Final = 0.5
 
 # --- plan -----------------------------------------------------------------------------------------
 
 
 @click.command("plan")
-@common.rate_option(
-    "--fmr",
-    "The false match rate (FMR) to show, such as 1e-4: how often strangers pass.",
-    required=True,
-)
-@common.rate_option(
-    "--frr",
-    "The false rejection rate (FRR) to show, such as 0.01: how often genuine people fail.",
-    required=True,
-)
-@common.price_option("What one comparison by a vendor costs; may be repeated.")
-@common.currency
 @click.option(
+    "--fmr", type=common.RATE, required=True, help="False match rate (FMR) to show, such as 1e-4."
+)
+@click.option(
+    "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
+)
+@common.price_option("What one comparison by a vendor costs.")
+@common.currency
+@common.repeated(
     "--budget",
     "budgets",
-    multiple=True,
-    metavar="AMOUNT",
-    help="Also: what this much money for each vendor can show. May be repeated; by default, "
-    "fractions of the full cost.",
+    "Also: what this much money for each vendor can show.",
+    type=common.amount,
+    show_default="parts of the full cost",
 )
-@common.rate_option(
-    "--confidence",
-    "Confidence of the claims, one-sided; 0.95 by default.",
-    read=common.confidence,
-    default="0.95",
+@click.option(
+    "--confidence", type=common.CONFIDENCE, default="0.95", help="Of each claim, one-sided."
 )
 @common.split
 @click.option(
     "--difference",
     nargs=2,
-    callback=common.rate,
+    type=common.RATE,
     metavar="FRR FRR",
-    help="Also: how many mated pairs it takes to show that systems with these FRRs differ.",
+    help="Also: how many pairs it takes to show that systems with these FRRs differ.",
 )
-@common.rate_option(
-    "--power", "With --difference: the chance of finding it; 0.8 by default.", default="0.8"
+@click.option(
+    "--power", type=common.CONFIDENCE, default="0.8", help="Chance of finding the difference."
 )
-@common.count_option(
-    "--systems",
-    "With --difference: how many systems are compared, two at a time; 2 by default.",
-    least=2,
-    default=2,
-)
+@common.count_option("--systems", "Systems that are compared, two at a time.", least=2, default=2)
 @common.json_flag
-def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
+def plan(*, budgets: Sequence[Decimal], as_json: bool, **given: Any) -> int:
     """How many pairs it takes to show an FMR and an FRR, what they cost, and what less money shows.
 
     \b
@@ -93,8 +71,7 @@ def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
     The numbers hold for pairs that are independent of each other. Pairs that share a person are
     worth less; the report says how much less.
     """
-    prices = given["prices"]
-    if budgets and not prices:
+    if budgets and not given["prices"]:
         raise click.UsageError("--budget needs prices: say --price NAME=AMOUNT for each vendor.")
     from facematch_comparison.plan import DifferencePlan, plan_study
 
@@ -105,81 +82,67 @@ def plan(*, budgets: Iterable[str], as_json: bool, **given: Any) -> int:
             first=first, second=second, power=given["power"], systems=given["systems"]
         )
     made = plan_study(
-        fmr=given["fmr"],
-        frr=given["frr"],
-        prices=prices,
-        budgets=[common.amount("--budget", text) for text in budgets],
-        confidence=given["confidence"],
-        split=given["split"],
+        budgets=budgets,
         difference=difference,
+        **{name: given[name] for name in ("fmr", "frr", "prices", "confidence", "split")},
     )
     currency = given["currency"] or common.CURRENCY
     if as_json:
-        print_json({**made.to_dict(), "currency": currency})
+        core.print_json({**made.to_dict(), "currency": currency})
     else:
         # A budget that somebody named is answered, whatever it buys.
         _show_plan(made, currency, every=bool(budgets))
-    return Exit.OK
+    return core.Exit.OK
 
 
 def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
-    sure = f"{100 * made.confidence:g} %"
-    say(f"To show, with {sure} confidence (one-sided),")
-    say(f"  an FMR of at most {made.fmr:g} (1 in {1 / made.fmr:,.0f}) and")
-    say(f"  an FRR of at most {made.frr:g} (1 in {1 / made.frr:,.0f}):")
-    say()
-    prices = [f"{vendor}, {currency}" for vendor in made.needs[0].cost]
-    draw = ["draw: mated", "draw: non-mated"] if made.split else []
+    core.say(f"To show, with {100 * made.confidence:g} % confidence (one-sided),")
+    core.say(f"  an FMR of at most {made.fmr:g} (1 in {1 / made.fmr:,.0f}) and")
+    core.say(f"  an FRR of at most {made.frr:g} (1 in {1 / made.frr:,.0f}):")
+    core.say()
+    kinds = ["mated", "non-mated"]
+    draw = [f"draw: {kind}" for kind in kinds] if made.split else []
+    header = [*kinds, *draw, "in all", *(f"{name}, {currency}" for name in made.needs[0].cost)]
     rows = [
-        ["none" if not need.errors else f"up to {need.errors}", *_needed(need, split=made.split)]
+        [f"up to {need.errors}" if need.errors else "none", *_needed(need, split=made.split)]
         for need in made.needs
     ]
-    print_table(["errors of each kind", "mated", "non-mated", *draw, "in all", *prices], rows)
-    say()
-    say(
+    core.print_table(["errors of each kind", *header], rows)
+    core.say()
+    core.say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
-        "fails it about half the time; choose a lower row. Use pairs of as many people as you can.",
+        "fails it about half the time; choose a lower row. Use pairs of as many people as you can."
     )
     if made.split:
-        say(
+        core.say(
             "Thresholds are chosen on half of the people and judged on the other half: half of the "
-            "pairs of `compare draw --split` are judged, and fewer of any others.",
+            "pairs of `compare draw --split` are judged, and fewer of any others."
         )
-    less = [one for one in made.less if every or _shows_something(one)]
-    if less:
-        say()
-        say("What less money shows at best, without one error:")
-        say()
-        rows = [
-            [one.vendor, _money(one.budget), f"{one.mated:,}", f"{one.non_mated:,}"]
-            + ["nothing" if rate is None else f"{rate:.2g}" for rate in (one.fmr, one.frr)]
-            for one in less
-        ]
-        kinds = draw or ["mated", "non-mated"]
-        print_table(["vendor", currency, *kinds, "FMR at most", "FRR at most"], rows)
+    rows = [
+        [one.vendor, _money(one.budget), f"{one.mated:,}", f"{one.non_mated:,}"]
+        + ["nothing" if rate is None else f"{rate:.2g}" for rate in (one.fmr, one.frr)]
+        for one in made.less
+        if every or max(one.fmr or 1, one.frr or 1) <= MOST_OF_LESS
+    ]
+    if rows:
+        core.say()
+        core.say("What less money shows at best, without one error:")
+        core.say()
+        core.print_table(["vendor", currency, *(draw or kinds), "FMR at most", "FRR at most"], rows)
     if made.difference is not None:
-        _show_difference(made, made.difference, [*draw, "in all", *prices])
+        of = made.difference.of
+        several = f", one of {of.systems}" if of.systems > 2 else ""
+        core.say()
+        core.say(
+            f"To find, with a chance of {100 * of.power:g} %, that systems{several} with an FRR of "
+            f"{of.first:g} and {of.second:g} at that FMR differ:"
+        )
+        core.say()
+        row = [f"{made.difference.people:,}", *_needed(made.difference, split=made.split)]
+        core.print_table(["people, at least", *header], [row])
 
 
-def _shows_something(less: Less) -> bool:
-    """Whether so little money shows anything: of a rate above a half nobody needs a proof."""
-    return all(rate is not None and rate <= MOST_OF_LESS for rate in (less.fmr, less.frr))
-
-
-def _show_difference(made: StudyPlan, need: DifferenceNeed, more: list[str]) -> None:
-    of = need.of
-    several = f", one of {of.systems}" if of.systems > 2 else ""
-    say()
-    say(
-        f"To find, with a chance of {100 * of.power:g} %, that systems{several} with an FRR of "
-        f"{of.first:g} and {of.second:g} at that FMR differ:",
-    )
-    say()
-    row = [f"{need.people:,}", *_needed(need, split=made.split)]
-    print_table(["people, at least", "mated", "non-mated", *more], [row])
-
-
-def _needed(need: Need | DifferenceNeed, *, split: bool) -> list[str]:
+def _needed(need: Pairs, *, split: bool) -> list[str]:
     numbers = [need.mated, need.non_mated]
     numbers += [need.draw_mated, need.draw_non_mated] if split else []
     numbers += [need.draw_mated + need.draw_non_mated]
@@ -195,23 +158,22 @@ def _money(value: Decimal) -> str:
 # --- report ---------------------------------------------------------------------------------------
 
 
-@click.command("report")
+@click.command("report", cls=common.SourceCommand)
 @common.source
-@common.out_option("Write the page (.html) or the same as JSON (.json); may be repeated.")
+@common.pairs("pictures")
 @common.aims
 @common.split
 @common.seed
 @common.costs
-@common.price_option("What one call to a system costs; may be repeated.")
+@common.price_option("What one call to a system costs.")
 @common.currency
+@common.out_option("Write the page (.html) or the same as JSON (.json). May be repeated.")
 @click.option(
     "--gallery",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="Put up to N wrong pairs of each system and kind into the page, with their pictures: the "
-    "file then holds faces.",
+    help="Put up to N wrong pairs of each system and kind into the page: it then holds faces.",
 )
-@common.pairs("pictures")
 @common.force
 @common.json_flag
 def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
@@ -225,10 +187,10 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
       --impostors 0.01
 
     Prints the verdict in one sentence and one table. The page loads nothing, and holds no picture
-    unless --gallery asks for it.
+    unless --gallery asks for it. The exit code is 3 if no system can be judged.
     """
     common.check_outs(outs, overwrite=given["force"])
-    if given["gallery"] and not any(common.is_page(path) for path in outs):
+    if given["gallery"] and not any(map(common.is_page, outs)):
         raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
     costs = common.costs_of(given)
     source = common.answers_from(given)
@@ -246,53 +208,65 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
             pair
             for one, system in zip(source.answers, evaluation.systems, strict=True)
             if system.point is not None
-            for pair in common.wrong_pairs(
-                source, one, system.point.threshold, study, most=given["gallery"], pictures=True
+            for pair in common.worst(
+                common.wrong_pairs(source, one, system.point.threshold, study, pictures=True),
+                given["gallery"],
             )
         ]
     common.write_outs(outs, evaluation, gallery=gallery)
     if as_json:
-        print_json(evaluation.to_dict())
-        return Exit.OK
-    show_evaluation(evaluation)
-    for path in outs:
-        say(f"written to {path}")
+        core.print_json(evaluation.to_dict())
+    else:
+        _show_evaluation(evaluation)
+        for path in outs:
+            core.say(f"written to {path}")
     if gallery:
         common.warn_of_faces(outs)
-    return Exit.OK
+    return core.Exit.OK if any(one.point for one in evaluation.systems) else core.Exit.LOOK
 
 
-def show_evaluation(evaluation: Evaluation) -> None:
+def _show_evaluation(evaluation: Evaluation) -> None:
     """Print the verdict, then one line for each system."""
     common.say_headline(evaluation)
-    say()
-    sure = f"{100 * evaluation.confidence:g} %"
-    header = ["system", "threshold", "FRR", f"FRR, {sure}", "FMR", f"FMR, {sure}", "answered"]
-    cost = any(_cost(one) is not None for one in evaluation.systems)
-    if cost:
-        header.append("an attempt costs")
-    rows = []
-    for one in evaluation.systems:
-        at = one.point
-        row = [one.name, "-" if at is None or at.threshold is None else number(at.threshold)]
-        row += [*_shares(None if at is None else at.frr), *_shares(None if at is None else at.fmr)]
-        row.append(f"{one.service.calls - one.service.answered.errors:,}")
-        rows.append([*row, _cost(one) or "-"] if cost else row)
-    print_table(header, rows)
-    for one in evaluation.systems:
+    core.say()
+    systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
+    table = {"system": [one.name for one in systems], "threshold": [*map(_threshold, systems)]}
+    for name in ("FMR", "FRR"):
+        shares = [_shares(getattr(one.point, name.lower(), None)) for one in systems]
+        table[name] = [value for value, _ in shares]
+        table[f"{name}, {sure}"] = [interval for _, interval in shares]
+    services = [one.service for one in systems]
+    if any(one.acquisition.errors for one in services):
+        table["FTA"] = [_shares(one.acquisition)[0] for one in services]
+    if any(one.answered.errors for one in services):
+        table["answered"] = [
+            f"{one.calls - one.answered.errors:,} of {one.calls:,}" for one in services
+        ]
+    costs = [_cost(one) for one in systems]
+    if any(costs):
+        table["an attempt costs"] = [cost or "-" for cost in costs]
+    core.print_table([*table], zip(*table.values(), strict=True))
+    for one in systems:
         if one.at_required is None and one.why_not:
-            say(f"{one.name}: {one.why_not}")
+            core.say(f"{one.name}: {one.why_not}")
     for caveat in evaluation.caveats:
         if caveat.code == "no_price":
-            say(caveat.text)
+            core.say(caveat.text)
+
+
+def _threshold(one: System) -> str:
+    threshold = None if one.point is None else one.point.threshold
+    return "-" if threshold is None else core.number(threshold)
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:
     """A rate and its interval, in percent."""
     from facematch_comparison.numbers import percent
 
-    if rate is None or rate.value is None or rate.interval is None:
+    if rate is None or rate.value is None:
         return "-", "-"
+    if rate.interval is None:
+        return f"{percent(rate.value)} %", "-"
     low, high = rate.interval.low, rate.interval.high
     value, least, most = (f"{percent(one, high - low)} %" for one in (rate.value, low, high))
     return value, f"{least} to {most}"
@@ -311,46 +285,30 @@ def _cost(one: System) -> str | None:
 # --- gate -----------------------------------------------------------------------------------------
 
 
-def _no_profile(_context: click.Context, _option: click.Parameter, given: str | None) -> None:
-    if given is not None:
-        raise click.UsageError(
-            f"Requirements are named with --requirements {given[:60]}: a profile is how a backend "
-            "is set up."
-        )
-
-
-@click.command("gate")
+@click.command("gate", cls=common.SourceCommand)
 @common.source
-@file_option(
+@core.file_option(
     "--report",
-    "Instead: what `compare report` wrote as JSON, for the FMR that the requirements need.",
+    "Instead: the JSON of `compare report`, for the FMR that the requirements need.",
     to="written",
     metavar="JSON",
 )
 @click.option(
-    "--requirements",
-    required=True,
-    metavar="NAME|FILE",
-    help="The requirements: sp800-63a, or the file (.toml) of your own.",
+    "--requirements", required=True, metavar="NAME|FILE", help="sp800-63a, or your own (.toml)."
 )
-@click.option("--profile", hidden=True, expose_value=False, is_eager=True, callback=_no_profile)
-@click.option(
-    "--system",
-    "systems",
-    multiple=True,
-    metavar="NAME",
-    help="Judge this system; may be repeated. By default all, and all must pass.",
+@common.repeated(
+    "--system", "systems", "Judge this system; by default all, and all must pass.", metavar="NAME"
 )
-@file_option(
-    "--calibration",
-    "If one system passes: write the threshold that was judged to a file that verifiers read.",
-)
-@common.valid_days
 @common.split
 @common.seed
-@common.price_option("What one call to a system costs; may be repeated.")
-@common.currency
 @common.allow_mock
+@common.price_option("What one call to a system costs.")
+@common.currency
+@core.file_option(
+    "--calibration",
+    "If one system passes: write the threshold that was judged, for verifiers.",
+)
+@common.valid_days
 @common.force
 @common.json_flag
 def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
@@ -370,23 +328,23 @@ def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
 
     calibration: Path | None = given["calibration"]
     if calibration is not None:
-        check_target("--calibration", calibration, force=given["force"])
+        core.check_target("--calibration", calibration, force=given["force"])
     wanted = read_requirements(requirements)
     evaluation = _gated(given, wanted)
     verdict = judge(evaluation, wanted, systems=given["systems"], allow_mock=given["allow_mock"])
     if as_json:
-        print_json(verdict.to_dict())
+        core.print_json(verdict.to_dict())
     else:
         _show_verdict(verdict)
     if calibration is not None:
         shipped = _shipped(evaluation, verdict, given)
         if shipped is None:
-            say(f"{calibration} was not written: nothing passed.", err=True)
+            core.say(f"{calibration} was not written: nothing passed.", err=True)
         else:
-            write_json(calibration, shipped.to_dict())
-            say(f"written to {calibration}", err=as_json)
-    codes = {Outcome.PASS: Exit.OK, Outcome.FAIL: Exit.NO, Outcome.INCONCLUSIVE: Exit.LOOK}
-    return codes[verdict.outcome]
+            core.write_json(calibration, shipped.to_dict())
+            core.say(f"written to {calibration}", err=as_json)
+    codes = {Outcome.PASS: core.Exit.OK, Outcome.FAIL: core.Exit.NO}
+    return codes.get(verdict.outcome, core.Exit.LOOK)
 
 
 def _gated(given: Mapping[str, Any], requirements: Requirements) -> Evaluation:
@@ -412,12 +370,10 @@ def _gated(given: Mapping[str, Any], requirements: Requirements) -> Evaluation:
     return attrs.evolve(evaluation, systems=tuple(priced))
 
 
-def _shipped(evaluation: Evaluation, verdict: Verdict, given: Mapping[str, Any]) -> Any:
-    """The threshold that was judged, as a calibration; None unless its system passes.
-
-    Raises:
-        click.UsageError: several systems were judged, or a threshold that is no choice of ours.
-    """
+def _shipped(
+    evaluation: Evaluation, verdict: Verdict, given: Mapping[str, Any]
+) -> Calibration | None:
+    """The threshold that was judged, as a calibration; None unless its system passes."""
     from facematch_comparison.calibration import calibration_of
     from facematch_comparison.gate import At, Outcome
 
@@ -446,39 +402,31 @@ def _shipped(evaluation: Evaluation, verdict: Verdict, given: Mapping[str, Any])
 
 def _show_verdict(verdict: Verdict) -> None:
     for one in verdict.systems:
-        say(f"{one.outcome.upper()}  {one.sentence}")
+        core.say(f"{one.outcome.upper()}  {one.sentence}")
     requirements = verdict.requirements
     if len(verdict.systems) > 1:
         passed = verdict.outcome.value == "pass"
         more = "" if passed else ": all must pass; name the one that you want with --system"
-        say(f"{verdict.outcome.upper()}  overall, by {requirements.title}{more}")
+        core.say(f"{verdict.outcome.upper()}  overall, by {requirements.title}{more}")
     for text in (requirements.source, requirements.leaves_out):
         if text is not None:
-            say(text, err=True)
+            core.say(text, err=True)
 
 
 # --- threshold ------------------------------------------------------------------------------------
 
 
-@click.command("threshold")
+@click.command("threshold", cls=common.SourceCommand)
 @common.source
 @click.option("--system", metavar="NAME", help="The system; needed if there are several.")
-@common.rate_option(
-    "--fmr",
-    "The highest false match rate, such as 1e-3; may be repeated.",
-    to="fmrs",
-    multiple=True,
-    required=True,
-)
+@common.repeated("--fmr", "fmrs", "The highest false match rate.", type=common.RATE, required=True)
 @click.option(
-    "--bounded",
-    is_flag=True,
-    help="Stricter: also the upper bound of the FMR, not only the FMR seen, must be within it.",
+    "--bounded", is_flag=True, help="Stricter: the upper bound of the FMR must be within it, too."
 )
-@common.valid_days
-@file_option("--out", "The file to write.", required=True)
-@common.force
 @common.allow_mock
+@core.file_option("--out", "The file to write.", required=True)
+@common.valid_days
+@common.force
 @common.json_flag
 def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
     """Choose the threshold of a system for a false match rate, and write it to a file.
@@ -493,8 +441,9 @@ def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
     is chosen on all people of the test set, as `compare report` does unless it splits them.
     """
     from facematch_comparison.calibration import calibrate
+    from facematch_comparison.numbers import setting, upper_percent
 
-    check_target("--out", out, force=given["force"])
+    core.check_target("--out", out, force=given["force"])
     source = common.answers_from(given)
     calibration = calibrate(
         source.system(given["system"]),
@@ -505,23 +454,17 @@ def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
         valid_days=given["valid_days"],
         allow_mock=given["allow_mock"],
     )
-    write_json(out, calibration.to_dict())
+    core.write_json(out, calibration.to_dict())
     if as_json:
-        print_json(calibration.to_dict())
-        return Exit.OK
+        core.print_json(calibration.to_dict())
+        return core.Exit.OK
     for point in calibration.points:
-        say(_point_line(calibration, point))
-    say(f"written to {out}")
-    return Exit.OK
-
-
-def _point_line(calibration: Calibration, point: CalibrationPoint) -> str:
-    from facematch_comparison.numbers import setting, upper_percent
-
-    return (
-        f"FMR {setting(point.max_fmr)} %: threshold {number(point.threshold)} "
-        f"({calibration.scale}); {point.errors:,} of {point.trials:,} pairs of different people "
-        "pass, so the true FMR is "
-        f"below {upper_percent(point.upper, point.max_fmr)} % with "
-        f"{setting(calibration.confidence)} % confidence"
-    )
+        core.say(
+            f"FMR {setting(point.max_fmr)} %: threshold {core.number(point.threshold)} "
+            f"({calibration.scale}); {point.errors:,} of {point.trials:,} pairs of different "
+            "people pass, so the true FMR is below "
+            f"{upper_percent(point.upper, point.max_fmr)} % with "
+            f"{setting(calibration.confidence)} % confidence"
+        )
+    core.say(f"written to {out}")
+    return core.Exit.OK

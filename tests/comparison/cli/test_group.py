@@ -31,6 +31,7 @@ def test_no_help_waits_for_the_statistics():
     loaded = {*done.stderr.splitlines()}
     assert not loaded & {*HEAVY}
     assert "facematch_comparison.model" not in loaded
+    assert "facematch_comparison.answers" not in loaded
 
 
 @pytest.mark.parametrize("name", COMMANDS)

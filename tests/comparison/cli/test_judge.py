@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 
 import attrs
 import numpy as np
@@ -48,41 +50,62 @@ def test_the_verdict_comes_first_then_one_table(run, scores):
     assert answer.exit_code == 0, answer.output
     note, first, empty, header, one, two, decides, why, *_ = answer.stdout.splitlines()
     assert note.startswith("note: practice only: one")
-    assert first.startswith("At 1 false match in 100, one turns away 2 of 300 ")
+    assert "one turns away 2 of 300 " in first
     assert "and that is not chance" in first
     assert empty == ""
-    assert header.split("  ")[0] == "system"
-    assert "FRR, 95 %" in header
-    assert (one.split()[0], one.split()[2:4]) == ("one", ["0.7", "%"])
+    assert re.split(r"\s{2,}", header) == [
+        *("system", "threshold", "FMR", "FMR, 95 %", "FRR", "FRR, 95 %")
+    ]
+    assert (one.split()[0], "0.7 %" in one) == ("one", True)
     assert two.split()[0] == "two"
     assert decides.split()[:2] == ["decides", "50"]
     assert why.startswith("decides: ")
+
+
+def test_empty_scores_are_noted(run, tmp_path):
+    """They count as failures to acquire: a line for each system, and a column of the table."""
+    lines = ["image1,image2,same,half,whole"]
+    for n in range(60):
+        lines.append(f"{n}a,{n}b,1,{'' if n % 10 == 0 else 80 + n % 9},{70 + n % 17}")
+        lines.append(f"{n}a,{n + 1}b,0,{n % 9},{n % 17}")
+    (tmp_path / "s.csv").write_text("\n".join(lines))
+    answer = run("compare", "report", "--scores", "s.csv", "--fmr", "0.1")
+    assert answer.stderr.splitlines() == [
+        "note: half: 6 pairs without a score count as failures to acquire"
+    ]
+    header, half, whole = (
+        re.split(r"\s{2,}", line)
+        for line in answer.stdout.splitlines()
+        if line.startswith(("system ", "half  ", "whole  "))
+    )
+    at = header.index("FTA")
+    assert (half[at], whole[at]) == ("5.0 %", "0 %")
 
 
 def test_options_reach_the_evaluation(run_json, scores):
     """Confidence, the split and its seed."""
     code, whole = run_json(*scores, "--confidence", "0.9")
     assert (code, whole["confidence"], whole["study"]["calibration"]) == (0, 0.9, None)
-    thresholds = set()
-    for seed in range(4):
-        _, told = run_json(*scores, "--split", "--seed", seed, "--fmr", "0.05")
-        assert told["study"]["calibration"] is not None
-        thresholds.add(told["systems"][0]["at_required"]["threshold"])
-    assert len(thresholds) > 1
+    halves = [run_json(*scores, "--split", "--seed", seed, "--fmr", "0.05")[1] for seed in range(4)]
+    assert all(one["study"]["calibration"] for one in halves)
+    assert len({one["systems"][0]["at_required"]["threshold"] for one in halves}) > 1
 
 
 COSTS = ("--cost-false-match", "500", "--cost-false-reject", "2", "--impostors", "0.01")
 
 
 def test_costs(run, run_json, tmp_path):
-    """In the table and in the document."""
+    """In a sentence, in the table and in the document."""
     first = crowd("first", people=60, failures=0.1)
     write_scores(tmp_path / "s.csv", [first, crowd("second", people=60, seed=3)])
     words = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01", *COSTS)
     answer = run(*words)
     assert answer.exit_code == 0, answer.output
-    assert answer.stdout.splitlines()[2].endswith("an attempt costs")
+    assert answer.stderr == "", "failures that the file calls so are no news"
     _, told = run_json(*words)
+    _, on_cost, _, header, *_ = answer.stdout.splitlines()
+    assert on_cost == told["on_cost"]
+    assert header.endswith("an attempt costs")
     assert told["costs"]["false_match"] == 500
     costs = told["systems"][0]["cost"]["at_required"]["expected"]
     assert costs["interval"]["low"] <= costs["value"] <= costs["interval"]["high"]
@@ -105,11 +128,8 @@ def test_costs_without_prices_say_so(run, run_json, tmp_path):
     """Costs of errors alone do not pass as all costs; --price completes them."""
     write_scores(tmp_path / "s.csv", [crowd("a", people=60), crowd("b", people=60, seed=3)])
     words = ("compare", "report", "--scores", "s.csv", "--fmr", "0.01")
-    sentence = "No price of a call is known; these are the costs of errors only."
-    assert sentence in run(*words, *COSTS).stdout
-    assert sentence not in run(*words).stdout
-    half = run(*words, *COSTS, "--price", "a=0.05").stdout
-    assert "No price of a call to b is known; its costs are those of errors only." in half
+    assert run(*words, *COSTS).stdout.splitlines()[-1].startswith("No price of a call")
+    assert "No price" not in run(*words).stdout
     prices = ("--price", "a=0.05", "--price", "b=0", "--currency", "EUR")
     code, told = run_json(*words, *COSTS, *prices)
     assert (code, told["costs"]["currency"]) == (0, "EUR")
@@ -149,12 +169,16 @@ def test_a_gallery_is_asked_for_and_warned_of(run, tmp_path):
         (("--out", "x", "--out", "x"), "name the same file"),
         (("--out", "x.pdf"), "--out writes .html or .json"),
         (("--out", "there.html"), "--force"),
-        (("--out", "x", "--fmr", "0"), "--fmr must be a rate above 0 and below 1"),
-        (("--out", "x", "--confidence", "0.5"), "--confidence must be a number above 0.5"),
+        (("--out", "x", "--fmr", "0"), "--fmr"),
+        (("--out", "x", "--confidence", "0.5"), "--confidence"),
         (("--out", "x", "--store", "s"), "--scores goes without"),
-        (("--impostors", "2"), "--impostors must be a share from 0 to 1"),
+        (("--impostors", "2"), "--impostors"),
         (("--impostors", "0.1"), "needs --cost-false-match and --cost-false-reject too"),
-        (("--cost-review", "-1"), "--cost-review must be an amount from 0 on"),
+        (("--cost-review", "-1"), "--cost-review"),
+        (
+            ("--cost-review", "1"),
+            "needs --cost-false-match and --cost-false-reject and --impostors",
+        ),
         (("--gallery", "3"), "--gallery goes with a page"),
         (("--gallery", "3", "--out", "x.html"), "Nothing says which pictures these are"),
         (("--ignore", "nothing"), "there is no column 'nothing'"),
@@ -172,23 +196,26 @@ def test_what_is_refused(run, scores, tmp_path, words, sentence):
 
 
 def test_a_store_that_is_not_there(run, tmp_path):
-    """A name that is mistyped makes no store."""
+    """A name that is mistyped makes no store; without one, the ways to answers are named."""
     answer = run("compare", "report", "--store", "nothing.sqlite3", "--out", "x.html")
     assert answer.exit_code == 2
     assert "nothing.sqlite3" in answer.stderr
+    alone = run("compare", "report")
+    assert alone.exit_code == 2
+    assert {"run`,", "--scores"} <= {*alone.stderr.split()}
     assert not [*tmp_path.iterdir()]
     mixed = run("compare", "report", "--rule", "above")
     assert "--column, --ignore and --rule go with --scores." in mixed.stderr
 
 
-def test_a_store(run, tmp_path):
-    """What `compare run` has written so far, also before the first answer."""
+def test_a_store(run, run_json, tmp_path):
+    """What `compare run` has written so far; before the first answer nothing is judged: code 3."""
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
     entered(database, pairs=20)
     database.close()
-    words = ("compare", "report", "--store", "study.sqlite3", "--out", "x.html", "--out", "x.json")
-    answer = run(*words)
-    assert answer.exit_code == 0, answer.output
+    words = ("compare", "report", "--store", "study.sqlite3")
+    answer = run(*words, "--out", "x.html", "--out", "x.json")
+    assert (answer.exit_code, run_json(*words)[0]) == (3, 3), answer.output
     document = json.loads((tmp_path / "x.json").read_text())
     assert document["study"]["name"] == "people"
     assert document["study"]["digest"] == "0" * 64
@@ -207,23 +234,65 @@ def test_json_prints_the_document(run, run_json, scores, tmp_path):
     assert json.loads(other.stdout)["error"]["class"] == "InvalidRequest"
 
 
-def test_a_wide_file_as_people_have_it(run, tmp_path):
-    """Usual names are known; what is not certain is asked for with an example."""
-    lines = ["image1,image2,label,vendor_a,vendor_b"]
-    lines += [f"{n}a.jpg,{n}b.jpg,1,{80 + n % 9},{70 + n % 17}" for n in range(60)]
-    lines += [f"{n}a.jpg,{n + 1}b.jpg,0,{n % 9},{n % 17}" for n in range(60)]
-    (tmp_path / "s.csv").write_text("\n".join(lines))
-    answer = run("compare", "report", "--scores", "s.csv", "--fmr", "0.1")
+WIDE = ["case_no,Selfie,Passport photo,Same person?,country,Vendor A,Vendor B"]
+for number in range(60):
+    other = (number + 1) % 30 + number // 30 * 30
+    rest = f"{'DF'[number // 30]},{80 + number % 9},70"
+    WIDE.append(f"{number},{number}a,{number}b,yes,{rest}")
+    WIDE.append(f"{number},{number}a,{other}b,no,{rest[0]},{number % 9},{number % 17}")
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        *((), ("--column", "mated=Same person?", "--ignore", "case_no")),
+        ("--column", "image1=Selfie", "--column", "group_country=country"),
+    ],
+)
+def test_a_file_as_people_have_it(run, tmp_path, more):
+    """What is not recognised is asked for with a line to paste, which repeats the command."""
+    (tmp_path / "our scores.csv").write_text("\n".join(WIDE))
+    words = ("compare", "report", "--scores", "our scores.csv", "--fmr", "0.1", *more)
+    asked = run(*words)
+    assert (asked.exit_code, asked.stdout) == (2, "")
+    line = asked.stderr.splitlines()[-1]
+    facematch, *pasted = shlex.split(line)
+    assert (facematch, pasted[: len(words)]) == ("facematch", [*words])
+    named = [word.partition("=")[2] for word in pasted if "=" in word]
+    assert len(named) == len({*named}), "a column is named once"
+    answer = run(*pasted)
     assert answer.exit_code == 0, answer.output
-    assert "vendor_a turns away 0 of 60 genuine people and vendor_b 0" in answer.stdout
-    (tmp_path / "s.csv").write_text("\n".join(lines).replace("label", "gleich"))
-    asked = run("compare", "report", "--scores", "s.csv", "--fmr", "0.1")
-    assert asked.exit_code == 2
-    assert "image1,image2,label,vendor_a,vendor_b" in asked.stderr
-    named = run(
-        "compare", "report", "--scores", "s.csv", "--fmr", "0.1", "--column", "mated=gleich"
-    )
-    assert named.exit_code == 0, named.output
+    assert "Vendor A turns away 0 of 60 " in answer.stdout
+    as_json = json.loads(run(*words, "--json").stdout)["error"]["message"]
+    assert as_json.splitlines()[-1].replace(" --json", "") == line
+
+
+def test_a_line_to_paste_is_not_broken(run, tmp_path, monkeypatch):
+    """However narrow the terminal: a shell would run its beginning."""
+    monkeypatch.setenv("COLUMNS", "60")
+    (tmp_path / "s.csv").write_text("\n".join(WIDE))
+    answer = run("compare", "report", "--scores", "s.csv", "--fmr", "0.1")
+    assert run(*shlex.split(answer.stderr.splitlines()[-1])[1:]).exit_code == 0
+
+
+def test_a_file_that_nobody_can_guess(run, tmp_path):
+    """Then the options are named, and no argument of Python."""
+    (tmp_path / "s.csv").write_text("a,b\nx,y\n")
+    answer = run("compare", "report", "--scores", "s.csv")
+    assert answer.exit_code == 2
+    assert {"--column,", "--ignore."} <= {*answer.stderr.split()}
+    assert "columns=" not in answer.stderr
+
+
+def test_a_file_that_is_too_large(run, tmp_path):
+    """The option that raises the limit is named; it is the command's own."""
+    lines = ["image1,image2,same,a", *(f"{n}a,{n}b,1,{n}" for n in range(40))]
+    (tmp_path / "s.csv").write_text("\n".join(lines))
+    words = ("compare", "report", "--scores", "s.csv", "--max-rows")
+    answer = run(*words, "1")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    more = answer.stderr.split("--max-rows ")[1].strip(".\n")
+    assert run(*words, more).exit_code == 3  # without non-mated pairs nothing is judged
 
 
 def test_equal_problems_are_one_line(run, tmp_path):
@@ -243,6 +312,28 @@ def test_names_cannot_steer_a_terminal(run, tmp_path):
     answer = run("compare", "report", "--scores", "s.csv", "--fmr", "0.01")
     assert "\x1b" not in answer.output
     assert "a\N{REPLACEMENT CHARACTER}[31mb" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report",),
+        ("gate", "--requirements", "door.toml"),
+        ("threshold", "--fmr", "0.1", "--out", "t.json"),
+        ("wrong", "--fmr", "0.1"),
+    ],
+)
+def test_scores_that_run_the_wrong_way(run, tmp_path, words):
+    """Distances are judged by no command: a sentence asks whether they are some."""
+    (tmp_path / "door.toml").write_text(DOOR)
+    one = real(crowd("l2", people=30))
+    write_scores(tmp_path / "s.csv", [changed(one, scores=100 - one.table.scores)])
+    answer = run("compare", *words, "--scores", "s.csv")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    (line,) = answer.stderr.splitlines()
+    assert "l2" in line
+    assert "distances" in line
+    assert not (tmp_path / "t.json").exists()
 
 
 # --- gate -----------------------------------------------------------------------------------------
@@ -285,10 +376,7 @@ def test_of_several(run, gate):
     assert answer.exit_code == 1
     lines = answer.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["PASS", "FAIL", "FAIL"]
-    assert (
-        lines[-1]
-        == "FAIL  overall, by Our door: all must pass; name the one that you want with --system"
-    )
+    assert lines[-1].startswith("FAIL  overall, by Our door")
     assert run(*words, "--system", "good").exit_code == 0
     wrong = run(*words, "--system", "god")
     assert (wrong.exit_code, wrong.stdout) == (2, "")
@@ -299,7 +387,6 @@ def test_the_verdict_as_a_document(run_json, gate):
     """The whole verdict; the exit code is the same."""
     code, document = run_json(*gate(OPEN))
     assert (code, document["outcome"], document["kind"]) == (3, "inconclusive", "verdict")
-    assert document["requirements"]["title"] == "Our door"
     (one,) = document["systems"]
     assert one["cost"] == pytest.approx(0.05 * one["more"])
 
@@ -313,7 +400,6 @@ def test_of_a_report(run, gate, tmp_path):
         path.write_text(json.dumps(document))
         answer = run("compare", "gate", "--report", path, "--requirements", "door.toml")
         assert answer.exit_code == code
-    assert "chose thresholds for an FMR of 0.001, and the requirements door" in answer.stderr
 
 
 def test_the_price_of_more_pairs(run, gate, tmp_path):
@@ -341,6 +427,7 @@ def test_what_is_no_report(run, gate, tmp_path, content):
     assert answer.stderr.splitlines()[-1].startswith("error: ")
 
 
+@pytest.mark.usefixtures("in_file_order")
 def test_of_a_store(run, tmp_path):
     """Where `compare run` wrote: nothing is asked again."""
     database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
@@ -365,34 +452,37 @@ def test_of_a_store(run, tmp_path):
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "--requirements"),
-        (("--requirements", "door.toml"), "there is no file 'study.sqlite3'"),
-        (("--requirements", "no-such"), "There are no requirements called 'no-such'"),
-        (
-            ("--requirements", "door.toml", "--scores", "s.csv", "--store", "x"),
-            "--scores goes without --store and --study",
-        ),
-        (
-            ("--requirements", "door.toml", "--report", "r.json", "--study", "x"),
-            "--report goes without --store, --study and --scores",
-        ),
+        ("", "--requirements"),
+        ("--requirements door.toml", "there is no study.sqlite3 here"),
+        ("--requirements no-such", "There are no requirements called 'no-such'"),
+        ("--requirements door.toml --scores s.csv --store x", "--scores goes without --store"),
+        ("--requirements door.toml --report r.json --study x", "--report goes without --store"),
+        ("--requirements door.toml --report r.json --split", "--split goes without --report"),
     ],
 )
 def test_wrong_usage_of_the_gate(run, gate, words, told):
     """Is told before anything is read."""
     gate(GOOD)
-    answer = run("compare", "gate", *words)
+    answer = run("compare", "gate", *words.split())
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert told in answer.stderr
 
 
 def test_a_mock_passes_only_if_asked(run, gate):
-    """A gate that a mock passes says nothing, so that it is asked for."""
+    """A gate that a mock passes says nothing, so that it is asked for: by the option's name."""
     words = gate(attrs.evolve(real(GOOD), environment=Environment.MOCK))
     answer = run(*words)
     assert (answer.exit_code, answer.stdout) == (2, "")
-    assert "good answered from a mock, which says nothing" in answer.stderr
+    assert "say --allow-mock to" in answer.stderr
     assert run(*words, "--allow-mock").exit_code == 0
+
+
+def test_a_model_that_changed_is_named(run, gate):
+    """By the option, as it is typed."""
+    words = gate(attrs.evolve(real(GOOD), other_models={"m2": 40}))
+    answer = run(*words)
+    assert answer.exit_code == 2
+    assert "such as --system 'good" in answer.stderr
 
 
 def test_sp800_63a(run, tmp_path):
@@ -431,15 +521,6 @@ def test_nothing_is_shipped_that_does_not_pass(run, gate, tmp_path):
     several = run(*gate(real(GOOD), real(BAD)), "--calibration", "c.json")
     assert several.exit_code == 2
     assert "--calibration is for one system: name it with --system, of good, bad." in several.stderr
-
-
-def test_a_profile_is_no_requirements(run, gate):
-    """It was called so once; the sentence says what it is now."""
-    words = [word.replace("--requirements", "--profile") for word in gate(GOOD)]
-    answer = run(*words)
-    assert (answer.exit_code, answer.stdout) == (2, "")
-    assert "Requirements are named with --requirements door.toml" in answer.stderr
-    assert "--profile" not in run("compare", "gate", "-h").stdout
 
 
 # --- threshold ------------------------------------------------------------------------------------
@@ -493,14 +574,17 @@ def test_bounded(threshold, tmp_path):
     assert Calibration.read(tmp_path / "t.json").points == (point,)
 
 
-def test_the_calibration_as_a_document(run_json, tmp_path):
-    """What is written is also printed."""
+def test_the_calibration_as_a_document(run, run_json, tmp_path):
+    """What is written is also printed; a file that is there stays."""
     write_scores(tmp_path / "scores.csv", [real(crowd(others=60))])
-    code, document = run_json(*WORDS, "--fmr", "1e-2", "--valid-days", 90)
-    assert code == 0
-    made = Calibration.from_dict(document)
-    assert made == Calibration.read(tmp_path / "t.json")
+    words = (*WORDS, "--fmr", "1e-2")
+    code, document = run_json(*words, "--valid-days", 90)
+    made = Calibration.read(tmp_path / "t.json")
+    assert (code, Calibration.from_dict(document)) == (0, made)
     assert (made.expires_at - made.made_at).days == 90
+    assert run(*words).exit_code == 2
+    assert Calibration.read(tmp_path / "t.json") == made
+    assert run(*words, "--force").exit_code == 0
 
 
 def test_too_few_pairs_for_the_rate(threshold, tmp_path):
@@ -508,56 +592,30 @@ def test_too_few_pairs_for_the_rate(threshold, tmp_path):
     one = real(answers([90] * 10, [10] * 100))
     answer = threshold(one, "--fmr", "1e-3")
     assert answer.exit_code == 2
-    assert (
-        "No threshold for an FMR of 0.001: it cannot be seen in 100 pairs of different people. At "
-        "least 1,000 are needed (2,995 to show it)." in answer.stderr
-    )
+    assert "At least 1,000 are needed (2,995 to show it)." in answer.stderr
     assert not (tmp_path / "t.json").exists()
     assert threshold(one, "--fmr", "0.01").exit_code == 0
 
 
-def without(one, **unknown):
-    return attrs.evolve(one, **unknown)
-
-
 @pytest.mark.parametrize(
-    ("made", "told"),
+    "made",
     [
-        (decided(real(crowd())), "a does not give a score for every pair"),
-        (without(real(crowd()), backend=None), "The answers of a do not say backend, which a"),
-        (crowd(), "do not say backend and environment"),
-        (changed(real(crowd()), scale=None), "do not say scale"),
-        (changed(real(crowd()), rule=ThresholdRule.VENDOR), "ABOVE or AT_LEAST"),
-        (
-            real(answers([90], [95] * 20)),
-            "Two different people have the highest score of all pairs (95)",
-        ),
-        (real(answers([90], [])), "No pair of different people was compared"),
-        (
-            real(answers([0.9] * 3, [0.2] * 20)),
-            "The scores of a lie between 0.2 and 0.9, which looks like shares",
-        ),
-        (
-            real(answers([900] * 3, [-2] * 20)),
-            "The scores of a lie between -2 and 900: a calibration is for a verifier",
-        ),
-        (
-            without(real(crowd()), environment=Environment.MOCK),
-            "a answered from a mock: such a threshold says nothing about the vendor",
-        ),
+        *(decided(real(crowd())), crowd(), changed(real(crowd()), rule=ThresholdRule.VENDOR)),
+        *(real(answers([90, 97], [97, 10])), real(answers([90], []))),
+        attrs.evolve(real(crowd()), environment=Environment.MOCK),
     ],
+    ids=["decisions", "of nobody", "no rule", "no threshold", "no pair", "mock"],
 )
-def test_what_has_no_threshold(threshold, tmp_path, made, told):
+def test_what_has_no_threshold(threshold, tmp_path, made):
     """One sentence, and no file."""
     answer = threshold(made, "--fmr", "0.1")
     assert (answer.exit_code, answer.stdout) == (2, "")
-    assert told in answer.stderr
     assert not (tmp_path / "t.json").exists()
 
 
 def test_a_mock_calibrates_itself(threshold, tmp_path):
     """With --allow-mock; the file says so, and a verifier of the vendor refuses it."""
-    made = without(real(crowd()), environment=Environment.SANDBOX)
+    made = attrs.evolve(real(crowd()), environment=Environment.SANDBOX)
     assert threshold(made, "--fmr", "0.1", "--allow-mock").exit_code == 0
     assert Calibration.read(tmp_path / "t.json").environment is Environment.SANDBOX
 
@@ -572,24 +630,10 @@ def test_whose_threshold(threshold):
     assert threshold(made, "--fmr", "0.1", "--system", "b").exit_code == 0
 
 
-def test_a_file_that_exists(threshold, tmp_path):
-    """It is left alone, unless --force says otherwise."""
-    (tmp_path / "t.json").write_text("mine")
-    answer = threshold(real(crowd()), "--fmr", "0.1")
-    assert answer.exit_code == 2
-    assert "t.json exists" in answer.stderr
-    assert (tmp_path / "t.json").read_text() == "mine"
-    assert threshold(real(crowd()), "--fmr", "0.1", "--force").exit_code == 0
-
-
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ((), "--fmr"),
-        (("--fmr", "2"), "--fmr must be a rate above 0 and below 1, such as 1e-3, not '2'"),
-        (("--fmr", "0"), "--fmr must be a rate"),
-        (("--fmr", "nan"), "--fmr must be a rate"),
-        (("--fmr", "one"), "--fmr must be a rate"),
+        *(((), "--fmr"), (("--fmr", "2"), "--fmr"), (("--fmr", "one"), "--fmr")),
         (("--fmr", "0.1", "--fmr", "0.1"), "Two thresholds are for an FMR of 0.1"),
         (("--fmr", "0.1", "--valid-days", "0"), "--valid-days"),
     ],

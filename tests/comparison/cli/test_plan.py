@@ -119,25 +119,18 @@ def test_a_plan_as_json(run_json):
 
 
 @pytest.mark.parametrize(
-    ("words", "sentence"),
+    "words",
     [
-        (("--fmr", "0"), "--fmr must be a rate above 0 and below 1"),
-        (("--fmr", "much"), "--fmr must be a rate above 0 and below 1"),
-        (("--frr", "1"), "--frr must be a rate above 0 and below 1"),
-        (("--price", "didit"), "'didit' is not name=value"),
-        (("--price", "didit=free"), "--price didit must be an amount from 0 on, such as 0.05"),
-        (("--price", "didit=-1"), "--price didit must be an amount from 0 on"),
-        (("--price", "a=1", "--budget", "inf"), "--budget must be an amount from 0 on"),
-        (("--price", "a=1", "--budget", "0"), "A budget must be above 0."),
-        (("--budget", "5"), "--budget needs prices: say --price NAME=AMOUNT"),
-        (("--currency", "dollars"), "--currency must be three capital letters"),
-        (("--confidence", "95"), "--confidence must be a number above 0.5 and below 1"),
+        *(("--fmr", "0"), ("--fmr", "much"), ("--frr", "1")),
+        *(("--price", "didit"), ("--price", "didit=free"), ("--price", "didit=-1")),
+        *(("--budget", "inf", "--price", "a=1"), ("--budget", "0", "--price", "a=1")),
+        *(("--budget", "5"), ("--currency", "dollars"), ("--confidence", "95")),
     ],
+    ids=" ".join,
 )
-def test_wrong_words(run, words, sentence):
+def test_wrong_words(run, words):
     """Exit code 2 and one sentence that names the option."""
     given = {"--fmr": "1e-3", "--frr": "0.01"} | dict(zip(words[::2], words[1::2], strict=True))
     answer = run("compare", "plan", *(word for two in given.items() for word in two))
-    assert answer.exit_code == 2
-    assert sentence in answer.stderr
-    assert answer.stdout == ""
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert words[0].strip("-") in answer.stderr.splitlines()[-1]

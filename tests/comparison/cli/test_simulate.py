@@ -86,27 +86,25 @@ def test_a_vendor_as_typed(simulate, tmp_path):
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--vendor", ":fmr=1"), "':fmr=1' needs a name of its own"),
-        (("--vendor", "a:", "--vendor", "a:"), "'a:' needs a name of its own"),
-        (("--vendor", "a:fmr"), "'fmr' is not name=value"),
-        (("--vendor", "a:fmr=.1,fmr=.2"), "'fmr' is given twice"),
-        (("--vendor", "a:far=1"), "a: there is no 'far'; there are fmr, fnmr"),
-        (("--vendor", "a:fmr=few"), "a: fmr cannot be 'few'"),
-        (("--vendor", "a:x.y.fmr=.1"), "COLUMN.GROUP.fmr and COLUMN.GROUP.fnmr of a --group"),
-        (("--vendor", "a:threshold=50.5,decimals=0"), "more decimals than its scores"),
+        ("--vendor :fmr=1", "':fmr=1' needs a name of its own"),
+        ("--vendor a: --vendor a:", "'a:' needs a name of its own"),
+        ("--vendor a:fmr", "'fmr' is not name=value"),
+        ("--vendor a:fmr=.1,fmr=.2", "'fmr' is given twice"),
+        ("--vendor a:far=1", "a: there is no 'far'; there are fmr, fnmr"),
+        ("--vendor a:x.y.fmr=.1", "COLUMN.GROUP.fmr and COLUMN.GROUP.fnmr of a --group"),
+        ("--vendor a:threshold=50.5,decimals=0", "more decimals than its scores"),
         (
-            ("--vendor", "a:x.y.fmr=.1,z.y.fmr=.1", "--group", "x:y=1", "--group", "z:y=1"),
+            "--vendor a:x.y.fmr=.1,z.y.fmr=.1 --group x:y=1 --group z:y=1",
             "groups of one column only can differ",
         ),
-        (("--vendor", "a:", "--group", "sex:f"), "'f' is not name=value"),
-        (("--vendor", "a:", "--group", "sex:f=x"), "sex: f cannot be 'x'"),
-        (("--vendor", "a:", "--group", "s:f=1", "--group", "s:f=1"), "needs a name of its own"),
-        (("--vendor", "a:", "--mated", "0", "--non-mated", "0"), "at least one pair"),
+        ("--vendor a: --group sex:f=x", "sex: f cannot be 'x'"),
+        ("--vendor a: --group s:f=1 --group s:f=1", "needs a name of its own"),
+        ("--vendor a: --mated 0 --non-mated 0", "at least one pair"),
     ],
 )
 def test_wrong_words(simulate, tmp_path, words, sentence):
     """Exit code 2 and one sentence; nothing is written."""
-    answer = simulate(*words, "--out", "a.csv")
+    answer = simulate(*words.split(), "--out", "a.csv")
     assert answer.exit_code == 2
     assert sentence in " ".join(answer.stderr.split())
     assert list(tmp_path.glob("*.csv*")) == []
