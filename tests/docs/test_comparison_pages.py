@@ -6,8 +6,8 @@ from pathlib import Path
 import attrs
 
 from facematch_comparison import PairState, Requirements
+from facematch_comparison.columns import SYNONYMS
 from facematch_comparison.gate import built_in
-from facematch_comparison.io import SYNONYMS
 
 DOCS = Path(__file__).parents[2] / "docs"
 
