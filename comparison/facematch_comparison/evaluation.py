@@ -94,15 +94,12 @@ def evaluate(
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     judging = _Judging(
-        required_fmr=required_fmr,
-        confidence=confidence,
-        costs=costs,
-        calibration=calibration,
-        rows=judged,
+        required_fmr=required_fmr, confidence=confidence, costs=costs, calibration=calibration
     )
-    found = [judging.system(each) for each in answers]
+    answers_judged = [_take(each, judged) for each in answers]
+    found = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
     systems = _with_group_differences([system for _, system in found], confidence)
-    differences = judging.differences(answers, [side for side, _ in found])
+    differences = judging.differences(answers_judged, [side for side, _ in found])
     evaluation = Evaluation(
         headline=sentences.headline(systems, differences, required_fmr, confidence),
         study=StudySummary(
@@ -151,20 +148,20 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
-def check_direction(table: ScoreTable) -> float | None:
-    """The AUC of a system; None without scores of both kinds.
+def check_direction(table: ScoreTable) -> tuple[float | None, float | None]:
+    """AUC and d' of a system, as `stats.separation` gives them.
 
     Raises:
-        InvalidRequest: it is below 0.5.
+        InvalidRequest: the AUC is below 0.5.
     """
-    auc, _ = stats.separation(table)
+    auc, d_prime = stats.separation(table)
     if auc is not None and auc < 0.5:
         raise InvalidRequest(
             f"Mated pairs of {table.name} score lower than non-mated ones (AUC {auc:.2g}): are its "
             "scores distances, of which less is more alike? Then take each from their maximum. If "
             "they are not, look whether mated pairs are marked as mated."
         )
-    return auc
+    return auc, d_prime
 
 
 # --- Systems ------------------------------------------------------------------------------------
@@ -172,24 +169,22 @@ def check_direction(table: ScoreTable) -> float | None:
 
 @attrs.frozen(kw_only=True)
 class _Judging:
-    """What is asked of every system, and on which pairs.
+    """What is asked of every system.
 
     Attributes:
         required_fmr, confidence, costs: As of `evaluate`.
-        calibration: bool, (N,): the pairs that thresholds are chosen on; None for `rows`.
-        rows: bool, (N,): the pairs that are judged.
+        calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
+            judged.
     """
 
     required_fmr: float
     confidence: float
     costs: Costs | None
     calibration: NDArray[np.bool_] | None
-    rows: NDArray[np.bool_]
 
-    def system(self, answers: Answers) -> tuple[stats.Side, System]:
+    def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
-        auc = check_direction(answers.table)
-        answers_judged = _take(answers, self.rows)
+        auc, d_prime = check_direction(answers.table)
         judged = answers_judged.table
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
@@ -198,7 +193,8 @@ class _Judging:
         at_fmrs: list[PointAt] = []
         if why_not is None:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
-            at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in COMMON_FMRS]
+            own = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
+            at_fmrs = [self._point_at(fmr, chosen_from, rates, own) for fmr in COMMON_FMRS]
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
@@ -228,7 +224,7 @@ class _Judging:
                 system,
                 without_score=int(np.count_nonzero(judged.acquired & ~judged.scored)),
                 auc=auc,
-                d_prime=stats.separation(judged)[1],
+                d_prime=d_prime,
                 curve=stats.curve_of(rates, include=[at for at in points if at is not None]),
                 histogram=stats.histogram_of(judged),
             )
@@ -251,8 +247,10 @@ class _Judging:
         at = _point(rates, choice.threshold, CALIBRATION)
         return attrs.evolve(at, calibration_fmr=seen), None
 
-    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
-        """The same, if the pairs are enough to see so low an FMR at all."""
+    def _point_at(
+        self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates, own: PointAt
+    ) -> PointAt:
+        """The same, if the pairs are enough to see so low an FMR at all; `own` is there already."""
         trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
         if not stats.allowed_errors(fmr, trials):
             why_not = (
@@ -260,6 +258,8 @@ class _Judging:
                 f"takes {round(1 / fmr):,}."
             )
             return PointAt(fmr=fmr, point=None, why_not=why_not)
+        if fmr == own.fmr:
+            return own
         point, reason = self._point_for(fmr, chosen_from, rates)
         return PointAt(fmr=fmr, point=point, why_not=reason)
 
@@ -314,12 +314,7 @@ class _Judging:
             )
             if self.costs is not None and each.frr is not None:
                 cost = stats.cost_difference(
-                    _take(one, self.rows),
-                    first.threshold,
-                    _take(other, self.rows),
-                    second.threshold,
-                    self.costs,
-                    self.confidence,
+                    one, first.threshold, other, second.threshold, self.costs, self.confidence
                 )
                 each = attrs.evolve(each, cost=cost)
             found.append(each)

@@ -476,7 +476,8 @@ class System:
         auc: The share of mated and non-mated pairs, one of each, in which the mated one scores
             higher (ties count half), 0.5-1; None without scores of both kinds.
         d_prime: How far the means of mated and non-mated scores lie apart, in their root mean
-            square deviations; None likewise, or where neither varies.
+            square deviations; None likewise, or where neither varies. Both are of all pairs, also
+            where the set was split.
         concentration: Of the pairs that set the threshold of `at_required`, else of the false
             matches at `at_default`; None without any.
         groups: Cells of each column.

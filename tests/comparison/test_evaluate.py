@@ -61,6 +61,9 @@ def test_thresholds_are_chosen_on_other_people():
     chosen = rates_at(table.take(development), at.threshold).fmr
     assert chosen.value <= 1e-2
     assert at.calibration_fmr == chosen
+    # Neither hangs on a threshold: all pairs count.
+    whole = evaluate([one], required_fmr=1e-2).systems[0]
+    assert (said.systems[0].auc, said.systems[0].d_prime) == (whole.auc, whole.d_prime)
 
 
 def test_pairs_that_share_people_get_other_intervals():

@@ -169,7 +169,9 @@ def concentration(
     without = None
     if max_fmr is not None:
         left = table.take((people.probe != worst[0]) & (people.reference != worst[0]))
-        without = threshold_for_fmr(left, max_fmr).threshold if left.is_scored else None
+        _, others = scores_by_kind(left)
+        if left.is_scored and len(others):
+            without = _lowest(left, allowed_errors(max_fmr, len(others)))
     return Concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),
