@@ -20,6 +20,7 @@ from facematch_core.errors import InvalidRequest
 from facematch_core.kinds import nearest
 
 from .cells import Cells, Problem, near_prefix, refusal
+from .numbers import listed
 from .study.reading import GROUP, GROUPS, MATED, group_of
 
 #: Columns of a file of scores, apart from groups, to other names that are certain. Capitals,
@@ -294,8 +295,8 @@ def _by_name(cells: Cells, given: Mapping[str, str], used: set[str]) -> Columns:
             found.rest += others
         elif others:
             found.spare |= dict.fromkeys(others, ours)
-            listed = " and ".join(repr(name[:60]) for name in names)
-            found.problems.append(Problem(f"the columns {listed} may each be {ours}: choose one"))
+            both = listed([repr(name[:60]) for name in names])
+            found.problems.append(Problem(f"the columns {both} may each be {ours}: choose one"))
     return found
 
 
@@ -377,10 +378,9 @@ def _strangers(cells: Cells, names: Sequence[str]) -> Iterator[Problem]:
             yield Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
         else:
             far.append(repr(name[:60]))
-    if len(far) == 1:
-        yield Problem(f"the column {far[0]} is unknown")
-    elif far:
-        yield Problem(f"the columns {', '.join(far[:-1])} and {far[-1]} are unknown")
+    if far:
+        column, are = ("column", "is") if len(far) == 1 else ("columns", "are")
+        yield Problem(f"the {column} {listed(far)} {are} unknown")
 
 
 def _is_almost_numeric(cells: Cells, name: str) -> bool:

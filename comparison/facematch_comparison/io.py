@@ -31,6 +31,7 @@ from .answers import (
 )
 from .cells import MAX_ROWS, Cells, Problem, Words, read_cells
 from .columns import LONG, PEOPLE, PICTURES, WIDE, recognise, scale_of
+from .numbers import listed
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
 
 if TYPE_CHECKING:
@@ -129,9 +130,8 @@ def what_to_add(names: Sequence[str]) -> str:
         **{name: advice for name, (_, advice) in _ALLOWED.items()},
     }
     said = [f"{name} ({known[name].removeprefix('write ')})" for name in names]
-    listed = f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0]
     column = "columns" if len(said) > 1 else "column"
-    return f"add the {column} {listed}, filled on one line of each system at least"
+    return f"add the {column} {listed(said)}, filled on one line of each system at least"
 
 
 @attrs.define

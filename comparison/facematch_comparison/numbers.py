@@ -7,6 +7,7 @@ its document to the last digit shown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
@@ -75,6 +76,12 @@ def money(amount: float, width: float | None = None) -> str:
     if width:
         return _signed(_rounded(value, places))
     return _signed(_all_digits(value.quantize(_unit(places), ROUND_HALF_EVEN), 2))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names as a sentence has them: ``a, b and c``."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def score(number: float) -> str:

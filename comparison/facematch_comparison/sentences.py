@@ -20,7 +20,7 @@ from .model import (
     Rate,
     System,
 )
-from .numbers import in_words, money, percent, score, setting
+from .numbers import in_words, listed, money, percent, score, setting
 from .stats import trials_for
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
@@ -321,9 +321,3 @@ def _frr(system: System) -> Rate:
 def _percents(ends: Interval) -> str:
     low, high = (percent(end, ends.high - ends.low) for end in (ends.low, ends.high))
     return f"{low} % to {high} %"
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names as a sentence has them: ``a, b and c``."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last

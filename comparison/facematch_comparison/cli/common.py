@@ -248,6 +248,17 @@ class Source:
         return evaluate(self.answers, costs=costs, name=self.name, digest=self.digest, **more)
 
 
+def evaluated_as_asked(source: Source, given: Mapping[str, Any], costs: Costs | None) -> Evaluation:
+    """Answers judged by the options of `aims`, `split` and `seed`."""
+    return source.evaluated(
+        required_fmr=given["fmr"],
+        confidence=given["confidence"],
+        split=given["split"],
+        seed=given["seed"],
+        costs=costs,
+    )
+
+
 def _common(currencies: Iterable[str | None]) -> str:
     """The one currency that there is; else the usual one."""
     known = {*currencies} - {None}

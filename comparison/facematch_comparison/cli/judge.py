@@ -194,13 +194,7 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
         raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
     costs = common.costs_of(given)
     source = common.answers_from(given)
-    evaluation = source.evaluated(
-        required_fmr=given["fmr"],
-        confidence=given["confidence"],
-        split=given["split"],
-        seed=given["seed"],
-        costs=costs,
-    )
+    evaluation = common.evaluated_as_asked(source, given, costs)
     gallery = None
     if given["gallery"]:
         study = common.study_of(source, given["pairs"])

@@ -184,13 +184,7 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
             stored = study_run.stored
             answers = read_answers(database, stored, systems=list(openers))
             judged = common.Source(answers=answers, name=stored.name, digest=stored.digest)
-            evaluation = judged.evaluated(
-                required_fmr=given["fmr"],
-                confidence=given["confidence"],
-                split=given["split"],
-                seed=given["seed"],
-                costs=costs,
-            )
+            evaluation = common.evaluated_as_asked(judged, given, costs)
             common.write_outs(given["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)
             for path in given["outs"]:
