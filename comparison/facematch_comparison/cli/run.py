@@ -81,13 +81,16 @@ WORKERS = 4
     "--workers",
     callback=workers,
     metavar="1-256",
-    help="Parallel calls to each system; 4 by default.",
+    show_default=str(WORKERS),
+    help="Parallel calls to each system.",
 )
 @file_option(
     "--embeddings",
     "Embeddings that `compare embed` made of the pictures, for an engine of your own.",
 )
-@click.option("--name", metavar="TEXT", help="Name of the test set; by default that of its file.")
+@click.option(
+    "--name", metavar="TEXT", show_default="that of its file", help="Name of the test set."
+)
 @file_option(
     "--pictures",
     "With a .txt file of pairs: the folder of people, if it is not that of the file.",
@@ -112,8 +115,8 @@ WORKERS = 4
 @common.price_option("What one comparison by a system costs; by default, what its budget counts.")
 @common.currency
 @common.out_option(
-    "At the end, judge the answers, and write what `compare report` writes: .html or .json; may "
-    "be repeated."
+    "At the end, judge the answers, and write what `compare report` writes: .html or .json. "
+    "May be repeated."
 )
 @common.aims
 @common.costs
