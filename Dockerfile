@@ -7,19 +7,22 @@
 #
 # Every option is a variable: docs/extend/run-the-mock-as-a-service.md. Without a token one is made and printed.
 
-FROM python:3.13-slim AS build
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY LICENSE NOTICE README.md pyproject.toml constraints.txt ./
+COPY LICENSE NOTICE README.md pyproject.toml ./
+COPY requirements requirements
 COPY facematch_core facematch_core
 COPY backends backends
 COPY comparison comparison
 COPY mock_server mock_server
-RUN python -m pip wheel --no-deps --wheel-dir /wheels . \
+RUN python -m pip install --no-deps --require-hashes --requirement requirements/publish.txt \
+ && python -m build --no-isolation --wheel --outdir /wheels \
  && python -m venv /opt/facematch \
- && /opt/facematch/bin/pip install --constraint constraints.txt "$(echo /wheels/*.whl)[mock]"
+ && /opt/facematch/bin/pip install --no-deps --require-hashes --requirement requirements/mock.txt \
+ && /opt/facematch/bin/pip install --no-deps /wheels/*.whl
 
-FROM python:3.13-slim
+FROM python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 LABEL org.opencontainers.image.title="facematch mock" \
       org.opencontainers.image.licenses="Apache-2.0"
 ENV PATH=/opt/facematch/bin:$PATH PYTHONUNBUFFERED=1

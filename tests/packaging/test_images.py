@@ -1,5 +1,3 @@
-"""The Dockerfiles and the compose example: what they say, without Docker."""
-
 import ast
 import json
 import re
@@ -21,7 +19,6 @@ DOCKERFILES = (ROOT / "Dockerfile", COMPOSE / "app.Dockerfile")
 
 
 def instructions(path):
-    """The instructions of a Dockerfile, in order: word and the rest of the line."""
     text = re.sub(r"(?m)^#.*\n", "", path.read_text("utf-8")).replace("\\\n", " ")
     return [tuple(line.split(None, 1)) for line in text.splitlines() if line.strip()]
 
@@ -31,7 +28,6 @@ def last(path, word):
 
 
 def variables(path):
-    """Those that a Dockerfile sets last."""
     return dict(one.split("=", 1) for one in last(path, "ENV").split())
 
 
@@ -42,7 +38,6 @@ def services():
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_nothing_runs_as_root(path):
-    """And what is started is not wrapped in a shell, so signals arrive."""
     words = [word for word, _ in instructions(path)]
     assert int(last(path, "USER")) > 0
     start = "ENTRYPOINT" if "ENTRYPOINT" in words else "CMD"
@@ -52,7 +47,6 @@ def test_nothing_runs_as_root(path):
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_what_is_copied_is_there_and_reaches_docker(path):
-    """Each name exists, and .dockerignore lets it through."""
     lines = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     let_through = [line[1:] for line in lines if line.startswith("!")]
     sources = [rest.split()[:-1] for word, rest in instructions(path) if word == "COPY"]
@@ -64,7 +58,6 @@ def test_what_is_copied_is_there_and_reaches_docker(path):
 
 
 def test_the_image_gets_every_package_of_the_wheel():
-    """Whatever the wheel is built of is in the first stage."""
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     packages = ast.literal_eval(re.search(r"(?s)packages = (\[.*?\])", text)[1])
     copied = [rest.split()[0] for word, rest in instructions(ROOT / "Dockerfile") if word == "COPY"]
@@ -72,7 +65,6 @@ def test_the_image_gets_every_package_of_the_wheel():
 
 
 def test_the_ports_agree(services):
-    """EXPOSE, variable and health check name the same one, in image and example."""
     port = last(ROOT / "Dockerfile", "EXPOSE")
     assert variables(ROOT / "Dockerfile")["FACEMATCH_MOCK_PORT"] == port
     profile = tomllib.loads((COMPOSE / "mock.toml").read_text("utf-8"))["profiles"]["mock"]
@@ -84,14 +76,12 @@ def test_the_ports_agree(services):
 
 
 def test_the_containers_of_the_example_are_reached_from_nowhere_else(services):
-    """No port is published, each finds the others by name, and the tests show the mock's token."""
     assert not any({"ports", "network_mode"} & set(service) for service in services.values())
     token = services["mock"]["environment"]["FACEMATCH_MOCK_CONTROL_TOKEN"]
     assert services["tests"]["environment"]["MOCK_TOKEN"] == token
 
 
 def test_the_variables_are_options_of_the_mock(services, monkeypatch):
-    """Those of the image and of the example are read, and control is on."""
     given = variables(ROOT / "Dockerfile") | services["mock"]["environment"]
     given = {name: text for name, text in given.items() if name.startswith("FACEMATCH_MOCK_")}
     for name, text in given.items():
@@ -112,7 +102,6 @@ def test_the_variables_are_options_of_the_mock(services, monkeypatch):
     [("mock", "{}"), ("mock\0--port\0{}", "1"), ("mock\0--host\0::\0--port={}\0", "1")],
 )
 def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
-    """Of the arguments of the container, or of its variable; it fails where nobody listens."""
     *python, program = json.loads(last(ROOT / "Dockerfile", "HEALTHCHECK").partition("CMD ")[2])
     assert python == ["python", "-c"]
     place = tmp_path / "cmdline"
@@ -135,7 +124,6 @@ def test_the_health_check_follows_the_port(tmp_path, arguments, variable):
 
 
 def test_what_the_recipes_set_are_options():
-    """Every variable of the page, in its YAML too, which can be read."""
     page = (ROOT / "docs/extend/run-the-mock-as-a-service.md").read_text("utf-8")
     recipes = re.findall(r"(?ms)^```yaml.*?\n(.*?)^```$", page)
     assert ["mock" in yaml.safe_load(text).get("services", {}) for text in recipes] == [False, True]

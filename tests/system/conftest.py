@@ -3,6 +3,7 @@
 import importlib.util
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,6 @@ def run(*command, **options):
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory):
-    """A wheel built from this tree."""
     out = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", out, ROOT)
     (path,) = out.glob("*.whl")
@@ -48,10 +48,19 @@ class Environment:
 
     def install(self, *what, pinned=True):
         """Install from the package registries; `pinned` holds to the versions of the tests."""
-        pins = ("--constraint", ROOT / "constraints.txt") if pinned else ()
+        pins = self.bin / "pins.txt"
+        # Without the hashes, which would be asked of the wheel as well.
+        locked = (ROOT / "requirements/dev.txt").read_text("utf-8") if pinned else ""
+        pins.write_text("".join(f"{pin}\n" for pin in re.findall(r"(?m)^\S+==[^\\\n]+", locked)))
         pip = (self.bin / "python", "-m", "pip", "install", "--quiet")
         # What is beside this tree is not in a fresh environment.
-        run(*pip, *pins, *what, env={n: t for n, t in os.environ.items() if n != "PYTHONPATH"})
+        run(
+            *pip,
+            "--constraint",
+            pins,
+            *what,
+            env={n: t for n, t in os.environ.items() if n != "PYTHONPATH"},
+        )
 
     def python(self, code, **options):
         """Run a piece of Python in it; any warning is an error."""
@@ -65,20 +74,17 @@ def _own_home():
 
 @pytest.fixture
 def make_environment(tmp_path):
-    """Makes empty virtual environments."""
     numbers = itertools.count()
     return lambda python=sys.executable: Environment(tmp_path / f"venv{next(numbers)}", python)
 
 
 @pytest.fixture(scope="session")
 def lasting_environment(tmp_path_factory):
-    """Makes an empty virtual environment that several tests share."""
     return lambda name: Environment(tmp_path_factory.mktemp(name) / "venv")
 
 
 @pytest.fixture
 def environment(make_environment):
-    """An empty virtual environment."""
     return make_environment()
 
 
@@ -97,7 +103,6 @@ def find_program():
 
 @pytest.fixture(scope="session")
 def missing_program():
-    """Skips a test for what is missing, but fails in CI."""
     return missing
 
 
@@ -124,7 +129,6 @@ def axe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser(find_program, tmp_path_factory):
-    """One Chromium for all tests of a file."""
     opened = Browser(find_program("chromium"), tmp_path_factory.mktemp("profile"))
     yield opened
     opened.close()
@@ -132,7 +136,6 @@ def browser(find_program, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server():
-    """A server of PostgreSQL, of our own."""
     if postgres_server.find("initdb") is None:
         missing("the server of PostgreSQL")
     if importlib.util.find_spec("psycopg") is None:
@@ -143,5 +146,4 @@ def server():
 
 @pytest.fixture(scope="session")
 def run_command():
-    """Runs a command to its end and gives its output; a failure shows it."""
     return run

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def ports():
 @pytest.fixture
 def start(environment, wheel, tmp_path, ports):
     """Runs a command of the files, with other ports, where only the wheel is installed."""
-    needed = (EXAMPLES / "compose/requirements.txt").read_text("utf-8").split()
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["dependency-groups"]["app"]
     environment.install(f"{wheel}[testing]", *needed)
     clean = {"HOME": str(tmp_path), "PATH": os.pathsep.join([str(environment.bin), os.defpath])}
 
@@ -92,8 +93,7 @@ def running(process, healthy):
     assert process.returncode in (0, -15), said
 
 
-def test_the_image_of_the_mock(start):
-    """It becomes healthy, answers as Didit does, and ends when it is told to."""
+def test_the_image_of_the_mock_becomes_healthy_and_ends_by_sigterm(start):
     dockerfile = ROOT / "Dockerfile"
     command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
     given = variables(dockerfile)
@@ -105,8 +105,7 @@ def test_the_image_of_the_mock(start):
     assert process.returncode == 0
 
 
-def test_the_compose_example(start):
-    """The tests of the example pass against its application and the mock."""
+def test_the_tests_of_the_compose_example_pass(start):
     services = yaml.safe_load((EXAMPLES / "compose/compose.yaml").read_text("utf-8"))["services"]
     dockerfile, app = ROOT / "Dockerfile", EXAMPLES / "compose/app.Dockerfile"
     mock_command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
