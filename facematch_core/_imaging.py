@@ -193,7 +193,7 @@ def _opened(data: bytes, form: ImageFormat) -> Any:
         try:
             import pillow_heif
         except ImportError:
-            refuse('is a HEIC; to read it, pip install "facematch-core[heif]"')
+            refuse('is a HEIC; to read it, pip install -e ".[heif]" in the checkout')
         # Not register_heif_opener(): that changes Pillow for the whole process.
         return pillow_heif.open_heif(io.BytesIO(data))
     if form is ImageFormat.AVIF:

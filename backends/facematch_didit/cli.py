@@ -231,7 +231,8 @@ def located(command: Command) -> Command:
             "--config",
             metavar="FILE",
             type=click.Path(),
-            help="The configuration file; by default the user's own.",
+            show_default="the user's own",
+            help="The configuration file.",
         ),
         click.option("--profile", metavar="NAME", help="A profile of the configuration."),
     ):

@@ -36,7 +36,8 @@ class Chain:
             import botocore.session
         except ModuleNotFoundError:
             raise ConfigurationError(
-                'The backend rekognition needs botocore: pip install "facematch-core[rekognition]".'
+                'The backend rekognition needs botocore: pip install -e ".[rekognition]" in the '
+                "checkout."
             ) from None
         self._lock = threading.Lock()
         with muted("botocore"):

@@ -13,13 +13,27 @@ from PIL import Image, ImageDraw, ImageFont
 
 from facematch_core.models import Box, Face, LiveMatchResult, LivenessResult, MatchResult
 
-from ._results import VERDICTS, Answer, Verdict, limits, score_words
+from ._results import VERDICTS, Answer, limits, score_words
 from .common import clean
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1b1b1b", "#5a5a5a", "#d9d9d9"
 
-#: The colour of a decision, dark enough to be read on white.
-PAINT = {"green": "#1a7f37", "red": "#b3261e", "yellow": "#8a5a00"}
+#: Colours of a decision, dark enough to be read on white. Green and red, ticks and crosses would
+#: say whether an answer is right, which an engine does not know.
+YES, NO, UNSURE = "#0b57d0", "#4d5258", "#8a5a00"
+
+_EQUAL = (((0.24, 0.41), (0.76, 0.41)), ((0.24, 0.61), (0.76, 0.61)))
+_SLASH = ((0.63, 0.22), (0.37, 0.80))
+_MINUS = ((0.24, 0.51), (0.76, 0.51))
+
+#: Decision to its colour and the strokes of its sign; any other is unsure, with a question mark.
+SIGNS = {
+    "match": (YES, _EQUAL),
+    "verified": (YES, _EQUAL),
+    "no_match": (NO, (*_EQUAL, _SLASH)),
+    "live": (YES, (_MINUS, ((0.5, 0.25), (0.5, 0.77)))),
+    "not_live": (NO, (_MINUS,)),
+}
 
 #: The box of the face that was compared, and those of the others, which are thinner too; around
 #: every line an edge, so that it is seen on bright and on dark ground.
@@ -56,11 +70,11 @@ def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = Non
         "RGB", (top.width, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * len(parts)), PAPER
     )
     sheet.paste(top, (0, 0))
-    verdict = VERDICTS[result.decision.value]
-    _mark(sheet, (MARGIN, top.height), 46, verdict)
-    end = _write(
-        sheet, (MARGIN + 62, top.height + 1), verdict.word, HEADLINE, PAINT[verdict.colour], bold=1
-    )
+    decision = result.decision.value
+    verdict = VERDICTS[decision]
+    _mark(sheet, (MARGIN, top.height), 46, decision)
+    colour, _ = SIGNS.get(decision, (UNSURE, ()))
+    end = _write(sheet, (MARGIN + 62, top.height + 1), verdict.word, HEADLINE, colour, bold=1)
     _write(sheet, (end + 20, top.height + 13), verdict.says, TEXT, INK)
     for index, (title, part) in enumerate(parts):
         _bar(sheet, top.height + HEADLINE_HEIGHT + BAR_HEIGHT * index, title, part)
@@ -183,20 +197,16 @@ def _row(photos: Sequence[tuple[str, Image.Image, tuple[Face, ...] | None]]) -> 
     return row
 
 
-def _mark(sheet: Image.Image, at: tuple[int, int], size: int, verdict: Verdict) -> None:
+def _mark(sheet: Image.Image, at: tuple[int, int], size: int, decision: str) -> None:
     """A disc with a sign, for those who do not see the colour; the built-in font has no such."""
     fine = 4 * size
     disc = Image.new("RGB", (fine, fine), PAPER)
     draw = ImageDraw.Draw(disc)
-    draw.ellipse((0, 0, fine - 1, fine - 1), fill=PAINT[verdict.colour])
-    strokes: dict[str, list[tuple[tuple[float, float], ...]]] = {
-        "green": [((0.26, 0.53), (0.43, 0.70), (0.74, 0.33))],
-        "red": [((0.31, 0.31), (0.69, 0.69)), ((0.69, 0.31), (0.31, 0.69))],
-    }
-    for points in strokes.get(verdict.colour, []):
-        pixels = [(x * fine, y * fine) for x, y in points]
-        draw.line(pixels, fill=PAPER, width=fine // 8, joint="curve")
-    if verdict.colour not in strokes:
+    colour, strokes = SIGNS.get(decision, (UNSURE, ()))
+    draw.ellipse((0, 0, fine - 1, fine - 1), fill=colour)
+    for points in strokes:
+        draw.line([(x * fine, y * fine) for x, y in points], fill=PAPER, width=fine // 10)
+    if not strokes:
         font = ImageFont.load_default(size=fine * 0.75)
         draw.text((fine / 2, fine / 2), "?", fill=PAPER, font=font, anchor="mm", stroke_width=3)
     # Drawn large and shrunk, its edge is smooth.
@@ -216,7 +226,7 @@ def _bar(sheet: Image.Image, top: int, title: str, result: MatchResult | Livenes
 
     draw.rectangle((left, upper, right, lower), fill=TRACK)
     if result.score is not None:
-        colour = PAINT[VERDICTS[result.decision.value].colour]
+        colour, _ = SIGNS.get(result.decision.value, (UNSURE, ()))
         draw.rectangle((left, upper, across(result.score.value), lower), fill=colour)
     for limit in (result.threshold, result.review_threshold):
         if limit is not None and limit.value is not None:

@@ -454,7 +454,7 @@ call = options(
         multiple=True,
         callback=name_values,
         metavar="NAME=VALUE",
-        help="Your own data, kept with the result; repeatable.",
+        help="Your own data, kept with the result. May be repeated.",
     ),
     click.option(
         "-o",
@@ -462,7 +462,7 @@ call = options(
         multiple=True,
         callback=name_values,
         metavar="NAME=VALUE",
-        help="An option that only this backend has; repeatable.",
+        help="An option that only this backend has. May be repeated.",
     ),
     as_json,
 )

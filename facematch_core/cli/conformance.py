@@ -49,7 +49,7 @@ WORDS = {
     multiple=True,
     callback=common.name_values,
     metavar="KEY=VALUE",
-    help="A setting of the backend; repeatable. No real key is needed.",
+    help="A setting of the backend. May be repeated. No real key is needed.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every rule, not only the exceptions.")
 @common.as_json
@@ -64,7 +64,7 @@ def command(
     if importlib.util.find_spec("pytest") is None:
         raise ConfigurationError(
             "facematch conformance needs pytest, which is not installed: "
-            '`pip install "facematch-core[testing]"` brings it.'
+            '`pip install -e ".[testing]"` in the checkout brings it.'
         )
     from facematch_core.plugins import backend_class
     from facematch_core.settings import settings_from_text

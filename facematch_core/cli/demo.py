@@ -52,7 +52,8 @@ KNOWN_LIMIT = "WRONG (known limit)"
 @click.command("demo", short_help="Compare sample photographs on this machine.")
 @common.file_option(
     "--photographs",
-    "A folder with pairs.csv (probe,reference,expected,note); by default ours.",
+    "A folder with pairs.csv (probe,reference,expected,note).",
+    show_default="ours",
     metavar="DIR",
 )
 @common.file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")

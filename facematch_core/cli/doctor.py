@@ -214,7 +214,7 @@ def extras() -> Iterator[dict[str, Any]]:
             "name": title,
             "present": None not in packages.values(),
             "packages": packages,
-            "install": f'pip install "{OWN}[{title}]"',
+            "install": f'pip install -e ".[{title}]"',
         }
 
 

@@ -66,7 +66,8 @@ class Author:
 @click.argument("name")
 @common.file_option(
     "--into",
-    "The folder to write it into; the current one by default.",
+    "The folder to write it into.",
+    show_default="the current one",
     metavar="DIR",
     default=Path(),
 )

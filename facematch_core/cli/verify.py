@@ -66,7 +66,8 @@ WORKERS = 4
     "--workers",
     callback=common.workers,
     metavar="1-256",
-    help=f"With --pairs: how many calls to make at a time; {WORKERS} by default.",
+    show_default=str(WORKERS),
+    help="With --pairs: how many calls to make at a time.",
 )
 def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
     """Is it the same person in PROBE (the selfie) and REFERENCE (the document)?

@@ -171,8 +171,8 @@ class Database:
             import sqlalchemy  # noqa: F401 - whether it is there
         except ImportError:
             raise ConfigurationError(
-                'SqlStore needs SQLAlchemy: pip install "facematch-core[store]" (with PostgreSQL '
-                '"facematch-core[postgres]"), or use MemoryStore.'
+                'SqlStore needs SQLAlchemy: pip install -e ".[store]" in the checkout '
+                '(".[postgres]" for PostgreSQL), or use MemoryStore.'
             ) from None
         self._ours = isinstance(where, str)
         self.engine: Engine = _open(where) if isinstance(where, str) else where
@@ -327,7 +327,7 @@ def _open(address: str) -> Engine:
         reason = "in memory, or named by a URI"
     raise ConfigurationError(
         f"The address of the store cannot be used ({reason}): write sqlite:///FILE, or "
-        'postgresql+psycopg://… with pip install "facematch-core[postgres]".'
+        'postgresql+psycopg://… with pip install -e ".[postgres]" in the checkout.'
     )
 
 

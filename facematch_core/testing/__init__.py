@@ -11,7 +11,7 @@ In the plug-in's own repository::
             with MySimulator() as simulator:      # a VendorSimulator: the vendor, on this machine
                 yield simulator
 
-It needs pytest: ``pip install "facematch-core[testing]"``. Nothing else of facematch does.
+It needs pytest: ``pip install -e ".[testing]"`` in the checkout. Nothing else of facematch does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ except ModuleNotFoundError as missing:
         raise
     raise ImportError(
         "facematch_core.testing needs pytest: install it with "
-        '`pip install "facematch-core[testing]"`.'
+        '`pip install -e ".[testing]"` in the checkout.'
     ) from None
 
 from .clock import ManualClock

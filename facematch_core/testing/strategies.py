@@ -1,6 +1,6 @@
 """Hypothesis strategies for plug-in authors and for programs that read results.
 
-It needs hypothesis: ``pip install "facematch-core[testing]"``. The rest of
+It needs hypothesis: ``pip install -e ".[testing]"`` in the checkout. The rest of
 `facematch_core.testing` does not.
 """
 
@@ -19,7 +19,7 @@ except ModuleNotFoundError as missing:
         raise
     raise ImportError(
         "facematch_core.testing.strategies needs hypothesis: install it with "
-        '`pip install "facematch-core[testing]"`.'
+        '`pip install -e ".[testing]"` in the checkout.'
     ) from None
 
 from facematch_core import Image, models

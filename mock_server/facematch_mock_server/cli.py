@@ -61,23 +61,26 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
 @click.option("--vendor", metavar="NAME", shell_complete=_vendors, multiple=True,
     default=["didit"], is_eager=True,
-    help="Vendor to imitate; didit by default; repeatable. An unknown name lists the known ones.")
+    show_default=True,
+    help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
 @click.option("--edition", multiple=True, metavar="EDITION", shell_complete=_editions,
-    help="Edition of the vendor's documents: 2026-03, 2026-07 (default) or 2026-11 for Didit; with "
-    "several vendors VENDOR=EDITION.")
+    show_default="2026-07",
+    help="Edition of the vendor's documents: 2026-03, 2026-07 or 2026-11 for Didit; with "
+    "several vendors VENDOR=EDITION. May be repeated.")
 @click.option("--switch", multiple=True, metavar="NAME=VALUE",
     help="Change one behaviour of the edition, such as boundary=inclusive or "
-    "deepvue.bad_token=401; repeatable.")
+    "deepvue.bad_token=401. May be repeated.")
 @click.option("--latency", multiple=True, metavar="CALL=SECONDS",
-    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds; repeatable.")
+    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds. May be "
+    "repeated.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0,
-    help="Port to listen on; a free one by default.")
+    show_default="a free one", help="Port to listen on.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1",
-    help="Address to listen on; this machine only by default.")
+    show_default="this machine only", help="Address to listen on.")
 @click.option("--engine", type=click.Choice(["cards", "local"]), default="cards", metavar="ENGINE",
-    help="What decides a score: cards (test cards, other pictures by their bytes; default) or "
-    "local (the real local engine).")
-@click.option("--key", multiple=True, metavar="KEY", help="One more live key; repeatable.")
+    show_default=True, help="What decides a score: cards (test cards; other pictures by their "
+    "bytes) or local (the real local engine).")
+@click.option("--key", multiple=True, metavar="KEY", help="One more live key. May be repeated.")
 @click.option("--no-control", is_flag=True,
     help="Serve the vendors alone, without control API and console.")
 @click.option("--control-token", metavar="TEXT",
@@ -88,7 +91,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Make ids and random outcomes the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
-    help="Also send webhooks to this host, not only to this machine; repeatable.")
+    help="Also send webhooks to this host, not only to this machine. May be repeated.")
 @click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
     help="Open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,
@@ -131,7 +134,7 @@ def serve(
 
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
-            f'The mock server needs {missing.name}: pip install "facematch-core[mock]".'
+            f'The mock server needs {missing.name}: pip install -e ".[mock]" in the checkout.'
         ) from None
     if no_control and (open_console or show_pictures):
         raise click.UsageError("--no-control leaves the console out, and with it these options.")

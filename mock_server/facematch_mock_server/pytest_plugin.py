@@ -63,7 +63,8 @@ def _server() -> type[MockServer]:
         from .server import MockServer as Server
     except ModuleNotFoundError as missing:
         pytest.fail(
-            f'The fixtures of the mock need {missing.name}: pip install "facematch-core[mock]".',
+            f'The fixtures of the mock need {missing.name}: pip install -e ".[mock]" in the '
+            "checkout.",
             pytrace=False,
         )
     return Server

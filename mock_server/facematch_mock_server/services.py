@@ -142,17 +142,11 @@ class Ledger:
         at: dt.datetime,
         what: str,
         request_id: str | None = None,
-        all_or_nothing: bool = True,
     ) -> bool:
-        """Take `price` away; False, and nothing is taken, if there is not so much.
-
-        Without `all_or_nothing` the last cents are taken instead.
-        """
+        """Take `price` away; False, and nothing is taken, if there is not so much."""
         with self._lock:
             if self._left < price:
-                if all_or_nothing or not self._left:
-                    return False
-                price = self._left
+                return False
             self._left -= price
             self._charges.append(
                 Charge(at=at, what=what, amount=price, request_id=request_id, balance=self._left)

@@ -40,6 +40,8 @@ KEPT_PAYLOADS = 1000
 KEPT_ATTEMPTS = 100
 #: Destinations that are delivered to at once: one that hangs holds up itself alone.
 THREADS = 8
+#: The name of each of them.
+THREAD = "facematch-mock-webhooks"
 #: More of a receiver's answer is not read; only its status counts.
 _ANSWER_BYTES = 65_536
 #: Longest wait of a thread for a clock that runs; it may be moved meanwhile, and says so.
@@ -580,7 +582,7 @@ class WebhookWorker:
             self._turn.notify_all()
             if self._stopped or self._has_timer or len(self._threads) >= THREADS:
                 return
-            thread = threading.Thread(target=self._run, name="facematch-mock-webhooks", daemon=True)
+            thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
             self._threads.add(thread)
             thread.start()
 

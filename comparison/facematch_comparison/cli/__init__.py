@@ -63,7 +63,7 @@ class CompareGroup(LazyGroup):
                 raise
         raise ConfigurationError(
             f"facematch compare needs {name}, which is not installed: "
-            'pip install "facematch-core[compare]".'
+            'pip install -e ".[compare]" in the checkout.'
         )
 
 

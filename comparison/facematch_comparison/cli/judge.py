@@ -291,7 +291,10 @@ def _cost(one: System) -> str | None:
     "--requirements", required=True, metavar="NAME|FILE", help="sp800-63a, or your own (.toml)."
 )
 @common.repeated(
-    "--system", "systems", "Judge this system; by default all, and all must pass.", metavar="NAME"
+    "--system",
+    "systems",
+    "Judge this system alone; else all, and all must pass.",
+    metavar="NAME",
 )
 @common.split
 @common.seed

@@ -169,7 +169,7 @@ def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[lis
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"A Dask cluster needs {error.name}, which is not installed: pip install "
-            '"facematch-core[cluster]".'
+            '-e ".[cluster]" in the checkout.'
         ) from None
     client = dask
     try:

@@ -1,7 +1,7 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { cardWords, clean, dollars, each, ending, fits, following, hue, kind, parsed, placed, searchable, seconds, secondsWords, tokens, tone, trouble, verb, waits } from "./pure.mjs";
+import { cardWords, clean, dollars, each, ending, fits, following, hue, kind, openedWith, parsed, placed, searchable, seconds, secondsWords, sentAlong, tokens, tone, trouble, verb, waits } from "./pure.mjs";
 
 const API = "/__mock__/", OWN = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -9,8 +9,9 @@ const $ = (selector) => document.querySelector(selector);
 
 let about, vendor;  // what there is to imitate, and whom the views are about
 let account = "", accounts = [];  // whose calls and state are shown, and whose there are; none where there is one alone
-let token = new URLSearchParams(location.hash.slice(1)).get("token") ?? sessionStorage.getItem("token") ?? "";
-if (location.hash.startsWith("#token=")) history.replaceState(null, "", "/#calls");
+const begun = openedWith(location.hash, sessionStorage.getItem("token"));
+let token = begun.token;
+if (begun.hash !== location.hash) history.replaceState(null, "", `/${begun.hash}`);
 sessionStorage.setItem("token", token);
 
 // Elements ----------------------------------------------------------------------------------------
@@ -121,7 +122,7 @@ const more = (words, key, ...inner) => h("details.more", { "data-key": key }, h(
 const pill = (word, look = tone(word)) => h(`span.pill${look && `.${look}`}`, {}, word);
 
 // Asking the mock ---------------------------------------------------------------------------------
-const guarded = () => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
+const guarded = () => sentAlong(token, account);
 let hushed = false;  // nothing is asked unless by a click: a fault waits for the next connection
 
 async function ask(path, body) {

@@ -7,6 +7,15 @@ export function clean(value, length = 400) {
   return cut.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
 }
 
+// The token that the page begins with: that of its address, which forgets it, or the one it had before.
+export function openedWith(hash, kept) {
+  const given = new URLSearchParams(hash.slice(1)).get("token");
+  return { token: given ?? kept ?? "", hash: given === null ? hash : "#calls" };
+}
+
+// The headers of every request to control: the token and the account, if there is any.
+export const sentAlong = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
+
 // JSON in pieces, each with what it is; a list of numbers, a box say, is one line.
 export function* tokens(value, pad = "") {
   const isList = Array.isArray(value), inner = `${pad}  `;

@@ -30,6 +30,8 @@ _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and one that leads there.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - to recognise them
 
+#: The name of the thread in which all servers run.
+THREAD = "facematch-mock"
 T = TypeVar("T")
 
 
@@ -96,16 +98,6 @@ class HttpServer:
         """``http://127.0.0.1:PORT``, without a slash at the end; RuntimeError as `port`."""
         host = _ANY.get(self._address[0], self._address[0])
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
-
-    @property
-    def connections(self) -> int:
-        """How many connections are open."""
-        return 0 if self._running is None else len(self._running.service.connections)
-
-    @property
-    def held(self) -> int:
-        """How many bytes of requests it holds that have not come to their end."""
-        return 0 if self._running is None else self._running.service.held
 
     def __enter__(self) -> Self:
         return self.start()
@@ -207,7 +199,7 @@ class LoopThread:
         self.loop = asyncio.SelectorEventLoop()
         self.scratch = memoryview(bytearray(_READ_BYTES))
         self.listening: set[socket.socket] = set()
-        self._thread = threading.Thread(target=self._main, name="facematch-mock", daemon=True)
+        self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
         self._thread.start()
 
     @functools.cached_property

@@ -38,10 +38,37 @@ def command() -> None:
 
 @command.command("make", short_help="Make one card.")
 @click.option("--person", required=True, help="Who it is: 1-12 letters, digits, - or _.")
-@click.option("--faces", type=click.IntRange(0, 4), default=1, show_default=True)
-@click.option("--quality", type=_PERCENT, default=85, show_default=True)
-@click.option("--luminance", type=_PERCENT, default=55, show_default=True)
-@click.option("--liveness", metavar="0-100|none", default="97", show_default=True)
+@click.option(
+    "--faces",
+    type=click.IntRange(0, 4),
+    metavar="0-4",
+    default=1,
+    show_default=True,
+    help="How many faces it shows.",
+)
+@click.option(
+    "--quality",
+    type=_PERCENT,
+    metavar="0-100",
+    default=85,
+    show_default=True,
+    help="Quality of the face.",
+)
+@click.option(
+    "--luminance",
+    type=_PERCENT,
+    metavar="0-100",
+    default=55,
+    show_default=True,
+    help="How bright it is.",
+)
+@click.option(
+    "--liveness",
+    metavar="0-100|none",
+    default="97",
+    show_default=True,
+    help="Its liveness score; none: the vendor gives none.",
+)
 @click.option("--attack", is_flag=True, help="A presentation attack.")
 @click.option("--age", type=int, help="In years; derived from the person if left out.")
 @click.option("--gender", type=click.Choice(GENDERS), help="Derived from the person if left out.")
@@ -60,6 +87,7 @@ def command() -> None:
     "--turned",
     type=click.Choice([str(turn) for turn in TURNS]),
     default="0",
+    show_default=True,
     help="Turn it in the picture, degrees clockwise.",
 )
 @click.option(
