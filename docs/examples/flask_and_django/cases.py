@@ -1,0 +1,44 @@
+import json
+
+import faces
+import pytest
+
+from facematch_mock_server import make_card
+
+ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card("bob")
+CASES = [
+    (ADA_AGAIN, 200, {"next": "continue"}),
+    (BOB, 200, {"next": "wait"}),
+    (make_card("ada", faces=2), 200, {"next": "continue"}),
+    (make_card("ada", faces=0), 200, {"next": "retake", "advice": ["retake_photo"]}),
+    (b"/etc/passwd", 422, {"next": "retake", "picture": "document"}),
+]
+
+
+@pytest.fixture(autouse=True)
+def key(didit_mock, monkeypatch):
+    monkeypatch.setenv("DIDIT_API_KEY", didit_mock.live_key)
+    yield
+    faces.opened().close()
+    faces.opened.cache_clear()
+
+
+@pytest.mark.parametrize(("document", "status", "body"), CASES)
+def test_answers(send, document, status, body):
+    answered, text, _ = send(ADA, document)
+    assert (answered, json.loads(text)) == (status, body)
+
+
+def test_a_large_body_is_not_read(send):
+    assert send(ADA, bytes(faces.MAX_BODY_BYTES))[0] == 413
+
+
+def test_an_outage_can_be_tried_again(send, didit_mock):
+    didit_mock.control.set_limit("write", 0)
+    status, _, headers = send(ADA, ADA_AGAIN)
+    assert (status, int(headers["Retry-After"]) > 0) == (503, True)
+
+
+def test_an_empty_account_is_our_trouble(send, didit_mock):
+    didit_mock.control.set_balance(0)
+    assert send(ADA, ADA_AGAIN)[0] == 502

@@ -1,0 +1,20 @@
+from faces import FIELDS, MAX_BODY_BYTES, refused, verify
+from flask import Flask, request
+
+from facematch_core import FaceMatchError
+
+app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES  # beyond it Flask answers 413
+
+
+def case_of():
+    """Yours: from the session of whoever asks. Count its attempts, and abort(429)."""
+    return "c1"
+
+
+@app.post("/verifications")
+def verifications():
+    return verify(*(request.files[name].read() for name in FIELDS.values()), case_of())
+
+
+app.register_error_handler(FaceMatchError, refused)

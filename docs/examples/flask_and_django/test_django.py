@@ -1,0 +1,22 @@
+import io
+import os
+
+import pytest
+from cases import *  # noqa: F403
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
+
+
+@pytest.fixture
+def send():
+    import django
+    from django.test import Client
+
+    django.setup()
+
+    def sending(selfie, document):
+        files = {"selfie": io.BytesIO(selfie), "document": io.BytesIO(document)}
+        answer = Client().post("/verifications", files)
+        return answer.status_code, answer.content, answer.headers
+
+    return sending

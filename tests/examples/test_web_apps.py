@@ -1,0 +1,23 @@
+import os
+import subprocess
+import sys
+
+import pytest
+from kit.installed import EXAMPLES
+
+
+@pytest.mark.parametrize(("name", "passed"), [("fastapi_app", 10), ("flask_and_django", 16)])
+def test_a_service_passes_its_own_tests_where_it_is(name, passed):
+    more = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=EXAMPLES / name,
+        env=os.environ | more,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"{passed} passed" in done.stdout
