@@ -1,4 +1,4 @@
-"""For mkdocs: a quiet build that still counts warnings, and evidence last in the search.
+"""For mkdocs: a quiet build that still counts warnings, and a search without maintainers' pages.
 
 mkdocs would count no warning that it does not print, and `--strict --quiet` would never fail.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+#: Folders whose pages, generated ones too, are for those who maintain the project.
+OF_MAINTAINERS = ("evidence/", "maintain/")
+
 
 def on_config(_config: Any) -> None:
     """Let warnings through; they are printed, and `--strict` counts them."""
@@ -16,6 +19,6 @@ def on_config(_config: Any) -> None:
 
 
 def on_page_markdown(_markdown: str, page: Any, **_: Any) -> None:
-    """Rank generated evidence below every page that was written for a reader."""
-    if page.file.src_uri.startswith("evidence/"):
-        page.meta["search"] = {"boost": 0.1}
+    """Keep maintainers' pages out of the search."""
+    if page.file.src_uri.startswith(OF_MAINTAINERS):
+        page.meta["search"] = {"exclude": True}

@@ -1,15 +1,11 @@
-"""Pages of the comparison against what they are about: evidence, columns, states, words."""
-
 import re
-from pathlib import Path
 
 import attrs
+from kit.pages import DOCS
 
 from facematch_comparison import PairState, Requirements
 from facematch_comparison.columns import SYNONYMS
 from facematch_comparison.gate import built_in
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 def rows(page, heading=""):
@@ -27,7 +23,6 @@ def span(values):
 
 
 def test_quoted_figures_are_those_of_the_tables():
-    """Whoever makes the tables anew is told which sentence to mend."""
     page = " ".join((DOCS / "explanation" / "comparison.md").read_text().split())
     given = rows("comparison-coverage.md", "Rates at a given threshold")
     chosen = rows("comparison-coverage.md", "Thresholds that each study chose")
@@ -59,7 +54,6 @@ def test_quoted_figures_are_those_of_the_tables():
 
 
 def test_the_reference_has_every_column_state_and_key():
-    """Whoever adds one is told."""
     page = (DOCS / "reference" / "comparison.md").read_text()
     columns = page.partition("\n## Scores\n")[2].partition("\n## ")[0]
     assert not [name for name in SYNONYMS if f"`{name}`" not in columns]
@@ -68,11 +62,3 @@ def test_the_reference_has_every_column_state_and_key():
     keys = {field.name for field in attrs.fields(Requirements)} - {"name"}
     assert not [key for key in keys if f"`{key}`" not in page]
     assert not [name for name in built_in() if f"`{name}`" not in page]
-
-
-def test_no_page_has_the_words_of_before():
-    """But for the changelog, and the one name of a column that is still read."""
-    old = re.compile(r"contender|compare unknown|max_fnmr|--no-split|--scheduler|\bJournal\b")
-    for page in [DOCS.parent / "README.md", *DOCS.rglob("*.md")]:
-        text = page.read_text().replace("`contender` | who answered", "")
-        assert not old.search(text), page.name

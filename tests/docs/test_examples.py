@@ -5,10 +5,10 @@ In README.md and docs/:
 - ``python`` blocks of a page are run in order, in one namespace. A ``text`` block right below one
   is what it prints.
 - ``console`` blocks hold commands after ``$``, each with what it prints: ``facematch ...``,
-  ``pytest ...``, ``python FILE``, ``python -m pip install ...`` of a folder, ``sed``, ``mv`` and
+  ``python FILE``, ``python -m pytest``, ``python -m pip install ...`` of a folder, ``sed`` and
   ``echo $?``. A line ``...`` stands for any lines.
 - ``toml`` blocks with profiles are read as a configuration file.
-- A block with a title is written to a file of that name. Under docs/examples/ it is that file.
+- A block with a title is written to a file of that name.
 - ``<!-- not run: reason -->`` above a block keeps it from being run or read.
 
 ``UPDATE_DOCS=1 pytest tests/docs`` writes what came out into the pages.
@@ -24,7 +24,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -37,7 +36,7 @@ pytestmark = pytest.mark.docs
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-#: What a process of its own imports: the code beside these pages, installed or not.
+#: What another process imports: the code beside these pages, installed or not.
 OURS = [str(ROOT), str(ROOT / "backends"), str(ROOT / "comparison"), str(ROOT / "mock_server")]
 EXAMPLE = DOCS / "examples" / "acme_backend"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
@@ -68,78 +67,60 @@ VOLATILE = (
 )
 
 
-class Example(NamedTuple):
-    """One fenced block, and what came out where it shows an output."""
-
-    match: re.Match[str]
-    printed: str | None = None
-
-
-def settled(text: str) -> str:
+def steady(text):
     """A text without what differs from run to run."""
     for volatile, stands in VOLATILE:
         text = volatile.sub(stands, text)
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-def same(shown: str, printed: str) -> bool:
+def same(shown, printed):
     """Whether a page shows what was printed."""
-    parts = re.split(r"^\.\.\.$", settled(shown), flags=re.MULTILINE)
-    return re.fullmatch(".*".join(map(re.escape, parts)), settled(printed), re.DOTALL) is not None
+    parts = re.split(r"^\.\.\.$", steady(shown), flags=re.MULTILINE)
+    return re.fullmatch(".*".join(map(re.escape, parts)), steady(printed), re.DOTALL) is not None
 
 
-def process(*words: str) -> tuple[str, int]:
+def process(*words):
     """What a program prints, and what it ends with."""
     inherited = {name: value for name, value in os.environ.items() if name[:7] != "PYTEST_"}
-    ran = subprocess.run(
-        words,
-        env=inherited | {"COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    env = inherited | {"COLUMNS": "100"}
+    ran = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     return ran.stdout + ran.stderr, ran.returncode
 
 
-def command_line(*words: str) -> tuple[str, int]:
+def command_line(*words):
     """The same of `facematch`, in this process."""
     ran = CliRunner().invoke(facematch, words, env={"COLUMNS": "100"})
     return ran.output, ran.exit_code
 
 
-def pytest_run(*arguments: str) -> tuple[str, int]:
-    """The same of pytest."""
-    return process(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments)
-
-
-def pip_install(_editable: str, place: str) -> tuple[str, int]:
+def pip_install(_editable, place):
     """Install a repository so that it can be edited, without a network and away from ours."""
     folder, site = Path(place.removesuffix("[dev]")).resolve(), Path(".site").resolve()
     quiet = ("--quiet", "--disable-pip-version-check", "--no-index", "--no-deps")
-    told = process(
+    ended = process(
         *(sys.executable, "-m", "pip", "install", *quiet, "--no-build-isolation"),
         *("--target", str(site), str(folder)),
     )
     sys.path[:0] = [str(folder / "src"), str(site)]
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:2], *OURS])
-    return told
+    return ended
 
 
+pytest_run = functools.partial(process, sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
 #: How the commands of a console block begin, and what runs the rest of them. A card is made in a
 #: process of its own: the backend may have been edited since it was imported here.
 COMMANDS = {
     ("facematch", "conformance"): functools.partial(process, "facematch", "conformance"),
     ("facematch",): command_line,
-    ("pytest",): pytest_run,
     ("python", "-m", "pytest"): pytest_run,
     ("python", "-m", "pip", "install"): pip_install,
     ("python",): functools.partial(process, sys.executable),
     ("sed",): functools.partial(process, "sed"),
-    ("mv",): functools.partial(process, "mv"),
 }
 
 
-def console(text: str) -> str:
+def console(text):
     """Run the commands of a block; the block as it should read."""
     written, code = [], 0
     for step in filter(None, re.split(r"^(?=\$ )", text, flags=re.MULTILINE)):
@@ -155,34 +136,35 @@ def console(text: str) -> str:
     return "\n".join(part.rstrip("\n") for part in written if part) + "\n"
 
 
-def examples(page: Path) -> list[Example]:
-    """Run a page in the current folder; its blocks, with what those that show an output should."""
-    namespace, printed, found = {"__name__": page.stem}, None, []
-    source = page.read_text()
-    for match in BLOCK.finditer(source):
+def run(page, source):
+    """Run the blocks of a page in the current folder; the page as it should read."""
+    namespace, printed = {"__name__": page.stem}, None
+
+    def block(match):
+        nonlocal printed
         kind, title, text = match["kind"], match["title"], match["text"]
-        before, printed, correct = printed, None, None
-        if title and (EXAMPLE / title).exists():
-            text = correct = (EXAMPLE / title).read_text()
+        before, printed = printed, None
         if title:
             Path(title).parent.mkdir(parents=True, exist_ok=True)
             Path(title).write_text(text)
         if match["why"] or (title and kind == "python"):
-            pass
-        elif kind == "python":
+            return match[0]
+        if kind == "python":
             line = source.count("\n", 0, match.start("text"))
             with contextlib.redirect_stdout(io.StringIO()) as out:
                 exec(compile("\n" * line + text, str(page), "exec"), namespace)
             printed = out.getvalue()
-        elif kind == "text" and before is not None:
-            correct = before if not same(text, before) else text
+        elif kind == "text" and before is not None and not same(text, before):
+            text = before
         elif kind == "console":
-            correct = console(text)
+            text = console(text)
         elif kind == "toml" and "[profiles" in text:
             Path("read.toml").write_text(text)
             config.read_config(Path("read.toml"))
-        found.append(Example(match, correct))
-    return found
+        begin, end = (place - match.start() for place in match.span("text"))
+        return match[0][:begin] + text + match[0][end:]
+
+    return BLOCK.sub(block, source)
 
 
 @pytest.fixture
@@ -215,14 +197,7 @@ def _folder(tmp_path, monkeypatch):
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_page_shows_what_happens(page):
-    """The blocks of a page run, and print what it shows."""
-    source, whole, at = page.read_text(), "", 0
-    for example in examples(page):
-        if example.printed is not None:
-            start, end = example.match.span("text")
-            whole += source[at:start] + example.printed
-            at = end
-    whole += source[at:]
+    whole = run(page, page.read_text())
     if os.environ.get("UPDATE_DOCS"):
         page.write_text(whole)
     assert whole == page.read_text()

@@ -1,55 +1,44 @@
-"""What the documentation says of the mock is what the mock says of itself.
-
-``UPDATE_DOCS=1 pytest tests/docs`` writes the generated pages and tables.
-"""
-
-import os
-import re
-from pathlib import Path
+"""Pages about the mock; ``UPDATE_DOCS=1 pytest tests/docs`` writes the generated ones."""
 
 import pytest
 from kit.claims_page import claims_page
+from kit.pages import DOCS, hold, hold_part
 
-from facematch_azure import AzureBackend
-from facematch_compreface import ComprefaceBackend
-from facematch_core import FaceVerifier, Failover, OutcomeUnknown
-from facematch_deepvue import DeepvueBackend
-from facematch_didit import DiditBackend
+from facematch_core import (
+    Charged,
+    Failover,
+    OutcomeUnknown,
+    Unsupported,
+    VendorError,
+    open_verifier,
+)
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.vendors import vendor_named, vendor_names
-from facematch_rekognition import RekognitionBackend
-
-DOCS = Path(__file__).parents[2] / "docs"
-REFERENCE = DOCS / "reference" / "mock.md"
 
 
 def cells(*values):
-    """A row of a table."""
     return "| " + " | ".join(values) + " |"
 
 
-def verdict(told):
-    """What a vendor says of a card, in one cell."""
-    return ", ".join([told.status, *(f"`{risk}`" for risk in sorted(told.risks))])
+def verdict(answer):
+    return ", ".join([answer.status, *(f"`{risk}`" for risk in sorted(answer.risks))])
 
 
 def table_of_cards():
-    """The ready cards and what each one gives."""
     titles = ("Face match with `p1`", "Liveness", "Deepvue: `match` with `p1`", "`is_live`")
     rows = [cells("Card", "What it is", "Score with `p1`", *titles)]
     rows.append("|" + "---|" * 7)
     for card in card_sheet().values():
         score = "-" if card.score is None else f"{card.score:.2f}"
-        told = [verdict(card.didit_match), verdict(card.didit_liveness)]
-        told += [card.deepvue_match.status, card.deepvue_liveness.status]
-        rows.append(cells(f"`{card.name}`", card.says, score, *told))
+        verdicts = [verdict(card.didit_match), verdict(card.didit_liveness)]
+        verdicts += [card.deepvue_match.status, card.deepvue_liveness.status]
+        rows.append(cells(f"`{card.name}`", card.says, score, *verdicts))
     return "\n".join(rows)
 
 
 def table_of_operations():
-    """What the control API does: methods, paths, and what is sent."""
     words = {"mailbox/{}": "ADDRESS", "ledger/{}": "OWNER", "claims/{}": "CLAIM"}
     had, found = {}, {}
     for name in vendor_names():
@@ -69,13 +58,11 @@ def table_of_operations():
 
 
 def takes_of(vendor, key):
-    """The names of what an operation takes, for one vendor."""
     operation = operations_of(vendor_named(vendor)).get(key)
     return [] if operation is None else list(operation.takes)
 
 
 def table_of_faults():
-    """Which kinds of fault there are at which stage."""
     rows = [cells("Stage", "When it strikes", "Kinds", "Charged"), "|---|---|---|---|"]
     whether = {True: "yes", False: "no", None: "no, unless `executed` is true"}
     for stage, kinds in POSSIBLE.items():
@@ -111,7 +98,6 @@ GETS = {
 
 
 def table_of_switches(vendor):
-    """The switches and numbers that may be set of a vendor, and what its editions set."""
     kind = vendor_named(vendor)
     rows = [cells("Switch", "Values", *(f"`{edition}`" for edition in kind.editions))]
     rows.append("|" + "---|" * (2 + len(kind.editions)))
@@ -130,28 +116,47 @@ def table_of_switches(vendor):
     return "\n".join(rows)
 
 
-#: What each vendor is asked with, besides the address of the mock.
+#: How each vendor calls its key, and what is asked for besides.
 ASKED = {
-    "Didit": lambda key, **to: DiditBackend(api_key=key, **to),
-    "CompreFace": lambda key, **to: ComprefaceBackend(api_key=key, **to),
-    "Deepvue": lambda key, **to: DeepvueBackend(client_id="mock-client", client_secret=key, **to),
-    "Azure": lambda key, **to: AzureBackend(api_key=key, **to),
-    "Rekognition": lambda key, **to: RekognitionBackend(
-        region="eu-west-1", access_key_id="mock-access-key", secret_access_key=key, **to
+    "Didit": ("api_key", {}),
+    "CompreFace": ("api_key", {}),
+    "Deepvue": ("client_secret", {"client_id": "mock-client"}),
+    "Azure": ("api_key", {}),
+    "Rekognition": (
+        "secret_access_key",
+        {"access_key_id": "mock-access-key", "region": "eu-west-1"},
     ),
 }
+
+
+def opened(vendor, mock):
+    """A verifier of a vendor, whom a mock plays."""
+    key, more = ASKED[vendor]
+    return open_verifier(vendor.lower(), base_url=mock.url, **{key: mock.live_key}, **more)
+
+
+def matrix(title, found):
+    """What was found of each case and vendor, as a table."""
+    cases = dict.fromkeys(case for case, _ in found)
+    rows = [cells(case, *(found[case, vendor] for vendor in ASKED)) for case in cases]
+    return "\n".join([cells(title, *ASKED), "|" + "---|" * (1 + len(ASKED)), *rows])
+
+
 DOWN = {"kind": "json", "body": {"detail": "Down."}}
+
+
+def statuses(*those, kind="status", **more):
+    """A fault for each status."""
+    return [{"kind": kind, "status": status} | more for status in those]
+
+
 #: Faults after which each vendor's failover does the same; none is a mock that is stopped.
 STRIKES = {
-    "`status` 402, 429": [{"kind": "status", "status": status} for status in (402, 429)],
-    "`status` 500, 503": [{"kind": "status", "status": status} for status in (500, 503)],
-    '`json` 500, 503 with the body `{"detail": "Down."}`': [
-        DOWN | {"status": status} for status in (500, 503)
-    ],
-    "`status` 502, 504": [{"kind": "status", "status": status} for status in (502, 504)],
-    "`html` 500, 502, 503, 504": [
-        {"kind": "html", "status": status} for status in (500, 502, 503, 504)
-    ],
+    "`status` 402, 429": statuses(402, 429),
+    "`status` 500, 503": statuses(500, 503),
+    '`json` 500, 503 with the body `{"detail": "Down."}`': statuses(500, 503, **DOWN),
+    "`status` 502, 504": statuses(502, 504),
+    "`html` 500, 502, 503, 504": statuses(500, 502, 503, 504, kind="html"),
     "the connection breaks in mid-call": [
         {"stage": stage, "kind": kind}
         for stage in ("mid_upload", "after_upload", "mid_headers", "mid_body")
@@ -160,6 +165,55 @@ STRIKES = {
     # Last, because it stays.
     "none: nobody listens (`mock.stop()`)": [],
 }
+
+
+#: What happens to a call: the two cards that are sent, and the fault that strikes it.
+SITUATIONS = {
+    "a match, or no match": ("p1", "p2", None),
+    "several faces in the probe": ("two-faces", "p1", None),
+    "no face in the probe": ("no-face", "p1", None),
+    "no face in the reference": ("p1", "no-face", None),
+    "refused: a bad request (400)": ("p1", "p2", {"status": 400}),
+    "refused: a wrong key (401)": ("p1", "p2", {"status": 401}),
+    "refused: too many calls (429)": ("p1", "p2", {"status": 429}),
+    "the vendor's fault, in its own words (500)": ("p1", "p2", DOWN | {"status": 500}),
+    "a gateway's page (502)": ("p1", "p2", {"kind": "html", "status": 502}),
+    "the answer is lost, or too late": ("p1", "p2", {"stage": "mid_body", "kind": "reset"}),
+    # Last, because it stays.
+    "nothing was sent: nobody listens": ("p1", "p2", {}),
+}
+
+
+def charges(call, *pictures):
+    """What a call says that it cost: a number, or ? where nobody can know."""
+    try:
+        billing = call(*pictures).billing
+    except Unsupported:
+        return "-"
+    except VendorError as error:
+        billing = error.billing
+    return "**?**" if billing.charged is Charged.UNKNOWN else str(billing.charges)
+
+
+def table_of_charges():
+    ready, found = {name: card.data for name, card in card_sheet().items()}, {}
+    for vendor in ASKED:
+        # No fault is to strike Deepvue's login, and no status is sent again with a new one.
+        path = {"path": "/v1/facematch"} if vendor == "Deepvue" else {}
+        mock = MockServer(vendor=vendor.lower()).start()
+        with opened(vendor, mock) as verifier:
+            live = charges(verifier.check_liveness, ready["p1"])
+            for situation, (probe, reference, fault) in SITUATIONS.items():
+                if fault:
+                    times = 2 if fault.get("status") == 401 and path else 1
+                    struck = {"stage": "answer", "kind": "status", "times": times} | fault | path
+                    mock.control.add_fault(Fault(**struck))
+                elif fault == {}:
+                    mock.stop()
+                pictures = ready[probe], ready[reference]
+                found[situation, vendor] = charges(verifier.verify, *pictures)
+        found["a liveness check that finds a face", vendor] = live
+    return matrix("What happens", found)
 
 
 def after_faults(failover, mock, faults):
@@ -179,21 +233,17 @@ def after_faults(failover, mock, faults):
 
 
 def table_of_failover():
-    """After which faults of each vendor a failover asks the next one."""
     found = {}
     with MockServer() as other:
-        for vendor, backend in ASKED.items():
+        for vendor in ASKED:
             mock = MockServer(vendor=vendor.lower()).start()
-            first = FaceVerifier(backend(mock.live_key, base_url=mock.url))
-            second = FaceVerifier(DiditBackend(api_key=other.live_key, base_url=other.url))
-            with Failover({"first": first, "second": second}) as failover:
+            members = {"first": opened(vendor, mock), "second": opened("Didit", other)}
+            with Failover(members) as failover:
                 # Deepvue logs in, which no fault is to strike.
                 failover.verify(make_card("p1"), make_card("p2"))
                 for strike, faults in STRIKES.items():
                     found[strike, vendor] = after_faults(failover, mock, faults)
-    rows = [cells("Fault", *ASKED), "|" + "---|" * (1 + len(ASKED))]
-    rows += [cells(strike, *(found[strike, vendor] for vendor in ASKED)) for strike in STRIKES]
-    return "\n".join(rows)
+    return matrix("Fault", found)
 
 
 @pytest.mark.parametrize(
@@ -202,51 +252,30 @@ def table_of_failover():
         ("apps/test-offline.md", "cards", table_of_cards),
         ("reference/mock.md", "faults", table_of_faults),
         ("reference/mock.md", "failover", table_of_failover),
+        ("vendors/index.md", "charges", table_of_charges),
         ("reference/mock.md", "control", table_of_operations),
         ("reference/mock.md", "switches", lambda: table_of_switches("didit")),
         ("reference/mock.md", "switches of deepvue", lambda: table_of_switches("deepvue")),
         ("reference/mock.md", "switches of azure", lambda: table_of_switches("azure")),
     ],
 )
-def test_generated_tables(page, name, table):
-    """A table between the two marks of its name is the generated one."""
-    file = DOCS / page
-    source = file.read_text()
-    marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-    assert len(marks.findall(source)) == 1
-    whole = marks.sub(lambda mark: f"{mark[1]}\n{table()}\n\n{mark[2]}", source)
-    if os.environ.get("UPDATE_DOCS"):
-        file.write_text(whole)
-    assert whole == file.read_text()
+def test_the_table_between_its_marks_is_generated(page, name, table):
+    hold_part(page, name, table())
 
 
-@pytest.mark.parametrize(
-    ("vendor", "page"),
-    [
-        ("didit", "mock-claims.md"),
-        ("deepvue", "mock-claims-deepvue.md"),
-        ("compreface", "mock-claims-compreface.md"),
-        ("azure", "mock-claims-azure.md"),
-        ("rekognition", "mock-claims-rekognition.md"),
-    ],
-)
-def test_page_of_claims_is_generated(vendor, page):
-    """The page of a vendor is what `claims_page` gives."""
-    file = DOCS / "evidence" / page
-    if os.environ.get("UPDATE_DOCS"):
-        file.write_text(claims_page(vendor))
-    assert file.read_text() == claims_page(vendor)
+@pytest.mark.parametrize("vendor", vendor_names())
+def test_the_page_of_claims_is_generated(vendor):
+    suffix = "" if vendor == "didit" else f"-{vendor}"
+    hold(f"evidence/mock-claims{suffix}.md", claims_page(vendor))
 
 
-def test_every_vendor_has_its_page():
-    """The overview of the mock names each of them."""
-    for name in vendor_names():
-        assert f"| {vendor_named(name).title} |" in REFERENCE.read_text()
+def test_every_vendor_is_on_the_page_of_the_mock():
+    page = (DOCS / "reference" / "mock.md").read_text()
+    assert not [name for name in vendor_names() if f"| {vendor_named(name).title} |" not in page]
 
 
-def test_every_switch_stands_on_the_page_of_contradictions():
-    """Whoever looks for the other reading of Didit's documents finds the switch for it there."""
-    page = (DOCS / "explanation" / "didit-documents.md").read_text()
+def test_every_switch_is_on_the_page_of_contradictions():
+    page = (DOCS / "maintain" / "didit-documents.md").read_text()
     settings = {"media_ttl_s", "otp_lifetime_s", "size_limit_bytes"}
     switches = {*vendor_named("didit").switches, *settings}
     assert not [name for name in switches if f"`{name}`" not in page]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 LIST = Path(__file__).with_name("words.toml")
 #: Where readers are; the tests speak to those who maintain them.
 READ = ("*.md", "*.py", "*.html", "*.js", "*.mjs", "facematch_core/cli/*.txt")
-SKIPPED = ("CHANGELOG.md", "docs/evidence/*", "tests/*", "docs/examples/*/tests/*", "benchmarks/*")
+SKIPPED = ("CHANGELOG.md", "docs/evidence/*", "benchmarks/*")
 #: Between two words a line may break, in a comment or a quotation, too.
 BLANK = r"[ \n#>*]+"
 TEXTS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
