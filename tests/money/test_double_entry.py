@@ -11,16 +11,11 @@ import tempfile
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    rule,
-    run_state_machine_as_test,
-)
-from kit.money import careless
-from kit.money.books import Books
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from kit.money import books as kinds
+from kit.money.faults import FAULTS
 from kit.money.lines import LOGIN, PAID
-from kit.money.stories import FAULTS, Story
+from kit.money.stories import Story
 
 from facematch_core import Environment
 from facematch_core.resilience import Period
@@ -38,9 +33,7 @@ MOMENTS = [
 
 
 class Machine(RuleBasedStateMachine):
-    """A client of two vendors, of which everything is written down as a script."""
-
-    kind = Books
+    kind = kinds.Books
     on_disk = False
 
     @initialize(
@@ -52,7 +45,6 @@ class Machine(RuleBasedStateMachine):
         cap=st.sampled_from([3, 25]),
     )
     def begin(self, **made):
-        """A client with some gates."""
         self.folder = tempfile.TemporaryDirectory() if self.on_disk else None
         if self.on_disk:
             made["store"] = f"sqlite:///{self.folder.name}/attempts.sqlite3"
@@ -60,7 +52,6 @@ class Machine(RuleBasedStateMachine):
 
     @rule(through=THROUGH, call=CALLS, keep=st.booleans(), late=st.booleans())
     def verify(self, through, call, keep, late):
-        """A call."""
         self.story.tell("verify", through, call=call, keep=keep, deadline_s=20.0 if late else None)
 
     @rule(
@@ -71,52 +62,42 @@ class Machine(RuleBasedStateMachine):
         keep=st.booleans(),
     )
     def crash(self, at, how, through, call, keep):
-        """A call in whose middle it ends."""
         self.story.tell("crash", at, how, through, call=call, keep=keep)
 
     @rule(fault=st.sampled_from(FAULTS), path=PATHS, times=st.sampled_from([1, 1, 2]))
     def fault(self, fault, path, times):
-        """Something breaks on the way of a next call."""
         where = None if fault.stage == "connect" else path
         self.story.tell("fault", fault.stage, fault.kind, where, times=times, **fault.more)
 
     @rule(path=PATHS, times=st.sampled_from([1, 3]))
     def cut(self, path, times):
-        """Nobody listens for a while."""
         self.story.tell("cut", path, times)
 
     @rule(path=PATHS)
     def garble(self, path):
-        """An answer that is paid for, and that nobody can read."""
         self.story.tell("garble", path)
 
     @rule(vendor=st.sampled_from(sorted(PAID)), balance=st.sampled_from(["0", "0.04", "5"]))
     def credit(self, vendor, balance):
-        """The account is filled or emptied."""
         self.story.tell("credit", vendor, balance)
 
     @rule(seconds=st.sampled_from([0.5, 31, 61, 1200, 90_000]))
     def advance(self, seconds):
-        """Time passes."""
         self.story.tell("advance", seconds)
 
     @rule()
     def revoke(self):
-        """A token is taken back."""
         self.story.tell("revoke")
 
     @rule()
     def reconcile(self):
-        """What is unknown is looked for."""
         self.story.tell("reconcile")
 
     @rule()
     def invoice(self):
-        """A person settles the rest."""
         self.story.tell("invoice")
 
     def teardown(self):
-        """In the end all books are even."""
         try:
             if hasattr(self, "story"):
                 self.story.end()
@@ -126,25 +107,18 @@ class Machine(RuleBasedStateMachine):
 
 
 class OnDisk(Machine):
-    """The same with a store that outlives its process."""
-
     on_disk = True
 
 
 class Repeating(Machine):
-    """A client that pays twice."""
-
-    kind = careless.Repeating
+    kind = kinds.Repeating
 
 
 class Forgetting(Machine):
-    """A client that counts too little."""
-
-    kind = careless.Forgetting
+    kind = kinds.Forgetting
 
 
 def times(number, steps=40, long=None):
-    """As many stories as the profile wants; `number` of a hundred, or `long` if it wants many."""
     wanted = settings().max_examples
     many = max(1, wanted * (long if long and wanted > 100 else number) // 100)
     return settings(
@@ -153,20 +127,19 @@ def times(number, steps=40, long=None):
 
 
 TestInMemory = Machine.TestCase
-TestInMemory.settings = times(60, long=200)
+TestInMemory.settings = times(25, long=200)
 TestOnDisk = OnDisk.TestCase
-TestOnDisk.settings = times(10, long=25)
+TestOnDisk.settings = times(4, long=25)
 
 
 def standing(books, vendor="didit"):
-    """Spent, reserved, unknown, and what the vendor charged."""
     one = books.store.budget(BudgetKey(name=vendor, **OF_ALL))
     return one.spent, one.reserved, one.unknown, len(books.world.charges(vendor))
 
 
 def test_a_story_by_hand():
     """What the machine may do, step by step, so that nobody need believe that it does."""
-    books = Books(retries=2)
+    books = kinds.Books(retries=2)
     books.verify()
     assert standing(books) == (1, 0, 0, 1)
     books.fault("mid_body", "reset", MATCH)
@@ -202,9 +175,8 @@ def test_a_story_by_hand():
 
 
 @pytest.mark.parametrize("machine", [Repeating, Forgetting])
-def test_a_client_that_loses_money_is_found(machine):
-    """With a script that does the same again, as it stands."""
-    # Not made shorter: that takes a minute, and another test's time.
+def test_a_client_that_loses_money_is_found_with_a_script_that_shows_it(machine):
+    # Not made shorter: that takes a minute.
     quickly = settings(times(100), database=None, print_blob=False, phases=[Phase.generate])
     with contextlib.redirect_stdout(io.StringIO()), pytest.raises(AssertionError) as caught:
         run_state_machine_as_test(machine, settings=quickly)

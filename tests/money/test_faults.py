@@ -1,43 +1,133 @@
-"""Every fault x vendor x setting of the gates: the rules of money hold for each.
+"""The one matrix of faults: what the client says, what both sides' books say, what leaks.
 
-``UPDATE_DOCS=1 pytest tests/money/test_faults.py`` writes the page.
+``UPDATE_DOCS=1 pytest -m slow tests/money/test_faults.py`` writes the page.
 """
 
+import logging
 import os
 import re
+from functools import partial
 from pathlib import Path
 
+import attrs
 import pytest
+from kit import canaries, traces
+from kit.fakes import picture
+from kit.money.faults import (
+    CASES,
+    FAULTS,
+    NOBODY,
+    NOTHING,
+    REFUSALS,
+    SETTINGS,
+    SILENT,
+    UNREADABLE,
+    VERSIONS,
+    Asked,
+    Breakage,
+    all_outcomes,
+    ends_in,
+    outcome,
+    wanted,
+)
 from kit.money.lines import PAID, World
-from kit.money.outcomes import CASES, NOBODY, VERSIONS, Asked, all_outcomes, outcome, struck
 from kit.money.page import tables
-from kit.money.rules import check_each, check_gates
-from kit.money.stories import FAULTS, REFUSED, UNREADABLE, Breakage
+from kit.watched import WITH_REF, hits, watch
 
-from facematch_mock_server.faults import POSSIBLE, Kind, Stage
+import facematch_core as fm
+from facematch_core.resilience import BreakerState, CircuitBreaker
+from facematch_mock_server import Fault
+from facematch_mock_server.faults import POSSIBLE, Stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "evidence" / "faults-and-money.md"
+SLOW = pytest.mark.slow
+#: One of each kind that the client can tell apart, and none that is about time.
+SOME = [
+    case
+    for case in CASES
+    if str(case)
+    in {
+        "mid_upload-reset",
+        "after_upload-truncate-executed",
+        "mid_body-truncate",
+        "answer-html-502",
+        "answer-json-500",
+        "answer-status-401",
+        "answer-status-402",
+        "answer-status-429",
+        "answer-wrong_json-200-executed",
+    }
+]
 MARKS = re.compile(r"(<!-- generated: outcomes -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def test_the_table_is_whole():
-    """Every kind of fault at every stage where it is possible has its row."""
+def test_every_kind_at_every_stage_has_its_case():
     found = {(case.stage, case.kind) for case in (*FAULTS, *UNREADABLE)}
     assert found == {(stage, kind) for stage, kinds in POSSIBLE.items() for kind in kinds}
-    done = {
-        (case.kind, case.more.get("executed")) for case in FAULTS if case.stage == "after_upload"
-    }
+    done = {(case.kind, case.executed) for case in FAULTS if case.stage == "after_upload"}
     assert done == {(kind, way) for kind in POSSIBLE[Stage.AFTER_UPLOAD] for way in (False, True)}
 
 
-def test_every_fault_and_the_page_of_them():
-    """The rules of money hold for each of some thousand calls, and the tables tell them all.
+def watched(search, verifier, events, **options):
+    """Make a call, and search what it leaves behind; its result or its error."""
+    ended, texts = watch(verifier, events, **WITH_REF, **options)
+    assert search(texts, verifier.backend) == {}
+    return ended
 
-    One test, because one run takes seconds.
-    """
+
+@pytest.fixture
+def search(caplog, capfd):
+    """Looks for canaries in texts, the log and what was printed."""
+    # Drawn before anything is watched: Pillow logs what the tests write.
+    canaries.probe(), canaries.reference()
+    caplog.set_level(logging.DEBUG)
+
+    def look(texts, backend):
+        said = capfd.readouterr()
+        texts |= traces.of_text("output", said.out + said.err) | traces.of_log(caplog.records)
+        return hits(texts, backend=backend, limits=backend.capabilities.image_limits)
+
+    return look
+
+
+@pytest.mark.parametrize("vendor", sorted(PAID))
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_what_a_fault_ends_in_costs_and_leaves_behind(vendor, case, search):
+    version, end = VERSIONS[vendor][-1], ends_in(vendor, case)
+    plain = outcome(vendor, version, "no gate", case, by=partial(watched, search))
+    assert plain == wanted(vendor, "no gate", case)
+    assert sum(plain.charges) <= 1
+    for setting in ("all gates", "failover"):
+        assert outcome(vendor, version, setting, case) == wanted(vendor, setting, case), setting
+    # The path of a liveness check is another one, what breaks is the same.
+    live = outcome(vendor, version, "no gate", case, liveness=True)
+    assert live == attrs.evolve(plain, error="LIVE" if end == "MATCH" else end)
+
+
+@pytest.mark.parametrize("executed", [False, True])
+@pytest.mark.parametrize("vendor", sorted(PAID))
+def test_who_waits_no_longer_does_not_know_either(vendor, executed, search):
+    late = Breakage("after_upload", "delay", {**SILENT, "executed": executed})
+    by = partial(watched, search, deadline_s=20.0)
+    one = outcome(vendor, VERSIONS[vendor][0], "budget", late, by=by)
+    lost = wanted(vendor, "budget", late)
+    assert one == attrs.evolve(lost, error="DeadlineExceeded")
+
+
+@pytest.mark.parametrize("setting", sorted({*SETTINGS} - {"no gate", "all gates", "failover"}))
+@pytest.mark.parametrize("vendor", sorted(PAID))
+def test_what_each_other_gate_makes_of_a_fault_of_each_kind(vendor, setting):
+    """The page, which is slow, is about all faults with all gates."""
+    for version in VERSIONS[vendor]:
+        for case in (NOTHING, NOBODY, *SOME[:5]):
+            assert outcome(vendor, version, setting, case) == wanted(vendor, setting, case), case
+
+
+@pytest.mark.slow
+def test_the_page_of_all_faults_with_all_gates():
     outcomes = all_outcomes()
-    check_each(outcomes)
-    check_gates(outcomes)
+    for (vendor, version, setting, case), one in outcomes.items():
+        assert one == wanted(vendor, setting, case), (version, setting, case)
     source = PAGE.read_text()
     assert len(MARKS.findall(source)) == 1
     whole = MARKS.sub(lambda mark: f"{mark[1]}\n{tables(outcomes)}\n\n{mark[2]}", source)
@@ -47,46 +137,75 @@ def test_every_fault_and_the_page_of_them():
 
 
 def over_a_socket(vendor, case):
-    """The outcome of a plain call over a real connection."""
+    """The outcome of a plain call over a real connection, but for the count of requests."""
     # Only who will hear nothing is impatient: any other answer may be late on a busy machine.
     world = World(patience_s=0.5 if "seconds" in case.more else 30)
     try:
-        asked = Asked(world, (vendor, *(other for other in PAID if other != vendor)), ())
-        asked.log_in(vendor)
-        struck(world, case, PAID[vendor][0])
-        return asked.once()
+        one = Asked(world, vendor).struck_by(case).once()
+        return attrs.evolve(one, requests=None)
     finally:
         world.end()
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
-def test_the_same_over_a_socket(vendor):
-    """What was seen within the process is what a socket shows: all but the count of requests."""
-    version = VERSIONS[vendor][0]
-    for case in CASES:
-        if case is not NOBODY:
-            seen, told = over_a_socket(vendor, case), outcome(vendor, version, "no gate", case)
-            if case.stage == "connect" and seen.error == "VendorUnavailable":
-                # The end of the connection was there before the first byte could leave.
-                told = outcome(vendor, version, "no gate", NOBODY)
-            assert (seen.error, seen.billed) == (told.error, told.billed), case
-            assert (seen.charges, seen.counted) == (told.charges, told.counted), case
+@pytest.mark.parametrize(
+    "case",
+    [
+        # None that is about time; and nothing that is there before the first byte can leave.
+        pytest.param(case, id=str(case), marks=() if case in SOME else SLOW)
+        for case in CASES
+        if case is not NOBODY
+    ],
+)
+def test_a_socket_shows_what_was_seen_within_the_process(vendor, case):
+    possible = [wanted(vendor, "no gate", case)]
+    if case.stage == "connect":
+        # The end of the connection may be there before the first byte can leave.
+        possible.append(wanted(vendor, "no gate", NOBODY))
+    assert over_a_socket(vendor, case) in [attrs.evolve(one, requests=None) for one in possible]
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
-@pytest.mark.parametrize("status", REFUSED)
-def test_what_no_client_can_know(vendor, status):
-    """A vendor that charges for what it says is free: the books differ, and nothing here tells."""
-    more = {"status": status, "executed": True}
-    case = Breakage(Stage.ANSWER.value, Kind.STATUS.value, more)
-    world = World()
-    asked = Asked(world, (vendor, *(other for other in PAID if other != vendor)), ("budget",))
-    asked.log_in(vendor)
-    struck(world, case, PAID[vendor][0])
-    one = asked.once()
-    world.close()
+def test_a_client_works_on_over_its_connections_after_every_fault(vendor):
+    world = World(patience_s=30)
+    try:
+        asked = Asked(world, vendor)
+        for case in SOME:
+            asked.struck_by(case).once()
+        assert asked.struck_by(NOTHING).once().error == "MATCH"
+    finally:
+        world.end()
+
+
+@pytest.mark.parametrize("vendor", sorted(PAID))
+@pytest.mark.parametrize(("kind", "status"), [*REFUSALS])
+def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind, status):
+    case = Breakage("answer", kind, {"status": status, "executed": True})
+    one = outcome(vendor, VERSIONS[vendor][0], "budget", case)
     if one.error == "MATCH":
         # A new token, and the call was made again: the refused one was charged as well.
         assert (one.charges, one.counted) == ((2, 0), ("spent", ""))
     else:
         assert (one.billed, one.charges, one.counted) == ("NO", (1, 0), ("", ""))
+
+
+@pytest.mark.parametrize("deadline_s", [20.0, None])
+def test_of_a_vendor_that_never_answers_five_calls_are_perhaps_paid(deadline_s):
+    """With the numbers that the pages recommend, whether the caller or the time-out ends them."""
+    world = World()
+    breaker = CircuitBreaker(clock=world.clock)
+    verifier = fm.FaceVerifier(world.backend("didit"), policies=[breaker], clock=world.clock)
+    hangs = Fault(stage="after_upload", kind="delay", seconds=180, executed=True, times=5)
+    world.control("didit").add_fault(hangs)
+    ends = []
+    for _ in range(8):
+        with pytest.raises(fm.VendorError) as caught:
+            verifier.verify(picture(), picture((1, 2, 3)), deadline_s=deadline_s)
+        ends.append(type(caught.value))
+    lost = fm.OutcomeUnknown if deadline_s is None else fm.DeadlineExceeded
+    assert ends == [lost] * 5 + [fm.BreakerOpen] * 3
+    assert len(world.charges("didit")) == 5
+    world.mock.control.advance(breaker.open_s)
+    assert verifier.verify(picture(), picture((1, 2, 3))).is_match
+    assert breaker.state is BreakerState.CLOSED
+    world.close()

@@ -18,42 +18,40 @@ KEY = BudgetKey(
     name=client.NAME, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
 )
 MATCH = "/v3/face-match/"
+SLOW = pytest.mark.slow
 
 
 @pytest.fixture
 def mock():
-    """A vendor that takes any number of calls."""
     with MockServer(seed=11, switches={"write_limit": 100_000}) as server:
         yield server
 
 
 def standing(address):
-    """What the store says."""
     store = SqlStore(address)
     found = store.budget(KEY)
     store.close()
     return found
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["known", "lost"])
-def test_four_processes_spend_100_calls(mock, address, lost):
-    """The vendor charges 100 times at the most; exactly so often where nothing is unknown."""
+@pytest.mark.parametrize(
+    ("processes", "lost"),
+    [
+        pytest.param(2, True, id="two, some lost"),
+        pytest.param(4, False, id="four, all known", marks=SLOW),
+        pytest.param(4, True, id="four, some lost", marks=SLOW),
+    ],
+)
+def test_processes_with_one_budget_are_never_charged_beyond_it(mock, address, processes, lost):
     mock.control.add_fault(
         Fault(stage="answer", kind="status", status=429, chance=0.1, times=None, path=MATCH)
     )
     if lost:
         for executed in (False, True):
-            mock.control.add_fault(
-                Fault(
-                    stage="after_upload",
-                    kind="reset",
-                    executed=executed,
-                    chance=0.1,
-                    times=None,
-                    path=MATCH,
-                )
-            )
-    started = [client.start(mock, address, "spend") for _ in range(4)]
+            often = {"chance": 0.1, "times": None, "path": MATCH}
+            gone = Fault(stage="after_upload", kind="reset", executed=executed, **often)
+            mock.control.add_fault(gone)
+    started = [client.start(mock, address, "spend") for _ in range(processes)]
     try:
         for process in started:
             assert process.stdout.readline() == "ready\n"
@@ -65,7 +63,7 @@ def test_four_processes_spend_100_calls(mock, address, lost):
         for process in started:
             process.kill()
             process.wait()
-    assert said == ["done\n"] * 4
+    assert said == ["done\n"] * processes
     found, charges = standing(address), len(mock.control.charges())
     assert (found.reserved, found.spent + found.unknown) == (0, client.CAP)
     assert found.spent <= charges <= client.CAP
@@ -75,7 +73,7 @@ def test_four_processes_spend_100_calls(mock, address, lost):
 
 
 def killed(mock, address, event):
-    """A client that is killed while it stands at an event; None: while it waits for its answer."""
+    """A client that is killed at an event; None: while it waits for its answer."""
     process = client.start(mock, address, "ask", event or "")
     try:
         if event:
@@ -96,17 +94,15 @@ def killed(mock, address, event):
 @pytest.mark.parametrize(
     ("event", "charges", "left", "outcome"),
     [
-        ("Started", 0, None, None),
+        pytest.param("Started", 0, None, None, marks=SLOW),
         ("Sent", 0, "reserved", "not_yet"),
         (None, 1, "reserved", "resolved"),
-        ("Answered", 1, "spent", None),
+        pytest.param("Answered", 1, "spent", None, marks=SLOW),
     ],
-    ids=["started", "sent", "waiting", "answered"],
 )
-def test_a_client_is_killed(  # noqa: PLR0917 - fixtures and parameters
+def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: PLR0917 - fixtures and parameters
     mock, address, event, charges, left, outcome
 ):
-    """What it has set aside stays so, and the vendor's records tell what became of it."""
     if event is None:
         late = {"stage": "after_upload", "kind": "delay", "executed": True, "seconds": 3600}
         mock.control.add_fault(Fault(**late, path=MATCH))
@@ -118,7 +114,7 @@ def test_a_client_is_killed(  # noqa: PLR0917 - fixtures and parameters
     assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[left]
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
-        # Its process is not asked whether it lives: only time tells.
+        # Its process is not asked whether it lives: only time says.
         assert look(open_in({store: 60}, now), verifier, now) == []
         looked = look(open_in({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
     assert [one.outcome for one in looked] == ([outcome] if outcome else [])

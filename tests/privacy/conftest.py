@@ -1,5 +1,3 @@
-"""One mock of both vendors, whose keys are canaries."""
-
 import logging
 
 import pytest
@@ -13,6 +11,12 @@ def _drawn():
     """The pictures are made before anything is watched: Pillow logs what the tests write."""
     canaries.probe()
     canaries.reference()
+
+
+@pytest.fixture(params=watched.VENDORS.values(), ids=watched.VENDORS)
+def each_vendor(request):
+    """Each of the vendors."""
+    return request.param
 
 
 @pytest.fixture(scope="module")

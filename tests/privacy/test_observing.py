@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from kit import canaries
-from kit.watched import CALLERS, VENDORS, WITH_REF, echo, tokens, watch
+from kit.watched import CALLERS, WITH_REF, echo, tokens, watch
 
 from facematch_core import FaceVerifier
 from facematch_mock_server import Fault, Kind, Stage
@@ -17,17 +17,16 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 @pytest.fixture(scope="module")
 def recipes():
     """The classes of the page, by name."""
-    blocks = BLOCK.findall(PAGE.read_text())
     space = {}
-    for block in blocks:
+    for block in BLOCK.findall(PAGE.read_text()):
         if re.search(r"^class ", block, re.MULTILINE):
             exec(compile(block, str(PAGE), "exec"), space)
     return space
 
 
 @pytest.fixture
-def exported(recipes, tmp_path):
-    """The hooks of the page, and what they give away, as texts."""
+def exported(recipes, at_end):
+    """The hooks of the page as one, and what they give away, as texts."""
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -35,43 +34,33 @@ def exported(recipes, tmp_path):
 
     registry, exporter, tracers = CollectorRegistry(), InMemorySpanExporter(), TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
-    folder = tmp_path / "open-calls"
-    hooks = [
-        recipes["Metrics"](registry),
-        recipes["Spans"](tracers),
-        recipes["OpenCalls"](folder),
-    ]
+    at_end.callback(tracers.shutdown)
+    hooks = [recipes["Metrics"](registry), recipes["Spans"](tracers)]
 
     def texts():
         return {
             "metrics": generate_latest(registry),
             "spans": "".join(span.to_json() for span in exporter.get_finished_spans()),
-            "open calls": "".join(file.read_text() for file in folder.iterdir()),
         }
 
-    yield lambda event: [hook(event) for hook in hooks], texts
-    tracers.shutdown()
+    return lambda event: [hook(event) for hook in hooks], texts
 
 
-@pytest.mark.parametrize("vendor", VENDORS.values(), ids=lambda vendor: vendor.name)
-def test_what_is_exported_holds_no_canary(world, exported, vendor):
-    """Of an answer, a refusal, a lost answer and one that cannot be read."""
-    hook, texts = exported
+def test_what_is_exported_holds_no_canary(world, exported, each_vendor):
+    (hook, texts), vendor = exported, each_vendor
     backend = vendor.backend(world.url)
     with FaceVerifier(backend, on_event=hook) as verifier:
         watch(verifier, [], **WITH_REF)
-        for status in (200, 400, 500):
-            rule = {"stage": Stage.ANSWER, "kind": Kind.JSON, "body": echo(vendor)}
-            world.control.add_fault(Fault(**rule, status=status, path=vendor.paths[0]))
+        answers = [{"status": status, "body": echo(vendor)} for status in (200, 400, 500)]
+        for how in (*answers, {"stage": Stage.MID_BODY, "kind": Kind.RESET}):
+            rule = {"stage": Stage.ANSWER, "kind": Kind.JSON, "path": vendor.paths[0]} | how
+            world.control.add_fault(Fault(**rule))
             watch(verifier, [], **WITH_REF)
-        path = vendor.paths[0]
-        world.control.add_fault(Fault(stage=Stage.MID_BODY, kind=Kind.RESET, path=path))
-        watch(verifier, [], **WITH_REF)
         secrets = canaries.canaries() | CALLERS | tokens(backend)
-        told = texts()
-    assert all(told.values())
-    assert canaries.leaks(told, secrets) == {}
-    assert b'decision="' in told["metrics"]
-    answers = re.findall(r"facematch_answers_total{.*}", told["metrics"].decode())
+        given = texts()
+    assert all(given.values())
+    assert canaries.leaks(given, secrets) == {}
+    assert b'decision="' in given["metrics"]
+    answers = re.findall(r"facematch_answers_total{.*}", given["metrics"].decode())
     assert answers
     assert all('counts="False"' in line for line in answers)

@@ -1,14 +1,12 @@
 """What the tests of the backend `deepvue` share."""
 
-import io
 import itertools
 import json
 import threading
 
 import pytest
-import requests
-import urllib3
 from kit.fakes import picture
+from kit.scripted import response
 from requests.adapters import BaseAdapter
 
 from facematch_core import Operation, Threshold, ThresholdRule, ThresholdSource
@@ -16,8 +14,9 @@ from facematch_core.backend import LivenessCall, MatchCall
 from facematch_core.http import HttpReply
 from facematch_deepvue import DeepvueBackend
 
-CLIENT_ID = "deepvue-client-91ab"
 CLIENT_SECRET = "deepvue-secret-77f0c2"
+#: Backends of one client share a token, so each test is a client of its own.
+CLIENTS = itertools.count(1)
 
 MATCH = {
     "code": 200,
@@ -38,37 +37,32 @@ LIVE = {
 
 
 class Deepvue(BaseAdapter):
-    """Deepvue in this process: an adapter of requests that answers by path, and keeps requests.
-
-    Attributes:
-        replies: By path, what to answer next: (status, body). The last one stays.
-        life: What a login's answer says beside the token.
-        tokens: Those it gave, in order.
-    """
+    """Deepvue in this process: an adapter of requests that answers by path, and keeps requests."""
 
     def __init__(self):
         super().__init__()
+        self.client_id = f"deepvue-client-{next(CLIENTS)}"
         self.seen = []
+        #: What a login's answer says beside the token.
         self.life = {"expiry": "24hrs"}
         self.tokens = []
         self.replies = {}
         self._numbers = itertools.count(1)
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self.before_login = lambda: None
 
     def answers(self, path, *replies):
-        """Set what is answered at `path`, one after the other."""
+        """Set what is answered at `path`, one after the other; the last one stays."""
         self.replies[path] = list(replies)
 
     def asked(self, path):
-        """The requests to `path` so far."""
         return [request for request in self.seen if request.path_url == path]
 
     def send(self, request, **_):
         path = request.path_url
         if path == "/v1/authorize":
             self.before_login()
-        with self._lock:
+        with self.lock:
             self.seen.append(request)
             waiting = self.replies.get(path)
             if waiting:
@@ -82,14 +76,7 @@ class Deepvue(BaseAdapter):
                 status, body = 200, MATCH
         if isinstance(body, Exception):
             raise body
-        response = requests.Response()
-        response.status_code = status
-        response.raw = urllib3.HTTPResponse(
-            body=io.BytesIO(body if isinstance(body, bytes) else json.dumps(body).encode()),
-            status=status,
-            preload_content=False,
-        )
-        return response
+        return response(status, body)
 
     def close(self):
         pass
@@ -97,7 +84,6 @@ class Deepvue(BaseAdapter):
 
 @pytest.fixture
 def deepvue():
-    """Deepvue in this process."""
     return Deepvue()
 
 
@@ -106,7 +92,7 @@ def open_backend(deepvue, clock, at_end):
     """Opens backends that ask `deepvue`."""
 
     def open_it(**settings):
-        own = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        own = {"client_id": deepvue.client_id, "client_secret": CLIENT_SECRET}
         backend = DeepvueBackend(**own | settings)
         backend.client.mount("https://", deepvue)
         backend.client.clock = clock
@@ -137,7 +123,7 @@ def parsed(make_call):
     def parse(data=None, *, body=..., threshold=None, **settings):
         live = "is_live" in (data or {})
         whole = {**(LIVE if live else MATCH), "data": data} if body is ... else body
-        own = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+        own = {"client_id": "client-1", "client_secret": CLIENT_SECRET}
         backend = DeepvueBackend(**own | settings)
         reply = HttpReply(status=200, body=json.dumps(whole).encode())
         call = make_call(Operation.LIVENESS if live else Operation.MATCH, threshold)

@@ -1,90 +1,112 @@
-"""Tokens that backends share, and what a login means that never came to an answer."""
+"""Tokens: shared by backends, ended in time, and what a login without an answer means."""
 
-import os
-import signal
-import threading
-import weakref
-from concurrent.futures import ThreadPoolExecutor, wait
+import base64
+import json
+import time
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from facematch_core import Charged, Secret
-from facematch_core.errors import (
-    DeadlineExceeded,
-    OutcomeUnknown,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
-from facematch_deepvue import tokens, wire
-
-KEY = ("https://production.deepvue.tech", Secret("client-1"), Secret("secret-1"))
-
-
-def test_two_that_open_at_once_share_a_token(monkeypatch):
-    """The second waits until the first has put down what it found missing."""
-    others = []
-
-    class Slow(weakref.WeakValueDictionary):
-        def get(self, key, default=None):
-            found = super().get(key, default)
-            if not others:
-                others.append(pool.submit(tokens.shared_tokens, *KEY))
-                wait(others, timeout=0.2)
-            return found
-
-    monkeypatch.setattr(tokens, "_SHARED", Slow())
-    with ThreadPoolExecutor(1) as pool:
-        first = tokens.shared_tokens(*KEY)
-        assert others[0].result(timeout=30) is first
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-def test_a_fork_while_a_backend_is_opened():
-    """The fork waits until nobody holds the lock, so that the child finds it free."""
-    held, go = threading.Event(), threading.Event()
-
-    def opening():
-        with tokens._LOCK:
-            held.set()
-            go.wait(30)
-
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(opening)
-        assert held.wait(30)
-        threading.Timer(0.1, go.set).start()
-        child = os.fork()
-        if child == 0:
-            try:
-                signal.alarm(20)  # ends the child if it waits for a thread of its parent
-                tokens.shared_tokens(*KEY)
-                os._exit(0)
-            finally:
-                os._exit(2)
-    assert go.is_set()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+import facematch_core as fm
+from facematch_deepvue import wire
+from facematch_deepvue.wire import LONGEST_S, UNKNOWN_S, life_s
 
 
 @pytest.mark.parametrize(
-    "late", [DeadlineExceeded("late"), VendorUnavailable("x", retryable=False)]
+    ("met", "kind", "retryable"),
+    [
+        # The caller's impatience: not to be repeated, and nothing for a breaker.
+        (fm.DeadlineExceeded("late"), fm.VendorUnavailable, False),
+        (fm.VendorUnavailable("x", retryable=False), fm.VendorUnavailable, False),
+        # Nothing of the face call has left, so it may be repeated by whoever has set retries.
+        (fm.OutcomeUnknown("reset"), fm.VendorUnavailable, True),
+        (fm.VendorUnavailable("no way"), fm.VendorUnavailable, True),
+        (fm.UnexpectedResponse("It answered 200.", status_code=200), fm.UnexpectedResponse, False),
+    ],
 )
-def test_a_deadline_that_runs_out_in_a_login_is_no_outage(late):
-    """Before its first byte or after it: not to be repeated, and nothing for a breaker."""
-    error = wire.unanswered(late)
-    assert (type(error), error.billing.charged) == (VendorUnavailable, Charged.NO)
-    assert not error.retryable
+def test_a_login_without_an_answer_is_free_and_an_outage_but_for_the_callers_deadline(
+    met, kind, retryable
+):
+    error = wire.unanswered(met)
+    assert (type(error), error.billing.charged) == (kind, fm.Charged.NO)
+    assert (error.retryable, error.status_code) == (retryable, met.status_code)
 
 
-@pytest.mark.parametrize("gone", [OutcomeUnknown("reset"), VendorUnavailable("no way")])
-def test_a_login_that_does_not_come_through_is_an_outage(gone):
-    """Nothing of the face call has left, so it may be repeated by whoever has set retries."""
-    error = wire.unanswered(gone)
-    assert (type(error), error.billing.charged) == (VendorUnavailable, Charged.NO)
-    assert error.retryable
+NOW = datetime(2026, 3, 7, 12, 0, tzinfo=UTC)
+HOUR = 3600.0
 
 
-def test_an_answer_that_cannot_be_read_costs_nothing():
-    """No price is documented for a login."""
-    error = wire.unanswered(UnexpectedResponse("It answered 200.", status_code=200))
-    assert (type(error), error.billing.charged) == (UnexpectedResponse, Charged.NO)
-    assert error.status_code == 200
+def jwt(**claims):
+    parts = [{"alg": "HS256"}, claims]
+    texts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts]
+    return ".".join([*(text.rstrip("=") for text in texts), "c2lnbmF0dXJl"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "life"),
+    [
+        ({}, UNKNOWN_S),
+        ({"expiry": "2026-03-08T00:00:00Z"}, 12 * HOUR),
+        ({"expiry": "2026-03-07T14:00:00"}, 2 * HOUR),
+        ({"expiry": "2026-03-07T14:00:00+01:00"}, HOUR),
+        ({"expiry": "24hrs"}, 24 * HOUR),
+        ({"expiry": "600"}, 600),
+        ({"expires_in": 900}, 900),
+        # As a date it would be that of the next day; digits are seconds, and more than a day.
+        ({"expiry": "20260308"}, 24 * HOUR),
+        # Never longer than a day, never less than nothing.
+        ({"expiry": "2027-01-01T00:00:00Z"}, 24 * HOUR),
+        ({"expires_in": 10**400}, UNKNOWN_S),
+        ({"expiry": "2026-03-07T11:00:00Z"}, 0),
+        # The soonest of what can be read.
+        ({"expiry": "24hrs", "expires_in": 600}, 600),
+        ({"expiry": "2026-03-07T13:00:00Z", "expires_in": 7200}, HOUR),
+        ({"expiry": "24hrs", "access_token": jwt(exp=NOW.timestamp() + 300)}, 300),
+        ({"access_token": jwt(exp=NOW.timestamp() + 600, sub="client")}, 600),
+        # What cannot be read is passed over.
+        ({"expiry": "soon"}, UNKNOWN_S),
+        ({"expiry": True}, UNKNOWN_S),
+        ({"expiry": "soon", "expires_in": 600}, 600),
+        ({"access_token": jwt(exp=True)}, UNKNOWN_S),
+        ({"access_token": "a.!!!.c"}, UNKNOWN_S),
+        ({"access_token": "a.\ud800.c"}, UNKNOWN_S),
+    ],
+)
+def test_the_soonest_of_what_can_be_read_ends_a_token(answer, life):
+    assert life_s(answer, NOW) == pytest.approx(life)
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="this system has one zone for all")
+def test_a_time_without_a_zone_is_utc(monkeypatch):
+    try:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("TZ", "Asia/Kolkata")
+            time.tzset()
+            assert life_s({"expiry": "2026-03-07T14:00:00"}, NOW) == 2 * HOUR
+    finally:
+        time.tzset()
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.lists(st.text())
+
+
+@given(
+    answer=st.fixed_dictionaries(
+        {},
+        optional={
+            "expiry": VALUES | st.datetimes().map(str),
+            "expires_in": VALUES,
+            "access_token": VALUES | st.tuples(st.text(), st.text(), st.text()).map(".".join),
+        },
+    )
+)
+def test_any_answer_has_a_life_of_a_day_at_most(answer):
+    assert 0 <= life_s(answer, NOW) <= LONGEST_S
+
+
+@given(more=st.fixed_dictionaries({}, optional={"expiry": VALUES, "expires_in": VALUES}))
+def test_nothing_makes_a_life_longer_than_the_token_itself_says(more):
+    token = {"access_token": jwt(exp=NOW.timestamp() + 600)}
+    assert life_s({**more, **token}, NOW) <= 600

@@ -1,278 +1,282 @@
-"""The backend `didit` against the mock server, and what differs in early documents of Didit."""
+"""The backend and its account against the mock server: editions, money, environments, records."""
 
 import contextlib
+import pickle
 
+import attrs
 import pytest
 
-from facematch_core import (
-    Charged,
-    Decision,
-    FaceVerifier,
-    Image,
-    LivenessDecision,
-    Retention,
-    WarningCode,
-)
-from facematch_core.errors import AuthenticationFailed, RequestRejected
-from facematch_didit import DiditBackend
-from facematch_mock_server import card_sheet, make_card
+import facematch_core as fm
+from facematch_core.errors import EnvironmentMismatch, InsufficientCredit
+from facematch_didit import DiditAccount, DiditBackend
+from facematch_didit.account import SessionStatus
+from facematch_mock_server import Fault, Kind, Stage, card_sheet
 
 OLD, NEW = EDITIONS = ("2026-03", "2026-07")
 SHEET = card_sheet()
+MATCH, LIVE = fm.Decision, fm.LivenessDecision
+KEEP = {"retention": fm.Retention.KEEP}
 
 
 def card(name):
     """A ready card as the library takes pictures."""
-    return Image.from_bytes(SHEET[name].data)
+    return fm.Image.from_bytes(SHEET[name].data)
 
 
-REFERENCE = card("p1")
+REFERENCE, AGAIN = card("p1"), card("p1-again")
 
 
 @pytest.fixture
-def open_mock(didit_server):
-    """Opens a verifier on the world of the test, begun anew in an edition."""
-    with contextlib.ExitStack() as opened:
-
-        def make(edition="2026-07", **settings):
-            didit_server.control.reset(edition=edition)
-            settings = {"api_key": didit_server.live_key, "base_url": didit_server.url} | settings
-            return opened.enter_context(FaceVerifier(DiditBackend(**settings)))
-
-        yield make
+def mock(didit_server):
+    return didit_server
 
 
-def faces(found):
-    return None if found is None else len(found)
+@pytest.fixture
+def open_mock(mock, at_end):
+    """Opens a verifier on the mock; settings of the backend may be given, and its own arguments."""
+
+    def make(edition=NEW, of_verifier=None, **settings):
+        mock.control.reset(edition=edition)
+        settings = {"api_key": mock.live_key, "base_url": mock.url} | settings
+        verifier = fm.FaceVerifier(DiditBackend(**settings), **of_verifier or {})
+        return at_end.enter_context(verifier)
+
+    return make
 
 
-def normal(result):
-    """What a caller acts on, but for the number of the score."""
-    shown = {
-        "decision": result.decision,
-        "scored": result.score is not None,
-        "codes": sorted(warning.code for warning in result.warnings),
-        "billed": result.billing.charged,
-        "environment": result.environment,
-        "threshold": result.threshold,
-        "session": result.ids.session is not None,
-        "faces": faces(result.probe_faces),
-        "scale_source": None if result.score is None else result.score.source,
-    }
-    if hasattr(result, "reference_faces"):
-        shown["reference_faces"] = faces(result.reference_faces)
-    return shown
+@pytest.fixture
+def world(open_mock):
+    """A verifier and an account of one key."""
+    verifier = open_mock()
+    with contextlib.closing(DiditAccount.of(verifier.backend)) as account:
+        yield verifier, account
 
 
-# Where the editions agree
+# What is decided, in both editions
 
-#: Card against p1, options, decision.
-MATCHES = {
-    "same person": ("p1-again", {}, Decision.MATCH),
-    "another person": ("p2", {}, Decision.NO_MATCH),
-    "no face": ("no-face", {}, Decision.INCONCLUSIVE),
-    "two faces": ("two-faces", {}, Decision.MATCH),
-    "lying": ("turned-90", {}, Decision.INCONCLUSIVE),
-    "lying, rotate": ("turned-90", {"rotate": True}, Decision.MATCH),
-    "on its head, rotate": ("turned-180", {"rotate": True}, Decision.MATCH),
-    "at 30, threshold 31": ("score-30", {"threshold": 31}, Decision.NO_MATCH),
-    "at 30, threshold 29": ("score-30", {"threshold": 29}, Decision.MATCH),
-    "kept": ("p1-again", {"retention": Retention.KEEP}, Decision.MATCH),
-    "kept, no face": ("no-face", {"retention": Retention.KEEP}, Decision.INCONCLUSIVE),
-    "threshold 100": ("p1-again", {"threshold": 100}, Decision.NO_MATCH),
-    "fraction": ("p1-again", {"threshold": 94.0}, Decision.MATCH),
-    "review band": ("p1-again", {"review_threshold": 98}, Decision.REVIEW),
+#: Card against p1 (None: its liveness), options, decision early in 2026 and since then, codes of
+#: the warnings of both.
+CALLS = {
+    "match": ("p1-again", {}, MATCH.MATCH, MATCH.MATCH),
+    "no match": ("p2", {}, MATCH.NO_MATCH, MATCH.NO_MATCH),
+    "no face, kept": ("no-face", KEEP, MATCH.INCONCLUSIVE, MATCH.INCONCLUSIVE),
+    "two faces": ("two-faces", {}, MATCH.MATCH, MATCH.MATCH),
+    "lying, rotate": ("turned-90", {"rotate": True}, MATCH.MATCH, MATCH.MATCH),
+    "threshold 100": ("p1-again", {"threshold": 100}, MATCH.NO_MATCH, MATCH.NO_MATCH),
+    "review band": ("p1-again", {"review_threshold": 98}, MATCH.REVIEW, MATCH.REVIEW),
+    # Early in 2026 the threshold itself was enough; since then a score must lie above it.
+    "equality": ("score-30", {"threshold": 30}, MATCH.MATCH, MATCH.NO_MATCH),
+    # Only the edition of early 2026 says that a person should look.
+    "review": ("review", {}, MATCH.REVIEW, MATCH.MATCH),
 }
 LIVENESSES = {
-    "live": ("p1", {}, LivenessDecision.LIVE),
-    "not live": ("not-live", {}, LivenessDecision.NOT_LIVE),
-    "spoof": ("spoof", {}, LivenessDecision.NOT_LIVE),
-    "attack": ("attack", {}, LivenessDecision.NOT_LIVE),
-    "no face": ("no-face", {}, LivenessDecision.INCONCLUSIVE),
-    "no score": ("liveness-none", {}, LivenessDecision.INCONCLUSIVE),
-    "two faces": ("two-faces", {}, LivenessDecision.LIVE),
-    "lying": ("turned-270", {}, LivenessDecision.INCONCLUSIVE),
-    "lying, rotate": ("turned-270", {"rotate": True}, LivenessDecision.LIVE),
-    "kept": ("p1", {"retention": Retention.KEEP}, LivenessDecision.LIVE),
+    "live": ("p1", {}, LIVE.LIVE, LIVE.LIVE),
+    "spoof": ("spoof", {}, LIVE.NOT_LIVE, LIVE.NOT_LIVE),
+    "attack": ("attack", {}, LIVE.NOT_LIVE, LIVE.NOT_LIVE),
+    "no face, live": ("no-face", {}, LIVE.INCONCLUSIVE, LIVE.INCONCLUSIVE),
+    "lying, live": ("turned-270", {"rotate": True}, LIVE.LIVE, LIVE.LIVE),
+    "equal liveness": ("liveness-30", {}, LIVE.LIVE, LIVE.NOT_LIVE),
 }
 
 
-@pytest.mark.parametrize("name", MATCHES)
-def test_a_comparison(open_mock, name):
-    """The caller need not know which edition the vendor speaks."""
-    picture, options, decision = MATCHES[name]
-    seen = [normal(open_mock(e).verify(card(picture), REFERENCE, **options)) for e in EDITIONS]
-    assert seen[0]["decision"] is decision
-    assert seen[1] == seen[0]
+@pytest.mark.parametrize("name", [*CALLS, *LIVENESSES])
+def test_the_caller_need_not_know_which_edition_decides(open_mock, mock, name):
+    picture, options, *decisions = (CALLS | LIVENESSES)[name]
+    for edition, decision in zip(EDITIONS, decisions, strict=True):
+        verifier = open_mock(edition)
+        if name in CALLS:
+            result = verifier.verify(card(picture), REFERENCE, **options)
+        else:
+            result = verifier.check_liveness(card(picture), **options)
+        assert result.decision is decision, edition
+        # One credit for each answer 200, whatever the verdict; both sides say the same.
+        assert result.billing.charged is fm.Charged.YES
+        assert [one.request_id for one in mock.control.charges()] == [result.ids.vendor]
+        assert result.environment is fm.Environment.MOCK
+        kept = [session.id for session in mock.control.sessions.all()]
+        assert kept == ([result.ids.session] if options == KEEP else [])
+        if name.startswith("no face"):
+            assert result.score is None
+            assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
 
 
-@pytest.mark.parametrize("name", LIVENESSES)
-def test_a_liveness_check(open_mock, name):
-    """As for comparisons."""
-    picture, options, decision = LIVENESSES[name]
-    seen = [normal(open_mock(e).check_liveness(card(picture), **options)) for e in EDITIONS]
-    assert seen[0]["decision"] is decision
-    assert seen[1] == seen[0]
-
-
-def test_the_bill(open_mock, didit_server):
-    """One credit for each answer 200, whatever the verdict; both sides say the same."""
-    verifier = open_mock()
-    results = [
-        verifier.verify(card(picture), REFERENCE, **options)
-        for picture, options, _ in MATCHES.values()
-    ]
-    assert {result.billing.charged for result in results} == {Charged.YES}
-    charges = didit_server.control.charges()
-    assert [charge.request_id for charge in charges] == [result.ids.vendor for result in results]
-
-
-def test_a_live_match_pays_for_the_second_call_only_if_it_is_made(open_mock, didit_server):
-    """A picture that is not live is not compared."""
-    verifier = open_mock()
-    assert not verifier.verify_live(card("spoof"), REFERENCE).is_verified
-    assert [charge.what for charge in didit_server.control.charges()] == ["PASSIVE_LIVENESS"]
-    assert verifier.verify_live(card("p1-again"), REFERENCE).is_verified
-    assert [charge.what for charge in didit_server.control.charges()][1:] == [
-        "PASSIVE_LIVENESS",
-        "FACE_MATCH",
-    ]
-
-
-# Where they do not
-
-
-@pytest.mark.parametrize(("edition", "decision"), [(OLD, Decision.MATCH), (NEW, Decision.NO_MATCH)])
-def test_equality_at_the_threshold(open_mock, edition, decision):
-    """Early in 2026 the threshold itself was enough; since then a score must lie above it."""
-    verifier = open_mock(edition)
-    assert verifier.verify(card("score-30"), REFERENCE, threshold=30).decision is decision
-    live = {Decision.MATCH: LivenessDecision.LIVE, Decision.NO_MATCH: LivenessDecision.NOT_LIVE}
-    assert verifier.check_liveness(card("liveness-30")).decision is live[decision]
-
-
-@pytest.mark.parametrize("edition", EDITIONS)
-def test_whole_scores(open_mock, edition):
-    """Early in 2026 scores were whole numbers; the scale is the same."""
-    verifier = open_mock(edition)
-    picture = Image.from_bytes(make_card("p1", score=87.36))
-    found = verifier.verify(picture, REFERENCE, retention=Retention.KEEP)
-    assert found.score.value == (87 if edition == OLD else 87.36)
-    assert found.score.raw == found.score.value
-    assert found.score.scale == "didit/face-match"
-
-
-@pytest.mark.parametrize("keep", [False, True])
-@pytest.mark.parametrize("edition", EDITIONS)
-def test_the_words_for_no_face(open_mock, edition, keep):
-    """Another tag and another number; the same finding, and no score."""
-    retention = Retention.KEEP if keep else Retention.MINIMAL
-    found = open_mock(edition).verify(card("no-face"), REFERENCE, retention=retention)
-    assert [warning.tag for warning in found.warnings] == [
-        "NO_FACE_DETECTED" if edition == OLD else "NO_REFERENCE_IMAGE"
-    ]
-    assert [warning.code for warning in found.warnings] == [WarningCode.NO_FACE]
-    assert found.score is None
-
-
-@pytest.mark.parametrize("edition", EDITIONS)
 @pytest.mark.parametrize(
-    ("picture", "code"),
-    [
-        ("blurred", WarningCode.LOW_QUALITY),
-        ("dark", WarningCode.TOO_DARK),
-        ("bright", WarningCode.TOO_BRIGHT),
-    ],
+    ("edition", "text"), [(NEW, "x" * 255), (OLD, "ü😀"), (NEW, 'a"b'), (NEW, "a\r\nb")]
 )
-def test_quality_warnings(open_mock, edition, picture, code):
-    """Early in 2026 Didit warned of quality and light; they never decide."""
-    found = open_mock(edition).check_liveness(card(picture))
-    assert [warning.code for warning in found.warnings] == ([code] if edition == OLD else [])
-    assert found.decision is LivenessDecision.LIVE
-    facts = SHEET[picture].card
-    assert (found.quality, found.luminance) == (facts.quality, facts.luminance)
-
-
-@pytest.mark.parametrize("edition", EDITIONS)
-def test_review(open_mock, edition):
-    """Only the edition of early 2026 says that a person should look."""
-    found = open_mock(edition).verify(card("review"), REFERENCE)
-    assert found.decision is (Decision.REVIEW if edition == OLD else Decision.MATCH)
-    assert found.vendor_status == ("In Review" if edition == OLD else "Approved")
-
-
-@pytest.mark.parametrize(("edition", "status"), [(OLD, 401), (NEW, 403)])
-def test_a_bad_key(open_mock, didit_server, edition, status):
-    """401 or 403: the caller sees one error."""
-    verifier = open_mock(edition, api_key="wrong-key-1234567890")
-    with pytest.raises(AuthenticationFailed) as caught:
-        verifier.verify(REFERENCE, REFERENCE)
-    assert caught.value.status_code == status
-    assert caught.value.billing.charged is Charged.NO
-    assert didit_server.control.charges() == ()
-
-
-# What the caller sends along, and what is kept
-
-
-@pytest.mark.parametrize("retention", Retention)
-def test_what_is_kept_has_a_session(open_mock, didit_server, retention):
-    """KEEP gives the id under which Didit has the call, MINIMAL gives none."""
-    verifier = open_mock()
-    found = verifier.verify(card("p1-again"), REFERENCE, retention=retention)
-    checked = verifier.check_liveness(REFERENCE, retention=retention)
-    ids = [session.id for session in didit_server.control.sessions.all()]
-    if retention is Retention.KEEP:
-        assert ids == [found.ids.session, checked.ids.session]
-        assert found.ids.session == found.ids.vendor
-    else:
-        assert ids == []
-        assert found.ids.session is None
-        assert checked.ids.session is None
-        assert found.ids.vendor
-
-
-@pytest.mark.parametrize("edition", EDITIONS)
-def test_reference_and_metadata_arrive(open_mock, didit_server, edition):
-    """As vendor_data and metadata; the result has them, whether the edition echoes them or not.
-
-    Of what is kept the vendor also learns our id of the call.
-    """
-    sent = {"caller_ref": "emp-0042", "metadata": {"gate": "north", "n": 3}}
-    found = open_mock(edition).verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
-    (session,) = didit_server.control.sessions.all()
+def test_reference_and_metadata_arrive_as_they_were_given(open_mock, mock, edition, text):
+    sent = {"caller_ref": text, "metadata": {text: [text, 3]}}
+    found = open_mock(edition).verify(REFERENCE, REFERENCE, **KEEP, **sent)
+    (session,) = mock.control.sessions.all()
     kept = sent["metadata"] | {"facematch_attempt_id": found.ids.call}
-    assert (session.vendor_data, session.metadata) == ("emp-0042", kept)
-    assert (found.ids.caller, dict(found.metadata)) == ("emp-0042", sent["metadata"])
-    echoed = {} if edition == OLD else {"vendor_data": "emp-0042", "metadata": kept}
-    body = found.raw
-    assert {name: body[name] for name in ("vendor_data", "metadata") if name in body} == echoed
-
-
-def test_a_turned_card_tells_its_angle(open_mock):
-    """What was done to a picture stands with its face."""
-    found = open_mock().verify(card("turned-180"), REFERENCE, rotate=True)
-    assert [face.rotation for face in found.probe_faces] == [180]
-    assert [face.rotation for face in found.reference_faces] == [0]
-
-
-def test_a_fraction_of_a_threshold(open_mock):
-    """Early in 2026 thresholds were whole; a fraction is refused by name, and costs nothing."""
-    with pytest.raises(RequestRejected) as caught:
-        open_mock(OLD).verify(REFERENCE, REFERENCE, threshold=30.5)
-    assert caught.value.field_errors == {
-        "face_match_score_decline_threshold": ("A valid integer is required.",)
-    }
-    assert caught.value.billing.charged is Charged.NO
-    assert open_mock().verify(REFERENCE, REFERENCE, threshold=30.5).is_match
-
-
-@pytest.mark.parametrize("text", ["x" * 255, "ü", "😀", 'a"b', "a\r\nb", "--"])
-def test_texts_arrive_as_they_were_given(open_mock, didit_server, text):
-    """Quotes, line ends and letters of any script pass through form, ledger and echo."""
-    sent = {"caller_ref": text, "metadata": {text: [text]}}
-    found = open_mock().verify(REFERENCE, REFERENCE, retention=Retention.KEEP, **sent)
-    (session,) = didit_server.control.sessions.all()
-    kept = {text: [text], "facematch_attempt_id": found.ids.call}
     assert (session.vendor_data, session.metadata) == (text, kept)
-    assert (found.raw["vendor_data"], found.raw["metadata"]) == (text, kept)
+    assert (found.ids.caller, dict(found.metadata)) == (text, sent["metadata"])
+    echoed = {} if edition == OLD else {"vendor_data": text, "metadata": kept}
+    assert {name: found.raw[name] for name in echoed} == echoed
+
+
+# Money, keys and environments
+
+
+def test_without_credit_nothing_is_charged(open_mock, mock):
+    verifier = open_mock()
+    mock.control.set_balance("0.04")
+    with pytest.raises(InsufficientCredit) as caught:
+        verifier.verify(REFERENCE, REFERENCE)
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert verifier.check_liveness(REFERENCE).is_live
+    with pytest.raises(InsufficientCredit):
+        verifier.check_liveness(REFERENCE)
+    assert len(mock.control.charges()) == 1
+
+
+def test_a_sandbox_key_approves_everything_and_costs_and_keeps_nothing(open_mock, mock):
+    verifier = open_mock(api_key=mock.sandbox_key)
+    assert verifier.verify(card("p2"), REFERENCE, **KEEP).is_match
+    assert verifier.check_liveness(card("spoof")).is_live
+    found = verifier.verify(REFERENCE, REFERENCE, threshold=100)
+    assert (found.vendor_status, found.decision) == ("Approved", fm.Decision.REVIEW)
+    assert [warning.code for warning in found.warnings] == [fm.WarningCode.THRESHOLD_CONFLICT]
+    assert (mock.control.charges(), mock.control.sessions.all()) == ((), ())
+
+
+@pytest.mark.parametrize("declared", [fm.Environment.PRODUCTION, fm.Environment.SANDBOX])
+def test_a_mock_is_never_taken_for_what_was_declared(open_mock, declared):
+    verifier = open_mock(environment=declared)
+    with pytest.raises(EnvironmentMismatch) as caught:
+        verifier.verify(REFERENCE, REFERENCE)
+    assert caught.value.result.is_match
+    assert (caught.value.environment, caught.value.result.environment) == (fm.Environment.MOCK,) * 2
+
+
+def test_a_declared_mock_at_didits_own_address_is_not_asked():
+    backend = DiditBackend(api_key="some-key", environment=fm.Environment.MOCK)
+    with fm.FaceVerifier(backend) as verifier, pytest.raises(EnvironmentMismatch) as caught:
+        verifier.verify(REFERENCE, REFERENCE)
+    assert caught.value.billing.charged is fm.Charged.NO
+
+
+# What was kept, and what was lost
+
+
+def kept(verifier, ref=None):
+    return verifier.verify(REFERENCE, AGAIN, **KEEP, caller_ref=ref, metadata={"gate": "north"})
+
+
+def test_a_decision_is_field_by_field_the_result_of_the_call(world):
+    verifier, account = world
+    live = verifier.check_liveness(REFERENCE, **KEEP, metadata={"gate": "south"})
+    not_in_it = {"threshold", "probe_faces", "reference_faces", "raw", "elapsed_s"}
+    for called in (kept(verifier, "emp-0042"), live):
+        decision = account.decision(called.ids.session, just_kept=True)
+        (result,) = decision.results
+        assert type(result) is type(called)
+        for field in attrs.fields(type(called)):
+            if field.name not in not_in_it:
+                assert getattr(result, field.name) == getattr(called, field.name), field.name
+        assert decision.media
+
+
+def test_what_a_person_declines_is_held_back_not_turned(world):
+    verifier, account = world
+    called = kept(verifier)
+    account.update_status(called.ids.session, SessionStatus.DECLINED, comment="Not them.")
+    decision = account.decision(called.ids.session)
+    assert decision.status is SessionStatus.DECLINED
+    assert not decision.matches[0].is_match
+    assert decision.matches[0].score == called.score
+    (review,) = decision.raw["reviews"]
+    assert (review["user"], review["comment"]) == ("API Client", "Not them.")
+
+
+LOST = Fault(stage=Stage.MID_BODY, kind=Kind.RESET)
+#: Paid for as well; the record says what it said.
+UNREADABLE = Fault(stage=Stage.ANSWER, kind=Kind.WRONG_JSON, status=200, executed=True)
+
+
+@pytest.mark.parametrize("fault", [LOST, UNREADABLE], ids=["lost", "unreadable"])
+@pytest.mark.parametrize("operation", ["verify", "check_liveness"])
+def test_a_lost_answer_is_found_among_other_calls_and_charged_once(
+    mock, open_mock, fault, operation
+):
+    """By what is left after a crash: the record of an event, or the error, pickled."""
+    events = []
+    verifier = open_mock(of_verifier={"on_event": events.append, "clock": Now(mock)})
+    pictures = (REFERENCE, AGAIN) if operation == "verify" else (REFERENCE,)
+    more = {"caller_ref": "case 7", "metadata": {"n": [1, None]}, "threshold": 60}
+
+    def ask():
+        return getattr(verifier, operation)(*pictures, **KEEP, **more)
+
+    ask()
+    mock.control.add_fault(fault)
+    with pytest.raises(fm.VendorError) as caught:
+        ask()
+    error, twin = pickle.loads(pickle.dumps(caught.value)), ask()
+    (sent,) = (e for e in events if e.kind == "sent" and e.call_id == error.ids.call)
+    written = fm.CallRecord.from_dict(sent.call.to_dict())
+    for call in (error, written):
+        found = verifier.reconcile(call)
+        assert found.outcome is fm.Reconciled.FOUND, found.reason
+        result = found.result
+        assert (result.ids.call, result.ids.caller) == (error.ids.call, "case 7")
+        assert result.metadata == more["metadata"]
+        assert result.billing.charged is fm.Charged.YES
+        assert result.ids.session != twin.ids.session
+        for name in ("decision", "score", "threshold", "warnings", "environment", "backend"):
+            assert getattr(result, name) == getattr(twin, name), name
+    assert len(mock.control.charges()) == 3
+    # Same time, same caller, same pictures: without the id it is another call.
+    stranger = attrs.evolve(error.call, id="00000000-0000-4000-8000-000000000001")
+    assert verifier.reconcile(stranger).outcome is fm.Reconciled.NOT_YET
+
+
+@pytest.mark.parametrize(
+    ("fault", "keep", "outcome", "charges"),
+    [
+        (Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=False), True, "not_yet", 0),
+        (LOST, False, "cannot_know", 1),
+    ],
+    ids=["never arrived", "not kept"],
+)
+def test_nothing_is_claimed_of_a_call_without_a_record(  # noqa: PLR0917 - fixtures and parameters
+    mock, open_mock, fault, keep, outcome, charges
+):
+    verifier = open_mock(of_verifier={"clock": Now(mock)})
+    mock.control.add_fault(fault)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        verifier.verify(REFERENCE, AGAIN, **(KEEP if keep else {}))
+    assert caught.value.reconcilable is keep
+    assert verifier.reconcile(caught.value).outcome == outcome
+    assert len(mock.control.charges()) == charges
+
+
+def test_from_a_registration_to_a_key_that_pays_for_calls(mock):
+    email, password = "me@firm.io", "Abcdefg1!"
+    with DiditAccount(base_url=mock.url) as account:
+        assert account.register(email, password).email == email
+        with pytest.raises(fm.RequestRejected):
+            account.verify_email(email, "nope00")
+        verified = account.verify_email(email, mock.control.mailbox.code(email))
+        assert account.login(email, password).expires_in_s == verified.tokens.expires_in_s
+    backend = DiditBackend(api_key=verified.api_key, base_url=mock.url)
+    with fm.FaceVerifier(backend) as verifier, contextlib.closing(DiditAccount.of(backend)) as mine:
+        before = mine.balance().amount
+        assert verifier.verify(REFERENCE, AGAIN).is_match
+        assert mine.balance().amount < before
+
+
+class Now:
+    """The mock's own time as a clock, so that no test depends on the machine's."""
+
+    def __init__(self, mock):
+        self._mock, self._ticks = mock, 0.0
+
+    def now(self):
+        return self._mock.control.now()
+
+    def monotonic(self):
+        self._ticks += 0.001
+        return self._ticks
+
+    def sleep(self, seconds):
+        self._ticks += seconds

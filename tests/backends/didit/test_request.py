@@ -10,31 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import picture
 
-from facematch_core import (
-    ConfigurationError,
-    Environment,
-    FaceVerifier,
-    Image,
-    ImageFormat,
-    InvalidImage,
-    Operation,
-    Retention,
-    Secret,
-    Unsupported,
-    __version__,
-)
-from facematch_core.testing import noise
+import facematch_core as fm
 from facematch_didit import DiditBackend
 
 THRESHOLDS = {
-    Operation.MATCH: "face_match_score_decline_threshold",
-    Operation.LIVENESS: "face_liveness_score_decline_threshold",
+    fm.Operation.MATCH: "face_match_score_decline_threshold",
+    fm.Operation.LIVENESS: "face_liveness_score_decline_threshold",
 }
 
 
 @pytest.mark.parametrize("operation", THRESHOLDS)
-def test_the_least_that_is_sent(operation, backend, make_call):
-    """Threshold, turning and keeping are always said: Didit's own default keeps pictures."""
+def test_threshold_turning_and_keeping_are_always_said(operation, backend, make_call):
     request = backend.build(make_call(operation))
     assert request.fields == {
         THRESHOLDS[operation]: "30",
@@ -43,16 +29,18 @@ def test_the_least_that_is_sent(operation, backend, make_call):
     }
     assert request.method == "POST"
     assert request.headers == {"x-api-key": backend.api_key}
+    # Also past the verifier.
+    bare = backend.build(attrs.evolve(make_call(operation), threshold=None))
+    assert bare.fields == request.fields
 
 
 @pytest.mark.parametrize("operation", THRESHOLDS)
-def test_everything_that_can_be_sent(operation, backend, make_call):
-    """Each portable option has its field; a kept call also carries our id of it."""
+def test_each_portable_option_has_its_field(operation, backend, make_call):
     call = make_call(
         operation,
         threshold=41.5,
         rotate=True,
-        retention=Retention.KEEP,
+        retention=fm.Retention.KEEP,
         caller_ref="emp-0042",
         metadata={"gate": "nörd", "n": [1, None]},
     )
@@ -70,8 +58,7 @@ def test_everything_that_can_be_sent(operation, backend, make_call):
     }
 
 
-def test_addresses_and_files(backend, make_call):
-    """Each operation has its path; the live face is `user_image`."""
+def test_each_operation_has_its_path_and_files(backend, make_call):
     match, check = (backend.build(make_call(operation)) for operation in THRESHOLDS)
     assert match.url == "https://verification.didit.me/v3/face-match/"
     assert check.url == "https://verification.didit.me/v3/passive-liveness/"
@@ -84,7 +71,6 @@ def test_addresses_and_files(backend, make_call):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "BMP"])
 def test_file_names_end_as_didit_wants(kind, backend, make_call):
-    """Didit judges by the ending, and takes five of them."""
     image = picture(kind=kind).prepared(backend.capabilities.image_limits)
     request = backend.build(attrs.evolve(make_call(), probe=image))
     assert re.fullmatch(r"user_image\.(tiff|jpe?g|png|webp)", request.files[0].filename)
@@ -92,8 +78,7 @@ def test_file_names_end_as_didit_wants(kind, backend, make_call):
 
 @pytest.mark.parametrize("operation", THRESHOLDS)
 def test_our_id_goes_only_where_something_is_kept(operation, backend, make_call):
-    """Nothing of ours is added otherwise, and `vendor_data` is never touched."""
-    kept = make_call(operation, retention=Retention.KEEP)
+    kept = make_call(operation, retention=fm.Retention.KEEP)
     fields = backend.build(kept).fields
     assert json.loads(fields["metadata"]) == {"facematch_attempt_id": kept.call_id}
     assert "vendor_data" not in fields
@@ -101,77 +86,36 @@ def test_our_id_goes_only_where_something_is_kept(operation, backend, make_call)
     assert json.loads(backend.build(forgotten).fields["metadata"]) == {"gate": "n"}
 
 
-def test_nothing_empty_is_sent(backend, make_call):
-    """What an empty text or object means to Didit is not documented."""
-    fields = backend.build(make_call(caller_ref="", metadata={})).fields
-    assert not {"vendor_data", "metadata"} & set(fields)
-
-
 @given(value=st.floats(0, 100))
-def test_threshold_text(value, backend, make_call):
-    """The same number, in full, without an exponent; whole numbers without a fraction."""
-    text = backend.build(make_call(threshold=value)).fields[THRESHOLDS[Operation.MATCH]]
+def test_a_threshold_is_written_in_full_without_an_exponent(value, backend, make_call):
+    text = backend.build(make_call(threshold=value)).fields[THRESHOLDS[fm.Operation.MATCH]]
     assert re.fullmatch(r"[0-9]+(\.[0-9]*[1-9])?", text)
     assert float(Decimal(text)) == value
 
 
-def test_a_call_without_a_threshold_sends_the_default(backend, make_call):
-    """The threshold is always sent, also past the verifier."""
-    call = attrs.evolve(make_call(), threshold=None)
-    assert backend.build(call).fields[THRESHOLDS[Operation.MATCH]] == "30"
-
-
-def test_caller_ref_of_255_characters(canned, make_call):
-    """Longer than that is refused, and nothing is sent."""
+@pytest.mark.parametrize("reference", ["ö" * 256, " ", "\t\n", "\u00a0"])
+def test_a_caller_ref_that_is_too_long_or_blank_is_refused_before_it_is_sent(
+    reference, canned, make_call
+):
     backend, adapter = canned()
     call = make_call()
     assert backend.build(attrs.evolve(call, caller_ref="ö" * 255))
-    with FaceVerifier(backend) as verifier, pytest.raises(Unsupported) as caught:
-        verifier.verify(call.probe, call.reference, caller_ref="ö" * 256)
+    with fm.FaceVerifier(backend) as verifier, pytest.raises(fm.Unsupported) as caught:
+        verifier.verify(call.probe, call.reference, caller_ref=reference, retention="keep")
     assert (caught.value.what, caught.value.backend) == ("caller_ref", "didit")
     assert adapter.seen == []
 
 
-@pytest.mark.parametrize("blank", [" ", "\t\n", "\u00a0"])
-def test_a_caller_ref_of_white_space(blank, canned, make_call):
-    """The lists cannot be asked for it, so it is refused before it is sent."""
-    backend, adapter = canned()
-    call = make_call()
-    with FaceVerifier(backend) as verifier, pytest.raises(Unsupported, match="white space"):
-        verifier.verify(call.probe, call.reference, caller_ref=blank, retention="keep")
-    assert adapter.seen == []
-
-
-def test_five_megabytes(backend):
-    """Five million bytes are the limit; a heavier picture is fitted, or refused if it may not."""
-    heavy = noise(1, (1400, 1200), ImageFormat.PNG)
-    limits = backend.capabilities.image_limits
-    assert heavy.size_bytes > 5_000_000
-    assert heavy.prepared(limits).size_bytes <= 5_000_000
-    with pytest.raises(InvalidImage):
-        heavy.prepared(limits, fit=False)
-
-
-def test_what_is_sent_over_http(canned, answers, make_call):
-    """The key in its header alone, our name and version, and a form."""
+def test_the_key_is_in_its_header_alone(canned, answers, make_call):
     backend, adapter = canned(200, answers["match_approved"])
     backend.match(make_call(caller_ref="emp-0042"))
     (sent,) = adapter.seen
     key = backend.api_key.reveal()
     assert sent.headers["x-api-key"] == key
-    assert sent.headers["User-Agent"] == f"facematch-core/{__version__}"
+    assert sent.headers["User-Agent"] == f"facematch-core/{fm.__version__}"
     assert sent.headers["Content-Type"].startswith("multipart/form-data; boundary=")
     assert key not in sent.url
     assert key.encode() not in sent.body
-
-
-def test_no_key_of_a_netrc(canned, answers, make_call, tmp_path, monkeypatch):
-    """A login that somebody keeps for other programs is not sent along."""
-    (tmp_path / "netrc").write_text("machine verification.didit.me login a password b\n")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    backend, adapter = canned(200, answers["match_approved"])
-    backend.match(make_call())
-    assert "Authorization" not in adapter.seen[0].headers
 
 
 @pytest.mark.parametrize(
@@ -179,58 +123,19 @@ def test_no_key_of_a_netrc(canned, answers, make_call, tmp_path, monkeypatch):
     [
         ({"api_key": ""}, "DIDIT_API_KEY"),
         ({"base_url": "https://didit.example"}, "allow_base_url"),
-        ({"base_url": "http://verification.didit.me"}, "allow_insecure"),
         ({"base_url": "http://mock:8080", "allow_base_url": True}, "allow_insecure"),
-        ({"base_url": "https://user@verification.didit.me"}, "base_url"),
         ({"allow_base_url": "false"}, "allow_base_url"),
-        ({"allow_insecure": 1}, "allow_insecure"),
-        ({"environment": "staging"}, "environment"),
-        ({"environment": Environment.LOCAL}, "environment"),
-        ({"read_timeout_s": 0}, "read_timeout_s"),
-        ({"read_timeout_s": True}, "read_timeout_s"),
-        ({"connect_timeout_s": float("nan")}, "connect_timeout_s"),
-        ({"connect_timeout_s": "10"}, "connect_timeout_s"),
+        ({"environment": fm.Environment.LOCAL}, "environment"),
     ],
 )
-def test_wrong_settings(settings, word):
-    """Refused when the backend is made, with the name of what is wrong."""
-    with pytest.raises(ConfigurationError, match=word):
+def test_a_wrong_setting_is_refused_by_its_name(settings, word):
+    with pytest.raises(fm.ConfigurationError, match=word):
         DiditBackend(**{"api_key": "some-key"} | settings)
 
 
-def test_right_settings(make_call):
-    """A mock on this machine needs no permission, another host needs one, or two."""
-    for settings in (
-        {"base_url": "http://127.0.0.1:8080/"},
-        {"base_url": "https://didit.example", "allow_base_url": True},
-        {"base_url": "http://mock:8080", "allow_base_url": True, "allow_insecure": True},
-    ):
-        backend = DiditBackend(api_key=Secret("some-key"), **settings)
-        url = settings["base_url"].rstrip("/")
-        assert backend.build(make_call()).url == f"{url}/v3/face-match/"
-
-
-def test_the_environment_may_be_named(backend):
-    """By its word, as in a configuration file; unless it is said nobody knows."""
-    assert backend.environment is None
-    sandbox = DiditBackend(api_key="some-key", environment="sandbox")
-    assert sandbox.environment is Environment.SANDBOX
-    assert sandbox.read_timeout_s >= 30
-
-
 def test_only_kept_calls_can_be_looked_up(backend, make_call):
-    """An unknown outcome is settled by Didit's records, if there are any."""
-    kept = make_call(retention=Retention.KEEP)
+    kept = make_call(retention=fm.Retention.KEEP)
     assert backend.reconcilable(kept)
     assert not backend.reconcilable(make_call())
     sandbox = DiditBackend(api_key="some-key", environment="sandbox")
     assert not sandbox.reconcilable(kept)
-
-
-def test_pictures_of_the_verifier_are_prepared(canned, answers):
-    """A format that Didit does not take is encoded anew."""
-    backend, adapter = canned(200, answers["match_approved"])
-    gif: Image = picture(kind="GIF")
-    with FaceVerifier(backend) as verifier:
-        verifier.verify(gif, gif)
-    assert b'filename="user_image.jpg"' in adapter.seen[0].body

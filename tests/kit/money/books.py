@@ -12,21 +12,9 @@ import random
 import attrs
 from kit.fakes import picture
 from kit.money.lines import PAID, World
-from kit.money.process import Gone, Process
 
-from facematch_core import (
-    BudgetExceeded,
-    Charged,
-    Environment,
-    EventKind,
-    FaceMatchError,
-    FaceVerifier,
-    Failover,
-    Operation,
-    Retention,
-)
+import facematch_core as fm
 from facematch_core.cli.budget import look, open_in
-from facematch_core.errors import Unsupported, VendorError
 from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
 from facematch_core.store import BudgetKey, MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
@@ -35,10 +23,10 @@ from facematch_mock_server import Fault
 PROBE, REFERENCE = picture(), picture((20, 30, 40))
 #: How the vendors' books name what the client asked for.
 OPERATIONS = {
-    "FACE_MATCH": Operation.MATCH,
-    "facematch": Operation.MATCH,
-    "PASSIVE_LIVENESS": Operation.LIVENESS,
-    "liveness-check": Operation.LIVENESS,
+    "FACE_MATCH": fm.Operation.MATCH,
+    "facematch": fm.Operation.MATCH,
+    "PASSIVE_LIVENESS": fm.Operation.LIVENESS,
+    "liveness-check": fm.Operation.LIVENESS,
 }
 #: As long as a record may be missing because the vendor still works on the call.
 SURELY_LATE = dt.timedelta(minutes=15)
@@ -46,25 +34,49 @@ SURELY_LATE = dt.timedelta(minutes=15)
 PER_MINUTE = 6
 
 
+class Gone(BaseException):
+    """The process is no more: nothing that it holds is written down any further."""
+
+
+@attrs.define
+class Process:
+    """What a client process is for its store, which outlives it: whether it lives."""
+
+    store: object
+    #: Called with "reserved" and "settling" at those moments.
+    at: object
+    lives: bool = True
+
+    def reserve(self, entry, cap, **about):
+        full = self.store.reserve(entry, cap, **about)
+        self.at("reserved")
+        return full
+
+    def finalize(self, entry, billed, **about):
+        if not self.lives:
+            raise Gone
+        self.at("settling")
+        return self.store.finalize(entry, billed, **about)
+
+    def __getattr__(self, name):
+        return getattr(self.store, name)
+
+
 @attrs.define
 class Tries:
     """What the events tell of one attempt: its last word, None if there is none."""
 
     vendor: str
-    operation: Operation
+    operation: fm.Operation
     word: type | None = None
 
 
 class Books:
     """A client of two vendors, its budgets, and both vendors' books.
 
-    Args:
-        version: Of Deepvue's face match.
-        retries: How often a call may be made again; 0 for none.
-        breaker, pacing: Whether these gates stand before each vendor.
-        limited: Whether the vendors take only `PER_MINUTE` calls in a minute.
-        cap: Calls that each vendor's budget has.
-        store: An address for `SqlStore`; None for memory.
+    `version` is that of Deepvue's face match. `breaker` and `pacing` come before each vendor, and
+    `limited` vendors take only `PER_MINUTE` calls in a minute. `cap` is that of each budget.
+    `store` is an address for `SqlStore`; None for memory.
     """
 
     def __init__(
@@ -87,7 +99,7 @@ class Books:
         self.truth = {}
         #: What the client's events and its looks into the records add up to, by vendor.
         self.counted = collections.Counter()
-        self.told = {}
+        self.heard = {}
         self.armed = None
         self.world.line.at = self._moment
         self.world.clock.at = self._moment
@@ -99,7 +111,7 @@ class Books:
 
     def verify(self, through="didit", *, call="match", keep=False, deadline_s=None):
         """One call; `through` is a vendor, or "failover"; `call` is match, liveness or live."""
-        asked = {"retention": Retention.KEEP if keep else Retention.MINIMAL}
+        asked = {"retention": fm.Retention.KEEP if keep else fm.Retention.MINIMAL}
         self._one(through, call, {**asked, "deadline_s": deadline_s})
 
     def crash(self, at, how, through="didit", *, call="match", keep=False):
@@ -113,27 +125,22 @@ class Books:
         self.check()
 
     def fault(self, stage, kind, path, **more):
-        """Set a fault of the mock for the next request to a path; None for any."""
         self.world.mock.control.add_fault(Fault(stage=stage, kind=kind, path=path, **more))
         self.check()
 
     def cut(self, path, times=1):
-        """Nobody listens when the next connections are made."""
         self.world.line.cut[path] = times
         self.check()
 
     def garble(self, path):
-        """The next answer 200 from a path cannot be read by anybody."""
         self.world.line.garbled[path] = 1
         self.check()
 
     def revoke(self):
-        """Deepvue accepts none of its tokens any more."""
         self.world.control("deepvue").tokens.revoke()
         self.check()
 
     def credit(self, vendor, balance):
-        """Somebody tops the account up, or it is used up; whoever tops up resets the breaker."""
         self.world.control(vendor).set_balance(balance)
         if balance:
             for gate in self.members[vendor].policies:
@@ -142,7 +149,6 @@ class Books:
         self.check()
 
     def advance(self, seconds):
-        """Time passes."""
         self.world.mock.control.advance(seconds)
         self.check()
 
@@ -160,7 +166,7 @@ class Books:
             elif one.outcome == "not_yet":
                 assert not charged, "no record of a call that was charged"
                 if now - entry.call.started_at > SURELY_LATE:
-                    assert self.store.finalize(entry, Charged.NO, at=now)
+                    assert self.store.finalize(entry, fm.Charged.NO, at=now)
             elif one.outcome == "cannot_know":
                 assert not entry.call.kept, "a vendor that was asked to keep it can tell"
             else:
@@ -171,11 +177,11 @@ class Books:
         self.check()
 
     def invoice(self):
-        """A person settles what no record tells, by the vendor's invoice; all books are even."""
+        """A person finishes what no record says, by the vendor's invoice; all books are even."""
         now = self.world.clock.now()
         for _, entry in self.left_over():
             charged = self.truth[entry.call.id]
-            assert self.store.finalize(entry, Charged.YES if charged else Charged.NO, at=now)
+            assert self.store.finalize(entry, fm.Charged.YES if charged else fm.Charged.NO, at=now)
             self.counted[entry.call.backend] += charged
         self.check()
         for vendor in PAID:
@@ -204,12 +210,10 @@ class Books:
             assert charged <= self.cap
 
     def spent(self, vendor):
-        """What the client's budget says."""
         standing = self.store.budget(_key(vendor))
         return 0 if standing is None else standing.spent
 
     def close(self):
-        """Give everything back."""
         self.world.close()
         self.store.close()
 
@@ -217,21 +221,20 @@ class Books:
 
     def _one(self, through, call, options):
         charged = self._charged()
-        self.told = {}
+        self.heard = {}
         error = self._asked(through, call, options)
         more = self._charged() - charged
         for operation in set(OPERATIONS.values()):
             times = sum(count for (_, kind), count in more.items() if kind is operation)
             assert times <= 1, f"{times} charges for one {operation}"
-        for attempt_id, tries in self.told.items():
+        for attempt_id, tries in self.heard.items():
             self._settle(attempt_id, tries, more.pop((tries.vendor, tries.operation), 0))
-        assert not +more, f"charges of calls that nobody told of: {more}"
+        assert not +more, f"charges of calls that nobody heard of: {more}"
         if isinstance(error, Gone):
             self._open()
         self.check()
 
     def _asked(self, through, call, options):
-        """Make a call; the error that it ends in, None for a result."""
         verifier = self.members.get(through, self.failover)
         try:
             if call == "match":
@@ -240,9 +243,9 @@ class Books:
                 verifier.check_liveness(PROBE, **options)
             else:
                 verifier.verify_live(PROBE, REFERENCE, **options)
-        except (VendorError, BudgetExceeded, Unsupported) as error:
+        except (fm.VendorError, fm.BudgetExceeded, fm.Unsupported) as error:
             return error
-        except FaceMatchError as error:
+        except fm.FaceMatchError as error:
             raise AssertionError(f"not an error of this world: {error!r}") from error
         except (KeyboardInterrupt, Gone) as error:
             return error
@@ -255,19 +258,18 @@ class Books:
         word, vendor = tries.word, tries.vendor
         if mine:
             assert len(mine) == 1, "of all tries of a call one at most is unknown"
-            assert word in (EventKind.UNKNOWN, None), f"unknown to the budget, {word} in the events"
+            assert word in (fm.EventKind.UNKNOWN, None), "unknown to the budget, not in the events"
             self.truth[attempt_id] = bool(charged)
             return
-        assert word is not EventKind.UNKNOWN, "unknown in the events, settled in the budget"
+        assert word is not fm.EventKind.UNKNOWN, "unknown in the events, known to the budget"
         if word is None:
             # Broken off, after the budget had heard of the end or before it was asked.
             self.counted[vendor] += charged
             return
-        assert (word is EventKind.CHARGED) == charged, f"{word}, and charged {charged} times"
+        assert (word is fm.EventKind.CHARGED) == charged, f"{word}, and charged {charged} times"
         self.counted[vendor] += charged
 
     def _charged(self):
-        """How often each vendor charged for each operation."""
         return collections.Counter(
             (vendor, OPERATIONS[charge.what])
             for vendor in PAID
@@ -284,7 +286,7 @@ class Books:
         gc.collect()
         self.process = self.make_process(self.store, self._moment)
         self.members = {vendor: self._verifier(vendor) for vendor in PAID}
-        self.failover = Failover(self.members, clock=self.world.clock)
+        self.failover = fm.Failover(self.members, clock=self.world.clock)
 
     def _verifier(self, vendor):
         clock = self.world.clock
@@ -293,7 +295,7 @@ class Books:
             gates.append(CircuitBreaker(failures=2, open_s=30, clock=clock))
         if self.policies["pacing"]:
             gates.append(RateLimiter([RateWindow(PER_MINUTE, 60.0)], max_wait_s=120, clock=clock))
-        return FaceVerifier(
+        return fm.FaceVerifier(
             self.world.backend(vendor),
             threshold=30,
             policies=gates,
@@ -303,19 +305,17 @@ class Books:
         )
 
     def retries(self):
-        """What repeats calls; None for nothing."""
         times = self.policies["retries"]
         return Retry(times=times, chance=random.Random(1)) if times else None
 
     def _event(self, event):
         if not self.process.lives:
             raise Gone
-        tries = self.told.setdefault(event.call_id, Tries(event.backend, event.operation))
-        if event.kind in (EventKind.CHARGED, EventKind.REFUSED, EventKind.UNKNOWN):
+        tries = self.heard.setdefault(event.call_id, Tries(event.backend, event.operation))
+        if event.kind in (fm.EventKind.CHARGED, fm.EventKind.REFUSED, fm.EventKind.UNKNOWN):
             tries.word = event.kind
-        self._moment(
-            event.kind.name.title() if event.kind is not EventKind.RETRYING else "Repeated"
-        )
+        is_repeated = event.kind is fm.EventKind.RETRYING
+        self._moment("Repeated" if is_repeated else event.kind.name.title())
 
     def _moment(self, moment, path=None):
         """Break the call off here, if that was asked for."""
@@ -332,8 +332,37 @@ class Books:
 
 def _key(vendor):
     return BudgetKey(
-        name=vendor,
-        currency=None,
-        environment=Environment.PRODUCTION,
-        period=Period.TOTAL,
+        name=vendor, currency=None, environment=fm.Environment.PRODUCTION, period=Period.TOTAL
     )
+
+
+# Clients that lose money, each in one way: what the machine has to find.
+
+
+class Stubborn(Retry):
+    """Repeats whatever failed."""
+
+    def wait_s(self, error, passage, now):
+        return 1.0 if passage.number <= self.times else None
+
+
+class Repeating(Books):
+    """A client that makes a call again whose answer was lost."""
+
+    def retries(self):
+        return Stubborn(times=1)
+
+
+@attrs.define
+class Hopeful(Process):
+    """Takes a call for free whose charge is not known."""
+
+    def finalize(self, entry, billed, **about):
+        free = billed is fm.Charged.UNKNOWN
+        return super().finalize(entry, fm.Charged.NO if free else billed, **about)
+
+
+class Forgetting(Books):
+    """A client whose budget forgets what is unknown."""
+
+    make_process = Hopeful

@@ -18,7 +18,6 @@ NAME = "shop"
 
 
 def start(mock, store, *words):
-    """Start one against a mock."""
     return subprocess.Popen(
         [sys.executable, "-W", "error", __file__, mock.url, mock.live_key, store, *words],
         stdin=subprocess.PIPE,
@@ -29,7 +28,6 @@ def start(mock, store, *words):
 
 
 def say(text):
-    """A line for whoever started this process."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -52,7 +50,6 @@ def ask(verifier):
 
 
 def main(address, key, store, verb, what=""):
-    """What the process does."""
 
     def hold(event):
         if event.kind.name.title() == what:

@@ -1,4 +1,4 @@
-"""The way to the mock within the process: it tells of the first byte as a socket does, and breaks.
+"""The way to the mock within the process: it reports the first byte as a socket does, and breaks.
 
 An adapter that stands in for requests' own cannot be asked whether a byte has left. This one says
 it itself, so that what is seen here is what is seen over a socket.
@@ -11,6 +11,7 @@ import threading
 
 import attrs
 import requests
+from kit import canaries
 from requests.adapters import BaseAdapter
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
@@ -52,20 +53,16 @@ class WorldClock:
 
 @attrs.define
 class Line(BaseAdapter):
-    """Carries requests to a mock.
-
-    Attributes:
-        mock: The adapter of the mock.
-        garbled: How many further answers 200 from a path that begins so cannot be read, by path.
-        cut: How many further connections to a path that begins so are not made at all, by path.
-        at: Called with "before", "sent" and "executed" and the path, at those moments.
-        sent: The paths of all requests whose first byte has left.
-    """
+    """Carries requests to a mock, by its adapter."""
 
     mock: MockAdapter
+    #: How many further connections are not made, by the beginning of their path.
     cut: dict = attrs.field(factory=dict)
+    #: How many further answers 200 cannot be read, likewise.
     garbled: dict = attrs.field(factory=dict)
+    #: Called with "before", "sent" and "executed" and the path, at those moments.
     at: object = lambda moment, path: None
+    #: The paths of all requests whose first byte has left.
     sent: list = attrs.field(factory=list)
     _lock: object = attrs.field(factory=threading.Lock)
 
@@ -97,7 +94,6 @@ class Line(BaseAdapter):
         return False
 
     def paid(self, vendor):
-        """How many requests of paid calls were sent to a vendor."""
         return sum(path.startswith(PAID[vendor]) for path in self.sent)
 
     def close(self):
@@ -107,12 +103,9 @@ class Line(BaseAdapter):
 class World:
     """Two mock vendors, one clock for them and for their client, and the line between.
 
-    Args:
-        version: Of Deepvue's face match.
-        switches: Of the mock, by vendor.
-        seed: Of the mock.
-        patience_s: How long a client waits for an answer of a server on the loopback; None if all
-            is in this process.
+    The client's keys are canaries: `kit.canaries` finds them wherever they are written down.
+    `patience_s` is how long a client waits for a server on the loopback; None if all is in this
+    process.
     """
 
     def __init__(self, *, version="v1", switches=None, seed=1, patience_s=None):
@@ -120,11 +113,10 @@ class World:
         self.patience_s = patience_s
         virtual = VirtualClock(START)
         self.mock = MockServer(
-            vendor=["didit", "deepvue"],
-            clock=virtual,
-            seed=seed,
-            switches=switches,
+            vendor=["didit", "deepvue"], clock=virtual, seed=seed, switches=switches
         )
+        self.control("didit").add_key(key=canaries.API_KEY)
+        self.control("deepvue").add_key(key=canaries.CLIENT_SECRET, client=canaries.CLIENT_ID)
         for vendor in PAID:
             for kind in ("match", "liveness"):
                 self.mock.of(vendor).control.set_outcome(kind, score=95, times=None)
@@ -136,16 +128,14 @@ class World:
         self.line = Line(adapter)
 
     def backend(self, vendor):
-        """A new backend, as a new process has it."""
-        keys = self.mock.of(vendor)
         patience = self.patience_s
         where = {"base_url": self.mock.url, "read_timeout_s": patience} if patience else {}
         if vendor == "didit":
-            made = DiditBackend(api_key=keys.live_key, **where)
+            made = DiditBackend(api_key=canaries.API_KEY, **where)
         else:
             made = DeepvueBackend(
-                client_id=keys.client_id,
-                client_secret=keys.live_key,
+                client_id=canaries.CLIENT_ID,
+                client_secret=canaries.CLIENT_SECRET,
                 api_version=self.version,
                 confidence_scale="percent",
                 liveness_score_scale="percent",
@@ -163,14 +153,11 @@ class World:
             self._backends.pop().close()
 
     def end(self):
-        """Close the server, too."""
         self.close()
         self.mock.stop()
 
     def control(self, vendor):
-        """What a test may do to a vendor."""
         return self.mock.of(vendor).control
 
     def charges(self, vendor):
-        """The vendor's own books."""
         return self.control(vendor).charges()

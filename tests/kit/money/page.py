@@ -2,7 +2,7 @@
 
 import collections
 
-from kit.money.outcomes import CASES, NOTHING, SETTINGS, VERSIONS
+from kit.money.faults import CASES, NOTHING, SETTINGS, VERSIONS
 
 TITLES = {"didit": "Didit", "deepvue": "Deepvue"}
 HEAD = (
@@ -18,7 +18,6 @@ COUNTED = {"": "nothing", "spent": "1 spent", "unknown": "1 unknown"}
 
 
 def tables(outcomes):
-    """The tables of the page, under a heading for each vendor."""
     return "\n\n".join(_of_vendor(vendor, outcomes) for vendor in VERSIONS)
 
 
@@ -40,8 +39,8 @@ def _of_vendor(vendor, outcomes):
 
 
 def _sentence(word, names):
-    told = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-    return f"{word} {told}:"
+    all_of_them = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+    return f"{word} {all_of_them}:"
 
 
 def _table(vendor, found):
@@ -71,7 +70,6 @@ def _end(outcome):
 
 
 def _numbers(outcome):
-    """The last three columns; the second vendor is named where it was asked."""
     counted = [COUNTED[word] for word in outcome.counted]
     both = zip(map(str, outcome.charges), counted, map(str, outcome.requests), strict=True)
     first, second = both

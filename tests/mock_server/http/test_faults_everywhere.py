@@ -17,9 +17,12 @@ from facematch_mock_server.http.in_responses import register
 URL = "http://vendor.example"
 IN_TIME_S, TOO_LATE_S = 0, 3600
 
-#: Every combination: place, seconds, whether the call is carried out all the same.
+#: Every combination: place, seconds, whether the call is carried out all the same. What comes too
+#: late is a race on a busy machine; below its deadlines are tried by a clock that stands still.
 FAULTS = [
-    (f"{stage}.{kind}", seconds, executed)
+    pytest.param(
+        f"{stage}.{kind}", seconds, executed, "post", marks=[pytest.mark.slow] if seconds else []
+    )
     for stage, kinds in POSSIBLE.items()
     for kind in sorted(kinds)
     for seconds in ((IN_TIME_S, TOO_LATE_S) if kind in (Kind.DELAY, Kind.DRIBBLE) else (0,))
@@ -30,22 +33,32 @@ FAULTS = [
 #: Headers that are the connection's.
 FRONTS = {"date", "server", "connection", "keep-alive", "transfer-encoding"}
 
+#: Each made anew, for a body in pieces can be sent once.
 SENT = {
-    "post": {"method": "POST", "data": b"x" * 200_000},
-    "chunked": {"method": "PUT", "data": iter([b"a" * 70_000, b"b"])},
-    "get": {"method": "GET"},
-    "head": {"method": "HEAD"},
+    "post": lambda: {"method": "POST", "data": b"x" * 200_000},
+    "chunked": lambda: {"method": "PUT", "data": iter([b"a" * 70_000, b"b"])},
+    "get": lambda: {"method": "GET"},
+    "head": lambda: {"method": "HEAD"},
 }
+#: How the others are carried is tried by three faults.
+FAULTS += [
+    (place, 0, executed, name)
+    for place, executed in (
+        ("mid_upload.reset", False),
+        ("after_upload.reset", True),
+        ("mid_body.truncate", True),
+    )
+    for name in ("chunked", "get", "head")
+]
 
 
 def outcome(session, url, sent):
-    """What the caller of requests sees: exception, or status, headers and body."""
     try:
         answer = session.request(url=f"{url}/x", **sent)
     except requests.RequestException as error:
         return type(error)
     headers = [(k.lower(), v) for k, v in answer.headers.items() if k.lower() not in FRONTS]
-    # Of the echo only that it is there: it tells the Host header, which differs.
+    # Of the echo only that it is there: it has the Host header, which differs.
     return answer.status_code, answer.reason, [name for name, _ in headers], bool(answer.content)
 
 
@@ -66,19 +79,15 @@ def by_responses(engine, sent, serve):
         return outcome(session, URL, sent)
 
 
-@pytest.mark.parametrize("name", SENT)
-@pytest.mark.parametrize(("place", "seconds", "executed"), FAULTS)
+@pytest.mark.parametrize(("place", "seconds", "executed", "name"), FAULTS)
 def test_every_fault_is_the_same_everywhere(  # noqa: PLR0917 - fixtures and parameters
     make_engine, make_fault, serve, caplog, place, seconds, executed, name
 ):
-    """The same exception or the same answer, and the call carried out as often."""
     caplog.set_level(logging.ERROR, "urllib3")
     seen = []
     for ask in (over_a_socket, by_adapter, by_responses):
         engine = make_engine(make_fault(place, seconds=seconds, executed=executed, status=503))
-        sent = {**SENT[name], "timeout": (30, 0.05 if seconds == TOO_LATE_S else 30)}
-        if name == "chunked":
-            sent["data"] = iter([b"a" * 70_000, b"b"])
+        sent = {**SENT[name](), "timeout": (30, 0.5 if seconds == TOO_LATE_S else 30)}
         result = ask(engine, sent, serve)
         seen.append((result, len(engine.handled), engine.notes))
         assert engine.faults.all == ()
@@ -105,7 +114,6 @@ CLIENT = {
 @pytest.mark.parametrize("mounted", [False, True])
 @pytest.mark.parametrize("place", CLIENT)
 def test_the_librarys_client_sees_the_same(make_engine, make_fault, serve, place, mounted):
-    """The library's own HTTP client tells the same, over a socket and with the adapter mounted."""
     engine = make_engine(make_fault(place))
     client = HttpClient()
     if mounted:
@@ -115,24 +123,6 @@ def test_the_librarys_client_sees_the_same(make_engine, make_fault, serve, place
         url = serve(engine).url
     with contextlib.closing(client), pytest.raises(CLIENT[place]):
         client.send(HttpRequest(method="GET", url=f"{url}/x"), backend="test")
-
-
-@pytest.mark.parametrize("kind", ["truncate", "garbage"])
-def test_a_head_that_breaks_off_over_a_socket(make_engine, make_fault, serve, kind):
-    """requests takes a head that breaks off for a whole one; the library's client does not."""
-    engine = make_engine(make_fault(f"mid_headers.{kind}"))
-    with contextlib.closing(HttpClient()) as client, pytest.raises(OutcomeUnknown):
-        client.send(HttpRequest(method="GET", url=f"{serve(engine).url}/x"), backend="test")
-    assert len(engine.handled) == 1
-
-
-def test_a_dribbling_answer_ends_at_the_deadline(make_engine, make_fault, serve):
-    """Over a socket the deadline of a call ends an answer that never quite comes."""
-    engine = make_engine(make_fault("mid_body.dribble", seconds=0.01))
-    with contextlib.closing(HttpClient()) as client, pytest.raises(DeadlineExceeded):
-        client.send(
-            HttpRequest(method="GET", url=f"{serve(engine).url}/x"), backend="test", deadline_s=0.1
-        )
 
 
 class Clock:
@@ -161,7 +151,6 @@ class Clock:
 def test_the_deadline_of_the_librarys_client_holds_within_the_process(
     make_engine, make_fault, place, seconds, ends_after_s
 ):
-    """The adapter waits no longer than the call has time; only a head is not broken off."""
     clock = Clock()
     client = HttpClient(clock=clock)
     engine = make_engine(make_fault(place, seconds=seconds))
@@ -171,23 +160,10 @@ def test_the_deadline_of_the_librarys_client_holds_within_the_process(
     assert clock.at == ends_after_s
 
 
-def test_a_head_that_dribbles_within_the_process_is_late(make_engine, make_fault):
-    """It comes whole, as no socket gives it piece by piece; then the deadline counts."""
-    clock = Clock()
-    client = HttpClient(clock=clock)
-    engine = make_engine(make_fault("mid_headers.dribble", seconds=0.5))
-    client.mount(URL, MockAdapter(engine, sleep=clock.sleep))
-    with contextlib.closing(client), pytest.raises(DeadlineExceeded):
-        client.send(HttpRequest(method="GET", url=f"{URL}/x"), backend="test", deadline_s=1.0)
-    assert clock.at > 1.5
-
-
 @pytest.mark.parametrize(
-    ("timeout", "waited"),
-    [(None, 3600), (7, 7), ((1, 8), 8), ((1, None), 3600), (Timeout(read=9), 9), (Timeout(), 3600)],
+    ("timeout", "waited"), [(None, 3600), (7, 7), ((1, 8), 8), (Timeout(read=9), 9)]
 )
 def test_a_late_answer_takes_no_longer_than_the_time_out(make_engine, make_fault, timeout, waited):
-    """Every form of time-out is understood, and the wait is that of the caller's patience."""
     slept = []
     engine = make_engine(make_fault("after_upload.delay", seconds=3600))
     with requests.Session() as session:
@@ -198,16 +174,3 @@ def test_a_late_answer_takes_no_longer_than_the_time_out(make_engine, make_fault
             with pytest.raises(requests.ReadTimeout):
                 session.get(URL, timeout=timeout)
     assert slept == [waited]
-
-
-def test_a_dribbling_body_comes_piece_by_piece(make_engine, make_fault):
-    """A caller that streams meets the break where it is, not before."""
-    engine = make_engine(make_fault("mid_body.reset"))
-    with requests.Session() as session:
-        session.mount(URL, MockAdapter(engine))
-        with session.get(URL, stream=True) as answer:
-            assert answer.status_code == 200
-            pieces = answer.iter_content(16)
-            assert len(next(pieces)) == 16
-            with pytest.raises(requests.exceptions.ChunkedEncodingError):
-                list(pieces)

@@ -68,19 +68,8 @@ CALLS = {
         ("GET", f"{BASE}/v3/session/{ID}/decision/"),
         None,
     ),
-    "delete": (
-        lambda a: a.delete(ID),
-        b"",
-        ("DELETE", f"{BASE}/v3/session/{ID}/delete/"),
-        None,
-    ),
+    "delete": (lambda a: a.delete(ID), b"", ("DELETE", f"{BASE}/v3/session/{ID}/delete/"), None),
     "update_status": (
-        lambda a: a.update_status(ID, SessionStatus.DECLINED, comment="Not them."),
-        {"session_id": ID},
-        ("PATCH", BASE + UPDATE.format(ID)),
-        {"new_status": "Declined", "comment": "Not them."},
-    ),
-    "update_status in full": (
         lambda a: a.update_status(
             ID,
             SessionStatus.RESUBMITTED,
@@ -103,8 +92,9 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_on_the_wire(name, scripted, key):
-    """Method, address and body as documented; the key goes to its own host alone."""
+def test_method_address_and_body_are_as_documented_and_the_key_goes_to_its_host(
+    name, scripted, key
+):
     call, answer, (method, url), body = CALLS[name]
     account, script = scripted((200, answer))
     call(account)
@@ -113,8 +103,7 @@ def test_on_the_wire(name, scripted, key):
     assert request.headers.get("x-api-key") == (None if url.startswith(AUTH) else key)
 
 
-def test_every_filter(scripted):
-    """Each under the name and in the form of the documents."""
+def test_each_filter_has_its_documented_name_and_form(scripted):
     account, script = scripted((200, PAGE))
     rows = account.sessions(
         status=[SessionStatus.APPROVED, SessionStatus.IN_REVIEW],
@@ -139,44 +128,26 @@ def test_every_filter(scripted):
     ]
 
 
-#: Calls that are refused, and a word of the sentence.
+#: Calls that are refused, and the argument that is wrong.
 REFUSED = {
     "an id with a path in it": (lambda a: a.decision("../../billing/balance"), "session_id"),
-    "an id of another type": (lambda a: a.delete(7), "session_id must be a UUID, not int"),
-    "no email": (lambda a: a.register("", "Secret-123"), "email is empty"),
-    "no password": (lambda a: a.login("a@b.example", ""), "password is empty"),
+    "an id of another type": (lambda a: a.delete(7), "session_id"),
+    "no email": (lambda a: a.register("", "Secret-123"), "email"),
+    "no password": (lambda a: a.login("a@b.example", ""), "password"),
     "a number for a code": (lambda a: a.verify_email("a@b.example", 123456), "code"),
-    "a float of money": (lambda a: a.top_up(50.0), "amount must be a Decimal"),
-    "True of money": (lambda a: a.top_up(True), "amount must be a Decimal"),
-    "too little money": (lambda a: a.top_up(49), "at least 50"),
-    "hardly too little": (lambda a: a.top_up(Decimal("49.99")), "at least 50"),
+    "a float of money": (lambda a: a.top_up(50.0), "amount"),
+    "True of money": (lambda a: a.top_up(True), "amount"),
+    "too little money": (lambda a: a.top_up(Decimal("49.99")), "at least 50"),
     "no number of money": (lambda a: a.top_up(Decimal("NaN")), "at least 50"),
     "all the money": (lambda a: a.top_up(Decimal("Infinity")), "at least 50"),
     "too exact": (lambda a: a.top_up(Decimal("50.00000000000000000001")), "digits"),
     "no address": (lambda a: a.top_up(50, success_url="shop"), "success_url"),
-    "a number for statuses": (lambda a: a.sessions(status=5), "several statuses"),
-    "a list of lists for statuses": (lambda a: a.sessions(status=[[]]), "SessionStatus"),
     "a mapping for a node": (
-        lambda a: a.update_status(
-            ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=[{"node_id": "n"}]
-        ),
-        "must be a Node, not dict",
+        lambda a: a.update_status(ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=[{"n": 1}]),
+        "nodes_to_resubmit",
     ),
-    "a node alone": (
-        lambda a: a.update_status(
-            ID, SessionStatus.RESUBMITTED, nodes_to_resubmit=Node(node_id="n", feature="LIVENESS")
-        ),
-        "several nodes",
-    ),
-    "one text for several": (
-        lambda a: a.update_status(ID, SessionStatus.RESUBMITTED, nodes_to_resubmit="LIVENESS"),
-        "several nodes",
-    ),
-    "a reference of nothing": (lambda a: a.sessions(caller_ref="  "), "caller_ref is empty"),
-    "an id for an attempt": (
-        lambda a: a.decision(ID, call="a-1"),
-        "call must be a CallRecord",
-    ),
+    "a reference of nothing": (lambda a: a.sessions(caller_ref="  "), "caller_ref"),
+    "an id for an attempt": (lambda a: a.decision(ID, call="a-1"), "call"),
     "a status that none may set": (
         lambda a: a.update_status(ID, SessionStatus.IN_REVIEW),
         "new_status",
@@ -185,36 +156,22 @@ REFUSED = {
         lambda a: a.update_status(ID, SessionStatus.DECLINED, send_email=True),
         "email_address",
     ),
-    "text for a flag": (
-        lambda a: a.update_status(ID, SessionStatus.DECLINED, send_email="no"),
-        "send_email",
-    ),
-    "an unknown service": (lambda a: a.sessions(api_service="FACE"), "ApiService"),
-    "an unknown status": (lambda a: a.sessions(status=SessionStatus.OTHER), "status"),
+    "one text for several": (lambda a: a.sessions(status="Approved,Declined"), "status"),
+    "text for a flag": (lambda a: a.decision(ID, just_kept="yes"), "just_kept"),
+    "True for rows": (lambda a: a.sessions(page_size=True), "page_size"),
+    "an unknown service": (lambda a: a.sessions(api_service="FACE"), "api_service"),
+    "a time for a day": (lambda a: a.sessions(date_from=dt.datetime(2026, 7, 1)), "date_from"),
     "no status": (lambda a: a.sessions(status=[]), "status"),
-    "an empty reference": (lambda a: a.sessions(caller_ref=""), "caller_ref is empty"),
-    "a time for a day": (
-        lambda a: a.sessions(date_from=dt.datetime(2026, 7, 1)),
-        "datetime.date",
-    ),
     "days the wrong way": (
         lambda a: a.sessions(date_from=dt.date(2026, 7, 2), date_to=dt.date(2026, 7, 1)),
-        "date_from is after",
+        "date_from",
     ),
-    "no rows": (lambda a: a.sessions(page_size=0), "page_size"),
-    "True for rows": (lambda a: a.sessions(page_size=True), "page_size"),
-    "text for rows": (lambda a: a.sessions(page_size="7"), "page_size"),
-    "True for seconds": (lambda a: a.within(True), "number of seconds"),
-    "text for seconds": (lambda a: a.within("5"), "number of seconds"),
-    "no number of seconds": (lambda a: a.within(float("nan")), "number of seconds"),
-    "no end of seconds": (lambda a: a.within(float("inf")), "number of seconds"),
-    "text for just_kept": (lambda a: a.decision(ID, just_kept="yes"), "just_kept"),
+    "no number of seconds": (lambda a: a.within(float("nan")), "seconds"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused_before_sending(name, scripted):
-    """One clear sentence, at once, and nothing on the wire."""
+def test_a_wrong_argument_is_refused_and_nothing_is_sent(name, scripted):
     call, words = REFUSED[name]
     account, script = scripted((200, {}))
     with pytest.raises(InvalidRequest, match=words):
@@ -224,7 +181,6 @@ def test_refused_before_sending(name, scripted):
 
 @given(st.decimals(min_value=50, max_value=10**9, places=2))
 def test_an_amount_is_sent_digit_by_digit(amount):
-    """The JSON number shows what was asked for."""
     assert Decimal(repr(given_.dollars(amount))) == amount
 
 
@@ -234,7 +190,6 @@ def test_an_amount_is_sent_digit_by_digit(amount):
     )
 )
 def test_a_path_is_never_left(parts):
-    """A UUID is taken in small letters; with anything before or after it, it is refused."""
     before, middle, after = parts
     text = f"{before}{str(middle).upper()}{after}"
     if text == str(middle).upper():

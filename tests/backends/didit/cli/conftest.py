@@ -11,21 +11,18 @@ from facematch_mock_server import MockServer, make_card
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path, monkeypatch):
-    """A folder of its own, and nobody's keys."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DIDIT_API_KEY", raising=False)
 
 
 @pytest.fixture
 def mock():
-    """A mock vendor that can be reached."""
     with MockServer() as server:
         yield server
 
 
 @pytest.fixture
 def keyed(mock, monkeypatch):
-    """Words that lead to the mock, and its key in the environment."""
     monkeypatch.setenv("DIDIT_API_KEY", mock.live_key)
     return ("--base-url", mock.url)
 
@@ -53,7 +50,6 @@ def run_json(run):
 
 @pytest.fixture
 def at_terminal(monkeypatch):
-    """Somebody sits there and answers."""
     monkeypatch.setattr(cli, "is_terminal", lambda: True)
 
 

@@ -1,13 +1,12 @@
-"""A sender of deliveries, written apart from what is tested: by hand, from the documents."""
+"""A sender of deliveries: the mock's, which is written apart from what is tested."""
 
 import datetime as dt
-import hashlib
-import hmac
 import json
 
 import pytest
 
 from facematch_didit.webhooks import verify_webhook
+from facematch_mock_server.vendors.didit.webhooks import signature, simple_message, v2_message
 
 SECRET = "didit-mock-webhook-secret"
 SENT = 1783000006
@@ -21,62 +20,30 @@ VECTOR = (
     b'"status":"Declined","timestamp":1783000006,"vendor_data":"user-\\u00e9",'
     b'"webhook_type":"status.updated"}'
 )
-DIGITS = "0123456789abcdef"
-
-
-def text(value):
-    """A JSON text without escapes beyond those that must be."""
-    written = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    written |= {"\b": "\\b", "\f": "\\f"}
-    control = {chr(code): f"\\u00{code >> 4}{DIGITS[code & 15]}" for code in range(32)}
-    return '"' + "".join({**control, **written}.get(char, char) for char in value) + '"'
-
-
-def canonical(value):
-    """The canonical JSON of the V2 signature, as text."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, (int, float)):
-        # Beyond 1e22 writers disagree about whole floats, so they stay what they are.
-        is_whole = isinstance(value, int) or (value == int(value) and abs(value) <= 1e22)
-        return repr(int(value) if is_whole else value)
-    if isinstance(value, list):
-        return "[" + ",".join(canonical(item) for item in value) + "]"
-    return "{" + ",".join(f"{text(key)}:{canonical(value[key])}" for key in sorted(value)) + "}"
-
-
-def mac(secret, message):
-    """HMAC-SHA256 in hex."""
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()
 
 
 def signed(body, *, secret=SECRET, only=("raw", "v2", "simple"), at=None):
-    """The headers of a delivery of these bytes."""
-    document = json.loads(body)
-    at = document.get("timestamp") if at is None else at
-    form = canonical(document).encode("utf-8", "surrogatepass")
-    parts = (document.get(name, "") for name in ("session_id", "status", "webhook_type"))
+    """The headers of a delivery of these bytes; V2 is missing where the body has no such form."""
+    at = json.loads(body).get("timestamp") if at is None else at
     messages = {
         "raw": ("X-Signature", body),
-        "v2": ("X-Signature-V2", form),
-        "prefixed": ("X-Signature-V2", f"{at}:".encode() + form),
-        "simple": ("X-Signature-Simple", ":".join([str(at), *map(str, parts)]).encode()),
+        "v2": ("X-Signature-V2", v2_message(body)),
+        "prefixed": ("X-Signature-V2", v2_message(body, prefix=at)),
+        "simple": ("X-Signature-Simple", simple_message(body)),
     }
+    chosen = [messages[name] for name in only if messages[name][1] is not None]
     found = {"X-Timestamp": str(at), "Content-Type": "application/json"}
-    return found | {messages[name][0]: mac(secret, messages[name][1]) for name in only}
+    return found | {header: signature(secret, message) for header, message in chosen}
 
 
 class Delivery:
     """A delivery that can be edited, and what verifies it."""
 
     secret, sent, now, vector = SECRET, SENT, NOW, VECTOR
-    canonical, mac, signed = staticmethod(canonical), staticmethod(mac), staticmethod(signed)
+    signed = staticmethod(signed)
 
     @staticmethod
     def body(**fields):
-        """The vector with other fields, as bytes."""
         return json.dumps(json.loads(VECTOR) | fields).encode()
 
     def verify(self, body=VECTOR, headers=None, secrets=SECRET, now=NOW, **more):
@@ -87,5 +54,4 @@ class Delivery:
 
 @pytest.fixture(scope="session")
 def delivery():
-    """Makes, signs and verifies deliveries."""
     return Delivery()

@@ -1,22 +1,25 @@
-"""`WebhookEvent`: what a delivery says."""
+"""What a delivery says once its signature fits, and the results in its decision."""
 
+import contextlib
 import datetime as dt
 import json
 import pickle
+import traceback
 
-import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from facematch_core import Environment
+from facematch_core import Charged, Decision, Environment, Score
 from facematch_core.backend import CALL_ID_KEY
+from facematch_didit import MATCH_SCALE
 from facematch_didit.account import SessionStatus
-from facematch_didit.webhooks import WebhookRefused
+from facematch_didit.webhooks import Refusal, WebhookRefused
 
 MEDIA = "https://media.example/face/3c9a1f70/source.jpg?X-Amz-Expires=3600"
 
 
-def test_the_vector(delivery):
-    """Every field of the example."""
+def test_every_field_of_a_delivery_arrives(delivery):
     event = delivery.verify()
     assert event.type == "status.updated"
     assert event.event_id == "0d6f5b1e-6c1a-4a1e-9a53-0c6c5a7c1d10"
@@ -34,14 +37,6 @@ def test_the_vector(delivery):
     assert not event.is_test
 
 
-def test_what_may_be_missing(delivery):
-    """All but the type and the timestamp."""
-    body = b'{"timestamp":1783000006,"webhook_type":"activity.created"}'
-    event = delivery.verify(body)
-    told = attrs.asdict(event, filter=lambda _, value: value is not None)
-    assert told.keys() == {"type", "timestamp", "raw", "signature", "secret_index", "is_test"}
-
-
 @pytest.mark.parametrize(
     ("word", "headers", "environment"),
     [
@@ -52,42 +47,25 @@ def test_what_may_be_missing(delivery):
         ("live", {"X-Facematch-Mock": "1"}, Environment.MOCK),
     ],
 )
-def test_environments(delivery, word, headers, environment):
-    """Didit's words; a delivery of a mock says so itself."""
+def test_the_environment_is_didits_word_or_the_mocks(delivery, word, headers, environment):
     body = delivery.body(environment=word)
     event = delivery.verify(body, delivery.signed(body) | headers)
     assert event.environment is environment
 
 
 @pytest.mark.parametrize(
-    ("word", "status"),
-    [
-        ("In Review", SessionStatus.IN_REVIEW),
-        ("Approved!", SessionStatus.OTHER),
-        ("", SessionStatus.OTHER),
-        (None, None),
-    ],
-)
-def test_statuses(delivery, word, status):
-    """Ours beside Didit's; a word that is not documented has one of ours as well."""
-    event = delivery.verify(delivery.body(status=word))
-    assert (event.status, event.vendor_status) == (status, word)
-
-
-@pytest.mark.parametrize(
-    ("metadata", "attempt_id", "told"),
+    ("metadata", "attempt_id", "stated"),
     [
         ({CALL_ID_KEY: "ours", "gate": "north"}, "ours", {"gate": "north"}),
-        ({CALL_ID_KEY: "ours"}, "ours", None),
         ({CALL_ID_KEY: 7, "gate": "north"}, None, {"gate": "north"}),
-        ({}, None, None),
         (None, None, None),
     ],
 )
-def test_what_a_kept_call_carries(delivery, metadata, attempt_id, told):
-    """Our id of it is not one of the caller's entries; the whole is in `raw`."""
+def test_our_id_of_a_kept_call_is_not_one_of_the_callers_entries(
+    delivery, metadata, attempt_id, stated
+):
     event = delivery.verify(delivery.body(metadata=metadata))
-    assert (event.call_id, event.metadata) == (attempt_id, told)
+    assert (event.call_id, event.metadata) == (attempt_id, stated)
     assert event.raw["metadata"] == metadata
 
 
@@ -98,54 +76,34 @@ def test_what_a_kept_call_carries(delivery, metadata, attempt_id, told):
         (None, {"X-Didit-Test-Webhook": "True"}, True),
         ({"test_webhook": True}, {}, True),
         (None, {"X-Didit-Test-Webhook": "false"}, False),
-        ({"test_webhook": 1}, {}, False),
     ],
 )
-def test_deliveries_of_the_console_are_marked(delivery, metadata, headers, is_test):
-    """By the header, or by the body, which is signed."""
+def test_deliveries_of_the_console_are_marked_by_header_or_body(
+    delivery, metadata, headers, is_test
+):
     body = delivery.body(metadata=metadata, event_id=None)
     assert delivery.verify(body, delivery.signed(body) | headers).is_test is is_test
-
-
-def test_a_test_delivery_is_signed_like_any_other(delivery):
-    """The mark frees it from nothing."""
-    with pytest.raises(WebhookRefused):
-        delivery.verify(
-            headers=delivery.signed(delivery.vector, secret="x") | {"X-Didit-Test-Webhook": "true"}
-        )
-
-
-def test_the_event_tells_what_v2_signs(delivery):
-    """There 1.0 and 1 are one number, so no program must be able to tell them apart."""
-    body = delivery.vector.replace(b'"b":2', b'"b":2.0').replace(b"3000006", b"3000006.0")
-    event = delivery.verify(body, delivery.signed(delivery.vector, only=["v2"]))
-    assert type(event.metadata["b"]) is type(event.raw["timestamp"]) is int
-    assert event.metadata["a"][1] is True
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         {"webhook_type": None},
-        {"event_id": 7},
         {"status": ["Approved"]},
-        {"created_at": "2026-07-02T09:15:27Z"},
-        {"created_at": True},
         {"created_at": 10**30},
         {"metadata": "x"},
         {"decision": []},
     ],
     ids=str,
 )
-def test_shapes_that_we_do_not_know(delivery, fields):
-    """Signed, and unreadable: that is told apart from a stranger's nonsense."""
-    with pytest.raises(WebhookRefused, match=next(iter(fields))) as refused:
+def test_a_signed_shape_that_we_do_not_know_is_unreadable(delivery, fields):
+    with pytest.raises(WebhookRefused) as refused:
         delivery.verify(delivery.body(**fields))
+    assert next(iter(fields)) in str(refused.value)
     assert refused.value.reason == "unreadable"
 
 
 def test_nothing_private_prints(delivery):
-    """Addresses of pictures open them to anybody; the caller's data may name a person."""
     decision = {"face_matches": [{"source_image": MEDIA}]}
     event = delivery.verify(delivery.body(decision=decision, metadata={"name": "Ada"}))
     assert event.decision == decision
@@ -154,8 +112,153 @@ def test_nothing_private_prints(delivery):
 
 
 def test_an_event_can_be_queued(delivery):
-    """It survives pickle, counts as equal and has a hash."""
     event = delivery.verify()
     again = pickle.loads(pickle.dumps(event))
     assert again == event
     assert hash(again) == hash(event)
+
+
+#: The decision of a kept face match (Didit OpenAPI, 2026-07-18).
+DECISION = {
+    "session_id": "7f1d2c3b-4a59-4e68-9777-86a5b4c3d2e1",
+    "session_kind": "user",
+    "status": "Approved",
+    "environment": "live",
+    "workflow_id": None,
+    "features": ["FACE_MATCH"],
+    "vendor_data": "emp-0042",
+    "metadata": {"gate": "north"},
+    "liveness_checks": None,
+    "face_matches": [
+        {"node_id": "feature_face_match_1", "status": "Approved", "score": 87.0, "warnings": []}
+    ],
+    "reviews": [],
+    "created_at": "2026-07-02T09:15:27.104233Z",
+}
+MOCK = {"X-Facematch-Mock": "1"}
+STATUSES = ["Approved", "Declined", "In Review", "Abandoned", "Kyc Expired", "approved", "", None]
+ENVIRONMENTS = ["live", "sandbox", "staging", "LIVE", "", None]
+
+
+def event_of(delivery, headers=None, *, decision=None, **fields):
+    about = {"status": "Approved", "decision": DECISION | (decision or {})}
+    body = delivery.body(**about | fields)
+    return delivery.verify(body, delivery.signed(body) | (headers or {}))
+
+
+def refusal(event, **more):
+    with pytest.raises(WebhookRefused) as refused:
+        event.session(**more)
+    assert refused.value.reason is Refusal.UNREADABLE
+    assert refused.value.__cause__ is refused.value.__context__ is None
+    return refused.value
+
+
+@pytest.mark.parametrize(
+    ("headers", "environment"), [({}, Environment.PRODUCTION), (MOCK, Environment.MOCK)]
+)
+def test_a_decision_gives_the_results_of_its_calls(delivery, headers, environment):
+    session = event_of(delivery, headers).session()
+    (match,) = session.matches
+    assert (match.decision, match.score) == (Decision.MATCH, Score(87.0, MATCH_SCALE))
+    assert match.ids.session == session.session_id == DECISION["session_id"]
+    assert match.environment is session.environment is environment
+
+
+@pytest.mark.parametrize(
+    ("headers", "metadata"),
+    [({"X-Didit-Test-Webhook": "true"}, None), ({}, {"test_webhook": True})],
+)
+def test_neither_a_test_of_the_console_nor_an_event_without_a_decision_has_results(
+    delivery, headers, metadata
+):
+    event = event_of(delivery, headers, metadata=metadata)
+    assert event.decision is not None
+    assert event.session() is None
+    assert delivery.verify(delivery.body(status="Resubmitted")).session() is None
+
+
+@pytest.mark.parametrize(
+    ("of_event", "own", "status", "decision"),
+    [
+        ("Approved", "Approved", SessionStatus.APPROVED, Decision.MATCH),
+        ("Declined", "Approved", SessionStatus.DECLINED, Decision.REVIEW),
+        ("Approved", "Declined", SessionStatus.DECLINED, Decision.REVIEW),
+        ("In Review", "Approved", SessionStatus.IN_REVIEW, Decision.REVIEW),
+        ("Anew", "Approved", SessionStatus.OTHER, Decision.REVIEW),
+        # Events other than of a status need not tell one: then there are no two to compare.
+        (None, "Approved", SessionStatus.APPROVED, Decision.MATCH),
+    ],
+)
+def test_a_pass_must_be_one_by_event_and_decision(delivery, of_event, own, status, decision):
+    session = event_of(delivery, status=of_event, decision={"status": own}).session()
+    assert (session.status, session.matches[0].decision) == (status, decision)
+
+
+@pytest.mark.parametrize("session_id", ["another", None, ""])
+def test_the_decision_of_another_session_is_refused(delivery, session_id):
+    for fields in ({"session_id": session_id}, {"decision": {"session_id": session_id}}):
+        assert "session_id" in str(refusal(event_of(delivery, **fields)))
+
+
+@pytest.mark.parametrize(
+    ("of_event", "own", "declared", "environment"),
+    [
+        ("live", "live", Environment.SANDBOX, Environment.PRODUCTION),
+        (None, "live", Environment.SANDBOX, Environment.PRODUCTION),
+        ("sandbox", "live", Environment.PRODUCTION, Environment.SANDBOX),
+        ("live", "sandbox", Environment.PRODUCTION, Environment.SANDBOX),
+        ("sandbox", None, Environment.PRODUCTION, Environment.SANDBOX),
+        (None, None, Environment.PRODUCTION, Environment.PRODUCTION),
+        (None, None, Environment.SANDBOX, Environment.SANDBOX),
+    ],
+)
+def test_the_less_real_environment_counts(delivery, of_event, own, declared, environment):
+    event = event_of(delivery, environment=of_event, decision={"environment": own})
+    session = event.session(declared=declared)
+    assert session.environment is session.matches[0].environment is environment
+    is_free = environment is Environment.SANDBOX
+    assert session.matches[0].billing.charged is (Charged.NO if is_free else Charged.YES)
+
+
+@pytest.mark.parametrize("declared", [Environment.PRODUCTION, Environment.SANDBOX])
+@pytest.mark.parametrize("words", [("staging", "live"), ("live", "staging"), ("", None)])
+def test_an_unknown_environment_is_never_production(delivery, words, declared):
+    of_event, own = words
+    event = event_of(delivery, environment=of_event, decision={"environment": own})
+    assert "environment is a word that is not known" in str(refusal(event, declared=declared))
+    event = event_of(delivery, MOCK, environment=of_event, decision={"environment": own})
+    assert event.session(declared=declared).environment is Environment.MOCK
+
+
+said = st.fixed_dictionaries(
+    {"status": st.sampled_from(STATUSES), "environment": st.sampled_from(ENVIRONMENTS)}
+)
+MARKS = [{}, MOCK, {"X-Didit-Test-Webhook": "true"}]
+
+
+@given(said, said, st.sampled_from(MARKS))
+def test_a_match_counts_only_with_two_approvals_and_the_word_live(delivery, of_event, own, mark):
+    event = event_of(delivery, mark, **of_event, decision=own)
+    matches = ()
+    with contextlib.suppress(WebhookRefused):
+        matches = getattr(event.session(), "matches", ())
+    counts = [
+        match for match in matches if match.is_match and match.environment is Environment.PRODUCTION
+    ]
+    is_approved = own["status"] == "Approved" and of_event["status"] in ("Approved", None)
+    words = {own["environment"], of_event["environment"]}
+    is_live = "live" in words <= {"live", None}
+    assert bool(counts) == (is_approved and is_live and not mark)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"face_matches": "canary"}, {"status": 7}, {"environment": ["canary"]}], ids=str
+)
+def test_a_decision_of_an_unknown_shape_is_refused_and_not_quoted(delivery, wrong):
+    error = refusal(event_of(delivery, decision=wrong | {"vendor_data": "canary"}))
+    assert f"cannot read the decision: {next(iter(wrong))}" in str(error)
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if "facematch_didit" in frame.f_code.co_filename]
+    assert [frame.f_code.co_name for frame in ours] == ["session"]
+    assert "canary" not in str(error) + "".join(repr(frame.f_locals) for frame in ours)

@@ -1,0 +1,177 @@
+"""All six backends beside one another: failovers, and what each vendor's ledger says in the end."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+import facematch_core as fm
+from facematch_azure import AzureBackend
+from facematch_compreface import ComprefaceBackend
+from facematch_deepvue import DeepvueBackend
+from facematch_didit import DiditBackend
+from facematch_local import LocalBackend
+from facematch_mock_server import Fault, Kind, MockServer, Stage, make_card
+from facematch_rekognition import RekognitionBackend
+
+PHOTOGRAPHS = Path(__file__).parents[2] / "docs" / "photographs"
+SELFIE, DOCUMENT = (
+    fm.Image.read(PHOTOGRAPHS / f"{name}.jpg") for name in ("grace-hopper", "grace-hopper-card")
+)
+P1, P1_AGAIN, P2 = make_card("p1"), make_card("p1", quality=60), make_card("p2")
+PAID = ("didit", "deepvue", "rekognition", "azure", "compreface")
+#: Charges of one comparison, by the vendor's ledger.
+CHARGES = {"didit": 1, "deepvue": 1, "rekognition": 1, "azure": 3, "compreface": 0}
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor=list(PAID)) as server:
+        yield server
+
+
+def settings(mock):
+    keys = {name: mock.of(name).live_key for name in PAID}
+    return {
+        "didit": {"api_key": keys["didit"]},
+        "deepvue": {
+            "client_id": mock.of("deepvue").client_id,
+            "client_secret": keys["deepvue"],
+            "confidence_scale": "percent",
+        },
+        "rekognition": {
+            "region": "eu-west-1",
+            "access_key_id": mock.of("rekognition").client_id,
+            "secret_access_key": keys["rekognition"],
+        },
+        "azure": {"api_key": keys["azure"]},
+        "compreface": {"api_key": keys["compreface"]},
+    }
+
+
+KINDS = {
+    "didit": DiditBackend,
+    "deepvue": DeepvueBackend,
+    "rekognition": RekognitionBackend,
+    "azure": AzureBackend,
+    "compreface": ComprefaceBackend,
+}
+
+
+@pytest.fixture
+def backends(mock):
+    opened = {
+        name: KINDS[name](**given, base_url=mock.url) for name, given in settings(mock).items()
+    }
+    return {**opened, "local": LocalBackend()}
+
+
+def charges(mock):
+    return {name: len(mock.of(name).control.charges()) for name in PAID}
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_each_vendor_matches_and_charges_as_its_ledger_has_it(mock, backends, name):
+    with fm.FaceVerifier(backends[name]) as verifier:
+        answers = [verifier.verify(P1, P1_AGAIN), verifier.verify(P1, P2)]
+    assert [answer.decision for answer in answers] == [fm.Decision.MATCH, fm.Decision.NO_MATCH]
+    assert all(answer.environment is fm.Environment.MOCK for answer in answers)
+    assert [answer.billing.charges for answer in answers] == [CHARGES[name]] * 2
+    assert charges(mock)[name] == 2 * CHARGES[name]
+
+
+def throttle(mock, name):
+    mock.of(name).control.add_fault(
+        Fault(path="/", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
+    )
+
+
+def test_five_are_throttled_and_the_sixth_answers_for_nothing(mock, backends):
+    for name in PAID:
+        throttle(mock, name)
+    with fm.Failover([fm.FaceVerifier(backend) for backend in backends.values()]) as failover:
+        result = failover.verify(SELFIE, DOCUMENT)
+    assert (result.route.answered_by, result.is_match) == ("local", True)
+    assert [one.backend for one in result.route.skipped] == list(PAID)
+    assert {one.reason for one in result.route.skipped} == {"RateLimited"}
+    assert set(charges(mock).values()) == {0}
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_a_wrong_key_is_no_outage(mock, backends, name):
+    mock.of(name).control.revoke_key(mock.of(name).live_key)
+    rest = [backend for other, backend in backends.items() if other not in (name, "local")]
+    with (
+        fm.Failover([fm.FaceVerifier(one) for one in (backends[name], *rest)]) as failover,
+        pytest.raises(fm.AuthenticationFailed) as caught,
+    ):
+        failover.verify(P1, P1_AGAIN)
+    assert caught.value.backend == name
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert set(charges(mock).values()) == {0}
+
+
+def test_a_second_step_that_fails_is_paid_and_asked_of_nobody_else(mock, backends):
+    mock.of("azure").control.add_fault(
+        Fault(path="/face/v1.2/verify", stage=Stage.ANSWER, kind=Kind.STATUS, status=429)
+    )
+    members = [fm.FaceVerifier(backends[name]) for name in ("azure", "didit")]
+    with fm.Failover(members) as failover, pytest.raises(fm.VendorError) as caught:
+        failover.verify(P1, P1_AGAIN)
+    assert caught.value.billing.charged is fm.Charged.YES
+    assert caught.value.billing.charges == 2
+    assert not caught.value.retryable
+    assert charges(mock)["didit"] == 0
+
+
+@pytest.fixture
+def failover(backends):
+    with fm.Failover([fm.FaceVerifier(backends[name]) for name in ("didit", "deepvue")]) as opened:
+        yield opened
+
+
+def test_each_of_two_calls_is_paid_once_where_it_is_answered(mock, failover):
+    mock.of("didit").control.set_balance("0.03")
+    result = failover.verify_live(P1, P1_AGAIN)
+    assert result.liveness.route.answered_by == "didit"
+    assert result.match.route.answered_by == "deepvue"
+    assert result.liveness.score.scale != result.match.score.scale
+    assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 1]
+
+
+def test_a_lost_call_is_found_by_its_failover(mock, failover):
+    lost = Fault(path="/v3/", stage=Stage.MID_BODY, kind=Kind.RESET)
+    mock.of("didit").control.add_fault(lost)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        failover.verify(P1, P1_AGAIN, retention=fm.Retention.KEEP)
+    found = failover.reconcile(caught.value)
+    assert (found.outcome, found.result.route.answered_by) == ("found", "didit")
+    assert found.result.is_match
+    assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 0]
+
+
+def webp(width):
+    """In a format that Deepvue does not list."""
+    buffer = io.BytesIO()
+    PillowImage.new("RGB", (width, 300)).save(buffer, "WEBP", lossless=True)
+    return fm.Image.from_bytes(buffer.getvalue())
+
+
+#: Options that Deepvue cannot pass on.
+KEEP = {"retention": fm.Retention.KEEP, "rotate": True}
+
+
+@pytest.mark.parametrize(
+    ("reason", "pictures", "options"),
+    [("InvalidImage", [webp(300), webp(301)], {}), ("Unsupported", [P1, P1_AGAIN], KEEP)],
+)
+def test_who_cannot_take_a_call_is_passed_over_before_anything_is_sent(
+    mock, backends, reason, pictures, options
+):
+    members = [fm.FaceVerifier(backends[name], fit_images=False) for name in ("deepvue", "didit")]
+    with fm.Failover(members) as failover:
+        route = failover.verify(*pictures, **options).route
+    assert (route.answered_by, route.skipped[0].reason) == ("didit", reason)
+    assert [charges(mock)[name] for name in ("didit", "deepvue")] == [1, 0]
+    assert not [entry for entry in mock.control.journal() if entry.path == "/v1/facematch"]

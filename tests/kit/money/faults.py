@@ -1,0 +1,304 @@
+"""Every fault of the mock x vendor x setting of the gates: what one call comes to, and what it has
+to come to.
+
+A case is a stage, a kind and, where the stage leaves it open, whether the call was carried out.
+"""
+
+import itertools
+from functools import partial
+
+import attrs
+from kit.fakes import picture
+from kit.money.lines import PAID, World
+
+from facematch_core import Charged, EventKind, FaceMatchError, FaceVerifier, Failover, VendorError
+from facematch_core.http import HttpRequest
+from facematch_core.models import Environment
+from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
+from facematch_core.store import BudgetKey, MemoryStore
+from facematch_mock_server import Fault
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Stage
+
+
+@attrs.frozen
+class Breakage:
+    """One fault; `more` are further arguments of `Fault`."""
+
+    stage: str
+    kind: str
+    more: dict = attrs.field(factory=dict, hash=False)
+
+    def __str__(self):
+        words = [self.stage, self.kind, self.more.get("status")]
+        done = "executed" if self.more.get("executed") else None
+        return "-".join(str(word) for word in (*words, done) if word)
+
+    @property
+    def executed(self):
+        """Whether the vendor did the work, which no client can see."""
+        return CARRIED_OUT.get(self.stage, self.more.get("executed", self is NOTHING))
+
+
+#: No byte comes for so long that nobody waits for it.
+SILENT = {"seconds": 60}
+#: JSON in the form in which both vendors report their own faults.
+OWN = {"detail": "A sentence of the vendor's."}
+#: What an answer of each kind and status ends in. By those of the first table a request is refused
+#: before any work, whoever refuses it.
+REFUSALS = {
+    ("status", 400): "RequestRejected",
+    ("status", 401): "AuthenticationFailed",
+    ("status", 402): "InsufficientCredit",
+    ("status", 403): "AuthenticationFailed",
+    ("status", 404): "RequestRejected",
+    ("status", 413): "RequestRejected",
+    ("status", 422): "RequestRejected",
+    ("status", 429): "RateLimited",
+    ("html", 401): "AuthenticationFailed",
+    ("html", 404): "RequestRejected",
+    ("html", 413): "RequestRejected",
+    ("html", 429): "RateLimited",
+}
+LOST = [
+    *(("status", status) for status in (408, 500, 502, 503, 504)),
+    *(("wrong_json", status) for status in (500, 503)),
+    *(("html", status) for status in (302, 400, 500, 502, 503, 504)),
+]
+#: By vendor, where they differ. Only Didit's word for an outage of its own says that it was free.
+#: Deepvue's refusal of a token is followed by a new one, and the call is made again.
+OWN_WORDS = {
+    "didit": {
+        **dict.fromkeys((("json", 500), ("json", 503)), "VendorUnavailable"),
+        **dict.fromkeys((("html", 200), ("wrong_json", 200), ("json", 200)), "UnexpectedResponse"),
+    },
+    "deepvue": {
+        **dict.fromkeys((("json", 500), ("json", 503)), "OutcomeUnknown"),
+        **dict.fromkeys((("status", 401), ("status", 403), ("html", 401)), "MATCH"),
+        **dict.fromkeys((("wrong_json", 200), ("json", 200)), "NoVerdict"),
+        ("html", 200): "UnexpectedResponse",
+    },
+}
+#: What each end says of the charge; all others are free.
+BILLED = {
+    "MATCH": "YES",
+    "UnexpectedResponse": "YES",
+    "NoVerdict": "YES",
+    "OutcomeUnknown": "UNKNOWN",
+    "DeadlineExceeded": "UNKNOWN",
+}
+#: What may be made again, and what another vendor may be asked after.
+AGAIN = {"VendorUnavailable", "RateLimited"}
+ELSEWHERE = AGAIN | {"InsufficientCredit"}
+
+#: The connection is not made at all, which no fault of the mock can do.
+NOBODY = Breakage("no connection", "nobody listens")
+NOTHING = Breakage("nothing breaks", "")
+
+
+def _on_the_wire():
+    for stage, kinds in POSSIBLE.items():
+        for kind in sorted(kinds) if stage is not Stage.ANSWER else ():
+            more = dict(SILENT) if kind in ("delay", "dribble") else {}
+            for executed in (False, True) if stage is Stage.AFTER_UPLOAD else (None,):
+                done = {} if executed is None else {"executed": executed}
+                yield Breakage(stage.value, kind.value, more | done)
+
+
+def _answers():
+    free = [(*one, False) for one in REFUSALS if one[0] == "status"]
+    lost = [(*one, executed) for one in LOST for executed in (False, True)]
+    pages = [(*one, False) for one in REFUSALS if one[0] == "html"]
+    own = [("json", status, False) for status in (500, 503)]
+    for kind, status, executed in (*free, *lost, *pages, *own):
+        body = {"body": OWN} if kind == "json" else {}
+        yield Breakage("answer", kind, {"status": status, "executed": executed, **body})
+
+
+#: Everything that the mock can break, except what no client can know.
+FAULTS = (*_on_the_wire(), *_answers())
+#: Answers 200 in the place of those to calls that were carried out. They strike a call that was
+#: refused as well, and then it is not charged: no client can know that either.
+UNREADABLE = tuple(
+    Breakage("answer", kind, {"status": 200, "executed": True, **more})
+    for kind, more in {"html": {}, "wrong_json": {}, "json": {"body": OWN}}.items()
+)
+CASES = (NOTHING, NOBODY, *FAULTS, *UNREADABLE)
+
+#: The versions of each vendor's face match.
+VERSIONS = {"didit": ("v3",), "deepvue": ("v1", "v2")}
+#: What comes before the call; `open` is a breaker that opened before it, and `used up` a budget
+#: without room.
+SETTINGS = {
+    "no gate": (),
+    "budget": ("budget",),
+    "budget used up": ("budget", "used up"),
+    "breaker closed": ("breaker",),
+    "breaker open": ("breaker", "open"),
+    "pacing": ("pacing",),
+    "retries": ("retries",),
+    "all gates": ("budget", "breaker", "pacing", "retries"),
+    "failover": ("budget", "failover"),
+}
+
+#: What refuses a call before anything is sent, and how.
+REFUSING = {"breaker open": "BreakerOpen", "budget used up": "BudgetExceeded"}
+
+
+@attrs.frozen(order=True)
+class Outcome:
+    """What came of one call: with the vendor that was meant, and with the one behind it."""
+
+    #: Class name of the error; the decision if there is a result.
+    error: str
+    #: What it says of the charge.
+    billed: str
+    #: In both vendors' books.
+    charges: tuple
+    #: What the client counts: "spent", "unknown", "" for nothing.
+    counted: tuple
+    #: How many paid calls were sent.
+    requests: tuple
+
+
+def ends_in(vendor, case):
+    """The end of a call without any gate."""
+    if case is NOTHING:
+        return "MATCH"
+    if case is NOBODY:
+        return "VendorUnavailable"
+    met = (case.kind, case.more.get("status"))
+    if case.stage != "answer" or met in LOST:
+        return "OutcomeUnknown"
+    return OWN_WORDS[vendor].get(met) or REFUSALS[met]
+
+
+def wanted(vendor, setting, case):
+    """What has to come of it: a gate changes nothing, refuses everything, or helps what is free."""
+    if setting in REFUSING:
+        return Outcome(REFUSING[setting], "NO", (0, 0), ("", ""), (0, 0))
+    end = ends_in(vendor, case)
+    sent = 0 if case is NOBODY else 1
+    if setting in ("retries", "all gates") and end in AGAIN:
+        return Outcome("MATCH", "YES", (1, 0), ("spent", ""), (sent + 1, 0))
+    if setting == "failover" and end in ELSEWHERE:
+        return Outcome("MATCH", "YES", (0, 1), ("", "spent"), (sent, 1))
+    again = end == "MATCH" and case is not NOTHING
+    billed = BILLED.get(end, "NO")
+    counted = {"YES": "spent", "UNKNOWN": "unknown", "NO": ""}[billed]
+    charges = int(again or case.executed)
+    return Outcome(end, billed, (charges, 0), (counted, ""), (sent + again, 0))
+
+
+def ask(verifier, events=(), *, liveness=False):
+    """One call: its result or its error."""
+    try:
+        if liveness:
+            return verifier.check_liveness(picture())
+        return verifier.verify(picture(), picture((20, 30, 40)))
+    except FaceMatchError as error:
+        return error
+
+
+def outcome(vendor, version, setting, case, *, by=ask, liveness=False):
+    """What comes of one call of `vendor` with these gates, if `case` strikes its first request."""
+    world = World(version=version) if vendor == "deepvue" else World()
+    by = partial(ask, liveness=True) if liveness else by
+    try:
+        asked = Asked(world, vendor, SETTINGS[setting], liveness=liveness)
+        return asked.struck_by(case).once(by)
+    finally:
+        world.close()
+
+
+def all_outcomes():
+    return {
+        (vendor, version, setting, case): outcome(vendor, version, setting, case)
+        for vendor, versions in VERSIONS.items()
+        for version, setting, case in itertools.product(versions, SETTINGS, CASES)
+    }
+
+
+class Asked:
+    """One client, which asks `vendor` first, and the two vendors' books."""
+
+    def __init__(self, world, vendor, gates=(), *, liveness=False):
+        self.world = world
+        self.order = (vendor, *(other for other in PAID if other != vendor))
+        self.gates = gates
+        which = 1 if world.version == "v2" and vendor == "deepvue" else 0
+        self.path = PAID[vendor][-1 if liveness else which]
+        self.store = MemoryStore()
+        self.events = []
+        self.members = {name: self._verifier(name) for name in self.order}
+        if vendor == "deepvue":
+            # A fault is to meet the call, not the login before it; one client's backends share it.
+            other = world.backend(vendor)
+            other.sign(HttpRequest(url=other.address), call=None)
+        if "open" in gates:
+            world.line.cut[self.path] = 1
+            ask(self.members[vendor])
+
+    def struck_by(self, case):
+        """The same; `case` strikes its next request."""
+        if case is NOBODY:
+            self.world.line.cut[self.path] = 1
+        elif case is not NOTHING:
+            where = None if case.stage == "connect" else self.path
+            fault = Fault(stage=case.stage, kind=case.kind, path=where, **case.more)
+            self.world.mock.control.add_fault(fault)
+        return self
+
+    def once(self, by=ask):
+        """One call, as `by` makes it with a verifier and the list of its events."""
+        verifier = self.members[self.order[0]]
+        if "failover" in self.gates:
+            verifier = Failover(self.members, clock=self.world.clock)
+        ended = by(verifier, self.events)
+        if isinstance(ended, FaceMatchError):
+            error = type(ended).__name__
+            billed = ended.billing.charged if isinstance(ended, VendorError) else Charged.NO
+        else:
+            error, billed = ended.decision.name, ended.billing.charged
+        return Outcome(
+            error=error,
+            billed=billed.name,
+            charges=tuple(len(self.world.charges(vendor)) for vendor in self.order),
+            counted=tuple(self._counted(vendor) for vendor in self.order),
+            requests=tuple(self.world.line.paid(vendor) for vendor in self.order),
+        )
+
+    def _verifier(self, vendor):
+        clock = self.world.clock
+        cap = 0 if "used up" in self.gates else 10
+        made = {
+            "budget": lambda: Budget(cap, name=vendor, store=self.store, clock=clock),
+            "breaker": lambda: CircuitBreaker(failures=1 if "open" in self.gates else 5),
+            "pacing": lambda: RateLimiter([RateWindow(1, 1.0)], clock=clock),
+        }
+        return FaceVerifier(
+            self.world.backend(vendor),
+            threshold=30,
+            policies=[made[name]() for name in self.gates if name in made],
+            retry=Retry(times=2) if "retries" in self.gates else None,
+            on_event=self.events.append,
+            clock=clock,
+        )
+
+    def _counted(self, vendor):
+        """By the events; by the budget too, if there is one, which must say the same."""
+        words = {EventKind.CHARGED: "spent", EventKind.UNKNOWN: "unknown"}
+        words = [
+            words[one.kind] for one in self.events if one.backend == vendor and one.kind in words
+        ]
+        key = BudgetKey(
+            name=vendor, currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL
+        )
+        standing = self.store.budget(key)
+        if "budget" in self.gates and standing:
+            kept = [word for word in ("spent", "unknown") if getattr(standing, word)]
+            assert kept == words, (vendor, kept, words)
+            assert standing.reserved == 0
+            assert standing.spent + standing.unknown <= 1
+        elif "budget" in self.gates:
+            assert not words
+        return " ".join(words)

@@ -1,0 +1,48 @@
+"""A vendor in this process: an adapter of requests with answers of the test's own."""
+
+import io
+import json
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter
+
+
+def response(status, body=b"", headers=()):
+    """An answer as requests gives it; a body that is not bytes is sent as JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    made = requests.Response()
+    made.status_code = status
+    made.headers.update(headers or ())
+    made.raw = urllib3.HTTPResponse(io.BytesIO(data), status=status, preload_content=False)
+    return made
+
+
+class Scripted(BaseAdapter):
+    """Gives its answers in turn, the last one again and again, and keeps the requests.
+
+    An answer is (status, body[, headers]), or an error to raise.
+    """
+
+    def __init__(self, *answers):
+        super().__init__()
+        self.answers, self.seen, self.timeouts = list(answers), [], []
+
+    def send(self, request, *, timeout=None, **_):
+        self.seen.append(request)
+        self.timeouts.append(timeout)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return response(*answer)
+
+    def close(self):
+        pass
+
+    @property
+    def sent(self):
+        """Method, address and decoded body (None if there is none) of every request."""
+        return [
+            (request.method, request.url, json.loads(request.body) if request.body else None)
+            for request in self.seen
+        ]
