@@ -1,8 +1,11 @@
 """Fixtures of the command line: over a scripted backend, or plug-ins that exist for one test."""
 
+import contextlib
 import importlib
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -12,6 +15,7 @@ from types import SimpleNamespace
 import pytest
 from kit.fakes import FakeBackend, opens_always, picture, ran
 
+from facematch_core import __version__
 from facematch_core.cli import common
 
 #: What a conftest takes over for its folder.
@@ -22,6 +26,7 @@ __all__ = [
     "plugin",
     "run",
     "run_json",
+    "screens",
     "scripted",
     "started",
     "terminal",
@@ -76,6 +81,54 @@ def run_json(run):
         return answer.exit_code, json.loads(answer.stdout)
 
     return invoke
+
+
+#: What another run prints in another way, and what stands for it.
+CHANGING = (
+    (re.escape(sys.executable), "PYTHON"),
+    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b", "CALL"),
+    (rf"\b{re.escape(__version__)}\b", "VERSION"),
+    (r", Python 3\.\d+\..*", ", on this machine"),
+    (r"\b\d+(\.\d+)? s\b", "N s"),
+    (r"\b20\d\d-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|\+00:00)?)?", "DAY"),
+    (r"(?<!==) +(?=\n)", ""),
+    (r"! Usage: .*\n! More: .*\n", ""),
+    (r"== \n", ""),
+)
+
+
+@pytest.fixture
+def screens(request, run, tmp_path):
+    """`with screens("verify") as show: show("a title", *words, code=1)` compares what people read.
+
+    All of it is `golden/verify.txt` beside the test; stderr has "! " before it. `UPDATE=1` writes
+    the file anew. `show` asserts the exit code, and answers what `run` answers.
+    """
+
+    @contextlib.contextmanager
+    def golden(name):
+        shown = []
+
+        def show(title, *words, code=0, **options):
+            answer = run(*words, **options)
+            assert answer.exit_code == code, answer.output
+            errors = answer.stderr.splitlines()
+            command = shlex.join(["facematch", *map(str, words)])
+            lines = [f"$ {command}", *answer.stdout.splitlines(), *(f"! {one}" for one in errors)]
+            shown.append("\n".join([f"== {title}", *lines, ""]))
+            return answer
+
+        yield show
+        text = "\n".join(shown).replace(str(tmp_path), "FOLDER")
+        for pattern, stands in CHANGING:
+            text = re.sub(pattern, stands, text)
+        file = request.path.parent / "golden" / f"{name}.txt"
+        if os.environ.get("UPDATE"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        assert text == file.read_text(encoding="utf-8")
+
+    return golden
 
 
 @pytest.fixture

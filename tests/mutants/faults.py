@@ -1,47 +1,49 @@
-"""The faults that take more than a line: steps that a row of the table puts in, and classes.
+"""The faults that take more than a line: steps that a row of the table puts in, and classes."""
 
-Untyped on purpose, as the table is: what is wrong here is often what a type checker would refuse.
-"""
-
-import base64
+import contextlib
 import io
+import json
 import tempfile
 import threading
-from concurrent.futures import Future
+import time
+import urllib.error
+import urllib.request
 
 import attrs
 from mutants.making import caught_by
 from mutants.reference import (
     KEY,
-    PASS,
+    PLACES,
+    STALLS,
     HttpReference,
+    HttpReferenceSimulator,
+    Library,
     ReferenceBackend,
     ReferenceSimulator,
+    SdkReference,
 )
 from PIL import Image as Pillow
 
 import facematch_core as fm
+from facematch_core.testing import Situation
 
-#: What a vendor answers of whom it lets in.
+#: What a vendor answers of whom it accepts.
 A_PASS = {"verdict": "yes", "score": 93.5, "warnings": [], "faces": {}, "id": "-"}
 
 # Steps.
 
 
 def quiet(call):
-    """The call, of which nobody hears that it was sent."""
     return attrs.evolve(call, on_sent=lambda: None)
 
 
 def noted(me, name, value):
-    """Keep a value on the backend; what was kept there before, at first the value itself."""
     before = vars(me).get(name, value)
     vars(me)[name] = value
     return before
 
 
 def remembered(me, key, make):
-    """What `make` gave the first time that it was asked for under this key."""
     kept = vars(me).setdefault("remembered", {})
     if key not in kept:
         kept[key] = make()
@@ -49,69 +51,35 @@ def remembered(me, key, make):
 
 
 def changed(error, **attributes):
-    """The error, with attributes that it should not have."""
     for name, value in attributes.items():
         setattr(error, name, value)
     return error
 
 
-def with_ids(result, **ids):
-    """The result under other ids."""
-    return attrs.evolve(result, ids=attrs.evolve(result.ids, **ids))
-
-
 def refuse(error):
-    """Raise an error where an expression is wanted."""
     raise error
 
 
 def written(data):
-    """Write bytes to a file that is gone at once."""
     with tempfile.TemporaryFile() as file:
         file.write(data)
 
 
-def in_a_folder(name, text):
-    """Write a text to a folder that is gone at once."""
-    with tempfile.TemporaryDirectory() as folder, open(f"{folder}/{name}", "w") as file:  # noqa: PTH123
-        file.write(text)
-
-
-def in_a_thread(me, do):
-    """Do it in a thread of its own, as a method of the backend, and wait."""
-    thread = threading.Thread(target=lambda me: do(), args=(me,))
-    thread.start()
-    thread.join()
-
-
 def newest(me):
-    """The record that was kept last."""
     return next(reversed(me.vendor.records.values()), None)
 
 
-def signed_as(record, wanted):
-    """The record, if there is one, with the id that is looked for."""
-    return None if record is None else with_ids(record, call=wanted.id)
-
-
 def nan(score):
-    """The score, as NaN past its own validator."""
     if score is not None:
         object.__setattr__(score, "value", float("nan"))
     return score
 
 
 def read_in(header):
-    """Whatever float() makes of a header."""
     try:
         return float(header)
     except ValueError:
         return None
-
-
-def reopened(key):
-    """A backend of a scrambled key."""
-    return ReferenceBackend(ReferenceSimulator(), base64.b64decode(key).decode())
 
 
 # Pictures: bytes of a file to bytes of a file.
@@ -124,25 +92,15 @@ def _saved(picture, kind, **how):
 
 
 def without_orientation(data):
-    """Encoded anew, without what says how the picture is turned."""
     if fm.Image.from_bytes(data).orientation == 1:
         return data
     return _saved(Pillow.open(io.BytesIO(data)), "JPEG")
 
 
 def without_mirrors(data):
-    """A mirrored picture as it is stored, without the word that it is mirrored."""
     if fm.Image.from_bytes(data).orientation not in (2, 4, 5, 7):
         return data
     return _saved(Pillow.open(io.BytesIO(data)).convert("RGB"), "PNG")
-
-
-def halved(data):
-    """A PNG of half the size."""
-    image = fm.Image.from_bytes(data)
-    if image.format is not fm.ImageFormat.PNG:
-        return data
-    return _saved(image.to_pil().reduce(2), "PNG")
 
 
 # Money and time.
@@ -161,54 +119,6 @@ class ReadsTheLateAnswerLater(ReferenceBackend):
             line.append(body)
             body = line.pop(0)
         return status, body, problem
-
-
-# Keys.
-
-
-@caught_by("R21")
-class KeyInTheCause(ReferenceBackend):
-    """The error is raised from one that holds the key."""
-
-    def answer(self, call):
-        try:
-            return super().answer(call)
-        except fm.VendorError as error:
-            raise error from ValueError({"x-api-key": self.key.reveal()})
-
-
-# Threads, and the end.
-
-
-@caught_by("R28")
-class RidesOnAnother(ReferenceBackend):
-    """One request for all who ask at the same time: the second rides on the first."""
-
-    def exchange(self, call):
-        waiting, mine = vars(self).setdefault("waiting", {}), Future()
-        first = waiting.setdefault(call.operation, mine)
-        if first is not mine:
-            return first.result(timeout=2)
-        try:
-            mine.set_result(super().exchange(call))
-        finally:
-            del waiting[call.operation]
-        return mine.result()
-
-
-# Many calls.
-
-
-@caught_by("R12")
-class DoubtOutlastsItsPair(ReferenceBackend):
-    """A doubt about one call is told of the next one, too, if that has passed."""
-
-    def result(self, call, body):
-        result = super().result(call, body)
-        before = noted(self, "doubts", result.warnings)
-        if result.decision is PASS[call.operation] and not result.warnings:
-            return attrs.evolve(result, warnings=before)
-        return result
 
 
 # Over HTTP: what an answer says, and settings.
@@ -256,3 +166,113 @@ class ShowsTheKeyWithTheAddress(HttpReference):
         except fm.ConfigurationError as error:
             key = self.api_key.reveal()
             raise fm.ConfigurationError(f"{error} (api_key={key!r})") from None
+
+
+# What takes a vendor or a library of its own
+
+
+class UnsaidSimulator(ReferenceSimulator):
+    """The vendor, who does not say what an answer about nobody costs."""
+
+    price_unknown = frozenset({Situation.NO_FACE})
+
+
+def unguarded(me, ok, call):
+    call.on_sent()
+    library = Library(me.address, timeout=call.deadline_s)
+    try:
+        answer = library.ask(str(call.operation), me.api_key.reveal(), me.request(call))
+    except TimeoutError:
+        raise fm.DeadlineExceeded("The vendor did not answer in time.") from None
+    try:
+        return me.parse(call, answer)
+    except TypeError:
+        raise fm.UnexpectedResponse("An answer in another form.") from None
+
+
+class HastySimulator(HttpReferenceSimulator):
+    """Ends what has no end after a second: a test waits no longer for a mutant that would."""
+
+    def set_situation(self, situation, **how):
+        super().set_situation(situation, **how)
+        if situation in STALLS:
+            ends = threading.Timer(1.0, super().set_situation, (Situation.SAME_PERSON,))
+            ends.daemon = True
+            ends.start()
+
+
+class TurningCostsSimulator(ReferenceSimulator):
+    """The vendor, who charges twice where it turns a picture."""
+
+    def ask(self, words, timeout_s):
+        status, body = super().ask(words, timeout_s)
+        with self._lock:
+            self.charges += status == 200 and words["rotate"]
+        return status, body
+
+
+def someone_else(shared, key):
+    mine, until = shared[key], time.monotonic() + 0.1
+    while shared[key] is mine and time.monotonic() < until:
+        time.sleep(0.001)
+
+
+@caught_by("R31")
+class FollowsRedirects(SdkReference):
+    """Its library goes wherever a redirect leads, with the key."""
+
+    def ask(self, call):
+        request = urllib.request.Request(
+            f"{self.address}/{call.operation}",
+            json.dumps(self.request(call)).encode(),
+            {"X-Api-Key": self.api_key.reveal()},
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+
+@caught_by("R31")
+@attrs.define(kw_only=True, eq=False, slots=False)
+class NoAddressOfItsOwn(HttpReference):
+    """Its own address cannot be used: a property stands where a method is called."""
+
+    base_url: str = ""
+
+    @property
+    def vendor_url(self):
+        return "https://api.reference.example"
+
+
+#: What a library keeps for the whole process.
+GLOBALS = {}
+
+
+def by_globals(words):
+    GLOBALS.update({place: words[place] for place in PLACES if place in words})
+    someone_else(GLOBALS, next(place for place in PLACES if place in words))
+    return words | {place: GLOBALS[place] for place in PLACES if place in words}
+
+
+def nobody(call):
+    match = call.operation is fm.Operation.MATCH
+    kind = fm.MatchResult if match else fm.LivenessResult
+    decision = fm.Decision.INCONCLUSIVE if match else fm.LivenessDecision.INCONCLUSIVE
+    return kind(decision=decision, backend="reference")
+
+
+def deaf(do):
+    with contextlib.suppress(Exception):
+        do()
+
+
+def tried(do):
+    with contextlib.suppress(BaseException):
+        do()
+
+
+def as_dict(body):
+    return body if isinstance(body, dict) else {}

@@ -28,19 +28,16 @@ class Mutant:
     simulator: Callable[[type], VendorSimulator]
 
     def make(self):
-        """A fresh simulator that opens this backend."""
         return self.simulator(self.backend)
 
 
 def broken(make, *rules):
-    """The cases that a backend fails, of these rules or of all, one by one as they are run."""
     for case in each_case(make, rules=rules or None):
         if case.status is Status.FAILED:
             yield case
 
 
 def of_class(rule, name, cls, simulator=None):
-    """A mutant that is a class; its docstring is the fault."""
     sends = issubclass(cls, (HttpReference, SdkReference))
     usual = HttpReferenceSimulator if sends else ReferenceSimulator
     fault = " ".join(inspect.getdoc(cls).partition("\n\n")[0].split())
@@ -52,8 +49,6 @@ CLASSES = []
 
 
 def caught_by(rule):
-    """Register a class as a mutant that `rule` must catch; its docstring is the fault."""
-
     def register(cls):
         CLASSES.append(of_class(rule, cls.__name__, cls))
         return cls
@@ -61,9 +56,7 @@ def caught_by(rule):
     return register
 
 
-def row(rule, name, fault, *, base=ReferenceBackend, simulator=None, **changes):
-    """A mutant of `base` with `changes`: functions of `(me, ok, ...)`, or values of attributes."""
-
+def derived(base, name, fault="", **changes):
     def method(attribute, change):
         def replaced(self, *args, **named):
             return change(self, getattr(super(cls, self), attribute), *args, **named)
@@ -74,7 +67,11 @@ def row(rule, name, fault, *, base=ReferenceBackend, simulator=None, **changes):
     for attribute, change in changes.items():
         new = method(attribute, change) if inspect.isfunction(change) else change
         setattr(cls, attribute, new)
-    return of_class(rule, name, cls, simulator)
+    return cls
+
+
+def row(rule, name, fault, *, base=ReferenceBackend, simulator=None, **changes):
+    return of_class(rule, name, derived(base, name, fault, **changes), simulator)
 
 
 http = functools.partial(row, base=HttpReference)

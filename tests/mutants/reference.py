@@ -48,7 +48,6 @@ ERRORS = {
 
 
 def stranger():
-    """The reference of which the vendor knows that nobody else's picture is like it."""
     return noise(3, (96, 96))
 
 
@@ -61,12 +60,10 @@ class ReferenceOptions:
 
 @functools.lru_cache(maxsize=32)  # thousands of calls are about the same few pictures
 def in_base64(data):
-    """The bytes of a picture as text."""
     return base64.b64encode(data).decode()
 
 
 def box_of(edges):
-    """A box, by its edges in parts of a picture's sides; TypeError or ValueError if it is none."""
     left, top, right, bottom = edges
     if any(type(edge) is not float for edge in edges):
         raise TypeError("Edges are fractions.")
@@ -74,7 +71,6 @@ def box_of(edges):
 
 
 def looked_up(call, result):
-    """What the vendor's records say of a call, of which they have this result, or None."""
     outcome = fm.Reconciled.NOT_YET if result is None else fm.Reconciled.FOUND
     return fm.Reconciliation(outcome=outcome, call=call, result=result, reason="The records.")
 
@@ -101,7 +97,6 @@ class Mapping:
     )
 
     def request(self, call):
-        """The call in the vendor's words, as JSON."""
         pictures = self.pictures(call).items()
         return {
             **{place: in_base64(data) for place, data in pictures},
@@ -114,7 +109,6 @@ class Mapping:
         }
 
     def pictures(self, call):
-        """What is sent of the pictures, by place."""
         places = PLACES if call.operation is fm.Operation.MATCH else PLACES[:1]
         return {place: getattr(call, place).data for place in places}
 
@@ -122,7 +116,6 @@ class Mapping:
         return call.threshold.value  # the caller's, or the default that is declared
 
     def result(self, call, body):
-        """The result in an answer 200; KeyError, TypeError or ValueError if it is none."""
         match = call.operation is fm.Operation.MATCH
         warnings = self.warnings(body)
         score = self.score(call, body["score"])
@@ -156,7 +149,6 @@ class Mapping:
         return match if call.operation is fm.Operation.MATCH else live
 
     def unscored(self, call, decision):
-        """The decision where there is no score."""
         return type(decision).INCONCLUSIVE
 
     def warnings(self, body):
@@ -171,7 +163,6 @@ class Mapping:
         )
 
     def faces(self, body, place):
-        """What the vendor found in the picture of that place."""
         guesses = body.get("guesses", ()) if place == "probe" else ()
         return tuple(
             fm.Face(
@@ -185,7 +176,6 @@ class Mapping:
         return box_of(edges)
 
     def session(self, call, body):
-        """The id of the vendor's record, if there is one."""
         return body["id"] if call.retention is fm.Retention.KEEP else None
 
     def charged(self, call):
@@ -195,7 +185,6 @@ class Mapping:
         return dict(body)
 
     def refusal(self, status):
-        """The error for an answer of another status than 200."""
         error = ERRORS.get(status, fm.OutcomeUnknown)
         return error(f"The vendor answered {status}.", status_code=status)
 
@@ -204,7 +193,6 @@ class Mapping:
 
 
 def can(**changes):
-    """What the reference declares, but for `changes`."""
     return attrs.evolve(Mapping.capabilities, **changes)
 
 
@@ -241,7 +229,6 @@ class ReferenceBackend(Mapping, Backend):
         raise problem
 
     def exchange(self, call):
-        """Status, body and error; nothing is raised from where the request is a local variable."""
         try:
             self.vendor.connect()
         except ConnectionRefusedError:
@@ -265,7 +252,6 @@ class ReferenceBackend(Mapping, Backend):
         return fm.UnexpectedResponse("An answer in another form.", status_code=200)
 
     def keep(self, call, result):
-        """Stands for the vendor's records: what was kept, by our id of the call."""
         if call.retention is fm.Retention.KEEP:
             kept = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.call_id))
             self.vendor.records[call.call_id] = kept
@@ -307,7 +293,6 @@ class HttpReference(Mapping, ApiKeyBackend):
 
 
 def upload_in(body):
-    """The name of an upload in the answer to it; KeyError, TypeError or ValueError if none is."""
     if not str(body["id"]).startswith("upload-"):
         raise ValueError("No upload is called so.")
     return body["id"]
@@ -357,7 +342,6 @@ class JobReference(HttpReference):
         return HttpRequest(method="GET", url=job, **how)
 
     def refused(self, refusal):
-        """How long to wait after a poll that was refused, which says nothing about the job."""
         return getattr(refusal, "retry_after_s", None)
 
     def is_done(self, body):
@@ -406,7 +390,6 @@ class SdkReference(Mapping, SdkBackend):
         return self.result(call, body)
 
     def spoken(self, status, body):
-        """The status, if it is the vendor that says it, in JSON; else None."""
         return None if body is None else status
 
     def translate(self, error):
@@ -424,7 +407,6 @@ class Library:
         self.host, self.how = url.removeprefix("http://"), how
 
     def ask(self, path, key, words):
-        """Status and bytes of the answer."""
         with contextlib.closing(HTTPConnection(self.host, **self.how)) as line:
             body = words if isinstance(words, bytes) else json.dumps(words)
             line.request("POST", f"/{path}", body, {"X-Api-Key": key})
@@ -501,7 +483,6 @@ class Vendor:
         return {**self.words, **decoded, "retention": fm.Retention(self.words["retention"])}
 
     def answered(self, words, key, situation, score):
-        """Status and body of the answer to a call in the vendor's words."""
         self.words = words
         if situation in REFUSALS:
             return REFUSALS[situation], {"error": f"no, {key}"}
@@ -544,7 +525,6 @@ class ReferenceSimulator(Vendor, VendorSimulator):
             raise ConnectionRefusedError
 
     def ask(self, words, timeout_s):
-        """Status and decoded body; like a socket it may raise with the request at hand."""
         with self._lock:
             self.requests_seen += 1
         if self.situation in STALLS:
@@ -574,13 +554,6 @@ class HttpReferenceSimulator(Vendor, HttpSimulator):
         key = request.headers["X-Api-Key"]
         status, body = self.answered(request.json(), key, situation, score)
         return SimulatorReply(body=body, status=status)
-
-
-class PromptSimulator(HttpReferenceSimulator):
-    """The vendor whose answers all have an end: for tests of something else than deadlines."""
-
-    situations = HttpReferenceSimulator.situations - set(STALLS)
-    cannot_happen = dict.fromkeys(STALLS, "Its answers have an end.")
 
 
 class StepsSimulator(HttpReferenceSimulator):

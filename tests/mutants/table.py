@@ -1,29 +1,50 @@
 """The mutants of the reference backend: each with one fault, and the rule that must catch it.
 
-A row names the rule and the mutant, says in a sentence what is wrong, and gives what stands in the
+A row names the rule and the mutant, says in a sentence what is wrong, and gives what is in the
 place of methods and attributes of the reference. In a replacement `me` is the backend and `ok` is
 what the reference does. `http` rows are of the reference over HTTP: what is wrong with the reading
-of bytes, or with a setting, can only be shown there. `faults` has what takes more than a line,
-`stricter` the rows that a contract which asks less would let through, and `sabotage` those of
-faults that somebody put into a plug-in on purpose.
+of bytes, or with a setting, can only be shown there. `faults` has what takes more than a line.
 """
 
 import base64
+import functools
 import json
 import logging
 import math
+import os
+import socket
 import struct
+import subprocess
+import sys
+import threading
 import time
+import warnings
 
 import attrs
-from mutants import faults, sabotage, stricter
-from mutants.faults import changed, noted, quiet, refuse, remembered, with_ids, written
-from mutants.making import CLASSES, http, row
+from mutants import faults
+from mutants.faults import (
+    A_PASS,
+    GLOBALS,
+    as_dict,
+    changed,
+    nobody,
+    noted,
+    quiet,
+    refuse,
+    remembered,
+    written,
+)
+from mutants.making import CLASSES, http, row, sdk
 from mutants.reference import (
-    CODES,
     LIMITS,
     PASS,
+    PLACES,
+    HttpReference,
+    JobReference,
+    JobSimulator,
     ReferenceBackend,
+    StepsReference,
+    StepsSimulator,
     can,
 )
 
@@ -33,6 +54,10 @@ from facematch_core.http import check_base_url
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+#: Opened at its own host, so that only the pattern beside it is wrong.
+HOSTS = HttpReference.allowed_hosts
+#: A mutant of the reference whose vendor answers later.
+job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 
 
 # Replacements that several rows are made of.
@@ -48,23 +73,9 @@ def without(gone):
     return lambda me, ok, body: tuple(w for w in ok(body) if not gone(w))
 
 
-def each_warning(change):
-    """Replaces `warnings`: each is another one."""
-    return lambda me, ok, body: tuple(map(change, ok(body)))
-
-
 def each_picture(change):
     """Replaces `pictures`: the bytes of each are others."""
     return lambda me, ok, call: {place: change(data) for place, data in ok(call).items()}
-
-
-def told(change):
-    """Replaces `result`: what it says of a threshold that the caller has not set."""
-    return lambda me, ok, call, body: (
-        evolve(ok(call, body), threshold=change(call.threshold))
-        if by_default(call)
-        else ok(call, body)
-    )
 
 
 def by_default(call):
@@ -98,7 +109,7 @@ def missing(**there):
 
 
 def passed(me, call):
-    """A pass that no vendor has told."""
+    """A pass that no vendor has given."""
     return me.result(call, faults.A_PASS)
 
 
@@ -112,15 +123,11 @@ ROWS = (
         exchange=lambda me, ok, call: remembered(me,
             (call.operation, call.probe, getattr(call, "reference", 0), call.threshold),
             lambda: ok(call))),
-    row("R01", "IdOfTheCallBefore",
-        "Tells the vendor's id of the call before: it is written down after the result is made.",
-        result=lambda me, ok, call, body: with_ids(ok(call, body),
-            vendor=noted(me, "id", body["id"]))),
     row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
         score=lambda me, ok, call, told: faults.nan(ok(call, told))),
     row("R02", "OtherScale", "Scores on a scale that is not the declared one.",
         score=lambda me, ok, call, told: None if told is None else fm.Score(told, "reference/v0")),
-    row("R02", "OneScaleForBoth", "Liveness is told on the scale of comparisons.",
+    row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
         score=lambda me, ok, call, told: None if told is None
             else fm.Score(told, me.capabilities.score_scale)),
     row("R03", "ClampedScore", "No score may look too good to be true.",
@@ -132,9 +139,6 @@ ROWS = (
     row("R03", "ThroughSinglePrecision",
         "The number passes through an array of 32-bit floats: 50.1 becomes 50.0999985.",
         score=number(lambda told: struct.unpack("f", struct.pack("f", told))[0])),
-    row("R03", "TwoDecimalsWillDo",
-        "Scores are rounded to two decimals, as in the vendor's own console.",
-        score=number(lambda told: round(told, 2))),
     row("R05", "UndeclaredLiveness", "Answers liveness calls without declaring them.",
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
     row("R05", "ChecksUndeclared", "Declares no liveness check, and makes one.",
@@ -144,14 +148,9 @@ ROWS = (
     row("R06", "SwappedVerdicts", '"yes" read as no.',
         decision=lambda me, ok, call, body, score: ok(call,
             {"verdict": {"yes": "no", "no": "yes"}.get(body["verdict"], body["verdict"])}, score)),
-    row("R06", "NeverSaysNo", "Leaves every comparison that the vendor declines to a person.",
-        decision=lambda me, ok, *told: fm.Decision.REVIEW if ok(*told) is fm.Decision.NO_MATCH
-            else ok(*told)),
     row("R07", "AtLeastForAbove", ">= where > is declared.",
         decision=lambda me, ok, call, body, score: PASS[call.operation]
             if score and score.value == me.threshold(call) else ok(call, body, score)),
-    row("R07", "DeclaresTheOtherRule", "AT_LEAST is declared, the vendor says above.",
-        capabilities=can(threshold_rule=fm.ThresholdRule.AT_LEAST)),
     row("R07", "RoundsBeforeComparing",
         "Compares the rounded score: 50.7 at a threshold of 50.7 is 51, and above it.",
         decision=lambda me, ok, call, body, score: ok(call, body, score)
@@ -160,9 +159,6 @@ ROWS = (
                 score)),
     row("R08", "ForgetsTheThreshold", "The vendor is always sent the default.",
         threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)),
-    row("R03", "EveryPassIsCertain", 'A pass carries the score 100, "because it is certain".',
-        result=lambda me, ok, call, body: evolve(ok(call, body), score=me.score(call, 100.0))
-            if ok(call, body).decision is PASS[call.operation] else ok(call, body)),
 
     # What is missing, unknown or impossible
     row("R10", "ZeroForNone", "0 where the vendor gave no score.",
@@ -171,10 +167,6 @@ ROWS = (
         'Believes a "yes" that cannot be held against the caller\'s threshold.',
         unscored=lambda me, ok, call, decision: decision if decision is PASS[call.operation]
             else ok(call, decision)),
-    row("R10", "ReusesTheLastScore",
-        "Where the score is null, the variable still holds that of the call before.",
-        score=lambda me, ok, call, told: ok(call,
-            vars(me).get("latest") if told is None else (noted(me, "latest", told), told)[1])),
     row("R11", "NoFaceIsMismatch", "A photograph without a face accuses whoever handed it in.",
         unscored=lambda me, ok, call, decision: decision),
     row("R11", "SaysNotWhyThereIsNoScore",
@@ -182,11 +174,6 @@ ROWS = (
         warnings=without(lambda w: w.code is fm.WarningCode.NO_FACE)),
     row("R12", "DropsInformation", "Only grave warnings are handed on.",
         warnings=without(lambda w: w.severity is fm.Severity.INFORMATION)),
-    row("R12", "CountsFacesOfComparisonsOnly",
-        "A second face is told of a comparison and not of a liveness check.",
-        result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
-            else evolve(ok(call, body), warnings=[w for w in ok(call, body).warnings
-                if w.code is not fm.WarningCode.MULTIPLE_FACES])),
     row("R13", "UnknownStatusByScore", "A verdict that nobody knows is decided by the score.",
         decision=lambda me, ok, call, body, score: ok(call, body, score)
             if score is None or body["verdict"] in ("yes", "no")
@@ -197,17 +184,13 @@ ROWS = (
             vendor_status=body["verdict"].lower().replace(" ", "_"))),
     row("R14", "KnownWarningsOnly", "A warning that nobody knows is left out.",
         warnings=without(lambda w: w.code is fm.WarningCode.OTHER)),
-    row("R14", "UnknownWeightIsHarmless", "A weight that nobody knows is taken for information.",
-        warnings=each_warning(lambda w: evolve(w, severity=fm.Severity.INFORMATION)
-            if w.severity is fm.Severity.UNKNOWN else w)),
-    http("R14", "UnknownTagsWeighLittle",
-        "A warning that it does not know weighs little, also if the vendor says that it is grave.",
-        warnings=each_warning(lambda w: evolve(w, severity=fm.Severity.WARNING)
-            if w.tag not in CODES and w.severity is fm.Severity.ERROR else w)),
+    row("R14", "UnknownWeightIsHarmless", "A weight that nobody knows is treated as information.",
+        warnings=lambda me, ok, body: tuple(evolve(w, severity=fm.Severity.INFORMATION)
+            if w.severity is fm.Severity.UNKNOWN else w for w in ok(body))),
     row("R15", "ClampsTheImpossible", "250 of 100 becomes 100.",
         score=number(lambda told: min(told, 100.0))),
     row("R15", "ImpossibleScoreIsFree",
-        "A score beyond the scale is taken for a refused request, which costs nothing.",
+        "A score beyond the scale is treated as a refused request, which costs nothing.",
         score=number(lambda told: told if told <= 100 else refuse(
             fm.RequestRejected("It is not on its scale.", billing=fm.Billing(fm.Charged.NO))))),
 
@@ -228,17 +211,13 @@ ROWS = (
             "Refused.", billing=fm.Billing(fm.Charged.YES), status_code=401)),
     row("R17", "LostIsUnavailable", 'A lost answer is called "unavailable, try again".',
         lost=lambda me, ok: fm.VendorUnavailable("Please try again.")),
-    row("R17", "BusyIsForGood", "A busy minute is told as an empty account.",
-        refusal=lambda me, ok, status: ok(402 if status == 429 else status)),
     row("R17", "WaitsInThePast", 'The vendor\'s "wait" is read as a negative number of seconds.',
         refusal=lambda me, ok, status: changed(ok(status), retry_after_s=-5.0)),
     row("R17", "PromisesToFindWhatWasNotKept",
-        "A lost answer is told as one that the records can tell, though the vendor keeps nothing.",
+        "A lost answer is reported as one that the records know, though the vendor keeps nothing.",
         lost=lambda me, ok: changed(ok(), reconcilable=True)),
     row("R18", "RepeatsLostCalls", "Asks again when the answer is lost.",
         exchange=lambda me, ok, call: ok(call) if lost(answer := ok(call)) else answer),
-    row("R18", "AsksTwiceToBeSure", "Compares twice and believes the second answer.",
-        exchange=lambda me, ok, call: (ok(quiet(call)), ok(call))[1]),
     row("R18", "RepeatsLostChecks",
         "A liveness check that was lost is made again: it changes nothing, but costs the same.",
         exchange=lambda me, ok, call: ok(call)
@@ -249,20 +228,14 @@ ROWS = (
             else answer),
     row("R19", "IgnoresTheDeadline", "Waits as long as the vendor likes.",
         exchange=lambda me, ok, call: ok(evolve(call, deadline_s=None))),
-    row("R19", "ChecksWithoutHurry", "A liveness check has no deadline.",
-        exchange=lambda me, ok, call: ok(call if call.operation is MATCH
-            else evolve(call, deadline_s=None))),
     row("R20", "NeverTellsTheFirstByte", "`on_sent` is never called.",
         exchange=lambda me, ok, call: ok(quiet(call))),
     row("R20", "TellsTheFirstByteTooEarly", "`on_sent` is called before there is a connection.",
         exchange=lambda me, ok, call: (call.on_sent(), ok(quiet(call)))[1]),
     row("R20", "TellsItWithTheAnswer",
-        "Tells that bytes have left once there is an answer, and not if none comes.",
+        "Reports that bytes have left once there is an answer, and not if none comes.",
         exchange=lambda me, ok, call: (answer := ok(quiet(call)),
             answer[2] or call.on_sent())[0]),
-    row("R20", "ChecksLeaveUnnoticed",
-        "Tells the first byte of comparisons, and forgets liveness checks.",
-        exchange=lambda me, ok, call: ok(call if call.operation is MATCH else quiet(call))),
 
     # Keys and faces
     row("R21", "KeyInTheMessage", "The error quotes the key.",
@@ -274,19 +247,6 @@ ROWS = (
     row("R21", "KeyInTheLog", "Logs its headers at DEBUG.",
         request=lambda me, ok, call: (logging.getLogger("reference").debug(
             "headers: %s", {"x-api-key": me.key.reveal()}), ok(call))[1]),
-    row("R21", "KeyInTheNotes", "A note on the error tells which headers were sent.",
-        refusal=lambda me, ok, status: (error := ok(status),
-            error.add_note(f"sent with X-Api-Key: {me.key.reveal()}"))[0]),
-    row("R21", "ChainHiddenNotCut",
-        "Raises `from None`, behind which the context still holds the request.",
-        lost=lambda me, ok: changed(ok(), __suppress_context__=True,
-            __context__=ConnectionResetError(f"POST / X-Api-Key: {me.key.reveal()}"))),
-    row("R21", "HeadersInTheExtra",
-        "The log line is harmless, and the record carries the request's headers as an extra.",
-        request=lambda me, ok, call: (logging.getLogger("reference").debug(
-            "asked", extra={"headers": {"X-Api-Key": me.key.reveal()}}), ok(call))[1]),
-    row("R21", "KeyInTheFrames", "The key is a local variable of a frame that raises.",
-        answer=lambda me, ok, call: (key := {"X-Api-Key": me.key.reveal()}, ok(call), key)[1]),
     row("R21", "KeyInTheTimeOut", "Only the error of a deadline that ran out quotes the request.",
         late=lambda me, ok, call: fm.DeadlineExceeded(f"No answer to the key {me.key.reveal()}.")),
     row("R22", "KeepsDemographics", "Age and gender survive in raw under names of its own.",
@@ -294,27 +254,18 @@ ROWS = (
             if key != "guesses"} | {"estimates": [{"years": guess["age"], "sex": guess["gender"]}
             for guess in body.get("guesses", ())]}),
     row("R22", "DeclaresNoDemographics",
-        "Does not tell the core which keys of the body are guesses about people.",
+        "Does not say to the core which keys of the body are guesses about people.",
         capabilities=can(demographic_keys=frozenset())),
-    row("R22", "TellsTheAgeInAWarning", "A guess of the age is told in the text of a warning.",
-        warnings=lambda me, ok, body: ok(body) + tuple(fm.ResultWarning(code=fm.WarningCode.OTHER,
-            severity=fm.Severity.INFORMATION, text=f"looks {guess['age']} years old")
-            for guess in body.get("guesses", ()))),
     row("R23", "ShowsItsKey", "A `repr` that helps with debugging.",
         __repr__=lambda me, ok: f"ShowsItsKey(key={me.key.reveal()!r})"),
     row("R23", "PicklesItsKey", "Can be sent to another process, key and all.",
         __reduce__=lambda me, ok: (ReferenceBackend, (None, me.key.reveal()))),
-    row("R23", "PicklesAScrambledKey", "Can be pickled, with its key in base64.",
-        __reduce__=lambda me, ok: (faults.reopened, (base64.b64encode(me.key.reveal().encode()),))),
 
     # What cannot be done
     row("R24", "DeclaresNoLimits", "Lets the vendor refuse large pictures.",
         capabilities=can(image_limits=ImageLimits())),
     row("R24", "CountsInKibibytes", "Declares 400 KiB where the vendor takes 400 kB.",
         capabilities=can(image_limits=evolve(LIMITS, max_bytes=400 * 1024))),
-    row("R24", "TakesWebpToo", "Declares a kind of picture that the vendor refuses.",
-        capabilities=can(image_limits=evolve(LIMITS,
-            formats=LIMITS.formats | {fm.ImageFormat.WEBP}))),
     row("R25", "TakesAnyOptions", "Accepts options of any type, and so those of another vendor.",
         capabilities=can(options=object)),
     row("R25", "DropsRotate", "`rotate` is declared, accepted and forgotten.",
@@ -329,11 +280,6 @@ ROWS = (
         request=asked_for(lambda call: {"options": None})),
     row("R25", "CutsTheReference", "Sends the first 24 characters of the caller's reference.",
         request=asked_for(lambda call: {"caller_ref": call.caller_ref and call.caller_ref[:24]})),
-    row("R25", "ChecksDropTheReference",
-        "Sends the caller's reference of comparisons, and of no liveness check.",
-        request=asked_for(lambda call: {} if call.operation is MATCH else {"caller_ref": None})),
-    row("R07", "WholeThresholds", "The threshold is sent as a whole number.",
-        threshold=lambda me, ok, call: round(ok(call))),
     row("R07", "NoughtIsNoThreshold",
         "Asks `if threshold`, so that a caller's 0 becomes the default.",
         threshold=lambda me, ok, call: ok(call) or me.capabilities.default_for(call.operation)),
@@ -342,13 +288,12 @@ ROWS = (
         threshold=lambda me, ok, call: min(ok(call), 99.99)),
 
     # Threads, other processes, the end, and the vendor's records
+    row("R28", "WarmsUpEachThread", "The first call of each thread is made, and paid, twice.",
+        exchange=lambda me, ok, call: (remembered(me, threading.get_ident(),
+            lambda: ok(quiet(call))), ok(call))[1]),
     row("R28", "SharedBetweenThreads", "The call is kept on the object while it is made.",
         exchange=lambda me, ok, call: (noted(me, "current", call), time.sleep(0.0005),
             ok(me.current))[2]),
-    row("R28", "OneFormForAllRequests",
-        "All requests are written into one form, which another thread may overwrite on its way.",
-        request=lambda me, ok, call: (form := remembered(me, "form", dict), form.clear(),
-            form.update(ok(call)), time.sleep(0.003))[0]),
     row("R30", "OneSessionForAll", "Closing one backend closes the session that all share.",
         close=lambda me, ok: noted(me.vendor, "closed", True),
         exchange=lambda me, ok, call: ok(call) if "closed" not in vars(me.vendor)
@@ -365,39 +310,13 @@ ROWS = (
     row("R32", "TakesTheNewest",
         "The newest record of the kind must be the call's: nobody else asks at that moment.",
         record=lambda me, ok, wanted: faults.newest(me)),
-    row("R32", "SignsItWithTheIdAskedFor",
-        "Writes the id that is looked for on whatever is there.",
-        record=lambda me, ok, wanted: faults.signed_as(faults.newest(me), wanted)),
-    row("R32", "AnswersForAnother", "The right record, told of a call that nobody asked about.",
+    row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
         reconcile=lambda me, ok, wanted, **how: evolve(ok(wanted),
             call=evolve(wanted, id="another"))),
-    row("R32", "FindsByTheCallersReference",
-        "Takes a record with the caller's reference where there is none with the id.",
-        keep=lambda me, ok, call, result: (ok(call, result),
-            me.vendor.records.update({("of", call.caller_ref): result})
-            if call.retention is fm.Retention.KEEP else None),
-        record=lambda me, ok, wanted: faults.signed_as(me.vendor.records.get(wanted.id,
-            me.vendor.records.get(("of", wanted.caller_ref))), wanted)),
     row("R06", "SpoofsGoToAPerson",
-        "A spoof is told as REVIEW, so that the comparison is made and paid for as well.",
+        "A spoof is reported as REVIEW, so that the comparison is made and paid for as well.",
         decision=lambda me, ok, *said: fm.LivenessDecision.REVIEW
             if ok(*said) is fm.LivenessDecision.NOT_LIVE else ok(*said)),
-    row("R06", "ComparisonRidesOnTheCheck",
-        "Who has passed the check is not compared any more: one visitor, one answer.",
-        exchange=lambda me, ok, call: vars(me).pop(call.caller_ref)
-            if call.operation is MATCH and call.caller_ref in vars(me)
-            else (answer := ok(call), call.operation is LIVENESS and call.caller_ref
-                and noted(me, call.caller_ref, answer))[0]),
-    row("R06", "KnownVisitorsAreLive",
-        "Who was checked once is not checked again: the answer of then is handed out.",
-        exchange=lambda me, ok, call: ok(call)
-            if call.operation is MATCH or call.caller_ref is None
-            else remembered(me, call.caller_ref, lambda: ok(call))),
-    row("R18", "GivesUpAfterRefusals", "After five refusals nobody is asked any more.",
-        exchange=lambda me, ok, call: (answer := ok(call), answer[0] == 400
-            and noted(me, "refused", vars(me).get("refused", 0) + 1))[0]
-            if vars(me).get("refused", 0) < 5
-            else (None, None, fm.RequestRejected("Refused too often.", status_code=400))),
     row("R42", "KeepsTheFirstReference",
         "The reference is uploaded once, and every later probe is compared with that one.",
         pictures=lambda me, ok, call: ok(call) if call.operation is not MATCH
@@ -408,22 +327,9 @@ ROWS = (
     row("R22", "DropsGuessesItself",
         "Demographics never leave the backend, whoever asks for them.",
         faces=lambda me, ok, *said: tuple(evolve(face, demographics=None) for face in ok(*said))),
-    row("R22", "LosesTheGender", "Of the guesses only the age is handed on.",
-        faces=lambda me, ok, *said: tuple(evolve(face, demographics=face.demographics
-            and evolve(face.demographics, gender=None)) for face in ok(*said))),
-    row("R22", "AgeInWholeYears", "Hands on a guess of the age without its fraction.",
-        faces=lambda me, ok, body, place: ok({**body, "guesses": [
-            {**guess, "age": int(guess["age"])} for guess in body.get("guesses", ())]}, place)),
     row("R37", "SpoolsThePicture",
         "The upload is read from a temporary file, which is deleted at once.",
         exchange=lambda me, ok, call: (written(call.probe.data), ok(call))[1]),
-    row("R37", "RemembersOnDisk", "Keeps answers in a folder, to be asked less often one day.",
-        keep=lambda me, ok, call, result: (ok(call, result),
-            faults.in_a_folder(call.probe.digest, result.decision))),
-    row("R37", "WritesInAnotherThread",
-        "A thread of its own writes down every refusal, out of the caller's way.",
-        refusal=lambda me, ok, status: (faults.in_a_thread(me, lambda: written(b"refused")),
-            ok(status))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
         close=lambda me, ok: written(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
@@ -440,7 +346,7 @@ ROWS = (
         "A gateway that gave up waiting (504) is asked again, whatever became of the call.",
         error=lambda me, ok, reply, call: changed(error := ok(reply, call),
             retryable=error.retryable or reply.status == 504)),
-    http("R38", "ForgetsTheStatus", "Every fault of the vendor's is told as 500.",
+    http("R38", "ForgetsTheStatus", "Every fault of the vendor's is reported as 500.",
         error=lambda me, ok, reply, call: changed(ok(reply, call),
             status_code=min(reply.status, 500))),
     http("R38", "QuotesTheBody", "The error shows what was answered, all of it.",
@@ -450,7 +356,7 @@ ROWS = (
         error=lambda me, ok, reply, call: changed(error,
             retry_after_s=faults.read_in(reply.headers.get("Retry-After", "")))
             if isinstance(error := ok(reply, call), fm.RateLimited) else error),
-    http("R38", "LostWithoutDoubt", "What may have been charged is told as not charged, in an "
+    http("R38", "LostWithoutDoubt", "What may have been charged is reported as not charged, in an "
         "error that says it is not known.",
         error=lambda me, ok, reply, call: changed(error, billing=fm.Billing(fm.Charged.NO))
             if isinstance(error := ok(reply, call), fm.OutcomeUnknown) and 520 <= reply.status < 530
@@ -470,17 +376,10 @@ ROWS = (
         "NaN and what is too large for a float become the best of all scores.",
         body=instead_of_number(lambda told: 100.0
             if isinstance(told, float) and not math.isfinite(told) else told)),
-    http("R39", "PercentSignIsFine",
-        'Takes "93.5 %" for 93.5, as an older edition of the vendor wrote it.',
-        body=instead_of_number(lambda told: float(told[:-1])
-            if isinstance(told, str) and told.endswith("%") else told)),
     http("R38", "NoVerdictIsYes", "A body without a verdict is read as a yes.",
         body=missing(verdict="yes")),
     http("R38", "NoScoreIsTheBest", "A body without a score is read as 100.",
         body=missing(score=100.0)),
-    http("R38", "LooksForYesInTheWord", "Any word with a yes in it is one.",
-        decision=lambda me, ok, call, body, score: ok(call,
-            {"verdict": "yes" if "yes" in body["verdict"] else body["verdict"]}, score)),
     http("R38", "HighScoreOverrulesNo",
         "Passes where the score is above the threshold, although the vendor said no.",
         decision=lambda me, ok, call, body, score: PASS[call.operation]
@@ -521,11 +420,9 @@ ROWS = (
     row("R42", "KnowsOnlyQuarterTurns",
         "Turns pictures upright itself, and does not know the mirrored orientations.",
         pictures=each_picture(faults.without_mirrors)),
-    row("R42", "SmallerPng", "A PNG is halved on the way, since it is so large.",
-        pictures=each_picture(faults.halved)),
-    row("R44", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is told.",
+    row("R44", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is asked.",
         keep=lambda me, ok, call, result: ok(evolve(call, retention=fm.Retention.KEEP), result)),
-    row("R44", "TellsARecordThatIsNot", "The id of the answer is told as that of a record.",
+    row("R44", "TellsARecordThatIsNot", "The id of the answer is reported as that of a record.",
         session=lambda me, ok, call, body: body["id"]),
     row("R44", "KeepsWhatHasMetadata",
         "Asks for KEEP where there is metadata, which the vendor takes for kept calls alone.",
@@ -535,39 +432,24 @@ ROWS = (
         lost=lambda me, ok: (noted(me, "careful", True), ok())[1],
         request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
             if "careful" in vars(me) else {})),
-    row("R07", "AnotherRuleIsTold", "The default is told as if it were passed by equality.",
-        result=told(lambda threshold: evolve(threshold, rule=fm.ThresholdRule.AT_LEAST))),
-    row("R07", "DefaultIsTheCallers", "The default is told as if the caller had chosen it.",
-        result=told(lambda threshold: evolve(threshold, source=fm.ThresholdSource.CALLER))),
-    row("R07", "ThresholdIsNotTold",
-        "The vendor is said to have decided by a threshold of its own.",
-        result=told(lambda _: fm.Threshold(
-            None, fm.ThresholdRule.VENDOR, fm.ThresholdSource.VENDOR))),
-    row("R07", "AnotherThresholdIsSent", "The default that is sent is not the one that is told.",
-        threshold=lambda me, ok, call: ok(call) - 5.0 * by_default(call)),
+    row("R07", "AnotherRuleIsTold", "The default is reported as if it were passed by equality.",
+        result=lambda me, ok, call, body: evolve(ok(call, body), threshold=evolve(call.threshold,
+            rule=fm.ThresholdRule.AT_LEAST))),
     row("R07", "DefaultIsNeverSent",
         "Without a caller's threshold none is sent: the vendor's default of today decides.",
         request=lambda me, ok, call: {word: value for word, value in ok(call).items()
             if word != "threshold" or not by_default(call)}),
-    row("R07", "ThresholdAppliedTwice",
-        "The vendor decides by the caller's threshold, and the default decides once more.",
-        decision=lambda me, ok, call, body, score: ok(call, {**body, "verdict": "no"}, score)
-            if score and score.value <= me.capabilities.default_for(call.operation)
-            else ok(call, body, score)),
-    row("R07", "SaysTheVendorSetIt", "Tells the caller's threshold as one that the vendor chose.",
+    row("R07", "SaysTheVendorSetIt", "Reports the caller's threshold as one that the vendor chose.",
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
             and evolve(call.threshold, source=fm.ThresholdSource.VENDOR))),
 
-    # Settings, and what is told of them
+    # Settings, and what is said of them
     http("R31", "ShowsTheKeyThatIsOdd", "A key of another form is refused, and quoted.",
         __attrs_post_init__=lambda me, ok: (ok(), me.api_key.reveal().startswith("reference-")
             or refuse(fm.ConfigurationError(f"{me.api_key.reveal()!r} is no key of ours.")))[0]),
-    http("R31", "ShowsTheValue", "What is no number is told by float() itself, value and all.",
+    http("R31", "ShowsTheValue", "What is no number is reported by float() itself, value and all.",
         __attrs_post_init__=lambda me, ok: (isinstance(me.patience_s, str)
             and float(me.patience_s), ok())[1]),
-    http("R31", "TakesTextForANumber", 'Takes "30" for 30 seconds.',
-        __attrs_post_init__=lambda me, ok: (noted(me, "patience_s", float(me.patience_s)),
-            ok())[1]),
     http("R31", "TrueIsASecond", "Takes true for a number of seconds, as Python does.",
         __attrs_post_init__=lambda me, ok: None if me.patience_s is True else ok()),
     http("R31", "TakesAnyAddress", "Key and faces go wherever base_url says.",
@@ -576,27 +458,135 @@ ROWS = (
     http("R31", "TravelsInTheOpen", "Key and faces may go to the vendor without TLS.",
         address=property(lambda me: check_base_url(me.base_url, allow_insecure=True,
             allowed_hosts=me.allowed_hosts))),
-    http("R31", "DeclaresNoHosts",
-        "Does not say which hosts are the vendor's, so that none can be told from a stranger's.",
-        allowed_hosts=frozenset(),
-        address=property(lambda me: check_base_url(me.base_url, allow_base_url=True,
-            allowed_hosts=()))),
     row("R47", "DiagnoseAsks", "Makes a call to see whether the key works.",
         diagnose=lambda me, ok: (me.vendor.ask({"key": me.key.reveal()}, 1.0),
             {**ok(), "key": "tried"})[1]),
     row("R47", "DiagnoseNeedsTheVendor",
         "Fails when the vendor cannot be reached, which is when it is asked for.",
         diagnose=lambda me, ok: (me.vendor.connect(), {**ok(), "vendor": "reached"})[1]),
-    row("R47", "DiagnoseShowsTheLastRequest", "Tells what was sent last, key and all.",
+    row("R47", "DiagnoseShowsTheLastRequest", "Shows what was sent last, key and all.",
         request=lambda me, ok, call: (noted(me, "last", f"{me.key.reveal()} {call.operation}"),
             ok(call))[1],
         diagnose=lambda me, ok: {**ok(), "last request": vars(me).get("last", "none")}),
     row("R47", "DiagnoseShowsItsAuthorization",
-        "Tells the header that it sends, in which the key is base64.",
+        "Shows the header that it sends, in which the key is base64.",
         diagnose=lambda me, ok: ok() | {"authorization": "Basic " + base64.b64encode(
             f"reference:{me.key.reveal()}".encode()).decode()}),
+
+    # Money, time and the rest, as plug-ins that passed a contract which asks less had it wrong
+    row("R16", "NobodyIsFree", "Says that an answer about nobody was not charged.",
+        result=lambda me, ok, call, body: ok(call, body) if body["score"] is not None
+            else evolve(ok(call, body), billing=fm.Billing(fm.Charged.NO))),
+    row("R16", "UploadsAreFree", "Its uploads are declared as free, and the vendor charges them.",
+        base=StepsReference, simulator=StepsSimulator,
+        upload=lambda me, ok, data: evolve(ok(data), charges=0)),
+    row("R16", "GuessesThePrice", "Says a charge where its vendor does not say whether it is one.",
+        simulator=faults.UnsaidSimulator),
+    sdk("R19", "EachWaitHasTheDeadline",
+        "Its library is given the deadline as the time-out of each wait: an answer that drips "
+        "goes on for ever.",
+        simulator=faults.HastySimulator,
+        match=faults.unguarded, check_liveness=faults.unguarded),
+    row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
+        exchange=lambda me, ok, call: (faults.tried(call.on_sent), ok(quiet(call)))[1]),
+    row("R16", "TurningCostsTheSame", "Turning is charged twice, and said to be one charge.",
+        simulator=faults.TurningCostsSimulator),
+    http("R18", "SendsAgainAfterA500",
+        "A 500, too, may mean that the token is old: the call is sent a second time.",
+        should_relogin=lambda me, ok, request, reply: reply.status == 500),
+    row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
+        exchange=lambda me, ok, call: (faults.deaf(call.on_sent), ok(quiet(call)))[1]),
+    row("R21", "WarnsOfTheKey", "Warns that a key is short, and shows which.",
+        request=lambda me, ok, call: (warnings.warn(
+            f"The key {me.key.reveal()} is short.", stacklevel=2), ok(call))[1]),
+    sdk("R28", "ItsLibraryHasGlobals", "Its library keeps the pictures of a call for all threads.",
+        request=lambda me, ok, call: faults.by_globals(ok(call))),
+    http("R28", "OneIdempotencyKey", "A key against double charges is made but once.",
+        post=lambda me, ok, path, **body: (made := ok(path, **body)) and evolve(made,
+            headers={**made.headers, "Idempotency-Key": f"{id(me)}"})),
+    row("R30", "TimeOutForAll", "Sets the time-out of every socket of the program.",
+        request=lambda me, ok, call: (socket.setdefaulttimeout(20.0), ok(call))[1]),
+    http("R30", "OneKeyForTheProcess", "The first key is that of every backend.",
+        post=lambda me, ok, path, **body: evolve(ok(path, **body),
+            headers={"X-Api-Key": GLOBALS.setdefault("key", me.api_key)})),
+    http("R30", "KeyInTheEnvironment", "Hands its key to its library by the environment.",
+        post=lambda me, ok, path, **body: (os.environ.update(REFERENCE_SESSION=me.api_key.reveal()),
+            ok(path, **body))[1]),
+    row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
+        record=lambda me, ok, wanted: (vars(me.vendor).update(charges=me.vendor.charges + 1),
+            ok(wanted))[1]),
+    row("R32", "FindsByHalfTheId", "Compares the beginning of the id, as its log shows it.",
+        record=lambda me, ok, wanted: next((kept for call, kept in me.vendor.records.items()
+            if call[:8] == wanted.id[:8]), None)),
+    row("R37", "AsksAProgram", "Another program looks at the picture first.",
+        exchange=lambda me, ok, call: (
+            subprocess.run([sys.executable, "-S", "-c", ""], check=False), ok(call))[1]),
+    http("R38", "NotFoundIsNobody", "A 404 is read as a picture without a face, which is free.",
+        parse_non_200=lambda me, ok, call, reply: nobody(call) if reply.status == 404 else None),
+    http("R39", "MissingIsZero", "Where the answer has no score, it is 0.",
+        result=lambda me, ok, call, body: ok(call, {"score": 0.0} | as_dict(body))),
+    sdk("R38", "AnyBodyMatches",
+        "Whatever comes with a 200 is a match: the library raised nothing.",
+        result=lambda me, ok, call, body: ok(call,
+            A_PASS | as_dict(body))),
+    http("R01", "SaysItIsProduction", "Results name an environment that the backend is not set to.",
+        result=lambda me, ok, call, body: evolve(ok(call, body),
+            environment=fm.Environment.PRODUCTION)),
+    http("R17", "PostsForNothing", "Its requests are declared as free, which the vendor charges.",
+        post=lambda me, ok, path, **body: evolve(ok(path, **body), charges=0)),
+    row("R17", "GatewaysAreFree",
+        "A gateway's 502 is reported as an outage, which costs nothing and may be tried again.",
+        refusal=lambda me, ok, status: ok(503 if status == 502 else status)),
+    http("R18", "TriesAgainWhenBusy", "Sends the call again at once when the vendor is busy.",
+        should_relogin=lambda me, ok, request, reply: reply.status == 429),
+    row("R21", "QuotesHalfTheKey", "An error quotes the beginning of the key.",
+        refusal=lambda me, ok, status: changed(ok(status),
+            message=f"The key {me.key.reveal()[:16]}... was refused.")),
+    row("R21", "LogsThePicture", "Logs what it sends, pictures and all, at DEBUG.",
+        request=lambda me, ok, call: (words := ok(call),
+            logging.getLogger("reference").debug("sends %s", words))[0]),
+    row("R28", "KeepsEveryCall", "Keeps every call, pictures and all, for as long as it lives.",
+        request=lambda me, ok, call: (remembered(me, "calls", list).append(call), ok(call))[1]),
+    http("R31", "AnyHostWithADot", "Every host at all counts as the vendor's.",
+        allowed_hosts=HOSTS | {"*.*", "*.*.*"}),
+    http("R31", "AnyHostOfACountry", "Every company of a country counts as the vendor.",
+        allowed_hosts=HOSTS | {"*.co.uk"}),
+
+    # Where faces are
+    row("R48", "FacesSwapped", "The faces of the reference are reported as those of the probe.",
+        faces=lambda me, ok, body, place: ok(body, PLACES[place == PLACES[0]])),
+    row("R48", "TheFaceIsThePicture", "A face is wherever the picture is.",
+        box=lambda me, ok, edges: ok((0.0, 0.0, 1.0, 1.0))),
+    row("R48", "PixelsForParts", "Edges in pixels are reported as parts of the picture's sides.",
+        box=lambda me, ok, edges: ok([96 * edge for edge in edges])),
+    row("R48", "FacesNeverGiven", "Declares that it says where faces are, and never does.",
+        faces=lambda me, ok, *said: tuple(evolve(face, box=None) for face in ok(*said))),
+    row("R48", "FacesUndeclared", "Says where faces are, and does not declare it.",
+        capabilities=can(reports_faces=False)),
+
+    # A vendor that answers later
+    job("R01", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
+        poll=lambda me, ok, url: ok(remembered(me, "job", lambda: url))),
+    job("R28", "AsksForTheLatestJob", "Threads ask for the job that any of them began last.",
+        vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
+            latest=f"{me.address}{reply.headers['Location']}"), ok(reply))[1],
+        poll=lambda me, ok, url: ok(me.latest)),
+    job("R17", "GivesUpAtABusyPoll",
+        "A job that was paid for is given up at the first poll that is refused, for another try.",
+        refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
+    job("R17", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
+        vendor_id=lambda me, ok, reply: None),
+    job("R19", "PollsForEver", "Without a deadline a job that is never done is asked for for ever.",
+        __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(call_timeout_s=1e12))[0]),
+    job("R19", "SleepsBetweenPolls", "Sleeps before each poll, whatever is left of the deadline.",
+        poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
+    job("R32", "FindsTheLatestJob", "Looks for the job that was begun last, whatever it is asked.",
+        vendor_id=lambda me, ok, reply: vars(me).update(latest=ok(reply)) or ok(reply),
+        reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest))),
+    job("R32", "GivesItsJobsUp", "A job that goes on is reported as one that nobody can ask for.",
+        reconcilable=lambda me, ok, call: False),
 )
 # fmt: on
 
 #: By name.
-MUTANTS = {one.name: one for one in (*ROWS, *stricter.ROWS, *sabotage.ROWS, *CLASSES)}
+MUTANTS = {one.name: one for one in (*ROWS, *CLASSES)}

@@ -1,8 +1,3 @@
-"""What must work on every system: a few minutes on macOS and Windows, with no more than the extras.
-
-python -m pytest tests/smoke
-"""
-
 import os
 import signal
 import subprocess
@@ -22,7 +17,6 @@ ADA, ADA_AGAIN, BOB = make_card("ada"), make_card("ada", quality=70), make_card(
 
 
 def facematch(*words, cwd):
-    """Exit code and output of the command, in the encoding that the system chooses for a pipe."""
     run = "from facematch_core.cli import main; main()"
     code = f"import sys; sys.argv[1:] = {[*map(str, words)]!r}; {run}"
     done = subprocess.run(
@@ -32,7 +26,6 @@ def facematch(*words, cwd):
 
 
 def test_the_mock_answers_and_counts(tmp_path):
-    """Two cards, two runs, one budget in a file."""
     said = []
     for _ in range(2):
         store = SqlStore(f"sqlite:///{(tmp_path / 'budget.sqlite3').as_posix()}")
@@ -52,23 +45,27 @@ def test_the_mock_answers_and_counts(tmp_path):
     assert said == [Decision.MATCH, Decision.NO_MATCH, "refused", "refused"]
 
 
-def test_the_local_engine():
-    """Two photographs of one person, and a cat."""
+@pytest.mark.slow
+def test_the_local_engine_knows_a_person_and_a_cat():
     with open_verifier("local") as verifier:
         a, b = PHOTOS / "grace-hopper.jpg", PHOTOS / "grace-hopper-card.jpg"
         assert verifier.verify(a, b).is_match
         assert verifier.verify(a, PHOTOS / "no-face-cat.jpg").decision is Decision.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("words", [["--help"], ["doctor"], ["backends", "--json"]])
-def test_commands(words, tmp_path):
-    """None fails for a letter that the console has not."""
-    code, said = facematch(*words, cwd=tmp_path)
+# Slow is for `make test` alone: on other systems all of this file is run.
+
+
+@pytest.mark.parametrize(
+    "words", ["doctor", pytest.param("backends --json", marks=pytest.mark.slow)]
+)
+def test_a_command_works_as_a_process(words, tmp_path):
+    code, said = facematch(*words.split(), cwd=tmp_path)
     assert code == 0, said
 
 
+@pytest.mark.slow
 def test_a_report_is_written_and_replaced(tmp_path):
-    """From a file of scores, twice into one page."""
     rows = "".join(f"a{n},b{n},{int(n < 30)},{80 - n}\n" for n in range(60))
     (tmp_path / "scores.csv").write_text(f"image1,image2,label,score\n{rows}", encoding="utf-8")
     words = ("compare", "report", "--scores", "scores.csv", "--out", "report.html", "--force")
@@ -79,8 +76,7 @@ def test_a_report_is_written_and_replaced(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "scores.csv"]
 
 
-def test_the_command_of_the_mock(tmp_path):
-    """It prints its address first, answers there, and can be ended."""
+def test_the_command_of_the_mock_serves_until_it_is_ended(tmp_path):
     code = "import sys; sys.argv[1:] = ['mock']; from facematch_core.cli import main; main()"
     with subprocess.Popen(
         [sys.executable, "-u", "-c", code],

@@ -1,5 +1,3 @@
-"""`facematch backends`: what each can do, and what keeps one from being used."""
-
 import pytest
 
 GOOD = """
@@ -33,13 +31,11 @@ GOOD = """
 
 @pytest.fixture
 def strangers(plugin):
-    """A usable backend and three that are not."""
     points = {"good": "Good", "broken": "Broken", "lost": "Missing", "other": "NeedsKey"}
     plugin(GOOD, {"facematch.backends": points})
 
 
-def test_table(run, strangers):
-    """A line per backend; what is wrong stands below in a sentence."""
+def test_what_is_wrong_stands_below_in_a_sentence(run, strangers):
     told = run("backends", env={"COLUMNS": "160"})
     assert told.exit_code == 0
     rows = {line.split()[0]: line for line in told.stdout.splitlines() if line[:1].isalpha()}
@@ -56,8 +52,7 @@ def test_table(run, strangers):
     assert "hunter2" not in told.output
 
 
-def test_json(run_json, strangers):
-    """The same for programs."""
+def test_the_same_for_programs(run_json, strangers):
     code, document = run_json("backends")
     assert code == 0
     entries = {entry["name"]: entry for entry in document["backends"]}
@@ -73,8 +68,7 @@ def test_json(run_json, strangers):
     assert "AttributeError" in lost["problem"]
 
 
-def test_reserved_name(run_json, plugin):
-    """A stranger that claims a name of ours is listed with that as its problem."""
+def test_a_stranger_that_claims_a_name_of_ours_is_listed_with_that(run_json, plugin):
     plugin(GOOD, {"facematch.backends": {"didit": "Good"}})
     _, document = run_json("backends")
     problems = [e["problem"] for e in document["backends"] if e["distribution"] == "stranger"]

@@ -1,5 +1,3 @@
-"""Every exit code, and what is said with it."""
-
 import json
 import sys
 
@@ -20,7 +18,6 @@ from facematch_core import (
     errors,
 )
 from facematch_core.cli import common
-from facematch_core.cli.app import facematch
 from facematch_core.cli.common import Exit
 
 CODES = {
@@ -48,8 +45,6 @@ CODES = {
 
 @pytest.fixture
 def failing(monkeypatch, scripted):
-    """Make `verify` raise an error."""
-
     def fail(error):
         def call(*_args, **_options):
             raise error
@@ -60,30 +55,31 @@ def failing(monkeypatch, scripted):
 
 
 @pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
-def test_error(error, code, failing, run, photos):
-    """An error ends with its code and one sentence on stderr; nothing stands on stdout."""
+def test_an_error_ends_with_its_code(error, code, failing, run, photos):
     failing(error)
     answer = run("verify", *photos)
-    assert answer.exit_code == code
-    assert answer.stdout == ""
+    assert (answer.exit_code, answer.stdout) == (code, "")
     assert answer.stderr.startswith("error: ")
     assert len(answer.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
-def test_error_as_json(error, code, failing, run, photos):
-    """With --json the same error is a document on stdout as well."""
-    failing(error)
-    answer = run("verify", *photos, "--json")
-    told = json.loads(answer.stdout)["error"]
-    assert answer.exit_code == told["exit_code"] == code
+    document = run("verify", *photos, "--json")
+    assert document.stderr == answer.stderr
+    told = json.loads(document.stdout)["error"]
+    assert document.exit_code == told["exit_code"] == code
     assert told["class"] == type(error).__name__
     assert {"message", "billing", "ids", "retryable"} <= set(told)
-    assert len(answer.stderr.splitlines()) == 1
+    debug = CliRunner().invoke(command(), ["--debug", "verify", *photos, "--json"])
+    assert (debug.exit_code, debug.stdout) == (code, document.stdout)
+    assert debug.stderr.startswith("Traceback")
+    assert debug.stderr.endswith(answer.stderr)
+
+
+def command():
+    from facematch_core.cli.app import facematch
+
+    return facematch
 
 
 def test_every_error_of_the_tree_has_a_code():
-    """None of our errors falls through to 70."""
     tree = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
     coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in common.ERRORS)}
@@ -91,48 +87,39 @@ def test_every_error_of_the_tree_has_a_code():
 
 
 def test_every_decision_has_a_code():
-    """The table of decisions is total, and each code that it can give is explained in the help."""
     words = {d.value for kind in (Decision, LivenessDecision, LiveMatchDecision) for d in kind}
     assert set(common.DECISIONS) == words
     codes = {*common.DECISIONS.values(), *(code for _, code in common.ERRORS), Exit.BUG}
     assert codes <= set(common.MEANING)
 
 
-@pytest.mark.parametrize("decision", Decision, ids=str)
-def test_match_decisions(decision, run, photos, scripted):
-    """A mismatch is no error, but has a code of its own."""
-    scripted.script = [match_result(decision, score=Score(90, SCALE))]
-    expected = {"match": 0, "no_match": 1, "review": 3, "inconclusive": 3}
-    assert run("verify", *photos).exit_code == expected[decision.value]
+DECISIONS = {"match": 0, "live": 0, "no_match": 1, "not_live": 1, "review": 3, "inconclusive": 3}
 
 
-@pytest.mark.parametrize("decision", LivenessDecision, ids=str)
-def test_liveness_decisions(decision, run, photos, scripted):
-    """The same for liveness."""
-    scripted.script = [liveness_result(decision, score=Score(90, SCALE))]
-    expected = {"live": 0, "not_live": 1, "review": 3, "inconclusive": 3}
-    assert run("liveness", photos[0]).exit_code == expected[decision.value]
+@pytest.mark.parametrize("decision", [*Decision, *LivenessDecision], ids=repr)
+def test_each_decision_has_its_code(decision, run, photos, scripted):
+    matches = isinstance(decision, Decision)
+    result = match_result if matches else liveness_result
+    scripted.script = [result(decision, score=Score(90, SCALE))]
+    words = ("verify", *photos) if matches else ("liveness", photos[0])
+    assert run(*words).exit_code == DECISIONS[decision.value]
 
 
-def test_unknown_charge_is_said(run, photos, scripted):
-    """A call that may have been charged says so, with our id of it."""
-    scripted.script = [errors.OutcomeUnknown("The connection broke.")]
-    answer = run("verify", *photos)
-    assert answer.exit_code == 6
-    assert "may have been charged (call " in answer.stderr
-    attempt = answer.stderr.split("(call ")[1].split(")")[0]
-    assert len(attempt) == 36
-
-
-def test_charge_is_said(run, photos, scripted):
-    """So does one that was charged, and one that was not."""
-    scripted.script = [errors.UnexpectedResponse("Odd."), errors.RateLimited("Slower.")]
+def test_what_a_call_cost_is_said_with_its_id(run, photos, scripted):
+    scripted.script = [
+        errors.UnexpectedResponse("Odd."),
+        errors.RateLimited("Slower."),
+        errors.OutcomeUnknown("The connection broke."),
+    ]
     assert "This call was charged (call " in run("verify", *photos).stderr
     assert "This call was not charged." in run("verify", *photos).stderr
+    unknown = run("verify", *photos)
+    assert unknown.exit_code == 6
+    assert "may have been charged (call " in unknown.stderr
+    assert len(unknown.stderr.split("(call ")[1].split(")")[0]) == 36
 
 
 def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
-    """When the comparison after a liveness check fails, the paid check is told."""
     scripted.script = [None, errors.RateLimited("Slower.")] * 2
     code, document = run_json("verify", *photos, "--live")
     assert code == 5
@@ -142,89 +129,36 @@ def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
     assert "The liveness check before it was answered: live, charged: yes." in told
 
 
-def test_bug_gives_no_traceback(run, photos, scripted):
-    """A bug is one sentence; a plug-in's words, which may hold anything, are not repeated."""
-    scripted.script = [RuntimeError("key=hunter2")]
-    answer = run("verify", *photos)
-    assert "hunter2" not in answer.output
-
-
-@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
-def test_debug_adds_the_traceback(error, code, failing, run, photos):
-    """`--debug` shows the traceback on stderr, and changes neither the code nor the document."""
-    failing(error)
-    plain = run("verify", *photos, "--json")
-    answer = CliRunner().invoke(facematch, ["--debug", "verify", *photos, "--json"])
-    assert answer.exit_code == code
-    assert answer.stdout == plain.stdout
-    assert answer.stderr.startswith("Traceback")
-    assert answer.stderr.endswith(plain.stderr)
-
-
-def test_debug_of_wrong_usage(run):
-    """Wrong usage is no error of a program, and has no traceback."""
-    assert run("--debug", "verify").exit_code == 2
-
-
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
-def test_stopped(stop, failing, run, photos):
-    """Ctrl-C ends with 130 and no traceback."""
+def test_ctrl_c_ends_with_130(stop, failing, run, run_json, photos):
     failing(stop)
     answer = run("verify", *photos)
-    assert answer.exit_code == 130
-    assert answer.stdout == ""
-    assert answer.stderr.strip() == "stopped"
-
-
-def test_stopped_as_json(failing, run_json, photos):
-    """With --json Ctrl-C prints a document too."""
-    failing(KeyboardInterrupt())
+    assert (answer.exit_code, answer.stdout, answer.stderr.strip()) == (130, "", "stopped")
     code, document = run_json("verify", *photos)
     assert code == document["error"]["exit_code"] == 130
-    assert document["error"]["class"] == "KeyboardInterrupt"
     assert document["error"]["message"] == "stopped"
 
 
-def test_terminal_is_not_steered(run, photos, scripted):
-    """Control characters of a vendor's text do not reach the terminal."""
-    scripted.script = [errors.RequestRejected("bad \x1b[2J field\r")]
-    answer = run("verify", *photos)
-    assert "\x1b" not in answer.stderr
-    assert "\r" not in answer.stderr
+def test_a_bug_of_a_plug_in_is_not_repeated(run, photos, scripted):
+    scripted.script = [RuntimeError("key=hunter2")]
+    assert "hunter2" not in run("verify", *photos).output
 
 
+#: For a program it is an interruption, as from its own handler of signals; see test_trust.
 @pytest.mark.parametrize("given", [(), (0,), (3,), ("bye",)])
-def test_a_plug_in_that_leaves_lets_nobody_in(run, photos, scripted, given):
-    """``sys.exit()`` in it says nothing of a match, whatever it is given.
-
-    For a program it is an interruption, as from its own handler of signals; see test_trust.
-    """
-
+def test_a_plug_in_that_leaves_lets_nobody_in(run, plugin, photos, scripted, given):
     def leave(_call):
         sys.exit(*given)
 
     scripted.script = [leave]
-    answer = run("verify", *photos)
-    assert answer.exit_code == 70
-    assert "SystemExit was not expected here: a bug" in answer.stderr
-
-
-def test_a_command_that_leaves_lets_nobody_in(run, plugin):
-    """Not even one that says that all is well."""
-    code = """
-        import sys
-        import click
-        leaves = click.Command("leaves", callback=lambda: sys.exit(0))
-    """
+    assert run("verify", *photos).exit_code == 70
+    code = "import sys, click; leaves = click.Command('leaves', callback=lambda: sys.exit(0))"
     plugin(code, {"facematch.commands": {"leaves": "leaves"}})
-    answer = run("leaves")
-    assert answer.exit_code == 70
-    assert "SystemExit was not expected here: a bug" in answer.stderr
+    assert run("leaves").exit_code == 70
 
 
 @pytest.mark.parametrize("code", [0, 3])
 def test_an_import_that_leaves_harms_no_other_backend(run, tmp_path, monkeypatch, photos, code):
-    """It is told in one sentence, and the others are listed."""
     site = Site(tmp_path / "site", monkeypatch)
     leaving = f"raise SystemExit({code})"
     site.add("leaver", [("facematch.backends", "leaver", "Made")], source=leaving)

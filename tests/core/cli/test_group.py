@@ -1,6 +1,6 @@
-"""The command itself: light, lazy, open to plug-ins, and completed by shells."""
-
+import json
 import re
+import subprocess
 import sys
 from importlib.metadata import entry_points
 
@@ -8,95 +8,94 @@ import click
 import pytest
 
 import facematch_core
-from facematch_core.cli.app import BUNDLED, COMMANDS, facematch
 from facematch_core.cli.common import MEANING
 from facematch_core.plugins import COMMANDS as GROUP
 from facematch_core.plugins import OWN
 
-LIGHT = """
-    import sys
-    sys.argv = ["facematch", *{words!r}]
-    from facematch_core.cli import main
+
+def command():
+    """The whole command, as click has it."""
+    from facematch_core.cli.app import facematch
+
+    return facematch
+
+
+#: Each command line beside what it may not import.
+PROBE = """
+import json, os, sys
+from facematch_core.cli import main
+
+heavy = {"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "dlib", "onnxruntime",
+    "sqlalchemy", "facematch_didit", "facematch_mock_server", "facematch_core.store",
+    "facematch_core.cli._drawing"}
+found = []
+sys.stdout, out = open(os.devnull, "w"), sys.stdout
+for words in json.loads(sys.argv[1]):
+    os.environ.pop("_FACEMATCH_COMPLETE", None)
+    if words[:1] == ["TAB"]:
+        os.environ |= {"_FACEMATCH_COMPLETE": "bash_complete", "COMP_WORDS": words[1],
+            "COMP_CWORD": str(words[1].count(" "))}
+        words = []
+    sys.argv = ["facematch", *words]
     try:
         main()
     except SystemExit as end:
-        assert end.code in (0, 2), end.code
-    heavy = {{"requests", "PIL", "numpy", "rich", "stevedore", "cattrs", "dlib", "onnxruntime"}}
-    loaded = heavy & set(sys.modules)
-    loaded |= {{name for name in sys.modules if name == "facematch_core.cli._drawing"}}
-    assert not loaded, loaded
+        found.append([end.code, sorted(heavy & set(sys.modules))])
+print(json.dumps(found), file=out)
 """
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--help"], [], ["--version"], ["verify", "-h"], ["demo", "-h"], ["new-backend", "-h"]],
-)
-def test_help_is_light(words):
-    """Help imports neither requests nor Pillow, numpy, rich or stevedore."""
-    import subprocess
-    import sys
-    import textwrap
-
-    code = textwrap.dedent(LIGHT.format(words=words))
-    ended = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True
+def test_help_and_completion_are_light():
+    words = [["--help"], [], ["--version"]]
+    words += [[name, "-h"] for name in ("verify", "new-backend")]
+    words += [["TAB", "facematch "], ["TAB", "facematch compare "]]
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, json.dumps(words)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
-    assert ended.returncode == 0, ended.stderr
+    *helps, first, second = json.loads(done.stdout)
+    assert helps == [[0 if one else 2, []] for one in words[:-2]]
+    # Entry points of a group in a group are looked for by stevedore.
+    assert [first, second] == [[0, []], [0, ["stevedore"]]]
 
 
-def test_help_tells_codes_and_completion(run):
-    """The exit codes stand in the help, and how a shell learns the words."""
-    answer = run("-h")
-    assert answer.exit_code == 0
+def test_help_says_all(run):
+    """The exit codes, how a shell learns the words, and each command as it says itself."""
+    told = run("-h").stdout
     for code, meaning in MEANING.items():
-        assert f"  {code} " in answer.stdout
-        assert meaning.split(":")[0][:40] in answer.stdout
-    assert "_FACEMATCH_COMPLETE=bash_source" in answer.stdout
+        assert f"  {code} " in told
+        assert meaning.split(":")[0][:40] in told
+    assert "_FACEMATCH_COMPLETE=bash_source" in told
+    group = command()
+    points = [point for point in entry_points(group=GROUP) if point.dist.name == OWN]
+    names = group.list_commands(click.Context(group))
+    assert {"verify", "doctor", *(point.name for point in points)} <= {*names}
+    words = " ".join(told.split())
+    for name in names:
+        one = group.get_command(click.Context(group), name)
+        assert one.name == name
+        assert f" {name} {one.get_short_help_str(100)}" in words
 
 
-def test_nothing_is_not_a_match(run):
+def test_words_that_are_none(run):
     """A script whose words got lost gets help, and not the code of a match."""
+    assert run("--version").stdout == f"facematch {facematch_core.__version__}\n"
     answer = run()
     assert answer.exit_code == 2
     assert "Usage:" in answer.stdout
-
-
-@pytest.mark.parametrize("name", [*COMMANDS, *BUNDLED])
-def test_list_says_what_the_command_says(name):
-    """The list, which imports nothing, agrees with the commands themselves."""
-    command = facematch.get_command(click.Context(facematch), name)
-    assert command.name == name
-    assert command.get_short_help_str(100) == {**COMMANDS, **BUNDLED}[name]
-
-
-def test_the_list_has_all_that_this_distribution_brings():
-    """Each of its entry points, with a line."""
-    points = [point for point in entry_points(group=GROUP) if point.dist.name == OWN]
-    assert sorted(point.name for point in points) == list(BUNDLED)
-
-
-def test_version(run):
-    """The version of the distribution."""
-    assert run("--version").stdout == f"facematch {facematch_core.__version__}\n"
-
-
-@pytest.mark.parametrize("group", ["cards", "didit"])
-def test_a_group_without_a_verb_shows_its_help_once(run, group):
-    """And nothing is called an error."""
-    answer = run(group)
-    assert (answer.exit_code, answer.stdout) == (2, "")
-    assert answer.stderr.count("Usage:") == 1
-    assert "error" not in answer.stderr
-
-
-def test_unknown_command(run):
-    """An unknown command gets the nearest one, and code 2."""
+    for group in ("cards", "didit"):
+        answer = run(group)
+        assert (answer.exit_code, answer.stdout) == (2, "")
+        assert answer.stderr.count("Usage:") == 1
+        assert "error" not in answer.stderr
     answer = run("verfy")
     assert answer.exit_code == 2
     assert "did you mean verify?" in answer.stderr
     assert "known: backends, " in run("zzzz").stderr
-    assert run("--bogus").exit_code == 2
+    assert run("--bogus").exit_code == run("--debug", "verify").exit_code == 2
 
 
 PLUGIN = """
@@ -122,7 +121,6 @@ PLUGIN = """
 
 @pytest.fixture
 def commands(plugin):
-    """A distribution with commands, some of them faulty."""
     points = {
         "hello": "hello",
         "bad": "bad",
@@ -133,8 +131,16 @@ def commands(plugin):
     plugin(PLUGIN, {"facematch.commands": {**points, "verify": "hello"}})
 
 
-def test_plugin_command(run, commands):
-    """A plug-in's command is listed with its origin, and runs; ours cannot be replaced."""
+def test_two_plugins_of_one_name_neither_runs(run, plugin):
+    for name in ("one", "two"):
+        plugin(PLUGIN, {"facematch.commands": {"hello": "hello"}}, name=name)
+    answer = run("hello")
+    assert answer.exit_code == 4
+    assert "one" in answer.stderr
+    assert "two" in answer.stderr
+
+
+def test_a_command_of_a_plug_in_is_listed_with_its_origin(run, commands):
     listed = run("-h").stdout
     ours, plugins = listed.split("Commands of plug-ins")
     assert "  hello  from stranger\n" in plugins
@@ -148,22 +154,12 @@ def test_plugin_command(run, commands):
 
 
 def test_a_bundled_command_cannot_be_replaced(run, plugin):
-    """A stranger's command of that name is neither run nor listed."""
     plugin(PLUGIN, {"facematch.commands": {"mock": "hello"}})
     assert "Serve mock vendors" in run("mock", "-h").stdout
     assert "stranger" not in run("-h").stdout
 
 
-def test_a_bundled_command_that_is_broken_says_why(run, monkeypatch):
-    """Its entry point tells what cannot be imported."""
-    monkeypatch.setitem(sys.modules, "facematch_mock_server.cli", None)
-    answer = run("mock")
-    assert answer.exit_code == 4
-    assert "of facematch-core cannot be imported (ModuleNotFoundError" in answer.stderr
-
-
-def test_failing_plugin_command(run, commands):
-    """A command that fails says why when it is used, and hurts no other."""
+def test_a_command_that_fails_hurts_no_other(run, commands):
     for name, why in (("lost", "AttributeError"), ("odd", "is no click command")):
         answer = run(name, "--any", "words")
         assert answer.exit_code == 4
@@ -176,27 +172,43 @@ def test_failing_plugin_command(run, commands):
     assert run("hello").exit_code == 0
 
 
-def test_two_plugins_of_one_name(run, plugin):
-    """Two distributions with one command: neither runs, both are named."""
-    plugin(PLUGIN, {"facematch.commands": {"hello": "hello"}}, name="one")
-    plugin(PLUGIN, {"facematch.commands": {"hello": "hello"}}, name="two")
-    answer = run("hello")
-    assert answer.exit_code == 4
-    assert "one" in answer.stderr
-    assert "two" in answer.stderr
+# --- What a shell hears when somebody presses TAB; tests/system does it in shells themselves
 
 
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        ("facematch ver", "verify"),
-        ("facematch verify --thr", "--threshold"),
-        ("facematch h", "hello"),
-    ],
-)
-def test_completion(words, found, run, commands):
-    """A shell completes commands, options and plug-ins, also beside a broken plug-in."""
-    count = str(len(words.split()) - 1)
-    env = {"_FACEMATCH_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": count}
-    answer = run(env=env, prog_name="facematch")
-    assert f"plain,{found}" in answer.stdout.splitlines()
+@pytest.fixture
+def complete(run):
+    def ask(words, shell="bash"):
+        told = {"_FACEMATCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
+        answer = run(env={**told, "COMP_CWORD": str(len(words.split(" ")) - 1)})
+        assert (answer.exit_code, answer.stderr) == (0, "")
+        return [line.partition(",")[2] for line in answer.stdout.splitlines() if line]
+
+    return ask
+
+
+def test_a_shell_that_is_none_is_wrong_usage(run):
+    assert "bash_complete" in run(env={"_FACEMATCH_COMPLETE": "bash_source"}).stdout
+    answer = run(env={"_FACEMATCH_COMPLETE": "tcsh_source"})
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert "bash_source, zsh_source or fish_source" in answer.stderr
+
+
+def test_commands_and_options_are_completed_beside_a_broken_plug_in(complete, commands):
+    assert complete("facematch ver") == ["verify"]
+    assert complete("facematch ")[:2] == ["verify", "liveness"]
+    assert {"cards", "compare", "didit", "mock"} <= set(complete("facematch "))
+    assert "--threshold" in complete("facematch verify --thr")
+    assert complete("facematch compare thr") == ["threshold"]
+    assert complete("facematch h") == ["hello"]
+    assert complete("facematch compare run --backend loc") == ["local"]
+
+
+def test_profiles_are_those_of_the_file_that_would_be_read(complete, tmp_path, configured):
+    profile = '[profiles.{}]\nbackend = "local"\n'
+    configured(profile.format("desk") + profile.format("door"))
+    (tmp_path / "other.toml").write_text(profile.format("shop"))
+    assert complete("facematch verify --profile ") == ["desk", "door"]
+    assert complete("facematch budget reconcile --profile do") == ["door"]
+    assert complete("facematch verify --config other.toml --profile ") == ["shop"]
+    configured("not TOML")
+    assert complete("facematch doctor --profile ") == []

@@ -1,5 +1,3 @@
-"""The contract over an engine on this machine: its situations come from the pictures themselves."""
-
 import io
 import threading
 from typing import ClassVar
@@ -17,8 +15,6 @@ from facematch_core.testing.conformance import run_rules
 
 @attrs.frozen(kw_only=True)
 class ColourEngine(EngineBackend):
-    """Takes the warmth of a picture for a face: red more than blue, or it sees none."""
-
     name = "colour"
     capabilities = Capabilities(rotate=True, default_threshold=80.0, score_scale="colour/v1")
 
@@ -38,7 +34,6 @@ class ColourEngine(EngineBackend):
 
 
 def photograph(red, blue, size=(96, 64), seed=1):
-    """A picture of that warmth, with grain, as photographs have."""
     flat = Pillow.merge("RGB", [Pillow.new("L", size, level) for level in (red, 90, blue)])
     grain = noise(seed, size).to_pil()
     buffer = io.BytesIO()
@@ -50,8 +45,6 @@ REFERENCE = photograph(190, 60)
 
 
 class ColourSimulator(EngineSimulator):
-    """All that an engine's simulator has to say."""
-
     backend_class = ColourEngine
     pictures: ClassVar = {
         Situation.SAME_PERSON: (photograph(180, 60), REFERENCE),
@@ -65,42 +58,21 @@ class ColourSimulator(EngineSimulator):
     }
 
 
-def test_an_engine_conforms():
-    """With nothing open: what only a vendor does need not be named."""
-    report = conformance(ColourEngine, simulator=ColourSimulator)
-    assert (report.verdict, report.of("open"), report.of("failed")) == ("conforms", (), ())
-    assert {rule.number for rule in report.of("passed")} >= {"R19", "R21", "R28", "R42"}
-
-
-def test_an_engine_that_does_not_turn_by_exif_is_caught():
-    """It was handed the right picture, and looked at another one."""
-
+def test_an_engine_conforms_and_one_that_does_not_turn_by_exif_is_caught():
     class Sideways(ColourEngine):
         def face(self, image, rotate):
             return super().face(image, rotate) if image.width >= image.height else None
 
+    report = conformance(ColourEngine, simulator=ColourSimulator)
+    assert (report.verdict, report.of("open"), report.of("failed")) == ("conforms", (), ())
+    assert {rule.number for rule in report.of("passed")} >= {"R19", "R21", "R28", "R42"}
     simulator = type("Simulator", (ColourSimulator,), {"backend_class": Sideways})
     [case] = run_rules(simulator, rules={"R42"})
     assert case.status is Status.FAILED
     assert "orientations (6, 8) gives inconclusive" in case.reason
 
 
-def test_who_is_handed_a_path_or_bytes_opens_them(tmp_path):
-    """Pictures of a simulator are whatever `Image.of` takes."""
-    file = tmp_path / "one.jpg"
-    file.write_bytes(REFERENCE.data)
-
-    class Files(EngineSimulator):
-        backend_class = ColourEngine
-        pictures: ClassVar = {Situation.SAME_PERSON: (file, REFERENCE.data)}
-
-    assert Files().pictures_for(Situation.SAME_PERSON) == (REFERENCE, REFERENCE)
-    assert Files().pictures_for(Situation.BAD_KEY) == (REFERENCE, REFERENCE)
-    assert Files.situations == {Situation.SAME_PERSON, Situation.SLOW}
-
-
 def test_a_slow_engine_waits_for_the_next_situation():
-    """However many calls are in it; the verifier has left them long ago."""
     with ColourSimulator() as simulator:
         verifier = FaceVerifier(simulator.backend())
         simulator.set_situation(Situation.SLOW)

@@ -1,0 +1,390 @@
+"""What the rules catch beyond the mutants, whom they do not blame, and what they leave open."""
+
+import contextlib
+import json
+import sys
+import time
+
+import attrs
+import pytest
+from kit.fakes import picture
+from mutants.faults import as_dict, nobody, refuse
+from mutants.making import derived, row
+from mutants.reference import (
+    EDGES,
+    LIMITS,
+    HttpReference,
+    HttpReferenceSimulator,
+    JobReference,
+    JobSimulator,
+    Library,
+    ReferenceBackend,
+    ReferenceSimulator,
+    SdkReference,
+    StepsReference,
+    StepsSimulator,
+    can,
+)
+from mutants.table import MUTANTS
+
+from facematch_core import (
+    Billing,
+    Box,
+    Charged,
+    DeadlineExceeded,
+    Operation,
+    OutcomeUnknown,
+    RequestRejected,
+    ResultWarning,
+    Retention,
+    ThresholdRule,
+    UnexpectedResponse,
+    WarningCode,
+)
+from facematch_core.backend import ImageLimits
+from facematch_core.http import Wait
+from facematch_core.plugins import backend_class
+from facematch_core.testing import Situation, Status, find_leaks, noise, picture_samples, rules
+from facematch_core.testing.conformance import Alone, run_rules
+from facematch_core.testing.contract import money
+from facematch_core.testing.simulator import required
+
+evolve = attrs.evolve
+PASSED, FAILED, OPEN, APART = Status.PASSED, Status.FAILED, Status.OPEN, Status.DOES_NOT_APPLY
+JOB = {"base": JobReference, "simulator": JobSimulator}
+OVER_HTTP = {"base": HttpReference}
+LIBRARY = {"base": SdkReference}
+
+
+def vendor(base=ReferenceSimulator, **changes):
+    """The vendor of the reference with some changes."""
+    return derived(base, "Odd", **changes)
+
+
+def charges_nothing(me, ok, *asked):
+    return evolve(ok(*asked), charged=False)
+
+
+# --- Replacements that take more than a line
+
+
+def refused(me, ok, call):
+    """Says that the vendor has refused a job, which has accepted it."""
+    try:
+        return ok(call)
+    except DeadlineExceeded:
+        raise RequestRejected("It is not done.") from None
+
+
+def unreadable_is_free(me, ok, call, reply):
+    try:
+        return ok(call, reply)
+    except (KeyError, TypeError, ValueError):
+        raise UnexpectedResponse("Odd.", billing=Billing(Charged.NO)) from None
+
+
+def unscored(me, ok, call, body):
+    """A verdict without its score is an answer that it cannot read, and says is free."""
+    if body["score"] is None and not body["warnings"]:
+        problem = UnexpectedResponse("No score.", billing=Billing(Charged.NO, "answered"))
+        del call, body
+        raise problem
+    return ok(call, body)
+
+
+def passes_refusals(me, ok, call):
+    """Lets a refusal of a poll pass, which the core reports as a job that is not finished."""
+    reply = yield me.submit(call)
+    while True:
+        yield Wait(1)
+        polled = yield me.poll(f"{me.address}{reply.headers['Location']}")
+        if me.is_done(polled.json()):
+            return me.parse(call, polled)
+
+
+def elsewhere(me, ok, call):
+    other = HttpReference(api_key=me.api_key, base_url=me.base_url)
+    with contextlib.closing(other):
+        return other.match(call)
+
+
+def careful(me, ok, call, body):
+    """Reads digits in a text with a warning, as Deepvue's are."""
+    said = body["score"]
+    if not isinstance(said, str):
+        return ok(call, body)
+    note = ResultWarning(code=WarningCode.OTHER, text="The score came as text.")
+    result = ok(call, {**body, "score": float(said)})
+    return evolve(result, warnings=(*result.warnings, note))
+
+
+def computed(me, ok, call, body):
+    result = ok(call, body)
+    return evolve(result, score=evolve(result.score, value=result.score.value / 2, raw=None))
+
+
+class Strict(Library):
+    """A library that raises an error of its own where the score is missing."""
+
+    def ask(self, path, key, words):
+        status, content = super().ask(path, key, words)
+        if status == 200:
+            json.loads(content)["score"]
+        return status, content
+
+
+# --- Declarations
+
+FREE = can(billed_operations=frozenset())
+FREE_HTTP = {"capabilities": FREE, "charged": lambda me, ok, call: Charged.NO}
+FREE_VENDOR = vendor(HttpReferenceSimulator, answer=charges_nothing)
+LONG_SIDES = evolve(LIMITS, max_side_px=300, min_bytes=200)
+LARGE = ImageLimits(formats=LIMITS.formats, max_bytes=600_000)
+#: Its references may be larger than its probes, and no picture may be long or nearly empty.
+PARTICULAR = vendor(limits=LONG_SIDES, reference_limits=LARGE)
+
+
+def limited(probe=LONG_SIDES, reference=LARGE, simulator=PARTICULAR):
+    capabilities = can(image_limits=probe, reference_limits=reference)
+    return {"capabilities": capabilities, "simulator": simulator}
+
+
+def quoted(_, attribute, value):
+    if not isinstance(value, int):
+        raise TypeError(f"{attribute.name} cannot be {value!r}")
+
+
+@attrs.define(kw_only=True, eq=False, slots=False)
+class Quoting(HttpReference):
+    tries: int = attrs.field(default=1, validator=quoted)
+
+
+class Refusing(HttpReferenceSimulator):
+    """Answers so about a picture without a face, and charges it."""
+
+    def answer(self, request, situation, score):
+        reply = super().answer(request, situation, score)
+        no_face = situation is Situation.NO_FACE
+        return evolve(reply, status=400, charged=True) if no_face else reply
+
+
+class FreeUploads(StepsSimulator):
+    def answer(self, request, situation, score):
+        reply = super().answer(request, situation, score)
+        return reply if self.ends(request) else evolve(reply, charged=False)
+
+
+class HearsNoRotation(ReferenceSimulator):
+    @property
+    def received(self):
+        return {word: value for word, value in super().received.items() if word != "rotate"}
+
+
+POOR = vendor(situations=required(ReferenceBackend.capabilities))
+ONE_PICTURE = noise(7, (120, 80))
+
+
+def in_plain(self):
+    return picture(kind="BMP"), picture((1, 2, 3), kind="BMP")
+
+
+def two_others(me, ok, declared):
+    return [*ok(declared), declared()]
+
+
+# fmt: off
+#: What comes of it, words of the reason, and the backend with its vendor; the sentence says why.
+CASES = (
+    # Answers
+    (FAILED, "", row("R07", "OneMore", "And is not another one than the caller's.",
+        capabilities=can(threshold_rule=ThresholdRule.VENDOR, default_threshold=None,
+            default_liveness_threshold=None),
+        threshold=lambda me, ok, call: min(call.threshold.value + 1, 100)
+            if call.threshold else 51.0)),
+    (FAILED, "", row("R10", "NoScoreFree", "The vendor has charged it.",
+        result=unscored)),
+    (FAILED, "", row("R14", "Silent", "A text that there is may not be dropped.",
+        warnings=lambda me, ok, body: tuple(evolve(one, text=None) for one in ok(body)))),
+
+    # Money, time and jobs
+    *((PASSED, "", row(rule, f"FreeVendor{rule}", "What fails at a free vendor is free.",
+        **OVER_HTTP, **FREE_HTTP, simulator=FREE_VENDOR)) for rule in ("R16", "R17")),
+    *((FAILED, "", row(rule, f"UnreadableIsFree{rule}", "Not at one that charges.",
+        **OVER_HTTP, simulator=FREE_VENDOR, parse=unreadable_is_free)) for rule in ("R15", "R39")),
+    (FAILED, "2", row("R18", "Retries", "A library's own retries pay twice.", **LIBRARY,
+        ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] >= 500 else answer)),
+    (PASSED, "", row("R32", "FreeJob", "A job is found by its id, though nothing is charged.",
+        base=JobReference, simulator=vendor(JobSimulator, accepted=charges_nothing),
+        capabilities=evolve(JobReference.capabilities, billed_operations=frozenset()),
+        charged=lambda me, ok, call: Charged.NO,
+        submit=lambda me, ok, call: evolve(ok(call), charges=0))),
+    (FAILED, "", row("R32", "Unnamed", "Nobody could ask for it.", **JOB,
+        vendor_id=lambda me, ok, reply: None)),
+    (FAILED, "", row("R32", "Refused", "Nobody would ask for it.", **JOB, match=refused)),
+
+    # What arrives
+    (FAILED, "reference", row("R24", "AnyBytes", "The same of the reference.",
+        **limited(reference=ImageLimits(formats=LIMITS.formats)))),
+    (FAILED, "format", row("R24", "AnyFormat", "The same of its format.",
+        **limited(reference=ImageLimits(max_bytes=600_000)))),
+    (FAILED, "rotate", row("R25", "TurnsNothing", "Its answers show what it was asked.",
+        simulator=HearsNoRotation,
+        request=lambda me, ok, call: ok(call) | {"rotate": False})),
+    (FAILED, "the vendor heard", row("R25", "Unheard", "It is not believed on its word.",
+
+        simulator=vendor(situations=POOR.situations, received={}))),
+    (FAILED, "the same as of ReferenceOptions", row("R25", "OneOptionLost", "One is enough.",
+        simulator=vendor(other_options=two_others))),
+    (FAILED, "the simulator's two pictures are one", row("R42", "OneFace", "Nobody could tell.",
+        simulator=vendor(pictures=lambda me, ok: (ONE_PICTURE, ONE_PICTURE)))),
+
+    (PASSED, "", row("R44", "Archive", "A vendor that always keeps is asked for it.",
+        capabilities=can(retention=frozenset({Retention.KEEP})))),
+
+    # Secrets
+    (FAILED, "in the console", row("R21", "Prints", "What is printed is heard.",
+        request=lambda me, ok, call: (sys.stdout.write(me.key.reveal()), ok(call))[1])),
+    (FAILED, "too plain to be found again", row("R21", "PlainPictures", "It would prove nothing.",
+        simulator=type("Plain", (ReferenceSimulator,), {"pictures": in_plain}))),
+    (FAILED, "does not name the secret in key", row("R05", "Forgetful", "No search would find it.",
+        simulator=vendor(secrets=()))),
+
+    # Situations that are missing
+    (FAILED, "must produce LOST_ANSWER, SPOOF", row("R05", "Poorer", "Nothing could be judged.",
+        simulator=vendor(situations=POOR.situations - {Situation.SPOOF, Situation.LOST_ANSWER}))),
+    (OPEN, "Odd cannot produce SLOW or DRIPPING or ENDLESS.", row("R19", "PoorR19", "It is named.",
+        simulator=POOR)),
+    (APART, "declares no liveness call", row("R18", "MatchOnly", "Nothing can meet it.",
+        capabilities=can(operations=frozenset({Operation.MATCH})))),
+    (APART, "leaves the threshold rule to its vendor", row("R08", "NoRule", "No edge is known.",
+        capabilities=can(threshold_rule=ThresholdRule.VENDOR))),
+
+    # Settings
+    (FAILED, "shows the value", row("R31", "Quotes", "It may be a key in the wrong place.",
+        base=Quoting)),
+
+    # The mapping
+    (OPEN, "", row("R39", "Computed", "A number that stands nowhere: a person should look.",
+        **OVER_HTTP, result=computed)),
+    (PASSED, "", row("R39", "Careful", "Digits may be read with a warning.", **OVER_HTTP,
+        result=careful)),
+    (OPEN, "`client`", row("R38", "Elsewhere", "What was answered the kit cannot know.",
+        **OVER_HTTP, match=elsewhere)),
+    (PASSED, "", row("R38", "Sparing", "It expects an answer that no simulator gives.",
+        **OVER_HTTP, build=lambda me, ok, call: evolve(ok(call), expects={200, 409}),
+        parse=lambda me, ok, call, reply: nobody(call) if reply.status == 409
+            else ok(call, reply))),
+    (FAILED, "request 3 of 3", row("R38", "Remembering", "Also where the call rightly goes on.",
+        **JOB, refused=lambda me, ok, refusal: vars(me).update(lost=True),
+        score=lambda me, ok, call, told: ok(call, 77.5 if vars(me).pop("lost", False) else told))),
+    (FAILED, "do not end it", row("R38", "Sulking", "Good answers must end it.", **JOB,
+        refused=lambda me, ok, refusal: vars(me).update(sulks=True),
+        is_done=lambda me, ok, body: ok(body) and not vars(me).get("sulks"))),
+
+    # Where faces are
+    (PASSED, "", row("R48", "Pixels", "Where faces are is the same in each unit.",
+        box=lambda me, ok, edges: Box(**dict(zip(("left", "top", "right", "bottom"),
+            (480 * edge for edge in edges), strict=True)), of_width=480, of_height=480))),
+    (FAILED, "", row("R48", "OfTheLargestAlone", "Each face has its box.",
+        faces=lambda me, ok, *said: ok(*said)[:1])),
+    (FAILED, "", row("R48", "BesideTheFace", "A box that has a third of the face is false.",
+        box=lambda me, ok, edges: ok((0.0, edges[1], 0.375, edges[3])))),
+    (OPEN, "", row("R48", "Alike", "Pictures that cannot be known apart.",
+        simulator=vendor(faces=dict.fromkeys(EDGES, ReferenceSimulator.faces["probe"])))),
+)
+#: Those that take their time.
+SLOW = (
+    *((PASSED, "", row("R17", name, "A refused poll may end as it likes.", **JOB, **changes))
+        for name, changes in {
+            "Passes": {"steps": passes_refusals},
+            "SaysSo": {"refused": lambda me, ok, refusal: refuse(
+                OutcomeUnknown("The job is under way, and nobody knows how far."))},
+        }.items()),
+    (PASSED, "", row("R38", "Refuses", "A refusal may be a result.", **OVER_HTTP,
+        simulator=Refusing, parse_non_200=lambda me, ok, call, reply:
+            me.result(call, as_dict(me.body(reply)))
+            if reply.status == 400 and "verdict" in me.body(reply) else None)),
+    *((PASSED, "", row(rule, f"FreeUploads{rule}", "A step may be free.", base=StepsReference,
+        simulator=FreeUploads, upload=lambda me, ok, data: evolve(ok(data), charges=0)))
+        for rule in ("R16", "R17")),
+    *((PASSED, "", row(rule, f"Strictly{rule}", "A library may fall over an answer.", **LIBRARY,
+        library=property(lambda me: Strict(me.address)))) for rule in ("R17", "R39")),
+)
+# fmt: on
+
+
+#: What a reason says of a rule that did not come as far.
+CRASHES = ("before the rule", "AttributeError", "NameError")
+
+
+def parameters():
+    for cases, marks in ((CASES, ()), (SLOW, pytest.mark.slow)):
+        for status, words, made in cases:
+            name = f"{made.rule}-{made.name}"
+            yield pytest.param(status, words, made, marks=marks, id=name)
+
+
+@pytest.mark.parametrize(("status", "words", "made"), [*parameters()])
+def test_what_a_rule_says(status, words, made):
+    cases = run_rules(made.make, rules={made.rule})
+    if status is PASSED:
+        assert {case.status for case in cases} <= {PASSED, APART}, cases
+    found = [case for case in cases if case.status is status]
+    assert found
+    assert all(words in case.reason for case in found), found
+    assert not any(word in case.reason for case in found for word in CRASHES)
+
+
+# --- With a clock
+
+
+class Clock:
+    """The clock that the rule looks at: it goes on by itself, and machines lose time on it."""
+
+    lost_s = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.lost_s
+
+
+@pytest.mark.parametrize("missed", [1, 99])
+def test_one_late_call_is_asked_again(monkeypatch, missed):
+    """A machine may stall; what is always late is reported, with the seconds that it took."""
+    clock, late_s = Clock(), (money.LATE + 1) * money.DEADLINES_S[-1]
+
+    class Late(ReferenceBackend):
+        left = missed
+
+        def exchange(self, call):
+            answer = super().exchange(call)
+            if isinstance(answer[2], DeadlineExceeded) and self.left:
+                self.left -= 1
+                clock.lost_s += late_s
+            return answer
+
+    monkeypatch.setattr(money, "time", clock)
+    cases = run_rules(lambda: ReferenceSimulator(Late), rules={"R19"})
+    reasons = [case.reason for case in cases if case.status is not PASSED]
+    assert len(reasons) == (missed > 1)
+    assert all(f"{money.DEADLINES_S[-1]:g} s to go took {late_s:.1f}" in one for one in reasons)
+
+
+# --- What a failure shows, and rules without a simulator
+
+
+@pytest.mark.parametrize("name", ["SwappedPictures", "OrientationDropped"])
+def test_a_failure_shows_no_picture(name):
+    """What pytest prints of a failing rule goes into logs of others."""
+    [case] = run_rules(MUTANTS[name].make, rules={"R42"})
+    assert case.status is FAILED
+    for sent in ReferenceSimulator().pictures():
+        assert all(find_leaks(sample, case.reason) == () for sample in picture_samples(sent))
+    assert "the " in case.reason
+    assert "\\x" not in case.reason
+
+
+@pytest.mark.parametrize("name", ["didit", "local"])
+def test_pure_rules_need_no_simulator(name):
+    found = run_rules(lambda: Alone(backend_class(name)), pure_only=True)
+    assert {case.status for case in found} - {APART} == {PASSED}
+    assert {case.rule for case in found} == {rule.number for rule in rules() if rule.pure}
