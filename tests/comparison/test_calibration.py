@@ -1,5 +1,3 @@
-"""Thresholds that verifiers read: of scores from 0 to 100, or of shares times 100."""
-
 import attrs
 import numpy as np
 import pytest
@@ -10,13 +8,11 @@ from facematch_core import InvalidRequest, ThresholdRule
 
 
 def of_shares(system):
-    """The same scores from 0 to 1."""
     return changed(system, scores=(system.table.scores / 100).round(4))
 
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 def test_shares_become_scores_of_a_verifier(rule):
-    """The threshold lets the same pairs pass, whose scores a verifier multiplies by 100."""
     system = real(crowd(rule=rule))
     shares = of_shares(system)
     for fmr in (0.01, 0.005):
@@ -46,7 +42,6 @@ def test_other_scores_are_no_verifiers(scores):
 
 @pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
 def test_a_score_that_is_the_threshold(rule):
-    """Fares as it did if the verifier says 66.6 where 100 times 0.666 is a trifle more."""
     shares = np.repeat([0.9, 0.666, 0.665, 0.1], [100, 1, 1, 98])
     system = changed(real(crowd(rule=rule, people=100, mated=1, others=1)), scores=shares)
     system = changed(system, mated=np.arange(200) < 100)
@@ -56,20 +51,14 @@ def test_a_score_that_is_the_threshold(rule):
         assert np.count_nonzero(passed) == 101
 
 
-@pytest.mark.parametrize("scale", [None, "0-1", "0 to 100", "0-100"])
-def test_a_range_is_no_scale_of_a_vendor(scale):
-    """A calibration is bound to the scale of a backend, which such words do not name."""
-    with pytest.raises(InvalidRequest, match="do not say scale,"):
-        calibrate(changed(real(crowd()), scale=scale), [0.01], name="s")
-
-
-def test_distances_give_no_threshold():
+def test_what_a_calibration_needs_and_distances_are_refused():
     system = real(crowd())
-    with pytest.raises(InvalidRequest, match="distances"):
-        calibrate(changed(system, scores=100 - system.table.scores), [0.01], name="s")
-
-
-def test_what_is_missing_is_named():
-    system = attrs.evolve(real(crowd()), backend=None, environment=None)
-    with pytest.raises(InvalidRequest, match="backend and environment,"):
-        calibrate(system, [0.01], name="s")
+    # A calibration is bound to the scale of a backend, which a range does not name.
+    ranges = [changed(system, scale=scale) for scale in (None, "0-1", "0 to 100", "0-100")]
+    for wrong, words in (
+        *((one, "do not say scale,") for one in ranges),
+        (changed(system, scores=100 - system.table.scores), "distances"),
+        (attrs.evolve(system, backend=None, environment=None), "backend and environment,"),
+    ):
+        with pytest.raises(InvalidRequest, match=words):
+            calibrate(wrong, [0.01], name="s")

@@ -1,4 +1,24 @@
 """The command line, with the fixtures of every command."""
 
+import pytest
 from kit.commands import *  # noqa: F403 - each fixture, `_here` among them, which every test uses
 from kit.comparison.studies import in_file_order  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def refused(screens, tmp_path):
+    """Each line of words is wrong usage (2), prints no answer, and leaves all files alone."""
+
+    def there():
+        paths = [path for path in tmp_path.rglob("*") if path.is_file()]
+        # A run database is opened before a run is refused.
+        return {path: path.read_bytes() for path in paths if "study.sqlite3" not in path.name}
+
+    def check(command, *lines):
+        before = there()
+        with screens(f"{command}-refused") as show:
+            for words in lines:
+                assert show("", "compare", command, *words.split(), code=2).stdout == ""
+        assert there() == before
+
+    return check

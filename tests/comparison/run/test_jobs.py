@@ -1,5 +1,3 @@
-"""A vendor that answers later: a job that was paid for and lost is asked for, and paid once."""
-
 import importlib
 from pathlib import Path
 
@@ -17,7 +15,6 @@ LATTERLY = Path(__file__).parents[3] / "docs" / "examples" / "latterly_backend" 
 
 @pytest.fixture
 def latterly(monkeypatch):
-    """The example of a vendor that charges for a job, and has its answer later."""
     monkeypatch.syspath_prepend(LATTERLY)
     with importlib.import_module("facematch_latterly._simulator").LatterlySimulator() as simulator:
         yield simulator
@@ -25,7 +22,6 @@ def latterly(monkeypatch):
 
 @pytest.fixture
 def slow(latterly, clock, address):
-    """What opens it, with a deadline that no job keeps as long as none is ever done."""
     latterly.set_situation(Situation.NEVER_DONE)
     store = SqlStore(address)
     budget = Budget(100, name="latterly", store=store)
@@ -38,8 +34,9 @@ def slow(latterly, clock, address):
     store.close()
 
 
-def test_a_paid_job_is_asked_for_by_the_next_start(database, study, clock, latterly, slow):
-    """By the vendor's id; nothing is sent twice, and the budget counts each job once."""
+def test_a_paid_job_is_asked_for_by_the_next_start(  # noqa: PLR0917 - fixtures
+    database, study, clock, latterly, slow, address
+):
     summary = once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.NO_RESPONSE: 6}
     assert (latterly.charges, summary.progress.charged) == (6, 6)
@@ -51,7 +48,7 @@ def test_a_paid_job_is_asked_for_by_the_next_start(database, study, clock, latte
     assert (again.asked, latterly.charges) == (0, 6)
     assert states(database, stored(database)) == ["answered"] * 6
     assert (again.progress.charged, again.progress.maybe_charged) == (6, 0)
-    books = SqlStore(database._where)
+    books = SqlStore(address)
     (budget,) = books.budgets()
     assert (budget.spent, budget.reserved, budget.unknown) == (6, 0, 0)
     books.close()
@@ -60,7 +57,6 @@ def test_a_paid_job_is_asked_for_by_the_next_start(database, study, clock, latte
 def test_a_job_that_is_done_when_the_run_ends_is_answered_by_it(
     database, study, clock, latterly, slow
 ):
-    """Nobody has to start again."""
 
     def done_by_now(_name, _state):
         latterly.set_situation(Situation.SAME_PERSON)
@@ -71,7 +67,6 @@ def test_a_job_that_is_done_when_the_run_ends_is_answered_by_it(
 
 
 def test_a_job_whose_id_was_never_said_is_not_asked_for(database, study, clock, latterly, slow):
-    """It may have been charged, and is listed until somebody knows."""
     latterly.set_situation(Situation.LOST_ANSWER, step=1)
     summary = once(database, study, slow, clock=clock)
     assert summary.progress.states == {PairState.ANSWERED: 5, PairState.UNRESOLVED: 1}

@@ -1,5 +1,3 @@
-"""The database against a plain list: whatever happens to the processes, in whatever order."""
-
 import contextlib
 import itertools
 import tempfile
@@ -37,11 +35,8 @@ class Pair:
 
 
 class Machine(RuleBasedStateMachine):
-    """`database` and the plain list `pairs` agree after each step."""
-
     @initialize()
     def begin(self):
-        """Every pair is free, and one process holds the database."""
         self.at_end = contextlib.ExitStack()
         self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
         self.database = self.opened()
@@ -53,12 +48,10 @@ class Machine(RuleBasedStateMachine):
         self.stale = []
 
     def opened(self):
-        """The database, as another process finds it."""
         database = RunDatabase(f"sqlite:///{self.folder}/study.sqlite3", clock=ManualClock())
         return self.at_end.enter_context(contextlib.closing(database))
 
     def teardown(self):
-        """Close and take away."""
         if hasattr(self, "at_end"):
             self.at_end.close()
 
@@ -66,14 +59,12 @@ class Machine(RuleBasedStateMachine):
         return [number for number, pair in enumerate(self.pairs) if pair.state in wanted]
 
     def any_of(self, data, *wanted):
-        """The number of a pair in one of these states, and itself."""
         number = data.draw(st.sampled_from(self.these(*wanted)))
         return number, self.pairs[number]
 
     @precondition(lambda self: self.these(PairState.FREE))
     @rule(data=st.data(), asks=st.booleans())
     def call(self, data, asks):
-        """A call begins, and perhaps its first byte leaves."""
         assert self.database.free(self.system.number) == self.these(PairState.FREE)
         number, pair = self.any_of(data, PairState.FREE)
         made = attempt(id=f"attempt {next(self.numbers)}", kept=True)
@@ -90,13 +81,11 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.these(PairState.BEGUN))
     @rule(data=st.data())
     def send(self, data):
-        """The first byte of a call that had begun leaves."""
         self.ask(*self.any_of(data, PairState.BEGUN))
 
     @precondition(lambda self: self.these(PairState.ASKED))
     @rule(data=st.data())
     def repeat(self, data):
-        """A try was not charged; the next one has not begun to leave."""
         number, pair = self.any_of(data, PairState.ASKED)
         self.database.repeat(self.system.number, number, pair.call_id)
         pair.state = PairState.BEGUN
@@ -105,7 +94,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.these(*UNDER_WAY))
     @rule(data=st.data(), state=st.sampled_from(list(ENDS)))
     def end(self, data, state):
-        """A call ends; nobody told that it was written: it is written again."""
+        """A call ends; nobody reported that it was written: it is written again."""
         number, pair = self.any_of(data, *UNDER_WAY)
         if ENDS[state] is not Charged.NO and pair.state is PairState.BEGUN:
             state = PairState.FAILED
@@ -118,7 +107,6 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.these(*UNDER_WAY))
     @rule(data=st.data())
     def release(self, data):
-        """A call was held back before its first byte, perhaps after that was noted."""
         number, pair = self.any_of(data, *UNDER_WAY)
         self.database.release(self.system.number, number, pair.call_id)
         pair.state, pair.sent = PairState.FREE, 0
@@ -137,13 +125,12 @@ class Machine(RuleBasedStateMachine):
             self.take_away(number)
         for number in self.these(PairState.ASKED):
             self.pairs[number].state = PairState.UNRESOLVED
-        told = []
-        take_back(another, self.system, told.extend)
-        assert set(told) == not_sent
+        reported = []
+        take_back(another, self.system, reported.extend)
+        assert set(reported) == not_sent
         another.set_free(self.system.number, PairState.FAILED)
 
     def take_away(self, number):
-        """A pair is free, though whoever asked about it may not know."""
         pair = self.pairs[number]
         self.stale.append((number, pair.call_id))
         pair.state = PairState.FREE
@@ -164,8 +151,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: any(pair.state == "unresolved" for pair in self.pairs))
     @rule(data=st.data(), charged=st.booleans())
-    def settle(self, data, charged):
-        """Somebody says what became of it, once."""
+    def resolve(self, data, charged):
         pair = data.draw(st.sampled_from([p for p in self.pairs if p.state == "unresolved"]))
         billed = Charged.YES if charged else Charged.NO
         said = self.system.number, pair.call_id, billed
@@ -190,7 +176,6 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def agree(self):
-        """Each pair is where the list has it, and was paid for once at the most."""
         rows = self.database.answers(self.system.number, PAIRS)
         assert [row.state for row in rows] == [pair.state for pair in self.pairs]
         left = {one.pair: one for one in self.database.unresolved(self.system)}
@@ -207,6 +192,7 @@ class Machine(RuleBasedStateMachine):
         assert all(pair.sent == 0 for pair in free)
 
 
+#: A file is slower than a memory; the long suite tries more.
+STORIES = settings().max_examples // 25
 TestMachine = Machine.TestCase
-# A file is slower than a memory.
-TestMachine.settings = settings(max_examples=settings().max_examples // 8, stateful_step_count=30)
+TestMachine.settings = settings(max_examples=max(STORIES, 2), stateful_step_count=30)

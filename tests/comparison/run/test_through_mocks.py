@@ -9,7 +9,7 @@ from facematch_comparison import draw_pairs, evaluate, photographs, read_answers
 from facematch_core import Environment, open_verifier
 from facematch_mock_server import MockServer, make_card
 
-PEOPLE, MATED, OTHERS = 30, 90, 110
+PEOPLE, MATED, OTHERS = 10, 24, 30
 #: The exact scores of the cards of two people, and one person whose second card has no face.
 SCORES = {"p3": 12.5, "p4": 41.25}
 FACELESS = "p5"
@@ -17,7 +17,6 @@ FACELESS = "p5"
 
 @pytest.fixture
 def study(tmp_path):
-    """Thirty people with three cards each."""
     for number in range(3 * PEOPLE):
         person = f"p{number % PEOPLE}"
         (folder := tmp_path / "cards" / person).mkdir(parents=True, exist_ok=True)
@@ -29,7 +28,6 @@ def study(tmp_path):
 
 
 def test_a_study_over_http_finds_what_is_on_the_cards(study, database):
-    """Each pair is asked and charged once; scores are the cards', in the form of each vendor."""
     with MockServer(vendor=["didit", "deepvue"], switches={"write_limit": None}) as mock:
         didit, deepvue = mock.of("didit"), mock.of("deepvue")
         at_mock = {"base_url": mock.url, "environment": Environment.MOCK}

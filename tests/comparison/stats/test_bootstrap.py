@@ -1,11 +1,9 @@
-"""People drawn again: the fast way gives the numbers of the plain one."""
-
 import itertools
 
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import crowd, table_of
 
@@ -19,7 +17,7 @@ from facematch_comparison.stats.bootstrap import (
     percentile_interval,
     person_draws,
 )
-from facematch_core import InvalidRequest, ThresholdRule
+from facematch_core import ThresholdRule
 
 CASES = st.fixed_dictionaries(
     {
@@ -34,7 +32,6 @@ CASES = st.fixed_dictionaries(
 
 
 def made(people, mated, others, *, decimals, failures, seed):
-    """Scores of people who differ."""
     chance = np.random.default_rng(seed)
     ease = chance.normal(0, 4, people)
     whose = chance.integers(0, people, mated)
@@ -89,10 +86,8 @@ def plain(table, fmr, drawn):
     return found, refused
 
 
-@settings(max_examples=40)
 @given(CASES, st.sampled_from([1e-3, 0.01, 0.2, 0.6]))
-def test_it_equals_the_plain_way(case, fmr):
-    """Ties, few people, failures and every rate: the same thresholds, and the same errors."""
+def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
     table = made(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
     threshold = RedrawnThreshold(table, fmr, numbers)
@@ -109,7 +104,6 @@ def test_it_equals_the_plain_way(case, fmr):
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
 def test_everybody_drawn_once_is_what_was_seen(fmr):
-    """The threshold that was chosen, and its errors: also where more is looked at than at first."""
     table = crowd(people=300, mean=60, failures=0.05).table
     numbers = np.arange(300)
     once = np.ones((300, 2))
@@ -122,7 +116,6 @@ def test_everybody_drawn_once_is_what_was_seen(fmr):
 
 
 def test_the_fmr_varies_as_its_interval_says():
-    """Where nobody is in two pairs, products of draws would vary three times as much."""
     random, count, allowed = np.random.default_rng(3), 2_000, 100
     people, scores = np.arange(count), random.permutation(count)
     table = table_of(people, people + count, scores, rule=ThresholdRule.ABOVE)
@@ -136,24 +129,18 @@ def test_the_fmr_varies_as_its_interval_says():
 
 
 def test_draws_are_the_same_with_the_same_seed():
-    """People by people, stratum by stratum, whatever the blocks."""
     strata = np.arange(10), np.arange(10, 30)
     some, others = (np.hstack(list(draws(strata, 700, 3, rows=rows))) for rows in (0, 1_000_000))
     assert some.shape == (30, 700)
     np.testing.assert_array_equal(some, others)
     assert set(some[:10].sum(axis=0)) == {10}
     assert set(some[10:].sum(axis=0)) == {20}
-    # Strata are drawn apart.
-    first, second = np.split(np.hstack(list(draws(np.arange(20).reshape(2, 10), 9, 3))), 2)
-    assert not np.array_equal(first, second)
     other_seed = np.hstack(list(draws(strata, 700, 4)))
     assert not np.array_equal(some, other_seed)
-    assert all(one.sum() == 7 for one in person_draws(7, 5, 0))
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
 def test_a_p_value_is_never_none_at_all(values):
-    """Two-sided, the same for turned signs, and no lower than the resamples can show."""
     values = np.array(values)
     found = bootstrap_p_value(values)
     assert 2 / (len(values) + 1) <= found <= 1 or found == 1
@@ -165,22 +152,7 @@ def test_a_p_value_is_never_none_at_all(values):
     assert (ends.method, ends.confidence) == (Method.BOOTSTRAP, 0.8)
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda: next(person_draws(0, 5, 0)),
-        lambda: next(person_draws(5, 0, 0)),
-        lambda: RedrawnThreshold(crowd(people=20).table, 1.0, np.arange(20)),
-    ],
-)
-def test_what_cannot_be_drawn_is_refused(call):
-    """Nobody, no resample, and a threshold that nobody is refused at."""
-    with pytest.raises(InvalidRequest):
-        call()
-
-
 def test_more_is_looked_at_where_the_highest_do_not_suffice():
-    """A resample that leaves out whoever has the highest scores."""
     table = crowd(people=40, others=200).table
     scores = table.scores.copy()
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))

@@ -1,5 +1,3 @@
-"""Two systems on the same pairs: against statsmodels, against definitions, and in words."""
-
 import math
 
 import attrs
@@ -7,26 +5,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, changed, crowd, decided, unanswered
+from kit.comparison.tables import LOST, answers, changed, crowd, unanswered
 from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
 
 from facematch_comparison import stats
 from facematch_comparison.model import Method
-from facematch_core import InvalidRequest, ThresholdRule
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
 
 
 def columns(pairs):
-    """The errors of both, and whose pair it is."""
     first, second, whose = zip(*pairs, strict=True)
     return np.array(first), np.array(second), np.array(whose)
 
 
 @given(ERRORS)
 def test_the_exact_test_is_that_of_statsmodels(pairs):
-    """For pairs of as many people."""
     first, second, _ = columns(pairs)
     found = stats.mcnemar(first, second)
     only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
@@ -37,7 +32,6 @@ def test_the_exact_test_is_that_of_statsmodels(pairs):
 
 @given(ERRORS)
 def test_people_never_make_it_surer(pairs):
-    """Known people can only raise the p-value; and who is named first plays no part."""
     first, second, whose = columns(pairs)
     found = stats.mcnemar(first, second, whose)
     assert stats.mcnemar(first, second).p_value <= found.p_value <= 1
@@ -47,8 +41,7 @@ def test_people_never_make_it_surer(pairs):
 
 
 @given(ERRORS, st.sampled_from([0.8, 0.95]))
-def test_the_difference_lies_within(pairs, confidence):
-    """Turned round for turned systems; it holds what was seen, drawn a little to nothing."""
+def test_the_difference_lies_within_and_turns_with_the_systems(pairs, confidence):
     first, second, whose = columns(pairs)
     found = stats.paired_difference(first, second, whose, confidence)
     turned = stats.paired_difference(second, first, whose, confidence)
@@ -58,8 +51,7 @@ def test_the_difference_lies_within(pairs, confidence):
     assert (found.method, found.confidence) == (Method.CLUSTERED, confidence)
 
 
-def test_the_difference_by_hand():
-    """Three people, four pairs, and the two that are added: a middle of 1 in 6."""
+def test_the_difference_of_three_people_by_hand():
     first, second = np.array([1, 1, 0, 0], bool), np.array([0, 0, 0, 1], bool)
     found = stats.paired_difference(first, second, np.array([7, 7, 8, 9]), 0.5)
     # What is left at each of five: 10/6, -1/6, -7/6; 5/6, 7/6. Half of t with 4 lies within 0.7407.
@@ -67,33 +59,18 @@ def test_the_difference_by_hand():
     assert (found.low, found.high) == pytest.approx((1 / 6 - wide, 1 / 6 + wide), abs=1e-6)
 
 
-@settings(max_examples=25)  # statsmodels takes a tenth of a second each time
+@settings(max_examples=10)  # statsmodels takes a tenth of a second each time
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_is_that_of_statsmodels(p_values):
-    """In the order given."""
     theirs = multipletests(p_values, method="holm")[1]
     assert stats.holm(p_values) == pytest.approx(list(theirs))
 
-
-def test_what_cannot_be_compared():
-    """Other pairs, or none."""
-    one, two = np.zeros(1, bool), np.zeros(2, bool)
-    with pytest.raises(InvalidRequest, match="Errors of 1 and of 2 pairs cannot be compared"):
-        stats.mcnemar(one, two)
-    with pytest.raises(InvalidRequest, match="at least one pair, and a person for each"):
-        stats.paired_difference(two[:0], two[:0], np.zeros(0, int))
-    with pytest.raises(InvalidRequest, match="at least one pair, and a person for each"):
-        stats.paired_difference(two, two, np.zeros(1, int))
-
-
-# --- At the required FMR ------------------------------------------------------------------------
 
 #: Non-mated scores of which 2 in 2,000 may pass, and the next ones lie close by.
 STRANGERS = [*np.linspace(0, 49, 1_990), *np.linspace(49.1, 50, 10)]
 
 
-def compared(first, second, *, fmr=1e-3, resamples=400):
-    """Two systems, each at its threshold for an FMR, without the verdict."""
+def compared(first, second, *, fmr=1e-3, resamples=200):
     sides = [
         stats.Side(table=one.table, threshold=stats.threshold_for_fmr(one.table, fmr).threshold)
         for one in (first, second)
@@ -102,17 +79,14 @@ def compared(first, second, *, fmr=1e-3, resamples=400):
 
 
 def judged(*found, fmr=1e-3, confidence=0.95):
-    """With the verdict."""
     return stats.finish_differences(found, confidence=confidence, required_fmr=fmr)
 
 
 def refusing(number, of=300, name="alpha", others=STRANGERS):
-    """A system that turns away the first so many of some mated pairs, each of another person."""
     return answers([20] * number + [90] * (of - number), others, name)
 
 
-def test_a_small_case_by_hand():
-    """Turned away is who is below the threshold, and who could not be compared."""
+def test_turned_away_is_who_is_below_the_threshold_or_could_not_be_compared():
     first = answers([90, 80, LOST, 40, 30, 60], [10, 50], "first")
     second = answers([90, 40, 80, 90, 30, LOST], [10, 50], "second")
     sides = [stats.Side(table=one.table, threshold=51.0) for one in (first, second)]
@@ -125,13 +99,13 @@ def test_a_small_case_by_hand():
     assert (found.is_real, found.better) == (False, None)
 
 
-CHANCES = [(0.95, 0.049, 1), (0.95, 0.051, 1), (0.99, 0.0099, 1), (0.99, 0.0101, 1)]
-CHANCES += [(0.95, 0.0249, 2), (0.95, 0.0251, 2)]
+CHANCES = [(0.95, 0.049, 1), (0.95, 0.051, 1), (0.99, 0.0101, 1), (0.95, 0.0249, 2)]
 
 
 @pytest.mark.parametrize(("confidence", "p_value", "questions"), CHANCES)
-def test_how_rare_chance_must_be(confidence, p_value, questions):
-    """Rarer than the confidence leaves, over all questions that were asked."""
+def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(
+    confidence, p_value, questions
+):
     found = attrs.evolve(
         compared(refusing(9), refusing(5, name="beta"), resamples=20), p_value=p_value
     )
@@ -144,13 +118,11 @@ def test_how_rare_chance_must_be(confidence, p_value, questions):
     ("of_alpha", "of_beta", "better"),
     [(0, 54, "alpha"), (97, 1, "beta"), (3, 5, None), (0, 4, None), (7, 7, None)],
 )
-def test_one_verdict(of_alpha, of_beta, better):
-    """Chance or not by one rule, however few false matches the threshold lets through."""
+def test_chance_or_not_by_one_rule(of_alpha, of_beta, better):
     (found,) = judged(compared(refusing(of_alpha), refusing(of_beta, name="beta")))
     assert (found.is_real, found.better) == (better is not None, better)
     assert (found.p_adjusted < 0.05) is found.is_real
-    for part in (f"alpha turns away {of_alpha} of 300", f"beta {of_beta}", "1,000", better or ""):
-        assert part in found.sentence
+    assert f"alpha turns away {of_alpha} of 300" in found.sentence
     ends = found.frr.interval
     assert ends.method is Method.BOOTSTRAP
     assert ends.low <= found.exact.low <= found.exact.high <= ends.high
@@ -167,8 +139,7 @@ def test_thresholds_are_estimates_too():
     assert not judged(found)[0].is_real
 
 
-def test_turned_round_it_says_the_same():
-    """With the same seed to the last digit; with another one nearly."""
+def test_systems_turned_round_say_the_same():
     alpha, beta = crowd("a", mean=60, failures=0.02), crowd("b", mean=55, failures=0.02, seed=1)
     found, turned = compared(alpha, beta, fmr=0.01), compared(beta, alpha, fmr=0.01)
     assert (turned.only_first, turned.errors_second) == (found.only_second, found.errors_first)
@@ -178,30 +149,7 @@ def test_turned_round_it_says_the_same():
     assert compared(alpha, beta, fmr=0.01) == found
 
 
-def test_thresholds_of_other_people():
-    """Chosen on one half, judged on the other: both halves are drawn again."""
-    whole = [crowd("a", mean=70).table, crowd("b", mean=50, seed=2).table]
-    halves = [
-        (one.take((one.probe_subjects % 2 == 0) & (one.reference_subjects % 2 == 0)),
-         one.take((one.probe_subjects % 2 == 1) & (one.reference_subjects % 2 == 1)))
-        for one in whole
-    ]  # fmt: skip
-    sides = [
-        stats.Side(
-            table=judged_on,
-            threshold=stats.threshold_for_fmr(chosen_on, 0.01).threshold,
-            calibration=chosen_on,
-        )
-        for chosen_on, judged_on in halves
-    ]
-    (found,) = judged(stats.difference(*sides, required_fmr=0.01, resamples=400), fmr=0.01)
-    assert found.pairs == int(sides[0].table.mated.sum())
-    assert found.is_real
-    assert found.better == "a"
-
-
 def test_only_pairs_that_both_answered():
-    """Who did not answer is not the worse for it; nobody passes without a score."""
     first = refusing(40)
     second = unanswered(refusing(0, name="beta"), list(range(30)))
     scores = second.table.scores.copy()
@@ -210,9 +158,8 @@ def test_only_pairs_that_both_answered():
     assert (found.pairs, found.only_first, found.only_second) == (270, 9, 0)
 
 
-@pytest.mark.parametrize("missing", [{"first"}, {"second"}, {"first", "second"}])
-def test_without_a_threshold_nobody_is_compared(missing):
-    """At another FMR the one that lets more in looks better."""
+@pytest.mark.parametrize("missing", [{"first"}, {"first", "second"}])
+def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
     sides = [
         stats.Side(
             table=answers([90], [10, 20], name).table, threshold=None if name in missing else 50
@@ -226,34 +173,30 @@ def test_without_a_threshold_nobody_is_compared(missing):
     assert not found.is_real
 
 
-def test_no_pair_in_common():
-    """The one answered the first half, the other the rest."""
-    two = [unanswered(answers([90, 90], [10, 20], name), [at]) for at, name in enumerate("ab")]
-    sides = [stats.Side(table=one.table, threshold=50) for one in two]
-    (found,) = judged(stats.difference(*sides, required_fmr=0.1))
-    assert (found.pairs, found.frr, found.is_real) == (0, None, False)
-    assert "a and b" in found.sentence
-
-
-def test_resamples_without_a_pair():
-    """Of ten people one has mated pairs, and is not drawn in a third of the resamples."""
+def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people():
     one = crowd(people=10)
     rows = np.flatnonzero(~one.table.mated | (one.table.probe_subjects == 0))
     side = stats.Side(table=one.table.take(rows), threshold=60.0)
     ends = stats.difference(side, side, required_fmr=0.1, resamples=50).frr.interval
     assert np.isfinite([ends.low, ends.high]).all()
+    sides = []
+    for one in (crowd("a", mean=70).table, crowd("b", mean=50, seed=2).table):
+        parity = one.probe_subjects % 2 + one.reference_subjects % 2
+        chosen_on, judged_on = one.take(parity == 0), one.take(parity == 2)
+        at = stats.threshold_for_fmr(chosen_on, 0.01).threshold
+        sides.append(stats.Side(table=judged_on, threshold=at, calibration=chosen_on))
+    (found,) = judged(stats.difference(*sides, required_fmr=0.01, resamples=200), fmr=0.01)
+    assert found.pairs == int(sides[0].table.mated.sum())
+    assert (found.is_real, found.better) == (True, "a")
 
 
-def test_it_exceeds_an_fmr_where_the_lower_end_does():
-    """And not where the interval reaches it."""
+def test_an_fmr_is_exceeded_where_the_lower_end_does():
     side = stats.Side(table=crowd().table, threshold=40.0)
     low = stats.Rates(side.table, 0.9).at("fmr", 40.0).interval.low
-    assert side.exceeds(low * 0.999, 0.9)
-    assert not side.exceeds(low, 0.9)
+    assert (side.exceeds(low * 0.999, 0.9), side.exceeds(low, 0.9)) == (True, False)
 
 
-def test_several_questions_are_paid_for():
-    """Holm's correction is over those that were tested; without any there is nothing to say."""
+def test_holms_correction_is_over_those_that_were_tested():
     found = [compared(refusing(0), refusing(n, name="beta")) for n in (9, 30, 5)]
     silent = attrs.evolve(found[0], p_value=None, frr=None, sentence="Nothing.")
     done = judged(found[0], silent, *found[1:])
@@ -266,17 +209,8 @@ def test_several_questions_are_paid_for():
     assert judged() == ()
 
 
-@pytest.mark.parametrize("differences", [1, 45, 1_000])
-def test_resamples_suffice_for_so_many_differences(differences):
-    """The lowest p-value there is, after Holm's correction."""
-    resamples = stats.resamples_for(differences)
-    assert resamples >= 2_000
-    assert differences * 2 / (resamples + 1) < 0.05 / 3
-
-
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])
-def test_who_lets_in_more_than_should_be_is_said_to(beyond):
-    """Its FRR looks better than it is."""
+def test_who_exceeds_the_required_fmr_is_named(beyond):
     chosen_on = answers([90], STRANGERS).table
     sides = []
     for name in "ab":
@@ -293,23 +227,3 @@ def test_who_lets_in_more_than_should_be_is_said_to(beyond):
     assert found.beyond == tuple(beyond)
     assert found.is_real
     assert ((" and ".join(beyond) + " exceed") in found.sentence) is bool(beyond)
-
-
-def test_what_cannot_be_compared_at_thresholds():
-    """Other pairs, and a rule that is not known."""
-    first, second = refusing(3).table, refusing(3, of=299, name="beta").table
-    with pytest.raises(InvalidRequest, match="alpha and beta did not answer the same pairs"):
-        stats.difference(
-            stats.Side(table=first, threshold=50),
-            stats.Side(table=second, threshold=50),
-            required_fmr=0.1,
-        )
-    vendors = attrs.evolve(decided(refusing(3)).table, rule=ThresholdRule.VENDOR)
-    with pytest.raises(InvalidRequest, match="How alpha compares a score"):
-        stats.difference(
-            stats.Side(table=attrs.evolve(first, rule=vendors.rule), threshold=50),
-            stats.Side(table=first, threshold=50),
-            required_fmr=0.1,
-        )
-    with pytest.raises(InvalidRequest, match="19 resamples show nothing: give at least 20"):
-        compared(refusing(3), refusing(4), resamples=19)

@@ -1,9 +1,7 @@
-"""How groups of people fare at one threshold for all."""
-
 import attrs
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.choice import World
 from kit.comparison.tables import LOST, answers, changed
@@ -41,16 +39,11 @@ def counted(*groups, others=12):
 
 
 def differences(table, threshold=50, confidence=0.95):
-    """Of one column, after all corrections."""
     cells = cells_of(table, "column", threshold, confidence)
     return finish_group_differences(group_differences(cells, confidence), confidence=confidence)
 
 
-# --- Cells --------------------------------------------------------------------------------------
-
-
-def test_a_small_case_by_hand():
-    """Two groups of twelve pairs each: counted, and over the rate of all."""
+def test_two_groups_of_twelve_pairs_by_hand():
     one = answers([90] * 9 + [20] * 3 + [90] * 11 + [20], [60] * 2 + [10] * 10 + [60] + [10] * 11)
     table = grouped(one, ("x", "y"), [0] * 12 + [1] * 12 + [0] * 12 + [1] * 12)
     x, y = cells_of(table, "column", 50, 0.95)
@@ -72,7 +65,6 @@ def test_a_small_case_by_hand():
 
 
 def test_a_group_without_errors_takes_part():
-    """Its ratio is 0 with an upper end, and the others keep theirs."""
     cells = cells_of(counted((60, 12), (60, 6), (60, 0)), "column", 50)
     assert [cell.frr_ratio.value for cell in cells] == pytest.approx([2, 1, 0])
     none = cells[2].frr_ratio.interval
@@ -81,27 +73,18 @@ def test_a_group_without_errors_takes_part():
     assert cells[0].frr_ratio.interval.low > 1
     # Nobody is matched falsely: there is no rate that a ratio could be of.
     assert [cell.fmr_ratio for cell in cells] == [None, None, None]
-
-
-def test_only_one_group_has_errors():
-    """Its ratio is as high as its size lets it be; nothing bounds it from above but that."""
-    cells = cells_of(counted((50, 5), (100, 0)), "column", 50)
-    assert cells[0].frr_ratio.value == pytest.approx(3)
-    assert cells[0].frr_ratio.interval.high == pytest.approx(3)
-    assert cells[0].frr_ratio.interval.low > 1
-
-
-def test_more_groups_make_wider_intervals():
-    """All of them hold together."""
-    two = cells_of(counted((100, 10), (300, 15)), "column", 50)
-    four = cells_of(counted((100, 10), (100, 5), (100, 5), (100, 5)), "column", 50)
-    assert two[0].frr_ratio.value == pytest.approx(four[0].frr_ratio.value)
-    assert two[0].frr_ratio.interval.low > four[0].frr_ratio.interval.low
-    assert two[0].frr_ratio.interval.high < four[0].frr_ratio.interval.high
+    # Where one group alone has errors, only its size bounds its ratio from above.
+    alone = cells_of(counted((50, 5), (100, 0)), "column", 50)[0].frr_ratio
+    assert (alone.value, alone.interval.high) == pytest.approx((3, 3))
+    assert alone.interval.low > 1
+    # All intervals of a column hold together: of four groups they are wider than of two.
+    two = cells_of(counted((100, 10), (300, 15)), "column", 50)[0].frr_ratio
+    four = cells_of(counted((100, 10), *[(100, 5)] * 3), "column", 50)[0].frr_ratio
+    assert two.value == pytest.approx(four.value)
+    assert four.interval.low < two.interval.low < two.interval.high < four.interval.high
 
 
 def test_pairs_of_two_groups_belong_to_neither():
-    """Nor does one of somebody of whom nothing is known."""
     table = grouped(answers([90] * 3, [10] * 2), ("x",), [0, -1, 0, -1, 0])
     (cell,) = cells_of(table, "column", 50, 0.95)
     assert (cell.frr.trials, cell.fmr.trials) == (2, 1)
@@ -112,42 +95,22 @@ def test_pairs_of_two_groups_belong_to_neither():
     assert [cell.fmr.trials for cell in cells_of(table, "column", 50)] == [0, 0]
 
 
-@pytest.mark.parametrize("people", [1, 3, 9])
-def test_too_few_people(people):
-    """The cell says so; its pairs are among all, and no difference is made of it."""
+@pytest.mark.parametrize("people", [1, 9, 10])
+def test_a_cell_of_fewer_than_ten_people_says_so_and_is_not_compared(people):
     table = counted((20, 2), (people, people), others=20)
     large, small = cells_of(table, "column", 50, 0.95)
-    assert f" {people} pe" in small.too_few
-    assert (small.frr_ratio, large.too_few) == (None, None)
+    assert (small.frr.errors, large.too_few) == (people, None)
+    # Its pairs are among all.
     assert large.frr_ratio.value == pytest.approx(0.1 / ((2 + people) / (20 + people)))
-    assert small.frr.errors == people
+    if people == 10:
+        assert small.too_few is None
+        return
+    assert f" {people} pe" in small.too_few
+    assert small.frr_ratio is None
     assert group_differences((large, small)) == ()
 
 
-def test_ten_people_are_enough():
-    """Of each kind of pairs that there is."""
-    cells = cells_of(counted((20, 2), (10, 1), others=0), "column", 50)
-    assert [(cell.too_few, cell.fmr.trials) for cell in cells] == [(None, 0), (None, 0)]
-
-
-def test_a_group_without_a_pair_of_its_own():
-    """There is nothing to say of it, and that is said."""
-    table = grouped(answers([90] * 12, [10] * 12), ("x", "nobody"), [0] * 24)
-    x, nobody = cells_of(table, "column", 50, 0.95)
-    assert (nobody.fmr.trials, nobody.fmr.value, nobody.fmr.interval) == (0, None, None)
-    assert " 0 people" in nobody.too_few
-    assert x.frr_ratio is None
-
-
-def test_its_own_decisions():
-    """Where there is no threshold."""
-    one = answers([90] * 11 + [20], [10] * 12)
-    table = grouped(one, ("x",), [0] * 24)
-    assert cells_of(table, "column", None, 0.95) == cells_of(table, "column", 50, 0.95)
-
-
-def test_failures_to_acquire():
-    """Turn somebody away, and are no false match; so does a score that is missing."""
+def test_a_failure_to_acquire_turns_away_and_is_no_false_match():
     one = answers([90] * 10 + [LOST] * 2, [10] * 10 + [LOST] * 2)
     table = grouped(one, ("x",), [0] * 24)
     (cell,) = cells_of(table, "column", 50)
@@ -158,13 +121,12 @@ def test_failures_to_acquire():
     scores[0] = np.nan
     (cell,) = cells_of(attrs.evolve(table, scores=scores), "column", 50)
     assert (cell.frr.errors, cell.frr.trials) == (1, 200)
-
-
-# --- Differences --------------------------------------------------------------------------------
+    # Without a threshold its own decisions count.
+    table = counted((12, 1), (12, 2))
+    assert cells_of(table, "column", None) == cells_of(table, "column", 50)
 
 
 def test_a_difference_with_its_numbers():
-    """How far, at least how far, and that it is no chance."""
     (found,) = differences(counted((500, 50), (500, 10), (500, 20)))
     assert (found.column, found.rate, found.worst, found.best) == ("column", "frr", "g0", "g1")
     assert found.ratio == pytest.approx(5)
@@ -173,47 +135,23 @@ def test_a_difference_with_its_numbers():
     assert found.at_least == pytest.approx(ratio(high, low)[0])
     assert found.is_real
     assert found.p_value < 0.001
-    numbers = ["10.0 %", "50 of 500", "10 of 500", f"{int(found.at_least * 10) / 10:g} times"]
-    assert all(number in found.sentence for number in numbers)
+    assert "50 of 500" in found.sentence
 
 
-def test_the_lowest_group_has_no_error():
-    """Then there is no ratio; what is shown of it is."""
-    (found,) = differences(counted((300, 30), (300, 0)))
-    assert found.ratio is None
-    assert found.at_least > 4
-    assert found.is_real
-
-
-def test_what_may_be_chance():
-    """Shows no difference, and no ratio to be feared."""
+def test_what_may_be_chance_is_no_difference():
     (found,) = differences(counted((50, 4), (50, 2)))
     assert (found.is_real, found.at_least) == (False, 1.0)
+    (alike,) = differences(counted((50, 4), (50, 4)))
+    assert alike.worst != alike.best
+    assert (alike.ratio, alike.is_real, alike.p_value) == (1, False, pytest.approx(1))
+    assert differences(counted((50, 5))) == differences(counted((50, 0), (50, 0))) == ()
+    # Without an error in the lowest group there is no ratio; what is shown of it is.
+    (found,) = differences(counted((300, 30), (300, 0)))
+    assert (found.ratio, found.is_real) == (None, True)
+    assert found.at_least > 4
 
 
-def test_groups_that_are_alike():
-    """Even to the last pair."""
-    (found,) = differences(counted((50, 4), (50, 4)))
-    assert found.worst != found.best
-    assert (found.ratio, found.is_real) == (1, False)
-    assert found.p_value == pytest.approx(1)
-
-
-def test_nothing_to_compare():
-    """One group, or no error."""
-    assert differences(counted((50, 5))) == ()
-    assert differences(counted((50, 0), (50, 0))) == ()
-
-
-def test_a_difference_of_unknown_size():
-    """Several groups differ, and yet no two of them surely by much."""
-    (found,) = differences(counted((40, 6), (40, 0), (40, 6), (40, 0), (40, 6), (40, 0)))
-    assert found.is_real
-    assert found.at_least == 1
-
-
-def test_many_questions():
-    """p-values of all columns, rates and systems are corrected together, in any order."""
+def test_p_values_of_all_columns_and_systems_are_corrected_together():
     table = counted((200, 20), (200, 8))
     cells = cells_of(table, "column", 50)
     (one,) = group_differences(cells)
@@ -223,12 +161,6 @@ def test_many_questions():
     finished = finish_group_differences([other, one, other])
     assert [f.p_value for f in finished] == pytest.approx([1, 3 * one.p_value, 1])
     assert [f.is_real for f in finished] == [False, 3 * one.p_value < 0.05, False]
-    unknown = attrs.evolve(one, p_value=None)
-    assert not finish_group_differences([unknown])[0].is_real
-    assert finish_group_differences([]) == ()
-
-
-# --- The pieces ---------------------------------------------------------------------------------
 
 
 def rate(errors, trials, confidence=0.95):
@@ -236,10 +168,8 @@ def rate(errors, trials, confidence=0.95):
     return Rate(errors=errors, trials=trials, interval=ends)
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(st.integers(20, 200), st.integers(150, 400)), min_size=2, max_size=5))
 def test_homogeneity_is_pearsons_chi_square(cells):
-    """Of independent pairs, with enough errors, to the digit."""
     cells = [(errors, errors + rest) for errors, rest in cells]
     table = [[errors, trials - errors] for errors, trials in cells]
     found = homogeneity([rate(*cell) for cell in cells])
@@ -247,20 +177,16 @@ def test_homogeneity_is_pearsons_chi_square(cells):
 
 
 def test_homogeneity_of_few_errors_is_simulated():
-    """And comes near the chi-square all the same."""
     # 5 errors among 200 pairs, all in one of two halves: the chi-square gives 0.024.
     found = homogeneity([rate(5, 100), rate(0, 100)])
     assert 0.01 < found < 0.04
     # One error among 10,100 pairs falls on these 100 now and then: the chi-square says never.
     assert homogeneity([rate(1, 100), rate(0, 10_000)]) == pytest.approx(0.0037, rel=0.3)
-    assert homogeneity([rate(99, 100), rate(10_000, 10_000)]) == pytest.approx(0.0037, rel=0.3)
     assert homogeneity([rate(5, 100)]) is None
     assert homogeneity([rate(0, 10), rate(0, 10)]) is None
-    assert homogeneity([rate(10, 10), rate(10, 10)]) is None
 
 
 def test_people_with_several_pairs_count_as_people():
-    """The same errors, gathered at few people, show less."""
 
     def of(effective):
         interval = Interval(
@@ -274,8 +200,7 @@ def test_people_with_several_pairs_count_as_people():
 @given(
     top=st.integers(0, 50), bottom=st.integers(0, 50), size=st.tuples(*[st.integers(51, 500)] * 2)
 )
-def test_a_ratio_and_its_inverse(top, bottom, size):
-    """Hold the ratio, are the inverse of each other, and never fail without an error."""
+def test_a_ratio_and_its_inverse_hold_what_was_seen(top, bottom, size):
     over, under = rate(top, size[0]), rate(bottom, size[1])
     low, high = ratio(over, under)
     turned = ratio(under, over)
@@ -288,22 +213,8 @@ def test_a_ratio_and_its_inverse(top, bottom, size):
     assert (high == np.inf) == (bottom == 0)
 
 
-def test_a_ratio_of_few_errors_against_the_exact_one():
-    """Conditional on the sum, a ratio of two Poisson rates is a binomial: ours is near it."""
-    over, under = rate(20, 10_000), rate(10, 10_000)
-    low, high = ratio(over, under)
-    share = exact_interval(20, 30)
-    assert low == pytest.approx(share.low / (1 - share.low), rel=0.1)
-    assert high == pytest.approx(share.high / (1 - share.high), rel=0.1)
-
-
-# --- Groups against groups ----------------------------------------------------------------------
-
-
-@settings(max_examples=30)
 @given(seed=st.integers(0, 99), threshold=st.sampled_from([None, 1.0, 2.5]))
-def test_groups_against_groups(seed, threshold):
-    """Counted pair by pair, whichever picture comes first; within a group as in its cell."""
+def test_groups_against_groups_are_counted_pair_by_pair(seed, threshold):
     (one,) = World(people=30, non_mated=200, fta=0.1).study(np.random.default_rng(seed))
     table = one.table
     group = np.random.default_rng(seed + 1).integers(-1, 3, 30)

@@ -8,11 +8,10 @@ it on. The other hands: brute force over all thresholds, pandas, scipy, scikit-l
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import beta, binomtest, chi2, norm, t
+from scipy.stats import beta, chi2, norm, t
 from sklearn.metrics import det_curve as det_of_sklearn
 from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmodels
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.stats import (
@@ -22,7 +21,6 @@ from facematch_comparison.stats import (
     concentration,
     det_curve,
     difference,
-    exact_interval,
     finish_differences,
     rates_at,
     threshold_for_fmr,
@@ -143,16 +141,6 @@ def plain_design(rows, errors, *, is_mated):
     effective = errors.mean() * (1 - errors.mean()) / variance
     freedom = min(people - 1, (at_people**2).sum() ** 2 / (at_people**4).sum())
     return min(effective, len(rows)), freedom
-
-
-@pytest.mark.parametrize(("errors", "trials"), [(0, 300), (1, 300), (17, 2_995), (300, 300)])
-def test_exact_intervals_by_three_hands(errors, trials):
-    """Ours, scipy's, statsmodels': to 12 digits."""
-    ours = exact_interval(errors, trials)
-    scipys = binomtest(errors, trials).proportion_ci(0.95, "exact")
-    assert (ours.low, ours.high) == pytest.approx((scipys.low, scipys.high), abs=1e-12)
-    theirs = proportion_confint(errors, trials, method="beta")
-    assert (ours.low, ours.high) == pytest.approx(theirs, abs=1e-12)
 
 
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)

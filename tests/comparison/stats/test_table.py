@@ -1,5 +1,3 @@
-"""`ScoreTable` and `Grouping`: shapes, rows, who passes."""
-
 import attrs
 import numpy as np
 import pytest
@@ -7,7 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.comparison.tables import LOST, answers
 
+from facematch_comparison import stats
 from facematch_comparison.answers import DECISIONS, Grouping
+from facematch_comparison.model import Rate
+from facematch_comparison.stats.bootstrap import RedrawnThreshold, person_draws
 from facematch_core import Decision, InvalidRequest, ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
@@ -15,7 +16,6 @@ SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
 
 @given(SCORES, SCORES, st.integers(0, 100), st.data())
 def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
-    """Whatever is taken, each pair keeps its score, its people and its verdict."""
     table = answers(mated, others).table
     rows = data.draw(st.lists(st.integers(0, max(len(table) - 1, 0)), unique=True))
     rows = np.array(rows if len(table) else [], np.int64)
@@ -28,8 +28,7 @@ def test_rows_taken_pass_as_they_did(mated, others, threshold, data):
         np.testing.assert_array_equal(taken.passed(threshold), table.passed(threshold)[rows])
 
 
-def test_the_edge_belongs_to_the_rule():
-    """Just at the threshold, one rule lets in and the other does not; a lost one never passes."""
+def test_a_score_at_the_threshold_passes_at_least_and_not_above():
     at_least = answers([49, 50, 51, LOST], [], rule=ThresholdRule.AT_LEAST).table
     above = attrs.evolve(at_least, rule=ThresholdRule.ABOVE)
     assert at_least.passed(50).tolist() == [False, True, True, False]
@@ -38,22 +37,12 @@ def test_the_edge_belongs_to_the_rule():
 
 @pytest.mark.parametrize("word", DECISIONS)
 def test_only_a_match_lets_in(word):
-    """A review is no match, and neither is silence."""
     table = answers([80, 80], []).table
     decided = attrs.evolve(table, decisions=np.array([DECISIONS.index(word), -1], np.int8))
     assert decided.passed(None).tolist() == [word is Decision.MATCH, False]
 
 
-def test_without_a_decision_nobody_knows_who_passes():
-    """A file of scores has a threshold or nothing."""
-    table = answers([80], [], threshold=None).table
-    silent = attrs.evolve(table, decisions=np.full(1, -1, np.int8))
-    with pytest.raises(InvalidRequest, match="a made no decisions: name a threshold"):
-        silent.passed(None)
-
-
-def test_scores_that_are_missing():
-    """One in a hundred may be; a vendor that scores matches only, or compared nothing, has none."""
+def test_a_vendor_of_which_a_score_in_a_hundred_is_missing_is_scored():
     table = answers([80, 20], []).table
     assert table.is_scored
     assert not attrs.evolve(table, scores=np.array([80, np.nan])).is_scored
@@ -65,19 +54,54 @@ def test_scores_that_are_missing():
         assert attrs.evolve(many, scores=scores).is_scored is is_scored
 
 
-def test_columns_of_different_lengths():
-    """Which, and what to give."""
-    table = answers([80, 20], []).table
-    with pytest.raises(InvalidRequest, match=r"scores has the shape \(1,\), mated has \(2,\)"):
-        attrs.evolve(table, scores=np.array([1.0]))
-    with pytest.raises(InvalidRequest, match="acquired that was not answered"):
-        attrs.evolve(table, answered=np.array([True, False]))
-
-
 def test_a_group_is_that_of_both():
-    """People of two groups, and people of whom it is not known, are in none."""
     group = Grouping(
         labels=("a", "b"), probe=np.array([0, 0, 1, -1]), reference=np.array([0, 1, 1, 0])
     )
     assert group.within.tolist() == [0, -1, 1, -1]
     assert group.take(np.array([2, 0])).within.tolist() == [1, 0]
+
+
+NONE, ONE, TWO = (np.zeros(count, bool) for count in range(3))
+TABLE = answers([80, 20], [10], threshold=None).table
+OTHER = answers([80], [10], "b").table
+ALONE = stats.Clusters(np.array([1]), None)
+
+
+def ruled(rule):
+    return attrs.evolve(TABLE, rule=rule)
+
+
+def difference(*tables, **more):
+    sides = [stats.Side(table=one, threshold=50) for one in tables]
+    return stats.difference(*sides, required_fmr=0.1, **more)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: attrs.evolve(TABLE, scores=np.array([1.0])),
+        lambda: attrs.evolve(TABLE, decisions=np.full(3, -1, np.int8)).passed(None),
+        lambda: stats.exact_interval(2, 1),
+        lambda: stats.exact_interval(0, 4, float("nan")),
+        lambda: stats.exact_upper(0, 4, 1.0),
+        lambda: stats.trials_for(0),
+        lambda: stats.interval(NONE, stats.Clusters(np.zeros(0, int), None)),
+        lambda: stats.interval(ONE, ALONE, 1),
+        lambda: stats.bounds(Rate(errors=0, trials=0)),
+        lambda: stats.rates_at(ruled(ThresholdRule.VENDOR), 1),
+        lambda: stats.threshold_for_fmr(TABLE, 1.5),
+        lambda: stats.threshold_for_fmr(answers([LOST], [LOST]).table, 0.1),
+        lambda: stats.threshold_for_fmr(ruled(ThresholdRule.VENDOR), 0.1),
+        lambda: stats.det_curve([1, float("nan")], [1]),
+        lambda: next(person_draws(0, 5, 0)),
+        lambda: RedrawnThreshold(TABLE, 1.0, np.arange(9)),
+        lambda: stats.mcnemar(ONE, TWO),
+        lambda: stats.paired_difference(TWO, TWO, np.zeros(1, int)),
+        lambda: difference(TABLE, OTHER),
+        lambda: difference(TABLE, TABLE, resamples=19),
+    ],
+)
+def test_what_is_out_of_range_missing_or_of_other_pairs_is_refused(call):
+    with pytest.raises(InvalidRequest):
+        call()

@@ -1,5 +1,3 @@
-"""The threshold for a wanted FMR, against trying every one."""
-
 import re
 
 import attrs
@@ -7,17 +5,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers, crowd
+from kit.comparison.tables import LOST, answers, crowd, table_of
 
 from facematch_comparison.stats import (
     Rates,
     at_chosen_threshold,
     bounds,
+    concentration,
     exact_upper,
     rates_at,
     threshold_for_fmr,
 )
-from facematch_core import InvalidRequest, ThresholdRule
+from facematch_core import ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 12)), max_size=15)
 RULES = st.sampled_from([ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
@@ -37,8 +36,7 @@ def tried(table, wanted):
 
 
 @given(SCORES, SCORES, RULES, WANTED)
-def test_it_is_the_lowest_that_will_do(mated, others, rule, wanted):
-    """Ties and failures included."""
+def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, wanted):
     table = answers(mated, others, rule=rule).table
     if not any(score is not LOST for score in others):
         return
@@ -55,7 +53,6 @@ def test_it_is_the_lowest_that_will_do(mated, others, rule, wanted):
 
 @given(SCORES, SCORES, RULES, st.sampled_from([0.3, 0.6, 0.95]))
 def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
-    """And by no lower threshold; without one, the sentence says how many pairs there were."""
     table = answers(mated, others, rule=rule).table
     compared = sum(score is not LOST for score in others)
     if not compared:
@@ -75,7 +72,6 @@ def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
 
 
 def test_the_bound_knows_who_stands_behind():
-    """Pairs that share people bound less than as many of as many people."""
     table = crowd(people=60, others=40).table
     choice = threshold_for_fmr(table, 0.05)
     assert choice.upper == choice.fmr.interval.high > choice.fmr.value
@@ -89,42 +85,20 @@ def test_the_bound_knows_who_stands_behind():
 
 
 @pytest.mark.parametrize(
-    ("others", "words"), [([], "No pair"), ([LOST], "No pair"), ([90, 20], "highest .* 90")]
+    ("others", "words"),
+    [
+        *(([], "No pair"), ([LOST], "No pair"), ([90, 20], "highest .* 90")),
+        # How low the bound is without an error.
+        (range(50), f"50 non-mated .*{exact_upper(0, 50):.2g}"),
+    ],
 )
-def test_why_there_is_none(others, words):
-    """No number is in its place."""
-    choice = threshold_for_fmr(answers([80], others).table, 0.01)
-    assert (choice.threshold, choice.fmr, choice.upper) == (None, None, None)
+def test_no_threshold_has_its_reason(others, words):
+    choice = threshold_for_fmr(answers([80], others).table, 0.01, bounded=len(others) > 2)
+    assert choice.threshold is None
     assert re.search(words, choice.why_not.replace("(", ""))
 
 
-def test_too_few_pairs_bound_nothing():
-    """How low the bound is without an error, for whoever wants to know how far it is."""
-    choice = threshold_for_fmr(answers([99], range(50)).table, 0.01, bounded=True)
-    assert choice.threshold is None
-    for number in ("0.01", "50 non-mated", f"{exact_upper(0, 50):.2g}"):
-        assert number in choice.why_not
-
-
-@pytest.mark.parametrize(
-    ("more", "words"),
-    [
-        *(({"max_fmr": wanted}, f"max_fmr .* {wanted}") for wanted in (0, 1.5, -1, float("nan"))),
-        ({"confidence": 1}, "confidence .* 1"),
-        ({"scores": LOST}, "a does not give a score"),
-        ({"rule": ThresholdRule.VENDOR}, "known rule"),
-    ],
-)
-def test_what_cannot_be_asked(more, words):
-    """Numbers out of range, no scores, no rule."""
-    asked = {"max_fmr": 0.1, "scores": 50, "rule": ThresholdRule.ABOVE} | more
-    table = answers([asked.pop("scores")], [more.get("scores", 20)], rule=asked.pop("rule")).table
-    with pytest.raises(InvalidRequest, match=words):
-        threshold_for_fmr(table, **asked)
-
-
 def test_the_bound_is_that_of_the_order_statistic():
-    """Of three that may pass, whoever does: with ties fewer pass, and the bound stays."""
     others = list(range(2_995))
     distinct = threshold_for_fmr(answers([9_999], others).table, 1e-3)
     assert (distinct.fmr.errors, distinct.threshold) == (2, 2_993)
@@ -135,10 +109,65 @@ def test_the_bound_is_that_of_the_order_statistic():
 
 
 def test_pairs_without_a_score_play_no_part():
-    """One in a hundred may be missing; neither the threshold nor its FMR sees it."""
     table = answers([90] * 100, range(100)).table
     scores = table.scores.copy()
     scores[[0, -1]] = np.nan
     found = threshold_for_fmr(attrs.evolve(table, scores=scores), 0.05)
     without = threshold_for_fmr(answers([90] * 99, range(99)).table, 0.05)
     assert (found.threshold, found.fmr.trials) == (without.threshold, 99)
+
+
+@pytest.fixture
+def forced():
+    """400 mated pairs; 3,000 non-mated ones below 50, but for 37 of person 7, at 90."""
+    mated = np.arange(1_000, 1_400)
+    others = 2_000 + np.arange(6_000).reshape(2, 3_000)
+    others[0, :5] = others[1, 5:37] = 7
+    scores = np.full(3_000, 20.0)
+    scores[37:77] = 49.99
+    scores[:37] = 90
+    return table_of(
+        np.concatenate([mated, others[0]]),
+        np.concatenate([mated, others[1]]),
+        np.concatenate([np.full(400, 95.0), scores]),
+    )
+
+
+def test_one_person_can_force_the_threshold(forced):
+    at = threshold_for_fmr(forced, 0.01).threshold
+    assert at == 90.01
+    assert concentration(forced, at) is None
+    found = concentration(forced, at, max_fmr=0.01, names={7: "p7"})
+    assert (found.pairs, found.people, found.worst_person) == (37, 38, 1)
+    assert (found.person, found.threshold_without) == ("p7", 50)
+
+
+def test_without_the_worst_person_there_may_be_no_threshold():
+    found = concentration(table_of([0, 0, 3, 5], [1, 2, 4, 5], [70, 70, 80, 80]), 80, max_fmr=0.5)
+    assert (found.pairs, found.threshold_without, found.worst_person) == (3, None, 2 / 3)
+    assert concentration(table_of([5], [5], [80]), None, max_fmr=0.5) is None
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5), st.integers(0, 4)), max_size=25),
+    st.integers(-1, 5),
+)
+def test_people_in_false_matches_are_counted_person_by_person(pairs, threshold):
+    table = table_of([a for a, _, _ in pairs], [(a + b) % 6 for a, b, _ in pairs],
+                     [score for *_, score in pairs])  # fmt: skip
+    twos = [{a, (a + b) % 6} for a, b, score in pairs if score >= threshold]
+    found = concentration(table, threshold) if pairs else None
+    if not twos:
+        assert found is None
+        return
+    people = set().union(*twos)
+    assert (found.pairs, found.people) == (len(twos), len(people))
+    assert found.worst_person == max(sum(who in two for two in twos) for who in people) / len(twos)
+    # Of six people, ten are all.
+    assert (found.worst_ten, found.person, found.threshold_without) == (1, None, None)
+
+
+def test_the_share_of_the_worst_ten_of_many():
+    apart = table_of(np.arange(12), 100 + np.arange(12), [90] * 12)
+    assert concentration(apart, 50).worst_ten == 10 / 12
+    assert concentration(apart, 90.5) is None

@@ -1,5 +1,3 @@
-"""Drawing pairs, and dividing people: nobody twice, nobody on both sides, and always the same."""
-
 from collections import Counter
 from pathlib import Path
 
@@ -8,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_comparison.study import Study, draw_pairs, split_by_subject
+from facematch_comparison.study import draw_pairs, split_by_subject
 from facematch_core import InvalidRequest
+
+ONE = Path("1")
 
 people = st.dictionaries(
     st.sampled_from("abcdefgh"), st.integers(0, 4), min_size=2, max_size=8
@@ -17,7 +17,6 @@ people = st.dictionaries(
 
 
 def possible(pictures):
-    """How many pairs of each kind there are."""
     each = [len(files) for files in pictures.values()]
     mated = sum(number * (number - 1) // 2 for number in each)
     return mated, (sum(each) ** 2 - sum(number**2 for number in each)) // 2
@@ -25,7 +24,6 @@ def possible(pictures):
 
 @given(pictures=people, seed=st.integers(0, 99), data=st.data())
 def test_as_many_as_asked_and_none_twice(pictures, seed, data):
-    """Any number up to all there are; every pair says the truth about its people."""
     most_mated, most_others = possible(pictures)
     if not most_mated + most_others:
         return
@@ -34,6 +32,9 @@ def test_as_many_as_asked_and_none_twice(pictures, seed, data):
     if not mated + others:
         return
     study = draw_pairs(pictures, mated=mated, non_mated=others, seed=seed)
+    # However they are listed.
+    backwards = {who: files[::-1] for who, files in reversed(pictures.items())}
+    assert draw_pairs(backwards, mated=mated, non_mated=others, seed=seed).pairs == study.pairs
     assert study.mated.tolist() == [True] * mated + [False] * others
     assert len({frozenset((pair.probe, pair.reference)) for pair in study.pairs}) == mated + others
     for pair in study.pairs:
@@ -42,43 +43,20 @@ def test_as_many_as_asked_and_none_twice(pictures, seed, data):
         assert pair.mated is (pair.probe_subject == pair.reference_subject)
         assert pair.probe != pair.reference
     for kind, number in (
-        (({"mated": most_mated + 1}), most_mated),
-        (
-            {"mated": 0, "non_mated": most_others + 1},
-            most_others,
-        ),
+        ({"mated": most_mated + 1}, most_mated),
+        ({"mated": 0, "non_mated": most_others + 1}, most_others),
     ):
         with pytest.raises(InvalidRequest, match=f"make {number}"):
             draw_pairs(pictures, seed=seed, **kind)
 
 
-@given(pictures=people, seed=st.integers(0, 99))
-def test_the_order_of_names_does_not_count(pictures, seed):
-    """The same seed and pictures draw the same pairs, however they are listed."""
-    mated, others = possible(pictures)
-    if not others:
-        return
-    wanted = {"mated": mated, "non_mated": (others + 2) // 3, "seed": seed}
-    backwards = {who: files[::-1] for who, files in reversed(pictures.items())}
-    assert draw_pairs(pictures, **wanted).pairs == draw_pairs(backwards, **wanted).pairs
-
-
-def test_seeds_draw_differently():
-    """Another seed, another study."""
-    pictures = {who: [Path(who, str(n)) for n in range(4)] for who in "abcdef"}
-    drawn = {draw_pairs(pictures, mated=5, non_mated=9, seed=seed).pairs for seed in range(5)}
-    assert len(drawn) == 5
-
-
 def test_everybody_comes_up_before_one_comes_up_again():
-    """Among mated pairs, and as the first of non-mated ones, as far as photographs allow."""
     pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(6)] for n in range(40)}
     study = draw_pairs(pictures, mated=60, non_mated=100, seed=3)
+    assert study.pairs != draw_pairs(pictures, mated=60, non_mated=100, seed=4).pairs
     turns = Counter(pair.probe_subject for pair in study.pairs[:60])
     assert len(turns) == 40
     assert set(turns.values()) == {1, 2}
-    firsts = Counter(pair.probe_subject for pair in study.pairs[60:])
-    assert set(firsts.values()) == {2, 3}
     either = Counter(
         who for pair in study.pairs[60:] for who in (pair.probe_subject, pair.reference_subject)
     )
@@ -91,8 +69,7 @@ def test_everybody_comes_up_before_one_comes_up_again():
     seed=st.integers(0, 9),
     part=st.integers(1, 10),
 )
-def test_within_groups(groups, seed, part):
-    """Both people of a non-mated pair are of one group; who has none is in none of them."""
+def test_pairs_within_groups_are_of_one_group(groups, seed, part):
     pictures = {who: [Path(who, str(n)) for n in range(2)] for who in "abcdefgh"}
     sizes = Counter(groups.values())
     there = 4 * sum(size * (size - 1) // 2 for size in sizes.values())
@@ -108,44 +85,22 @@ def test_within_groups(groups, seed, part):
         draw_pairs(pictures, non_mated=there + 1, within="kind", groups={"kind": groups}, seed=seed)
 
 
-def test_groups_are_of_those_who_were_drawn():
-    """Whoever is in no pair, and columns of nobody who is, are left out."""
-    pictures = {who: [Path(who, "1"), Path(who, "2")] for who in "ab"} | {"c": [Path("c", "1")]}
-    study = draw_pairs(
-        pictures, non_mated=0, groups={"sex": {"a": "f", "c": "m"}, "skin": {"c": "dark"}}
-    )
-    assert study.groups == {"sex": {"a": "f"}}
-
-
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    "wrong",
     [
-        ({"mated": -1}, "The number of mated pairs must be at least 0"),
-        ({"non_mated": -1}, "The number of non-mated pairs must be at least 0"),
-        ({"mated": 0, "non_mated": 0}, "No pair at all is wanted"),
-        ({"mated": 0}, "No pair at all is wanted"),
-        ({"within": "sex"}, "There is no column of groups 'sex'; there are: none"),
-        ({"pictures": {"a": [Path("1")], "b": [Path("2")]}}, "No person has two photographs"),
-        ({"pictures": {"a": [Path("1"), Path("1")]}}, "'1' is there twice, of 'a' and of 'a'"),
-        ({"pictures": {"a": [Path("1")], "b": [Path("1")]}}, "is there twice, of 'a' and of"),
+        *({"mated": -1}, {"non_mated": -1}, {"mated": 0, "non_mated": 0}, {"mated": 0}),
+        *({"within": "sex"}, {"pictures": {"a": [Path("1")], "b": [Path("2")]}}),
+        *({"pictures": {"a": [Path("1"), Path("1")]}}, {"pictures": {"a": [ONE], "b": [ONE]}}),
     ],
+    ids=str,
 )
-def test_what_cannot_be_drawn(wrong, told):
-    """One sentence tells why."""
+def test_what_cannot_be_drawn_is_refused(wrong):
     pictures = {who: [Path(who, "1"), Path(who, "2")] for who in "ab"}
-    with pytest.raises(InvalidRequest) as caught:
+    with pytest.raises(InvalidRequest):
         draw_pairs(**{"pictures": pictures} | wrong)
-    assert told in str(caught.value)
-
-
-def test_non_mated_pairs_alone():
-    """People with one photograph each make pairs of two, if that is what is wanted."""
-    study = draw_pairs({"a": [Path("1")], "b": [Path("2")]}, mated=0, non_mated=1)
-    assert isinstance(study, Study)
-    assert study.mated.tolist() == [False]
-
-
-# Dividing
+    # People with one photograph each make pairs of two.
+    alone = draw_pairs({"a": [Path("1")], "b": [Path("2")]}, mated=0, non_mated=1)
+    assert alone.mated.tolist() == [False]
 
 
 pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=60)
@@ -153,7 +108,6 @@ pairs = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, 
 
 @given(pairs=pairs, seed=st.integers(0, 99), share=st.floats(0.01, 0.99))
 def test_nobody_stands_on_both_sides(pairs, seed, share):
-    """A pair belongs to one side if both of its people do, and else to none."""
     first, second = np.array(pairs, np.int64).T
     development, test = split_by_subject(first, second, seed=seed, share=share)
     sides = [set(first[side].tolist()) | set(second[side].tolist()) for side in (development, test)]
@@ -170,20 +124,6 @@ def test_nobody_stands_on_both_sides(pairs, seed, share):
     )
 
 
-@given(pairs=pairs, seed=st.integers(0, 99), mixed=st.randoms(use_true_random=False))
-def test_the_order_of_pairs_does_not_count(pairs, seed, mixed):
-    """The same people and seed are divided the same way."""
-    first, second = np.array(pairs, np.int64).T
-    order = list(range(len(pairs)))
-    mixed.shuffle(order)
-    for side, again in zip(
-        split_by_subject(first, second, seed=seed),
-        split_by_subject(second[order], first[order], seed=seed),
-        strict=True,
-    ):
-        assert np.array_equal(side[order], again)
-
-
 @pytest.mark.parametrize(
     ("pairs", "sizes"),
     [
@@ -195,23 +135,12 @@ def test_the_order_of_pairs_does_not_count(pairs, seed, mixed):
     ],
 )
 def test_who_is_in_pairs_together_stays_together(pairs, sizes):
-    """Where that makes about halves, by any seed, no pair is lost."""
     first, second = np.array(pairs, np.int64).T
     for seed in range(5):
         development, test = split_by_subject(first, second, seed=seed)
         assert (development | test).all()
-        told = tuple(len({*first[side], *second[side]}) for side in (development, test))
-        assert told == sizes
-
-
-def test_one_large_circle_is_cut():
-    """Else there would be no halves; the small ones cannot make up for it."""
-    pairs = [(n, n + 1) for n in range(79)] + [(100, 101)]
-    first, second = np.array(pairs, np.int64).T
-    development, test = split_by_subject(first, second)
-    assert 0 < (~development & ~test).sum() < 60
-    assert development.any()
-    assert test.any()
+        reported = tuple(len({*first[side], *second[side]}) for side in (development, test))
+        assert reported == sizes
 
 
 @given(
@@ -220,7 +149,6 @@ def test_one_large_circle_is_cut():
     other=st.integers(0, 99),
 )
 def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
-    """Whatever seed divides them; each half judges about half of the pairs."""
     pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(k)] for n, k in enumerate(each)}
     mated = sum(k * (k - 1) // 2 for k in sorted(each)[: len(each) // 2])
     study = draw_pairs(pictures, mated=mated, non_mated=len(each), seed=seed, split=True)
@@ -231,8 +159,7 @@ def test_no_pair_is_lost_of_those_drawn_within_halves(each, seed, other):
     assert test.any()
 
 
-def test_halves_are_alike():
-    """Of groups and of numbers of photographs each has its half, and the pairs come in turn."""
+def test_halves_are_alike_in_groups_and_photographs_and_their_pairs_come_in_turn():
     pictures = {f"p{n}": [Path(f"p{n}", str(m)) for m in range(2 + n % 4)] for n in range(80)}
     sex = {f"p{n}": "fm"[n % 3 > 0] for n in range(80)}
     drawn = {"within": "sex", "groups": {"sex": sex}, "split": True}
@@ -241,28 +168,15 @@ def test_halves_are_alike():
     for side in sides:
         assert study.mated[side].sum() == pytest.approx(50, abs=5)
         assert side.sum() == pytest.approx(1050, abs=50)
-        told = [sex[study.pairs[at].probe_subject] for at in np.flatnonzero(side)]
-        assert 0.25 < told.count("f") / len(told) < 0.42
+        of_pairs = [sex[study.pairs[at].probe_subject] for at in np.flatnonzero(side)]
+        assert 0.25 < of_pairs.count("f") / len(of_pairs) < 0.42
     assert 20 <= sides[0][:50].sum() <= 30
 
 
-def test_a_half_may_have_too_few():
-    """It says that it is of half of the people."""
-    pictures = {who: [Path(who, str(n)) for n in range(2)] for who in "abcd"}
-    with pytest.raises(InvalidRequest, match="3 mated pairs of one half of the people are wanted"):
-        draw_pairs(pictures, mated=6, split=True)
-    with pytest.raises(InvalidRequest, match=r"5 non-mated pairs of one half .* make 4"):
-        draw_pairs(pictures, non_mated=10, split=True)
-    assert len(draw_pairs(pictures, non_mated=8, split=True).pairs) == 12
-
-
-def test_shares_and_seeds():
-    """About so many people for development; another seed divides differently."""
+def test_a_share_of_the_people_is_for_development():
     people = np.arange(1000)
     development, test = split_by_subject(people, people, share=0.3)
     assert (development.sum(), test.sum()) == (300, 700)
-    other, _ = split_by_subject(people, people, share=0.3, seed=1)
-    assert not np.array_equal(development, other)
-    for share in (0, 1, -0.5, float("nan")):
-        with pytest.raises(InvalidRequest, match="between 0 and 1"):
+    for share in (0, 1, float("nan")):
+        with pytest.raises(InvalidRequest):
             split_by_subject(people, people, share=share)

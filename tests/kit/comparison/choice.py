@@ -1,5 +1,3 @@
-"""Studies whose truth is known."""
-
 import attrs
 import numpy as np
 from kit.comparison.tables import INCONCLUSIVE, table_of
@@ -13,17 +11,9 @@ from facematch_core import ThresholdRule
 class World:
     """Studies of one or more systems of normal scores, whose true rates are known.
 
-    A mated score is normal with mean `mean`, a non-mated one with mean 0, both of variance 1, of
-    which `own` is that of each person behind the pair, and, of the rest, `common` is the same for
-    all systems.
-
-    Attributes:
-        people: How many; mated pairs are divided evenly among them.
-        mated, non_mated: Pairs.
-        mean: Of mated scores, of each system.
-        own: Share of the variance that a person brings, at most 0.5.
-        common: Share that systems have in common.
-        fta: Share of pairs that are not acquired.
+    A mated score is normal with mean `mean`, of each system, a non-mated one with mean 0, both of
+    variance 1, of which `own`, at most 0.5, is that of each person behind the pair, and, of the
+    rest, `common` is the same for all systems. A share `fta` of the pairs fails to be acquired.
     """
 
     people: int = 100
@@ -40,16 +30,10 @@ class World:
         return self.fta + (1 - self.fta) * fnmr
 
     def far(self, threshold):
-        """The same of non-mated pairs."""
         return (1 - self.fta) * norm.sf(threshold)
 
     def study(self, chance, groups=None):
-        """Answers of every system to one test set.
-
-        Args:
-            chance: A random generator.
-            groups: How many groups people are divided into, evenly; pairs are within groups then.
-        """
+        """Answers of every system to one test set; pairs are within so many groups, if any."""
         kinds = groups or 1
         of_person = np.arange(self.people) % kinds
         same = np.arange(self.mated) % self.people

@@ -31,14 +31,6 @@ class Element:
                     yield part
                 yield from part.all(*names)
 
-    def within(self, *names):
-        parent = self.parent
-        while parent is not None:
-            if parent.name in names:
-                return True
-            parent = parent.parent
-        return False
-
 
 class _Reader(HTMLParser):
     def __init__(self):
@@ -74,19 +66,16 @@ def read(html):
 
 @functools.cache
 def html_of(name):
-    """The page of a sample."""
     return report_html(ALL[name]())
 
 
 @functools.cache
 def page(name):
-    """The same, read."""
     return read(html_of(name))
 
 
 @functools.cache
 def document(name):
-    """The JSON document of a sample, as a program reads it."""
     return json.loads(json.dumps(ALL[name]().to_dict(), allow_nan=False))
 
 
@@ -100,7 +89,6 @@ def at(document, path):
 
 
 def decimal(text):
-    """A number as the page writes it."""
     return Decimal(text.replace(",", "").replace("\N{MINUS SIGN}", "-"))
 
 
@@ -132,7 +120,20 @@ def unmarked(element):
 
 
 def check_cells(root):
-    """No number in a table but those that are marked."""
     for body in root.all("tbody"):
         for cell in body.all("td", "th"):
             assert not re.search(r"\d", unmarked(cell)), cell.text()
+
+
+def check_ids(root):
+    """Every id is there once, and whatever is referred to is there."""
+    ids = [one.attributes["id"] for one in root.all() if "id" in one.attributes]
+    assert len(ids) == len(set(ids))
+    for one in root.all():
+        marks = one.attributes
+        needed = [
+            *marks.get("aria-labelledby", "").split(),
+            *re.findall(r"url\(#(.*?)\)", marks.get("clip-path", "")),
+            *([marks["href"][1:]] if marks.get("href", "").startswith("#") else []),
+        ]
+        assert set(needed) <= set(ids), needed

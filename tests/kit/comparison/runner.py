@@ -2,12 +2,13 @@
 
 ``python runner.py '{"store": ..., "study": ..., "didit": [...], "deepvue": [...]}'``. Each line on
 stdin is ``WORKERS DIE_AT``: a child runs the study and ends without a word at that moment of its
-store's life, counted from its start (0 for never). On stdout come its number and its exit code.
+store's life, counted from its start (0 for never). On stdout comes its exit code.
 """
 
 import json
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,16 +17,14 @@ from pathlib import Path
 
 from facematch_comparison.run import RunDatabase, run_study
 from facematch_comparison.study import read_pairs_csv
-from facematch_core import ConfigurationError, FaceVerifier
+from facematch_core import FaceVerifier
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_deepvue import DeepvueBackend
 from facematch_didit import DiditBackend
 
-#: What a child that dies ends with: nothing is flushed, closed or told.
-DEAD = 9
-#: What a child ends with that another one keeps out.
-HELD = 3
+#: What a child that dies ends with: `kill -9`, so that nothing is flushed, closed or said.
+DEAD = -signal.SIGKILL
 CAP = 100_000
 
 
@@ -37,11 +36,10 @@ class Life:
         self._lock = threading.Lock()
 
     def moment(self):
-        """One more."""
         with self._lock:
             self._left -= 1
             if self._left == 0:
-                os._exit(DEAD)
+                os.kill(os.getpid(), signal.SIGKILL)
 
     def around(self, step):
         """A transaction, of which three moments may be the last: before, within, after."""
@@ -69,8 +67,6 @@ class MortalDatabase(RunDatabase):
 
 
 class MortalAttempts(SqlStore):
-    """A store of calls whose process may die at any step."""
-
     def __init__(self, where, life):
         self.life = life
         super().__init__(where)
@@ -88,7 +84,7 @@ class MortalAttempts(SqlStore):
         return done
 
 
-def openers(told, attempts):
+def openers(given, attempts):
     """The two vendors at the mock, each with a budget in the store."""
 
     def opened(backend, name):
@@ -98,49 +94,44 @@ def openers(told, attempts):
 
         return opener
 
-    url, key = told["didit"]
+    url, key = given["didit"]
     didit = DiditBackend(api_key=key, base_url=url, environment="mock")
-    url, client, secret = told["deepvue"]
+    url, client, secret = given["deepvue"]
     deepvue = DeepvueBackend(
         client_id=client, client_secret=secret, base_url=url, environment="mock"
     )
     return {"didit": opened(didit, "didit"), "deepvue": opened(deepvue, "deepvue")}
 
 
-def run(told, workers, die_at):
-    """Run the study; 1 if a system ended early or has a pair left, `HELD` if it was kept out."""
+def run(given, workers, die_at):
+    """Run the study; 1 if a system ended early or has a pair left."""
     life = Life(die_at)
-    study = read_pairs_csv(Path(told["study"]))
-    attempts = MortalAttempts(told["store"], life)
-    database = MortalDatabase(told["store"], life)
+    study = read_pairs_csv(Path(given["study"]))
+    attempts = MortalAttempts(given["store"], life)
+    database = MortalDatabase(given["store"], life)
     try:
         summary = run_study(
-            study, openers(told, attempts), database, workers=workers, keep=["didit"]
+            study, openers(given, attempts), database, workers=workers, keep=["didit"]
         )
-    except ConfigurationError as error:
-        if "is in use by process" in error.message:
-            return HELD
-        raise
     finally:
         database.close()
         attempts.close()
     return int(any(one.error or one.progress.left for one in summary.systems))
 
 
-def warm_up(told):
+def warm_up(given):
     """Import what a run needs, once for all children: by one where nobody listens."""
     logging.disable()
     with tempfile.TemporaryDirectory() as folder:
         nobody = "http://127.0.0.1:1"
-        _, client, secret = told["deepvue"]
-        there = {"store": f"sqlite:///{folder}/study", "study": told["study"]}
+        _, client, secret = given["deepvue"]
+        there = {"store": f"sqlite:///{folder}/study", "study": given["study"]}
         run({**there, "didit": [nobody, "key"], "deepvue": [nobody, client, secret]}, 1, 0)
 
 
-def main(told):
-    """What the program does."""
-    told = json.loads(told)
-    warm_up(told)
+def main(given):
+    given = json.loads(given)
+    warm_up(given)
     for line in sys.stdin:
         workers, die_at = map(int, line.split())
         # Without a thread of its own: whatever a child has, it has made itself.
@@ -148,26 +139,16 @@ def main(told):
         if pid == 0:
             code = 70
             try:
-                code = run(told, workers, die_at)
+                code = run(given, workers, die_at)
             finally:
                 os._exit(code)
-        say(pid)
-        say(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-
-
-def say(number):
-    """A line for whoever started this program."""
-    sys.stdout.write(f"{number}\n")
-    sys.stdout.flush()
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), flush=True)  # noqa: T201
 
 
 class Runner:
-    """The program, started. A context manager."""
-
-    def __init__(self, told):
-        self._child = 2**22 + 1  # nobody's
+    def __init__(self, given):
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", __file__, json.dumps(told)],
+            [sys.executable, "-W", "error", __file__, json.dumps(given)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -176,25 +157,11 @@ class Runner:
             start_new_session=True,
         )
 
-    def begin(self, workers=4, die_at=0):
-        """Start a child."""
-        self._process.stdin.write(f"{workers} {die_at}\n")
-        self._process.stdin.flush()
-        self._child = int(self._process.stdout.readline())
-
-    def ended(self):
-        """What it ended with."""
-        return int(self._process.stdout.readline())
-
     def run(self, workers=4, die_at=0):
         """A child, from its start to its end; its exit code."""
-        self.begin(workers, die_at)
-        return self.ended()
-
-    def kill_child(self):
-        """SIGKILL, for the child alone; its exit code."""
-        os.kill(self._child, 9)
-        return self.ended()
+        self._process.stdin.write(f"{workers} {die_at}\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
 
     def kill(self):
         """SIGKILL, for the program and its child."""

@@ -1,7 +1,9 @@
 """Studies and databases for the tests of runs."""
 
+import contextlib
 import datetime as dt
 import functools
+import sqlite3
 
 import numpy as np
 import pytest
@@ -71,12 +73,8 @@ def write_study(folder, pairs=6, groups=None):
 
 def stored_study(pairs=6, name="people", digest="0" * 64):
     """A study as a database keeps it, without pictures."""
-    content = {
-        "mated": [number % 2 for number in range(pairs)],
-        "probe": list(range(pairs)),
-        "reference": list(range(pairs)),
-        "groups": {},
-    }
+    mated, places = [number % 2 for number in range(pairs)], [*range(pairs)]
+    content = {"mated": mated, "probe": places, "reference": places, "groups": {}}
     return StoredStudy(digest=digest, name=name, pairs=pairs, made_at=NOW, content=content)
 
 
@@ -106,19 +104,22 @@ def opener(backend=None, **verifier):
     return opened
 
 
+def rows(address, query):
+    """What is in the file of a run database, as another program reads it."""
+    with contextlib.closing(sqlite3.connect(address.removeprefix("sqlite:///"))) as file:
+        return file.execute(query).fetchall()
+
+
 def states(database, system):
-    """State of each pair, in the order of the study."""
     pairs = database.progress(system.number).pairs
     return [row.state for row in database.answers(system.number, pairs)]
 
 
 def later(**step):
-    """A time after `NOW`."""
     return NOW + dt.timedelta(**step)
 
 
 def stored(database):
-    """The one system of the one study."""
     return database.systems(database.study().digest)[0]
 
 
@@ -162,14 +163,12 @@ class Recorded(FakeBackend):
 
 
 def begun(database, system, pair=0, **more):
-    """Begin a call about a pair; the call."""
     call = attempt(**more)
     database.begin(system.number, pair, call)
     return call
 
 
 def asked(database, system, pair=0, **more):
-    """Ask about a pair; the call."""
     call = begun(database, system, pair, **more)
     database.ask(system.number, pair, call.id)
     return call
@@ -186,7 +185,6 @@ ENDS = {
 
 
 def ended(state, call_id):
-    """What a call ended in."""
     answered = state is PairState.ANSWERED
     return Outcome(
         state=state,

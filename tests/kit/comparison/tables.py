@@ -14,11 +14,7 @@ NO_MATCH, MATCH, REVIEW, INCONCLUSIVE = range(4)
 
 
 def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST, **columns):
-    """A table of these people, without decisions; acquired is what has a score (not NaN).
-
-    Args:
-        columns: Those of the table that are not so: `mated` (the same person), `decisions` ...
-    """
+    """A table of these people, without decisions; acquired is what has a score (not NaN)."""
     probe, reference = np.array(probe, np.int64), np.array(reference, np.int64)
     scores = np.array(scores, float)
     usual = {
@@ -33,12 +29,9 @@ def table_of(probe, reference, scores, *, name="a", rule=ThresholdRule.AT_LEAST,
 
 
 def answers(mated, others, name="a", rule=ThresholdRule.AT_LEAST, *, decisions=None, **more):
-    """Answers to pairs in which nobody is twice, mated ones first.
+    """Answers to pairs in which nobody is twice: a score, `LOST` or `SILENT` of each, mated first.
 
-    Args:
-        mated, others: A score each, or `LOST`, or `SILENT`.
-        decisions: Of all of them, in order; None for what 50 says.
-        more: Of `Answers`; `scale` and `threshold` of its table.
+    Decisions are those that a threshold of 50 makes, unless they are given.
     """
     cells = [*mated, *others]
     scores = np.array([np.nan if cell in {LOST, SILENT} else float(cell) for cell in cells], float)
@@ -76,12 +69,8 @@ def crowd(
 ):
     """Answers of normal scores, 10 apart around `mean` (mated) and 25, to pairs that share people.
 
-    Args:
-        people: How many.
-        mated, others: Pairs of each of them.
-        seed: Of the scores; the pairs are always the same.
-        failures: Share of pairs that are not acquired.
-        grouped: Whether the study says of each person whether the number is even.
+    `mated` and `others` are pairs of each person; the seed is of the scores, the pairs are always
+    the same. `grouped` by whether the number of a person is even.
     """
     of_pairs, of_scores = np.random.default_rng(99), np.random.default_rng(seed)
     same = np.repeat(np.arange(people), mated)
@@ -134,7 +123,7 @@ def unanswered(one, rows):
 
 
 def decided(one):
-    """The same from a vendor that tells decisions only."""
+    """The same from a vendor that gives decisions only."""
     return changed(one, scores=np.full(len(one.table), np.nan), rule=ThresholdRule.VENDOR)
 
 
@@ -151,7 +140,6 @@ def real(one):
 
 
 def reads(path, reader):
-    """Reads text or bytes as a file at `path`."""
 
     def read(text):
         path.write_bytes(text if isinstance(text, bytes) else text.encode())

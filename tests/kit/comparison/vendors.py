@@ -34,12 +34,7 @@ def write_cards(folder, pairs):
 
 
 class World:
-    """Two vendors and one study. A context manager.
-
-    Args:
-        folder: An empty one.
-        pairs: How many.
-    """
+    """Two vendors and one study. A context manager."""
 
     def __init__(self, folder, pairs=200):
         limits = ("write_limit", "get_limit", "decision_limit")
@@ -59,7 +54,6 @@ class World:
         self.mock.stop()
 
     def runner(self):
-        """A program that runs the study."""
         deepvue = self.mock.of("deepvue")
         return Runner(
             {
@@ -83,8 +77,8 @@ class World:
         """How many calls were charged by now."""
         return sum(len(self.mock.of(vendor).control.charges()) for vendor in PATHS)
 
-    def settle_by_invoice(self):
-        """A person settles what nothing tells, by the vendors' books; how many calls it was."""
+    def resolve_by_invoice(self):
+        """A person resolves the rest by the vendors' books; how many calls it was."""
         database, attempts = RunDatabase(self.store), SqlStore(self.store)
         known = attempts_of(self)
         count = 0
