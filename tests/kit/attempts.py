@@ -1,18 +1,22 @@
-"""Attempts, passages and stores for the tests of budgets."""
+"""Attempts and stores for the tests of budgets."""
 
+import contextlib
 import datetime as dt
 import itertools
 from decimal import Decimal
+from pathlib import Path
 
 from facematch_core import CallRecord, Charged, Environment, Operation, SystemClock
 from facematch_core.resilience import AttemptContext, Outcome, Period
-from facematch_core.store import BudgetKey, Reservation
+from facematch_core.store import BudgetKey, Reservation, SqlStore, expire_reservations
 from facematch_core.store.records import LEASE_S
 from facematch_core.testing import ManualClock
 
 NOW = ManualClock().now()
 KEY = BudgetKey(name="shop", currency=None, environment=Environment.PRODUCTION, period=Period.TOTAL)
 ONE = Decimal(1)
+#: As facematch 0.1 wrote it.
+STORE_01 = Path(__file__).parents[1] / "core" / "store" / "store-0.1.sql"
 _numbers = itertools.count()
 
 
@@ -23,17 +27,12 @@ def attempt(**changes):
 
 
 def entry(key=KEY, amount=ONE, number=1, **changes):
-    """One try of a call, as a store is told of it."""
-    return Reservation(
-        call=attempt(**changes),
-        number=number,
-        key=key,
-        amount=amount,
-    )
+    """One try of a call, as a store is given it."""
+    return Reservation(call=attempt(**changes), number=number, key=key, amount=amount)
 
 
 def passage(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
-    """One try of a call, as a gate is told of it."""
+    """One try of a call, as a gate is given it."""
     return AttemptContext(
         call=attempt(**changes), number=number, paid=paid, environment=environment, until=None
     )
@@ -58,3 +57,22 @@ def later(**step):
 def given_up():
     """When a call began that nobody has finished in time, by the clock of the machine."""
     return SystemClock().now() - dt.timedelta(seconds=LEASE_S)
+
+
+def upgraded(address):
+    """What becomes of a store of 0.1."""
+    with contextlib.closing(SqlStore(address)) as store:
+        assert sums(store) == (1, 1, 1)
+        calls = store.open_reservations()
+        assert [(one.call.kept, one.state.value) for one in calls] == [
+            (True, "unknown"),
+            (False, "reserved"),
+            (False, "reserved"),
+        ]
+        assert {one.key.period for one in store.budgets()} == {Period.TOTAL, Period.DAY}
+        assert expire_reservations(store, later(minutes=15)) == 2
+        assert store.finalize(calls[0], Charged.YES, at=NOW)
+        assert store.reserve(entry(), Decimal(9)) is None
+        assert sums(store) == (2, 1, 1)
+    with contextlib.closing(SqlStore(address)) as again:
+        assert sums(again) == (2, 1, 1)

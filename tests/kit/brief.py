@@ -21,12 +21,10 @@ PARTS = 5
 
 
 def pytest_addoption(parser):
-    """The option."""
     parser.addoption("--brief", action="store_true", help="few lines when all is well (make test)")
 
 
 def pytest_configure(config):
-    """Report in its way, if it is wanted."""
     if config.option.brief and not hasattr(config, "workerinput"):
         config.option.reportchars = config.option.reportchars.replace("a", "fE")
         config.pluginmanager.register(Brief(config))
@@ -40,7 +38,6 @@ class Brief:
         self._began, self._done, self._of, self._said = time.monotonic(), 0, 0, 0
 
     def pytest_report_teststatus(self, report):
-        """No dot."""
         if report.failed or hasattr(report, "wasxfail"):
             return None
         if report.skipped:
@@ -48,16 +45,13 @@ class Brief:
         return ("passed" if report.when == "call" else ""), "", ""
 
     def pytest_collection_finish(self, session):
-        """How many there are, in this process."""
         self._of = self._of or len(session.items)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids):
-        """How many there are, as a worker found them."""
         self._of = len(ids)
 
     def pytest_runtest_logfinish(self):
-        """A line for each fifth."""
         self._done += 1
         part = self._done * PARTS // max(self._of, 1)
         if part > self._said and self._done < self._of:
@@ -67,15 +61,14 @@ class Brief:
             terminal.write_line(f"{self._done} of {self._of} tests, {seconds:.0f} s")
 
     def pytest_terminal_summary(self, terminalreporter):
-        """Each reason once, the most frequent first."""
-        told = collections.Counter()
+        reasons = collections.Counter()
         for report in terminalreporter.stats.get("skipped", ()):
             reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else "")
             reason = reason.removeprefix("Skipped: ")
-            told[next((FOLDED[one] for one in FOLDED if reason.startswith(one)), reason)] += 1
-        if told:
+            reasons[next((FOLDED[one] for one in FOLDED if reason.startswith(one)), reason)] += 1
+        if reasons:
             terminalreporter.write_line("skipped (all of it with -rs):")
-        for reason, count in told.most_common(15):
+        for reason, count in reasons.most_common(15):
             terminalreporter.write_line(f"{count:5d}  {reason[:90]}")
-        if len(told) > 15:
-            terminalreporter.write_line(f"       and {len(told) - 15} further reasons")
+        if len(reasons) > 15:
+            terminalreporter.write_line(f"       and {len(reasons) - 15} further reasons")

@@ -1,4 +1,4 @@
-"""A real Chromium, spoken to over a pipe: what it logs, asks for, shows and tells a reader."""
+"""A real Chromium, spoken to over a pipe: what it logs, asks for, shows and says to a reader."""
 
 import base64
 import contextlib
@@ -19,7 +19,17 @@ QUIET = (
     "--disable-sync",
     "--hide-scrollbars",
 )
+#: The longest wait of any step; a test that meets it fails.
 SECONDS = 60
+
+
+def until(there, what):
+    """Wait until a call gives something that is true, and give it."""
+    ending = time.monotonic() + SECONDS
+    while not (found := there()):
+        assert time.monotonic() < ending, what
+        time.sleep(0.02)
+    return found
 
 
 class Browser:
@@ -114,10 +124,18 @@ class Browser:
             self.events.append(self._next())
 
     def value(self, expression):
-        """What an expression of JavaScript is."""
         got = self.send("Runtime.evaluate", expression=expression, returnByValue=True)
         assert "exceptionDetails" not in got, got
         return got["result"].get("value")
+
+    def wait(self, condition):
+        """Wait until an expression is true, and give its value.
+
+        An element that is not drawn yet is a reason to wait: its view is fetched after the page.
+        """
+        value = f"(value => value instanceof Node || value)({condition})"
+        there = f"(() => {{ try {{ return {value} }} catch {{ return false }} }})()"
+        return until(lambda: self.value(there), condition)
 
     def messages(self):
         """Everything that was written to the console or the log since the page was opened."""
@@ -133,7 +151,6 @@ class Browser:
         ]
 
     def press(self, key, code=None):
-        """Press a key and let it go."""
         keys = {"Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "ArrowRight": 39, "ArrowDown": 40}
         number = keys[key]
         text = {"text": "\r"} if key == "Enter" else {}
@@ -148,17 +165,15 @@ class Browser:
             )
 
     def screenshot(self, path, *, full=True):
-        """Write a PNG of the page, whole or as far as the window shows it."""
         got = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=full)
         path.write_bytes(base64.b64decode(got["data"]))
 
     def print(self, path):
-        """Write the page as a PDF, on A4."""
         got = self.send("Page.printToPDF", paperWidth=8.27, paperHeight=11.69)
         path.write_bytes(base64.b64decode(got["data"]))
 
     def tree(self):
-        """What a screen reader is told: role, name and number of each node that it sees."""
+        """What a screen reader is given: role and name of each node that it sees."""
         nodes = self.send("Accessibility.getFullAXTree")["nodes"]
         return [
             (node["role"]["value"], node.get("name", {}).get("value", ""))

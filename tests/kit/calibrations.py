@@ -10,12 +10,12 @@ NOW = dt.datetime(2026, 11, 20, tzinfo=dt.UTC)
 
 
 def point(max_fmr=1e-3, threshold=60.0, **more):
-    told = {"errors": 3, "trials": 4000, "upper": 2e-3, **more}
-    return CalibrationPoint(max_fmr=max_fmr, threshold=threshold, **told)
+    fields = {"errors": 3, "trials": 4000, "upper": 2e-3, **more}
+    return CalibrationPoint(max_fmr=max_fmr, threshold=threshold, **fields)
 
 
 def calibration(*points, **more):
-    told = {
+    fields = {
         "backend": "fake",
         "scale": SCALE,
         "rule": ThresholdRule.AT_LEAST,
@@ -26,4 +26,4 @@ def calibration(*points, **more):
         "made_at": NOW,
         **more,
     }
-    return Calibration(points=points or (point(), point(1e-4, 75.0)), **told)
+    return Calibration(points=points or (point(), point(1e-4, 75.0)), **fields)

@@ -52,11 +52,11 @@ def probe():
 @functools.cache
 def reference():
     """A PNG with a text in it."""
-    told = PngImagePlugin.PngInfo()
-    told.add_text("Comment", HIDDEN)
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", HIDDEN)
     with Pillow.open(io.BytesIO(noise(8, (SIDE_PX, SIDE_PX)).data)) as opened:
         buffer = io.BytesIO()
-        opened.save(buffer, "PNG", pnginfo=told, compress_level=0)
+        opened.save(buffer, "PNG", pnginfo=text, compress_level=0)
     assert HIDDEN.encode() in buffer.getvalue()
     return Image.from_bytes(buffer.getvalue())
 
@@ -116,6 +116,6 @@ def leaks(texts, secrets):
     return {
         (place, name): forms
         for name, parts in secrets.items()
-        for place, told in hay.items()
-        if (forms := sorted({form for part in parts for form in found_in(part, told)}))
+        for place, written in hay.items()
+        if (forms := sorted({form for part in parts for form in found_in(part, written)}))
     }

@@ -19,7 +19,6 @@ says: no client may depend on it.
 
 
 def claims_page(vendor):
-    """The claims about a vendor as a page of Markdown."""
     kind, claims = vendor_named(vendor), all_claims(vendor)
     known = [claim.origin.known for claim in claims]
     counts = ", ".join(f"{known.count(one)} {one}" for one in dict.fromkeys(known))

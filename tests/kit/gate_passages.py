@@ -1,4 +1,4 @@
-"""Tries of calls, and how they end, for the tests of the gates."""
+"""Attempts, and how they end, for the tests of policies."""
 
 import datetime as dt
 
@@ -17,8 +17,7 @@ ATTEMPT = CallRecord(
 )
 
 
-def passage(number=1, until=None):
-    """One try of a call."""
+def attempt(number=1, until=None):
     return AttemptContext(
         call=ATTEMPT,
         number=number,
@@ -29,13 +28,12 @@ def passage(number=1, until=None):
 
 
 def failed(error, *, sent=True, asked_s=1.0):
-    """How a try ends with an error."""
     ended = Outcome.refused(error)
     return attrs.evolve(ended, sent=sent or ended.sent, asked_s=asked_s)
 
 
 def refused(error):
-    """How a try ends that a later gate refuses."""
+    """By a later policy."""
     return failed(error, sent=False, asked_s=None)
 
 

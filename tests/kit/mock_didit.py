@@ -83,7 +83,6 @@ def _seen(said):
 
 
 def picture(**said):
-    """A picture for `Scripted`."""
     return json.dumps({"face": True, **said}).encode()
 
 
@@ -125,7 +124,6 @@ def request(path=MATCH, body=b"", content_type=None, *, method="POST", key="mock
 
 
 def match(probe=None, reference=None, *, key="mock-live-key", **fields):
-    """A comparison; `fields` are those of the form."""
     files = [
         ("user_image", "probe.jpg", picture() if probe is None else probe),
         ("ref_image", "reference.png", picture() if reference is None else reference),
@@ -134,7 +132,6 @@ def match(probe=None, reference=None, *, key="mock-live-key", **fields):
 
 
 def liveness(probe=None, *, key="mock-live-key", **fields):
-    """A liveness check."""
     files = [("user_image", "probe.jpg", picture() if probe is None else probe)]
     return request(LIVENESS, *multipart(fields.items(), files), key=key)
 
@@ -149,11 +146,9 @@ def control(path, body=None, *, method=None, **more):
 
 
 def new_engine(**settings):
-    """An engine over a world that always does the same."""
     return app_of(new_world(**settings))
 
 
 def struck(status, asked):
-    """The answer of a fault to a request."""
     fault = Fault(stage="answer", kind="status", status=status)
     return lambda engine: struck_by(engine, fault, asked)

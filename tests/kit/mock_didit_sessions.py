@@ -1,9 +1,9 @@
-"""Sessions of a mock world for tests: steps that find them by number, and all that claims need."""
+"""Sessions of a mock world: steps that find them by number."""
 
 import json
 from urllib.parse import urlsplit
 
-from kit.mock_didit import START, control, liveness, match, picture, request
+from kit.mock_didit import START, control, request
 
 from facematch_mock_server.vendors.didit.records import Pictures
 
@@ -25,7 +25,6 @@ CHECK = {
 
 
 def sent(path, body=None, *, method="GET", key="mock-live-key", **headers):
-    """A request with a JSON body, or none."""
     if body is None:
         return request(path, method=method, key=key, **headers)
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -34,7 +33,6 @@ def sent(path, body=None, *, method="GET", key="mock-live-key", **headers):
 
 
 def nth(engine, number):
-    """The id of the session of that number; of nobody's if there is none."""
     ids = {session.number: session.id for session in engine.world.sessions.all()}
     return ids.get(number, NOBODY)
 
@@ -46,34 +44,19 @@ def on(number, verb="decision", body=None, query="", **more):
     )
 
 
-def on_anothers(number):
-    """A step on that session with the key of another account."""
-
-    def step(engine):
-        accounts = engine.accounts
-        other = accounts.find("other") or accounts.open("other")
-        return on(number, key=next(iter(other.first_keys["didit"])))(engine)
-
-    return step
-
-
 def update(number, body=None, **more):
-    """A step that updates the status of a session."""
     return on(number, "update-status", {} if body is None else body, method="PATCH", **more)
 
 
 def delete(number, body=None, **more):
-    """A step that deletes a session."""
     return on(number, "delete", body, method="DELETE", **more)
 
 
 def listed(query="", **more):
-    """A request for the list."""
     return sent(f"{LIST}?{query}" if query else LIST, **more)
 
 
 def put_into(number, status):
-    """A step of the person who decides."""
     return lambda engine: engine.handle(
         control("sessions/decide", {"session_id": nth(engine, number), "status": status})
     )
@@ -130,121 +113,4 @@ def forget(engine):
 
 
 def later(seconds):
-    """Let time pass."""
     return lambda engine: engine.world.clock.advance(seconds)
-
-
-SAVED = (
-    match(picture(score=55), vendor_data="emp-0042", metadata='{"gate":"north"}'),
-    liveness(picture(score=12, faces=2), vendor_data="emp-0043"),
-    added("PASSIVE_LIVENESS", CHECK),
-    added("PASSIVE_LIVENESS", {**CHECK, "status": "Approved", "warnings": []}),
-)
-FILTERS = (
-    "session_kind=all",
-    "session_kind=business",
-    "session_kind=x&date_from=y",
-    "date_from=2026-07-02&date_to=2026-07-02",
-    "date_to=yesterday",
-    "didit_internal_id=x",
-    "api_service=FACE_MATCH",
-    "api_service=FOO",
-    "session_type=HOSTED",
-    "session_type=FOO",
-    "status=approved",
-    "status=Approved,Declined",
-    "status=Bogus",
-    "vendor_data=emp",
-    "search=EMP",
-    "country=ESP",
-    "warning=LOW_LIVENESS_SCORE,NO_FACE_DETECTED",
-    "status=",
-    "ordering=x",
-    "limit=2&offset=1&status=Approved,Declined",
-    "limit=x&offset=x",
-    "page=2&page_size=2",
-    "page=last&page_size=3",
-    "page=9",
-)
-CHANGED = (
-    {},
-    {"new_status": None},
-    {"new_status": "Bogus"},
-    {"new_status": "In Progress"},
-    {"new_status": "Approved"},
-    {"new_status": "Resubmitted"},
-    {"new_status": "Declined", "comment": True},
-    {"new_status": "Declined", "nodes_to_resubmit": "x"},
-    {"new_status": "Declined", "send_email": "maybe"},
-    {"new_status": "Declined", "send_email": True},
-    {"new_status": "Declined", "email_address": "nowhere"},
-    {"new_status": "Declined", "comment": "x" * 10_001},
-    {"new_status": "Declined", "comment": "looked at"},
-    [],
-)
-
-SCENARIOS = {
-    "decisions": (
-        *SAVED,
-        *(on(number, query=query) for number in (1, 2, 3, 4) for query in ("", "?include=events")),
-        on(1, query="?include=else"),
-        control("limits", {"get": 0}),
-        on(1),
-        control("limits", {"decision": 1}),
-        on(1),
-    ),
-    "pictures": (
-        match(picture(score=55)),
-        pictured(1),
-        pictured(1, then=later(100)),
-        pictured(1, then=later(3600)),
-        pictured(1, change=lambda there: there[:-1] + "-"),
-        pictured(1, method="POST"),
-        pictured(1, host="evil.example"),
-        pictured(9),
-        pictured(1, then=forget),
-    ),
-    "lists": (
-        *SAVED,
-        listed(),
-        *map(listed, FILTERS),
-        listed(key=SANDBOX),
-        sent("/v3/sessions?limit=1"),
-    ),
-    "updates": (
-        *SAVED[:2],
-        *(update(1, body) for body in CHANGED),
-        on(1),
-        put_into(1, "In Progress"),
-        update(1),
-        put_into(1, "In Review"),
-        update(1, {"new_status": "Resubmitted", "nodes_to_resubmit": [{"feature": "FACE_MATCH"}]}),
-        on(1),
-    ),
-    "deletions": (
-        *SAVED,
-        delete(2, {"retain_face_embeddings": True, "face_retention_days": 30}),
-        delete(3),
-        on(3),
-        delete(1),
-        delete(1),
-        listed(),
-    ),
-    "doors": (
-        *SAVED,
-        on(9, key=None),
-        on(1, key=None),
-        on_anothers(1),
-        on(1, key=SANDBOX),
-        on(1, method="PUT"),
-        on(1, method="PUT", key="wrong"),
-        update(1, b"{", key="wrong"),
-        update(1, b"{"),
-        on(1, "update-status", method="PATCH"),
-        on(1, "update-status", b"x", method="PATCH", content_type="text/plain"),
-        control("limits", {"get": 0, "write": 0}),
-        listed(key="wrong"),
-        on(9),
-        delete(1, key=None),
-    ),
-}

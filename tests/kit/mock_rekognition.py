@@ -1,8 +1,7 @@
-"""Requests to Rekognition as clients send them, signed by botocore, and a suite for its claims."""
+"""Requests to Rekognition as clients send them, signed by botocore."""
 
 import base64
 import contextlib
-import datetime as dt
 import functools
 import io
 import json
@@ -15,8 +14,7 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from kit import mock_didit as didit
-from kit.mock_didit import START, control
+from kit.mock_didit import START
 from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
@@ -24,7 +22,7 @@ from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 
-#: What the pictures show is told by the test cards themselves: nothing of it is set.
+#: What the pictures show is what the test cards themselves say: nothing of it is set.
 SETTINGS = ({"vendor": "rekognition", "recognizer": PictureRecognizer()},)
 HOST = "rekognition.eu-west-1.amazonaws.com"
 card = functools.cache(make_card)
@@ -60,7 +58,6 @@ def signed(
 
 @contextlib.contextmanager
 def boto(url, *, key=ACCESS_KEY, secret="mock-live-key", **settings):
-    """A client of boto3 that asks `url`."""
     client = boto3.client(
         "rekognition",
         region_name="eu-west-1",
@@ -77,7 +74,6 @@ def boto(url, *, key=ACCESS_KEY, secret="mock-live-key", **settings):
 
 @contextlib.contextmanager
 def moto():
-    """The address of moto's own server, on the loopback."""
     from moto.server import ThreadedMotoServer  # not above: a second of a start
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -91,12 +87,10 @@ def moto():
 
 
 def image(content):
-    """A picture as JSON holds it."""
     return {"Bytes": base64.b64encode(content).decode()}
 
 
 def pair(source=None, target=None, **more):
-    """The body of a comparison of two pictures (bytes)."""
     return {
         "SourceImage": image(card("p1") if source is None else source),
         "TargetImage": image(card("p1", quality=60) if target is None else target),
@@ -105,80 +99,20 @@ def pair(source=None, target=None, **more):
 
 
 def compare(source=None, target=None, **more):
-    """A comparison of two pictures (bytes)."""
     return signed(pair(source, target, **more))
 
 
 def detect(picture=None, **more):
-    """A search for the faces of a picture (bytes)."""
     body = {"Image": image(card("p1") if picture is None else picture), **more}
     return signed(body, "DetectFaces")
 
 
 def drawn(kind="PNG", size=(200, 200)):
-    """A picture that is no card."""
     made = io.BytesIO()
     Pillow.new("RGB", size, "grey").save(made, kind)
     return made.getvalue()
 
 
 def without(request, name):
-    """The request without a header."""
     kept = tuple(one for one in request.headers if one[0] != name)
     return attrs.evolve(request, headers=kept)
-
-
-def late(minutes):
-    """A comparison that was signed so many minutes after the clock's time."""
-    return signed(pair(), at=START + dt.timedelta(minutes=minutes))
-
-
-SCENARIOS = {
-    "compare": (
-        compare(),
-        compare(target=card("p2")),
-        compare(target=card("p2"), SimilarityThreshold=0),
-        compare(target=card("p1", faces=2), SimilarityThreshold=0, QualityFilter="HIGH"),
-        compare(source=card("p1", faces=0)),
-        compare(target=card("p1", faces=0)),
-        detect(card("p1", faces=2), Attributes=["ALL"]),
-        detect(card("p1", faces=0)),
-        compare(source=card("p1", faces=2)),
-        compare(source=drawn("JPEG")),
-    ),
-    "refused": (
-        compare(b"no picture"),
-        compare(target=drawn("WEBP")),
-        compare(drawn(size=(79, 200))),
-        compare(b"x" * (5 * 1024 * 1024 + 1)),
-        signed({"SourceImage": {"S3Object": {"Bucket": "b", "Name": "n"}}}),
-        signed({}),
-        signed(b"{"),
-        compare(SimilarityThreshold=101),
-        signed({}, "IndexFaces"),
-    ),
-    "signatures": (
-        without(compare(), "authorization"),
-        without(compare(), "x-amz-date"),
-        signed(pair(), key="somebody-else"),
-        signed(pair(), secret="another"),
-        signed(pair(), service="s3"),
-        signed(pair(), token="of-a-session"),
-        signed(pair(), at=dt.datetime.now(dt.UTC)),
-        attrs.evolve(compare(), body=b"{}"),
-        late(-16),
-        signed(pair(), at=dt.datetime(2999, 1, 1, tzinfo=dt.UTC)),
-        control("keys", {"key": "weak-key", "client": "weak", "allowed": False}),
-        signed(pair(), key="weak", secret="weak-key"),
-    ),
-    "quotas": (
-        control("limits", {"second": 1}),
-        compare(),
-        compare(),
-        control("limits", {"second": None, "increase": 0}),
-        compare(),
-        control("limits", {"increase": None, "capacity": 0}),
-        compare(),
-    ),
-    "faults": tuple(didit.struck(status, compare()) for status in (400, 404, 500, 503)),
-}

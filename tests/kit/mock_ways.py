@@ -6,7 +6,7 @@ import functools
 import requests
 import responses
 from hypothesis import strategies as st
-from kit.rawclient import RawClient
+from kit.rawclient import RawClient, chunked
 
 from facematch_mock_server import MockServer, VirtualClock, card_sheet
 from facematch_mock_server.http import client as prepared
@@ -23,15 +23,7 @@ PICTURES = st.sampled_from([card_sheet()[name].data for name in CARDS])
 CONTENTS = PICTURES | st.sampled_from([b"", b"GIF89a", b"x" * 70_000]) | st.binary(max_size=40)
 FILE_NAMES = st.sampled_from(
     [
-        "a.jpg",
-        "a.PNG",
-        "a.tif",
-        "a.tiff",
-        "a",
-        ".jpg",
-        "a.jpg.",
-        "ä.png",
-        "x/y\\z.webp",
+        *("a.jpg", "a.PNG", "a.tif", "a.tiff", "a", ".jpg", "a.jpg.", "ä.png", "x/y\\z.webp"),
         "a&#46;jpg",
     ]
 ) | st.text(max_size=8).map(lambda text: text.replace("\r", "").replace("\n", ""))
@@ -61,32 +53,47 @@ good_file = functools.partial(part, filename="a.png")
 
 
 def prepare(sent, url):
-    """The request as requests would send it; the body is taken as it stands."""
-    made = requests.Request(sent["method"], url + sent["path"], sent["headers"], data=sent["body"])
-    return made.prepare()
+    """The request as requests would send it; a body in pieces goes out in chunks."""
+    data = iter(sent["pieces"]) if sent.get("pieces") is not None else sent["body"]
+    made = requests.Request(
+        sent["method"], url + sent["path"], sent["headers"], data=data, params=sent.get("params")
+    )
+    with requests.Session() as session:
+        return session.prepare_request(made)
 
 
 def as_bytes(sent, url):
-    """The request on the wire."""
+    """The same on the wire, written by hand."""
     whole = prepared.request_of(prepare(sent, url))
     lines = [f"{whole.method} {whole.target} HTTP/1.1", *map(": ".join, whole.headers), "", ""]
-    return "\r\n".join(lines).encode("latin-1") + whole.body
+    body = whole.body
+    if whole.header("transfer-encoding") == "chunked":
+        body = chunked(*(sent["pieces"] or [body]))
+    return "\r\n".join(lines).encode("latin-1") + body
 
 
-def shown(status, headers, body):
-    """What has to be the same."""
-    kept = sorted((name.lower(), text) for name, text in headers if name.lower() not in FRONTS)
+def shown(status, headers, body, fronts=FRONTS):
+    kept = sorted((name.lower(), text) for name, text in headers if name.lower() not in fronts)
     return status, kept, body
+
+
+def on_the_wire(sent, url, port, fronts=FRONTS):
+    with RawClient(port) as client:
+        client.send(as_bytes(sent, url))
+        answer = client.answer(to_head=sent["method"].upper() == "HEAD")
+    return shown(answer.status, answer.headers, answer.body, fronts)
+
+
+def by_requests(session, sent, url, fronts=FRONTS):
+    answer = session.send(prepare(sent, url), allow_redirects=False, timeout=10)
+    return shown(answer.status_code, answer.raw.headers.items(), answer.content, fronts)
 
 
 class Ways:
     """Three servers that are alike, and a way into each."""
 
     def __init__(self):
-        self.worlds = [
-            MockServer(vendor=["didit", "deepvue"], clock=VirtualClock(START), seed=11)
-            for _ in range(3)
-        ]
+        self.worlds = [MockServer(clock=VirtualClock(START), seed=11) for _ in range(3)]
         self.url = self.worlds[0].start().url
         self.port = self.worlds[0].port
         self.mounted = requests.Session()
@@ -102,23 +109,16 @@ class Ways:
         for world in self.worlds:
             world.control.reset(**settings)
 
-    def reset_deepvue(self, switches):
-        for world in self.worlds:
-            world.of("deepvue").control.reset(switches=switches)
-
     def by_socket(self, sent):
-        with RawClient(self.port) as client:
-            client.send(as_bytes(sent, self.url))
-            answer = client.answer(to_head=sent["method"] == "HEAD")
-        return shown(answer.status, answer.headers, answer.body)
+        return on_the_wire(sent, self.url, self.port)
 
     def by_adapter(self, sent):
-        return self._by(self.mounted, sent)
+        return by_requests(self.mounted, sent, self.url)
 
     def by_responses(self, sent):
         with responses.RequestsMock() as rsps:
             register(rsps, self.worlds[2].app, [self.url])
-            return self._by(self.plain, sent)
+            return by_requests(self.plain, sent, self.url)
 
     def alike(self, sent):
         """The answer to a request, which is the same whatever way it takes."""
@@ -127,25 +127,18 @@ class Ways:
         assert self.by_responses(sent) == expected
         return expected
 
-    def _by(self, session, sent):
-        answer = session.send(prepare(sent, self.url), allow_redirects=False, timeout=10)
-        return shown(answer.status_code, answer.raw.headers.items(), answer.content)
-
     def check_state(self):
         """The requests left the same behind in each world."""
         first, *others = self.state()
         assert all(other == first for other in others)
 
     def state(self):
-        """What the requests left behind, in each world."""
         return [
             (
                 world.control.charges(),
                 world.control.balance(),
                 world.control.sessions.all(),
                 world.control.journal(),
-                world.of("deepvue").control.charges(),
-                world.of("deepvue").control.tokens.issued(),
             )
             for world in self.worlds
         ]

@@ -19,7 +19,6 @@ def world_of(recognizer=None, *, vendor="didit", edition=None, switches=None, **
 
 
 def app_of(world):
-    """What answers for the accounts of a world's server."""
     return App(world.account.accounts)
 
 
@@ -29,7 +28,6 @@ def control_of(world):
 
 
 def struck_by(app, fault, request):
-    """The answer to a request that a fault strikes."""
     app.account.faults.add(fault)
     return app.handle(request)
 
@@ -49,7 +47,5 @@ def serving(server, release):
 
 
 class Quiet(BaseHTTPRequestHandler):
-    """Prints nothing about requests."""
-
     def log_message(self, *args):
         pass

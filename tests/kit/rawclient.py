@@ -1,13 +1,4 @@
-"""A client over a bare socket, for what no proper client sends or shows.
-
-::
-
-    with RawClient(port) as client:
-        client.send(b"GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
-        answer = client.answer()
-        assert answer.status == 200
-        assert client.end() == "fin"
-"""
+"""A client over a bare socket, for what no proper client sends or shows."""
 
 from __future__ import annotations
 
@@ -23,14 +14,6 @@ class Closed(Exception):
 
 @attrs.frozen(kw_only=True)
 class Answer:
-    """One answer.
-
-    Attributes:
-        status: Of it.
-        headers: As received, in order.
-        body: Up to the Content-Length.
-    """
-
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
@@ -43,15 +26,10 @@ class Answer:
 
 
 class RawClient:
-    """One connection to a port of the loopback.
+    """One connection to a port of the loopback; no step of it waits longer than ten seconds."""
 
-    Args:
-        port: Where the server listens.
-        timeout_s: Longest wait of any step; a test that meets it fails.
-    """
-
-    def __init__(self, port: int, timeout_s: float = 10.0) -> None:
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout_s)
+    def __init__(self, port: int) -> None:
+        self.sock = socket.create_connection(("127.0.0.1", port), 10)
         self._unread = b""
 
     def __enter__(self) -> Self:
@@ -76,11 +54,7 @@ class RawClient:
         return head + b"\r\n\r\n"
 
     def answer(self, *, to_head: bool = False) -> Answer:
-        """The next whole answer that is not an interim one; Closed if it does not come.
-
-        Args:
-            to_head: Whether it is an answer to HEAD, which has no body whatever it says.
-        """
+        """The next whole answer that is not an interim one; to HEAD it has no body."""
         head = self.head()
         while head.startswith(b"HTTP/1.1 1"):
             head = self.head()

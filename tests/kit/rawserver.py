@@ -31,7 +31,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self
+from typing import Any, Self
 
 Step = Callable[["Connection"], None]
 Script = Sequence[Step]
@@ -55,7 +55,7 @@ class Connection:
     def __init__(self, sock: socket.socket, stopping: threading.Event) -> None:
         self.sock = sock
         self.stopping = stopping
-        self.received = b""
+        self.received = bytearray()
         self.requests: list[bytes] = []
         self.done = threading.Event()
         self._taken = 0
@@ -80,14 +80,14 @@ class Connection:
 
     def take_request(self) -> bytes:
         """One whole request, up to its Content-Length; what follows stays for the next."""
-        while b"\r\n\r\n" not in self.received[self._taken :]:
+        while self.received.find(b"\r\n\r\n", self._taken) < 0:
             self.take(65536)
         end = self.received.index(b"\r\n\r\n", self._taken) + 4
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", self.received[self._taken : end])
         end += int(length[1]) if length else 0
         while len(self.received) < end:
             self.take(min(65536, end - len(self.received)))
-        request = self.received[self._taken : end]
+        request = bytes(self.received[self._taken : end])
         self._taken = end
         self.requests.append(request)
         return request
@@ -122,7 +122,7 @@ class RawServer:
         self, scripts: Script | Sequence[Script] = (), *, tls: ssl.SSLContext | None = None
     ) -> None:
         many = bool(scripts) and not callable(scripts[0])
-        self.scripts: list[Script] = list(scripts) if many else [scripts]  # type: ignore[arg-type, list-item]  # told apart by `many`
+        self.scripts: list[Script] = list(scripts) if many else [scripts]  # type: ignore[arg-type, list-item]  # as `many` says
         self.tls = tls
         self.connections: list[Connection] = []
         self._stopping = threading.Event()
@@ -268,6 +268,11 @@ def answer(
     head = [f"HTTP/1.1 {status} {reason}", *headers]
     head.append(f"Content-Length: {len(body) if length is None else length}")
     return "\r\n".join([*head, "", ""]).encode("latin-1") + body
+
+
+def one_each(*answers: bytes, **more: Any) -> RawServer:
+    """A server that gives one answer to one request of each connection."""
+    return RawServer([[read_request, send(one), close] for one in answers], **more)
 
 
 @contextlib.contextmanager

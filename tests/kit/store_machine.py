@@ -116,8 +116,8 @@ class Machine(RuleBasedStateMachine):
                 refusal = error
             assert (refusal is None) is room
             if refusal is not None:
-                told = [refusal.spent, refusal.reserved, refusal.unknown]
-                assert (sum(told), refusal.cap) == (sum(before), CAPS[which])
+                said = [refusal.spent, refusal.reserved, refusal.unknown]
+                assert (sum(said), refusal.cap) == (sum(before), CAPS[which])
                 self.give_up((which, of[which][0]))
                 for leave in left:
                     leave(ending(Charged.NO))
@@ -133,7 +133,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.under_way())
     @rule(data=st.data(), billed=BILLED)
-    def settle(self, data, billed):
+    def finish(self, data, billed):
         """A call ends."""
         call = data.draw(st.sampled_from(self.under_way()))
         for leave in call.leave:
@@ -195,7 +195,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def entries_agree(self):
-        """Each call that is not settled is there twice, once for each budget, and no other is."""
+        """Each call that is not final is there twice, once for each budget, and no other is."""
         found = sorted((e.call.id, e.state) for e in self.store.open_reservations())
         wanted = sorted(
             (call.attempt.id, State(state))

@@ -27,19 +27,13 @@ UPRIGHT = dict(enumerate(["RGBY", "GRYB", "YBGR", "BYRG", "RBGY", "BRYG", "YGBR"
 
 
 def quartered(size=(48, 32), mode="RGB"):
-    """A picture of four colours, so that every turn and mirror of it can be told apart."""
-    width, height = size
-    picture = PIL.Image.new("RGB", size)
+    """A picture of four colours: no two turns or mirrors of it look alike."""
+    (width, height), picture = size, PIL.Image.new("RGB", size)
     for index, colour in enumerate(QUARTERS.values()):
-        picture.paste(
-            colour,
-            (
-                index % 2 * (width // 2),
-                index // 2 * (height // 2),
-                width if index % 2 else width // 2,
-                height if index // 2 else height // 2,
-            ),
-        )
+        down, right = divmod(index, 2)
+        place = right * (width // 2), down * (height // 2)
+        end = width if right else width // 2, height if down else height // 2
+        picture.paste(colour, (*place, *end))
     return picture.convert(mode)
 
 
@@ -58,7 +52,6 @@ def corners(picture):
 
 
 def encoded(picture, form, **options):
-    """The bytes of a file that holds `picture`."""
     file = io.BytesIO()
     if form is ImageFormat.HEIC:
         import pillow_heif
@@ -99,18 +92,15 @@ def icc_profile(space, *tags):
 
 
 def segment(marker, content):
-    """A JPEG segment."""
     return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
 
 
 def chunk(name, content):
-    """A PNG chunk."""
     checksum = zlib.crc32(name + content).to_bytes(4, "big")
     return len(content).to_bytes(4, "big") + name + content + checksum
 
 
 def riff(name, content):
-    """A WebP chunk."""
     return name + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2)
 
 
@@ -162,7 +152,6 @@ def webp_with_secrets(picture, orientation=1, **options):
     return b"RIFF" + len(content).to_bytes(4, "little") + content + CANARY
 
 
-#: A function per format that can be stripped.
 WITH_SECRETS = {
     ImageFormat.JPEG: jpeg_with_secrets,
     ImageFormat.PNG: png_with_secrets,
@@ -204,7 +193,6 @@ def flipped(draw):
 
 @st.composite
 def random_with_magic(draw):
-    """Any bytes behind the first bytes of a known format."""
     return draw(st.sampled_from(MAGICS)) + draw(st.binary(max_size=200))
 
 
@@ -220,7 +208,6 @@ def pictures(draw, modes=("RGB", "L", "RGBA", "LA", "P", "1", "CMYK")):
 
 
 def limits():
-    """Limits of any vendor, strict ones included."""
     return st.builds(
         ImageLimits,
         formats=st.sets(st.sampled_from(ImageFormat), min_size=1),

@@ -21,11 +21,11 @@ def of_error(error):
     So for the error, and for what it was raised from or while. A test's own frames hold what a
     caller holds; they are left out.
     """
-    told = chain(error)
+    errors = chain(error)
     texts = {
-        "error": "\n".join(f"{one}\n{shown(one)}\n{shown(vars(one))}" for one in told),
+        "error": "\n".join(f"{one}\n{shown(one)}\n{shown(vars(one))}" for one in errors),
         "error, frames": "\n".join(
-            text for one in told for file, text in frames(one) if not file.startswith(TESTS)
+            text for one in errors for file, text in frames(one) if not file.startswith(TESTS)
         ),
     }
     if isinstance(error, Exception):

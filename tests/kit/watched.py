@@ -93,7 +93,7 @@ def watch(verifier, events, name="verify", *, given=None, **options):
 
     Args:
         verifier: Whose `on_event` is the `append` of the next.
-        events: What it tells.
+        events: What it reports.
         name: Of the method.
         given: Two pictures; None for the canaries.
         **options: Of the call.

@@ -24,8 +24,6 @@ STATUSES = st.sampled_from(["Approved", "Declined", "Resubmitted"])
 
 
 class Account(RuleBasedStateMachine):
-    """One key asks a world for what a program would, and the model says what it hears."""
-
     @initialize(start=st.sampled_from(["100", "0.2"]))
     def begin(self, start):
         """A new world; the model knows the credit, and no session."""
@@ -43,7 +41,6 @@ class Account(RuleBasedStateMachine):
         self.save("liveness", 2, None, saved=True)
 
     def ask(self, request):
-        """Status and decoded body."""
         response = self.app.handle(request)
         return response.status, response.json() if response.body else None
 
@@ -122,7 +119,6 @@ class Account(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def delete(self, number):
-        """Once; no credit comes back."""
         session_id = self.chosen(number)
         answered, _ = self.ask(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
         assert answered == (204 if session_id in self.sessions else 404)
@@ -165,8 +161,7 @@ class Account(RuleBasedStateMachine):
         return name, *self.pages[name]
 
     @rule(number=NUMBERS)
-    def settle(self, number):
-        """A payment is credited once, however often it is said."""
+    def pay(self, number):
         found = self.page_of(number)
         if found is None:
             return
@@ -178,23 +173,21 @@ class Account(RuleBasedStateMachine):
         assert answered == 200
         if status == "open":
             self.balance += amount
-        self.pages[name] = (amount, "settled")
+        self.pages[name] = (amount, "paid")
 
     @rule(number=NUMBERS)
     def cancel(self, number):
-        """Until it was paid."""
         found = self.page_of(number)
         if found is None:
             return
         name, amount, status = found
         answered = self.ask(control("payments/cancel", {"id": name}))[0]
-        assert answered == (400 if status == "settled" else 200)
-        if status != "settled":
+        assert answered == (400 if status == "paid" else 200)
+        if status != "paid":
             self.pages[name] = (amount, "canceled")
 
     @rule(seconds=st.sampled_from([1, 1800, LIVE_S, 90_000]))
     def later(self, seconds):
-        """Time passes."""
         self.now = self.clock.advance(seconds)
 
     @invariant()

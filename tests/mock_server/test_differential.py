@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 from kit.mock_didit import LIVENESS, LIVENESS_THRESHOLD, MATCH, MATCH_THRESHOLD
 from kit.mock_ways import CONTENTS, FILE_NAMES, PICTURES, TEXTS, TYPE, Ways, form, good_file, part
 
-from facematch_mock_server import card_sheet
-
 EDITIONS = ("2026-03", "2026-07", "2026-11")
 SWITCHES = ({}, {"undecodable": 400}, {"credits_before_validation": True})
 
@@ -102,13 +100,13 @@ def ways():
 
 @st.composite
 def examples(draw):
-    """How the worlds are settled, and what they are asked."""
-    settled = {
+    """What the worlds are set to, and what they are asked."""
+    chosen = {
         "edition": draw(st.sampled_from(EDITIONS)),
         "switches": draw(st.sampled_from(SWITCHES)),
     }
     return {
-        "settled": settled,
+        "chosen": chosen,
         "limit": draw(st.sampled_from([300, 300, 300, 1, 0, None])),
         "balance": draw(st.sampled_from([100, 100, 100, "0.05", 0])),
         "asked": draw(st.lists(requests_sent(), min_size=1, max_size=3)),
@@ -116,7 +114,7 @@ def examples(draw):
 
 
 def check(ways, example):
-    ways.reset(**example["settled"])
+    ways.reset(**example["chosen"])
     for world in ways.worlds:
         world.control.set_limit("write", example["limit"])
         world.control.set_balance(example["balance"])
@@ -126,9 +124,8 @@ def check(ways, example):
 
 
 @given(example=examples())
-@settings(max_examples=200)
+@settings(max_examples=60)
 def test_every_way_into_the_engine_gives_the_same_answer(ways, example):
-    """Status, headers, bytes, and what is in ledger, sessions and journal afterwards."""
     check(ways, example)
 
 
@@ -136,20 +133,4 @@ def test_every_way_into_the_engine_gives_the_same_answer(ways, example):
 @given(example=examples())
 @settings(max_examples=2000)
 def test_every_way_in_with_many_more_requests(ways, example):
-    """The same with ten times as many."""
     check(ways, example)
-
-
-def test_the_examples_reach_what_matters(ways):
-    """The comparison compares something: a verdict, a refused form, and a refused key."""
-    ways.reset(edition="2026-07", switches={})
-    data = card_sheet()["p1"].data
-    whole = form([good_file("user_image", data), good_file("ref_image", data)])
-    headers = {"Content-Type": TYPE, "x-api-key": "mock-live-key"}
-    statuses = []
-    for change in ({}, {"body": whole[:200]}, {"headers": {**headers, "x-api-key": "wrong"}}):
-        sent = {"method": "POST", "path": MATCH, "headers": headers, "body": whole, **change}
-        answers = [ways.by_socket(sent), ways.by_adapter(sent), ways.by_responses(sent)]
-        assert answers[1:] == answers[:1] * 2
-        statuses.append(answers[0][0])
-    assert statuses == [200, 400, 403]

@@ -5,14 +5,12 @@ from kit import extras
 
 
 @pytest.mark.parametrize("extra", extras.EXTRAS)
-def test_an_extra_alone(environment, wheel, extra, tmp_path):
-    """It brings what it promises, the commands start, and the local engine compares two faces."""
+def test_an_extra_alone_brings_what_it_promises(environment, wheel, extra, tmp_path):
     environment.install(f"{wheel}[{extra}]" if extra else str(wheel))
     extras.smoke(environment.bin.parent, extra, tmp_path)
 
 
-def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel, tmp_path):
-    """No traceback: what is missing, the line, the size."""
+def test_without_the_extra_one_sentence_says_what_to_install(environment, wheel, tmp_path):
     environment.install(str(wheel))
     said = environment.python(
         "import subprocess, sys\n"
@@ -22,5 +20,5 @@ def test_without_the_extra_one_sentence_tells_what_to_install(environment, wheel
         cwd=tmp_path,
     )
     assert said.startswith("4 ")
-    assert 'pip install "facematch-core[local]"' in said
+    assert 'pip install -e ".[local]" in the checkout' in said
     assert "Traceback" not in said

@@ -9,9 +9,7 @@ import pytest
 
 from facematch_core.cli.app import COMPLETE
 
-pytestmark = pytest.mark.system
-
-#: What each shell is told, so that it says what it would offer after some words. `{words}` are
+#: Has each shell say what it would offer after some words. `{words}` are
 #: the words, the last of which is unfinished.
 BASH = """
 eval "$({complete}=bash_source facematch)" || exit 9
@@ -43,7 +41,6 @@ SHELLS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 @pytest.fixture(params=SHELLS)
 def offered(request, tmp_path):
-    """What a shell offers; it may say nothing on stderr."""
     shell = request.param
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
@@ -80,8 +77,7 @@ def offered(request, tmp_path):
     return ask
 
 
-def test_what_is_offered(offered):
-    """Commands, options, backends and profiles."""
+def test_commands_options_backends_and_profiles_are_offered(offered):
     assert offered("facematch ver") == ["verify"]
     assert {"verify", "doctor", "mock"} <= set(offered("facematch "))
     assert "--threshold" in offered("facematch verify --thr")

@@ -22,7 +22,7 @@ HEAD = """
 import json, os, sys, time
 import didit
 from didit import Didit
-told = {}
+seen = {}
 
 def error_of(call):
     try:
@@ -35,7 +35,6 @@ def error_of(call):
 
 @pytest.fixture(scope="session")
 def sdk(lasting_environment):
-    """The environment with the client."""
     environment = lasting_environment("didit-sdk")
     environment.install(SDK)
     return environment
@@ -50,7 +49,7 @@ def mock():
 
 @pytest.fixture
 def tell(sdk, mock):
-    """Runs a script with the client; what it put into ``told``."""
+    """Runs a script with the client; what it put into ``seen``."""
 
     def run(script, *, key=mock.live_key, **more):
         environment = {
@@ -60,127 +59,82 @@ def tell(sdk, mock):
             "MOCK_URL": mock.url,
             **more,
         }
-        code = HEAD + textwrap.dedent(script) + "\nprint(json.dumps(told))\n"
+        code = HEAD + textwrap.dedent(script) + "\nprint(json.dumps(seen))\n"
         return json.loads(sdk.python(code, env=environment).splitlines()[-1])
 
     return run
 
 
-def kept(mock, *, card="p1-again", vendor_data="emp-0042"):
+def kept(mock, *, card="p1-again"):
     """A comparison that is kept; the id of its session."""
     pictures = (("user_image", card), ("ref_image", "p1"))
     answer = requests.post(
         mock.url + MATCH,
         headers={"x-api-key": mock.live_key},
         files={field: (f"{name}.png", SHEET[name].data) for field, name in pictures},
-        data={"vendor_data": vendor_data},
+        data={"vendor_data": "emp-0042"},
         timeout=30,
     )
     assert answer.status_code == 200
     return answer.json()["request_id"]
 
 
-def test_the_list(mock, tell):
-    """Pages, a status and a vendor_data as filters, a last page without a next one."""
-    ids = [kept(mock, vendor_data=f"emp-{number}") for number in range(3)]
-    ids.append(kept(mock, card="p2", vendor_data="emp-0"))
-    told = tell("""
-        with Didit() as client:
-            first = client.sessions.list(limit=3)
-            second = client.sessions.list(limit=3, offset=3)
-            told["pages"] = [
-                [page.count, [row.session_id for row in page.results], page.next is None]
-                for page in (first, second)
-            ]
-            told["declined"] = [
-                [row.session_id, row.status.value]
-                for row in client.sessions.list(status="Declined").results
-            ]
-            told["of one"] = client.sessions.list(vendor_data="emp-0").count
-    """)
-    newest_first = ids[::-1]
-    assert told["pages"] == [[4, newest_first[:3], False], [4, newest_first[3:], True]]
-    assert told["declined"] == [[ids[-1], "Declined"]]
-    assert told["of one"] == 2
-
-
-def test_a_decision(mock, tell):
-    """With its score, and its warnings by their risk."""
-    declined = kept(mock, card="p2")
-    told = tell(
-        """
-        with Didit() as client:
-            decision = client.sessions.get_decision(os.environ["SESSION"])
-            (match,) = decision.face_matches
-            told["status"] = [decision.status.value, match.status, match.score]
-            told["warnings"] = [one.model_dump()["risk"] for one in match.warnings]
-            told["others"] = [decision.liveness_checks, decision.id_verifications]
-        """,
-        SESSION=declined,
-    )
-    (session,) = mock.control.sessions.all()
-    assert told["status"] == ["Declined", "Declined", session.result["score"]]
-    assert told["warnings"] == ["LOW_FACE_MATCH_SIMILARITY"]
-    assert told["others"] == [[], []]
-
-
-def test_an_updated_status(mock, tell):
-    """It is there, with its comment; a repeat is an error of this client's own."""
+def test_sessions_are_paged_read_and_updated_only_once(mock, tell):
+    others = [kept(mock, card=card) for card in ("p2", "p1-again")]
     session = kept(mock)
-    told = tell(
+    seen = tell(
         """
         with Didit() as client:
             session = os.environ["SESSION"]
+            page = client.sessions.list(limit=2)
+            seen["page"] = [page.count, [row.session_id for row in page.results]]
+            declined = client.sessions.list(status="Declined").results
+            seen["declined"] = [row.session_id for row in declined]
+            (compared,) = client.sessions.get_decision(declined[0].session_id).face_matches
+            seen["score"] = compared.score
             answer = client.sessions.update_status(session, "Declined", comment="looked at")
-            told["answer"] = answer.session_id
-            told["now"] = client.sessions.get_decision(session).status.value
-            told["again"] = error_of(lambda: client.sessions.update_status(session, "Declined"))
+            seen["answer"] = answer.session_id
+            seen["now"] = client.sessions.get_decision(session).status.value
+            seen["again"] = error_of(lambda: client.sessions.update_status(session, "Declined"))
         """,
         SESSION=session,
     )
-    assert (told["answer"], told["now"]) == (session, "Declined")
-    assert told["again"][1] == 400
-    (review,) = mock.control.sessions.all()[0].reviews
+    assert seen["page"] == [3, [session, others[1]]]
+    assert seen["declined"] == [others[0]]
+    made = {one.id: one for one in mock.control.sessions.all()}
+    assert seen["score"] == made[others[0]].result["score"]
+    assert (seen["answer"], seen["now"]) == (session, "Declined")
+    assert seen["again"][1] == 400
+    (review,) = made[session].reviews
     assert (review.new_status, review.comment) == ("Declined", "looked at")
 
 
-def test_what_is_refused(mock, tell):
-    """A wrong key is its permission error, an unknown session is not found."""
+def test_refusals_are_the_clients_own_errors(mock, tell):
     session = kept(mock)
-    told = tell(
+    seen = tell(
         """
         session, unknown = os.environ["SESSION"], os.environ["UNKNOWN"]
         with Didit() as client, Didit(api_key="wrong") as stranger:
-            told["list"] = error_of(stranger.sessions.list)
-            told["decision"] = error_of(lambda: stranger.sessions.get_decision(session))
-            told["unknown"] = error_of(lambda: client.sessions.get_decision(unknown))
-            told["by a stranger"] = error_of(lambda: stranger.sessions.get_decision(unknown))
+            seen["list"] = error_of(stranger.sessions.list)
+            seen["decision"] = error_of(lambda: stranger.sessions.get_decision(session))
+            seen["unknown"] = error_of(lambda: client.sessions.get_decision(unknown))
+            seen["by a stranger"] = error_of(lambda: stranger.sessions.get_decision(unknown))
         """,
         SESSION=session,
         UNKNOWN=UNKNOWN,
     )
-    assert told["list"][:2] == told["decision"][:2] == ["DiditPermissionError", 403]
-    assert told["unknown"][:2] == told["by a stranger"][:2] == ["DiditNotFoundError", 404]
+    assert seen["list"][:2] == seen["decision"][:2] == ["DiditPermissionError", 403]
+    assert seen["unknown"][:2] == seen["by a stranger"][:2] == ["DiditNotFoundError", 404]
 
 
-def test_the_other_edition_of_refusals(mock, tell):
-    """Where a wrong key is 401, it is this client's authentication error."""
-    mock.control.reset(edition="2026-11")
-    told = tell("""
-        with Didit(api_key="wrong") as stranger:
-            told["list"] = error_of(stranger.sessions.list)
-    """)
-    assert told["list"][:2] == ["DiditAuthenticationError", 401]
-
-
-def test_throttled(mock, tell):
+def test_it_waits_for_retry_after_and_repeats_no_change(mock, tell):
     """It waits as long as Retry-After says and asks again; a change it asks once.
 
     Its sleeping moves the clock of the mock and takes no time.
     """
     session = kept(mock)
     mock.control.set_limits({"get": 1, "write": 0})
-    told = tell(
+    seen = tell(
         """
         import httpx
         slept = []
@@ -192,37 +146,26 @@ def test_throttled(mock, tell):
 
         time.sleep = sleep
         with Didit(max_retries=2) as client, Didit(max_retries=0) as hasty:
-            told["counts"] = [client.sessions.list().count for _ in range(3)]
-            told["slept"] = list(slept)
-            told["hasty"] = error_of(hasty.sessions.list)
+            seen["counts"] = [client.sessions.list().count for _ in range(3)]
+            seen["slept"] = list(slept)
+            seen["hasty"] = error_of(hasty.sessions.list)
             session = os.environ["SESSION"]
-            told["update"] = error_of(lambda: client.sessions.update_status(session, "Declined"))
-            told["slept in all"] = len(slept)
+            seen["update"] = error_of(lambda: client.sessions.update_status(session, "Declined"))
+            seen["slept in all"] = len(slept)
         """,
         SESSION=session,
     )
-    assert told["counts"] == [1, 1, 1]
-    assert told["slept"] == [60, 60]
-    assert told["hasty"][:2] == told["update"][:2] == ["DiditRateLimitError", 429]
-    assert told["slept in all"] == 2
+    assert seen["counts"] == [1, 1, 1]
+    assert seen["slept"] == [60, 60]
+    assert seen["hasty"][:2] == seen["update"][:2] == ["DiditRateLimitError", 429]
+    assert seen["slept in all"] == 2
     statuses = [entry.status for entry in mock.control.journal()]
     assert statuses == [200, 200, 429, 200, 429, 200, 429, 429]
 
 
-def test_the_health_check(mock, tell):
-    """At the origin, beside the API."""
-    told = tell("""
-        with Didit() as client:
-            told["healthy"] = client.healthcheck().is_healthy
-    """)
-    assert told["healthy"]
-    assert mock.control.journal()[-1].path == "/system/healthcheck"
-
-
-def test_webhooks(mock, tell):
-    """What the mock delivers is what this client takes; changed or old it takes nothing."""
+def test_it_takes_what_the_mock_delivers_and_nothing_changed_or_old(mock, tell):
     session = kept(mock)
-    told = tell(
+    seen = tell(
         """
         import http.server, threading, httpx
         got, arrived = [], threading.Event()
@@ -250,7 +193,7 @@ def test_webhooks(mock, tell):
             assert arrived.wait(20)
             body, headers = got[0]
             payload = client.parse_webhook(body, headers)
-            told["payload"] = [
+            seen["payload"] = [
                 payload.session_id, payload.status.value, payload.webhook_type,
                 payload.vendor_data, payload.decision.face_matches[0].status,
             ]
@@ -261,23 +204,23 @@ def test_webhooks(mock, tell):
             changed = body.replace(b"Declined", b"Approved", 1)
             assert changed != body
             verify = client.verify_webhook
-            told["accepted"] = [verify(body, one) for one in (headers, without_v2, without_raw)]
-            told["refused"] = [
+            seen["accepted"] = [verify(body, one) for one in (headers, without_v2, without_raw)]
+            seen["refused"] = [
                 verify(body, simple),
                 verify(changed, headers),
                 verify(body, {**headers, "x-timestamp": "1"}),
                 verify(body, headers, secret="another"),
             ]
-            told["error"] = error_of(lambda: client.parse_webhook(changed, headers))
+            seen["error"] = error_of(lambda: client.parse_webhook(changed, headers))
         server.shutdown()
         server.server_close()
         """,
         SESSION=session,
         CONTROL=mock.control_url,
     )
-    assert told["payload"] == [session, "Declined", "status.updated", "emp-0042", "Approved"]
-    assert told["accepted"] == [True] * 3
-    assert told["refused"] == [False] * 4
-    assert told["error"][0] == "DiditSignatureError"
+    assert seen["payload"] == [session, "Declined", "status.updated", "emp-0042", "Approved"]
+    assert seen["accepted"] == [True] * 3
+    assert seen["refused"] == [False] * 4
+    assert seen["error"][0] == "DiditSignatureError"
     (delivery,) = mock.control.webhooks.deliveries()
     assert delivery.state == "delivered"

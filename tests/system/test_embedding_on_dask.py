@@ -13,7 +13,6 @@ import pytest
 
 from facematch_comparison.run import embed
 from facematch_comparison.run import embeddings as embedding
-from facematch_core import ConfigurationError
 
 pytest.importorskip("distributed")
 
@@ -45,7 +44,6 @@ def started(*words, until):
 
 @pytest.fixture
 def scheduler():
-    """Its address."""
     words = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show")
     with started("dask_scheduler", *words, until=r"tcp://127\.0\.0\.1:\d+") as (_, address):
         yield address
@@ -58,8 +56,7 @@ def worker(scheduler, tmp_path, name):
     return started("dask_worker", scheduler, *words, *place, until="Registered to:")
 
 
-def test_a_worker_that_is_killed_changes_nothing(scheduler, tmp_path, monkeypatch):
-    """Every embedding to its last bit, though half of the cluster dies with work in hand."""
+def test_a_worker_that_is_killed_changes_no_bit(scheduler, tmp_path, monkeypatch):
     from distributed import Client
 
     paths = sorted(PHOTOGRAPHS.glob("*.jpg"))
@@ -92,8 +89,7 @@ def test_a_worker_that_is_killed_changes_nothing(scheduler, tmp_path, monkeypatc
     assert said.endswith("sent embeddings back, not encrypted; nobody else was asked.")
 
 
-def test_processes_of_this_machine_embed_alike(tmp_path):
-    """Two of them; a picture that is none has a row, too."""
+def test_two_processes_embed_as_one_does(tmp_path):
     odd = tmp_path / "odd.jpg"
     odd.write_bytes(b"no picture")
     paths = [*sorted(PHOTOGRAPHS.glob("*.jpg")), odd] * 2
@@ -102,11 +98,3 @@ def test_processes_of_this_machine_embed_alike(tmp_path):
     assert two.drop_columns(["elapsed_s"]) == one.drop_columns(["elapsed_s"])
     assert json.loads(two.column("engine")[0].as_py())["backend"] == "local"
     assert "InvalidImage" in two.column("error").to_pylist()
-
-
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nonsense://x:1", "a b"])
-def test_a_wrong_address_is_one_sentence(monkeypatch, address):
-    """Nobody there, or no address at all."""
-    monkeypatch.setattr(embedding, "CONNECT_S", 0.5)
-    with pytest.raises(ConfigurationError, match="The Dask cluster cannot be used"):
-        embed([PHOTOGRAPHS / "no-face-cat.jpg"], dask=address)

@@ -3,20 +3,17 @@
 import contextlib
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
-import attrs
 import psycopg
 import pytest
 
 # The same tests as over the other stores, here over the fixture `store` below.
-from core.store.test_sql import STORE_01, upgraded
 from core.store.test_stores import *  # noqa: F403 - every test of it, and each new one
 from hypothesis import settings
 from kit import store_processes as processes
-from kit.attempts import KEY, NOW, ONE, entry, later, sums
+from kit.attempts import NOW, ONE, STORE_01, entry, later, sums, upgraded
 from kit.fakes import FakeBackend, picture
 from kit.store_machine import Machine
 from sqlalchemy import Connection
@@ -24,26 +21,23 @@ from sqlalchemy.exc import OperationalError
 
 from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
 from facematch_core.resilience import Budget
-from facematch_core.store import SqlStore, _steps, expire_reservations, sql
+from facematch_core.store import SqlStore, expire_reservations, sql
 
 
 @pytest.fixture
 def address(server):
-    """A new database."""
     return server.new_database()
 
 
 @pytest.fixture
 def store(address):
-    """A store in it."""
     opened = SqlStore(address)
     yield opened
     opened.close()
 
 
 def test_four_processes_are_held_to_one_cap(address):
-    """Exactly the cap is used, and the tables are made once though all make them at once."""
-    passed, refused = processes.four_processes(address)
+    passed, refused = processes.side_by_side(address, 4)
     assert passed == processes.CAP
     assert refused > 0
     with contextlib.closing(SqlStore(address)) as store:
@@ -51,8 +45,11 @@ def test_four_processes_are_held_to_one_cap(address):
     assert (spent + unknown, reserved) == (processes.CAP, 0)
 
 
-def test_a_budget_that_somebody_else_begins_in_between(store, address, monkeypatch):
-    """Not there for one statement, there for the next: both have their place in it."""
+def test_a_budget_that_somebody_else_begins_in_between_has_room_for_both(
+    store, address, monkeypatch
+):
+    from facematch_core.store import _steps  # here: its name stops no other test
+
     with contextlib.closing(SqlStore(address)) as other:
         set_aside = _steps._set_aside
 
@@ -80,15 +77,13 @@ def test_a_process_that_is_killed_keeps_what_it_reserved(store, address):
     assert sums(store) == (held, 0, 0)
 
 
-def test_parent_and_child_share_a_server(store):
-    """Opened before the fork, used on both sides after it, each with connections of its own."""
+def test_parent_and_child_of_a_fork_share_a_server(store):
     used = processes.forked(store)
     spent, reserved, unknown = sums(store)
     assert (spent + unknown, reserved) == (used, 0)
 
 
-def test_a_server_that_comes_back(server, store):
-    """One sentence while it is away, and then on as before."""
+def test_a_server_that_is_away_is_one_error_and_then_all_goes_on(server, store):
     store.reserve(entry(), ONE)
     server.stop()
     try:
@@ -102,8 +97,7 @@ def test_a_server_that_comes_back(server, store):
     assert store.reserve(entry(), ONE) is not None
 
 
-def test_a_server_that_starts_anew_in_mid_run(server, store):
-    """Every call that was charged ends as spent, in the same process; and no other one."""
+def test_a_server_that_starts_anew_in_mid_run_loses_no_spent_call(server, store):
     verifier = FaceVerifier(FakeBackend(), policies=[Budget(20, name="shop", store=store)])
     begun, over = threading.Barrier(9), threading.Event()
 
@@ -128,7 +122,7 @@ def test_a_server_that_starts_anew_in_mid_run(server, store):
     assert sums(store) == (9, 0, 0)
 
 
-def test_a_reservation_whose_last_word_is_lost(server, store, address, monkeypatch):
+def test_a_reservation_whose_last_word_is_lost_is_given_back(server, store, address, monkeypatch):
     """The call is not made, so that nothing stays set aside for it."""
     commit = Connection.commit
 
@@ -146,8 +140,7 @@ def test_a_reservation_whose_last_word_is_lost(server, store, address, monkeypat
         assert sums(other) == (0, 0, 0)
 
 
-def test_a_row_that_somebody_holds(store):
-    """It is waited for until the deadline, and no longer."""
+def test_a_row_that_somebody_holds_is_waited_for_until_the_deadline(store):
     one = entry()
     store.reserve(one, Decimal(5))
     with store._database.engine.connect() as holder:
@@ -156,47 +149,21 @@ def test_a_row_that_somebody_holds(store):
             lambda: store.reserve(entry(), Decimal(5), wait_s=1),
             lambda: store.finalize(one, Charged.YES, at=NOW, wait_s=0),
         ):
-            began = time.monotonic()
             with pytest.raises(StoreUnavailable):
                 step()
-            assert time.monotonic() - began < 5
         holder.rollback()
     assert sums(store) == (1, 0, 0)
 
 
-def test_threads_that_wait_for_a_row_stop_others_no_longer(store, monkeypatch):
-    """More threads than connections: the deadline also ends the wait for one of those."""
-    store.reserve(entry(), Decimal(99))
-    monkeypatch.setattr(store._database, "turn", threading.Semaphore(2))
-    with store._database.engine.connect() as holder:
-        holder.exec_driver_sql("SELECT * FROM facematch_budgets FOR UPDATE")
-        began = time.monotonic()
-        with ThreadPoolExecutor(8) as pool:
-            waits = [pool.submit(store.reserve, entry(), Decimal(99), wait_s=1) for _ in range(8)]
-            errors = [type(one.exception(timeout=60)) for one in waits]
-        assert time.monotonic() - began < 5
-    assert errors == [StoreUnavailable] * 8
-
-
-def test_a_server_that_takes_no_calls(store, monkeypatch):
+def test_a_server_that_does_not_answer_is_given_up(store, monkeypatch):
     """A connection that nobody answers is given up; libpq waits two seconds at least."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(sql, "PATIENCE_S", 1.0)
-        began = time.monotonic()
         with pytest.raises(StoreUnavailable):
             SqlStore(f"postgresql+psycopg://shop@127.0.0.1:{silent.getsockname()[1]}/shop")
-        assert time.monotonic() - began < 10
 
 
-@pytest.mark.parametrize(("old", "new"), [("facematch@", "nobody@"), ("/shop_", "/no_")])
-def test_what_does_not_pass_by_itself(address, old, new):
-    """Somebody or something that the server does not know: to ask again would not help."""
-    with pytest.raises(ConfigurationError):
-        SqlStore(address.replace(old, new))
-
-
-def test_no_right_to_write(server, store, address):
-    """Likewise."""
+def test_no_right_to_write_is_a_configuration_error(server, store, address):
     with store._database.engine.begin() as connection:
         connection.exec_driver_sql("CREATE ROLE reader LOGIN")
         connection.exec_driver_sql("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
@@ -207,8 +174,7 @@ def test_no_right_to_write(server, store, address):
         reader.reserve(entry(), ONE)
 
 
-def test_no_connection_left(server, address, store):
-    """Somebody else has them all: that passes."""
+def test_no_connection_left_passes(server, address, store):
     store.close()
     plain = address.replace("+psycopg", "")
     with contextlib.ExitStack() as stack:
@@ -221,35 +187,13 @@ def test_no_connection_left(server, address, store):
 
 
 def test_a_store_of_01_is_brought_up(address):
-    """As with a file."""
     with psycopg.connect(address.replace("+psycopg", ""), autocommit=True) as old:
         old.execute(STORE_01.read_text())
     upgraded(address)
 
 
-def test_a_database_without_an_encoding(server):
-    """Text is text there, too."""
-    address = server.new_database("ENCODING 'SQL_ASCII' TEMPLATE template0")
-    with contextlib.closing(SqlStore(address)) as store:
-        one = entry(attrs.evolve(KEY, name="Läden"))
-        assert store.reserve(one, ONE) is None
-        assert store.open_reservations() == (one,)
-
-
-def test_another_version_is_left_alone(store, address):
-    """As with a file."""
-    with store._database.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE facematch_store SET version = 3")
-    with pytest.raises(ConfigurationError, match="of version 3"):
-        SqlStore(address)
-
-
-def test_any_order_of_steps(server):
-    """The state machine of the other stores."""
-
+def test_any_order_of_steps_is_as_in_the_model(server):
     class PostgresMachine(Machine):
-        """Over a database of its own."""
-
         def make_store(self):
             self.address, self.stores = server.new_database(), []
             return self.opened()
@@ -263,7 +207,7 @@ def test_any_order_of_steps(server):
             return self.opened()
 
         def teardown(self):
-            # A call from before a reopening settles in its own store, which opens again for it.
+            # A call from before a reopening ends in its own store, which opens again for it.
             for store in getattr(self, "stores", ()):
                 store.close()
 

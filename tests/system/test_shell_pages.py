@@ -57,7 +57,6 @@ class Reader:
         return (begun if served else printed).replace(str(self.port), "8080")
 
     def close(self):
-        """Close both terminals."""
         for process in filter(None, (self.shell, self.mock)):
             process.terminate()
             process.communicate(timeout=20)
@@ -65,7 +64,6 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def environment(lasting_environment, wheel):
-    """A fresh environment, as the first lines of the pages make it."""
     made = lasting_environment("pages")
     made.install(f"{wheel}[mock,testing]")
     return made
@@ -73,7 +71,6 @@ def environment(lasting_environment, wheel):
 
 @pytest.fixture
 def reader(tmp_path, environment, find_program):
-    """Reads a page."""
     for name in ("curl", "node", "grep"):
         find_program(name)
     one = Reader(tmp_path, environment)
@@ -108,8 +105,7 @@ def shows(shown, printed):
 
 
 @pytest.mark.parametrize("name", ["tutorial.md", "use-the-mock.md"])
-def test_the_page_shows_what_a_shell_prints(reader, name):
-    """From its first command to its last."""
+def test_a_page_shows_what_a_shell_prints(reader, name):
     for command, shown in steps((DOCS / "extend" / name).read_text()):
         printed = reader.paste(command)
         if "pip install" in command:
@@ -118,8 +114,7 @@ def test_the_page_shows_what_a_shell_prints(reader, name):
             assert shows(shown, printed), f"{command}\n{printed}"
 
 
-def test_the_table_of_what_can_be_set_is_accepted(reader):
-    """Each row of the page is sent to the mock, and the mock takes it."""
+def test_the_mock_takes_each_row_of_the_table_of_settings(reader):
     page = (DOCS / "extend" / "use-the-mock.md").read_text()
     rows = re.findall(r"^\| [^|]+ \| `([a-z/]+)` \| `(\{.*\})` \|$", page, re.MULTILINE)
     assert len(rows) > 10

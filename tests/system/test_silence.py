@@ -64,8 +64,7 @@ def watched(tmp_path, find_program, missing_program):
     return run
 
 
-def test_what_would_be_seen(watched):
-    """A lookup and a file of a process are seen: silence means something."""
+def test_a_lookup_and_a_file_would_be_seen(watched):
     asked, files = watched(
         "import pathlib, socket\n"
         "pathlib.Path('~/note').expanduser().write_text('x')\n"
@@ -78,12 +77,10 @@ def test_what_would_be_seen(watched):
     assert files == ["note"]
 
 
-def test_the_import_is_silent(watched):
-    """`import facematch_core` asks nobody and writes nothing."""
+def test_the_import_asks_nobody_and_writes_nothing(watched):
     assert watched("import facematch_core") == ([], [])
 
 
 @pytest.mark.parametrize("name", LOCAL)
-def test_a_local_backend_is_silent(watched, name):
-    """A verification from opening to closing asks nobody and writes nothing."""
+def test_a_local_backend_asks_nobody_and_writes_nothing(watched, name):
     assert watched(VERIFY.format(name=name, picture=str(PHOTOGRAPH))) == ([], [])

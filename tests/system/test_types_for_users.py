@@ -10,7 +10,6 @@ API = Path(__file__).parents[1] / "typing" / "api.py"
 
 @pytest.fixture
 def installed(make_environment, wheel):
-    """A clean environment with the wheel in it."""
     environment = make_environment()
     environment.install(str(wheel), "mypy", "pyright")
     return environment.bin
@@ -18,7 +17,6 @@ def installed(make_environment, wheel):
 
 @pytest.mark.parametrize("where", ["editable", "wheel"])
 def test_mypy_and_pyright_agree(where, request, find_program, run_command, tmp_path):
-    """Neither finds an error in it; the names it uses are all public."""
     find_program("node")
     bin_ = Path(sys.executable).parent
     if where == "wheel":

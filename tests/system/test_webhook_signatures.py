@@ -63,7 +63,6 @@ values = st.recursive(
 
 
 def bodies():
-    """The vector, a body for each awkward value, and some hundred that Hypothesis makes."""
     about = {"webhook_type": "status.updated", "timestamp": SENT}
     found = [VECTOR]
     found += [json.dumps(about | {"metadata": {"a": value}}) for value in AWKWARD]
@@ -93,7 +92,6 @@ def signed(find_program, run_command):
 
 @pytest.mark.parametrize("name", SIGNED)
 def test_what_node_signs_verifies(signed, name):
-    """By that signature alone."""
     header, variant = SIGNED[name]
     for secret, body, found in signed:
         headers = {"X-Timestamp": str(SENT), header: found[name]}
@@ -102,8 +100,7 @@ def test_what_node_signs_verifies(signed, name):
 
 
 @pytest.mark.parametrize("name", SIGNED)
-def test_and_with_another_secret_it_does_not(signed, name):
-    """The signature of one body under the next body's secret."""
+def test_with_the_secret_of_another_body_it_is_refused(signed, name):
     header, _ = SIGNED[name]
     for (_, body, found), (secret, _, _) in itertools.pairwise(signed):
         headers = {"X-Timestamp": str(SENT), header: found[name]}
@@ -112,7 +109,6 @@ def test_and_with_another_secret_it_does_not(signed, name):
 
 
 def test_node_gives_the_signatures_of_the_vector(find_program, run_command):
-    """All four, the simple one included, which ours never computes."""
     line = {
         "secret": "didit-mock-webhook-secret",
         "body": base64.b64encode(VECTOR.encode()).decode(),

@@ -15,8 +15,6 @@ DOWN = {"stage": "answer", "kind": "status", "status": 503}
 
 
 class Asking:
-    """A mock that is asked over a socket or in this process."""
-
     def __init__(self, way, vendor="didit"):
         self.mock = MockServer(vendor=vendor).start()
         self.control = self.mock.control
@@ -29,7 +27,6 @@ class Asking:
         self.mock.stop()
 
     def didit(self, probe="p1", reference="p2", call="match"):
-        """The answer of Didit to these ready cards."""
         pictures = {"user_image": ("a.png", CARDS.get(probe, probe))}
         if call == "match":
             pictures["ref_image"] = ("b.png", CARDS.get(reference, reference))
@@ -58,26 +55,10 @@ def asking(request):
 # Aims
 
 
-def test_an_unaimed_fault_is_no_health_checks(asking):
-    """Nor a mistyped path's, nor the control API's, nor the console's: a call meets it."""
-    asking.control.add_fault(Fault(**DOWN))
-    for path in ("/system/healthcheck", "/v3/face-mtch/", "/nowhere", "/__mock__/clock"):
-        assert asking.get(path).status_code != 503
-    assert asking.didit().status_code == 503
-    assert asking.didit().status_code == 200
-
-
-def test_a_health_check_that_is_named_is_struck(asking):
-    """Whoever waits for the server with it may test that."""
-    asking.control.add_fault(Fault(**DOWN, path="/system/healthcheck"))
-    assert asking.didit().status_code == 200
-    assert asking.get("/system/healthcheck").status_code == 503
-
-
 def test_a_fault_for_a_call_lets_the_others_through(asking):
-    """By the operation, whatever its path is."""
     asking.control.add_fault(Fault(**DOWN, call="liveness"))
     assert asking.didit().status_code == 200
+    assert asking.get("/v3/billing/balance/").status_code != 503
     assert asking.didit(call="liveness").status_code == 503
     assert asking.charged == 1
 
@@ -91,7 +72,6 @@ def test_a_fault_for_a_call_lets_the_others_through(asking):
     ],
 )
 def test_a_fault_for_a_picture_strikes_its_calls_alone(asking, aim, struck, spared):
-    """On either side, and before anything is charged or an outcome is used."""
     asking.control.add_fault(Fault(**DOWN, **aim))
     assert asking.didit(*spared).status_code == 200
     asking.control.set_outcome("match", score=77)
@@ -107,7 +87,6 @@ def test_a_fault_for_a_picture_strikes_its_calls_alone(asking, aim, struck, spar
 
 
 def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
-    """One that is refused before does not use it up."""
     asking.control.add_fault(Fault(**DOWN, person="p1"))
     asking.control.set_balance(0)
     assert asking.didit().status_code == 403
@@ -117,8 +96,7 @@ def test_a_fault_for_a_picture_waits_for_a_call_that_looks_at_it(asking):
 
 @pytest.mark.parametrize("kind", ["reset", "truncate"])
 @pytest.mark.parametrize("executed", [True, False])
-def test_a_connection_that_breaks_for_a_picture(asking, kind, executed):
-    """Charged or not, as it says."""
+def test_a_broken_connection_for_a_picture_is_charged_or_not_as_it_says(asking, kind, executed):
     asking.control.add_fault(Fault(stage="after_upload", kind=kind, executed=executed, person="p2"))
     with pytest.raises(requests.ConnectionError):
         asking.didit()
@@ -128,7 +106,6 @@ def test_a_connection_that_breaks_for_a_picture(asking, kind, executed):
 
 
 def test_an_executed_answer_for_a_picture_is_charged(asking):
-    """The vendor did it, and says something else."""
     asking.control.add_fault(Fault(**DOWN, executed=True, card="p2"))
     assert asking.didit().status_code == 503
     (entry,) = asking.control.journal()
@@ -148,40 +125,10 @@ def test_a_delay_for_a_picture_counts_the_call_once(asking):
         Fault(stage="after_upload", kind="delay", person="p1", executed=False)
 
 
-@pytest.mark.parametrize("vendor", ["compreface", "azure"])
-def test_every_vendor_looks_for_the_fault(vendor):
-    """Where it looks at pictures."""
-    asking = Asking("over HTTP", vendor)
-    try:
-        asking.control.add_fault(Fault(**DOWN, person="p1", headers={"Retry-After": 1}))
-        key, url = asking.mock.live_key, asking.mock.url
-        if vendor == "azure":
-            answer = requests.post(
-                f"{url}/face/v1.2/detect",
-                data=CARDS["p1"],
-                headers={
-                    "Ocp-Apim-Subscription-Key": key,
-                    "Content-Type": "application/octet-stream",
-                },
-                timeout=10,
-            )
-        else:
-            answer = requests.post(
-                f"{url}/api/v1/verification/verify",
-                headers={"x-api-key": key},
-                files=dict.fromkeys(("source_image", "target_image"), ("a.png", CARDS["p1"])),
-                timeout=10,
-            )
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-    finally:
-        asking.close()
-
-
 # Order, and headers
 
 
 def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
-    """A sequence is several faults that strike once each."""
     asking.control.add_faults(
         Fault(**DOWN, headers={"Retry-After": "1"}),
         Fault(stage="answer", kind="status", status=429),
@@ -198,26 +145,7 @@ def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
     assert (asking.control.faults(), asking.charged) == ((), 1)
 
 
-@pytest.mark.parametrize(
-    ("text", "sent"),
-    [
-        (1, "1"),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:28:00 GMT"),
-        ("soon", "soon"),
-        ("-1", "-1"),
-        (None, None),
-    ],
-)
-def test_any_retry_after(asking, text, sent):
-    """Over the vendor's own, which says 60."""
-    asking.control.add_fault(
-        Fault(stage="answer", kind="status", status=429, headers={"retry-after": text})
-    )
-    assert asking.didit().headers.get("Retry-After") == sent
-
-
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
-    """And says which value is wrong."""
     url = f"{asking.mock.url}/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}, "chance": 1.0}, {**DOWN, "status": 429}]
     answer = asking.session.post(url, json={"faults": many}, timeout=10)
@@ -256,13 +184,8 @@ def test_each_call_takes_the_first_rule_that_is_aimed_at_it(names):
     "headers",
     [
         {"X": "a\r\nSet-Cookie: b"},
-        {"X\n": "a"},
-        {"X": " a"},
-        {"X": "a\0"},
         {"X": 1.5},
-        {"X": True},
         {"": "a"},
-        {1: "a"},
         *({name: "1"} for name in ("Content-Length", "transfer-encoding", "CONNECTION", "Date")),
         {"X-Facematch-Mock": None},
     ],
@@ -274,16 +197,6 @@ def test_headers_that_no_answer_can_have_are_refused(headers):
         Fault(**DOWN, headers=headers)
 
 
-@given(st.dictionaries(st.text(max_size=5), st.none() | st.text(max_size=5), max_size=2))
-def test_headers_are_taken_or_refused(headers):
-    """Whatever they are, an answer with them has the status and none beside them."""
-    try:
-        fault = Fault(**DOWN, headers=headers)
-    except ValueError:
-        return
-    assert fault.headers == headers
-
-
 # What can never strike
 
 
@@ -291,83 +204,33 @@ def test_headers_are_taken_or_refused(headers):
     ("wrong", "nearest"),
     [
         ({"method": "post"}, "'post'"),
-        ({"path": "v3/face-match"}, "'/v3/face-match'"),
         ({"path": "https://verification.didit.me/v3/face-match/"}, "'/v3/face-match/'"),
-        ({"path": "/v3/*"}, "'/v3/'"),
-        ({"path": "/v3/face-match/?a=1"}, "'/v3/face-match/'"),
         ({"path": "/__mock__/clock"}, "control API"),
         ({"path": "/v3/face-mtch/"}, "/v3/face-match/"),
-        ({"path": "/V3/face-match/"}, "/v3/face-match/"),
-        ({"path": "/v3/face-match/x"}, "/v3/face-match/"),
         ({"path": "/v3/face-match/", "call": "liveness"}, "/v3/passive-liveness/"),
-        ({"path": "/v3/sessions/", "person": "p1"}, "/v3/"),
         ({"call": "mtach"}, "match"),
         ({"card": "no_face"}, "no-face"),
-        ({"person": "p 1"}, "person"),
         ({"card": "p1", "person": "p1"}, "both"),
         ({"stage": "connect", "kind": "reset", "method": "POST"}, "mid_upload"),
-        ({"stage": "connect", "kind": "reset", "path": "/v3/"}, "mid_upload"),
-        ({"stage": "connect", "kind": "reset", "call": "match"}, "mid_upload"),
-        ({"stage": "connect", "kind": "reset", "card": "p1"}, "mid_upload"),
         ({"stage": "mid_upload", "kind": "reset", "person": "p1"}, "after_upload"),
         ({"stage": "mid_body", "kind": "reset", "headers": {"A": "b"}}, "answer"),
         ({"seconds": None}, "seconds must be a number"),
-        ({"seconds": True}, "seconds must be a number"),
-        ({"chance": "often"}, "chance must be a number"),
-        ({"call": 1}, "call of a fault must be a string"),
     ],
     ids=str,
 )
-def test_what_can_never_strike_is_refused(wrong, nearest):
-    """With the nearest thing that can, in Python and over HTTP."""
+def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, nearest):
     mock = MockServer()
     with pytest.raises(ValueError) as refused:
         mock.control.add_fault(Fault(**{**DOWN, **wrong}))
     assert nearest in str(refused.value)
-    with requests.Session() as session:
-        session.mount("http://127.0.0.1", mock.adapter())
-        answer = session.post("http://127.0.0.1/__mock__/faults", json={**DOWN, **wrong})
-    assert answer.status_code == 400
     assert mock.control.faults() == ()
-
-
-@pytest.mark.parametrize(
-    "path",
-    [
-        *("/", "/v3/", "/v3/face", "/v3/session/", "/system/healthcheck", "/__media__/"),
-        *("/v3/session/7f0e8a3c-0000-4000-8000-000000000000/dec", "/auth/v2/", "/v3/webhook/"),
-    ],
-)
-def test_what_can_strike_is_taken(path):
-    """The beginning of any path of the vendor's."""
-    mock = MockServer()
-    mock.control.add_fault(Fault(**DOWN, path=path))
-    assert len(mock.control.faults()) == 1
-
-
-@pytest.mark.parametrize("wrong", [503, "503", {"stage": "answer"}, None])
-def test_what_is_no_fault_is_refused(wrong):
-    """At once, and with no connection dying of it."""
-    mock = MockServer()
-    with pytest.raises(TypeError, match="Fault"):
-        mock.control.add_faults(Fault(**DOWN), wrong)
-    assert mock.control.faults() == ()
-
-
-def test_a_fault_is_of_any_vendor_of_the_server():
-    """And named by what one of them has."""
-    mock = MockServer(vendor=["didit", "azure"])
-    mock.control.add_fault(Fault(**DOWN, call="detect"))
-    mock.control.add_fault(Fault(**DOWN, path="/face/v1.2/verify", call="match"))
-    with pytest.raises(ValueError, match="match"):
-        MockServer().control.add_fault(Fault(**DOWN, call="detect"))
 
 
 # Unused ones
 
 
-def test_what_no_call_has_used():
-    """One that struck once is used, whether it waits on or not; equal ones count each."""
+def test_a_rule_that_struck_once_is_used_and_equal_ones_count_each():
+
     faults = Faults()
     twice = Fault(stage=Stage.CONNECT, kind=Kind.RESET, times=2)
     always = Fault(stage=Stage.MID_BODY, kind=Kind.RESET, times=None)
@@ -383,20 +246,18 @@ def test_what_no_call_has_used():
     assert faults.unused == ()
 
 
-def test_a_chance_that_never_came_is_no_mistake(asking):
-    """Outcomes that nobody used are told; over HTTP, too."""
+def test_unused_outcomes_are_listed_and_a_chance_that_never_came_is_not(asking):
     asking.control.add_fault(Fault(**DOWN, chance=1e-9))
     outcome = asking.control.set_outcome("liveness", score=1)
     assert asking.control.unused() == (outcome,)
-    (told,) = asking.get("/__mock__/unused").json()["unused"]
-    assert (told["kind"], told["score"]) == ("liveness", 1)
+    (unused,) = asking.get("/__mock__/unused").json()["unused"]
+    assert (unused["kind"], unused["score"]) == ("liveness", 1)
 
 
 # The limit of a clock that stands still
 
 
 def test_a_limit_under_a_clock_that_stands_still_says_so(asking):
-    """Nothing that is waited for would lift it."""
     asking.control.set_limit("write", 1)
     assert "X-Facematch-Hint" not in asking.didit().headers
     answer = asking.didit()

@@ -14,7 +14,6 @@ from facematch_mock_server.http.forms import (
     FormError,
     TooManyParts,
     bare_name,
-    media_type,
     read_form,
 )
 from facematch_mock_server.services import Digests
@@ -52,7 +51,6 @@ def framework():
 
 
 def part(head, data=b"x"):
-    """One part as bytes."""
     return f"--{BOUNDARY}\r\n".encode() + head + b"\r\n\r\n" + data + b"\r\n"
 
 
@@ -60,12 +58,10 @@ END = f"--{BOUNDARY}--\r\n".encode()
 
 
 def read(body, content_type=TYPE):
-    """A form with its digests."""
     return read_form(content_type, body, digest=Digests().of)
 
 
-def test_fields_and_files():
-    """Texts and files by name, in order, with the digests of the files."""
+def test_fields_and_files_by_name_in_order_with_digests():
     form = read(
         part(HEAD, "é".encode())
         + part(HEAD, b"\xff")
@@ -78,94 +74,69 @@ def test_fields_and_files():
     assert form.problem is None
 
 
-@pytest.mark.parametrize(
-    ("head", "name"),
-    [
-        ('filename="/etc/x/p.jpg"', "p.jpg"),
-        ('filename="C:\\\\x\\\\p.jpg"', "p.jpg"),
-        ('filename="ö.png"', "ö.png"),
-        ("filename*=UTF-8''%e2%82%ac.png", "€.png"),
-        ("filename*=iso-8859-1''%f6.png", "ö.png"),
-        ('filename="a%22b.png"', "a%22b.png"),
-        ('filename="a&#46;png"', "a.png"),
-        ("filename*=none.png", "none.png"),
-        ("filename=p.jpg", "p.jpg"),
-    ],
+def seen(content_type, body):
+    """What is read of a form: fields and files by name, or why it is refused."""
+    try:
+        form = read(body, content_type)
+    except FormError as error:
+        return TooManyParts if isinstance(error, TooManyParts) else str(error)
+    files = {name: [(one.name, one.content) for one in many] for name, many in form.files.items()}
+    return form.fields, files
+
+
+HEADS_OF_PARTS = (
+    *('name="f"; filename="/etc/x/p.jpg"', 'name="f"; filename="C:\\\\x\\\\p.jpg"'),
+    *('name="f"; filename="ö.png"', "name=f; filename*=UTF-8''%e2%82%ac.png"),
+    *("name=f; filename*=iso-8859-1''%f6.png", 'name="f"; filename="a%22b.png"'),
+    *('name="f"; filename="a&#46;png"', "name=f; filename*=none.png", "name=f; filename=p.jpg"),
+    # Without a file name it is a field, without a name it is left out.
+    *('name="f"; filename=""', "name=f; filename*=", "name=f; filename*=utf-8''", "", 'name=""'),
+    *('name="\udcff"', 'name="f"; filename=".."', "name=f; filename*=x''%41.png"),
 )
-def test_a_file_name(head, name):
-    """Quoted or not, in either encoding, without its folders."""
-    disposition = f'Content-Disposition: form-data; name="f"; {head}'.encode()
-    assert read(part(disposition) + END).files["f"][0].name == name
 
 
-@pytest.mark.parametrize("head", ['filename=""', "filename*=", "filename*=utf-8''"])
-def test_no_file_name_is_a_text(head):
-    """A part with an empty name is a field."""
-    form = read(part(f'Content-Disposition: form-data; name="f"; {head}'.encode()) + END)
-    assert form.fields == {"f": ["x"]}
-
-
-@pytest.mark.parametrize(
-    ("head", "why"),
-    [
-        (b"Content-Disposition: form-data", "no name"),
-        (b'Content-Disposition: form-data; name=""', "an empty name"),
-        (b'Content-Disposition: form-data; name="\xff"', "a name that is no UTF-8"),
-        (b'Content-Disposition: form-data; name="f"; filename=".."', "a folder"),
-        (b"Content-Disposition: form-data; name=f; filename*=x''%41.png", "no character set"),
-    ],
-)
-def test_a_part_that_is_left_out(head, why):
-    """The framework leaves it out and reads on."""
-    form = read(part(head) + part(HEAD) + END)
-    assert (form.fields, form.files) == ({"a": ["x"]}, {}), why
+@pytest.mark.parametrize("head", HEADS_OF_PARTS)
+def test_the_head_of_a_part_is_read_as_the_framework_reads_it(framework, head):
+    sent = f"Content-Disposition: form-data; {head}".encode(errors="surrogateescape")
+    body = part(sent) + part(HEAD) + END
+    assert "a" in seen(TYPE, body)[0]
+    assert seen(TYPE, body) == framework(TYPE, body)
 
 
 @pytest.mark.parametrize(
-    ("body", "fields"),
+    "body",
     [
-        (part(HEAD, b"whole") + part(HEAD, b"half")[:-4], {"a": ["whole", "ha"]}),
-        (part(HEAD) + b"--", {"a": ["x\r\n--"]}),
-        (part(HEAD) + END[:-8], {"a": ["x\r\n" + END[:-8].decode()]}),
-        (part(HEAD) + f"--{BOUNDARY}\r\nContent-Dis".encode(), {"a": ["x"]}),
-        (b"no form at all", {}),
-        (b"preamble\r\n" + part(HEAD) + END, {"a": ["x"]}),
-        (part(HEAD) + END + b"epilogue", {"a": ["x"]}),
-        (part(HEAD) + part(b"no header") + END, {"a": ["x"]}),
+        part(HEAD, b"whole") + part(HEAD, b"half")[:-4],
+        part(HEAD) + END[:-8],
+        part(HEAD) + f"--{BOUNDARY}\r\nContent-Dis".encode(),
+        b"no form at all",
+        b"preamble\r\n" + part(HEAD) + END,
     ],
 )
-def test_what_can_be_read_of_a_malformed_body(body, fields):
-    """It is read as far as it goes."""
-    assert read(body).fields == fields
+def test_a_malformed_body_is_read_as_far_as_the_framework_does(framework, body):
+    assert seen(TYPE, body) == framework(TYPE, body)
 
 
 @pytest.mark.parametrize(
-    ("content_type", "words"),
+    "content_type",
     [
-        ("multipart/form-data", "Invalid boundary in multipart: None"),
-        ("multipart/form-data; boundary*=x''y", "Invalid boundary in multipart: None"),
-        ("multipart/form-data; boundary=", "Invalid boundary in multipart: "),
-        (f"multipart/form-data; boundary={'x' * 202}", "Invalid boundary in multipart: xxx"),
-        (
-            "Multipart/Form-Data; boundary=x",
-            "Invalid Content-Type: Multipart/Form-Data; boundary=x",
-        ),
-        ("multipart/form-data; boundary=é", "Invalid non-ASCII Content-Type in multipart"),
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        f"multipart/form-data; boundary={'x' * 202}",
+        "multipart/form-data; boundary=é",
     ],
 )
-def test_a_form_that_is_refused(content_type, words):
-    """Without a usable boundary nothing is read; the answer is the framework's."""
-    with pytest.raises(FormError) as refused:
-        read(b"x", content_type)
-    assert str(refused.value).startswith(words)
+def test_without_a_usable_boundary_the_refusal_is_the_frameworks(framework, content_type):
+    why = seen(content_type, b"x")
+    assert why.startswith("Invalid ")
+    assert why == framework(content_type, b"x")
     response = didit.new_engine().handle(request(MATCH, b"x", content_type))
     assert response.status == 400
-    assert response.json()["detail"] == f"Multipart form parse error - {refused.value}"
+    assert response.json()["detail"] == f"Multipart form parse error - {why}"
     assert "didit.form.refused" in response.claims
 
 
-def test_too_many_parts_are_refused():
-    """A thousand parts pass, one more does not."""
+def test_a_thousand_parts_are_read_and_one_more_is_refused():
     read(part(HEAD) * 1000 + END)
     with pytest.raises(FormError):
         read(part(HEAD) * 1001 + END)
@@ -174,37 +145,10 @@ def test_too_many_parts_are_refused():
 
 
 @pytest.mark.parametrize(
-    "content_type",
-    [
-        f'multipart/form-data; boundary="{BOUNDARY}"',
-        f"multipart/form-data;BOUNDARY={BOUNDARY}; x=y",
-    ],
-)
-def test_boundaries(content_type):
-    """Quoted or not, in any case, with parameters around."""
-    assert read(part(HEAD) + END, content_type).fields == {"a": ["x"]}
-
-
-def test_a_urlencoded_form():
-    """In UTF-8, and empty values stay."""
-    assert read(b"a=%C3%A9&b=&a=+", "application/x-www-form-urlencoded").fields == {
-        "a": ["é", " "],
-        "b": [""],
-    }
-    assert read(b"a=\xe9", "application/x-www-form-urlencoded").fields == {"a": ["\ufffd"]}
-
-
-@pytest.mark.parametrize(
     ("name", "bare"), [("a/b.png", "b.png"), ("..", ""), ("a\x00b.png", "ab.png"), ("/", "")]
 )
-def test_bare_names(name, bare):
-    """No folders, nothing that cannot be printed."""
+def test_a_bare_name_has_no_folders_and_nothing_that_cannot_be_printed(name, bare):
     assert bare_name(name) == bare
-
-
-def test_media_types():
-    """The type alone, in lower case."""
-    assert media_type(" Text/HTML ; charset=x") == "text/html"
 
 
 texts = st.text(st.characters(codec="utf-8", exclude_characters='\r\n"\\%'), max_size=8)
@@ -281,16 +225,7 @@ made = st.builds(
 @given(st.lists(made | pieces, max_size=4).map(b"".join), st.sampled_from([END, END[:-2], b""]))
 def test_a_form_is_read_as_the_framework_reads_it(framework, body, end):
     """Its fields and files by name, or the reason why it is refused; an empty name is none."""
-    try:
-        form = read(body + end)
-    except FormError as error:
-        seen = TooManyParts if isinstance(error, TooManyParts) else str(error)
-    else:
-        files = {
-            name: [(file.name, file.content) for file in many] for name, many in form.files.items()
-        }
-        seen = form.fields, files
-    assert seen == framework(TYPE, body + end)
+    assert seen(TYPE, body + end) == framework(TYPE, body + end)
 
 
 @given(body=pieces, path=st.sampled_from([MATCH, LIVENESS]))
@@ -301,21 +236,3 @@ def test_any_body_gets_an_answer(body, path):
     assert response.status in (200, 400)
     assert response.claims
     assert engine.world.account.journal.entries[-1].status == response.status
-
-
-@given(
-    content_type=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=30)
-    | st.sampled_from(["multipart/", TYPE, "application/x-www-form-urlencoded"]).flatmap(
-        lambda known: st.text(max_size=6).map(lambda more: known + more)
-    ),
-    method=st.sampled_from(["POST", "GET", "PUT", ""]),
-    path=st.text(max_size=12).map(lambda rest: f"/{rest}")
-    | st.sampled_from([MATCH, "/__mock__/x"]),
-    key=st.none() | st.text(max_size=6),
-    body=pieces,
-)
-def test_any_request_gets_an_answer(content_type, method, path, key, body):
-    """Whatever is asked, there is an answer, and its headers can be sent."""
-    response = didit.new_engine().handle(request(path, body, content_type, method=method, key=key))
-    assert 200 <= response.status < 500
-    assert all(value.isascii() and value.isprintable() for _, value in response.headers)

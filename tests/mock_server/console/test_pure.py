@@ -1,5 +1,3 @@
-"""What the console's page works out by itself, in node."""
-
 import os
 import shutil
 import subprocess
@@ -9,15 +7,23 @@ import pytest
 
 from facematch_mock_server import console
 
+FILES = Path(console.__file__).parent
 NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed: the page NOT TESTED")
 
 
-@pytest.mark.skipif(NODE is None, reason="node is not installed: the page's functions NOT TESTED")
-def test_the_functions_of_the_page():
+@needs_node
+def test_node_reads_the_scripts_of_the_page():
+    for script in FILES.glob("*.mjs"):
+        subprocess.run([NODE, "--check", script], check=True, timeout=60)
+
+
+@needs_node
+def test_what_the_page_works_out_by_itself():
     """All of pure.test.mjs."""
     ran = subprocess.run(
         [NODE, "--test", "--test-reporter=tap", Path(__file__).with_name("pure.test.mjs")],
-        env={**os.environ, "PURE": str(Path(console.__file__).with_name("pure.mjs"))},
+        env={**os.environ, "PURE": str(FILES / "pure.mjs")},
         capture_output=True,
         text=True,
         check=False,

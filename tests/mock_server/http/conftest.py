@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from facematch_mock_server.faults import Fault, Faults, Kind, Stage
-from facematch_mock_server.http.server import HttpServer
+from facematch_mock_server.http.server import THREAD, HttpServer
 from facematch_mock_server.messages import Response
 
 NOON = dt.datetime(2026, 7, 2, 12, tzinfo=dt.UTC)
@@ -113,13 +113,11 @@ def make_fault():
 
 @pytest.fixture
 def engine():
-    """One engine."""
     return FakeEngine()
 
 
 @pytest.fixture
 def serve():
-    """Starts servers and stops them when the test is over."""
     running = []
 
     def start(engine, **settings):
@@ -130,4 +128,4 @@ def serve():
     yield start
     for front in running:
         front.stop()
-    assert not [thread for thread in threading.enumerate() if thread.name == "facematch-mock"]
+    assert not [thread for thread in threading.enumerate() if thread.name == THREAD]

@@ -1,12 +1,19 @@
-"""What becomes of a request, decided once for every front."""
+"""What becomes of a request, decided once for every front, and how its answer leaves."""
 
+import datetime as dt
+from email.utils import format_datetime
+
+import httptools
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from facematch_mock_server.claims import Behaviours
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Fault, Kind, Stage
+from facematch_mock_server.http import client as prepared
 from facematch_mock_server.http import exchange
-from facematch_mock_server.messages import Request
+from facematch_mock_server.messages import HEADER_VALUE, Head, Request, Response
 
+ZONES = st.integers(-1439, 1439).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
 ASKED = Request(method="POST", target="/x", body=b"abc")
 
 PLACES = [
@@ -47,16 +54,14 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
     assert (delivery.fault is None) is (fault.stage is Stage.ANSWER)
 
 
-def test_without_a_fault(engine):
-    """The engine's answer, whole."""
+def test_without_a_fault_the_engines_answer_is_whole(engine):
     assert exchange.opening(engine, ASKED) == exchange.Opening()
     delivery = exchange.delivery(engine, ASKED, None)
     assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
 
 @pytest.mark.parametrize("name", ["refuse_early", "handle", "too_large"])
-def test_an_engine_that_fails_answers_500(make_engine, make_fault, name, caplog):
-    """Whatever the engine is asked, its failure is a 500 of ours and goes into the log."""
+def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_fault, name, caplog):
     engine = make_engine(make_fault("answer.html"))
 
     def fail(*_):
@@ -74,11 +79,80 @@ def test_an_engine_that_fails_answers_500(make_engine, make_fault, name, caplog)
     assert "KeyError" in caplog.text
 
 
-def test_a_claim_that_is_missing_is_named(make_engine, caplog):
-    """Whoever writes a vendor reads it in the answer, and need not look into the log."""
-    engine = make_engine()
-    engine.handle = lambda _: Behaviours((), {}).citations().answer("match.colour")
-    response = exchange.delivery(engine, ASKED, None).response
-    assert response.status == 500
-    assert "'match.colour'" in response.json()["mock"]
-    assert "match.colour" in caplog.text
+# As bytes, in the order in which they leave
+
+FAULTS = [
+    Fault(stage=stage, kind=kind, seconds=0.5)
+    for stage, kinds in POSSIBLE.items()
+    for kind in sorted(kinds)
+    if stage is not Stage.ANSWER
+]
+
+
+@given(st.sampled_from(FAULTS), st.binary(min_size=1, max_size=50))
+def test_a_script_sends_the_answer_or_a_first_part_of_it(fault, body):
+    """Whatever a fault does, what leaves is the answer, a part of it, or that and garbage."""
+    head = exchange.head(Response(status=200), method="GET", close=False)
+    script = exchange.script(head, body, fault)
+    sent = (script.first + script.then).removesuffix(exchange.GARBAGE)
+    assert (head + body).startswith(sent)
+    whole = fault.kind in (Kind.DELAY, Kind.DRIBBLE)
+    assert (sent == head + body) is whole
+    assert (script.end == "keep") is whole
+    first = len(script.first.removesuffix(exchange.GARBAGE))
+    assert (0 < first < len(head)) is (fault.stage is Stage.MID_HEADERS)
+    assert (len(head) <= first < len(head + body)) is (fault.stage is Stage.MID_BODY)
+
+
+@given(st.integers(100, 599), st.binary(max_size=9), st.sampled_from(["GET", "HEAD", "POST"]))
+def test_length_and_body_belong_together(status, body, method):
+    response = Response(status=status, body=body)
+    headers = dict(exchange.headers(response, method=method))
+    sent = exchange.body(response, method=method)
+    if method == "HEAD":
+        assert (sent, headers["Content-Length"]) == (b"", str(len(body)))
+    elif status < 200 or status in (204, 304):
+        assert (sent, headers.get("Content-Length")) == (b"", None)
+    else:
+        assert (sent, headers["Content-Length"]) == (body, str(len(body)))
+
+
+@given(st.datetimes(timezones=ZONES))
+@example(dt.datetime(2026, 7, 2, 9, 15, 28, 900_000, tzinfo=dt.UTC))
+def test_the_date_of_an_answer_is_gmt_whatever_its_zone(moment):
+    try:
+        utc = moment.astimezone(dt.UTC)
+    except OverflowError:
+        return
+    headers = exchange.headers(Response(status=200, date=moment), method="GET")
+    assert dict(headers)["Date"] == format_datetime(utc, usegmt=True)
+
+
+#: Mostly what is at the edges of the patterns.
+VALUES = st.text(st.sampled_from("a~! \t\r\n\x00\x0b\x1f\x7f\x80\xa0\xff") | st.characters())
+EDGES = ("", " ", "a b", " a", "a ")
+
+
+@given(VALUES)
+def test_an_answer_has_the_values_that_the_pattern_takes(make_engine, value):
+    """No value gets by that would break the framing, and none is held back that would not."""
+    for sent in (value, *EDGES):
+        engine = make_engine()
+        engine.handle = lambda _, sent=sent: Response(status=200, headers=(("X", sent),))
+        status = exchange.delivery(engine, ASKED, None).response.status
+        assert status == (500 if HEADER_VALUE.fullmatch(sent) is None else 200)
+
+
+@given(VALUES.filter(lambda value: all(ord(character) < 256 for character in value)))
+def test_a_request_has_the_values_that_the_server_takes(value):
+    """In process a head is refused exactly where the server's parser refuses its value."""
+    for sent in (value, *EDGES):
+        head = Head(method="GET", target="/", headers=(("x", sent),))
+        # A line may be folded, and then begins another header; in a process there are no lines.
+        lines = b"GET / HTTP/1.1\r\nx: " + sent.encode("latin-1") + b"\r\n\r\n"
+        try:
+            httptools.HttpRequestParser(object()).feed_data(lines)
+            taken = "\n" not in sent
+        except httptools.HttpParserError:
+            taken = False
+        assert prepared.refused_head(head) == (None if taken else 400)

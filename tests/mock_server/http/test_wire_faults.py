@@ -11,61 +11,46 @@ from facematch_mock_server.http import exchange
 BODY = b"z" * 300_000
 
 
-def _send(client, data):
-    """Send as much as the server takes."""
-    with contextlib.suppress(OSError):
-        client.send(data)
-
-
 @pytest.fixture
-def struck(make_engine, make_fault, serve):
+def struck(make_engine, make_fault, serve, at_end):
     """Opens a connection to a server whose next exchange is struck: ``struck(place, ...)``."""
-    with contextlib.ExitStack() as stack:
 
-        def connect(place, **more):
-            engine = make_engine(make_fault(place, **more))
-            client = stack.enter_context(RawClient(serve(engine).port))
-            return client, engine
+    def connect(place, **more):
+        engine = make_engine(make_fault(place, **more))
+        return at_end.enter_context(RawClient(serve(engine).port)), engine
 
-        yield connect
+    return connect
 
 
-def test_a_reset_at_the_connection(make_engine, make_fault, serve):
-    """The connection is reset before the client has sent anything, maybe while it connects."""
+def test_a_reset_at_the_connection_comes_before_the_client_has_sent_anything(
+    make_engine, make_fault, serve
+):
     engine = make_engine(make_fault("connect.reset"))
     port = serve(engine).port
+    # Maybe while it connects.
     with pytest.raises(ConnectionResetError), RawClient(port) as client:
         client.sock.recv(1)
     assert engine.notes == [("", "fault: connect reset")]
 
 
-def test_an_end_at_the_connection(struck):
-    """The connection ends in good order, and what the client sends is not answered."""
+def test_an_end_at_the_connection_is_in_good_order_and_answers_nothing(struck):
     client, engine = struck("connect.truncate")
     client.send(request(body=b"x"))
     assert client.end() == "fin"
     assert not engine.handled
 
 
-def test_a_late_connection(struck):
-    """A request sent meanwhile is answered after the delay."""
-    client, engine = struck("connect.delay", seconds=0.02)
-    client.send(request(body=BODY))
-    assert client.answer().status == 200
-    assert len(engine.handled) == 1
-
-
 @pytest.mark.parametrize("coding", ["counted", "chunked", "none"])
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
-def test_within_the_upload(struck, kind, end, coding):
-    """The connection ends while the body comes in, by RST or by a true FIN; nothing is done."""
+def test_within_the_upload_the_connection_ends_and_nothing_is_done(struck, kind, end, coding):
     client, engine = struck(f"mid_upload.{kind}")
     sent = {
         "counted": request("POST", "/x", f"Content-Length: {2 * len(BODY)}") + BODY,
         "chunked": request("POST", "/x", "Transfer-Encoding: chunked") + chunked(BODY)[:-5],
         "none": request("GET", "/x"),
     }[coding]
-    _send(client, sent)
+    with contextlib.suppress(OSError):
+        client.send(sent)
     assert client.end() == end
     assert not engine.handled
     assert engine.notes == [("/x", f"fault: mid_upload {kind}")]
@@ -80,55 +65,28 @@ def test_an_end_within_the_upload_lets_the_client_finish(struck):
     assert client.end() == "fin"
 
 
-@pytest.mark.parametrize("executed", [False, True])
-@pytest.mark.parametrize(
-    ("kind", "rest"),
-    [("reset", (b"", "reset")), ("truncate", (b"", "fin")), ("garbage", (exchange.GARBAGE, "fin"))],
-)
-def test_after_the_upload(struck, kind, rest, executed):
-    """No answer, or none that is HTTP; the call was carried out only if the fault says so."""
-    client, engine = struck(f"after_upload.{kind}", executed=executed)
-    client.send(request(body=BODY))
-    assert client.rest() == rest
-    assert len(engine.handled) == executed
+#: Up to the middle of the second header.
+START = b"HTTP/1.1 200 OK\r\nDate: Thu, 02 Jul 2026 12:00:00 GMT\r\nServ"
 
 
 @pytest.mark.parametrize("executed", [False, True])
-def test_a_late_answer(struck, executed):
-    """Everything comes, late; the connection goes on."""
-    client, engine = struck("after_upload.delay", seconds=0.02, executed=executed)
-    client.send(request(body=BODY) + request("GET", "/next"))
-    assert client.answer().status == 200
-    assert client.answer().status == 200
-    assert [seen.target for seen in engine.handled] == ["/x", "/next"]
-
-
-@pytest.mark.parametrize("executed", [False, True])
-def test_a_client_that_does_not_wait_for_a_late_answer(struck, serve, executed):
-    """A call that is still to be carried out is not, once its client has gone."""
-    client, engine = struck("after_upload.delay", seconds=3600, executed=executed)
-    client.send(request(body=b"x"))
-    client.half_close()
-    assert client.end() == "fin"
-    assert len(engine.handled) == executed
-
-
 @pytest.mark.parametrize(
     ("kind", "more", "end"),
     [("reset", b"", "reset"), ("truncate", b"", "fin"), ("garbage", exchange.GARBAGE, "fin")],
 )
-def test_within_the_head(struck, kind, more, end):
-    """The head breaks off within its second header; the call was carried out."""
+def test_in_place_of_an_answer_or_within_its_head(struck, kind, more, end, executed):
+    client, engine = struck(f"after_upload.{kind}", executed=executed)
+    client.send(request(body=BODY))
+    assert client.rest() == (more, end)
+    assert len(engine.handled) == executed
     client, engine = struck(f"mid_headers.{kind}")
     client.send(request(body=BODY))
-    start = b"HTTP/1.1 200 OK\r\nDate: Thu, 02 Jul 2026 12:00:00 GMT\r\nServ"
-    assert client.rest() == (start + more, end)
+    assert client.rest() == (START + more, end)
     assert len(engine.handled) == 1
 
 
 @pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("truncate", "fin")])
-def test_within_the_body(struck, kind, end):
-    """The head and the first half of the body come."""
+def test_within_the_body_the_first_half_comes(struck, kind, end):
     client, engine = struck(f"mid_body.{kind}")
     client.send(request(body=BODY))
     head = client.head()
@@ -138,8 +96,8 @@ def test_within_the_body(struck, kind, end):
     assert len(engine.handled) == 1
 
 
-def test_a_reset_within_a_very_long_answer(struck):
-    """What the system still holds is lost with the reset; never more than the first half comes."""
+def test_of_a_very_long_answer_never_more_than_the_first_half_comes_before_a_reset(struck):
+    """What the system still holds is lost with the reset."""
     client, engine = struck("mid_body.reset")
     long = 30_000_000
     handle = engine.handle
@@ -154,7 +112,6 @@ def test_a_reset_within_a_very_long_answer(struck):
 @pytest.mark.parametrize("place", ["mid_body.truncate", "mid_body.reset", "mid_body.dribble"])
 @pytest.mark.parametrize("sent", [request("HEAD"), request("GET", "/?status=204")])
 def test_a_body_that_is_not_there_breaks_in_the_head(struck, place, sent):
-    """An answer without a body breaks within its head instead."""
     client, _ = struck(place, seconds=0)
     client.send(sent)
     if place == "mid_body.dribble":
@@ -163,19 +120,35 @@ def test_a_body_that_is_not_there_breaks_in_the_head(struck, place, sent):
         assert client.rest()[0].endswith(b"\r\nServ")
 
 
-@pytest.mark.parametrize("place", ["mid_headers.dribble", "mid_body.dribble"])
-def test_an_answer_byte_by_byte(struck, place):
-    """Everything comes, piece by piece, and the connection goes on."""
-    client, _ = struck(place, seconds=0.0001)
-    client.send(request(body=b"x") + request("GET", "/next"))
-    assert client.answer().status == 200
-    assert client.answer().status == 200
+@pytest.mark.parametrize(
+    ("place", "seconds", "executed"),
+    [
+        ("connect.delay", 0.02, None),
+        ("after_upload.delay", 0.02, False),
+        ("after_upload.delay", 0.02, True),
+        ("mid_headers.dribble", 0.0001, None),
+        ("mid_body.dribble", 0.0001, None),
+    ],
+)
+def test_what_is_late_comes_whole_and_the_connection_goes_on(struck, place, seconds, executed):
+    client, engine = struck(place, seconds=seconds, executed=executed)
+    client.send(request(body=BODY) + request("GET", "/next"))
+    assert [client.answer().status for _ in range(2)] == [200, 200]
+    assert [seen.target for seen in engine.handled] == ["/x", "/next"]
+
+
+@pytest.mark.parametrize("executed", [False, True])
+def test_a_call_that_is_still_to_be_carried_out_is_not_once_its_client_has_gone(struck, executed):
+    client, engine = struck("after_upload.delay", seconds=3600, executed=executed)
+    client.send(request(body=b"x"))
+    client.half_close()
+    assert client.end() == "fin"
+    assert len(engine.handled) == executed
 
 
 @pytest.mark.parametrize("executed", [False, True])
 @pytest.mark.parametrize("kind", ["html", "wrong_json", "json", "status"])
-def test_another_answer(struck, kind, executed):
-    """The engine's answer for the fault is sent whole; the connection goes on."""
+def test_another_answer_is_sent_whole_and_the_connection_goes_on(struck, kind, executed):
     client, engine = struck(f"answer.{kind}", status=503, executed=executed)
     client.send(request(body=BODY))
     answer = client.answer()
@@ -185,16 +158,7 @@ def test_another_answer(struck, kind, executed):
     assert client.answer().status == 200
 
 
-def test_a_fault_is_used_up(struck):
-    """A rule for two exchanges lets the third one through."""
-    client, engine = struck("answer.status", times=2)
-    client.send(request("GET") * 3)
-    assert [client.answer().status for _ in range(3)] == [502, 502, 200]
-    assert engine.faults.all == ()
-
-
 def test_a_refused_head_uses_no_fault_up(struck):
-    """A request that is refused for its length meets no fault."""
     client, engine = struck("after_upload.reset")
     client.send(request("POST", "/x", "Content-Length: 1000001"))
     assert client.answer().status == 413

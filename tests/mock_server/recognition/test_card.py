@@ -1,8 +1,9 @@
-"""What a card may say, and its 128 bits."""
+"""What a card may say, its 128 bits, and the block code that shows them."""
 
-import attrs
+import random
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from facematch_mock_server.recognition.cards import (
@@ -48,11 +49,11 @@ CARDS = st.builds(
 )
 
 WRONG = [
-    *({"person": person} for person in ("", "p 1", "p1\n", "ü", "1234567890123", 1, None)),
-    *({"faces": faces} for faces in (-1, 5, 1.0, True, None)),
-    *({"quality": quality} for quality in (-1, 101, None)),
-    *({"luminance": luminance} for luminance in (-1, 101, 5.5)),
-    *({"liveness": liveness} for liveness in (-1, 101, 30.5, "30")),
+    *({"person": person} for person in ("", "p 1", "ü", "1234567890123", None)),
+    *({"faces": faces} for faces in (-1, 5, True)),
+    *({"quality": quality} for quality in (-1, 101)),
+    *({"luminance": luminance} for luminance in (-1, 101)),
+    *({"liveness": liveness} for liveness in (-1, 101)),
     *({"attack": 1}, {"review": None}, {"age": 121}, {"gender": "other"}),
     *({"score": score} for score in (-0.01, 100.01, 30.001, float("nan"), True, "30")),
     *({"turned": turned} for turned in (45, 90.0, -90, 360, None)),
@@ -67,11 +68,27 @@ TWO_WAYS = [
     {"delay": 1, "lost": "after_charge"},
     {"status": 503, "lost": "before_charge"},
 ]
+PAYLOADS = st.binary(min_size=16, max_size=16)
+WIDTH = COLUMNS * FINENESS
+
+
+def greys_of(payload, dark=20, light=235):
+    cells = dark_cells(payload)
+    return bytearray(
+        dark if cells[y // FINENESS * COLUMNS + x // FINENESS] else light
+        for y in range(ROWS * FINENESS)
+        for x in range(WIDTH)
+    )
+
+
+def cover(greys, columns, rows, grey):
+    for y in range(rows.start * FINENESS, rows.stop * FINENESS):
+        for x in range(columns.start * FINENESS, columns.stop * FINENESS):
+            greys[y * WIDTH + x] = grey
 
 
 @given(CARDS)
 def test_bits_hold_every_card(card):
-    """Whatever a card says comes back from its bits; how it lies is told from outside."""
     payload = payload_of(card)
     fails = card.status or card.delay or card.lost
     assert len(payload) == (FAILING_BYTES if fails else PAYLOAD_BYTES)
@@ -84,86 +101,62 @@ def test_bits_hold_every_card(card):
     )
 )
 def test_any_bits_are_one_card_or_none(payload):
-    """Bits that are a card are the only ones for it; others are refused without an error."""
     card = card_of(payload, 0)
     assert card is None or payload_of(card) == payload
 
 
-@given(CARDS, st.integers(0, 8 * FAILING_BYTES - 1))
-def test_one_wrong_bit_is_another_card_or_none(card, bit):
-    """A card has one form only: no bit of it is idle."""
-    size = len(payload_of(card))
-    bits = int.from_bytes(payload_of(card), "big") ^ 1 << bit % (8 * size)
-    other = card_of(bits.to_bytes(size, "big"), card.turned)
-    assert other is None or (other != card and payload_of(other) == bits.to_bytes(size, "big"))
-
-
+@settings(max_examples=15)
 @given(CARDS)
 def test_cells_hold_every_card(card):
-    """Drawn as cells and read again."""
-    cells = dark_cells(payload_of(card))
-    greys = bytes(
-        0 if cells[row // FINENESS * COLUMNS + column // FINENESS] else 255
-        for row in range(ROWS * FINENESS)
-        for column in range(COLUMNS * FINENESS)
-    )
-    assert payload_in(greys) == payload_of(card)
+    assert payload_in(greys_of(payload_of(card), 0, 255)) == payload_of(card)
 
 
 def test_bits_of_a_later_kind_are_no_card():
-    """A card of another version is not misread."""
     payload = bytearray(payload_of(Card(person="p1")))
     payload[0] ^= 0b0100_0000
     assert card_of(bytes(payload), 0) is None
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=str)
-def test_wrong_facts_are_refused(wrong):
-    """A value of another type or range is refused with its name."""
+def test_wrong_facts_are_refused_by_name(wrong):
     with pytest.raises(ValueError, match=f"^{next(iter(wrong))} of a card "):
         make_card(**{"person": "p1", **wrong})
 
 
 @pytest.mark.parametrize("ways", TWO_WAYS, ids=str)
 def test_a_card_fails_in_one_way(ways):
-    """Two are refused, with their names."""
     with pytest.raises(ValueError, match="one of status, delay and lost"):
         make_card(**ways)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
 @pytest.mark.parametrize(
-    "failure",
-    [{"status": 429, "retry_after": 60}, {"delay": 0.3}, {"lost": "after_charge"}],
+    ("kind", "failure"),
+    [
+        ("PNG", {"status": 429, "retry_after": 60}),
+        ("JPEG", {"delay": 0.3}),
+        ("WEBP", {"lost": "after_charge"}),
+        ("TIFF", {"status": 503}),
+    ],
     ids=str,
 )
-def test_a_picture_says_how_its_call_fails(failure, kind):
-    """In each kind of file, and half as large."""
+def test_a_picture_says_how_its_call_fails(kind, failure):
     for size in ((480, 640), (240, 320)):
         made = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
         assert read_card(made) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
-@pytest.mark.parametrize("size", [(119, 640), (480, 4001), (480,), 480, (480.0, 640), None])
-def test_wrong_sizes_are_refused(size):
-    """A card has a width and a height within limits."""
-    with pytest.raises(ValueError, match=r"^size of a card "):
-        make_card(size=size)
+@settings(max_examples=15)
+@given(PAYLOADS, st.integers(0, 2**32))
+def test_strong_noise_does_no_harm(payload, seed):
+    dice = random.Random(seed)
+    noisy = [grey + dice.randint(-100, 100) for grey in greys_of(payload)]
+    assert payload_in(noisy) == payload
 
 
-def test_unknown_kinds_are_refused():
-    """Only kinds that vendors take are made."""
-    with pytest.raises(ValueError, match=r"^kind of a card must be one of PNG, JPEG, WEBP, TIFF"):
-        make_card(kind="GIF")
-
-
-def test_cards_do_not_change():
-    """A card is a value."""
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        Card(person="p1").person = "p2"
-
-
-@pytest.mark.parametrize(("turned", "angle"), [(0, 0), (90, 270), (180, 180), (270, 90)])
-def test_angle_turns_it_upright(turned, angle):
-    """A card that lies turned clockwise is turned on by the rest of a full turn."""
-    assert Card(person="p1", turned=turned).angle == angle
+@settings(max_examples=15)
+@given(PAYLOADS, st.integers(0, 255), st.booleans())
+def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, left):
+    greys = greys_of(payload)
+    half = COLUMNS // 2
+    cover(greys, range(3, half) if left else range(half, COLUMNS - 3), range(ROWS), grey)
+    assert payload_in(greys) == payload

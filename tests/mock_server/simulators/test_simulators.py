@@ -1,8 +1,10 @@
-"""The simulators of the vendors: what they count, what they forget, what they give back."""
+"""The simulators of the vendors: what they count, forget and give back, and what is between."""
 
-import socket
+import io
 
 import pytest
+from PIL import ExifTags
+from PIL import Image as Pillow
 
 from facematch_core import FaceVerifier, Retention
 from facematch_core.errors import (
@@ -17,7 +19,11 @@ from facematch_core.errors import (
 )
 from facematch_core.testing import SimulatorReply, Situation
 from facematch_core.testing.simulator import STALLS
-from facematch_mock_server import read_card
+from facematch_mock_server import make_card
+from facematch_mock_server.app import App
+from facematch_mock_server.messages import Request, Response
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.simulators import Between, MockSimulator, Upright, upright
 from facematch_mock_server.vendors.deepvue.simulator import DeepvueSimulator
 from facematch_mock_server.vendors.didit.simulator import DiditSimulator
 
@@ -26,7 +32,7 @@ BOTH = pytest.mark.parametrize("make", [DiditSimulator, DeepvueSimulator])
 
 
 def asked(simulator, backend=None):
-    """One comparison of the prepared situation; the result or the error."""
+    """The result or the error of one comparison of the prepared situation."""
     verifier = FaceVerifier(backend or simulator.backend())
     try:
         return verifier.verify(*simulator.pictures_for(simulator.situation), caller_ref="order 7")
@@ -38,39 +44,23 @@ def asked(simulator, backend=None):
 
 
 @BOTH
-def test_every_situation_is_met_or_has_a_reason(make):
-    """Nothing is left open: what the vendor cannot do is said, in a sentence."""
-    assert make.situations | set(make.cannot_happen) == set(Situation)
-    assert not make.situations & set(make.cannot_happen)
-    assert all(reason.endswith(".") for reason in make.cannot_happen.values())
-
-
-@BOTH
-def test_what_is_refused_is_counted_and_costs_nothing(make):
-    """A refused call has reached the vendor."""
+def test_calls_and_charges_are_counted_whatever_the_situation(make):
     with make() as simulator:
         simulator.set_situation(Situation.REJECTED)
         assert isinstance(asked(simulator), RequestRejected)
         assert (simulator.requests_seen, simulator.charges) == (1, 0)
-
-
-@BOTH
-def test_counters_go_on_when_the_situation_changes(make):
-    """They count since the start, whatever the world forgets."""
-    with make() as simulator:
         simulator.set_situation(Situation.SAME_PERSON)
         asked(simulator)
         simulator.set_situation(Situation.UNREADABLE_200)
         assert isinstance(asked(simulator), UnexpectedResponse)
         simulator.set_situation(Situation.UNREACHABLE)
         assert isinstance(asked(simulator), VendorUnavailable)
-        assert (simulator.requests_seen, simulator.charges) == (2, 2)
+        assert (simulator.requests_seen, simulator.charges) == (3, 2)
 
 
 @BOTH
 @pytest.mark.parametrize("situation", sorted(DeepvueSimulator.situations))
 def test_no_situation_outlives_the_next_one(make, situation):
-    """Whatever it was, one backend finds everything as it should be right after it."""
     with make() as simulator, FaceVerifier(simulator.backend()) as verifier:
         if situation not in STALLS:
             simulator.set_situation(situation, score=12.5 if situation is Situation.SCORE else None)
@@ -81,50 +71,7 @@ def test_no_situation_outlives_the_next_one(make, situation):
         assert simulator.requests_seen == before + 1
 
 
-@BOTH
-def test_it_comes_back_at_the_same_port(make):
-    """While nobody listens, nobody else can have it."""
-    with make() as simulator:
-        backend = simulator.backend()
-        port = int(backend.base_url.rpartition(":")[2])
-        simulator.set_situation(Situation.UNREACHABLE)
-        with socket.socket() as other, pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port))
-        simulator.set_situation(Situation.SAME_PERSON)
-        assert asked(simulator, backend).is_match
-        backend.close()
-
-
-@BOTH
-def test_nothing_is_left_of_a_closed_one(make):
-    """Neither a port nor a backend; closed twice is closed."""
-    with make() as simulator:
-        port = int(simulator.backend().base_url.rpartition(":")[2])
-    simulator.__exit__()
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", port))
-    with pytest.raises(RuntimeError, match="with statement"):
-        simulator.backend()
-
-
-@BOTH
-def test_it_tells_the_pictures_by_their_places(make):
-    """The bytes as they arrived, of a comparison and of a check."""
-    with make() as simulator, FaceVerifier(simulator.backend()) as verifier:
-        assert simulator.received == {}
-        simulator.set_situation(Situation.SAME_PERSON)
-        probe, reference = simulator.pictures_for(Situation.SAME_PERSON)
-        verifier.verify(probe, reference)
-        limits = verifier.backend.capabilities.image_limits
-        sent = {"probe": probe.prepared(limits).data, "reference": reference.prepared(limits).data}
-        assert sent.items() <= simulator.received.items()
-        verifier.check_liveness(reference)
-        assert simulator.received["probe"] == sent["reference"]
-        assert "reference" not in simulator.received
-
-
-def test_didit_tells_what_it_understood():
-    """In the words of `verify`, not in those of its form."""
+def test_didit_received_what_verify_said_in_the_words_of_verify():
     with DiditSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
         simulator.set_situation(Situation.SAME_PERSON)
         verifier.verify(
@@ -133,8 +80,8 @@ def test_didit_tells_what_it_understood():
             rotate=True,
             metadata={"desk": 3},
         )
-        told = {name: simulator.received[name] for name in simulator.received if name not in PLACES}
-        assert told == {
+        received = simulator.received
+        assert {name: received[name] for name in received if name not in PLACES} == {
             "threshold": 61.5,
             "rotate": True,
             "retention": Retention.MINIMAL,
@@ -143,22 +90,7 @@ def test_didit_tells_what_it_understood():
         }
 
 
-def test_didits_records_stay_for_the_same_situation():
-    """A second call is beside the first, and another situation begins with none."""
-    with DiditSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
-        for _ in range(2):
-            simulator.set_situation(Situation.SAME_PERSON)
-            verifier.verify(
-                *simulator.pictures_for(Situation.SAME_PERSON), retention=Retention.KEEP
-            )
-        assert len(simulator.control.sessions.all()) == 2
-        simulator.set_situation(Situation.DIFFERENT_PEOPLE)
-        assert not simulator.control.sessions.all()
-        assert simulator.charges == 2
-
-
 def test_deepvues_login_is_no_call():
-    """Neither one that is let in nor one that is refused."""
     with DeepvueSimulator() as simulator:
         simulator.set_situation(Situation.BAD_KEY)
         assert isinstance(asked(simulator), AuthenticationFailed)
@@ -166,55 +98,20 @@ def test_deepvues_login_is_no_call():
 
 
 def test_deepvues_token_is_known_before_it_is_given(monkeypatch):
-    """It is the one that every login gets, so that it can be looked for in what is written."""
     sent = []
     with DeepvueSimulator() as simulator:
         *_, token = simulator.secrets
         simulator.set_situation(Situation.SAME_PERSON)
-        handle = simulator._between._engine.handle
-        monkeypatch.setattr(
-            simulator._between._engine, "handle", lambda r: sent.append(r) or handle(r)
-        )
+        handle = App.handle
+        monkeypatch.setattr(App, "handle", lambda app, r: sent.append(r) or handle(app, r))
         for _ in range(2):
             assert asked(simulator).is_match
         bearers = {r.header("authorization") for r in sent if r.path != "/v1/authorize"}
         assert bearers == {f"Bearer {token}"}
 
 
-def test_what_no_document_has_is_in_the_answer():
-    """Altered on its way, and nothing else of it."""
-    with DiditSimulator() as simulator:
-        simulator.set_situation(Situation.UNKNOWN_STATUS)
-        result = asked(simulator)
-        assert result.vendor_status == simulator.unknown_status
-        assert (result.ids.caller, result.score.value > 90) == ("order 7", True)
-
-
 @BOTH
-def test_its_pictures_are_test_cards(make):
-    """Of nobody: a card that goes to a real vendor by mistake is told."""
-    with make() as simulator:
-        for situation in simulator.situations:
-            assert all(read_card(image.data) for image in simulator.pictures_for(situation))
-
-
-@BOTH
-@pytest.mark.parametrize("stall", [Situation.DRIPPING, Situation.ENDLESS])
-def test_an_answer_without_an_end_goes_on_until_the_client_is_gone(make, stall):
-    """It begins as a good one does, and no length is told."""
-    with make() as simulator:
-        simulator.set_situation(stall)
-        with FaceVerifier(simulator.backend()) as verifier:
-            pictures = simulator.pictures_for(stall)
-            with pytest.raises(DeadlineExceeded):
-                verifier.verify(*pictures, deadline_s=0.3)
-            simulator.set_situation(Situation.SAME_PERSON)
-            assert verifier.verify(*pictures).is_match
-
-
-@BOTH
-def test_a_reply_that_is_made_up_is_given_word_for_word(make):
-    """In the place of the world's own, until the next situation; the last one is kept."""
+def test_a_made_up_reply_is_given_until_the_next_situation(make):
     with make() as simulator, FaceVerifier(simulator.backend()) as verifier:
         simulator.set_reply(SimulatorReply(status=418, body={"tea": "only"}))
         pictures = simulator.pictures_for(Situation.SAME_PERSON)
@@ -240,7 +137,6 @@ def test_a_reply_that_is_made_up_is_given_word_for_word(make):
     ],
 )
 def test_a_fault_strikes_at_the_step_that_is_named(situation, error):
-    """What was asked before it is answered as if nothing were wrong."""
     with DiditSimulator() as simulator, FaceVerifier(simulator.backend()) as verifier:
         simulator.set_situation(situation, step=3)
         pictures = simulator.pictures_for(situation)
@@ -248,3 +144,116 @@ def test_a_fault_strikes_at_the_step_that_is_named(situation, error):
         with pytest.raises(error):
             verifier.verify(*pictures, deadline_s=0.3)
         assert simulator.requests_seen == 3
+
+
+class Engine:
+    def __init__(self, response):
+        self.response = response
+
+    def handle(self, request):
+        return self.response
+
+    def refuse_early(self, head):
+        return None
+
+
+CALL = Request(method="POST", target="/call?x=1", body=b"picture", headers=(("Content-Type", "a"),))
+JSON = ("Content-Type", "application/json")
+
+
+class Simulator(MockSimulator):
+    """Puts the path before every body of an answer 200."""
+
+    vendor = "didit"
+    calls = frozenset({"/call"})
+    situations = frozenset()
+
+    def keys(self):
+        return {}
+
+    def begin(self, situation, score):
+        """Nothing."""
+
+    def told(self, sent):
+        return {}
+
+    def alter(self, path, body):
+        return [path, body]
+
+
+def between(response):
+    return Between(Engine(response), Simulator())
+
+
+def test_of_an_answer_200_the_body_alone_is_altered():
+    got = between(Response(status=200, headers=(JSON, ("X", "1")), body=b"7")).handle(CALL)
+    assert (got.status, got.header("x"), got.json()) == (200, "1", ["/call", 7])
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        Response(status=400, headers=(JSON,), body=b"7"),
+        Response(status=200, headers=(("Content-Type", "image/jpeg"),), body=b"\xff\xd8"),
+        Response(status=200, body=b""),
+    ],
+    ids=["refusal", "picture", "nothing"],
+)
+def test_every_other_answer_is_left_alone(response):
+    assert between(response).handle(CALL) is response
+
+
+def test_the_answer_of_a_fault_is_left_alone_and_the_call_remembered():
+    response = Response(status=200, headers=(JSON,), body=b"7", claims=("mock.fault.wrong_json",))
+    line = between(response)
+    assert line.handle(CALL) is response
+    assert line.last.body == b"picture"
+
+
+def test_only_calls_are_counted_and_remembered():
+    line = between(Response(status=200))
+    other = Request(method="POST", target="/login", body=b"secret")
+    line.refuse_early(other)
+    line.handle(other)
+    assert (line.seen, line.last) == (0, None)
+    line.refuse_early(CALL)
+    assert (line.seen, line.last) == (1, None)
+    line.handle(CALL)
+    got = line.last
+    assert (line.seen, got.path, got.headers["Content-Type"]) == (1, "/call?x=1", "a")
+    assert "picture" not in repr(line.last)
+
+
+CARD = make_card("p1", kind="JPEG")
+BACK = {
+    3: Pillow.Transpose.ROTATE_180,
+    6: Pillow.Transpose.ROTATE_90,
+    8: Pillow.Transpose.ROTATE_270,
+}
+
+
+def as_a_phone_stores_it(orientation):
+    """The card, turned back, with the orientation that says so."""
+    exif = Pillow.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    file = io.BytesIO()
+    with Pillow.open(io.BytesIO(CARD)) as card:
+        card.transpose(BACK[orientation]).save(file, "JPEG", exif=exif, quality=95)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("orientation", sorted(BACK))
+def test_an_orientation_is_followed(orientation):
+    turned, decider = as_a_phone_stores_it(orientation), PictureRecognizer()
+    assert decider.match(turned, CARD, rotate=False).score is None
+    seen = Upright()
+    assert seen.match(turned, CARD, rotate=False).score > 90
+    assert seen.match(CARD, turned, rotate=False).score > 90
+    assert seen.liveness(turned, rotate=False).probe.faces
+    assert not decider.look(turned, rotate=False).faces
+    assert seen.look(turned, rotate=False).faces
+
+
+@pytest.mark.parametrize("picture", [CARD, b"", b"no picture"], ids=["upright", "nothing", "text"])
+def test_what_needs_no_turn_stays_byte_by_byte(picture):
+    assert upright(picture) is picture

@@ -1,5 +1,6 @@
 """Collections against plain dictionaries."""
 
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -21,7 +22,6 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(key=KEYS, value=st.integers())
     def put(self, key, value):
-        """Added, or replaced in its place; the oldest makes room."""
         self.all.put(key, value)
         self.records[key] = value
         if self.limit is not None and len(self.records) > self.limit:
@@ -29,7 +29,6 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(key=KEYS, value=st.integers())
     def change(self, key, value):
-        """In its place; one that is not there stays away."""
         there = key in self.records
         assert self.all.change(key, lambda _: value) == (value if there else None)
         if there:
@@ -37,12 +36,10 @@ class CollectionMachine(RuleBasedStateMachine):
 
     @rule(key=KEYS)
     def remove(self, key):
-        """It is given back, once."""
         assert self.all.remove(key) == self.records.pop(key, None)
 
     @invariant()
     def it_is_as_the_dictionary(self):
-        """In the same order."""
         assert self.all.items() == tuple(self.records.items())
         assert self.all.all() == tuple(self.records.values())
         assert len(self.all) == len(self.records)
@@ -50,3 +47,4 @@ class CollectionMachine(RuleBasedStateMachine):
 
 
 TestCollectionMachine = CollectionMachine.TestCase
+TestCollectionMachine.settings = settings(max_examples=20)

@@ -1,21 +1,135 @@
-"""One world for each test, and what to ask of it."""
+"""Worlds of the mock, short ways to ask them, and a receiver of webhooks on the loopback."""
 
-import json
+import threading
+from http.server import ThreadingHTTPServer
 
 import pytest
 from kit import mock_didit as didit
+from kit.mock_didit import liveness, match, picture
+from kit.mock_didit_webhooks import HOOK
+from kit.mock_worlds import Quiet, control_of, serving
+
+from facematch_mock_server import MockServer, VirtualClock
+from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.webhooks import Answer, attempt
+
+
+def body_of(response):
+    is_json = response.header("Content-Type") == "application/json"
+    return response.json() if is_json else response.body.decode()
 
 
 @pytest.fixture
 def ask():
-    """Ask a new world: (status, decoded body, response)."""
+    """Asks a new world: (status, decoded body, response) of the last request."""
 
     def asked(*requests, **settings):
         engine = didit.new_engine(**settings)
         for request in requests:
             response = engine.handle(request)
-        kind = response.header("Content-Type")
-        body = json.loads(response.body) if kind == "application/json" else response.body.decode()
-        return response.status, body, response
+        return response.status, body_of(response), response
 
     return asked
+
+
+@pytest.fixture
+def world_of():
+    """Session 1 is an approved comparison, session 2 a declined liveness check."""
+
+    def saved(**settings):
+        engine = didit.new_engine(**settings)
+        fields = {"vendor_data": "emp-0042", "metadata": '{"gate":"north"}'}
+        engine.handle(match(picture(score=55.5), **fields))
+        engine.handle(liveness(picture(score=12, faces=2)))
+        return engine
+
+    return saved
+
+
+@pytest.fixture
+def engine(world_of):
+    return world_of()
+
+
+@pytest.fixture
+def answer():
+    def answered(engine, step):
+        response = step(engine) if callable(step) else engine.handle(step)
+        return response.status, body_of(response)
+
+    return answered
+
+
+class Receiver(ThreadingHTTPServer):
+    """Keeps headers and bodies; answers 200, or what `answers` says next."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.came = []
+        self.answers = []
+        self.hold = None
+        self.has_come = threading.Event()
+        self.arrived = threading.Semaphore(0)
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_port}/hook"
+
+
+class _Handler(Quiet):
+    def do_POST(self):  # noqa: N802 - the library's name
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        server = self.server
+        server.came.append((self.path, dict(self.headers), body))
+        server.has_come.set()
+        server.arrived.release()
+        if server.hold is not None:
+            server.hold.wait(10)
+        status = server.answers.pop(0) if server.answers else 200
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        if 300 <= status < 400:
+            self.send_header("Location", server.url)
+        self.end_headers()
+
+
+@pytest.fixture
+def receiver():
+    server = Receiver()
+    with serving(server, lambda: server.hold and server.hold.set()):
+        yield server
+
+
+@pytest.fixture
+def mock():
+    """A running mock whose clock stands still."""
+    with MockServer(clock=VirtualClock(didit.START), seed=3) as server:
+        yield server
+
+
+@pytest.fixture
+def new():
+    return lambda engine, url=HOOK: control_of(engine.world).webhooks.add(url)
+
+
+@pytest.fixture
+def carry():
+    """Delivers what is due in an engine's world, without a thread; the (URL, letter, seconds)."""
+
+    def carried(engine, *answers):
+        world, answers, letters = engine.world, list(answers), []
+
+        def send(url, letter, timeout_s):
+            letters.append((url, letter, timeout_s))
+            status = answers.pop(0) if answers else 200
+            if isinstance(status, str):
+                return Answer(problem=status, elapsed_ms=5000)
+            return Answer(status=status, elapsed_ms=12)
+
+        while (due := world.records.outbox.take(world.clock.now())) is not None:
+            attempt(world, world.records.outbox, due, WRITER, send)
+        return letters
+
+    return carried

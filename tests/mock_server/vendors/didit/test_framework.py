@@ -1,14 +1,15 @@
-"""What is read and what is refused, where the framework itself is not asked: see `oracle`."""
+"""Limits of forms and of JSON that are the mock's own; the framework's are the oracle's."""
 
 import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit import match, request
-
-from facematch_mock_server.vendors.didit.framework import extension
+from kit.mock_didit import match, picture, request
 
 BAD_METADATA = {"metadata": ["Metadata must be a JSON object."]}
+DECLINED = b'{"new_status":"Declined","unknown":'
+LIMIT = 5 * 1024 * 1024
+LARGE = ["File size should not exceed 5 MB"]
 
 
 @pytest.fixture
@@ -17,23 +18,13 @@ def update():
     engine = didit.new_engine()
     known = engine.handle(match()).json()["request_id"]
     path = f"/v3/session/{known}/update-status/"
-
-    def changed(body, kind="application/json"):
-        return engine.handle(request(path, body, kind, method="PATCH"))
-
-    return changed
-
-
-# JSON
-
-DECLINED = b'{"new_status":"Declined","unknown":'
+    return lambda body: engine.handle(request(path, body, "application/json", method="PATCH"))
 
 
 @pytest.mark.parametrize(
     ("opened", "closed"), [(b'{"a":', b"}"), (b"[", b"]")], ids=["objects", "arrays"]
 )
-def test_the_depth_of_a_json_body(update, opened, closed):
-    """100 levels, that of the body among them; one that is wide is not deep."""
+def test_json_is_read_down_to_100_levels_and_as_wide_as_it_is(update, opened, closed):
     assert update(DECLINED + opened * 99 + b"1" + closed * 99 + b"}").status == 200
     wide = update(DECLINED + b"[" + b",".join([b"[]"] * 300) + b"]}")
     assert "didit.json.deep" not in wide.claims
@@ -45,8 +36,7 @@ def test_the_depth_of_a_json_body(update, opened, closed):
 
 
 @pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "-1e999"])
-def test_a_number_without_end(update, number):
-    """Is no JSON: no answer could tell it again."""
+def test_a_number_that_no_answer_could_repeat_is_no_json(update, number):
     answer = update(DECLINED + number.encode() + b"}")
     assert answer.status == 400
     assert answer.json()["detail"].startswith(
@@ -55,46 +45,34 @@ def test_a_number_without_end(update, number):
     assert "didit.json.deep" not in answer.claims
 
 
-def test_an_empty_json_body_is_an_empty_object(update):
-    """Whose fields are missing."""
-    answer = update(b"")
-    assert (answer.status, answer.json()) == (400, {"new_status": ["This field is required."]})
-    assert update(b"{}").json() == answer.json()
-
-
-def test_half_a_character_is_refused(update):
-    """Each half once, by name."""
+def test_half_a_character_is_refused_by_name(update):
     text = '"\\udc00a\\ud800x\\udc00"'
     answer = update(f'{{"new_status":"Declined","comment":{text}}}'.encode())
     words = ["Surrogate characters are not allowed: U+DC00, U+D800."]
     assert (answer.status, answer.json()) == (400, {"comment": words})
 
 
-def test_the_depth_of_metadata(ask):
-    """As that of a JSON body; what is fine is told again as it was."""
+def test_metadata_is_echoed_down_to_100_levels(ask):
     fits, deep = ('{"a":' * levels + "1" + "}" * levels for levels in (100, 101))
-    assert ask(match(metadata=fits))[1]["metadata"] == json.loads(fits)
+    for text in (fits, '{"a":2.5,"b":-1e300}', '{"a":"\\ud800\\u2028"}'):
+        assert ask(match(metadata=text))[1]["metadata"] == json.loads(text)
     for text in (deep, '{"a":1e999}', '{"a":' * 8_000):
         assert ask(match(metadata=text))[:2] == (400, BAD_METADATA)
-    assert ask(match(metadata='{"a":2.5,"b":-1e300}'))[1]["metadata"] == {"a": 2.5, "b": -1e300}
 
 
-def test_a_body_without_a_content_type(update):
-    """It is refused, and what was sent is told."""
-    answer = update(b"{}", None)
-    assert (answer.status, answer.json()) == (
-        415,
-        {"detail": 'Unsupported media type "" in request.'},
-    )
+@pytest.mark.parametrize("key", ["mock-live-key", "mock-sandbox-key"])
+@pytest.mark.parametrize("fields", [(0,), (1,), (0, 1)])
+def test_a_file_above_the_limit_is_refused_by_its_field_and_costs_nothing(key, fields):
+    limit, large = (picture().ljust(size) for size in (LIMIT, LIMIT + 1))
+    engine = didit.new_engine()
+    assert engine.handle(match(limit, limit, key="mock-sandbox-key")).status == 200
+    answer = engine.handle(match(*(large if n in fields else limit for n in (0, 1)), key=key))
+    names = [("user_image", "ref_image")[n] for n in fields]
+    assert (answer.status, answer.json()) == (400, dict.fromkeys(names, LARGE))
+    assert "didit.file.size_limit" in answer.claims
+    assert engine.world.ledger.entries == ()
 
 
-# Names of files
-
-
-@pytest.mark.parametrize(
-    ("name", "suffix"),
-    [("a.b", "b"), ("a.b.C", "C"), (".b", ""), ("a.", ""), ("a", ""), ("", ""), ("a.b.", "")],
-)
-def test_the_extension_of_a_name(name, suffix):
-    """Without its dot, as it stands."""
-    assert extension(name) == suffix
+def test_the_limit_of_a_file_is_a_switch(ask):
+    sent, lower = match(picture().ljust(LIMIT)), {"size_limit_bytes": 5_000_000}
+    assert ask(sent, switches=lower)[:2] == (400, {"user_image": LARGE})

@@ -1,6 +1,9 @@
 """POST /v3/face-match/: verdicts, scores, warnings and shapes, row by row."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import mock_didit as didit
 from kit.mock_didit import FACE_SHOWN as FACE
 from kit.mock_didit import MATCH_THRESHOLD, match, picture
 
@@ -24,8 +27,7 @@ MISSING = {
 }
 
 
-def test_an_approved_answer_has_every_key(ask):
-    """The approved answer of the reference, key for key."""
+def test_an_approved_answer_is_that_of_the_reference_key_for_key(ask):
     status, body, response = ask(match(vendor_data="emp-0042", metadata='{"gate":"north"}'))
     assert status == 200
     assert body == {
@@ -50,25 +52,17 @@ VERDICTS = [
     (87.36, None, True, "2026-07", "Approved", 87.36, [], "didit.match.answer"),
     (41.5, "41.5", True, "2026-07", "Declined", 41.5, [LOW], "didit.match.boundary.exclusive"),
     (30, None, True, "2026-07", "Declined", 30.0, [LOW], "didit.match.boundary.exclusive"),
-    (29.99, None, True, "2026-07", "Declined", 29.99, [LOW], "didit.match.boundary.exclusive"),
     (30.004, None, True, "2026-07", "Declined", 30.0, [LOW], "didit.score.compared"),
     (30.004, None, False, "2026-07", "Approved", 30.004, [], "didit.score.type.float"),
     (87.123456, None, True, "2026-07", "Approved", 87.12, [], "didit.score.compared"),
-    (87.123456, None, False, "2026-07", "Approved", 87.123456, [], "didit.score.type.float"),
-    (100, "100", True, "2026-07", "Declined", 100.0, [LOW], "didit.match.boundary.exclusive"),
-    (0.01, "0", True, "2026-07", "Approved", 0.01, [], "didit.match.boundary.exclusive"),
-    (0, "0", True, "2026-07", "Declined", 0.0, [LOW], "didit.match.boundary.exclusive"),
     (41, "41", True, "2026-03", "Approved", 41, [], "didit.match.boundary.inclusive"),
     (40, "41", True, "2026-03", "Declined", 40, [LOW], "didit.score.type.integer"),
     (29.6, "30", True, "2026-03", "Approved", 30, [], "didit.score.type.integer"),
-    (29.6, "30", False, "2026-03", "Approved", 30, [], "didit.score.type.integer"),
-    (0, "0", True, "2026-03", "Approved", 0, [], "didit.match.boundary.inclusive"),
 ]
 
 
 @pytest.mark.parametrize("case", VERDICTS, ids=range(len(VERDICTS)))
-def test_verdict(ask, case):
-    """Score and threshold give this verdict, this score and these warnings."""
+def test_score_and_threshold_give_the_verdict_and_its_warnings(ask, case):
     score, threshold, saved, edition, status, shown, risks, claim = case
     fields = {"save_api_request": "true" if saved else "false"}
     if threshold is not None:
@@ -81,12 +75,18 @@ def test_verdict(ask, case):
     assert claim in response.claims
 
 
+@given(cents=st.integers(0, 10_000))
+def test_a_comparison_declines_up_to_its_threshold_and_nothing_above(cents):
+    sent = match(picture(score=cents / 100), save_api_request="false")
+    block = didit.new_engine().handle(sent).json()["face_match"]
+    assert block["status"] == ("Approved" if cents > 3000 else "Declined")
+
+
 #: probe, reference, saved, edition -> score, risk, claim
 NO_PAIR = [
     (1, 0, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_pair_score.july"),
     (0, 1, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_face_risk.reference"),
     (1, 0, False, "2026-07", 0, "NO_REFERENCE_IMAGE", "didit.match.no_pair_score.july"),
-    (0, 0, True, "2026-07", None, "NO_REFERENCE_IMAGE", "didit.match.no_pair"),
     (1, 0, True, "2026-03", None, "NO_FACE_DETECTED", "didit.match.no_face_risk.detected"),
     (0, 0, False, "2026-03", None, "NO_FACE_DETECTED", "didit.match.no_pair_score.march"),
 ]
@@ -94,8 +94,7 @@ NO_PAIR = [
 
 @pytest.mark.parametrize("case", NO_PAIR, ids=range(len(NO_PAIR)))
 @pytest.mark.parametrize("threshold", ["0", "100"])
-def test_no_pair(ask, case, threshold):
-    """Without two faces the call is declined for that alone, whatever the threshold."""
+def test_without_two_faces_a_call_is_declined_whatever_the_threshold(ask, case, threshold):
     probe, reference, saved, edition, score, risk, claim = case
     sent = match(
         picture(faces=probe),
@@ -115,55 +114,45 @@ def test_no_pair(ask, case, threshold):
 @pytest.mark.parametrize(
     ("score", "warning"), [({"score": 2}, LOW), ({"faces": 0}, MISSING)], ids=["low", "missing"]
 )
-def test_a_warning_word_for_word(ask, score, warning):
-    """Six keys, and the documented words."""
+def test_a_warning_has_six_keys_and_the_documented_words(ask, score, warning):
     assert ask(match(picture(**score)))[1]["face_match"]["warnings"] == [warning]
 
 
-def test_a_warning_of_march_has_four_keys(ask):
-    """The early edition tells risk, type and the two descriptions."""
-    body = ask(match(picture(score=2)), edition="2026-03")[1]
-    assert body["face_match"]["warnings"] == [
-        {key: LOW[key] for key in ("risk", "log_type", "short_description", "long_description")}
-    ]
-
-
-def test_the_shape_of_march(ask):
-    """Whole score, faces without race, no echo, and a Z."""
-    sent = match(vendor_data="emp-0042", metadata='{"gate":"north"}')
+def test_march_has_no_echo_no_race_a_z_and_warnings_of_four_keys(ask):
+    sent = match(picture(score=2), vendor_data="emp-0042", metadata='{"gate":"north"}')
     body = ask(sent, edition="2026-03")[1]
     assert set(body) == {"request_id", "face_match", "created_at"}
     assert body["created_at"] == "2026-07-02T09:15:27.104233Z"
     face = body["face_match"]["user_image"]["entities"][0]
     assert set(face) == {"bbox", "confidence", "age", "gender"}
+    assert body["face_match"]["warnings"] == [
+        {key: LOW[key] for key in ("risk", "log_type", "short_description", "long_description")}
+    ]
 
 
-@pytest.mark.parametrize(("in_review", "status"), [(True, "In Review"), (False, "Declined")])
-def test_review_only_with_its_switch(ask, in_review, status):
-    """In Review is never told on a standalone call, but as the early edition names it."""
-    sent = match(picture(score=12, review=True))
+@pytest.mark.parametrize(
+    ("in_review", "seen", "status"),
+    [
+        (True, {"score": 12}, "In Review"),
+        (True, {"score": 80}, "In Review"),
+        (True, {"faces": 0}, "Declined"),
+        (False, {"score": 12}, "Declined"),
+    ],
+)
+def test_in_review_needs_its_switch_and_a_pair(ask, in_review, seen, status):
+    sent = match(picture(review=True, **seen))
     body = ask(sent, switches={"in_review": in_review})[1]
     assert body["face_match"]["status"] == status
 
 
 @pytest.mark.parametrize(("rotate", "angle"), [("false", 0), ("true", 90), (None, 0)])
 def test_an_angle_only_if_asked_for(ask, rotate, angle):
-    """best_angle is 0 unless rotate_image helped."""
     fields = {} if rotate is None else {"rotate_image": rotate}
     body = ask(match(None, picture(angle=90), **fields))[1]
     assert body["face_match"]["ref_image"]["best_angle"] == angle
 
 
-def test_several_faces_are_several_entities(ask):
-    """All faces are listed, the largest first, and the verdict stands."""
-    body = ask(match(picture(faces=3)))[1]
-    faces = body["face_match"]["user_image"]["entities"]
-    assert [face["bbox"] for face in faces] == [FACE["bbox"], *[[10, 20, 130, 150]] * 2]
-    assert body["face_match"]["warnings"] == []
-
-
-def test_bytes_that_are_no_picture(ask):
-    """They count as no face; a switch refuses them as passive liveness does."""
+def test_bytes_that_are_no_picture_count_as_no_face_or_by_a_switch_are_refused(ask):
     status, body, _ = ask(match(b"no picture"))
     assert status == 200
     assert [w["risk"] for w in body["face_match"]["warnings"]] == ["NO_REFERENCE_IMAGE"]
@@ -172,8 +161,7 @@ def test_bytes_that_are_no_picture(ask):
 
 
 @pytest.mark.parametrize("sent", [picture(score=1), picture(faces=0), b"no picture"])
-def test_a_sandbox_key_always_approves(ask, sent):
-    """Whatever is sent, even at threshold 100: Approved, no warning, the full shape."""
+def test_a_sandbox_key_approves_whatever_is_sent(ask, sent):
     live = ask(match())[1]
     fields = {"vendor_data": "x", MATCH_THRESHOLD: "100"}
     status, body, _ = ask(match(sent, key="mock-sandbox-key", **fields))
@@ -181,4 +169,4 @@ def test_a_sandbox_key_always_approves(ask, sent):
     assert body["face_match"]["warnings"] == []
     assert set(body) == set(live)
     assert set(body["face_match"]) == set(live["face_match"])
-    assert body.get("vendor_data", "x") == "x"
+    assert body["vendor_data"] == "x"

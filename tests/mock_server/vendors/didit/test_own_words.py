@@ -37,42 +37,13 @@ ROWS = (
 )
 
 
-def struck(method, path, status, **settings):
-    """The answer of a fault of that status to a request there."""
-    engine = didit.new_engine(**settings)
+def struck(method, path, status):
+    engine = didit.new_engine()
     request = didit.request(path, method=method)
     return struck_by(engine, Fault(stage="answer", kind="status", status=status), request)
 
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
-def test_the_words_of_a_place(method, path, status, words):
-    """By the endpoint that is struck, not by face match."""
+def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, words):
     answer = struck(method, path, status)
     assert (answer.status, answer.json()) == (status, {"detail": words})
-
-
-def test_decisions_of_march_have_a_limit_of_their_own():
-    """And words for it."""
-    assert "100" in struck("GET", DECISION, 429, edition="2026-03").json()["detail"]
-
-
-@pytest.mark.parametrize(
-    ("path", "allowed"),
-    [
-        (didit.MATCH, "POST, OPTIONS"),
-        (sessions.LIST, "GET, HEAD, OPTIONS"),
-        (DECISION.replace("decision", "update-status"), "PATCH, OPTIONS"),
-        (DECISION.replace("decision", "delete"), "DELETE, OPTIONS"),
-    ],
-)
-def test_the_methods_of_a_place(path, allowed):
-    """As a 405 of the endpoint itself names them."""
-    assert struck("PUT", path, 405).header("Allow") == allowed
-
-
-@pytest.mark.parametrize("path", [accounts.AUTH + "register/", accounts.AUTH + "verify-email/"])
-def test_where_no_key_is_asked_for_none_is_refused(path):
-    """Nobody knows such words: the mock says that they are its own."""
-    assert struck("POST", path, 401).header("Content-Type") != "application/json" or (
-        "Invalid API Key." not in struck("POST", path, 401).body.decode()
-    )

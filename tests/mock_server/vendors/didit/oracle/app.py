@@ -24,21 +24,19 @@ from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
-#: What every example finds: an outcome that is set in the mock, and is told here as well.
+#: What every example finds: an outcome that is set in the mock as well.
 SCORE, ANGLE = 50, 270
 KEY = "mock-live-key"
 DAY = dt.date(2026, 7, 2)
 
 
 class State:
-    """What the application knows; `asking` writes it anew before each request."""
-
     edition = "2026-07"
     #: As the list of the mock has them, newest first.
     sessions = ()
 
 
-# --- who is let in ---------------------------------------------------------------------------
+# --- access ---------------------------------------------------------------------------
 
 
 class ByKey(BaseAuthentication):
@@ -55,8 +53,6 @@ class ByKey(BaseAuthentication):
 
 
 class HasKey(BasePermission):
-    """The key."""
-
     def has_permission(self, request, view):
         # Not as `False`: with an authenticator the framework would say 401.
         if request.headers.get("x-api-key") != KEY:
@@ -81,8 +77,6 @@ def find_session(session_id):
 
 
 class View(GenericAPIView):
-    """What all endpoints have in common."""
-
     renderer_classes = (JSONRenderer,)
     parser_classes = (JSONParser,)
     permission_classes = (HasKey,)
@@ -92,7 +86,6 @@ class View(GenericAPIView):
         return [ByKey()] if State.edition == "2026-11" else []
 
     def valid(self, **more):
-        """What was sent, once it is found good."""
         serializer = self.get_serializer(data=self.request.data, **more)
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
@@ -112,26 +105,10 @@ class Picture(serializers.FileField):
         super().__init__(validators=[FileExtensionValidator(allowed), not_too_large])
 
 
-class Threshold(serializers.FloatField):
-    def __init__(self, **more):
-        super().__init__(min_value=0, max_value=100, **more)
-
-
-class Whole(serializers.IntegerField):
-    def __init__(self, least=0, most=100, **more):
-        super().__init__(min_value=least, max_value=most, **more)
-
-
-class Flag(serializers.BooleanField):
-    pass
-
-
-class Text(serializers.CharField):
+def text(**more):
     """A text of a limit that is ours: no document names one."""
-
-    def __init__(self, **more):
-        usual = {"required": False, "allow_blank": True, "max_length": 10_000}
-        super().__init__(**usual, **more)
+    usual = {"required": False, "allow_blank": True, "max_length": 10_000}
+    return serializers.CharField(**usual, **more)
 
 
 class Metadata(serializers.JSONField):
@@ -157,26 +134,24 @@ class Metadata(serializers.JSONField):
         return value
 
 
+def score_threshold():
+    kind = serializers.IntegerField if State.edition == "2026-03" else serializers.FloatField
+    return kind(default=30, min_value=0, max_value=100)
+
+
 class Form(serializers.Serializer):
-    """A form with pictures."""
-
-    def own(self):
-        """The fields that only this one has."""
-        return {}
-
     def get_fields(self):
         return {
             "user_image": Picture(),
             **self.own(),
-            "rotate_image": Flag(default=False),
-            "save_api_request": Flag(default=True),
-            "vendor_data": Text(),
+            "rotate_image": serializers.BooleanField(default=False),
+            "save_api_request": serializers.BooleanField(default=True),
+            "vendor_data": text(),
             "metadata": Metadata(),
         }
 
-
-def score_threshold():
-    return Whole(default=30) if State.edition == "2026-03" else Threshold(default=30)
+    def own(self):
+        return {"face_liveness_score_decline_threshold": score_threshold()}
 
 
 class MatchForm(Form):
@@ -185,11 +160,6 @@ class MatchForm(Form):
             "ref_image": Picture(),
             "face_match_score_decline_threshold": score_threshold(),
         }
-
-
-class LivenessForm(Form):
-    def own(self):
-        return {"face_liveness_score_decline_threshold": score_threshold()}
 
 
 class PictureView(View):
@@ -222,44 +192,27 @@ class Match(PictureView):
 
 
 class Liveness(PictureView):
-    serializer_class = LivenessForm
+    serializer_class = Form
     block = "liveness"
 
 
 # --- sessions --------------------------------------------------------------------------------
 
 STATUSES = (
-    "Not Started",
-    "In Progress",
-    "Awaiting User",
-    "In Review",
-    "Approved",
-    "Declined",
-    "Resubmitted",
-    "Expired",
-    "Kyc Expired",
-    "Abandoned",
+    *("Not Started", "In Progress", "Awaiting User", "In Review", "Approved", "Declined"),
+    *("Resubmitted", "Expired", "Kyc Expired", "Abandoned"),
 )
 
 
-class Status(serializers.ChoiceField):
-    def __init__(self, **more):
-        super().__init__(STATUSES, **more)
-
-
-class Email(serializers.EmailField):
-    def __init__(self):
-        usual = {"required": False, "allow_null": True, "allow_blank": True}
-        super().__init__(max_length=10_000, **usual)
-
-
 class UpdateBody(serializers.Serializer):
-    new_status = Status()
-    comment = Text(allow_null=True)
+    new_status = serializers.ChoiceField(STATUSES)
+    comment = text(allow_null=True)
     nodes_to_resubmit = serializers.ListField(required=False)
-    send_email = Flag(required=False)
-    email_address = Email()
-    email_language = Text(allow_null=True)
+    send_email = serializers.BooleanField(required=False)
+    email_address = serializers.EmailField(
+        required=False, allow_null=True, allow_blank=True, max_length=10_000
+    )
+    email_language = text(allow_null=True)
 
     def validate_new_status(self, value):
         if value not in ("Approved", "Declined", "Resubmitted"):
@@ -300,8 +253,8 @@ class Decision(View):
 
 
 class DeleteBody(serializers.Serializer):
-    retain_face_embeddings = Flag(required=False)
-    face_retention_days = Whole(1, 3650, required=False)
+    retain_face_embeddings = serializers.BooleanField(required=False)
+    face_retention_days = serializers.IntegerField(min_value=1, max_value=3650, required=False)
 
 
 class Delete(View):
@@ -315,31 +268,20 @@ class Delete(View):
         return Response({"session_id": str(session_id)})
 
 
+SERVICES = (
+    *("ID_VERIFICATION", "FACE_MATCH", "AGE_ESTIMATION", "FACE_SEARCH", "POA", "AML"),
+    *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
+    "EMAIL_VERIFICATION",
+)
+
+
 class Filters(forms.Form):
     """The filters whose values have a form; their words are Django's own, as documented."""
 
     vendor_data = forms.CharField(required=False)
     date_from = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
     date_to = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
-    api_service = forms.ChoiceField(
-        required=False,
-        choices=[
-            (one, one)
-            for one in (
-                "ID_VERIFICATION",
-                "FACE_MATCH",
-                "AGE_ESTIMATION",
-                "FACE_SEARCH",
-                "POA",
-                "AML",
-                "KYB_REGISTRY",
-                "PASSIVE_LIVENESS",
-                "DATABASE_VALIDATION",
-                "PHONE_VERIFICATION",
-                "EMAIL_VERIFICATION",
-            )
-        ],
-    )
+    api_service = forms.ChoiceField(required=False, choices=[(one, one) for one in SERVICES])
 
 
 class ByOffset(LimitOffsetPagination):
@@ -356,7 +298,6 @@ class ByOffsetEarly(LimitOffsetPagination):
 
 
 def paged(view, rows):
-    """A page of `rows`."""
     query = view.request.query_params
     pager = ByOffset()
     if State.edition == "2026-03":
@@ -371,17 +312,14 @@ class Sessions(View):
         if not form.is_valid():
             raise ValidationError(form.errors)
         wanted = form.cleaned_data
-        rows = list(State.sessions)
-        if wanted["vendor_data"]:
-            rows = [one for one in rows if one["vendor_data"] == wanted["vendor_data"]]
-        if query.get("status"):
-            rows = [one for one in rows if one["status"] in query["status"].split(",")]
-        if wanted["date_from"] and wanted["date_from"] > DAY:
-            rows = []
-        if wanted["date_to"] and wanted["date_to"] < DAY:
-            rows = []
-        if wanted["api_service"] and wanted["api_service"] != "FACE_MATCH":
-            rows = []
+        rows = [
+            one
+            for one in State.sessions
+            if wanted["vendor_data"] in ("", one["vendor_data"])
+            and one["status"] in (query.get("status") or one["status"]).split(",")
+            and (wanted["date_from"] or DAY) <= DAY <= (wanted["date_to"] or DAY)
+            and wanted["api_service"] in ("", "FACE_MATCH")
+        ]
         return paged(self, rows)
 
 

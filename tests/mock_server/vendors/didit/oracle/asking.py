@@ -68,7 +68,7 @@ class Mock:
     def __init__(self, edition):
         self.server = MockServer(edition=edition, seed=11, clock=VirtualClock(START))
         self.adapter = self.server.adapter()
-        self.is_changed = True
+        self.is_changed, self.session = True, None
 
     def begin(self):
         """As at the beginning: what requests have changed is gone."""
@@ -113,7 +113,6 @@ class Mock:
 
 @functools.cache
 def picture():
-    """A picture that lies on its side."""
     return card_sheet()["turned-90"].data
 
 
@@ -128,34 +127,24 @@ def part(name, content, filename=None):
 
 
 def form(parts):
-    """The multipart body that these parts make."""
     lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), one) for one in parts)
     return lines + f"--{BOUNDARY}--\r\n".encode()
 
 
 def match(fields=(), *more):
-    """A form of a comparison: two good pictures, these fields and these further parts."""
     texts = [part(name, text) for name, text in dict(fields).items()]
     files = [part(name, picture(), "a.png") for name in ("user_image", "ref_image")]
     return form([*files, *texts, *more])
-
-
-def liveness(fields=(), *more):
-    """A form with one good picture, these fields and these further parts."""
-    texts = [part(name, text) for name, text in dict(fields).items()]
-    return form([part("user_image", picture(), "a.png"), *texts, *more])
 
 
 MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def post(body, path="/v3/face-match/", kind=MULTIPART, **more):
-    """A form that is sent."""
     return Sent("POST", path, body, (("x-api-key", KEY), ("Content-Type", kind)), **more)
 
 
 def as_json(method, path, value, **more):
-    """A JSON body that is sent; bytes as they are."""
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     headers = (("x-api-key", KEY), ("Content-Type", "application/json"))
     return Sent(method, path, body, headers, **more)
@@ -197,8 +186,6 @@ def framework():
 
 
 class Oracle:
-    """Both, for as long as a test lasts."""
-
     def __init__(self, app, client):
         self.app = app
         self._client = client
@@ -209,14 +196,17 @@ class Oracle:
 
         Of a success only what the framework can know is compared.
         """
-        mock = self._mocks.setdefault(sent.edition, Mock(sent.edition))
-        mock.begin()
+        if sent.edition not in self._mocks:
+            self._mocks[sent.edition] = Mock(sent.edition)
+        mock = self._mocks[sent.edition]
+        if mock.session is None or "session" in sent.target:
+            mock.begin()
         sent = attrs.evolve(sent, target=sent.target.replace("{session}", mock.session))
         state = self.app.State
         state.edition, state.sessions = sent.edition, mock.sessions
         ours, theirs = self._asked(sent), mock.send(sent)
         if sent.method == "OPTIONS":
-            # What the framework tells there is not imitated.
+            # What the framework says there is not imitated.
             ours = attrs.evolve(ours, body={})
         if ours.status == theirs.status and ours.status < 300:
             theirs = attrs.evolve(theirs, body=only(theirs.body, ours.body))

@@ -13,7 +13,6 @@ from .asking import (
     as_json,
     form,
     framework,
-    liveness,
     match,
     part,
     picture,
@@ -23,7 +22,6 @@ from .asking import (
 
 @pytest.fixture(scope="module")
 def oracle():
-    """Both, to be asked."""
     with framework() as (app, client):
         yield Oracle(app, client)
 
@@ -33,7 +31,7 @@ UPDATE = "/v3/session/{session}/update-status/"
 DELETE = "/v3/session/{session}/delete/"
 SESSIONS = "/v3/sessions/"
 THRESHOLD = "face_match_score_decline_threshold"
-HIGH = "Ensure this value is less than or equal to 100."
+NO_OBJECT = "Invalid data. Expected a dictionary, but got list."
 WRONG = "File extension “txt” is not allowed. Allowed extensions are: tiff, jpg, jpeg, png, webp."
 LARGE = "File size should not exceed 5 MB"
 LIMIT = 5 * 1024 * 1024
@@ -51,50 +49,16 @@ def with_file(content, name):
 #: What both say: the comparison compares something.
 AGREED = [
     (post(match()), 200, None),
-    (
-        post(match({THRESHOLD: "101", "rotate_image": "x"})),
-        400,
-        {THRESHOLD: [HIGH], "rotate_image": ["Must be a valid boolean."]},
-    ),
     (with_file(picture().ljust(LIMIT, b"x"), "a.png"), 200, None),
-    (
-        with_file(picture().ljust(LIMIT + 1, b"x"), "a.txt"),
-        400,
-        {"user_image": [WRONG, LARGE]},
-    ),
-    (
-        as_json("POST", "/v3/face-match/", {}),
-        415,
-        {"detail": 'Unsupported media type "application/json" in request.'},
-    ),
-    (asked("GET", "/v3/face-match/"), 405, {"detail": 'Method "GET" not allowed.'}),
+    (with_file(picture().ljust(LIMIT + 1, b"x"), "a.txt"), 400, {"user_image": [WRONG, LARGE]}),
     (asked("GET", DECISION), 200, None),
     (asked("GET", DECISION.format(session=NOWHERE)), 404, {"detail": "Not found."}),
-    (asked("GET", "/v3/sessions/?limit=2&offset=2"), 200, None),
-    (
-        Sent("POST", LIVENESS, liveness()),
-        403,
-        {"detail": "You do not have permission to perform this action."},
-    ),
-    (
-        as_json("PATCH", UPDATE, []),
-        400,
-        {"non_field_errors": ["Invalid data. Expected a dictionary, but got list."]},
-    ),
-    (
-        as_json("PATCH", UPDATE, b"{"),
-        400,
-        {
-            "detail": "JSON parse error - Expecting property name enclosed in double quotes: "
-            "line 1 column 2 (char 1)"
-        },
-    ),
+    (as_json("PATCH", UPDATE, []), 400, {"non_field_errors": [NO_OBJECT]}),
 ]
 
 
 @pytest.mark.parametrize(("sent", "status", "body"), AGREED, ids=range(len(AGREED)))
-def test_both_say_this(oracle, sent, status, body):
-    """The framework by itself, and the mock."""
+def test_the_framework_and_the_mock_both_say_this(oracle, sent, status, body):
     for answer in oracle.ask(sent):
         assert answer.status == status
         assert body in (None, answer.body)
@@ -105,16 +69,21 @@ VALUES = {
     THRESHOLD: (
         *("", "0", "100", "30.0", "49.99", "50", "1e1", " 5 ", "+5", "05"),
         *("101", "-1", "100.01", "-0.01", "x", "30,5", "nan", "inf", "-Infinity", "0x10", "null"),
+        *("41.5", "\u0661", "1_0", "\u00b2", "1e999", "--1"),
     ),
     "rotate_image": (
-        *("true", "True", "TRUE", "1", "yes", "on", "t", "false", "False", "0", "No", "off", "f"),
-        *("", "2", "maybe", " true", "null", "1.0"),
+        *("t", "Y", "yes", "True", "TRUE", "on", "1", "f", "N", "no", "False", "FALSE", "off"),
+        *("0", "", "2", "maybe", " true", "null", "1.0"),
     ),
     "save_api_request": ("true", "false", "", "never"),
-    "vendor_data": ("emp-0042", " emp-0042\t", "", "   ", "\u00e9", "a\0b", "x" * 10_001),
+    "vendor_data": (
+        *(" emp-0042\t", "", "   ", "\u00e9", "a\0b"),
+        *("x" * length for length in (10_000, 10_001)),
+    ),
     "metadata": (
         *("{}", '{"a": [1, 2.5, null, "\u00e9"]}', '{"a": {"b": true}}', ""),
-        *("[]", "1", "null", "x", "{", '{"a": NaN}', '"{}"', '{"a": "' + "x" * 50_000 + '"}'),
+        *("[]", "1", "null", "x", "{", '{"a": NaN}', '"{}"'),
+        *('{"a":"%s"}' % ("x" * (length - 8)) for length in (50_000, 50_001)),
     ),
     "unheard_of": ("1",),
 }
@@ -125,7 +94,9 @@ NAMES = (
 )
 FORMS = {
     **{
-        f"{name} {value[:12]!r} in {edition}": post(match({name: value}), edition=edition)
+        f"{name} {value[:12]!r} of {len(value)} in {edition}": post(
+            match({name: value}), edition=edition
+        )
         for name, values in VALUES.items()
         for value in values
         for edition in (["2026-07", "2026-03"] if name == THRESHOLD else ["2026-07"])
@@ -185,7 +156,7 @@ BODIES = {
     "an unknown field": {"new_status": "Approved", "unheard_of": 1},
     **{
         f"a status {value!r}": {"new_status": value}
-        for value in ("", "declined", "Bogus", "In Review", 7, True, ["Declined"], {})
+        for value in ("", "declined", "Bogus", "In Review", "Declined", 7, True, ["Declined"], {})
     },
     **{
         f"a comment {value!r:.12}": {"new_status": "Approved", "comment": value}
@@ -209,16 +180,9 @@ BODIES = {
             *("a@mailbox.dev", "A.B+c@MAIL.box.dev", " a@mailbox.dev ", "", None),
             *("a", "@mailbox.dev", "a@", "a@mailbox", "a@mailbox.d", "a b@mailbox.dev"),
             *("a..b@mailbox.dev", ".a@mailbox.dev", "a@@mailbox.dev", "a@mailbox..dev"),
-            *("a@-mailbox.dev", "a@mailbox.123", "a@mail_box.dev", "a@mailbox-.dev"),
-            *(
-                "a@mailbox.de-",
-                "a.@mailbox.dev",
-                "a@x--y.dev",
-                "a@m\u00e4ilbox.dev",
-                "a@b.\u0440\u0444",
-            ),
-            *("\u00e9@mailbox.dev", "!#$%&'*+/=?^_`{}|~-@mailbox.dev"),
-            *("a@mailbox.dev.", "a@b.xn--p1ai", 7, True, [], {}, "a\0@mailbox.dev"),
+            *("a@-mailbox.dev", "a@mailbox.123", "a@mail_box.dev", "a@m\u00e4ilbox.dev"),
+            *("\u00e9@mailbox.dev", "!#$%&'*+/=?^_`{}|~-@mailbox.dev", "a@b.xn--p1ai"),
+            *(7, True, [], {}, "a\0@mailbox.dev"),
             *("a" * 308 + "@mailbox.dev", "a" * 309 + "@mailbox.dev"),
             *("a@" + "b" * 63 + ".dev", "a@" + "b" * 64 + ".dev"),
             *("a@b." + "c" * 63, "a@b." + "c" * 64),
@@ -238,6 +202,12 @@ JSON = {
             "DELETE", DELETE, {"face_retention_days": value}, edition="2026-11"
         )
         for value in DAYS
+    },
+    **{
+        f"faces are kept: {value!r}": as_json(
+            "DELETE", DELETE, {"retain_face_embeddings": value}, edition="2026-11"
+        )
+        for value in (True, "false", "maybe", 7, None, [])
     },
     **{
         f"JSON that says {kind!r}": asked(
@@ -298,7 +268,6 @@ DOORS = {
     "rows", [FORMS, JSON, LISTS, DOORS], ids=["forms", "JSON", "lists", "doors"]
 )
 def test_the_mock_answers_as_the_framework_does(oracle, rows):
-    """Status, body with the order of its keys, and the headers of the framework."""
     differ = []
     for name, sent in rows.items():
         expected, answer = map(attrs.asdict, oracle.ask(sent))

@@ -1,0 +1,52 @@
+"""A vendor of the tests over HTTP: it answers ``{"same": true}`` or ``{"live": true}``."""
+
+import attrs
+from kit.fakes import picture
+
+import facematch_core as fm
+from facematch_core.backend import Capabilities, LivenessCall, MatchCall
+from facematch_core.http import HttpBackend, HttpRequest
+from facematch_core.http import picture as part_of
+
+#: What must never be seen.
+KEY = "sk-7Qm2XvT9pLw4ZrK8nBd3Ys6HcJ1f"
+SECRET = fm.Secret(KEY)
+#: Nobody is asked there.
+NOWHERE = "http://127.0.0.1:1"
+BOTH = frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS})
+
+
+def match_call(**more):
+    """Two pictures to compare, as a backend is handed them."""
+    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+
+
+@attrs.frozen(kw_only=True)
+class AcmeBackend(HttpBackend):
+    """One request with a key, a caller's field and the pictures."""
+
+    name = "acme"
+    capabilities = Capabilities(
+        operations=BOTH, retention=frozenset(fm.Retention), billed_operations=BOTH
+    )
+    api_key: fm.Secret = SECRET
+    base_url: str = NOWHERE
+
+    def build(self, call):
+        parts = [part_of("probe", call.probe)]
+        if not isinstance(call, LivenessCall):
+            parts.append(part_of("reference", call.reference))
+        return HttpRequest(
+            url=f"{self.base_url.rstrip('/')}/compare",
+            headers={"X-Api-Key": self.api_key},
+            fields={"ref": call.caller_ref or ""},
+            files=parts,
+        )
+
+    def parse(self, call, reply):
+        body, about = reply.json(), {"backend": "acme", "billing": fm.Billing(fm.Charged.YES)}
+        if isinstance(call, LivenessCall):
+            live = {True: fm.LivenessDecision.LIVE, False: fm.LivenessDecision.NOT_LIVE}
+            return fm.LivenessResult(decision=live[body["live"]], **about)
+        same = {True: fm.Decision.MATCH, False: fm.Decision.NO_MATCH}
+        return fm.MatchResult(decision=same[body["same"]], **about)

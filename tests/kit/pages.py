@@ -1,0 +1,22 @@
+"""Generated pages and parts of pages; with ``UPDATE_DOCS=1`` they are written."""
+
+import os
+import re
+from pathlib import Path
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def hold(page, text):
+    """A page is this text."""
+    if os.environ.get("UPDATE_DOCS"):
+        (DOCS / page).write_text(text)
+    assert (DOCS / page).read_text() == text
+
+
+def hold_part(page, name, text):
+    """What is between the two marks of this name, in a page, is this text."""
+    marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+    source = (DOCS / page).read_text()
+    assert len(marks.findall(source)) == 1
+    hold(page, marks.sub(lambda mark: f"{mark[1]}\n{text}\n\n{mark[2]}", source))

@@ -1,0 +1,326 @@
+"""One connection without a socket: requests in a stream, and clients that stop halfway.
+
+Time moves when the test moves it.
+"""
+
+import json
+import tracemalloc
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from kit.rawclient import chunked, request
+
+from facematch_mock_server.http import connection, exchange
+from facematch_mock_server.http.connection import Connection, Service
+from facematch_mock_server.messages import Response
+
+LIMIT = 5000
+IDLE_S, LINGER_S = 60, 5
+
+
+@attrs.define(eq=False)
+class Timer:
+    due: float
+    call: object
+    is_cancelled: bool = False
+
+    def when(self):
+        return self.due
+
+    def cancel(self):
+        self.is_cancelled = True
+
+
+class Loop:
+    """An event loop whose clock the test moves."""
+
+    def __init__(self):
+        self.now, self.timers = 0.0, []
+
+    def time(self):
+        return self.now
+
+    def call_at(self, due, call, *given):
+        self.timers.append(Timer(due, lambda: call(*given)))
+        return self.timers[-1]
+
+    def call_later(self, seconds, call, *given):
+        return self.call_at(self.now + seconds, call, *given)
+
+    def call_soon(self, call, *given):
+        return self.call_at(self.now, call, *given)
+
+    def advance(self, seconds):
+        end, called = self.now + seconds, 0
+        while due := [one for one in self.timers if not one.is_cancelled and one.due <= end]:
+            first = min(due, key=Timer.when)
+            self.timers.remove(first)
+            self.now = max(self.now, first.due)
+            first.call()
+            called += 1
+            assert called < 1000, "a timer begins itself anew, at once"
+        self.now = end
+
+
+class Line:
+    """A connection, its transport, and its client.
+
+    Attributes:
+        sent: What the server wrote.
+        ended: Whether it ended its side.
+        closed: How the connection was closed: ``close`` or ``abort``; None while it is open.
+        takes: Whether the client takes what is written.
+    """
+
+    def __init__(self, service):
+        self.service, self.sent, self.takes = service, b"", True
+        self.ended, self.closed = False, None
+        self.connection = Connection(service)
+        self.connection.connection_made(self)
+
+    # What the client does
+
+    def send(self, data):
+        for at in range(0, len(data), len(self.service.scratch)):
+            part = data[at : at + len(self.service.scratch)]
+            self.connection.get_buffer(-1)[: len(part)] = part
+            self.connection.buffer_updated(len(part))
+
+    def half_close(self):
+        self.connection.eof_received()
+
+    def hang_up(self):
+        self.connection.connection_lost(None)
+
+    @property
+    def statuses(self):
+        """Of all answers, which the engine of these tests writes in one piece each."""
+        lines = self.sent.split(b"HTTP/1.1 ")[1:]
+        return [int(line.split()[0]) for line in lines]
+
+    # What a transport does
+
+    def get_extra_info(self, name, default=None):
+        return ("peer", 1) if name == "peername" else default
+
+    def write(self, data):
+        self.sent += bytes(data)
+
+    def write_eof(self):
+        self.ended = True
+
+    def is_closing(self):
+        return self.closed is not None
+
+    def get_write_buffer_size(self):
+        return 0 if self.takes else len(self.sent)
+
+    def pause_reading(self):
+        pass
+
+    resume_reading = pause_reading
+
+    def close(self):
+        self.closed = self.closed or "close"
+
+    def abort(self):
+        self.closed = self.closed or "abort"
+
+
+@pytest.fixture(scope="module")
+def connect(make_engine):
+    """Opens lines to an engine of their own; to that of another line if it is given."""
+
+    def connect(beside=None, limit=LIMIT):
+        if beside is None:
+            service = Service(
+                handler=make_engine(limit=limit),
+                loop=Loop(),
+                scratch=memoryview(bytearray(4096)),
+                workers=None,
+                idle_s=IDLE_S,
+                linger_s=LINGER_S,
+            )
+        return Line(service if beside is None else beside.service)
+
+    return connect
+
+
+# Wherever the stream is cut
+
+
+@st.composite
+def messages(draw):
+    """A request as bytes, its target and its body."""
+    target = "/" + draw(st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=9))
+    target = target.replace("?", "")
+    body = draw(st.binary(max_size=60) | st.just(b"x" * 3000))
+    coding = draw(st.sampled_from(["none", "counted", "chunked"]))
+    if coding == "none":
+        return request("GET", target), target, b""
+    if coding == "counted":
+        return request("POST", target, body=body), target, body
+    cut = draw(st.integers(0, len(body)))
+    coded = chunked(body[:cut], body[cut:])
+    return request("POST", target, "Transfer-Encoding: chunked") + coded, target, body
+
+
+@given(
+    st.lists(messages(), max_size=4),
+    st.lists(st.integers(1, 200) | st.just(10_000), min_size=1, max_size=9),
+)
+def test_requests_survive_any_cut(connect, sent, sizes):
+    stream = b"".join(message for message, _, _ in sent)
+    line, at, pieces = connect(), 0, 0
+    while at < len(stream):
+        size = sizes[pieces % len(sizes)]
+        line.send(stream[at : at + size])
+        at, pieces = at + size, pieces + 1
+    handled = [(one.target, one.body) for one in line.service.handler.handled]
+    assert handled == [(target, body) for _, target, body in sent]
+    assert (line.ended, line.service.held) == (False, 0)
+
+
+@given(st.binary(max_size=200))
+@example(b"\r\n\r\n")
+@example(
+    b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffffff\r\n"
+)
+def test_any_bytes_are_read_or_refused(connect, data):
+    line = connect()
+    line.send(data)
+    refused = [status for status in line.statuses if status >= 400]
+    assert line.ended is bool(refused)
+    assert set(refused) <= {400, 413, 431, 501, 505}
+    line.hang_up()
+    assert line.service.held == 0
+
+
+# Clients that are slow, or go
+
+#: Head or body of a request, up to somewhere in the middle.
+PARTS = (
+    b"GET / HT",
+    request("POST", "/x", "Content-Length: 9") + b"1234",
+    request("POST", "/x", "Transfer-Encoding: chunked") + chunked(b"abc")[:6],
+)
+
+
+def test_an_idle_connection_is_closed_after_its_time_which_each_answer_begins_anew(connect):
+    line = connect()
+    line.service.loop.advance(IDLE_S - 1)
+    line.send(request("GET"))
+    line.service.loop.advance(IDLE_S - 1)
+    assert (line.statuses, line.ended) == ([200], False)
+    line.service.loop.advance(1)
+    assert (line.statuses, line.ended) == ([200], True)
+    assert not line.service.handler.notes
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_half_a_request_is_408(connect, part):
+    line = connect()
+    line.send(part)
+    line.service.loop.advance(IDLE_S - 1)
+    assert not line.ended
+    line.service.loop.advance(1)
+    assert (line.statuses, line.ended) == ([408], True)
+    assert json.loads(line.sent.partition(b"\r\n\r\n")[2]) == {"mock": exchange.SENTENCES[408]}
+    why = "broken request: the rest of the request did not come"
+    assert line.service.handler.notes == [("", why)]
+
+
+def test_a_head_has_one_time_and_a_body_one_for_each_piece(connect):
+    head, body = connect(), connect()
+    body.send(request("POST", "/x", "Content-Length: 9"))
+    for line in (head, body):
+        for byte in b"abcdefg":
+            line.send(bytes([byte]))
+            line.service.loop.advance(IDLE_S / 5)
+    assert (head.statuses, body.statuses) == ([408], [])
+    body.send(b"hi")
+    assert body.statuses == [200]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_an_end_within_a_request_is_400_at_once(connect, part):
+    line = connect()
+    line.send(part)
+    line.half_close()
+    assert (line.statuses, line.ended, line.closed) == ([400], True, "close")
+    assert not line.service.handler.handled
+
+
+@pytest.mark.parametrize("is_full", [True, False])
+def test_a_client_that_takes_no_answer_is_dropped(connect, is_full):
+    line = connect()
+    line.takes = False
+    if is_full:
+        line.connection.pause_writing()
+    line.send(request("GET"))
+    line.service.loop.advance(IDLE_S - 1)
+    assert line.closed is None
+    line.service.loop.advance(1)
+    assert line.closed == "abort"
+
+
+def test_a_client_that_goes_on_after_its_refusal_is_cut_off(connect):
+    line = connect()
+    line.send(request("POST", "/x", f"Content-Length: {LIMIT + 1}"))
+    for _ in range(LINGER_S):
+        assert (line.statuses, line.ended, line.closed) == ([413], True, None)
+        line.send(b"x" * 65536)
+        assert line.service.held == 0
+        line.service.loop.advance(1)
+    assert line.closed == "abort"
+
+
+@pytest.mark.parametrize("coding", ["Content-Length: 60000000", "Transfer-Encoding: chunked"])
+def test_what_is_announced_takes_no_memory(connect, coding):
+    """Sixty uploads of 60 MB of which a kilobyte has come hold some sixty kilobytes."""
+    start = request("POST", "/x", coding) + b"3938700\r\n" * coding.startswith("T")
+    first = connect(limit=64_000_000)
+    lines = [first, *(connect(beside=first) for _ in range(59))]
+    tracemalloc.start()
+    try:
+        for line in lines:
+            line.send(start + b"x" * 1000)
+        assert first.service.held == 60 * (len(start) + 1000)
+        assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    finally:
+        tracemalloc.stop()
+    for line in lines:
+        line.hang_up()
+    assert first.service.held == 0
+
+
+def test_all_unfinished_requests_together_have_a_limit(connect, monkeypatch):
+    """What would go beyond it is refused; there is room again when others are done or gone."""
+    monkeypatch.setattr(connection, "MAX_HELD_BYTES", 1_000_000)
+    start = request("POST", "/x", "Content-Length: 900000")
+    first = connect(limit=1_000_000)
+    second = connect(beside=first)
+    for line in (first, second):
+        line.send(start + b"x" * 600_000)
+    assert (second.statuses, second.ended) == ([503], True)
+    first.send(b"x" * 300_000)
+    assert (first.statuses, first.service.held) == ([200], 0)
+    first.send(start + b"x" * 900_000)
+    assert first.statuses == [200, 200]
+
+
+def test_an_answer_without_an_end_is_sent_while_its_client_reads(connect):
+    line = connect()
+    line.service.handler.handle = lambda _: Response(status=200, body=b"(", more=lambda: b"+")
+    line.send(request("GET"))
+    line.service.loop.advance(1)
+    assert line.sent.endswith(b"++++++++")
+    assert not line.ended
+    line.takes = False
+    before = line.sent
+    line.service.loop.advance(1)
+    assert line.sent == before
+    line.half_close()
+    assert line.closed == "abort"

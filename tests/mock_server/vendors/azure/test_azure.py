@@ -1,0 +1,272 @@
+"""What the mock answers as Azure AI Face, and what Microsoft's own client makes of that.
+
+The client is azure-ai-vision-face, as it comes.
+"""
+
+import attrs
+import pytest
+from azure.ai.vision.face import FaceClient
+from azure.ai.vision.face.models import FaceAttributeTypeDetection03
+from azure.core.credentials import AccessToken, AzureKeyCredential
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
+from azure.core.pipeline.transport import RequestsTransport
+from kit import mock_azure as azure
+from kit import mock_didit as didit
+from kit.mock_azure import compared, detect, ids_of, picture, verify
+
+from facematch_mock_server import MockServer, card_sheet
+
+
+@pytest.fixture
+def engine():
+    return didit.new_engine(vendor="azure")
+
+
+def said(answer):
+    """Status, code and message of a refusal; the header has the code as well."""
+    error = answer.json()["error"]
+    assert answer.header("x-ms-error-code") == error["code"]
+    return answer.status, error["code"], error["message"]
+
+
+def test_a_face_has_an_id_its_model_and_its_place(engine):
+    query = "recognitionModel=recognition_04&returnRecognitionModel=true"
+    (face,) = engine.handle(detect(query=query)).json()
+    assert face["faceRectangle"] == {"top": 148, "left": 212, "width": 392, "height": 542}
+    assert face["recognitionModel"] == "recognition_04"
+    assert len(face["faceId"]) == 36
+    query = "returnFaceId=False&returnRecognitionModel=true"
+    assert set(engine.handle(detect(query=query)).json()[0]) == {"faceRectangle"}
+    assert ids_of(engine) != [face["faceId"]]
+
+
+@pytest.mark.parametrize("query", azure.REFUSED)
+def test_a_refused_attribute_has_the_words_of_microsofts_page(engine, query):
+    status, message = azure.REFUSED[query]
+    code = {400: "BadArgument", 403: "UnsupportedFeature"}[status]
+    assert said(engine.handle(detect(query=query))) == (status, code, message)
+
+
+def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
+    engine = didit.new_engine(vendor="azure")
+    requests = (detect(), verify(), detect(key=None), attrs.evolve(detect(), method="PUT"))
+    answers = [engine.handle(one) for one in requests]
+    answers.append(didit.struck(503, verify())(engine))
+    ids = [answer.header("apim-request-id") for answer in answers]
+    assert {len(one) for one in ids} == {36}
+    assert len(set(ids)) == len(ids)
+    assert [charge.request_id for charge in engine.world.ledger.entries] == ids[:1]
+
+
+@pytest.mark.parametrize(
+    ("score", "confidence", "is_identical"),
+    [(87.36, 0.8736, True), (50, 0.5, True), (49.9994, 0.49999, False), (57, 0.57, True)],
+)
+def test_a_score_is_a_confidence_and_from_a_half_on_two_are_identical(
+    engine, score, confidence, is_identical
+):
+    answer = compared(engine, picture(score=score))
+    assert answer.json() == {"isIdentical": is_identical, "confidence": confidence}
+
+
+def test_a_smaller_face_is_somebody_else_and_each_face_is_itself(engine):
+    largest, smaller = ids_of(engine, picture(faces=2))
+    confidences = [
+        engine.handle(verify(one, two)).json()["confidence"]
+        for one, two in ((largest, smaller), (smaller, smaller), (largest, largest))
+    ]
+    assert confidences == [0.05, 1.0, 1.0]
+
+
+def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
+    assert engine.handle(detect(picture(faces=0))).json() == []
+    assert [charge.what for charge in engine.world.ledger.entries] == ["DETECT"]
+
+
+@pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
+def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
+    (one,) = ids_of(engine, query="faceIdTimeToLive=60")
+    (two,) = ids_of(engine)
+    engine.world.clock.advance(passed_s)
+    answer = engine.handle(verify(one, two))
+    assert answer.status == (200 if is_known else 404)
+    if not is_known:
+        assert said(answer) == (404, "FaceNotFound", "Face is not found.")
+
+
+def test_ids_of_two_models_are_not_compared(engine):
+    answer = compared(engine, query="recognitionModel=recognition_03")
+    assert said(answer) == (400, "BadArgument", "'recognitionModel' is incompatible.")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("faceIdTimeToLive", one) for one in ("59", "86401", "6e1")),
+        ("recognitionModel", "recognition_05"),
+        ("returnFaceId", "1"),
+    ],
+)
+def test_what_is_wrong_in_the_query_is_named(engine, name, value):
+    answer = engine.handle(detect(query=f"{name}={value}"))
+    assert said(answer) == (400, "BadArgument", f"'{name}' is invalid.")
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (picture(size=1023), "InvalidImageSize"),
+        (picture(size=1024), None),
+        (picture(size=6 << 20), None),
+        (picture(size=(6 << 20) + 1), "InvalidImageSize"),
+        (b"RIFF\0\0\0\0WEBP".ljust(2048), "InvalidImage"),
+    ],
+    ids=["small", "1 KB", "6 MB", "large", "WebP"],
+)
+def test_a_picture_is_of_1_kb_to_6_mb_and_no_webp(engine, content, code):
+    assert engine.handle(detect(content)).header("x-ms-error-code") == code
+
+
+def test_without_approval_faces_are_found_but_no_ids_given():
+    engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
+    for refused in (detect(), verify()):
+        status, code, message = said(engine.handle(refused))
+        assert (status, code) == (403, "UnsupportedFeature")
+        assert message.endswith("Identification, Verification.")
+    assert len(engine.handle(detect(query="returnFaceId=false")).json()) == 1
+    assert len(engine.world.ledger.entries) == 1
+
+
+def test_a_limit_holds_for_a_second_and_says_when_to_come_back(engine):
+    engine.world.rates.set_limit("resource", 1)
+    assert engine.handle(detect()).status == 200
+    answer = engine.handle(detect())
+    assert said(answer) == (429, "429", "Rate limit is exceeded.")
+    assert answer.header("Retry-After") == "1"
+    engine.world.clock.advance(1)
+    assert engine.handle(detect()).status == 200
+    assert len(engine.world.ledger.entries) == 2
+
+
+CARDS = card_sheet()
+
+
+class OnTheMocksClock(RequestsTransport):
+    """The client's own transport; while it waits, the mock's time passes and nobody else's."""
+
+    def __init__(self, mock):
+        super().__init__()
+        self.mock, self.waited = mock, []
+
+    def sleep(self, duration):
+        self.waited.append(duration)
+        self.mock.control.advance(duration)
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="azure") as served:
+        yield served
+
+
+@pytest.fixture
+def opened(mock, at_end):
+    """Opens a client, by default of the resource's own key and of the version that is current."""
+
+    def open_client(key=None, **more):
+        more.setdefault("api_version", "v1.2")
+        key = AzureKeyCredential(key or mock.live_key)
+        return at_end.enter_context(FaceClient(mock.url, key, **more))
+
+    return open_client
+
+
+def faces_of(client, card, **more):
+    return client.detect(
+        CARDS[card].data,
+        detection_model="detection_03",
+        recognition_model="recognition_04",
+        return_face_id=True,
+        **more,
+    )
+
+
+def compare(client, one, two):
+    ids = [faces_of(client, card)[0].face_id for card in (one, two)]
+    return client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1])
+
+
+@pytest.mark.parametrize("version", [{}, {"api_version": "v1.2"}], ids=["its own", "current"])
+def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end, mock, version):
+    """The client's own version is a preview."""
+    client = at_end.enter_context(
+        FaceClient(mock.url, AzureKeyCredential(mock.live_key), **version)
+    )
+    same, other = compare(client, "p1", "p1-again"), compare(client, "p1", "p2")
+    assert (same.is_identical, same.confidence) == (True, 0.95466)
+    assert (other.is_identical, other.confidence) == (False, 0.15355)
+    # Two detections before it do not use an outcome up.
+    mock.control.set_outcome("match", score=57)
+    assert compare(client, "p1", "p2").confidence == 0.57
+    assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
+
+
+def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
+    wanted = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
+    (face,) = faces_of(opened(), "p1", return_face_landmarks=True, return_face_attributes=wanted)
+    rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
+    assert rectangle.left < nose.x < rectangle.left + rectangle.width
+    assert face.face_attributes.mask.type == "noMask"
+    assert face.face_attributes.head_pose.yaw == 0
+    assert face.face_attributes.blur is None
+
+
+class Entra:
+    def __init__(self, token):
+        self.token = token
+
+    def get_token(self, *_, **__):
+        return AccessToken(self.token, 2**31)
+
+
+@pytest.mark.parametrize(("token", "is_known"), [("mock-live-key", True), ("another", False)])
+def test_a_token_of_entra(mock, token, is_known):
+    with FaceClient(mock.url, Entra(token), api_version="v1.2") as client:
+        if is_known:
+            assert len(faces_of(client, "p1", enforce_https=False)) == 1
+        else:
+            with pytest.raises(ClientAuthenticationError, match="token is missing"):
+                faces_of(client, "p1", enforce_https=False)
+
+
+def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(opened, mock):
+    transport = OnTheMocksClock(mock)
+    client = opened(transport=transport)
+    mock.control.set_limit("resource", 1)
+    assert len(faces_of(client, "p1")) == 1
+    assert len(faces_of(client, "p1")) == 1
+    assert transport.waited == [1.0]
+    assert [entry.status for entry in mock.control.journal()] == [200, 429, 200]
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "code"),
+    [
+        ("key", ClientAuthenticationError, "401"),
+        ("id", ResourceNotFoundError, "FaceNotFound"),
+        ("access", HttpResponseError, "UnsupportedFeature"),
+    ],
+)
+def test_a_refusal_is_the_clients_error_for_that(opened, mock, how, error, code):
+    client = opened(key="wrong" if how == "key" else None)
+    switches = {"access": "unapproved"} if how == "access" else {}
+    mock.control.reset(switches=switches)
+    with pytest.raises(error) as failed:
+        (one,), (two,) = (faces_of(client, "p1", face_id_time_to_live=60) for _ in range(2))
+        mock.control.advance(61)
+        client.verify_face_to_face(face_id1=one.face_id, face_id2=two.face_id)
+    assert failed.value.error.code == code

@@ -1,0 +1,173 @@
+"""What the mock answers as CompreFace, and what its own Python client makes of that.
+
+`compreface-sdk` 0.6.0 is its last release. It looks at no status: whatever JSON comes is what it
+returns, errors too.
+"""
+
+import base64
+import importlib
+import sys
+import textwrap
+from types import ModuleType
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import mock_compreface as compreface
+from kit import mock_didit as didit
+from kit.mock_didit import picture
+
+from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server.faults import Fault
+
+PLUGINS = {"age", "gender", "mask", "pose", "landmarks", "calculator"}
+
+
+def reply(request):
+    answer = didit.new_engine(vendor="compreface").handle(request)
+    return answer.status, answer.json() if answer.body else None
+
+
+def test_base64_is_answered_as_a_form_is():
+    lines = "\n".join(textwrap.wrap(base64.b64encode(picture()).decode(), 76))
+    in_a_form = reply(compreface.verify(picture(), picture()))
+    assert reply(compreface.in_json()) == reply(compreface.in_json(source_image=lines)) == in_a_form
+
+
+@given(st.sets(st.sampled_from(sorted(PLUGINS)) | st.just("beard")))
+def test_each_plug_in_adds_what_it_is_called_by(asked):
+    _, body = reply(compreface.verify(query=f"?face_plugins={','.join(sorted(asked))}"))
+    (result,) = body["result"]
+    expected = {"embedding" if one == "calculator" else one for one in asked & PLUGINS}
+    assert set(result["source_image_face"]) - {"box"} == expected
+    assert set(result["face_matches"][0]) - {"box", "similarity"} == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("det_prob_threshold=0.99", 200),
+        ("det_prob_threshold=1", 400),
+        ("det_prob_threshold=nan", 400),
+        ("status=maybe", 400),
+        ("limit=&status=&det_prob_threshold=", 200),
+    ],
+)
+def test_the_query_is_read_as_spring_reads_it(query, status):
+    assert reply(compreface.verify(query=f"?{query}"))[0] == status
+
+
+BIG = b" " * (10 * 1024 * 1024 + 1)
+BAD = {"names": ("a.heic", "b.png")}
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        # nginx looks first, then the filter for the key, then the method, then the type.
+        (compreface.of_type("text/plain", BIG, key=None), 413, None),
+        (attrs.evolve(compreface.verify(key=None), method="GET"), 400, 20),
+        (attrs.evolve(compreface.verify(key=compreface.UUID), method="GET"), 404, 10),
+        (attrs.evolve(compreface.of_type("text/plain"), method="GET"), 404, 0),
+        (compreface.of_type("text/plain", key=None), 400, 20),
+        (compreface.of_type("text/plain"), 415, None),
+        # Of a form its parts, the parameters, then the names of its files.
+        (compreface.of_type("multipart/form-data"), 400, 0),
+        (compreface.verify(b"x" * (5 * 1024 * 1024 + 1), False, query="?limit=x"), 400, 0),
+        (compreface.verify(target=False, query="?limit=x"), 400, 34),
+        (compreface.verify(query="?limit=x", **BAD), 400, None),
+        (compreface.verify(query="?limit=-1", **BAD), 400, 26),
+        (compreface.verify(query="?limit=1", **BAD), 400, 21),
+        # Of JSON the types of the parameters, the body, the rest of them, then its Base64.
+        (compreface.in_json("?limit=x", source_image=None), 400, None),
+        (compreface.in_json("?limit=-1", source_image="data:"), 400, 26),
+        (compreface.in_json("?limit=1", source_image="data:"), 400, 21),
+    ],
+)
+def test_the_order_of_the_checks(request_, status, code):
+    answer = didit.new_engine(vendor="compreface").handle(request_)
+    assert answer.status == status
+    if code is not None:
+        assert answer.json()["code"] == code
+    elif status == 413:
+        assert b"<center>nginx</center>" in answer.body
+    else:
+        assert answer.body == b""
+
+
+CARDS = card_sheet()
+UUID = "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"
+
+
+@pytest.fixture(scope="module")
+def client_class():
+    # The client wants requests-toolbelt 0.9.1, which asks urllib3 for its support of Google App
+    # Engine. urllib3 2 has none, and no line here needs it.
+    with pytest.MonkeyPatch.context() as patch:
+        name = "urllib3.contrib.appengine"
+        patch.setitem(sys.modules, name, ModuleType(name))
+        return importlib.import_module("compreface").CompreFace
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="compreface") as running:
+        yield running
+
+
+@pytest.fixture
+def verify(client_class, mock):
+    """Compares two cards as the client's README does."""
+
+    def ask(source, target, *, key=mock.live_key, **options):
+        _, host, port = mock.url.split(":")
+        client = client_class(f"http:{host}", port, options)
+        service = client.init_face_verification(key)
+        return service.verify(CARDS[source].data, CARDS[target].data)
+
+    return ask
+
+
+@pytest.mark.parametrize(("target", "is_alike"), [("p1-again", True), ("p2", False)])
+def test_the_similarity_is_on_the_documented_side_of_a_half(verify, target, is_alike):
+    (result,) = verify("p1", target)["result"]
+    (match,) = result["face_matches"]
+    assert (match["similarity"] > 0.5) is is_alike
+    assert set(result) == {"source_image_face", "face_matches"}
+
+
+def test_options_are_in_the_address_as_python_writes_them(verify):
+    plugins = "calculator,age,gender,landmarks,mask"
+    options = {"det_prob_threshold": 0.8, "limit": 1, "status": True, "face_plugins": plugins}
+    (result,) = verify("two-faces", "p1", **options)["result"]
+    face = result["source_image_face"]
+    assert set(face) - {"box", "execution_time"} == {
+        *("age", "gender", "landmarks", "mask", "embedding"),
+    }
+    assert set(result["plugins_versions"]) == {"detector", "calculator", "age", "gender", "mask"}
+
+
+@pytest.mark.parametrize(
+    ("key", "code"), [("mock-live-key", 26), (UUID, 10)], ids=["no UUID", "unknown"]
+)
+def test_a_wrong_key_is_an_answer_and_raises_nothing(verify, key, code):
+    assert verify("p1", "p1", key=key)["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "code"),
+    [("no-face", "p1", 28), ("p1", "no-face", 28), ("two-faces", "p1", 31)],
+)
+def test_what_cannot_be_compared_is_an_answer_as_well(verify, source, target, code):
+    answer = verify(source, target)
+    assert (set(answer), answer["code"]) == ({"message", "code"}, code)
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_a_refusal_comes_back_as_if_all_were_well_and_is_asked_once(verify, mock, status):
+    mock.control.add_fault(Fault(stage="answer", kind="status", status=status))
+    answer = verify("p1", "p1-again")
+    assert "result" not in answer
+    assert ("code" in answer) is (status == 500)
+    assert [one.status for one in mock.control.journal() if one.status] == [status]

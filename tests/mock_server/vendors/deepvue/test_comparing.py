@@ -1,0 +1,286 @@
+"""Bodies that are refused, verdicts, the shapes that they come in, and what a test makes up."""
+
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import mock_deepvue as deepvue
+from kit.mock_deepvue import (
+    GIF,
+    MATCH,
+    MATCH_2,
+    liveness,
+    match,
+    multipart,
+    picture,
+    posted,
+    request,
+    token_of,
+)
+from kit.mock_worlds import control_of, struck_by
+
+from facematch_mock_server import Fault
+
+
+@pytest.fixture(scope="module")
+def ask():
+    engine = deepvue.new_engine(vendor="deepvue")
+    token = token_of(engine)
+
+    def send(made, *given, **more):
+        return engine.handle(made(*given, token=token, **more))
+
+    return send
+
+
+def entry(place, msg, kind):
+    return {"loc": ["body", *place], "msg": msg, "type": kind}
+
+
+A, B = ["file_a"], ["file_b"]
+MISSING = ("field required", "value_error.missing")
+TEXT = ("Expected UploadFile, received: <class 'str'>", "value_error")
+KIND = ("File type is not supported", "value_error")
+
+
+@pytest.mark.parametrize(
+    ("fields", "files", "detail"),
+    [
+        ((), (), [entry(A, *MISSING), entry(B, *MISSING)]),
+        ([("file_a", "x")], (), [entry(A, *TEXT), entry(B, *MISSING)]),
+        ((), [("file_b", "b.jpg", deepvue.picture())], [entry(A, *MISSING)]),
+        ((), [("file_a", "a.jpg", b""), ("file_b", "b", b"")], [entry(A, *KIND), entry(B, *KIND)]),
+    ],
+)
+def test_parts_that_are_wrong_are_named_all_at_once(ask, fields, files, detail):
+    answer = ask(request, MATCH, *multipart(fields, files))
+    assert (answer.status, answer.json()) == (422, {"detail": detail})
+
+
+@pytest.mark.parametrize(
+    ("name", "begins", "first", "second"),
+    [
+        ("a.jpg", deepvue.JPEG, True, True),
+        ("a.png", deepvue.JPEG, True, True),
+        ("a.pdf", deepvue.PDF, False, True),
+        ("a.jpg", deepvue.PDF, False, True),
+        ("a.jpg", GIF, False, False),
+        ("a.gif", deepvue.JPEG, False, False),
+    ],
+)
+def test_files_are_known_by_their_names_and_beginnings_and_version_2_takes_pdfs(
+    ask, name, begins, first, second
+):
+    data = begins + deepvue.didit.picture()
+    for path, is_taken in ((MATCH, first), (MATCH_2, second)):
+        answer = ask(match, data, path=path, names=(name, "b.jpg"))
+        assert answer.status == (200 if is_taken else 422)
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", entry([], *MISSING)),
+        (
+            b'{"image": ',
+            entry([10], "Expecting value: line 1 column 11 (char 10)", "value_error.jsondecode"),
+        ),
+        ([1], entry([], "value is not a valid dict", "type_error.dict")),
+        ({}, entry(["image"], *MISSING)),
+        ({"image": "http://x/y.jpg"}, entry(["image"], "Invalid image", "value_error")),
+    ],
+)
+def test_json_that_is_wrong_is_refused_where_and_why(ask, body, detail):
+    answer = ask(posted, body)
+    assert (answer.status, answer.json()) == (422, {"detail": [detail]})
+
+
+@given(body=st.binary(max_size=80), kind=st.sampled_from(["application/json", None, "x"]))
+def test_any_body_is_refused_and_never_by_a_fault_of_the_mock(ask, body, kind):
+    for path in (MATCH, deepvue.LIVENESS):
+        assert ask(request, path, body, kind).status in (400, 422)
+
+
+def test_of_a_part_that_is_sent_twice_the_last_counts(ask):
+    good = [("file_a", "a.jpg", deepvue.picture()), ("file_b", "b.jpg", deepvue.picture())]
+    assert ask(request, MATCH, *multipart((), [("file_a", "a.gif", GIF), *good])).status == 200
+    assert ask(request, MATCH, *multipart((), [*good, ("file_a", "a.gif", GIF)])).status == 422
+
+
+class Asking:
+    """A world of Deepvue's with these switches, and calls to it with a good token."""
+
+    def __init__(self, **switches):
+        self.app = deepvue.new_engine(vendor="deepvue", switches=switches)
+        self.control = control_of(self.app.world)
+        self.token = token_of(self.app)
+
+    def match(self, *pictures, **more):
+        return self.app.handle(match(*pictures, token=self.token, **more))
+
+    def liveness(self, *pictures, **more):
+        return self.app.handle(liveness(*pictures, token=self.token, **more))
+
+
+def test_version_1_has_six_keys_milliseconds_and_an_id_without_dashes():
+    body = Asking().match(picture(score=87.4)).json()
+    names = ["code", "timestamp", "transaction_id", "sub_code", "message", "data"]
+    assert list(body) == names
+    assert re.fullmatch(r"[0-9a-f]{32}", body.pop("transaction_id"))
+    assert body == {
+        "code": 200,
+        "timestamp": 1782983727104,
+        "sub_code": "SUCCESS",
+        "message": "Face match completed.",
+        "data": {"match": True, "confidence": 87},
+    }
+
+
+def test_the_sample_of_version_1_prints_null_for_code_and_confidence():
+    asking = Asking(code="null", confidence_as="null")
+    for score, is_match in ((87.4, True), (3, False)):
+        answer = asking.match(picture(score=score))
+        body = answer.json()
+        assert (answer.status, body["code"]) == (200, None)
+        assert body["data"] == {"match": is_match, "confidence": None}
+        assert (body["sub_code"], body["message"]) == ("SUCCESS", "Face match completed.")
+
+
+def test_version_2_has_no_time_and_an_id_with_dashes():
+    body = Asking().match(picture(score=12), path=MATCH_2).json()
+    assert re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", body.pop("transaction_id"))
+    assert body == {
+        "code": 200,
+        "sub_code": "SUCCESS",
+        "message": "Face match completed.",
+        "data": {"match": False, "confidence": 12},
+    }
+
+
+@pytest.mark.parametrize(
+    ("meaning", "score", "shown"),
+    [
+        ("similarity", 98, (True, 98)),
+        ("similarity", 60, (True, 60)),
+        ("similarity", 59.6, (False, 60)),
+        ("decision", 98, (True, 98)),
+        ("decision", 3, (False, 97)),
+    ],
+)
+def test_confidence_is_likeness_or_certainty_or_nothing(meaning, score, shown):
+    data = Asking(confidence_as=meaning).match(picture(score=score)).json()["data"]
+    assert (data["match"], data["confidence"]) == shown
+
+
+@pytest.mark.parametrize("switch", [{}, {"equal_bytes": 100, "match_from": 100}])
+def test_the_same_bytes_match_with_98_unless_a_switch_says_otherwise(switch):
+    same = picture(score=40)
+    data = Asking(**switch).match(same, same).json()["data"]
+    assert data == {"match": True, "confidence": switch.get("equal_bytes", 98)}
+
+
+@pytest.mark.parametrize("no_picture", [picture(faces=0), deepvue.JPEG + b"x"])
+@pytest.mark.parametrize("made", ["match", "liveness"])
+def test_no_face_is_422_and_free_or_by_a_switch_200_and_charged(no_picture, made):
+    asking = Asking()
+    answer = getattr(asking, made)(no_picture)
+    assert answer.status == 422
+    assert set(answer.json()) == {"transaction_id", "timestamp", "sub_code", "message"}
+    assert answer.json()["message"] == "Face not detected"
+    assert asking.control.charges() == ()
+    asking = Asking(no_face=200)
+    body = getattr(asking, made)(no_picture).json()
+    assert (body["data"], body["sub_code"]) == (None, "FACE_NOT_DETECTED")
+    assert len(asking.control.charges()) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"score": 50}, (True, None, 50)),
+        ({"score": 49.9}, (False, None, 50)),
+        ({"score": None}, (False, None, None)),
+        ({"score": 97, "attack": True}, (False, None, 97)),
+    ],
+)
+@pytest.mark.parametrize("data_uri", [False, True])
+def test_somebody_is_live_from_50_up_and_never_in_an_attack(said, shown, data_uri):
+    body = Asking().liveness(picture(**said), data_uri=data_uri).json()
+    assert (body["data"]["is_live"], body["data"]["score"]) == shown[:2]
+    assert (body["timestamp"], body["message"]) == (None, "Request processed successfully")
+    assert re.fullmatch(r"[0-9a-f]{32}", body["transaction_id"])
+    numbered = Asking(liveness_score="number").liveness(picture(**said)).json()["data"]
+    assert (numbered["is_live"], numbered["score"]) == (shown[0], shown[2])
+
+
+MADE_UP = [
+    {"data": {"match": "true", "confidence": 0.98}},
+    {"code": None, "sub_code": "NO_RECORDS_FOUND"},
+    {"unheard_of": [1], "data": {"match": True, "confidence": 98, "more": {}}},
+]
+
+
+@pytest.mark.parametrize("fields", MADE_UP, ids=json.dumps)
+def test_what_a_test_makes_up_is_given_in_one_answer_and_charged_as_ever(fields):
+    over_http = deepvue.steer("answers", {"kind": "match", "fields": fields})
+    for how in (
+        lambda asking: asking.control.answers.set("match", fields),
+        lambda asking: asking.app.handle(over_http),
+    ):
+        asking = Asking()
+        plain = asking.match().json()
+        how(asking)
+        body = asking.match().json()
+        assert {name: body[name] for name in fields} == fields
+        assert body.keys() >= plain.keys()
+        assert asking.match().json()["data"] == plain["data"]
+        assert len(asking.control.charges()) == 3
+
+
+def test_made_up_answers_wait_by_kind_for_so_many_calls():
+    asking = Asking()
+    answers = asking.control.answers
+    answers.set("liveness", {"data": {"is_live": True, "score": 3}}, times=None)
+    answers.set("match", without=["sub_code", "message"], times=2)
+    for _ in range(2):
+        assert not {"sub_code", "message"} & set(asking.match().json())
+        assert asking.liveness().json()["data"]["score"] == 3
+    assert "sub_code" in asking.match().json()
+    assert [one.kind for one in answers.all()] == ["liveness"]
+    answers.clear()
+    assert answers.all() == ()
+    answers.set("match", {"data": 1})
+    asking.control.reset()
+    assert asking.control.answers.all() == ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "status", "body"),
+    [
+        ("detail", 401, {"detail": "Could not validate credentials"}),
+        ("detail", 402, {"detail": "Payment Required"}),
+        ("detail", 429, {"detail": "Rate limit exceeded. Please retry after some time."}),
+        ("detail", 500, {"detail": "Internal Server Error"}),
+        ("envelope", 400, {"message": "Bad Request"}),
+        (
+            "envelope",
+            500,
+            {"timestamp": 1782983727104, "sub_code": "FAILED", "message": "Internal Server Error"},
+        ),
+        ("envelope", 503, {"timestamp": 1782983727104, "message": "Source Unavailable"}),
+    ],
+)
+def test_faults_have_the_vendors_words_in_each_shape(shape, status, body):
+    asking = Asking(error_shape=shape)
+    answer = struck_by(asking.app, Fault(stage="answer", kind="status", status=status), match())
+    found = answer.json()
+    assert found.pop("transaction_id", None) is None or status in (500, 503)
+    assert (answer.status, found) == (status, body)
+
+
+def test_in_an_envelope_a_refusal_is_one_line():
+    asking = Asking(error_shape="envelope")
+    body = asking.app.handle(deepvue.request(token=asking.token)).json()
+    assert body["message"] == "body.file_a: field required; body.file_b: field required"

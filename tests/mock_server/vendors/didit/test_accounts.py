@@ -1,0 +1,370 @@
+"""Accounts: registration, codes, what a proved mailbox opens, logins and tokens."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import mock_didit as didit
+from kit.mock_didit import control, match
+from kit.mock_didit_accounts import (
+    ANNA,
+    BALANCE,
+    FAILED,
+    ME,
+    PASSWORD,
+    auth,
+    later,
+    login,
+    opened,
+    register,
+    told,
+    verify,
+)
+from kit.mock_worlds import control_of
+
+from facematch_mock_server.account import ACCOUNT_HEADER
+from facematch_mock_server.vendors.didit.accounts import locked_s
+
+WELCOME = "Registration successful. Check your email for the verification code."
+REQUIRED = ["This field is required."]
+BAD_EMAIL = {"email": ["Enter a valid email address."]}
+
+RULES = {
+    "short": "This password must contain at least 8 characters.",
+    "upper": "This password must contain an uppercase letter.",
+    "lower": "This password must contain a lowercase letter.",
+    "digit": "This password must contain a digit.",
+    "special": "This password must contain a special character.",
+}
+
+
+def test_a_registration_puts_a_code_into_the_mailbox_and_opens_nothing(ask):
+    engine = didit.new_engine()
+    response = engine.handle(register())
+    assert (response.status, response.json()) == (201, {"message": WELCOME, "email": ANNA})
+    control = control_of(engine.world)
+    (mail,) = control.mailbox.mails()
+    assert (mail.to, mail.at) == (ANNA, didit.START)
+    assert len(mail.code) == 6
+    assert mail.code.isalnum()
+    assert mail.code not in repr(mail)
+    assert control.accounts() == ("main",)
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        ({}, {"email": REQUIRED, "password": REQUIRED}),
+        ({"email": "nobody", "password": PASSWORD}, BAD_EMAIL),
+        (
+            {"email": "a@\ud800.dev", "password": PASSWORD},
+            {"email": ["Surrogate characters are not allowed: U+D800."]},
+        ),
+        ({"email": ANNA, "password": None}, {"password": ["This field may not be null."]}),
+    ],
+)
+def test_a_body_is_refused_field_by_field_all_at_once(ask, body, errors):
+    assert ask(auth("register", **body))[:2] == (400, errors)
+
+
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [
+        ("Short-7", "short"),
+        ("no-upper-case-7", "upper"),
+        ("NO-LOWER-CASE-7", "lower"),
+        ("No-digit-here", "digit"),
+        ("Nospecial7", "special"),
+        ("Eight-78", None),
+        ("Größe-7", "short"),
+    ],
+)
+def test_of_several_broken_rules_of_passwords_the_first_is_named(ask, password, rule):
+    status, body, _ = ask(register(password=password))
+    if rule is None:
+        assert status == 201
+    else:
+        assert (status, body) == (400, {"password": [RULES[rule]]})
+
+
+@pytest.mark.parametrize(
+    ("email", "reserved"),
+    [
+        ("a@example.com", True),
+        ("a@b.test", True),
+        ("a@example.com.dev", False),
+    ],
+)
+def test_domains_reserved_for_tests_make_the_server_fail_unless_a_switch_takes_them(
+    ask, email, reserved
+):
+    status, body, _ = ask(register(email))
+    assert status == (500 if reserved else 201)
+    assert not reserved or "<h1>Server Error (500)</h1>" in body
+    assert ask(register(email), switches={"reserved_domains": "accepted"})[0] == 201
+
+
+def test_an_address_of_the_network_registers_five_times_an_hour_good_or_bad():
+    engine = didit.new_engine()
+    for number in range(5):
+        assert engine.handle(register(f"p{number}@mailbox.dev", "bad")).status == 400
+        engine.handle(later(60))
+    refused = engine.handle(register())
+    assert refused.status == 429
+    assert refused.json() == {
+        "detail": "Request was throttled. Expected available in 3300 seconds."
+    }
+    assert refused.header("Retry-After") == "3300"
+    assert engine.handle(register("p8@mailbox.dev", x_forwarded_for="198.51.100.1")).status == 201
+    engine.handle(later(3300))
+    assert engine.handle(register()).status == 201
+
+
+def test_nobody_reads_a_password_or_a_code():
+    engine = didit.new_engine()
+    engine.handle(register())
+    code = control_of(engine.world).mailbox.code(ANNA)
+    answer = verify()(engine).json()
+    engine.handle(auth("login", email=ANNA, password=PASSWORD))
+    kept = repr(engine.world.account.journal.entries)
+    account = repr(engine.world.records.accounts.find(ANNA))
+    for secret in (PASSWORD, code, answer["application"]["api_key"], answer["access_token"]):
+        assert secret not in kept
+        assert secret not in account
+
+
+WRONG = {"code": ["This code is not right."]}
+EXPIRED = {"code": ["This code has expired."]}
+SENT = {"message": "A new verification code was sent."}
+
+
+@pytest.fixture
+def engine():
+    engine = didit.new_engine()
+    engine.handle(register())
+    return engine
+
+
+def said(response):
+    return response.status, response.json()
+
+
+def test_a_proved_mailbox_opens_an_organization_with_a_key_that_works(engine):
+    status, body = said(verify()(engine))
+    assert status == 200
+    assert list(body) == [
+        "access_token",
+        "refresh_token",
+        "expires_in",
+        "organization",
+        "application",
+    ]
+    assert body["expires_in"] == 86_400
+    assert list(body["organization"]) == ["uuid", "name"]
+    assert list(body["application"]) == ["uuid", "name", "client_id", "api_key"]
+    assert engine.handle(match(key=body["application"]["api_key"])).status == 200
+
+
+def test_each_registration_has_its_own_credit_and_sessions(engine):
+    body = verify()(engine).json()
+    key, name = body["application"]["api_key"], body["organization"]["uuid"]
+    request_id = engine.handle(match(key=key)).json()["request_id"]
+    control = control_of(engine.world)
+    assert control.accounts() == ("main", name)
+    opened = control_of(engine.accounts.named(key).world("didit"))
+    assert (control.balance(), opened.balance()) == (Decimal(100), Decimal("99.95"))
+    assert engine.handle(told(BALANCE, key=key)).json()["balance"] == "99.9500"
+    decision = f"/v3/session/{request_id}/decision/"
+    assert engine.handle(told(decision, key=key)).status == 200
+    assert engine.handle(told(decision)).status == 403
+
+
+@pytest.mark.parametrize(
+    "change", [str.lower, lambda code: code[:5], lambda _: "", lambda c: c + "0"]
+)
+def test_every_character_of_a_code_counts(engine, change):
+    assert said(verify(change=change)(engine)) == (400, WRONG)
+    assert verify()(engine).status == 200
+
+
+def test_a_code_is_good_once(engine):
+    assert verify()(engine).status == 200
+    assert said(verify()(engine)) == (400, WRONG)
+    assert said(verify("nobody@mailbox.dev")(engine)) == (400, WRONG)
+
+
+def test_a_code_that_was_shown_between_look_up_and_change_is_used_up(engine, monkeypatch):
+    accounts = engine.world.records.accounts
+    change, inner = accounts.change, verify()
+
+    def overtaken(email, make):
+        monkeypatch.setattr(accounts, "change", change)
+        assert inner(engine).status == 200
+        return change(email, make)
+
+    monkeypatch.setattr(accounts, "change", overtaken)
+    assert said(inner(engine)) == (400, WRONG)
+
+
+@pytest.mark.parametrize(
+    ("switches", "life_s"), [({}, 900), ({"otp_lifetime_s": 600}, 600)], ids=["usual", "switch"]
+)
+@pytest.mark.parametrize(("late_s", "status"), [(0, 200), (1, 400)])
+def test_a_code_is_good_for_fifteen_minutes_or_as_a_switch_says(switches, life_s, late_s, status):
+    engine = didit.new_engine(switches=switches)
+    engine.handle(register())
+    engine.handle(later(life_s + late_s))
+    response = verify()(engine)
+    assert response.status == status
+    assert status == 200 or response.json() == EXPIRED
+
+
+def test_another_code_is_sent_after_a_minute_and_replaces_the_first(engine):
+    control = control_of(engine.world)
+    first = control.mailbox.code(ANNA)
+    engine.handle(later(45.5))
+    early = engine.handle(auth("resend-otp", email=ANNA))
+    assert said(early) == (
+        429,
+        {"detail": "Request was throttled. Expected available in 15 seconds."},
+    )
+    assert early.header("Retry-After") == "15"
+    engine.handle(later(14.5))
+    assert said(engine.handle(auth("resend-otp", email=ANNA.upper()))) == (200, SENT)
+    assert control.mailbox.code(ANNA) != first
+    assert said(verify(change=lambda _: first)(engine)) == (400, WRONG)
+    assert verify()(engine).status == 200
+
+
+def test_who_waits_for_no_code_is_answered_as_who_does_and_gets_no_mail(engine):
+    verify()(engine)
+    for email in (ANNA, "nobody@mailbox.dev"):
+        assert said(engine.handle(auth("resend-otp", email=email))) == (200, SENT)
+    assert len(control_of(engine.world).mailbox.mails()) == 1
+
+
+def test_the_mailbox_is_read_over_http(ask):
+    mail = {"at": "2026-07-02T09:15:27.104233+00:00", "to": ANNA}
+    status, body, _ = ask(register(), control(f"mailbox/{ANNA.upper()}"))
+    assert status == 200
+    assert body == {"mails": [{**mail, "code": body["code"]}], "code": body["code"]}
+    assert ask(register(), control("mailbox"))[1]["mails"] == body["mails"]
+    nobody = {"mock": "no mail was sent to that address"}
+    assert ask(control(f"mailbox/{ANNA}"))[:2] == (404, nobody)
+    assert ask(register(), control("mailbox/clear", {}), control("mailbox"))[1] == {"mails": []}
+    assert ask(control("mailbox/clear", {"x": 1}))[0] == 400
+
+
+@pytest.mark.parametrize("by", ["name", "key"])
+def test_over_http_an_organization_is_named_by_its_id_or_its_key(engine, by):
+    made = verify()(engine).json()
+    name, key = made["organization"]["uuid"], made["application"]["api_key"]
+    more = {ACCOUNT_HEADER: {"name": name, "key": key}[by]}
+    balance = control("ledger/balance", {"balance": "3"}, **more)
+    assert engine.handle(balance).json() == {"balance": "3.0000"}
+    assert engine.handle(control("ledger", **more)).json() == {"balance": "3.0000", "entries": []}
+    assert engine.handle(control(f"ledger?key={key}")).json()["balance"] == "3.0000"
+    assert engine.handle(control("ledger")).json()["balance"] == "100.0000"
+    assert engine.handle(control("ledger", **{ACCOUNT_HEADER: "nobody"})).status == 404
+    assert engine.handle(control("payments")).json() == {"payments": []}
+
+
+#: No endpoint takes a refresh token: none is documented.
+REFRESH = "Bearer  {}"
+NO_LOGIN = {"detail": "Invalid email or password."}
+
+
+@pytest.fixture
+def proved(engine):
+    """`engine`, once Anna has proved her mailbox."""
+    verify()(engine)
+    return engine
+
+
+def with_token(token, path=ME):
+    return told(path, key=None, Authorization=f"Bearer {token}")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"email": ANNA, "password": PASSWORD.lower()}, 401, NO_LOGIN),
+        ({"email": "nobody@mailbox.dev", "password": PASSWORD}, 401, NO_LOGIN),
+        ({"email": ANNA}, 400, {"password": ["This field is required."]}),
+    ],
+)
+def test_a_refused_login_does_not_say_whether_the_address_has_an_account(
+    proved, body, status, said
+):
+    response = proved.handle(auth("login", **body))
+    assert (response.status, response.json()) == (status, said)
+
+
+def test_five_failures_lock_the_account_for_the_right_password_too(proved):
+    for _ in range(5):
+        assert proved.handle(FAILED).status == 401
+    proved.handle(later(0.5))
+    locked = proved.handle(login())
+    assert locked.status == 429
+    assert locked.header("Retry-After") == "900"
+    assert locked.json()["detail"].startswith("Too many failed logins.")
+    proved.handle(later(899.5))
+    assert proved.handle(login()).status == 200
+
+
+def test_a_good_login_forgets_the_failures(proved):
+    for _ in range(2):
+        for _ in range(4):
+            proved.handle(FAILED)
+        assert proved.handle(login()).status == 200
+
+
+@given(st.integers(1, 60))
+def test_a_lock_lasts_as_the_table_says_and_beyond_its_end_as_its_last_row(failures):
+    wanted = {5: 900, 10: 3600}.get(failures, 86_400 if failures >= 20 else 0)
+    assert locked_s(failures) == wanted
+
+
+def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(proved):
+    token = proved.handle(login()).json()["access_token"]
+    one = opened(proved)
+    organizations = proved.handle(with_token(token))
+    assert organizations.status == 200
+    (organization,) = organizations.json()
+    assert (organization["uuid"], organization["contact_email"]) == (one.organization, ANNA)
+    path = f"{ME}{one.organization}/applications/{one.application}/"
+    application = proved.handle(with_token(token, path))
+    assert application.status == 200
+    assert application.json() == {
+        "uuid": one.application,
+        "name": "My application",
+        "client_id": one.client_id,
+        "api_key": application.json()["api_key"],
+    }
+    balance = proved.handle(told("/v3/billing/balance/", key=application.json()["api_key"]))
+    assert balance.status == 200
+    for ids in ((one.application, one.application), (one.organization, one.organization)):
+        other = "{}{}/applications/{}/".format(ME, *ids)
+        assert proved.handle(with_token(token, other)).status == 404
+    assert proved.handle(told(path, key=None)).status == 401
+
+
+@pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic {}", REFRESH])
+def test_a_bad_token_is_401_without_a_word_about_why(proved, header):
+    token = proved.handle(login()).json()["refresh_token" if header == REFRESH else "access_token"]
+    headers = {} if header is None else {"Authorization": header.format(token)}
+    response = proved.handle(told(ME, key=None, **headers))
+    assert (response.status, response.json()) == (401, {"detail": "Invalid or expired token."})
+
+
+@pytest.mark.parametrize(("switches", "life"), [({}, 86_400), ({"token_lifetime_s": 60}, 60)])
+def test_a_token_lives_as_long_as_it_says(switches, life):
+    engine = didit.new_engine(switches=switches)
+    engine.handle(register())
+    body = verify()(engine).json()
+    assert body["expires_in"] == life
+    engine.handle(later(life - 1))
+    assert engine.handle(with_token(body["access_token"])).status == 200
+    engine.handle(later(1))
+    assert engine.handle(with_token(body["access_token"])).status == 401

@@ -1,0 +1,191 @@
+"""Credit and what is left behind: who pays, how much, which calls are kept, and what fails."""
+
+import hashlib
+import threading
+from decimal import Decimal
+
+import pytest
+from kit import mock_didit as didit
+from kit import mock_didit_webhooks as webhooks
+from kit.mock_didit import LIVENESS, MATCH, liveness, match, picture, request
+
+from facematch_mock_server.services import Sessions
+from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
+from facematch_mock_server.vendors.didit.records import Pictures
+
+REFUSED = {
+    "error": "You don't have enough credits to perform this request. "
+    "Please top up at https://business.didit.me"
+}
+SANDBOX = "mock-sandbox-key"
+
+#: request -> status, price, whether a session is left
+CALLS = [
+    (match(), 200, "0.05", True),
+    (match(picture(score=1)), 200, "0.05", True),
+    (match(save_api_request="false"), 200, "0.05", False),
+    (liveness(), 200, "0.03", True),
+    (liveness(b"?"), 400, "0", False),
+    (match(key=SANDBOX), 200, "0", False),
+    (liveness(key=SANDBOX), 200, "0", False),
+    (request(MATCH), 400, "0", False),
+    (request(MATCH, method="GET"), 405, "0", False),
+    (match(key="wrong"), 403, "0", False),
+]
+
+
+@pytest.mark.parametrize(("sent", "status", "price", "kept"), CALLS)
+def test_a_live_200_is_paid_and_a_saved_one_leaves_a_session(sent, status, price, kept):
+    engine = didit.new_engine()
+    response = engine.handle(sent)
+    assert response.status == status
+    assert engine.world.ledger.balance == Decimal(100) - Decimal(price)
+    assert len(engine.world.ledger.entries) == (price != "0")
+    assert len(engine.world.sessions.all()) == kept
+
+
+def test_a_session_holds_the_request_id_and_the_digests_of_its_pictures():
+    engine = didit.new_engine()
+    probe, reference = picture(score=1), picture(n=2)
+    body = engine.handle(match(probe, reference, vendor_data="emp", metadata='{"a":1}')).json()
+    engine.handle(liveness())
+    one, two = engine.world.sessions.all()
+    assert engine.world.sessions.find(body["request_id"]) is one
+    assert (one.number, two.number) == (1, 2)
+    assert (one.service, two.service) == ("FACE_MATCH", "PASSIVE_LIVENESS")
+    assert (one.status, one.vendor_data, one.metadata) == ("Declined", "emp", {"a": 1})
+    assert one.pictures == {
+        "source_image": hashlib.sha256(reference).hexdigest(),
+        "target_image": hashlib.sha256(probe).hexdigest(),
+    }
+    assert one.result == body["face_match"]
+
+
+@pytest.mark.parametrize(
+    ("balance", "sent", "status"),
+    [
+        ("0.05", match(), 200),
+        ("0.0499", match(), 403),
+        ("0.03", liveness(), 200),
+        ("0.0299", liveness(), 403),
+        ("0", match(key=SANDBOX), 200),
+    ],
+)
+def test_below_its_price_a_live_call_is_refused_with_error_not_detail(ask, balance, sent, status):
+    code, body, _ = ask(sent, switches={"start_credit": balance})
+    assert code == status
+    if status == 403:
+        assert body == REFUSED
+
+
+def test_prices_and_the_start_are_switches():
+    switches = {"price_match": "0.1", "price_liveness": "2", "start_credit": "5"}
+    engine = didit.new_engine(switches=switches)
+    engine.handle(match())
+    engine.handle(liveness())
+    assert engine.world.ledger.balance == Decimal("2.9")
+
+
+def test_sixteen_threads_spend_a_balance_to_the_last_cent_and_not_one_more():
+    switches = {"start_credit": "5.01", "write_limit": None}
+    engine = didit.new_engine(switches=switches)
+    statuses = []
+
+    def spend():
+        statuses.extend(engine.handle(match()).status for _ in range(10))
+
+    threads = [threading.Thread(target=spend) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (statuses.count(200), statuses.count(403)) == (100, 60)
+    ledger = engine.world.ledger
+    assert ledger.balance == Decimal("0.01")
+    assert len(ledger.entries) == len(engine.world.sessions.all()) == 100
+    assert len({entry.request_id for entry in ledger.entries}) == 100
+    assert [s.number for s in engine.world.sessions.all()] == list(range(1, 101))
+    assert len(engine.world.account.journal.entries) == 160
+
+
+def test_of_two_calls_that_saw_the_last_credit_one_gets_it():
+
+    class Greedy(didit.Scripted):
+        def liveness(self, probe, *, rotate, **_digests):
+            engine.world.ledger.balance = Decimal(0)
+            return super().liveness(probe, rotate=rotate)
+
+    engine = didit.new_engine()
+    engine.world.recognizer = Greedy()
+    response = engine.handle(liveness())
+    assert (response.status, response.json()) == (403, REFUSED)
+    assert engine.world.sessions.all() == ()
+    assert LIVENESS in engine.world.account.journal.entries[-1].path
+
+
+class BrokenError(Exception):
+    """Raised in the middle of a call."""
+
+
+OF = {"match": didit.match, "liveness": didit.liveness}
+#: Before anything is kept, and at each step of keeping.
+STEPS = (
+    (didit.Scripted, "match"),
+    (didit.Scripted, "liveness"),
+    (Pictures, "keep"),
+    (Sessions, "add"),
+    (didit_webhooks, "announce"),
+)
+
+
+@pytest.fixture
+def engine():
+    engine = didit.new_engine()
+    assert engine.handle(webhooks.listen()).status == 200
+    assert engine.handle(didit.liveness(didit.picture(n=1))).status == 200
+    return engine
+
+
+def standing(engine):
+    world = engine.world
+    records = world.records
+    return (
+        world.ledger.balance,
+        [(entry.request_id, entry.amount) for entry in world.ledger.entries],
+        [session.id for session in world.sessions.all()],
+        [(one.id, one.state) for one in records.outbox.deliveries.all()],
+        records.outbox.count_due(world.clock.now()),
+        records.pictures.kept_bytes,
+    )
+
+
+def breaks_after(real):
+    def late(*args, **more):
+        real(*args, **more)
+        raise BrokenError
+
+    return late
+
+
+def breaks_before(_real):
+    return breaks_after(lambda *_, **__: None)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step[1])
+@pytest.mark.parametrize("call", OF)
+@pytest.mark.parametrize("breaks", [breaks_before, breaks_after])
+def test_a_step_that_raises_leaves_all_as_it_was(monkeypatch, engine, call, step, breaks):
+    (place, name), before = step, standing(engine)
+    is_asked = name in (call, "keep", "add", "announce")
+    with monkeypatch.context() as patched:
+        patched.setattr(place, name, breaks(getattr(place, name)))
+        if is_asked:
+            with pytest.raises(BrokenError):
+                engine.handle(OF[call]())
+            assert standing(engine) == before
+        else:
+            assert engine.handle(OF[call]()).status == 200
+    assert engine.handle(didit.control("clock")).status == 200
+    assert (standing(engine) == before) is is_asked
+    assert engine.handle(OF[call]()).status == 200
+    assert standing(engine) != before

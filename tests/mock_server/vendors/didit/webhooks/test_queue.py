@@ -1,0 +1,169 @@
+"""When a delivery is tried, tried again and begun anew, by the clock of the world."""
+
+import json
+
+import pytest
+from kit import mock_didit as didit
+from kit.mock_didit_webhooks import webhook_threads, with_one_due
+from kit.mock_worlds import control_of
+
+from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.webhooks import Answer, WebhookWorker, attempt
+
+FINAL = (200, 299, 302, 400, 429)
+RETRIED = (404, 500, 599, "timeout")
+
+
+@pytest.fixture
+def engine():
+    """An engine with a destination on the loopback, and one delivery that is due."""
+    return with_one_due()
+
+
+def webhooks(engine):
+    return control_of(engine.world).webhooks
+
+
+def the_one(engine):
+    (delivery,) = webhooks(engine).deliveries()
+    return delivery
+
+
+@pytest.mark.parametrize("answer", FINAL)
+def test_2xx_is_delivered_and_redirects_and_refusals_have_failed(engine, carry, answer):
+    assert len(carry(engine, answer)) == 1
+    assert the_one(engine).state == ("delivered" if 200 <= answer < 300 else "failed")
+    engine.world.clock.advance(10_000)
+    assert carry(engine) == []
+
+
+@pytest.mark.parametrize("answer", RETRIED)
+def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, carry, answer):
+    began = engine.world.clock.now()
+    ((_, first, _),) = carry(engine, answer)
+    for seconds in (60, 180):
+        engine.world.clock.advance(seconds - 1)
+        assert carry(engine) == []
+        engine.world.clock.advance(1)
+        ((_, letter, _),) = carry(engine, answer)
+        assert letter == first
+    assert the_one(engine).state == "failed"
+    assert the_one(engine).attempts[0].at == began
+    engine.world.clock.advance(10_000)
+    assert carry(engine) == []
+
+
+def test_a_retry_that_is_taken_is_the_last(engine, carry):
+    carry(engine, 500)
+    engine.world.clock.advance(60)
+    assert len(carry(engine, 204)) == 1
+    assert the_one(engine).state == "delivered"
+    assert [attempt.status for attempt in the_one(engine).attempts] == [500, 204]
+    engine.world.clock.advance(1000)
+    assert carry(engine) == []
+
+
+def test_an_event_id_for_each_attempt_is_a_switch(new, carry):
+    engine = didit.new_engine(switches={"event_id_per_attempt": True})
+    new(engine)
+    engine.handle(didit.match())
+    bodies = [json.loads(letter.body) for _, letter, _ in carry(engine, 500)]
+    for seconds in (60, 180):
+        engine.world.clock.advance(seconds)
+        bodies += [json.loads(letter.body) for _, letter, _ in carry(engine, 500)]
+    assert len({body.pop("event_id") for body in bodies}) == 3
+    for body in bodies:
+        for match in body["decision"]["face_matches"]:
+            del match["source_image"], match["target_image"]
+    assert bodies[0] == bodies[1] == bodies[2]
+
+
+def test_a_destination_that_is_gone_or_off_gets_nothing_more(engine, carry):
+    name, verbs = the_one(engine).destination, webhooks(engine)
+    carry(engine, 500)
+    verbs.change(name, enabled=False)
+    engine.world.clock.advance(60)
+    assert carry(engine) == []
+    assert the_one(engine).state == "dropped"
+    verbs.change(name, enabled=True)
+    engine.handle(didit.match())
+    verbs.remove(name)
+    assert carry(engine) == []
+    second = verbs.deliveries()[-1]
+    assert (second.state, second.url) == ("dropped", None)
+
+
+def test_a_delivery_is_not_due_before_its_request_is_over(new):
+    engine = didit.new_engine()
+    new(engine)
+    outbox, seen = engine.world.records.outbox, []
+    released = outbox.release
+
+    def release():
+        seen.append(outbox.take(engine.world.clock.now()))
+        released()
+
+    outbox.release = release
+    engine.handle(didit.match())
+    assert seen == [None]
+    assert len(outbox.deliveries) == 1
+    assert outbox.take(engine.world.clock.now()) is not None
+
+
+def again_meanwhile(engine, status):
+    world, outbox = engine.world, engine.world.records.outbox
+    taken = outbox.take(world.clock.now())
+
+    def send(_url, letter, _timeout_s):
+        webhooks(engine).resend(taken.id)
+        return Answer(status=status, elapsed_ms=1)
+
+    attempt(world, outbox, taken, WRITER, send)
+    return taken.id
+
+
+@pytest.mark.parametrize("status", [200, 400, 500])
+def test_an_attempt_under_way_does_not_swallow_a_second_sending(engine, carry, status):
+    name = again_meanwhile(engine, status)
+    assert len(carry(engine, 204)) == 1
+    delivery = webhooks(engine).delivery(name)
+    assert delivery.state == "delivered"
+    assert [one.status for one in delivery.attempts] == [status, 204]
+    engine.world.clock.advance(10_000)
+    assert carry(engine) == []
+
+
+def test_one_that_waits_is_begun_again_at_once_with_both_retries_before_it(engine, carry):
+    carry(engine, 500)
+    (waiting,) = webhooks(engine).deliveries()
+    webhooks(engine).resend(waiting.id)
+    assert len(carry(engine, 500)) == 1
+    for seconds in (60, 180):
+        engine.world.clock.advance(seconds)
+        assert len(carry(engine, 500)) == 1
+    (delivery,) = webhooks(engine).deliveries()
+    assert (delivery.state, len(delivery.attempts)) == ("failed", 4)
+
+
+def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
+    engine.handle(didit.match())
+    world, verbs, done = engine.world, webhooks(engine), []
+    broken, whole = (one.session_id for one in verbs.deliveries())
+
+    def send(_url, letter, **_more):
+        session = json.loads(letter.body)["session_id"]
+        if session == broken:
+            raise RuntimeError("nobody foresaw this")
+        done.append(session)
+        return Answer(status=200, elapsed_ms=1)
+
+    worker = WebhookWorker(world, WRITER, send)
+    worker.start()
+    try:
+        ended = verbs.wait(20)
+    finally:
+        worker.stop()
+    assert [one.state for one in ended] == ["failed", "delivered"]
+    assert done == [whole]
+    assert "failed over a webhook" in caplog.text
+    assert webhook_threads() == []

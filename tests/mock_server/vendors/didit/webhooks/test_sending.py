@@ -1,0 +1,113 @@
+"""Where a letter is sent, what is sent, what counts as an answer, and that it ends."""
+
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from facematch_mock_server.webhooks import SignedPayload, is_sent, post
+
+LETTER = SignedPayload(
+    headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}"
+)
+
+
+@pytest.fixture
+def raw():
+    """A server that does with one connection what a test says; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads = []
+
+    def serve(act):
+        def run():
+            client, _ = listener.accept()
+            with client:
+                act(client)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/hook?x=1"
+
+    yield serve
+    for thread in threads:
+        thread.join()
+    listener.close()
+
+
+def test_a_post_has_the_headers_and_bytes_of_its_letter(receiver):
+    answer = post(receiver.url + "?x=1", LETTER, timeout_s=5)
+    ((path, headers, body),) = receiver.came
+    assert (answer.status, answer.problem) == (200, None)
+    assert (path, body) == ("/hook?x=1", b"{}")
+    assert headers["X-Signature"] == "ab"
+    assert headers["Connection"] == "close"
+    assert headers["Content-Length"] == "2"
+
+
+@pytest.mark.parametrize("status", [204, 302, 404, 500])
+def test_the_status_is_the_answer_and_a_redirect_is_not_followed(receiver, status):
+    receiver.answers = [status]
+    assert post(receiver.url, LETTER, timeout_s=5).status == status
+    assert len(receiver.came) == 1
+
+
+def test_a_connection_that_fails_is_no_answer():
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    answer = post(f"http://127.0.0.1:{port}/", LETTER, timeout_s=5)
+    assert answer.status is None
+    assert "ConnectionRefused" in answer.problem
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 2x0 OK\r\n\r\n"],
+    ids=["nothing", "other", "broken"],
+)
+def test_what_is_no_http_is_no_answer(raw, said):
+    def act(client):
+        client.recv(65536)
+        client.sendall(said)
+
+    assert post(raw(act), LETTER, timeout_s=5).status is None
+
+
+def test_a_receiver_that_dribbles_is_late(raw):
+    end = threading.Event()
+
+    def act(client):
+        client.recv(65536)
+        with contextlib.suppress(OSError):
+            client.sendall(b"HTTP/1.1 ")
+            while not end.wait(0.02):
+                client.sendall(b" ")
+
+    answer = post(raw(act), LETTER, timeout_s=0.2)
+    end.set()
+    assert answer.problem == "timeout"
+
+
+HERE = (
+    *("http://127.0.0.1:8000/hook", "http://127.9.8.7/hook?x=1", "https://localhost/hook"),
+    *("http://[::1]:8000/hook", "http://LOCALHOST:1/"),
+)
+#: What looks like the loopback, and what no client could use.
+NOT_HERE = (
+    *("https://example.com/hook", "http://127.0.0.1@example.com/hook", "http://10.0.0.1/"),
+    *("http://example.com#127.0.0.1", "http://127.0.0.1.example.com/", "http://0.0.0.0:80/"),
+    *("http://2130706433/", "http://localhost.example.com/", "ftp://127.0.0.1/"),
+    *("http:///hook", "http://127.0.0.1:99999/", "http://127.0.0.1/\r\nX: y"),
+)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_here"), [*((url, True) for url in HERE), *((url, False) for url in NOT_HERE)]
+)
+def test_the_loopback_is_reached_by_its_very_name_and_nothing_else(url, is_here):
+    assert is_sent(url, ()) is is_here
+
+
+def test_a_host_that_is_named_is_reached_and_that_one_alone():
+    assert is_sent("http://Web:8000/hook", {"web"})
+    assert not is_sent("http://web.example.com/hook", {"web"})

@@ -1,0 +1,162 @@
+"""Signatures, which are botocore's alone, and the shape of answers, which is moto's."""
+
+import datetime as dt
+import json
+
+import attrs
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.mock_didit import START, new_engine
+from kit.mock_rekognition import SETTINGS, boto, compare, pair, signed, without
+
+from facematch_mock_server import card_sheet
+from facematch_mock_server.messages import Request
+from facematch_mock_server.vendors.rekognition.signature import Signature
+
+TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=40)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+
+
+def replaced(request, name, value):
+    """The request with another value of a header, where `value` is made of the present one."""
+    headers = tuple((n, value(v)) if n == name else (n, v) for n, v in request.headers)
+    return attrs.evolve(request, headers=headers)
+
+
+def code(request):
+    answer = new_engine(**SETTINGS[0]).handle(request)
+    name = answer.json().get("__type")
+    assert (answer.status == 200) == (name is None)
+    return name
+
+
+@given(
+    st.binary(max_size=200),
+    TEXTS,
+    TEXTS,
+    st.none() | TEXTS,
+    st.dictionaries(st.from_regex(r"x-[a-z]{1,9}", fullmatch=True), VALUES, max_size=3),
+)
+def test_what_botocore_signs_is_signed_by_that_secret_alone(body, key, secret, token, more):
+    key = key.replace("/", "-").replace(",", "-")
+    request = signed(body, key=key, secret=secret, token=token, more=more.items())
+    signature = Signature.of(request)
+    assert signature.key == key
+    assert signature.signed == START.replace(microsecond=0)
+    assert signature.is_of(request, secret)
+    assert not signature.is_of(request, f"{secret}x")
+    assert not signature.is_of(attrs.evolve(request, body=body + b"x"), secret)
+
+
+@given(st.text(max_size=200), st.text(max_size=20))
+def test_what_is_no_signature_is_none(header, date):
+    headers = (("authorization", header), ("x-amz-date", date))
+    assert Signature.of(Request(method="POST", target="/", headers=headers)) is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "name"),
+    [
+        (compare(), None),
+        (signed(pair(), token="a-session-token", region="us-gov-west-1"), None),
+        (without(compare(), "authorization"), "MissingAuthenticationToken"),
+        (without(compare(), "x-amz-date"), "IncompleteSignature"),
+        (replaced(compare(), "x-amz-date", lambda v: f"2026{v[4:]}Z"), "IncompleteSignature"),
+        (replaced(compare(), "x-amz-date", lambda v: f"20260703{v[8:]}"), "IncompleteSignature"),
+        (replaced(compare(), "authorization", lambda v: v[:-1]), "IncompleteSignature"),
+        (signed(pair(), service="s3"), "InvalidSignature"),
+        (signed(pair(), key="other"), "UnrecognizedClient"),
+        (signed(pair(), secret="other"), "InvalidSignature"),
+        (replaced(compare(), "host", lambda _: "127.0.0.1"), "InvalidSignature"),
+        (attrs.evolve(compare(), target="/?a=1"), "InvalidSignature"),
+    ],
+)
+def test_nobody_is_let_in_but_who_signed_the_very_request(request_, name):
+    assert code(request_) == (name and f"{name}Exception")
+
+
+LATE = (
+    "Signature expired: 20260702T085927Z is now earlier than 20260702T090027Z "
+    "(20260702T091527Z - 15 min.)"
+)
+
+
+FUTURE = "Signature not yet current: 29990101T000000Z is"
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        (START - dt.timedelta(minutes=16), LATE),
+        (START - dt.timedelta(minutes=14), ""),
+        (START + dt.timedelta(minutes=14), ""),
+        (dt.datetime(2999, 1, 1, tzinfo=dt.UTC), FUTURE),
+    ],
+)
+def test_a_signature_is_good_for_a_quarter_of_an_hour(at, words):
+    answer = new_engine(**SETTINGS[0]).handle(signed(pair(), at=at))
+    assert (answer.status, answer.json().get("__type")) == (
+        (400, "InvalidSignatureException") if words else (200, None)
+    )
+    assert answer.json().get("Message", "").startswith(words)
+
+
+def shape(value):
+    """Names and types; numbers are one type, and of a list one element stands for all."""
+    if isinstance(value, dict):
+        return {name: shape(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else []
+    return "number" if isinstance(value, (int, float)) else type(value).__name__
+
+
+def answer(url):
+    """One match and one other face, without what comes from HTTP."""
+    cards = card_sheet()
+    with boto(url) as client:
+        compared = client.compare_faces(
+            SourceImage={"Bytes": cards["p1"].data},
+            TargetImage={"Bytes": cards["two-faces"].data},
+        )
+    assert compared.pop("ResponseMetadata")["HTTPStatusCode"] == 200
+    return compared
+
+
+def test_a_comparison_has_the_shape_of_motos(mock, moto):
+    """But for the two fields that are always null, which moto fills and the mock leaves out."""
+    ours, theirs = answer(mock.url), answer(moto)
+    for name in ("SourceImageOrientationCorrection", "TargetImageOrientationCorrection"):
+        del theirs[name]
+    assert shape(ours) == shape(theirs)
+
+
+@pytest.mark.parametrize("operation", ["CompareFaces", "DetectFaces"])
+def test_every_field_is_one_of_the_models(client, operation):
+    cards, model = card_sheet(), client.meta.service_model.operation_model(operation)
+    bodies = []
+    client.meta.events.register(
+        f"after-call.rekognition.{operation}",
+        lambda http_response, **_: bodies.append(json.loads(http_response.content)),
+    )
+    picture = {"Bytes": cards["two-faces"].data}
+    if operation == "CompareFaces":
+        client.compare_faces(SourceImage=picture, TargetImage=picture, SimilarityThreshold=50)
+    else:
+        client.detect_faces(Image=picture)
+    jsonschema.validate(bodies[0], schema_of(model.output_shape))
+
+
+def schema_of(model):
+    """A shape of botocore as a JSON Schema that allows nothing else."""
+    if model.type_name == "structure":
+        members = {name: schema_of(one) for name, one in model.members.items()}
+        return {"type": "object", "properties": members, "additionalProperties": False}
+    if model.type_name == "list":
+        return {"type": "array", "items": schema_of(model.member)}
+    if model.type_name in ("float", "integer"):
+        limits = {"min": "minimum", "max": "maximum"}
+        found = {limits[name]: n for name, n in model.metadata.items() if name in limits}
+        return {"type": "number", **found}
+    return {"type": {"string": "string", "boolean": "boolean"}[model.type_name]}
