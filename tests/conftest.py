@@ -23,8 +23,6 @@ from kit.fakes import FakeBackend
 
 from facematch_core import FaceVerifier
 from facematch_core.testing import ManualClock
-from facematch_deepvue import tokens
-from facematch_local import _engine
 
 pytest_plugins = ["kit.brief"]
 
@@ -40,17 +38,16 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile(
     "fewer", derandomize=True, deadline=None, max_examples=40, suppress_health_check=QUIET
 )
-FEWER = ("comparison/", "core/cli/", "mock_server/")
-#: What is tested by mutation keeps all examples.
-ALL = ("mock_server/vendors/didit/",)
-#: That a test fails is enough for tests/mutation; nobody reads the smallest example.
-hypothesis.settings.register_profile(
-    "mutants",
-    derandomize=True,
-    deadline=None,
-    suppress_health_check=QUIET,
-    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+FEWER = (
+    "comparison/",
+    "core/cli/",
+    "core/test_config",
+    "core/test_json",
+    "backends/local/",
+    "mock_server/",
 )
+#: Of the mock, what reads requests and writes decisions keeps all examples.
+ALL = ("mock_server/vendors/didit/",)
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 hypothesis.settings.load_profile(PROFILE)
 
@@ -106,7 +103,7 @@ def _as_many_examples_as_it_takes(request):
 
 @pytest.fixture(autouse=True, scope="module")
 def _nothing_left():
-    """What a module left unclosed is told there; what it keeps is looked at no more."""
+    """What a module left unclosed is reported there; what it keeps is looked at no more."""
     yield
     gc.collect()
     gc.freeze()
@@ -150,25 +147,6 @@ def _own_home(request, monkeypatch, _empty_home):
     yield
     if not own:
         assert os.listdir(home) == [], "a test that writes into its home needs tmp_path"  # noqa: PTH208
-
-
-@pytest.fixture(autouse=True)
-def _no_tokens_of_other_tests(monkeypatch):
-    """Backends of one client share a token; those of two tests may not.
-
-    Each mock makes the same client from the same seed, and a test that failed, or whose backend
-    waits for the garbage collector, would hand a token to the next that this one's mock refuses.
-    """
-    monkeypatch.setattr(tokens, "_SHARED", type(tokens._SHARED)())
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _models_stay():
-    """What one test has loaded of the local engine, half a second, the next one finds."""
-    patch = pytest.MonkeyPatch()
-    patch.setattr(_engine, "_shared", {})
-    yield
-    patch.undo()
 
 
 @pytest.fixture

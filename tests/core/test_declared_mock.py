@@ -1,5 +1,4 @@
-"""A backend that is set to MOCK: no real vendor is asked, and none is taken for a mock."""
-
+import contextlib
 import io
 import json
 import socket
@@ -26,7 +25,7 @@ ASKED = {"require_environment": fm.Environment.MOCK}
 
 @attrs.frozen(kw_only=True, eq=False)
 class Vendor(HttpBackend):
-    """A vendor with a host of its own, and a setting that says what stands there."""
+    """It has a host of its own, and a setting that says what answers there."""
 
     name = "vendor"
     capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
@@ -50,8 +49,6 @@ class Vendor(HttpBackend):
 
 
 class Double(BaseAdapter):
-    """Answers in this process, as a mock's adapter does."""
-
     def __init__(self, headers):
         super().__init__()
         self.headers = headers
@@ -64,7 +61,7 @@ class Double(BaseAdapter):
         return response
 
     def close(self):
-        """Nothing is open."""
+        pass
 
 
 @pytest.fixture
@@ -84,7 +81,6 @@ def named(monkeypatch):
 
 @pytest.fixture
 def fixture_of_requests(monkeypatch):
-    """Puts a double into every session of requests, as `didit_mock` does."""
 
     def put(**headers):
         double = Double(headers)
@@ -94,7 +90,7 @@ def fixture_of_requests(monkeypatch):
 
 
 def test_a_mock_at_any_address_can_be_required(named, caplog):
-    """The setting tells before anything is sent, so no card is warned of; the answer confirms."""
+    """The setting says it before anything is sent, so no card is warned of."""
     with RawServer([read_request, send(answer(200, FINE, MARK))]) as server:
         backend = Vendor(base_url=named(server))
         assert backend.environments == {fm.Environment.MOCK}
@@ -103,10 +99,26 @@ def test_a_mock_at_any_address_can_be_required(named, caplog):
     assert "test card" not in caplog.text
 
 
-def test_undeclared_it_stays_refused(named):
-    """No other host than this machine is taken for a mock's unless somebody says so."""
+@pytest.mark.parametrize("environment", [fm.Environment.MOCK, None], ids=["set", "not set"])
+@pytest.mark.parametrize("body", [FINE, b'{"decision": 5}', b"<html>"], ids=str)
+def test_nothing_from_a_mock_counts(body, environment):
+    events = []
+    with RawServer([read_request, send(answer(200, body, MARK))]) as server:
+        backend = Vendor(base_url=server.url, environment=environment)
+        with (
+            fm.FaceVerifier(backend, on_event=events.append, **ASKED) as verifier,
+            contextlib.suppress(fm.VendorError),
+        ):
+            assert verifier.verify(A, B).environment is fm.Environment.MOCK
+    assert any(event.kind is fm.EventKind.CHARGED for event in events)
+    assert not any(event.counts for event in events)
+    assert events[-1].environment is fm.Environment.MOCK
+
+
+@pytest.mark.parametrize("environment", [fm.Environment.PRODUCTION, None])
+def test_no_other_host_than_this_machine_is_taken_for_a_mocks_by_itself(named, environment):
     with RawServer([]) as server:
-        backend = Vendor(base_url=named(server), environment=fm.Environment.PRODUCTION)
+        backend = Vendor(base_url=named(server), environment=environment)
         with fm.FaceVerifier(backend, **ASKED) as verifier, pytest.raises(EnvironmentMismatch):
             verifier.verify(A, B)
         assert server.connections == []
@@ -122,8 +134,7 @@ def test_undeclared_it_stays_refused(named):
         (502, b"<html>", fm.Charged.UNKNOWN),
     ],
 )
-def test_what_is_no_mock_is_not_believed(status, body, billed, asked):
-    """A real vendor may have answered: no result, the true bill, and it counts as production."""
+def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, billed, asked):
     events = []
     with RawServer([read_request, send(answer(status, body))]) as server:
         backend = Vendor(base_url=server.url)
@@ -141,8 +152,7 @@ def test_what_is_no_mock_is_not_believed(status, body, billed, asked):
     assert isinstance(error, FATAL)
 
 
-def test_a_mocks_own_error_stays_what_it_is():
-    """Its refusals are those of the vendor that it imitates."""
+def test_a_refusal_of_a_mock_is_that_of_its_vendor():
     with RawServer([read_request, send(answer(401, b'{"detail": "No."}', MARK))]) as server:
         verifier = fm.FaceVerifier(Vendor(base_url=server.url))
         with verifier, pytest.raises(fm.AuthenticationFailed):
@@ -150,8 +160,7 @@ def test_a_mocks_own_error_stays_what_it_is():
 
 
 @pytest.mark.parametrize("asked", [{}, ASKED], ids=["", "required"])
-def test_the_vendors_own_host_is_not_asked(asked, monkeypatch):
-    """Whoever says mock and leaves the vendor's address in place sends no face there."""
+def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(asked, monkeypatch):
     monkeypatch.setattr("socket.socket", None)
     events = []
     with fm.FaceVerifier(Vendor(), on_event=events.append, **asked) as verifier:
@@ -160,19 +169,10 @@ def test_the_vendors_own_host_is_not_asked(asked, monkeypatch):
         assert (caught.value.billing.charged, events) == (fm.Charged.NO, [])
 
 
-def test_an_adapter_may_answer_for_the_vendors_host(caplog):
-    """Mounted on the client: nothing leaves the process, whatever the address."""
-    for environment in (fm.Environment.MOCK, None):
-        backend = Vendor(environment=environment)
-        backend.client.mount("https://vendor.example/", Double({MOCK_HEADER: "1"}))
-        with fm.FaceVerifier(backend, **ASKED) as verifier:
-            assert verifier.verify(A, B).environment is fm.Environment.MOCK
-    assert "test card" not in caplog.text
-
-
 @pytest.mark.parametrize("environment", [fm.Environment.MOCK, None])
-def test_so_may_a_fixture_that_answers_for_requests(fixture_of_requests, caplog, environment):
-    """It is noticed without being told, also by a client that was open before."""
+def test_a_fixture_of_requests_may_answer_for_the_vendors_host(
+    fixture_of_requests, caplog, environment
+):
     with fm.FaceVerifier(Vendor(environment=environment), **ASKED) as verifier:
         with pytest.raises(EnvironmentMismatch, match="nothing was sent"):
             verifier.verify(B, B)
@@ -182,7 +182,6 @@ def test_so_may_a_fixture_that_answers_for_requests(fixture_of_requests, caplog,
 
 
 def test_a_double_without_the_mark_is_production(fixture_of_requests):
-    """Only the answer's own word makes it a mock's."""
     fixture_of_requests()
     with fm.FaceVerifier(Vendor(environment=fm.Environment.PRODUCTION)) as verifier:
         assert verifier.verify(B, B).environment is fm.Environment.PRODUCTION
@@ -191,18 +190,11 @@ def test_a_double_without_the_mark_is_production(fixture_of_requests):
     assert caught.value.billing.charged is fm.Charged.YES
 
 
-def test_a_mock_is_no_production(named):
-    """Set to mock and asked for production: the contradiction is told before sending."""
+def test_what_is_set_to_mock_is_asked_for_no_production_and_closing_changes_nothing():
     backend = Vendor(base_url="http://mock:1")
     with (
         fm.FaceVerifier(backend, require_environment="production") as verifier,
         pytest.raises(EnvironmentMismatch, match="set to mock, but production"),
     ):
         verifier.verify(B, B)
-
-
-def test_where_answers_come_from_can_be_asked_of_a_closed_backend():
-    backend = Vendor(environment=fm.Environment.PRODUCTION)
-    assert backend.environments == {fm.Environment.PRODUCTION}
-    backend.close()
-    assert backend.environments == {fm.Environment.PRODUCTION}
+    assert backend.environments == {fm.Environment.MOCK}

@@ -1,5 +1,3 @@
-"""The error tree: builtin bases, defaults of `billed`, copies and pickles."""
-
 import copy
 import inspect
 import pickle
@@ -32,7 +30,6 @@ NEEDED = {
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_error_survives_pickle_and_copy(cls):
-    """Errors cross process borders (queues, process pools) with all they say."""
     error = cls("What, which value, what to do.", **NEEDED.get(cls, {}))
     error.liveness = liveness_result()
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error), copy.deepcopy(error)):
@@ -41,14 +38,7 @@ def test_every_error_survives_pickle_and_copy(cls):
         assert vars(again) == vars(error)
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
-def test_the_tree_in_the_docstring_is_complete(cls):
-    """Whoever reads the module sees every class."""
-    assert cls.__name__ in errors.__doc__
-
-
-def test_builtin_bases():
-    """Code that knows only the builtin exceptions catches ours as well."""
+def test_our_errors_are_caught_as_builtin_ones():
     assert issubclass(errors.ConfigurationError, ValueError)
     assert issubclass(errors.BackendUnavailable, LookupError)
     assert issubclass(errors.InvalidImage, ValueError)
@@ -69,7 +59,6 @@ def test_builtin_bases():
         (errors.UnexpectedResponse, Charged.YES, False),
     ],
 )
-def test_what_each_kind_says_of_money(cls, billed, retryable):
-    """Only what is certainly unpaid is retryable by default."""
+def test_only_what_is_certainly_unpaid_is_retryable_by_default(cls, billed, retryable):
     error = cls("x")
     assert (error.billing.charged, error.retryable) == (billed, retryable)

@@ -1,5 +1,3 @@
-"""`Failover`: its members, their thresholds, looking for a lost call, closing and forking."""
-
 import copy
 import os
 import pickle
@@ -16,14 +14,10 @@ A, B = picture(), picture((10, 20, 30))
 
 
 class Other(FakeBackend):
-    """Another vendor, with a scale of its own."""
-
     name = "other"
 
 
 class Records(FakeBackend):
-    """A vendor whose records say what `script` holds."""
-
     def reconcile(self, attempt, *, deadline_s=None):
         self.calls.append((attempt, deadline_s))
         said = self.script.pop(0)
@@ -44,12 +38,10 @@ def cannot_know(attempt):
     return fm.Reconciliation(outcome=fm.Reconciled.CANNOT_KNOW, call=attempt, reason="no idea")
 
 
-def test_what_it_is():
-    """A `Verifier`, as `FaceVerifier` is one; it shows its members and nothing of them."""
+def test_it_is_a_verifier_that_shows_its_members_and_nothing_of_them():
     shop, backup = fm.FaceVerifier(FakeBackend()), fm.FaceVerifier(Other())
     verifier = fm.Failover({"shop": shop, "backup": backup})
     assert isinstance(verifier, fm.Verifier)
-    assert isinstance(shop, fm.Verifier)
     assert dict(verifier.members) == {"shop": shop, "backup": backup}
     assert repr(verifier) == "Failover(shop, backup)"
     assert list(fm.Failover([shop, backup]).members) == ["fake", "other"]
@@ -58,44 +50,38 @@ def test_what_it_is():
 
 
 @pytest.mark.parametrize(
-    ("members", "says"),
+    "members",
     [
-        (lambda one: {}, "at least one member"),
-        (lambda one: [], "at least one member"),
-        (lambda one: "shop", "must be a FaceVerifier, not str"),
-        (lambda one: {"a": FakeBackend()}, "must be a FaceVerifier, not FakeBackend"),
-        (lambda one: {"a": fm.Failover([one])}, "failovers cannot be nested"),
-        (lambda one: [one, fm.FaceVerifier(FakeBackend())], "ask the same backend: name them"),
+        lambda one: {},
+        lambda one: [],
+        lambda one: "shop",
+        lambda one: {"a": FakeBackend()},
+        lambda one: {"a": fm.Failover([one])},
+        lambda one: [one, fm.FaceVerifier(FakeBackend())],
     ],
+    ids=["none", "no list", "text", "backend", "failover", "one backend twice"],
 )
-def test_odd_members(members, says):
-    """One sentence each, when it is made."""
-    with pytest.raises(fm.ConfigurationError, match=says):
+def test_odd_members_are_refused_when_it_is_made(members):
+    with pytest.raises(fm.ConfigurationError):
         fm.Failover(members(fm.FaceVerifier(FakeBackend())))
 
 
+LIVENESS = ("liveness_threshold", "liveness_review_threshold")
+
+
 @pytest.mark.parametrize("call", ["verify", "check_liveness", "verify_live"])
-@pytest.mark.parametrize("option", ["threshold", "review_threshold"])
-def test_no_single_threshold(call, option):
-    """Two scales do not compare; the sentence says what to write instead."""
+def test_two_scales_have_no_single_threshold(call):
     backend = FakeBackend()
     verifier = fm.Failover({"shop": fm.FaceVerifier(backend)})
     pictures = (A, B) if call.startswith("verify") else (A,)
-    with pytest.raises(fm.InvalidRequest, match=rf"no single {option}.*{option}=.*'shop'"):
-        getattr(verifier, call)(*pictures, **{option: 60})
+    for option in ("threshold", "review_threshold", *(LIVENESS if call == "verify_live" else ())):
+        with pytest.raises(fm.InvalidRequest, match=rf"no single {option}.*'shop'"):
+            getattr(verifier, call)(*pictures, **{option: 60})
     assert backend.calls == []
-
-
-@pytest.mark.parametrize("option", ["liveness_threshold", "liveness_review_threshold"])
-def test_no_single_liveness_threshold(option):
-    """Nor for the liveness scores."""
-    with pytest.raises(fm.InvalidRequest, match=f"no single {option}"):
-        fm.Failover({"shop": fm.FaceVerifier(FakeBackend())}).verify_live(A, B, **{option: 60})
 
 
 @pytest.mark.parametrize("member", ["shop", "backup"])
 def test_each_member_has_its_own_threshold(member):
-    """The call's for that member, else its profile's; a review threshold likewise."""
     script = [fm.RateLimited("x")] if member == "backup" else []
     verifier = fm.Failover(
         {
@@ -114,36 +100,22 @@ def test_each_member_has_its_own_threshold(member):
     assert (result.threshold.source, result.decision) == (fm.ThresholdSource.CALLER, "review")
 
 
-def test_thresholds_of_both_calls():
-    """Of liveness and of the comparison, for the member that answers."""
+def test_both_calls_of_verify_live_have_the_thresholds_of_the_member_that_answers():
     backend = FakeBackend()
-    fm.Failover({"shop": fm.FaceVerifier(backend)}).verify_live(
-        A,
-        B,
-        threshold={"shop": 61},
-        review_threshold={"shop": 62},
-        liveness_threshold={"shop": 63},
-        liveness_review_threshold={"shop": 64},
-    )
+    given = {"threshold": 61, "review_threshold": 62}
+    given |= {"liveness_threshold": 63, "liveness_review_threshold": 64}
+    options = {name: {"shop": value} for name, value in given.items()}
+    fm.Failover({"shop": fm.FaceVerifier(backend)}).verify_live(A, B, **options)
     assert [call.threshold.value for call in backend.calls] == [63, 61]
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
-    [
-        ({"shpo": 50}, "did you mean shop"),
-        ({7: 50}, "names no member '7'"),
-        (50, "no single threshold"),
-        ({"shop": "50"}, "threshold must be a number"),
-        ({"backup": 101}, "0 and 100|0 to 100"),
-    ],
-    ids=str,
+    "given", [{"shpo": 50}, {7: 50}, 50, {"shop": "50"}, {"backup": 101}], ids=str
 )
-def test_odd_thresholds(given, says):
-    """Refused at once, also those of a member that would not have been asked."""
+def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_asked(given):
     first = FakeBackend()
     members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
-    with pytest.raises(fm.InvalidRequest, match=says):
+    with pytest.raises(fm.InvalidRequest):
         fm.Failover(members).verify(A, B, threshold=given)
     assert first.calls == []
 
@@ -151,7 +123,6 @@ def test_odd_thresholds(given, says):
 @pytest.mark.filterwarnings("ignore::facematch_core.ScaleWarning")
 @hypothesis.given(shop=percentages, backup=percentages, fails=st.booleans())
 def test_no_threshold_reaches_another_member(shop, backup, fails):
-    """Whatever the numbers."""
     first = FakeBackend(script=[fm.RateLimited("x")] if fails else [])
     members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
     result = fm.Failover(members).verify(A, B, threshold={"shop": shop, "backup": backup})
@@ -159,8 +130,7 @@ def test_no_threshold_reaches_another_member(shop, backup, fails):
     assert result.threshold.value == (backup if fails else shop)
 
 
-def test_a_result_and_an_error_survive_a_queue():
-    """With who answered and who did not."""
+def test_who_answered_and_who_did_not_survive_a_queue():
     down = fm.FaceVerifier(FakeBackend(script=[fm.VendorUnavailable("down")] * 2))
     up = fm.FaceVerifier(FakeBackend())
     result = fm.Failover({"shop": down, "backup": up}).verify(A, B)
@@ -173,16 +143,7 @@ def test_a_result_and_an_error_survive_a_queue():
     assert copy.copy(caught.value).route.skipped == caught.value.route.skipped
 
 
-def test_it_is_not_pickled():
-    """Its members may hold keys and sockets."""
-    verifier = fm.Failover([fm.FaceVerifier(FakeBackend())])
-    for copied in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="A Failover cannot be pickled"):
-            copied(verifier)
-
-
-def test_closing_closes_every_member():
-    """Also if one of them fails at it; more than once is harmless, and use is refused."""
+def test_closing_closes_every_member_also_if_one_fails_at_it():
 
     class Sick(FakeBackend):
         def close(self):
@@ -191,18 +152,17 @@ def test_closing_closes_every_member():
     first, last = FakeBackend(), FakeBackend()
     backends = {"a": first, "b": Sick(), "c": last}
     verifier = fm.Failover({name: fm.FaceVerifier(backend) for name, backend in backends.items()})
-    with pytest.raises(RuntimeError, match="stuck"):
+    with pytest.raises(RuntimeError):
         verifier.close()
     assert (first.closed, last.closed) == (1, 1)
-    with pytest.raises(fm.ConfigurationError, match="closed"):
+    with pytest.raises(fm.ConfigurationError):
         verifier.verify(A, B)
     with fm.Failover([fm.FaceVerifier(first)]):
         pass
     assert first.closed == 2
 
 
-def test_after_a_fork():
-    """A child process asks with the failover that its parent opened."""
+def test_a_child_asks_with_the_failover_that_its_parent_opened():
     shared = fm.Failover(
         {
             "a": fm.FaceVerifier(FakeBackend(script=[fm.RateLimited("x")] * 2)),
@@ -222,7 +182,6 @@ def test_after_a_fork():
 
 
 def lost(backend):
-    """What a verifier over `backend` raises when it loses an answer of a kept call."""
     backend.script.append(fm.OutcomeUnknown("lost", reconcilable=True))
     with pytest.raises(fm.OutcomeUnknown) as caught:
         fm.FaceVerifier(backend).verify(A, B, retention=fm.Retention.KEEP)
@@ -242,7 +201,6 @@ def lost(backend):
     ids=lambda v: getattr(v, "__name__", None),
 )
 def test_a_lost_call_is_looked_for_in_every_account_of_its_vendor(first, second, outcome):
-    """Until one has it; that nobody has it is told only if all could tell."""
     error = lost(Records())
     members = {
         "other": Other(),
@@ -250,16 +208,16 @@ def test_a_lost_call_is_looked_for_in_every_account_of_its_vendor(first, second,
         "two": Records(script=[second] if second else []),
     }
     verifier = fm.Failover({name: fm.FaceVerifier(backend) for name, backend in members.items()})
-    told = verifier.reconcile(error)
-    assert told.outcome is outcome
+    answer = verifier.reconcile(error)
+    assert answer.outcome is outcome
     if outcome is fm.Reconciled.FOUND:
-        assert told.result.route.answered_by == ("two" if second else "one")
-        assert told.result.is_match
+        assert answer.result.route.answered_by == ("two" if second else "one")
+        assert answer.result.is_match
     assert members["other"].calls == []
 
 
-def test_records_that_cannot_be_read():
-    """The error is raised if no other account has the call: "not yet" would not be known."""
+def test_records_that_cannot_be_read_are_an_error_unless_another_account_has_the_call():
+    """Else "not yet" would not be known."""
     error = lost(Records())
     members = {"one": Records(script=[fm.RateLimited("x")]), "two": Records(script=[not_yet])}
     with pytest.raises(fm.RateLimited):
@@ -267,13 +225,13 @@ def test_records_that_cannot_be_read():
     assert len(members["two"].calls) == 1
 
 
-def test_a_call_of_another_vendor():
-    """Is not looked for, with the sentence of one verifier; an attempt serves as well."""
+def test_a_call_of_another_vendor_is_not_looked_for():
     error = lost(Records())
-    with pytest.raises(fm.InvalidRequest, match="'fake', and this verifier calls other"):
-        fm.Failover([fm.FaceVerifier(Other())]).reconcile(error)
-    with pytest.raises(fm.InvalidRequest, match="takes a CallRecord"):
-        fm.Failover([fm.FaceVerifier(Other())]).reconcile("x")
+    for wrong in (error, "x"):
+        with pytest.raises(fm.InvalidRequest):
+            fm.Failover([fm.FaceVerifier(Other())]).reconcile(wrong)
     attempt = fm.CallRecord.from_dict(error.call.to_dict())
-    told = fm.Failover([fm.FaceVerifier(Records(script=[found]))]).reconcile(attempt, deadline_s=9)
-    assert told.outcome is fm.Reconciled.FOUND
+    answer = fm.Failover([fm.FaceVerifier(Records(script=[found]))]).reconcile(
+        attempt, deadline_s=9
+    )
+    assert answer.outcome is fm.Reconciled.FOUND

@@ -1,10 +1,5 @@
-"""What ends a call from outside: a signal handler of the program's, or a caller that has gone."""
-
-import functools
 import signal
 
-import PIL.Image
-import PIL.ImageFile
 import pytest
 from kit.attempts import sums
 from kit.fakes import FakeBackend, match_result, picture
@@ -18,56 +13,46 @@ A, B = picture(), picture((10, 20, 30))
 
 
 class Soft(Exception):
-    """The program's own, out of its signal handler."""
+    pass
 
 
 def ring(number, frame):
     raise Soft
 
 
-class Bell:
-    """Handlers that are no plain function."""
-
-    def method(self, number, frame):
-        raise Soft
-
-    def __call__(self, number, frame):
-        self.method(number, frame)
-
-
-HANDLERS = {
-    "function": ring,
-    "method": Bell().method,
-    "partial": functools.partial(ring),
-    "object": Bell(),
-}
-
-
 @pytest.fixture
 def alarm():
-    """Sets the handler of a signal, and raises it."""
     before = signal.getsignal(signal.SIGUSR1)
 
-    def raise_it(handler=ring):
-        signal.signal(signal.SIGUSR1, handler)
+    def raise_it():
+        signal.signal(signal.SIGUSR1, ring)
         signal.raise_signal(signal.SIGUSR1)
 
     yield raise_it
     signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS)
-def test_what_a_signal_handler_raises_reaches_its_program(alarm, handler):
-    """As itself, and an event says that the bill is open."""
+def test_what_a_signal_handler_raises_reaches_its_program_and_leaves_the_bill_open(alarm):
     events = []
-    backend = FakeBackend(script=[lambda _: alarm(handler)])
+    backend = FakeBackend(script=[lambda _: alarm()])
     with pytest.raises(Soft):
         fm.FaceVerifier(backend, on_event=events.append).verify(A, B)
-    assert events[-1].kind is fm.EventKind.UNKNOWN
-    assert events[-1].error == "Soft"
+    assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, "Soft")
 
 
-def test_also_if_a_library_gave_it_another_name(alarm):
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_after_the_first_byte_leaves_the_bill_open(interruption):
+    events = []
+
+    def interrupt(call):
+        raise interruption
+
+    with pytest.raises(interruption):
+        fm.FaceVerifier(FakeBackend(script=[interrupt]), on_event=events.append).verify(A, B)
+    assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, interruption.__name__)
+
+
+def test_what_a_handler_raises_is_found_under_another_name(alarm):
     def hide(_):
         try:
             alarm()
@@ -79,7 +64,7 @@ def test_also_if_a_library_gave_it_another_name(alarm):
     assert caught.value.__context__ is None
 
 
-def test_before_the_first_byte_nothing_is_charged(alarm):
+def test_what_a_handler_raises_before_the_first_byte_is_free(alarm):
     class Early(FakeBackend):
         def match(self, call):
             alarm()
@@ -90,7 +75,7 @@ def test_before_the_first_byte_nothing_is_charged(alarm):
     assert events[-1].kind is fm.EventKind.REFUSED
 
 
-def test_out_of_the_hook_and_out_of_a_search(alarm):
+def test_what_a_handler_raises_comes_out_of_a_hook_and_out_of_a_search(alarm):
     with pytest.raises(Soft):
         fm.FaceVerifier(FakeBackend(), on_event=lambda _: alarm()).verify(A, B)
 
@@ -103,17 +88,6 @@ def test_out_of_the_hook_and_out_of_a_search(alarm):
         fm.FaceVerifier(backend).verify(A, B, retention=fm.Retention.KEEP)
     with pytest.raises(Soft):
         fm.FaceVerifier(backend).reconcile(caught.value)
-
-
-def test_a_fault_of_a_plug_in_is_none_of_the_callers(alarm):
-    """An exception of the same class that no handler raised, and one beside a handler."""
-
-    def fails(_):
-        raise Soft
-
-    signal.signal(signal.SIGUSR1, ring)
-    with pytest.raises(fm.OutcomeUnknown):
-        fm.FaceVerifier(FakeBackend(script=[fails])).verify(A, B)
 
 
 # A caller that has gone.
@@ -138,8 +112,6 @@ class Steps(FakeBackend):
 
 
 class Noting(Policy):
-    """Keeps what became of a try."""
-
     outcome = None
 
     def enter(self, context):
@@ -155,7 +127,6 @@ class Noting(Policy):
     ],
 )
 def test_a_cancelled_call_of_several_requests_says_what_it_has_paid(charged, kind, counted):
-    """In its event and to its budget; what nobody says stays unknown."""
     billing = None if charged is None else fm.Billing(charged, "of the first request")
     backend, events, store, noted = Steps(billing), [], MemoryStore(), Noting()
     policies = [Budget(5, name="shop", store=store), noted]
@@ -171,49 +142,63 @@ def test_a_cancelled_call_of_several_requests_says_what_it_has_paid(charged, kin
     assert noted.outcome.sent
 
 
-class Late(Policy):
-    """Whose note of an outcome is interrupted."""
+def test_what_interrupts_a_policy_that_notes_an_outcome_stops_no_other(alarm):
+    class Late(Policy):
+        def enter(self, context):
+            return lambda _outcome: alarm()
 
-    def __init__(self, alarm):
-        self.alarm = alarm
-
-    def enter(self, context):
-        return lambda _outcome: self.alarm()
-
-
-def test_out_of_a_policy_that_notes_an_outcome(alarm):
-    """The others learn it all the same."""
     noted = Noting()
-    policies = [noted, Late(alarm)]
     with pytest.raises(Soft):
-        fm.FaceVerifier(FakeBackend(), policies=policies).verify(A, B)
+        fm.FaceVerifier(FakeBackend(), policies=[noted, Late()]).verify(A, B)
     assert noted.outcome.answered
 
 
-def test_out_of_a_picture_that_is_taken(alarm, monkeypatch):
-    """From a file object, a file, or Pillow; not as a fault of the picture."""
+# Ctrl-C, and a store that is away
 
-    class Timeout(OSError):
-        """As many programs raise it."""
 
-    def ring_os(number, frame):
-        raise Timeout
+class Interrupted(MemoryStore):
+    """Ctrl-C comes at the named step; after it the store is away."""
 
-    class File:
-        def read(self, _size):
-            alarm()
+    def __init__(self, at):
+        super().__init__()
+        self.at, self.came = at, False
 
-    with pytest.raises(Soft):
-        fm.Image.from_file(File())
-    with monkeypatch.context() as patched:
-        patched.setattr("builtins.open", lambda *_, **__: alarm(ring_os))
-        with pytest.raises(Timeout):
-            fm.Image.read("selfie.jpg")
-    with monkeypatch.context() as patched:
-        patched.setattr(PIL.Image.Image, "load", lambda _: alarm())
-        with pytest.raises(Soft):
-            fm.Image.from_pil(PIL.Image.new("RGB", (8, 8)))
-    with monkeypatch.context() as patched:
-        patched.setattr(PIL.ImageFile.ImageFile, "load", lambda _: alarm())
-        with pytest.raises(Soft):
-            A.to_pil()
+    def _reach(self, step):
+        if self.came:
+            raise fm.StoreUnavailable("away")
+        if step == self.at:
+            self.came = True
+            raise KeyboardInterrupt
+
+    def reserve(self, *args, **more):
+        self._reach("reserve")
+        return super().reserve(*args, **more)
+
+    def finalize(self, *args, **more):
+        self._reach("finalize")
+        return super().finalize(*args, **more)
+
+
+@pytest.mark.parametrize("at", ["reserve", "finalize"])
+def test_ctrl_c_stays_one_when_the_store_is_away(at):
+    backend = FakeBackend()
+    verifier = fm.FaceVerifier(
+        backend,
+        policies=[Budget(9, name="x", store=Interrupted(at))],
+        retry=fm.Retry(first_s=0.001),
+    )
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B)
+    assert len(backend.calls) == (at == "finalize")
+
+
+def test_ctrl_c_in_one_policy_lets_the_others_hear_of_the_end():
+    store = MemoryStore()
+    policies = [
+        Budget(9, name="first", store=store),
+        Budget(9, name="second", store=Interrupted("finalize")),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        fm.FaceVerifier(FakeBackend(), policies=policies).verify(A, B)
+    (state,) = store.budgets()
+    assert (state.spent, state.reserved) == (1, 0)

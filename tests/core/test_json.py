@@ -1,6 +1,6 @@
-"""The JSON form: round trips, its schema, and what it refuses."""
-
 import copy
+import datetime as dt
+import decimal
 import json
 import pickle
 from pathlib import Path
@@ -8,71 +8,51 @@ from pathlib import Path
 import jsonschema
 import pytest
 from hypothesis import given
-from kit.fakes import liveness_result, match_result
-from kit.strategies import (
-    attempts,
-    live_match_results,
-    liveness_results,
-    match_results,
-)
+from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
+from kit.strategies import attempts, live_match_results, liveness_results, match_results
 
-from facematch_core import CallRecord, LiveMatchResult, LivenessResult, MatchResult
+import facematch_core as fm
+from facematch_core.backend import MAX_DEPTH, without_private
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/result.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 MINIMAL = {"decision", "score", "threshold", "environment", "backend", "ids"}
-any_result = match_results | liveness_results | live_match_results
 
 
 def raw_of(result):
-    if isinstance(result, LiveMatchResult):
+    if isinstance(result, fm.LiveMatchResult):
         return [result.liveness.raw, None if result.match is None else result.match.raw]
     return result.raw
 
 
-@given(any_result)
-def test_round_trip(result):
-    """Written, sent as text and read again, a result is the same to the last field."""
+@given(match_results | liveness_results | live_match_results)
+def test_a_result_is_the_same_after_json_pickle_and_copy(result):
     document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     again = type(result).from_dict(document)
-    assert again == result
     assert raw_of(again) == raw_of(result)
-    VALIDATOR.validate(document)
+    for other in (again, pickle.loads(pickle.dumps(result)), copy.copy(result)):
+        assert other == result
+    minimal = result.to_dict(minimal=True)
+    assert type(result).from_dict(minimal).decision is result.decision
+    live = isinstance(result, fm.LiveMatchResult)
+    kept = [minimal["liveness"], minimal["match"]] if live else [minimal]
+    assert all(set(part) - {"schema", "kind"} == MINIMAL for part in kept if part)
+    for written in (document, json.loads(json.dumps(minimal))):
+        VALIDATOR.validate(written)
 
 
 @given(attempts)
-def test_an_attempt_is_written_and_read(attempt):
-    """It has to outlive the program that made the call."""
+def test_the_record_of_a_call_outlives_its_program(attempt):
     document = json.loads(json.dumps(attempt.to_dict(), allow_nan=False))
     VALIDATOR.validate(document)
-    assert CallRecord.from_dict(document) == attempt
+    assert fm.CallRecord.from_dict(document) == attempt
     assert pickle.loads(pickle.dumps(attempt)) == attempt
     for change in ({"kind": "match"}, {"kept": 1}, {"operation": "guess"}, {"started_at": "now"}):
         with pytest.raises(ValueError):
-            CallRecord.from_dict({**document, **change})
+            fm.CallRecord.from_dict({**document, **change})
 
 
-@given(any_result)
-def test_pickle_and_copy(result):
-    """Results cross process borders."""
-    for again in (pickle.loads(pickle.dumps(result)), copy.copy(result), copy.deepcopy(result)):
-        assert again == result
-
-
-@given(any_result)
-def test_minimal_form(result):
-    """Decision, score and ids: what a database should keep, and no personal data."""
-    document = result.to_dict(minimal=True)
-    VALIDATOR.validate(json.loads(json.dumps(document)))
-    again = type(result).from_dict(document)
-    assert again.decision is result.decision
-    live = isinstance(result, LiveMatchResult)
-    kept = [document["liveness"], document["match"]] if live else [document]
-    assert all(set(part) - {"schema", "kind"} == MINIMAL for part in kept if part)
-
-
-def test_the_schema_is_a_schema():
-    """And it refuses what is not a result."""
+def test_the_schema_refuses_what_is_no_result():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     good = match_result().to_dict()
     for change in ({"schema": 0}, {"kind": "other"}, {"decision": "maybe"}, {"elapsed_s": -1}):
@@ -83,40 +63,77 @@ def test_the_schema_is_a_schema():
 @pytest.mark.parametrize(
     "change",
     [
-        {"schema": 0},
-        {"schema": None},
-        {"kind": "liveness"},
-        {"decision": "maybe"},
-        {"score": {"value": 101, "scale": "x"}},
-        {"score": {"value": True, "scale": "x"}},
-        {"score": 5},
-        {"created_at": "yesterday"},
-        {"created_at": "2026-01-01T00:00:00"},
-        {"warnings": 3},
-        {"backend": None},
-        {"raw": []},
+        *({"schema": 0}, {"schema": None}, {"kind": "liveness"}, {"decision": "maybe"}),
+        *({"score": {"value": value, "scale": "x"}} for value in (101, True)),
+        *({"score": 5}, {"created_at": "yesterday"}, {"created_at": "2026-01-01T00:00:00"}),
+        *({"warnings": 3}, {"backend": None}, {"raw": []}),
     ],
     ids=str,
 )
-def test_what_is_no_result_is_refused(change):
-    """One sentence that names the field, never a value."""
-    document = {**match_result().to_dict(), **change}
+def test_a_document_that_is_no_result_is_refused_in_one_sentence(change):
     with pytest.raises(ValueError) as caught:
-        MatchResult.from_dict(document)
+        fm.MatchResult.from_dict({**match_result().to_dict(), **change})
     assert "\n" not in str(caught.value)
 
 
-def test_missing_and_unknown_keys():
-    """A missing decision is refused; a key of a later version is passed over."""
+def test_a_key_that_is_missing_is_refused_and_one_of_a_later_version_passed_over():
     document = match_result().to_dict()
-    assert MatchResult.from_dict({**document, "later": 1}) == match_result()
+    assert fm.MatchResult.from_dict({**document, "later": 1}) == match_result()
     del document["decision"]
-    with pytest.raises(ValueError):
-        MatchResult.from_dict(document)
-    with pytest.raises(ValueError, match="must be an object"):
-        LivenessResult.from_dict([liveness_result().to_dict()])
+    for wrong in (document, [liveness_result().to_dict()]):
+        with pytest.raises(ValueError):
+            fm.MatchResult.from_dict(wrong)
+
+
+def test_a_time_without_an_offset_and_a_number_that_is_none_are_refused():
+    for time in (dt.datetime(2026, 1, 1), dt.datetime(1, 1, 1)):
+        with pytest.raises(ValueError):
+            match_result(created_at=time)
+    for raw in (float("nan"), float("-inf")):
+        with pytest.raises(ValueError):
+            fm.Score(50, SCALE, raw=raw)
 
 
 def test_raw_is_not_in_repr():
-    """It may be long, and it is the vendor's."""
     assert "secret-field" not in repr(match_result(raw={"secret-field": 1}))
+
+
+def test_raw_is_plain_json_without_pictures_whatever_a_library_puts_into_it():
+    body = {
+        "at": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        "price": decimal.Decimal("0.05"),
+        "nan": float("nan"),
+        "picture": b"\xff\xd8",
+        "object": object(),
+        "url": "https://media.example/face.jpg?sig=1",
+        "faces": [{"url": ["https://media.example/face.jpg"]}, {"url": {"big": "face.jpg"}}],
+        "none": {"url": None},
+        1: ("a", None, True),
+    }
+    plain = without_private(body, media_keys=("url",))
+    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    assert (plain["price"], plain["picture"]) == ("0.05", "(left out: bytes)")
+    assert plain["url"] == "(address removed)"
+    assert plain["faces"] == [{"url": "(address removed)"}] * 2
+    assert (plain["none"], plain["1"]) == ({"url": None}, ["a", None, True])
+
+
+def nested(depth):
+    value = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2, MAX_DEPTH + 1, 500, 5000])
+def test_of_any_depth_raw_is_cut_and_metadata_refused_or_written(depth):
+    a, b = picture(), picture((10, 20, 30))
+    said = match_result(score=fm.Score(90, SCALE), raw=nested(depth))
+    result = fm.FaceVerifier(FakeBackend(script=[said])).verify(a, b)
+    assert ("too deep" in json.dumps(result.to_dict())) is (depth > MAX_DEPTH)
+    try:
+        result = fm.FaceVerifier(FakeBackend()).verify(a, b, metadata=nested(depth))
+    except ValueError:
+        assert depth > MAX_DEPTH - 2
+    else:
+        assert json.dumps(result.to_dict())

@@ -1,21 +1,20 @@
-"""What a verifier makes of its backend's results, and which it refuses to hand out."""
-
 import datetime as dt
+import itertools
+import pickle
 
 import attrs
 import pytest
-from kit.calibrations import calibration
+from hypothesis import given
+from hypothesis import strategies as st
 from kit.fakes import SCALE, FakeBackend, found_match, liveness_result, match_result, picture
+from kit.strategies import liveness_results, match_results, percentages, thresholds
 
 import facematch_core as fm
+from facematch_core.models import ends_early
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
-MOCK, PRODUCTION, SANDBOX = (
-    fm.Environment.MOCK,
-    fm.Environment.PRODUCTION,
-    fm.Environment.SANDBOX,
-)
+MOCK, PRODUCTION, SANDBOX = (fm.Environment.MOCK, fm.Environment.PRODUCTION, fm.Environment.SANDBOX)
 PAID = fm.Billing(fm.Charged.YES, "said", 2)
 FACE = fm.Face(demographics=fm.Demographics(age=31))
 
@@ -36,129 +35,109 @@ def verified(said, backend=None, **more):
     return fm.FaceVerifier(backend, **more).verify(A, B, caller_ref="case 7", **options)
 
 
-def test_what_this_side_adds():
-    """Its ids, the metadata, and where the backend says that it asks."""
-    told = verified(scored(80, ids=fm.Ids(vendor="v-1", session="s-1")), metadata={"gate": 1})
-    assert (told.ids.vendor, told.ids.session, told.ids.caller) == ("v-1", "s-1", "case 7")
-    assert told.ids.call
-    assert (told.environment, told.metadata) == (PRODUCTION, {"gate": 1})
+def called(**facts):
+    """The record of a call."""
+    usual = {"id": "a-1", "operation": fm.Operation.MATCH, "backend": "fake", "kept": True}
+    return fm.CallRecord(**{**usual, "started_at": ManualClock().now(), **facts})
 
 
-def test_how_long_a_call_took():
-    """By the clock of the verifier."""
+def test_how_long_a_call_took_is_never_below_0():
+    """The time of day goes back now and then, and what is found later is timed by it."""
     clock = ManualClock()
 
-    def slow(_):
-        clock.advance(2.5)
-        return scored(80)
-
-    assert verified(slow, clock=clock).elapsed_s == 2.5
-
-
-def test_a_call_that_began_later_than_now_took_no_time():
-    """The time of day goes back now and then, and what is found later is timed by it."""
-
     class Records(FakeBackend):
+        def match(self, call):
+            clock.advance(2.5)
+            return super().match(call)
+
         def reconcile(self, attempt, *, deadline_s=None):
             return found_match(attempt, 80)
 
-    clock = ManualClock()
-    call = fm.CallRecord(
-        id="a-1",
-        operation=fm.Operation.MATCH,
-        backend="fake",
-        kept=True,
-        started_at=clock.now() + dt.timedelta(seconds=5),
-    )
-    assert fm.FaceVerifier(Records(), clock=clock).reconcile(call).result.elapsed_s == 0.0
+    verifier = fm.FaceVerifier(Records(), clock=clock)
+    assert verifier.verify(A, B).elapsed_s == 2.5
+    call = called(started_at=clock.now() + dt.timedelta(seconds=5))
+    assert verifier.reconcile(call).result.elapsed_s == 0.0
 
 
-def test_what_a_backend_alone_knows_to_be_private_goes():
-    """Guesses about people, unless they are wanted; pictures always."""
+def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
     can = {"demographic_keys": ("guess",), "media_keys": ("crop",)}
-    said = scored(80, raw={"guess": 1, "crop": "p", "rest": 2}, probe_faces=(FACE,))
-    told = verified(said, FakeBackend(**can))
-    assert (told.raw["rest"], told.probe_faces) == (2, (fm.Face(),))
-    assert told.reference_faces is None
-    assert "guess" not in told.raw or told.raw["guess"] != 1
-    told = verified(said, FakeBackend(**can), keep_demographics=True)
-    assert (told.raw["guess"], told.probe_faces) == (1, (FACE,))
-    assert told.raw.get("crop") != "p"
-
-
-def test_guesses_about_a_face_in_a_liveness_check_go():
-    """It has one picture."""
-    backend = FakeBackend(
-        script=[liveness_result(score=fm.Score(99, SCALE), probe_faces=(FACE,), billing=PAID)]
-    )
-    told = fm.FaceVerifier(backend).check_liveness(A)
-    assert (told.probe_faces, told.is_live) == ((fm.Face(),), True)
+    raw = {"guess": 1, "crop": "p", "rest": 2}
+    said = scored(80, raw=raw, probe_faces=(FACE,), reference_faces=(FACE,))
+    got = verified(said, FakeBackend(**can))
+    assert got.raw == {"crop": "(address removed)", "rest": 2}
+    assert got.probe_faces == got.reference_faces == (fm.Face(),)
+    assert verified(scored(80), FakeBackend(**can)).reference_faces is None
+    got = verified(said, FakeBackend(**can), keep_demographics=True)
+    assert got.raw == {"guess": 1, "crop": "(address removed)", "rest": 2}
+    assert got.probe_faces == (FACE,)
+    assert verified(scored(80, raw={"age": 31, "id": 1})).raw == {"id": 1}
+    check = liveness_result(score=fm.Score(99, SCALE), probe_faces=(FACE,), billing=PAID)
+    got = fm.FaceVerifier(FakeBackend(script=[check])).check_liveness(A)
+    assert (got.probe_faces, got.is_live) == ((fm.Face(),), True)
 
 
 def test_a_result_that_cannot_be_used_is_paid_for():
-    """The error says so, and has the ids of the vendor."""
-    said = attrs.evolve(scored(80), ids=fm.Ids(vendor="v-1"))
+    said, events = attrs.evolve(scored(80), ids=fm.Ids(vendor="v-1")), []
     object.__setattr__(said, "probe_faces", 5)
-    with pytest.raises(
-        fm.UnexpectedResponse, match=r"result of fake cannot be used \(TypeErr"
-    ) as at:
-        verified(said)
+    with pytest.raises(fm.UnexpectedResponse) as at:
+        verified(said, on_event=events.append)
     assert (at.value.billing, at.value.ids.vendor) == (PAID, "v-1")
+    assert events[-1].kind is fm.EventKind.CHARGED
 
 
 @pytest.mark.parametrize(
-    ("declared", "said", "required", "words"),
+    ("declared", "said", "required"),
     [
-        (PRODUCTION, MOCK, None, "came from mock, but the backend is set to production"),
-        (None, MOCK, PRODUCTION, None),
-        (None, None, PRODUCTION, None),
+        (PRODUCTION, MOCK, None),
+        (PRODUCTION, SANDBOX, PRODUCTION),
+        (None, MOCK, PRODUCTION),
+        (None, None, PRODUCTION),
     ],
 )
-def test_an_answer_of_another_environment(declared, said, required, words):
-    """The result is kept for a person, with its bill and its ids."""
+def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_count(
+    declared, said, required
+):
     possible = {"environments": frozenset({PRODUCTION, MOCK})}
-    kind = type("Anywhere", (FakeBackend,), possible)
+    kind, events = type("Anywhere", (FakeBackend,), possible), []
     result = scored(80, environment=said, ids=fm.Ids(vendor="v-1"))
     with pytest.raises(fm.EnvironmentMismatch) as caught:
-        verified(result, kind(environment=declared), require_environment=required)
+        backend = kind(environment=declared)
+        verified(result, backend, require_environment=required, on_event=events.append)
     error = caught.value
-    came = said or "an unknown environment"
-    words = words or f"came from {came}, but production is required"
-    assert str(error) == f"The answer of fake {words}: check the address and the key."
     assert (error.environment, error.billing) == (said, PAID)
     assert error.ids == error.result.ids
-    assert error.ids.vendor == "v-1"
+    assert (error.ids.vendor, error.call.id) == ("v-1", error.ids.call)
     assert error.result.score == result.score
+    assert pickle.loads(pickle.dumps(error)).call == error.call
+    assert said is None or not any(event.counts for event in events)
 
 
 @pytest.mark.parametrize("declared", [PRODUCTION, None])
 @pytest.mark.parametrize("said", [PRODUCTION, None])
-def test_an_answer_of_the_environment_that_is_asked_for(declared, said):
-    """Whoever of the two says it."""
+def test_the_environment_that_is_asked_for_may_be_named_by_answer_or_setting(declared, said):
     if (declared, said) == (None, None):
         assert verified(scored(80), FakeBackend(environment=None)).environment is None
         return
     possible = {"environments": frozenset({PRODUCTION})}
     backend = type("Anywhere", (FakeBackend,), possible)(environment=declared)
-    told = verified(scored(80, environment=said), backend, require_environment=PRODUCTION)
-    assert told.environment is PRODUCTION
+    got = verified(scored(80, environment=said), backend, require_environment=PRODUCTION)
+    assert got.environment is PRODUCTION
 
 
 @pytest.mark.parametrize(
-    ("declared", "possible", "required", "came", "words"),
+    ("declared", "possible", "required", "came"),
     [
-        (MOCK, {PRODUCTION}, None, PRODUCTION, "is set to mock, but its address is the real"),
-        (MOCK, {PRODUCTION}, MOCK, PRODUCTION, "is set to mock, but its address is the real"),
-        (PRODUCTION, {PRODUCTION}, SANDBOX, PRODUCTION, "is set to production, but sandbox is"),
-        (None, {MOCK}, SANDBOX, None, "does not say which environment it asks"),
-        (None, set(), SANDBOX, None, "does not say which environment it asks"),
+        (MOCK, {PRODUCTION}, None, PRODUCTION),
+        (MOCK, {PRODUCTION}, MOCK, PRODUCTION),
+        (PRODUCTION, {PRODUCTION}, SANDBOX, PRODUCTION),
+        (None, {MOCK}, SANDBOX, None),
+        (None, set(), SANDBOX, None),
     ],
 )
-def test_nobody_is_asked_who_could_not_answer_from_there(declared, possible, required, came, words):
-    """Free, and before anything is sent."""
+def test_nobody_is_asked_who_could_not_answer_from_there(declared, possible, required, came):
     kind = type("Somewhere", (FakeBackend,), {"environments": frozenset(possible)})
     backend = kind(environment=declared)
-    with pytest.raises(fm.EnvironmentMismatch, match=words) as caught:
+    with pytest.raises(fm.EnvironmentMismatch) as caught:
         verified(scored(80), backend, require_environment=required)
     assert caught.value.billing == fm.Billing(fm.Charged.NO, "nothing was sent")
     assert (caught.value.environment, backend.calls) == (came, [])
@@ -178,59 +157,122 @@ CONFLICT, NO_SCORE = fm.WarningCode.THRESHOLD_CONFLICT, fm.WarningCode.SCORE_UNA
         (scored(10, decision=fm.Decision.NO_MATCH), 60, "no_match", None),
     ],
 )
-def test_a_pass_against_its_own_score(said, asked, decision, code):
-    """A person looks at it; the warning comes after the vendor's own, and once."""
+def test_a_pass_against_its_own_score_is_reviewed_with_one_warning(said, asked, decision, code):
     own = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=fm.Severity.INFORMATION, tag="OWN")
-    told = verified(attrs.evolve(said, warnings=(own,)), threshold=asked)
-    assert told.decision is fm.Decision(decision)
-    assert told.warnings[0] == own
-    found = [(warning.code, warning.severity) for warning in told.warnings[1:]]
+    got = verified(attrs.evolve(said, warnings=(own,)), threshold=asked)
+    assert got.decision is fm.Decision(decision)
+    assert got.warnings[0] == own
+    found = [(warning.code, warning.severity) for warning in got.warnings[1:]]
     assert found == ([] if code is None else [(code, fm.Severity.ERROR)])
     if code is not None:
-        again = verified(attrs.evolve(said, warnings=told.warnings), threshold=asked)
-        assert (again.decision, again.warnings) == (told.decision, told.warnings)
+        again = verified(attrs.evolve(said, warnings=got.warnings), threshold=asked)
+        assert (again.decision, again.warnings) == (got.decision, got.warnings)
 
 
-def test_a_threshold_without_a_number_is_none():
-    """The vendor does not say where a pass begins: nothing to hold the score against."""
+def test_a_threshold_without_a_number_holds_nothing_against_a_score():
     unknown = fm.Threshold(None, fm.ThresholdRule.VENDOR, fm.ThresholdSource.VENDOR)
-    record = match_result(ids=fm.Ids(call="a-1"), threshold=unknown)
-    call = fm.CallRecord(
-        id="a-1",
-        operation=fm.Operation.MATCH,
-        backend="fake",
-        kept=True,
-        started_at=ManualClock().now(),
-    )
-    assert fm.judge(record, call).is_match
+    assert fm.judge(match_result(ids=fm.Ids(call="a-1"), threshold=unknown), called()).is_match
+    got = verified(scored(40, threshold=unknown), threshold=90)
+    assert got.decision is fm.Decision.REVIEW
 
 
-def test_a_result_says_which_threshold_it_had():
-    """The vendor's own word comes before what was asked for."""
-    told = verified(scored(80, threshold=at_least(55)), threshold=60)
-    assert told.threshold == at_least(55)
+def test_the_threshold_that_the_vendor_names_goes_before_the_one_that_was_asked_for():
+    got = verified(scored(80, threshold=at_least(55)), threshold=60)
+    assert got.threshold == at_least(55)
     assert verified(scored(80), threshold=60).threshold == at_least(60)
 
 
-def test_a_calibration_doubts_what_passes_by_its_threshold():
-    """With a warning that says why; an answer without a score is doubted for that alone."""
-    verifier = fm.FaceVerifier(
-        FakeBackend(script=[scored(99, model="m2")]), calibration=calibration(model="m1")
-    )
-    told = verifier.verify(A, B, max_fmr=1e-3)
-    assert told.decision is fm.Decision.REVIEW
-    assert [(w.code, w.severity) for w in told.warnings] == [(CONFLICT, fm.Severity.ERROR)]
-    assert "m2" in told.warnings[0].text
-    verifier.backend.script = [match_result(billing=PAID, model="m1")]
-    told = verifier.verify(A, B, max_fmr=1e-3)
-    assert [w.code for w in told.warnings] == [NO_SCORE]
-    verifier.backend.script = [liveness_result(score=fm.Score(99, SCALE), billing=PAID, model="m2")]
-    assert verifier.check_liveness(A).is_live
+# The rules that hold for every backend
+
+PASSES = (fm.Decision.MATCH, fm.LivenessDecision.LIVE)
+any_result = match_results | liveness_results
 
 
-def test_a_grave_warning_of_a_liveness_check():
-    """A person looks at it, and sees the warning."""
-    grave = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=fm.Severity.ERROR, tag="NEW")
-    said = liveness_result(score=fm.Score(99, SCALE), warnings=(grave,), billing=PAID)
-    told = fm.FaceVerifier(FakeBackend(script=[said])).check_liveness(A)
-    assert (told.decision, told.warnings) == (fm.LivenessDecision.REVIEW, (grave,))
+def above(value):
+    return fm.Threshold(value, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+
+
+def judged(result, asked=None, limit=None):
+    """The result as a call with these thresholds would have had it."""
+    match = isinstance(result, fm.MatchResult)
+    operation = fm.Operation.MATCH if match else fm.Operation.LIVENESS
+    call = called(operation=operation, threshold=asked, review_threshold=limit)
+    return fm.judge(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
+
+
+@given(any_result, st.none() | percentages.map(above))
+def test_review_only_ever_takes_a_pass_away(result, limit):
+    after = judged(result, limit=limit)
+    if result.decision in PASSES:
+        assert after.decision in (result.decision, type(result.decision).REVIEW)
+    else:
+        assert after.decision is result.decision
+
+
+@given(percentages, percentages)
+def test_a_pass_at_its_review_threshold_or_without_a_score_is_reviewed(score, limit):
+    after = judged(match_result(score=fm.Score(score, SCALE)), limit=above(limit))
+    assert after.decision is (fm.Decision.MATCH if score > limit else fm.Decision.REVIEW)
+    assert judged(match_result(), limit=above(limit)).decision is fm.Decision.REVIEW
+
+
+@pytest.mark.parametrize("severity", fm.Severity)
+@pytest.mark.parametrize("code", [fm.WarningCode.OTHER, fm.WarningCode.PRESENTATION_ATTACK])
+@pytest.mark.parametrize("passing", [match_result(), liveness_result()], ids=["match", "liveness"])
+def test_a_pass_with_a_grave_warning_is_reviewed(passing, code, severity):
+    """Vendors decline because of such a warning, so the answer contradicts itself."""
+    warning = fm.ResultWarning(code=code, severity=severity, tag="NEW_RISK")
+    after = judged(attrs.evolve(passing, warnings=(warning,)))
+    grave = severity in (fm.Severity.ERROR, fm.Severity.UNKNOWN)
+    assert after.decision is (type(passing.decision).REVIEW if grave else passing.decision)
+    assert after.warnings == (warning,)
+
+
+@given(any_result, st.none() | thresholds, st.none() | thresholds)
+def test_a_pass_that_its_score_does_not_support_is_not_believed(result, got, asked):
+    result = attrs.evolve(result, threshold=got)
+    after = judged(result, asked)
+    values = [t.value for t in (got, asked) if t is not None and t.value is not None]
+    fine = not values or (result.score is not None and result.score.value >= max(values))
+    if result.decision in PASSES and not fine:
+        assert after.decision is type(result.decision).REVIEW
+        missing = result.score is None
+        code = fm.WarningCode.SCORE_UNAVAILABLE if missing else fm.WarningCode.THRESHOLD_CONFLICT
+        assert code in {warning.code for warning in after.warnings}
+    elif not any(warning.severity.is_grave for warning in result.warnings):
+        assert (after.decision, after.warnings) == (result.decision, result.warnings)
+
+
+def test_a_decision_that_does_not_follow_from_its_parts_is_refused():
+    with pytest.raises(ValueError):
+        fm.LiveMatchResult(
+            decision=fm.LiveMatchDecision.VERIFIED,
+            liveness=liveness_result(fm.LivenessDecision.NOT_LIVE),
+        )
+    document = fm.LiveMatchResult.of(liveness_result(fm.LivenessDecision.NOT_LIVE), None).to_dict()
+    with pytest.raises(ValueError):
+        fm.LiveMatchResult.from_dict({**document, "decision": "verified"})
+
+
+@pytest.mark.parametrize(
+    ("live", "match"), list(itertools.product(fm.LivenessDecision, [None, *fm.Decision]))
+)
+def test_verified_needs_a_live_face_and_a_match_and_else_the_worse_one_stands(live, match):
+    liveness = liveness_result(live)
+    compared = None if match is None else match_result(match)
+    early = live in (fm.LivenessDecision.NOT_LIVE, fm.LivenessDecision.INCONCLUSIVE)
+    assert ends_early(liveness) is early
+    if match is None and not early:
+        with pytest.raises(ValueError):
+            fm.LiveMatchResult.of(liveness, None)
+        return
+    result = fm.LiveMatchResult.of(liveness, compared)
+    assert result.is_verified is (live is fm.LivenessDecision.LIVE and match is fm.Decision.MATCH)
+    if live is fm.LivenessDecision.NOT_LIVE:
+        assert result.decision is fm.LiveMatchDecision.NOT_LIVE
+    elif match is fm.Decision.NO_MATCH:
+        assert result.decision is fm.LiveMatchDecision.NO_MATCH
+    elif live is fm.LivenessDecision.INCONCLUSIVE or match is fm.Decision.INCONCLUSIVE:
+        assert result.decision is fm.LiveMatchDecision.INCONCLUSIVE
+    elif live is fm.LivenessDecision.REVIEW or match is fm.Decision.REVIEW:
+        assert result.decision is fm.LiveMatchDecision.REVIEW

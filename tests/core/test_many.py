@@ -1,30 +1,16 @@
-"""`verify_many`: order, bounded memory, stopping, and nothing lost."""
-
-import contextvars
 import itertools
 import threading
 
 import pytest
 from kit.fakes import FakeBackend, picture
 
-from facematch_core import (
-    AuthenticationFailed,
-    Charged,
-    Decision,
-    FaceVerifier,
-    InvalidImage,
-    InvalidRequest,
-    RateLimited,
-    VendorUnavailable,
-    errors,
-)
+import facematch_core as fm
 
 A, B = picture(), picture((10, 20, 30))
 
 
-def test_in_order_with_keys():
-    """Outcomes come in the order of the pairs, whatever finishes first."""
-    verifier = FaceVerifier(FakeBackend())
+def test_outcomes_come_in_the_order_of_the_pairs_with_their_keys():
+    verifier = fm.FaceVerifier(FakeBackend())
     pairs = [(A, B, f"pair-{i}") for i in range(50)]
     outcomes = list(verifier.verify_many(pairs, max_workers=8))
     assert [o.key for o in outcomes] == [f"pair-{i}" for i in range(50)]
@@ -33,10 +19,9 @@ def test_in_order_with_keys():
 
 
 def test_an_endless_generator_is_read_only_a_little_ahead():
-    """A million pairs cost no more memory than a few."""
     read = itertools.count()
     pairs = ((A, B, next(read)) for _ in itertools.repeat(None))
-    run = FaceVerifier(FakeBackend()).verify_many(pairs, max_workers=4)
+    run = fm.FaceVerifier(FakeBackend()).verify_many(pairs, max_workers=4)
     for index, _ in zip(range(1000), run, strict=False):
         assert next(read) - index <= 2 * index + 20
         break
@@ -46,110 +31,95 @@ def test_an_endless_generator_is_read_only_a_little_ahead():
     assert next(read) <= 501 + 2 * 4 + 3
 
 
-def test_errors_of_single_pairs_are_outcomes():
-    """A bad picture or a throttled call ends one pair, not the run."""
-    backend = FakeBackend(script=[RateLimited("slow")])
-    outcomes = list(FaceVerifier(backend).verify_many([(A, B), ("text", B), (A, B)], max_workers=1))
-    assert [type(o.error) for o in outcomes] == [RateLimited, InvalidImage, type(None)]
-    assert [o.decision for o in outcomes] == [None, None, Decision.MATCH]
+def test_an_error_of_one_pair_is_its_outcome_and_ends_no_other():
+    backend = FakeBackend(script=[fm.RateLimited("slow")])
+    pairs = [(A, B), ("text", B), (A, B), A]
+    outcomes = list(fm.FaceVerifier(backend).verify_many(pairs, max_workers=1))
+    kinds = [fm.RateLimited, fm.InvalidImage, type(None), fm.InvalidRequest]
+    assert [type(o.error) for o in outcomes] == kinds
+    assert [o.decision for o in outcomes] == [None, None, fm.Decision.MATCH, None]
     assert outcomes[0].error.__traceback__ is None
 
 
 @pytest.mark.parametrize(
-    "error", [AuthenticationFailed("bad key"), errors.InsufficientCredit("empty")]
+    "error", [fm.AuthenticationFailed("bad key"), fm.errors.InsufficientCredit("empty")]
 )
 def test_a_fatal_error_ends_the_run(error):
-    """What would fail for every pair is tried once, not a thousand times."""
     backend = FakeBackend(script=[None, error])
     pairs = ((A, B) for _ in range(1000))
-    outcomes = list(FaceVerifier(backend).verify_many(pairs, max_workers=1))
+    outcomes = list(fm.FaceVerifier(backend).verify_many(pairs, max_workers=1))
     assert type(outcomes[1].error) is type(error)
     assert len(backend.calls) == 2
     assert len(outcomes) == 2
 
 
 def test_what_was_started_before_a_fatal_error_is_yielded():
-    """A paid result that came after the fatal one is not lost."""
     both_at_work = threading.Barrier(2, timeout=10)
     bad = picture((1, 2, 3))
 
     def answer(call):
         both_at_work.wait()
         if call.probe == bad:
-            raise AuthenticationFailed("bad key")
+            raise fm.AuthenticationFailed("bad key")
 
     backend = FakeBackend(script=[answer, answer])
     pairs = [(bad, B), *[(A, B)] * 9]
-    outcomes = list(FaceVerifier(backend).verify_many(pairs, max_workers=2))
-    assert isinstance(outcomes[0].error, AuthenticationFailed)
+    outcomes = list(fm.FaceVerifier(backend).verify_many(pairs, max_workers=2))
+    assert isinstance(outcomes[0].error, fm.AuthenticationFailed)
     assert outcomes[1].result.is_match
     assert len(outcomes) == len(backend.calls)
 
 
 def test_stopping_early_cancels_what_has_not_started():
-    """After `close()` no further call is made, and none is left running."""
-    backend = FakeBackend()
-    run = FaceVerifier(backend).verify_many(((A, B) for _ in range(10**6)), max_workers=2)
+    backend, before = FakeBackend(), set(threading.enumerate())
+    run = fm.FaceVerifier(backend).verify_many(((A, B) for _ in range(10**6)), max_workers=2)
     next(run)
+    assert set(threading.enumerate()) - before
     run.close()
     made = len(backend.calls)
     assert made <= 2 * 2 + 1
-    assert not [t for t in threading.enumerate() if t.name.startswith("facematch")]
+    assert not set(threading.enumerate()) - before
 
 
-def test_a_failing_source_loses_no_outcome():
-    """The pairs that were read are answered first, then the source's own error is raised."""
-
+def test_a_source_that_fails_loses_no_outcome():
     def pairs():
         yield A, B
         yield A, B
         raise OSError("the list is gone")
 
-    run = FaceVerifier(FakeBackend()).verify_many(pairs(), max_workers=2)
-    assert next(run).result.is_match
-    assert next(run).result.is_match
+    run = fm.FaceVerifier(FakeBackend()).verify_many(pairs(), max_workers=2)
+    assert [next(run).result.is_match for _ in range(2)] == [True, True]
     with pytest.raises(OSError, match="the list is gone"):
         next(run)
 
 
-def test_what_fails_without_a_name_is_raised_after_what_was_paid(monkeypatch):
-    """A fault that is no error of ours ends the run, when everything before it was handed out."""
-    results = [FaceVerifier(FakeBackend()).verify(A, B)] * 2
-    verifier = FaceVerifier(FakeBackend())
+def test_a_fault_that_is_no_error_of_ours_is_raised_after_what_was_paid(monkeypatch):
+    results = [fm.FaceVerifier(FakeBackend()).verify(A, B)] * 2
+    verifier = fm.FaceVerifier(FakeBackend())
     monkeypatch.setattr(verifier, "verify", lambda probe, reference: results.pop())
     run = verifier.verify_many([(A, B)] * 9, max_workers=1, stop_on=())
-    assert next(run).result.is_match
-    assert next(run).result.is_match
-    with pytest.raises(IndexError, match="pop from empty list"):
+    assert [next(run).result.is_match for _ in range(2)] == [True, True]
+    with pytest.raises(IndexError):
         next(run)
     assert next(run, None) is None
 
 
-@pytest.mark.parametrize("workers", [0, -1, 257, 1.5, True, "4"])
-def test_odd_numbers_of_workers(workers):
-    """Refused at once, not at the first outcome."""
-    with pytest.raises(InvalidRequest, match="max_workers"):
-        FaceVerifier(FakeBackend()).verify_many([], max_workers=workers)
-
-
-def test_a_pair_that_is_none():
-    """One sentence as the outcome."""
-    (outcome,) = FaceVerifier(FakeBackend()).verify_many([A])
-    assert "(probe, reference)" in str(outcome.error)
-
-
-def test_hooks_see_the_context_of_the_caller():
-    """So a trace that is begun around the run goes on in its threads."""
-    request, seen = contextvars.ContextVar("request", default=None), set()
-    verifier = FaceVerifier(FakeBackend(), on_event=lambda _: seen.add(request.get()))
-    context = contextvars.copy_context()
-    context.run(request.set, "r1")
-    context.run(list, verifier.verify_many([(A, B)] * 3))
-    assert seen == {"r1"}
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"max_workers": workers} for workers in (0, -1, 257, 1.5, True, "4")),
+        *({"stop_on": [5]}, {"stop_on": (ValueError,)}, {"treshold": 5}, {"pairs": 5}),
+    ],
+    ids=str,
+)
+def test_a_batch_is_checked_before_money_is_spent(options):
+    backend = FakeBackend()
+    with pytest.raises(fm.InvalidRequest):
+        fm.FaceVerifier(backend).verify_many(**{"pairs": [(A, B)], **options})
+    assert backend.calls == []
 
 
 def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
-    """The pairs before and after it are decided; it is not made when a thread is free."""
     go_on, start, started = threading.Event(), threading.Thread.start, []
 
     def hold(_):
@@ -169,10 +139,10 @@ def test_a_pair_without_a_thread_is_an_outcome(monkeypatch):
 
     backend = FakeBackend(script=[hold])
     monkeypatch.setattr(threading.Thread, "start", refuse_second)
-    outcomes = list(FaceVerifier(backend).verify_many(pairs()))
+    outcomes = list(fm.FaceVerifier(backend).verify_many(pairs()))
     assert [(o.index, o.key, type(o.error)) for o in outcomes] == [
         (0, "a", type(None)),
-        (1, "b", VendorUnavailable),
+        (1, "b", fm.VendorUnavailable),
         (2, "c", type(None)),
     ]
-    assert (outcomes[1].error.billing.charged, len(backend.calls)) == (Charged.NO, 2)
+    assert (outcomes[1].error.billing.charged, len(backend.calls)) == (fm.Charged.NO, 2)

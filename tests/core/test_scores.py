@@ -1,19 +1,15 @@
-"""Scores and thresholds: what compares, what does not, and where a pass begins."""
-
+import inspect
 import math
 import operator as op
+import warnings
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.fakes import FakeBackend, picture
 from kit.strategies import percentages
 
-from facematch_core import (
-    Score,
-    Threshold,
-    ThresholdRule,
-    ThresholdSource,
-)
+import facematch_core as fm
 
 ODD = st.one_of(
     st.booleans(),
@@ -28,66 +24,81 @@ ODD = st.one_of(
 
 
 @given(percentages, percentages)
-def test_one_scale_compares_like_numbers(a, b):
-    """On one scale the operators mean what they mean for the values."""
-    left, right = Score(a, "x"), Score(b, "x")
-    assert (left < right, left <= right, left > right, left >= right, left == right) == (
-        a < b,
-        a <= b,
-        a > b,
-        a >= b,
-        a == b,
-    )
-    assert left - right == a - b
+def test_scores_of_one_scale_compare_like_numbers(a, b):
+    left, right = fm.Score(a, "x"), fm.Score(b, "x")
+    for compare in (op.lt, op.le, op.gt, op.ge, op.eq, op.sub):
+        assert compare(left, right) == compare(a, b)
 
 
 @pytest.mark.parametrize("act", [op.lt, op.le, op.gt, op.ge, op.sub])
-def test_two_scales_do_not_compare(act):
-    """A number of one vendor says nothing on the scale of another."""
-    with pytest.raises(TypeError, match=r"didit/x|local/y"):
-        act(Score(90, "didit/x"), Score(10, "local/y"))
+def test_scores_of_two_scales_do_not_compare_nor_a_score_with_a_number(act):
+    for other in (fm.Score(10, "local/y"), 50):
+        with pytest.raises(TypeError):
+            act(fm.Score(90, "didit/x"), other)
 
 
 def test_two_scales_are_never_equal():
-    """`==` answers False instead of raising, as sets and dictionaries need."""
-    assert Score(90, "a") != Score(90, "b")
-    assert len({Score(90, "a"), Score(90, "b"), Score(90, "a")}) == 2
-
-
-def test_a_score_prints_its_scale():
-    """A number alone would be compared with the wrong threshold."""
-    assert str(Score(87.36, "didit/face-match")) == "87.36 (didit/face-match)"
-
-
-def test_a_score_does_not_compare_with_a_number():
-    """`score > 50` would forget the scale."""
-    with pytest.raises(TypeError):
-        assert Score(90, "a") > 50
-    with pytest.raises(TypeError):
-        assert Score(90, "a") - 50
+    assert fm.Score(90, "a") != fm.Score(90, "b")
+    assert len({fm.Score(90, "a"), fm.Score(90, "b"), fm.Score(90, "a")}) == 2
 
 
 @given(ODD)
 def test_no_odd_value_becomes_a_score(value):
-    """A bool, text, NaN or a value out of range is refused, with a sentence."""
-    with pytest.raises((ValueError, TypeError), match=r"value must"):
-        Score(value, "x")
+    with pytest.raises((ValueError, TypeError)):
+        fm.Score(value, "x")
 
 
 @given(percentages, percentages)
-def test_the_edge_of_each_rule(score, threshold):
-    """ABOVE leaves equality out, AT_LEAST takes it in, VENDOR says nothing."""
-    source = ThresholdSource.CALLER
-    assert Threshold(threshold, ThresholdRule.ABOVE, source).passes(score) is (score > threshold)
-    assert Threshold(threshold, ThresholdRule.AT_LEAST, source).passes(score) is (
-        score >= threshold
-    )
-    assert Threshold(threshold, ThresholdRule.VENDOR, source).passes(score) is None
-    assert Threshold(threshold, ThresholdRule.ABOVE, source).passes(None) is None
+def test_above_leaves_equality_out_at_least_takes_it_in_and_the_vendors_rule_says_nothing(
+    score, threshold
+):
+    def passes(rule, value):
+        return fm.Threshold(threshold, rule, fm.ThresholdSource.CALLER).passes(value)
+
+    assert passes(fm.ThresholdRule.ABOVE, score) is (score > threshold)
+    assert passes(fm.ThresholdRule.AT_LEAST, score) is (score >= threshold)
+    assert passes(fm.ThresholdRule.VENDOR, score) is None
+    assert passes(fm.ThresholdRule.ABOVE, None) is None
 
 
 def test_a_threshold_without_value_needs_the_vendors_rule():
-    """Only the vendor's own threshold may be unknown."""
-    assert Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR).passes(50) is None
+    assert fm.Threshold(None, fm.ThresholdRule.VENDOR, fm.ThresholdSource.VENDOR).passes(50) is None
     with pytest.raises((ValueError, TypeError)):
-        Threshold(None, ThresholdRule.ABOVE, ThresholdSource.CALLER)
+        fm.Threshold(None, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
+
+
+# A threshold that looks like a fraction
+
+A, B = picture(), picture((1, 2, 3), kind="PNG")
+
+
+def verifier():
+    return fm.FaceVerifier(FakeBackend())
+
+
+def failover():
+    return fm.Failover({"a": verifier()})
+
+
+CALLS = {
+    "verify": (lambda: verifier().verify(A, B, threshold=0.5), 1),
+    "review": (lambda: verifier().verify(A, B, threshold=0.5, review_threshold=0.6), 2),
+    "liveness": (lambda: verifier().check_liveness(A, threshold=1), 1),
+    "both": (lambda: verifier().verify_live(A, B, threshold=0.5, liveness_threshold=0.5), 2),
+    "default": (lambda: fm.FaceVerifier(FakeBackend(), threshold=0.5), 1),
+    "failover": (lambda: failover().verify(A, B, threshold={"a": 0.5}), 1),
+    "many": (lambda: list(verifier().verify_many([(A, B)] * 3, threshold=0.5)), 1),
+    "meant": (lambda: verifier().verify(A, B, threshold=fm.Threshold(0.5)), 0),
+    "zero": (lambda: verifier().verify(A, B, threshold=0), 0),
+    "above": (lambda: verifier().verify(A, B, threshold=1.5), 0),
+}
+
+
+@pytest.mark.parametrize(("call", "times"), CALLS.values(), ids=CALLS)
+def test_of_a_fraction_the_callers_line_is_named_in_a_warning(call, times):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    found = [one for one in caught if one.category is fm.ScaleWarning]
+    line = inspect.getsourcelines(call)[1]
+    assert [(one.filename, one.lineno) for one in found] == [(__file__, line)] * times

@@ -1,5 +1,3 @@
-"""Secrets do not show, pickle or come from nowhere."""
-
 import copy
 import logging
 import os
@@ -8,12 +6,12 @@ import pickle
 import pytest
 
 from facematch_core import ConfigurationError, Secret
+from facematch_core.http import without_secrets
 
 KEY = "sk-canary-71f0"
 
 
 def test_a_secret_never_shows_itself():
-    """Not in repr, str, format, a log line or the vars of an object."""
     secret = Secret(KEY, origin="$DIDIT_API_KEY")
     shown = f"{secret} {secret!r} {secret!s} {[secret]} {logging.makeLogRecord({'args': secret})}"
     assert KEY not in shown
@@ -21,23 +19,20 @@ def test_a_secret_never_shows_itself():
     assert secret.reveal() == KEY
 
 
+def test_of_two_secrets_that_begin_alike_nothing_is_left():
+    longer = f"{KEY}-of-the-token"
+    both = Secret(KEY), Secret(longer)
+    for secrets in (both, both[::-1]):
+        assert without_secrets(f"<{longer}> <{KEY}>", secrets) == "<***> <***>"
+
+
 @pytest.mark.parametrize("act", [pickle.dumps, copy.copy, copy.deepcopy])
 def test_a_secret_is_not_pickled(act):
-    """A queue or a cache would write it to disk."""
-    with pytest.raises(TypeError, match="cannot be pickled"):
+    with pytest.raises(TypeError):
         act(Secret(KEY))
 
 
-def test_equal_by_value():
-    """Compared in constant time, and usable as a key of a dictionary."""
-    assert Secret(KEY) == Secret(KEY, origin="elsewhere")
-    assert Secret(KEY) != Secret("other")
-    assert Secret(KEY) != KEY
-    assert len({Secret(KEY), Secret(KEY)}) == 1
-
-
-def test_from_environment_and_file(tmp_path, monkeypatch):
-    """The origin is told, the value is not; the line end does not belong to a key."""
+def test_a_secret_of_a_variable_or_a_file_says_where_it_is_from(tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_KEY", KEY)
     assert Secret.from_environment("SOME_KEY").origin == "$SOME_KEY"
     path = tmp_path / "key"
@@ -47,8 +42,7 @@ def test_from_environment_and_file(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
 @pytest.mark.parametrize(("mode", "warned"), [(0o644, True), (0o640, False)])
-def test_a_key_file_that_all_may_read(tmp_path, caplog, mode, warned):
-    """It is used, its first line alone, and the log says how to hide it."""
+def test_a_key_file_that_all_may_read_is_used_with_a_warning(tmp_path, caplog, mode, warned):
     path = tmp_path / "key"
     path.write_text(f"{KEY}\na note\n")
     path.chmod(mode)
@@ -57,8 +51,7 @@ def test_a_key_file_that_all_may_read(tmp_path, caplog, mode, warned):
     assert KEY not in caplog.text
 
 
-def test_what_is_missing_is_one_sentence(tmp_path, monkeypatch):
-    """Unset, empty, a folder, not text."""
+def test_a_secret_that_is_missing_or_none_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.delenv("NO_SUCH", raising=False)
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")

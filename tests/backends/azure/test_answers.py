@@ -1,5 +1,3 @@
-"""What Azure AI Face says, and what becomes of it here."""
-
 import json
 
 import pytest
@@ -9,9 +7,9 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_azure import AzureBackend
-from facematch_core import errors
 from facematch_core.backend import MatchCall
 from facematch_core.http import HttpReply
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 
 HOME = "https://contoso.cognitiveservices.azure.com"
 BACKEND = AzureBackend(api_key="k", base_url=HOME)
@@ -24,19 +22,16 @@ FOUND = (200, [FACE])
 
 
 def verdict(confidence, is_identical=None):
-    """An answer of verify, by default with the verdict that goes with the confidence."""
     if is_identical is None:
         is_identical = isinstance(confidence, float) and confidence >= 0.5
     return 200, {"isIdentical": is_identical, "confidence": confidence}
 
 
 def error(status, code, **more):
-    """A refusal in Microsoft's form."""
     return status, {"error": {"code": code, "message": "in their words", **more}}
 
 
 def read(*answers, threshold=50):
-    """What these answers, each status and body, mean for a call."""
     call = MatchCall(
         probe=picture(),
         reference=picture(),
@@ -53,34 +48,27 @@ def read(*answers, threshold=50):
 
 @given(st.integers(0, 100))
 def test_a_confidence_is_exactly_its_percentage(percent):
-    """0.57 is 57, which 0.57 * 100 is not; and reaches a threshold of 57."""
     result = read(FOUND, FOUND, verdict(percent / 100), threshold=percent)
     assert (result.score.value, result.score.raw) == (percent, percent / 100)
     assert result.score.scale == "azure/recognition_04"
     assert result.decision is fm.Decision.MATCH
 
 
-@given(st.floats(0, 1), st.floats(0, 100))
-def test_the_threshold_is_ours_and_the_verdict_is_theirs(confidence, threshold):
-    """isIdentical, true from 0.5 on, is kept and decides nothing."""
-    result = read(FOUND, FOUND, verdict(confidence), threshold=threshold)
-    passes = result.score.value >= threshold
-    assert result.decision is (fm.Decision.MATCH if passes else fm.Decision.NO_MATCH)
-    assert result.raw["verify"]["isIdentical"] is (confidence >= 0.5)
-    assert result.vendor_status == f"isIdentical: {'true' if confidence >= 0.5 else 'false'}"
-
-
-@given(st.floats(0, 1), st.floats(0, 100))
-def test_a_verdict_against_its_own_confidence_is_for_a_person(confidence, threshold):
-    """Whatever the threshold is: one of the two is wrong, and nobody knows which."""
-    answer = verdict(confidence, is_identical=confidence < 0.5)
-    result = read(FOUND, FOUND, answer, threshold=threshold)
-    assert result.decision is fm.Decision.REVIEW
+@given(st.floats(0, 1), st.floats(0, 100), st.booleans())
+def test_the_threshold_is_ours_and_a_verdict_against_its_own_confidence_is_for_a_person(
+    confidence, threshold, contradicts
+):
+    """isIdentical, true from 0.5 on, is kept and decides nothing else."""
+    said = (confidence >= 0.5) is not contradicts
+    result = read(FOUND, FOUND, verdict(confidence, said), threshold=threshold)
+    passes = fm.Decision.MATCH if result.score.value >= threshold else fm.Decision.NO_MATCH
+    assert result.decision is (fm.Decision.REVIEW if contradicts else passes)
+    assert result.raw["verify"]["isIdentical"] is said
+    assert result.vendor_status == f"isIdentical: {'true' if said else 'false'}"
     assert (result.score.raw, result.billing.charges) == (confidence, 3)
 
 
-def test_faces_have_their_places():
-    """The largest of each picture, which comes first, is the one that was compared."""
+def test_the_largest_face_which_comes_first_is_the_one_that_was_compared():
     smaller = {**FACE, "faceRectangle": {"top": 1, "left": 2, "width": 3, "height": 4}}
     result = read((200, [FACE, smaller]), FOUND, verdict(0.9))
     box = result.probe_faces[0].box
@@ -91,23 +79,7 @@ def test_faces_have_their_places():
     assert result.decision is fm.Decision.MATCH
 
 
-@pytest.mark.parametrize(
-    ("answers", "charges", "name"),
-    [([(200, [])], 1, "probe"), ([FOUND, (200, [])], 2, "reference")],
-)
-def test_without_a_face_the_call_ends_early(answers, charges, name):
-    """It is no mismatch, and says what it has cost by then."""
-    result = read(*answers)
-    assert result.decision is fm.Decision.INCONCLUSIVE
-    assert result.score is None
-    assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
-    assert result.warnings[0].text == f"the {name} shows no face"
-    assert (result.billing.charged, result.billing.charges) == (fm.Charged.YES, charges)
-    assert not any(face.compared for face in result.probe_faces)
-
-
-def test_no_confidence_is_no_score():
-    """And no mismatch."""
+def test_no_confidence_is_no_score_and_no_mismatch():
     result = read(FOUND, FOUND, verdict(None))
     assert result.decision is fm.Decision.INCONCLUSIVE
     assert [warning.code for warning in result.warnings] == [fm.WarningCode.SCORE_UNAVAILABLE]
@@ -132,10 +104,9 @@ ODD_PLACE = {**FACE, "faceRectangle": {"top": "78", "left": 1, "width": 1, "heig
         [FOUND, FOUND, verdict(0.9, "true")],
     ],
 )
-def test_what_cannot_be_read_is_paid(answers):
-    """As many transactions as were answered; nothing is guessed, clamped or repeated."""
+def test_what_cannot_be_read_is_paid_and_not_repeated(answers):
     answer = read(*answers)
-    assert isinstance(answer, errors.UnexpectedResponse)
+    assert isinstance(answer, fm.errors.UnexpectedResponse)
     assert answer.billing.charges == len(answers)
     assert not answer.retryable
 
@@ -143,44 +114,41 @@ def test_what_cannot_be_read_is_paid(answers):
 @pytest.mark.parametrize(
     ("refusal", "kind", "words"),
     [
-        (error(400, "BadArgument"), errors.RequestRejected, "rejected"),
-        (error(400, "InvalidImageSize"), errors.RequestRejected, "rejected"),
-        (error(401, "401"), errors.AuthenticationFailed, "key"),
-        (error(403, "UnsupportedFeature"), errors.PermissionDenied, "aka.ms/facerecognition"),
+        (error(400, "BadArgument"), fm.errors.RequestRejected, "rejected"),
+        (error(400, "InvalidImageSize"), fm.errors.RequestRejected, "rejected"),
+        (error(401, "401"), fm.errors.AuthenticationFailed, "key"),
+        (error(403, "UnsupportedFeature"), fm.errors.PermissionDenied, "aka.ms/facerecognition"),
         (
             error(403, "InvalidRequest", innererror={"code": "UnsupportedFeature"}),
-            errors.PermissionDenied,
+            fm.errors.PermissionDenied,
             "aka.ms/facerecognition",
         ),
-        (error(403, "Other"), errors.PermissionDenied, "may not"),
-        (error(404, "404"), errors.RequestRejected, "check base_url"),
-        (error(404, "FaceNotFound"), errors.VendorUnavailable, "60 seconds"),
-        (error(429, "429"), errors.RateLimited, "too many calls"),
+        (error(403, "Other"), fm.errors.PermissionDenied, "may not"),
+        (error(404, "404"), fm.errors.RequestRejected, "check base_url"),
+        (error(404, "FaceNotFound"), fm.errors.VendorUnavailable, "60 seconds"),
+        (error(429, "429"), fm.errors.RateLimited, "too many calls"),
     ],
 )
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_a_refusal_and_what_was_paid_before_it(refusal, kind, words, before):
-    """Its own request costs nothing; the earlier ones do, and are not paid a second time."""
     answer = read(*[FOUND] * before, refusal)
     assert type(answer) is kind
     assert words in answer.message
     assert "in their words" in answer.message
     assert (answer.billing.charges, answer.status_code) == (before, refusal[0])
     assert answer.billing.charged is (fm.Charged.YES if before else fm.Charged.NO)
-    assert answer.retryable is (kind is errors.RateLimited and not before)
+    assert answer.retryable is (kind is fm.errors.RateLimited and not before)
     assert answer.ids.vendor == f"id-{before + 1}"
 
 
 @pytest.mark.parametrize("before", [0, 2])
 def test_what_a_fault_of_theirs_costs_is_not_known(before):
-    """No page says that it is free."""
     answer = read(*[FOUND] * before, error(503, "503"))
-    assert isinstance(answer, errors.OutcomeUnknown)
+    assert isinstance(answer, fm.errors.OutcomeUnknown)
     assert answer.billing.charged is fm.Charged.UNKNOWN
 
 
-def test_microsofts_support_finds_a_call_by_our_id():
-    """Each request names it; keys are secrets until they are sent."""
+def test_each_request_has_our_id_for_microsofts_support_and_hides_the_key():
     call = MatchCall(probe=picture(), reference=picture())
     request = next(BACKEND.steps(call))
     assert request.headers["client-request-id"] == call.call_id
@@ -199,10 +167,9 @@ ANSWERS = st.tuples(st.sampled_from([200, 400, 404, 429, 500]), JSON)
 
 @given(st.sampled_from([[], [FOUND], [FOUND, FOUND]]), st.lists(ANSWERS, min_size=3, max_size=3))
 def test_any_answers_are_a_result_or_one_error(begun, odd):
-    """However odd: what is charged is never less than what was answered before."""
     answer = read(*begun, *odd)
     if not isinstance(answer, fm.MatchResult):
-        assert isinstance(answer, errors.VendorError)
+        assert isinstance(answer, fm.errors.VendorError)
         assert not (answer.retryable and begun)
     charges = answer.billing.charges
     assert charges is None or charges >= len(begun)
@@ -219,8 +186,7 @@ def test_any_answers_are_a_result_or_one_error(begun, odd):
         ("https://contoso.cognitiveservices.azure.us", False),
     ],
 )
-def test_faces_go_to_microsofts_hosts(url, is_microsofts):
-    """Another one must be allowed by name: key and faces go there."""
+def test_faces_go_to_microsofts_hosts_unless_another_is_allowed(url, is_microsofts):
     if is_microsofts:
         assert AzureBackend(api_key="k", base_url=url).address == url.rstrip("/")
         return
@@ -230,7 +196,6 @@ def test_faces_go_to_microsofts_hosts(url, is_microsofts):
 
 
 def test_key_and_endpoint_come_from_microsofts_variables(monkeypatch):
-    """Those of its quickstart; without them a sentence says which are missing."""
     with pytest.raises(fm.ConfigurationError, match=r"needs api_key.*FACE_APIKEY"):
         fm.open_verifier("azure")
     monkeypatch.setenv("FACE_APIKEY", "secret-azure-key")
@@ -240,3 +205,83 @@ def test_key_and_endpoint_come_from_microsofts_variables(monkeypatch):
     with fm.open_verifier("azure") as verifier:
         assert verifier.backend.address == HOME
         assert "secret-azure-key" not in repr(verifier.backend)
+
+
+# Against the mock
+
+CARDS = card_sheet()
+DETECT, VERIFY = "/face/v1.2/detect", "/face/v1.2/verify"
+
+
+@pytest.fixture
+def mock():
+    with MockServer(vendor="azure") as served:
+        yield served
+
+
+def compare(mock, probe="p1", reference="p1-again", *, key=None, **options):
+    backend = AzureBackend(api_key=key or mock.live_key, base_url=mock.url)
+    with fm.FaceVerifier(backend) as verifier:
+        return verifier.verify(CARDS[probe].data, CARDS[reference].data, **options)
+
+
+def test_a_comparison_is_three_transactions(mock):
+    same, other = compare(mock), compare(mock, "p2")
+    assert (same.decision, same.score.value) == (fm.Decision.MATCH, 95.466)
+    assert (other.decision, other.score.value) == (fm.Decision.NO_MATCH, 15.355)
+    assert (same.billing.charged, same.billing.charges) == (fm.Charged.YES, 3)
+    charges = mock.control.charges()
+    assert [charge.what for charge in charges] == ["DETECT", "DETECT", "VERIFY"] * 2
+    assert [charges[2].request_id, charges[5].request_id] == [same.ids.vendor, other.ids.vendor]
+    assert len({charge.request_id for charge in charges}) == 6
+
+
+def test_it_asks_for_the_newest_models_and_the_shortest_life(mock):
+    compare(mock)
+    asked = mock.control.journal()[0]
+    assert asked.fields == {
+        "returnFaceId": "true",
+        "returnRecognitionModel": "true",
+        "recognitionModel": "recognition_04",
+        "detectionModel": "detection_03",
+        "faceIdTimeToLive": "60",
+    }
+
+
+@pytest.mark.parametrize(
+    ("pair", "charges", "name"),
+    [(("no-face", "p1"), 1, "probe"), (("p1", "no-face"), 2, "reference")],
+)
+def test_without_a_face_nothing_more_is_asked_and_it_is_no_mismatch(mock, pair, charges, name):
+    result = compare(mock, *pair)
+    assert (result.decision, result.score) == (fm.Decision.INCONCLUSIVE, None)
+    assert [warning.code for warning in result.warnings] == [fm.WarningCode.NO_FACE]
+    assert result.warnings[0].text == f"the {name} shows no face"
+    assert (result.billing.charged, result.billing.charges) == (fm.Charged.YES, charges)
+    assert len(mock.control.charges()) == len(mock.control.journal()) == charges
+
+
+def test_at_a_limit_half_way_what_is_paid_is_said_and_not_paid_again(mock):
+    mock.control.set_limit("resource", 2)
+    with pytest.raises(fm.RateLimited) as refused:
+        compare(mock)
+    assert (refused.value.billing.charged, refused.value.billing.charges) == (fm.Charged.YES, 2)
+    assert len(mock.control.charges()) == 2
+    assert refused.value.retry_after_s == 1
+    assert not refused.value.retryable
+
+
+def test_a_face_id_that_is_forgotten_half_way_is_paid_and_not_asked_again(mock):
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=404, path=VERIFY))
+    with pytest.raises(fm.VendorUnavailable) as gone:
+        compare(mock)
+    assert gone.value.billing.charges == 2
+    assert not gone.value.retryable
+
+
+def test_without_approval_the_error_says_whom_to_ask():
+    with (
+        MockServer(vendor="azure", switches={"access": "unapproved"}) as mock,
+        pytest.raises(fm.PermissionDenied),
+    ):
+        compare(mock)

@@ -1,5 +1,3 @@
-"""What a CompreFace server says, and what becomes of it here."""
-
 import json
 from decimal import Decimal
 
@@ -7,36 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import facematch_core as fm
 from facematch_compreface import ComprefaceBackend
-from facematch_core import (
-    Charged,
-    ConfigurationError,
-    Decision,
-    FaceVerifier,
-    Image,
-    Threshold,
-    ThresholdRule,
-    WarningCode,
-)
 from facematch_core.backend import MatchCall
-from facematch_core.errors import (
-    AuthenticationFailed,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
+from facematch_core.errors import AuthenticationFailed, RequestRejected, UnexpectedResponse
 from facematch_core.http import HttpReply
 from facematch_mock_server import MockServer, card_sheet, make_card
-from facematch_mock_server.faults import Fault
 
 CARDS = card_sheet()
 BOX = {"probability": 0.9, "x_min": 1, "y_min": 2, "x_max": 3, "y_max": 4}
 
 
 def call(threshold=50):
-    picture = Image.from_bytes(CARDS["p1"].data)
+    picture = fm.Image.from_bytes(CARDS["p1"].data)
     return MatchCall(
-        probe=picture, reference=picture, threshold=Threshold(threshold, ThresholdRule.AT_LEAST)
+        probe=picture,
+        reference=picture,
+        threshold=fm.Threshold(threshold, fm.ThresholdRule.AT_LEAST),
     )
 
 
@@ -60,45 +45,28 @@ def server():
 
 @given(st.integers(0, 100))
 def test_a_fraction_is_exactly_its_percentage(percent):
-    """0.57 is 57, which 0.57 * 100 is not; and reaches a threshold of 57."""
     similarity = float(Decimal(percent) / 100)
     result = read(body(similarity), threshold=percent)
     assert (result.score.value, result.score.raw) == (percent, similarity)
-    assert result.decision is Decision.MATCH
+    assert result.decision is fm.Decision.MATCH
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=5))
 def test_the_face_most_alike_counts(similarities):
-    """Whatever order the server found the faces in; only with one face there is no warning."""
     result = read(body(*similarities))
     assert result.score.raw == max(similarities)
     compared = [face.similarity.raw for face in result.reference_faces if face.compared]
     assert compared == [max(similarities)]
-    warned = WarningCode.MULTIPLE_FACES in {warning.code for warning in result.warnings}
+    warned = fm.WarningCode.MULTIPLE_FACES in {warning.code for warning in result.warnings}
     assert warned is (len(similarities) > 1)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
-    )
-)
-def test_no_other_body_is_a_verdict(answer):
-    """It is an error of the tree, free of charge."""
-    error = read(answer)
-    assert isinstance(error, UnexpectedResponse)
-    assert error.billing.charged is Charged.NO
-
-
 @pytest.mark.parametrize("similarity", [-0.01, 1.01, "0.9", True])
-def test_a_similarity_that_is_none(similarity):
-    """Nothing is clamped or converted."""
+def test_a_similarity_that_is_none_is_not_clamped_or_converted(similarity):
     assert isinstance(read(body(similarity)), UnexpectedResponse)
 
 
-def test_another_model_than_the_one_that_is_set():
-    """Its numbers are on another scale: the answer is refused."""
+def test_an_answer_of_another_model_than_the_one_that_is_set_is_refused():
     versions = {"plugins_versions": {"calculator": "facenet.Calculator"}}
     result = read(body(0.9, **versions), model="facenet.Calculator")
     assert result.score.scale == f"compreface/{result.model}" == "compreface/facenet.Calculator"
@@ -109,23 +77,23 @@ def test_another_model_than_the_one_that_is_set():
 @pytest.mark.parametrize(
     ("probe", "reference", "code"),
     [
-        ("no-face", "p1", WarningCode.NO_FACE),
-        ("p1", "no-face", WarningCode.NO_FACE),
-        ("two-faces", "p1", WarningCode.MULTIPLE_FACES),
+        ("no-face", "p1", fm.WarningCode.NO_FACE),
+        ("p1", "no-face", fm.WarningCode.NO_FACE),
+        ("two-faces", "p1", fm.WarningCode.MULTIPLE_FACES),
     ],
 )
-def test_what_cannot_be_compared(server, probe, reference, code):
-    """It is inconclusive, and never a mismatch."""
-    with FaceVerifier(ComprefaceBackend(api_key=server.live_key, base_url=server.url)) as verifier:
+def test_a_picture_without_a_face_or_with_two_is_inconclusive(server, probe, reference, code):
+    with fm.FaceVerifier(
+        ComprefaceBackend(api_key=server.live_key, base_url=server.url)
+    ) as verifier:
         result = verifier.verify(CARDS[probe].data, CARDS[reference].data)
-    assert result.decision is Decision.INCONCLUSIVE
+    assert result.decision is fm.Decision.INCONCLUSIVE
     assert [warning.code for warning in result.warnings] == [code]
 
 
 @pytest.mark.parametrize("key", ["short", "5b8a4d2e-7c1f-4e0a-9d63-2f1c8b7a6e05"])
-def test_a_wrong_key(server, key):
-    """The server repeats a key of the right form in its answer; no message of ours does."""
-    verifier = FaceVerifier(ComprefaceBackend(api_key=key, base_url=server.url))
+def test_a_wrong_key_that_the_server_repeats_is_in_no_message(server, key):
+    verifier = fm.FaceVerifier(ComprefaceBackend(api_key=key, base_url=server.url))
     with verifier, pytest.raises(AuthenticationFailed) as caught:
         verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
     assert key not in f"{caught.value!s} {caught.value!r}"
@@ -139,23 +107,10 @@ def test_a_wrong_key(server, key):
     ],
 )
 def test_a_constraint_that_is_violated_need_not_be_the_keys(message, kind):
-    """Code 26 is all of them; what the server says of it is handed on."""
     error = read({"message": message, "code": 26}, status=400)
     assert type(error) is kind
     assert message.strip() in str(error)
-    assert error.billing.charged is Charged.NO
-
-
-def test_the_service_behind_it_is_down(server):
-    """Nothing was charged, so it may be asked again."""
-    server.control.add_fault(Fault(stage="answer", kind="status", status=500))
-    with FaceVerifier(
-        ComprefaceBackend(api_key=server.live_key, base_url=server.url), retry=None
-    ) as verifier:
-        with pytest.raises(VendorUnavailable) as caught:
-            verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
-        assert caught.value.retryable
-        assert verifier.verify(CARDS["p1"].data, CARDS["p1-again"].data).is_match
+    assert error.billing.charged is fm.Charged.NO
 
 
 @pytest.mark.parametrize(
@@ -169,17 +124,15 @@ def test_the_service_behind_it_is_down(server):
         {"read_timeout_s": 0},
     ],
 )
-def test_settings_that_cannot_be(settings):
-    """Refused when it is opened."""
-    with pytest.raises(ConfigurationError):
+def test_settings_that_cannot_be_are_refused(settings):
+    with pytest.raises(fm.ConfigurationError):
         ComprefaceBackend(**{"api_key": "k", **settings})
 
 
-def test_what_the_plug_ins_see(server):
-    """Each of them stands where the core has a place for it; the range of ages by its middle."""
+def test_what_the_plug_ins_see_stands_where_the_core_has_a_place_for_it(server):
     plugins = "age,gender,landmarks,mask,pose,calculator"
     backend = ComprefaceBackend(api_key=server.live_key, base_url=server.url, plugins=plugins)
-    with FaceVerifier(backend, keep_demographics=True) as verifier:
+    with fm.FaceVerifier(backend, keep_demographics=True) as verifier:
         result = verifier.verify(make_card("p1", age=47, gender="female"), CARDS["p1"].data)
     (face,) = result.probe_faces
     assert set(face.landmarks) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
@@ -189,16 +142,8 @@ def test_what_the_plug_ins_see(server):
     assert len(result.raw["result"][0]["source_image_face"]["embedding"]) == 512
 
 
-def test_nothing_more_is_asked_for_than_is_set(server):
-    """Nobody's age is guessed by default."""
-    with FaceVerifier(ComprefaceBackend(api_key=server.live_key, base_url=server.url)) as verifier:
-        (face,) = verifier.verify(CARDS["p1"].data, CARDS["p1"].data).probe_faces
-    assert (face.landmarks, face.pose, face.quality, face.demographics) == (None,) * 4
-
-
 @given(st.integers(0, 60), st.integers(0, 60))
-def test_the_middle_of_a_range_of_ages(low, more):
-    """Which is ours: the server gives both ends."""
+def test_an_age_is_the_middle_of_the_servers_range(low, more):
     answer = body(0.9)
     answer["result"][0]["face_matches"][0]["age"] = {"low": low, "high": low + more}
     (face,) = read(answer, plugins="age").reference_faces
@@ -216,8 +161,7 @@ def test_the_middle_of_a_range_of_ages(low, more):
         {"gender": {"value": None, "probability": 0.9}},
     ],
 )
-def test_what_a_plug_in_cannot_have_said(added):
-    """The answer is another one than the documented: nothing of it is believed."""
+def test_what_a_plug_in_cannot_have_said_is_an_unexpected_response(added):
     answer = body(0.9)
     answer["result"][0]["source_image_face"].update(added)
     assert isinstance(read(answer), UnexpectedResponse)

@@ -1,5 +1,3 @@
-"""The backend `compreface` keeps the contract that every plug-in keeps."""
-
 import pytest
 
 from facematch_core.testing import BackendContract
@@ -7,8 +5,6 @@ from facematch_mock_server.vendors.compreface.simulator import ComprefaceSimulat
 
 
 class TestContract(BackendContract):
-    """With the mock server in the place of a CompreFace server."""
-
     @pytest.fixture
     def simulator(self):
         with ComprefaceSimulator() as simulator:

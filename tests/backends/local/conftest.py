@@ -1,22 +1,37 @@
-"""What several tests of the local engine share; all of them need the extra `local`."""
+"""What the tests of the local engine share; all of them need the extra `local`."""
 
-from __future__ import annotations
-
+import contextlib
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("dlib", reason="the extra `local` is not installed")
-pytest.importorskip("facematch_local._runtime", reason="the extra `local` is not installed")
+pytest.importorskip("onnxruntime", reason="the extra `local` is not installed")
 
-from facematch_local._engine import Engine
+from facematch_core import FaceVerifier
+from facematch_local import LocalBackend
 
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def backend():
+    """Open for all tests: what it has loaded, each other engine of the process shares."""
+    with contextlib.closing(LocalBackend(cached_pictures=100)) as opened:
+        opened.load()
+        yield opened
+
+
 @pytest.fixture(scope="session")
-def engine():
-    """One engine for all tests; loading takes half a second."""
+def verifier(backend):
+    """It looks at each photograph once."""
+    return FaceVerifier(backend)
+
+
+@pytest.fixture(scope="session")
+def engine(backend):
+    from facematch_local._engine import Engine
+
     return Engine()
 
 
@@ -30,6 +45,6 @@ def photographs():
 
 
 @pytest.fixture(scope="session")
-def faces(photographs):
-    """The sample photographs that show at least one face."""
-    return {name: data for name, data in photographs.items() if name != "no-face-cat"}
+def seen(engine, photographs):
+    """What the engine finds in each."""
+    return {name: engine.look(data) for name, data in photographs.items()}

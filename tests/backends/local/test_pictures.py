@@ -1,16 +1,14 @@
-"""From bytes to pixels."""
-
-from __future__ import annotations
-
 import io
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kit.inner import Inner
 from PIL import Image
 
 from facematch_core.errors import InvalidImage
-from facematch_local import _pictures
+
+local = Inner("facematch_local")
 
 
 def encoded(image, kind="PNG", **options):
@@ -26,7 +24,6 @@ def exif(orientation):
 
 
 def quarters(width=40, height=20):
-    """Red, green, blue and black corners, so that every turn can be told from every other."""
     image = Image.new("RGB", (width, height))
     for colour, left, top in (("red", 0, 0), ("lime", 1, 0), ("blue", 0, 1)):
         part = Image.new("RGB", (width // 2, height // 2), colour)
@@ -35,42 +32,29 @@ def quarters(width=40, height=20):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16"])
-def test_modes(mode):
-    """Whatever the pixels are stored as, they come out as RGB."""
+def test_whatever_pixels_are_stored_as_they_come_out_as_rgb(mode):
     kind = "TIFF" if mode == "CMYK" else "PNG"
-    data = encoded(Image.new(mode, (30, 20)), kind)
-    picture = _pictures.decode(data)
+    picture = local._pictures.decode(encoded(Image.new(mode, (30, 20)), kind))
     assert (picture.pixels.mode, picture.pixels.size, picture.size) == ("RGB", (30, 20), (30, 20))
 
 
-def test_palette_with_transparency():
-    """A palette with transparency gives no warning and loses nothing but the transparency."""
-    image = quarters().quantize(8)
-    data = encoded(image, transparency=bytes([128] * 8))
-    assert _pictures.decode(data).pixels.getpixel((0, 0)) == (255, 0, 0)
+def test_a_palette_loses_its_transparency_alone_and_16_bits_keep_their_shades():
+    palette = encoded(quarters().quantize(8), transparency=bytes([128] * 8))
+    assert local._pictures.decode(palette).pixels.getpixel((0, 0)) == (255, 0, 0)
+    grey = encoded(Image.new("I;16", (4, 4), 0x8000))
+    assert local._pictures.decode(grey).pixels.getpixel((0, 0)) == pytest.approx((128,) * 3, abs=1)
 
 
-def test_sixteen_bits_keep_their_shades():
-    """A middle grey of 16 bits stays a middle grey."""
-    data = encoded(Image.new("I;16", (4, 4), 0x8000))
-    assert _pictures.decode(data).pixels.getpixel((0, 0)) == pytest.approx((128,) * 3, abs=1)
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_large(kind):
-    """A large picture is worked on at 1024 pixels; its full size is remembered."""
-    picture = _pictures.decode(encoded(quarters(3000, 1500), kind))
-    assert picture.size == (3000, 1500)
-    assert picture.pixels.size == (1024, 512)
-
-
-@pytest.mark.parametrize("orientation", [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-def test_orientation(orientation):
-    """The full size is that of the upright picture, as the turned pixels are."""
-    data = encoded(quarters(3000, 1500), "JPEG", exif=exif(orientation))
-    picture = _pictures.decode(data)
+@pytest.mark.parametrize(
+    ("kind", "orientation"), [("PNG", 0), *(("JPEG", number) for number in range(10))]
+)
+def test_a_large_picture_is_worked_on_at_1024_pixels_upright_and_its_full_size_known(
+    kind, orientation
+):
+    data = encoded(quarters(1500, 750), kind, exif=exif(orientation))
+    picture = local._pictures.decode(data)
     lies = orientation in (5, 6, 7, 8)
-    assert picture.size == ((1500, 3000) if lies else (3000, 1500))
+    assert picture.size == ((750, 1500) if lies else (1500, 750))
     assert picture.pixels.size == ((512, 1024) if lies else (1024, 512))
 
 
@@ -78,17 +62,15 @@ def test_orientation(orientation):
     ("angle", "corner"), [(0, "red"), (90, "blue"), (180, "black"), (270, "lime")]
 )
 def test_turns_are_clockwise(angle, corner):
-    """Turned clockwise by 90 degrees, the lower left corner comes to the upper left."""
-    turned = _pictures.decode(encoded(quarters())).turned(angle)
+    turned = local._pictures.decode(encoded(quarters())).turned(angle)
     assert turned.pixels.getpixel((0, 0)) == Image.new("RGB", (1, 1), corner).getpixel((0, 0))
     assert turned.size == turned.pixels.size
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"])
-def test_no_picture(data):
-    """What Pillow cannot read is an InvalidImage with one sentence and none of the bytes."""
+def test_what_is_no_picture_is_refused_with_none_of_its_bytes(data):
     with pytest.raises(InvalidImage, match=r"^The picture cannot be decoded \(\w+\)\.$"):
-        _pictures.decode(data)
+        local._pictures.decode(data)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")  # Pillow's, of damage
@@ -97,14 +79,13 @@ def test_no_picture(data):
     cut=st.floats(0, 1),
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), max_size=3),
 )
-def test_damaged(kind, cut, flips):
-    """Damage gives a picture or InvalidImage, nothing else."""
+def test_a_damaged_picture_is_a_picture_or_refused(kind, cut, flips):
     data = bytearray(encoded(quarters(), kind))
     for at, bits in flips:
         data[int(at * len(data))] ^= bits
     try:
-        picture = _pictures.decode(bytes(data[: int(cut * len(data)) + 1]))
+        picture = local._pictures.decode(bytes(data[: int(cut * len(data)) + 1]))
     except InvalidImage:
         return
     assert picture.pixels.mode == "RGB"
-    assert max(picture.pixels.size) <= _pictures.WORKING_SIDE
+    assert max(picture.pixels.size) <= local._pictures.WORKING_SIDE

@@ -1,7 +1,3 @@
-"""The reader of dlib's file, on small networks that are written here and on the real one."""
-
-from __future__ import annotations
-
 import math
 import re
 import tracemalloc
@@ -10,16 +6,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kit.inner import Inner
 
-from facematch_local import _models, _weights
-from facematch_local._serial import Reader
+local = Inner("facematch_local")
 
 #: Stands in for gradients and learning rates, which hold zeros, sizes and flags.
 REMAINS = b"\x01\x02" + b"\x01\x00" * 4 + b"110"
 
 
 def integer(value):
-    """An integer as dlib writes it: with as few bytes as needed, at least one."""
     size = max(1, (abs(value).bit_length() + 7) // 8)
     return bytes([size | (0x80 if value < 0 else 0)]) + abs(value).to_bytes(size, "little")
 
@@ -59,7 +54,6 @@ def block(rng, channels, filters, *, halves):
 
 
 def network(size=32, seed=1):
-    """A file with 3, then 4, then 6 channels, two blocks, and 5 numbers as embedding."""
     rng = np.random.default_rng(seed)
     return (
         name("loss_metric_2")
@@ -82,20 +76,13 @@ SMALL = network()
 
 @pytest.fixture(scope="module")
 def real():
-    """The bytes of the real file."""
-    return _models.checked(_models.RECOGNITION).read_bytes()
+    return local._models.checked(local._models.RECOGNITION).read_bytes()
 
 
-@given(st.integers(min_value=-(2**63), max_value=2**63))
-def test_integers(value):
-    """Every integer of 64 bits is read as it was written."""
-    assert Reader(integer(value), ["x"]).integer() == value
-
-
-@given(st.integers(-(2**24), 2**24), st.integers(-800, 800))
-def test_reals(mantissa, exponent):
-    """A float is its mantissa times a power of two, exactly."""
-    read = Reader(integer(mantissa) + integer(exponent), ["x"]).real()
+@given(st.integers(-(2**63), 2**63), st.integers(-(2**24), 2**24), st.integers(-800, 800))
+def test_numbers_are_read_as_they_were_written(value, mantissa, exponent):
+    assert local._serial.Reader(integer(value), ["x"]).integer() == value
+    read = local._serial.Reader(integer(mantissa) + integer(exponent), ["x"]).real()
     assert read == math.ldexp(mantissa, exponent)
 
 
@@ -104,17 +91,15 @@ def test_reals(mantissa, exponent):
     [b"", b"\x01", b"\x00\x00", b"\x09" + b"\x01" * 9, b"\x11\x01"],
     ids=["empty", "no bytes", "size 0", "size 9", "unknown flag"],
 )
-def test_what_is_no_integer(data):
-    """An integer has 1-8 bytes, all of them there, and no flag but the sign."""
+def test_an_integer_has_1_to_8_bytes_and_no_flag_but_its_sign(data):
     with pytest.raises(ValueError, match="no integer"):
-        Reader(data, ["x"]).integer()
+        local._serial.Reader(data, ["x"]).integer()
 
 
 def test_a_name_inside_of_weights_is_not_seen():
-    """Weights are skipped by their count, so their bytes cannot pass for a layer."""
     trap = np.frombuffer(name("con_4") + b"\0", "<f4")
     data = name("affine_") + tensor(trap) + name("con_4")
-    reader = Reader(data, ["affine_", "con_4"])
+    reader = local._serial.Reader(data, ["affine_", "con_4"])
     reader.skip_to("affine_")
     assert reader.tensor().tobytes() == trap.tobytes()
     reader.skip_to("con_4")
@@ -122,9 +107,8 @@ def test_a_name_inside_of_weights_is_not_seen():
         reader.next_name()
 
 
-def test_small_network():
-    """All parts of a written network come back with the shapes they were written with."""
-    read = _weights.read(SMALL)
+def test_all_parts_of_a_network_come_back_with_their_shapes():
+    read = local._weights.read(SMALL)
     assert read.mean == (122.5, 117, 64)
     assert read.size == (32, 32)
     assert read.stem.filters.shape == (4, 3, 7, 7)
@@ -136,9 +120,8 @@ def test_small_network():
     assert read.product.shape == (6, 5)
 
 
-def test_real_network(real):
-    """The real file: 29 convolutions, 14 blocks, four of which halve, 150 x 150 pixels."""
-    read = _weights.read(real)
+def test_the_real_network_has_29_convolutions_and_14_blocks_of_which_four_halve(real):
+    read = local._weights.read(real)
     assert read.mean == pytest.approx((122.782, 117.001, 104.298), abs=1e-4)
     assert read.size == (150, 150)
     assert [one.second.filters.shape[0] for one in read.blocks] == (
@@ -165,29 +148,27 @@ def test_real_network(real):
         (name("affine_") + tensor([0])[:2], name("affine_") + integer(2) + b"\1\0", "affine"),
     ],
 )
-def test_what_is_wrong_is_said(old, new, what):
-    """Each kind of damage has one sentence, with the place."""
+def test_each_kind_of_damage_is_said_with_its_place(old, new, what):
     old, new = (part.removesuffix(REMAINS) for part in (old, new))
     assert old in SMALL
     with pytest.raises(ValueError, match=f"{what}.* before byte |a tensor of"):
-        _weights.read(SMALL.replace(old, new, 1))
+        local._weights.read(SMALL.replace(old, new, 1))
 
 
-def test_not_finite():
-    """A network with a NaN in its weights would call everybody a stranger; it is refused."""
+def test_a_network_with_nan_which_would_call_everybody_a_stranger_is_refused():
     data = bytearray(SMALL)
     inside = data.index(name("con_4")) + 100
     data[inside : inside + 8] = b"\xff" * 8
     with pytest.raises(ValueError, match="not finite"):
-        _weights.read(bytes(data))
+        local._weights.read(bytes(data))
 
 
 def read_or_refuse(data):
-    """Read damaged bytes; anything but a network or ValueError is a failure, and so is greed."""
+    """Anything but a network or ValueError is a failure, and so is greed for memory."""
     tracemalloc.start()
     complaint = ""
     try:
-        assert isinstance(_weights.read(data), _weights.Network)
+        assert isinstance(local._weights.read(data), local._weights.Network)
     except ValueError as error:
         complaint = str(error)
     finally:
@@ -197,31 +178,23 @@ def read_or_refuse(data):
     assert not complaint or re.fullmatch(r"not a face recognition network: .+", complaint)
 
 
-@given(st.integers(0, len(SMALL)))
-def test_cut_off(length):
-    """A file cut off anywhere is refused, or read if only remains of the training are missing."""
-    read_or_refuse(SMALL[:length])
-
-
-@given(st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(1, 255)), max_size=8))
-def test_flipped(flips):
-    """Flipped bits give another network or one error, and never large memory."""
+@given(
+    st.integers(0, len(SMALL)),
+    st.binary(max_size=200),
+    st.lists(st.tuples(st.integers(0, len(SMALL) - 1), st.integers(1, 255)), max_size=8),
+)
+def test_a_file_that_was_cut_off_grown_or_flipped_is_read_or_refused(at, extra, flips):
+    read_or_refuse(SMALL[:at])
+    read_or_refuse(SMALL[:at] + extra + SMALL[at:])
     data = bytearray(SMALL)
-    for at, bits in flips:
-        data[at] ^= bits
+    for place, bits in flips:
+        data[place] ^= bits
     read_or_refuse(bytes(data))
 
 
-@given(st.binary(max_size=200), st.integers(0, len(SMALL)))
-def test_inserted(extra, at):
-    """Foreign bytes in the middle give another network or one error."""
-    read_or_refuse(SMALL[:at] + extra + SMALL[at:])
-
-
-@settings(max_examples=15)
+@settings(max_examples=4)
 @given(at=st.integers(0, 22_000_000), bits=st.integers(1, 255), cut=st.booleans())
-def test_real_file_damaged(real, at, bits, cut):
-    """The same for the real file."""
+def test_the_real_file_damaged_is_read_or_refused(real, at, bits, cut):
     data = bytearray(real[:at] if cut else real)
     data[at - 1 if cut else at] ^= bits if data else 0
     read_or_refuse(bytes(data))

@@ -1,5 +1,3 @@
-"""The backend `rekognition` conforms to the contract of every plug-in."""
-
 import pytest
 
 from facematch_core.testing import BackendContract
@@ -7,8 +5,6 @@ from facematch_mock_server.vendors.rekognition.simulator import RekognitionSimul
 
 
 class TestContract(BackendContract):
-    """With the mock server in the place of Rekognition."""
-
     @pytest.fixture
     def simulator(self):
         with RekognitionSimulator() as simulator:
@@ -24,10 +20,8 @@ class WithQuality(RekognitionSimulator):
         return {**super().keys(), "reference_quality": True}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 class TestContractInTwoRequests(BackendContract):
-    """With DetectFaces before each comparison."""
-
     @pytest.fixture
     def simulator(self):
         with WithQuality() as simulator:

@@ -1,18 +1,14 @@
-"""What the tests of the HTTP boundary share."""
-
 import ssl
+import time
 
-import attrs
 import pytest
 import trustme
+from kit.acme import KEY, AcmeBackend
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities, LivenessCall
 from facematch_core.errors import FaceMatchError
-from facematch_core.http import FilePart, HttpBackend, HttpClient, HttpRequest, picture
+from facematch_core.http import FilePart, HttpClient, HttpRequest
 
-#: What must never be seen: a key, and a picture that starts like one.
-KEY = "sk-7Qm2XvT9pLw4ZrK8nBd3Ys6HcJ1f"
 PICTURE = b"\xff\xd8\xff\xe0canary-of-a-picture-" + bytes(range(256)) * 8
 
 
@@ -33,17 +29,26 @@ def _patient(monkeypatch):
 
 
 @pytest.fixture
-def key():
-    """The key that requests carry."""
-    return KEY
+def open_client(at_end):
+    """Opens a client that is closed in the end."""
+
+    def opened(**settings):
+        client = HttpClient(**{"read_timeout_s": 20.0, "connect_timeout_s": 20.0, **settings})
+        at_end.callback(client.close)
+        return client
+
+    return opened
 
 
 @pytest.fixture
-def client():
-    """A client with short patience."""
-    opened = HttpClient(read_timeout_s=20.0, connect_timeout_s=20.0)
-    yield opened
-    opened.close()
+def client(open_client):
+    return open_client()
+
+
+@pytest.fixture
+def trusting(open_client, ca_bundle):
+    """A client that trusts the authority of the tests."""
+    return open_client(ca_bundle=ca_bundle)
 
 
 @pytest.fixture
@@ -62,21 +67,36 @@ def request_to():
 class Outcome:
     """What became of one call: a reply or an error, and how often `on_sent` was called."""
 
-    def __init__(self):
+    def __init__(self, at_first_byte):
         self.reply = None
         self.error = None
         self.sent = 0
+        self.at_first_byte = at_first_byte
 
     def on_sent(self):
         self.sent += 1
+        self.at_first_byte()
+
+    def not_sent(self):
+        """The error of a request of which no byte has left."""
+        assert type(self.error) is fm.VendorUnavailable
+        assert (self.error.billing.charged, self.sent) == (fm.Charged.NO, 0)
+        return self.error
+
+    def unknown(self, kind=fm.OutcomeUnknown):
+        """The error of a request that may have been executed."""
+        assert type(self.error) is kind
+        assert (self.error.billing.charged, self.sent) == (fm.Charged.UNKNOWN, 1)
+        assert not self.error.retryable
+        return self.error
 
 
 @pytest.fixture
 def ask(client, request_to):
     """Sends one request and catches its error."""
 
-    def send(url, *, by=client, size=1000, request=None, **more):
-        outcome = Outcome()
+    def send(url, *, by=client, size=1000, request=None, at_first_byte=lambda: None, **more):
+        outcome = Outcome(at_first_byte)
         try:
             outcome.reply = by.send(
                 request or request_to(url, size), backend="acme", on_sent=outcome.on_sent, **more
@@ -88,9 +108,36 @@ def ask(client, request_to):
     return send
 
 
+class LateClock(fm.SystemClock):
+    """Stands still until the first byte; then it jumps, and goes on like any clock."""
+
+    passed = since = 0.0
+
+    def monotonic(self):
+        return self.passed + (time.monotonic() - self.since if self.since else 0.0)
+
+    def first_byte(self, passed):
+        self.passed, self.since = passed, time.monotonic()
+
+
+@pytest.fixture
+def ask_late(ask, open_client):
+    """Asks with a deadline of which so much is left at the first byte.
+
+    What comes before that byte takes no time, however busy the machine is.
+    """
+
+    def send(url, *, ca_bundle=None, left_s=0.1, **more):
+        clock = LateClock()
+        by = open_client(clock=clock, ca_bundle=ca_bundle)
+        late = {"deadline_s": 100.0, "at_first_byte": lambda: clock.first_byte(100.0 - left_s)}
+        return ask(url, by=by, **late, **more)
+
+    return send
+
+
 @pytest.fixture(scope="session")
 def authority():
-    """A certificate authority of the tests."""
     return trustme.CA()
 
 
@@ -104,58 +151,19 @@ def server_context(authority):
 
 @pytest.fixture(scope="session")
 def ca_bundle(authority, tmp_path_factory):
-    """The file that makes a client trust it."""
+    """The file that makes a client trust the authority."""
     path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(path)
     return path
 
 
-@attrs.frozen(kw_only=True)
-class AcmeBackend(HttpBackend):
-    """A vendor of the tests: ``{"same": true}`` or ``{"live": true}``."""
-
-    name = "acme"
-    capabilities = Capabilities(
-        operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
-        retention=frozenset(fm.Retention),
-        billed_operations=frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS}),
-    )
-    api_key: fm.Secret
-    base_url: str
-
-    def build(self, call):
-        parts = [picture("probe", call.probe)]
-        if not isinstance(call, LivenessCall):
-            parts.append(picture("reference", call.reference))
-        return HttpRequest(
-            url=f"{self.base_url}/compare",
-            headers={"X-Api-Key": self.api_key},
-            fields={"ref": call.caller_ref or ""},
-            files=parts,
-        )
-
-    def parse(self, call, reply):
-        body = reply.json()
-        if isinstance(call, LivenessCall):
-            live = {True: fm.LivenessDecision.LIVE, False: fm.LivenessDecision.NOT_LIVE}
-            return fm.LivenessResult(
-                decision=live[body["live"]], backend="acme", billing=fm.Billing(fm.Charged.YES)
-            )
-        same = {True: fm.Decision.MATCH, False: fm.Decision.NO_MATCH}
-        return fm.MatchResult(
-            decision=same[body["same"]], backend="acme", billing=fm.Billing(fm.Charged.YES)
-        )
-
-
 @pytest.fixture
-def acme():
+def acme(at_end):
     """Opens the vendor of the tests at an address."""
-    opened = []
 
     def open_at(url, cls=AcmeBackend, **settings):
-        opened.append(cls(api_key=fm.Secret(KEY), base_url=url.rstrip("/"), **settings))
-        return opened[-1]
+        opened = cls(base_url=url, **settings)
+        at_end.callback(opened.close)
+        return opened
 
-    yield open_at
-    for backend in opened:
-        backend.close()
+    return open_at

@@ -1,32 +1,32 @@
-"""`HttpBackend`: from a call to a result or an error; `build` and `parse` are all it is told."""
+"""`HttpBackend`: from a call to a result or an error; a backend adds `build` and `parse`."""
 
 import copy
 import pickle
 
 import attrs
 import pytest
+from kit.acme import KEY, NOWHERE, AcmeBackend, match_call
 from kit.fakes import picture
-from kit.rawserver import RawServer, answer, close, hold, read_request, send
+from kit.rawserver import RawServer, answer, hold, one_each, read_request
 
 import facematch_core as fm
-from facematch_core.backend import Capabilities, LivenessCall, MatchCall
-from facematch_core.errors import ConfigurationError, DeadlineExceeded
+from facematch_core.backend import Capabilities, LivenessCall
+from facematch_core.errors import ConfigurationError, DeadlineExceeded, EnvironmentMismatch
 from facematch_core.http import MOCK_HEADER, HttpReply
 
-
-def match_call(**more):
-    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
+LIVENESS = LivenessCall(probe=picture(), call_id="a-1")
+SAME = b'{"same": true}'
+A_1 = match_call(call_id="a-1")
 
 
 @pytest.fixture
 def asked(acme):
     """Asks the vendor of the tests once, with a given answer."""
 
-    def ask(status, body=b"", *headers, call=None, **settings):
-        script = [read_request, send(answer(status, body, *headers)), close]
-        with RawServer(script) as server:
+    def ask(status, body=b"", *headers, call=A_1, **settings):
+        with one_each(answer(status, body, *headers)) as server:
             backend = acme(server.url, **settings)
-            call = call or match_call()
             if isinstance(call, LivenessCall):
                 return backend.check_liveness(call)
             return backend.match(call)
@@ -34,34 +34,40 @@ def asked(acme):
     return ask
 
 
-def test_a_match(asked):
-    """A result, marked as what the backend says; what was not declared is not known."""
-    result = asked(200, b'{"same": true}')
-    assert (result.decision, result.billing.charged) == (fm.Decision.MATCH, fm.Charged.YES)
-    assert result.environment is None
+def acme_with(**own):
+    """The vendor of the tests, with methods or attributes of this test."""
+    return type("Own", (AcmeBackend,), own)
 
 
-def test_a_liveness_check(asked):
-    """The same way, with another kind of call."""
-    assert asked(200, b'{"live": false}', call=LivenessCall(probe=picture())).is_live is False
+@pytest.mark.parametrize(
+    ("call", "body", "decision"),
+    [(A_1, SAME, fm.Decision.MATCH), (LIVENESS, b'{"live": false}', fm.LivenessDecision.NOT_LIVE)],
+    ids=["match", "liveness"],
+)
+def test_a_reply_means_the_same_asked_for_or_given(acme, asked, call, body, decision):
+    for result in (
+        asked(200, body, call=call),
+        acme(NOWHERE).read_reply(call, HttpReply(status=200, body=body)),
+    ):
+        assert (result.decision, result.billing.charged) == (decision, YES)
+        assert result.environment is None
 
 
-def test_a_backend_without_liveness(acme):
-    """What is not declared is refused, and `build` is not asked."""
+def test_through_a_verifier(acme):
+    events = []
+    with one_each(answer(200, SAME, f"{MOCK_HEADER.lower()}: yes")) as server:
+        backend = acme(server.url)
+        with fm.FaceVerifier(backend, on_event=lambda e: events.append(e.kind.value)) as verifier:
+            result = verifier.verify(picture(), picture(), caller_ref="r-1")
+    assert result.is_match
+    assert (result.environment, result.ids.caller) == (fm.Environment.MOCK, "r-1")
+    assert events == ["started", "sent", "answered", "charged"]
+    assert b'name="ref"\r\n\r\nr-1\r\n' in server.received
 
-    @attrs.frozen(kw_only=True)
-    class MatchOnly(type(acme("http://127.0.0.1:1"))):
-        capabilities = Capabilities()
 
-    backend = acme("http://127.0.0.1:1", cls=MatchOnly)
+def test_a_backend_without_liveness_refuses_it(acme):
     with pytest.raises(fm.Unsupported):
-        backend.check_liveness(LivenessCall(probe=picture()))
-
-
-def test_a_mock_s_answer_says_so(asked):
-    """By a header, whatever its value."""
-    result = asked(200, b'{"same": true}', f"{MOCK_HEADER.lower()}: yes")
-    assert result.environment is fm.Environment.MOCK
+        acme(NOWHERE, cls=acme_with(capabilities=Capabilities())).check_liveness(LIVENESS)
 
 
 @pytest.mark.parametrize(
@@ -75,40 +81,31 @@ def test_a_mock_s_answer_says_so(asked):
         (b'{"same": "yes-canary"}', "KeyError"),
         (b'{"same": []}', "TypeError"),
         (b"null", "TypeError"),
+        (b'{"live": true}', "KeyError"),
     ],
 )
-def test_a_200_that_cannot_be_read_is_charged(asked, body, what):
-    """The message names the class and the line of the problem, never the body."""
-    with pytest.raises(fm.UnexpectedResponse, match=what) as caught:
-        asked(200, body, call=match_call(call_id="a-1"))
-    error = caught.value
-    assert (error.billing.charged, error.status_code, error.ids.call) == (
-        fm.Charged.YES,
-        200,
-        "a-1",
+def test_a_200_that_cannot_be_read_is_charged(acme, asked, body, what):
+    with pytest.raises(fm.UnexpectedResponse) as caught:
+        asked(200, body)
+    assert (caught.value.__context__, caught.value.__cause__) == (None, None)
+    given = acme(NOWHERE).read_reply(A_1, HttpReply(status=200, body=body))
+    assert given.__traceback__ is None
+    for error in (caught.value, given):
+        assert (error.billing.charged, error.status_code, error.ids.call) == (YES, 200, "a-1")
+        assert what in error.message
+        assert ".py, line " in error.message
+        assert "canary" not in error.message
+
+
+def test_a_200_that_cannot_be_read_costs_what_the_operation_does(asked):
+    billed = frozenset({fm.Operation.MATCH})
+    half_free = acme_with(
+        capabilities=attrs.evolve(AcmeBackend.capabilities, billed_operations=billed)
     )
-    assert (error.__context__, error.__cause__) == (None, None)
-    assert "canary" not in error.message
-    assert ".py, line " in error.message
-
-
-def test_a_200_that_cannot_be_read_of_a_free_call_is_not(acme, asked):
-    """Of the operations that are not declared as billed, and of no other."""
-
-    class HalfFree(type(acme("http://127.0.0.1:1"))):
-        capabilities = attrs.evolve(
-            type(acme("http://127.0.0.1:1")).capabilities,
-            billed_operations=frozenset({fm.Operation.MATCH}),
-        )
-
-    with pytest.raises(fm.UnexpectedResponse, match="not charged") as caught:
-        asked(200, b"{}", cls=HalfFree, call=LivenessCall(probe=picture()))
-    error = caught.value
-    assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
-    assert error.billing.ground == "the vendor charges nothing for it"
-    with pytest.raises(fm.UnexpectedResponse, match="counts as charged") as caught:
-        asked(200, b"{}", cls=HalfFree)
-    assert caught.value.billing.charged is fm.Charged.YES
+    for call, charged, words in ((LIVENESS, NO, "not charged"), (A_1, YES, "counts as charged")):
+        with pytest.raises(fm.UnexpectedResponse, match=words) as caught:
+            asked(200, b"{}", cls=half_free, call=call)
+        assert (caught.value.billing.charged, caught.value.retryable) == (charged, False)
 
 
 @pytest.mark.parametrize(
@@ -121,174 +118,82 @@ def test_a_200_that_cannot_be_read_of_a_free_call_is_not(acme, asked):
         lambda: fm.Score(1, "a/1") < fm.Score(1, "b/1"),
         lambda: (_ for _ in ()).throw(ConfigurationError("a wrong word")),
         lambda: None.text,
+        lambda: None,
     ],
 )
-def test_whatever_parse_trips_over_is_charged(acme, asked, problem):
-    """Also an error of ours that says "nothing was sent": here it would be a lie."""
-
-    class Odd(type(acme("http://127.0.0.1:1"))):
-        def parse(self, call, reply):
-            return problem()
-
+def test_whatever_parse_trips_over_is_charged(asked, problem):
     with pytest.raises(fm.UnexpectedResponse) as caught:
-        asked(200, b"{}", cls=Odd)
-    assert caught.value.billing.charged is fm.Charged.YES
+        asked(200, b"{}", cls=acme_with(parse=lambda *_: problem()))
+    assert caught.value.billing.charged is YES
     assert not isinstance(caught.value, (fm.InvalidRequest, ConfigurationError))
 
 
-def test_a_parse_that_gives_something_else_is_charged(acme, asked):
-    """A forgotten `return`, or a result of the other kind."""
+def test_a_vendor_error_of_parse_is_handed_on(asked):
+    def parse(self, call, reply):
+        try:
+            return {}["same"]
+        except KeyError as error:
+            said = {"field_errors": {"key": [KEY]}, "billing": fm.Billing(YES)}
+            raise fm.RequestRejected(f"Not {KEY}.", **said) from error
 
-    class Forgetful(type(acme("http://127.0.0.1:1"))):
-        def parse(self, call, reply):
-            return None
-
-    with pytest.raises(fm.UnexpectedResponse, match="gives NoneType, not MatchResult"):
-        asked(200, b"{}", cls=Forgetful)
-
-
-def test_a_vendor_error_of_parse_is_handed_on(acme, asked):
-    """A vendor that says "no" with status 200; what it leaves open is filled in."""
-
-    class Polite(type(acme("http://127.0.0.1:1"))):
-        def parse(self, call, reply):
-            try:
-                return {}["same"]
-            except KeyError as error:
-                raise fm.RequestRejected("Refused.", billing=fm.Billing(fm.Charged.YES)) from error
-
-    with pytest.raises(fm.RequestRejected, match=r"^Refused\.$") as caught:
-        asked(200, b"{}", cls=Polite, call=match_call(call_id="a-1"))
+    with pytest.raises(fm.RequestRejected, match=r"^Not \*\*\*\.$") as caught:
+        asked(200, b"{}", cls=acme_with(parse=parse))
     error = caught.value
-    assert (error.billing.charged, error.backend, error.status_code) == (
-        fm.Charged.YES,
-        "acme",
-        200,
-    )
+    assert (error.billing.charged, error.backend, error.status_code) == (YES, "acme", 200)
     assert (error.ids.call, error.__cause__, error.__context__) == ("a-1", None, None)
+    assert error.field_errors == {"key": ("***",)}
 
 
-def test_another_status_is_an_error_of_the_table(asked):
-    """With the vendor's words, its status, and our id."""
-    call = match_call(call_id="a-1")
-    with pytest.raises(fm.AuthenticationFailed, match="Who are you") as caught:
-        asked(401, b'{"detail": "Who are you?"}', call=call)
-    error = caught.value
-    assert (error.status_code, error.ids.call, error.billing.charged) == (401, "a-1", fm.Charged.NO)
-    assert (error.__context__, error.__cause__) == (None, None)
-
-
-@pytest.mark.parametrize("retention", fm.Retention)
-def test_only_what_was_kept_can_be_looked_up(asked, retention):
-    """`reconcilable` follows the retention that was asked for."""
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        asked(502, b"<html>", call=match_call(retention=retention))
-    assert caught.value.reconcilable is (retention is fm.Retention.KEEP)
-
-
-@pytest.mark.parametrize("broken", [False, True], ids=["a plain 503", "no answer"])
-def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, broken):
-    """What to set only where it helps: not if it is set, nor if nobody keeps."""
-
-    class Forgetful(type(acme("http://127.0.0.1:1"))):
-        capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
-
-    class Sandboxed(type(acme("http://127.0.0.1:1"))):
-        def reconcilable(self, call):
-            return False
-
-    def told(retention=fm.Retention.MINIMAL, **settings):
-        script = [read_request, close] if broken else [read_request, send(answer(503)), close]
-        with RawServer(script) as server, pytest.raises(fm.OutcomeUnknown) as caught:
-            acme(server.url, **settings).match(match_call(retention=retention))
-        assert caught.value.retryable is False
-        assert str(caught.value) == caught.value.message
-        return caught.value.message
+@pytest.mark.parametrize("lost", [False, True], ids=["a plain 503", "no answer"])
+def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, lost):
+    def said(retention=fm.Retention.MINIMAL, cls=AcmeBackend):
+        with (
+            one_each(b"" if lost else answer(503)) as server,
+            pytest.raises(fm.OutcomeUnknown) as caught,
+        ):
+            acme(server.url, cls=cls).match(match_call(retention=retention))
+        assert (caught.value.retryable, caught.value.billing.charged) == (False, UNKNOWN)
+        assert caught.value.reconcilable is (retention is fm.Retention.KEEP)
+        return str(caught.value)
 
     why = (
         " It is not repeated, for that might be charged twice. The vendor was asked to "
         "keep nothing, so its records cannot say what happened"
     )
     hint = " With retention=KEEP they could (see FaceVerifier.reconcile)."
-    assert told().endswith(f"{why}.{hint}")
-    assert told(cls=Forgetful).endswith(f"{why}.")
-    assert told(cls=Sandboxed).endswith(f"{why}.")
-    assert told(fm.Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
+    forgetful = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
+    assert said().endswith(f"{why}.{hint}")
+    assert said(cls=acme_with(capabilities=forgetful)).endswith(f"{why}.")
+    assert said(cls=acme_with(reconcilable=lambda *_: False)).endswith(f"{why}.")
+    assert said(fm.Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
 
 
-def test_an_error_that_trips_over_the_body_falls_back(acme, asked):
-    """A plug-in's reading of an odd body never hides the status."""
-
-    class Careless(type(acme("http://127.0.0.1:1"))):
-        def error(self, reply, call):
-            return fm.RequestRejected(reply.json()["words"]["of"]["acme"])
-
-    with pytest.raises(fm.OutcomeUnknown) as caught:
-        asked(500, b"[]", cls=Careless)
-    assert caught.value.status_code == 500
+def test_the_deadline_of_the_call_counts(acme, clock):
+    with RawServer([read_request, hold]) as server:
+        backend = acme(server.url)
+        backend.client.clock = clock
+        call = match_call(deadline_s=60.0, on_sent=lambda: clock.advance(60), clock=clock)
+        with pytest.raises(DeadlineExceeded):
+            backend.match(call)
 
 
-def test_what_the_vendor_echoes_is_masked_everywhere(acme, asked, key):
-    """Also in a message and in field errors that a plug-in puts together."""
-
-    class Echoing(type(acme("http://127.0.0.1:1"))):
-        def error(self, reply, call):
-            said = reply.json()["said"]
-            return fm.RequestRejected(f"It says {said}.", field_errors={"key": [said, "wrong"]})
-
-    with pytest.raises(fm.RequestRejected) as caught:
-        asked(400, b'{"said": "' + key.encode() + b'"}', cls=Echoing)
-    assert caught.value.message == "It says ***."
-    assert str(caught.value) == "It says ***."
-    assert caught.value.field_errors == {"key": ("***", "wrong")}
+def test_who_is_set_to_mock_believes_a_mock_alone(acme):
+    backend = acme(NOWHERE, cls=acme_with(environment=fm.Environment.MOCK))
+    unmarked = HttpReply(status=200, body=SAME)
+    assert isinstance(backend.read_reply(A_1, unmarked), EnvironmentMismatch)
+    marked = attrs.evolve(unmarked, headers={MOCK_HEADER: "1"})
+    assert backend.read_reply(A_1, marked).environment is fm.Environment.MOCK
 
 
-def test_the_deadline_of_the_call_counts(acme):
-    """`deadline_s` is handed to the client, and `on_sent` is called once."""
-    sent = []
-    call = match_call(deadline_s=0.3, on_sent=lambda: sent.append(1))
-    with RawServer([read_request, hold]) as server, pytest.raises(DeadlineExceeded):
-        acme(server.url).match(call)
-    assert sent == [1]
-
-
-def test_build_and_parse_are_pure(acme):
-    """They need no network: what a twin for asyncio would call."""
-    backend = acme("http://127.0.0.1:1")
-    call = match_call(caller_ref="r-1")
-    request = backend.build(call)
-    assert [part.filename for part in request.files] == ["probe.jpg", "reference.jpg"]
-    assert request.files[0].data == call.probe.data
-    assert backend.parse(call, HttpReply(status=200, body=b'{"same": false}')) == fm.MatchResult(
-        decision=fm.Decision.NO_MATCH, backend="acme", billing=fm.Billing(fm.Charged.YES)
-    )
-
-
-def test_a_closed_backend(acme):
-    """Also one that was never used."""
-    backend = acme("http://127.0.0.1:1")
+def test_a_closed_backend_asks_nobody(acme):
+    backend = acme(NOWHERE)
     backend.close()
     with pytest.raises(ConfigurationError, match="closed"):
         backend.match(match_call())
 
 
 def test_it_is_neither_pickled_nor_copied(acme):
-    """It holds connections."""
-    backend = acme("http://127.0.0.1:1")
+    backend = acme(NOWHERE)
     for wrong in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="open one in each process"):
             wrong(backend)
-
-
-def test_through_a_verifier(acme):
-    """The rules of the core around it: ids, environment, events in order."""
-    events = []
-    script = [read_request, send(answer(200, b'{"same": true}', f"{MOCK_HEADER}: 1"))]
-    with RawServer(script) as server:
-        backend = acme(server.url)
-        with fm.FaceVerifier(backend, on_event=lambda e: events.append(e.kind.value)) as verifier:
-            result = verifier.verify(picture(), picture(), caller_ref="r-1")
-    assert result.is_match
-    assert (result.environment, result.ids.caller) == (fm.Environment.MOCK, "r-1")
-    assert events == ["started", "sent", "answered", "charged"]
-    assert b'name="ref"\r\n\r\nr-1\r\n' in server.received

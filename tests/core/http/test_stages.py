@@ -1,13 +1,20 @@
-"""Where an exchange breaks decides what it cost: before the first byte NO, after it UNKNOWN."""
+"""Where an exchange breaks decides what it cost: before the first byte NO, after it UNKNOWN.
 
+A handshake of TLS, which is verified, comes before the first byte.
+"""
+
+import ssl
 import threading
 
 import pytest
+import trustme
+from kit.acme import AcmeBackend, match_call
 from kit.rawserver import (
     RawServer,
     answer,
     close,
     hold,
+    one_each,
     read,
     read_request,
     refused,
@@ -16,214 +23,250 @@ from kit.rawserver import (
     send,
 )
 
-from facematch_core import Charged, OutcomeUnknown, UnexpectedResponse, VendorUnavailable
-from facematch_core.errors import DeadlineExceeded
+from facematch_core import OutcomeUnknown, VendorUnavailable
+from facematch_core.errors import ConfigurationError, DeadlineExceeded
 from facematch_core.http import HttpClient
-from facematch_core.testing import ManualClock
 
 OK = answer(200, b'{"ok": true}')
 FORGED = answer(200, b'{"ok": "forged"}')
 HALF_HEAD = b"HTTP/1.1 200 OK\r\nContent-Ty"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-BIG = 4_000_000
+GZIPPED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"
 
-#: name: (script, size of the picture)
-AFTER_THE_FIRST_BYTE = {
-    "accept, then close": ([close], 100),
-    "reset within the head": ([read(10), reset], 100),
-    "reset within the upload": ([read(100_000), reset], BIG),
-    "close within the upload": ([read(100_000), close], BIG),
-    "reset after the upload": ([read_request, reset], 100),
-    "close after the upload": ([read_request, close], 100),
-    "reset within the status line": ([read_request, send(b"HTTP/1."), reset], 100),
-    "close within the status line": ([read_request, send(b"HTTP/1.1 2"), close], 100),
-    "reset within the headers": ([read_request, send(HALF_HEAD), reset], 100),
-    "close within the headers": ([read_request, send(HALF_HEAD), close], 100),
-    "close before the empty line": ([read_request, send(b"HTTP/1.1 401 No\r\nX: y\r\n")], 100),
-    "reset within the body": ([read_request, send(answer(200, b"{", length=50)), reset], 100),
-    "close within the body": ([read_request, send(answer(200, b"{", length=50)), close], 100),
-    "no byte of the body": ([read_request, send(answer(200, length=5)), close], 100),
-    "close within a chunk": ([read_request, send(CHUNKED + b"5\r\nab")], 100),
-    "close between chunks": ([read_request, send(CHUNKED + b"1\r\n{\r\n")], 100),
-    "a chunk of no size": ([read_request, send(CHUNKED + b"\r\n\r\n")], 100),
-    "a chunk of a negative size": ([read_request, send(CHUNKED + b"-1\r\n{}")], 100),
-    "a chunk of a silly size": ([read_request, send(CHUNKED + b"zz\r\n{}\r\n")], 100),
-    "a chunk size that never ends": ([read_request, send(CHUNKED), repeat(b"1" * 9999, 999)], 100),
-    "a coding that is not HTTP's": (
-        [
-            read_request,
-            send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
-        ],
-        100,
-    ),
-    "two lengths": ([read_request, send(answer(200, b"{}", "Content-Length: 3"))], 100),
-    "garbage": ([read_request, send(b"\x00\x01garbage\r\n\r\n")], 100),
-    "another protocol": ([read_request, send(b"SSH-2.0-OpenSSH_9.2\r\n"), close], 100),
-    "another version": ([read_request, send(b"HTTP/7 200 OK\r\n\r\n")], 100),
-    "a status of four digits": ([read_request, send(b"HTTP/1.1 2000 OK\r\n\r\n")], 100),
-    "a head that never ends": ([read_request, send(OK[:17]), repeat(b"X: y\r\n" * 999, 999)], 100),
-    "a line that never ends": ([read_request, send(OK[:17]), repeat(b"X" * 9999, 9999)], 100),
-    "too long, but no 200": ([read_request, send(answer(500, b"x" * 2_000_000))], 100),
+#: What a server does before it has read the whole request.
+WITHIN_THE_UPLOAD = {
+    "close at once": [close],
+    "reset within the head": [read(10), reset],
+    "reset within the body": [read(100_000), reset],
+    "close within the body": [read(100_000), close],
+}
+#: What it does with the whole request.
+AFTER_THE_UPLOAD = {
+    "reset": [reset],
+    "close": [close],
+    "reset within the status line": [send(b"HTTP/1."), reset],
+    "close within the status line": [send(b"HTTP/1.1 2"), close],
+    "reset within the headers": [send(HALF_HEAD), reset],
+    "close within the headers": [send(HALF_HEAD), close],
+    "close before the empty line": [send(b"HTTP/1.1 401 No\r\nX: y\r\n")],
+    "reset within the body": [send(answer(200, b"{", length=50)), reset],
+    "close within the body": [send(answer(200, b"{", length=50)), close],
+    "no byte of the body": [send(answer(200, length=5)), close],
+    "close within a chunk": [send(CHUNKED + b"5\r\nab")],
+    "close between chunks": [send(CHUNKED + b"1\r\n{\r\n")],
+    "a chunk of no size": [send(CHUNKED + b"\r\n\r\n")],
+    "a chunk of a negative size": [send(CHUNKED + b"-1\r\n{}")],
+    "a chunk of a silly size": [send(CHUNKED + b"zz\r\n{}\r\n")],
+    "a chunk size that never ends": [send(CHUNKED), repeat(b"1" * 9999, 999)],
+    "a coding that is not HTTP's": [send(GZIPPED)],
+    "two lengths": [send(answer(200, b"{}", "Content-Length: 3"))],
+    "garbage": [send(b"\x00\x01garbage\r\n\r\n")],
+    "another protocol": [send(b"SSH-2.0-OpenSSH_9.2\r\n"), close],
+    "another version": [send(b"HTTP/7 200 OK\r\n\r\n")],
+    "a status of four digits": [send(b"HTTP/1.1 2000 OK\r\n\r\n")],
+    "a head that never ends": [send(OK[:17]), repeat(b"X: y\r\n" * 999, 999)],
+    "a line that never ends": [send(OK[:17]), repeat(b"X" * 9999, 9999)],
+    "too long, but no 200": [send(answer(500, b"x" * 2_000_000))],
+    "endless 100": [repeat(b"HTTP/1.1 100 Continue\r\n\r\n" * 999, 10**9)],
+    "endless 103": [repeat(b"HTTP/1.1 103 Hints\r\n\r\n" * 999, 10**9)],
 }
 
 
-@pytest.mark.parametrize("name", AFTER_THE_FIRST_BYTE)
+SCRIPTS = {f"{name} of the upload": script for name, script in WITHIN_THE_UPLOAD.items()} | {
+    name: [read_request, *script] for name, script in AFTER_THE_UPLOAD.items()
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_what_breaks_after_the_first_byte_is_unknown(name, ask):
-    """Whatever happens once the first byte was handed over: it may have been executed."""
-    script, size = AFTER_THE_FIRST_BYTE[name]
-    with RawServer(script) as server:
-        outcome = ask(server.url, size=size, call_id="a-1")
-    error = outcome.error
-    assert type(error) is OutcomeUnknown
-    assert (error.billing.charged, error.retryable, outcome.sent) == (Charged.UNKNOWN, False, 1)
+    size = 4_000_000 if "body of the upload" in name else 100
+    with RawServer(SCRIPTS[name]) as server:
+        error = ask(server.url, size=size, call_id="a-1").unknown()
     assert (error.backend, error.ids.call, error.reconcilable) == ("acme", "a-1", False)
     assert "keep nothing" in error.message
 
 
-def test_accept_then_reset(ask):
-    """The RST may come before or after the first byte: error, bill and `on_sent` say the same."""
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if "within" in name])
+def test_over_tls_it_is_unknown_as_well(name, ask, trusting, server_context):
+    with RawServer(SCRIPTS[name], tls=server_context) as server:
+        ask(server.url, by=trusting, size=300_000).unknown()
+
+
+def test_a_reset_at_once_is_unknown_if_a_byte_has_left(ask):
     with RawServer([reset]) as server:
         outcome = ask(server.url)
-    if outcome.sent:
-        assert type(outcome.error) is OutcomeUnknown
-    else:
-        assert type(outcome.error) is VendorUnavailable
+    assert type(outcome.error) is (OutcomeUnknown if outcome.sent else VendorUnavailable)
 
 
-def test_a_refused_connection_sent_nothing(ask):
-    """Nobody listens."""
+def test_who_cannot_be_reached_was_sent_nothing(ask):
     with refused() as port:
-        outcome = ask(f"http://127.0.0.1:{port}/")
-    assert type(outcome.error) is VendorUnavailable
-    assert (outcome.error.billing.charged, outcome.error.retryable) == (Charged.NO, True)
-    assert outcome.error.status_code is None
-    assert "refused" in outcome.error.message
-    assert outcome.sent == 0
+        error = ask(f"http://127.0.0.1:{port}/").not_sent()
+    assert (error.retryable, error.status_code) == (True, None)
+    assert "refused" in error.message
+    ask("http://no-such-host.invalid/").not_sent()
 
 
-def test_an_unknown_name_sent_nothing(ask):
-    """A host that cannot be looked up."""
-    outcome = ask("http://no-such-host.invalid/")
-    assert type(outcome.error) is VendorUnavailable
-    assert outcome.sent == 0
-
-
-def test_silence_ends_with_the_read_timeout(request_to):
-    """A server that says nothing is given up after `read_timeout_s`; that is no deadline."""
-    client = HttpClient(read_timeout_s=0.2)
-    with RawServer([read_request, hold]) as server, pytest.raises(OutcomeUnknown) as caught:
-        client.send(request_to(server.url), backend="acme", reconcilable=True)
-    client.close()
-    assert not isinstance(caught.value, DeadlineExceeded)
-    assert caught.value.reconcilable
-    assert "look for it in its records" in caught.value.message
+def test_silence_ends_with_the_read_timeout(ask, open_client):
+    with RawServer([read_request, hold]) as server:
+        error = ask(server.url, by=open_client(read_timeout_s=0.1), reconcilable=True).unknown()
+    assert not isinstance(error, DeadlineExceeded)
+    assert error.reconcilable
+    assert "look for it in its records" in error.message
 
 
 @pytest.mark.parametrize("status", [413, 401])
 def test_an_early_answer_is_read(ask, status):
-    """A server that answers before it has read the upload, then stops reading."""
     with RawServer([read(1000), send(answer(status, b"{}", "Connection: close")), hold]) as server:
-        outcome = ask(server.url, size=100_000)
-    assert outcome.reply.status == status
-
-
-def test_a_200_that_is_too_long_is_charged(ask):
-    """A complete head says 200: the work was done, the body just cannot be used."""
-    with RawServer([read_request, send(answer(200, b"x" * 2_000_000))]) as server:
-        outcome = ask(server.url)
-    assert type(outcome.error) is UnexpectedResponse
-    assert (outcome.error.billing.charged, outcome.error.status_code) == (Charged.YES, 200)
-    assert outcome.sent == 1
-
-
-def test_a_connection_that_the_server_closed_is_not_used_again(ask):
-    """The second call gets a connection of its own: nothing is lost and nothing sent twice."""
-    with RawServer([read_request, send(OK), close]) as server:
-        assert ask(server.url).reply.status == 200
-        assert server.connections[0].done.wait(10)
-        second = ask(server.url)
-        assert (second.reply.status, second.sent) == (200, 1)
-        assert len(server.connections) == 2
+        assert ask(server.url, size=100_000).reply.status == status
 
 
 def test_a_connection_is_used_again_while_it_lives(ask):
-    """Three calls, one connection, `on_sent` once for each."""
-    with RawServer([read_request, send(OK)] * 3 + [hold]) as server:
+    with RawServer([read_request, send(OK)] * 3 + [close]) as server:
         assert [ask(server.url).sent for _ in range(3)] == [1, 1, 1]
-        assert len(server.connections) == 1
-        assert len(server.requests) == 3
+        assert (len(server.connections), len(server.requests)) == (1, 3)
+        assert server.connections[0].done.wait(60)
+        again = ask(server.url)
+        assert (again.reply.status, again.sent) == (200, 1)
+        assert len(server.connections) == 2
 
 
-def test_a_connection_that_idled_is_not_used_again(request_to):
-    """The server may be closing it just now, and a request lost that way has an unknown bill."""
-
-    clock = ManualClock()
-    client = HttpClient(clock=clock)
+def test_a_connection_that_idled_is_not_used_again(ask, open_client, clock):
+    by = open_client(clock=clock)
     with RawServer([read_request, send(OK)] * 3 + [hold]) as server:
         for pause in (0.0, 50.0, 70.0):
             clock.advance(pause)
-            assert client.send(request_to(server.url), backend="acme").status == 200
+            assert ask(server.url, by=by).reply.status == 200
         assert [len(connection.requests) for connection in server.connections] == [2, 1]
-        client.close()
+        by.close()
 
 
 def test_a_used_connection_that_breaks_is_unknown(ask):
-    """The server takes the second request of a connection and goes: it is not repeated."""
     with RawServer([read_request, send(OK), read(5), reset]) as server:
         assert ask(server.url).reply.status == 200
-        outcome = ask(server.url)
-        assert type(outcome.error) is OutcomeUnknown
-        assert outcome.sent == 1
+        ask(server.url).unknown()
         assert len(server.connections) == 1
 
 
 @pytest.mark.parametrize("pieces", [[OK + FORGED], [OK, FORGED]], ids=["at once", "later"])
 def test_more_bytes_than_announced_are_no_answer_to_the_next_request(ask, pieces):
-    """What follows a complete answer unasked is thrown away, or its connection is."""
     given = threading.Event()
     first = [read_request, *[send(piece) for piece in pieces], lambda _: given.set()]
     with RawServer([[*first, read_request, send(OK)], [read_request, send(OK)]]) as server:
         assert ask(server.url).reply.json() == {"ok": True}
-        assert given.wait(10)
+        assert given.wait(60)
         assert ask(server.url).reply.json() == {"ok": True}
 
 
-@pytest.mark.parametrize(
-    ("piece", "words"),
-    [
-        (b"HTTP/1.1 100 Continue\r\n\r\n", "does not end"),
-        (b"HTTP/1.1 103 Hints\r\n\r\n", "no proper HTTP"),
-    ],
-)
-def test_interim_answers_without_end_are_cut_off(ask, piece, words):
-    """Without a deadline, too: there is an amount, and a number, that no answer needs."""
-    with RawServer([read_request, repeat(piece * 999, 10**9)]) as server:
-        outcome = ask(server.url)
-    assert type(outcome.error) is OutcomeUnknown
-    assert words in outcome.error.message
+class StoreError(Exception):
+    pass
 
 
-def test_on_sent_that_raises_holds_the_byte_back(client, request_to):
-    """The caller could not write down that it will be charged: nothing may leave."""
-
-    class StoreError(Exception):
-        pass
-
+@pytest.mark.parametrize("kind", [StoreError, KeyboardInterrupt])
+def test_what_on_sent_raises_holds_the_byte_back(client, request_to, kind):
     def on_sent():
-        raise StoreError("disk full")
+        raise kind
 
     with RawServer([hold]) as server:
-        with pytest.raises(StoreError, match="disk full"):
+        with pytest.raises(kind):
             client.send(request_to(server.url), backend="acme", on_sent=on_sent)
         client.close()
     assert server.received == b""
 
 
-def test_ctrl_c_passes_through(client, request_to):
-    """An interrupt is not turned into anything else, and its frames hold no request."""
+def test_a_trusted_server_gets_the_request(ask, trusting, server_context):
+    with RawServer([read_request, send(OK)] * 3, tls=server_context) as server:
+        for _ in range(3):
+            outcome = ask(server.url, by=trusting, deadline_s=600.0)
+            assert (outcome.reply.json(), outcome.sent) == ({"ok": True}, 1)
+        assert len(server.connections) == 1
+        assert all(request.startswith(b"POST / ") for request in server.requests)
 
-    def on_sent():
-        raise KeyboardInterrupt
 
-    with RawServer([hold]) as server, pytest.raises(KeyboardInterrupt):
-        client.send(request_to(server.url), backend="acme", on_sent=on_sent)
+@pytest.mark.parametrize("name", ["localhost", "elsewhere.example"])
+def test_an_untrusted_server_or_another_name_gets_nothing(ask, trusting, authority, client, name):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    with RawServer([hold], tls=context) as server:
+        error = ask(server.url, by=client if name == "localhost" else trusting).not_sent()
+        assert server.received == b""
+    assert "certificate" in error.message
+
+
+@pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_environment_names_the_authorities(
+    ask, monkeypatch, ca_bundle, server_context, variable
+):
+    monkeypatch.setenv(variable, str(ca_bundle))
+    with one_each(OK, tls=server_context) as server:
+        assert ask(server.url).reply.status == 200
+
+
+def test_the_setting_counts_more_than_the_environment(
+    ask, monkeypatch, trusting, server_context, tmp_path
+):
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
+    with one_each(OK, tls=server_context) as server:
+        assert ask(server.url, by=trusting).reply.status == 200
+
+
+def test_a_bundle_that_cannot_be_used_is_refused(ask, acme, monkeypatch, tmp_path):
+    empty = tmp_path / "empty.pem"
+    empty.write_text("no certificate")
+    for wrong in (tmp_path / "none.pem", empty):
+        for made in (HttpClient, lambda **given: acme("https://localhost:1", **given)):
+            with pytest.raises(ConfigurationError):
+                made(ca_bundle=wrong)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    assert type(ask("https://localhost:1/").error) is ConfigurationError
+    assert acme("https://localhost:1", ca_bundle=tmp_path).ca_bundle == tmp_path
+
+
+def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_context):
+    class OwnClient(AcmeBackend):
+        def make_client(self):
+            return HttpClient(max_body_bytes=4096)
+
+    same = answer(200, b'{"same": true}', "Connection: close")
+    with one_each(same, same, b"", tls=server_context) as server:
+        assert acme(server.url, ca_bundle=str(ca_bundle)).match(match_call()).is_match
+        assert acme(server.url, cls=OwnClient, ca_bundle=ca_bundle).match(match_call()).is_match
+        with pytest.raises(VendorUnavailable):
+            acme(server.url).match(match_call())
+
+
+@pytest.mark.parametrize("script", [[read(1), reset], [close], [send(b"HTTP/1.1 400 x\r\n\r\n")]])
+def test_a_handshake_that_fails_sent_nothing(ask, trusting, script):
+    with RawServer(script) as server:
+        ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
+
+
+@pytest.mark.parametrize("script", [[read_request, hold], [lambda c: c.stopping.wait()]])
+def test_the_deadline_holds_over_tls(ask_late, ca_bundle, server_context, script):
+    size = 100 if hold in script else 20_000_000
+    with RawServer(script, tls=server_context) as server:
+        ask_late(server.url, ca_bundle=ca_bundle, size=size).unknown(DeadlineExceeded)
+
+
+def test_bytes_that_tls_has_decrypted_are_no_answer_to_the_next_request(
+    ask, trusting, server_context
+):
+    forged = answer(200, b'{"ok": "forged"}' + b" " * 14_000)
+    first = [read_request, send(OK + forged), read_request, send(OK)]
+    with RawServer([first, [read_request, send(OK)]], tls=server_context) as server:
+        assert ask(server.url, by=trusting).reply.json() == {"ok": True}
+        assert ask(server.url, by=trusting).reply.json() == {"ok": True}
+        assert len(server.connections) == 2
+
+
+def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch):
+    def not_shaken(sock, **_):
+        context = ssl.create_default_context()
+        name = {"server_hostname": "localhost", "do_handshake_on_connect": False}
+        return context.wrap_socket(sock, **name)
+
+    monkeypatch.setattr("urllib3.connection.ssl_wrap_socket", not_shaken)
+    with RawServer([hold]) as server:
+        ask(f"https://localhost:{server.port}/", by=trusting).not_sent()
+        assert server.received == b""

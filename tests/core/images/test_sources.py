@@ -1,91 +1,68 @@
-"""Where pictures come from, and what each source refuses."""
+"""Where pictures come from, what each source refuses, and what an Image never does."""
 
 import base64
-import bz2
+import copy
 import errno
-import gzip
+import hashlib
 import io
-import lzma
 import os
 import pathlib
+import pickle
 import re
 import subprocess
 import sys
-import zipfile
+import threading
+from types import SimpleNamespace
 
 import PIL.Image
 import pytest
-from kit.strategies_images import PHOTOGRAPHS, SMALL_FILES, quartered
+from kit.strategies_images import CANARY, PHOTOGRAPHS, SMALL_FILES, jpeg_with_secrets, quartered
 
 from facematch_core.errors import InvalidImage
 from facematch_core.images import MAX_FILE_BYTES, Image, ImageFormat
 
 JPEG = SMALL_FILES["jpeg"]
+TEXT = base64.encodebytes(JPEG).decode()
 
 
-class Trickle(io.RawIOBase):
-    """A file that gives a few bytes at a time and cannot be wound back."""
-
-    def __init__(self, data, endless=False):
-        self._data = io.BytesIO(data)
-        self._endless = endless
-        self.asked = 0
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return False
-
-    def read(self, size=-1):
-        self.asked += 1
-        piece = self._data.read(min(size, 7) if not self._endless else size)
-        return piece or (b"\0" * min(size, 1 << 20) if self._endless else b"")
+def refusal(take, *given):
+    with pytest.raises(InvalidImage, match=r"^The picture ") as refused:
+        take(*given)
+    return refused.value.message
 
 
-@pytest.mark.parametrize("path", PHOTOGRAPHS, ids=lambda path: path.stem)
-def test_reads_every_photograph(path):
-    """The photographs of the repository are read by str, by path object and by bytes."""
-    image = Image.read(path)
-    assert image == Image.read(str(path)) == Image.from_bytes(path.read_bytes()) == Image.of(path)
-    with PIL.Image.open(path) as picture:
-        assert (image.width, image.height) == picture.size
-    assert image.format is ImageFormat.JPEG
+# --- Bytes and text ---
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
-def test_takes_bytes_of_any_kind(kind):
-    """A later change of a bytearray does not reach the Image."""
+def test_bytes_of_any_kind_are_taken_and_copied(kind):
     given = kind(JPEG)
     image = Image.from_bytes(given)
+    assert Image.of(given) == image
     if kind is bytearray:
         given[:] = b""
     assert image.data == JPEG
     assert type(image.data) is bytes
-    assert Image.of(kind(JPEG)) == image
 
 
-def test_refuses_bytes_that_are_none():
-    """A list of numbers is not bytes, and too many bytes are not copied."""
-    with pytest.raises(InvalidImage, match="must be given as bytes, not list"):
-        Image.from_bytes([255, 216])
-    with pytest.raises(InvalidImage, match="has more than the 33554432 bytes"):
-        Image.from_bytes(memoryview(bytearray(MAX_FILE_BYTES + 1)))
-
-
-def test_takes_base64_and_data_uris():
-    """Text or bytes, folded lines, and a data URI whatever media type it claims."""
-    text = base64.encodebytes(JPEG)
-    image = Image.from_bytes(JPEG)
-    assert b"\n" in text
-    assert Image.from_base64(text) == image
-    assert Image.from_base64(text.decode()) == image
-    for start in ("data:image/jpeg;base64,", "DATA:image/png;name=a;BASE64, ", "data:;base64,"):
-        assert Image.from_base64(start + text.decode()) == image
+def test_too_many_bytes_are_refused_before_they_are_copied():
+    assert "more than the 33554432 bytes" in refusal(
+        Image.from_bytes, memoryview(bytearray(MAX_FILE_BYTES + 1))
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    "start",
+    ["", "data:image/jpeg;base64,", "DATA:image/png;name=a;BASE64, ", "data:;base64,"],
+)
+def test_base64_is_taken_with_white_space_and_as_a_data_uri(start):
+    text = start + TEXT
+    assert "\n" in text
+    assert Image.from_base64(text) == Image.from_base64(text.encode()) == Image.from_bytes(JPEG)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
     [
         ("", "is empty"),
         ("data:image/jpeg;base64,", "is empty"),
@@ -94,78 +71,118 @@ def test_takes_base64_and_data_uris():
         ("/9j/4AA", "is not valid base64"),
         ("ä" * 8, "is not valid base64"),
         ("_9j_4AAQ", "in the standard alphabet"),
-        (base64.b64encode(b"hello, world").decode(), "looks like plain text"),
+        (base64.b64encode(b"hello, world").decode(), "text"),
         (12, "must be given as base64 text, not int"),
         ("A" * (MAX_FILE_BYTES // 3 * 4 + 100), "more than the 33554432"),
     ],
 )
-def test_refuses_what_is_no_base64(text, told):
-    """Each with its own reason, and never with the text itself."""
-    with pytest.raises(InvalidImage, match=r"^The picture ") as refused:
-        Image.from_base64(text)
-    assert told in refused.value.message
-    assert str(text) not in refused.value.message or text in ("", 12)
-
-
-def test_reads_file_objects_that_cannot_seek():
-    """A raw stream that gives seven bytes at a time is read to its end, and left open."""
-    file = Trickle(JPEG)
-    assert Image.from_file(file) == Image.from_bytes(JPEG)
-    assert not file.closed
-
-
-def test_reads_a_file_object_from_where_it_stands():
-    """What was read before does not count."""
-    file = io.BytesIO(b"header" + JPEG)
-    file.seek(6)
-    assert Image.from_file(file).data == JPEG
-
-
-def test_stops_reading_an_endless_file():
-    """One byte more than the limit is read, not the whole stream."""
-    file = Trickle(JPEG, endless=True)
-    with pytest.raises(InvalidImage, match="more than the 33554432 bytes"):
-        Image.from_file(file)
-    assert file.asked < 50
-
-
-class Broken:
-    """A file object that gives, or raises, what it was told to."""
-
-    def __init__(self, answer):
-        self.answer = answer
-
-    def read(self, size):
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+def test_what_is_no_base64_is_refused_without_repeating_it(text, says):
+    message = refusal(Image.from_base64, text)
+    assert says in message
+    assert str(text) not in message or text in ("", 12)
 
 
 @pytest.mark.parametrize(
-    ("file", "told"),
-    [
-        (io.StringIO("text"), "gave str instead of bytes"),
-        (io.BytesIO(), "is empty"),
-        (Broken(OSError("secret")), "OSError"),
-        (Broken(ValueError("closed")), "ValueError"),
-        (Broken(None), "NoneType instead of bytes"),
-        ("selfie.jpg", "AttributeError"),
-    ],
+    "text", ["selfie.jpg", "https://host/a.jpg", "/9j/4AAQSkZJRgABAQ", "", "data:image/png;base64,"]
 )
-def test_refuses_bad_file_objects(file, told):
-    """Text mode, failing, non-blocking, or no file at all."""
-    with pytest.raises(InvalidImage, match=re.escape(told)):
-        Image.from_file(file)
+@pytest.mark.parametrize("take", [Image.of, Image.from_bytes])
+def test_plain_text_is_refused_with_what_to_write_instead(take, text):
+    message = refusal(take, text)
+    assert 'Image.read("selfie.jpg")' in message
+    assert "Image.from_base64(field)" in message
+    assert "host" not in message
+    assert "9j" not in message
 
 
-def test_refuses_paths_by_name(tmp_path, monkeypatch):
-    """The sentence names the file as it was given."""
+@pytest.mark.parametrize("value", [None, 3.5, [JPEG], io.BytesIO(JPEG), quartered()], ids=type)
+def test_any_other_type_is_named(value):
+    message = refusal(Image.of, value)
+    assert f"cannot be made from {type(value).__name__}; " in message
+    assert "Image.from_file" in message
+    assert f"bytes, not {type(value).__name__}" in refusal(Image.from_bytes, value)
+
+
+# --- File objects ---
+
+
+class Trickle(io.BytesIO):
+    """Gives a few bytes at a time."""
+
+    def read(self, size=-1):
+        return super().read(min(size, 7))
+
+
+def test_file_objects_are_read_from_where_they_are_to_their_end():
+    file = Trickle(b"header" + JPEG)
+    file.seek(6)
+    assert Image.from_file(file).data == JPEG
+    assert not file.closed
+    reading, writing = os.pipe()
+    os.write(writing, JPEG)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:  # which cannot be wound back
+        assert Image.from_file(pipe).data == JPEG
+
+
+def test_an_endless_file_is_not_read_to_its_end():
+    asked = []
+    file = SimpleNamespace(read=lambda size: asked.append(size) or b"\0" * min(size, 1 << 20))
+    assert "more than the 33554432 bytes" in refusal(Image.from_file, file)
+    assert sum(min(size, 1 << 20) for size in asked) == MAX_FILE_BYTES + 1
+
+
+def broken(error):
+    def read(size):
+        raise error
+
+    return SimpleNamespace(read=read)
+
+
+BAD_FILES = {
+    "text": (io.StringIO("text"), "gave str instead of bytes"),
+    "nothing": (io.BytesIO(), "is empty"),
+    "None": (SimpleNamespace(read=lambda size: None), "gave NoneType instead of bytes"),
+    "a name": ("selfie.jpg", "AttributeError"),
+    "system": (broken(OSError("s3cret")), "OSError"),
+    "closed": (broken(ValueError("s3cret")), "ValueError"),
+    "any error": (broken(RuntimeError("s3cret")), "RuntimeError"),
+}
+
+
+@pytest.mark.parametrize(("file", "says"), BAD_FILES.values(), ids=BAD_FILES)
+def test_whatever_a_file_object_gives_or_raises_is_refused(file, says):
+    message = refusal(Image.from_file, file)
+    assert says in message
+    assert "s3cret" not in message
+
+
+# --- Paths ---
+
+
+@pytest.mark.parametrize("path", PHOTOGRAPHS, ids=lambda path: path.stem)
+def test_a_photograph_is_the_same_by_path_name_and_bytes(path):
+    image = Image.read(path)
+    assert image == Image.read(str(path)) == Image.from_bytes(path.read_bytes()) == Image.of(path)
+    with PIL.Image.open(path) as picture:
+        assert (image.width, image.height) == picture.size
+    assert image.format is ImageFormat.JPEG
+
+
+def test_content_decides_and_no_name_is_shown(tmp_path):
+    path = tmp_path / "jane-doe.jpg"
+    path.write_bytes(SMALL_FILES["png"])
+    image = Image.read(path)
+    assert (image.format, image.extension, image.media_type) == ("png", "png", "image/png")
+    assert "jane" not in repr(image)
+
+
+def test_a_path_that_cannot_be_read_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "page.jpg").write_text("<html>404</html>")
     (tmp_path / "large.png").write_bytes(b"\0" * (MAX_FILE_BYTES + 1))
-    for name, told in {
+    for name, says in {
         "absent.jpg": "does not exist",
         "folder": "Is a directory",
         "empty.jpg": "is empty (0 bytes)",
@@ -175,152 +192,95 @@ def test_refuses_paths_by_name(tmp_path, monkeypatch):
         "x-" * 2500: "cannot be read (File name too long)",
         "empty.jpg/a": "cannot be read (Not a directory)",
     }.items():
-        with pytest.raises(InvalidImage) as refused:
-            Image.read(pathlib.Path(name))
-        assert refused.value.message.startswith(f"The picture {name!r} ")
-        assert told in refused.value.message
+        message = refusal(Image.read, pathlib.Path(name))
+        assert message.startswith(f"The picture {name!r} ")
+        assert says in message
+    assert "not int" in refusal(Image.read, 0)
 
 
-def test_refuses_a_file_without_permission(tmp_path, monkeypatch):
-    """It says so, whoever runs the tests."""
-
+def test_a_path_without_permission_is_refused(monkeypatch):
     def locked(*args, **kwargs):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     monkeypatch.setattr("builtins.open", locked)
-    with pytest.raises(InvalidImage, match=r"'a\.jpg' cannot be read \(Permission denied\)"):
-        Image.read("a.jpg")
+    assert "'a.jpg' cannot be read (Permission denied)" in refusal(Image.read, "a.jpg")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
+    pipe, found = tmp_path / "pipe.jpg", []
+    os.mkfifo(pipe)
+    # What waits for the pipe would wait for good.
+    reader = threading.Thread(target=lambda: found.append(refusal(Image.read, pipe)), daemon=True)
+    reader.start()
+    reader.join(30)
+    assert f"The picture {str(pipe)!r} is not a regular file" in found[0]
 
 
 @pytest.mark.parametrize("kind", [str, pathlib.Path])
 @pytest.mark.parametrize("url", ["https://host/face.jpg?sig=s3cret", "S3://bucket/s3cret.jpg"])
-def test_refuses_urls_without_repeating_them(url, kind):
-    """Nothing is fetched, and a signature in an address is not printed."""
-    with pytest.raises(InvalidImage, match="is named by a URL") as refused:
-        Image.read(kind(url))
-    assert "s3cret" not in refused.value.message
+def test_a_url_is_refused_without_repeating_it(url, kind):
+    message = refusal(Image.read, kind(url))
+    assert "is named by a URL" in message
+    assert "s3cret" not in message
 
 
 @pytest.mark.parametrize("start", ["", "data:image/jpeg;base64,"])
 @pytest.mark.parametrize("name", ["jpeg", "png", "webp", "bmp"])
-def test_refuses_base64_as_a_name_without_repeating_it(name, start):
-    """It is the picture itself, given to the wrong function."""
-    text = start + base64.b64encode(SMALL_FILES[name]).decode()
-    with pytest.raises(InvalidImage, match=r"use Image\.from_base64") as refused:
-        Image.read(text)
-    assert len(refused.value.message) < 100
+def test_base64_as_a_name_is_refused_without_repeating_it(name, start):
+    message = refusal(Image.read, start + base64.b64encode(SMALL_FILES[name]).decode())
+    assert "use Image.from_base64" in message
+    assert len(message) < 100
 
 
-def test_refuses_other_things_than_paths():
-    """An int would be a file descriptor."""
-    with pytest.raises(InvalidImage, match="not int"):
-        Image.read(0)
+# --- What an Image never does: print, change, travel by accident ---
 
 
-def test_content_decides_not_the_ending(tmp_path):
-    """A PNG named .jpg is a PNG."""
-    path = tmp_path / "selfie.jpg"
-    path.write_bytes(SMALL_FILES["png"])
-    image = Image.read(path)
-    assert (image.format, image.extension, image.media_type) == ("png", "png", "image/png")
-
-
-@pytest.mark.parametrize(
-    "text", ["selfie.jpg", "https://host/a.jpg", "/9j/4AAQSkZJRgABAQ", "", "data:image/png;base64,"]
-)
-def test_of_refuses_plain_text(text):
-    """A form's text becomes no file name, no address and no picture; the sentence says how."""
-    for take in (Image.of, Image.from_bytes):
-        with pytest.raises(InvalidImage) as refused:
-            take(text)
-        assert 'Image.read("selfie.jpg")' in refused.value.message
-        assert "Image.from_base64(field)" in refused.value.message
-        assert "host" not in refused.value.message
-        assert "9j" not in refused.value.message
-
-
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [
-        (None, "NoneType"),
-        (3.5, "float"),
-        ([JPEG], "list"),
-        (io.BytesIO(JPEG), "BytesIO"),
-        (quartered(), "Image"),
-    ],
-)
-def test_of_names_other_types(value, told):
-    """What else there is to use is said."""
-    with pytest.raises(InvalidImage, match=f"cannot be made from {told}; .*Image.from_file"):
-        Image.of(value)
-
-
-def test_of_leaves_an_image_as_it_is(tmp_path):
-    """The very object comes back."""
+def test_repr_has_kind_size_and_beginning_of_the_digest_only():
     image = Image.from_bytes(JPEG)
-    assert Image.of(image) is image
+    digest = hashlib.sha256(JPEG).hexdigest()
+    shown = f"<Image jpeg 48x32, {len(JPEG)} bytes, {digest[:8]}>"
+    assert repr(image) == str(image) == f"{image}" == shown
+    assert CANARY.decode() not in refusal(Image.from_bytes, CANARY)
 
 
-def test_reads_a_pipe(tmp_path):
-    """What cannot be sized or wound back is read too (`<(command)` in a shell)."""
-    reading, writing = os.pipe()
-    os.write(writing, JPEG)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as file:
-        assert Image.from_file(file).data == JPEG
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_it_is_not_pickled(protocol):
+    with pytest.raises(TypeError, match=r"cannot be pickled.*Image\.from_bytes"):
+        pickle.dumps({"probe": Image.from_bytes(JPEG)}, protocol)
 
 
-def zipped(text=JPEG):
-    """A ZIP archive whose only member has a wrong checksum."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("a.jpg", text)
-    data = bytearray(file.getvalue())
-    data[60] ^= 0xFF
-    return zipfile.ZipFile(io.BytesIO(bytes(data))).open("a.jpg")
+def test_it_does_not_change_and_is_not_made_by_its_class():
+    image = Image.from_bytes(JPEG)
+    for name in ("data", "_data", "note"):
+        with pytest.raises(AttributeError):
+            setattr(image, name, b"")
+    with pytest.raises(TypeError):
+        vars(image)
+    with pytest.raises(TypeError, match=re.escape("Image.read(path)")):
+        Image(JPEG)
 
 
-class Moody:
-    """A file object that cannot even be asked for its method."""
-
-    @property
-    def read(self):
-        raise RuntimeError("s3cret")
-
-
-@pytest.mark.parametrize(
-    "file",
-    [
-        lambda: gzip.GzipFile(fileobj=io.BytesIO(gzip.compress(JPEG)[:-20])),
-        lambda: lzma.LZMAFile(io.BytesIO(lzma.compress(JPEG)[:-20])),  # noqa: SIM115 - read below
-        lambda: bz2.BZ2File(io.BytesIO(bz2.compress(JPEG)[:-20])),
-        zipped,
-        lambda: Broken(RuntimeError("s3cret")),
-    ],
-    ids=["gzip", "lzma", "bz2", "zip", "any error"],
-)
-def test_refuses_whatever_a_file_object_raises(file):
-    """One error for a caller to catch; what the object says is not repeated."""
-    with pytest.raises(InvalidImage, match=r"^The picture cannot be read from its file") as refused:
-        Image.from_file(file())
-    assert "s3cret" not in refused.value.message
+def test_equal_are_the_same_bytes_as_given_and_as_sent():
+    image = Image.from_bytes(JPEG)
+    assert Image.of(image) is copy.copy(image) is copy.deepcopy([image])[0] is image
+    assert image == Image.from_base64(TEXT)
+    assert len({image, Image.from_base64(TEXT), Image.from_bytes(SMALL_FILES["png"])}) == 2
+    assert image != JPEG
+    given = Image.from_bytes(jpeg_with_secrets(quartered()))
+    assert given != given.prepared()
+    assert hash(given) == hash(given.prepared())
+    assert Image.from_bytes(given.prepared().data) != given.prepared()
 
 
-def test_of_refuses_what_cannot_be_asked():
-    """An object whose attributes raise is of no kind that is taken."""
-    with pytest.raises(InvalidImage, match="cannot be made from Moody"):
-        Image.of(Moody())
-
-
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_refuses_what_is_not_a_regular_file(tmp_path):
-    """A named pipe would be waited for, a device never ends."""
-    pipe = tmp_path / "pipe.jpg"
-    os.mkfifo(pipe)
-    for path in (pipe, pathlib.Path("/dev/zero")):
-        code = f"from facematch_core import Image; Image.read({str(path)!r})"
-        refused = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
-        )
-        assert refused.returncode == 1
-        assert f"The picture {str(path)!r} is not a regular file" in refused.stderr
+def test_describing_and_stripping_need_no_pillow():
+    code = f"""
+import base64, sys
+from facematch_core.images import Image
+image = Image.from_base64({base64.b64encode(jpeg_with_secrets(quartered())).decode()!r})
+assert image.prepared().size_bytes < image.size_bytes
+heavy = {{"PIL", "numpy", "pillow_heif"}} & sys.modules.keys()
+assert not heavy, heavy
+image.to_pil()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

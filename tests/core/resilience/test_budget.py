@@ -1,43 +1,31 @@
-"""A budget before the calls of a verifier."""
-
 import contextlib
 import copy
+import datetime as dt
 import logging
 import pickle
 import time
-from concurrent.futures import ThreadPoolExecutor
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kit.attempts import KEY, NOW, ending, entry, later, passage, sums
-from kit.fakes import FakeBackend, match_result, picture
+from kit.fakes import match_result, picture
 
-from facematch_core import (
-    Billing,
-    BudgetExceeded,
-    Charged,
-    ConfigurationError,
-    Environment,
-    FaceVerifier,
-    Operation,
-    OutcomeUnknown,
-    RateLimited,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
-from facematch_core.errors import FATAL
+from facematch_core import Billing, Charged, Environment, FaceVerifier, Operation, errors
 from facematch_core.resilience import Budget, Period, Policy, Retry
+from facematch_core.resilience.budget import format_amount
 from facematch_core.store import MemoryStore
 
 A, B = picture(), picture((10, 20, 30))
 PRICES = {Operation.MATCH: Decimal("0.05"), Operation.LIVENESS: Decimal("0.03")}
+USD = {"currency": "USD", "price": PRICES}
+DAY = {"per": Period.DAY}
 
 
 @pytest.fixture
 def store():
-    """Where the budgets of a test are remembered."""
     return MemoryStore()
 
 
@@ -45,24 +33,24 @@ def store():
 def limited(backend, clock, store):
     """A verifier with a budget; arguments are those of `Budget`."""
 
-    def make(cap, *more, **given):
-        options = {"name": "shop", "store": store, "clock": clock} | given
-        retries = options.pop("retries", None)
-        gates = (Budget(cap, **options), *more)
-        return FaceVerifier(backend, policies=gates, retry=retries, clock=clock)
+    def make(cap, *more, retry=None, **given):
+        budget = Budget(cap, **{"name": "shop", "store": store, "clock": clock} | given)
+        return FaceVerifier(backend, policies=(budget, *more), retry=retry, clock=clock)
 
     return make
 
 
-def exceeded(verifier, match=None):
+def exceeded(verifier, match=None, call=FaceVerifier.verify):
     """The refusal of a comparison."""
-    with pytest.raises(BudgetExceeded, match=match) as caught:
-        verifier.verify(A, B)
+    with pytest.raises(errors.BudgetExceeded, match=match) as caught:
+        call(verifier, A, B)
     return caught.value
 
 
+# --- What is counted ---
+
+
 def test_refused_before_the_first_byte(limited, backend, store):
-    """The vendor hears nothing of the call that is one too many."""
     verifier = limited(2)
     verifier.verify(A, B)
     verifier.check_liveness(A)
@@ -75,59 +63,47 @@ def test_refused_before_the_first_byte(limited, backend, store):
     assert sums(store) == (2, 0, 0)
     assert (error.budget, error.unit, error.cap, error.frees_at) == ("shop", "calls", 2, None)
     assert (error.spent, error.reserved, error.unknown) == (2, 0, 0)
-
-
-def test_the_refusal_can_be_copied(limited):
-    """With all that it tells."""
-    error = exceeded(limited(0, per=Period.DAY))
     for other in (copy.copy(error), pickle.loads(pickle.dumps(error))):
-        assert other.message == error.message
-        assert vars(other) == vars(error)
+        assert (other.message, vars(other)) == (error.message, vars(error))
 
 
 @pytest.mark.parametrize(
     ("step", "after"),
     [
         (None, (1, 0, 0)),
-        (UnexpectedResponse("Odd."), (1, 0, 0)),
+        (errors.UnexpectedResponse("Odd."), (1, 0, 0)),
         (match_result(billing=Billing(Charged.NO)), (0, 0, 0)),
         (match_result(billing=Billing(Charged.UNKNOWN)), (0, 0, 1)),
-        (RateLimited("Slower."), (0, 0, 0)),
-        (VendorUnavailable("Down."), (0, 0, 0)),
-        (OutcomeUnknown("Lost."), (0, 0, 1)),
+        (errors.RateLimited("Slower."), (0, 0, 0)),
+        (errors.VendorUnavailable("Down."), (0, 0, 0)),
+        (errors.OutcomeUnknown("Lost."), (0, 0, 1)),
         (RuntimeError("a bug"), (0, 0, 1)),
     ],
     ids=str,
 )
-def test_settled_by_what_is_known(limited, backend, store, step, after):
-    """Charged, not charged, or not known: as the answer or the error says."""
+def test_the_sums_say_what_is_known_of_the_charge(limited, backend, store, step, after):
     backend.script = [step]
-    verifier = limited(5)
-    with contextlib.suppress(VendorError):
-        verifier.verify(A, B)
+    with contextlib.suppress(errors.VendorError):
+        limited(5).verify(A, B)
     assert sums(store) == after
 
 
 @pytest.mark.parametrize("sent", [True, False])
-def test_broken_off(backend, clock, store, sent):
-    """Ctrl-C after the first byte leaves the charge open; before it, nothing."""
-    backend.match = lambda call: stop(call, sent)
-
-    def stop(call, sent):
+def test_ctrl_c_leaves_the_charge_open_once_a_byte_was_sent(limited, backend, store, sent):
+    def stop(call):
         if sent:
             call.on_sent()
         raise KeyboardInterrupt
 
-    verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=store)], clock=clock)
+    backend.match = stop
     with pytest.raises(KeyboardInterrupt):
-        verifier.verify(A, B)
+        limited(5).verify(A, B)
     assert sums(store) == (0, 0, int(sent))
 
 
-def test_the_entry_says_what_happened(limited, backend, store, clock):
-    """What is needed to look for the call, and nothing of the caller's."""
-    backend.script = [OutcomeUnknown("Lost.")]
-    with pytest.raises(OutcomeUnknown) as caught:
+def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
+    backend.script = [errors.OutcomeUnknown("Lost.")]
+    with pytest.raises(errors.OutcomeUnknown) as caught:
         limited(5).verify(A, B, caller_ref="case-17")
     (left,) = store.open_reservations()
     assert left.call == attrs.evolve(caught.value.call, caller_ref=None)
@@ -135,74 +111,118 @@ def test_the_entry_says_what_happened(limited, backend, store, clock):
 
 
 class Refuses(Policy):
-    """A gate that lets nothing through."""
-
-    def enter(self, passage):
-        raise VendorUnavailable("Closed.")
+    def enter(self, context):
+        raise errors.VendorUnavailable("Closed.")
 
 
-def test_a_later_gate_that_refuses_gives_it_back(limited, backend, store):
-    """Nothing was sent, so nothing stays set aside."""
-    with pytest.raises(VendorUnavailable):
+def test_a_later_policy_that_refuses_gives_it_back(limited, backend, store):
+    with pytest.raises(errors.VendorUnavailable):
         limited(1, Refuses()).verify(A, B)
     assert sums(store) == (0, 0, 0)
     assert backend.calls == []
 
 
 def test_each_try_is_reserved_alone(limited, backend, store):
-    """A try that was not paid for is free before the next one; together they cost one."""
     seen = []
 
     def look(call):
         seen.append(sums(store))
-        raise RateLimited("Slower.")
+        raise errors.RateLimited("Slower.")
 
     backend.script = [look, look, lambda call: seen.append(sums(store))]
-    limited(1, retries=Retry(times=2)).verify(A, B)
+    limited(1, retry=Retry(times=2)).verify(A, B)
     assert seen == [(0, 1, 0)] * 3
     assert sums(store) == (1, 0, 0)
     assert len(backend.calls) == 3
 
 
 def test_what_costs_nothing_is_not_counted(limited, backend, store):
-    """An operation that its backend declares as free passes a budget of nothing."""
     backend.capabilities = attrs.evolve(
         backend.capabilities, billed_operations=frozenset({Operation.LIVENESS})
     )
     verifier = limited(0)
     verifier.verify(A, B)
+    assert Budget(0, name="shop", store=store).enter(passage(paid=False))(ending()) is None
     assert store.budgets() == ()
-    with pytest.raises(BudgetExceeded):
+    with pytest.raises(errors.BudgetExceeded):
         verifier.check_liveness(A)
-
-
-def test_an_unpaid_try_ends_like_any_other(store):
-    """Whoever calls a policy need not know whether the try was paid."""
-    budget = Budget(0, name="shop", store=store)
-    assert budget.enter(passage(paid=False))(ending()) is None
-    assert store.budgets() == ()
 
 
 @pytest.mark.parametrize("environment", [Environment.MOCK, Environment.SANDBOX])
 def test_environments_are_counted_apart(store, environment):
-    """A mock exercises the budget and uses up nothing of production."""
     budget = Budget(1, name="shop", store=store)
-    real = passage()
     budget.enter(passage(environment=environment))(ending())
-    with pytest.raises(BudgetExceeded, match=f"'shop' of {environment} of 1 calls"):
+    with pytest.raises(errors.BudgetExceeded, match=f"'shop' of {environment} of 1 calls"):
         budget.enter(passage(environment=environment))
-    budget.enter(real)(ending())
+    budget.enter(passage())(ending())
     for either in (Environment.PRODUCTION, None):  # where nobody knows it, it is production
-        with pytest.raises(BudgetExceeded, match="'shop' of 1 calls"):
+        with pytest.raises(errors.BudgetExceeded, match="'shop' of 1 calls"):
             budget.enter(passage(environment=either))
 
 
-def test_a_day_in_utc(limited, clock):
-    """The day on which an attempt began; the next one begins at midnight."""
-    verifier = limited(1, per=Period.DAY)
+def test_a_batch_ends_where_the_budget_does(limited):
+    assert issubclass(errors.BudgetExceeded, errors.FATAL)
+    outcomes = list(limited(2).verify_many([(A, B)] * 9, max_workers=1))
+    assert [type(one.error) for one in outcomes[:3]] == [
+        type(None),
+        type(None),
+        errors.BudgetExceeded,
+    ]
+    assert len(outcomes) < 9
+
+
+@pytest.mark.parametrize(("billed", "said"), [(Charged.YES, True), (Charged.NO, False)])
+def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, said):
+    caplog.set_level(logging.ERROR, "facematch")
+    budget = Budget(5, name="shop", store=store)
+    budget.enter(passage())(ending())
+    assert caplog.messages == []
+    leave = budget.enter(passage())
+    (one,) = store.open_reservations()
+    assert store.finalize(one, Charged.NO, at=later(minutes=1))
+    leave(ending(billed))
+    assert [one.call.id in text and "'shop'" in text for text in caplog.messages] == [True] * said
+
+
+@pytest.mark.parametrize(
+    ("more", "minutes", "left"),
+    [
+        *(({}, 0, (1, 0)), ({}, 14, (1, 0)), ({}, 15, (0, 1))),
+        *(({"lease_s": 60}, 0.9, (1, 0)), ({"lease_s": 60}, 1, (0, 1))),
+    ],
+)
+def test_a_full_budget_looks_for_what_was_left_behind(limited, store, more, minutes, left):
+    store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
+    error = exceeded(limited(1, **more), f"0 spent, {left[0]} reserved, {left[1]} unknown")
+    assert (error.reserved, error.unknown) == left
+    assert sums(store) == (0, *left)
+
+
+def test_a_result_survives_a_store_that_fails(backend):
+    class Failing(MemoryStore):
+        def finalize(self, *_args, **_options):
+            raise errors.ConfigurationError("The store of calls failed.")
+
+    verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=Failing())])
+    assert verifier.verify(A, B).is_match
+    assert sums(verifier.policies[0].store, KEY) == (0, 1, 0)
+
+
+def test_closing_the_verifier_closes_the_store(limited, store):
+    closed = []
+    store.close = lambda: closed.append(1)
+    limited(5).close()
+    assert closed == [1]
+
+
+# --- Days ---
+
+
+def test_a_day_ends_at_midnight_in_utc(limited, clock):
+    verifier = limited(1, **DAY)
     verifier.verify(A, B)
     midnight = exceeded(verifier, r"of 1 calls per day .* It begins anew at").frees_at
-    assert (midnight.hour, midnight.utcoffset().total_seconds()) == (0, 0)
+    assert (midnight.hour, midnight.utcoffset()) == (0, dt.timedelta(0))
     clock.advance((midnight - clock.now()).total_seconds() - 1)
     assert exceeded(verifier).frees_at == midnight
     clock.advance(1)
@@ -210,37 +230,43 @@ def test_a_day_in_utc(limited, clock):
     assert (exceeded(verifier).frees_at - midnight).days == 1
 
 
-@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of this system cannot be set")
-def test_a_day_in_utc_whatever_the_zone_of_the_machine(store, monkeypatch):
-    """Two machines that share a store begin the day together."""
-    monkeypatch.setenv("TZ", "FAR-14")
-    time.tzset()
-    try:
-        Budget(1, name="shop", per=Period.DAY, store=store).enter(
-            passage(started_at=NOW.replace(hour=23))
-        )
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+@pytest.fixture(params=["UTC", "FAR-14"])
+def zone_of_the_machine(request):
+    set_zone = getattr(time, "tzset", lambda: None)  # which Windows has not
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        set_zone()
+        yield
+    set_zone()
+
+
+@pytest.mark.usefixtures("zone_of_the_machine")
+@pytest.mark.parametrize(
+    ("hour", "offset", "days"),
+    [(23, "+00:00", 0), (2, "+05:30", -1), (6, "+05:30", 0), (21, "-04:00", 1)],
+)
+def test_the_day_of_a_call_is_that_of_utc_whatever_the_zone(store, hour, offset, days):
+    began = dt.datetime.fromisoformat(f"{NOW.date()}T{hour:02}:00:00{offset}")
+    Budget(1, name="shop", store=store, **DAY).enter(passage(started_at=began))
     (one,) = store.budgets()
-    assert one.key.window == NOW.date().isoformat()
+    assert one.key.window == (NOW.date() + dt.timedelta(days)).isoformat()
 
 
 def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
-    """An attempt has one day, however long it takes."""
-    verifier = limited(1, per=Period.DAY, retries=Retry(times=1))
-    clock.advance(86_400 - 0.4 - (clock.now().hour * 3600 + clock.now().minute * 60))
-    day = clock.now().date().isoformat()
-    backend.script = [RateLimited("Slower.", retry_after_s=5)]
-    verifier.verify(A, B)
-    assert clock.now().date().isoformat() != day
+    day = clock.now().date()
+    clock.advance(86_400 - 0.4 - clock.now().hour * 3600)
+    backend.script = [errors.RateLimited("Slower.", retry_after_s=5)]
+    limited(1, retry=Retry(times=1), **DAY).verify(A, B)
+    assert clock.now().date() != day
     (one,) = store.budgets()
-    assert (one.key.window, one.spent) == (day, 1)
+    assert (one.key.window, one.spent) == (day.isoformat(), 1)
 
 
-def test_amounts(limited, backend, store):
-    """The price of each operation, added exactly."""
-    verifier = limited(Decimal("0.13"), currency="USD", price=PRICES)
+# --- Amounts ---
+
+
+def test_prices_are_added_exactly(limited, backend):
+    verifier = limited(Decimal("0.13"), **USD)
     verifier.verify(A, B)
     verifier.check_liveness(A)
     verifier.verify(A, B)
@@ -251,113 +277,52 @@ def test_amounts(limited, backend, store):
     assert len(backend.calls) == 3
 
 
-def test_the_price_that_is_counted(store):
-    """What one call counts for, or None where calls are counted or there is no price."""
-    budget = Budget(5, name="shop", currency="USD", price={Operation.MATCH: Decimal("0.05")})
-    assert budget.price(Operation.MATCH) == (Decimal("0.05"), "USD")
-    assert budget.price(Operation.LIVENESS) is None
-    assert Budget(5, name="shop", store=store).price(Operation.MATCH) is None
-
-
-def test_no_price(limited, backend):
-    """What to set, before anything is sent."""
+def test_an_operation_without_a_price_is_refused_before_anything_is_sent(limited, backend):
     prices = {Operation.LIVENESS: Decimal("0.03")}
-    verifier = limited(Decimal(5), currency="USD", price=prices)
-    with pytest.raises(
-        ConfigurationError, match=r"no price for match: set price=\{Operation\.MATCH"
-    ):
-        verifier.verify(A, B)
+    budget = Budget(5, name="shop", currency="USD", price=prices)
+    assert budget.price(Operation.LIVENESS) == (Decimal("0.03"), "USD")
+    assert budget.price(Operation.MATCH) is None
+    assert Budget(5, name="shop").price(Operation.MATCH) is None
+    with pytest.raises(errors.ConfigurationError, match=r"set price=\{Operation\.MATCH"):
+        limited(5, currency="USD", price=prices).verify(A, B)
     assert backend.calls == []
 
 
-def test_two_budgets_before_one_call(backend, clock, store):
-    """A day and for good, calls and money, the vendor's and the profile's: all must have room."""
-    gates = [
+def test_several_budgets_before_one_call(backend, clock, store):
+    budgets = [
         Budget(10, name="fake", store=store),
-        Budget(10, name="shop", per=Period.DAY, store=store, clock=clock),
-        Budget(Decimal("0.05"), name="shop", currency="USD", price=PRICES, store=store),
+        Budget(10, name="shop", store=store, clock=clock, **DAY),
+        Budget(Decimal("0.05"), name="shop", store=store, **USD),
     ]
-    verifier = FaceVerifier(backend, policies=gates, clock=clock)
+    verifier = FaceVerifier(backend, policies=budgets, clock=clock)
     verifier.verify(A, B)
     assert exceeded(verifier).unit == "USD"
-    standings = {(one.key.name, one.key.unit): (one.spent, one.reserved) for one in store.budgets()}
-    assert standings == {
-        ("fake", "calls"): (1, 0),
-        ("shop", "calls"): (1, 0),
-        ("shop", "USD"): (Decimal("0.05"), 0),
+    assert {(one.key.name, one.key.unit, one.spent, one.reserved) for one in store.budgets()} == {
+        *(("fake", "calls", 1, 0), ("shop", "calls", 1, 0), ("shop", "USD", Decimal("0.05"), 0)),
     }
 
 
-def test_the_same_budget_twice(backend, store):
-    """It would count each call twice."""
-    gates = [Budget(10, name="shop", store=store)] * 2
-    with pytest.raises(ConfigurationError, match="a name or a period of its own"):
-        FaceVerifier(backend, policies=gates).verify(A, B)
+def test_the_same_budget_twice_is_refused(backend, store):
+    budgets = [Budget(10, name="shop", store=store)] * 2
+    with pytest.raises(errors.ConfigurationError, match="a name or a period of its own"):
+        FaceVerifier(backend, policies=budgets).verify(A, B)
     assert sums(store) == (0, 0, 0)
 
 
-def test_of_64_threads_exactly_the_cap_pass(limited, backend, store):
-    """Whatever each call ends in; those that cost nothing leave their place to others."""
-    odd = [RateLimited("Slower."), VendorUnavailable("Down."), OutcomeUnknown("Lost."), None]
-    backend.script = [odd[number % 4] for number in range(120)]
-    verifier = limited(100)
-
-    def go(_):
-        try:
-            verifier.verify(A, B)
-        except BudgetExceeded:
-            return "refused"
-        except OutcomeUnknown:
-            return "unknown"
-        except (RateLimited, VendorUnavailable):
-            return "free"
-        return "charged"
-
-    with ThreadPoolExecutor(64) as pool:
-        became = list(pool.map(go, range(600)))
-    assert became.count("charged") + became.count("unknown") == 100
-    assert became.count("free") == 60
-    assert sums(store) == (became.count("charged"), 0, became.count("unknown"))
-    assert len(backend.calls) == 160
-
-
-def test_a_batch_ends(limited):
-    """The next pair would be refused as well."""
-    assert issubclass(BudgetExceeded, FATAL)
-    outcomes = list(limited(2).verify_many([(A, B)] * 9, max_workers=1))
-    assert [type(one.error).__name__ for one in outcomes[:3]] == [
-        "NoneType",
-        "NoneType",
-        "BudgetExceeded",
-    ]
-    assert len(outcomes) < 9
-
-
-def test_a_liveness_check_is_not_paid_where_the_comparison_has_no_room(limited):
-    """Both must fit before the first is sent."""
+def test_a_liveness_check_is_not_paid_where_the_comparison_has_no_room(limited, backend):
     verifier = limited(1)
-    with pytest.raises(BudgetExceeded) as caught:
-        verifier.verify_live(A, B)
-    assert caught.value.liveness is None
-    assert verifier.backend.calls == []
-    assert limited(2).verify_live(A, B).is_verified
-
-
-def test_what_was_spent_before_leaves_less_room_for_both(limited, backend):
-    """One is left of two: neither is sent."""
+    assert exceeded(verifier, call=FaceVerifier.verify_live).liveness is None
+    assert backend.calls == []
     verifier = limited(2)
     verifier.verify(A, B)
-    with pytest.raises(BudgetExceeded, match=r"no room for 2 more \(1 spent"):
-        verifier.verify_live(A, B)
+    exceeded(verifier, r"no room for 2 more \(1 spent", call=FaceVerifier.verify_live)
     assert len(backend.calls) == 1
+    assert limited(3).verify_live(A, B).is_verified
 
 
-def test_both_fit_by_their_own_prices(limited, backend):
-    """Not twice the dearer one, and nothing for one that is free."""
-    money = {"currency": "USD", "price": PRICES}
-    with pytest.raises(BudgetExceeded, match=r"no room for 0\.08 more"):
-        limited(Decimal("0.07"), **money).verify_live(A, B)
-    assert limited(Decimal("0.08"), name="both", **money).verify_live(A, B).is_verified
+def test_a_liveness_check_and_a_comparison_fit_by_their_own_prices(limited, backend):
+    exceeded(limited(Decimal("0.07"), **USD), r"for 0\.08 more", call=FaceVerifier.verify_live)
+    assert limited(Decimal("0.08"), name="both", **USD).verify_live(A, B).is_verified
     backend.capabilities = attrs.evolve(
         backend.capabilities, billed_operations=frozenset({Operation.MATCH})
     )
@@ -365,63 +330,65 @@ def test_both_fit_by_their_own_prices(limited, backend):
     assert limited(Decimal("0.05"), name="one", **only).verify_live(A, B).is_verified
 
 
-@pytest.mark.parametrize(("billed", "told"), [(Charged.YES, True), (Charged.NO, False)])
-def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, told):
-    """The sums may count too little, and only a person can mend that."""
-    caplog.set_level(logging.ERROR, "facematch")
-    leave = Budget(5, name="shop", store=store).enter(passage())
-    (one,) = store.open_reservations()
-    assert store.finalize(one, Charged.NO, at=later(minutes=1))
-    leave(ending(billed))
-    found = [record.getMessage() for record in caplog.records]
-    assert bool(found) == told
-    assert all(one.call.id in text and "'shop' may count too little" in text for text in found)
+WRONG = {
+    "calls as a float": (1.0, {}, "whole number of calls, not float"),
+    "calls as an amount": (Decimal(1), {}, "an amount needs a currency"),
+    "true": (True, {}, "not bool"),
+    "text": ("5", {}, "not str"),
+    "below nothing": (-1, {}, "between 0 and"),
+    "beyond all bounds": (10**12 + 1, {}, "between 0 and"),
+    "a float": (0.5, USD, "not float: floats are not exact. Write Decimal"),
+    "a true amount": (True, USD, "must be a Decimal, not bool"),
+    "no number": (Decimal("NaN"), USD, "between 0 and"),
+    "no signalling number": (Decimal("sNaN"), USD, "between 0 and"),
+    "without end": (Decimal("Infinity"), USD, "between 0 and"),
+    "too fine": (Decimal("0.0000001"), USD, "more than six decimal places"),
+    "no name": (1, {"name": ""}, "name"),
+    "a name that steers": (1, {"name": "a\x1b[2J"}, "name"),
+    "a long name": (1, {"name": "a" * 201}, "name"),
+    "a currency in small": (1, USD | {"currency": "usd"}, "currency"),
+    "no price": (1, {"currency": "USD"}, "set price={Operation.MATCH"),
+    "an empty price": (1, {"currency": "USD", "price": {}}, "'shop' counts USD and needs to know"),
+    "a price of calls": (1, {"price": PRICES}, "prices only with a currency"),
+    "a price as a float": (1, USD | {"price": {Operation.MATCH: 0.05}}, "price of match"),
+    "a price of what": (1, USD | {"price": {"fly": Decimal(1)}}, "match, liveness"),
+    "an odd period": (1, {"per": "week"}, "day, total"),
+    "no lease": (1, {"lease_s": 0}, "lease_s"),
+    "an endless lease": (1, {"lease_s": float("inf")}, "lease_s"),
+}
 
 
-def test_a_charge_that_is_counted_is_no_news(store, caplog):
-    """The log is for what a person must look at."""
-    Budget(5, name="shop", store=store).enter(passage())(ending())
-    assert caplog.records == []
+@pytest.mark.parametrize(("cap", "given", "says"), WRONG.values(), ids=WRONG)
+def test_arguments_are_checked(cap, given, says):
+    with pytest.raises(errors.ConfigurationError) as caught:
+        Budget(cap, **{"name": "shop", **given})
+    assert says in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("more", "minutes", "left"),
-    [({}, 14, (1, 0)), ({}, 15, (0, 1)), ({"lease_s": 60}, 1, (0, 1))],
-    ids=["under way", "given up", "its own lease"],
+    ("cap", "given"),
+    [
+        (0, {}),
+        (10**12, {}),
+        (5, USD),
+        (Decimal("5.50"), USD),
+        (Decimal("1E+3"), USD),
+        (Decimal("123456.789012"), USD),
+        (1, {"per": "day"}),
+        (1, {"currency": "USD", "price": {"match": 1}}),
+        (1, {"name": "a" * 200}),
+    ],
 )
-def test_a_full_budget_says_what_was_left_behind(limited, store, more, minutes, left):
-    """What nobody finished in time may have been charged: it is unknown, not reserved."""
-    store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
-    error = exceeded(limited(1, **more), f"0 spent, {left[0]} reserved, {left[1]} unknown")
-    assert (error.reserved, error.unknown) == left
-    assert sums(store) == (0, *left)
+def test_words_are_enough_and_amounts_need_no_precision_of_the_caller(cap, given):
+    with localcontext(prec=5):
+        budget = Budget(cap, **{"name": "shop", **given})
+    assert budget.name == given.get("name", "shop")
+    assert "MemoryStore" not in repr(budget)
 
 
-def test_what_is_under_way_stays_reserved(limited, store):
-    """Its process is there: it will say itself what became of it."""
-    store.reserve(entry(), Decimal(1))
-    assert exceeded(limited(1), "0 spent, 1 reserved, 0 unknown").reserved == 1
-
-
-class Failing(MemoryStore):
-    """A store whose database is gone in the middle."""
-
-    def finalize(self, *_args, **_options):
-        raise ConfigurationError("The store of calls failed.")
-
-
-def test_a_result_survives_a_store_that_fails(backend):
-    """It was paid for; what was set aside stays so, which errs on the safe side."""
-    store = Failing()
-    verifier = FaceVerifier(backend, policies=[Budget(5, name="shop", store=store)])
-    assert verifier.verify(A, B).is_match
-    assert sums(store, KEY) == (0, 1, 0)
-
-
-def test_closing_the_verifier_closes_the_store():
-    """It is opened again by whoever shares it."""
-    closed = []
-    store = MemoryStore()
-    store.close = lambda: closed.append(1)
-    FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=store)]).close()
-    assert closed == [1]
+@given(st.decimals(0, 10**12, places=6))
+def test_amounts_are_shown_exactly(amount):
+    text = format_amount(amount)
+    assert Decimal(text) == amount
+    assert set(text) <= set("0123456789.")
+    assert not text.endswith(".")

@@ -1,12 +1,11 @@
-"""CircuitBreaker and pacing in a child made by fork: a copy that is free to go on."""
+"""The child of a fork begins with a copy, in which no call is under way."""
 
 import os
 import signal
 import threading
-import time
 
 import pytest
-from kit.gate_passages import ANSWERED, UNREACHABLE, passage
+from kit.gate_passages import ANSWERED, UNREACHABLE, attempt
 
 from facematch_core.errors import BreakerOpen, RateLimited
 from facematch_core.resilience import BreakerState, CircuitBreaker, RateLimiter, RateWindow, policy
@@ -31,74 +30,54 @@ def in_child(check):
     return os.waitstatus_to_exitcode(status) == 0
 
 
-def test_no_lock_is_held_in_the_child(clock):
-    """A thread of the parent holds it, and does not exist there: the fork waits for it."""
-    breaker, pacing = CircuitBreaker(clock=clock), RateLimiter([RateWindow(2, 10)], clock=clock)
-    inside = threading.Event()
-
-    def hold():
-        with policy.lock:
-            inside.set()
-            time.sleep(0.2)
-
-    def check():
-        assert breaker.state is BreakerState.CLOSED
-        breaker.enter(passage())(ANSWERED)
-        pacing.enter(passage())(ANSWERED)
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    inside.wait(20)
-    assert in_child(check)
-    holder.join()
-
-
 def test_the_child_begins_with_what_was_seen(clock):
-    """An open breaker is open, a used window is used; what follows is each process' own."""
     breaker = CircuitBreaker(failures=1, clock=clock)
-    breaker.enter(passage())(UNREACHABLE)
-    pacing = RateLimiter([RateWindow(1, 10)], clock=clock, max_wait_s=1)
-    pacing.enter(passage())(ANSWERED)
+    breaker.enter(attempt())(UNREACHABLE)
+    limiter = RateLimiter([RateWindow(1, 10)], clock=clock, max_wait_s=1)
+    limiter.enter(attempt())(ANSWERED)
 
     def check():
         with pytest.raises(BreakerOpen):
-            breaker.enter(passage())
+            breaker.enter(attempt())
         with pytest.raises(RateLimited):
-            pacing.enter(passage())
+            limiter.enter(attempt())
         breaker.reset()
 
     assert in_child(check)
     assert breaker.state is BreakerState.OPEN
 
 
-def test_a_probe_of_the_parent_is_none_of_the_childs(clock):
-    """Its ending will never be told there."""
+def test_a_call_and_a_lock_of_the_parent_are_not_held_in_the_child(clock):
     breaker = CircuitBreaker(failures=1, open_s=10, clock=clock)
-    breaker.enter(passage())(UNREACHABLE)
+    breaker.enter(attempt())(UNREACHABLE)
     clock.advance(10)
-    leave = breaker.enter(passage())
+    probe = breaker.enter(attempt())
+    limiter = RateLimiter([RateWindow(1, 10)], clock=clock)
+    waiting = limiter.enter(attempt())
+    inside, forking = threading.Event(), threading.Event()
+    # Called before those of the product: the lock is held when the fork begins.
+    os.register_at_fork(before=forking.set)
+
+    def hold():
+        with policy.lock:
+            inside.set()
+            forking.wait(20)
 
     def check():
-        breaker.enter(passage())(ANSWERED)
+        breaker.enter(attempt())(ANSWERED)
         assert breaker.state is BreakerState.CLOSED
+        limiter.enter(attempt())(ANSWERED)
+        assert int(clock.monotonic()) == 20
 
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert inside.wait(20)
     assert in_child(check)
+    holder.join()
     with pytest.raises(BreakerOpen):
-        breaker.enter(passage())
-    leave(ANSWERED)
+        breaker.enter(attempt())
+    probe(ANSWERED)
     assert breaker.state is BreakerState.CLOSED
-
-
-def test_who_is_on_the_way_in_the_parent_ends_in_the_child(clock):
-    """It counts as just sent, once, and holds no place for good."""
-    pacing = RateLimiter([RateWindow(1, 10)], clock=clock)
-    leave = pacing.enter(passage())
-
-    def check():
-        pacing.enter(passage())(ANSWERED)
-        assert int(clock.monotonic()) == 10
-
-    assert in_child(check)
-    leave(UNREACHABLE)
-    pacing.enter(passage())(ANSWERED)
-    assert clock.monotonic() == 0
+    waiting(UNREACHABLE)
+    limiter.enter(attempt())(ANSWERED)
+    assert clock.monotonic() == 10

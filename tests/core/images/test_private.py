@@ -1,0 +1,376 @@
+"""Nothing but the picture is sent, wherever in the file it hides; and not one pixel changes."""
+
+import io
+import zlib
+
+import PIL.Image
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from kit.strategies_images import (
+    CANARY,
+    PHOTOGRAPHS,
+    SMALL_FILES,
+    UPRIGHT,
+    WITH_SECRETS,
+    chunk,
+    corners,
+    encoded,
+    icc_profile,
+    jpeg_with_secrets,
+    pictures,
+    png_with_secrets,
+    quartered,
+    riff,
+    segment,
+)
+
+from facematch_core import Image, ImageFormat, InvalidImage
+from facematch_core.images import ImageLimits
+
+ANYTHING = ImageLimits(formats=frozenset(ImageFormat))
+JPEG, PROGRESSIVE = SMALL_FILES["jpeg"], SMALL_FILES["progressive jpeg"]
+PNG, PALETTE = SMALL_FILES["png"], SMALL_FILES["palette png"]
+WEBP = encoded(quartered(), ImageFormat.WEBP)
+LOSSLESS = encoded(quartered(), ImageFormat.WEBP, lossless=True)
+CMYK = encoded(quartered(mode="CMYK"), ImageFormat.JPEG)
+RGB = icc_profile(b"RGB ")
+
+
+def decoded(data):
+    """The pixels as Pillow decodes them, with the palette and transparency that belong to them."""
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        picture.load()
+        return picture.mode, picture.size, picture.convert("RGBA").tobytes()
+
+
+def sent(data, limits=ANYTHING):
+    return Image.from_bytes(data).prepared(limits)
+
+
+# --- What files of the usual form hold ---
+
+
+@pytest.mark.parametrize("form", WITH_SECRETS)
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_no_secret_survives(form, orientation):
+    data, seen = WITH_SECRETS[form](quartered(), orientation), UPRIGHT[orientation]
+    assert data.count(CANARY) >= 4
+    given, new = Image.from_bytes(data), sent(data)
+    assert CANARY not in new.data
+    assert (new.format, new.upright_size) == (form, given.upright_size)
+    # A new file holds it upright; a JPEG is no new one.
+    orientation = orientation if form is ImageFormat.JPEG else 1
+    assert new.orientation == orientation
+    assert corners(new.to_pil()) == corners(given.to_pil()) == seen
+    with PIL.Image.open(io.BytesIO(new.data)) as picture:
+        assert dict(picture.getexif()) == ({} if orientation == 1 else {0x112: orientation})
+        assert not {"xmp", "comment", "photoshop", "mp"} & picture.info.keys()
+        assert getattr(picture, "n_frames", 1) == 1
+
+
+@pytest.mark.parametrize("form", WITH_SECRETS)
+@settings(max_examples=25)
+@given(data=st.data())
+def test_pixels_stay_equal(form, data):
+    modes = {"jpeg": ("RGB", "L", "CMYK"), "webp": ("RGB", "RGBA")}
+    picture = data.draw(pictures(modes.get(form, ("RGB", "L", "RGBA", "LA", "P", "1"))))
+    options = {"lossless": True} if form is ImageFormat.WEBP else {}
+    if form is ImageFormat.JPEG and picture.mode != "CMYK":
+        options = {
+            "quality": data.draw(st.integers(1, 100)),
+            "progressive": data.draw(st.booleans()),
+        }
+    if picture.mode == "CMYK":
+        given_file = encoded(picture, form)
+    else:
+        given_file = WITH_SECRETS[form](picture, **options)
+    new = sent(given_file).data
+    assert CANARY not in new
+    assert decoded(new) == decoded(given_file)
+    assert sent(new).data == new
+
+
+@pytest.mark.parametrize("path", PHOTOGRAPHS, ids=lambda path: path.stem)
+def test_photographs_keep_pixels_and_profile(path):
+    given = Image.read(path)
+    new = given.prepared()
+    assert decoded(new.data) == decoded(given.data)
+    for text in (b"Photoshop", b"ns.adobe.com", b"Exif"):
+        assert text not in new.data
+    assert (b"ICC_PROFILE" in new.data) == (b"ICC_PROFILE" in given.data)
+
+
+@pytest.mark.parametrize("form", [form for form in ImageFormat if form not in WITH_SECRETS])
+def test_other_formats_are_encoded_anew(form):
+    if form is ImageFormat.HEIC:
+        pytest.importorskip("pillow_heif")
+    turns = form not in ("gif", "bmp")
+    data = encoded(quartered(), form, **({"orientation": 6} if turns else {"comment": CANARY}))
+    new = sent(data)
+    assert (new.format, new.orientation) == ("jpeg", 1)
+    assert (new.width, new.height) == Image.from_bytes(data).upright_size
+    assert corners(new.to_pil()) == UPRIGHT[6 if turns else 1]
+    assert CANARY not in new.data
+    assert b"Exif" not in new.data
+
+
+def test_a_lossy_webp_is_encoded_anew_as_webp():
+    image = Image.from_bytes(encoded(quartered(mode="RGBA"), ImageFormat.WEBP))
+    new = image.prepared()
+    assert (new.format, new.prepared()) == ("webp", new)
+    assert corners(new.to_pil()) == UPRIGHT[1]
+    assert image.prepared(ImageLimits(max_bytes=new.size_bytes - 1)).format == "webp"
+
+
+# --- What stays of a JPEG or PNG ---
+
+
+def markers_before_the_scan(jpeg):
+    found, at = [], 2
+    while (marker := jpeg[at + 1]) != 0xDA:
+        found.append(marker)
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return found
+
+
+def names(png):
+    found, at = [], 8
+    while at < len(png):
+        found.append(png[at + 4 : at + 8])
+        at += 12 + int.from_bytes(png[at : at + 4], "big")
+    return found
+
+
+def png_with(*chunks, data=PNG):
+    return data[:33] + b"".join(chunks) + data[33:]
+
+
+def oriented(orientation):
+    return b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0%c\0\0\0\0\0\0" % orientation
+
+
+def test_a_jpeg_keeps_what_its_colours_need():
+    profile, at = b"ICC_PROFILE\0\1\1" + RGB, CMYK.index(b"\xff\xee")
+    more = segment(0xE2, profile) + segment(0xE2, b"FPXR\0")
+    more += segment(0xEE, b"Adobe" + b"\0\x64\0\0\0\0\0" + CANARY)
+    more += segment(0xEE, b"Other" + b"\0" * 20)
+    data = CMYK[:at] + more + CMYK[at + 16 :]
+    new = sent(data).data
+    assert profile in new
+    assert CANARY not in new
+    assert [marker for marker in markers_before_the_scan(new) if marker >= 0xE0] == [0xE2, 0xEE]
+    assert decoded(new) == decoded(data)
+
+
+def test_the_orientation_of_a_jpeg_comes_after_jfif():
+    assert markers_before_the_scan(sent(jpeg_with_secrets(quartered(), 6)).data)[:2] == [0xE0, 0xE1]
+    plain = encoded(quartered(), ImageFormat.JPEG)
+    without_jfif = plain[:2] + segment(0xE1, b"Exif\0\0" + oriented(8)) + plain[20:]
+    assert sent(without_jfif).data == without_jfif
+
+
+def test_a_png_keeps_what_its_colours_need():
+    data = png_with_secrets(quartered(mode="P"), icc_profile=RGB, transparency=1)
+    data = png_with(chunk(b"gAMA", b"\0\0\xb1\x8f"), data=data)
+    new = sent(data).data
+    assert names(new) == [b"IHDR", b"iCCP", b"PLTE", b"tRNS", b"IDAT", b"IEND"]
+    assert decoded(new) == decoded(data)
+
+
+def test_the_orientation_of_a_png_counts_wherever_it_is():
+    image = Image.from_bytes(PNG[:-12] + chunk(b"eXIf", oriented(3)) + PNG[-12:])
+    assert image.orientation == 3
+    assert corners(image.prepared().to_pil()) == UPRIGHT[3]
+
+
+def test_of_a_pngs_texts_those_of_test_cards_alone_stay():
+    card, other = (chunk(b"tEXt", b"facematch-card\0" + text) for text in (b"01.2f", b"x"))
+    data = png_with_secrets(quartered())
+    assert b"zTXt" in names(data)
+    new = sent(png_with(card, other, data=data)).data
+    assert names(new).count(b"tEXt") == 1
+    assert card in new
+    assert CANARY not in new
+    assert zlib.compress(CANARY)[2:-4] not in new
+
+
+def test_sixteen_bits_stay_where_nothing_has_to_be_written_anew():
+    grey = encoded(PIL.Image.new("I;16", (4, 4), 32897), ImageFormat.PNG)
+    header = chunk(b"IHDR", grey[16:24] + b"\x10\2\0\0\0")
+    pixels = chunk(b"IDAT", zlib.compress((b"\0" + b"\x80\x81" * 12) * 4))
+    plain = grey[:8] + header + pixels + grey[-12:]
+    assert sent(png_with(chunk(b"tIME", b"1234567"), data=plain)).data == plain
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 5), (48, 32), (200, 1)])
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA", "I;16"])
+def test_a_png_with_nothing_but_pixels_is_sent_as_it_is(mode, size):
+    data = encoded(PIL.Image.new(mode, size, 1), ImageFormat.PNG, compress_level=1)
+    image = Image.from_bytes(data)
+    assert image.prepared(fit=False) is image
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_an_interlaced_png_is_written_anew_without_loss(mode):
+    # Pillow writes none, and of one pixel there is one pass with the same bytes.
+    plain = encoded(PIL.Image.new(mode, (1, 1), 1), ImageFormat.PNG)
+    data = plain[:8] + chunk(b"IHDR", plain[16:28] + b"\1") + plain[33:]
+    new = Image.from_bytes(data).prepared(fit=False).data
+    assert decoded(new) == decoded(data)
+    assert new[28] == 0
+
+
+# --- Where something hides that the form allows, or does not ---
+
+SCAN, HUFFMAN, TABLE = b"\xff\xda", b"\xff\xc4", b"\xff\xdb"
+LAST_HUFFMAN = PROGRESSIVE[PROGRESSIVE.rindex(HUFFMAN) :]
+
+
+def before(mark, *new, data=JPEG):
+    at = data.index(mark)
+    return data[:at] + b"".join(new) + data[at:]
+
+
+def longer(marker):
+    """A JPEG whose first segment of this marker holds the canary behind what it should hold."""
+    at = JPEG.index(b"\xff" + bytes([marker])) + 2
+    end = at + int.from_bytes(JPEG[at : at + 2], "big")
+    return JPEG[: at - 2] + segment(marker, JPEG[at + 2 : end] + CANARY) + JPEG[end:]
+
+
+def profile(content, number=1, of=1):
+    """A segment with a piece of a colour profile, or of what claims to be one."""
+    return segment(0xE2, b"ICC_PROFILE\0" + bytes([number, of]) + content)
+
+
+def pixels_of(png):
+    at = png.index(b"IDAT")
+    return png[at + 4 : at + 4 + int.from_bytes(png[at - 4 : at], "big")]
+
+
+def idat(content):
+    return PNG[:33] + chunk(b"IDAT", content) + PNG[-12:]
+
+
+def palette_with(*chunks):
+    """A PNG with these in place of what is between its header and its pixels."""
+    return PALETTE[:33] + b"".join(chunks) + PALETTE[PALETTE.index(b"IDAT") - 4 :]
+
+
+def frame(webp, more=b""):
+    assert webp[12:15] == b"VP8"
+    assert webp[15:16] in b" L"
+    return riff(webp[12:16], webp[20 : 20 + int.from_bytes(webp[16:20], "little")] + more)
+
+
+def webp_of(flags, *chunks, more=b""):
+    """A WebP of these chunks and, unless `flags` is None, a header for 48 x 32 pixels."""
+    header = riff(b"VP8X", bytes([flags or 0, 0, 0, 0, 47, 0, 0, 31, 0, 0]) + more)
+    content = b"WEBP" + (b"" if flags is None else header) + b"".join(chunks)
+    return b"RIFF" + len(content).to_bytes(4, "little") + content
+
+
+OPAQUE = b"\0" + b"\xff" * (48 * 32)
+DECLARED = (len(RGB) + len(CANARY)).to_bytes(4, "big") + RGB[4:] + CANARY
+CODES = b"\0" + bytes([0] * 15 + [len(CANARY)]) + CANARY
+ALPHA, ODD_ALPHA = riff(b"ALPH", OPAQUE), riff(b"ALPH", b"\1" + CANARY)
+TOO_LONG = {b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8, b"tRNS": 6}
+
+HIDING = {
+    **{
+        f"JPEG segment {marker:X}": before(TABLE, segment(marker, CANARY))
+        for marker in (0x02, 0xC8, 0xCC, 0xDC, 0xDE, 0xDF, 0xF0)
+    },
+    **{
+        f"JPEG {name} that is too long": longer(marker)
+        for name, marker in {"DQT": 0xDB, "DHT": 0xC4, "SOF": 0xC0, "SOS": 0xDA}.items()
+    },
+    "JPEG DRI": before(SCAN, segment(0xDD, b"\0\0" + CANARY)),
+    "JPEG quantisation table twice": before(TABLE, segment(0xDB, b"\0" + (CANARY * 4)[:64])),
+    "JPEG Huffman table twice": before(HUFFMAN, segment(0xC4, CODES)),
+    "JPEG second scan": before(
+        JPEG[-2:], segment(0xDA, b"\x01\x01\0\0\x3f\0"), CANARY + b"\0" * 80
+    ),
+    "JPEG second Adobe": before(
+        TABLE, *(segment(0xEE, b"Adobe" + CANARY[at : at + 6] + b"\0") for at in (0, 6)), data=CMYK
+    ),
+    "JPEG before its end": JPEG[:-2] + CANARY + JPEG[-2:],
+    "JPEG behind its first scan": before(LAST_HUFFMAN, CANARY, data=PROGRESSIVE),
+    "JPEG profile that is none": before(TABLE, profile(CANARY)),
+    "JPEG profile, behind it": before(TABLE, profile(RGB + CANARY)),
+    "JPEG profile, behind its tags": before(TABLE, profile(DECLARED)),
+    "JPEG profile with a piece missing": before(TABLE, profile(CANARY, 1, 2)),
+    "JPEG profile with pieces of no order": before(TABLE, profile(RGB), profile(CANARY, 2, 1)),
+    **{
+        f"PNG {name.decode()} that is too long": png_with(chunk(name, b"\0" * size + CANARY))
+        for name, size in TOO_LONG.items()
+    },
+    "PNG palette without a use": png_with(chunk(b"PLTE", CANARY[:18])),
+    "PNG palette that is too long": palette_with(chunk(b"PLTE", b"\0" * 768 + CANARY[:18])),
+    "PNG transparency of a palette": before(
+        PALETTE[PALETTE.index(b"IDAT") - 4 :],
+        chunk(b"tRNS", b"\xff" * 256 + CANARY),
+        data=PALETTE,
+    ),
+    "PNG IEND": PNG[:-12] + chunk(b"IEND", CANARY),
+    "PNG IDAT behind its pixels": PNG[:-12] + chunk(b"IDAT", CANARY) + PNG[-12:],
+    "PNG IDAT with more rows": idat(zlib.compress(zlib.decompress(pixels_of(PNG)) + CANARY, 0)),
+    "PNG IDAT behind its stream": idat(pixels_of(PNG) + CANARY),
+    "PNG profile's name": png_with(chunk(b"iCCP", CANARY + b"\0\0" + zlib.compress(RGB))),
+    "PNG profile's end": png_with(chunk(b"iCCP", b"name\0\0" + zlib.compress(RGB) + CANARY)),
+    "PNG profile that is none": png_with(chunk(b"iCCP", b"name\0\0" + zlib.compress(CANARY, 0))),
+    "PNG text of a test card": png_with(chunk(b"tEXt", b"facematch-card\0" + CANARY)),
+    "WebP VP8": webp_of(None, frame(WEBP, CANARY)),
+    "WebP VP8L": webp_of(None, frame(LOSSLESS, CANARY)),
+    "WebP header": webp_of(0, frame(WEBP), more=CANARY),
+    "WebP profile that is none": webp_of(0x20, riff(b"ICCP", CANARY), frame(WEBP)),
+    "WebP transparency without its flag": webp_of(
+        0, riff(b"ALPH", OPAQUE[: -len(CANARY)] + CANARY), frame(WEBP)
+    ),
+    "WebP transparency twice": webp_of(0x10, ALPHA, ODD_ALPHA, frame(WEBP)),
+    "WebP transparency beside VP8L": webp_of(0x10, ODD_ALPHA, frame(LOSSLESS)),
+    "WebP transparency that is too long": webp_of(
+        0x10, riff(b"ALPH", OPAQUE + CANARY + b"\0" * 80), frame(WEBP)
+    ),
+    "WebP compressed transparency": webp_of(0x10, ODD_ALPHA, frame(WEBP)),
+}
+
+
+@pytest.mark.parametrize("where", HIDING)
+def test_what_hides_is_not_sent(where):
+    data = HIDING[where]
+    assert CANARY[:6] in data
+    image = Image.from_bytes(data)
+    try:
+        new = image.prepared()
+    except InvalidImage:
+        with pytest.raises(InvalidImage, match="cannot be decoded"):
+            image.to_pil()
+        return
+    assert CANARY[:6] not in new.data
+    assert CANARY[6:12] not in new.data
+    assert new.prepared() is new
+    if not where.startswith(("JPEG SOF", "JPEG second Adobe", "WebP transparency")):
+        assert corners(new.to_pil()) == "RGBY"
+    with PIL.Image.open(io.BytesIO(new.data)) as picture:
+        assert picture.info.get("icc_profile") == (
+            RGB if where.startswith("PNG profile's") else None
+        )
+
+
+@pytest.mark.parametrize("where", ["JPEG DQT that is too long", "WebP VP8"])
+def test_without_fit_what_hides_is_refused(where):
+    with pytest.raises(InvalidImage, match="can only be removed by encoding it again"):
+        Image.from_bytes(HIDING[where]).prepared(fit=False)
+
+
+def test_a_profile_in_pieces_stays_if_they_are_rightly_numbered():
+    data = before(TABLE, profile(RGB[:100], 1, 2), profile(RGB[100:], 2, 2))
+    assert sent(data).data.count(b"ICC_PROFILE") == 2
+
+
+@pytest.mark.parametrize("pieces", [255, 256, 300])
+def test_a_profile_in_pieces_is_none_if_they_are_wrongly_numbered(pieces):
+    of_each = [profile(RGB[at : at + 1], at % 256, pieces % 256) for at in range(pieces)]
+    assert sent(before(TABLE, *of_each)).data == sent(JPEG).data

@@ -1,0 +1,231 @@
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit.fakes import FakeBackend, picture
+from kit.gate_passages import ANSWERED, DOWN, NOTHING, SILENT, UP, attempt
+
+from facematch_core import Billing, Charged, EventKind, FaceVerifier
+from facematch_core.errors import (
+    BreakerOpen,
+    BudgetExceeded,
+    ConfigurationError,
+    DeadlineExceeded,
+    FaceMatchError,
+    OutcomeUnknown,
+    RateLimited,
+    RequestRejected,
+    StoreUnavailable,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
+from facematch_core.resilience import CircuitBreaker, Policy, RateLimiter, RateWindow, Retry
+from facematch_core.testing import ManualClock
+
+A, B = picture(), picture((20, 30, 40))
+
+
+def chance(value):
+    """That gives one number each time."""
+    return SimpleNamespace(random=lambda: value)
+
+
+def waits(retry, error, numbers=range(1, 12), **about):
+    """The wait after each try, while there is one."""
+    found = (retry.wait_s(error, attempt(number, **about), now=100.0) for number in numbers)
+    return [wait for wait in found if wait is not None]
+
+
+def asked(clock, script, *, retry=None, policies=(), **options):
+    """What a verifier with this script makes of one call: (result or error, events, backend)."""
+    backend, events, retry = FakeBackend(script=script), [], retry or Retry(times=3)
+    more = {"retry": retry, "policies": policies, "on_event": events.append}
+    verifier = FaceVerifier(backend, clock=clock, **more)
+    try:
+        end = verifier.verify(A, B, **options)
+    except FaceMatchError as error:
+        end = error
+    return end, events, backend
+
+
+def down(times):
+    return [VendorUnavailable("no connection") for _ in range(times)]
+
+
+def test_off_by_default(clock):
+    backend = FakeBackend(script=down(1))
+    with FaceVerifier(backend, clock=clock) as verifier, pytest.raises(VendorUnavailable):
+        verifier.verify(A, B)
+    assert (len(backend.calls), clock.slept) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("times", 0), ("times", 11), ("times", True)),
+        *(("first_s", 0), ("first_s", "1"), ("longest_s", float("inf"))),
+    ],
+)
+def test_settings_are_checked_and_have_defaults(name, value):
+    with pytest.raises(ConfigurationError, match=f"Retry: {name} must be"):
+        Retry(**{name: value})
+    assert Retry(times=10).times == 10
+    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0)
+
+
+@pytest.mark.parametrize(
+    ("error", "drawn", "expected"),
+    [
+        (VendorUnavailable("no connection"), 1.0, [1, 2, 4, 8, 10, 10]),
+        (VendorUnavailable("no connection"), 0.0, [0.5, 1, 2, 4, 5, 5]),
+        (RateLimited("wait", retry_after_s=10.0), 1.0, [10] * 6),
+        (RateLimited("wait", retry_after_s=10.1), 1.0, []),
+        (RateLimited("wait", retry_after_s=0.0), 1.0, [1, 2, 4, 8, 10, 10]),
+        (RateLimited("wait", retry_after_s=3.0), 0.0, [3, 3, 3, 4, 5, 5]),
+    ],
+)
+def test_waits_double_up_to_the_longest_and_keep_the_vendors_word(error, drawn, expected):
+    retry = Retry(times=6, first_s=1.0, longest_s=10.0, chance=chance(drawn))
+    assert waits(retry, error) == expected
+
+
+def test_no_wait_beyond_the_deadline():
+    retry = Retry(first_s=1.0, chance=chance(1.0))
+    assert waits(retry, *down(1), [1], until=101.5) == [1]
+    assert waits(retry, *down(1), [1], until=101.0) == []
+
+
+def test_by_themselves_only_outages_and_throttles_are_made_again():
+    ends = {**DOWN, **UP, **SILENT, **NOTHING}
+    again = {name for name, end in ends.items() if end.error and waits(Retry(), end.error)}
+    assert again == {"unreachable", "unavailable", "throttled", "later breaker"}
+
+
+#: An ending that says it may be repeated, whatever the class.
+ERRORS = st.builds(
+    lambda cls, billed, retryable: cls(
+        "x", billing=billed and Billing(billed, "the script says so"), retryable=retryable
+    ),
+    st.sampled_from(
+        [VendorUnavailable, RateLimited, OutcomeUnknown, UnexpectedResponse, RequestRejected]
+    ),
+    st.sampled_from([None, *Charged]),
+    st.sampled_from([None, True, False]),
+)
+
+
+@given(
+    errors=st.lists(ERRORS, max_size=8),
+    times=st.integers(1, 5),
+    first_s=st.floats(0.01, 10),
+    longest_s=st.floats(0.01, 30),
+    deadline_s=st.one_of(st.none(), st.floats(0.01, 40)),
+)
+def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, longest_s, deadline_s):
+    clock = ManualClock()
+    retry = Retry(times=times, first_s=first_s, longest_s=longest_s)
+    end, events, backend = asked(clock, list(errors), retry=retry, deadline_s=deadline_s)
+    made = len(backend.calls)
+    assert 1 <= made <= times + 1
+    for error in errors[: made - 1]:
+        assert error.billing.charged is Charged.NO
+        assert error.retryable
+        assert not isinstance(error, OutcomeUnknown)
+    if made <= len(errors):
+        assert end is errors[made - 1]
+    else:
+        assert end.is_match
+    assert len(clock.slept) == made - 1
+    assert all(0 < wait <= longest_s for wait in clock.slept)
+    if deadline_s is not None:
+        assert sum(clock.slept) < deadline_s
+        for number, call in enumerate(backend.calls):
+            assert call.deadline_s == pytest.approx(deadline_s - sum(clock.slept[:number]))
+    assert len({call.call_id for call in backend.calls}) == 1
+    seen = [event for event in events if event.kind is EventKind.RETRYING]
+    assert [event.attempt for event in seen] == list(range(2, made + 1))
+    assert [event.wait_s for event in seen] == clock.slept
+    assert [event.error for event in seen] == [type(e).__name__ for e in errors[: made - 1]]
+    # The backend of this test sends nothing before it says, without a ground, that it is down.
+    unsent = [e for e in errors[:made] if isinstance(e, VendorUnavailable) and not e.billing.ground]
+    assert sum(event.kind is EventKind.SENT for event in events) == made - len(unsent)
+    assert sum(event.kind is EventKind.STARTED for event in events) == 1
+    assert not any(event.counts for event in seen)
+
+
+@pytest.mark.parametrize("billed", [None, Charged.NO])
+@pytest.mark.parametrize("cls", [OutcomeUnknown, DeadlineExceeded])
+def test_what_may_be_paid_is_never_made_again(clock, cls, billed):
+    error = cls("reset", retryable=True, billing=billed and Billing(billed))
+    end, _, backend = asked(clock, [error])
+    assert end is error
+    assert len(backend.calls) == 1
+
+
+class Turnstile(Policy):
+    """Refuses some tries."""
+
+    def __init__(self, error, refused):
+        self.error, self.refused, self.seen = error, refused, []
+
+    def enter(self, context):
+        if context.number in self.refused:
+            raise self.error
+        self.seen.append(context.number)
+        return lambda outcome: self.seen.append(type(outcome.error))
+
+
+def test_every_try_passes_every_policy(clock):
+    turnstile = Turnstile(BudgetExceeded("enough"), {3})
+    end, _, backend = asked(clock, down(4), policies=[turnstile])
+    assert end is turnstile.error
+    assert turnstile.seen == [1, VendorUnavailable, 2, VendorUnavailable]
+    assert len(backend.calls) == 2
+
+
+@pytest.mark.parametrize("away", [3, 4])
+def test_a_store_that_is_away_is_waited_for(clock, away):
+    turnstile = Turnstile(StoreUnavailable("locked"), range(away + 1))
+    end, events, backend = asked(clock, [], policies=[turnstile])
+    assert sum(event.kind is EventKind.RETRYING for event in events) == 3
+    assert len(backend.calls) == (away == 3)
+    assert end is turnstile.error if away == 4 else end.is_match
+
+
+def test_a_full_window_is_not_waited_for(clock):
+    limiter = RateLimiter([RateWindow(1, 10)], max_wait_s=0, clock=clock)
+    limiter.enter(attempt())(ANSWERED)
+    end, _, _ = asked(clock, [], policies=[limiter])
+    assert isinstance(end, RateLimited)
+    assert clock.slept == []
+
+
+def test_an_open_breaker_is_not_waited_for(clock):
+    breaker = CircuitBreaker(failures=2, clock=clock)
+    end, _, backend = asked(clock, down(4), policies=[breaker])
+    assert isinstance(end, BreakerOpen)
+    assert len(backend.calls) == 2
+    assert sum(clock.slept) <= 3
+
+
+def test_ctrl_c_between_two_tries_leaves_no_open_bill(clock):
+    events = []
+
+    def interrupted(seconds):
+        raise KeyboardInterrupt
+
+    clock.sleep = interrupted
+    backend = FakeBackend(script=[RateLimited("wait")])
+    verifier = FaceVerifier(backend, retry=Retry(), clock=clock, on_event=events.append)
+    with pytest.raises(KeyboardInterrupt):
+        verifier.verify(A, B)
+    assert [event.kind for event in events] == [
+        *(EventKind.STARTED, EventKind.SENT, EventKind.RETRYING, EventKind.REFUSED)
+    ]
+
+
+def test_the_last_error_hides_none_before(clock):
+    end, _, _ = asked(clock, [RateLimited("wait"), RequestRejected("no")])
+    assert isinstance(end, RequestRejected)
+    assert end.__context__ is None
