@@ -9,8 +9,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 PYTEST := $(BIN)/python -m pytest
+# One more than there are cores: a fifth of the time a test waits for a process or a clock.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
+QUICK := -m "not slow and not long and not system and not docs"
 # What breaks first: the verifier, its policies and its transport, the mapping of every vendor's
 # answers, the sums of money, and the command line.
 FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http tests/core/store/test_stores.py \
@@ -34,10 +36,10 @@ demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/re
 	@$(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not slow and not long and not system and not docs"
+	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK)
 
 test-fast: $(VENV)/.dev  ## half a minute of it, while you work: the core, answers, money
-	@$(PYTEST) $(IN_PARALLEL) --brief -m "not slow and not long and not system" $(FAST)
+	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK) $(FAST)
 
 test-slow: $(VENV)/.dev  ## what `make test` leaves out because it takes seconds each
 	@$(PYTEST) $(IN_PARALLEL) --brief -m "slow and not long and not system and not docs"
@@ -52,7 +54,7 @@ test-lowest: $(VENV)/bin/python  ## the fast part, with the lowest versions that
 	@$(VENV)/bin/python -m venv $(VENV)-lowest
 	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check install --quiet uv
 	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
-	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief -m "not slow and not long and not system" $(FAST)
+	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
 
 test-long: $(VENV)/.dev  ## what takes many minutes
 	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system"
@@ -66,7 +68,7 @@ mutation: $(VENV)/.dev  ## which small faults in what decides about money and ve
 
 coverage: $(VENV)/.dev  ## which lines and branches `make test` reaches; pages in .cache/coverage
 	@rm -rf .cache/coverage && mkdir -p .cache/coverage
-	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) --brief -m "not slow and not long and not system and not docs"
+	@$(BIN)/coverage run -m pytest $(IN_PARALLEL) --brief $(QUICK)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage html --quiet --directory .cache/coverage/html
 	@$(BIN)/coverage report --format=total

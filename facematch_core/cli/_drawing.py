@@ -22,12 +22,14 @@ PAPER, INK, FAINT, TRACK = "#ffffff", "#1b1b1b", "#5a5a5a", "#d9d9d9"
 #: say whether an answer is right, which an engine does not know.
 YES, NO, UNSURE = "#0b57d0", "#4d5258", "#8a5a00"
 
+Stroke = tuple[tuple[float, float], tuple[float, float]]
+
 _EQUAL = (((0.24, 0.41), (0.76, 0.41)), ((0.24, 0.61), (0.76, 0.61)))
 _SLASH = ((0.63, 0.22), (0.37, 0.80))
 _MINUS = ((0.24, 0.51), (0.76, 0.51))
 
-#: Decision to its colour and the strokes of its sign; any other is unsure, with a question mark.
-SIGNS = {
+#: Decision to its colour and the strokes of its sign.
+SIGNS: dict[str, tuple[str, tuple[Stroke, ...]]] = {
     "match": (YES, _EQUAL),
     "verified": (YES, _EQUAL),
     "no_match": (NO, (*_EQUAL, _SLASH)),
@@ -73,7 +75,7 @@ def draw(result: Answer, probe: Image.Image, reference: Image.Image | None = Non
     decision = result.decision.value
     verdict = VERDICTS[decision]
     _mark(sheet, (MARGIN, top.height), 46, decision)
-    colour, _ = SIGNS.get(decision, (UNSURE, ()))
+    colour, _ = sign(decision)
     end = _write(sheet, (MARGIN + 62, top.height + 1), verdict.word, HEADLINE, colour, bold=1)
     _write(sheet, (end + 20, top.height + 13), verdict.says, TEXT, INK)
     for index, (title, part) in enumerate(parts):
@@ -197,12 +199,17 @@ def _row(photos: Sequence[tuple[str, Image.Image, tuple[Face, ...] | None]]) -> 
     return row
 
 
+def sign(decision: str) -> tuple[str, tuple[Stroke, ...]]:
+    """Its colour and strokes; what is neither yes nor no has none, but a question mark."""
+    return SIGNS.get(decision, (UNSURE, ()))
+
+
 def _mark(sheet: Image.Image, at: tuple[int, int], size: int, decision: str) -> None:
     """A disc with a sign, for those who do not see the colour; the built-in font has no such."""
     fine = 4 * size
     disc = Image.new("RGB", (fine, fine), PAPER)
     draw = ImageDraw.Draw(disc)
-    colour, strokes = SIGNS.get(decision, (UNSURE, ()))
+    colour, strokes = sign(decision)
     draw.ellipse((0, 0, fine - 1, fine - 1), fill=colour)
     for points in strokes:
         draw.line([(x * fine, y * fine) for x, y in points], fill=PAPER, width=fine // 10)
@@ -226,7 +233,7 @@ def _bar(sheet: Image.Image, top: int, title: str, result: MatchResult | Livenes
 
     draw.rectangle((left, upper, right, lower), fill=TRACK)
     if result.score is not None:
-        colour, _ = SIGNS.get(result.decision.value, (UNSURE, ()))
+        colour, _ = sign(result.decision.value)
         draw.rectangle((left, upper, across(result.score.value), lower), fill=colour)
     for limit in (result.threshold, result.review_threshold):
         if limit is not None and limit.value is not None:
