@@ -1,0 +1,79 @@
+"""When a call must be over: one value, made where the call begins, and handed down."""
+
+from __future__ import annotations
+
+import math
+
+import attrs
+
+from .clock import Clock, SystemClock
+
+_SYSTEM_CLOCK = SystemClock()
+
+
+@attrs.frozen(kw_only=True)
+class Deadline:
+    """The end of the time that something may take.
+
+    Make one with `Deadline.after`. Whoever waits asks `left_s` or `timeout_s` just before, and
+    hands the same value on to what is called.
+
+    Attributes:
+        limit_s: Seconds that were allowed in all, for messages; None for no limit.
+        ends_at: The end, on the monotonic clock; infinite for no limit.
+        clock: The clock on which it is counted.
+    """
+
+    limit_s: float | None = None
+    ends_at: float = math.inf
+    clock: Clock = attrs.field(default=_SYSTEM_CLOCK, repr=False, eq=False)
+
+    @classmethod
+    def after(
+        cls, limit_s: float | None, clock: Clock = _SYSTEM_CLOCK, *, since: float | None = None
+    ) -> Deadline:
+        """The deadline so many seconds from now.
+
+        Args:
+            limit_s: Seconds; None for no limit.
+            clock: The clock to count on.
+            since: When the time began, on that clock; None for now.
+        """
+        if limit_s is None:
+            return cls(clock=clock)
+        start = clock.monotonic() if since is None else since
+        return cls(limit_s=limit_s, ends_at=start + limit_s, clock=clock)
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is an end at all."""
+        return self.ends_at != math.inf
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        return self.is_limited and self.clock.monotonic() >= self.ends_at
+
+    def left_s(self) -> float:
+        """Seconds that are left: at least 0, infinite if there is no limit."""
+        if not self.is_limited:
+            return math.inf
+        return max(0.0, self.ends_at - self.clock.monotonic())
+
+    def timeout_s(self) -> float | None:
+        """The same for a `timeout` of the standard library: None if there is no limit."""
+        return self.left_s() if self.is_limited else None
+
+    def within(self, seconds: float | None) -> Deadline:
+        """This deadline, or the one so many seconds from now if that comes first."""
+        if seconds is None:
+            return self
+        return self.earlier(Deadline.after(seconds, self.clock))
+
+    def earlier(self, other: Deadline) -> Deadline:
+        """This deadline, or another one on the same clock if that comes first."""
+        return other if other.ends_at < self.ends_at else self
+
+
+#: For what may take as long as it takes.
+NO_DEADLINE = Deadline()
