@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from concurrent.futures import Future
 from contextvars import ContextVar
 from typing import Any
 
 from .clock import Clock, SystemClock
+from .deadline import NO_DEADLINE, Deadline
 from .models import Billing
 
 
@@ -30,18 +30,15 @@ class Cancellation:
     is finished: both are decided under one lock.
 
     Attributes:
-        waited_s: How long the call waited for its thread, in seconds: a part of its deadline.
+        deadline: That of the call, which began before its thread did.
         sent: Whether a first byte was let go.
-        left_behind: What still runs on threads of their own although the call is over, because its
-            time was: done when its thread is. Whoever counts calls counts these until then.
     """
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, deadline: Deadline = NO_DEADLINE) -> None:
+        self._lock = threading.RLock()
         self._cancelled = threading.Event()
-        self.waited_s = 0.0
+        self.deadline = deadline
         self.sent = False
-        self.left_behind: list[Future[Any]] = []
 
     def cancel(self) -> bool:
         """Ask for the end. True: nothing will be sent; False: a request is under way or over."""
@@ -78,10 +75,10 @@ class Cancellation:
 CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
 
 
-def waited_s() -> float:
-    """How long the call that this thread makes waited for it, in seconds."""
+def awaited_deadline() -> Deadline:
+    """That of the call which this thread makes for an asynchronous verifier."""
     cancellation = CANCELLATION.get()
-    return 0.0 if cancellation is None else cancellation.waited_s
+    return NO_DEADLINE if cancellation is None else cancellation.deadline
 
 
 def callers_exception(error: BaseException) -> BaseException | None:

@@ -7,13 +7,12 @@ takes the call back: before its first byte it is never sent; after that it is fi
 
 from __future__ import annotations
 
+import asyncio
 import collections
-import concurrent.futures
 import contextlib
+import contextvars
 import functools
-import threading
-import time
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NoReturn, Self, TypeVar, Unpack
 
@@ -21,6 +20,7 @@ import anyio
 import anyio.lowlevel
 
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation
+from .deadline import NO_DEADLINE, Deadline
 from .errors import (
     FATAL,
     ConfigurationError,
@@ -39,16 +39,12 @@ from .verifier import (
     Picture,
     ThreadCall,
     Verifier,
-    warn_of_fractions,
 )
 
 R = TypeVar("R")
 
 #: More threads than this in one process cost more than they bring.
 MAX_CONCURRENCY = 1024
-#: Done when the interpreter begins to end; `atexit` would come after the threads are waited for.
-_EXIT: Future[None] = Future()
-threading._register_atexit(_EXIT.set_result, None)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
 class AsyncFaceVerifier:
@@ -159,19 +155,17 @@ class AsyncFaceVerifier:
         """
         self._closed = True
         try:
-            await _all_ended(self._unfinished)
+            await _wait_for_all(self._unfinished)
         finally:
             if self._closing is None:
+                closing = ThreadCall(self._verifier.close)
+                self._closing = closing.future
+                if not closing.begin(self._pool):
+                    self._closing = _call_here(self._verifier.close)
                 self._starter.shutdown(wait=False)
                 self._pool.shutdown(wait=False)
-                closing = ThreadCall(self._verifier.close)
-                # What calls have left behind may hold all threads of the other pool.
-                if not closing.begin(ThreadPoolExecutor(1)):
-                    closing = ThreadCall(self._verifier.close)
-                    closing.work()
-                self._closing = closing.future
-            await _all_ended([self._closing])
-        if (keeper := self._keepers.get(_loop())) is not None:
+            await _wait_for_all([self._closing])
+        if (keeper := self._keepers.get(_running_loop())) is not None:
             await keeper.aclose()
         self._closing.result()
 
@@ -190,25 +184,16 @@ class AsyncFaceVerifier:
         return f"AsyncFaceVerifier({self._verifier!r})"
 
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
-        thresholds = {name: value for name, value in options.items() if name.endswith("threshold")}
-        warn_of_fractions(**thresholds)
         await self._keep_loop()
+        deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - what it is made of
         make: Callable[[], R] = functools.partial(method, *args, **options)
-        given: Any = options.get("deadline_s")
-        if given is None:
-            given = self._verifier.deadline_s
-        # The verifier itself says what is wrong with any other.
-        deadline_s: float | None = given if type(given) in (int, float) and given > 0 else None
-        if deadline_s is not None:
-            make = functools.partial(_within, deadline_s, time.monotonic(), make)
         ended = anyio.Event()
-        call = self._begin(make, ended.set)
+        call = self._begin(make, ended.set, deadline)
         try:
-            if deadline_s is not None:
-                with anyio.move_on_after(deadline_s):
-                    await ended.wait()
-                if not ended.is_set():
-                    call.refuse(_out_of_time(deadline_s))
+            with anyio.move_on_after(deadline.left_s()):
+                await ended.wait()
+            if not ended.is_set():
+                call.refuse(_out_of_time(deadline))
             # Once a thread has begun it, the verifier keeps its deadline.
             await ended.wait()
             return call.future.result()
@@ -219,11 +204,16 @@ class AsyncFaceVerifier:
             # The error's frames would hold the call, the call the error, and both the pictures.
             del call, make
 
-    def _begin(self, make: Callable[[], R], wake: Callable[[], object]) -> _Call[R]:
+    def _begin(
+        self,
+        make: Callable[[], R],
+        wake: Callable[[], object],
+        deadline: Deadline = NO_DEADLINE,
+    ) -> _Call[R]:
         """Have a thread make a call as soon as one is free, and then the loop call `wake`."""
         if self._closed:
             raise ConfigurationError("This verifier is closed: open a new one.")
-        call = _Call(make, wake)
+        call = _Call(make, wake, deadline)
         self._unfinished.add(call.future)
         call.future.add_done_callback(self._unfinished.discard)
         call.begin(self._pool, self._starter)
@@ -233,45 +223,27 @@ class AsyncFaceVerifier:
         self, run: PairRun, pairs: Iterable[Any] | AsyncIterable[Any]
     ) -> AsyncGenerator[PairOutcome, None]:
         await self._keep_loop()
-        source, changed = _numbered(pairs), anyio.Event()
-        waiting: collections.deque[tuple[_Call[PairOutcome | None], int, Any]] = collections.deque()
-        reading = True
-
-        def wake() -> None:
-            changed.set()  # the one of then: it is replaced below
-
+        calls = _PairCalls(run, pairs, self._begin)
+        # A task of its own: a source may wait for as long as it likes, and outcomes do not wait
+        # for it.
+        _start_task(calls.read)
         try:
-            while waiting or (reading and not run.stop.is_set()):
-                running = sum(not call.future.done() for call, *_ in waiting)
-                room = running < run.max_workers and len(waiting) < 2 * run.max_workers
-                if waiting and waiting[0][0].future.done():
-                    outcome = run.outcome(*waiting.popleft())
-                    if outcome is not None:
-                        yield outcome
-                elif room and reading and not run.stop.is_set():
-                    try:
-                        item = await anext(source)
-                        call = self._begin(functools.partial(run.one, *item), wake)
-                        waiting.append((call, *item))
-                    except StopAsyncIteration:
-                        reading = False
-                    except Exception as error:  # noqa: BLE001 - raised below, after what is paid for
-                        run.failures.append(error)
-                        reading = False
-                else:
-                    changed = anyio.Event()
-                    await changed.wait()
+            while not calls.is_over:
+                outcome = await calls.next_outcome()
+                if outcome is not None:
+                    yield outcome
         finally:
-            for call, *_ in waiting:
-                call.take_back()
-            await source.aclose()
+            calls.take_back()
         for failure in run.failures:
             raise failure
 
     async def _keep_loop(self) -> None:
         """See to it that the running loop does not end before the calls."""
-        loop = _loop()
+        loop = _running_loop()
         if loop not in self._keepers:
+            # A loop that was closed hard has not closed its generator.
+            for closed in [loop for loop in self._keepers if _is_closed(loop)]:
+                del self._keepers[closed]
             self._keepers[loop] = _keeper(self._unfinished, self._keepers)
             await anext(self._keepers[loop])
 
@@ -279,58 +251,146 @@ class AsyncFaceVerifier:
 class _Call(ThreadCall[R]):
     """A call that whoever waits for it can take back."""
 
-    def __init__(self, make: Callable[[], R], wake: Callable[[], object]) -> None:
-        self._cancellation, loop = Cancellation(), _loop()
-        super().__init__(
-            functools.partial(_made, self._cancellation, loop, make),
-            then=functools.partial(_wait_for_left_behind, self._cancellation),
-        )
+    def __init__(
+        self, make: Callable[[], R], wake: Callable[[], object], deadline: Deadline
+    ) -> None:
+        self._cancellation, loop = Cancellation(deadline), _running_loop()
+        super().__init__(functools.partial(_make_call, self._cancellation, loop, make))
         self.future.add_done_callback(functools.partial(_run_soon, loop, wake))
 
     def take_back(self) -> None:
         """Send nothing for it, unless it is under way."""
         self._cancellation.cancel()
-        super().take_back()
+        self.refuse(CallCancelled())
 
 
-def _made(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> R:
+class _PairCalls:
+    """The calls of one run of `verify_many`: begun by one task, taken in order by another."""
+
+    def __init__(
+        self,
+        run: PairRun,
+        pairs: Iterable[Any] | AsyncIterable[Any],
+        begin: Callable[[Callable[[], Any], Callable[[], object]], _Call[PairOutcome | None]],
+    ) -> None:
+        self.run, self._pairs, self._begin = run, pairs, begin
+        #: Each with the place of its pair, and the pair.
+        self._calls: collections.deque[tuple[_Call[PairOutcome | None], int, Any]] = (
+            collections.deque()
+        )
+        self._is_read = False
+        self._reading, self._changed = anyio.CancelScope(), anyio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_read and not self._calls
+
+    async def read(self) -> None:
+        """Begin a call for each pair, as soon as there is room for it. Raises nothing."""
+        source = _number(self._pairs)
+        try:
+            with self._reading:
+                while not self.run.is_stopped:
+                    if self._has_room():
+                        index, pair = await anext(source)
+                        make = functools.partial(self.run.verify_pair, index, pair)
+                        self._calls.append((self._begin(make, self._wake), index, pair))
+                        self._wake()
+                    else:
+                        await self._changed.wait()
+        except StopAsyncIteration:
+            pass
+        except Exception as error:  # noqa: BLE001 - raised by the run, after what is paid for
+            self.run.failures.append(error)
+        finally:
+            self._is_read = True
+            self._wake()
+            with contextlib.suppress(Exception):
+                await source.aclose()
+
+    async def next_outcome(self) -> PairOutcome | None:
+        """What became of the next pair, or None if something else has changed."""
+        if self._calls and self._calls[0][0].future.done():
+            outcome = self.run.outcome(*self._calls.popleft())
+            self._wake()
+            return outcome
+        await self._changed.wait()
+        return None
+
+    def take_back(self) -> None:
+        """Read no more, and send nothing of what has not been sent."""
+        self._reading.cancel()
+        for call, *_ in self._calls:
+            call.take_back()
+
+    def _has_room(self) -> bool:
+        running = sum(not call.future.done() for call, *_ in self._calls)
+        return running < self.run.max_workers and len(self._calls) < 2 * self.run.max_workers
+
+    def _wake(self) -> None:
+        # Whoever waits has the old one; the next to wait takes the new one.
+        self._changed.set()
+        self._changed = anyio.Event()
+
+
+def _make_call(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> R:
     """Make a call, in its thread."""
     # A loop that was closed hard has nobody who waits.
-    if getattr(loop, "is_closed", bool)():
+    if _is_closed(loop):
         raise CallCancelled
     cancellation.check()
+    if cancellation.deadline.is_over:
+        raise _out_of_time(cancellation.deadline)
     CANCELLATION.set(cancellation)
     return make()
 
 
-def _wait_for_left_behind(cancellation: Cancellation) -> None:
-    """Keep this thread from the next call while a part of the last one still runs."""
-    for left in cancellation.left_behind:
-        # An engine that never ends must not keep the interpreter.
-        concurrent.futures.wait([left, _EXIT], return_when=concurrent.futures.FIRST_COMPLETED)
+def _call_here(function: Callable[[], None]) -> Future[None]:
+    """The end of a call that is made in this thread, where no other can be started."""
+    future: Future[None] = Future()
+    try:
+        function()
+    except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
+        future.set_exception(error)
+    else:
+        future.set_result(None)
+    return future
 
 
-def _within(deadline_s: float, since: float, make: Callable[..., R]) -> R:
-    """Make a call, in its thread, whose wait for that is a part of its deadline."""
-    cancellation = CANCELLATION.get()
-    assert cancellation is not None  # noqa: S101 - `_made` has set it
-    cancellation.waited_s = time.monotonic() - since
-    if cancellation.waited_s >= deadline_s:
-        raise _out_of_time(deadline_s)
-    return make()
-
-
-def _out_of_time(deadline_s: float) -> VendorUnavailable:
+def _out_of_time(deadline: Deadline) -> VendorUnavailable:
     return VendorUnavailable(
-        f"The deadline of {deadline_s:g} s ran out while the call waited for a thread. Nothing was "
-        "sent.",
+        f"The deadline of {deadline.limit_s:g} s ran out while the call waited for a thread. "
+        "Nothing was sent.",
         retryable=False,
     )
 
 
-def _loop() -> Any:
-    """The running event loop, as it is known to other threads."""
+def _running_loop() -> Any:
+    """The running event loop, as other threads know it."""
     return anyio.lowlevel.current_token().native_token
+
+
+def _is_closed(loop: Any) -> bool:
+    # Only asyncio's can be asked; trio's are let go of with their token.
+    return bool(getattr(loop, "is_closed", bool)())
+
+
+#: Tasks that nobody else keeps; a loop of asyncio holds them weakly.
+_tasks: set[asyncio.Task[None]] = set()
+
+
+def _start_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine in the background of the running loop; it raises nothing."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        import trio
+
+        trio.lowlevel.spawn_system_task(function, context=contextvars.copy_context())
+    else:
+        task = loop.create_task(function())
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
 
 def _run_soon(loop: Any, function: Callable[[], object], _: object = None) -> None:
@@ -341,14 +401,14 @@ def _run_soon(loop: Any, function: Callable[[], object], _: object = None) -> No
         run_soon(function)
 
 
-async def _all_ended(futures: Iterable[Future[Any]]) -> None:
+async def _wait_for_all(futures: Iterable[Future[Any]]) -> None:
     """Wait until all are done, and then raise what would have interrupted that."""
     interruption: BaseException | None = None
-    loop = _loop()
+    loop = _running_loop()
     with anyio.CancelScope(shield=True):
-        while left := [future for future in tuple(futures) if not future.done()]:
+        while unfinished := [future for future in tuple(futures) if not future.done()]:
             ended = anyio.Event()
-            left[0].add_done_callback(functools.partial(_run_soon, loop, ended.set))
+            unfinished[0].add_done_callback(functools.partial(_run_soon, loop, ended.set))
             try:
                 await ended.wait()
             except anyio.get_cancelled_exc_class() as error:
@@ -367,11 +427,11 @@ async def _keeper(
     try:
         yield
     finally:
-        keepers.pop(_loop(), None)
-        await _all_ended(unfinished)
+        keepers.pop(_running_loop(), None)
+        await _wait_for_all(unfinished)
 
 
-async def _numbered(
+async def _number(
     pairs: Iterable[Any] | AsyncIterable[Any],
 ) -> AsyncGenerator[tuple[int, Any], None]:
     """The pairs and their places, from 0."""

@@ -5,8 +5,8 @@ limits, options, money, deadlines, events) live once in `FaceVerifier`, which ha
 prepared call as data. There are three kinds:
 
 - a vendor over HTTP: `facematch_core.http.HttpBackend`;
-- a vendor whose own library does the sending: `SdkBackend`;
-- an engine on this machine: `EngineBackend`.
+- a vendor whose own library does the sending: `facematch_core.sdk.SdkBackend`;
+- an engine on this machine: `facematch_core.engine.EngineBackend`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,18 @@ import logging
 import math
 import os
 import re
-import threading
-import traceback
 import typing
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from . import errors, models
-from ._cancellation import CANCELLATION, Cancellation
 from .addresses import check_base_url
 from .clock import Clock, RateWindow, SystemClock
+from .deadline import NO_DEADLINE, Deadline
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import described, is_union, kind_words, kinds_of, type_hints
 from .masking import Secret, masker, quotable, without_pieces
@@ -44,13 +41,11 @@ from .models import Billing, Charged, LivenessResult, MatchResult
 
 __all__ = [
     "API_VERSION", "CALL_ID_KEY", "MULTIPLE_FACES", "NO_FACE", "SCORE_UNAVAILABLE", "Backend",
-    "Call", "Capabilities", "Compared", "EngineBackend", "Image", "ImageFormat", "ImageLimits",
-    "LivenessCall", "MatchCall", "RateWindow", "RemoteBackend", "SdkBackend", "Secret",
-    "decide_by_threshold", "guarded_call", "muted", "number", "without_private",
+    "Call", "Capabilities", "Image", "ImageFormat", "ImageLimits", "LivenessCall", "MatchCall",
+    "RateWindow", "RemoteBackend", "Secret", "decide_by_threshold", "muted", "number",
+    "without_private",
 ]  # fmt: skip
 
-T = TypeVar("T")
-R = TypeVar("R")
 K = TypeVar("K", bound=models.Result)
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
@@ -99,10 +94,10 @@ class Call:
         caller_ref: The caller's own reference, for the vendor if it takes one.
         metadata: The caller's own JSON object, for the vendor if it takes one.
         options: The backend's own typed options, or None.
-        deadline_s: Seconds that are left for this call, counted from now; None for no limit.
-        send_within_s: Seconds from now within which the first byte must have left, or nothing may
-            be sent any more (`VendorUnavailable`); None for no limit but `deadline_s`. A failover
-            sets it, so that time is left for its next member.
+        deadline: When the call must be over: ask `left_s` of it just before each wait.
+        send_by: When the first byte must have left, or nothing may be sent any more
+            (`VendorUnavailable`): the deadline, or before it, so that a failover has time left for
+            its next member.
         call_id: Our id of this call, a UUID.
         vendor_id: The vendor's id of it; None until an answer has given one.
         clock: The verifier's, on which waits and the deadline are counted.
@@ -119,8 +114,8 @@ class Call:
     caller_ref: str | None = None
     metadata: Mapping[str, Any] | None = None
     options: Any = None
-    deadline_s: float | None = None
-    send_within_s: float | None = None
+    deadline: Deadline = NO_DEADLINE
+    send_by: Deadline = NO_DEADLINE
     call_id: str = attrs.field(factory=new_call_id)
     vendor_id: str | None = None
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
@@ -232,6 +227,12 @@ class Backend(abc.ABC):
             ``allow_base_url``.
         reports_sent: Whether it calls `Call.on_sent` before the first byte may leave. A billed
             call of a backend that does not counts as sent as soon as it begins.
+        keeps_deadline: Whether each of its calls ends by itself when `Call.deadline` is over, and
+            leaves nothing running. A call of a backend that does not is made on a thread of its
+            own, and left behind there when its time is over.
+        most_at_once: How many calls with a deadline may run at a time if it does not keep
+            deadlines, those that were left behind included. A further one waits for its own
+            deadline, and is then refused unsent.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -241,6 +242,7 @@ class Backend(abc.ABC):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
     keeps_deadline: ClassVar[bool] = False
+    most_at_once: ClassVar[int] = 8
 
     def __attrs_post_init__(self) -> None:
         _check_settings(self)
@@ -280,7 +282,7 @@ class Backend(abc.ABC):
         )
 
     def reconcile(
-        self, call: models.CallRecord, *, deadline_s: float | None = None
+        self, call: models.CallRecord, *, deadline: Deadline = NO_DEADLINE
     ) -> models.Reconciliation:
         """Look for a kept call of this backend in the vendor's records, without any charge.
 
@@ -291,7 +293,7 @@ class Backend(abc.ABC):
 
         Args:
             call: One that is `reconcilable`.
-            deadline_s: Seconds for the whole search, above 0; None for no limit.
+            deadline: When the whole search must be over.
 
         Raises:
             VendorError: the vendor could not be asked; `billing` says NO.
@@ -425,87 +427,6 @@ def decide_by_threshold(
     return models.Decision.MATCH if threshold.passes(score.value) else models.Decision.NO_MATCH
 
 
-# An engine on this machine.
-
-
-@attrs.frozen(kw_only=True)
-class Compared:
-    """What an engine found in two pictures.
-
-    Attributes:
-        score: How alike the faces are, 0-100; None if no pair of faces could be compared.
-        raw_score, raw_name: The engine's own number (a distance, say) and what it is called.
-        probe_faces, reference_faces: The faces of each picture; None if they are not known. None
-            found is ``()``: then there is no score, and the result says so.
-        warnings: What is worth saying. NO_FACE and MULTIPLE_FACES follow from the faces where they
-            are not said here.
-        model: Name and version of what was asked.
-        raw: What else there is, as JSON.
-    """
-
-    score: float | None
-    raw_score: float | None = None
-    raw_name: str | None = None
-    probe_faces: Sequence[models.Face] | None = None
-    reference_faces: Sequence[models.Face] | None = None
-    warnings: Sequence[models.ResultWarning] = ()
-    model: str | None = None
-    raw: Mapping[str, Any] = attrs.field(factory=dict)
-
-
-class EngineBackend(Backend):
-    """An engine on this machine: nothing leaves it, and nothing is charged.
-
-    What remains to be written is `compare`, and what the engine declares: `score_scale` and
-    `default_threshold` above all.
-    """
-
-    @property
-    def environment(self) -> models.Environment:
-        """Always LOCAL."""
-        return models.Environment.LOCAL
-
-    @abc.abstractmethod
-    def compare(self, call: MatchCall) -> Compared:
-        """Compare the faces of `call.probe` and `call.reference`.
-
-        Raises:
-            InvalidImage: a picture cannot be read. Any other exception is a fault of the engine's,
-                and becomes `BackendUnavailable` with file and line.
-        """
-
-    def match(self, call: MatchCall) -> MatchResult:
-        found = self.compare(call)
-        faces = (found.probe_faces, found.reference_faces)
-        counts = [len(some) for some in faces if some is not None]
-        score = None
-        if found.score is not None and 0 not in counts:
-            scale = self.capabilities.score_scale or self.name
-            score = models.Score(
-                found.score,
-                scale,
-                raw=found.raw_score,
-                raw_name=found.raw_name,
-                source=models.ScaleSource.DOCUMENTED,
-            )
-        seen = ((NO_FACE, 0 in counts), (MULTIPLE_FACES, max(counts, default=0) > 1))
-        said = {warning.code for warning in found.warnings}
-        more = [warning for warning, shown in seen if shown and warning.code not in said]
-        return MatchResult(
-            decision=decide_by_threshold(score, call.threshold),
-            score=score,
-            threshold=call.threshold,
-            warnings=[*found.warnings, *more],
-            probe_faces=found.probe_faces,
-            reference_faces=found.reference_faces,
-            backend=self.name,
-            model=found.model,
-            environment=models.Environment.LOCAL,
-            billing=Billing(Charged.NO, "runs on this machine"),
-            raw=found.raw,
-        )
-
-
 # A vendor that is somewhere else.
 
 
@@ -546,238 +467,6 @@ class RemoteBackend(Backend):
             allow_base_url=self.allow_base_url,
             allow_insecure=self.allow_insecure,
         )
-
-
-# A vendor whose own library does the sending, and every call that cannot end itself.
-
-
-class OutOfTime(Exception):
-    """The time of `run_within` is over; what was asked goes on by itself and is not heard."""
-
-    def __init__(self, running: Future[Any]) -> None:
-        super().__init__()
-        self.running = running  # done when that has ended
-
-
-def _start(thread: threading.Thread) -> None:
-    try:
-        thread.start()
-    except RuntimeError:
-        raise errors.VendorUnavailable(
-            "No thread could be started for the call. Nothing was sent.",
-            billing=Billing(Charged.NO, "no thread could be started"),
-        ) from None
-
-
-def run_within(
-    seconds: float | None,
-    ask: Callable[[Callable[[], None]], T],
-    on_sent: Callable[[], None],
-    *,
-    send_within_s: float | None = None,
-) -> T:
-    """The value of `ask`, or `OutOfTime`: then what was not sent yet is never sent.
-
-    `ask` runs on a thread of its own if there is a limit. It calls what it is handed as `on_sent`;
-    if the first byte was let go at the very end, `on_sent` is called in this thread, perhaps again.
-    """
-    if seconds is None and send_within_s is None:
-        return ask(on_sent)
-    gate = Cancellation()
-    running: Future[T] = Future()
-
-    def sent() -> None:
-        if not gate.sent:
-            gate.commit()
-        on_sent()
-
-    def work(running: Future[T]) -> None:
-        try:
-            running.set_result(ask(sent))
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            running.set_exception(error)
-        finally:
-            del running  # a frame that holds its own error lives until the garbage collector
-
-    run = contextvars.copy_context().run
-    # A daemon: a vendor that never answers must not keep the program from ending.
-    _start(threading.Thread(target=run, args=(work, running), daemon=True, name="facematch-call"))
-    try:
-        over = not wait([running], seconds if send_within_s is None else send_within_s).done
-        if over and send_within_s is not None and not gate.cancel():
-            over = not wait([running], seconds and seconds - send_within_s).done
-        if over:
-            raise OutOfTime(running)
-    finally:
-        if not gate.cancel() and not running.done():
-            on_sent()
-        if not running.done() and (cancellation := CANCELLATION.get()) is not None:
-            cancellation.left_behind.append(running)
-    try:
-        return running.result()
-    finally:
-        del running  # likewise
-
-
-@attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
-class SdkBackend(RemoteBackend):
-    """A vendor whose own library (an SDK) does the sending, through `guarded_call`.
-
-    What remains to be written is `ask` and `parse`, and `translate` for the library's exceptions.
-
-    Attributes:
-        mute: Loggers of the library that are silent during a call, with all below them.
-    """
-
-    reports_sent: ClassVar[bool] = True
-    keeps_deadline: ClassVar[bool] = True
-    mute: ClassVar[Sequence[str]] = ()
-
-    @abc.abstractmethod
-    def ask(self, call: Any) -> Any:
-        """The library's answer to `call`: everything that one call asks, without retries."""
-
-    @abc.abstractmethod
-    def parse(self, call: Any, answer: Any) -> MatchResult | LivenessResult:
-        """The result in the library's answer; any exception means that it cannot be read."""
-
-    def translate(
-        self, error: Exception
-    ) -> errors.VendorError | MatchResult | LivenessResult | None:
-        """What an exception of the library means; None for one that no document names.
-
-        An error, or the result where the library raises an answer ("no face").
-        """
-        return None
-
-    def match(self, call: MatchCall) -> MatchResult:
-        return typing.cast(MatchResult, self._guarded(call))
-
-    def check_liveness(self, call: LivenessCall) -> LivenessResult:
-        if models.Operation.LIVENESS not in self.capabilities.operations:
-            return super().check_liveness(call)
-        return typing.cast(LivenessResult, self._guarded(call))
-
-    def _guarded(self, call: Call) -> MatchResult | LivenessResult:
-        settings = [getattr(self, field.name) for field in attrs.fields(type(self))]
-        return guarded_call(
-            call,
-            lambda: self.ask(call),
-            lambda answer: self.parse(call, answer),
-            backend=self.name,
-            billed=call.operation in self.capabilities.billed_operations,
-            mute=self.mute,
-            translate=self.translate,
-            secrets=[one for one in settings if isinstance(one, Secret)],
-        )
-
-
-def guarded_call(
-    call: Call,
-    ask: Callable[[], T],
-    read: Callable[[T], R],
-    *,
-    backend: str,
-    billed: bool = True,
-    mute: Iterable[str] = (),
-    translate: Callable[[Exception], errors.VendorError | R | None] | None = None,
-    secrets: Iterable[Secret] = (),
-) -> R:
-    """Let a vendor's own library (an SDK) ask, and keep what the library cannot promise.
-
-    - `call.on_sent` is called before it begins: from then on the request may have left.
-    - The call ends when `call.deadline_s` is over, whatever the library's own time-outs are.
-    - Nothing of it is logged: such libraries write requests and keys into their debug logs.
-    - What it raises becomes one of our errors, without the library's own exception behind it, which
-      may hold pictures and keys. Unless `translate` knows better the outcome is unknown, because
-      the request may have left.
-
-    Turn the library's own retries off: they would pay twice. Everything that one call asks belongs
-    into one `ask`.
-
-    Args:
-        call: What the backend was handed.
-        ask: Asks the library, and returns its answer.
-        read: Makes the result of that answer.
-        backend: Name of the backend.
-        billed: Whether an answer costs money.
-        mute: Loggers that are silent meanwhile, with all below them: ``"botocore"``. Other threads
-            are still heard.
-        translate: The error for an exception of the library, or the result where the exception is
-            an answer ("no face"); None for one that it does not know.
-        secrets: Masked wherever a result or an error repeats them.
-
-    Raises:
-        DeadlineExceeded: the deadline is over; the library goes on by itself, and is not heard.
-        OutcomeUnknown: an exception that `translate` does not know.
-        UnexpectedResponse: `read` raised something else than a `VendorError`: the answer cannot be
-            read, and counts as charged.
-        VendorError: what `translate` made of it.
-    """
-    outcome = _outcome_of(
-        call, ask, read, silent=tuple(mute), translate=translate, backend=backend, billed=billed
-    )
-    hidden = tuple(secrets)
-    if isinstance(outcome, models.Result):
-        return typing.cast(R, mask_result(outcome, hidden))
-    if not isinstance(outcome, errors.VendorError):
-        return outcome
-    mask_error(outcome, hidden)
-    outcome.backend = outcome.backend or backend
-    outcome.ids = attrs.evolve(outcome.ids, call=outcome.ids.call or call.call_id)
-    # The frame of a function that raises stays alive with the error.
-    del call, ask, read
-    try:
-        raise outcome from None
-    finally:
-        outcome.__context__ = None
-        del outcome
-
-
-def _outcome_of(
-    call: Call,
-    ask: Callable[[], T],
-    read: Callable[[T], R],
-    *,
-    silent: tuple[str, ...],
-    translate: Callable[[Exception], errors.VendorError | R | None] | None,
-    backend: str,
-    billed: bool,
-) -> R | errors.VendorError:
-    """The result of the library's answer, or our error for what became of it."""
-
-    def quietly(_: Callable[[], None]) -> T:
-        with muted(*silent):
-            return ask()
-
-    call.on_sent()
-    try:
-        value = run_within(call.deadline_s, quietly, _nothing)
-    except OutOfTime:
-        return errors.DeadlineExceeded(
-            f"The request was handed to {backend}, and the deadline ran out before an answer came. "
-            "It may have been executed and charged.",
-            billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
-        )
-    except errors.VendorError as error:
-        return error.with_traceback(None)
-    except Exception as error:  # noqa: BLE001 - whatever a library raises
-        known = _translated(error, translate, backend)
-        for link in (error, error.__cause__, error.__context__):
-            if link is not None:
-                traceback.clear_frames(link.__traceback__)
-        return known
-    try:
-        return read(value)
-    except errors.VendorError as error:
-        return error.with_traceback(None)
-    except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
-        tell_fault(error)
-        problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
-        billing = Billing(Charged.YES, "an answer is taken as charged")
-        if not billed:
-            billing = Billing(Charged.NO, "nothing is charged for it")
-        return unreadable(f"{backend} answered", problem, billing)
 
 
 def unreadable(
@@ -849,33 +538,6 @@ def mask_result(
         environment=source or result.environment,
         billing=billing or result.billing,
         **known,
-    )
-
-
-def _translated(
-    error: Exception,
-    translate: Callable[[Exception], errors.VendorError | R | None] | None,
-    backend: str,
-) -> errors.VendorError | R:
-    problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
-    try:
-        known = None if translate is None else translate(error)
-    except Exception as fault:  # noqa: BLE001 - a plug-in's mapping, whose fault is named
-        tell_fault(fault)
-        known = None
-        problem += (
-            f"; its own mapping failed with {type(fault).__name__} "
-            f"{where_raised(fault.__traceback__)}"
-        )
-    if isinstance(known, errors.VendorError):
-        known.__cause__ = None
-        return known.with_traceback(None)
-    if known is not None:
-        return known
-    return errors.OutcomeUnknown(
-        f"The library of {backend} failed ({problem}) after the request was handed to it. It may "
-        "have been executed and charged.",
-        billing=Billing(Charged.UNKNOWN, "the library does not say whether the request had left"),
     )
 
 

@@ -44,7 +44,7 @@ from .failover import Failover
 from .files import parse_toml, read_small
 from .kinds import described, nearest, typed
 from .masking import Secret
-from .models import Environment, Operation
+from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
@@ -511,8 +511,18 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
 
 def _arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
     """What a profile says for the arguments of its verifier, judged as a verifier would."""
-    own = {key: value for key, value in table.items() if key in PROFILE_KEYS}
-    values = read_table(own, PROFILE_KEYS, where, folder)
+    thresholds = {}
+    for key, value in table.items():
+        if PROFILE_KEYS.get(key) is float and key != "deadline_s" and isinstance(value, dict):
+            try:
+                number = read_table(value, {"value": float}, f"{where} {key}", folder)["value"]
+                thresholds[key] = Threshold(number)
+            except (KeyError, TypeError, ValueError):
+                raise ConfigurationError(
+                    f"{where}: {key} must be a number from 0 to 100, or {{value = NUMBER}}."
+                ) from None
+    plain = {key: table[key] for key in table if key in PROFILE_KEYS and key not in thresholds}
+    values = read_table(plain, PROFILE_KEYS, where, folder) | thresholds
     if "calibration" in values:
         values["calibration"] = str(values["calibration"])
     try:

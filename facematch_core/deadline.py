@@ -8,6 +8,8 @@ import attrs
 
 from .clock import Clock, SystemClock
 
+__all__ = ["NO_DEADLINE", "Deadline"]
+
 _SYSTEM_CLOCK = SystemClock()
 
 

@@ -25,9 +25,6 @@ A mismatch is a result; only what kept us from one is an error.
         ├── EnvironmentMismatch             another environment than the wanted one; .result
         └── UnexpectedResponse              charged, in a shape we do not know: report it to us
 
-    UserWarning
-    └── ScaleWarning                        a threshold that looks like a fraction, on a 0-100 scale
-
 Act on the class and the attributes, never on the message. No message holds a key, a token or
 picture bytes. Every error can be pickled and copied.
 """
@@ -42,13 +39,6 @@ from typing import Any, ClassVar
 
 from . import models
 from .models import Billing, Charged, Environment, Ids
-
-
-class ScaleWarning(UserWarning):
-    """A threshold above 0 and up to 1, where 0-100 is meant: nearly everybody would pass.
-
-    Write ``Threshold(0.5)`` if the small number is meant.
-    """
 
 
 class FaceMatchError(Exception):

@@ -66,10 +66,13 @@ class CallEvent:
         call: STARTED and SENT: what to give to `FaceVerifier.reconcile` if no other event of the
             call follows; UNKNOWN, and CHARGED without a result: what to give to it. Without
             `caller_ref`. Else None.
-        attempt: RETRYING: number of the next try, from 2 on. Else None.
+        attempt: Number of the try, from 1 on; RETRYING: of the next one. None in STARTED and
+            POSTPONED.
         wait_s: RETRYING: seconds until then, above 0. Else None.
         decision: ANSWERED: the decision, as text. Else None.
         error: Class name of the error, where there is one. Else None.
+        status_code: HTTP status of the answer that is the error, 100-599, in CHARGED, REFUSED and
+            UNKNOWN. None if there was no such answer.
         ground: CHARGED: how we know, or None. Else None.
         reconcilable: UNKNOWN: whether `reconcile` can find out. Else None.
         elapsed_s: Seconds since STARTED, at least 0, in ANSWERED, CHARGED, REFUSED and UNKNOWN.
@@ -86,6 +89,7 @@ class CallEvent:
     wait_s: float | None = None
     decision: str | None = None
     error: str | None = None
+    status_code: int | None = None
     ground: str | None = None
     reconcilable: bool | None = None
     elapsed_s: float | None = None
@@ -135,29 +139,47 @@ class EventEmitter:
                 raise
             log.error("The event hook failed with %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what the hook held
 
-    def answered(self, result: Answer, call: CallRecord) -> None:
-        environment, took = result.environment, result.elapsed_s
+    def answered(self, result: Answer, call: CallRecord, *, attempt: int) -> None:
+        environment = result.environment
+        about: dict[str, Any] = {"elapsed_s": result.elapsed_s, "attempt": attempt}
         decision = result.decision.value
-        self.emit(EventKind.ANSWERED, call, environment, decision=decision, elapsed_s=took)
+        self.emit(EventKind.ANSWERED, call, environment, decision=decision, **about)
         if result.billing.charged is not Charged.NO:
             kept = result.ids.session is not None
-            self._ended(call, environment, result.billing, reconcilable=kept, elapsed_s=took)
+            self._end(call, environment, result.billing, reconcilable=kept, **about)
 
     def failed(
-        self, error: BaseException, call: CallRecord, billing: Billing, elapsed_s: float
+        self,
+        error: BaseException,
+        call: CallRecord,
+        billing: Billing,
+        elapsed_s: float,
+        *,
+        attempt: int,
     ) -> None:
         if isinstance(error, EnvironmentMismatch) and error.result is not None:
-            self.answered(attrs.evolve(error.result, environment=error.environment), call)
+            result = attrs.evolve(error.result, environment=error.environment)
+            self.answered(result, call, attempt=attempt)
             return
         if isinstance(error, FaceMatchError):
             kept = isinstance(error, OutcomeUnknown) and error.reconcilable
         else:  # ended from outside: Ctrl-C, say
             kept = billing.charged is Charged.UNKNOWN and self._can_reconcile(call)
-        environment = error.environment if isinstance(error, VendorError) else None
-        took, name = max(0.0, elapsed_s), type(error).__name__
-        self._ended(call, environment, billing, reconcilable=kept, elapsed_s=took, error=name)
+        environment = status_code = None
+        if isinstance(error, VendorError):
+            environment, status_code = error.environment, error.status_code
+        self._end(
+            call,
+            environment,
+            billing,
+            reconcilable=kept,
+            elapsed_s=max(0.0, elapsed_s),
+            error=type(error).__name__,
+            status_code=status_code,
+            attempt=attempt,
+        )
 
-    def _ended(
+    def _end(
         self,
         call: CallRecord,
         environment: Environment | None,

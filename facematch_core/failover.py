@@ -11,7 +11,9 @@ from typing import Any
 import attrs
 
 from . import errors
+from ._cancellation import awaited_deadline
 from .clock import Clock, SystemClock
+from .deadline import Deadline
 from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from .images import Image
 from .kinds import nearest
@@ -26,7 +28,7 @@ from .models import (
     Skipped,
     Threshold,
 )
-from .pipeline import CallOptions, deadline
+from .pipeline import CallOptions, check_deadline_s
 from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
@@ -90,7 +92,7 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         clock: Clock | None = None,
     ) -> None:
         self._members = _members(members)
-        self._deadline_s = deadline(deadline_s, ConfigurationError)
+        self._deadline_s = check_deadline_s(deadline_s, ConfigurationError)
         self._clock = clock or SystemClock()
 
     @property
@@ -115,25 +117,28 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         only if no other one has the call.
         """
         self._check_open()
-        made_by = getattr(getattr(call, "call", None) or call, "backend", None)
-        same = {name: one for name, one in self._members.items() if one.backend.name == made_by}
-        started, limit = self._now(), deadline(deadline_s) or self._deadline_s
+        backend = getattr(getattr(call, "call", None) or call, "backend", None)
+        same = {
+            name: member for name, member in self._members.items() if member.backend.name == backend
+        }
+        deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
         failed: VendorError | None = None
         # If there is none, the first member says what is wrong.
         for name, member in (same or dict([next(iter(self._members.items()))])).items():
-            left = None if limit is None else max(limit - (self._now() - started), _MOMENT_S)
+            # No time is no deadline: a member with none of it left says so itself.
+            left_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:
-                found = member.reconcile(call, deadline_s=left)
+                reconciliation = member.reconcile(call, deadline_s=left_s)
             except VendorError as error:
                 failed = error.with_traceback(None)
                 continue
-            if found.result is not None:
-                answer = attrs.evolve(found.result, route=Route(answered_by=name))
-                return attrs.evolve(found, result=answer)
+            if reconciliation.result is not None:
+                answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
+                return attrs.evolve(reconciliation, result=answer)
             # One that cannot tell may be the one that made it.
-            if best is None or found.outcome is Reconciled.CANNOT_KNOW:
-                best = found
+            if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
+                best = reconciliation
         if failed is not None:
             raise failed
         assert best is not None  # noqa: S101 - there is a member, and it answered or failed
@@ -152,9 +157,9 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
         log_ = _RouteLog()
-        for name, member, own in self._able(options, log_):
+        for name, member, member_options in self._able(options, log_):
             try:
-                answer = member._call(images, own)  # noqa: SLF001 - likewise
+                answer = member._call(images, member_options)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -166,9 +171,9 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
     ) -> list[Image]:
         self._check_open()
         log_ = _RouteLog()
-        for name, member, own in self._able(options, log_):
+        for name, member, member_options in self._able(options, log_):
             try:
-                member._refuse(images, own, after=after)  # noqa: SLF001 - likewise
+                member._refuse(images, member_options, after=after)  # noqa: SLF001 - likewise
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
@@ -186,63 +191,59 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         """
         thresholds = self._each(f"{options.prefix}threshold", options.threshold)
         reviews = self._each(f"{options.prefix}review_threshold", options.review_threshold)
-        limit = deadline(options.deadline_s) or self._deadline_s
-        started = self._now() if options.since is None else options.since
         able: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
         to_ask = 0
         for name, member in self._members.items():
-            own = attrs.evolve(
-                options,
-                threshold=thresholds.get(name),
-                review_threshold=reviews.get(name),
-                since=None,
+            member_options = attrs.evolve(
+                options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
             )
             try:
-                member._refuse([], own)  # noqa: SLF001 - likewise
+                member._refuse([], member_options)  # noqa: SLF001 - likewise
             except _CANNOT as error:
-                able.append((name, member, own, error))
+                able.append((name, member, member_options, error))
             else:
-                able.append((name, member, own, None))
+                able.append((name, member, member_options, None))
                 to_ask += 1
-        for name, member, own, refusal in able:
+        deadline = options.deadline
+        for name, member, member_options, refusal in able:
             if refusal is not None:
                 log_.add(name, refusal)
                 continue
-            if limit is not None:
-                elapsed = self._now() - started
-                left = limit - elapsed
-                if log_.asked and left <= 0:
-                    return
-                own = attrs.evolve(  # noqa: PLW2901 - with its time
-                    own,
-                    deadline_s=limit,
-                    # A member's call begins, on its own clock, when the failover's did.
-                    since=member._now() - elapsed,  # noqa: SLF001 - it is a verifier, too
-                    send_within_s=left / to_ask if to_ask > 1 else None,
-                )
-            yield name, member, own
+            if not deadline.is_limited:
+                member_deadline = member._deadline(None)  # noqa: SLF001 - it is a verifier, too
+                member_options = attrs.evolve(member_options, deadline=member_deadline)  # noqa: PLW2901 - with its time
+            elif log_.is_begun and deadline.is_over:
+                return
+            elif to_ask > 1:
+                send_by = deadline.within(deadline.left_s() / to_ask)
+                member_options = attrs.evolve(member_options, send_by=send_by)  # noqa: PLW2901 - likewise
+            yield name, member, member_options
             to_ask -= 1
 
-    def _each(self, option: str, given: object) -> Mapping[str, Any]:
+    def _each(self, option: str, thresholds: object) -> Mapping[str, Any]:
         """Thresholds by the member's name; empty for each member's own."""
-        if given is None:
+        if thresholds is None:
             return {}
-        if not isinstance(given, Mapping):
+        if not isinstance(thresholds, Mapping):
             raise InvalidRequest(
                 f"A failover takes no single {option}, because the scales of its members cannot be "
                 f"compared: set it in each member's profile, or give one number per member: "
                 f"{option}={{{', '.join(f'{name!r}: …' for name in self._members)}}}."
             )
-        for name in given:
+        for name in thresholds:
             if name not in self._members:
                 raise InvalidRequest(
                     f"{option} names no member {str(name)[:60]!r}; "
                     f"{nearest(str(name), self._members)}"
                 )
-        return given
+        return thresholds
 
-    def _now(self) -> float:
-        return self._clock.monotonic()
+    def _deadline(self, deadline_s: Any) -> Deadline:
+        limit_s = check_deadline_s(deadline_s)
+        awaited = awaited_deadline()
+        if awaited.is_limited:
+            return awaited
+        return Deadline.after(self._deadline_s if limit_s is None else limit_s, self._clock)
 
 
 @attrs.define
@@ -250,8 +251,8 @@ class _RouteLog:
     """The members that did not answer one call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
-    #: Whether one of them was really asked: the others could not take the call.
-    asked: bool = False
+    #: Whether one of them could take the call, and was called.
+    is_begun: bool = False
     #: What is raised if no member answers.
     error: FaceMatchError | None = None
 
@@ -264,7 +265,7 @@ class _RouteLog:
             error.route = Route(skipped=self.skipped)
             raise error
         log.info("The member %s did not answer: %s.", member, reason)
-        self.asked = self.asked or isinstance(error, VendorError)
+        self.is_begun = self.is_begun or isinstance(error, VendorError)
         # Its frames hold the pictures, and this frame: it would keep them for long.
         error = error.with_traceback(None)
         # That a member cannot take the call says least: it will never be able to. An error after
@@ -285,12 +286,12 @@ def _weight(error: FaceMatchError) -> int:
     return 1 + error.retryable if isinstance(error, VendorError) else 0
 
 
-def _members(given: Any) -> dict[str, FaceVerifier]:
+def _members(members: Any) -> dict[str, FaceVerifier]:
     """The members that a caller named; `ConfigurationError` if they are not ones."""
-    if isinstance(given, Mapping):
-        named = list(given.items())
+    if isinstance(members, Mapping):
+        named = list(members.items())
     else:
-        named = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in given]
+        named = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in members]
     if not named:
         raise ConfigurationError("A failover needs at least one member.")
     for name, verifier in named:

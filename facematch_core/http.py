@@ -29,6 +29,7 @@ from .backend import (
     unreadable,
     where_raised,
 )
+from .deadline import NO_DEADLINE, Deadline
 from .errors import (
     ConfigurationError,
     DeadlineExceeded,
@@ -105,7 +106,7 @@ class _Course:
     Attributes:
         call: With the vendor's id of it, once that is known.
         given: Replies in place of a vendor's; no wait takes time then.
-        limit_s: Seconds for all of it, from `since` on.
+        deadline: When all of it must be over.
         before, price: What the requests before the last one were charged, and what that one costs.
         is_free: Whether that one is declared to have no price.
         asked, has_waited: Whether anything was sent, and whether the steps have waited since.
@@ -118,8 +119,7 @@ class _Course:
 
     call: Call
     given: Iterator[HttpReply] | None
-    since: float
-    limit_s: float
+    deadline: Deadline
     before: int = 0
     price: int = 0
     is_free: bool = False
@@ -133,11 +133,6 @@ class _Course:
     refusal: VendorError | None = None
     is_mock: bool = False
     secrets: tuple[Secret, ...] = ()
-
-    def left_s(self, within_s: float | None = None) -> float:
-        """Seconds that are left for the call, or within this time of its beginning."""
-        limit_s = self.limit_s if within_s is None else min(self.limit_s, within_s)
-        return limit_s - (self.call.clock.monotonic() - self.since)
 
     def settle(self) -> None:
         """The last request was answered, and is paid for."""
@@ -276,7 +271,7 @@ class HttpBackend(RemoteBackend):
         return None
 
     def sign(
-        self, request: HttpRequest, call: Call, *, deadline_s: float | None = None
+        self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """`request` with a signature or with the token of a login; by default as it is.
 
@@ -288,7 +283,7 @@ class HttpBackend(RemoteBackend):
         Args:
             request: What `build` made.
             call: What it is for.
-            deadline_s: Seconds that are left for the login.
+            deadline: When a login must be over.
 
         Raises:
             VendorError: the login failed; billed NO, for `request` was not sent.
@@ -411,7 +406,7 @@ class HttpBackend(RemoteBackend):
             return self._answer(call, LivenessResult, given())
         return self._answer(call, MatchResult, given())
 
-    def fetch(self, request: HttpRequest, *, deadline_s: float | None = None) -> HttpReply:
+    def fetch(self, request: HttpRequest, *, deadline: Deadline = NO_DEADLINE) -> HttpReply:
         """The answer to a free request that belongs to no call: for `reconcile`. It is not signed.
 
         Raises:
@@ -421,7 +416,7 @@ class HttpBackend(RemoteBackend):
         try:
             if host := self._foreign(request):
                 raise ConfigurationError(f"{self.name} would send its key to {host}.")
-            reply = self.client.send(request, backend=self.name, charges=0, deadline_s=deadline_s)
+            reply = self.client.send(request, backend=self.name, charges=0, deadline=deadline)
         except OutcomeUnknown as lost:
             error = VendorUnavailable(lost.message, status_code=lost.status_code)
         else:
@@ -441,8 +436,10 @@ class HttpBackend(RemoteBackend):
         """One call from its first request to its result or error; `given` are replies in place of
         a vendor's. What `steps` raises before its first request is raised: nothing was sent.
         """
-        limit_s = self.call_timeout_s if call.deadline_s is None else call.deadline_s
-        course = _Course(call=call, given=given, since=call.clock.monotonic(), limit_s=limit_s)
+        deadline = call.deadline
+        if not deadline.is_limited:
+            deadline = Deadline.after(self.call_timeout_s, call.clock)
+        course = _Course(call=call, given=given, deadline=deadline)
         steps = self.steps(call)
         made: object = self._next(steps, None, course, kind)
         while isinstance(made, (HttpRequest, Wait)):
@@ -513,7 +510,7 @@ class HttpBackend(RemoteBackend):
         course.has_waited = course.is_free = course.asked
         if course.given is not None:
             return True, None
-        seconds, left_s = pause.seconds, course.left_s()
+        seconds, left_s = pause.seconds, course.deadline.left_s()
         if seconds >= left_s > 0 and course.asked and not course.is_last:
             course.is_last, seconds = True, left_s / 2
         elif seconds >= left_s:
@@ -567,7 +564,7 @@ class HttpBackend(RemoteBackend):
         if not isinstance(outcome, VendorError):
             return False, outcome
         course.refusal = outcome
-        is_over = isinstance(outcome, DeadlineExceeded) or course.left_s() <= 0
+        is_over = isinstance(outcome, DeadlineExceeded) or course.deadline.is_over
         return request.on_refusal == "raise" and not is_over, outcome
 
     def _answer_to(self, request: HttpRequest, course: _Course) -> HttpReply | VendorError:
@@ -625,7 +622,7 @@ class HttpBackend(RemoteBackend):
             isinstance(error, OutcomeUnknown) and not error.reconcilable and self._could_keep(call)
         ):
             error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
-        if call.deadline_s is None and isinstance(error, DeadlineExceeded):
+        if not call.deadline.is_limited and isinstance(error, DeadlineExceeded):
             error.message += f" (It had no deadline; call_timeout_s is {self.call_timeout_s:g}.)"
         if course.before:
             error.retryable = False  # that would be charged twice
@@ -641,9 +638,9 @@ class HttpBackend(RemoteBackend):
         """What it means that a vendor which answers later was not heard to the end."""
         if not isinstance(error, (OutcomeUnknown, VendorUnavailable, RateLimited)):
             return error
-        is_over = isinstance(error, DeadlineExceeded) or course.left_s() <= 0
+        is_over = isinstance(error, DeadlineExceeded) or course.deadline.is_over
         known = f" as {course.call.vendor_id}" if course.call.vendor_id else ""
-        ended = f"had not finished it within {course.limit_s:.3g} s"
+        ended = f"had not finished it within {course.deadline.limit_s:.3g} s"
         if not is_over:
             ended = f"then gave no answer about it ({error.message})"
         reconcilable = self.reconcilable(course.call)
@@ -676,14 +673,13 @@ class HttpBackend(RemoteBackend):
         """The reply to one request: to its first sending, or to the second with a new token."""
         call = course.call
         # The first byte of a call is reported and limited once, however often its bytes leave.
-        on_sent, within_s = call.on_sent, call.send_within_s
+        on_sent, send_by = call.on_sent, course.deadline.earlier(call.send_by)
         again = False
         while True:
             if again or course.asked:
-                on_sent, within_s = _called_already, None
-            login_s = course.left_s(within_s)
+                on_sent, send_by = _called_already, course.deadline
             try:
-                request = self.sign(built, call, deadline_s=login_s)
+                request = self.sign(built, call, deadline=send_by)
             except VendorUnavailable as error:
                 if again and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
@@ -693,8 +689,8 @@ class HttpBackend(RemoteBackend):
                 request,
                 backend=self.name,
                 charges=course.price,
-                deadline_s=course.left_s(),
-                send_within_s=None if within_s is None else course.left_s(within_s),
+                deadline=course.deadline,
+                send_by=send_by,
                 on_sent=on_sent,
                 reconcilable=self.reconcilable(call),
                 call_id=call.call_id,

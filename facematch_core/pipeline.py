@@ -12,7 +12,7 @@ import json
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,14 +26,13 @@ from .backend import (
     Call,
     LivenessCall,
     MatchCall,
-    OutOfTime,
     new_call_id,
-    run_within,
     tell_fault,
     without_private,
 )
 from .calibration import Calibration
 from .clock import Clock
+from .deadline import NO_DEADLINE, Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
 from .images import Image
@@ -52,31 +51,28 @@ from .models import (
 )
 from .policy import ANSWERS, ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
+from .threads import HelperThreads, NoThread, StillRunning
 
 #: What leaves the policies of a try, and says how some failed there.
 Leave: TypeAlias = Callable[[Outcome], list[Exception]]
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
-#: So many calls of a verifier may run on although their deadline is over: engines cannot be
-#: stopped, and each keeps a core and two pictures. With more of them the next call waits, so that
-#: callers who ask again and again do not bring the machine down.
-_MOST_LEFT_BEHIND = 8
 
 
-def load_images(*given: object) -> tuple[list[Image], errors.InvalidImage | None]:
+def load_images(*pictures: object) -> tuple[list[Image], errors.InvalidImage | None]:
     """The pictures of a call, or what is wrong with one: raised when the bytes are let go of."""
     images = []
-    for value, picture in zip(given, PICTURES, strict=False):
+    for picture, name in zip(pictures, PICTURES, strict=False):
         try:
-            images.append(Image.of(value))
+            images.append(Image.of(picture))
         except errors.InvalidImage as error:
-            return [], error.of(picture)
+            return [], error.of(name)
     return images, None
 
 
 @attrs.frozen(kw_only=True)
 class CallOptions:
-    """What is asked, and the options of the call as its caller wrote them."""
+    """What is to be done, and the options of the call as its caller wrote them."""
 
     operation: Operation
     threshold: Any = None
@@ -87,13 +83,11 @@ class CallOptions:
     caller_ref: Any = None
     metadata: Any = attrs.field(default=None, repr=False)
     options: Any = attrs.field(default=None, repr=False)
-    deadline_s: Any = None
     #: What the names of the thresholds begin with, as the caller wrote them.
     prefix: str = ""
-    #: When the deadline began, on the verifier's monotonic clock; None for now.
-    since: float | None = None
-    #: Seconds from now within which the first byte must leave, because another vendor can be asked.
-    send_within_s: float | None = None
+    deadline: Deadline = NO_DEADLINE
+    #: When the first byte must leave, because another vendor can be asked.
+    send_by: Deadline = NO_DEADLINE
 
 
 @attrs.frozen(kw_only=True)
@@ -110,19 +104,21 @@ class Defaults:
         cls, calibration: Calibration | None = None, deadline_s: Any = None, **thresholds: Any
     ) -> Defaults:
         """From the arguments of a verifier; `ConfigurationError` if one is out of range."""
-        wrong = errors.ConfigurationError
-        values = {name: _number(name, given, wrong) for name, given in thresholds.items()}
+        refusal = errors.ConfigurationError
+        numbers = {
+            name: check_threshold(name, value, refusal) for name, value in thresholds.items()
+        }
         pairs = {}
         for operation, prefix in ((Operation.MATCH, ""), (Operation.LIVENESS, "liveness_")):
-            threshold = values.get(f"{prefix}threshold")
-            review = values.get(f"{prefix}review_threshold")
+            threshold = numbers.get(f"{prefix}threshold")
+            review = numbers.get(f"{prefix}review_threshold")
             if threshold is not None and review is not None and review <= threshold:
-                raise wrong(
+                raise refusal(
                     f"The review threshold of {operation} must be above its threshold "
                     f"({threshold:g}), not {review:g}."
                 )
             pairs[operation] = threshold, review
-        seconds = deadline(deadline_s, wrong)
+        seconds = check_deadline_s(deadline_s, refusal)
         return cls(calibration=calibration, deadline_s=seconds, thresholds=pairs)
 
 
@@ -138,8 +134,8 @@ class Pipeline:
     fit_images: bool
     events: EventEmitter
     clock: Clock
-    #: Calls that still run although their deadline is over.
-    left_behind: set[Future[Any]] = attrs.field(factory=set, init=False, repr=False, eq=False)
+    #: For calls that do not end by themselves.
+    helpers: HelperThreads
 
     def run(self, images: Sequence[Image], options: CallOptions) -> Answer:
         """One call."""
@@ -147,16 +143,11 @@ class Pipeline:
         cancellation = CANCELLATION.get()
         if cancellation is not None:
             cancellation.check()
-        fields, record = self._validated(options)
+        fields, record = self._validate(options)
         progress = _Progress(self, record, cancellation)
-        if fields["deadline_s"] is not None:
-            began = started if options.since is None else options.since
-            progress.until = began + fields["deadline_s"]
-        if options.send_within_s is not None:
-            progress.send_until = started + options.send_within_s
         try:
             self.events.emit(EventKind.STARTED, record, carries_call=True)
-            pictures: dict[str, Any] = dict(zip(PICTURES, self._prepared(images), strict=False))
+            pictures: dict[str, Any] = dict(zip(PICTURES, self._prepare(images), strict=False))
             kind = MatchCall if options.operation is Operation.MATCH else LivenessCall
             call = kind(
                 clock=self.clock,
@@ -165,7 +156,7 @@ class Pipeline:
                 **fields,
                 **pictures,
             )
-            answer = self._asked(call, progress)
+            answer = self._try_until_answered(call, progress)
             result = self.policy.apply(
                 answer,
                 record,
@@ -175,35 +166,49 @@ class Pipeline:
         except BaseException as error:
             billing = progress.billing(error)
             vendor_id = error.ids.vendor if isinstance(error, VendorError) else progress.vendor_id
-            known = attrs.evolve(record, vendor_id=vendor_id)
+            record = attrs.evolve(record, vendor_id=vendor_id)
             if isinstance(error, VendorError):
                 error.ids = attrs.evolve(error.ids, call=record.id)
                 error.backend = error.backend or self.backend.name
-                error.call = None if billing.charged is Charged.NO else known
-            self.events.failed(error, known, billing, self.clock.monotonic() - started)
+                error.call = None if billing.charged is Charged.NO else record
+            elapsed_s = self.clock.monotonic() - started
+            self.events.failed(error, record, billing, elapsed_s, attempt=progress.number)
             raise
-        self.events.answered(result, record)
+        self.events.answered(result, record, attempt=progress.number)
         return result
 
     def refuse(
         self, images: Sequence[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         """Raise what `run` after those calls would raise unsent; else the prepared pictures."""
-        fields, record = self._validated(options)
-        prepared = self._prepared(images)
+        _, record = self._validate(options)
+        prepared = self._prepare(images)
         if images:
-            seconds = fields["deadline_s"]
-            began = self.clock.monotonic() if options.since is None else options.since
-            until = None if seconds is None else began + seconds
-            records = [*(attrs.evolve(record, operation=one) for one in after), record]
-            contexts = [self._context(one, 1, until) for one in records]
+            records = [*(attrs.evolve(record, operation=earlier) for earlier in after), record]
+            contexts = [
+                self._context(record, 1, options.deadline, options.deadline) for record in records
+            ]
             for policy in self.policies:
                 policy.check(contexts)
         return prepared
 
+    def reconcile(self, record: CallRecord, deadline: Deadline) -> object:
+        """What the backend finds in its vendor's records."""
+        search = functools.partial(self.backend.reconcile, record, deadline=deadline)
+        if self.backend.keeps_deadline or not deadline.is_limited:
+            return search()
+        try:
+            return self.helpers.run(search, deadline)
+        except (NoThread, StillRunning):
+            raise VendorUnavailable(
+                f"The backend {self.backend.name} had not looked through its vendor's records when "
+                f"the deadline of {deadline.limit_s:g} s ran out. That charges nothing: try again.",
+                billing=Billing(Charged.NO, "looking for a call charges nothing"),
+            ) from None
+
     # Validate.
 
-    def _validated(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
+    def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
         """The fields of the call, and what has to be remembered of it."""
         self.policy.check_environment()
         operation, backend, can = options.operation, self.backend.name, self.backend.capabilities
@@ -234,12 +239,11 @@ class Pipeline:
         if options.options is not None and not isinstance(options.options, can.options or ()):
             problem = "has no options of its own"
             if can.options is not None:
-                given = type(options.options).__name__
-                problem = f"takes options of type {can.options.__name__}, not {given}"
+                kind = type(options.options).__name__
+                problem = f"takes options of type {can.options.__name__}, not {kind}"
             raise self._unsupported("options", problem)
         if options.caller_ref is not None:
             _check_caller_ref(options.caller_ref)
-        seconds = options.deadline_s
         record = CallRecord(
             id=new_call_id(),
             operation=operation,
@@ -256,9 +260,10 @@ class Pipeline:
             "rotate": options.rotate,
             "retention": retention,
             "caller_ref": options.caller_ref,
-            "metadata": None if options.metadata is None else _metadata(options.metadata),
+            "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
-            "deadline_s": self.defaults.deadline_s if seconds is None else deadline(seconds),
+            "deadline": options.deadline,
+            "send_by": options.send_by,
         }
         return fields, record
 
@@ -270,25 +275,26 @@ class Pipeline:
         """Where a pass begins, and up to where it needs a person, for a call with these options."""
         rule = self.backend.capabilities.threshold_rule
         default, default_review = self.defaults.thresholds[options.operation]
-        threshold, asked = None, options.review_threshold
+        threshold = None
         if options.max_fmr is not None:
-            threshold = Threshold(self._calibrated(options), rule, ThresholdSource.CALIBRATION)
+            threshold = Threshold(self._calibrate(options), rule, ThresholdSource.CALIBRATION)
         elif options.threshold is not None:
-            value = _number(f"{options.prefix}threshold", options.threshold)
+            value = check_threshold(f"{options.prefix}threshold", options.threshold)
             threshold = Threshold(value, rule, ThresholdSource.CALLER)
         elif default is not None:
             threshold = Threshold(default, rule, ThresholdSource.PROFILE)
-        elif (own := self.backend.capabilities.default_for(options.operation)) is not None:
-            threshold = Threshold(own, rule, ThresholdSource.DEFAULT)
+        elif (documented := self.backend.capabilities.default_for(options.operation)) is not None:
+            threshold = Threshold(documented, rule, ThresholdSource.DEFAULT)
         limit, source = default_review, ThresholdSource.PROFILE
-        if asked is not None:
-            limit = _number(f"{options.prefix}review_threshold", asked)
+        if options.review_threshold is not None:
+            name = f"{options.prefix}review_threshold"
+            limit = check_threshold(name, options.review_threshold)
             source = ThresholdSource.CALLER
         if limit is None:
             return threshold, None
         if threshold is not None and threshold.value is not None and limit <= threshold.value:
             of_this_call = (ThresholdSource.CALLER, ThresholdSource.CALIBRATION)
-            if asked is None and threshold.source in of_this_call:
+            if options.review_threshold is None and threshold.source in of_this_call:
                 # The call alone is stricter than the profile's review: nothing is left to review.
                 return threshold, None
             raise errors.InvalidRequest(
@@ -296,7 +302,7 @@ class Pipeline:
             )
         return threshold, Threshold(limit, ThresholdRule.ABOVE, source)
 
-    def _calibrated(self, options: CallOptions) -> float:
+    def _calibrate(self, options: CallOptions) -> float:
         calibration = self.defaults.calibration
         if options.operation is not Operation.MATCH:
             raise errors.InvalidRequest(
@@ -319,7 +325,7 @@ class Pipeline:
 
     # Prepare.
 
-    def _prepared(self, images: Sequence[Image]) -> list[Image]:
+    def _prepare(self, images: Sequence[Image]) -> list[Image]:
         can, prepared = self.backend.capabilities, []
         for image, picture in zip(images, PICTURES, strict=False):
             try:
@@ -335,26 +341,28 @@ class Pipeline:
 
     # For each try: admit, send.
 
-    def _asked(self, call: Call, progress: _Progress) -> Answer:
+    def _try_until_answered(self, call: Call, progress: _Progress) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
-        number, cancellation, record = 1, progress.cancellation, progress.record
-        # Whatever waits before a try waits before the first byte.
-        until = progress.until if progress.send_until is None else progress.send_until
+        cancellation, record = progress.cancellation, progress.record
         sleep = None
         if cancellation is not None:
             sleep = functools.partial(cancellation.sleep, clock=self.clock)
+        # Whatever waits before a try waits before the first byte.
+        send_by = call.deadline.earlier(call.send_by)
         while True:
             if cancellation is not None:
                 cancellation.check()
-            context = progress.context = self._context(record, number, until, progress.until, sleep)
+            number = progress.number
+            context = self._context(record, number, send_by, call.deadline, sleep)
+            progress.context = context
             leave: Leave | None = None
             try:
                 leave = enter_all(self.policies, context)
-                answer = self._sent(call, progress, paid=context.paid)
+                answer = self._ask(call, progress, paid=context.paid)
                 progress.bill = answer.billing
             except BaseException as error:
                 if leave is not None:
-                    self._left(leave, progress, error)
+                    self._leave_policies(leave, progress, error)
                 elif not isinstance(error, StoreUnavailable):
                     raise  # another refusal of a policy
                 wait_s = None
@@ -363,32 +371,36 @@ class Pipeline:
                     wait_s = self.retry.wait_s(error, context, self.clock.monotonic())
                 if wait_s is None:
                     raise
-                failed = type(error).__name__
+                failure = type(error).__name__
             else:
-                self._left(leave, progress, answer)
+                self._leave_policies(leave, progress, answer)
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
-            progress.state, progress.asked_at = State.NOT_SENT, None
-            progress.bill = progress.vendor_id = None
-            number += 1
+            progress.begin_next_try()
             self.events.emit(
-                EventKind.RETRYING, record, attempt=number, error=failed, wait_s=wait_s
+                EventKind.RETRYING,
+                record,
+                attempt=progress.number,
+                error=failure,
+                wait_s=wait_s,
             )
             (context.sleep or self.clock.sleep)(wait_s)
 
-    def _left(self, leave: Leave, progress: _Progress, ended: Answer | BaseException) -> None:
+    def _leave_policies(
+        self, leave: Leave, progress: _Progress, end: Answer | BaseException
+    ) -> None:
         """Leave all policies with the answer of the try, or with what ended it."""
-        if isinstance(ended, BaseException):
-            billing, is_answer = progress.billing(ended), False
+        if isinstance(end, BaseException):
+            billing, is_answer = progress.billing(end), False
         else:
-            billing, is_answer = ended.billing, True
+            billing, is_answer = end.billing, True
         began, charged = progress.asked_at, billing.charged
         outcome = Outcome(
             charged=charged,
             sent=is_answer or progress.state is State.SENT or charged is not Charged.NO,
-            environment=getattr(ended, "environment", None),
-            error=ended if isinstance(ended, FaceMatchError) else None,
+            environment=getattr(end, "environment", None),
+            error=end if isinstance(end, FaceMatchError) else None,
             answered=is_answer,
             asked_s=None if began is None else self.clock.monotonic() - began,
         )
@@ -402,8 +414,8 @@ class Pipeline:
         self,
         record: CallRecord,
         number: int,
-        until: float | None,
-        deadline_at: float | None = None,
+        send_by: Deadline,
+        deadline: Deadline,
         sleep: Callable[[float], None] | None = None,
     ) -> AttemptContext:
         return AttemptContext(
@@ -412,44 +424,33 @@ class Pipeline:
             paid=record.operation in self.backend.capabilities.billed_operations,
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or Environment.PRODUCTION,
-            until=until,
-            deadline_at=deadline_at,
+            until=send_by.ends_at if send_by.is_limited else None,
+            deadline_at=deadline.ends_at if deadline.is_limited else None,
             sleep=sleep,
         )
 
-    def _sent(self, call: Call, progress: _Progress, *, paid: bool) -> Answer:
+    def _ask(self, call: Call, progress: _Progress, *, paid: bool) -> Answer:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
-        backend, wanted = self.backend, ANSWERS[call.operation]
-        ask: Callable[[Any], object] = (
-            backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        )
-        own: BaseException | None = None
-        in_time = self._within(call, progress)
-        progress.asked_at = self.clock.monotonic()
-        if paid and not backend.reports_sent:
-            # Nobody will say when the first byte leaves, so it may have from here on.
-            progress.on_sent(State.MAYBE)
+        backend, kind = self.backend, ANSWERS[call.operation]
+        interruption: BaseException | None = None
         try:
-            if in_time is call or backend.keeps_deadline:
-                answer = ask(in_time)
-            else:
-                answer = self._ask_on_a_thread(ask, in_time, progress, call.deadline_s)
+            answer = self._ask_in_time(call, progress, paid=paid)
         except FaceMatchError as error:
             # A refusal says "nothing was sent", and that may no longer be true.
             if progress.state is not State.SENT or _knows_its_bill(error):
                 raise
             what = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-            own = callers_exception(error)
+            interruption = callers_exception(error)
             tell_fault(error)
             what = f"failed with {type(error).__name__}{_place(error)}"
         else:
-            if type(answer) is wanted:
+            if type(answer) is kind:
                 return answer
-            what = f"answered with {type(answer).__name__}, not {wanted.__name__}"
+            what = f"answered with {type(answer).__name__}, not {kind.__name__}"
         # Outside the except block: the plug-in's exception may hold a key or a picture.
-        if own is not None:
-            raise own
+        if interruption is not None:
+            raise interruption
         if paid and progress.state is not State.NOT_SENT:
             raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {what}, and the call may have been charged: report "
@@ -461,61 +462,65 @@ class Pipeline:
             f"The backend {backend.name} {what}{unsent}: report this to its author."
         )
 
-    def _within(self, call: Call, progress: _Progress) -> Call:
-        """`call` with what is left of its time; `VendorUnavailable` if nothing is."""
-        until, send_until = progress.until, progress.send_until
-        if until is None and send_until is None:
-            return call
-        full = len(self.left_behind) >= _MOST_LEFT_BEHIND and not self.backend.keeps_deadline
-        if full:
-            soonest = min(time for time in (until, send_until) if time is not None)
-            seconds = soonest - self.clock.monotonic()
-            wait(set(self.left_behind), seconds, return_when=FIRST_COMPLETED)
-        now = self.clock.monotonic()
-        left_s = None if until is None else until - now
-        send_within_s = None if send_until is None else send_until - now
-        if left_s is not None and left_s <= 0:
-            time = f"The deadline of {call.deadline_s:g} s"
-        elif send_within_s is not None and send_within_s <= 0:
+    def _ask_in_time(self, call: Call, progress: _Progress, *, paid: bool) -> object:
+        """What the backend answers; a call that does not end by itself is left behind in time."""
+        backend, deadline, send_by = self.backend, call.deadline, call.send_by
+        if deadline.is_over or send_by.is_over:
             time = "Its share of the deadline"
-        else:
-            return attrs.evolve(call, deadline_s=left_s, send_within_s=send_within_s)
-        raise VendorUnavailable(f"{time} ran out before anything was sent.", retryable=False)
-
-    def _ask_on_a_thread(
-        self,
-        ask: Callable[[Any], object],
-        call: Call,
-        progress: _Progress,
-        limit_s: float | None,
-    ) -> object:
-        """The backend's answer; one that does not end by itself is left behind when time is up."""
-        # What never says when it sends could not be stopped before that.
-        send_within_s = call.send_within_s if self.backend.reports_sent else None
-        try:
-            return run_within(
-                call.deadline_s,
-                lambda on_sent: ask(attrs.evolve(call, on_sent=on_sent)),
-                call.on_sent,
-                send_within_s=send_within_s,
-            )
-        except OutOfTime as over:
-            self.left_behind.add(over.running)
-            over.running.add_done_callback(self.left_behind.discard)
-        if progress.state is not State.NOT_SENT:
-            raise errors.DeadlineExceeded(
-                f"The backend {self.backend.name} was asked, and the deadline of {limit_s:g} s ran "
-                "out before it answered. The call may have been executed and charged.",
-                billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
-                reconcilable=call.retention is Retention.KEEP,
-            )
-        time = (
-            f"the deadline of {limit_s:g} s" if send_within_s is None else "its share of the time"
+            if deadline.is_over:
+                time = f"The deadline of {deadline.limit_s:g} s"
+            raise VendorUnavailable(f"{time} ran out before anything was sent.", retryable=False)
+        ask: Callable[[Any], object] = (
+            backend.match if isinstance(call, MatchCall) else backend.check_liveness
         )
+        progress.asked_at = self.clock.monotonic()
+
+        def begin() -> object:
+            if paid and not backend.reports_sent:
+                # Nobody will say when the first byte leaves, so it may have from here on.
+                progress.on_sent(State.MAYBE)
+            return ask(call)
+
+        if not backend.reports_sent:
+            send_by = deadline  # what never says when it sends could not be stopped before that
+        send_by = deadline.earlier(send_by)
+        if backend.keeps_deadline or not send_by.is_limited:
+            return begin()
+        future = self._begin_on_helper(begin, send_by)
+        is_stopped = False
+        try:
+            wait([future], send_by.timeout_s())
+            is_stopped = not future.done() and progress.stop_sending()
+            if not is_stopped:
+                wait([future], deadline.timeout_s())
+            if future.done() and not is_stopped:
+                return future.result()
+        finally:
+            # After a Ctrl-C, too, what was not sent is never sent.
+            progress.stop_sending()
+            del future  # a frame that holds its own error lives until the garbage collector
+        if is_stopped:
+            raise VendorUnavailable(
+                f"The backend {backend.name} had not sent anything when its time, "
+                f"{send_by.limit_s:.3g} s, ran out.",
+                billing=Billing(Charged.NO, "nothing was sent within the deadline"),
+                retryable=False,
+            )
+        raise errors.DeadlineExceeded(
+            f"The backend {backend.name} was asked, and the deadline of {deadline.limit_s:g} s ran "
+            "out before it answered. The call may have been executed and charged.",
+            billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
+            reconcilable=call.retention is Retention.KEEP,
+        )
+
+    def _begin_on_helper(self, begin: Callable[[], object], send_by: Deadline) -> Future[object]:
+        try:
+            return self.helpers.start(begin, send_by)
+        except NoThread as error:
+            reason = str(error)
         raise VendorUnavailable(
-            f"The backend {self.backend.name} had not finished when {time} ran out. Nothing was "
-            "sent.",
-            billing=Billing(Charged.NO, "nothing was sent within the deadline"),
+            f"The backend {self.backend.name} was not asked: {reason}. Nothing was sent.",
+            billing=Billing(Charged.NO, "the backend was not asked"),
             retryable=False,
         )
 
@@ -536,25 +541,31 @@ class _Progress:
         self, pipeline: Pipeline, record: CallRecord, cancellation: Cancellation | None
     ) -> None:
         self._events, self._policies = pipeline.events, pipeline.policies
-        self._lock = threading.Lock()
+        # Decides between the first byte and the end of the time for it, which two threads may ask.
+        self._lock = threading.RLock()
         self.record, self.cancellation = record, cancellation
-        #: Ends of the deadline, and of the time to the first byte, on the verifier's clock.
-        self.until: float | None = None
-        self.send_until: float | None = None
-        #: Of the current try; its context is what the policies know it by.
+        #: Of the current try, from 1 on; its context is what the policies know it by.
+        self.number = 0
+        self.begin_next_try()
+
+    def begin_next_try(self) -> None:
+        self.number += 1
         self.context: AttemptContext | None = None
         self.state = State.NOT_SENT
         self.asked_at: float | None = None
-        #: What it cost, once that is known: a Ctrl-C after that changes nothing.
+        #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
         self.bill: Billing | None = None
         self.vendor_id: str | None = None
+        self._is_stopped = False
 
     def on_sent(self, state: State = State.SENT) -> None:
-        """The first byte of a try may leave from now on."""
+        """The first byte of a try may leave from now on; `CallCancelled` if it may not."""
         with self._lock:
             if self.state >= state:
                 return
             is_first = self.state is State.NOT_SENT
+            if is_first and self._is_stopped:
+                raise CallCancelled
             if is_first and self.cancellation is not None:
                 self.cancellation.commit()
             self.state = state
@@ -562,7 +573,13 @@ class _Progress:
             for policy in self._policies:
                 policy.sent(self.context)
         if state is State.SENT:
-            self._events.emit(EventKind.SENT, self.record, carries_call=True)
+            self._events.emit(EventKind.SENT, self.record, carries_call=True, attempt=self.number)
+
+    def stop_sending(self) -> bool:
+        """Let no first byte leave any more; whether none has left."""
+        with self._lock:
+            self._is_stopped = True
+            return self.state is State.NOT_SENT
 
     def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
         """An answer of a call that goes on said this."""
@@ -574,8 +591,8 @@ class _Progress:
             self.bill = error.billing
         elif self.bill is None:
             foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
-            open_ = foreign and self.state is not State.NOT_SENT
-            self.bill = Billing(Charged.UNKNOWN if open_ else Charged.NO)
+            is_open = foreign and self.state is not State.NOT_SENT
+            self.bill = Billing(Charged.UNKNOWN if is_open else Charged.NO)
         return self.bill
 
 
@@ -593,7 +610,7 @@ def _knows_its_bill(error: FaceMatchError) -> bool:
 
 
 def _place(error: BaseException) -> str:
-    """File and line of the plug-in's own code, never its data: where its author has to look."""
+    """File and line of the plug-in's code, never its data: where its author has to look."""
     ours, place = (str(Path(__file__).parent), "<"), ""
     for frame, line in traceback.walk_tb(error.__traceback__):
         if not frame.f_code.co_filename.startswith(ours):
@@ -604,7 +621,9 @@ def _place(error: BaseException) -> str:
 # The options of a call, one by one.
 
 
-def deadline(seconds: Any, refusal: type[FaceMatchError] = errors.InvalidRequest) -> float | None:
+def check_deadline_s(
+    seconds: Any, refusal: type[FaceMatchError] = errors.InvalidRequest
+) -> float | None:
     """`deadline_s` as a float, or None for no limit."""
     if seconds is None:
         return None
@@ -613,12 +632,18 @@ def deadline(seconds: Any, refusal: type[FaceMatchError] = errors.InvalidRequest
     return float(seconds)
 
 
-def _number(
+def check_threshold(
     name: str, value: Any, refusal: type[FaceMatchError] = errors.InvalidRequest
 ) -> float | None:
     """A threshold as a float."""
     if isinstance(value, Threshold):
         value = "unknown" if value.value is None else value.value
+    elif type(value) in (int, float) and 0 < value <= 1:
+        raise refusal(
+            f"{name} is {value:g}, but thresholds are on a scale from 0 to 100, and nearly "
+            f"everybody would pass: write {100 * value:g}. Threshold({value:g}), or "
+            f"{{value = {value:g}}} in a file, says that so little is meant."
+        )
     try:
         return None if value is None else percentage(value, name)
     except (TypeError, ValueError) as error:
@@ -636,17 +661,17 @@ def _check_caller_ref(text: Any) -> None:
     )
 
 
-def _metadata(given: Any) -> dict[str, Any]:
+def _copy_metadata(metadata: Any) -> dict[str, Any]:
     """A copy, if it is what JSON can carry without a change."""
     try:
-        text = json.dumps(dict(given), allow_nan=False, ensure_ascii=False)
+        text = json.dumps(dict(metadata), allow_nan=False, ensure_ascii=False)
         text.encode()
         copy = json.loads(text)
     except (TypeError, ValueError, RecursionError):
         copy = None
     # Keys that JSON turns into text (1, None, True) would come back as something else, and what
     # is nested deeper than that would be left out of the result.
-    if copy is None or copy != given or without_private(copy, demographic_keys=()) != copy:
+    if copy is None or copy != metadata or without_private(copy, demographic_keys=()) != copy:
         raise errors.InvalidRequest(
             "metadata must be a dictionary of JSON values with text keys, at most 64 levels deep; "
             "no bytes, no NaN, no objects."

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 from .deadline import Deadline
 
+__all__ = ["HelperThreads", "NoThread", "StillRunning"]
+
 T = TypeVar("T")
 
 

@@ -56,6 +56,7 @@ from ._version import __version__
 from .addresses import is_loopback
 from .backend import unreadable
 from .clock import Clock, SystemClock
+from .deadline import NO_DEADLINE, Deadline
 from .masking import Secret
 from .messages import HttpReply, HttpRequest, encoded
 from .models import Billing, Charged, Ids
@@ -87,7 +88,7 @@ class HttpClient:
         user_agent: The header; None for ``facematch-core/<version>``.
         ca_bundle: File or folder of certificates to trust instead of the usual ones.
         proxy: ``http://host:port``, without a login, to go through to all but this machine.
-        clock: Time, for deadlines. Sockets wait in real time.
+        clock: Time, for how long connections are kept. Sockets wait in real time.
 
     Raises:
         ConfigurationError: a value is out of range, or the CA bundle or proxy cannot be used.
@@ -160,8 +161,8 @@ class HttpClient:
         *,
         backend: str,
         charges: int = 1,
-        deadline_s: float | None = None,
-        send_within_s: float | None = None,
+        deadline: Deadline = NO_DEADLINE,
+        send_by: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = _nothing,
         reconcilable: bool = False,
         call_id: str | None = None,
@@ -172,10 +173,8 @@ class HttpClient:
             request: What to send.
             backend: Name of the backend, for errors.
             charges: What an answer costs with which the call goes on; 0 for a login, say.
-            deadline_s: Seconds from now for everything but looking up the host's name, which the
-                system does not let be cut short; None for the time-outs alone.
-            send_within_s: Seconds from now within which the first byte must leave, in the same
-                way; None for no limit but `deadline_s`.
+            deadline: When everything must be over; by default the time-outs alone count.
+            send_by: When the first byte must have left, if that is before `deadline`.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
                 of a proxy's tunnel or of TLS) is handed to the socket; not called if none is. If
                 it raises, nothing is sent and its exception is raised here.
@@ -189,18 +188,15 @@ class HttpClient:
             ConfigurationError: the client is closed, or an address, a header or a proxy is wrong.
             InvalidRequest: the request cannot be put into HTTP.
             VendorUnavailable: no byte of the request has left; not `retryable` if that is because
-                `deadline_s` or `send_within_s` ran out.
-            DeadlineExceeded: `deadline_s` ran out after the first byte.
+                `deadline` or `send_by` has passed.
+            DeadlineExceeded: `deadline` passed after the first byte.
             OutcomeUnknown: the first byte has left, but no complete, usable answer came.
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
-        started = self.clock.monotonic()
-        until = math.inf if deadline_s is None else started + deadline_s
         exchange = Exchange(
-            clock=self.clock,
-            started=started,
-            until=until,
-            send_until=until if send_within_s is None else min(until, started + send_within_s),
+            started=self.clock.monotonic(),
+            deadline=deadline,
+            send_by=deadline.earlier(send_by),
             timeouts_s=self._timeouts_s,
             # Twice the body, for its framing, and room for the head.
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
@@ -392,11 +388,10 @@ def _unanswered(
 class Exchange:
     """From one request to its answer: what its connection asks and reports."""
 
-    clock: Clock
     started: float
-    #: When it must be over, and until when its first byte must have left; infinite for no limit.
-    until: float
-    send_until: float
+    #: When it must be over, and when its first byte must have left.
+    deadline: Deadline
+    send_by: Deadline
     #: The longest waits, before the first byte and after it.
     timeouts_s: tuple[float, float]
     left_to_receive: int
@@ -411,12 +406,12 @@ class Exchange:
 
     def left_s(self) -> float:
         """Seconds that are left, before the first byte those for sending it."""
-        return (self.until if self.sent else self.send_until) - self.clock.monotonic()
+        return (self.deadline if self.sent else self.send_by).left_s()
 
     def wait_s(self) -> float:
         """Seconds that the next wait may take; `TimeoutError` if nothing is left."""
         patience_s = self.timeouts_s[self.sent]
-        left_s = (self.until if self.sent else self.send_until) - self.clock.monotonic()
+        left_s = self.left_s()
         self._cut = left_s < patience_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
@@ -430,7 +425,7 @@ class Exchange:
         )
         if not waited and self.left_s() > 0:
             return ""
-        if self.sent or self.send_until == self.until:
+        if self.sent or self.send_by == self.deadline:
             return "the deadline ran out"
         return "the time for connecting ran out"
 

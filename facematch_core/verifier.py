@@ -11,9 +11,6 @@ import contextvars
 import functools
 import inspect
 import os
-import sys
-import threading
-import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import (
@@ -32,10 +29,11 @@ from typing import (
 import attrs
 
 from . import errors
-from ._cancellation import CallCancelled, callers_exception, waited_s
+from ._cancellation import awaited_deadline, callers_exception
 from .backend import Backend
 from .calibration import Calibration, calibration_of
 from .clock import Clock, SystemClock
+from .deadline import Deadline
 from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
 from .events import CallEvent, EventEmitter
 from .images import Image
@@ -54,9 +52,10 @@ from .models import (
     Threshold,
     ends_early,
 )
-from .pipeline import CallOptions, Defaults, Pipeline, deadline, load_images
+from .pipeline import CallOptions, Defaults, Pipeline, check_deadline_s, load_images
 from .policy import ANSWERS, ResultPolicy
 from .resilience import Policy, Retry
+from .threads import HelperThreads
 
 R = TypeVar("R")
 
@@ -185,11 +184,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             InvalidImage, InvalidRequest, Unsupported, ConfigurationError: nothing was sent.
             BudgetExceeded: there is no room for it in a budget; nothing was sent.
             VendorError: no result; `billing` says whether it was charged.
-
-        Warns:
-            ScaleWarning: a threshold above 0 and up to 1, where 0-100 is meant.
         """
-        warn_of_fractions(threshold=threshold, review_threshold=review_threshold)
         options_ = CallOptions(
             operation=Operation.MATCH,
             threshold=threshold,
@@ -200,8 +195,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             caller_ref=caller_ref,
             metadata=metadata,
             options=options,
-            deadline_s=deadline_s,
-            since=self._now() - waited_s(),
+            deadline=self._deadline(deadline_s),
         )
         images, refused = load_images(probe, reference)
         del probe, reference
@@ -226,7 +220,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
         """
-        warn_of_fractions(threshold=threshold, review_threshold=review_threshold)
         options_ = CallOptions(
             operation=Operation.LIVENESS,
             threshold=threshold,
@@ -236,8 +229,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             caller_ref=caller_ref,
             metadata=metadata,
             options=options,
-            deadline_s=deadline_s,
-            since=self._now() - waited_s(),
+            deadline=self._deadline(deadline_s),
         )
         images, refused = load_images(probe)
         del probe
@@ -278,16 +270,6 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         The other arguments and the errors are those of `verify`.
         """
-        warn_of_fractions(
-            threshold=threshold,
-            review_threshold=review_threshold,
-            liveness_threshold=liveness_threshold,
-            liveness_review_threshold=liveness_review_threshold,
-        )
-        images, refused = load_images(probe, reference)
-        del probe, reference
-        if refused is not None:
-            raise refused
         of_match = CallOptions(
             operation=Operation.MATCH,
             threshold=threshold,
@@ -298,9 +280,12 @@ class Verifier(abc.ABC, Generic[T_contra]):
             caller_ref=caller_ref,
             metadata=metadata,
             options=options,
-            deadline_s=deadline_s,
-            since=self._now() - waited_s(),
+            deadline=self._deadline(deadline_s),
         )
+        images, refused = load_images(probe, reference)
+        del probe, reference
+        if refused is not None:
+            raise refused
         return self._call_live(images, of_match, liveness_threshold, liveness_review_threshold)
 
     def verify_many(
@@ -310,7 +295,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
         max_workers: int = 4,
         stop_on: tuple[type[FaceMatchError], ...] = FATAL,
         **options: Unpack[MatchOptions],
-    ) -> Iterator[PairOutcome]:
+    ) -> PairOutcomes:
         """Compare many pairs, in bounded memory, and yield the outcomes in order.
 
         Args:
@@ -322,12 +307,15 @@ class Verifier(abc.ABC, Generic[T_contra]):
                 budget, configuration.
             **options: Those of `verify`, for every pair.
 
-        Yields:
-            One `PairOutcome` per started pair, in the order of `pairs`; an error is an outcome.
+        Returns:
+            An iterator with one `PairOutcome` per started pair, in the order of `pairs`; an error
+            is an outcome.
 
-        When the caller stops early (``break``, ``close()``), what has not started is cancelled and
-        what has is waited for; those results, which may be paid for, reach only the event hook.
-        `pairs` is read in the caller's thread and must not wait for an outcome.
+        Who stops before the last one uses ``with verifier.verify_many(pairs) as outcomes``: at its
+        end, as by ``outcomes.close()``, what has not started is cancelled and what has is waited
+        for. After a plain ``break`` that is finished in the background. Those results, which may be
+        paid for, reach only the event hook. `pairs` is read in the caller's thread and must not
+        wait for an outcome.
 
         Raises:
             InvalidRequest: an argument is wrong. It is checked now, not at the first outcome.
@@ -339,7 +327,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             raise InvalidRequest(
                 f"pairs must be something to iterate over, not {type(pairs).__name__}."
             ) from None
-        return _Batch(run, source).outcomes()
+        return PairOutcomes(run, source)
 
     @abc.abstractmethod
     def reconcile(
@@ -398,8 +386,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         """Raise what `_call` would raise before it sends anything; else the pictures to use."""
 
     @abc.abstractmethod
-    def _now(self) -> float:
-        """Seconds on the clock that deadlines are counted on."""
+    def _deadline(self, deadline_s: Any) -> Deadline:
+        """That of a call which sets `deadline_s`; `InvalidRequest` if that is none."""
 
     def _check_open(self) -> None:
         if self._closed:
@@ -478,22 +466,21 @@ class FaceVerifier(Verifier[float | Threshold]):
             )
         self._backend = backend
         self._clock = clock or SystemClock()
-        found = calibration_of(calibration)
-        if found is not None:
-            found.check(backend, self._clock.now())
+        thresholds_by_rate = calibration_of(calibration)
+        if thresholds_by_rate is not None:
+            thresholds_by_rate.check(backend, self._clock.now())
         thresholds = {
             "threshold": threshold,
             "liveness_threshold": liveness_threshold,
             "review_threshold": review_threshold,
             "liveness_review_threshold": liveness_review_threshold,
         }
-        warn_of_fractions(**thresholds)
         self._pipeline = Pipeline(
             backend=backend,
-            defaults=Defaults.of_arguments(found, deadline_s, **thresholds),
+            defaults=Defaults.of_arguments(thresholds_by_rate, deadline_s, **thresholds),
             policy=ResultPolicy(
                 backend=backend,
-                calibration=found,
+                calibration=thresholds_by_rate,
                 keep_demographics=keep_demographics,
                 required=require_environment and Environment(require_environment),
             ),
@@ -502,6 +489,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             fit_images=fit_images,
             events=EventEmitter(backend, on_event, self._clock),
             clock=self._clock,
+            helpers=HelperThreads(backend.most_at_once, "facematch-call"),
         )
 
     @property
@@ -557,10 +545,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             VendorError: the records could not be read. Not charged.
         """
         self._check_open()
-        record, backend = _record(call), self._backend
-        limit = deadline(deadline_s) or self._pipeline.defaults.deadline_s
-        if limit is not None:
-            limit = max(limit - waited_s(), 1e-3)  # a moment, in which it says so itself
+        record, backend, deadline = _record(call), self._backend, self._deadline(deadline_s)
         if record.backend != backend.name:
             raise InvalidRequest(
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
@@ -574,40 +559,40 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "say what happened.",
             )
         self._pipeline.policy.check_environment()
-        found = self._found(record, limit)
-        if found.result is None:
-            return attrs.evolve(found, call=record)
+        reconciliation = self._search(record, deadline)
+        if reconciliation.result is None:
+            return attrs.evolve(reconciliation, call=record)
         if record.caller_ref is None:
-            record = attrs.evolve(record, caller_ref=found.result.ids.caller)
+            record = attrs.evolve(record, caller_ref=reconciliation.result.ids.caller)
         result = self._pipeline.policy.apply(
-            found.result,
+            reconciliation.result,
             record,
-            metadata=found.result.metadata,
+            metadata=reconciliation.result.metadata,
             elapsed_s=(self._clock.now() - record.started_at).total_seconds(),
         )
-        return attrs.evolve(found, call=record, result=result)
+        return attrs.evolve(reconciliation, call=record, result=result)
 
-    def _found(self, record: CallRecord, limit: float | None) -> Reconciliation:
+    def _search(self, record: CallRecord, deadline: Deadline) -> Reconciliation:
         """The backend's answer; whatever else it raises becomes an error of our tree."""
         backend = self._backend
-        own: BaseException | None = None
+        interruption: BaseException | None = None
         try:
-            found: object = backend.reconcile(record, deadline_s=limit)
+            answer: object = self._pipeline.reconcile(record, deadline)
         except FaceMatchError as error:
             if isinstance(error, VendorError):
                 error.ids = attrs.evolve(error.ids, call=record.id)
                 error.backend = error.backend or backend.name
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-            own = callers_exception(error)
+            interruption = callers_exception(error)
             what = f"failed with {type(error).__name__}"
         else:
-            if isinstance(found, Reconciliation) and _is_about(found, record):
-                return found
-            what = f"answered with {type(found).__name__} that does not fit the call"
+            if isinstance(answer, Reconciliation) and _is_about(answer, record):
+                return answer
+            what = f"answered with {type(answer).__name__} that does not fit the call"
         # Outside the except block: the plug-in's exception may hold a key.
-        if own is not None:
-            raise own
+        if interruption is not None:
+            raise interruption
         raise errors.BackendUnavailable(
             f"The backend {backend.name} {what}: report this to its author."
         )
@@ -632,55 +617,37 @@ class FaceVerifier(Verifier[float | Threshold]):
         self._check_open()
         return self._pipeline.refuse(images, options, after=after)
 
-    def _now(self) -> float:
-        return self._clock.monotonic()
+    def _deadline(self, deadline_s: Any) -> Deadline:
+        limit_s = check_deadline_s(deadline_s)
+        awaited = awaited_deadline()
+        if awaited.is_limited:
+            return awaited
+        if limit_s is None:
+            limit_s = self._pipeline.defaults.deadline_s
+        return Deadline.after(limit_s, self._clock)
 
 
-#: Whether this call is made in a thread of ours, for a caller who was warned.
-_WARNED = contextvars.ContextVar("facematch_warned", default=False)
-
-
-def warn_of_fractions(**thresholds: Any) -> None:
-    """Warn, in the caller's thread, at the line that called the library."""
-    if _WARNED.get():
-        return
-    for name, given in thresholds.items():
-        for value in given.values() if isinstance(given, Mapping) else (given,):
-            if type(value) not in (int, float) or not 0 < value <= 1:
-                continue
-            frame, level = sys._getframe(1), 2  # noqa: SLF001 - the caller's line is what is warned of
-            while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-                frame, level = frame.f_back, level + 1
-            warnings.warn(
-                f"{name}={value:g} lies on a scale from 0 to 100, so nearly everybody passes: did "
-                f"you mean {value * 100:g}? Write Threshold({value:g}) if not.",
-                errors.ScaleWarning,
-                stacklevel=level,
-            )
-
-
-def _record(given: object) -> CallRecord:
+def _record(call: object) -> CallRecord:
     """The record of the call to look for."""
-    if isinstance(given, CallRecord):
-        return given
-    if not isinstance(given, VendorError):
+    if isinstance(call, CallRecord):
+        return call
+    if not isinstance(call, VendorError):
         raise InvalidRequest(
-            "reconcile takes a CallRecord or the error that carries it, not "
-            f"{type(given).__name__}."
+            f"reconcile takes a CallRecord or the error that carries it, not {type(call).__name__}."
         )
-    if given.call is None:
+    if call.call is None:
         raise InvalidRequest(
-            f"This {type(given).__name__} carries no call: only those of verifiers do, and of "
+            f"This {type(call).__name__} carries no call: only those of verifiers do, and of "
             "those only what may have been charged."
         )
-    return given.call
+    return call.call
 
 
-def _is_about(found: Reconciliation, record: CallRecord) -> bool:
+def _is_about(reconciliation: Reconciliation, record: CallRecord) -> bool:
     """Whether it is about this call: another call's verdict lets a stranger in."""
-    if found.call.id != record.id:
+    if reconciliation.call.id != record.id:
         return False
-    result = found.result
+    result = reconciliation.result
     return result is None or (
         type(result) is ANSWERS[record.operation] and result.ids.call == record.id
     )
@@ -693,20 +660,15 @@ MAX_WORKERS = 256
 class ThreadCall(Generic[R]):
     """A call that a thread of a pool makes, with the context variables of whoever asked for it.
 
-    Args:
-        make: What is called.
-        then: What the thread does after it, once `future` is done.
-
     Attributes:
         future: What it returned or raised.
     """
 
-    def __init__(self, make: Callable[[], R], then: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, make: Callable[[], R]) -> None:
         self.future: Future[R] = Future()
         context = contextvars.copy_context()
-        context.run(_WARNED.set, True)
         #: Whoever empties it decides: its thread, or who does not want it any more.
-        self._todo = [(self.future, lambda: context.run(make), then)]
+        self._todo = [(self.future, lambda: context.run(make))]
 
     def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
         """Have it made as soon as a thread is free, or end it if none can be started.
@@ -728,27 +690,23 @@ class ThreadCall(Generic[R]):
             )
         return True
 
-    def work(self) -> None:
-        """Make it, in this thread."""
-        _work(self._todo)
-
     def refuse(self, error: BaseException) -> bool:
         """End it with that error, unless a thread has begun it; whether that was so."""
         try:
-            future, _, _ = self._todo.pop()
+            future, _ = self._todo.pop()
         except IndexError:
             return False
         future.set_exception(error)
         return True
 
-    def take_back(self) -> None:
-        """Do not make it, unless a thread has begun it."""
-        self.refuse(CallCancelled())
+    def drop(self) -> None:
+        """Never make it, unless a thread has begun it. Locks nothing: a finaliser may call it."""
+        self._todo.clear()
 
 
-def _work(todo: list[tuple[Future[R], Callable[[], R], Callable[[], object]]]) -> None:
+def _work(todo: list[tuple[Future[R], Callable[[], R]]]) -> None:
     try:
-        future, make, then = todo.pop()
+        future, make = todo.pop()
     except IndexError:
         return
     try:
@@ -757,7 +715,6 @@ def _work(todo: list[tuple[Future[R], Callable[[], R], Callable[[], object]]]) -
         future.set_exception(error)
     # The error's frames would hold the error, and the pictures for as long.
     del future, make
-    then()
 
 
 class PairRun:
@@ -765,7 +722,7 @@ class PairRun:
 
     Attributes:
         max_workers: Calls at a time.
-        stop: Set when no further pair is to be begun.
+        is_stopped: Whether no further pair is to be begun.
         failures: What the pairs or a plug-in failed with, to be raised after what is paid for.
 
     Raises:
@@ -781,18 +738,16 @@ class PairRun:
     ) -> None:
         if type(max_workers) is not int or not 1 <= max_workers <= MAX_WORKERS:
             raise InvalidRequest(f"max_workers must be a whole number from 1 to {MAX_WORKERS}.")
-        given: Any = stop_on
-        errors = given if isinstance(given, tuple) else (given,)
-        if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in errors):
+        value: Any = stop_on
+        classes = value if isinstance(value, tuple) else (value,)
+        if not all(isinstance(cls, type) and issubclass(cls, FaceMatchError) for cls in classes):
             raise InvalidRequest("stop_on must be a tuple of error classes of facematch.")
         unknown = sorted(set(options) - set(inspect.signature(verify).parameters))
         if unknown:
             raise InvalidRequest(f"verify has no option {unknown[0]}.")
-        names = ("threshold", "review_threshold")
-        warn_of_fractions(**{name: options.get(name) for name in names})
-        self._verify, self._stop_on, self._options = verify, errors, options
+        self._verify, self._stop_on, self._options = verify, classes, options
         self.max_workers = max_workers
-        self.stop = threading.Event()
+        self.is_stopped = False
         self.failures: list[Exception] = []
 
     def outcome(
@@ -802,13 +757,13 @@ class PairRun:
         try:
             return call.future.result()
         except VendorUnavailable as error:  # no thread
-            return self.one(index, pair, error)
+            return self.verify_pair(index, pair, error)
 
-    def one(
-        self, index: int, pair: Any, refused: VendorUnavailable | None = None
+    def verify_pair(
+        self, index: int, pair: Any, refusal: VendorUnavailable | None = None
     ) -> PairOutcome | None:
-        """The outcome of one pair; None if it was not begun or failed without a name."""
-        if self.stop.is_set():
+        """The outcome of a pair; None if it was not begun or failed without a name."""
+        if self.is_stopped:
             return None
         key = None
         try:
@@ -822,60 +777,90 @@ class PairRun:
                         "A pair must be (probe, reference) or (probe, reference, key), "
                         f"not {type(pair).__name__}."
                     )
-            if refused is not None:
-                raise refused  # noqa: TRY301 - likewise
+            if refusal is not None:
+                raise refusal  # noqa: TRY301 - likewise
             result = self._verify(probe, reference, **self._options)
         except FaceMatchError as error:
             # The frames below hold the pictures, and an outcome lives long.
             error.__cause__ = error.__context__ = None
             if isinstance(error, self._stop_on):
-                self.stop.set()
+                self.is_stopped = True
             return PairOutcome(index=index, key=key, error=error.with_traceback(None))
         except Exception as error:  # noqa: BLE001 - raised later, after what is paid for
             self.failures.append(error)
-            self.stop.set()
+            self.is_stopped = True
             return None
         return PairOutcome(index=index, key=key, result=result)
 
 
-class _Batch:
-    """One run of `verify_many` in threads of its own."""
+class PairOutcomes(Iterator[PairOutcome]):
+    """The outcomes of one run of `verify_many`, in order.
+
+    A context manager: its end, as `close`, cancels what has not started and waits for what has.
+    One that is merely let go of cancels too, but waits for nothing: calls that were under way are
+    finished in the background, and reach only the event hook.
+    """
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
         self._run, self._pairs = run, enumerate(pairs)
-        self._ahead = 2 * run.max_workers
+        #: Its threads end by themselves when it is let go of.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
         #: Each with the place of its pair, and the pair.
-        self._waiting: collections.deque[tuple[ThreadCall[PairOutcome | None], int, Any]] = (
+        self._calls: collections.deque[tuple[ThreadCall[PairOutcome | None], int, Any]] = (
             collections.deque()
         )
 
-    def outcomes(self) -> Iterator[PairOutcome]:
-        """The outcomes in order; then whatever the pairs or a plug-in failed with is raised."""
+    def __next__(self) -> PairOutcome:
+        run, calls = self._run, self._calls
         try:
             while True:
-                while self._has_room() and (item := self._next_pair()):
-                    call = ThreadCall(functools.partial(self._run.one, *item))
+                # A finished head is handed out before anything more is read or started.
+                while (
+                    len(calls) < 2 * run.max_workers
+                    and not run.is_stopped
+                    and not (calls and calls[0][0].future.done())
+                    and (pair := self._read_pair()) is not None
+                ):
+                    call = ThreadCall(functools.partial(run.verify_pair, *pair))
                     call.begin(self._pool)
-                    self._waiting.append((call, *item))
-                if not self._waiting:
+                    calls.append((call, *pair))
+                if not calls:
                     break
-                outcome = self._run.outcome(*self._waiting.popleft())
+                outcome = run.outcome(*calls.popleft())
                 if outcome is not None:
-                    yield outcome
-        finally:
-            self._run.stop.set()
-            # What runs may be paid for: it is waited for, never abandoned half way.
-            self._pool.shutdown(wait=True, cancel_futures=True)
-        for failure in self._run.failures:
+                    return outcome
+        except BaseException:  # Ctrl-C, say
+            self.close()
+            raise
+        self.close()
+        if run.failures:
+            failure, run.failures = run.failures[0], []
             raise failure
+        raise StopIteration
 
-    def _has_room(self) -> bool:
-        # A finished head is handed out before anything more is read or started.
-        finished = bool(self._waiting) and self._waiting[0][0].future.done()
-        return len(self._waiting) < self._ahead and not self._run.stop.is_set() and not finished
+    def close(self) -> None:
+        """Cancel what has not started, and wait for what has. May be called more than once."""
+        self._cancel()
+        # What runs may be paid for: it is waited for, never abandoned half way.
+        self._pool.shutdown(wait=True)
 
-    def _next_pair(self) -> tuple[int, Any] | None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # The garbage collector may be at work in any thread, one of its own too, and while that
+        # holds any lock: so nothing is waited for here, and no lock is taken.
+        self._cancel()
+
+    def _cancel(self) -> None:
+        self._run.is_stopped = True
+        while self._calls:
+            self._calls.popleft()[0].drop()
+
+    def _read_pair(self) -> tuple[int, Any] | None:
         try:
             return next(self._pairs, None)
         except Exception as error:  # noqa: BLE001 - raised when what was started is yielded

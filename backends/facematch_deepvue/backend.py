@@ -34,6 +34,7 @@ from facematch_core.backend import (
     LivenessCall,
     MatchCall,
 )
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import UnexpectedResponse, VendorError
 from facematch_core.http import (
     MOCK_HEADER,
@@ -188,7 +189,7 @@ class DeepvueBackend(HttpBackend):
         return HttpRequest(url=f"{self.address}/v1/liveness-check", json={"image": text})
 
     def sign(
-        self, request: HttpRequest, call: Call, *, deadline_s: float | None = None
+        self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """`request` with token and key, after a login if there is no token that lasts.
 
@@ -197,7 +198,7 @@ class DeepvueBackend(HttpBackend):
             VendorError: it gives no token for another reason. Charged NO in any case.
         """
         tokens: Tokens = vars(self)["_tokens"]
-        token = tokens.get(self._log_in, self.client.clock, deadline_s)
+        token = tokens.get(self._log_in, self.client.clock, deadline)
         return attrs.evolve(
             request,
             headers={
@@ -274,7 +275,7 @@ class DeepvueBackend(HttpBackend):
             "The look at the balance",
             request,
             lambda reply: wire.wallet_balance(reply, self.environment),
-            deadline_s,
+            Deadline.after(deadline_s, self.client.clock),
         )
 
     def close(self) -> None:
@@ -283,7 +284,7 @@ class DeepvueBackend(HttpBackend):
         # The token goes with the last backend that is open for this client.
         vars(self)["_tokens"] = Tokens()
 
-    def _log_in(self, deadline_s: float | None) -> Token:
+    def _log_in(self, deadline: Deadline) -> Token:
         clock = self.client.clock
 
         def read(reply: HttpReply) -> Token:
@@ -296,21 +297,21 @@ class DeepvueBackend(HttpBackend):
             url=f"{self.address}/v1/authorize",
             fields={"client_id": self.client_id, "client_secret": self.client_secret},
         )
-        return self._asked("The login", request, read, deadline_s)
+        return self._asked("The login", request, read, deadline)
 
     def _asked(
         self,
         what: str,
         request: HttpRequest,
         read: Callable[[HttpReply], T],
-        deadline_s: float | None,
+        deadline: Deadline,
     ) -> T:
         """What `read`, which raises `ValueError`, makes of the answer 200 to a call without faces.
 
         `what` begins the sentence of each `VendorError`; they are all billed NO.
         """
         try:
-            reply = self.client.send(request, backend=self.name, charges=0, deadline_s=deadline_s)
+            reply = self.client.send(request, backend=self.name, charges=0, deadline=deadline)
         except VendorError as error:
             failed = wire.unanswered(error)
         else:

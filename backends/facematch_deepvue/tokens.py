@@ -15,6 +15,7 @@ from collections.abc import Callable
 import attrs
 
 from facematch_core import Billing, Charged, Clock, FaceMatchError, Secret, VendorUnavailable
+from facematch_core.deadline import Deadline
 
 from .wire import NAME
 
@@ -48,13 +49,9 @@ class Tokens:
         self._token: Token | None = None
         self._flight: Flight | None = None
 
-    def get(
-        self, fetch: Callable[[float | None], Token], clock: Clock, deadline_s: float | None
-    ) -> Token:
+    def get(self, fetch: Callable[[Deadline], Token], clock: Clock, deadline: Deadline) -> Token:
         """The token; one thread fetches it, and all who wait get the same token or error."""
-        since = clock.monotonic()
         while True:
-            left_s = None if deadline_s is None else deadline_s - (clock.monotonic() - since)
             with _LOCK:
                 if self._token is not None and clock.monotonic() < self._token.ends - EARLY_S:
                     return self._token
@@ -62,7 +59,7 @@ class Tokens:
                 if flight is None or flight.process != os.getpid():
                     flight = self._flight = Flight()
                     break
-            if not flight.over.wait(None if left_s is None else max(0.0, left_s)):
+            if not flight.over.wait(deadline.timeout_s()):
                 raise VendorUnavailable(
                     f"The deadline ran out before {NAME} gave a token. Nothing else was sent.",
                     backend=NAME,
@@ -74,7 +71,7 @@ class Tokens:
             if flight.error is not None:
                 # Each caller completes an error of its own.
                 raise copy.copy(flight.error)
-        return self._fetched(flight, fetch, clock, left_s)
+        return self._fetched(flight, fetch, deadline)
 
     def forget(self, secret: Secret) -> None:
         """Not to use a token again that the vendor refused, if it is still the one in use."""
@@ -85,16 +82,14 @@ class Tokens:
     def _fetched(
         self,
         flight: Flight,
-        fetch: Callable[[float | None], Token],
-        clock: Clock,
-        left_s: float | None,
+        fetch: Callable[[Deadline], Token],
+        deadline: Deadline,
     ) -> Token:
-        since = clock.monotonic()
         try:
-            token = flight.token = fetch(left_s)
+            token = flight.token = fetch(deadline)
         except FaceMatchError as error:
             # A failure that came of this caller's short deadline says nothing to the others.
-            if left_s is None or clock.monotonic() - since < left_s:
+            if not deadline.is_over:
                 flight.error = copy.copy(error)
             raise
         else:

@@ -30,6 +30,7 @@ from facematch_core import (
     InvalidRequest,
     Secret,
 )
+from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpClient
 
 from . import arguments as given
@@ -187,7 +188,11 @@ class DiditAccount(wire.Connection):
         Raises:
             InvalidRequest: it is no number of at least 0.
         """
-        api = self._api.within(given.seconds(seconds))
+        return self.until(Deadline.after(given.seconds(seconds), self.client.clock))
+
+    def until(self, deadline: Deadline) -> Self:
+        """The same, until that deadline."""
+        api = attrs.evolve(self._api, deadline=deadline)
         account = attrs.evolve(self, client=self.client)
         object.__setattr__(account, "_api", api)
         return account

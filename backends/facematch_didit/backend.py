@@ -19,6 +19,7 @@ from facematch_core import (
     ThresholdRule,
 )
 from facematch_core.backend import Call, Capabilities, MatchCall
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 
@@ -117,7 +118,7 @@ class DiditBackend(wire.Connection, HttpBackend):
         """Whether Didit's records can show it later: if it was asked to keep the call, and does."""
         return call.retention is Retention.KEEP and self.environment is not Environment.SANDBOX
 
-    def reconcile(self, call: CallRecord, *, deadline_s: float | None = None) -> Reconciliation:
+    def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:
         """Look for a kept call in Didit's sessions; `FaceVerifier.reconcile` says what it answers.
 
         First come the sessions of the call's service and days (UTC) that have its `caller_ref`:
@@ -129,7 +130,7 @@ class DiditBackend(wire.Connection, HttpBackend):
 
         Args:
             call: What to look for.
-            deadline_s: Seconds for the whole search; None for five minutes.
+            deadline: When the whole search must be over; without a limit it takes five minutes.
 
         Raises:
             VendorError: Didit's records could not be read.
@@ -137,4 +138,4 @@ class DiditBackend(wire.Connection, HttpBackend):
         # Not above: most programs need no account.
         from .reconcile import reconcile
 
-        return reconcile(self, call, deadline_s=deadline_s)
+        return reconcile(self, call, deadline)

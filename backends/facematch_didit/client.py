@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import attrs
 
 from facematch_core import Billing, Charged, ConfigurationError, Environment, Secret
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import (
     AuthenticationFailed,
     EnvironmentMismatch,
@@ -108,8 +109,7 @@ class AccountClient:
         environment: As declared; None if nobody says.
         http: What sends.
         deadline_s: Longest time of one call, dribbling answers included.
-        within_s, ends_at: Longest time of all calls together, and the moment, on the client's
-            monotonic clock, at which that is over; None for no end.
+        deadline: When all calls together must be over.
     """
 
     base_url: str
@@ -118,13 +118,7 @@ class AccountClient:
     environment: Environment | None
     http: HttpClient
     deadline_s: float
-    within_s: float | None = None
-    ends_at: float | None = None
-
-    def within(self, within_s: float) -> AccountClient:
-        """The same, for calls that all end in so many seconds from now."""
-        ends_at = self.http.clock.monotonic() + within_s
-        return attrs.evolve(self, within_s=within_s, ends_at=ends_at)
+    deadline: Deadline = NO_DEADLINE
 
     def _key(self) -> Secret:
         """The application's key; `ConfigurationError` if there is none."""
@@ -147,24 +141,6 @@ class AccountClient:
                 environment=Environment.PRODUCTION,
                 billing=Billing(Charged.NO, "nothing was sent"),
             )
-
-    def _left_s(self) -> float | None:
-        """Seconds that are left of `within_s`; None if that has no end.
-
-        Raises:
-            VendorUnavailable: none are; nothing was sent.
-        """
-        if self.ends_at is None:
-            return None
-        left_s = self.ends_at - self.http.clock.monotonic()
-        if left_s <= 0:
-            raise VendorUnavailable(
-                f"The deadline of {self.within_s:g} s ran out before this call: nothing of it was "
-                "sent.",
-                backend=NAME,
-                billing=Billing(Charged.NO, "nothing was sent"),
-            )
-        return left_s
 
     def send(self, request: AccountRequest) -> HttpReply:
         """The answer 2xx to `request`; any other, or none, is an error of the tree."""
@@ -209,10 +185,9 @@ class AccountClient:
     def _outcome(self, request: AccountRequest) -> HttpReply | BaseException:
         """The answer 2xx that is Didit's own, or the error to raise, which holds no frames."""
         try:
-            left_s = self._left_s()
-            deadline_s = self.deadline_s if left_s is None else min(left_s, self.deadline_s)
+            deadline = self.deadline.earlier(Deadline.after(self.deadline_s, self.http.clock))
             reply = self.http.send(
-                self._encoded(request), backend=NAME, charges=0, deadline_s=deadline_s
+                self._encoded(request), backend=NAME, charges=0, deadline=deadline
             )
         except VendorError as error:
             return _unanswered(error.with_traceback(None), request)

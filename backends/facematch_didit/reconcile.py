@@ -25,6 +25,7 @@ from facematch_core import (
     Reconciliation,
 )
 from facematch_core.backend import CALL_ID_KEY
+from facematch_core.deadline import Deadline
 from facematch_core.errors import UnexpectedResponse
 from facematch_core.http import HttpBackend
 
@@ -53,14 +54,14 @@ _SERVICES = {
 Window: TypeAlias = tuple[datetime, datetime]
 
 
-def reconcile(
-    backend: HttpBackend, call: CallRecord, *, deadline_s: float | None = None
-) -> Reconciliation:
+def reconcile(backend: HttpBackend, call: CallRecord, deadline: Deadline) -> Reconciliation:
     """Look for `call` of a `DiditBackend`; see `Backend.reconcile`."""
     account = DiditAccount.of(backend)
     if account.environment is Environment.SANDBOX:
         return _cannot(call, "Didit keeps nothing of a call with a sandbox key.")
-    account = account.within(DEADLINE_S if deadline_s is None else deadline_s)
+    if not deadline.is_limited:
+        deadline = Deadline.after(DEADLINE_S, account.client.clock)
+    account = account.until(deadline)
     window = window_of(call, account.connect_timeout_s + account.read_timeout_s)
     search = _Search(account, call, window)
     # A reference of white space alone is none to Didit's filter.

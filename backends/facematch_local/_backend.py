@@ -26,12 +26,11 @@ from facematch_core import (
 )
 from facematch_core.backend import (
     Capabilities,
-    Compared,
-    EngineBackend,
     ImageFormat,
     ImageLimits,
     MatchCall,
 )
+from facematch_core.engine import Compared, EngineBackend
 
 from . import _mapping, _models
 from ._cache import FoundCache

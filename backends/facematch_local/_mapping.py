@@ -7,7 +7,7 @@ import math
 import attrs
 
 from facematch_core import Box, Face, ResultWarning, Severity, WarningCode
-from facematch_core.backend import Compared
+from facematch_core.engine import Compared
 
 from ._found import Found
 from ._score import score_from_distance

@@ -47,6 +47,7 @@ from facematch_core.backend import (
     decide_by_threshold,
     number,
 )
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
     ErrorRow,
     HttpBackend,
@@ -150,8 +151,6 @@ class RekognitionBackend(HttpBackend):
     """
 
     name: ClassVar[str] = NAME
-    # The chain's own time-outs are not ours: the verifier leaves such a call behind.
-    keeps_deadline: ClassVar[bool] = False
     environment_variables: ClassVar[Mapping[str, str]] = {"region": "AWS_REGION"}
     allowed_hosts = frozenset(
         f"{name}.*.{suffix}"
@@ -237,14 +236,14 @@ class RekognitionBackend(HttpBackend):
         )
 
     def sign(
-        self, request: HttpRequest, call: Call, *, deadline_s: float | None = None
+        self, request: HttpRequest, call: Call, *, deadline: Deadline = NO_DEADLINE
     ) -> HttpRequest:
         """`request` with its last bytes, signed by the credentials of this very moment."""
         chain = self._chain
         return signed(
             request.encoded(),
             region=chain.region,
-            credentials=chain.frozen(),
+            credentials=chain.frozen(deadline),
             at=self.client.clock.now(),
         )
 

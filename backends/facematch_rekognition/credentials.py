@@ -7,7 +7,6 @@ DEBUG, so they are silent while it works here.
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,7 +15,10 @@ import attrs
 
 from facematch_core import AuthenticationFailed, Billing, Charged, ConfigurationError, Secret
 from facematch_core.backend import muted
+from facematch_core.deadline import Deadline
+from facematch_core.errors import VendorUnavailable
 from facematch_core.http import HttpRequest
+from facematch_core.threads import HelperThreads, NoThread, StillRunning
 
 _MISSING = (
     "rekognition finds no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the "
@@ -39,7 +41,9 @@ class Chain:
                 'The backend rekognition needs botocore: pip install -e ".[rekognition]" in the '
                 "checkout."
             ) from None
-        self._lock = threading.Lock()
+        # It asks files, programs and services, whose time-outs are its own. One look at a time is
+        # enough, and whose call has no time left does not wait for it.
+        self._looks = HelperThreads(1, "facematch-aws-credentials")
         with muted("botocore"):
             self._session = botocore.session.Session(profile=profile)
         if own:
@@ -51,13 +55,28 @@ class Chain:
                 "AWS_REGION."
             )
 
-    def frozen(self) -> Any:
-        """botocore's ``ReadOnlyCredentials`` for one call."""
-        with self._lock:
-            found = self._ask(self._session.get_credentials)
-            if found is None:
-                raise ConfigurationError(_MISSING)
-            return self._ask(found.get_frozen_credentials)
+    def frozen(self, deadline: Deadline) -> Any:
+        """botocore's ``ReadOnlyCredentials`` for one call.
+
+        Raises:
+            ConfigurationError: there are none.
+            AuthenticationFailed: whoever was to give them failed; nothing was sent.
+            VendorUnavailable: there were none before the deadline; nothing was sent.
+        """
+        try:
+            return self._looks.run(self._look, deadline)
+        except (NoThread, StillRunning):
+            raise VendorUnavailable(
+                "The deadline ran out before AWS gave rekognition credentials. Nothing was sent.",
+                billing=Billing(Charged.NO, "the request was not sent"),
+                retryable=False,
+            ) from None
+
+    def _look(self) -> Any:
+        credentials = self._ask(self._session.get_credentials)
+        if credentials is None:
+            raise ConfigurationError(_MISSING)
+        return self._ask(credentials.get_frozen_credentials)
 
     def _ask(self, ask: Callable[[], Any]) -> Any:
         """What botocore answers; of its errors the kind alone, for they may quote anything."""

@@ -6,14 +6,13 @@ import errno
 import importlib
 import os
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from facematch_core import __version__, plugins
-from facematch_core.errors import ConfigurationError, ScaleWarning
+from facematch_core.errors import ConfigurationError
 
 from .common import MEANING, Exit, clean, code_of, error_document, print_json, say, sentence
 
@@ -193,10 +192,7 @@ _NO_VERB: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 def _ended(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     """Make a call, say what it ended with, and answer the exit code."""
     try:
-        with warnings.catch_warnings():
-            # The commands ask about such a threshold by the name of its option or profile.
-            warnings.simplefilter("ignore", ScaleWarning)
-            answer = run()
+        answer = run()
     except click.exceptions.Exit as end:
         return end.exit_code
     except (click.Abort, EOFError, KeyboardInterrupt):

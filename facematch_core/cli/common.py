@@ -352,21 +352,14 @@ _of_hundred = _number(float, lambda value: 0 <= value <= 100, "a number from 0 t
 
 
 def percentage(context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
-    """Read a number from 0 to 100, and ask about one that looks like a share of 1."""
+    """Read a number from 0 to 100, and refuse one that looks like a share of 1."""
     value: float | None = _of_hundred(context, option, typed)
-    if value is not None and not context.resilient_parsing:
-        warn_of_share(option.opts[0], value)
-    return value
-
-
-def warn_of_share(name: str, value: float) -> None:
-    """Say on stderr that a threshold above 0 and up to 1 is hardly what was meant."""
-    if 0 < value <= 1:
-        say(
-            f"warning: {name} {number(value)} is on a scale of 0-100; "
-            f"did you mean {number(100 * value)}?",
-            err=True,
+    if value is not None and 0 < value <= 1 and not context.resilient_parsing:
+        raise click.UsageError(
+            f"{option.opts[0]} is on a scale from 0 to 100, where nearly everybody passes "
+            f"{number(value)}: write {number(100 * value)}."
         )
+    return value
 
 
 def backend_names(_context: click.Context, _option: click.Parameter, typed: str) -> list[Any]:
@@ -571,15 +564,11 @@ class Target:
         return self.file.plan(profile)
 
     def announced(self) -> Plan | FailoverPlan:
-        """The plan, after stderr has shown what looks wrong in it, and who else gets the faces."""
+        """The plan, after stderr has shown who else gets the faces."""
         planned = self.plan()
         if self.backend is None and self.profile is None:
             self.tell_of_unread()
         for single in single_plans(planned):
-            said = single.profile.verifier if single.profile else {}
-            for name, value in said.items():
-                if name.endswith("threshold") and single.profile:
-                    warn_of_share(f"{single.profile.where}: {name}", value)
             for note in foreign_hosts(single):
                 say(f"note: {note}", err=True)
         return planned

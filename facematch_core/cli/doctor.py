@@ -21,6 +21,7 @@ import click
 from facematch_core import __version__
 from facematch_core.errors import FaceMatchError
 from facematch_core.masking import Secret
+from facematch_core.models import Threshold
 
 from . import common
 from .common import Exit, Target, say
@@ -100,7 +101,10 @@ def _examined(where: Target) -> dict[str, Any]:
         found["settings"] = [_setting(name, shown(value), origin) for name, value, origin in values]
         found["hosts"] = [*common.foreign_hosts(planned)]
         if planned.profile:
-            found["verifier"] = dict(planned.profile.verifier)
+            found["verifier"] = {
+                name: value.value if isinstance(value, Threshold) else value
+                for name, value in planned.profile.verifier.items()
+            }
             tables = planned.profile.policies
             found["policies"] = {name: _told(table) for name, table in tables.items()}
         found["diagnosis"] = _without(dict(_tried(planned)), secrets)

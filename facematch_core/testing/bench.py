@@ -17,8 +17,10 @@ import facematch_core as fm
 from facematch_core import Operation
 from facematch_core import backend as backends
 from facematch_core.backend import Backend, Call, MatchCall
+from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.pipeline import PICTURES
+from facematch_core.threads import HelperThreads, StillRunning
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
@@ -302,7 +304,7 @@ class Bench:
         """The same past the verifier, whose own rules would hide a fault of the backend."""
         self.prepare(situation, score, step)
         if situation in STALLS:
-            fields.setdefault("deadline_s", DEADLINE_S)
+            fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
         return self.made(self.call(operation, situation, **fields))
 
     def call(
@@ -383,8 +385,8 @@ class Bench:
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
         try:
-            result = backends.run_within(ENDS_S, lambda _: ask(), lambda: None)
-        except backends.OutOfTime:
+            result = HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
+        except StillRunning:
             raise AssertionError(
                 f"a call without a deadline did not end in {ENDS_S:.0f} s: does it try again, "
                 "or ask until another answer comes?"

@@ -21,12 +21,14 @@ import attrs
 import pytest
 
 from facematch_core import __version__, plugins
-from facematch_core.backend import Backend, OutOfTime, Secret, run_within
+from facematch_core.backend import Backend, Secret
 from facematch_core.config import Plan
+from facematch_core.deadline import Deadline
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.kinds import choices_of
 from facematch_core.plugins import available_backends, backend_class
 from facematch_core.settings import declared_settings, resolve_settings
+from facematch_core.threads import HelperThreads, StillRunning
 
 from . import report as reports
 from .bench import Bench, raised
@@ -333,8 +335,8 @@ def _in_time(judge: Callable[[], tuple[Status, str]], left_s: float) -> tuple[St
     if left_s <= 0:
         return Status.FAILED, f"not run: the {RUN_S:g} s of a run were over"
     try:
-        return run_within(left_s, lambda _: judge(), lambda: None)
-    except OutOfTime:
+        return HelperThreads(1, "facematch-kit").run(judge, Deadline.after(left_s))
+    except StillRunning:
         return Status.FAILED, f"it did not end before the {RUN_S:g} s of a run were over"
 
 

@@ -6,8 +6,6 @@ import gc
 import sys
 import threading
 import time
-from concurrent.futures import Future
-from types import SimpleNamespace
 
 import anyio
 import anyio.lowlevel
@@ -19,6 +17,7 @@ import facematch_core as fm
 from facematch_core import aio
 from facematch_core.resilience import Budget, Period, RateLimiter, RateWindow, Retry
 from facematch_core.store import BudgetKey
+from facematch_core.verifier import ThreadCall
 from facematch_didit import DiditBackend
 from facematch_mock_server import Fault, MockServer, VirtualClock, make_card
 
@@ -167,24 +166,27 @@ def test_a_deadline_ends_the_wait_for_the_only_thread(run, of):
     assert len(backend.calls) == 1
 
 
-@pytest.mark.parametrize(("waited_s", "asked"), [(20, 1), (60, 0)])
-def test_a_call_is_given_what_the_wait_for_a_thread_left_of_its_deadline(
-    run, monkeypatch, waited_s, asked
+@pytest.mark.parametrize(("waited_s", "calls"), [(20, 1), (60, 0)])
+def test_a_call_is_given_what_the_wait_for_a_thread_took_from_its_deadline(
+    run, clock, monkeypatch, waited_s, calls
 ):
-    given = []
-    backend = FakeBackend(script=[lambda call: given.append(call.deadline_s)])
-    # Asked when the call is awaited, and when a thread begins it.
-    times = iter([0.0, float(waited_s)])
-    monkeypatch.setattr(aio, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    backend = FakeBackend()
+    begin = ThreadCall.begin
+
+    def wait(call, pool, starter=None):
+        if starter is not None:
+            clock.advance(waited_s)
+        return begin(call, pool, starter)
+
+    monkeypatch.setattr(ThreadCall, "begin", wait)
 
     async def main():
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
-            with contextlib.nullcontext() if asked else pytest.raises(fm.VendorUnavailable):
+        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend, clock=clock)) as verifier:
+            with contextlib.nullcontext() if calls else pytest.raises(fm.VendorUnavailable):
                 await verifier.verify(A, B, deadline_s=60)
 
     run(main)
-    assert len(given) == asked
-    assert all(30 < seconds <= 40 for seconds in given)
+    assert [seconds for seconds, _ in backend.times] == [40] * calls
 
 
 def refuse(_thread):
@@ -584,30 +586,6 @@ def test_what_is_cancelled_while_it_waits_for_a_thread_is_forgotten_at_once(run)
     run(main)
     assert stage.books == (2, 2, 0, 0)
     assert names(stage.events).count("STARTED") == 2
-
-
-def test_what_a_call_leaves_behind_keeps_its_thread(run):
-    """The caller has the answer at once; the next call is made when that has ended."""
-    from facematch_core._cancellation import CANCELLATION
-
-    left = Future()
-
-    def leave(_):
-        CANCELLATION.get().left_behind = [left]
-
-    backend = FakeBackend(script=[leave])
-
-    async def main():
-        async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend), max_concurrency=1) as verifier:
-            await verifier.verify(A, B)
-            with pytest.raises(fm.VendorUnavailable):
-                await verifier.verify(A, B, deadline_s=0.05)
-            assert len(backend.calls) == 1
-            left.set_result(None)
-            await verifier.verify(A, B)
-
-    run(main)
-    assert len(backend.calls) == 2
 
 
 def test_leaving_the_block_waits_for_calls_though_all_around_is_cancelled(run):

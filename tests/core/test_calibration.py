@@ -139,7 +139,7 @@ def test_a_match_of_another_model_is_reviewed(answer, decision):
 
 
 class Records(FakeBackend):
-    def reconcile(self, attempt, *, deadline_s=None):
+    def reconcile(self, attempt, *, deadline):
         return found_match(attempt, 99, model="m2")
 
 

@@ -1,5 +1,5 @@
-import contextlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kit.fakes import FakeBackend, open_profile, picture
@@ -8,11 +8,14 @@ import facematch_core as fm
 from facematch_core import backend as spi
 from facematch_core import config
 from facematch_core.clock import RateWindow
+from facematch_core.engine import Compared, EngineBackend
 from facematch_core.resilience import Policy, RateLimiter
 from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((9, 8, 7))
 DOWN = fm.VendorUnavailable("down")
+#: No wait of a test is longer.
+LIMIT_S = 20
 
 
 class Keeping(FakeBackend):
@@ -25,12 +28,14 @@ class Keeping(FakeBackend):
         self.clock, self.seconds, self.searched = clock, seconds, []
 
     def match(self, call):
-        self.clock.advance(self.seconds)
-        return super().match(call)
+        try:
+            return super().match(call)
+        finally:
+            self.clock.advance(self.seconds)
 
-    def reconcile(self, call, *, deadline_s=None):
-        self.searched.append(deadline_s)
-        return super().reconcile(call, deadline_s=deadline_s)
+    def reconcile(self, call, *, deadline):
+        self.searched.append(deadline.timeout_s())
+        return super().reconcile(call, deadline=deadline)
 
 
 def failover(clock, *backends, deadline_s=None, own=None):
@@ -41,7 +46,7 @@ def failover(clock, *backends, deadline_s=None, own=None):
 
 def given(backends):
     """How many seconds each was given; None for one that was not asked."""
-    return [one.calls[0].deadline_s if one.calls else None for one in backends]
+    return [backend.times[0][0] if backend.times else None for backend in backends]
 
 
 # Whose it is
@@ -63,7 +68,7 @@ def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, asked, 
             kept=True,
         )
         verifier.reconcile(record, deadline_s=asked)
-    assert [call.deadline_s for call in backend.calls] == [counts, counts]
+    assert [seconds for seconds, _ in backend.times] == [counts, counts]
     assert backend.searched == [counts]
 
 
@@ -82,7 +87,7 @@ def test_it_covers_both_calls_of_verify_live_and_keeps_what_was_paid(clock, of_f
     if of_failover:
         verifier = fm.Failover({"a": verifier}, deadline_s=5, clock=clock)
     verifier.verify_live(A, B)
-    assert [call.deadline_s for call in backend.calls] == [5, 2]
+    assert [seconds for seconds, _ in backend.times] == [5, 2]
     backend.script = [lambda _: clock.advance(5)]
     with pytest.raises(fm.VendorUnavailable) as caught:
         verifier.verify_live(A, B)
@@ -121,7 +126,7 @@ def test_without_one_each_members_own_counts_from_when_it_is_asked(clock):
     backends = [Keeping(clock, 10, script=[DOWN]), Keeping(clock)]
     failover(clock, *backends, own=12).verify(A, B)
     assert given(backends) == [12, 12]
-    assert {one.calls[0].send_within_s for one in backends} == {None}
+    assert {backend.times[0][1] for backend in backends} == {None}
 
 
 class One(FakeBackend):
@@ -180,7 +185,7 @@ def test_a_policy_is_told_of_the_share_and_of_the_whole(clock):
 def test_each_but_the_last_has_a_share_of_what_is_left(clock):
     backends = [Keeping(clock, 2, script=[DOWN]), Keeping(clock, 3, script=[DOWN]), Keeping(clock)]
     failover(clock, *backends).verify(A, B, deadline_s=12)
-    assert [one.calls[0].send_within_s for one in backends] == [4, 5, None]
+    assert [backend.times[0][1] for backend in backends] == [4, 5, None]
     assert given(backends) == [12, 10, 7]
 
 
@@ -188,7 +193,7 @@ def test_who_cannot_take_the_call_has_no_share(clock):
     narrow = FakeBackend(operations=frozenset({fm.Operation.LIVENESS}))
     last = Keeping(clock)
     failover(clock, last, narrow).verify(A, B, deadline_s=12)
-    assert last.calls[0].send_within_s is None
+    assert last.times[0][1] is None
 
 
 def test_who_sends_nothing_within_its_share_leaves_time_for_the_next():
@@ -230,7 +235,7 @@ def test_a_wait_for_the_rate_is_within_the_share(clock):
 # What goes on after it
 
 
-class Engine(spi.EngineBackend):
+class Engine(EngineBackend):
     """Compares until it is released, and counts how many comparisons are under way."""
 
     name = "engine"
@@ -247,23 +252,7 @@ class Engine(spi.EngineBackend):
         self.release.wait(20)
         with self.lock:
             self.under_way -= 1
-        return spi.Compared(score=60.0)
-
-
-def test_what_is_left_behind_can_be_waited_for():
-    from facematch_core._cancellation import CANCELLATION, Cancellation
-
-    engine, cancellation = Engine(), Cancellation()
-    token = CANCELLATION.set(cancellation)
-    with contextlib.ExitStack() as after:
-        after.callback(CANCELLATION.reset, token)
-        with pytest.raises(fm.VendorUnavailable):
-            fm.FaceVerifier(engine).verify(A, B, deadline_s=0.1)
-    (running,) = cancellation.left_behind
-    assert not running.done()
-    engine.release.set()
-    running.result(timeout=20)
-    assert engine.under_way == 0
+        return Compared(score=60.0)
 
 
 def test_at_most_8_comparisons_are_left_behind_and_the_next_call_waits_for_one_of_them():
@@ -277,26 +266,56 @@ def test_at_most_8_comparisons_are_left_behind_and_the_next_call_waits_for_one_o
     assert verifier.verify(A, B, deadline_s=20).is_match
 
 
-def test_a_byte_that_leaves_at_the_last_moment_has_left(monkeypatch):
+def test_at_most_8_are_left_behind_of_50_that_are_asked_at_once():
+    engine = Engine()
+    verifier = fm.FaceVerifier(engine)
+
+    def ask():
+        with pytest.raises(fm.VendorUnavailable) as caught:
+            verifier.verify(A, B, deadline_s=0.3)
+        return caught.value.billing.charged
+
+    with ThreadPoolExecutor(50) as pool:
+        charged = {future.result(LIMIT_S) for future in [pool.submit(ask) for _ in range(50)]}
+    assert (engine.most, charged) == (8, {fm.Charged.NO})
+    engine.release.set()
+
+
+def test_an_engine_says_how_many_run_at_a_time():
+    class Narrow(Engine):
+        most_at_once = 2
+
+    engine = Narrow()
+    verifier = fm.FaceVerifier(engine)
+    for _ in range(4):
+        with pytest.raises(fm.VendorUnavailable):
+            verifier.verify(A, B, deadline_s=0.1)
+    assert engine.most == 2
+    engine.release.set()
+
+
+def test_a_byte_that_leaves_at_the_last_moment_has_left():
     """The thread is let go, and then it takes a while until it says so: the bill is open."""
-    from facematch_core._cancellation import Cancellation
+    go_on, over, events = threading.Event(), threading.Event(), []
 
-    go_on, left, events, commit = threading.Event(), threading.Event(), [], Cancellation.commit
+    class Slow(Policy):
+        def enter(self, context):
+            return lambda _outcome: None
 
-    def slow(self):
-        commit(self)
-        go_on.wait(20)
+        def sent(self, context):
+            go_on.wait(LIMIT_S)
 
     class Sending(FakeBackend):
         def match(self, call):
             call.on_sent()
-            left.set()
+            over.set()
 
-    monkeypatch.setattr(Cancellation, "commit", slow)
     with pytest.raises(fm.DeadlineExceeded) as caught:
-        fm.FaceVerifier(Sending(), on_event=events.append).verify(A, B, deadline_s=0.1)
+        fm.FaceVerifier(Sending(), policies=[Slow()], on_event=events.append).verify(
+            A, B, deadline_s=0.1
+        )
     assert caught.value.billing.charged is fm.Charged.UNKNOWN
     go_on.set()
-    assert left.wait(20)
-    kinds = [event.kind for event in events]
-    assert kinds == [fm.EventKind.STARTED, fm.EventKind.SENT, fm.EventKind.UNKNOWN]
+    assert over.wait(LIMIT_S)
+    kinds = {event.kind for event in events}
+    assert kinds == {fm.EventKind.STARTED, fm.EventKind.SENT, fm.EventKind.UNKNOWN}

@@ -18,8 +18,8 @@ class Other(FakeBackend):
 
 
 class Records(FakeBackend):
-    def reconcile(self, attempt, *, deadline_s=None):
-        self.calls.append((attempt, deadline_s))
+    def reconcile(self, attempt, *, deadline):
+        self.calls.append((attempt, deadline.limit_s))
         said = self.script.pop(0)
         if isinstance(said, Exception):
             raise said
@@ -120,12 +120,12 @@ def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_a
     assert first.calls == []
 
 
-@pytest.mark.filterwarnings("ignore::facematch_core.ScaleWarning")
 @hypothesis.given(shop=percentages, backup=percentages, fails=st.booleans())
 def test_no_threshold_reaches_another_member(shop, backup, fails):
     first = FakeBackend(script=[fm.RateLimited("x")] if fails else [])
     members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
-    result = fm.Failover(members).verify(A, B, threshold={"shop": shop, "backup": backup})
+    thresholds = {"shop": fm.Threshold(shop), "backup": fm.Threshold(backup)}
+    result = fm.Failover(members).verify(A, B, threshold=thresholds)
     assert result.route.answered_by == ("backup" if fails else "shop")
     assert result.threshold.value == (backup if fails else shop)
 

@@ -16,8 +16,9 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PUBLIC = {
     "facematch_core",
-    *(f"facematch_core.{name}" for name in ("backend", "config", "http", "errors")),
-    *(f"facematch_core.{name}" for name in ("files", "lazy", "resilience")),
+    *(f"facematch_core.{name}" for name in ("backend", "config", "deadline", "engine", "errors")),
+    *(f"facematch_core.{name}" for name in ("files", "http", "lazy", "resilience", "sdk")),
+    "facematch_core.threads",
 }
 #: What doubles are made of; nothing else may need pytest.
 KIT = "facematch_core.testing"

@@ -80,7 +80,7 @@ def test_what_a_handler_raises_comes_out_of_a_hook_and_out_of_a_search(alarm):
         fm.FaceVerifier(FakeBackend(), on_event=lambda _: alarm()).verify(A, B)
 
     class Records(FakeBackend):
-        def reconcile(self, call, *, deadline_s=None):
+        def reconcile(self, call, *, deadline):
             alarm()
 
     backend = Records(script=[fm.OutcomeUnknown("lost")])

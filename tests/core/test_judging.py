@@ -50,7 +50,7 @@ def test_how_long_a_call_took_is_never_below_0():
             clock.advance(2.5)
             return super().match(call)
 
-        def reconcile(self, attempt, *, deadline_s=None):
+        def reconcile(self, attempt, *, deadline):
             return found_match(attempt, 80)
 
     verifier = fm.FaceVerifier(Records(), clock=clock)

@@ -7,6 +7,8 @@ from kit.fakes import picture
 
 import facematch_core as fm
 from facematch_core import backend as spi
+from facematch_core.engine import Compared, EngineBackend
+from facematch_core.sdk import SdkBackend
 from facematch_core.testing import told_by
 
 KEY = "key-of-a-library-7d10"
@@ -14,7 +16,7 @@ A, B = picture(), picture((9, 8, 7))
 
 
 @attrs.frozen(kw_only=True)
-class Engine(spi.EngineBackend):
+class Engine(EngineBackend):
     name = "engine"
     capabilities = spi.Capabilities(score_scale="engine/v1", default_threshold=50.0)
     finds: object = None
@@ -26,16 +28,16 @@ class Engine(spi.EngineBackend):
 @pytest.mark.parametrize(
     ("found", "decision", "codes"),
     [
-        (spi.Compared(score=50.0), fm.Decision.MATCH, []),
-        (spi.Compared(score=49.9), fm.Decision.NO_MATCH, []),
-        (spi.Compared(score=None), fm.Decision.INCONCLUSIVE, []),
+        (Compared(score=50.0), fm.Decision.MATCH, []),
+        (Compared(score=49.9), fm.Decision.NO_MATCH, []),
+        (Compared(score=None), fm.Decision.INCONCLUSIVE, []),
         (
-            spi.Compared(score=80, probe_faces=[]),
+            Compared(score=80, probe_faces=[]),
             fm.Decision.INCONCLUSIVE,
             [fm.WarningCode.NO_FACE],
         ),
         (
-            spi.Compared(score=80, probe_faces=[fm.Face()], reference_faces=[fm.Face(), fm.Face()]),
+            Compared(score=80, probe_faces=[fm.Face()], reference_faces=[fm.Face(), fm.Face()]),
             fm.Decision.MATCH,
             [fm.WarningCode.MULTIPLE_FACES],
         ),
@@ -71,7 +73,7 @@ def test_an_engine_ends_with_its_deadline_and_the_next_call_is_whole():
 
     def slow():
         release.wait(20)
-        return spi.Compared(score=1.0)
+        return Compared(score=1.0)
 
     verifier = fm.FaceVerifier(Engine(finds=slow))
     with pytest.raises(fm.VendorUnavailable) as caught:
@@ -82,7 +84,7 @@ def test_an_engine_ends_with_its_deadline_and_the_next_call_is_whole():
 
 
 @attrs.frozen(kw_only=True)
-class Library(spi.SdkBackend):
+class Library(SdkBackend):
     """A vendor whose library sends by itself."""
 
     name = "library"
@@ -159,17 +161,32 @@ def test_a_library_answers_and_counts_as_sent_before_it_is_asked():
     assert [event.kind for event in events].count(fm.EventKind.SENT) == 1
 
 
-@pytest.mark.parametrize("direct", [True, False], ids=["directly", "by the verifier"])
-def test_a_library_that_never_ends_is_left_behind_and_its_bill_is_open(direct):
+def test_a_library_that_never_ends_is_left_behind_and_its_bill_is_open():
     release = threading.Event()
     backend = Library(api_key=KEY, asks=lambda _: release.wait(20) and 60.0)
     with pytest.raises(fm.DeadlineExceeded) as caught:
-        if direct:
-            backend.match(spi.MatchCall(probe=A, reference=B, deadline_s=0.1))
-        else:
-            fm.FaceVerifier(backend).verify(A, B, deadline_s=0.1)
+        fm.FaceVerifier(backend).verify(A, B, deadline_s=0.1)
     release.set()
     assert caught.value.billing.charged is fm.Charged.UNKNOWN
+
+
+def test_of_a_library_that_hangs_no_more_threads_are_left_than_may_run_at_once():
+    release, calls = threading.Event(), []
+
+    def hang(call):
+        calls.append(call)
+        release.wait(20)
+
+    verifier = fm.FaceVerifier(Library(api_key=KEY, asks=hang))
+    ends = []
+    for _ in range(20):
+        with pytest.raises(fm.VendorError) as caught:
+            verifier.verify(A, B, deadline_s=0.05)
+        ends.append((type(caught.value), caught.value.billing.charged))
+    assert len(calls) == Library.most_at_once
+    assert ends[:8] == [(fm.DeadlineExceeded, fm.Charged.UNKNOWN)] * 8
+    assert ends[8:] == [(fm.VendorUnavailable, fm.Charged.NO)] * 12
+    release.set()
 
 
 def test_a_library_whose_thread_cannot_be_started_is_not_asked_and_costs_nothing(monkeypatch):

@@ -16,8 +16,8 @@ class Records(FakeBackend):
         super().__init__(**more)
         self.says, self.asked = says, []
 
-    def reconcile(self, attempt, *, deadline_s=None):
-        self.asked.append((attempt, deadline_s))
+    def reconcile(self, attempt, *, deadline):
+        self.asked.append((attempt, deadline.limit_s))
         return self.says(attempt)
 
 

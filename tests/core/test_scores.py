@@ -1,7 +1,5 @@
-import inspect
 import math
 import operator as op
-import warnings
 
 import pytest
 from hypothesis import given
@@ -80,25 +78,39 @@ def failover():
     return fm.Failover({"a": verifier()})
 
 
-CALLS = {
-    "verify": (lambda: verifier().verify(A, B, threshold=0.5), 1),
-    "review": (lambda: verifier().verify(A, B, threshold=0.5, review_threshold=0.6), 2),
-    "liveness": (lambda: verifier().check_liveness(A, threshold=1), 1),
-    "both": (lambda: verifier().verify_live(A, B, threshold=0.5, liveness_threshold=0.5), 2),
-    "default": (lambda: fm.FaceVerifier(FakeBackend(), threshold=0.5), 1),
-    "failover": (lambda: failover().verify(A, B, threshold={"a": 0.5}), 1),
-    "many": (lambda: list(verifier().verify_many([(A, B)] * 3, threshold=0.5)), 1),
-    "meant": (lambda: verifier().verify(A, B, threshold=fm.Threshold(0.5)), 0),
-    "zero": (lambda: verifier().verify(A, B, threshold=0), 0),
-    "above": (lambda: verifier().verify(A, B, threshold=1.5), 0),
+REFUSED = {
+    "verify": lambda value: verifier().verify(A, B, threshold=value),
+    "review": lambda value: verifier().verify(A, B, review_threshold=value, threshold=0),
+    "liveness": lambda value: verifier().check_liveness(A, threshold=value),
+    "both": lambda value: verifier().verify_live(A, B, liveness_threshold=value),
+    "failover": lambda value: failover().verify(A, B, threshold={"a": value}),
 }
 
 
-@pytest.mark.parametrize(("call", "times"), CALLS.values(), ids=CALLS)
-def test_of_a_fraction_the_callers_line_is_named_in_a_warning(call, times):
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        call()
-    found = [one for one in caught if one.category is fm.ScaleWarning]
-    line = inspect.getsourcelines(call)[1]
-    assert [(one.filename, one.lineno) for one in found] == [(__file__, line)] * times
+@pytest.mark.parametrize("value", [0.6, 1, 1.0, 1e-9])
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_a_fraction_is_refused_before_anything_is_sent(call, value):
+    with pytest.raises(fm.InvalidRequest) as caught:
+        call(value)
+    assert f"{100 * value:g}" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["threshold", "liveness_threshold", "review_threshold"])
+def test_a_verifier_with_a_fraction_is_not_opened(name):
+    with pytest.raises(fm.ConfigurationError):
+        fm.FaceVerifier(FakeBackend(), **{name: 0.6})
+
+
+def test_in_a_run_of_pairs_a_fraction_is_paid_for_by_nobody():
+    backend = FakeBackend()
+    outcomes = list(fm.FaceVerifier(backend).verify_many([(A, B)] * 30, threshold=0.6))
+    assert {type(outcome.error) for outcome in outcomes} == {fm.InvalidRequest}
+    assert backend.calls == []
+
+
+@pytest.mark.parametrize("value", [fm.Threshold(0.6), fm.Threshold(1), 0, 1.5])
+def test_what_is_meant_counts(value):
+    number = getattr(value, "value", value)
+    assert verifier().verify(A, B, threshold=value).threshold.value == number
+    with fm.FaceVerifier(FakeBackend(), threshold=value) as opened:
+        assert opened.verify(A, B).threshold.value == number

@@ -309,7 +309,6 @@ anything = st.recursive(
 )
 
 
-@pytest.mark.filterwarnings("ignore::facematch_core.ScaleWarning")
 @given(
     probe=anything | st.just(A),
     reference=anything | st.just(B),

@@ -1,6 +1,7 @@
 """A vendor of the tests over HTTP: it answers ``{"same": true}`` or ``{"live": true}``."""
 
 import attrs
+from kit.deadlines import as_deadlines
 from kit.fakes import picture
 
 import facematch_core as fm
@@ -18,7 +19,7 @@ BOTH = frozenset({fm.Operation.MATCH, fm.Operation.LIVENESS})
 
 def match_call(**more):
     """Two pictures to compare, as a backend is handed them."""
-    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+    return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
 
 
 @attrs.frozen(kw_only=True)

@@ -57,6 +57,8 @@ class FakeBackend(Backend):
         self.score = score
         self.script = list(script)
         self.calls = []
+        #: Seconds that each call had, and those for its first byte; None for no limit.
+        self.times = []
         self.closed = 0
         self._environment = environment
         self._lock = threading.Lock()
@@ -77,6 +79,7 @@ class FakeBackend(Backend):
     def _answer(self, call, cls, good, bad):
         with self._lock:
             self.calls.append(call)
+            self.times.append((call.deadline.timeout_s(), call.send_by.timeout_s()))
             step = self.script.pop(0) if self.script else None
         # What is unavailable, and not on any ground, was never reached.
         if not isinstance(step, fm.VendorUnavailable) or step.status_code or step.billing.ground:

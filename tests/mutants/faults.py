@@ -179,7 +179,7 @@ class UnsaidSimulator(ReferenceSimulator):
 
 def unguarded(me, ok, call):
     call.on_sent()
-    library = Library(me.address, timeout=call.deadline_s)
+    library = Library(me.address, timeout=call.deadline.timeout_s())
     try:
         answer = library.ask(str(call.operation), me.api_key.reveal(), me.request(call))
     except TimeoutError:

@@ -20,8 +20,10 @@ from urllib.parse import urljoin
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import Backend, Capabilities, ImageLimits, SdkBackend
+from facematch_core.backend import Backend, Capabilities, ImageLimits
+from facematch_core.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait
+from facematch_core.sdk import SdkBackend
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
 KEY = "reference-key-5d41402abc4b2a76"
@@ -236,7 +238,7 @@ class ReferenceBackend(Mapping, Backend):
         call.on_sent()
         try:
             words = {"key": self.key.reveal(), **self.request(call)}
-            return (*self.vendor.ask(words, call.deadline_s), None)
+            return (*self.vendor.ask(words, call.deadline.timeout_s()), None)
         except TimeoutError:
             return None, None, self.late(call)
         except ConnectionResetError:
@@ -259,7 +261,7 @@ class ReferenceBackend(Mapping, Backend):
     def record(self, wanted):
         return self.vendor.records.get(wanted.id)
 
-    def reconcile(self, call, *, deadline_s=None):
+    def reconcile(self, call, *, deadline=NO_DEADLINE):
         return looked_up(call, self.record(call))
 
 
@@ -353,9 +355,9 @@ class JobReference(HttpReference):
     def reconcilable(self, call):
         return getattr(call, "vendor_id", "") is not None
 
-    def reconcile(self, call, *, deadline_s=None):
+    def reconcile(self, call, *, deadline=NO_DEADLINE):
         job = f"{self.address}/jobs/{call.vendor_id}"
-        reply = self.fetch(self.poll(job), deadline_s=deadline_s)
+        reply = self.fetch(self.poll(job), deadline=deadline)
         result = self.parse(call, reply) if self.is_done(self.body(reply)) else None
         if result is not None:
             result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))

@@ -50,6 +50,7 @@ from mutants.reference import (
 
 import facematch_core as fm
 from facematch_core.backend import ImageLimits
+from facematch_core.deadline import NO_DEADLINE
 from facematch_core.http import check_base_url
 
 evolve = attrs.evolve
@@ -227,7 +228,7 @@ ROWS = (
         exchange=lambda me, ok, call: ok(quiet(call)) if (answer := ok(call))[0] == 502
             else answer),
     row("R19", "IgnoresTheDeadline", "Waits as long as the vendor likes.",
-        exchange=lambda me, ok, call: ok(evolve(call, deadline_s=None))),
+        exchange=lambda me, ok, call: ok(evolve(call, deadline=NO_DEADLINE))),
     row("R20", "NeverTellsTheFirstByte", "`on_sent` is never called.",
         exchange=lambda me, ok, call: ok(quiet(call))),
     row("R20", "TellsTheFirstByteTooEarly", "`on_sent` is called before there is a connection.",

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import Call, SdkBackend, Secret
+from facematch_core.backend import Call, Secret
 from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply, HttpRequest
+from facematch_core.sdk import SdkBackend
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
 from facematch_core.testing.bodies import Place, changed, named, number_in, places

@@ -16,6 +16,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend, Call, Secret
+from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend
 from facematch_core.kinds import choices_of
 from facematch_core.pipeline import PICTURES
@@ -134,7 +135,8 @@ class SettingRules(Rules):
         # Of an `HttpBackend` the core holds the hosts.
         if bench.simulator.takes_replies and not isinstance(bench.backend, HttpBackend):
             for operation, situation in bench.cases(GOOD.values()):
-                _goes_nowhere_else(bench, bench.call(operation, situation, deadline_s=DEADLINE_S))
+                deadline = Deadline.after(DEADLINE_S, bench.clock)
+                _goes_nowhere_else(bench, bench.call(operation, situation, deadline=deadline))
 
     def test_r47_diagnose_costs_nothing(self, bench: Bench) -> None:
         """`diagnose` says what is set, sends nothing that costs, and shows no secret.

@@ -24,7 +24,8 @@ from facematch_core import (
     Operation,
     ThresholdRule,
 )
-from facematch_core.backend import Backend, EngineBackend, Secret
+from facematch_core.backend import Backend, Secret
+from facematch_core.engine import EngineBackend
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
 from facematch_core.testing.pictures import noise

@@ -5,6 +5,7 @@ import json
 import threading
 
 import pytest
+from kit.deadlines import as_deadlines
 from kit.fakes import picture
 from kit.scripted import response
 from requests.adapters import BaseAdapter
@@ -110,8 +111,8 @@ def make_call():
         if threshold is not None:
             more["threshold"] = Threshold(threshold, ThresholdRule.AT_LEAST, ThresholdSource.CALLER)
         if operation is Operation.LIVENESS:
-            return LivenessCall(probe=picture(), **more)
-        return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **more)
+            return LivenessCall(probe=picture(), **as_deadlines(more))
+        return MatchCall(probe=picture(), reference=picture((1, 2, 3)), **as_deadlines(more))
 
     return make
 

@@ -129,7 +129,7 @@ def test_the_deadline_is_that_of_one_call_with_its_logins(  # noqa: PLR0917 - fi
     deepvue.before_login = lambda: clock.advance(next(logins))
     deepvue.answers(MATCH, TOO_LATE)
     with pytest.raises(fm.VendorUnavailable) as caught:
-        open_backend().match(make_call(deadline_s=5.0))
+        open_backend().match(make_call(deadline_s=5.0, clock=clock))
     assert caught.value.billing.charged is fm.Charged.NO
     assert len(deepvue.asked(MATCH)) == sent
 
@@ -256,7 +256,7 @@ def test_after_a_login_that_ran_out_of_time_the_next_logs_in_anew(
     deepvue.answers(LOGIN, (500, b""), (200, {"access_token": "token-2"}))
     backend = open_backend()
     with ThreadPoolExecutor(2) as pool:
-        hasty = pool.submit(backend.match, make_call(deadline_s=5.0))
+        hasty = pool.submit(backend.match, make_call(deadline_s=5.0, clock=clock))
         assert entered.wait(30)
         patient = pool.submit(backend.match, make_call())
         go.set()

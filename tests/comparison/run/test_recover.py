@@ -252,9 +252,9 @@ def test_a_call_is_looked_for_at_once_and_when_it_is_late(database, study, clock
     looked = []
 
     class Looking(Recorded):
-        def reconcile(self, attempt, *, deadline_s=None):
+        def reconcile(self, attempt, *, deadline):
             looked.append(attempt.caller_ref)
-            return super().reconcile(attempt, deadline_s=deadline_s)
+            return super().reconcile(attempt, deadline=deadline)
 
     backend = Looking(script=[failing(LOST)] * 2, sends_caller_ref=True)
     more = {"keep": ["fake"], "clock": clock}

@@ -36,7 +36,7 @@ PRICES = {Operation.MATCH: Decimal("0.05")}
 class Vendor(FakeBackend):
     told = ()
 
-    def reconcile(self, attempt, *, deadline_s=None):
+    def reconcile(self, attempt, *, deadline):
         step = self.told.pop(0)
         if isinstance(step, Exception):
             raise step

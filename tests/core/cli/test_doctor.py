@@ -136,3 +136,10 @@ def test_a_store_that_is_not_there_stays_away(run, tmp_path, configured):
     missing = '{ env = "NO_SUCH_STORE" }'
     configured(f'default_profile = "p"\n[profiles.p]\nbackend = "local"\n{table}{missing}\n')
     assert "NO_SUCH_STORE is not set" in run("doctor", "--config", "facematch.toml").stdout
+
+
+def test_a_small_threshold_that_is_meant_is_shown_as_a_number(run, configured):
+    configured(
+        'default_profile = "p"\n[profiles.p]\nbackend = "local"\nthreshold = {value = 0.6}\n'
+    )
+    assert json.loads(run("doctor", "--json").stdout)["verifier"] == {"threshold": 0.6}

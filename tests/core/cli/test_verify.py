@@ -263,17 +263,29 @@ def test_a_result_that_was_paid_for_is_shown_though_it_cannot_be_drawn(
     assert answer.stderr == "error: No space left on device: out.png.\n"
 
 
-def test_a_share_of_one_is_asked_about(run, configured, photos, scripted):
+@pytest.mark.parametrize("name", ["--threshold", "--review-threshold", "--liveness-threshold"])
+def test_a_fraction_is_refused_and_nothing_is_paid(run, photos, scripted, name):
     words = ("verify", *photos, "--live", "--threshold", 0)
-    for name in ("--threshold", "--review-threshold", "--liveness-threshold"):
-        for value, meant in ((0.6, 60), (1, 100)):
-            question = f"{name} {value} is on a scale of 0-100; did you mean {meant}?\n"
-            assert run(*words, name, value).stderr == f"warning: {question}"
-        assert run(*words, name, "1.5").stderr == ""
-    scripted.capabilities = attrs.evolve(scripted.capabilities, default_threshold=0.25)
-    configured('default_profile = "p"\n[profiles.p]\nbackend = "fake"\nthreshold = 0.6\n')
-    said = run("verify", *photos).stderr
-    assert "[profiles.p]: threshold 0.6 is on a scale of 0-100; did you mean 60?" in said
+    for value, meant in ((0.6, 60), (1, 100)):
+        answer = run(*words, name, value)
+        assert (answer.exit_code, scripted.calls) == (2, [])
+        assert f"write {meant}." in answer.stderr
+    assert run(*words, name, "1.5").exit_code in (0, 1)
+
+
+def test_a_fraction_in_a_profile_is_refused_by_verify_and_by_doctor(
+    run, configured, photos, scripted
+):
+    table = 'default_profile = "p"\n[profiles.p]\nbackend = "fake"\nthreshold = '
+    configured(f"{table}0.6\n")
+    for words in (("verify", *photos), ("doctor",)):
+        answer = run(*words)
+        assert (answer.exit_code, scripted.calls) == (4, [])
+        assert "60" in answer.stdout + answer.stderr
+    configured(f"{table}{{value = 0.6}}\n")
+    scripted.score = 0.7
+    answer = run("verify", *photos)
+    assert (answer.exit_code, "0.6" in answer.stdout) == (0, True)
 
 
 def test_the_backend_is_closed_whatever_came_of_it(run, photos, scripted):

@@ -4,6 +4,7 @@ import time
 import pytest
 import trustme
 from kit.acme import KEY, AcmeBackend
+from kit.deadlines import as_deadlines
 
 import facematch_core as fm
 from facematch_core.errors import FaceMatchError
@@ -99,7 +100,10 @@ def ask(client, request_to):
         outcome = Outcome(at_first_byte)
         try:
             outcome.reply = by.send(
-                request or request_to(url, size), backend="acme", on_sent=outcome.on_sent, **more
+                request or request_to(url, size),
+                backend="acme",
+                on_sent=outcome.on_sent,
+                **as_deadlines(more, by.clock),
             )
         except FaceMatchError as error:
             outcome.error = error

@@ -71,7 +71,7 @@ class Later(ApiKeyBackend):
     def reconcilable(self, call):
         return call.vendor_id is not None
 
-    def reconcile(self, call, *, deadline_s=None):
+    def reconcile(self, call, *, deadline):
         reply = self.fetch(self.poll(f"{self.address}/jobs/{call.vendor_id}"))
         if reply.json()["state"] == "running":
             return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")

@@ -29,6 +29,7 @@ from requests import Session
 from urllib3.connection import HTTPConnection
 
 from facematch_core import FaceVerifier, Image, OutcomeUnknown, Secret, transport
+from facematch_core.deadline import Deadline
 from facematch_core.errors import FaceMatchError
 from facematch_core.http import FilePart, HttpRequest
 from facematch_core.testing import find_leaks
@@ -132,7 +133,9 @@ def test_the_client_s_errors_hold_nothing(name, client, secret_request, caplog):
             raise RuntimeError("the caller is busy with this one")
         except RuntimeError:
             with pytest.raises(FaceMatchError) as caught:
-                client.send(request, backend="acme", deadline_s=0.2 if endless else None)
+                client.send(
+                    request, backend="acme", deadline=Deadline.after(0.2 if endless else None)
+                )
     del request
     check(caught.value, caplog.records)
 

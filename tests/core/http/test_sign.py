@@ -8,6 +8,7 @@ from kit.rawserver import answer, one_each
 
 import facematch_core as fm
 from facematch_core import Charged, Environment, Secret, VendorUnavailable
+from facematch_core.deadline import NO_DEADLINE
 from facematch_core.http import MOCK_HEADER
 
 TOKENS = ("token-one-5f3a", "token-two-8c1d", "token-three-2b")
@@ -25,8 +26,8 @@ class Signing(AcmeBackend):
     given_s: list = attrs.field(factory=list)
     environment: Environment = Environment.PRODUCTION
 
-    def sign(self, request, call, *, deadline_s=None):
-        self.given_s.append(deadline_s)
+    def sign(self, request, call, *, deadline=NO_DEADLINE):
+        self.given_s.append(deadline.left_s())
         if self.login is not None:
             self.login()
         token = Secret(TOKENS[len(self.given_s) - 1])

@@ -185,8 +185,8 @@ def test_a_cancelled_call_sends_no_further_request(answered):
 def test_one_deadline_for_all_steps(clock):
     left_s = []
 
-    def sign(self, request, call, *, deadline_s=None):
-        left_s.append(deadline_s)
+    def sign(self, request, call, *, deadline):
+        left_s.append(deadline.left_s())
         clock.advance(4)
         return request
 
@@ -327,7 +327,7 @@ def test_a_signature_is_made_over_the_bytes_that_are_sent():
         yield self.post("bytes", body=b"\x00\xff")
         return fm.MatchResult(decision=fm.Decision.NO_MATCH, backend=self.name)
 
-    def sign(self, request, call, *, deadline_s=None):
+    def sign(self, request, call, *, deadline):
         final = request.encoded()
         assert self.api_key in final.secrets
         seen.append(final.body)

@@ -13,6 +13,7 @@ import pytest
 from kit.acme import AcmeBackend, match_call
 from kit.rawserver import RawServer, answer, hold, read_request, send
 
+from facematch_core.deadline import Deadline
 from facematch_core.http import HttpClient, HttpRequest
 
 OK = [read_request, send(answer(200))]
@@ -40,7 +41,8 @@ def test_every_thread_gets_its_own_answers_and_first_bytes(client):
             def on_sent(index=index):
                 sent[index] += 1
 
-            reply = asked(client, server, f"x/{index}", on_sent=on_sent, deadline_s=600.0)
+            deadline = Deadline.after(600)
+            reply = asked(client, server, f"x/{index}", on_sent=on_sent, deadline=deadline)
             assert reply.json() == {"path": f"/x/{index}"}
 
     with RawServer([echo]) as server, ThreadPoolExecutor(16) as pool:
@@ -81,6 +83,7 @@ def test_closing_closes_the_connections_of_all_threads(client):
 FORKING = """
 import os, sys
 from facematch_core import transport
+from facematch_core.deadline import Deadline
 from facematch_core.http import HttpClient, HttpRequest
 
 transport.MAX_IDLE_S = 600.0

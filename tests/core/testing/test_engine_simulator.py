@@ -8,7 +8,8 @@ from PIL import Image as Pillow
 from PIL import ImageStat
 
 from facematch_core import Decision, Face, FaceVerifier, Image, VendorUnavailable
-from facematch_core.backend import Capabilities, Compared, EngineBackend
+from facematch_core.backend import Capabilities
+from facematch_core.engine import Compared, EngineBackend
 from facematch_core.testing import EngineSimulator, Situation, Status, conformance, noise
 from facematch_core.testing.conformance import run_rules
 
@@ -77,7 +78,7 @@ def test_a_slow_engine_waits_for_the_next_situation():
         verifier = FaceVerifier(simulator.backend())
         simulator.set_situation(Situation.SLOW)
         pictures = simulator.pictures_for(Situation.SAME_PERSON)
-        with pytest.raises(VendorUnavailable, match="had not finished"):
+        with pytest.raises(VendorUnavailable, match="had not sent"):
             verifier.verify(*pictures, deadline_s=0.05)
         ended = []
         thread = threading.Thread(target=lambda: ended.append(verifier.verify(*pictures)))

@@ -37,6 +37,7 @@ from facematch_core.backend import (
     MatchCall,
     decide_by_threshold,
 )
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import (
     ApiKeyBackend,
     HttpReply,
@@ -120,10 +121,10 @@ class LatterlyBackend(ApiKeyBackend):
         """Latterly knows each job for a day, by its id, whatever it was asked to keep."""
         return call.vendor_id is not None
 
-    def reconcile(self, call: CallRecord, *, deadline_s: float | None = None) -> Reconciliation:
+    def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:
         """Ask once what became of a job: only for records that are `reconcilable`."""
         request = self.poll(f"{self.address}/jobs/{call.vendor_id}")
-        reply = self.fetch(attrs.evolve(request, expects={200, 404}), deadline_s=deadline_s)
+        reply = self.fetch(attrs.evolve(request, expects={200, 404}), deadline=deadline)
         if reply.status == 404 or not has_ended(reply.json()):
             reason = "Latterly has no such job, or has not finished it yet."
             return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason=reason)

@@ -1,0 +1,92 @@
+"""For plug-in authors: an engine on this machine."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from . import models
+from .backend import MULTIPLE_FACES, NO_FACE, Backend, MatchCall, decide_by_threshold
+from .models import Billing, Charged, MatchResult
+
+__all__ = ["Compared", "EngineBackend"]
+
+
+@attrs.frozen(kw_only=True)
+class Compared:
+    """What an engine found in two pictures.
+
+    Attributes:
+        score: How alike the faces are, 0-100; None if no pair of faces could be compared.
+        raw_score, raw_name: The engine's own number (a distance, say) and what it is called.
+        probe_faces, reference_faces: The faces of each picture; None if they are not known. None
+            found is ``()``: then there is no score, and the result says so.
+        warnings: What is worth saying. NO_FACE and MULTIPLE_FACES follow from the faces where they
+            are not said here.
+        model: Name and version of what was asked.
+        raw: What else there is, as JSON.
+    """
+
+    score: float | None
+    raw_score: float | None = None
+    raw_name: str | None = None
+    probe_faces: Sequence[models.Face] | None = None
+    reference_faces: Sequence[models.Face] | None = None
+    warnings: Sequence[models.ResultWarning] = ()
+    model: str | None = None
+    raw: Mapping[str, Any] = attrs.field(factory=dict)
+
+
+class EngineBackend(Backend):
+    """An engine on this machine: nothing leaves it, and nothing is charged.
+
+    What remains to be written is `compare`, and what the engine declares: `score_scale` and
+    `default_threshold` above all.
+    """
+
+    @property
+    def environment(self) -> models.Environment:
+        """Always LOCAL."""
+        return models.Environment.LOCAL
+
+    @abc.abstractmethod
+    def compare(self, call: MatchCall) -> Compared:
+        """Compare the faces of `call.probe` and `call.reference`.
+
+        Raises:
+            InvalidImage: a picture cannot be read. Any other exception is a fault of the engine's,
+                and becomes `BackendUnavailable` with file and line.
+        """
+
+    def match(self, call: MatchCall) -> MatchResult:
+        compared = self.compare(call)
+        faces = (compared.probe_faces, compared.reference_faces)
+        counts = [len(several) for several in faces if several is not None]
+        score = None
+        if compared.score is not None and 0 not in counts:
+            score = models.Score(
+                compared.score,
+                self.capabilities.score_scale or self.name,
+                raw=compared.raw_score,
+                raw_name=compared.raw_name,
+                source=models.ScaleSource.DOCUMENTED,
+            )
+        codes = {warning.code for warning in compared.warnings}
+        shown = ((NO_FACE, 0 in counts), (MULTIPLE_FACES, max(counts, default=0) > 1))
+        added = [warning for warning, is_shown in shown if is_shown and warning.code not in codes]
+        return MatchResult(
+            decision=decide_by_threshold(score, call.threshold),
+            score=score,
+            threshold=call.threshold,
+            warnings=[*compared.warnings, *added],
+            probe_faces=compared.probe_faces,
+            reference_faces=compared.reference_faces,
+            backend=self.name,
+            model=compared.model,
+            environment=models.Environment.LOCAL,
+            billing=Billing(Charged.NO, "runs on this machine"),
+            raw=compared.raw,
+        )
