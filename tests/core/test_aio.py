@@ -276,6 +276,50 @@ def test_an_error_holds_no_picture_once_it_is_forgotten(run):
 # verify_many
 
 
+def test_an_outcome_does_not_wait_for_the_next_pair(run):
+    """A queue's worker takes its next job when the one before it is answered."""
+    answered = []
+
+    async def main():
+        done = anyio.Event()
+
+        async def jobs():
+            yield A, B, "first"
+            await done.wait()
+            yield A, B, "second"
+
+        async with (
+            fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier,
+            contextlib.aclosing(verifier.verify_many(jobs())) as outcomes,
+        ):
+            async for outcome in outcomes:
+                answered.append(outcome.key)
+                done.set()
+
+    run(main)
+    assert answered == ["first", "second"]
+
+
+def test_who_stops_while_the_source_waits_ends_the_source(run):
+    ends = []
+
+    async def main():
+        async def jobs():
+            try:
+                yield A, B
+                await anyio.sleep_forever()
+            finally:
+                ends.append("the source")
+
+        async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
+            async with contextlib.aclosing(verifier.verify_many(jobs())) as outcomes:
+                assert (await anext(outcomes)).result.is_match
+            await anyio.wait_all_tasks_blocked()
+
+    run(main)
+    assert ends == ["the source"]
+
+
 def test_many_pairs_come_in_order_from_either_kind_of_source(run):
     async def pairs():
         for number in range(20):
