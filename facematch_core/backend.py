@@ -95,6 +95,8 @@ class Call:
         metadata: The caller's own JSON object, for the vendor if it takes one.
         options: The backend's own typed options, or None.
         deadline: When the call must be over: ask `left_s` of it just before each wait.
+        timeouts_s: Longest wait for a connection, and for the next piece of the answer, in this
+            call; None for those of the settings.
         send_by: When the first byte must have left, or nothing may be sent any more
             (`VendorUnavailable`): the deadline, or before it, so that a failover has time left for
             its next member.
@@ -114,6 +116,7 @@ class Call:
     caller_ref: str | None = None
     metadata: Mapping[str, Any] | None = None
     options: Any = None
+    timeouts_s: tuple[float, float] | None = None
     deadline: Deadline = NO_DEADLINE
     send_by: Deadline = NO_DEADLINE
     call_id: str = attrs.field(factory=new_call_id)
@@ -230,6 +233,7 @@ class Backend(abc.ABC):
         keeps_deadline: Whether each of its calls ends by itself when `Call.deadline` is over, and
             leaves nothing running. A call of a backend that does not is made on a thread of its
             own, and left behind there when its time is over.
+        takes_timeouts: Whether its calls heed `Call.timeouts_s`.
         most_at_once: How many calls with a deadline may run at a time if it does not keep
             deadlines, those that were left behind included. A further one waits for its own
             deadline, and is then refused unsent.
@@ -242,6 +246,7 @@ class Backend(abc.ABC):
     allowed_hosts: ClassVar[frozenset[str]] = frozenset()
     reports_sent: ClassVar[bool] = False
     keeps_deadline: ClassVar[bool] = False
+    takes_timeouts: ClassVar[bool] = False
     most_at_once: ClassVar[int] = 8
 
     def __attrs_post_init__(self) -> None:

@@ -189,6 +189,7 @@ class HttpBackend(RemoteBackend):
 
     reports_sent: ClassVar[bool] = True
     keeps_deadline: ClassVar[bool] = True
+    takes_timeouts: ClassVar[bool] = True
     error_table: ClassVar[ErrorTable] = {}
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
     request_id_header: ClassVar[str | None] = None
@@ -689,6 +690,7 @@ class HttpBackend(RemoteBackend):
                 request,
                 backend=self.name,
                 charges=course.price,
+                timeouts_s=call.timeouts_s,
                 deadline=course.deadline,
                 send_by=send_by,
                 on_sent=on_sent,

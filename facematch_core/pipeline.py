@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import json
+import math
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,8 @@ class CallOptions:
     options: Any = attrs.field(default=None, repr=False)
     #: What the names of the thresholds begin with, as the caller wrote them.
     prefix: str = ""
+    timeouts_s: Any = None
+    retry: Any = None
     deadline: Deadline = NO_DEADLINE
     #: When the first byte must leave, because another vendor can be asked.
     send_by: Deadline = NO_DEADLINE
@@ -156,7 +159,8 @@ class Pipeline:
                 **fields,
                 **pictures,
             )
-            answer = self._try_until_answered(call, progress)
+            retry = self.retry if options.retry is None else options.retry or None
+            answer = self._try_until_answered(call, progress, retry)
             result = self.policy.apply(
                 answer,
                 record,
@@ -211,43 +215,20 @@ class Pipeline:
     def _validate(self, options: CallOptions) -> tuple[dict[str, Any], CallRecord]:
         """The fields of the call, and what has to be remembered of it."""
         self.policy.check_environment()
-        operation, backend, can = options.operation, self.backend.name, self.backend.capabilities
-        if operation not in can.operations:
+        operation = options.operation
+        if operation not in self.backend.capabilities.operations:
             raise self._unsupported(
                 operation,
                 f"has no {operation} call: choose a backend that has (`facematch backends` lists "
                 "them)",
             )
         threshold, review = self.thresholds(options)
-        if not isinstance(options.rotate, bool):
-            raise errors.InvalidRequest(
-                f"rotate must be True or False, not {type(options.rotate).__name__}."
-            )
-        if options.rotate and not can.rotate:
-            raise self._unsupported(
-                "rotate",
-                "cannot try quarter turns: leave rotate out and turn the picture upright first",
-            )
-        if options.retention not in (*Retention,):
-            raise errors.InvalidRequest(
-                "retention must be Retention.MINIMAL or Retention.KEEP, not "
-                f"{type(options.retention).__name__}."
-            )
+        self._check_options(options)
         retention = Retention(options.retention)
-        if retention not in can.retention:
-            raise self._unsupported("retention", f"cannot ask for retention {retention}")
-        if options.options is not None and not isinstance(options.options, can.options or ()):
-            problem = "has no options of its own"
-            if can.options is not None:
-                kind = type(options.options).__name__
-                problem = f"takes options of type {can.options.__name__}, not {kind}"
-            raise self._unsupported("options", problem)
-        if options.caller_ref is not None:
-            _check_caller_ref(options.caller_ref)
         record = CallRecord(
             id=new_call_id(),
             operation=operation,
-            backend=backend,
+            backend=self.backend.name,
             started_at=self.clock.now(),
             kept=retention is Retention.KEEP,
             caller_ref=options.caller_ref,
@@ -262,10 +243,48 @@ class Pipeline:
             "caller_ref": options.caller_ref,
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
+            "timeouts_s": _check_timeouts_s(options.timeouts_s),
             "deadline": options.deadline,
             "send_by": options.send_by,
         }
         return fields, record
+
+    def _check_options(self, options: CallOptions) -> None:
+        """Refuse what no backend could take, and what this one cannot do."""
+        can = self.backend.capabilities
+        if not isinstance(options.rotate, bool):
+            raise errors.InvalidRequest(
+                f"rotate must be True or False, not {type(options.rotate).__name__}."
+            )
+        if options.rotate and not can.rotate:
+            raise self._unsupported(
+                "rotate",
+                "cannot try quarter turns: leave rotate out and turn the picture upright first",
+            )
+        if options.retention not in (*Retention,):
+            raise errors.InvalidRequest(
+                "retention must be Retention.MINIMAL or Retention.KEEP, not "
+                f"{type(options.retention).__name__}."
+            )
+        if options.retention not in can.retention:
+            retention = Retention(options.retention)
+            raise self._unsupported("retention", f"cannot ask for retention {retention}")
+        if options.options is not None and not isinstance(options.options, can.options or ()):
+            problem = "has no options of its own"
+            if can.options is not None:
+                kind = type(options.options).__name__
+                problem = f"takes options of type {can.options.__name__}, not {kind}"
+            raise self._unsupported("options", problem)
+        if options.caller_ref is not None:
+            _check_caller_ref(options.caller_ref)
+        if options.timeouts_s is not None and not self.backend.takes_timeouts:
+            raise self._unsupported("timeouts_s", "has no connections of ours: set deadline_s")
+        if not (
+            options.retry is None or options.retry is False or isinstance(options.retry, Retry)
+        ):
+            raise errors.InvalidRequest(
+                f"retry must be a Retry, False or None, not {type(options.retry).__name__}."
+            )
 
     def _unsupported(self, what: str, problem: str) -> errors.Unsupported:
         name = self.backend.name
@@ -341,7 +360,7 @@ class Pipeline:
 
     # For each try: admit, send.
 
-    def _try_until_answered(self, call: Call, progress: _Progress) -> Answer:
+    def _try_until_answered(self, call: Call, progress: _Progress, retry: Retry | None) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
         cancellation, record = progress.cancellation, progress.record
         sleep = None
@@ -367,8 +386,8 @@ class Pipeline:
                     raise  # another refusal of a policy
                 wait_s = None
                 stopped = cancellation is not None and cancellation.cancelled
-                if self.retry is not None and isinstance(error, FaceMatchError) and not stopped:
-                    wait_s = self.retry.wait_s(error, context, self.clock.monotonic())
+                if retry is not None and isinstance(error, FaceMatchError) and not stopped:
+                    wait_s = retry.wait_s(error, context, self.clock.monotonic())
                 if wait_s is None:
                     raise
                 failure = type(error).__name__
@@ -630,6 +649,21 @@ def check_deadline_s(
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < 1e9:
         raise refusal("deadline_s must be a number of seconds above 0.")
     return float(seconds)
+
+
+def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float] | None:
+    if timeouts_s is None:
+        return None
+    is_pair = isinstance(timeouts_s, (tuple, list)) and len(timeouts_s) == 2
+    if not is_pair or not all(
+        type(seconds) in (int, float) and 0 < seconds < math.inf for seconds in timeouts_s
+    ):
+        raise errors.InvalidRequest(
+            "timeouts_s must be two numbers of seconds above 0: for a connection, and for each "
+            "piece of the answer."
+        )
+    connect_s, read_s = timeouts_s
+    return float(connect_s), float(read_s)
 
 
 def check_threshold(

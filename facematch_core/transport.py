@@ -161,6 +161,7 @@ class HttpClient:
         *,
         backend: str,
         charges: int = 1,
+        timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
         send_by: Deadline = NO_DEADLINE,
         on_sent: Callable[[], None] = _nothing,
@@ -173,6 +174,7 @@ class HttpClient:
             request: What to send.
             backend: Name of the backend, for errors.
             charges: What an answer costs with which the call goes on; 0 for a login, say.
+            timeouts_s: Longest wait before the first byte and after it; None for the client's own.
             deadline: When everything must be over; by default the time-outs alone count.
             send_by: When the first byte must have left, if that is before `deadline`.
             on_sent: Called exactly once, in this thread, before the first byte of the request (not
@@ -197,7 +199,7 @@ class HttpClient:
             started=self.clock.monotonic(),
             deadline=deadline,
             send_by=deadline.earlier(send_by),
-            timeouts_s=self._timeouts_s,
+            timeouts_s=timeouts_s or self._timeouts_s,
             # Twice the body, for its framing, and room for the head.
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,

@@ -17,6 +17,7 @@ from typing import (
     TYPE_CHECKING,
     Any,
     Generic,
+    Literal,
     NoReturn,
     Self,
     TypeAlias,
@@ -88,6 +89,8 @@ class LivenessOptions(TypedDict, total=False):
     metadata: Mapping[str, Any] | None
     options: Any
     deadline_s: float | None
+    timeouts_s: tuple[float, float] | None
+    retry: Retry | Literal[False] | None
 
 
 class MatchOptions(LivenessOptions, total=False):
@@ -158,6 +161,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         metadata: Mapping[str, Any] | None = None,
         options: Any = None,
         deadline_s: float | None = None,
+        timeouts_s: tuple[float, float] | None = None,
+        retry: Retry | Literal[False] | None = None,
     ) -> MatchResult:
         """Compare two faces.
 
@@ -176,6 +181,10 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata: Your own JSON object.
             options: The backend's own typed options.
             deadline_s: Seconds for the whole call, above 0; None for the verifier's `deadline_s`.
+            timeouts_s: For a backend over HTTP: longest wait for a connection, and for the next
+                piece of the answer, in seconds above 0; None for those of its settings.
+            retry: Whether and when it is made again if it was certainly not paid for; False for
+                never, None for the verifier's own.
 
         Returns:
             A result. A mismatch is a result, not an error.
@@ -196,6 +205,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata=metadata,
             options=options,
             deadline=self._deadline(deadline_s),
+            timeouts_s=timeouts_s,
+            retry=retry,
         )
         images, refused = load_images(probe, reference)
         del probe, reference
@@ -215,6 +226,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         metadata: Mapping[str, Any] | None = None,
         options: Any = None,
         deadline_s: float | None = None,
+        timeouts_s: tuple[float, float] | None = None,
+        retry: Retry | Literal[False] | None = None,
     ) -> LivenessResult:
         """Check one picture for a live face (passive liveness).
 
@@ -230,6 +243,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata=metadata,
             options=options,
             deadline=self._deadline(deadline_s),
+            timeouts_s=timeouts_s,
+            retry=retry,
         )
         images, refused = load_images(probe)
         del probe
@@ -253,6 +268,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
         metadata: Mapping[str, Any] | None = None,
         options: Any = None,
         deadline_s: float | None = None,
+        timeouts_s: tuple[float, float] | None = None,
+        retry: Retry | Literal[False] | None = None,
     ) -> LiveMatchResult:
         """Check the probe for a live face and, unless that ends it, compare it with the reference.
 
@@ -281,6 +298,8 @@ class Verifier(abc.ABC, Generic[T_contra]):
             metadata=metadata,
             options=options,
             deadline=self._deadline(deadline_s),
+            timeouts_s=timeouts_s,
+            retry=retry,
         )
         images, refused = load_images(probe, reference)
         del probe, reference

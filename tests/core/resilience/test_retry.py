@@ -13,6 +13,7 @@ from facematch_core.errors import (
     ConfigurationError,
     DeadlineExceeded,
     FaceMatchError,
+    InvalidRequest,
     OutcomeUnknown,
     RateLimited,
     RequestRejected,
@@ -229,3 +230,47 @@ def test_the_last_error_hides_none_before(clock):
     end, _, _ = asked(clock, [RateLimited("wait"), RequestRejected("no")])
     assert isinstance(end, RequestRejected)
     assert end.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("of_verifier", "of_call", "tries"),
+    [
+        (Retry(times=3), None, 4),
+        (Retry(times=3), False, 1),
+        (Retry(times=3), Retry(times=1), 2),
+        (None, Retry(times=2), 3),
+    ],
+)
+def test_a_call_says_otherwise(clock, of_verifier, of_call, tries):
+    backend = FakeBackend(script=down(9))
+    verifier = FaceVerifier(backend, clock=clock, retry=of_verifier)
+    with pytest.raises(VendorUnavailable):
+        verifier.verify(A, B, retry=of_call)
+    assert len(backend.calls) == tries
+
+
+@pytest.mark.parametrize("wrong", [True, 3, "twice", 0])
+def test_what_is_no_retry_is_refused(wrong):
+    backend = FakeBackend()
+    with pytest.raises(InvalidRequest):
+        FaceVerifier(backend).verify(A, B, retry=wrong)
+    assert backend.calls == []
+
+
+def test_the_events_of_each_try_say_which_it_is(clock):
+    _, events, _ = asked(clock, [RateLimited("slow", status_code=429), *down(1)])
+    assert [(event.kind, event.attempt) for event in events] == [
+        (EventKind.STARTED, None),
+        (EventKind.SENT, 1),
+        (EventKind.RETRYING, 2),
+        (EventKind.RETRYING, 3),
+        (EventKind.SENT, 3),
+        (EventKind.ANSWERED, 3),
+        (EventKind.CHARGED, 3),
+    ]
+
+
+def test_the_last_event_of_a_refusal_has_its_status(clock):
+    error = RequestRejected("no", status_code=422)
+    _, events, _ = asked(clock, [error])
+    assert [(event.kind, event.status_code) for event in events][-1] == (EventKind.REFUSED, 422)
