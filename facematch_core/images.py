@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 
@@ -499,21 +498,18 @@ _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)
 
 def _content(name: str) -> bytes:
     """The bytes of a regular file."""
-
-    def without_waiting(path: str, flags: int) -> int:
-        # A pipe that nobody writes into would else be waited for.
-        return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    # Late: `pathlib`, which this needs, costs 4 ms of every import.
+    from .files import NotRegular, open_regular
 
     try:
-        with open(name, "rb", opener=without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                refuse(
-                    "is not a regular file but a pipe or a device; "
-                    "open it yourself and use Image.from_file"
-                )
+        with open_regular(name) as file:
             return file.read(MAX_FILE_BYTES + 1)
+    except NotRegular:
+        refuse(
+            "is not a regular file but a pipe or a device; open it yourself and use Image.from_file"
+        )
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidImage) or callers_exception(error) is error:
+        if callers_exception(error) is error:
             raise
         if isinstance(error, FileNotFoundError):
             refuse("does not exist; check the name and the current directory")
