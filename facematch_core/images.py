@@ -344,11 +344,11 @@ class Image:
 
         Private data goes out: EXIF with its GPS position and maker's notes, XMP, IPTC, comments,
         texts, thumbnails, whatever hides behind the picture's end or where a part of the file is
-        longer than it should be; the colour profile stays. A JPEG keeps its coded pixels and its
-        orientation. A PNG or lossless WebP keeps its pixels, and is upright if it was written anew
-        (colours of 16 bits become 8 then). A lossy WebP, files of other kinds, and a JPEG whose
-        structure leaves room to hide something are encoded anew. What was coded into the pixels
-        stays, and bytes that decoders skip inside a JPEG's scan.
+        longer than it should be. Of a colour profile only what converts colours stays. A JPEG
+        keeps its coded pixels and its orientation. A PNG or lossless WebP keeps its pixels, and is
+        upright if it was written anew (colours of 16 bits become 8 then). A lossy WebP, files of
+        other kinds, and a JPEG whose structure leaves room to hide something are encoded anew. What
+        was coded into the pixels stays, and bytes that decoders skip inside a JPEG's scan.
 
         The same picture and limits always give the same bytes. Not cached.
 
