@@ -616,9 +616,25 @@ def foreign_hosts(planned: Plan) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def open_target(where: Target) -> Iterator[Verifier]:
-    """A verifier, closed at the end."""
-    with where.announced().open() as verifier:
+def open_target(where: Target, *operations: Operation) -> Iterator[Verifier]:
+    """A verifier, closed at the end.
+
+    Raises:
+        Unsupported: no backend of it can do one of `operations`. None is opened to find out: to
+            open one may need packages, which would not help.
+    """
+    planned = where.announced()
+    backends = [single.backend for single in single_plans(planned)]
+    for operation in operations:
+        if not any(operation in one.capabilities.operations for one in backends):
+            name = backends[0].name
+            raise errors.Unsupported(
+                f"The backend {name} has no {operation} call: choose a backend that has "
+                "(`facematch backends` lists them).",
+                backend=name,
+                what=operation,
+            )
+    with planned.open() as verifier:
         yield verifier
 
 
