@@ -28,6 +28,7 @@ import contextlib
 import os
 import re
 import weakref
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -482,6 +483,14 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
     if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
         raise ConfigurationError(
             f"{where}: members must be a list of profile names, not {described(members)}."
+        )
+    if not members:
+        raise ConfigurationError(f"{where}: members is empty: name at least one profile.")
+    repeated = [member for member, count in Counter(members).items() if count > 1]
+    if repeated:
+        raise ConfigurationError(
+            f"{where}: the member {repeated[0][:60]!r} is named twice, and a failover asks each "
+            "once: name it once."
         )
     for key in table:
         if key in of_one:
