@@ -5,18 +5,18 @@ import facematch_core as fm
 
 def of_match(result: fm.MatchResult) -> str:
     if result:  # no truth
-        return "let in"
+        return "accepted"
     return 7  # no text: a checker that took `if` for the end would not say so
 
 
 def of_liveness(result: fm.LivenessResult) -> str:
     if not result:  # no truth
-        return "kept out"
-    return "let in"
+        return "refused"
+    return "accepted"
 
 
 def of_both(result: fm.LiveMatchResult) -> str:
-    return "let in" if result else "kept out"  # no truth
+    return "accepted" if result else "refused"  # no truth
 
 
 def of_records(reconciliation: fm.Reconciliation) -> str:
