@@ -1,11 +1,12 @@
 """JPEG, PNG and WebP without decoding: size, orientation, and what is nothing but the picture.
 
 A JPEG's segments are sorted: what the pixels and their colours need is put together again, so that
-the pixels stay as they are; all else goes. PNG and WebP, and a JPEG whose structure leaves room to
-hide something, Pillow writes anew (`_imaging`).
+the pixels stay as they are; all else goes, tables without a use and a profile's texts included.
+PNG and WebP, and a JPEG whose structure leaves room to hide something, Pillow writes anew
+(`_imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
-RFC 6386 §9.1 (WebP); Exif 2.32; ICC.1:2022 §7 and annex B.
+RFC 6386 §9.1 (WebP); Exif 2.32; ICC.1:2022 §7, §9, §10 and annex B.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import enum
 import re
 import zlib
 from collections.abc import Iterator
-from typing import Literal, NoReturn, TypeAlias, TypeGuard
+from typing import Literal, NoReturn, TypeAlias
 
 import attrs
 
@@ -118,6 +119,8 @@ _OF_PIXELS = _FRAMES | _OTHER_FRAMES | _TABLES | {_SOS}
 _BEGINNINGS = {_APP0: b"JFIF\0", _APP1: b"Exif\0\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
 #: Markers without a length: TEM and, between scans, the restart markers.
 _BARE = {0x01, *range(0xD0, 0xD8)}
+#: What a segment holds of a profile, beside its name and two numbers.
+_PIECE_BYTES = 0xFFFF - 2 - 14
 #: The smallest EXIF block: one directory with only the orientation.
 _EXIF = (
     b"Exif\0\0MM\0*\0\0\0\x08\0\1"  # big endian; a directory at 8 with one entry
@@ -154,16 +157,29 @@ def read_jpeg(data: bytes) -> Header:
     # A long profile comes in numbered pieces, each with their number: at most 255.
     numbers = [(at, len(profile)) for at in range(1, len(profile) + 1)]
     is_whole = [tuple(block[12:14]) for block in profile] == numbers
-    if is_whole and is_profile(b"".join(block[14:] for block in profile)):
-        first += [_segment(_APP2, block) for block in profile]
+    colours = colours_of(b"".join(block[14:] for block in profile)) if is_whole else None
+    if colours is not None:
+        pieces = [colours[at : at + _PIECE_BYTES] for at in range(0, len(colours), _PIECE_BYTES)]
+        first += [
+            _segment(_APP2, _BEGINNINGS[_APP2] + bytes([number, len(pieces)]) + piece)
+            for number, piece in enumerate(pieces, 1)
+        ]
     first += [_segment(_APP14, block[:12]) for block in adobe if len(block) >= 12]
     return Header(
         ImageFormat.JPEG,
         *pixels.size,
         orientation=orientation,
-        kept=(b"\xff\xd8", *first, *pixels.kept, b"\xff\xd9"),
+        kept=(b"\xff\xd8", *first, *pixels.kept(), b"\xff\xd9"),
         is_sent=not pixels.could_hide and len(adobe) < 2,
     )
+
+
+@attrs.define(eq=False)
+class _Table:
+    """For quantisation, Huffman codes or the interval of restarts; and whether a scan uses it."""
+
+    content: bytes
+    is_used: bool = False
 
 
 @attrs.define
@@ -172,23 +188,40 @@ class _JpegPixels:
 
     size: tuple[int, int] | None = None
     is_progressive: bool = False
-    kept: list[Piece] = attrs.field(factory=list)
     scans: int = 0
-    #: Tables that were defined and not used yet, and what the scans so far have coded.
-    tables: set[int] = attrs.field(factory=set)
+    #: Each segment; those of tables as a marker and what it defines, for some may go.
+    segments: list[memoryview | tuple[int, list[_Table]]] = attrs.field(factory=list)
+    #: The tables that hold at this place of the file, by marker and number.
+    tables: dict[tuple[int, int], _Table] = attrs.field(factory=dict)
+    #: The numbers of the tables for quantisation that a component names.
+    quantisation: dict[int, set[int]] = attrs.field(factory=dict)
+    #: What the scans so far have coded.
     coded: set[bytes] = attrs.field(factory=set)
     could_hide: bool = False
 
     def add(self, marker: int, block: bytes, whole: memoryview) -> None:
-        self.kept.append(whole)
+        if marker not in _TABLES:
+            self.segments.append(whole)
         if marker == _SOS:
             self.could_hide |= self._hides_in_scan(block) or bool(_TEXT.search(whole[-64:]))
         elif marker in _TABLES:
             new = _tables(marker, block)
-            self.could_hide |= not new or len({*new}) < len(new) or not self.tables.isdisjoint(new)
-            self.tables.update(new)
+            self.could_hide |= not new
+            for number, table in new:
+                # A decoder may take the first or the last; of others only the last is used.
+                self.could_hide |= marker == _DQT and (marker, number) in self.tables
+                self.tables[marker, number] = table
+            self.segments.append((marker, [table for _, table in new]) if new else whole)
         else:
             self._read_frame(marker, block)
+
+    def kept(self) -> Iterator[Piece]:
+        """The segments, without the tables that no scan uses: they could hold anything."""
+        for segment in self.segments:
+            if isinstance(segment, memoryview):
+                yield segment
+            elif used := b"".join(table.content for table in segment[1] if table.is_used):
+                yield _segment(segment[0], used)
 
     def _read_frame(self, marker: int, block: bytes) -> None:
         if marker not in _FRAMES:
@@ -201,19 +234,33 @@ class _JpegPixels:
         height, width = _unsigned(block, 1, 2), _unsigned(block, 3, 2)
         self.size, self.is_progressive = (width, height), marker == _PROGRESSIVE
         self.could_hide |= len(block) != 6 + 3 * block[5]
+        for component, number in zip(block[6::3], block[8::3], strict=False):
+            self.quantisation.setdefault(component, set()).add(number)
 
     def _hides_in_scan(self, block: bytes) -> bool:
         self.scans += 1
         if self.scans > _MOST_SCANS:
             raise Damaged(f"it has more than {_MOST_SCANS} scans")
-        # All but those for quantisation may be defined anew between two scans.
-        self.tables = {table for table in self.tables if table >> 8 == _DQT}
         count = block[0] if block else 0
+        components, codes = block[1 : 1 + 2 * count : 2], block[2 : 2 + 2 * count : 2]
         # Each scan codes something of its own: a component, or of a progressive file a range of it.
         which = block[-3:] if self.is_progressive else b""
-        new = [bytes([component]) + which for component in block[1 : 1 + 2 * count : 2]]
+        new = [bytes([component]) + which for component in components]
         again = len({*new}) < len(new) or not self.coded.isdisjoint(new)
         self.coded.update(new)
+        used = {(_DRI, 0)} | {
+            (_DQT, number)
+            for component in components
+            for number in self.quantisation.get(component, ())
+        }
+        # The first number is the table for the mean of a block, the second for all else; a
+        # progressive scan codes either.
+        if not which or not (which[0] or which[-1] >> 4):  # a second pass over it has no codes
+            used |= {(_DHT, code >> 4) for code in codes}
+        if not which or which[0] != 0:
+            used |= {(_DHT, 0x10 | code & 15) for code in codes}
+        for place in used & self.tables.keys():
+            self.tables[place].is_used = True
         return again or self.size is None or len(block) != 4 + 2 * count
 
 
@@ -252,19 +299,21 @@ def _segment(marker: int, block: bytes) -> bytes:
     return bytes([0xFF, marker]) + (len(block) + 2).to_bytes(2, "big") + block
 
 
-def _tables(marker: int, block: bytes) -> list[int]:
-    """Which tables a segment defines; none if it holds anything else."""
+def _tables(marker: int, block: bytes) -> list[tuple[int, _Table]]:
+    """The tables that a segment defines, with their numbers; none if it holds anything else."""
     if marker == _DRI:
-        return [_DRI << 8] if len(block) == 2 else []
-    found, at = [], 0
+        return [(0, _Table(block))] if len(block) == 2 else []
+    tables, at = list[tuple[int, _Table]](), 0
     while at < len(block):
-        found.append(marker << 8 | (block[at] & 15 if marker == _DQT else block[at]))
         if marker == _DQT:
-            at += 1 + 64 * (1 + (block[at] >> 4))  # 64 numbers of one or two bytes
+            end = at + 1 + 64 * (1 + (block[at] >> 4))  # 64 numbers of one or two bytes
         else:
             # How many codes there are of each length, then what they stand for.
-            at += 17 + sum(block[at + 1 : at + 17])
-    return found if at == len(block) else []
+            end = at + 17 + sum(block[at + 1 : at + 17])
+        number = block[at] & 15 if marker == _DQT else block[at]
+        tables.append((number, _Table(block[at:end])))
+        at = end
+    return tables if at == len(block) else []
 
 
 # --- PNG: chunks with a length, a name and a checksum ---
@@ -398,21 +447,96 @@ def _unsigned(data: Piece, at: int, size: int, order: Literal["big", "little"] =
     return int.from_bytes(piece, order)
 
 
-def is_profile(data: object) -> TypeGuard[bytes]:
-    """Whether this is an ICC profile, with no room in it but its header and its tags."""
-    if not isinstance(data, bytes) or len(data) < 132 or data[36:40] != b"acsp":
-        return False
-    end = 132 + 12 * _unsigned(data, 128, 4)
-    if end > len(data) or _unsigned(data, 0, 4) != len(data):
-        return False
-    tags = range(132, end, 12)
-    places = ((_unsigned(data, at + 4, 4), _unsigned(data, at + 8, 4)) for at in tags)
-    # Tags may share their content, and begin at multiples of four.
-    for start, size in sorted(places):
-        if start - end > 3:
-            return False
-        end = max(end, start + size)
-    return end <= len(data) <= end + 3
+#: Where the pieces of an ICC profile's header are, and what they may say: device, colours, and
+#: colours between devices.
+_PROFILE_WORDS = {
+    12: {b"scnr", b"mntr", b"prtr", b"spac"},
+    16: {b"RGB ", b"GRAY", b"CMYK"},
+    20: {b"XYZ ", b"Lab "},
+    36: {b"acsp"},
+}
+#: The light that every profile refers to (D50), as its header says it.
+_D50 = bytes.fromhex("0000f6d6000100000000d32d")
+#: The tags that convert colours, and the types of their content. All others are texts, names,
+#: measurements, or somebody's own.
+_COLOUR_TAGS: dict[bytes, tuple[bytes, ...]] = {
+    **dict.fromkeys((b"wtpt", b"rXYZ", b"gXYZ", b"bXYZ"), (b"XYZ ",)),
+    **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC", b"kTRC"), (b"curv", b"para")),
+    b"chad": (b"sf32",),
+    b"cicp": (b"cicp",),
+    **dict.fromkeys((b"A2B0", b"A2B1", b"A2B2"), (b"mft1", b"mft2", b"mAB ")),
+    **dict.fromkeys((b"B2A0", b"B2A1", b"B2A2"), (b"mft1", b"mft2", b"mBA ")),
+}
+#: Bytes of a content, where the type alone says them; and of a formula, by its kind.
+_SIZES = {b"XYZ ": 20, b"sf32": 44, b"cicp": 12}
+_FORMULA_SIZES = dict(enumerate((16, 24, 28, 32, 40)))
+
+
+def colours_of(profile: object) -> bytes | None:
+    """An ICC profile with nothing but what converts colours; None if it is none that is read.
+
+    Its texts, its maker's and its own names, its date and private tags are gone. Some may name a
+    person or the monitor on somebody's desk.
+    """
+    if not isinstance(profile, bytes) or len(profile) < 132:
+        return None
+    if any(profile[at : at + 4] not in words for at, words in _PROFILE_WORDS.items()):
+        return None
+    contents = _colour_tags(profile)
+    if not contents:
+        return None
+    places, tags, body = dict[bytes, int](), b"", b""
+    for name, content in contents.items():
+        # Tags may share their content, as those of the three colours often do.
+        if content not in places:
+            places[content] = 132 + 12 * len(contents) + len(body)
+            body += content + b"\0" * (-len(content) % 4)
+        tags += name + places[content].to_bytes(4, "big") + len(content).to_bytes(4, "big")
+    header = bytearray(128)
+    header[8:10] = profile[8:10]  # the version
+    for at in _PROFILE_WORDS:
+        header[at : at + 4] = profile[at : at + 4]
+    header[67] = profile[67] & 3  # what becomes of colours that cannot be shown
+    header[68:80] = _D50
+    new = bytes(header) + len(contents).to_bytes(4, "big") + tags + body
+    return len(new).to_bytes(4, "big") + new[4:]
+
+
+def _colour_tags(profile: bytes) -> dict[bytes, bytes]:
+    """What the tags for colours hold, by their names; nothing if one of them is damaged."""
+    contents, places = dict[bytes, bytes](), set[tuple[int, int]]()
+    end = 132 + 12 * _unsigned(profile, 128, 4)
+    for at in range(132, min(end, len(profile) - 11), 12):
+        name, start, size = profile[at : at + 4], *(_unsigned(profile, at + i, 4) for i in (4, 8))
+        if name not in _COLOUR_TAGS or name in contents:
+            continue
+        places.add((start, size))
+        # Contents that lie across each other could make much of little.
+        if sum(size for _, size in places) > len(profile):
+            return {}
+        contents[name] = _colours(profile[start : start + size])
+        if contents[name][:4] not in _COLOUR_TAGS[name]:
+            return {}
+    return contents
+
+
+def _colours(content: bytes) -> bytes:
+    """The content of a tag with its type and its numbers alone; empty if it is too short."""
+    kind = content[:4]
+    size = _SIZES.get(kind, len(content))
+    inputs, outputs, points = content[8:11] if kind[:3] == b"mft" else (0, 0, 0)
+    cells = points**inputs * outputs
+    if kind == b"curv":
+        size = 12 + 2 * int.from_bytes(content[8:12], "big")
+    elif kind == b"para":
+        size = _FORMULA_SIZES.get(int.from_bytes(content[8:10], "big"), 0)
+        content = content[:10] + b"\0\0" + content[12:]
+    elif kind == b"mft1":
+        size = 48 + 256 * (inputs + outputs) + cells
+    elif kind == b"mft2":
+        first, last = (int.from_bytes(content[at : at + 2], "big") for at in (48, 50))
+        size = 52 + 2 * (first * inputs + cells + last * outputs)
+    return kind + bytes(4) + content[8:size] if 12 <= size <= len(content) else b""
 
 
 def orientation_of(exif: bytes) -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _containers
 from ._cancellation import callers_exception
-from ._containers import Damaged, Header, ImageFormat, is_profile, refuse
+from ._containers import Damaged, Header, ImageFormat, colours_of, refuse
 from .errors import InvalidImage
 
 if TYPE_CHECKING:
@@ -246,10 +246,10 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
     """A picture in mode RGB, upright; its `info` holds at most the ``icc_profile``, one for RGB."""
     with _pillow(header.format):
         picture = _loaded(data, header)
-        profile = picture.info.get("icc_profile")
+        profile = colours_of(picture.info.get("icc_profile"))
         rgb = _to_rgb(picture)
         rgb.info = dict[str | tuple[int, int], Any]()
-        if is_profile(profile) and profile[16:20] == b"RGB ":
+        if profile is not None and profile[16:20] == b"RGB ":
             rgb.info["icc_profile"] = profile
         return rgb
 
@@ -285,11 +285,11 @@ def _loaded(data: bytes, header: Header) -> PIL.Image.Image:
 def _lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
     """A PNG or WebP with nothing but these pixels and their colours."""
     plain = picture.copy()
-    plain.info = {
-        key: value
-        for key, value in picture.info.items()
-        if key == "transparency" or (key == "icc_profile" and is_profile(value))
+    colours = {
+        "transparency": picture.info.get("transparency"),
+        "icc_profile": colours_of(picture.info.get("icc_profile")),
     }
+    plain.info = {key: value for key, value in colours.items() if value is not None}
     # `exact`: what lies under full transparency would else be lost.
     return _saved(plain, form, **({"lossless": True, "exact": True} if form == "webp" else {}))
 

@@ -27,8 +27,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import weakref
+from collections import Counter
 from collections.abc import Hashable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -42,7 +42,7 @@ from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
 from .files import parse_toml, read_small
-from .kinds import described, nearest, typed
+from .kinds import described, nearest
 from .masking import Secret
 from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
@@ -429,8 +429,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Config | None:
 def read_config(path: str | os.PathLike[str]) -> Config:
     """Read a file; `ConfigurationError` if others may change it, or it says what is not known."""
     path = Path(path)
-    content = read_small(path, "configuration file")
-    _check_rights(path)
+    content = read_small(path, "configuration file", is_trusted=True)
     document = parse_toml(content, path, "configuration file")
     check_keys(document, {"default_profile", "profiles"}, str(path))
     tables = document.get("profiles", {})
@@ -444,19 +443,6 @@ def read_config(path: str | os.PathLike[str]) -> Config:
         )
     profiles = {name: _profile(path, name, table) for name, table in tables.items()}
     return Config(path=path, default_profile=default, profiles=profiles)
-
-
-def _check_rights(path: Path) -> None:
-    """Refuse a file that others may change: it says who gets keys and faces."""
-    if sys.platform == "win32":  # which knows no such rights
-        return
-    status = path.stat()
-    # Many systems give every user a group of their own, and let it write.
-    if status.st_mode & 0o002 or (status.st_mode & 0o020 and status.st_gid != os.getgid()):
-        raise ConfigurationError(
-            f"The configuration file {path} may be changed by others (mode "
-            f"{status.st_mode & 0o777:o}): `chmod go-w {typed([str(path)])}`."
-        )
 
 
 def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
@@ -497,6 +483,14 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
     if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
         raise ConfigurationError(
             f"{where}: members must be a list of profile names, not {described(members)}."
+        )
+    if not members:
+        raise ConfigurationError(f"{where}: members is empty: name at least one profile.")
+    repeated = [member for member, count in Counter(members).items() if count > 1]
+    if repeated:
+        raise ConfigurationError(
+            f"{where}: the member {repeated[0][:60]!r} is named twice, and a failover asks each "
+            "once: name it once."
         )
     for key in table:
         if key in of_one:

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and read if people wrote them by hand.
+"""Files: written whole or not at all, and read if they are files and of a size that was expected.
 
 What is written goes into a new file beside its place, which then takes the place of the old one:
 whoever is interrupted, or has no room, keeps what was there. A link stays, and the file that it
@@ -15,9 +15,10 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from .errors import ConfigurationError, FaceMatchError
 
@@ -127,6 +128,8 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
 
+# --- Reading --------------------------------------------------------------------------------------
+
 #: What people write by hand is small; more is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 #: The same for TOML, where tomllib takes time for each byte and, for a dotted key, for the square
@@ -135,17 +138,112 @@ MAX_TOML_BYTES: Final = 1 << 17
 MAX_DOTS: Final = 100
 
 
-def read_small(path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError) -> bytes:
-    """The bytes of a file that somebody wrote by hand; `what` the sentence calls it."""
+class NotRegular(OSError):
+    """Something that bears the name of a file and is a pipe, a device or a socket."""
+
+
+class TooLarge(OSError):
+    """A file with more bytes than its reader takes."""
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a regular file for reading.
+
+    A pipe that nobody writes into is not waited for, and a device without an end is not read.
+
+    Raises:
+        OSError: it cannot be opened; `NotRegular` if it is a pipe, a device or a socket.
+        ValueError: no file can have such a name.
+    """
+
+    def without_waiting(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
+    file = open(path, "rb", opener=without_waiting)  # noqa: SIM115 - given to the caller
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise NotRegular(
+            errno.EINVAL, "it is a pipe or a device and no regular file", os.fspath(path)
+        )
+    return file
+
+
+def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    """The bytes of a regular file; errors as those of `open_regular`, and `TooLarge`."""
+    with open_regular(path) as file:
+        return _read_up_to(file, path, max_bytes)
+
+
+def _read_up_to(file: BinaryIO, path: str | os.PathLike[str], max_bytes: int) -> bytes:
+    content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise TooLarge(errno.EFBIG, f"it is over {max_bytes} bytes", os.fspath(path))
+    return content
+
+
+def read_small(
+    path: Path,
+    what: str,
+    refusal: type[FaceMatchError] = ConfigurationError,
+    *,
+    is_trusted: bool = False,
+) -> bytes:
+    """The bytes of a file that somebody wrote by hand.
+
+    Args:
+        path: Where it is.
+        what: What the sentence of a refusal calls it.
+        refusal: What is raised if it cannot be read.
+        is_trusted: Whether what it says is obeyed: then nobody else may be able to change it, as
+            `check_owner` has it.
+    """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+        with open_regular(path) as file:
+            if is_trusted:
+                check_owner(file, path, what)
+            return _read_up_to(file, path, MAX_FILE_BYTES)
+    except FaceMatchError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-        raise refusal(f"The {what} {str(path)!r} cannot be read: {reason}.") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise refusal(f"The {what} {path} is over {MAX_FILE_BYTES} bytes.")
-    return content
+    raise refusal(f"The {what} {str(path)!r} cannot be read: {reason}.")
+
+
+def check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> None:
+    """Refuse a file that another user of this machine could change or put there.
+
+    As ssh reads a key: the file and its folder belong to this user or to root, and neither group
+    nor others may write to them. A link counts with both folders, its own and that of the file. In
+    a folder with the sticky bit, such as /tmp, nobody replaces what is another's. What is mounted
+    read-only, as a container has its configuration, nobody here can change at all. Windows has no
+    such rights.
+
+    Raises:
+        ConfigurationError: says what belongs to whom, or is open to whom, and what to do.
+    """
+    if sys.platform == "win32" or os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY:
+        return
+    from shlex import quote  # not above: only messages need it
+
+    name = os.fspath(path)
+    folders = {Path(name).parent, Path(name).resolve().parent}
+    checks = [(name, os.fstat(file.fileno()), f"The {what} {name}")]
+    checks += [
+        (str(folder), folder.stat(), f"The folder {folder} of the {what} {name}")
+        for folder in sorted(folders)
+    ]
+    for place, status, subject in checks:
+        if status.st_uid not in (0, os.geteuid()):
+            raise ConfigurationError(
+                f"{subject} belongs to another user (uid {status.st_uid}), who may change it: "
+                f"`chown {os.geteuid()} {quote(place)}`, or mount it read-only."
+            )
+        is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not is_sticky:
+            raise ConfigurationError(
+                f"{subject} may be changed by others (mode {stat.S_IMODE(status.st_mode):o}): "
+                f"`chmod go-w {quote(place)}`."
+            )
 
 
 def parse_toml(

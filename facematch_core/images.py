@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import os
 import re
-import stat
 from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 
@@ -345,11 +344,11 @@ class Image:
 
         Private data goes out: EXIF with its GPS position and maker's notes, XMP, IPTC, comments,
         texts, thumbnails, whatever hides behind the picture's end or where a part of the file is
-        longer than it should be; the colour profile stays. A JPEG keeps its coded pixels and its
-        orientation. A PNG or lossless WebP keeps its pixels, and is upright if it was written anew
-        (colours of 16 bits become 8 then). A lossy WebP, files of other kinds, and a JPEG whose
-        structure leaves room to hide something are encoded anew. What was coded into the pixels
-        stays, and bytes that decoders skip inside a JPEG's scan.
+        longer than it should be. Of a colour profile only what converts colours stays. A JPEG
+        keeps its coded pixels and its orientation. A PNG or lossless WebP keeps its pixels, and is
+        upright if it was written anew (colours of 16 bits become 8 then). A lossy WebP, files of
+        other kinds, and a JPEG whose structure leaves room to hide something are encoded anew. What
+        was coded into the pixels stays, and bytes that decoders skip inside a JPEG's scan.
 
         The same picture and limits always give the same bytes. Not cached.
 
@@ -499,21 +498,18 @@ _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)
 
 def _content(name: str) -> bytes:
     """The bytes of a regular file."""
-
-    def without_waiting(path: str, flags: int) -> int:
-        # A pipe that nobody writes into would else be waited for.
-        return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    # Late: `pathlib`, which this needs, costs 4 ms of every import.
+    from .files import NotRegular, open_regular
 
     try:
-        with open(name, "rb", opener=without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                refuse(
-                    "is not a regular file but a pipe or a device; "
-                    "open it yourself and use Image.from_file"
-                )
+        with open_regular(name) as file:
             return file.read(MAX_FILE_BYTES + 1)
+    except NotRegular:
+        refuse(
+            "is not a regular file but a pipe or a device; open it yourself and use Image.from_file"
+        )
     except (OSError, ValueError) as error:
-        if isinstance(error, InvalidImage) or callers_exception(error) is error:
+        if callers_exception(error) is error:
             raise
         if isinstance(error, FileNotFoundError):
             refuse("does not exist; check the name and the current directory")

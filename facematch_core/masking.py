@@ -50,13 +50,21 @@ class Secret:
     def from_file(cls, path: str | os.PathLike[str]) -> Secret:
         """The first line of a file; `ConfigurationError` if there is none.
 
-        A file that every user of the machine may read is used, and the log warns of it.
+        So it is for a file that another user could change: file and folder must belong to this user
+        or root, and not be writable by others, or lie on what is mounted read-only. A file that
+        every user of the machine may read is used, and the log warns of it.
         """
+        # Late: `pathlib`, which this needs, costs 4 ms of every import.
+        from .files import check_owner, open_regular
+
         try:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs 4 ms of every import
-                value = file.readline(65536).strip()
+            with open_regular(path) as file:
+                check_owner(file, path, "key file")
+                value = file.readline(65536).decode().strip()
                 mode = os.fstat(file.fileno()).st_mode
-        except (OSError, UnicodeDecodeError, ValueError) as error:
+        except ConfigurationError:
+            raise
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise ConfigurationError(f"The key file {path} cannot be read: {reason}.") from None
         if not value:

@@ -553,6 +553,23 @@ class Route:
 
 # Results.
 
+#: True for mypy alone. If it knew that `if result:` raises, it would pass over the rest of the
+#: function without a word; so it can say (`truthy-bool`) that there is no `__bool__`.
+MYPY = False
+
+
+class NoTruth:
+    """What is neither yes nor no: `bool` of it is a `TypeError`, and a type checker says so."""
+
+    if not MYPY:
+
+        def __bool__(self) -> NoReturn:
+            raise TypeError(
+                f"A {type(self).__name__} has no truth value: REVIEW, INCONCLUSIVE and CANNOT_KNOW "
+                "are not yes or no. Ask for .is_match, .is_live, .is_verified, .decision or "
+                ".outcome."
+            )
+
 
 class Document:
     """What can be written as a JSON document and read again; ``docs/reference/result-json.md``."""
@@ -600,7 +617,7 @@ class Document:
 
 
 @attrs.frozen(kw_only=True)
-class Result(Document):
+class Result(NoTruth, Document):
     """What all calls answer in the same way.
 
     Attributes:
@@ -643,11 +660,8 @@ class Result(Document):
     elapsed_s: float = 0.0
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
 
-    def __bool__(self) -> NoReturn:
-        raise _no_truth(self)
-
     def __str__(self) -> str:
-        """One line of at most 100 characters."""
+        """One line for people: decision, score, threshold, origin and the codes of warnings."""
         said = [f"{getattr(self, 'decision', type(self).__name__)}"]
         if self.score is not None:
             said[0] += f" {self.score}"
@@ -719,8 +733,11 @@ _FROM_BEST_TO_WORST = (
 
 
 @attrs.frozen(kw_only=True)
-class LiveMatchResult(Document):
+class LiveMatchResult(NoTruth, Document):
     """Liveness of the probe and, if that did not end it, its comparison with the reference.
+
+    Each of the two is a call of its own, with its ids, its bill and, with `Retention.KEEP`, its own
+    record at the vendor: a kept `verify_live` leaves two.
 
     Attributes:
         decision: `VERIFIED` only if live and a match; `NOT_LIVE` if not live; else the worse of
@@ -752,15 +769,20 @@ class LiveMatchResult(Document):
             )
 
     @property
+    def ids(self) -> Ids:
+        """The ids of the last call: the comparison's if it was made, else the liveness check's.
+
+        To find or delete all that the vendor kept, take those of `liveness` and of `match`.
+        """
+        return self.liveness.ids if self.match is None else self.match.ids
+
+    @property
     def is_verified(self) -> bool:
         """True only for `LiveMatchDecision.VERIFIED`."""
         return self.decision is LiveMatchDecision.VERIFIED
 
-    def __bool__(self) -> NoReturn:
-        raise _no_truth(self)
-
     def __str__(self) -> str:
-        """One line of at most 100 characters."""
+        """One line for people: the decision, and both answers as they print themselves."""
         match = "not asked" if self.match is None else str(self.match)
         return _one_line(f"{self.decision}: liveness {self.liveness}; match {match}")
 
@@ -782,16 +804,13 @@ def _worse(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDeci
     return max(decisions, key=_FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
 
 
-def _no_truth(result: object) -> TypeError:
-    return TypeError(
-        f"A {type(result).__name__} has no truth value: REVIEW and INCONCLUSIVE are not yes or no. "
-        "Ask for .is_match, .is_live, .is_verified or .decision."
-    )
+#: Two answers with some warnings are shorter; a vendor may have warned a hundred times.
+_LINE_CHARS = 500
 
 
 def _one_line(text: str) -> str:
     text = "".join(c if c.isprintable() else " " for c in text)
-    return text if len(text) <= 100 else f"{text[:99].rstrip()}…"
+    return text if len(text) <= _LINE_CHARS else f"{text[: _LINE_CHARS - 1].rstrip()}…"
 
 
 # The record of a call.
@@ -847,7 +866,7 @@ class CallRecord(Document):
 
 
 @attrs.frozen(kw_only=True)
-class Reconciliation:
+class Reconciliation(NoTruth):
     """What the vendor's records say of one call.
 
     Attributes:
@@ -868,9 +887,6 @@ class Reconciliation:
     def __attrs_post_init__(self) -> None:
         if (self.outcome is Reconciled.FOUND) is (self.result is None):
             raise ValueError(f"{self.outcome} does not go with {type(self.result).__name__}.")
-
-    def __bool__(self) -> NoReturn:
-        raise TypeError("A Reconciliation has no truth value: ask for .outcome or .result.")
 
 
 # JSON. cattrs is loaded late: reading and writing documents is not part of `import facematch_core`.

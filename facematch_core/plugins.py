@@ -129,6 +129,11 @@ def problem(point: EntryPoint, all_of_name: list[EntryPoint]) -> str | None:
     """Why an entry point may not be used, among all of its name; None if nothing is against it."""
     claims = {distribution(one) for one in all_of_name}
     stranger = distribution(point)
+    if not point.name.isascii():
+        return (
+            f"The name {point.name!a} of {stranger} has letters beyond ASCII, which can look like "
+            "those of another name: ask its author for a plain one."
+        )
     if OWN in claims and stranger != OWN:
         return (
             f"The name {point.name} is reserved for {OWN}, and {stranger} claims it: uninstall "

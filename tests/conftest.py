@@ -12,6 +12,8 @@ from pathlib import Path
 # Before stevedore is imported: its cache on disk compares file times too coarsely for tests.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="facematch-cache-")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+# Many systems let a user's group write to new files, and such a configuration is refused.
+os.umask(os.umask(0o022) | 0o022)
 # The workers of pytest-xdist have it, and lines are as wide as it says.
 os.environ.pop("COLUMNS", None)
 for variable in ("FACEMATCH_CONFIG", "NO_COLOR", "FORCE_COLOR"):

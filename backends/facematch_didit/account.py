@@ -353,6 +353,7 @@ class DiditAccount(wire.Connection):
 
         Raises:
             SessionNotFound: it is unknown, deleted, or out of the key's scope.
+            EnvironmentMismatch: the session names an environment that is not known.
             InvalidRequest: an argument; or the session is not that of `call`.
         """
         request = AccountRequest(path=_session(session_id, "decision"), of_session=True)

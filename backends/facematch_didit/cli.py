@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -116,13 +115,15 @@ def chosen(profile: str | None, config: str | None) -> Chosen | None:
         ConfigurationError: there are several, or the file that was named has none.
     """
     from facematch_core.config import find_config
+    from facematch_core.files import parse_toml, read_small
 
     path = find_config(config)
     if profile is not None or path is None:
         return None if profile is None else Chosen(config=path, profile=profile)
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = read_small(path, "configuration file")
+        found = parse_toml(content, path, "configuration file")
+    except ConfigurationError:
         return Chosen(config=path, profile=None)
     names = _of_didit(found)
     default = found.get("default_profile")

@@ -164,6 +164,7 @@ class AccountClient:
 
         Raises:
             UnexpectedResponse: it cannot be read; the message does not have the body.
+            EnvironmentMismatch: it is of an environment that is not known.
         """
         reply = self.send(request)
         bill, done = request.bill, "" if request.reads else " It was carried out."
@@ -173,6 +174,9 @@ class AccountClient:
         del reply, parse
         if value:
             return value[0]
+        if isinstance(problem, EnvironmentMismatch):
+            problem.billing, problem.status_code = bill, status
+            raise problem
         raise UnexpectedResponse(
             f"{NAME} answered {status} in a form that cannot be read ({problem}).{done} Please "
             "report it.",
@@ -245,12 +249,15 @@ def _environment_of(reply: HttpReply) -> Environment | None:
 
 def _tried(
     reply: HttpReply, parse: Callable[[Any, Environment | None], T]
-) -> tuple[str, tuple[T, ...]]:
+) -> tuple[str | EnvironmentMismatch, tuple[T, ...]]:
     """What is wrong, and nothing; or nothing, and the value."""
     try:
         # A good answer may repeat the key or a password, in a sentence.
         body = each_text(reply.json(), lambda text: without_secrets(text, reply.secrets))
         return "", (parse(body, _environment_of(reply)),)
+    except EnvironmentMismatch as error:
+        # Without the frames, which hold the answer.
+        return error.with_traceback(None), ()
     except ValueError as error:
         # Sentences of ours, which name places and types.
         return str(error), ()

@@ -26,7 +26,7 @@ from facematch_core import (
 )
 from facematch_core.backend import CALL_ID_KEY
 from facematch_core.deadline import Deadline
-from facematch_core.errors import UnexpectedResponse
+from facematch_core.errors import EnvironmentMismatch, UnexpectedResponse
 from facematch_core.http import HttpBackend
 
 from .account import DiditAccount
@@ -127,7 +127,7 @@ class _Search:
                 decision = self.account.decision(row.session_id)
             except SessionNotFound:
                 continue  # deleted since it was listed
-            except UnexpectedResponse:
+            except (EnvironmentMismatch, UnexpectedResponse):
                 # One that cannot be read may be a stranger's: it must not hide the one that can.
                 self.unread += 1
                 continue

@@ -3,10 +3,11 @@
 In this order: Didit's words for sessions; what a registration, a payment page and a list are; a
 session with the results of its calls; what may be shown of a body.
 
-Any decoded JSON gives a record or a `ValueError`. Sources: Didit face-match skill page, early 2026
-(registration); Didit OpenAPI, 2026-07-18 (the rest, with which feature has its block where). All
-were read on 2026-11-20. Documents show no decision of a call that was kept; it is read by the
-general form, in which what never ran is null.
+Any decoded JSON gives a record or a `ValueError`; a decision of an unknown environment is an
+`EnvironmentMismatch`. Sources: Didit face-match skill page, early 2026 (registration); Didit
+OpenAPI, 2026-07-18 (the rest, with which feature has its block where). All were read on 2026-11-20.
+Documents show no decision of a call that was kept; it is read by the general form, in which what
+never ran is null.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from facematch_core import (
     CallRecord,
     Charged,
     Environment,
+    EnvironmentMismatch,
     Ids,
     InvalidRequest,
     LivenessResult,
@@ -108,7 +110,7 @@ OPEN = frozenset(
     }
 )
 
-#: What a session says of its own environment; any other word is no answer.
+#: What a session says of its own environment.
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {"live": Environment.PRODUCTION, "sandbox": Environment.SANDBOX}
 )
@@ -473,12 +475,22 @@ def session_decision(
 
     Raises:
         ValueError: it is no decision as documented.
+        EnvironmentMismatch: its environment is an unknown word, which may stand for something
+            that is not real; `declared` cannot make it so. From a mock any word is taken.
     """
     answer = an_object(body, "the body")
     metadata = answer.get("metadata")
     if metadata is not None:
         metadata = an_object(metadata, "metadata")
-    own = ENVIRONMENTS.get(text_or_none(answer.get("environment"), "environment") or "")
+    word = text_or_none(answer.get("environment"), "environment")
+    own = None if word is None else ENVIRONMENTS.get(word)
+    if word is not None and own is None and said is not Environment.MOCK:
+        raise EnvironmentMismatch(
+            f"{NAME} says that this session is of an environment other than "
+            f"{' and '.join(ENVIRONMENTS)}: nothing in it may be real.",
+            backend=NAME,
+            billing=Billing(Charged.NO, "nothing is charged for reading a decision"),
+        )
     blocks = {
         name: [_block(block, name) for block in a_list(answer.get(name) or [], name)]
         for name in (_MATCHES, _CHECKS)

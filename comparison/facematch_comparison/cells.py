@@ -12,7 +12,6 @@ import difflib
 import io
 import os
 import re
-import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +21,7 @@ import attrs
 import numpy as np
 
 from facematch_core.errors import InvalidRequest
+from facematch_core.files import open_regular
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -312,18 +312,10 @@ def near_prefix(name: str, prefixes: Collection[str]) -> str | None:
 
 def open_file(path: Path) -> BinaryIO:
     """A regular file, open for reading; a pipe that nobody writes into is not waited for."""
-
-    def without_waiting(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-
     try:
-        file = open(path, "rb", opener=without_waiting)  # noqa: SIM115 - given to the caller
+        return open_regular(path)
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from None
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise InvalidRequest(f"{path} is not a regular file but a pipe or a device.")
-    return file
 
 
 def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(as_json: bool) -> None:
     """List the backends that are installed, what each can do, and what each still needs.
 
-    Each plug-in is loaded and opened; nothing is sent.
+    Each plug-in is imported and opened, so its code runs; nothing is sent.
     """
     found = inspected()
     if as_json:

@@ -96,6 +96,8 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     code is 3 if something stays unknown.
     """
     place = _placed(context, own)
+    if place["store"] is None:
+        check_stores(Target.of(place))
     with (
         common.open_target(Target.of(place)) as verifier,
         _opened(place, verifier) as (_, left, now),
@@ -187,8 +189,10 @@ def _opened(
             stack.callback(store.close)
             stores = {store: LEASE_S}
         else:
-            opened = verifier or stack.enter_context(common.open_target(Target.of(place)))
-            stores = stores_of(opened)
+            if verifier is None:
+                check_stores(Target.of(place))
+                verifier = stack.enter_context(common.open_target(Target.of(place)))
+            stores = stores_of(verifier)
         yield list(stores), open_in(stores, now), now
 
 
@@ -212,6 +216,16 @@ def store_at(address: str) -> CallStore:
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
+def check_stores(where: Target) -> None:
+    """Refuse profiles without a budget's store, before a backend is opened that needs packages."""
+    profiles = [single.profile for single in common.single_plans(where.plan())]
+    if not any(one and "store" in one.policies.get("budget", {}) for one in profiles):
+        raise ConfigurationError(
+            "There is no budget with a store (without one, each process remembers for itself): "
+            "name a profile that has one with --profile, or a store with --store."
+        )
+
+
 def stores_of(verifier: Verifier) -> dict[CallStore, float]:
     """The stores of the budgets of a verifier, or of a failover's members; the longest lease_s."""
     from facematch_core.resilience import Budget
@@ -222,11 +236,6 @@ def stores_of(verifier: Verifier) -> dict[CallStore, float]:
     for one in policies:
         if isinstance(one, Budget) and not isinstance(one.store, MemoryStore):
             stores[one.store] = max(one.lease_s, stores.get(one.store, 0.0))
-    if not stores:
-        raise ConfigurationError(
-            "There is no budget with a store (without one, each process remembers for itself): "
-            "name a profile that has one with --profile, or a store with --store."
-        )
     return stores
 
 

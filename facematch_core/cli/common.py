@@ -16,7 +16,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 
 import attrs
 import click
@@ -24,7 +24,7 @@ import click
 from facematch_core import errors
 from facematch_core.addresses import is_among
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
-from facematch_core.files import is_stream, named, write_file
+from facematch_core.files import is_stream, named, read_regular, write_file
 from facematch_core.models import Charged, Operation, written
 
 if TYPE_CHECKING:
@@ -605,9 +605,25 @@ def foreign_hosts(planned: Plan) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def open_target(where: Target) -> Iterator[Verifier]:
-    """A verifier, closed at the end."""
-    with where.announced().open() as verifier:
+def open_target(where: Target, *operations: Operation) -> Iterator[Verifier]:
+    """A verifier, closed at the end.
+
+    Raises:
+        Unsupported: no backend of it can do one of `operations`. None is opened to find out: to
+            open one may need packages, which would not help.
+    """
+    planned = where.announced()
+    backends = [single.backend for single in single_plans(planned)]
+    for operation in operations:
+        if not any(operation in one.capabilities.operations for one in backends):
+            name = backends[0].name
+            raise errors.Unsupported(
+                f"The backend {name} has no {operation} call: choose a backend that has "
+                "(`facematch backends` lists them).",
+                backend=name,
+                what=operation,
+            )
+    with planned.open() as verifier:
         yield verifier
 
 
@@ -689,6 +705,10 @@ def cell(value: object) -> str:
     return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and text else text
 
 
+#: The largest table of pairs that is read, in bytes: some 300,000 lines.
+MAX_TABLE_BYTES: Final = 1 << 25
+
+
 class Row(NamedTuple):
     """One line of a CSV file: its number, from 1, and its cells by column, stripped."""
 
@@ -704,15 +724,16 @@ def read_csv(path: Path, *, needed: Sequence[str], known: Sequence[str] = ()) ->
     """
     import csv
     import difflib
+    import io
 
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            (number, first), *rest = [
-                (reader.line_num, [cell.strip() for cell in cells])
-                for cells in reader
-                if any(map(str.strip, cells))
-            ] or [(1, [])]
+        text = read_regular(path, MAX_TABLE_BYTES).decode("utf-8-sig")
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+        (number, first), *rest = [
+            (reader.line_num, [cell.strip() for cell in cells])
+            for cells in reader
+            if any(map(str.strip, cells))
+        ] or [(1, [])]
     except (OSError, ValueError, csv.Error) as error:
         reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
         reason = getattr(error, "strerror", None) or reason

@@ -117,7 +117,8 @@ def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
     elif given["force"]:
         raise click.UsageError("--force overwrites a file: name one with --picture.")
     images = [_read(path) for path in pictures]
-    with common.open_target(common.Target.of(given)) as verifier:
+    operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
+    with common.open_target(common.Target.of(given), *operations) as verifier:
         if call != "check_liveness":
             _warn_of_calibration(verifier, given)
         result: Answer = getattr(verifier, call)(*images, **_call_options(verifier, given))

@@ -9,12 +9,14 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
 
-from facematch_core.errors import ConfigurationError
+from facematch_core.errors import ConfigurationError, InvalidRequest
+from facematch_core.files import read_small
 from facematch_mock_server.messages import TOKEN_HEADER, is_loopback
 
 if TYPE_CHECKING:
@@ -86,7 +88,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 @click.option("--control-token", metavar="TEXT",
     help="Token that control requests must carry in X-Mock-Token. Beyond this machine one is made "
     "and printed if you give none. An argument shows in the list of processes; a file does not.")
-@click.option("--control-token-file", type=click.File(), metavar="FILE",
+@click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File that holds the token.")
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Make ids and random outcomes the same in every run.")
@@ -110,6 +112,14 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 # fmt: on
 
 
+def _read_token(path: Path) -> str:
+    content = read_small(path, "token file", InvalidRequest)
+    try:
+        return content.decode().strip()
+    except UnicodeDecodeError:
+        raise InvalidRequest(f"The token file {str(path)!r} is not UTF-8 text.") from None
+
+
 def serve(
     *,
     vendor: tuple[str, ...],
@@ -120,7 +130,7 @@ def serve(
     key: tuple[str, ...],
     no_control: bool,
     control_token: str | None,
-    control_token_file: TextIO | None,
+    control_token_file: Path | None,
     open_console: bool,
     show_pictures: bool,
     **more: Any,
@@ -140,7 +150,7 @@ def serve(
         raise click.UsageError("--no-control leaves the console out, and with it these options.")
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
-    token = control_token if control_token_file is None else control_token_file.read().strip()
+    token = control_token if control_token_file is None else _read_token(control_token_file)
     is_made = not is_loopback(host) and token is None and not no_control
     token = secrets.token_urlsafe(24) if is_made else token
     try:

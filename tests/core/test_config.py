@@ -95,26 +95,6 @@ def test_the_named_file_is_read_then_that_of_the_variable_then_the_users_own(tmp
     assert fm.config.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="the system has no such rights")
-def test_a_file_that_others_may_change_is_refused_with_the_command_that_mends_it(
-    tmp_path, monkeypatch
-):
-    """However it is named: it says who gets keys and faces."""
-    path = written(tmp_path, profile())
-    for mode in (0o666, 0o602):
-        path.chmod(mode)
-        with pytest.raises(fm.ConfigurationError, match=f"mode {mode:o}.*`chmod go-w {path}`"):
-            fm.open_verifier(profile="p", config=path)
-    monkeypatch.setenv("FACEMATCH_CONFIG", str(path))
-    with pytest.raises(fm.ConfigurationError):
-        fm.open_verifier(profile="p")
-    path.chmod(0o664)  # the group of one's own
-    fm.open_verifier(profile="p").close()
-    monkeypatch.setattr("os.getgid", lambda: path.stat().st_gid + 1)
-    with pytest.raises(fm.ConfigurationError):
-        fm.open_verifier(profile="p")
-
-
 def test_a_backend_by_name_reads_no_file_not_even_a_broken_one(tmp_path, monkeypatch):
     monkeypatch.setenv("FACEMATCH_CONFIG", str(written(tmp_path, "not = = toml")))
     assert fm.open_verifier("configured").backend.level == 1

@@ -84,7 +84,8 @@ OF_A_MEMBER = {
     [
         ({"members": "shop"}, "members must be a list"),
         ({"members": ["shop", 3]}, "members must be a list"),
-        ({"members": []}, "member"),
+        ({"members": []}, r"facematch\.toml \[profiles\.ha\]: members is empty"),
+        ({"members": ["shop", "spare", "shop"]}, r"\[profiles\.ha\]: the member 'shop' is named"),
         ({"members": ["shpo"]}, "'shpo'.*did you mean shop"),
         ({"members": ["ha"]}, "'ha'"),
         ({"members": ["shop", "other"]}, "'other'"),

@@ -267,6 +267,11 @@ def test_verified_needs_a_live_face_and_a_match_and_else_the_worse_one_stands(li
             fm.LiveMatchResult.of(liveness, None)
         return
     result = fm.LiveMatchResult.of(liveness, compared)
+    # Whoever logs `result.ids.call` finds the last call that was made.
+    assert result.ids is (liveness if compared is None else compared).ids
+    assert str(liveness) in str(result)
+    assert compared is None or str(compared) in str(result)
+    assert "\n" not in str(result)
     assert result.is_verified is (live is fm.LivenessDecision.LIVE and match is fm.Decision.MATCH)
     if live is fm.LivenessDecision.NOT_LIVE:
         assert result.decision is fm.LiveMatchDecision.NOT_LIVE

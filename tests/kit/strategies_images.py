@@ -80,15 +80,24 @@ def exif(orientation):
     return block.tobytes()
 
 
-def icc_profile(space, *tags):
-    """A colour profile that is valid in form, for this colour space (`b"RGB "`, say)."""
+def icc_profile(space, numbers=b"", *, head=b"", **more):
+    """A colour profile that is valid in form, for this colour space (`b"RGB "`, say).
+
+    It has a white and, if there are `numbers`, a table for colours of these, and `more` tags by
+    their names. `head`: bytes of the header that nobody reads.
+    """
+    tags = {b"wtpt": b"XYZ \0\0\0\0" + bytes.fromhex("0000f6d6000100000000d32d")}
+    if numbers:
+        tags[b"A2B0"] = b"mAB \0\0\0\0" + numbers
+    tags |= {name.encode(): content for name, content in more.items()}
     at = 128 + 4 + 12 * len(tags)
     table = len(tags).to_bytes(4, "big")
-    for content in tags:
-        table += b"desc" + at.to_bytes(4, "big") + len(content).to_bytes(4, "big")
+    for name, content in tags.items():
+        table += name + at.to_bytes(4, "big") + len(content).to_bytes(4, "big")
         at += len(content)
-    header = (at.to_bytes(4, "big").ljust(16, b"\0") + space).ljust(36, b"\0") + b"acsp"
-    return header.ljust(128, b"\0") + table + b"".join(tags)
+    header = at.to_bytes(4, "big").ljust(12, b"\0") + b"mntr" + space + b"XYZ "
+    header = (header.ljust(36, b"\0") + b"acsp").ljust(68, b"\0") + tags[b"wtpt"][8:]
+    return (header + head).ljust(128, b"\0") + table + b"".join(tags.values())
 
 
 def segment(marker, content):

@@ -1,11 +1,15 @@
 """A user's program type-checks, against the editable install and against the wheel."""
 
+import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-API = Path(__file__).parents[1] / "typing" / "api.py"
+API, NO_TRUTH = (
+    Path(__file__).parents[1] / "typing" / f"{name}.py" for name in ("api", "no_truth")
+)
 
 
 @pytest.fixture
@@ -29,3 +33,24 @@ def test_mypy_and_pyright_agree(where, request, find_program, run_command, tmp_p
     assert "0 errors" in run_command(
         bin_ / "pyright", "--pythonpath", bin_ / "python", program, cwd=tmp_path
     )
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_a_result_is_seen_where_a_yes_or_no_belongs(checker, find_program):
+    """mypy says so if it is asked to, and in any case checks what comes after."""
+    find_program("node")
+    bin_ = Path(sys.executable).parent
+    words = {
+        "mypy": ["--strict", "--enable-error-code", "truthy-bool", "--config-file="],
+        "pyright": ["--pythonpath", sys.executable],
+    }
+    done = subprocess.run(
+        [bin_ / checker, *words[checker], NO_TRUTH],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    lines = enumerate(NO_TRUTH.read_text().splitlines(), start=1)
+    expected = {number for number, line in lines if "  # no" in line}
+    assert {int(number) for number in re.findall(r"\.py:(\d+):.*error", done.stdout)} == expected

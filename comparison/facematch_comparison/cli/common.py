@@ -19,6 +19,7 @@ import click
 
 from facematch_core.cli import common
 from facematch_core.errors import InvalidRequest
+from facematch_core.files import read_regular
 from facematch_core.kinds import nearest, typed
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ STORE: Final = "study.sqlite3"
 
 #: Of amounts where nobody says another one.
 CURRENCY: Final = "USD"
+
+#: The largest report that is read, in bytes.
+MAX_REPORT_BYTES: Final = 1 << 26
 
 PAGE, DOCUMENT = ".html", ".json"
 
@@ -369,7 +373,7 @@ def report_from(path: Path) -> Evaluation:
     from facematch_comparison.model import Evaluation
 
     try:
-        document = json.loads(path.read_bytes())
+        document = json.loads(read_regular(path, MAX_REPORT_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or "it is no JSON"
         raise click.UsageError(f"--report: {path} cannot be read: {reason}.") from None
@@ -383,9 +387,13 @@ def study_of(source: Source, file: Path | None) -> Study | None:
     import hashlib
 
     from facematch_comparison.study import read_study
+    from facematch_core.images import MAX_FILE_BYTES
 
     study = read_study(file)
-    of_picture = {path: hashlib.sha256(path.read_bytes()).hexdigest() for path in study.pictures}
+    of_picture = {
+        path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
+        for path in study.pictures
+    }
     if source.digest not in (None, study.digest(of_picture)):
         raise InvalidRequest(
             f"--pairs: {file} is not what was run as {source.name[:60]!r}: pairs, pictures or "

@@ -30,7 +30,8 @@ from facematch_core.errors import (
     VendorUnavailable,
 )
 from facematch_core.events import CallEvent
-from facematch_core.images import Image
+from facematch_core.files import read_regular
+from facematch_core.images import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Environment, Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.store import CallStore
@@ -310,7 +311,7 @@ class Worker:
     def picture(self, path: Path) -> Image:
         """A picture of the test set; `ConfigurationError` if it is another one by now."""
         try:
-            data = path.read_bytes()
+            data = read_regular(path, MAX_FILE_BYTES)
         except OSError as error:
             why = f"cannot be read any more ({error.strerror or type(error).__name__})"
         else:

@@ -9,12 +9,14 @@ from typing import Any, get_args
 import attrs
 import click
 
-from facematch_core.files import is_stream, write_file
+from facematch_core.files import is_stream, read_regular, write_file
 
 from .cards import GENDERS, LOSSES, TURNS, read_card
 from .sheet import Kind, make_card, sheet_files, write_sheet
 
 _FILE = click.Path(path_type=Path)
+#: The largest file that may be a card.
+_MAX_BYTES = 1 << 25
 _PERCENT = click.IntRange(0, 100)
 
 #: What an ending says of the kind of file.
@@ -117,7 +119,7 @@ def make(out: Path, force: bool, **given: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def read(file: Path, as_json: bool) -> int:
     """Show what the card in FILE says; the exit code is 1 if it is not a card."""
-    card = read_card(file.read_bytes())
+    card = read_card(read_regular(file, _MAX_BYTES))
     facts = None if card is None else attrs.asdict(card)
     if as_json:
         click.echo(json.dumps({"card": facts}, indent=2))

@@ -193,6 +193,13 @@ def test_the_window_allows_for_clocks_and_patience():
     assert window_of(record(), 1e300)[1] > last
 
 
+def test_a_record_of_an_unknown_environment_is_not_believed_and_hides_no_other():
+    unknown = {"environment": "staging"}
+    assert look(Records(session(1, **unknown))).outcome is fm.Reconciled.CANNOT_KNOW
+    answer = look(Records(session(1, "another", **unknown), session(2)))
+    assert answer.outcome is fm.Reconciled.FOUND
+
+
 @pytest.mark.parametrize("off_s", [-7 * 3600, -1200, 1200, 7 * 3600])
 def test_a_wrong_clock_hides_nothing(off_s):
     """Outside the window, but on the days around: whoever hears "not there" pays again."""

