@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
 PYTEST := $(BIN)/python -m pytest
+# Where a test may take many minutes; else tests/kit/limits.py ends what takes eight.
+PATIENT := --override-ini faulthandler_timeout=3600
 # One more than there are cores: a fifth of the time a test waits for a process or a clock.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
@@ -48,7 +50,7 @@ test-all: lint types test test-slow test-system docs  ## everything that CI runs
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
 	@tests/system/packages.sh
-	@$(PYTEST) -m system tests/system
+	@$(PYTEST) $(PATIENT) -m system tests/system
 
 test-lowest: $(VENV)/bin/python  ## the fast part, with the lowest versions that pyproject.toml allows
 	@$(VENV)/bin/python -m venv $(VENV)-lowest
@@ -57,7 +59,7 @@ test-lowest: $(VENV)/bin/python  ## the fast part, with the lowest versions that
 	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
 
 test-long: $(VENV)/.dev  ## what takes many minutes
-	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system"
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) --brief -m "not system"
 
 mutation: $(VENV)/.dev  ## which small faults in what decides about money and verdicts no test notices (mutmut; an hour)
 	@$(PIP) --require-hashes --requirement requirements/mutation.txt
