@@ -1,9 +1,9 @@
 """Every test ends, and so does every run, however it was started.
 
 Whatever a test waits for is interrupted after two thirds of `faulthandler_timeout`: it fails with
-its stack, its fixtures clear up, and the next one runs. What that cannot interrupt (a fixture, a
-call that never returns to Python) is ended by pytest after the whole of it: with the stacks of all
-threads, and with the process. pytest-xdist names the test and goes on with a new worker.
+its stack, its fixtures clear up, and the next one runs. What that does not reach (a call that
+never returns to Python) is ended by pytest after the whole of it: with the stacks of all threads,
+and with the process. pytest-xdist names the test and starts a new worker.
 """
 
 import faulthandler
@@ -26,9 +26,9 @@ def _limit_s(config):
     return float(config.getini("faulthandler_timeout"))
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_call(item):
-    """No test may take longer; Windows has no alarm, and there the process is ended."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A limit for a test with its fixtures; Windows has only the end of the process."""
     if not hasattr(signal, "setitimer"):
         return (yield)
     limit_s = _limit_s(item.config) * 2 / 3
@@ -37,7 +37,8 @@ def pytest_runtest_call(item):
         pytest.fail(f"The test was interrupted after {limit_s:g} s.")
 
     handler = signal.signal(signal.SIGALRM, fail)
-    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    # Again and again: what clears up may wait as well, and Hypothesis tries what failed once more.
+    signal.setitimer(signal.ITIMER_REAL, limit_s, limit_s / 4)
     try:
         return (yield)
     finally:

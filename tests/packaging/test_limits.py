@@ -28,8 +28,12 @@ def clean_up():
     yield
     threading.Event().wait()
 
-def test_a_fixture(clean_up):
-    pass
+def test_a_wait_whose_clean_up_waits_too(clean_up):
+    threading.Event().wait()
+
+def test_what_hears_no_alarm():
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+    threading.Event().wait()
 """
 
 
@@ -38,22 +42,20 @@ def test_a_fixture(clean_up):
 def test_a_run_in_the_background_hears_ctrl_c_and_ends_though_a_test_waits_for_ever(tmp_path):
     (tmp_path / "test_planted.py").write_text(PLANTED)
     settings = [
-        f"--override-ini=faulthandler_{text}" for text in ("timeout=12", "exit_on_timeout=1")
+        f"--override-ini=faulthandler_{text}" for text in ("timeout=8", "exit_on_timeout=1")
     ]
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "-v", "-p", "kit.limits", "-p", "no:xdist", *settings],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(TESTS)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-    finally:
-        signal.signal(signal.SIGINT, handler)
-    printed, stacks = process.communicate(timeout=200)
-    assert process.returncode == 1
-    assert "test_a_process PASSED" in printed
-    assert "test_a_wait FAILED" in printed
-    assert "in clean_up" in stacks
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-p", "kit.limits", "-p", "no:xdist", *settings],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert run.returncode == 1
+    assert "test_a_process PASSED" in run.stdout
+    assert "test_a_wait FAILED" in run.stdout
+    assert "test_a_wait_whose_clean_up_waits_too ERROR" in run.stdout
+    assert "in test_what_hears_no_alarm" in run.stderr
