@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv.
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv, by uv, which is put there as well.
 # Needed on the machine: Python 3.11 or newer, make, and access to the package registries.
 
 # The first that has wheels of everything; else any that is new enough.
@@ -130,13 +130,13 @@ $(VENV)/.uv: requirements/uv.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.demo: pyproject.toml requirements/demo.txt | $(VENV)/.uv
-	@test -f $(VENV)/.dev || echo "Downloading the local engine and the mock into $(VENV): about 180 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes one to three minutes."
+	@test -f $(VENV)/.dev || echo "Downloading uv, the local engine and the mock into $(VENV): about 200 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes half a minute to two minutes; a second time seconds."
 	@$(INSTALL) $(BIN)/python $(PINNED) requirements/demo.txt
 	@$(INSTALL) $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml requirements/dev.txt | $(VENV)/.uv
-	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 400 MB to download)."
+	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 400 MB to download, the first time on a machine)."
 	@$(INSTALL) $(BIN)/python $(PINNED) requirements/dev.txt
 	@$(INSTALL) $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo
