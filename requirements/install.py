@@ -55,7 +55,7 @@ def install(python: str, arguments: list[str]) -> int:
     if uv.exists():
         config = [*pip, "config", "list"]
         listed = subprocess.run(config, stdout=subprocess.PIPE, text=True, check=True).stdout
-        command = [uv, "pip", "install", "--quiet", "--python", python, *arguments]
+        command = [str(uv), "pip", "install", "--quiet", "--python", python, *arguments]
         environment = {**uv_variables(listed), **os.environ}
         if subprocess.run(command, env=environment, check=False).returncode == 0:
             return 0
