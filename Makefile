@@ -1,4 +1,4 @@
-# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv.
+# Two commands matter: `make demo` and `make test`. Each sets up what it needs in .venv, by uv, which is put there as well.
 # Needed on the machine: Python 3.11 or newer, make, and access to the package registries.
 
 # The first that has wheels of everything; else any that is new enough.
@@ -7,8 +7,11 @@ PYTHON ?= $(shell for below in 15 99; do for p in python3 python3.13 python3.12 
 	&& echo "$$p" && break 2; done; done)
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+INSTALL := $(BIN)/python requirements/install.py
+PINNED := --no-deps --require-hashes --requirement
 PYTEST := $(BIN)/python -m pytest
+# Where a test may take many minutes; else tests/kit/limits.py ends what takes eight.
+PATIENT := --override-ini faulthandler_timeout=3600
 # One more than there are cores: a fifth of the time a test waits for a process or a clock.
 WORKERS ?= $(shell "$(PYTHON)" -c 'import os; print(min(9, 1 + (os.cpu_count() or 1)))')
 IN_PARALLEL = -n $(WORKERS) --dist worksteal
@@ -19,11 +22,9 @@ FAST := $(wildcard tests/core/test_*.py) tests/core/resilience tests/core/http t
 	$(foreach name,answers errors reading request verdicts wire,$(wildcard tests/backends/*/test_$(name).py)) \
 	tests/backends/compreface/test_backend.py tests/backends/rekognition/test_backend.py \
 	tests/money/test_double_entry.py tests/core/cli/test_verify.py
-LOCK = $(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make lock" $(UPGRADE)
 CHECK := $(BIN)/check-jsonschema --quiet --builtin-schema
-# A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
-export XDG_CACHE_HOME ?= $(CURDIR)/.cache
 # Without compiled files every process that a test starts compiles everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -33,7 +34,8 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 demo: $(VENV)/.demo  ## compare real photographs on this machine; writes demo/report.html
-	@$(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
+	@# A cache of our own: stevedore's shared one compares file times too coarsely for a fresh install.
+	@XDG_CACHE_HOME=$(CURDIR)/.cache $(BIN)/facematch demo --photographs docs/photographs --out demo/report.html
 
 test: $(VENV)/.dev  ## the test suite (no system package needed)
 	@$(PYTEST) $(IN_PARALLEL) --brief $(QUICK)
@@ -48,19 +50,18 @@ test-all: lint types test test-slow test-system docs  ## everything that CI runs
 
 test-system: $(VENV)/.dev  ## what needs chromium, node, PostgreSQL, zsh, fish or strace; installs them with apt
 	@tests/system/packages.sh
-	@$(PYTEST) -m system tests/system
+	@$(PYTEST) $(PATIENT) -m system tests/system
 
-test-lowest: $(VENV)/bin/python  ## the fast part, with the lowest versions that pyproject.toml allows
-	@$(VENV)/bin/python -m venv $(VENV)-lowest
-	@$(VENV)-lowest/bin/python -m pip --disable-pip-version-check install --quiet uv
-	@$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
+test-lowest: $(VENV)/.uv  ## the fast part, with the lowest versions that pyproject.toml allows
+	@$(BIN)/python -m venv $(VENV)-lowest
+	@$(INSTALL) $(VENV)-lowest/bin/python --resolution lowest-direct --editable ".[all]" --group tests
 	@$(VENV)-lowest/bin/python -m pytest $(IN_PARALLEL) --brief $(QUICK) $(FAST)
 
 test-long: $(VENV)/.dev  ## what takes many minutes
-	@HYPOTHESIS_PROFILE=long $(PYTEST) $(IN_PARALLEL) --brief -m "not system"
+	@HYPOTHESIS_PROFILE=long $(PYTEST) $(PATIENT) $(IN_PARALLEL) --brief -m "not system"
 
 mutation: $(VENV)/.dev  ## which small faults in what decides about money and verdicts no test notices (mutmut; an hour)
-	@$(PIP) --require-hashes --requirement requirements/mutation.txt
+	@$(INSTALL) $(BIN)/python $(PINNED) requirements/mutation.txt
 	@rm -rf .cache/mutation && mkdir -p .cache/mutation/src
 	@ln -s $(CURDIR)/pyproject.toml $(CURDIR)/tests $(CURDIR)/docs .cache/mutation
 	@ln -s $(CURDIR)/facematch_core $(CURDIR)/*/facematch_* .cache/mutation/src
@@ -96,43 +97,46 @@ docs: $(VENV)/.dev  ## every example of the documentation is run; then it is a s
 	@$(PYTEST) $(IN_PARALLEL) --brief -m "docs and not long" tests/docs tests/examples
 	@$(BIN)/mkdocs build --strict --quiet && echo "Open file://$(CURDIR)/site/index.html"
 
-dist: $(VENV)/bin/python  ## sdist and wheel of a release in dist/, checked
-	@$(VENV)/bin/python -m venv $(VENV)-dist
-	@$(VENV)-dist/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes --requirement requirements/publish.txt
+dist: $(VENV)/.uv  ## sdist and wheel of a release in dist/, checked
+	@$(BIN)/python -m venv $(VENV)-dist
+	@$(INSTALL) $(VENV)-dist/bin/python $(PINNED) requirements/publish.txt
 	@rm -rf dist
 	@$(VENV)-dist/bin/python -m build --no-isolation --outdir dist . >/dev/null
 	@$(VENV)-dist/bin/twine check --strict dist/*
 
-lock: $(VENV)/bin/python  ## write requirements/ anew: pinned, with hashes (UPGRADE=--upgrade for new versions)
-	@$(VENV)/bin/python -m venv $(VENV)-lock
-	@$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet uv
+lock: $(VENV)/.uv  ## write requirements/ anew: pinned, with hashes (UPGRADE=--upgrade for new versions)
 	@$(LOCK) pyproject.toml --extra local --extra mock --group editable --output-file requirements/demo.txt
 	@$(LOCK) pyproject.toml --all-extras --group dev --output-file requirements/dev.txt
 	@$(LOCK) pyproject.toml --extra mock --output-file requirements/mock.txt
 	@$(LOCK) pyproject.toml --extra testing --group app --group editable --output-file requirements/app.txt
 	@$(LOCK) --constraint requirements/dev.txt --group mutation --output-file requirements/mutation.txt
 	@$(LOCK) --group publish --output-file requirements/publish.txt
+	@$(LOCK) --group uv --output-file requirements/uv.txt
 
 format: $(VENV)/.dev  ## put the code into ruff's form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
 clean:  ## remove everything that make made
-	rm -rf $(VENV) $(VENV)-dist $(VENV)-lock $(VENV)-lowest demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-dist $(VENV)-lowest demo site dist .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or set PYTHON=/path/to/it" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --upgrade "pip>=25.1"
 
-$(VENV)/.demo: pyproject.toml requirements/demo.txt | $(VENV)/bin/python
-	@test -f $(VENV)/.dev || echo "Downloading the local engine and the mock into $(VENV): about 180 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes one to three minutes."
-	@$(PIP) --require-hashes --requirement requirements/demo.txt
-	@$(PIP) --no-build-isolation --editable .
+$(VENV)/.uv: requirements/uv.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes --only-binary :all: --requirement requirements/uv.txt || \
+		 echo "There is no uv for this machine: pip installs all else, which takes longer."
 	@touch $@
 
-$(VENV)/.dev: pyproject.toml requirements/dev.txt | $(VENV)/bin/python
-	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 400 MB to download)."
-	@$(PIP) --require-hashes --requirement requirements/dev.txt
-	@$(PIP) --no-build-isolation --editable .
+$(VENV)/.demo: pyproject.toml requirements/demo.txt | $(VENV)/.uv
+	@test -f $(VENV)/.dev || echo "Downloading uv, the local engine and the mock into $(VENV): about 200 MB, 100 MB of it dlib's models. Nothing else is downloaded. It takes half a minute to two minutes; a second time seconds."
+	@$(INSTALL) $(BIN)/python $(PINNED) requirements/demo.txt
+	@$(INSTALL) $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml requirements/dev.txt | $(VENV)/.uv
+	@echo "Setting up $(VENV): the package with every extra, and the tools of the test suite (about 400 MB to download, the first time on a machine)."
+	@$(INSTALL) $(BIN)/python $(PINNED) requirements/dev.txt
+	@$(INSTALL) $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.demo

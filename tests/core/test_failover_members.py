@@ -9,6 +9,7 @@ from kit.fakes import FakeBackend, found_match, picture
 from kit.strategies import percentages
 
 import facematch_core as fm
+from facematch_core.testing import ManualClock
 
 A, B = picture(), picture((10, 20, 30))
 
@@ -223,6 +224,21 @@ def test_records_that_cannot_be_read_are_an_error_unless_another_account_has_the
     with pytest.raises(fm.RateLimited):
         fm.Failover({name: fm.FaceVerifier(b) for name, b in members.items()}).reconcile(error)
     assert len(members["two"].calls) == 1
+
+
+def test_all_members_together_look_no_longer_than_the_deadline():
+    error, clock = lost(Records()), ManualClock()
+
+    def search(attempt):
+        clock.advance(7)
+        return not_yet(attempt)
+
+    backends = [Records(script=[search]) for _ in range(3)]
+    members = {str(index): fm.FaceVerifier(b, clock=clock) for index, b in enumerate(backends)}
+    fm.Failover(members, clock=clock).reconcile(error, deadline_s=10)
+    first, second, third = (backend.calls[0][1] for backend in backends)
+    assert (first, second) == (10, 3)
+    assert third < 1
 
 
 def test_a_call_of_another_vendor_is_not_looked_for():

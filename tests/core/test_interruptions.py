@@ -40,16 +40,32 @@ def test_what_a_signal_handler_raises_reaches_its_program_and_leaves_the_bill_op
     assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, "Soft")
 
 
+class Silent(FakeBackend):
+    """Does not say when it sends."""
+
+    reports_sent = False
+
+    def match(self, call):
+        return self.script.pop()(call)
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_an_interruption_after_the_first_byte_leaves_the_bill_open(interruption):
-    events = []
+@pytest.mark.parametrize("kind", [FakeBackend, Silent])
+def test_an_interruption_after_the_first_byte_leaves_the_bill_open(kind, interruption):
+    events, store = [], MemoryStore()
 
     def interrupt(call):
         raise interruption
 
+    verifier = fm.FaceVerifier(
+        kind(script=[interrupt]),
+        policies=[Budget(5, name="shop", store=store)],
+        on_event=events.append,
+    )
     with pytest.raises(interruption):
-        fm.FaceVerifier(FakeBackend(script=[interrupt]), on_event=events.append).verify(A, B)
+        verifier.verify(A, B)
     assert (events[-1].kind, events[-1].error) == (fm.EventKind.UNKNOWN, interruption.__name__)
+    assert sums(store) == (0, 0, 1)
 
 
 def test_what_a_handler_raises_is_found_under_another_name(alarm):

@@ -60,6 +60,41 @@ def test_the_schema_refuses_what_is_no_result():
     assert not VALIDATOR.is_valid({k: v for k, v in good.items() if k != "backend"})
 
 
+ENUMERATIONS = {
+    "properties/kind": ["match", "liveness", "live_match", "call"],
+    "$defs/score/properties/source/anyOf/0": fm.ScaleSource,
+    "$defs/threshold/properties/rule": fm.ThresholdRule,
+    "$defs/threshold/properties/source": fm.ThresholdSource,
+    "$defs/warning/properties/code": fm.WarningCode,
+    "$defs/warning/properties/severity": fm.Severity,
+    "$defs/warning/properties/advice/anyOf/0": fm.Advice,
+    "$defs/box/properties/unit": ["px", "ratio"],
+    "$defs/match/properties/decision": fm.Decision,
+    "$defs/match/properties/environment/anyOf/0": fm.Environment,
+    "$defs/liveness/properties/decision": fm.LivenessDecision,
+    "$defs/liveness/properties/environment/anyOf/0": fm.Environment,
+    "$defs/live_match/properties/decision": fm.LiveMatchDecision,
+    "$defs/billing/properties/charged": fm.Charged,
+    "$defs/call/properties/operation": fm.Operation,
+}
+
+
+def enumerations(node, path=()):
+    """Each list of words in a schema, by its place."""
+    if isinstance(node, dict) and "enum" in node:
+        yield "/".join(path), sorted(node["enum"])
+    children = node.items() if isinstance(node, dict) else enumerate(node)
+    for key, child in children:
+        if isinstance(child, dict | list):
+            yield from enumerations(child, (*path, str(key)))
+
+
+def test_the_schema_has_every_word_of_every_enumeration():
+    assert dict(enumerations(SCHEMA)) == {
+        path: sorted(map(str, words)) for path, words in ENUMERATIONS.items()
+    }
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -90,7 +90,7 @@ def test_readme_names_every_target_of_the_makefile():
 
 def test_readme_begins_with_the_two_commands_and_what_they_need():
     beginning = "\n".join(README.read_text().splitlines()[:20])
-    for word in ("make demo", "make test", "Python 3.11", "180 MB"):
+    for word in ("make demo", "make test", "Python 3.11", "200 MB"):
         assert word in beginning
 
 

@@ -147,8 +147,18 @@ ODD = session(1, None, features="all of them")
         # Without the call nobody can say that it is not there.
         (Records(ODD), "cannot_know"),
         (Records(session(1, face_matches=None)), "cannot_know"),
+        (Records(session(1, face_matches=session(1)["face_matches"] * 2)), "cannot_know"),
     ],
-    ids=["none", "others", "deleted", "two", "odd beside it", "odd alone", "no result"],
+    ids=[
+        "none",
+        "others",
+        "deleted",
+        "two",
+        "odd beside it",
+        "odd alone",
+        "no result",
+        "two results",
+    ],
 )
 def test_only_one_record_with_one_result_is_the_call(records, outcome):
     answer = look(records)

@@ -157,6 +157,9 @@ def test_with_rotate_a_turned_face_is_found_and_the_turn_is_said(verifier):
     result = verifier.verify(turned, reference, rotate=True)
     assert result.is_match
     assert (result.probe_faces[0].rotation, result.reference_faces[0].rotation) == (270, 0)
+    result = verifier.verify(reference, turned, rotate=True)
+    assert result.is_match
+    assert (result.probe_faces[0].rotation, result.reference_faces[0].rotation) == (0, 270)
 
 
 def test_without_the_extra_one_sentence_says_what_installs_it_and_how_large_it_is(monkeypatch):

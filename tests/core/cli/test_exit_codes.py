@@ -157,6 +157,14 @@ def test_a_plug_in_that_leaves_lets_nobody_in(run, plugin, photos, scripted, giv
     assert run("leaves").exit_code == 70
 
 
+@pytest.mark.parametrize(("answer", "code"), [(True, 0), (False, 0), (None, 0), (1, 1), ("1", 0)])
+def test_only_a_number_that_a_plug_in_answers_is_an_exit_code(run, plugin, answer, code):
+    """Where True counted as 1, it would end as a comparison of two people does."""
+    text = f"import click; answers = click.Command('answers', callback=lambda: {answer!r})"
+    plugin(text, {"facematch.commands": {"answers": "answers"}})
+    assert run("answers").exit_code == code
+
+
 @pytest.mark.parametrize("code", [0, 3])
 def test_an_import_that_leaves_harms_no_other_backend(run, tmp_path, monkeypatch, photos, code):
     site = Site(tmp_path / "site", monkeypatch)

@@ -66,6 +66,12 @@ def test_each_fault_of_the_headers_has_its_reason(delivery, headers, reason):
     assert refusal(delivery, headers=headers).reason is reason
 
 
+def test_a_moment_between_two_seconds_is_another_one(delivery):
+    body = delivery.body(timestamp=delivery.sent + 0.5)
+    error = refusal(delivery, body, delivery.signed(body, at=delivery.sent))
+    assert error.reason is Refusal.WRONG_TIMESTAMP
+
+
 def test_a_body_that_is_too_large_is_not_read(delivery):
     assert delivery.verify(max_bytes=341)
     error = refusal(delivery, max_bytes=340)
