@@ -21,6 +21,7 @@ from .models import (
     Answer,
     CallRecord,
     Charged,
+    FailedAttempt,
     Operation,
     Reconciled,
     Reconciliation,
@@ -163,7 +164,11 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
             except FaceMatchError as error:
                 log_.add(name, error)
             else:
-                return attrs.evolve(answer, route=Route(answered_by=name, skipped=log_.skipped))
+                return attrs.evolve(
+                    answer,
+                    route=Route(answered_by=name, skipped=log_.skipped),
+                    failed_attempts=(*log_.failed_attempts, *_of(name, answer.failed_attempts)),
+                )
         raise log_.failure()
 
     def _refuse(
@@ -251,6 +256,7 @@ class _RouteLog:
     """The members that did not answer one call, in order."""
 
     skipped: tuple[Skipped, ...] = ()
+    failed_attempts: tuple[FailedAttempt, ...] = ()
     #: Whether one of them could take the call, and was called.
     is_begun: bool = False
     #: What is raised if no member answers.
@@ -259,6 +265,13 @@ class _RouteLog:
     def add(self, member: str, error: FaceMatchError) -> None:
         """Note that a member did not answer; an error that ends the call is raised."""
         reason = type(error).__name__
+        error.failed_attempts = (*self.failed_attempts, *_of(member, error.failed_attempts))
+        self.failed_attempts = error.failed_attempts
+        if isinstance(error, VendorError):
+            attempt = FailedAttempt(
+                backend=member, error=reason, billing=error.billing, status_code=error.status_code
+            )
+            self.failed_attempts += (attempt,)
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
         unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
         if not isinstance(error, _CANNOT) and not (unpaid and isinstance(error, _GOES_ON)):
@@ -280,6 +293,11 @@ class _RouteLog:
         assert self.error is not None  # noqa: S101 - a failover has a member
         self.error.route = Route(skipped=self.skipped)
         return self.error
+
+
+def _of(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttempt, ...]:
+    """Attempts under the name of the member whose they are."""
+    return tuple(attrs.evolve(attempt, backend=member) for attempt in attempts)
 
 
 def _weight(error: FaceMatchError) -> int:

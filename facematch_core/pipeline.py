@@ -43,6 +43,7 @@ from .models import (
     CallRecord,
     Charged,
     Environment,
+    FailedAttempt,
     Operation,
     Retention,
     Threshold,
@@ -167,10 +168,14 @@ class Pipeline:
                 metadata=call.metadata,
                 elapsed_s=self.clock.monotonic() - started,
             )
+            if progress.failed_attempts:
+                result = attrs.evolve(result, failed_attempts=progress.failed_attempts)
         except BaseException as error:
             billing = progress.billing(error)
             vendor_id = error.ids.vendor if isinstance(error, VendorError) else progress.vendor_id
             record = attrs.evolve(record, vendor_id=vendor_id)
+            if isinstance(error, FaceMatchError):
+                error.failed_attempts = progress.failed_attempts
             if isinstance(error, VendorError):
                 error.ids = attrs.evolve(error.ids, call=record.id)
                 error.backend = error.backend or self.backend.name
@@ -390,18 +395,24 @@ class Pipeline:
                     wait_s = retry.wait_s(error, context, self.clock.monotonic())
                 if wait_s is None:
                     raise
-                failure = type(error).__name__
+                failure = FailedAttempt(
+                    backend=self.backend.name,
+                    error=type(error).__name__,
+                    billing=progress.billing(error),
+                    status_code=getattr(error, "status_code", None),
+                )
             else:
                 self._leave_policies(leave, progress, answer)
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
+            progress.failed_attempts += (failure,)
             progress.begin_next_try()
             self.events.emit(
                 EventKind.RETRYING,
                 record,
                 attempt=progress.number,
-                error=failure,
+                error=failure.error,
                 wait_s=wait_s,
             )
             (context.sleep or self.clock.sleep)(wait_s)
@@ -563,6 +574,7 @@ class _Progress:
         # Decides between the first byte and the end of the time for it, which two threads may ask.
         self._lock = threading.RLock()
         self.record, self.cancellation = record, cancellation
+        self.failed_attempts: tuple[FailedAttempt, ...] = ()
         #: Of the current try, from 1 on; its context is what the policies know it by.
         self.number = 0
         self.begin_next_try()

@@ -252,3 +252,28 @@ def test_of_many_threads_each_call_has_its_own_list_of_who_was_skipped():
     routes = [result.route for part in results for result in part]
     assert (len(routes), sum(one.answered_by == "b" for one in routes)) == (80, 40)
     assert all(len(one.skipped) == (one.answered_by == "b") for one in routes)
+
+
+def test_a_result_carries_the_tries_before_it_with_their_bills(clock):
+    slow = fm.RateLimited("slow", status_code=429)
+    down = fm.VendorUnavailable("down", billing=fm.Billing(fm.Charged.NO, "documented"))
+    first = fm.FaceVerifier(FakeBackend(script=[slow, down]), retry=fm.Retry(times=1), clock=clock)
+    second = fm.FaceVerifier(FakeBackend(script=[slow]), retry=fm.Retry(times=1), clock=clock)
+    result = fm.Failover({"shop": first, "backup": second}, clock=clock).verify(A, B)
+    assert [
+        (attempt.backend, attempt.error, attempt.status_code) for attempt in result.failed_attempts
+    ] == [
+        ("shop", "RateLimited", 429),
+        ("shop", "VendorUnavailable", None),
+        ("backup", "RateLimited", 429),
+    ]
+    assert {attempt.billing.charged for attempt in result.failed_attempts} == {fm.Charged.NO}
+    assert result.failed_attempts[1].billing.ground == "documented"
+
+
+def test_an_error_carries_the_tries_before_it(clock):
+    script = [fm.RateLimited("slow"), fm.OutcomeUnknown("lost")]
+    verifier = fm.FaceVerifier(FakeBackend(script=script), retry=fm.Retry(times=2), clock=clock)
+    with pytest.raises(fm.OutcomeUnknown) as caught:
+        verifier.verify(A, B)
+    assert [attempt.error for attempt in caught.value.failed_attempts] == ["RateLimited"]
