@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 import time
+import weakref
 
 import anyio
 import anyio.lowlevel
@@ -732,3 +733,17 @@ def test_of_cancel_and_first_byte_whichever_comes_first_wins():
     assert late.cancel() is False
     with pytest.raises(CallCancelled):
         late.commit()
+
+
+def test_loops_that_were_closed_hard_are_let_go_of():
+    verifier = fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend()))
+    loops = weakref.WeakSet()
+    for _ in range(5):
+        loop = asyncio.new_event_loop()
+        loop.run_until_complete(verifier.verify(A, B))
+        loops.add(loop)
+        loop.close()
+        del loop
+    asyncio.run(verifier.aclose())
+    gc.collect()
+    assert len(loops) <= 1
