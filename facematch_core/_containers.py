@@ -524,8 +524,10 @@ def _colours(content: bytes) -> bytes:
     """The content of a tag with its type and its numbers alone; empty if it is too short."""
     kind = content[:4]
     size = _SIZES.get(kind, len(content))
-    inputs, outputs, points = content[8:11] if kind[:3] == b"mft" else (0, 0, 0)
-    cells = points**inputs * outputs
+    if len(content) < 12:
+        return b""
+    inputs, outputs, points = content[8:11]  # of a look-up table, and its cells
+    cells = points**inputs * outputs if kind in (b"mft1", b"mft2") else 0
     if kind == b"curv":
         size = 12 + 2 * int.from_bytes(content[8:12], "big")
     elif kind == b"para":
