@@ -268,10 +268,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """Marker, content and whole of each segment; the whole of a scan has its pixels, too."""
     view, at = memoryview(data), 2
     for _ in _parts():
-        found = _MARKER.search(data, at)
-        if found is None:
+        match = _MARKER.search(data, at)
+        if match is None:
             raise CutOff
-        start, body = found.span()
+        start, body = match.span()
         marker = data[body - 1]
         if marker == _EOI:
             return
@@ -288,10 +288,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
             raise CutOff
         block = data[body + 2 : at]
         if marker == _SOS:
-            found = _AFTER_SCAN.search(data, at)
-            if found is None:
+            match = _AFTER_SCAN.search(data, at)
+            if match is None:
                 raise CutOff
-            at = found.start()
+            at = match.start()
         yield marker, block, view[start:at]
 
 
