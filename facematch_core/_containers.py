@@ -268,10 +268,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """Marker, content and whole of each segment; the whole of a scan has its pixels, too."""
     view, at = memoryview(data), 2
     for _ in _parts():
-        found = _MARKER.search(data, at)
-        if found is None:
+        match = _MARKER.search(data, at)
+        if match is None:
             raise CutOff
-        start, body = found.span()
+        start, body = match.span()
         marker = data[body - 1]
         if marker == _EOI:
             return
@@ -288,10 +288,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
             raise CutOff
         block = data[body + 2 : at]
         if marker == _SOS:
-            found = _AFTER_SCAN.search(data, at)
-            if found is None:
+            match = _AFTER_SCAN.search(data, at)
+            if match is None:
                 raise CutOff
-            at = found.start()
+            at = match.start()
         yield marker, block, view[start:at]
 
 
@@ -524,8 +524,10 @@ def _colours(content: bytes) -> bytes:
     """The content of a tag with its type and its numbers alone; empty if it is too short."""
     kind = content[:4]
     size = _SIZES.get(kind, len(content))
-    inputs, outputs, points = content[8:11] if kind[:3] == b"mft" else (0, 0, 0)
-    cells = points**inputs * outputs
+    if len(content) < 12:
+        return b""
+    inputs, outputs, points = content[8:11]  # of a look-up table, and its cells
+    cells = points**inputs * outputs if kind in (b"mft1", b"mft2") else 0
     if kind == b"curv":
         size = 12 + 2 * int.from_bytes(content[8:12], "big")
     elif kind == b"para":

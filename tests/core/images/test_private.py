@@ -411,6 +411,29 @@ def test_a_profile_in_pieces_stays_if_they_are_rightly_numbered():
         assert picture.info["icc_profile"] == large
 
 
+@pytest.mark.parametrize("kind", [b"mft1", b"mft2", b"mAB ", b"curv", b"para", b"XYZ ", b"zzzz"])
+@given(data=st.data())
+def test_a_profile_with_any_numbers_is_kept_again_or_goes(kind, data):
+    name = {b"curv": "rTRC", b"para": "rTRC", b"XYZ ": "rXYZ"}.get(kind, "A2B0")
+    size = st.sampled_from([0, 1, 4, 8, 11, 12, 50, 52, 60])
+    content = kind + b"\0" * data.draw(size) + data.draw(st.binary(max_size=16))
+    given_file = before(TABLE, profile(icc_profile(b"RGB ", **{name: content})))
+    new = sent(given_file)
+    assert len(new.data) <= len(given_file) + 3
+    assert new.prepared() is new
+
+
+def test_contents_that_lie_across_each_other_are_no_profile():
+    """Three tags would make three times as much of them."""
+    content = b"mAB \0\0\0\0" * 2_000
+    names = [b"A2B0", b"A2B1", b"A2B2"]
+    whole = bytearray(icc_profile(b"RGB ", **{name.decode(): b"" for name in names}))
+    for number, name in enumerate(names):
+        at, start, size = whole.index(name), len(whole) + number * 8, len(content) - number * 8
+        whole[at + 4 : at + 12] = start.to_bytes(4, "big") + size.to_bytes(4, "big")
+    assert sent(before(TABLE, profile(bytes(whole) + content))).data == sent(JPEG).data
+
+
 @pytest.mark.parametrize("space", ["sRGB", "LAB"])
 def test_the_colours_of_a_real_profile_are_converted_as_before(space):
     real = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
