@@ -467,7 +467,7 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
-        self._policies = tuple(policies)
+        self._policies = tuple(policies) if isinstance(policies, Iterable) else (policies,)
         kinds: tuple[tuple[str, object, Any], ...] = (
             ("fit_images", fit_images, bool),
             ("keep_demographics", keep_demographics, bool),
@@ -477,6 +477,10 @@ class FaceVerifier(Verifier[float | Threshold]):
         for name, value, kind in kinds:
             if not isinstance(value, kind):
                 raise errors.ConfigurationError(f"{name} cannot be of type {type(value).__name__}.")
+        if clock is not None and not callable(getattr(clock, "monotonic", None)):
+            raise errors.ConfigurationError(
+                f"clock must be a Clock such as SystemClock(), not {type(clock).__name__}."
+            )
         if on_event is not None and not callable(on_event):
             raise errors.ConfigurationError("on_event must be a function that takes one event.")
         if require_environment not in (None, *Environment):
