@@ -467,7 +467,8 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
-        self._policies = tuple(policies) if isinstance(policies, Iterable) else (policies,)
+        several: Any = policies
+        self._policies = tuple(several) if isinstance(several, Iterable) else (several,)
         kinds: tuple[tuple[str, object, Any], ...] = (
             ("fit_images", fit_images, bool),
             ("keep_demographics", keep_demographics, bool),
