@@ -126,22 +126,9 @@ def guarded_call(
             read, and counts as charged.
         VendorError: what `translate` made of it.
     """
-    outcome: R | errors.VendorError
-    call.on_sent()
-    try:
-        with muted(*mute):
-            answer = ask()
-    except errors.VendorError as error:
-        outcome = error.with_traceback(None)
-    except Exception as error:
-        if callers_exception(error) is error:
-            raise
-        outcome = _translate(error, translate, backend)
-        for link in (error, error.__cause__, error.__context__):
-            if link is not None:
-                traceback.clear_frames(link.__traceback__)
-    else:
-        outcome = _read(answer, read, backend, billed=billed)
+    outcome = _ask(
+        call, ask, read, mute=tuple(mute), translate=translate, backend=backend, billed=billed
+    )
     hidden = tuple(secrets)
     if isinstance(outcome, models.Result):
         return typing.cast(R, mask_result(outcome, hidden))
@@ -159,15 +146,36 @@ def guarded_call(
         del outcome
 
 
-def _read(
-    answer: T, read: Callable[[T], R], backend: str, *, billed: bool
+def _ask(
+    call: Call,
+    ask: Callable[[], T],
+    read: Callable[[T], R],
+    *,
+    mute: Sequence[str],
+    translate: Callable[[Exception], errors.VendorError | R | None] | None,
+    backend: str,
+    billed: bool,
 ) -> R | errors.VendorError:
-    """The result in the library's answer; what cannot be read is paid for all the same."""
+    """The result in the library's answer, or our error for what became of it."""
+    call.on_sent()
+    try:
+        with muted(*mute):
+            answer = ask()
+    except errors.VendorError as error:
+        return error.with_traceback(None)
+    except Exception as error:
+        if callers_exception(error) is error:
+            raise
+        meaning = _translate(error, translate, backend)
+        for link in (error, error.__cause__, error.__context__):
+            if link is not None:
+                traceback.clear_frames(link.__traceback__)
+        return meaning
     try:
         return read(answer)
     except errors.VendorError as error:
         return error.with_traceback(None)
-    except Exception as error:  # noqa: BLE001 - the caller must learn that it is paid for
+    except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
         tell_fault(error)
         problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
     billing = Billing(Charged.YES, "an answer is taken as charged")

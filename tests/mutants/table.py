@@ -484,9 +484,9 @@ ROWS = (
     row("R16", "GuessesThePrice", "Says a charge where its vendor does not say whether it is one.",
         simulator=faults.UnsaidSimulator),
     sdk("R19", "EachWaitHasTheDeadline",
-        "Its library is given the deadline as the time-out of each wait: an answer that drips "
-        "goes on for ever.",
-        simulator=faults.HastySimulator,
+        "It says that it keeps deadlines, and gives its library the deadline as the time-out of "
+        "each wait: an answer that drips goes on for ever.",
+        simulator=faults.HastySimulator, keeps_deadline=True,
         match=faults.unguarded, check_liveness=faults.unguarded),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
         exchange=lambda me, ok, call: (faults.tried(call.on_sent), ok(quiet(call)))[1]),

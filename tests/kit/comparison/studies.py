@@ -155,7 +155,7 @@ class Recorded(FakeBackend):
         super().__init__(*args, **more)
         self.records = {}
 
-    def reconcile(self, call, *, deadline_s=None):
+    def reconcile(self, call, *, deadline):
         found = self.records.get(call.id)
         if found is None:
             return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason="Not yet.")
