@@ -80,14 +80,34 @@ def test_closing_closes_the_connections_of_all_threads(client):
             thread.join()
 
 
+def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
+    arrived, go = threading.Event(), threading.Event()
+
+    def wait(_connection):
+        arrived.set()
+        assert go.wait(20)
+
+    with (
+        RawServer([[read_request, wait, send(answer(200)), hold], [*OK, hold]]) as server,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        # A job asks again when its client was closed.
+        job = pool.submit(lambda: [asked(client, server).status for _ in range(3)])
+        assert arrived.wait(20)
+        client.close()
+        client.close()
+        go.set()
+        assert job.result(20) == [200, 200, 200]
+        assert len(server.connections) == 3
+        assert all(connection.done.wait(20) for connection in server.connections)
+
+
 FORKING = """
 import os, sys
-from facematch_core import transport
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpClient, HttpRequest
 
-transport.MAX_IDLE_S = 600.0
-client = HttpClient(connect_timeout_s=60, read_timeout_s=60)
+client = HttpClient(connect_timeout_s=60, read_timeout_s=60, keep_idle_s=600)
 
 def ask(who):
     sent = []
