@@ -7,6 +7,7 @@ a thread of its own, and there are only so many of them: while all are taken not
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import os
 import queue
@@ -67,24 +68,25 @@ class HelperThreads:
         Raises:
             NoThread: none was free before the deadline, or none could be started.
         """
-        places = self._places
+        places, future = self._places, Future[T]()
+        # A Ctrl-C may end `start` when the thread has begun: the place is given back once.
+        place: list[None] = [None]
         try:
             places.get(timeout=deadline.timeout_s())
         except queue.Empty:
             raise NoThread(
                 f"all {self.limit} threads are taken by earlier work that has not ended"
             ) from None
-        future: Future[T] = Future()
         try:
             thread = threading.Thread(
                 target=contextvars.copy_context().run,
-                args=(_run, work, future, places),
+                args=(_run, work, future, places, place),
                 name=self._name,
                 daemon=True,
             )
             thread.start()
         except BaseException as error:
-            places.put(None)
+            _give_back(places, place)
             if isinstance(error, RuntimeError):
                 raise NoThread("no thread could be started") from None
             raise
@@ -106,13 +108,24 @@ class HelperThreads:
             del future  # a frame that holds its own error lives until the garbage collector
 
 
-def _run(work: Callable[[], T], future: Future[T], places: queue.SimpleQueue[None]) -> None:
+def _give_back(places: queue.SimpleQueue[None], place: list[None]) -> None:
+    """Free a place, the first time that it is called for it."""
+    with contextlib.suppress(IndexError):
+        places.put(place.pop())
+
+
+def _run(
+    work: Callable[[], T],
+    future: Future[T],
+    places: queue.SimpleQueue[None],
+    place: list[None],
+) -> None:
     try:
         future.set_result(work())
     except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
         future.set_exception(error)
     finally:
-        places.put(None)
+        _give_back(places, place)
         del work, future  # likewise
 
 

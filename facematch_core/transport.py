@@ -4,7 +4,8 @@
   connection itself calls `on_sent`, after address, proxy and TLS and before the first byte of the
   request. What breaks before that was not sent and may be repeated; after it nobody knows.
 - **The deadline** is one for the whole exchange, where time-outs of an HTTP library begin anew with
-  every wait. So every wait on a socket asks here how long it may last.
+  every wait. So every wait on a socket asks here how long it may last. Looking up a name cannot be
+  ended: it has a thread of its own, and whoever waits for it leaves when the time is up.
 - **The answer** is complete, decompressed and within the limits, or there is none. Interim answers
   are passed over, redirects are answers.
 - **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
@@ -16,6 +17,9 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import copy
+import functools
 import http.client
 import itertools
 import math
@@ -24,13 +28,15 @@ import queue
 import re
 import socket
 import ssl
+import stat
 import threading
 import traceback
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 import requests
@@ -48,7 +54,6 @@ from urllib3.exceptions import (
     ProtocolError,
 )
 from urllib3.util import parse_url
-from urllib3.util.connection import create_connection
 
 from . import errors
 from ._cancellation import callers_exception
@@ -61,10 +66,10 @@ from .masking import Secret
 from .messages import HttpReply, HttpRequest, encoded
 from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, paid
+from .threads import HelperThreads, NoThread
 
-#: Seconds after which an unused connection is not used again. Servers close theirs after 2, 5 or
-#: 60 s; a request that meets such a close is lost, and nobody knows its bill. A handshake is cheap.
-MAX_IDLE_S = 1.5
+#: Longest time for which an unused connection is kept because its server says that it keeps it.
+MOST_IDLE_S = 30.0
 
 #: How many interim answers (100, 102, 103) may precede the answer.
 MAX_INTERIM = 16
@@ -82,9 +87,14 @@ class HttpClient:
     between threads and usable after a fork: each thread of each process has its own connections.
 
     Args:
-        connect_timeout_s: Longest wait for one address, the TLS handshake or a proxy, above 0.
+        connect_timeout_s: Longest wait for the look-up of a name, for one address, the TLS
+            handshake or a proxy, above 0.
         read_timeout_s: Longest wait for the next piece of upload or answer, above 0.
         max_body_bytes: Longest body of an answer after decompression.
+        keep_idle_s: How long an unused connection is kept for the next request of its thread, above
+            0. Servers close theirs after 2, 5 or 60 s, and a request that meets such a close is
+            lost, with a bill that nobody knows. A server that says how long it keeps them
+            (``Keep-Alive: timeout=N``) is taken at its word: one second less, at most 30 s.
         user_agent: The header; None for ``facematch-core/<version>``.
         ca_bundle: File or folder of certificates to trust instead of the usual ones.
         proxy: ``http://host:port``, without a login, to go through to all but this machine.
@@ -100,19 +110,20 @@ class HttpClient:
         connect_timeout_s: float = 10.0,
         read_timeout_s: float = 30.0,
         max_body_bytes: int = 1024 * 1024,
+        keep_idle_s: float = 1.5,
         user_agent: str | None = None,
         ca_bundle: str | os.PathLike[str] | None = None,
         proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
-        if not all(
-            0 < number < math.inf for number in (connect_timeout_s, read_timeout_s, max_body_bytes)
-        ):
+        numbers = (connect_timeout_s, read_timeout_s, max_body_bytes, keep_idle_s)
+        if not all(0 < number < math.inf for number in numbers):
             raise errors.ConfigurationError(
-                "The time-outs and max_body_bytes must be numbers above 0."
+                "The time-outs, max_body_bytes and keep_idle_s must be numbers above 0."
             )
         self._timeouts_s = connect_timeout_s, read_timeout_s
         self._max_body_bytes = int(max_body_bytes)
+        self._keep_idle_s = keep_idle_s
         self._ca_bundle: str | None = None
         self._proxies: dict[str, str] = {}
         self.go_by(ca_bundle, proxy)
@@ -128,9 +139,9 @@ class HttpClient:
         #: Proxies and certificates by the beginning of an address: to look for them costs more than
         #: the rest of a call.
         self._ways: dict[str, dict[str, Any]] = {}
-        # A thread's session ends with it; close() finds those that live.
+        # A thread's idle session ends with it; close() finds those of threads that live.
         self._own = threading.local()
-        self._sessions: weakref.WeakValueDictionary[tuple[int, int], requests.Session] = (
+        self._idle: weakref.WeakValueDictionary[tuple[int, int], _Idle] = (
             weakref.WeakValueDictionary()
         )
 
@@ -138,9 +149,8 @@ class HttpClient:
         """Trust these certificates and go through this proxy; None leaves what is set."""
         if ca_bundle is not None:
             path = os.fspath(ca_bundle)
-            _check_exists(path)
+            place = {"capath" if _is_folder(path) else "cafile": path}
             try:
-                place = {"capath" if os.path.isdir(path) else "cafile": path}  # noqa: PTH112 - as requests asks
                 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**place)
             except OSError:
                 raise errors.ConfigurationError(
@@ -187,7 +197,7 @@ class HttpClient:
             Any complete answer, whatever its status. Redirects are answers.
 
         Raises:
-            ConfigurationError: the client is closed, or an address, a header or a proxy is wrong.
+            ConfigurationError: an address, a header or a proxy is wrong.
             InvalidRequest: the request cannot be put into HTTP.
             VendorUnavailable: no byte of the request has left; not `retryable` if that is because
                 `deadline` or `send_by` has passed.
@@ -224,10 +234,10 @@ class HttpClient:
         That is an adapter that was mounted, or one that a fixture puts into every session of
         requests. What replaces `send` of requests' own adapter (`responses`) is not noticed.
         """
-        if self._mounts or self._closed:
-            return bool(self._mounts)
-        kept = vars(self._own).get("kept")
-        session = kept[1] if kept else _new_session()
+        if self._mounts:
+            return True
+        idle: _Idle | None = vars(self._own).get("idle")
+        session = next(iter(idle.sessions if idle else ()), None) or _new_session()
         try:
             return not isinstance(session.get_adapter(url), _Adapter)
         except InvalidSchema:
@@ -244,36 +254,42 @@ class HttpClient:
         self._mounts[prefix] = adapter
 
     def close(self) -> None:
-        """Close the connections of all threads. May be called more than once."""
+        """Close the connections of all threads. May be called more than once.
+
+        What is under way goes on to its end, a job that is asked for again and again as well: a
+        request after this is sent, and its connection is not kept.
+        """
         self._closed = True
-        for reference in self._sessions.valuerefs():
-            session = reference()
+        for reference in self._idle.valuerefs():
             # Connections from before a fork belong to the other process.
-            if session is not None and reference.key[0] == os.getpid():
-                session.close()
+            if reference.key[0] == os.getpid() and (idle := reference()) is not None:
+                for session in idle.take():
+                    session.close()
 
     def _take_session(self) -> requests.Session:
         """This thread's session or a new one; `_put_back` has it after a whole exchange."""
-        if self._closed:
-            raise errors.ConfigurationError("This HTTP client is closed: open a new one.")
-        process, session, since = vars(self._own).pop("kept", (0, None, 0.0))
+        idle: _Idle | None = vars(self._own).pop("idle", None)
         # After a fork the connections are the other process's.
-        if process != os.getpid():
-            session = None
-        elif self.clock.monotonic() - since > MAX_IDLE_S:
-            session.close()
-        session = session or _new_session()
+        sessions = idle.take() if idle is not None and idle.process == os.getpid() else []
+        session = sessions[0] if sessions else _new_session()
+        if idle is not None and self.clock.monotonic() > idle.until:
+            session.close()  # its connections: it opens others
         for prefix, adapter in self._mounts.items():
             if session.adapters.get(prefix) is not adapter:
                 session.mount(prefix, adapter)
-        return cast(requests.Session, session)
+        return session
 
-    def _put_back(self, session: requests.Session) -> None:
+    def _put_back(self, session: requests.Session, keep_alive: str) -> None:
+        """Keep a session for this thread, for as long as its server says, or the setting."""
+        keep_s = self._keep_idle_s
+        if seconds := re.search(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b", keep_alive):
+            keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         process = os.getpid()
-        self._own.kept = process, session, self.clock.monotonic()
-        self._sessions[process, threading.get_ident()] = session
-        # After it is entered, so that either close() or this line sees it.
-        if self._closed:
+        idle = _Idle(process=process, until=self.clock.monotonic() + keep_s, sessions=[session])
+        self._own.idle = idle
+        self._idle[process, threading.get_ident()] = idle
+        # After it is entered, so that either close() or this line has it.
+        if self._closed and idle.take():
             session.close()
 
     def _exchanged(
@@ -305,7 +321,7 @@ class HttpClient:
                 secrets=request.secrets,
             )
             response.close()
-            self._put_back(session)
+            self._put_back(session, response.headers.get("Keep-Alive", ""))
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
             own = callers_exception(error)
             for link in _links(error):
@@ -341,7 +357,7 @@ class HttpClient:
             variables = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
             verify = next(filter(None, map(os.environ.get, variables)), True)
             if isinstance(verify, str):
-                _check_exists(verify)
+                _is_folder(verify)
         proxies = self._proxies
         if is_loopback(host_of(url)):
             # Faces for this machine, a mock above all, may not take a way around over another.
@@ -351,6 +367,23 @@ class HttpClient:
             if proxy := select_proxy(url, proxies):
                 _check_proxy(proxy, "The proxy that the environment names")
         return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Idle:
+    """A thread's session between two exchanges."""
+
+    process: int
+    #: Until when it may be used again, on the client's clock.
+    until: float
+    #: The session; empty once it was taken.
+    sessions: list[requests.Session]
+
+    def take(self) -> list[requests.Session]:
+        """The session, for the first who asks: its thread, or whoever closes the client."""
+        with contextlib.suppress(IndexError):
+            return [self.sessions.pop()]
+        return []
 
 
 def _unanswered(
@@ -520,9 +553,18 @@ def _never_left(error: BaseException) -> bool:
     )
 
 
-def _check_exists(ca_bundle: str) -> None:
-    if not os.path.exists(ca_bundle):  # noqa: PTH110 - a file or a folder, as requests asks
-        raise errors.ConfigurationError(f"The CA bundle {ca_bundle} does not exist.")
+def _is_folder(ca_bundle: str) -> bool:
+    """Whether it is a folder, or else a regular file: whoever reads a pipe may wait for ever."""
+    try:
+        mode = os.stat(ca_bundle).st_mode  # noqa: PTH116 - text, as requests has it
+    except (OSError, ValueError):
+        raise errors.ConfigurationError(f"The CA bundle {ca_bundle} does not exist.") from None
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise errors.ConfigurationError(
+            f"The CA bundle {ca_bundle} is neither a file nor a folder: name the file or the "
+            "folder that holds the certificates."
+        )
+    return stat.S_ISDIR(mode)
 
 
 def _check_proxy(proxy: str, named: str) -> None:
@@ -583,6 +625,88 @@ def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
         raise Unreadable("its body cannot be decompressed") from None
     if begun and (not decoder.eof or decoder.unused_data):
         raise Unreadable("its body cannot be decompressed")
+
+
+# Names, each looked up by one thread at a time for all who wait for it.
+
+
+class LookUpTimeout(TimeoutError):
+    """A name was not looked up in time; its text says why, in words for people."""
+
+
+#: What `socket.getaddrinfo` gives for each address.
+Addresses: TypeAlias = list[tuple[Any, Any, int, str, Any]]
+
+#: How many names may be looked up at a time in this process. Nobody can end a look-up: with a name
+#: server that is silent it lasts as long as the system likes, ten seconds and more.
+MOST_LOOK_UPS = 8
+
+_look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")
+
+#: Those under way, by process, host and port: after a fork the parent's never end in the child.
+#: A dictionary alone, whose `setdefault` and `pop` need no lock.
+_look_ups: dict[tuple[int, str, int], Future[Addresses]] = {}
+
+
+def look_up(host: str, port: int, wait_s: float) -> Addresses:
+    """The addresses of `host`, for connections over TCP; an address of its own takes no thread.
+
+    Args:
+        host: A name, or an address without brackets.
+        port: Of the connection.
+        wait_s: How long to wait, in seconds of real time.
+
+    Raises:
+        LookUpTimeout: it had not ended by then, and goes on for whoever asks next; or it had not
+            begun, because so many others were under way.
+        OSError: there is no such name.
+    """
+    # Does not ask a name server.
+    with contextlib.suppress(socket.gaierror):
+        numeric = socket.AI_NUMERICHOST
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric)
+    within, key = Deadline.after(wait_s), (os.getpid(), host, port)
+    while True:
+        future: Future[Addresses] = Future()
+        shared = future
+        try:
+            shared = _look_ups.setdefault(key, future)
+            if shared is future:
+                work = functools.partial(_look_up, key, future)
+                # In an empty context: the thread may outlive the call, whose context holds it.
+                contextvars.Context().run(_look_up_threads.start, work, within)
+            error = shared.exception(within.timeout_s())
+        except CancelledError:
+            # Whoever was to begin it has left: this caller may have more time.
+            _look_ups.pop(key, None)
+            continue
+        except NoThread as refusal:
+            raise LookUpTimeout(f"its host name was not looked up ({refusal})") from None
+        except TimeoutError:
+            raise LookUpTimeout("its host name was not looked up in time") from None
+        finally:
+            # What has begun cannot be cancelled, and goes on.
+            if shared is future and future.cancel():
+                _look_ups.pop(key, None)
+        if error is None:
+            return shared.result()
+        # Each caller's own: the frames of one call must not be seen from the error of another.
+        raise copy.copy(error)
+
+
+def _look_up(key: tuple[int, str, int], future: Future[Addresses]) -> None:
+    """Look a name up, in a thread of its own."""
+    if not future.set_running_or_notify_cancel():
+        return
+    _, host, port = key
+    try:
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except BaseException as error:  # noqa: BLE001 - raised by those who wait
+        _look_ups.pop(key, None)
+        future.set_exception(error)
+    else:
+        _look_ups.pop(key, None)
+        future.set_result(addresses)
 
 
 # Connections that ask how long they may wait, and say when the request begins to leave.
@@ -666,19 +790,20 @@ class _Connection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         wait_s = CURRENT.get().wait_s
         try:
-            found = socket.getaddrinfo(
-                self._dns_host.strip("[]"), self.port, type=socket.SOCK_STREAM
-            )
+            addresses = look_up(self._dns_host.strip("[]"), self.port, wait_s())
         except OSError as error:
             # As an OSError, urllib3 could take it for a failure of the upload.
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
         problem = OSError("The name has no address.")
-        for *_, address in found:
+        for family, kind, protocol, _, address in addresses:
             sock = None
             try:
+                sock = socket.socket(family, kind, protocol)
+                for option in self.socket_options or ():
+                    sock.setsockopt(*option)
                 # For each address: a name may have many, and the deadline is one.
-                where = str(address[0]), self.port
-                sock = create_connection(where, wait_s(), socket_options=self.socket_options)
+                sock.settimeout(wait_s())
+                sock.connect(address)
                 # For the TLS handshake, which is the next to wait.
                 sock.settimeout(wait_s())
             except OSError as error:
@@ -788,7 +913,7 @@ def _system_words(link: OSError) -> str:
 #: In this order: what comes first says more.
 _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
-    (Unreadable, str),
+    ((Unreadable, LookUpTimeout), str),
     (
         ssl.SSLCertVerificationError,
         lambda link: f"its certificate is not accepted ({link.verify_message})",
@@ -812,7 +937,7 @@ def _reason(error: BaseException) -> str:
     behind = list(_links(error))
     for kind, words in _WORDS:
         for link in behind:
-            said = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
-            if said:
-                return said
+            reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
+            if reason:
+                return reason
     return f"it failed with {type(error).__name__}"

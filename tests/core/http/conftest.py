@@ -26,7 +26,7 @@ def _plain_environment(monkeypatch):
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch):
     """A busy machine must not make a connection look idle."""
-    monkeypatch.setattr(fm.transport, "MAX_IDLE_S", 60.0)
+    monkeypatch.setitem(HttpClient.__init__.__kwdefaults__, "keep_idle_s", 60.0)
 
 
 @pytest.fixture

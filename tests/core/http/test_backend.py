@@ -185,13 +185,6 @@ def test_who_is_set_to_mock_believes_a_mock_alone(acme):
     assert backend.read_reply(A_1, marked).environment is fm.Environment.MOCK
 
 
-def test_a_closed_backend_asks_nobody(acme):
-    backend = acme(NOWHERE)
-    backend.close()
-    with pytest.raises(ConfigurationError, match="closed"):
-        backend.match(match_call())
-
-
 def test_it_is_neither_pickled_nor_copied(acme):
     backend = acme(NOWHERE)
     for wrong in (pickle.dumps, copy.copy, copy.deepcopy):

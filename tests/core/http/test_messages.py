@@ -268,16 +268,10 @@ def test_an_address_that_does_not_parse_is_not_asked(ask, url):
     assert (outcome.reply, outcome.sent) == (None, 0)
 
 
-@pytest.mark.parametrize("name", ["connect_timeout_s", "read_timeout_s", "max_body_bytes"])
+@pytest.mark.parametrize(
+    "name", ["connect_timeout_s", "read_timeout_s", "max_body_bytes", "keep_idle_s"]
+)
 @pytest.mark.parametrize("value", [0, -1.0, float("inf"), float("nan")])
 def test_settings_out_of_range_are_refused(name, value):
     with pytest.raises(ConfigurationError):
         HttpClient(**{name: value})
-
-
-def test_a_closed_client_asks_nobody(client, ask):
-    client.close()
-    client.close()
-    outcome = ask(NOWHERE)
-    assert type(outcome.error) is ConfigurationError
-    assert (outcome.sent, "open a new one" in outcome.error.message) == (0, True)

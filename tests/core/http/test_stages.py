@@ -3,6 +3,7 @@
 A handshake of TLS, which is verified, comes before the first byte.
 """
 
+import os
 import ssl
 import threading
 
@@ -140,6 +141,37 @@ def test_a_connection_that_idled_is_not_used_again(ask, open_client, clock):
         by.close()
 
 
+@pytest.mark.parametrize(
+    ("keep_alive", "kept_s"),
+    [
+        (None, 5.0),
+        ("timeout=10", 9.0),
+        ("Timeout = 10, max=100", 9.0),
+        ('max=5, timeout="3"', 2.0),
+        ("timeout=600", 30.0),
+        ("timeout=1", 0.0),
+        ("timeout=0", -1.0),
+        ("timeout=-3", 5.0),
+        ("max=5", 5.0),
+        ("timeout=" + "9" * 400, 5.0),
+    ],
+)
+def test_a_connection_is_kept_as_long_as_its_server_says_or_as_set(
+    ask, open_client, clock, keep_alive, kept_s
+):
+    by = open_client(clock=clock, keep_idle_s=5.0)
+    headers = b"" if keep_alive is None else b"Keep-Alive: " + keep_alive.encode() + b"\r\n"
+    head, body = OK.split(b"\r\n\r\n")
+    reply = head + b"\r\n" + headers + b"\r\n" + body
+    with RawServer([read_request, send(reply)] * 3 + [hold]) as server:
+        for pause_s in (0.0, kept_s - 0.1, kept_s + 0.1):
+            clock.advance(max(0.0, pause_s))
+            assert ask(server.url, by=by).reply.status == 200
+        requests = [len(connection.requests) for connection in server.connections]
+        assert requests == ([1, 1, 1] if kept_s < 0 else [2, 1])
+        by.close()
+
+
 def test_a_used_connection_that_breaks_is_unknown(ask):
     with RawServer([read_request, send(OK), read(5), reset]) as server:
         assert ask(server.url).reply.status == 200
@@ -221,6 +253,17 @@ def test_a_bundle_that_cannot_be_used_is_refused(ask, acme, monkeypatch, tmp_pat
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     assert type(ask("https://localhost:1/").error) is ConfigurationError
     assert acme("https://localhost:1", ca_bundle=tmp_path).ca_bundle == tmp_path
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_bundle_that_is_a_pipe_is_refused_unread(ask, monkeypatch, tmp_path):
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    for wrong in (pipe, os.devnull):
+        with pytest.raises(ConfigurationError):
+            HttpClient(ca_bundle=wrong)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(pipe))
+    assert type(ask("https://localhost:1/").error) is ConfigurationError
 
 
 def test_a_setting_of_a_backend_names_the_authorities(acme, ca_bundle, server_context):

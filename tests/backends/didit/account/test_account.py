@@ -180,9 +180,6 @@ def test_the_account_of_a_backend_has_its_key_and_connections(scripted, key, clo
         account.balance()
     account.balance()
     assert [request.headers["x-api-key"] for request in script.seen] == [key, key]
-    backend.close()
-    with pytest.raises(fm.ConfigurationError, match="closed"):
-        account.balance()
     with pytest.raises(fm.ConfigurationError):
         DiditAccount.of("didit")
 

@@ -1,0 +1,195 @@
+"""Looking up a name cannot be ended: it keeps nobody beyond the end of a call."""
+
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import pytest
+from kit.fakes import FakeBackend, picture
+from kit.rawserver import RawServer, answer, one_each, read_request, send
+
+import facematch_core as fm
+from facematch_core.aio import AsyncFaceVerifier
+from facematch_core.transport import MOST_LOOK_UPS
+
+OK = answer(200, b'{"same": true}')
+A, B = picture(), picture((1, 2, 3))
+#: No wait of a test is longer.
+LIMIT_S = 30
+
+
+class NameServer:
+    """In the place of the system's: each look-up of a name waits until `answers` is set."""
+
+    def __init__(self, look_up):
+        self._look_up = look_up
+        self.answers, self.addresses = threading.Event(), "127.0.0.1"
+        self.names, self.callers = [], set()
+
+    def __call__(self, host, *arguments, **more):
+        if more.get("flags", 0) & socket.AI_NUMERICHOST:
+            return self._look_up(host, *arguments, **more)
+        self.names.append(host)
+        if not host.endswith(".example"):
+            return self._look_up(host, *arguments, **more)
+        self.callers.add(threading.current_thread())
+        assert self.answers.wait(LIMIT_S)
+        if self.addresses is None:
+            raise socket.gaierror(socket.EAI_NONAME, "no such name")
+        return self._look_up(self.addresses, *arguments, **more)
+
+    def wait_for(self, count):
+        """Wait until so many look-ups have begun."""
+        limit = time.monotonic() + LIMIT_S
+        while len(self.names) < count and time.monotonic() < limit:
+            time.sleep(0.01)
+        assert len(self.names) == count
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """A name server that does not answer."""
+    server = NameServer(socket.getaddrinfo)
+    monkeypatch.setattr(socket, "getaddrinfo", server)
+    yield server
+    server.answers.set()
+    for thread in server.callers - {threading.current_thread()}:
+        thread.join(LIMIT_S)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def named(acme):
+    """A backend whose vendor has a name."""
+    return lambda host="vendor.example", port=80, **more: acme(
+        f"http://{host}:{port}", allow_base_url=True, allow_insecure=True, **more
+    )
+
+
+def took(work):
+    """How long something takes, and what it raises."""
+    start = time.monotonic()
+    with pytest.raises(fm.VendorUnavailable) as caught:
+        work()
+    return time.monotonic() - start, caught.value
+
+
+def test_callers_of_one_host_share_one_look_up(silent, named):
+    verifier = fm.FaceVerifier(named(), deadline_s=0.3)
+    before = threading.active_count()
+    with ThreadPoolExecutor(20) as pool:
+        waits = list(pool.map(lambda _: took(lambda: verifier.verify(A, B)), range(20)))
+    for wait_s, error in waits:
+        assert 0.2 < wait_s < 10
+        assert (error.billing.charged, error.retryable) == (fm.Charged.NO, False)
+    assert silent.names == ["vendor.example"]
+    assert threading.active_count() <= before + 1
+    took(lambda: verifier.verify(A, B))
+    assert silent.names == ["vendor.example"]
+
+
+def test_who_still_waits_gets_the_answer(silent, named):
+    with RawServer([read_request, send(OK)]) as server, ThreadPoolExecutor(4) as pool:
+        verifier = fm.FaceVerifier(named(port=server.port), deadline_s=LIMIT_S)
+        waiting = [pool.submit(verifier.verify, A, B) for _ in range(4)]
+        silent.wait_for(1)
+        assert took(lambda: verifier.verify(A, B, deadline_s=0.1))[1].retryable is False
+        silent.answers.set()
+        assert all(future.result(LIMIT_S).is_match for future in waiting)
+    assert silent.names.count("vendor.example") == 1
+
+
+def test_a_name_that_does_not_exist_is_each_callers_own_error(silent, named):
+    verifier, silent.addresses = fm.FaceVerifier(named()), None
+    with ThreadPoolExecutor(4) as pool:
+        waiting = [pool.submit(took, lambda: verifier.verify(A, B)) for _ in range(4)]
+        silent.wait_for(1)
+        silent.answers.set()
+        failures = [future.result(LIMIT_S)[1] for future in waiting]
+    assert len(set(map(id, failures))) == 4
+    assert all(error.retryable for error in failures)
+
+
+def test_without_a_deadline_the_time_out_of_connecting_counts(silent, named):
+    wait_s, error = took(lambda: fm.FaceVerifier(named(connect_timeout_s=0.2)).verify(A, B))
+    assert wait_s < 10
+    assert (error.billing.charged, error.retryable) == (fm.Charged.NO, True)
+
+
+def test_more_hosts_than_may_be_looked_up_are_refused_unsent(silent, named):
+    verifiers = [
+        fm.FaceVerifier(named(f"v{number}.example"), deadline_s=0.1) for number in range(20)
+    ]
+    before = threading.active_count()
+    for verifier in verifiers:
+        assert took(lambda verifier=verifier: verifier.verify(A, B))[1].retryable is False
+    assert len(silent.names) == MOST_LOOK_UPS == threading.active_count() - before
+    # One that waits for a thread begins as soon as one is free; whom it shares that wait with and
+    # who has less time does not end it.
+    with one_each(OK) as server, ThreadPoolExecutor(2) as pool:
+        late = fm.FaceVerifier(named("late.example", server.port))
+        hurried = pool.submit(took, lambda: late.verify(A, B, deadline_s=0.2))
+        patient = pool.submit(late.verify, A, B, deadline_s=LIMIT_S)
+        assert hurried.result(LIMIT_S)[1].retryable is False
+        silent.answers.set()
+        assert patient.result(LIMIT_S).is_match
+    assert silent.names.count("late.example") == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "127.1"])
+def test_an_address_takes_no_thread(silent, named, host):
+    verifier = fm.FaceVerifier(named(host, 1), deadline_s=LIMIT_S)
+    assert took(lambda: verifier.verify(A, B))[1].retryable
+    assert silent.names == []
+
+
+def test_the_name_of_a_proxy_is_looked_up_in_time(silent, acme):
+    for base_url in ("https://vendor.example", "http://vendor.example"):
+        backend = acme(
+            base_url, allow_base_url=True, allow_insecure=True, proxy="http://proxy.example:3128"
+        )
+        wait_s, error = took(lambda b=backend: fm.FaceVerifier(b, deadline_s=0.2).verify(A, B))
+        assert wait_s < 10
+        assert error.retryable is False
+    assert set(silent.names) == {"proxy.example"}
+
+
+def test_a_failover_asks_its_second_vendor_in_time(silent, named):
+    members = {"a": fm.FaceVerifier(named()), "b": fm.FaceVerifier(FakeBackend())}
+    start = time.monotonic()
+    result = fm.Failover(members, deadline_s=2).verify(A, B)
+    assert result.backend == "fake"
+    assert time.monotonic() - start < 2
+
+
+def test_an_awaited_call_ends_in_time(silent, named):
+    async def main():
+        async with AsyncFaceVerifier(fm.FaceVerifier(named())) as verifier:
+            with anyio.fail_after(LIMIT_S), pytest.raises(fm.VendorUnavailable) as caught:
+                await verifier.verify(A, B, deadline_s=0.3)
+        return caught.value
+
+    start = time.monotonic()
+    assert anyio.run(main).retryable is False
+    assert time.monotonic() - start < 10
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_the_child_of_a_fork_does_not_wait_for_its_parents_look_up(silent, named):
+    with one_each(OK) as server:
+        verifier = fm.FaceVerifier(named(port=server.port), deadline_s=0.2)
+        took(lambda: verifier.verify(A, B))
+        child = os.fork()
+        if not child:
+            silent.answers = threading.Event()
+            silent.answers.set()
+            done = False
+            try:
+                done = verifier.verify(A, B, deadline_s=LIMIT_S).is_match
+            finally:
+                os._exit(0 if done else 1)
+        assert os.waitpid(child, 0)[1] == 0
