@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import functools
 import json
+import math
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +35,7 @@ from .backend import (
 )
 from .calibration import Calibration
 from .clock import Clock
+from .deadline import Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
 from .images import Image
@@ -338,15 +340,15 @@ class Pipeline:
     def _asked(self, call: Call, progress: _Progress) -> Answer:
         """The backend's answer to one try after another, each admitted by every policy."""
         number, cancellation, record = 1, progress.cancellation, progress.record
-        # Whatever waits before a try waits before the first byte.
-        until = progress.until if progress.send_until is None else progress.send_until
         sleep = None
         if cancellation is not None:
             sleep = functools.partial(cancellation.sleep, clock=self.clock)
         while True:
             if cancellation is not None:
                 cancellation.check()
-            context = progress.context = self._context(record, number, until, progress.until, sleep)
+            context = progress.context = self._context(
+                record, number, progress.until, progress.send_until, sleep
+            )
             leave: Leave | None = None
             try:
                 leave = enter_all(self.policies, context)
@@ -360,7 +362,7 @@ class Pipeline:
                 wait_s = None
                 stopped = cancellation is not None and cancellation.cancelled
                 if self.retry is not None and isinstance(error, FaceMatchError) and not stopped:
-                    wait_s = self.retry.wait_s(error, context, self.clock.monotonic())
+                    wait_s = self.retry.wait_s(error, context)
                 if wait_s is None:
                     raise
                 failed = type(error).__name__
@@ -383,6 +385,8 @@ class Pipeline:
             billing, is_answer = progress.billing(ended), False
         else:
             billing, is_answer = ended.billing, True
+        if is_answer and self.retry is not None and progress.context is not None:
+            self.retry.give_back(progress.context)
         began, charged = progress.asked_at, billing.charged
         outcome = Outcome(
             charged=charged,
@@ -403,17 +407,21 @@ class Pipeline:
         record: CallRecord,
         number: int,
         until: float | None,
-        deadline_at: float | None = None,
+        send_until: float | None = None,
         sleep: Callable[[float], None] | None = None,
     ) -> AttemptContext:
+        deadline, share = (
+            Deadline(ends_at=math.inf if end is None else end, clock=self.clock)
+            for end in (until, send_until)
+        )
         return AttemptContext(
             call=record,
             number=number,
             paid=record.operation in self.backend.capabilities.billed_operations,
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or Environment.PRODUCTION,
-            until=until,
-            deadline_at=deadline_at,
+            deadline=deadline,
+            send_by=deadline.earlier(share),
             sleep=sleep,
         )
 

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
+from facematch_core.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore, expire_reservations, sql
 
@@ -146,8 +147,8 @@ def test_a_row_that_somebody_holds_is_waited_for_until_the_deadline(store):
     with store._database.engine.connect() as holder:
         holder.exec_driver_sql("SELECT * FROM facematch_budgets FOR UPDATE")
         for step in (
-            lambda: store.reserve(entry(), Decimal(5), wait_s=1),
-            lambda: store.finalize(one, Charged.YES, at=NOW, wait_s=0),
+            lambda: store.reserve(entry(), Decimal(5), deadline=Deadline.after(1)),
+            lambda: store.finalize(one, Charged.YES, at=NOW, deadline=Deadline.after(0)),
         ):
             with pytest.raises(StoreUnavailable):
                 step()
