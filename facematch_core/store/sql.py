@@ -192,7 +192,7 @@ class Database:
     def __init__(
         self, where: str | Engine, *, called: str = "store of calls", silence_s: float = SILENCE_S
     ) -> None:
-        self._called, self._silence_s = called, silence_s
+        self._called, self.silence_s = called, silence_s
         try:
             import sqlalchemy
         except ImportError:
@@ -312,7 +312,7 @@ class Database:
         future: Future[T] = self._start(
             lambda: self._write(step, progress, self._transact_in_postgres), limit
         )
-        silence_s = min(self._silence_s, AGAIN_S) if self.stuck else self._silence_s
+        silence_s = min(self.silence_s, AGAIN_S) if self.stuck else self.silence_s
         try:
             while True:
                 silence = Deadline.after(silence_s, since=progress.heard_at)
@@ -380,22 +380,27 @@ class Database:
     def _transact_in_postgres(self, progress: _Progress) -> Iterator[Connection]:
         # What is not committed is rolled back when the connection goes back into its pool.
         with self.engine.connect() as connection:
-            progress.hear()
-            connection.execution_options(isolation_level="READ COMMITTED")
-            # 0 would be for ever.
-            lock_s = max(0.001, min(LOCK_S, self._silence_s / 3, progress.limit.left_s()))
-            # Rows that somebody holds who fell silent himself are free again after that time.
-            connection.exec_driver_sql(
-                f"SELECT set_config('lock_timeout', '{lock_s * 1000:.0f}', true), "
-                f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
-            )
-            progress.hear()
-            yield connection
-            progress.may_be_written = True
-            if progress.is_abandoned:
-                progress.may_be_written = False
-                raise _Away("nobody waits for it")
-            connection.commit()
+            try:
+                progress.hear()
+                connection.execution_options(isolation_level="READ COMMITTED")
+                # 0 would be for ever.
+                lock_s = max(0.001, min(LOCK_S, self.silence_s / 3, progress.limit.left_s()))
+                # Rows that a program holds that fell silent itself are free after that time.
+                connection.exec_driver_sql(
+                    f"SELECT set_config('lock_timeout', '{lock_s * 1000:.0f}', true), "
+                    f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
+                )
+                progress.hear()
+                yield connection
+                progress.may_be_written = True
+                if progress.is_abandoned:
+                    progress.may_be_written = False
+                    raise _Away("nobody waits for it")
+                connection.commit()
+            finally:
+                if progress.is_abandoned:
+                    # The pool may be closed by now, and nobody would close this one.
+                    connection.invalidate()
 
     @contextlib.contextmanager
     def _transact_in_sqlite(self, progress: _Progress) -> Iterator[Connection]:
