@@ -1,4 +1,4 @@
-"""A lock that the child of a fork finds free."""
+"""A lock that the child of a fork finds free, and that no finaliser finds taken."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import os
 import threading
 
 
-def fork_safe_lock() -> threading.Lock:
+def fork_safe_lock() -> threading.RLock:
     """A lock for the life of the process, which a fork waits for.
 
     The thread that holds it does not exist in the child, where nobody would release it. Hold it
     briefly, and make one for a module, not one for each object: it is never forgotten.
+
+    The thread that holds it may take it again: the garbage collector runs finalisers between any
+    two lines, and one of them may come back here. So what is done under it must stay right if the
+    same is done in its middle.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
         os.register_at_fork(
             before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release

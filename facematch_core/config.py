@@ -281,6 +281,8 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     },
     "circuit_breaker": {
         "failures": int,
+        "share": float,
+        "of_last": int,
         "within_s": float,
         "slow_s": float,
         "unanswered": int,
@@ -296,7 +298,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "max_wait_s": float,
         "max_hold_s": float,
     },
-    "retry": {"times": int, "first_s": float, "longest_s": float},
+    "retry": {"times": int, "first_s": float, "longest_s": float, "quota": int},
 }
 
 #: The windows that can be named, in seconds.

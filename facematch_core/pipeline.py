@@ -389,10 +389,8 @@ class Pipeline:
                     self._leave_policies(leave, progress, error)
                 elif not isinstance(error, StoreUnavailable):
                     raise  # another refusal of a policy
-                wait_s = None
-                stopped = cancellation is not None and cancellation.cancelled
-                if retry is not None and isinstance(error, FaceMatchError) and not stopped:
-                    wait_s = retry.wait_s(error, context, self.clock.monotonic())
+                is_stopped = cancellation is not None and cancellation.cancelled
+                wait_s = None if is_stopped else _wait_s(retry, error, context)
                 if wait_s is None:
                     raise
                 failure = FailedAttempt(
@@ -403,6 +401,8 @@ class Pipeline:
                 )
             else:
                 self._leave_policies(leave, progress, answer)
+                if retry is not None:
+                    retry.give_back(context)
                 return answer
             # Outside the except block: what the next try raises has nothing to do with this one.
             # What follows, a Ctrl-C while waiting too, begins with nothing sent.
@@ -454,8 +454,8 @@ class Pipeline:
             paid=record.operation in self.backend.capabilities.billed_operations,
             # Calls whose environment nobody knows count with the real ones.
             environment=self.backend.environment or Environment.PRODUCTION,
-            until=send_by.ends_at if send_by.is_limited else None,
-            deadline_at=deadline.ends_at if deadline.is_limited else None,
+            deadline=deadline,
+            send_by=send_by,
             sleep=sleep,
         )
 
@@ -625,6 +625,13 @@ class _Progress:
             is_open = foreign and self.state is not State.NOT_SENT
             self.bill = Billing(Charged.UNKNOWN if is_open else Charged.NO)
         return self.bill
+
+
+def _wait_s(retry: Retry | None, error: BaseException, context: AttemptContext) -> float | None:
+    """Seconds until the try is made again; None if it is not."""
+    if retry is None or not isinstance(error, FaceMatchError):
+        return None
+    return retry.wait_s(error, context)
 
 
 def _knows_its_bill(error: FaceMatchError) -> bool:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from facematch_core.clock import Clock, SystemClock
+from facematch_core.deadline import Deadline
 from facematch_core.errors import (
     BudgetExceeded,
     ConfigurationError,
@@ -107,31 +108,32 @@ class Budget(Policy):
             amount=self._price_of(context.call.operation),
         )
         try:
-            full = self.store.reserve(reservation, self._cap, wait_s=self._left_s(context.until))
+            full = self.store.reserve(reservation, self._cap, deadline=context.send_by)
         except FaceMatchError:
             raise
         except BaseException as error:
             # Ctrl-C, say, which may come before or after the amount is set aside: nothing was sent.
             with contextlib.suppress(FaceMatchError):
-                self._finalize(reservation, Outcome.refused(error), -math.inf)
+                self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
         if full is not None:
-            raise self._exceeded(full, reservation.amount, context.until)
-        return lambda outcome: self._finalize(reservation, outcome, context.deadline_at)
+            raise self._exceeded(full, reservation.amount, context.send_by)
+        return lambda outcome: self._finalize(reservation, outcome, context.deadline)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
         """Refuse calls that together have no room now; errors as `enter`."""
-        until = min((one.until for one in contexts if one.until is not None), default=None)
-        wanted: dict[BudgetKey, Decimal] = {}
+        totals: dict[BudgetKey, Decimal] = {}
         for context in contexts:
             if context.paid:
                 key, price = self._key(context), self._price_of(context.call.operation)
-                wanted[key] = EXACT.add(wanted.get(key, Decimal(0)), price)
-        for key, amount in wanted.items():
-            state = self.store.budget(key, wait_s=self._left_s(until))
+                totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
+        # They are calls of one caller, and none is sent before all have passed.
+        send_by = min((context.send_by for context in contexts), key=lambda end: end.ends_at)
+        for key, amount in totals.items():
+            state = self.store.budget(key, deadline=send_by)
             state = state or BudgetState(key=key, cap=self._cap)
             if EXACT.add(state.used, amount) > self._cap:
-                raise self._exceeded(state, amount, until)
+                raise self._exceeded(state, amount, send_by)
 
     def close(self) -> None:
         """Close the connections of the store; others that share it open them again."""
@@ -139,9 +141,6 @@ class Budget(Policy):
 
     def __repr__(self) -> str:
         return f"Budget({self._cap}, name={self.name!r}, per={self._per.name})"
-
-    def _left_s(self, until: float | None) -> float | None:
-        return None if until is None else max(0.0, until - self._clock.monotonic())
 
     def _key(self, context: AttemptContext) -> BudgetKey:
         day = context.call.started_at.astimezone(UTC).date().isoformat()
@@ -164,7 +163,7 @@ class Budget(Policy):
             )
         return self._price[operation]
 
-    def _finalize(self, reservation: Reservation, outcome: Outcome, until: float | None) -> None:
+    def _finalize(self, reservation: Reservation, outcome: Outcome, deadline: Deadline) -> None:
         write = functools.partial(
             self.store.finalize,
             reservation,
@@ -174,13 +173,13 @@ class Budget(Policy):
             answered_from=outcome.environment,
         )
         try:
-            changed = write(wait_s=self._left_s(until))
+            changed = write(deadline=deadline)
         except FaceMatchError:
             raise
         except BaseException:
             # Ctrl-C, say. Written twice it counts once; not written it would be unknown.
             with contextlib.suppress(FaceMatchError):
-                write(wait_s=0.0)
+                write(deadline=Deadline.after(0.0))
             raise
         if not changed and outcome.charged is Charged.YES:
             # Only if a person entered another outcome while it was under way.
@@ -191,7 +190,7 @@ class Budget(Policy):
                 self.name,
             )
 
-    def _exceeded(self, full: BudgetState, amount: Decimal, until: float | None) -> BudgetExceeded:
+    def _exceeded(self, full: BudgetState, amount: Decimal, send_by: Deadline) -> BudgetExceeded:
         # Not before: to look for expired reservations takes longer than a call has time for, and
         # makes no room. The sums only get clearer by it.
         if full.reserved:
@@ -201,9 +200,9 @@ class Budget(Policy):
                     self._clock.now(),
                     full.key,
                     lease_s=self.lease_s,
-                    wait_s=self._left_s(until),
+                    deadline=send_by,
                 )
-                full = self.store.budget(full.key, wait_s=self._left_s(until)) or full
+                full = self.store.budget(full.key, deadline=send_by) or full
         key, ends_at = full.key, full.key.ends_at
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"

@@ -32,44 +32,48 @@ class BreakerState(enum.StrEnum):
     NO_CREDIT = "no_credit"
 
 
-class _Sign(enum.Enum):
+class _Evidence(enum.Enum):
     """What one try says of the vendor."""
 
-    #: It works.
-    UP = enum.auto()
+    WORKS = enum.auto()
     #: It answered, and that says no more.
-    HEARD = enum.auto()
+    ANSWERS = enum.auto()
     NO_CREDIT = enum.auto()
-    DOWN = enum.auto()
+    FAILS = enum.auto()
     #: A deadline ended before anything was received.
-    SILENT = enum.auto()
+    TIMED_OUT = enum.auto()
     NOTHING = enum.auto()
 
 
 #: The first class that fits. A refusal is an answer too; a throttle may be some gateway's; an
 #: answer that cannot be read is paid for and useless, such as a page of maintenance that says 200.
-_SIGNS: tuple[tuple[type[errors.VendorError], _Sign], ...] = (
-    (errors.InsufficientCredit, _Sign.NO_CREDIT),
-    (errors.RateLimited, _Sign.HEARD),
-    (errors.EnvironmentMismatch, _Sign.HEARD),
-    (errors.DeadlineExceeded, _Sign.SILENT),
-    (errors.VendorUnavailable, _Sign.DOWN),
-    (errors.OutcomeUnknown, _Sign.DOWN),
-    (errors.UnexpectedResponse, _Sign.DOWN),
-    (errors.VendorError, _Sign.UP),
+_EVIDENCE: tuple[tuple[type[errors.VendorError], _Evidence], ...] = (
+    (errors.InsufficientCredit, _Evidence.NO_CREDIT),
+    (errors.RateLimited, _Evidence.ANSWERS),
+    (errors.EnvironmentMismatch, _Evidence.ANSWERS),
+    (errors.DeadlineExceeded, _Evidence.TIMED_OUT),
+    (errors.VendorUnavailable, _Evidence.FAILS),
+    (errors.OutcomeUnknown, _Evidence.FAILS),
+    (errors.UnexpectedResponse, _Evidence.FAILS),
+    (errors.VendorError, _Evidence.WORKS),
 )
 
 
-def _sign_of(outcome: policy.Outcome) -> _Sign:
+def _evidence_of(outcome: policy.Outcome) -> _Evidence:
     if outcome.answered:
-        return _Sign.UP
-    if outcome.asked_s is None:
-        return _Sign.NOTHING
+        return _Evidence.WORKS
     error = outcome.error
+    if outcome.asked_s is None or not isinstance(error, errors.VendorError):
+        return _Evidence.NOTHING
     if isinstance(error, errors.VendorUnavailable) and not error.retryable:
         # Without an answer: the deadline ended before anything was sent.
-        return _Sign.SILENT if error.status_code is None else _Sign.HEARD
-    return next((sign for kind, sign in _SIGNS if isinstance(error, kind)), _Sign.NOTHING)
+        return _Evidence.TIMED_OUT if error.status_code is None else _Evidence.ANSWERS
+    return next(evidence for kind, evidence in _EVIDENCE if isinstance(error, kind))
+
+
+def _share(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if type(value) not in (int, float) or not 0 < value <= 1:
+        raise policy.out_of_range(instance, attribute, "a number above 0, at most 1")
 
 
 def _count(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -81,8 +85,9 @@ def _count(instance: object, attribute: attrs.Attribute[Any], value: object) -> 
 class CircuitBreaker(policy.Policy):
     """Stops asking a vendor that is down, and tries one call now and then until it answers again.
 
-    While closed it lets all calls through, side by side. After `failures` failures in a row, none
-    older than `within_s`, it opens: calls are refused with `BreakerOpen` before anything is sent.
+    While closed it lets all calls through, side by side. After `failures` failures in a row, or if
+    more than `share` of the last `of_last` calls failed, none older than `within_s`, it opens:
+    calls are refused with `BreakerOpen` before anything is sent.
     When `open_s` is over, exactly one call is let through, the probe; all others are still refused.
     If the probe is answered the breaker closes. If it fails, the breaker opens for twice as long as
     before, up to `longest_open_s`, because a probe whose answer is lost may be charged. A probe
@@ -94,7 +99,8 @@ class CircuitBreaker(policy.Policy):
     A failure is what an outage looks like: no connection, an answer 5xx, no or no readable answer.
     A refused request, a bad key, a throttle and a negative verdict are none. A call that its
     deadline ended is one if the vendor had `slow_s` to answer. A shorter one says more of its
-    caller, so it takes `unanswered` of them in a row to open the breaker.
+    caller, so it takes `unanswered` of them in a row to open the breaker; but each of them counts
+    for the share.
 
     Once the vendor says that there is no credit, calls are refused with `InsufficientCredit`. Such
     an answer costs nothing, so one call is let through every `longest_open_s`, until one is
@@ -106,7 +112,12 @@ class CircuitBreaker(policy.Policy):
     Args:
         failures: How many in a row open it, at least 1. Any answer in between starts the count
             again.
-        within_s: Older failures than this do not count, above 0.
+        share: The share of failures that the last `of_last` calls may have, above 0 and at most 1;
+            1 for any.
+        of_last: Of how many calls the share is taken, at least 1. As long as there are fewer, there
+            is none. Calls that say nothing of the vendor (Ctrl-C, refused by a later policy) are
+            not counted.
+        within_s: Older calls than this do not count, above 0.
         slow_s: A call that its deadline ended is a failure if the vendor was asked for so long,
             above 0.
         unanswered: How many calls in a row open it that their deadlines ended, however short those
@@ -122,6 +133,8 @@ class CircuitBreaker(policy.Policy):
     """
 
     failures: int = attrs.field(default=5, validator=_count)
+    share: float = attrs.field(default=0.5, validator=_share)
+    of_last: int = attrs.field(default=20, validator=_count)
     within_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     slow_s: float = attrs.field(default=5.0, validator=policy.positive_seconds)
     unanswered: int = attrs.field(default=10, validator=_count)
@@ -129,11 +142,12 @@ class CircuitBreaker(policy.Policy):
     longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     name: str | None = None
     clock: Clock = attrs.field(default=None, converter=policy.or_system, repr=False)
-    _failed_at: collections.deque[float] = attrs.field(
-        init=False, factory=collections.deque, repr=False
-    )
+    #: When the last calls in a row failed.
+    _failed_at: collections.deque[float] = attrs.field(init=False, repr=False)
+    #: When the last calls ended, and whether they were no answers.
+    _ends: collections.deque[tuple[float, bool]] = attrs.field(init=False, repr=False)
     #: Calls in a row that their deadlines ended; a probe goes on counting.
-    _silent: int = attrs.field(init=False, default=0, repr=False)
+    _timed_out: int = attrs.field(init=False, default=0, repr=False)
     #: When a probe may be made, on the monotonic clock; None while closed.
     _opens_at: float | None = attrs.field(init=False, default=None, repr=False)
     #: The length of the pause, 0 while closed.
@@ -144,6 +158,10 @@ class CircuitBreaker(policy.Policy):
     )
     #: Openings and closings: a call from before one says nothing of the time after it.
     _changes: int = attrs.field(init=False, default=0, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._failed_at = collections.deque(maxlen=self.failures)
+        self._ends = collections.deque(maxlen=self.of_last)
 
     @property
     def state(self) -> BreakerState:
@@ -197,7 +215,7 @@ class CircuitBreaker(policy.Policy):
             if is_probe:
                 self._probe = None
             if is_probe or changes == self._changes:
-                self._learn(_sign_of(outcome), outcome.asked_s or 0.0, now, is_probe=is_probe)
+                self._learn(_evidence_of(outcome), outcome.asked_s or 0.0, now, is_probe=is_probe)
             state = self._state(now)
         if state is not was:
             policy.log.warning(
@@ -236,34 +254,44 @@ class CircuitBreaker(policy.Policy):
             billing=billing,
         )
 
-    def _learn(self, sign: _Sign, asked_s: float, now: float, *, is_probe: bool) -> None:
-        silent, slow = sign is _Sign.SILENT, asked_s >= self.slow_s
-        if silent:
-            self._silent += 1
-        elif sign in (_Sign.UP, _Sign.HEARD, _Sign.NO_CREDIT):
-            self._silent = 0
-        failed = sign is _Sign.DOWN or (silent and slow)
+    def _learn(self, evidence: _Evidence, asked_s: float, now: float, *, is_probe: bool) -> None:
+        timed_out = evidence is _Evidence.TIMED_OUT
+        failed = evidence is _Evidence.FAILS or (timed_out and asked_s >= self.slow_s)
+        if evidence is not _Evidence.NOTHING:
+            self._ends.append((now, failed or timed_out))
+        if timed_out:
+            self._timed_out += 1
+        elif evidence in (_Evidence.WORKS, _Evidence.ANSWERS, _Evidence.NO_CREDIT):
+            self._timed_out = 0
         if failed:
             self._failed_at.append(now)
-            while self._failed_at[0] < now - self.within_s:
-                self._failed_at.popleft()
-        if sign is _Sign.NO_CREDIT:
-            self._open(now, no_credit=True)
-        elif sign is _Sign.UP and is_probe:
-            self._close()
-        elif sign is _Sign.UP:
+        elif evidence is _Evidence.WORKS:
             self._failed_at.clear()
+        if evidence is _Evidence.NO_CREDIT:
+            self._open(now, no_credit=True)
+        elif evidence is _Evidence.WORKS and is_probe:
+            self._close()
         elif (
-            len(self._failed_at) >= self.failures
-            or (is_probe and failed)
-            or (silent and self._silent >= self.unanswered)
+            (failed and (is_probe or self._fails_in_a_row(now)))
+            or (timed_out and self._timed_out >= self.unanswered)
+            or ((failed or timed_out) and self._fails_too_often(now))
         ):
             self._open(now)
+
+    def _fails_in_a_row(self, now: float) -> bool:
+        since = now - self.within_s
+        return sum(at >= since for at in tuple(self._failed_at)) >= self.failures
+
+    def _fails_too_often(self, now: float) -> bool:
+        since = now - self.within_s
+        failures = [failed for at, failed in tuple(self._ends) if at >= since]
+        return len(failures) >= self.of_last and sum(failures) > self.share * len(failures)
 
     def _open(self, now: float, *, no_credit: bool = False) -> None:
         longest_s = max(self.longest_open_s, self.open_s)
         self._changes += 1
         self._failed_at.clear()
+        self._ends.clear()
         self._no_credit = no_credit
         self._pause_s = longest_s if no_credit else min(2 * self._pause_s or self.open_s, longest_s)
         self._opens_at = now + self._pause_s
@@ -271,5 +299,6 @@ class CircuitBreaker(policy.Policy):
     def _close(self) -> None:
         self._changes += 1
         self._failed_at.clear()
-        self._silent, self._pause_s, self._no_credit = 0, 0.0, False
+        self._ends.clear()
+        self._timed_out, self._pause_s, self._no_credit = 0, 0.0, False
         self._opens_at = self._probe = None

@@ -15,6 +15,7 @@ import attrs
 from facematch_core._cancellation import callers_exception
 from facematch_core._forks import fork_safe_lock
 from facematch_core.clock import Clock, SystemClock
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import ConfigurationError, FaceMatchError, OutcomeUnknown, VendorError
 from facematch_core.models import CallRecord, Charged, Environment
 
@@ -34,9 +35,8 @@ class AttemptContext:
         number: 1 for the first try.
         paid: Whether its backend declares that the operation costs money.
         environment: Where the backend is set to answer from; None if nobody knows.
-        until: When whatever comes before the first byte must be over, on the verifier's monotonic
-            clock: the end of the caller's deadline, or before; None for never.
-        deadline_at: When the caller's deadline ends, on the same clock; None for never.
+        deadline: When the caller's deadline ends, on the verifier's clock.
+        send_by: When whatever comes before the first byte must be over: `deadline`, or before.
         sleep: Waits for so many seconds, at least 0. A policy waits with this alone, so that a
             cancelled call can end the wait with an exception; None for the policy's own clock.
     """
@@ -45,8 +45,10 @@ class AttemptContext:
     number: int
     paid: bool
     environment: Environment | None
-    until: float | None
-    deadline_at: float | None = None
+    deadline: Deadline = NO_DEADLINE
+    send_by: Deadline = attrs.field(
+        default=attrs.Factory(lambda self: self.deadline, takes_self=True)
+    )
     sleep: Callable[[float], None] | None = attrs.field(default=None, repr=False)
     _process: int = attrs.field(factory=os.getpid, init=False, repr=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import math
 import weakref
 from collections.abc import Iterable
@@ -26,9 +27,9 @@ LONGEST_SLEEP_S = 1.0
 LONGEST_HOLD_S = 900.0
 
 
-def _windows(given: Any) -> tuple[RateWindow, ...]:
-    windows = () if isinstance(given, RateWindow) or not isinstance(given, Iterable) else given
-    windows = tuple(windows)
+def _windows(value: Any) -> tuple[RateWindow, ...]:
+    is_list = isinstance(value, Iterable) and not isinstance(value, RateWindow)
+    windows = tuple(value) if is_list else ()
     if not windows or not all(isinstance(window, RateWindow) for window in windows):
         raise ConfigurationError(
             "RateLimiter: windows must be a list of RateWindow, at least one: leave the rate "
@@ -159,7 +160,8 @@ class RateLimiter(policy.Policy):
             opens_at = self._opens_at(context, now)
         if opens_at <= now:
             return 0.0
-        late = context.until is not None and opens_at >= context.until
+        # Two lengths of time, because the two clocks may differ.
+        late = opens_at - now >= context.send_by.left_s()
         if late or opens_at - came > self.max_wait_s:
             raise self._refusal(context, opens_at - now, late=late)
         return opens_at - now
@@ -179,19 +181,27 @@ class RateLimiter(policy.Policy):
 
     def _take(self, context: policy.AttemptContext) -> bool:
         """Take a call out of the line; whether it stood there."""
-        there = len(self._line)
-        self._line = [reference for reference in self._line if reference() is not context]
-        return len(self._line) < there
+        reference = next((place for place in tuple(self._line) if place() is context), None)
+        return reference is not None and self._remove(reference)
+
+    def _remove(self, reference: weakref.ref[policy.AttemptContext]) -> bool:
+        """Whether it was there: a finaliser may have been first."""
+        with contextlib.suppress(ValueError):
+            self._line.remove(reference)
+            return True
+        return False
 
     def _opens_at(self, context: policy.AttemptContext, now: float) -> float:
         """When a call of the line may go, at the earliest."""
-        gone = [one for one in self._line if policy.under_way(one) is None]
-        for reference in gone:
+        for reference in tuple(self._line):
             # Interrupted somewhere, or of the process before a fork: it may have been sent.
-            self._line.remove(reference)
-            self._counted.append(now)
-        before = next((place for place, one in enumerate(self._line) if one() is context), 0)
-        return max(self._held_until, *(self._room_at(one, before, now) for one in self.windows))
+            if policy.under_way(reference) is None and self._remove(reference):
+                self._counted.append(now)
+        contexts = [reference() for reference in tuple(self._line)]
+        before = contexts.index(context) if context in contexts else 0
+        return max(
+            self._held_until, *(self._room_at(window, before, now) for window in self.windows)
+        )
 
     def _room_at(self, window: RateWindow, before: int, now: float) -> float:
         """When a window has room for a call with so many others before it in the line.
@@ -199,7 +209,7 @@ class RateLimiter(policy.Policy):
         Those are counted now at the earliest; as many as fit fill one window after the other.
         """
         length_s = window.seconds + MARGIN_S
-        turns, left = divmod(before, window.limit)
-        full = window.limit - left
+        turns, rest = divmod(before, window.limit)
+        full = window.limit - rest
         first = self._counted[-full] + length_s if len(self._counted) >= full else now
         return max(first, now) + turns * length_s

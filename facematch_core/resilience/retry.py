@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import random
 from typing import Any
 
@@ -12,10 +13,27 @@ from facematch_core.models import Charged
 
 from .policy import AttemptContext, out_of_range, positive_seconds
 
+#: The largest quota.
+MOST_QUOTA = 10_000
+
+#: A retry takes so many tokens of a quota, and gives as many back if it helped; a call that needed
+#: none gives back one.
+_TOKENS = 5
+
 
 def _times(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if type(value) is not int or not 1 <= value <= 10:
         raise out_of_range(instance, attribute, "a whole number from 1 to 10")
+
+
+def _quota(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    if type(value) is not int or not 1 <= value <= MOST_QUOTA:
+        raise out_of_range(instance, attribute, f"a whole number from 1 to {MOST_QUOTA}")
+
+
+def _full_bucket(retry: Retry) -> collections.deque[None]:
+    size = retry.quota * _TOKENS
+    return collections.deque([None] * size, maxlen=size)
 
 
 @attrs.frozen(kw_only=True)
@@ -26,6 +44,11 @@ class Retry:
     a budget's store is busy or away. What may have been charged is never made again, and no other
     refusal of a policy. Off unless a verifier is given one.
 
+    All calls that use one `Retry` share its quota, so that an outage is not multiplied. Each retry
+    takes one of it. A retry that helped gives its own back, and five calls that needed none give
+    one back. When nothing is left of it, errors are raised at once, as without retries. Safe across
+    threads; the child of a fork has a quota of its own.
+
     Args:
         times: How often a call is made again, 1-10.
         first_s: The wait before the second try, above 0; doubled each time up to `longest_s`, and
@@ -33,6 +56,7 @@ class Retry:
             longer wait that the vendor asks for is kept.
         longest_s: The longest wait, above 0. If the vendor asks for a longer one, or there is no
             time for it before the deadline, the error is raised at once.
+        quota: How many retries more than helped there may be at first, and at most, 1-10,000.
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -41,13 +65,17 @@ class Retry:
     times: int = attrs.field(default=2, validator=_times)
     first_s: float = attrs.field(default=1.0, validator=positive_seconds)
     longest_s: float = attrs.field(default=60.0, validator=positive_seconds)
+    quota: int = attrs.field(default=100, validator=_quota)
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
+    #: What is left of the quota. To append and to pop are one step each and need no lock, which a
+    #: finaliser could find taken; whatever is beyond the size of the bucket is dropped.
+    _bucket: collections.deque[None] = attrs.field(
+        default=attrs.Factory(_full_bucket, takes_self=True), init=False, repr=False, eq=False
+    )
 
-    def wait_s(
-        self, error: errors.FaceMatchError, context: AttemptContext, now: float
-    ) -> float | None:
-        """Seconds until the next try; None if there is none. `now` is on the verifier's clock."""
+    def wait_s(self, error: errors.FaceMatchError, context: AttemptContext) -> float | None:
+        """Seconds until the next try, which takes a part of the quota; None if there is none."""
         if isinstance(error, errors.VendorError):
             may_be_paid = isinstance(error, errors.OutcomeUnknown)
             unpaid = error.billing.charged is Charged.NO and not may_be_paid
@@ -56,9 +84,22 @@ class Retry:
             again = isinstance(error, errors.StoreUnavailable)
         if not again or context.number > self.times:
             return None
-        wait = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
-        wait *= 0.5 + 0.5 * self._chance.random()
+        wait_s = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
+        wait_s *= 0.5 + 0.5 * self._chance.random()
         if isinstance(error, errors.RateLimited) and error.retry_after_s is not None:
-            wait = max(wait, error.retry_after_s)
-        late = context.until is not None and now + wait >= context.until
-        return None if wait > self.longest_s or late else wait
+            wait_s = max(wait_s, error.retry_after_s)
+        if wait_s > self.longest_s or wait_s >= context.send_by.left_s():
+            return None
+        return wait_s if self._take() else None
+
+    def give_back(self, context: AttemptContext) -> None:
+        """Note that a try succeeded."""
+        self._bucket.extend([None] * (1 if context.number == 1 else _TOKENS))
+
+    def _take(self) -> bool:
+        try:
+            for _ in range(_TOKENS):
+                self._bucket.pop()
+        except IndexError:
+            return False
+        return True

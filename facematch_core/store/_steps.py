@@ -134,6 +134,27 @@ def _reservation_of(row: sa.RowMapping) -> Reservation:
         raise Damaged from error
 
 
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _row_of(reservation: Reservation) -> dict[str, Any]:
+    call = reservation.call
+    return {
+        "attempt_id": call.id,
+        "try_number": reservation.number,
+        "budget": name_of(reservation.key),
+        "backend": call.backend,
+        "operation": call.operation.value,
+        "environment": reservation.key.environment.value,
+        "started_at": _time(call.started_at),
+        "state": State.RESERVED.value,
+        "amount": _units(reservation.amount, reservation.key.currency),
+        "currency": reservation.key.currency,
+        "attempt": json.dumps(call.to_dict()),
+    }
+
+
 def _this(reservation: Reservation) -> tuple[sa.ColumnElement[bool], ...]:
     return (
         ATTEMPTS.c.attempt_id == reservation.call.id,
@@ -170,27 +191,14 @@ def make_tables(connection: sa.Connection) -> int:
 def reserve(
     connection: sa.Connection, reservation: Reservation, cap: Decimal
 ) -> BudgetState | None:
-    key, call = reservation.key, reservation.call
+    key = reservation.key
     if not _set_aside(connection, reservation, cap):
         # There was no room, or no sum; and since then somebody else may have begun it.
         _begin(connection, key, cap)
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
-    row = {
-        "attempt_id": call.id,
-        "try_number": reservation.number,
-        "budget": name_of(key),
-        "backend": call.backend,
-        "operation": call.operation.value,
-        "environment": key.environment.value,
-        "started_at": call.started_at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "state": State.RESERVED.value,
-        "amount": _units(reservation.amount, key.currency),
-        "currency": key.currency,
-        "attempt": json.dumps(call.to_dict()),
-    }
     try:
-        connection.execute(ATTEMPTS.insert().values(row))
+        connection.execute(ATTEMPTS.insert().values(_row_of(reservation)))
     except IntegrityError:
         pass
     else:
@@ -216,7 +224,6 @@ def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal
 
 
 def _begin(connection: sa.Connection, key: BudgetKey, cap: Decimal) -> None:
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     row = {
         "budget": name_of(key),
         "name": key.name,
@@ -229,7 +236,25 @@ def _begin(connection: sa.Connection, key: BudgetKey, cap: Decimal) -> None:
         "reserved": 0,
         "unknown": 0,
     }
-    connection.execute(dialect.insert(BUDGETS).values(row).on_conflict_do_nothing())
+    _insert_new(connection, BUDGETS, row)
+
+
+def _insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
+    """Insert a row if it is not there; one that another transaction is inserting is waited for."""
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
+    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+
+
+def release(connection: sa.Connection, reservation: Reservation) -> None:
+    """Give back what may have been set aside, or may yet be: its call is not made.
+
+    The row of a reservation that is not there is written as final, so that the reservation fails
+    if it comes later.
+    """
+    at = reservation.call.started_at
+    row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _time(at)}
+    _insert_new(connection, ATTEMPTS, _row_of(reservation) | row)
+    finalize(connection, reservation, Charged.NO, at=at)
 
 
 def finalize(
@@ -253,7 +278,7 @@ def finalize(
     changes = {
         "state": into.value,
         "billed": charged.value,
-        "ended_at": at.isoformat(timespec="microseconds"),
+        "ended_at": _time(at),
         "error": error,
         "answered_from": answered_from and answered_from.value,
     }
@@ -274,15 +299,18 @@ def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:
 
 def budgets(connection: sa.Connection) -> tuple[BudgetState, ...]:
     rows = connection.execute(BUDGETS.select()).mappings().all()
-    return tuple(sorted(map(_budget_of, rows), key=lambda one: one.key.order))
+    return tuple(sorted(map(_budget_of, rows), key=lambda state: state.key.order))
 
 
-def open_reservations(connection: sa.Connection, key: BudgetKey | None) -> tuple[Reservation, ...]:
-    query = ATTEMPTS.select().where(ATTEMPTS.c.state.in_([State.RESERVED, State.UNKNOWN]))
+def open_reservations(
+    connection: sa.Connection, key: BudgetKey | None, state: State | None
+) -> tuple[Reservation, ...]:
+    states = [State.RESERVED, State.UNKNOWN] if state is None else [state]
+    query = ATTEMPTS.select().where(ATTEMPTS.c.state.in_(states))
     if key is not None:
         query = query.where(ATTEMPTS.c.budget == name_of(key))
     rows = connection.execute(query).mappings().all()
-    return tuple(sorted(map(_reservation_of, rows), key=lambda one: one.order))
+    return tuple(sorted(map(_reservation_of, rows), key=lambda reservation: reservation.order))
 
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
@@ -294,9 +322,9 @@ def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Cha
         some = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
         for call_id, state, billed in connection.execute(sa.select(*columns).where(some)):
             try:
-                known = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
+                charged = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
             except ValueError as error:
                 raise Damaged from error
-            tries.setdefault(call_id, set()).add(known)
-    words = (Charged.UNKNOWN, Charged.YES, Charged.NO)
-    return {call_id: min(said, key=words.index) for call_id, said in tries.items()}
+            tries.setdefault(call_id, set()).add(charged)
+    order = (Charged.UNKNOWN, Charged.YES, Charged.NO)
+    return {call_id: min(charges, key=order.index) for call_id, charges in tries.items()}

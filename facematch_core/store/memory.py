@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import attrs
 
 from facematch_core._forks import fork_safe_lock
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import Charged, Environment
 
@@ -21,6 +22,30 @@ _lock = fork_safe_lock()
 _INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
+@attrs.define
+class _Sums:
+    """The sums of one budget, which are exchanged as a whole."""
+
+    state: BudgetState
+
+    def change(self, change: Callable[[BudgetState], BudgetState]) -> None:
+        """Exchange the sums for others, made of them.
+
+        Between the comparison and the exchange no finaliser can run, which would see the sums of
+        before and change them.
+        """
+        while True:
+            before = self.state
+            after = change(before)
+            if self.state is before:
+                self.state = after
+                return
+
+
+class _NoRoom(Exception):
+    pass
+
+
 class MemoryStore(CallStore):
     """Remembers for this process, until it ends. What is final is kept as sums alone.
 
@@ -29,23 +54,37 @@ class MemoryStore(CallStore):
     """
 
     def __init__(self) -> None:
-        self._budgets: dict[BudgetKey, BudgetState] = {}
-        self._open: dict[tuple[str, int, BudgetKey], Reservation] = {}
+        self._sums: dict[BudgetKey, _Sums] = {}
+        #: What is open, by state: of an outage there may be very many unknown.
+        self._open: dict[State, dict[tuple[str, int, BudgetKey], Reservation]] = {
+            State.RESERVED: {},
+            State.UNKNOWN: {},
+        }
 
     def reserve(
-        self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
+        self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        this = _id(reservation)
-        with _lock:
-            if this in self._open:
-                raise ConfigurationError(reserved_twice(reservation))
-            state = self._budgets.get(reservation.key) or BudgetState(key=reservation.key, cap=cap)
-            state = attrs.evolve(state, cap=cap)
+        key, this = reservation.key, _id(reservation)
+
+        def set_aside(state: BudgetState) -> BudgetState:
+            reserved = EXACT.add(state.reserved, reservation.amount)
             if EXACT.add(state.used, reservation.amount) > cap:
-                return state
-            self._move(state, reservation.amount, into="reserved")
-            call = attrs.evolve(reservation.call, caller_ref=None)
-            self._open[this] = attrs.evolve(reservation, call=call)
+                raise _NoRoom
+            return attrs.evolve(state, cap=cap, reserved=reserved)
+
+        call = attrs.evolve(reservation.call, caller_ref=None)
+        entry = attrs.evolve(reservation, call=call)
+        with _lock:
+            if any(this in entries for entries in self._open.values()):
+                raise ConfigurationError(reserved_twice(reservation))
+            sums = self._sums.get(key) or self._sums.setdefault(
+                key, _Sums(BudgetState(key=key, cap=cap))
+            )
+            try:
+                sums.change(set_aside)
+            except _NoRoom:
+                return attrs.evolve(sums.state, cap=cap)
+            self._open[State.RESERVED][this] = entry
             return None
 
     def finalize(
@@ -56,55 +95,65 @@ class MemoryStore(CallStore):
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
-        wait_s: float | None = None,
+        deadline: Deadline = NO_DEADLINE,
     ) -> bool:
         this = _id(reservation)
         with _lock:
-            known = self._open.get(this)
-            if known is None or known.charged is charged:
+            # Taken out first, so that nobody moves its amount twice.
+            entry = self._open[State.RESERVED].pop(this, None)
+            if entry is None and charged is not Charged.UNKNOWN:
+                entry = self._open[State.UNKNOWN].pop(this, None)
+            if entry is None:
                 return False
-            state = self._budgets[reservation.key]
-            self._move(state, known.amount, out_of=known.state.value, into=_INTO.get(charged))
-            if charged is not Charged.UNKNOWN:
-                del self._open[this]
-                return True
-            self._open[this] = attrs.evolve(
-                known,
-                state=State.UNKNOWN,
-                charged=charged,
-                error=error,
-                ended_at=at,
-                answered_from=answered_from,
-            )
+            amount, source, target = entry.amount, entry.state.value, _INTO.get(charged)
+
+            def move(state: BudgetState) -> BudgetState:
+                sums = {source: EXACT.subtract(getattr(state, source), amount)}
+                if target is not None:
+                    sums[target] = EXACT.add(getattr(state, target), amount)
+                return attrs.evolve(state, **sums)
+
+            self._sums[reservation.key].change(move)
+            if charged is Charged.UNKNOWN:
+                self._open[State.UNKNOWN][this] = attrs.evolve(
+                    entry,
+                    state=State.UNKNOWN,
+                    charged=charged,
+                    error=error,
+                    ended_at=at,
+                    answered_from=answered_from,
+                )
             return True
 
-    def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
+    def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
         with _lock:
-            return self._budgets.get(key)
+            sums = self._sums.get(key)
+        return None if sums is None else sums.state
 
     def budgets(self) -> tuple[BudgetState, ...]:
         with _lock:
-            return tuple(sorted(self._budgets.values(), key=lambda one: one.key.order))
+            states = [sums.state for sums in self._sums.values()]
+        return tuple(sorted(states, key=lambda state: state.key.order))
 
     def open_reservations(
-        self, key: BudgetKey | None = None, *, wait_s: float | None = None
+        self,
+        key: BudgetKey | None = None,
+        state: State | None = None,
+        *,
+        deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
         with _lock:
-            found = [one for one in self._open.values() if key in (None, one.key)]
-        return tuple(sorted(found, key=lambda one: one.order))
+            entries = [
+                entry
+                for its_state, reservations in self._open.items()
+                if state in (None, its_state)
+                for entry in tuple(reservations.values())
+                if key in (None, entry.key)
+            ]
+        return tuple(sorted(entries, key=lambda entry: entry.order))
 
     def close(self) -> None:
         """There is nothing to give back."""
-
-    def _move(
-        self, state: BudgetState, amount: Decimal, *, out_of: str | None = None, into: str | None
-    ) -> None:
-        sums: dict[str, Any] = {}
-        if out_of is not None:
-            sums[out_of] = EXACT.subtract(getattr(state, out_of), amount)
-        if into is not None:
-            sums[into] = EXACT.add(getattr(state, into), amount)
-        self._budgets[state.key] = attrs.evolve(state, **sums)
 
 
 def _id(reservation: Reservation) -> tuple[str, int, BudgetKey]:

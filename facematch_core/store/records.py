@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import attrs
 
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.models import CallRecord, Charged, Environment
 
 #: For sums: a program may have set its own context to round early.
@@ -142,16 +143,16 @@ class Reservation:
 class CallStore(Protocol):
     """Remembers calls and sums. Safe across threads and after a fork.
 
-    `wait_s` says how long a method may wait for a store that is busy or away, in seconds, at least
-    0; None for the store's own patience, which nothing exceeds.
+    `deadline` says until when a method may wait for a store that is busy or away; the store's own
+    patience ends before a deadline that is further off.
 
     Raises:
-        StoreUnavailable: by each method, if the store was busy or away for so long.
+        StoreUnavailable: by each method, if the store was busy or away until then.
         ConfigurationError: by each method, if it cannot be read or written for another reason.
     """
 
     def reserve(
-        self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
+        self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
         """Set its amount aside, if spent, reserved and unknown stay within `cap` with it.
 
@@ -174,7 +175,7 @@ class CallStore(Protocol):
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
-        wait_s: float | None = None,
+        deadline: Deadline = NO_DEADLINE,
     ) -> bool:
         """Say what became of it: YES is spent, NO is free again, UNKNOWN stays set aside.
 
@@ -187,7 +188,7 @@ class CallStore(Protocol):
         """
         ...
 
-    def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
+    def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
         """One sum; None if nothing was ever reserved for it."""
         ...
 
@@ -196,9 +197,13 @@ class CallStore(Protocol):
         ...
 
     def open_reservations(
-        self, key: BudgetKey | None = None, *, wait_s: float | None = None
+        self,
+        key: BudgetKey | None = None,
+        state: State | None = None,
+        *,
+        deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
-        """What is reserved or unknown, for one sum or for all, the oldest first."""
+        """What is reserved or unknown, or only one of them, the oldest first; None for all sums."""
         ...
 
     def close(self) -> None:
@@ -212,7 +217,7 @@ def expire_reservations(
     key: BudgetKey | None = None,
     *,
     lease_s: float = LEASE_S,
-    wait_s: float | None = None,
+    deadline: Deadline = NO_DEADLINE,
 ) -> int:
     """Count what nobody finished in time as unknown: it may have been sent. How many there were.
 
@@ -224,14 +229,13 @@ def expire_reservations(
         key: Of one sum only; None for all.
         lease_s: How many seconds after the start of its call a reservation is given up, at least 0:
             longer than any deadline or job, and 0 if no process uses the store.
-        wait_s: As `CallStore` says.
+        deadline: As `CallStore` says.
     """
-    left = [
-        one
-        for one in store.open_reservations(key, wait_s=wait_s)
-        if one.state is State.RESERVED and (now - one.call.started_at).total_seconds() >= lease_s
-    ]
-    return sum(store.finalize(one, Charged.UNKNOWN, at=now, wait_s=wait_s) for one in left)
+    count = 0
+    for reservation in store.open_reservations(key, State.RESERVED, deadline=deadline):
+        if (now - reservation.call.started_at).total_seconds() >= lease_s:
+            count += store.finalize(reservation, Charged.UNKNOWN, at=now, deadline=deadline)
+    return count
 
 
 def reserved_twice(reservation: Reservation) -> str:

@@ -13,16 +13,20 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from facematch_core._cancellation import callers_exception
+from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import ConfigurationError, FaceMatchError, StoreUnavailable
 from facematch_core.models import Charged, Environment
+from facematch_core.threads import HelperThreads, NoThread
 
-from .records import BudgetKey, BudgetState, CallStore, Reservation
+from .records import BudgetKey, BudgetState, CallStore, Reservation, State
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -32,8 +36,16 @@ T = TypeVar("T")
 #: How long a step waits for a database that is busy or away, in seconds.
 PATIENCE_S = 30.0
 
-#: How long SQLite waits at a time.
-SLICE_S = 0.2
+#: How long a server may be silent in the middle of a step, in seconds; and the next step after
+#: one that was left, until that has ended.
+SILENCE_S, AGAIN_S = 5.0, 1.0
+
+#: How long a step of PostgreSQL gets at least, whose deadline is over: one try.
+MOMENT_S = 0.2
+
+#: How long SQLite waits for a lock at a time; and PostgreSQL, which is heard of in between: it may
+#: wait for two in one step.
+SLICE_S, LOCK_S = 0.2, 0.4
 
 log = logging.getLogger("facematch")
 
@@ -53,10 +65,10 @@ class SqlStore(CallStore):
     with it, so that a budget counts less than was spent; PostgreSQL does as it is set up.
 
     A store that is busy or away is waited for until the deadline of the call, and for 30 s at most.
-    (Connecting to PostgreSQL is given up after 2 s at the earliest, and a server that falls silent
-    in the middle of a statement is waited for as long as libpq's settings in the address say.) What
-    became of a call and could not be written is kept in memory, and written together with the next
-    step. The child of a fork leaves that to its parent.
+    A PostgreSQL server that does not answer at all, while connecting or in the middle of a step, is
+    given up after `silence_s`; until the thread that waits for it has ended, the next step gives it
+    one second. What became of a call and could not be written is kept in memory, and written
+    together with the next step. The child of a fork leaves that to its parent.
 
     A new SQLite file is readable by its owner alone. No picture and no key is written, nor anything
     of the caller's, unless `keep_caller_ref` is set.
@@ -73,16 +85,26 @@ class SqlStore(CallStore):
             connecting takes.
         keep_caller_ref: Also write each call's `caller_ref`, which makes looking for it in the
             vendor's records shorter, and may be personal data.
+        silence_s: How long a PostgreSQL server may be silent, in seconds, above 0. One that says
+            that a row is locked is not. An SQLite file is never silent.
 
     Raises:
         ConfigurationError: SQLAlchemy is not installed; it is another database, or cannot be
-            used; or another version of facematch made it.
+            used; another version of facematch made it; or `silence_s` is out of range.
         StoreUnavailable: it is busy, or does not answer. A server that refuses the connection is a
             `ConfigurationError` here; once the store is open, it is away.
     """
 
-    def __init__(self, where: str | Engine, *, keep_caller_ref: bool = False) -> None:
-        self._database = Database(where)
+    def __init__(
+        self,
+        where: str | Engine,
+        *,
+        keep_caller_ref: bool = False,
+        silence_s: float = SILENCE_S,
+    ) -> None:
+        if type(silence_s) not in (int, float) or not 0 < silence_s < math.inf:
+            raise ConfigurationError("SqlStore: silence_s must be a number of seconds above 0.")
+        self._database = Database(where, silence_s=silence_s)
         self._keep_caller_ref = keep_caller_ref
         from . import _steps  # after Database, which says what is missing
 
@@ -96,25 +118,20 @@ class SqlStore(CallStore):
             )
 
     def reserve(
-        self, reservation: Reservation, cap: Decimal, *, wait_s: float | None = None
+        self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
         if not self._keep_caller_ref:
             call = attrs.evolve(reservation.call, caller_ref=None)
             reservation = attrs.evolve(reservation, call=call)
-        ended: list[BudgetState | None] = []
-
-        def step(connection: Connection) -> BudgetState | None:
-            ended.append(self._steps.reserve(connection, reservation, cap))
-            return ended[0]
-
-        try:
-            return self._database.run(step, wait_s=wait_s, then=_UNSENT)
-        except StoreUnavailable:
-            if ended == [None]:
-                # Its last word was lost: its row may be there, for a call that is not made.
-                at = reservation.call.started_at
-                self._database.late.append(self._final(reservation, Charged.NO, at=at))
-            raise
+        return self._database.run(
+            self._steps.reserve,
+            reservation,
+            cap,
+            deadline=deadline,
+            then=_UNSENT,
+            # Its row may be there, or come to be there, for a call that is not made.
+            undo=lambda connection: self._steps.release(connection, reservation),
+        )
 
     def finalize(
         self,
@@ -124,30 +141,33 @@ class SqlStore(CallStore):
         at: datetime,
         error: str | None = None,
         answered_from: Environment | None = None,
-        wait_s: float | None = None,
+        deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        step = self._final(reservation, charged, at=at, error=error, answered_from=answered_from)
+        def step(connection: Connection) -> bool:
+            return self._steps.finalize(
+                connection, reservation, charged, at=at, error=error, answered_from=answered_from
+            )
+
         try:
-            return self._database.run(step, wait_s=wait_s, then=_KEPT)
+            return self._database.run(step, deadline=deadline, then=_KEPT)
         except BaseException:
             self._database.late.append(step)
             raise
 
-    def _final(
-        self, reservation: Reservation, charged: Charged, **said: Any
-    ) -> Callable[[Connection], bool]:
-        return lambda connection: self._steps.finalize(connection, reservation, charged, **said)
-
-    def budget(self, key: BudgetKey, *, wait_s: float | None = None) -> BudgetState | None:
-        return self._database.run(self._steps.budget, key, wait_s=wait_s, then=_UNSENT)
+    def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
+        return self._database.run(self._steps.budget, key, deadline=deadline, then=_UNSENT)
 
     def budgets(self) -> tuple[BudgetState, ...]:
         return self._database.run(self._steps.budgets)
 
     def open_reservations(
-        self, key: BudgetKey | None = None, *, wait_s: float | None = None
+        self,
+        key: BudgetKey | None = None,
+        state: State | None = None,
+        *,
+        deadline: Deadline = NO_DEADLINE,
     ) -> tuple[Reservation, ...]:
-        return self._database.run(self._steps.open_reservations, key, wait_s=wait_s)
+        return self._database.run(self._steps.open_reservations, key, state, deadline=deadline)
 
     def charges(self, call_ids: Sequence[str]) -> dict[str, Charged]:
         """What all budgets together know of calls; one that they do not know is left out.
@@ -163,144 +183,305 @@ class SqlStore(CallStore):
 
 
 class Database:
-    """Runs steps, each wholly or not at all, in SQLite or PostgreSQL; `called` is for messages."""
+    """Runs steps, each wholly or not at all, in SQLite or PostgreSQL; `called` is for messages.
 
-    def __init__(self, where: str | Engine, *, called: str = "store of calls") -> None:
-        self._called = called
+    A step of SQLite runs in the thread that asks for it. Nothing ends a step of PostgreSQL that
+    waits for its server, so such a step has a thread of its own, which its caller may leave.
+    """
+
+    def __init__(
+        self, where: str | Engine, *, called: str = "store of calls", silence_s: float = SILENCE_S
+    ) -> None:
+        self._called, self.silence_s = called, silence_s
         try:
-            import sqlalchemy  # noqa: F401 - whether it is there
+            import sqlalchemy
         except ImportError:
             raise ConfigurationError(
                 'SqlStore needs SQLAlchemy: pip install -e ".[store]" in the checkout '
                 '(".[postgres]" for PostgreSQL), or use MemoryStore.'
             ) from None
-        self._ours = isinstance(where, str)
+        self._is_ours = isinstance(where, str)
         self.engine: Engine = _open(where) if isinstance(where, str) else where
         if self.engine.dialect.name not in ("sqlite", "postgresql"):
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
-        #: Steps that failed before, and are made again.
+        #: Outcomes that could not be written, or not for certain: the next step writes them first.
         self.late: list[Callable[[Connection], object]] = []
         self._was_there = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        #: Steps of PostgreSQL that their callers have left, and that have not ended.
+        self.stuck: set[Future[Any]] = set()
         with _registering:
             if self.is_sqlite:
                 file = os.path.realpath(self.engine.url.database or f"engine {id(self.engine)}")
                 self.turn = _turns.setdefault(file, threading.RLock())
+                if not sqlalchemy.event.contains(self.engine, "invalidate", _roll_back):
+                    sqlalchemy.event.listen(self.engine, "invalidate", _roll_back)
             else:
-                self.turn = threading.Semaphore(CONNECTIONS)
+                self._threads = HelperThreads(CONNECTIONS, "facematch-store")
             _all.add(self)
 
     def run(
-        self, step: Callable[..., T], *args: object, wait_s: float | None = None, then: str = ""
+        self,
+        step: Callable[..., T],
+        *args: object,
+        deadline: Deadline = NO_DEADLINE,
+        then: str = "",
+        undo: Callable[[Connection], object] | None = None,
     ) -> T:
         """Carry out a step in a transaction of its own, together with those that are late.
 
-        `then` is what it means if the database was busy or away; nothing of the step is kept then.
+        Args:
+            step: Called with a connection and `args`; perhaps more than once, each time anew.
+            deadline: Until when to wait for a store that is busy or away.
+            then: What it means if the store was; nothing of the step is kept then.
+            undo: What is written later if the step may have been written although it failed.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
         from ._steps import Damaged
 
+        # On the machine's clock, whatever the deadline is counted on.
+        patience_s = min(PATIENCE_S, deadline.left_s())
+        if not self.is_sqlite:
+            patience_s = max(MOMENT_S, patience_s)
+        progress = _Progress(Deadline.after(patience_s))
         began = time.monotonic()
-        token = _UNTIL.set(began + min(PATIENCE_S, PATIENCE_S if wait_s is None else wait_s))
-        is_passing, is_ours = False, False
+        run = self._run_here if self.is_sqlite else self._run_apart
+        is_passing, callers = False, None
+        token = _LIMIT.set(progress.limit)
         try:
-            is_ours = self.turn.acquire(timeout=_left_s())
-            if is_ours:
-                late = tuple(self.late)
-                with self._transaction() as connection:
-                    for other in late:
-                        # What cannot be read stays set aside.
-                        with contextlib.suppress(Damaged):
-                            other(connection)
-                    done = step(connection, *args)
-                self._was_there = True
-                for other in late:
-                    with contextlib.suppress(ValueError):  # another thread was first
-                        self.late.remove(other)
-                return done
-            is_passing, what = True, "other threads use it"
-        except (Damaged, UnicodeError):
-            what = (
-                "is damaged: one of its rows cannot be read. Nothing was counted; put a backup in "
-                "its place, or name a new store"
-            )
-        except SQLAlchemyError as error:
-            is_passing, what = _is_passing(error, was_there=self._was_there), _reason(error)
-            if not is_passing:
-                what = f"failed ({what}): check that it is there and may be written"
+            result = run(lambda connection: step(connection, *args), progress)
+            progress.may_be_written = False
+            return result  # noqa: TRY300 - an interruption here is one of the step
+        except _Away as error:
+            is_passing, problem = True, str(error)
+        except (Damaged, UnicodeError, SQLAlchemyError) as error:
+            callers = callers_exception(error)
+            if isinstance(error, SQLAlchemyError) and not _is_unreadable(error):
+                is_passing = _is_passing(error, was_there=self._was_there)
+                problem = _reason(error)
+                if not is_passing:
+                    problem = f"failed ({problem}): check that it is there and may be written"
+            else:
+                problem = (
+                    "is damaged: one of its rows cannot be read. Nothing was counted; put a backup "
+                    "in its place, or name a new store"
+                )
         finally:
-            if is_ours:
-                self.turn.release()
-            _UNTIL.reset(token)
+            _LIMIT.reset(token)
+            # In this order: a thread that goes on sets the second before it looks at the first.
+            progress.is_abandoned = True
+            if undo is not None and progress.may_be_written:
+                self.late.append(undo)
         # Outside the except block: the exception names an address and values.
+        if callers is not None:
+            raise callers
         if is_passing:
             waited_s = time.monotonic() - began
-            busy = f"The {self._called} was busy or away for {waited_s:.1f} s ({what})."
+            busy = f"The {self._called} was busy or away for {waited_s:.1f} s ({problem})."
             raise StoreUnavailable(f"{busy} {then}".rstrip())
-        if self._ours:
+        if self._is_ours:
             # Whoever cannot open a store has nothing to close.
             self.engine.dispose()
-        raise ConfigurationError(f"The {self._called} {what}.")
+        raise ConfigurationError(f"The {self._called} {problem}.")
+
+    def _run_here(self, step: Callable[[Connection], T], progress: _Progress) -> T:
+        """In this thread, in SQLite, when it is its turn."""
+        # The garbage collector runs finalisers between any two lines of another step.
+        if self.turn._is_owned():  # noqa: SLF001 - as threading.Condition asks, too
+            raise _Away("this thread is in the middle of another step")
+        try:
+            if not self.turn.acquire(timeout=progress.limit.left_s()):
+                raise _Away("other threads use it")
+            return self._write(step, progress, self._transact_in_sqlite)
+        finally:
+            # No context manager: a Ctrl-C could come while it is entered.
+            try:  # noqa: SIM105
+                self.turn.release()
+            except RuntimeError:
+                pass  # it is not ours: the wait for it was over, or interrupted
+
+    def _run_apart(self, step: Callable[[Connection], T], progress: _Progress) -> T:
+        """In a thread of its own, in PostgreSQL: until the deadline, or while the server answers.
+
+        The thread may commit the step later, or not: `late` holds what is right in both cases.
+        """
+        limit = progress.limit
+        future: Future[T] = self._start(
+            lambda: self._write(step, progress, self._transact_in_postgres), limit
+        )
+        silence_s = min(self.silence_s, AGAIN_S) if self.stuck else self.silence_s
+        try:
+            while True:
+                silence = Deadline.after(silence_s, since=progress.heard_at)
+                wait([future], limit.earlier(silence).timeout_s())
+                if future.done():
+                    return future.result()
+                silence = Deadline.after(silence_s, since=progress.heard_at)
+                if limit.is_over or silence.is_over:
+                    raise _Away("it does not answer")
+        finally:
+            if not future.done():
+                self.stuck.add(future)
+                future.add_done_callback(self.stuck.discard)
+            del future  # a frame that holds its own error lives until the garbage collector
+
+    def _start(self, work: Callable[[], T], limit: Deadline) -> Future[T]:
+        """Begin `work` as soon as a thread is free."""
+        while True:
+            turn = limit.within(LOCK_S)
+            try:
+                return self._threads.start(work, turn)
+            except NoThread as error:
+                # Before its time: none can be started. And who is left does not come back soon.
+                is_hopeless = not turn.is_over or len(self.stuck) >= CONNECTIONS
+                if limit.is_over or is_hopeless:
+                    problem = str(error)
+                    break
+        raise _Away(problem)
+
+    def _write(
+        self,
+        step: Callable[[Connection], T],
+        progress: _Progress,
+        transact: Callable[[_Progress], contextlib.AbstractContextManager[Connection]],
+    ) -> T:
+        """The step and what is late, as one transaction."""
+        from sqlalchemy.exc import DBAPIError
+
+        from ._steps import Damaged
+
+        while True:
+            late = tuple(self.late)
+            try:
+                with transact(progress) as connection:
+                    for outcome in late:
+                        # What cannot be read stays set aside.
+                        with contextlib.suppress(Damaged):
+                            outcome(connection)
+                        progress.hear()
+                    result = step(connection)
+                break
+            except DBAPIError as error:
+                # A lock of PostgreSQL is waited for a little at a time, so that it is heard of.
+                is_busy = _state_of(error) == LOCK_NOT_AVAILABLE
+                if not is_busy or progress.limit.is_over or progress.is_abandoned:
+                    raise
+                progress.hear()
+        self._was_there = True
+        for outcome in late:
+            with contextlib.suppress(ValueError):  # another thread was first
+                self.late.remove(outcome)
+        return result
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        from sqlalchemy.exc import OperationalError
-
+    def _transact_in_postgres(self, progress: _Progress) -> Iterator[Connection]:
         # What is not committed is rolled back when the connection goes back into its pool.
         with self.engine.connect() as connection:
-            if not self.is_sqlite:
+            try:
+                progress.hear()
                 connection.execution_options(isolation_level="READ COMMITTED")
                 # 0 would be for ever.
-                lock_ms = max(1, int(_left_s() * 1000))
-                connection.exec_driver_sql(f"SET LOCAL lock_timeout = {lock_ms}")
+                lock_s = max(0.001, min(LOCK_S, self.silence_s / 3, progress.limit.left_s()))
+                # Rows that a program holds that fell silent itself are free after that time.
+                connection.exec_driver_sql(
+                    f"SELECT set_config('lock_timeout', '{lock_s * 1000:.0f}', true), "
+                    f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
+                )
+                progress.hear()
                 yield connection
+                progress.may_be_written = True
+                if progress.is_abandoned:
+                    progress.may_be_written = False
+                    raise _Away("nobody waits for it")
                 connection.commit()
-                return
+            finally:
+                if progress.is_abandoned:
+                    # The pool may be closed by now, and nobody would close this one.
+                    connection.invalidate()
+
+    @contextlib.contextmanager
+    def _transact_in_sqlite(self, progress: _Progress) -> Iterator[Connection]:
+        from sqlalchemy.exc import OperationalError
+
+        limit = progress.limit
+        # What is not committed is rolled back when the connection goes back into its pool.
+        with self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             cursor = connection.connection.cursor()
-            (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            (timeout_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
             try:
                 # Begun by hand: who reads first and writes then may be refused in the middle.
                 while True:
                     # SQLite waits in C, where no Ctrl-C is heard: so it waits a little at a time.
-                    slice_s = min(_left_s(), SLICE_S)
-                    cursor.execute(f"PRAGMA busy_timeout = {int(slice_s * 1000)}")
+                    slice_ms = int(min(limit.left_s(), SLICE_S) * 1000)
+                    cursor.execute(f"PRAGMA busy_timeout = {slice_ms}")
                     try:
                         connection.exec_driver_sql("BEGIN IMMEDIATE")
                         break
                     except OperationalError as error:
-                        if not _is_passing(error, was_there=True) or _left_s() <= 0:
+                        if not _is_passing(error, was_there=True) or limit.is_over:
                             raise
                 yield connection
+                progress.may_be_written = True
                 connection.exec_driver_sql("COMMIT")
             finally:
-                cursor.execute(f"PRAGMA busy_timeout = {before}")
-                cursor.close()
+                # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
+                with contextlib.suppress(sqlite3.Error):
+                    cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+                    cursor.close()
 
     def close(self) -> None:
         """Close what is not in use; an engine that was handed in is its owner's."""
         if self.late:
             with contextlib.suppress(FaceMatchError):
-                self.run(lambda _: None, wait_s=1.0)
+                self.run(lambda _: None, deadline=Deadline.after(1.0))
         if self.late:
             log.error(
                 "The %s was closed, and %d outcomes could not be written: they become unknown.",
                 *(self._called, len(self.late)),
             )
-        if self._ours:
+        if self._is_ours:
             self.engine.dispose()
 
 
-#: When the patience of the step that runs is over, on the monotonic clock.
-_UNTIL: contextvars.ContextVar[float] = contextvars.ContextVar("facematch_store_until")
+class _Away(Exception):
+    """The store is busy or away, and why."""
+
+
+@attrs.define(eq=False)
+class _Progress:
+    """How far a step has come; shared by who waits for it and the thread that carries it out."""
+
+    #: When the wait for a store that is busy ends.
+    limit: Deadline
+    #: When the server last answered, on the monotonic clock.
+    heard_at: float = attrs.field(factory=time.monotonic)
+    #: Nobody waits for it any more: what is not committed yet must not be.
+    is_abandoned: bool = False
+    #: It is about to be committed, or was, and nobody has heard of that.
+    may_be_written: bool = False
+
+    def hear(self) -> None:
+        self.heard_at = time.monotonic()
+
+
+def _roll_back(connection: Any, _record: object, _error: object) -> None:
+    # SQLAlchemy closes a connection that is interrupted (Ctrl-C), and what is unfinished there
+    # would keep the file locked for as long as somebody holds the traceback.
+    with contextlib.suppress(sqlite3.Error):
+        connection.rollback()
+
+
+#: When the patience of the step that runs is over; for what SQLAlchemy calls while connecting.
+_LIMIT: contextvars.ContextVar[Deadline] = contextvars.ContextVar("facematch_store_limit")
 
 
 def _left_s() -> float:
-    until = _UNTIL.get(None)
-    return PATIENCE_S if until is None else max(0.0, until - time.monotonic())
+    limit = _LIMIT.get(None)
+    return PATIENCE_S if limit is None else limit.left_s()
 
 
 def _open(address: str) -> Engine:
@@ -344,6 +525,14 @@ def _make_private(file: str) -> None:
         raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
 
 
+_KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
+
+
 def _connect(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
     if dialect.driver == "psycopg":
         # Else it gives bytes for text where a database has no encoding (SQL_ASCII).
@@ -353,6 +542,9 @@ def _connect(dialect: Any, _record: object, _args: object, more: dict[str, Any])
     elif dialect.driver in ("psycopg", "psycopg2"):
         # Whole seconds, and libpq takes 1 for 2.
         more["connect_timeout"] = max(2, math.ceil(_left_s()))
+        # A thread that waits for a machine that is gone ends after half a minute.
+        for name, value in _KEEPALIVE.items():
+            more.setdefault(name, value)
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
@@ -365,8 +557,16 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-#: SQLSTATEs that pass: a lock, a restart, no connection left, another transaction was first.
-_PASSING = re.compile("55P03|57P0[123]|53300|40001|40P01|08...")
+LOCK_NOT_AVAILABLE = "55P03"
+#: SQLSTATEs that pass: a lock, a restart, no connection left, another transaction was first, we
+#: were silent.
+_PASSING = re.compile(f"{LOCK_NOT_AVAILABLE}|57P0[123]|53300|40001|40P01|25P03|08...")
+
+
+def _state_of(error: Exception) -> str | None:
+    """The SQLSTATE that a server answered with; None if it has not answered."""
+    cause = getattr(error, "orig", None)
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
 def _is_passing(error: Exception, *, was_there: bool) -> bool:
@@ -380,7 +580,7 @@ def _is_passing(error: Exception, *, was_there: bool) -> bool:
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in passing
     if isinstance(error, PoolTimeout) or getattr(error, "connection_invalidated", False):
         return True
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    state = _state_of(error)
     if state is not None:
         return _PASSING.fullmatch(state) is not None
     # While connecting there is none: whoever was accepted before will be again.
@@ -389,11 +589,21 @@ def _is_passing(error: Exception, *, was_there: bool) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    # Without an address, a statement or a value.
+    # Without an address, a statement or a value: what SQLite itself says names tables and columns.
     cause = getattr(error, "orig", None) or error
-    if isinstance(cause, sqlite3.Error):
+    if isinstance(cause, sqlite3.Error) and hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Whether Python's module cannot read a row, and quotes it."""
+    cause = getattr(error, "orig", None)
+    return (
+        isinstance(cause, sqlite3.OperationalError)
+        and not hasattr(cause, "sqlite_errorcode")
+        and str(cause).startswith("Could not decode")
+    )
 
 
 # A fork copies connections, and two processes on one connection destroy it. Of SQLite none may be
@@ -434,7 +644,8 @@ def _in_child() -> None:
         if not database.is_sqlite:
             _of_the_parent.append(database.engine.pool)
             database.engine.dispose(close=False)
-            database.turn = threading.Semaphore(CONNECTIONS)
+            # What runs in the parent's threads ends there.
+            database.stuck = set()
     _after_fork()
 
 

@@ -165,10 +165,10 @@ class Watching(Policy):
         self.checked, self.entered = [], []
 
     def check(self, contexts):
-        self.checked += [context.until for context in contexts]
+        self.checked += [context.send_by.ends_at for context in contexts]
 
     def enter(self, context):
-        self.entered.append((context.until, context.deadline_at))
+        self.entered.append((context.send_by.ends_at, context.deadline.ends_at))
         return lambda _outcome: None
 
 

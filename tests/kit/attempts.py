@@ -34,7 +34,7 @@ def entry(key=KEY, amount=ONE, number=1, **changes):
 def passage(number=1, paid=True, environment=Environment.PRODUCTION, **changes):
     """One try of a call, as a gate is given it."""
     return AttemptContext(
-        call=attempt(**changes), number=number, paid=paid, environment=environment, until=None
+        call=attempt(**changes), number=number, paid=paid, environment=environment
     )
 
 

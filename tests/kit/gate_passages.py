@@ -6,6 +6,7 @@ import attrs
 from kit.fakes import match_result
 
 from facematch_core import CallRecord, Charged, Environment, Operation, errors
+from facematch_core.deadline import NO_DEADLINE
 from facematch_core.resilience import AttemptContext, Outcome
 
 ATTEMPT = CallRecord(
@@ -17,13 +18,13 @@ ATTEMPT = CallRecord(
 )
 
 
-def attempt(number=1, until=None):
+def attempt(number=1, deadline=NO_DEADLINE):
     return AttemptContext(
         call=ATTEMPT,
         number=number,
         paid=True,
         environment=Environment.PRODUCTION,
-        until=until,
+        deadline=deadline,
     )
 
 

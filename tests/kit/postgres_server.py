@@ -6,6 +6,7 @@ import itertools
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from pathlib import Path
@@ -72,6 +73,25 @@ class Server:
     def stop(self):
         """Whoever is connected is cut off."""
         self._run("pg_ctl", "stop", "-w", "-D", "data", "-m", "fast")
+
+    @contextlib.contextmanager
+    def silence(self):
+        """Nobody who is connected, or connects, hears anything until it is over."""
+        pids = self._processes()
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in reversed(pids):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def _processes(self):
+        """The ids of this server and of its children, the server first."""
+        server = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        return [server, *map(int, children)]
 
     def address(self, database="postgres"):
         """For SQLAlchemy."""

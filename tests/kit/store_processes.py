@@ -27,9 +27,7 @@ def passage():
         started_at=ManualClock().now(),
         kept=True,
     )
-    return AttemptContext(
-        call=made, number=1, paid=True, environment=Environment.PRODUCTION, until=None
-    )
+    return AttemptContext(call=made, number=1, paid=True, environment=Environment.PRODUCTION)
 
 
 def spend(budget, tries):

@@ -1,8 +1,11 @@
 """`SqlStore` on a real PostgreSQL server: as every store, and for several processes."""
 
+import asyncio
 import contextlib
-import socket
+import os
 import threading
+import time
+from concurrent import futures
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -19,9 +22,16 @@ from kit.store_machine import Machine
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from facematch_core import Charged, ConfigurationError, FaceVerifier, StoreUnavailable
+from facematch_core import (
+    AsyncFaceVerifier,
+    Charged,
+    ConfigurationError,
+    FaceVerifier,
+    StoreUnavailable,
+)
+from facematch_core.deadline import Deadline
 from facematch_core.resilience import Budget
-from facematch_core.store import SqlStore, expire_reservations, sql
+from facematch_core.store import SqlStore, expire_reservations
 
 
 @pytest.fixture
@@ -146,8 +156,8 @@ def test_a_row_that_somebody_holds_is_waited_for_until_the_deadline(store):
     with store._database.engine.connect() as holder:
         holder.exec_driver_sql("SELECT * FROM facematch_budgets FOR UPDATE")
         for step in (
-            lambda: store.reserve(entry(), Decimal(5), wait_s=1),
-            lambda: store.finalize(one, Charged.YES, at=NOW, wait_s=0),
+            lambda: store.reserve(entry(), Decimal(5), deadline=Deadline.after(1)),
+            lambda: store.finalize(one, Charged.YES, at=NOW, deadline=Deadline.after(0)),
         ):
             with pytest.raises(StoreUnavailable):
                 step()
@@ -155,12 +165,144 @@ def test_a_row_that_somebody_holds_is_waited_for_until_the_deadline(store):
     assert sums(store) == (1, 0, 0)
 
 
-def test_a_server_that_does_not_answer_is_given_up(store, monkeypatch):
-    """A connection that nobody answers is given up; libpq waits two seconds at least."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        monkeypatch.setattr(sql, "PATIENCE_S", 1.0)
-        with pytest.raises(StoreUnavailable):
-            SqlStore(f"postgresql+psycopg://shop@127.0.0.1:{silent.getsockname()[1]}/shop")
+# A server that falls silent
+
+#: However slow the machine is; and sooner than the store's own patience, which is 30 seconds.
+SOON_S = 20
+
+
+@pytest.fixture
+def impatient(address):
+    with contextlib.closing(SqlStore(address, silence_s=1.0)) as opened:
+        yield opened
+
+
+def refused(step):
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable):
+        step()
+    assert time.monotonic() - began < SOON_S
+
+
+def verify(verifier, is_async, deadline_s):
+    if not is_async:
+        return verifier.verify(picture(), picture(), deadline_s=deadline_s)
+
+    async def ask():
+        async with AsyncFaceVerifier(verifier) as waiting:
+            return await waiting.verify(picture(), picture(), deadline_s=deadline_s)
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("deadline_s", [1.0, None])
+def test_nothing_is_sent_while_the_server_is_silent(server, impatient, deadline_s, is_async):
+    verifier = FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=impatient)])
+    verifier.verify(picture(), picture())
+    with server.silence():
+        refused(lambda: verify(verifier, is_async, deadline_s))
+    assert len(verifier.backend.calls) == 1
+    assert sums(impatient) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("deadline_s", [1.0, None])
+def test_an_answer_that_was_paid_for_is_not_withheld(server, impatient, deadline_s, is_async):
+    verifier = FaceVerifier(FakeBackend(), policies=[Budget(5, name="shop", store=impatient)])
+    with contextlib.ExitStack() as stack:
+        verifier.backend.script = [lambda _call: stack.enter_context(server.silence())]
+        began = time.monotonic()
+        assert verify(verifier, is_async, deadline_s).is_match
+        assert time.monotonic() - began < SOON_S
+    assert sums(impatient) == (1, 0, 0)
+
+
+def late_commits(monkeypatch):
+    """Commits wait for an event, in threads whose callers do not."""
+    over, commit = threading.Event(), Connection.commit
+
+    def wait(connection):
+        over.wait(SOON_S)
+        commit(connection)
+
+    monkeypatch.setattr(Connection, "commit", wait)
+    return over
+
+
+@pytest.mark.parametrize("is_asked_meanwhile", [False, True])
+def test_a_reservation_that_is_committed_after_all_is_given_back(
+    impatient, monkeypatch, is_asked_meanwhile
+):
+    with monkeypatch.context() as patched:
+        over = late_commits(patched)
+        refused(lambda: impatient.reserve(entry(), ONE))
+        stuck = set(impatient._database.stuck)
+    if is_asked_meanwhile:
+        # The row is not there yet, and nobody knows whether it will be.
+        refused(lambda: impatient.budget(entry().key, deadline=Deadline.after(0.5)))
+    over.set()
+    futures.wait(stuck, SOON_S)
+    assert sums(impatient) == (0, 0, 0)
+    assert impatient.reserve(entry(), ONE) is None
+    assert sums(impatient) == (0, 1, 0)
+
+
+def test_what_is_given_back_before_it_is_reserved_cannot_be_reserved(store):
+    from facematch_core.store import _steps  # here: its name stops no other test
+
+    reservation = entry()
+    store._database.run(_steps.release, reservation)
+    with pytest.raises(ConfigurationError):
+        store.reserve(reservation, ONE)
+    assert store.reserve(entry(), ONE) is None
+    assert sums(store) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("is_asked_meanwhile", [False, True])
+def test_an_outcome_that_is_committed_after_all_counts_once(
+    impatient, monkeypatch, is_asked_meanwhile
+):
+    reservation = entry()
+    impatient.reserve(reservation, Decimal(5))
+    with monkeypatch.context() as patched:
+        over = late_commits(patched)
+        refused(lambda: impatient.finalize(reservation, Charged.YES, at=NOW))
+        stuck = set(impatient._database.stuck)
+    if is_asked_meanwhile:
+        refused(lambda: impatient.budget(reservation.key, deadline=Deadline.after(0.5)))
+    over.set()
+    futures.wait(stuck, SOON_S)
+    assert sums(impatient) == (1, 0, 0)
+    assert not impatient.finalize(reservation, Charged.YES, at=NOW)
+
+
+def test_a_server_that_is_busy_is_not_silent(store, address):
+    with contextlib.closing(SqlStore(address, silence_s=0.5)) as other:
+        store.reserve(entry(), Decimal(5))
+        with store._database.engine.connect() as holder:
+            holder.exec_driver_sql("SELECT * FROM facematch_budgets FOR UPDATE")
+            timer = threading.Timer(3.5, holder.rollback)
+            timer.start()
+            assert other.reserve(entry(), Decimal(5)) is None
+            timer.join()
+    assert sums(store) == (0, 2, 0)
+
+
+def test_the_child_of_a_fork_uses_a_store_whose_threads_are_left(server, impatient):
+    impatient.reserve(entry(), Decimal(5))
+    with server.silence():
+        refused(lambda: impatient.reserve(entry(), Decimal(5)))
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                time.sleep(0.5)  # until the parent has ended the silence
+                code = 0 if impatient.reserve(entry(), Decimal(5)) is None else 2
+            finally:
+                os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert sums(impatient) == (0, 2, 0)
 
 
 def test_no_right_to_write_is_a_configuration_error(server, store, address):

@@ -10,6 +10,7 @@ from kit.gate_clocks import Shared
 from kit.gate_passages import ANSWERED, INTERRUPTED, UNREACHABLE, attempt, failed, refused
 
 from facematch_core import Charged, FaceVerifier
+from facematch_core.deadline import Deadline
 from facematch_core.errors import ConfigurationError, OutcomeUnknown, RateLimited, RequestRejected
 from facematch_core.resilience import RateLimiter, RateWindow
 from facematch_core.resilience.rate_limiter import MARGIN_S
@@ -279,8 +280,8 @@ def test_a_deadline_is_kept(clock):
     limited = limiter(clock, (1, 10))
     call(limited)
     with pytest.raises(RateLimited, match="the call's deadline: nothing was sent"):
-        call(limited, until=10.0)
-    assert int(call(limited, until=11.0)) == 10
+        call(limited, deadline=Deadline(ends_at=10.0, clock=clock))
+    assert int(call(limited, deadline=Deadline(ends_at=11.0, clock=clock))) == 10
 
 
 def test_a_verifier_is_held_back_within_its_deadline(clock):

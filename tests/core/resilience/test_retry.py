@@ -7,6 +7,7 @@ from kit.fakes import FakeBackend, picture
 from kit.gate_passages import ANSWERED, DOWN, NOTHING, SILENT, UP, attempt
 
 from facematch_core import Billing, Charged, EventKind, FaceVerifier
+from facematch_core.deadline import Deadline
 from facematch_core.errors import (
     BreakerOpen,
     BudgetExceeded,
@@ -34,7 +35,7 @@ def chance(value):
 
 def waits(retry, error, numbers=range(1, 12), **about):
     """The wait after each try, while there is one."""
-    found = (retry.wait_s(error, attempt(number, **about), now=100.0) for number in numbers)
+    found = (retry.wait_s(error, attempt(number, **about)) for number in numbers)
     return [wait for wait in found if wait is not None]
 
 
@@ -91,10 +92,10 @@ def test_waits_double_up_to_the_longest_and_keep_the_vendors_word(error, drawn, 
     assert waits(retry, error) == expected
 
 
-def test_no_wait_beyond_the_deadline():
+def test_no_wait_beyond_the_deadline(clock):
     retry = Retry(first_s=1.0, chance=chance(1.0))
-    assert waits(retry, *down(1), [1], until=101.5) == [1]
-    assert waits(retry, *down(1), [1], until=101.0) == []
+    assert waits(retry, *down(1), [1], deadline=Deadline.after(1.5, clock)) == [1]
+    assert waits(retry, *down(1), [1], deadline=Deadline.after(1.0, clock)) == []
 
 
 def test_by_themselves_only_outages_and_throttles_are_made_again():

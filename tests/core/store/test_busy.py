@@ -12,6 +12,7 @@ from kit.attempts import KEY, NOW, ONE, entry, sums
 from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
+from facematch_core.deadline import Deadline
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 
@@ -59,7 +60,10 @@ def test_who_has_a_deadline_does_not_wait_for_one_who_has_none_nor_hold_it_up(sq
     while turn.acquire(blocking=False):
         turn.release()
     with ThreadPoolExecutor(4) as pool:
-        asks = [pool.submit(busy, lambda: sql.budget(KEY, wait_s=0.2)) for _ in range(4)]
+        asks = [
+            pool.submit(busy, lambda: sql.budget(KEY, deadline=Deadline.after(0.2)))
+            for _ in range(4)
+        ]
         assert [ask.result() for ask in asks] == [None] * 4
     assert patient.is_alive()
     other.let_go()
@@ -71,17 +75,17 @@ def test_without_time_every_step_is_tried_once(sql, other):
     one = entry()
     sql.reserve(one, Decimal(5))
     other.hold()
-    busy(lambda: sql.reserve(entry(), Decimal(5), wait_s=0))
-    busy(lambda: sql.finalize(one, fm.Charged.YES, at=NOW, wait_s=0))
-    busy(lambda: sql.budget(KEY, wait_s=0))
-    busy(lambda: sql.open_reservations(KEY, wait_s=0))
+    busy(lambda: sql.reserve(entry(), Decimal(5), deadline=Deadline.after(0)))
+    busy(lambda: sql.finalize(one, fm.Charged.YES, at=NOW, deadline=Deadline.after(0)))
+    busy(lambda: sql.budget(KEY, deadline=Deadline.after(0)))
+    busy(lambda: sql.open_reservations(KEY, deadline=Deadline.after(0)))
 
 
 def test_who_has_time_waits_for_its_turn(sql, other):
     other.hold()
     timer = threading.Timer(0.1, other.let_go)
     timer.start()
-    assert sql.reserve(entry(), ONE, wait_s=20) is None
+    assert sql.reserve(entry(), ONE, deadline=Deadline.after(20)) is None
     timer.join()
 
 
@@ -90,7 +94,7 @@ def test_a_store_that_is_held_holds_no_other(sql, other, tmp_path):
     with contextlib.closing(SqlStore(f"sqlite:///{tmp_path}/free.sqlite3")) as free:
         waiting = threading.Thread(target=sql.reserve, args=[entry(), ONE])
         waiting.start()
-        free.reserve(entry(), ONE, wait_s=5)
+        free.reserve(entry(), ONE, deadline=Deadline.after(5))
         assert waiting.is_alive()
         other.let_go()
         waiting.join()
@@ -109,7 +113,7 @@ def postponed(store, other, charged=fm.Charged.YES):
     one = entry()
     store.reserve(one, Decimal(5))
     other.hold()
-    busy(lambda: store.finalize(one, charged, at=NOW, wait_s=0))
+    busy(lambda: store.finalize(one, charged, at=NOW, deadline=Deadline.after(0)))
     other.let_go()
     return one
 
@@ -146,7 +150,7 @@ def test_an_outcome_that_could_not_be_written_is_written_with_the_next_step_and_
 def test_it_is_kept_until_a_step_succeeds_and_closing_waits_only_a_moment_for_that(sql, other):
     postponed(sql, other)
     other.hold()
-    busy(lambda: sql.budget(KEY, wait_s=0))
+    busy(lambda: sql.budget(KEY, deadline=Deadline.after(0)))
     began = time.monotonic()
     sql.close()
     assert time.monotonic() - began < SOON_S

@@ -77,6 +77,7 @@ def test_a_step_that_fails_leaves_neither_a_sum_nor_a_call(sql):
     def fill(_connection, _cursor, statement, *_rest):
         if statement.startswith("INSERT INTO facematch_attempts"):
             full = sqlite3.OperationalError("disk is full")
+            full.sqlite_errorcode = sqlite3.SQLITE_FULL
             raise sqlalchemy.exc.OperationalError("INSERT", {}, full)
 
     sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", fill)

@@ -342,7 +342,7 @@ def _key(vendor):
 class Stubborn(Retry):
     """Repeats whatever failed."""
 
-    def wait_s(self, error, passage, now):
+    def wait_s(self, error, passage):
         return 1.0 if passage.number <= self.times else None
 
 

@@ -1,0 +1,136 @@
+"""Ctrl-C, and what a signal handler raises, in the middle of a step in a file."""
+
+import contextlib
+import signal
+import sqlite3
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from kit.attempts import KEY, NOW, ONE, entry, sums
+
+from facematch_core import Charged, ConfigurationError
+from facematch_core.store import sql as module
+
+CAP = Decimal(100)
+
+STEPS = {
+    "reserve": lambda store, _open: store.reserve(entry(), CAP),
+    "finalize": lambda store, reservation: store.finalize(reservation, Charged.YES, at=NOW),
+    "budget": lambda store, _open: store.budget(KEY),
+    "open": lambda store, _open: store.open_reservations(),
+}
+
+
+@pytest.fixture
+def is_free(tmp_path):
+    """Whether somebody else may write, although nobody has collected what is lost."""
+
+    def check():
+        file = sqlite3.connect(tmp_path / "attempts.sqlite3", timeout=0, isolation_level=None)
+        with contextlib.closing(file):
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("ROLLBACK")
+
+    return check
+
+
+def interrupt_at(number):
+    """A function that raises Ctrl-C when it is called for the nth time."""
+    calls = iter(range(number))
+
+    def reach(*_args):
+        if next(calls, None) is None:
+            raise KeyboardInterrupt
+
+    return reach
+
+
+def interrupt_statement(number):
+    event = (sqlalchemy.Engine, "before_cursor_execute", interrupt_at(number))
+    sqlalchemy.event.listen(*event)
+    return lambda: sqlalchemy.event.remove(*event)
+
+
+RELEASE = {
+    number
+    for number, line in enumerate(Path(module.__file__).read_text().splitlines(), 1)
+    if "self.turn.release()" in line or line.strip() == "try:"
+}
+
+
+def interrupt_line(number):
+    """Ctrl-C before the nth line of the store's own module."""
+    reach = interrupt_at(number)
+
+    def trace(frame, event, _value):
+        if frame.f_code.co_filename == module.__file__:
+            # A signal is heard after a call, and so not between a block and the release behind it.
+            if event == "line" and frame.f_lineno not in RELEASE:
+                reach()
+            return trace
+        return None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    return lambda: sys.settrace(before)
+
+
+@pytest.mark.parametrize("interrupt", [interrupt_statement, interrupt_line])
+@pytest.mark.parametrize("name", STEPS)
+def test_ctrl_c_comes_out_of_every_place_and_the_file_is_free(sql, is_free, name, interrupt):
+    reservation, interruptions = entry(), []
+    sql.reserve(reservation, CAP)
+    while True:
+        stop = interrupt(len(interruptions))
+        try:
+            STEPS[name](sql, reservation)
+            break
+        except KeyboardInterrupt as error:
+            interruptions.append(error)  # and with it whatever its frames hold
+        finally:
+            stop()
+        is_free()
+        assert sum(sums(sql)) >= 1
+    assert len(interruptions) >= (3 if interrupt is interrupt_statement else 30)
+
+
+class Alarm(Exception):
+    pass
+
+
+def ring(_number, _frame):
+    raise Alarm
+
+
+@pytest.mark.parametrize("raised", [Alarm, KeyboardInterrupt])
+@pytest.mark.parametrize("name", STEPS)
+def test_what_a_signal_handler_raises_reaches_its_program(sql, is_free, name, raised):
+    handler = ring if raised is Alarm else signal.default_int_handler
+    before = signal.signal(signal.SIGUSR1, handler)
+    event = (
+        *(sqlalchemy.Engine, "before_cursor_execute"),
+        lambda *_args: signal.raise_signal(signal.SIGUSR1),
+    )
+    sqlalchemy.event.listen(*event)
+    try:
+        with pytest.raises(raised):
+            STEPS[name](sql, entry())
+    finally:
+        sqlalchemy.event.remove(*event)
+        signal.signal(signal.SIGUSR1, before)
+    is_free()
+    assert sql.reserve(entry(), ONE) is None
+
+
+def test_a_row_that_cannot_be_read_is_not_quoted(sql, tmp_path):
+    sql.reserve(entry(), ONE)
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as file:
+        file.execute("UPDATE facematch_attempts SET attempt = CAST(X'43414E4152598080' AS TEXT)")
+        file.commit()
+    with pytest.raises(ConfigurationError) as caught:
+        sql.open_reservations()
+    assert "CANARY" not in str(caught.value)
+    assert caught.value.__context__ is None

@@ -1,0 +1,79 @@
+"""A server that accepts connections and then says nothing, and a name that nobody looks up."""
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+
+from facematch_core.deadline import Deadline
+from facematch_core.errors import ConfigurationError, StoreUnavailable
+from facematch_core.store import SqlStore
+from facematch_core.store.sql import AGAIN_S, CONNECTIONS, Database
+
+pytest.importorskip("psycopg")
+
+#: However slow the machine is; and sooner than the store's own patience, which is 30 seconds.
+SOON_S = 15
+
+
+@pytest.fixture
+def address():
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=64))
+
+        def accept():
+            with contextlib.suppress(OSError):
+                while True:
+                    stack.enter_context(server.accept()[0])
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield f"postgresql+psycopg://shop@127.0.0.1:{server.getsockname()[1]}/shop?sslmode=disable"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def refused_s(step):
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailable) as caught:
+        step()
+    assert caught.value.__context__ is None
+    return time.monotonic() - began
+
+
+def test_a_server_that_is_silent_is_given_up(address):
+    assert 0.3 <= refused_s(lambda: SqlStore(address, silence_s=0.3)) < SOON_S
+
+
+def test_a_look_up_that_does_not_end_is_given_up(address, monkeypatch):
+    over = threading.Event()
+
+    def look_up(*_args, **_more):
+        over.wait(SOON_S)
+        raise OSError("no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    named = address.replace("127.0.0.1", "db.example")
+    assert 0.3 <= refused_s(lambda: SqlStore(named, silence_s=0.3)) < SOON_S
+    over.set()
+
+
+def test_a_deadline_ends_a_step_sooner_and_a_silence_that_is_known_is_short(address):
+    database = Database(address)
+    ask = lambda deadline: lambda: database.run(lambda _: None, deadline=deadline)  # noqa: E731
+    assert 0.3 <= refused_s(ask(Deadline.after(0.3))) < database.silence_s
+    assert AGAIN_S <= refused_s(ask(Deadline.after(60))) < database.silence_s
+
+
+def test_when_every_thread_waits_the_next_step_waits_for_none(address):
+    database = Database(address, silence_s=0.1)
+    for _ in range(CONNECTIONS):
+        refused_s(lambda: database.run(lambda _: None, deadline=Deadline.after(0)))
+    assert len(database.stuck) == CONNECTIONS
+    assert refused_s(lambda: database.run(lambda _: None)) < SOON_S
+
+
+@pytest.mark.parametrize("silence_s", [0, -1, True, "5", float("nan"), float("inf")])
+def test_the_setting_is_checked(silence_s, tmp_path):
+    with pytest.raises(ConfigurationError, match="silence_s must be"):
+        SqlStore(f"sqlite:///{tmp_path}/a.sqlite3", silence_s=silence_s)
