@@ -144,9 +144,10 @@ class SqlStore(CallStore):
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
         def step(connection: Connection) -> bool:
-            return self._steps.finalize(
+            changed: bool = self._steps.finalize(
                 connection, reservation, charged, at=at, error=error, answered_from=answered_from
             )
+            return changed
 
         try:
             return self._database.run(step, deadline=deadline, then=_KEPT)
