@@ -166,19 +166,19 @@ def enter_all(
 
 def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
     failures: list[Exception] = []
-    own: BaseException | None = None
+    interruption: BaseException | None = None
     for leave in reversed(entered):
         try:
             leave(outcome)
         except BaseException as error:  # noqa: BLE001 - a paid result must survive a broken policy, and the others hear of it
             if not isinstance(error, Exception):
-                own = own or error  # Ctrl-C, say
+                interruption = interruption or error
                 continue
-            own = own or callers_exception(error)
+            interruption = interruption or callers_exception(error)
             log.error("A policy failed to note an outcome: %s.", type(error).__name__)  # noqa: TRY400 - a traceback may show what it held
-            failures.append(error if error is own else error.with_traceback(None))
-    if own is not None:
-        raise own
+            failures.append(error if error is interruption else error.with_traceback(None))
+    if interruption is not None:
+        raise interruption
     return failures
 
 

@@ -31,11 +31,6 @@ def _quota(instance: object, attribute: attrs.Attribute[Any], value: object) -> 
         raise out_of_range(instance, attribute, f"a whole number from 1 to {MOST_QUOTA}")
 
 
-def _full_bucket(retry: Retry) -> collections.deque[None]:
-    size = retry.quota * _TOKENS
-    return collections.deque([None] * size, maxlen=size)
-
-
 @attrs.frozen(kw_only=True)
 class Retry:
     """Makes a call again if the try before it certainly cost nothing, and another one may help.
@@ -70,9 +65,11 @@ class Retry:
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
     #: What is left of the quota. To append and to pop are one step each and need no lock, which a
     #: finaliser could find taken; whatever is beyond the size of the bucket is dropped.
-    _bucket: collections.deque[None] = attrs.field(
-        default=attrs.Factory(_full_bucket, takes_self=True), init=False, repr=False, eq=False
-    )
+    _bucket: collections.deque[None] = attrs.field(init=False, repr=False, eq=False)
+
+    def __attrs_post_init__(self) -> None:
+        size = self.quota * _TOKENS
+        object.__setattr__(self, "_bucket", collections.deque([None] * size, maxlen=size))
 
     def wait_s(self, error: errors.FaceMatchError, context: AttemptContext) -> float | None:
         """Seconds until the next try, which takes a part of the quota; None if there is none."""

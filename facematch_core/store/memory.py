@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -108,7 +109,7 @@ class MemoryStore(CallStore):
             amount, source, target = entry.amount, entry.state.value, _INTO.get(charged)
 
             def move(state: BudgetState) -> BudgetState:
-                sums = {source: EXACT.subtract(getattr(state, source), amount)}
+                sums: dict[str, Any] = {source: EXACT.subtract(getattr(state, source), amount)}
                 if target is not None:
                     sums[target] = EXACT.add(getattr(state, target), amount)
                 return attrs.evolve(state, **sums)

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from datetime import datetime
 from decimal import Decimal
@@ -144,9 +144,10 @@ class SqlStore(CallStore):
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
         def step(connection: Connection) -> bool:
-            return self._steps.finalize(
+            changed: bool = self._steps.finalize(
                 connection, reservation, charged, at=at, error=error, answered_from=answered_from
             )
+            return changed
 
         try:
             return self._database.run(step, deadline=deadline, then=_KEPT)
@@ -257,18 +258,15 @@ class Database:
             return result  # noqa: TRY300 - an interruption here is one of the step
         except _Away as error:
             is_passing, problem = True, str(error)
-        except (Damaged, UnicodeError, SQLAlchemyError) as error:
-            callers = callers_exception(error)
-            if isinstance(error, SQLAlchemyError) and not _is_unreadable(error):
-                is_passing = _is_passing(error, was_there=self._was_there)
-                problem = _reason(error)
-                if not is_passing:
-                    problem = f"failed ({problem}): check that it is there and may be written"
-            else:
-                problem = (
-                    "is damaged: one of its rows cannot be read. Nothing was counted; put a backup "
-                    "in its place, or name a new store"
-                )
+        except FaceMatchError:
+            raise
+        except Exception as error:
+            # Whatever an interruption was made of: SQLAlchemy wraps it, or asserts what it upset.
+            callers = callers_exception(getattr(error, "orig", None) or error)
+            if callers is None and not isinstance(error, (Damaged, UnicodeError, SQLAlchemyError)):
+                raise
+            is_passing = _is_passing(error, was_there=self._was_there)
+            problem = _reason(error) if is_passing else _failure(error)
         finally:
             _LIMIT.reset(token)
             # In this order: a thread that goes on sets the second before it looks at the first.
@@ -346,23 +344,27 @@ class Database:
         self,
         step: Callable[[Connection], T],
         progress: _Progress,
-        transact: Callable[[_Progress], contextlib.AbstractContextManager[Connection]],
+        transact: Callable[[Callable[[Connection], T], _Progress], T],
     ) -> T:
         """The step and what is late, as one transaction."""
         from sqlalchemy.exc import DBAPIError
 
         from ._steps import Damaged
 
+        late: tuple[Callable[[Connection], object], ...] = ()
+
+        def work(connection: Connection) -> T:
+            for outcome in late:
+                # What cannot be read stays set aside.
+                with contextlib.suppress(Damaged):
+                    outcome(connection)
+                progress.hear()
+            return step(connection)
+
         while True:
             late = tuple(self.late)
             try:
-                with transact(progress) as connection:
-                    for outcome in late:
-                        # What cannot be read stays set aside.
-                        with contextlib.suppress(Damaged):
-                            outcome(connection)
-                        progress.hear()
-                    result = step(connection)
+                result = transact(work, progress)
                 break
             except DBAPIError as error:
                 # A lock of PostgreSQL is waited for a little at a time, so that it is heard of.
@@ -376,8 +378,9 @@ class Database:
                 self.late.remove(outcome)
         return result
 
-    @contextlib.contextmanager
-    def _transact_in_postgres(self, progress: _Progress) -> Iterator[Connection]:
+    # Not context managers of contextlib, which a Ctrl-C can leave behind half entered.
+
+    def _transact_in_postgres(self, work: Callable[[Connection], T], progress: _Progress) -> T:
         # What is not committed is rolled back when the connection goes back into its pool.
         with self.engine.connect() as connection:
             try:
@@ -391,19 +394,19 @@ class Database:
                     f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
                 )
                 progress.hear()
-                yield connection
+                result = work(connection)
                 progress.may_be_written = True
                 if progress.is_abandoned:
                     progress.may_be_written = False
                     raise _Away("nobody waits for it")
                 connection.commit()
+                return result
             finally:
                 if progress.is_abandoned:
                     # The pool may be closed by now, and nobody would close this one.
                     connection.invalidate()
 
-    @contextlib.contextmanager
-    def _transact_in_sqlite(self, progress: _Progress) -> Iterator[Connection]:
+    def _transact_in_sqlite(self, work: Callable[[Connection], T], progress: _Progress) -> T:
         from sqlalchemy.exc import OperationalError
 
         limit = progress.limit
@@ -424,9 +427,10 @@ class Database:
                     except OperationalError as error:
                         if not _is_passing(error, was_there=True) or limit.is_over:
                             raise
-                yield connection
+                result = work(connection)
                 progress.may_be_written = True
                 connection.exec_driver_sql("COMMIT")
+                return result
             finally:
                 # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
                 with contextlib.suppress(sqlite3.Error):
@@ -571,10 +575,12 @@ def _state_of(error: Exception) -> str | None:
 
 def _is_passing(error: Exception, *, was_there: bool) -> bool:
     """Whether the same step may succeed in a moment."""
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import OperationalError, SQLAlchemyError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
     cause = getattr(error, "orig", None)
+    if not isinstance(error, SQLAlchemyError):
+        return False
     if isinstance(cause, sqlite3.Error):
         passing = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in passing
@@ -589,21 +595,23 @@ def _is_passing(error: Exception, *, was_there: bool) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    # Without an address, a statement or a value: what SQLite itself says names tables and columns.
+    """The error in a few words, without an address, a statement or a value."""
     cause = getattr(error, "orig", None) or error
+    # What SQLite itself says names tables and columns; Python's module quotes what it cannot read.
     if isinstance(cause, sqlite3.Error) and hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
 
 
-def _is_unreadable(error: Exception) -> bool:
-    """Whether Python's module cannot read a row, and quotes it."""
-    cause = getattr(error, "orig", None)
-    return (
-        isinstance(cause, sqlite3.OperationalError)
-        and not hasattr(cause, "sqlite_errorcode")
-        and str(cause).startswith("Could not decode")
-    )
+def _failure(error: Exception) -> str:
+    """What is wrong with a store that does not get well by itself."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
+        return (
+            "is damaged: one of its rows cannot be read. Nothing was counted; put a backup in its "
+            "place, or name a new store"
+        )
+    return f"failed ({_reason(error)}): check that it is there and may be written"
 
 
 # A fork copies connections, and two processes on one connection destroy it. Of SQLite none may be

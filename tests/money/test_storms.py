@@ -16,4 +16,4 @@ def test_in_a_storm_no_more_is_charged_than_counted_and_every_call_ends_in_time(
     # A verifier has eight, and so have names.
     verifiers = len(storm.verifiers) + 2
     assert storm.threads["facematch-call"] <= MOST["facematch-call"] * verifiers
-    assert storm.threads["facematch-lookup"] <= MOST["facematch-lookup"]
+    assert storm.threads["facematch-look-up"] <= MOST["facematch-look-up"]

@@ -369,3 +369,75 @@ class Machine(RuleBasedStateMachine):
 
 TestMachine = Machine.TestCase
 TestMachine.settings = settings(max_examples=settings().max_examples // 3)
+
+
+# The share of failures
+
+
+def pass_through(breaker, outcomes):
+    """How many of these calls are let through before one is refused."""
+    for number, outcome in enumerate(outcomes):
+        try:
+            breaker.enter(attempt())(outcome)
+        except BreakerOpen:
+            return number
+    return len(outcomes)
+
+
+@pytest.mark.parametrize("failure", [*DOWN.values(), *SILENT.values()], ids=[*DOWN, *SILENT])
+@pytest.mark.parametrize(
+    ("failing", "passing", "passed"), [(8, 1, 20), (2, 1, 20), (1, 1, 90), (1, 2, 90)]
+)
+def test_more_than_half_of_the_last_twenty_calls_open_it(clock, failure, failing, passing, passed):
+    breaker = CircuitBreaker(failures=100, unanswered=100, clock=clock)
+    calls = ([failure] * failing + [ANSWERED] * passing) * 90
+    assert pass_through(breaker, calls[:90]) == passed
+
+
+def test_calls_that_hang_for_callers_in_a_hurry_open_it_although_one_in_nine_is_answered(clock):
+    breaker = CircuitBreaker(clock=clock)
+    calls = ([SILENT["deadline"]] * 8 + [ANSWERED]) * 7
+    assert pass_through(breaker, calls) == 20
+
+
+@pytest.mark.parametrize(
+    ("settings", "passed"),
+    [
+        ({"share": 1}, 90),
+        ({"share": 0.8}, 90),
+        ({"of_last": 3}, 4),
+        ({"of_last": 90}, 90),
+        ({"within_s": 15.0}, 90),
+        ({"within_s": 25.0}, 20),
+    ],
+)
+def test_the_share_is_of_so_many_and_of_none_that_are_older(clock, settings, passed):
+    breaker, count = CircuitBreaker(**{"failures": 100, "clock": clock} | settings), 0
+    for number in range(90):
+        clock.advance(1)
+        count += pass_through(breaker, [ANSWERED if number % 3 == 2 else UNREACHABLE])
+        if breaker.state is not BreakerState.CLOSED:
+            break
+    assert count == passed
+
+
+def test_what_says_nothing_of_the_vendor_is_not_counted(clock):
+    breaker = CircuitBreaker(failures=100, of_last=4, clock=clock)
+    calls = [UNREACHABLE, INTERRUPTED, ANSWERED, INTERRUPTED, UNREACHABLE, INTERRUPTED, UNREACHABLE]
+    assert pass_through(breaker, [*calls, ANSWERED]) == 7
+
+
+def test_the_share_begins_anew_when_it_closes(clock):
+    breaker = CircuitBreaker(failures=100, of_last=4, clock=clock)
+    assert pass_through(breaker, [UNREACHABLE] * 9) == 4
+    clock.advance(30)
+    assert pass_through(breaker, [ANSWERED, *[UNREACHABLE] * 9]) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [*(("share", value) for value in (0, 1.1, True, "1", float("nan"))), ("of_last", 0)],
+)
+def test_the_share_is_checked(name, value):
+    with pytest.raises(ConfigurationError, match=f"CircuitBreaker: {name} must be"):
+        CircuitBreaker(**{name: value})

@@ -1,3 +1,5 @@
+import os
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -66,6 +68,7 @@ def test_off_by_default(clock):
     ("name", "value"),
     [
         *(("times", 0), ("times", 11), ("times", True)),
+        *(("quota", 0), ("quota", 10_001), ("quota", True), ("quota", 5.0)),
         *(("first_s", 0), ("first_s", "1"), ("longest_s", float("inf"))),
     ],
 )
@@ -73,7 +76,7 @@ def test_settings_are_checked_and_have_defaults(name, value):
     with pytest.raises(ConfigurationError, match=f"Retry: {name} must be"):
         Retry(**{name: value})
     assert Retry(times=10).times == 10
-    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0)
+    assert Retry() == Retry(times=2, first_s=1.0, longest_s=60.0, quota=100)
 
 
 @pytest.mark.parametrize(
@@ -275,3 +278,61 @@ def test_the_last_event_of_a_refusal_has_its_status(clock):
     error = RequestRejected("no", status_code=422)
     _, events, _ = asked(clock, [error])
     assert [(event.kind, event.status_code) for event in events][-1] == (EventKind.REFUSED, 422)
+
+
+# The quota of all calls
+
+
+def retries(clock, retry, calls, script=()):
+    """How many retries so many calls made, each of which gets that script."""
+    count = 0
+    for _ in range(calls):
+        _, events, _ = asked(clock, list(script), retry=retry)
+        count += sum(event.kind is EventKind.RETRYING for event in events)
+    return count
+
+
+def test_an_outage_is_not_multiplied(clock):
+    retry = Retry(times=2, quota=7)
+    assert retries(clock, retry, 50, down(3)) == 7
+    end, _, backend = asked(clock, down(3), retry=retry)
+    assert isinstance(end, VendorUnavailable)
+    assert len(backend.calls) == 1
+
+
+def test_a_retry_that_helps_takes_nothing_of_the_quota(clock):
+    assert retries(clock, Retry(quota=1), 50, down(1)) == 50
+
+
+@pytest.mark.parametrize(("successes", "more"), [(4, 0), (5, 1), (10, 2), (1000, 3)])
+def test_five_calls_that_need_no_retry_give_one_back(clock, successes, more):
+    retry = Retry(times=1, quota=3)
+    assert retries(clock, retry, 9, down(2)) == 3
+    assert retries(clock, retry, successes) == 0
+    assert retries(clock, retry, 9, down(2)) == more
+
+
+def test_what_is_not_made_again_takes_nothing(clock):
+    retry = Retry(times=1, quota=1, longest_s=5.0)
+    for error in (OutcomeUnknown("lost"), RateLimited("wait", retry_after_s=9.0)):
+        assert retries(clock, retry, 9, [error]) == 0
+    assert retries(clock, retry, 9, down(2)) == 1
+
+
+def test_each_retry_has_a_quota_of_its_own_and_threads_share_it(clock):
+    retry, other = Retry(times=10, quota=50), Retry(times=10, quota=50)
+    with ThreadPoolExecutor(8) as pool:
+        asks = [pool.submit(retry.wait_s, *down(1), attempt()) for _ in range(200)]
+        assert sum(ask.result() is not None for ask in asks) == 50
+    assert other.wait_s(*down(1), attempt()) is not None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_the_child_of_a_fork_has_a_quota_of_its_own():
+    retry = Retry(times=1, quota=1)
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0 if retry.wait_s(*down(1), attempt()) is not None else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert retry.wait_s(*down(1), attempt()) is not None
