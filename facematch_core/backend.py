@@ -47,6 +47,7 @@ __all__ = [
 ]  # fmt: skip
 
 K = TypeVar("K", bound=models.Result)
+T = TypeVar("T")
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
 #: may hold a key: for tests, whose keys are invented.
@@ -516,33 +517,40 @@ def mask_result(
     """
     masked = masker(secrets)
 
-    def text(said: str) -> str:
-        return without_pieces(masked(said))
+    def mask(text: str) -> str:
+        return without_pieces(masked(text))
 
-    def quoted(thing: Any, *names: str) -> dict[str, Any]:
-        values = {name: getattr(thing, name) for name in names}
-        return {name: _plain(said, text) for name, said in values.items() if said}
+    def changes(thing: Any, *names: str) -> dict[str, Any]:
+        """Those fields whose texts are others now: most things of most results are as they were."""
+        values = [(name, value) for name in names if (value := getattr(thing, name))]
+        plain = [(name, value, _plain(value, mask)) for name, value in values]
+        return {name: new for name, value, new in plain if new is not value}
 
-    def quoted_face(face: models.Face) -> models.Face:
-        said = quoted(face, "landmarks", "pose", "quality")
+    def evolve(thing: T, fields: dict[str, Any]) -> T:
+        return attrs.evolve(thing, **fields) if fields else thing  # type: ignore[type-var]  # of attrs
+
+    def mask_face(face: models.Face) -> models.Face:
+        fields = changes(face, "landmarks", "pose", "quality")
         if face.demographics is not None:
-            guesses = quoted(face.demographics, "gender", "race")
-            said["demographics"] = attrs.evolve(face.demographics, **guesses)
-        return attrs.evolve(face, **said) if said else face
+            fields["demographics"] = evolve(
+                face.demographics, changes(face.demographics, "gender", "race")
+            )
+        return evolve(face, fields)
 
-    known = quoted(result, "model", "vendor_status", "raw")
+    fields = changes(result, "model", "vendor_status", "raw")
     for name in ("probe_faces", "reference_faces"):
         if faces := getattr(result, name, None):
-            known[name] = [quoted_face(face) for face in faces]
+            fields[name] = [mask_face(face) for face in faces]
+    ids = changes(result.ids, "vendor", "session")
     if vendor_id and not result.ids.vendor:
-        result = attrs.evolve(result, ids=attrs.evolve(result.ids, vendor=vendor_id))
+        ids["vendor"] = _plain(vendor_id, mask)
     return attrs.evolve(
         result,
-        ids=attrs.evolve(result.ids, **quoted(result.ids, "vendor", "session")),
-        warnings=[attrs.evolve(one, **quoted(one, "tag", "text")) for one in result.warnings],
+        ids=evolve(result.ids, ids),
+        warnings=[evolve(warning, changes(warning, "tag", "text")) for warning in result.warnings],
         environment=source or result.environment,
         billing=billing or result.billing,
-        **known,
+        **fields,
     )
 
 
@@ -615,6 +623,9 @@ def without_private(
     return _plain(body, str, demographic_keys, media_keys)
 
 
+_PLAIN_KINDS = frozenset({int, bool, type(None)})
+
+
 def _plain(
     value: Any,
     text: Callable[[str], str],
@@ -624,6 +635,12 @@ def _plain(
 ) -> Any:
     """A copy of `value` as plain JSON, each text as `text` gives it."""
     plain: Any
+    # Nearly all that comes is of these kinds exactly, and there are a hundred in each answer.
+    kind = type(value)
+    if kind is str:
+        return text(value)
+    if kind in _PLAIN_KINDS or (kind is float and math.isfinite(value)):
+        return value
     if isinstance(value, str):
         plain = text(value)
     elif isinstance(value, (int, type(None))) or (

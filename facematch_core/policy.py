@@ -76,7 +76,10 @@ class ResultPolicy:
             changes = _judged(result, call, self.calibration)
             for name in () if keep else ("probe_faces", "reference_faces"):
                 if faces := getattr(result, name, None):
-                    changes[name] = tuple(attrs.evolve(face, demographics=None) for face in faces)
+                    changes[name] = tuple(
+                        face if face.demographics is None else attrs.evolve(face, demographics=None)
+                        for face in faces
+                    )
             ruled = attrs.evolve(
                 result,
                 ids=attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),

@@ -42,6 +42,7 @@ import attrs
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -70,6 +71,9 @@ from .threads import HelperThreads, NoThread
 
 #: Longest time for which an unused connection is kept because its server says that it keeps it.
 MOST_IDLE_S = 30.0
+
+#: Of how many hosts the connections are kept, for each thread.
+MOST_POOLS = 4
 
 #: How many interim answers (100, 102, 103) may precede the answer.
 MAX_INTERIM = 16
@@ -307,7 +311,7 @@ class HttpClient:
         try:
             exchange.wait_s()
             session = self._take_session()
-            start = "/".join(request.url.split("/", 3)[:3])
+            start = _origin(request.url)
             if start not in self._ways:
                 self._ways[start] = self._way(request.url)
             way = self._ways[start]
@@ -503,9 +507,17 @@ def _prepared(usual: dict[str, str], request: HttpRequest) -> requests.PreparedR
         }
         # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
         prepared.prepare_method(request.method)
-        prepared.prepare_url(request.url, dict(request.params) or None)
+        if request.params:
+            prepared.prepare_url(request.url, dict(request.params))
+        else:
+            prepared.url = _normalised(request.url)
         prepared.prepare_headers({**usual, **headers})
-        prepared.prepare_body(body, None)
+        if body and isinstance(body, bytes):
+            # What it would do with these, without looking for what else they might be.
+            prepared.body = body
+            prepared.headers["Content-Length"] = str(len(body))
+        else:
+            prepared.prepare_body(body, None)
     except errors.FaceMatchError:
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
@@ -517,6 +529,14 @@ def _prepared(usual: dict[str, str], request: HttpRequest) -> requests.PreparedR
             f"The request cannot be written as HTTP ({type(error).__name__}): nothing was sent."
         )
     return prepared
+
+
+@functools.lru_cache(maxsize=64)
+def _normalised(url: str) -> str:
+    """An address as requests writes it, which takes as long as all else of a request's head."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_url(url, None)
+    return str(prepared.url)
 
 
 def _head(
@@ -578,6 +598,11 @@ def _check_proxy(proxy: str, named: str) -> None:
         parts = None
     if not (parts and parts.host and parts.scheme in ("http", "https")):
         raise errors.ConfigurationError(f"{named} has no address of the form http://host:port.")
+
+
+def _origin(url: str) -> str:
+    """What an address begins with: scheme, host and port."""
+    return "/".join(url.split("/", 3)[:3])
 
 
 def host_of(url: str) -> str:
@@ -862,11 +887,39 @@ class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **named: Any) -> None:
         super().init_poolmanager(*args, **named)
         self.poolmanager.pool_classes_by_scheme = _POOLS
+        self._pools: dict[str, Any] = {}
 
     def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **named)
         manager.pool_classes_by_scheme = _POOLS
         return manager
+
+    def get_connection_with_tls_context(
+        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        # Proxies and certificates are those of the address's beginning, as long as the client
+        # lives: to find its pool anew costs as much as to write the request.
+        pools, start = self._pools, _origin(str(request.url))
+        if start not in pools:
+            # As many as the manager keeps: it closes the one that was not asked for the longest.
+            if len(pools) == MOST_POOLS:
+                pools.clear()
+            pools[start] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        return pools[start]
+
+    def close(self) -> None:
+        self._pools.clear()
+        super().close()
+
+    def request_url(self, request: Any, proxies: Any) -> str:
+        return str(super().request_url(request, proxies) if proxies else request.path_url)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        # Without cookies, which are not kept, and without the encoding of a text.
+        response = requests.Response()
+        response.status_code, response.raw, response.request = resp.status, resp, req
+        response.headers = CaseInsensitiveDict(resp.headers)
+        return response
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         # Before a connection is used, and not where a double has taken the place of `send`.
@@ -879,7 +932,7 @@ class _Adapter(HTTPAdapter):
 def _new_session() -> requests.Session:
     session = requests.Session()
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(pool_connections=4, pool_maxsize=1))
+        session.mount(scheme, _Adapter(pool_connections=MOST_POOLS, pool_maxsize=1))
     return session
 
 
