@@ -525,7 +525,7 @@ def mask_result(
             said["demographics"] = attrs.evolve(face.demographics, **guesses)
         return attrs.evolve(face, **said) if said else face
 
-    known = quoted(result, "model", "vendor_status", "raw")
+    known = quoted(result, "model", "vendor_status", "headers", "raw")
     for name in ("probe_faces", "reference_faces"):
         if faces := getattr(result, name, None):
             known[name] = [quoted_face(face) for face in faces]
