@@ -91,7 +91,9 @@ class HttpRequest:
     )
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
-    expects: frozenset[int] = attrs.field(default=frozenset({200}), converter=frozenset[int], repr=False)
+    expects: frozenset[int] = attrs.field(
+        default=frozenset({200}), converter=frozenset[int], repr=False
+    )
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
     is_cleanup: bool = attrs.field(default=False, repr=False)

@@ -58,7 +58,8 @@ class Retry:
             return None
         wait = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait *= 0.5 + 0.5 * self._chance.random()
-        if isinstance(error, errors.VendorError) and error.retry_after_s is not None:
-            wait = max(wait, error.retry_after_s)
+        # When a circuit breaker closes is no word of the vendor's.
+        if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
+            wait = max(wait, error.retry_after_s or 0.0)
         late = context.until is not None and now + wait >= context.until
         return None if wait > self.longest_s or late else wait

@@ -69,7 +69,7 @@ class LatterlyBackend(ApiKeyBackend):
     base_url: str = f"https://{HOST}"
 
     def steps(self, call: MatchCall) -> Steps:
-        """A job that is followed to its end; then Latterly is told to forget it."""
+        """A job that is followed to its end; then Latterly forgets it."""
         reply = yield HttpRequest(
             url=f"{self.address}/jobs",
             headers={"X-Api-Key": self.api_key},
