@@ -537,7 +537,7 @@ def mask_result(
             )
         return evolve(face, fields)
 
-    fields = changes(result, "model", "vendor_status", "raw")
+    fields = changes(result, "model", "vendor_status", "headers", "raw")
     for name in ("probe_faces", "reference_faces"):
         if faces := getattr(result, name, None):
             fields[name] = [mask_face(face) for face in faces]

@@ -12,14 +12,14 @@ A mismatch is a result; only what kept us from one is an error.
     ├── Unsupported (NotImplementedError)   this backend cannot do it; nothing was sent
     ├── BudgetExceeded                      refused before the first byte; .spent .cap .frees_at
     ├── StoreUnavailable                    a budget's store is busy or away; nothing was sent
-    └── VendorError                         .billing .ids .retryable .status_code .call
+    └── VendorError                         .billing .ids .retryable .retry_after_s .call
         ├── RequestRejected                 do not repeat; .field_errors
         ├── AuthenticationFailed            do not repeat
         ├── PermissionDenied                do not repeat
         ├── InsufficientCredit              do not repeat
-        ├── RateLimited                     not executed, may be repeated; .retry_after_s
+        ├── RateLimited                     not executed, may be repeated
         ├── VendorUnavailable               no byte left, or an answer documented as unpaid
-        │   └── BreakerOpen                 not asked: it is down; .retry_after_s
+        │   └── BreakerOpen                 not asked: it is down
         ├── OutcomeUnknown                  may have been executed and charged; .reconcilable
         │   └── DeadlineExceeded (TimeoutError)
         ├── EnvironmentMismatch             another environment than the wanted one; .result
@@ -167,6 +167,8 @@ class VendorError(FaceMatchError):
         ids: Our id of this call (`ids.call`; None only until the verifier fills it in) and the
             vendor's (`ids.vendor`), if it gave one.
         retryable: True only if repeating is certain not to pay twice and may help.
+        retry_after_s: Seconds to wait before anything is asked again, at least 0, as the answer
+            says; None if it does not say. A repeat may be forbidden all the same.
         status_code: HTTP status, 100-599; None if there was no answer.
         environment: Where the answer came from, if it says so (a mock does); None otherwise.
         call: What `FaceVerifier.reconcile` needs to look for the call in the vendor's records.
@@ -184,6 +186,7 @@ class VendorError(FaceMatchError):
         billing: Billing | None = None,
         ids: Ids | None = None,
         retryable: bool | None = None,
+        retry_after_s: float | None = None,
         status_code: int | None = None,
         environment: Environment | None = None,
         call: models.CallRecord | None = None,
@@ -193,6 +196,7 @@ class VendorError(FaceMatchError):
         self.billing = Billing(self._charged) if billing is None else billing
         self.ids = Ids() if ids is None else ids
         self.retryable = self._retryable if retryable is None else retryable
+        self.retry_after_s = retry_after_s
         self.status_code = status_code
         self.environment = environment
         self.call = call
@@ -236,22 +240,19 @@ class InsufficientCredit(VendorError):
 
 
 class RateLimited(VendorError):
-    """Too many calls. Not executed, not charged; may be repeated later.
-
-    Attributes:
-        retry_after_s: Seconds to wait as the vendor says, at least 0; None if it does not say.
-    """
+    """Too many calls. Not executed, not charged; may be repeated later."""
 
     _charged = Charged.NO
     _retryable = True
 
-    def __init__(self, message: str, *, retry_after_s: float | None = None, **rest: Any) -> None:
-        super().__init__(message, **rest)
-        self.retry_after_s = retry_after_s
-
 
 class VendorUnavailable(VendorError):
-    """No byte of the request left this machine, or the answer is documented as unpaid."""
+    """No byte of the request left this machine, or the answer is documented as unpaid.
+
+    A plug-in that raises it after its request has begun to leave gives `status_code`, or a
+    `billing` with a ground: without either nobody says why nothing is charged, and the call counts
+    as UNKNOWN.
+    """
 
     _charged = Charged.NO
     _retryable = True
@@ -260,14 +261,8 @@ class VendorUnavailable(VendorError):
 class BreakerOpen(VendorUnavailable):
     """The vendor is down, as earlier calls have shown, and was not asked. Nothing was sent.
 
-    Attributes:
-        retry_after_s: Seconds until the vendor is tried again, at least 0; None while one call
-            is trying it.
+    `retry_after_s` says when the vendor is tried again; None while one call is trying it.
     """
-
-    def __init__(self, message: str, *, retry_after_s: float | None = None, **rest: Any) -> None:
-        super().__init__(message, **rest)
-        self.retry_after_s = retry_after_s
 
 
 class OutcomeUnknown(VendorError):

@@ -1,13 +1,15 @@
 """For plug-in authors: backends that talk to a vendor over HTTP.
 
 A backend writes `build` and `parse`, or `steps` where a call is several requests or the vendor
-answers later. `messages` has what is sent and comes back, `refusals` what that means, `transport`
-carries it; here is how a call goes from its first request to its result and its bill.
+answers later. `messages` has what is sent and comes back, `refusals` what that means and costs,
+`transport` carries it; here is how a call goes from its first request to its end.
 """
 
 from __future__ import annotations
 
+import enum
 import functools
+import itertools
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -31,16 +33,21 @@ from .backend import (
 )
 from .deadline import NO_DEADLINE, Deadline
 from .errors import (
+    AuthenticationFailed,
     ConfigurationError,
     DeadlineExceeded,
     EnvironmentMismatch,
     FaceMatchError,
+    InsufficientCredit,
     OutcomeUnknown,
+    PermissionDenied,
     RateLimited,
+    RequestRejected,
+    UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
-from .masking import Secret, without_secrets
+from .masking import Secret, masker, quotable, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import (
     Answer,
@@ -55,14 +62,17 @@ from .models import (
     MatchResult,
     Operation,
     Result,
+    ResultWarning,
     Retention,
+    Severity,
+    WarningCode,
 )
 from .refusals import (
     FREE,
     ErrorRow,
     ErrorTable,
     InconclusiveRow,
-    bill,
+    Ledger,
     default_row,
     excerpt,
     paid,
@@ -82,6 +92,14 @@ __all__ = [
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
+#: What looks at a job costs nothing, whatever becomes of it.
+_LOOK = Billing(Charged.NO, FREE)
+#: After so many polls in a row that were lost or failed, `follow` gives up.
+_MOST_FAILED_POLLS = 3
+#: Seconds between two polls of a vendor that names none: the first, the factor, the most; and the
+#: least that one may name.
+_FIRST_PAUSE_S, _PAUSE_FACTOR, _LONGEST_PAUSE_S, _LEAST_PAUSE_S = 1.0, 1.5, 10.0, 0.5
+
 K = TypeVar("K", bound=Result)
 
 
@@ -97,55 +115,6 @@ def picture(name: str, image: Image) -> FilePart:
 
 #: The requests of one call, each answered by its reply, waits between them, and at last the result.
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Result]
-
-
-@attrs.define(kw_only=True)
-class _Course:
-    """How far one call has come.
-
-    Attributes:
-        call: With the vendor's id of it, once that is known.
-        given: Replies in place of a vendor's; no wait takes time then.
-        deadline: When all of it must be over.
-        before, price: What the requests before the last one were charged, and what that one costs.
-        is_free: Whether that one is declared to have no price.
-        asked, has_waited: Whether anything was sent, and whether the steps have waited since.
-        reply: To the last request; None if it was lost.
-        is_refused: Whether the call could not simply go on with that.
-        is_last: Whether a wait was cut short, so that there is time for one more request.
-        request_id: The latest one in a header.
-        refusal: The last error that was not of the plug-in's own making.
-    """
-
-    call: Call
-    given: Iterator[HttpReply] | None
-    deadline: Deadline
-    before: int = 0
-    price: int = 0
-    is_free: bool = False
-    asked: bool = False
-    has_waited: bool = False
-    reply: HttpReply | None = None
-    status: int = 0
-    is_refused: bool = False
-    is_last: bool = False
-    request_id: str | None = None
-    refusal: VendorError | None = None
-    is_mock: bool = False
-    secrets: tuple[Secret, ...] = ()
-
-    def settle(self) -> None:
-        """The last request was answered, and is paid for."""
-        self.before, self.price, self.is_refused = self.before + self.price, 0, False
-
-    def hear(self, reply: HttpReply, vendor_id: str | None, request_id: str | None) -> None:
-        """Remember of a reply what the end of the call needs."""
-        self.reply, self.status = reply, reply.status
-        self.request_id = request_id or self.request_id
-        if vendor_id and self.call.vendor_id is None:
-            self.call = attrs.evolve(self.call, vendor_id=vendor_id)
-        self.is_mock = self.is_mock or MOCK_HEADER in reply.headers
-        self.secrets += tuple(one for one in reply.secrets if one not in self.secrets)
 
 
 def _as_secret(key: Secret | str) -> Secret:
@@ -183,8 +152,15 @@ class HttpBackend(RemoteBackend):
         error_codes: The same by the code that `error_code` finds in such an answer, for vendors
             that tell their errors apart within one status. It comes before `error_table`. An
             `InconclusiveRow` says that such an answer is a result: no face in a picture, say.
+        codes_in_200: Whether a code that `error_code` finds in an answer that the request `expects`
+            is a refusal, for vendors that refuse with a 200: by its row in `error_codes`, and one
+            without a row as an `UnexpectedResponse`, charged. By default it is not looked for.
         request_id_header: The header of every answer that has the vendor's own id of the request:
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
+        result_headers: The headers of answers to show in `Result.headers`, the latest of each; by
+            default none.
+        job_states: For a vendor that answers later: its words for the state of a job, and whether
+            the job is over then (failed ones are). Empty where the status says it: 202 until then.
     """
 
     reports_sent: ClassVar[bool] = True
@@ -192,7 +168,10 @@ class HttpBackend(RemoteBackend):
     takes_timeouts: ClassVar[bool] = True
     error_table: ClassVar[ErrorTable] = {}
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = {}
+    codes_in_200: ClassVar[bool] = False
     request_id_header: ClassVar[str | None] = None
+    result_headers: ClassVar[frozenset[str]] = frozenset()
+    job_states: ClassVar[Mapping[str, bool]] = {}
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
@@ -225,7 +204,7 @@ class HttpBackend(RemoteBackend):
         A generator: each `HttpRequest` that it yields is sent, and the reply comes back, headers
         and all, if the request `expects` its status; any other one ends the call as that of a
         single request does. Between them it may `Wait`. What it returns is the result. By default
-        one request, of `build` and `parse`. "Add a backend" has a vendor that answers later.
+        one request, of `build` and `parse`. `follow` waits for a vendor that answers later.
 
         All steps share one deadline, and their `HttpRequest.charges` are added up: an error after
         a step that was charged says so, and is not retryable. A request goes to the host of
@@ -239,27 +218,29 @@ class HttpBackend(RemoteBackend):
 
         By default that of an `InconclusiveRow` of `error_codes`, and for all others None: then it
         is an error. Asked only where the body is JSON: in anything else it is not the vendor that
-        speaks.
+        speaks. Its `billing` is that of this one request.
         """
-        code, row = self._coded(reply)
-        if not isinstance(row, InconclusiveRow) or not 400 <= reply.status < 500:
+        code, row = _find_row(self, reply)
+        is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
+        if not isinstance(row, InconclusiveRow) or not is_answer:
             return None
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
             "backend": self.name,
             "billing": Billing(row.charged, row.ground),
             "raw": reply.json(),
         }
         if call.operation is Operation.LIVENESS:
-            return LivenessResult(decision=LivenessDecision.INCONCLUSIVE, **said)
-        return MatchResult(decision=Decision.INCONCLUSIVE, **said)
+            return LivenessResult(decision=LivenessDecision.INCONCLUSIVE, **fields)
+        return MatchResult(decision=Decision.INCONCLUSIVE, **fields)
 
     def vendor_id(self, reply: HttpReply) -> str | None:
         """The vendor's own id of the call (of its job, say) in a reply; by default None.
 
         The first one that a reply gives is `ids.vendor` of the result and of every later error, and
-        `CallRecord.vendor_id`. A text that is longer than 200 characters or cannot be printed is
-        none.
+        `CallRecord.vendor_id`. An answer with another one is about somebody else: it ends the call
+        as an `UnexpectedResponse`. So give None for a reply that has only an id of its request, or
+        of something else. A text of more than 200 characters, or that cannot be printed, is none.
         """
         return None
 
@@ -267,7 +248,7 @@ class HttpBackend(RemoteBackend):
         """The vendor's own code in a reply of a status that was not expected, for `error_codes`.
 
         Asked only where the body is JSON; what is no text is looked up as the text that it prints.
-        By default None: there is none.
+        By default None: there is none. With `codes_in_200` None also for a word for success.
         """
         return None
 
@@ -301,17 +282,107 @@ class HttpBackend(RemoteBackend):
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of a status that was not expected; by default from the tables."""
-        return self._by_table(reply, self._row(reply), call=call)
+        return _by_table(self, reply, call=call, row=_find_row(self, reply)[1])
 
-    def _row(self, reply: HttpReply) -> ErrorRow | None:
-        row = self._coded(reply)[1] if _is_json(reply) else None
-        return row if isinstance(row, ErrorRow) else None
+    # A vendor that answers later.
 
-    def _coded(self, reply: HttpReply) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
-        """The vendor's code in a reply, as text, and its row; None for none."""
-        code = self.error_code(reply)
-        text = None if code is None else str(code)
-        return text, None if text is None else self.error_codes.get(text)
+    def poll(self, url: str) -> HttpRequest:
+        """The request that asks about a job: by default a GET that is free, without any header.
+
+        Signed like every request. Override it to add a key: ``attrs.evolve(super().poll(url),
+        headers=...)``.
+        """
+        return HttpRequest(
+            method="GET", url=url, charges=0, on_refusal="raise", expects={200, 202, 303}
+        )
+
+    def job_state(self, reply: HttpReply) -> object:
+        """The vendor's word for the state of a job; by default ``status`` of the body."""
+        return reply.at("status")
+
+    def has_ended(self, reply: HttpReply) -> bool:
+        """Whether a job is over, as a reply about it says, by `job_states`.
+
+        Raises:
+            UnexpectedResponse: its state is none of these, so nobody knows whether it ever ends.
+        """
+        state = self.job_state(reply)
+        if not self.job_states or (state is None and reply.status in (201, 202)):
+            return reply.status not in (201, 202)
+        if isinstance(state, str) and state in self.job_states:
+            return self.job_states[state]
+        word = f"{state!r:.60}" if isinstance(state, str) else type(state).__name__
+        raise UnexpectedResponse(
+            f"{self.name} says of a job that its state is {word}, which is none of its job_states: "
+            "please report it.",
+            billing=_LOOK,
+        )
+
+    def follow(
+        self, reply: HttpReply, url: str | None = None
+    ) -> Generator[HttpRequest | Wait, HttpReply, HttpReply]:
+        """The reply that ends a job: ``reply = yield from self.follow(reply)`` in `steps`.
+
+        Asks by `poll` until `has_ended`. It waits as ``Retry-After`` says, half a second at least;
+        else 1 s, and half as long again each time, up to 10 s. A 303 leads to the result, which is
+        asked for at once. A poll that is lost, answered with a fault (5xx) or too early (429) is
+        made again. After three that were lost or faults, without an answer between them, and after
+        any other refusal the call ends: as `OutcomeUnknown`, for the job was accepted.
+
+        Args:
+            reply: The one that accepts the job.
+            url: Where to ask; None for what `reply` names by ``Operation-Location`` or
+                ``Location``. A later answer that names another place leads there.
+        """
+        pauses = itertools.accumulate(
+            itertools.repeat(_PAUSE_FACTOR),
+            lambda pause_s, factor: min(pause_s * factor, _LONGEST_PAUSE_S),
+            initial=_FIRST_PAUSE_S,
+        )
+        url = url or reply.location
+        while not (reply.status == 303 or self.has_ended(reply)):
+            retry_s = retry_after_s(reply, self.client.clock.now())
+            yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
+            reply = yield from self._poll_until_answered(url, pauses)
+            url = reply.location or url
+        if reply.status == 303:
+            reply = yield from self._poll_until_answered(reply.location, pauses, expects={200})
+        return reply
+
+    def _poll_until_answered(
+        self, url: str | None, pauses: Iterator[float], **changes: Any
+    ) -> Generator[HttpRequest | Wait, HttpReply, HttpReply]:
+        if url is None:
+            raise UnexpectedResponse(
+                f"{self.name} does not say where to ask about a job: please report it.",
+                billing=_LOOK,
+            )
+        failures = 0
+        while True:
+            try:
+                return (yield attrs.evolve(self.poll(url), **changes))
+            except (RateLimited, VendorUnavailable) as refusal:
+                failures += not isinstance(refusal, RateLimited)
+                if not refusal.retryable or failures == _MOST_FAILED_POLLS:
+                    raise
+                retry_s = refusal.retry_after_s
+            yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
+
+    def fetch_job(
+        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
+    ) -> HttpReply | None:
+        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
+
+        Raises:
+            VendorError: nobody can tell; billed NO.
+        """
+        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
+        if reply.status == 303 and reply.location:
+            request = attrs.evolve(self.poll(reply.location), expects={200})
+            return self.fetch(request, call=call, deadline=deadline)
+        return reply if self.has_ended(reply) else None
+
+    # What the core does with it.
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""
@@ -372,16 +443,16 @@ class HttpBackend(RemoteBackend):
         Raises:
             VendorError: there is no result; `billing` says whether it was charged.
         """
-        answer = self._answer(call, kind)
-        if isinstance(answer, Result):
-            return answer
+        outcome = _HttpCall(self, call, kind).run()
+        if isinstance(outcome, Result):
+            return cast(K, outcome)
         # The frame of a function that raises stays alive with the error.
         del call
         try:
-            raise answer from None
+            raise outcome from None
         finally:
-            answer.__context__ = None
-            del answer
+            outcome.__context__ = None
+            del outcome
 
     def read_reply(self, call: Call, *replies: HttpReply) -> Answer | FaceMatchError:
         """What replies mean for `call`: the result, or the error that the call would raise.
@@ -391,370 +462,475 @@ class HttpBackend(RemoteBackend):
 
         Args:
             call: What was asked.
-            *replies: What might be answered, in the order of the requests; what comes after the
-                end of the call is not looked at. Their `secrets` are masked as those of a request
-                are.
+            *replies: What might be answered, in the order of the requests but without clean-ups;
+                what comes after the end of the call is not looked at. Their `secrets` are masked
+                as those of a request are.
 
         Raises:
             ValueError: the call asks for more than these.
         """
 
-        def given() -> Iterator[HttpReply]:
+        def give() -> Iterator[HttpReply]:
             yield from replies
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
-        if call.operation is Operation.LIVENESS:
-            return self._answer(call, LivenessResult, given())
-        return self._answer(call, MatchResult, given())
+        kind = LivenessResult if call.operation is Operation.LIVENESS else MatchResult
+        return cast(Answer | FaceMatchError, _HttpCall(self, call, kind, give()).run())
 
-    def fetch(self, request: HttpRequest, *, deadline: Deadline = NO_DEADLINE) -> HttpReply:
-        """The answer to a free request that belongs to no call: for `reconcile`. It is not signed.
+    def fetch(
+        self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
+    ) -> HttpReply:
+        """The answer to a free GET or HEAD outside of a call: for `reconcile`. It is not signed.
+
+        Args:
+            request: Something that changes nothing at the vendor.
+            call: The call that is looked for: an answer about another one, by `vendor_id`, is an
+                error. None if it is about no call.
+            deadline: When it must be over.
 
         Raises:
             VendorError: it is none that `request` expects; billed NO.
+            ConfigurationError: `request` has another method, or leads to a foreign host.
         """
-        error: VendorError
-        try:
-            if host := self._foreign(request):
-                raise ConfigurationError(f"{self.name} would send its key to {host}.")
-            reply = self.client.send(request, backend=self.name, charges=0, deadline=deadline)
-        except OutcomeUnknown as lost:
-            error = VendorUnavailable(lost.message, status_code=lost.status_code)
-        else:
-            if not self._believes(reply):
-                error = self._mismatch(reply, Billing(Charged.NO, FREE))
-            elif reply.status in request.expects:
-                return reply
-            else:
-                error = self._by_table(reply, self._row(reply), is_free=True)
-        error.billing = Billing(Charged.NO, FREE)
-        mask_error(error, request.secrets)
-        raise error
-
-    def _answer(
-        self, call: Call, kind: type[K], given: Iterator[HttpReply] | None = None
-    ) -> K | VendorError:
-        """One call from its first request to its result or error; `given` are replies in place of
-        a vendor's. What `steps` raises before its first request is raised: nothing was sent.
-        """
-        deadline = call.deadline
-        if not deadline.is_limited:
-            deadline = Deadline.after(self.call_timeout_s, call.clock)
-        course = _Course(call=call, given=given, deadline=deadline)
-        steps = self.steps(call)
-        made: object = self._next(steps, None, course, kind)
-        while isinstance(made, (HttpRequest, Wait)):
-            if isinstance(made, Wait):
-                goes_on, made = self._waited(made, course)
-            else:
-                goes_on, made = self._told(made, course, kind)
-            if goes_on:
-                made = self._next(steps, made, course, kind)
-            if course.reply is not None and not self._believes(course.reply):
-                break
-        return cast(K | VendorError, self._ended(course, made))
-
-    def _next(
-        self, steps: Steps, told: object, course: _Course, kind: type[Result]
-    ) -> HttpRequest | Wait | Result | VendorError | None:
-        """What follows an answer, a refusal or a wait: a request, a wait, or how the call ends."""
-        try:
-            if isinstance(told, VendorError):
-                made: object = steps.throw(told)
-            else:
-                made = steps.send(cast(HttpReply, told))
-        except StopIteration as end:
-            made = end.value
-        except Exception as error:
-            if not course.asked or callers_exception(error) is error:
-                raise
-            if isinstance(error, VendorError):
-                return error.with_traceback(None)
-            # It is paid for: the caller must learn that, whatever a plug-in trips over.
-            tell_fault(error)
-            made = _problem(error)
-        if isinstance(made, (HttpRequest, Wait)):
-            return made
-        if not course.asked or isinstance(made, kind):
-            return cast(Result, made)  # without a request it was decided by the plug-in alone
-        if not isinstance(made, str):
-            made = f"its parse gives {type(made).__name__}, not {kind.__name__}"
-        return self._unreadable(made, course)
-
-    def _unreadable(self, problem: str, course: _Course) -> VendorError:
-        answered = f"{self.name} answered {course.status}"
-        error = unreadable(answered, problem, paid(course.before + course.price))
-        error.billing = paid(course.price)  # what came before is added to it at the end
-        return error
-
-    def _foreign(self, request: HttpRequest) -> str:
-        """Where a request would go that may take neither key nor face there; empty if it may."""
-        origin = _origin(request.url)
-        own = _origin(self.address) if self.base_url or self.vendor_url() else ""
-        if origin == own:
-            return ""
-        try:
-            check_base_url(
-                origin, allowed_hosts=self.allowed_hosts, allow_insecure=self.allow_insecure
+        if request.method not in ("GET", "HEAD"):
+            raise ConfigurationError(
+                f"fetch is for GET and HEAD, not for {request.method}: a lost answer counts as "
+                "free here. What changes something at the vendor is yielded by steps."
             )
-        except ConfigurationError:
-            return origin[:80]
-        # This machine is nobody's to whom a vendor somewhere else may lead.
-        strays = is_loopback(host_of(f"{origin}/")) and not is_loopback(
-            host_of(f"{own or origin}/")
-        )
-        return origin[:80] if strays else ""
+        outcome = _look(self, request, deadline)
+        if isinstance(outcome, HttpReply):
+            vendor_id = _read_vendor_id(self, outcome)
+            if call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
+                return outcome
+            outcome = unreadable(
+                f"{self.name} answered {outcome.status}", _other(vendor_id, call), _LOOK
+            )
+            mask_error(outcome, request.secrets)
+        raise outcome
 
-    def _waited(self, pause: Wait, course: _Course) -> tuple[bool, VendorError | None]:
-        """Whether the call goes on after a pause, and else how it ends."""
-        course.settle()
-        course.has_waited = course.is_free = course.asked
-        if course.given is not None:
-            return True, None
-        seconds, left_s = pause.seconds, course.deadline.left_s()
-        if seconds >= left_s > 0 and course.asked and not course.is_last:
-            course.is_last, seconds = True, left_s / 2
+
+class _Stage(enum.IntEnum):
+    """How far a call has come."""
+
+    NOT_SENT = 0
+    SENT = 1
+    #: A request that has a price was answered, or the steps wait: the vendor is at work on it.
+    ACCEPTED = 2
+
+
+@attrs.frozen
+class _End:
+    """How a call ended, and what all of it costs; None for an answer that nobody reads."""
+
+    outcome: Result | VendorError | None
+    billing: Billing
+
+
+@attrs.define(eq=False)
+class _HttpCall:
+    """One call of a backend, from its first request to its end.
+
+    Attributes:
+        call: With the vendor's id of it, once that is known.
+        kind: What it answers.
+        replies: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
+        is_free: Whether the last request has no price, or the steps have waited since.
+        is_last_wait: Whether a wait was cut short, so that there is time for one more request.
+        reply: To the last request; None if it was lost.
+        status: Of the last reply that came.
+        refusal: The last error that is not of the plug-in's own making.
+        request_id: The latest one in a header.
+        cleanups: Requests for the end of the call.
+    """
+
+    backend: HttpBackend
+    call: Call
+    kind: type[Result]
+    replies: Iterator[HttpReply] | None = None
+    deadline: Deadline = NO_DEADLINE
+    stage: _Stage = _Stage.NOT_SENT
+    ledger: Ledger = attrs.field(factory=Ledger)
+    is_free: bool = False
+    is_last_wait: bool = False
+    reply: HttpReply | None = None
+    status: int = 0
+    refusal: VendorError | None = None
+    request_id: str | None = None
+    is_mock: bool = False
+    headers: dict[str, str] = attrs.field(factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    cleanups: list[HttpRequest] = attrs.field(factory=list)
+
+    def run(self) -> Result | VendorError:
+        """The result or the error. What `steps` raises before its first request is raised."""
+        self.deadline = self.call.deadline
+        if not self.deadline.is_limited:
+            self.deadline = Deadline.after(self.backend.call_timeout_s, self.call.clock)
+        steps = self.backend.steps(self.call)
+        event: HttpReply | VendorError | _End | None = None
+        while not isinstance(event, _End):
+            step = self._advance(steps, event)
+            if isinstance(step, _End):
+                event = step
+            elif self.reply is not None and not _believes(self.backend, self.reply):
+                event = _End(None, self.paid)
+            elif isinstance(step, Wait):
+                event = self._wait(step)
+            elif step.is_cleanup:
+                self.cleanups.append(step)
+                event = None
+            else:
+                event = self._send(step)
+        outcome: Result | VendorError = self._finish(event)
+        reasons = self._clean_up(outcome)
+        if not reasons:
+            return outcome
+        text = f"What the call left at {self.backend.name} was not removed: {' '.join(reasons)}"
+        if isinstance(outcome, VendorError):
+            outcome.message += f" ({text})"
+            outcome.args = (outcome.message,)
+            return outcome
+        warning = ResultWarning(
+            code=WarningCode.OTHER, tag=_NOT_CLEANED_UP, severity=Severity.WARNING, text=text
+        )
+        return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
+
+    @property
+    def paid(self) -> Billing:
+        """The bill, if the answer to the last request is paid for."""
+        return paid(self.ledger.paid + self.ledger.price)
+
+    def _advance(
+        self, steps: Steps, event: HttpReply | VendorError | None
+    ) -> HttpRequest | Wait | _End:
+        """What the steps do next, after a reply, a refusal or a wait."""
+        step: Any
+        try:
+            if isinstance(event, VendorError):
+                step = steps.throw(event)
+            else:
+                step = steps.send(cast(HttpReply, event))
+        except StopIteration as end:
+            step = end.value
+        except Exception as error:
+            if self.stage is _Stage.NOT_SENT or callers_exception(error) is error:
+                raise
+            return self._end_raised(error)
+        if isinstance(step, (HttpRequest, Wait)):
+            return step
+        if isinstance(step, self.kind):
+            return _End(step, self.ledger.bill_result(step.billing))
+        if self.stage is _Stage.NOT_SENT:
+            return _End(step, self.paid)  # the plug-in alone decided it
+        return self._end_unreadable(
+            f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
+        )
+
+    def _wait(self, pause: Wait) -> _End | None:
+        """Let a pause pass; or the end of the call, for which it is too long."""
+        self.ledger.charge(0)
+        is_sent = self.stage is not _Stage.NOT_SENT
+        if is_sent:
+            self.stage, self.is_free = _Stage.ACCEPTED, True
+        if self.replies is not None:
+            return None
+        seconds, left_s = pause.seconds, self.deadline.left_s()
+        if seconds >= left_s > 0 and is_sent and not self.is_last_wait:
+            self.is_last_wait, seconds = True, left_s / 2
         elif seconds >= left_s:
-            why = f"{self.name} would wait longer than the call may take"
-            course.refusal = VendorUnavailable(f"{why}. Nothing was sent.", retryable=False)
-            if course.asked:
-                course.refusal = DeadlineExceeded(f"{why}.")
-            return False, course.refusal
-        clock, cancellation = course.call.clock, CANCELLATION.get()
+            reason = f"{self.backend.name} would wait longer than the call may take"
+            if is_sent:
+                return self._end_refused(DeadlineExceeded(f"{reason}.", billing=_LOOK))
+            error = VendorUnavailable(f"{reason}. Nothing was sent.", retryable=False)
+            return _End(error, error.billing)
+        clock, cancellation = self.call.clock, CANCELLATION.get()
         try:
             if cancellation is None:
                 clock.sleep(seconds)
             else:
                 cancellation.sleep(seconds, clock)
         except CallCancelled:
-            raise CallCancelled(paid(course.before)) from None
-        return True, None
+            raise CallCancelled(self.paid) from None
+        return None
 
-    def _told(
-        self, request: HttpRequest, course: _Course, kind: type[Result]
-    ) -> tuple[bool, HttpReply | Result | VendorError]:
-        """Whether the call goes on after a request, and what with; else how it ends."""
-        if host := self._foreign(request):
-            if not course.asked:
+    def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
+        """The reply with which the call goes on, or the error to raise in the steps; else its end.
+
+        Raises:
+            CallCancelled: the caller has gone.
+            ConfigurationError: the very first request leads to a foreign host.
+        """
+        backend, is_first = self.backend, self.stage is _Stage.NOT_SENT
+        if host := _find_foreign_host(backend, request.url):
+            if is_first:
                 raise ConfigurationError(
-                    f"{self.name} would send key and faces to {host}: its host is neither that of "
-                    "base_url nor among its allowed_hosts."
+                    f"{backend.name} would send key and faces to {host}: its host is neither that "
+                    "of base_url nor among its allowed_hosts."
                 )
-            return False, self._unreadable(f"it leads to another host, {host}", course)
-        course.settle()
-        call, cancellation = course.call, CANCELLATION.get()
-        gone = cancellation is not None and cancellation.cancelled
-        if course.asked and gone:
-            raise CallCancelled(paid(course.before))
-        billed = call.operation in self.capabilities.billed_operations
-        course.price, course.reply = request.charges if billed else 0, None
-        course.is_free = not request.charges
-        outcome: HttpReply | Result | VendorError = self._answer_to(request, course)
-        if isinstance(outcome, HttpReply):
-            reply, before = outcome, call.vendor_id
-            course.hear(reply, self._id_in(reply), reply.headers.get(self.request_id_header or ""))
-            if reply.status in request.expects:
-                known = course.call.vendor_id
-                if course.given is None and (course.price or before != known):
-                    call.on_accepted(known, paid(course.before + course.price))
-                if reply.status != 200:
-                    course.settle()  # accepted, whatever the steps make of it
-                return True, reply
-            course.is_refused = True
-            outcome = self._refusal(reply, course, kind)
-        if not isinstance(outcome, VendorError):
-            return False, outcome
-        course.refusal = outcome
-        is_over = isinstance(outcome, DeadlineExceeded) or course.deadline.is_over
-        return request.on_refusal == "raise" and not is_over, outcome
-
-    def _answer_to(self, request: HttpRequest, course: _Course) -> HttpReply | VendorError:
-        """The reply to a request, or what it means that there is none."""
+            return self._end_unreadable(f"it leads to another host, {host}")
+        if not is_first and self._is_cancelled():
+            raise CallCancelled(self.paid)
+        is_billed = self.call.operation in backend.capabilities.billed_operations
+        self.ledger.charge(request.charges if is_billed else 0)
+        self.is_free, self.reply = not request.charges, None
         try:
-            return self._reply(request, course) if course.given is None else next(course.given)
+            reply = self._exchange(request) if self.replies is None else next(self.replies)
         except VendorError as error:
-            if type(error) is not OutcomeUnknown or not course.is_free:
-                return error.with_traceback(None)
-            billing, status = Billing(Charged.NO, FREE), error.status_code
-            return VendorUnavailable(error.message, billing=billing, status_code=status)
+            refusal = error.with_traceback(None)
         except Exception as error:
-            if course.given is not None or not course.asked or callers_exception(error) is error:
+            if self.replies is not None or is_first or callers_exception(error) is error:
                 raise
             # What an answer has led to cannot be sent: the call was accepted all the same.
             tell_fault(error)
-            course.price = 0
-            return self._unreadable(_problem(error), course)
+            self.ledger.price = 0
+            if self.stage is not _Stage.ACCEPTED or not self.is_free:
+                return self._end_unreadable(_describe(error))
+            reason = f"it could not be asked: {_describe(error)}"
+            return self._end_refused(VendorUnavailable(reason, billing=_LOOK))
+        else:
+            return self._read(attrs.evolve(reply, url=reply.url or request.url), request)
         finally:
-            course.asked = True
+            self.stage = max(self.stage, _Stage.SENT)
+        if type(refusal) is OutcomeUnknown and self.is_free:
+            status = refusal.status_code
+            refusal = VendorUnavailable(refusal.message, billing=_LOOK, status_code=status)
+        return self._refuse(refusal, request)
 
-    def _id_in(self, reply: HttpReply) -> str | None:
-        try:
-            known: object = self.vendor_id(reply)
-        except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
-            tell_fault(error)
-            return None
-        # Nobody's id has a line break, or the length of a page.
-        fine = isinstance(known, str) and known.isprintable() and len(known) <= 200
-        return cast(str, known) if fine else None
-
-    def _ended(self, course: _Course, ending: object) -> Any:
-        """How a call ended, with its bill, without its secrets; None where it was left half way."""
-        call, last = course.call, course.reply
-        error = ending if isinstance(ending, VendorError) else None
-        result = ending if isinstance(ending, Result) else None
-        if error is not None and course.is_free:
-            refused = error is course.refusal and error.billing.charged is Charged.YES
-            if refused or error.billing.charged is Charged.UNKNOWN:
-                error.billing = Billing(Charged.NO, FREE)
-        billing = bill(
-            error or result, last if course.is_refused else None, course.before, course.price
-        )
-        source = Environment.MOCK if course.is_mock else None
-        known = call.vendor_id or course.request_id
-        if result is not None:
-            result = mask_result(result, course.secrets, source, billing=billing, vendor_id=known)
-        if last is not None and not self._believes(last):
-            return self._mismatch(last, billing, call, result)
-        if error is None:
-            return ending if result is None else result
-        if (course.has_waited or course.before) and course.is_free and error is course.refusal:
-            error = self._unfinished(course, error)
-        elif (
-            isinstance(error, OutcomeUnknown) and not error.reconcilable and self._could_keep(call)
-        ):
-            error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
-        if not call.deadline.is_limited and isinstance(error, DeadlineExceeded):
-            error.message += f" (It had no deadline; call_timeout_s is {self.call_timeout_s:g}.)"
-        if course.before:
-            error.retryable = False  # that would be charged twice
-        error.ids = attrs.evolve(error.ids, call=call.call_id, vendor=error.ids.vendor or known)
-        mask_error(error, course.secrets)
-        error.billing = billing
-        error.backend = error.backend or self.name
-        error.environment = error.environment or source
-        error.status_code = error.status_code or (None if last is None else last.status)
-        return error
-
-    def _unfinished(self, course: _Course, error: VendorError) -> VendorError:
-        """What it means that a vendor which answers later was not heard to the end."""
-        if not isinstance(error, (OutcomeUnknown, VendorUnavailable, RateLimited)):
-            return error
-        is_over = isinstance(error, DeadlineExceeded) or course.deadline.is_over
-        known = f" as {course.call.vendor_id}" if course.call.vendor_id else ""
-        ended = f"had not finished it within {course.deadline.limit_s:.3g} s"
-        if not is_over:
-            ended = f"then gave no answer about it ({error.message})"
-        reconcilable = self.reconcilable(course.call)
-        later = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
-        return (DeadlineExceeded if is_over else OutcomeUnknown)(
-            f"{self.name} accepted the call{known}, and {ended}. {later}.",
-            reconcilable=reconcilable,
-            ids=error.ids,
-            retryable=False,
-        )
-
-    def _mismatch(
-        self,
-        reply: HttpReply,
-        billing: Billing,
-        call: Call | None = None,
-        result: Result | None = None,
-    ) -> EnvironmentMismatch:
-        return EnvironmentMismatch(
-            f"The backend {self.name} is set to mock, but what answered ({reply.status}) does "
-            "not say that it is a mock, and may be the real vendor: check the address and the "
-            "environment.",
-            environment=Environment.PRODUCTION,
-            billing=billing,
-            ids=Ids(call=None if call is None else call.call_id),
-            result=result if isinstance(result, (MatchResult, LivenessResult)) else None,
-        )
-
-    def _reply(self, built: HttpRequest, course: _Course) -> HttpReply:
+    def _exchange(self, request: HttpRequest) -> HttpReply:
         """The reply to one request: to its first sending, or to the second with a new token."""
-        call = course.call
+        backend, call = self.backend, self.call
         # The first byte of a call is reported and limited once, however often its bytes leave.
-        on_sent, send_by = call.on_sent, course.deadline.earlier(call.send_by)
-        again = False
+        on_sent, send_by = call.on_sent, self.deadline.earlier(call.send_by)
+        is_repeated = False
         while True:
-            if again or course.asked:
-                on_sent, send_by = _called_already, course.deadline
+            if is_repeated or self.stage is not _Stage.NOT_SENT:
+                on_sent, send_by = _ignore, self.deadline
             try:
-                request = self.sign(built, call, deadline=send_by)
+                signed = backend.sign(request, call, deadline=send_by)
             except VendorUnavailable as error:
-                if again and error.billing.charged is Charged.NO:
+                if is_repeated and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
                     error.billing = Billing(Charged.NO, error.billing.ground or _REFUSED_FIRST)
                 raise
-            reply = self.client.send(
-                request,
-                backend=self.name,
-                charges=course.price,
+            reply = backend.client.send(
+                signed,
+                backend=backend.name,
+                charges=self.ledger.price,
                 timeouts_s=call.timeouts_s,
-                deadline=course.deadline,
+                deadline=self.deadline,
                 send_by=send_by,
                 on_sent=on_sent,
-                reconcilable=self.reconcilable(call),
+                reconcilable=backend.reconcilable(call),
                 call_id=call.call_id,
             )
-            if again or not self._believes(reply) or not self.should_relogin(request, reply):
+            is_last = is_repeated or not _believes(backend, reply)
+            if is_last or not backend.should_relogin(signed, reply):
                 return reply
-            again = True
+            is_repeated = True
 
-    def _could_keep(self, call: Call) -> bool:
-        kept = attrs.evolve(call, retention=Retention.KEEP)
-        return Retention.KEEP in self.capabilities.retention and self.reconcilable(kept)
+    def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
+        """What a reply means for the call."""
+        backend, call = self.backend, self.call
+        vendor_id = _read_vendor_id(backend, reply)
+        if vendor_id and call.vendor_id is None:
+            self.call = attrs.evolve(call, vendor_id=vendor_id)
+        self.reply, self.status = reply, reply.status
+        self.request_id = reply.headers.get(backend.request_id_header or "") or self.request_id
+        self.is_mock = self.is_mock or MOCK_HEADER in reply.headers
+        self.secrets += tuple(secret for secret in reply.secrets if secret not in self.secrets)
+        for name in backend.result_headers & reply.headers.keys():
+            self.headers[name] = reply.headers[name]
+        outcome: HttpReply | Result | VendorError = reply
+        if reply.status not in request.expects or self._is_refusal(reply):
+            outcome = self._read_refusal(reply)
+        if isinstance(outcome, VendorError):
+            return self._refuse(outcome, request)
+        if vendor_id not in (None, self.call.vendor_id):
+            return self._end_unreadable(_other(vendor_id, self.call))
+        if isinstance(outcome, Result):
+            return _End(outcome, self.ledger.bill(outcome.billing))
+        if request.charges:
+            self.stage = _Stage.ACCEPTED
+        if self.replies is None and (self.ledger.price or self.call is not call):
+            call.on_accepted(self.call.vendor_id, self.paid)
+        if reply.status != 200:
+            self.ledger.charge(0)  # accepted, whatever the steps make of it
+        return reply
 
-    def _believes(self, reply: HttpReply) -> bool:
-        """Whether a reply is from where it should be: a mock must say that it is one."""
-        return self.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
+    def _is_refusal(self, reply: HttpReply) -> bool:
+        """Whether a reply of a status that is expected carries the code of a refusal."""
+        try:
+            return self.backend.codes_in_200 and _find_row(self.backend, reply)[0] is not None
+        except Exception:  # noqa: BLE001 - asked again and reported by `_read_refusal`
+            return True
 
-    def _refusal(
-        self, reply: HttpReply, course: _Course, kind: type[Result]
-    ) -> Result | VendorError:
-        """What an answer means with which the call does not go on."""
-        call = course.call
+    def _read_refusal(self, reply: HttpReply) -> Result | VendorError:
+        """The result or the error in a reply, with the bill of this request."""
+        backend, call = self.backend, self.call
         fault: Exception | None = None
         try:
-            result = self.parse_non_200(call, reply) if _is_json(reply) else None
-            if isinstance(result, kind):
-                return result
+            result = backend.parse_non_200(call, reply) if _is_json(reply) else None
+            if isinstance(result, self.kind):
+                row = default_row(reply.status, reply.shape)
+                is_stated = result.billing != Billing()
+                billing = result.billing if is_stated else Billing(row.charged, row.ground)
+                return attrs.evolve(result, billing=billing)
         except VendorError as error:
             return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001 - as above: the status decides then
+        except Exception as error:  # noqa: BLE001 - as below: the status decides then
             fault = error
         try:
-            refusal = self.error(reply, call)
-            if course.is_free and isinstance(refusal, OutcomeUnknown):
-                refusal = self._by_table(reply, is_free=True)
+            refusal = backend.error(reply, call)
+            if self.is_free and isinstance(refusal, OutcomeUnknown):
+                refusal = _by_table(backend, reply, is_free=True)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            fault, refusal = error, self._by_table(reply, call=call, is_free=course.is_free)
+            fault, refusal = error, _by_table(backend, reply, call=call, is_free=self.is_free)
         if fault is not None:
             tell_fault(fault)
             refusal.message += (
                 f" (Its backend failed to read that: {type(fault).__name__} "
                 f"{where_raised(fault.__traceback__)}; please report it.)"
             )
+        billing, price = refusal.billing, self.ledger.price
+        if isinstance(refusal, UnexpectedResponse) and (billing.charges or 0) < price:
+            refusal.billing = attrs.evolve(billing, charges=price)  # a success, so all of it
         return refusal
 
-    def _by_table(
-        self,
-        reply: HttpReply,
-        row: ErrorRow | None = None,
-        *,
-        call: Call | None = None,
-        is_free: bool = False,
-    ) -> VendorError:
-        return vendor_error(
-            reply,
-            self.error_table,
-            backend=self.name,
-            now=self.client.clock.now(),
-            reconcilable=call is not None and self.reconcilable(call),
-            is_free=is_free,
-            row=row,
-            ids=Ids(call=None if call is None else call.call_id),
+    def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
+        """A refusal, for the steps if they go on from it, or the end of the call."""
+        if self.is_free and refusal.billing.charged is not Charged.NO:
+            refusal.billing = _LOOK
+        self.refusal = refusal
+        is_over = isinstance(refusal, DeadlineExceeded) or self.deadline.is_over
+        goes_on = request.on_refusal == "raise" and not is_over
+        return refusal if goes_on else self._end_refused(refusal)
+
+    # The ends.
+
+    def _end_raised(self, error: Exception) -> _End:
+        """An exception of the steps."""
+        if not isinstance(error, VendorError):
+            # It is paid for: the caller must learn that, whatever a plug-in trips over.
+            tell_fault(error)
+            return self._end_unreadable(_describe(error))
+        error = error.with_traceback(None)
+        if error is self.refusal:
+            return self._end_refused(error)
+        if self.is_free and error.billing.charged is Charged.UNKNOWN:
+            error.billing = _LOOK
+        return _End(error, self.ledger.bill(error.billing))
+
+    def _end_unreadable(self, problem: str) -> _End:
+        """An answer that counts as charged and cannot be used."""
+        answered = f"{self.backend.name} answered {self.status}"
+        return _End(unreadable(answered, problem, self.paid), self.paid)
+
+    def _end_refused(self, error: VendorError) -> _End:
+        """A refusal that the steps do not go on from.
+
+        Of a call that was accepted a free request only asks. That it was refused, lost or too late
+        says nothing of the call, and nothing of the next one, unless the vendor words it so.
+        """
+        backend, call = self.backend, self.call
+        billing = self.ledger.bill(error.billing)
+        is_about_call = isinstance(error, RequestRejected) and self._has_row()
+        is_job = self.stage is _Stage.ACCEPTED and self.is_free
+        if not is_job or is_about_call or not isinstance(error, _SAYS_NOTHING_OF_A_JOB):
+            return _End(error, billing)
+        is_over = isinstance(error, DeadlineExceeded) or self.deadline.is_over
+        name = f" as {call.vendor_id}" if call.vendor_id else ""
+        reason = f"then gave no answer about it ({error.message})"
+        if is_over:
+            reason = f"had not finished it within {self.deadline.limit_s:.3g} s"
+        reconcilable = backend.reconcilable(call)
+        advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
+        lost = (DeadlineExceeded if is_over else OutcomeUnknown)(
+            f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
+            reconcilable=reconcilable,
+            ids=error.ids,
+            retryable=False,
+            retry_after_s=error.retry_after_s,
         )
+        return _End(lost, billing)
+
+    def _has_row(self) -> bool:
+        """Whether the backend's own tables have a row for the last reply."""
+        if self.reply is None:
+            return False
+        try:
+            row = _find_row(self.backend, self.reply)[1]
+        except Exception:  # noqa: BLE001 - it was reported when the refusal was read
+            row = None
+        return row is not None or (self.reply.status, self.reply.shape) in self.backend.error_table
+
+    def _finish(self, end: _End) -> Any:
+        """The outcome with its bill and its ids, without its secrets."""
+        backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
+        source = Environment.MOCK if self.is_mock else None
+        vendor_id = call.vendor_id or self.request_id
+        if isinstance(outcome, Result):
+            outcome = mask_result(
+                attrs.evolve(outcome, headers=self.headers) if self.headers else outcome,
+                self.secrets,
+                source,
+                billing=end.billing,
+                vendor_id=vendor_id,
+            )
+        if reply is not None and not _believes(backend, reply):
+            return _mismatch(backend, reply, end.billing, call, outcome)
+        if not isinstance(outcome, VendorError):
+            return outcome
+        error = outcome
+        if (
+            isinstance(error, OutcomeUnknown)
+            and not error.reconcilable
+            and Retention.KEEP in backend.capabilities.retention
+            and backend.reconcilable(attrs.evolve(call, retention=Retention.KEEP))
+        ):
+            error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
+        if not call.deadline.is_limited and isinstance(error, DeadlineExceeded):
+            timeout_s = backend.call_timeout_s
+            error.message += f" (It had no deadline; call_timeout_s is {timeout_s:g}.)"
+        if self.ledger.paid:
+            error.retryable = False  # that would be charged twice
+        error.ids = attrs.evolve(error.ids, call=call.call_id, vendor=error.ids.vendor or vendor_id)
+        mask_error(error, self.secrets)
+        error.billing = end.billing
+        error.backend = error.backend or backend.name
+        error.environment = error.environment or source
+        error.status_code = error.status_code or (None if reply is None else reply.status)
+        return error
+
+    def _clean_up(self, outcome: Result | VendorError) -> list[str]:
+        """Send what the steps have left for the end; why some of it failed."""
+        is_open = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
+        is_stray = isinstance(outcome, EnvironmentMismatch)
+        is_unsent = self.replies is not None or self.stage is _Stage.NOT_SENT
+        if is_open or is_stray or is_unsent or self._is_cancelled():
+            return []
+        reasons = []
+        for request in reversed(self.cleanups):
+            reason, secrets = "no time was left.", self.secrets
+            try:
+                if not self.deadline.is_over:
+                    signed = self.backend.sign(request, self.call, deadline=self.deadline)
+                    secrets += signed.secrets
+                    signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
+                    reply = _look(self.backend, signed, self.deadline)
+                    reason = reply.message if isinstance(reply, VendorError) else ""
+            except Exception as error:
+                if callers_exception(error) is error:
+                    raise
+                tell_fault(error)
+                reason = _describe(error)
+            if reason:
+                reasons.append(quotable(reason, masker(secrets)))
+        return reasons
+
+    @staticmethod
+    def _is_cancelled() -> bool:
+        cancellation = CANCELLATION.get()
+        return cancellation is not None and cancellation.cancelled
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -775,22 +951,144 @@ class ApiKeyBackend(HttpBackend):
             cls.environment_variables = {"api_key": f"{word}_API_KEY"}
 
 
+def _look(
+    backend: HttpBackend, request: HttpRequest, deadline: Deadline
+) -> HttpReply | VendorError:
+    """The answer that a free request outside of a call expects, or why there is none."""
+    if host := _find_foreign_host(backend, request.url):
+        raise ConfigurationError(f"{backend.name} would send its key to {host}.")
+    error: VendorError
+    try:
+        reply = backend.client.send(request, backend=backend.name, charges=0, deadline=deadline)
+    except OutcomeUnknown as lost:
+        error = VendorUnavailable(lost.message, status_code=lost.status_code)
+    except VendorError as refusal:
+        error = refusal.with_traceback(None)
+    else:
+        reply = attrs.evolve(reply, url=request.url)
+        if not _believes(backend, reply):
+            error = _mismatch(backend, reply, _LOOK)
+        elif reply.status in request.expects:
+            return reply
+        else:
+            error = _by_table(backend, reply, row=_find_row(backend, reply)[1], is_free=True)
+    error.billing = _LOOK
+    mask_error(error, request.secrets)
+    return error
+
+
+def _find_row(
+    backend: HttpBackend, reply: HttpReply
+) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
+    """The vendor's code in a reply, as text, and its row; None for none."""
+    code = backend.error_code(reply) if _is_json(reply) else None
+    text = None if code is None else str(code)
+    return text, None if text is None else backend.error_codes.get(text)
+
+
+def _by_table(
+    backend: HttpBackend,
+    reply: HttpReply,
+    *,
+    call: Call | None = None,
+    row: ErrorRow | InconclusiveRow | None = None,
+    is_free: bool = False,
+) -> VendorError:
+    return vendor_error(
+        reply,
+        backend.error_table,
+        backend=backend.name,
+        now=backend.client.clock.now(),
+        reconcilable=call is not None and backend.reconcilable(call),
+        is_free=is_free,
+        row=row if isinstance(row, ErrorRow) else None,
+        ids=Ids(call=None if call is None else call.call_id),
+    )
+
+
+def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
+    try:
+        vendor_id: object = backend.vendor_id(reply)
+    except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
+        tell_fault(error)
+        return None
+    # Nobody's id has a line break, or the length of a page.
+    is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
+    return cast(str, vendor_id) if is_id else None
+
+
+def _other(vendor_id: str | None, call: Call | CallRecord) -> str:
+    return f"it is about {vendor_id}, and not about {call.vendor_id}"
+
+
+def _believes(backend: HttpBackend, reply: HttpReply) -> bool:
+    """Whether a reply is from where it should be: a mock must say that it is one."""
+    return backend.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
+
+
+def _mismatch(
+    backend: HttpBackend,
+    reply: HttpReply,
+    billing: Billing,
+    call: Call | None = None,
+    outcome: object = None,
+) -> EnvironmentMismatch:
+    return EnvironmentMismatch(
+        f"The backend {backend.name} is set to mock, but what answered ({reply.status}) does "
+        "not say that it is a mock, and may be the real vendor: check the address and the "
+        "environment.",
+        environment=Environment.PRODUCTION,
+        billing=billing,
+        ids=Ids(call=None if call is None else call.call_id),
+        result=outcome if isinstance(outcome, (MatchResult, LivenessResult)) else None,
+    )
+
+
+def _find_foreign_host(backend: HttpBackend, url: str) -> str:
+    """Where a request would go that may take neither key nor face there; empty if it may."""
+    origin = _origin(url)
+    own_origin = _origin(backend.address) if backend.base_url or backend.vendor_url() else ""
+    if origin == own_origin:
+        return ""
+    try:
+        check_base_url(
+            origin, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
+        )
+    except ConfigurationError:
+        return origin[:80]
+    # This machine is nobody's to whom a vendor somewhere else may lead.
+    strays = is_loopback(host_of(f"{origin}/")) and not is_loopback(
+        host_of(f"{own_origin or origin}/")
+    )
+    return origin[:80] if strays else ""
+
+
 def _is_json(reply: HttpReply) -> bool:
     return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
 
 
-def _problem(error: Exception) -> str:
+def _describe(error: Exception) -> str:
     """An exception of a plug-in's code, for its author: of our own errors also what they say."""
-    said = f": {error.message}" if isinstance(error, FaceMatchError) else ""
-    return f"{type(error).__name__} {where_raised(error.__traceback__)}{said}"
+    words = f": {error.message}" if isinstance(error, FaceMatchError) else ""
+    return f"{type(error).__name__} {where_raised(error.__traceback__)}{words}"
 
 
 def _origin(url: str) -> str:
-    return "/".join(url.split("/", 3)[:3])
+    """Scheme, host and port of an address, in the one way to write them."""
+    scheme, _, rest = url.partition("://")
+    host = re.split("[/?]", rest, maxsplit=1)[0]
+    host = host.lower() if host.isascii() else host
+    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
-def _called_already() -> None:
+def _ignore() -> None:
     pass
 
 
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
+#: The tag of the warning that something of a call is still at the vendor.
+_NOT_CLEANED_UP = "not_cleaned_up"
+_SAYS_NOTHING_OF_A_JOB = (
+    *(OutcomeUnknown, VendorUnavailable, RateLimited, RequestRejected),
+    *(AuthenticationFailed, PermissionDenied, InsufficientCredit),
+)

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
-from urllib.parse import urlencode
+from urllib.parse import urldefrag, urlencode, urljoin
 
 import attrs
 from requests.structures import CaseInsensitiveDict
@@ -18,7 +18,9 @@ from requests.structures import CaseInsensitiveDict
 from . import errors
 from .masking import Secret
 
-_URL = re.compile(r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*)?")
+_URL = re.compile(
+    r"https?://[^\s/@?#\\\x00-\x1f\x7f]+(/[^\s?#\\\x00-\x1f\x7f]*(\?[^\s#\\\x00-\x1f\x7f]*)?)?"
+)
 #: For what goes into the head of a part as it is: a line break would begin another header.
 _ONE_LINE = attrs.validators.matches_re(r"[^\x00-\x1f\x7f]*")
 
@@ -46,11 +48,12 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
 
 @attrs.frozen(kw_only=True)
 class HttpRequest:
-    """What to send. Its `repr` shows method and address alone.
+    """What to send. Its `repr` shows method and address alone, without a query.
 
     Attributes:
         method: In capitals.
-        url: Without user, query and fragment: addresses are logged, so no key belongs there.
+        url: Without user and fragment: addresses are logged, so no key belongs there. A query is
+            sent as it is: that of an address that the vendor gave. One of your own is `params`.
         headers: Text, or a `Secret` that is revealed only while it is sent.
         params: The query. It is part of the address, so no secret belongs there.
         fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
@@ -64,16 +67,22 @@ class HttpRequest:
             call. ``raise``, for requests without a charge: the error that would end it is raised
             at the `yield`, so that a poll can be repeated; what `steps` does not catch ends the
             call. What is over, because the deadline or the caller is, ends in any case.
+        is_cleanup: Whether it only removes what the call has left at the vendor. It is not sent
+            where it is yielded, but once the call is over, with a result or with an error, the
+            latest one first. Any 2xx answer will do; another one, or none, is a warning
+            (``not_cleaned_up``) or a sentence in the error, and changes neither result nor bill.
+            It is not sent when the caller has gone, when nothing is left of the deadline, and
+            when the call may still be looked for (`OutcomeUnknown.reconcilable`).
         masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
             token alone, where a header holds ``Bearer TOKEN``.
 
     Raises:
         ConfigurationError: the address is malformed, there is more than one of form, JSON and body,
-            or a request that has a price is to be gone on from although it was refused.
+            or a request that has a price cleans up, or is to be gone on from if it is refused.
     """
 
     method: str = "POST"
-    url: str
+    url: str = attrs.field(repr=lambda url: repr(url.partition("?")[0]))
     headers: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
     params: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     fields: Mapping[str, str | Secret] = attrs.field(factory=dict, repr=False)
@@ -82,26 +91,29 @@ class HttpRequest:
     )
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
-    expects: frozenset[int] = attrs.field(default=frozenset({200}), converter=frozenset, repr=False)
+    expects: frozenset[int] = attrs.field(
+        default=frozenset({200}), converter=frozenset[int], repr=False
+    )
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
+    is_cleanup: bool = attrs.field(default=False, repr=False)
     masked: tuple[Secret, ...] = attrs.field(default=(), repr=False)
 
     def __attrs_post_init__(self) -> None:
         if not _URL.fullmatch(self.url):
             raise errors.ConfigurationError(
-                "The address of a request must be http:// or https:// with a host and a path; a "
-                "query belongs into params, a key into headers."
+                "The address of a request must be http:// or https:// with a host and a path, "
+                "without a user or a fragment; a key belongs into headers."
             )
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:
             raise errors.ConfigurationError(
                 "A request has a form, JSON or a body of bytes: only one of them."
             )
-        if self.on_refusal == "raise" and self.charges:
+        if self.charges and (self.on_refusal == "raise" or self.is_cleanup):
             raise errors.ConfigurationError(
-                "A refusal can be gone on from where nothing is charged: give charges=0, or leave "
-                "on_refusal out. Otherwise a call might be paid twice."
+                "A refusal can be gone on from, and a clean-up be sent, where nothing is charged: "
+                "give charges=0, or leave on_refusal and is_cleanup out."
             )
         if self.body is not None and not isinstance(self.body, bytes):
             raise errors.ConfigurationError(
@@ -239,6 +251,7 @@ class HttpReply:
         headers: Case does not matter in names.
         body: Decompressed; never longer than the client's limit.
         elapsed_s: Seconds from the call to the last byte, at least 0.
+        url: The address that was asked; empty if nobody says.
         secrets: Those of the request, so that they can be masked if the vendor repeats them.
     """
 
@@ -246,6 +259,7 @@ class HttpReply:
     headers: Mapping[str, str] = attrs.field(factory=dict, converter=_any_case)
     body: bytes = b""
     elapsed_s: float = 0.0
+    url: str = attrs.field(default="", eq=False)
     secrets: tuple[Secret, ...] = attrs.field(default=(), eq=False)
 
     def __repr__(self) -> str:
@@ -282,6 +296,15 @@ class HttpReply:
         except (LookupError, TypeError, ValueError):
             return None
         return value
+
+    @property
+    def location(self) -> str | None:
+        """The absolute address that it leads to; None for none.
+
+        By ``Operation-Location``, else by ``Location``; a relative one counts from `url`.
+        """
+        place = self.headers.get("Operation-Location") or self.headers.get("Location")
+        return urldefrag(urljoin(self.url, place)).url if place else None
 
     @property
     def shape(self) -> BodyShape:

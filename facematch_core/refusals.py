@@ -1,4 +1,4 @@
-"""What an answer means that is no result: a table from status and body to an error and its bill."""
+"""What an answer means that is no result, by a table of status and body, and what a call costs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import attrs
 from . import errors
 from .masking import masker, quotable
 from .messages import BodyShape, HttpReply
-from .models import Billing, Charged, Result, ResultWarning
+from .models import Billing, Charged, ResultWarning
 
 #: Why an outcome that nobody knows is not simply repeated, and what can be done about it.
 KEPT = "The vendor was asked to keep the call: look for it in its records"
@@ -34,36 +34,44 @@ def paid(charges: int) -> Billing:
     return Billing(Charged.NO, "the vendor charges nothing for it")
 
 
-def bill(
-    ending: Result | errors.VendorError | None, refusal: HttpReply | None, before: int, price: int
-) -> Billing:
-    """What a call cost, however it ended: `before` the last of its requests, and that one.
+@attrs.define
+class Ledger:
+    """What the requests of one call are charged.
 
-    `refusal` is the answer to the last one, if the call could not go on with it.
+    Attributes:
+        paid: Charges of all requests before the last.
+        price: Charges of the last one, if the call goes on with its answer.
     """
-    said = Billing() if ending is None else ending.billing
-    refused = isinstance(ending, errors.VendorError) or refusal is not None
-    if not isinstance(ending, errors.VendorError):
-        if said == Billing() and not refused:
-            return paid(before + price)
-        if said == Billing() and refusal is not None:
-            row = default_row(refusal.status, refusal.shape)
-            said = Billing(row.charged, row.ground)
-        elif said.charged is Charged.YES:
-            # All that the backend was charged, unless that is less than its requests were.
-            charges = before if refused else before + price
-            return attrs.evolve(said, charges=charges) if charges > (said.charges or 1) else said
-        elif said.charged is Charged.NO and not refused:
-            return said
-    if not before:
-        return said
-    earlier = f"charges of earlier requests of the call: {before}"
-    ground = f"{said.ground}; {earlier}" if said.ground else earlier
-    if said.charged is Charged.UNKNOWN:
-        return Billing(Charged.UNKNOWN, ground)
-    # A charge whose number is not known is at least one.
-    last_one = said.charges or int(said.charged is Charged.YES)
-    return Billing(Charged.YES, ground, before + last_one)
+
+    paid: int = 0
+    price: int = 0
+
+    def charge(self, price: int) -> None:
+        """One request more, with this price: those before it are paid for."""
+        self.paid, self.price = self.paid + self.price, price
+
+    def bill(self, last: Billing) -> Billing:
+        """The bill of the call, if that of its last request is `last`."""
+        if not self.paid:
+            return last
+        earlier = f"charges of earlier requests of the call: {self.paid}"
+        ground = f"{last.ground}; {earlier}" if last.ground else earlier
+        if last.charged is Charged.UNKNOWN:
+            return Billing(Charged.UNKNOWN, ground)
+        # A charge whose number is not known is at least one.
+        charges = last.charges or int(last.charged is Charged.YES)
+        return Billing(Charged.YES, ground, self.paid + charges)
+
+    def bill_result(self, stated: Billing) -> Billing:
+        """The bill of the call, if its result has the bill `stated`, which is that of all of it."""
+        declared = self.paid + self.price
+        if stated == Billing():
+            return paid(declared)
+        if stated.charged is Charged.UNKNOWN:
+            return self.bill(stated)
+        if stated.charged is Charged.YES and declared > (stated.charges or 1):
+            return attrs.evolve(stated, charges=declared)
+        return stated
 
 
 @attrs.frozen
@@ -90,7 +98,8 @@ class ErrorRow:
 class InconclusiveRow:
     """What a refusal means that is an answer about the faces: there was nothing to compare.
 
-    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx.
+    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx, or one that the
+    request `expects` where the backend has `codes_in_200`.
 
     Attributes:
         warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.
@@ -204,7 +213,7 @@ def vendor_error(
         reply: An answer that gives no result.
         table: The vendor's own rows.
         backend: Name of the backend.
-        now: Time of day, with its zone, for `RateLimited.retry_after_s`.
+        now: Time of day, with its zone, for `VendorError.retry_after_s`.
         reconcilable: Whether the vendor can be asked later what became of the call.
         is_free: Whether the request has no price, so that it may be asked again.
         row: What it means, where something else than status and shape decided that.
@@ -216,27 +225,25 @@ def vendor_error(
         text = "no answer that can be used, to a request that is free"
         again = reply.status >= 500 or reply.status in _GIVEN_UP
         row = ErrorRow(errors.VendorUnavailable, Charged.NO, FREE, text, retryable=again)
-    said = excerpt(reply)
     message = f"{backend} answered {reply.status}: {row.text}."
-    if said:
-        message += f' It says: "{said}".'
+    if words := excerpt(reply):
+        message += f' It says: "{words}".'
     if issubclass(row.error, errors.OutcomeUnknown):
         message += f" {KEPT if reconcilable else NOT_KEPT}."
         more["reconcilable"] = reconcilable
-    if issubclass(row.error, errors.RateLimited):
-        more["retry_after_s"] = retry_after_s(reply, now)
     return row.error(
         message,
         backend=backend,
         billing=Billing(row.charged, row.ground),
         retryable=row.retryable,
+        retry_after_s=retry_after_s(reply, now),
         status_code=reply.status,
         **more,
     )
 
 
 def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None:
-    """Seconds to wait by the header ``Retry-After``, at least 0.
+    """Seconds to wait by the header ``Retry-After``, or AWS's in milliseconds: from 0 to 1e9.
 
     Args:
         reply: Any reply.
@@ -246,25 +253,42 @@ def retry_after_s(reply: HttpReply, now: datetime | None = None) -> float | None
         None if there is no such header or it makes no sense.
     """
     text = reply.headers.get("Retry-After", "").strip()
-    if re.fullmatch(r"-?[0-9]{1,9}(\.[0-9]{0,9})?", text):
-        return max(0.0, float(text))
-    try:
-        at = parsedate_to_datetime(text)
-        # A date without a zone is UTC, as RFC 9110 has all dates.
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None
+    unit_s = 1.0
+    if not text:
+        text, unit_s = reply.headers.get("x-amz-retry-after", "").strip(), 0.001
+    if _NUMBER.fullmatch(text):
+        seconds = float(text) * unit_s
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+            # A date without a zone is UTC, as RFC 9110 has all dates.
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            seconds = (moment - (now or datetime.now(UTC))).total_seconds()
+        except (ValueError, TypeError, IndexError, OverflowError):
+            return None
+    return min(max(0.0, seconds), _LONGEST_WAIT_S)
 
 
-_SAID = ("detail", "error", "message", "Message", "exception")
+_NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
+#: What is longer means "never", and would be too much for a clock.
+_LONGEST_WAIT_S = 1e9
+
+#: Where vendors put a sentence for people: names in the body, or in an object of it.
+_NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
+_OBJECTS: tuple[tuple[str | int, ...], ...] = (
+    (),
+    *(("error",), ("Error",), ("Response", "Error"), ("response", "error"), ("errors", 0)),
+    *(("fault",), ("status",), ("meta",)),
+)
 
 
 def excerpt(reply: HttpReply) -> str:
     """What the vendor says in one of the usual places, fit for an error message.
 
-    They are ``detail``, ``error``, ``message`` (``Message`` as well) and ``exception``, and the
-    ``message`` in an object ``error``; the first that is text.
+    They are ``detail``, ``error``, ``message`` (``Message`` as well), ``exception``,
+    ``errorMessage`` and ``error_description``, in the body or in one of its objects ``error``,
+    ``Error``, ``Response.Error``, ``errors[0]``, ``fault``, ``status`` and ``meta``; the first that
+    is text.
 
     Returns:
         Up to 200 printable characters, the request's secrets and anything that looks like a key
@@ -276,6 +300,10 @@ def excerpt(reply: HttpReply) -> str:
         return ""
     if not isinstance(body, dict):
         return ""
-    texts = [*(body.get(name) for name in _SAID), reply.at("error", "message")]
-    said = next((text for text in texts if isinstance(text, str) and text.strip()), "")
-    return quotable(said, masker(reply.secrets))
+    for path in _OBJECTS:
+        place = reply.at(*path)
+        for name in _NAMES if isinstance(place, dict) else ():
+            text = place.get(name)
+            if isinstance(text, str) and text.strip():
+                return quotable(text, masker(reply.secrets))
+    return ""

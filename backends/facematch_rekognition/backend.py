@@ -79,6 +79,9 @@ _UNSAID = "AWS does not say whether a comparison counts that found no face"
 _KEYS = (
     *("UnrecognizedClientException", "InvalidSignatureException", "ExpiredTokenException"),
     *("MissingAuthenticationTokenException", "IncompleteSignatureException"),
+    # AWS's errors that all services share have no "Exception" in their names.
+    *("InvalidClientTokenId", "MissingAuthenticationToken", "IncompleteSignature"),
+    "RequestExpired",
 )
 _QUOTAS = ("ThrottlingException", "ProvisionedThroughputExceededException")
 _PICTURES = ("ImageTooLargeException", "InvalidImageFormatException")

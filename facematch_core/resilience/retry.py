@@ -83,8 +83,9 @@ class Retry:
             return None
         wait_s = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
-        if isinstance(error, errors.RateLimited) and error.retry_after_s is not None:
-            wait_s = max(wait_s, error.retry_after_s)
+        # When a circuit breaker closes is no word of the vendor's.
+        if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
+            wait_s = max(wait_s, error.retry_after_s or 0.0)
         if wait_s > self.longest_s or wait_s >= context.send_by.left_s():
             return None
         return wait_s if self._take() else None

@@ -357,7 +357,7 @@ class JobReference(HttpReference):
 
     def reconcile(self, call, *, deadline=NO_DEADLINE):
         job = f"{self.address}/jobs/{call.vendor_id}"
-        reply = self.fetch(self.poll(job), deadline=deadline)
+        reply = self.fetch(self.poll(job), call=call, deadline=deadline)
         result = self.parse(call, reply) if self.is_done(self.body(reply)) else None
         if result is not None:
             result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))

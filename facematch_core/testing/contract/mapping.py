@@ -55,7 +55,7 @@ class MappingRules(Rules):
                 if other in bench.simulator.situations:
                     bench.ask(operation, other)
                     again = bench.ask(operation, situation).answer
-                    apart = _difference(first, again, "ids", "raw")
+                    apart = _difference(first, again, "ids", "headers", "raw")
                     assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
         reader = Reader(bench)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])

@@ -85,7 +85,9 @@ ROWS = {
     ),
     "a free refusal without a ground": (REFUSED_LATER, Billing(NO), YES, 1, EARLIER),
     "a fault after a charge": ((FINE, BROKEN), UNSAID, UNKNOWN, None, f"a 5xx answer; {EARLIER}"),
-    "all said at the end": (REFUSED_LATER, Billing(YES, "said", 1), YES, 1, "said"),
+    "a refusal that costs, after a charge": (
+        (REFUSED_LATER, Billing(YES, "said", 1), YES, 2, f"said; {EARLIER}")
+    ),
     "a refusal that costs": ((NO_FACE,), Billing(YES, "said", 1), YES, 1, "said"),
 }
 

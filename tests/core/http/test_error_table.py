@@ -80,8 +80,8 @@ def test_every_status_with_every_shape_of_body(shape):
         (" 7 ", 7.0),
         ("-3", 0.0),
         ("123456789", 123456789.0),
-        ("1234567890", None),
-        ("9" * 400, None),
+        ("12345678901", 1e9),
+        ("9" * 400, 1e9),
         ("", None),
         ("1e3", None),
         ("inf", None),
@@ -100,7 +100,9 @@ def test_every_status_with_every_shape_of_body(shape):
 )
 def test_how_long_to_wait(text, seconds):
     headers = {"Retry-After": text}
-    assert error_of(429, headers=headers).retry_after_s == seconds
+    assert [error_of(status, headers=headers).retry_after_s for status in (429, 503, 400, 200)] == [
+        seconds
+    ] * 4
 
 
 def test_a_clock_without_a_zone_gives_no_wait():
@@ -111,7 +113,19 @@ def test_a_clock_without_a_zone_gives_no_wait():
 @given(st.text())
 def test_any_retry_after_is_none_or_a_time(text):
     seconds = retry_after_s(HttpReply(status=503, headers={"Retry-After": text}), NOW)
-    assert seconds is None or seconds >= 0
+    assert seconds is None or 0 <= seconds <= 1e9
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"x-amz-retry-after": "1500"}, 1.5),
+        ({"X-Amz-Retry-After": "soon"}, None),
+        ({"x-amz-retry-after": "1500", "Retry-After": "7"}, 7.0),
+    ],
+)
+def test_amazon_says_it_in_milliseconds(headers, seconds):
+    assert error_of(503, headers=headers).retry_after_s == seconds
 
 
 @given(
@@ -121,7 +135,7 @@ def test_any_retry_after_is_none_or_a_time(text):
 def test_a_date_is_counted_from_now(at, hours):
     at = at.replace(microsecond=0, tzinfo=timezone(timedelta(hours=hours)))
     reply = HttpReply(status=503, headers={"Retry-After": format_datetime(at)})
-    assert retry_after_s(reply, NOW) == max(0.0, (at - NOW).total_seconds())
+    assert retry_after_s(reply, NOW) == min(max(0.0, (at - NOW).total_seconds()), 1e9)
 
 
 class Lost(fm.OutcomeUnknown):

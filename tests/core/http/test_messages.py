@@ -66,8 +66,9 @@ def test_the_repr_of_a_request_shows_method_and_address_alone():
         "https://",
         "https:///path",
         "https://user:canary@host/",
-        "https://host/?key=canary",
+        "https://host?key=canary",
         "https://host/#canary",
+        "https://host/?key=canary#",
         "https://ho st/",
         "https://host/a\nb",
         "https://host\\@evil/",
@@ -78,6 +79,30 @@ def test_an_address_that_could_hide_something_is_refused(url):
     with pytest.raises(ConfigurationError) as caught:
         HttpRequest(url=url)
     assert "canary" not in str(caught.value)
+
+
+def test_a_query_that_a_vendor_gave_is_sent_as_it_is_and_not_shown(ask):
+    with one_each(answer(200)) as server:
+        url = f"{server.url}jobs/7?sig=canary%2B&a=1&a=2&b"
+        request = HttpRequest(url=url, method="GET")
+        assert ask(url, request=request).error is None
+    assert server.requests[0].startswith(b"GET /jobs/7?sig=canary%2B&a=1&a=2&b HTTP/1.1")
+    assert "canary" not in repr(request)
+
+
+@pytest.mark.parametrize(
+    ("headers", "location"),
+    [
+        ({}, None),
+        ({"Location": "/jobs/7?a=b#top"}, "https://h.example/jobs/7?a=b"),
+        ({"Location": "jobs/7"}, "https://h.example/v1/jobs/7"),
+        ({"location": "https://other.example:8443/7"}, "https://other.example:8443/7"),
+        ({"Location": "/result", "Operation-Location": "/jobs/7"}, "https://h.example/jobs/7"),
+    ],
+)
+def test_where_a_reply_leads(headers, location):
+    accepted = HttpReply(status=202, headers=headers, url="https://h.example/v1/compare")
+    assert accepted.location == location
 
 
 @pytest.mark.parametrize(

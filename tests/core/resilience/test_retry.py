@@ -86,6 +86,8 @@ def test_settings_are_checked_and_have_defaults(name, value):
         (VendorUnavailable("no connection"), 0.0, [0.5, 1, 2, 4, 5, 5]),
         (RateLimited("wait", retry_after_s=10.0), 1.0, [10] * 6),
         (RateLimited("wait", retry_after_s=10.1), 1.0, []),
+        (VendorUnavailable("down", retry_after_s=10.0), 1.0, [10] * 6),
+        (BreakerOpen("down", retry_after_s=10.0), 1.0, [1, 2, 4, 8, 10, 10]),
         (RateLimited("wait", retry_after_s=0.0), 1.0, [1, 2, 4, 8, 10, 10]),
         (RateLimited("wait", retry_after_s=3.0), 0.0, [3, 3, 3, 4, 5, 5]),
     ],

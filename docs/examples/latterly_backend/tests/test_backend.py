@@ -16,9 +16,9 @@ from facematch_core import (
     UnexpectedResponse,
     WarningCode,
 )
-from facematch_core.testing import ManualClock, Situation, noise
+from facematch_core.testing import ManualClock, SimulatorReply, Situation, noise
 
-from facematch_latterly._backend import has_ended, job_result
+from facematch_latterly._backend import job_result
 from facematch_latterly._simulator import RUNNING, LatterlySimulator
 
 PICTURES: tuple[Image, Image] = (noise(1), noise(2))
@@ -51,6 +51,19 @@ def test_it_waits_until_the_job_is_done(
     assert (result.decision, result.ids.vendor) == (Decision.MATCH, "job_1")
     assert (result.billing.charged, result.billing.charges) == (Charged.YES, 1)
     assert clock.slept == [1.0, 1.0]
+
+
+def test_latterly_forgets_a_job_that_was_heard_to_its_end(
+    latterly: LatterlySimulator, verifier: FaceVerifier
+) -> None:
+    """One that was lost it keeps, for `reconcile`."""
+    latterly.set_situation(Situation.SAME_PERSON)
+    assert verifier.verify(*PICTURES).warnings == ()
+    assert latterly.jobs == set()
+    latterly.set_situation(Situation.NEVER_DONE)
+    with pytest.raises(DeadlineExceeded):
+        verifier.verify(*PICTURES, deadline_s=30)
+    assert latterly.jobs == {"job_2"}
 
 
 @pytest.mark.parametrize(
@@ -107,7 +120,7 @@ def test_a_job_that_latterly_does_not_know(
         verifier.verify(*PICTURES, deadline_s=30)
     assert lost.value.call is not None
     forgotten = attrs.evolve(lost.value.call, vendor_id="job_0")
-    assert verifier.reconcile(forgotten).outcome is Reconciled.NOT_YET
+    assert verifier.reconcile(forgotten).outcome is Reconciled.CANNOT_KNOW
 
 
 @pytest.mark.parametrize(
@@ -120,10 +133,15 @@ def test_a_failed_job_says_nothing_about_the_people(reason: str, code: WarningCo
     assert [warning.code for warning in result.warnings] == [code]
 
 
-def test_an_unknown_state_is_not_waited_for() -> None:
+def test_an_unknown_state_is_not_waited_for(
+    latterly: LatterlySimulator, verifier: FaceVerifier
+) -> None:
     """Nobody knows whether such a job ever ends."""
-    with pytest.raises(KeyError):
-        has_ended({"id": "job_1", "state": "paused"})
+    latterly.set_reply(SimulatorReply(body={"id": "job_1", "state": "paused"}), step=2)
+    with pytest.raises(UnexpectedResponse) as odd:
+        verifier.verify(*PICTURES)
+    assert (odd.value.billing.charges, odd.value.ids.vendor) == (1, "job_1")
+    assert latterly.requests_seen == 2
 
 
 def test_an_answer_that_cannot_be_read(latterly: LatterlySimulator, verifier: FaceVerifier) -> None:

@@ -5,8 +5,8 @@ job, charges for it at once, and is then asked until the job is done.
 """
 
 import base64
-from typing import Any
-from urllib.parse import urljoin
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import attrs
 from facematch_core import (
@@ -17,14 +17,13 @@ from facematch_core import (
     Ids,
     MatchResult,
     Operation,
-    RateLimited,
     Reconciled,
     Reconciliation,
+    RequestRejected,
     ResultWarning,
     Score,
     Severity,
     Threshold,
-    VendorUnavailable,
     WarningCode,
 )
 from facematch_core.backend import (
@@ -38,14 +37,7 @@ from facematch_core.backend import (
     decide_by_threshold,
 )
 from facematch_core.deadline import NO_DEADLINE, Deadline
-from facematch_core.http import (
-    ApiKeyBackend,
-    HttpReply,
-    HttpRequest,
-    Steps,
-    Wait,
-    retry_after_s,
-)
+from facematch_core.http import ApiKeyBackend, HttpReply, HttpRequest, Steps
 
 HOST = "api.latterly.example"
 SCALE = "latterly/likeness"
@@ -55,12 +47,7 @@ PAID = Billing(Charged.YES, "Latterly charges for each job that it accepts", cha
 
 @attrs.frozen(kw_only=True)  # pyright: ignore[reportGeneralTypeIssues]
 class LatterlyBackend(ApiKeyBackend):
-    """Compares two faces at Latterly.
-
-    Args:
-        api_key: The key. May come from ``LATTERLY_API_KEY``.
-        poll_interval_s: Fewest seconds between two questions; Latterly may ask for more.
-    """
+    """Compares two faces at Latterly. `api_key` may come from ``LATTERLY_API_KEY``."""
 
     name = "latterly"
     allowed_hosts = frozenset({HOST})
@@ -72,45 +59,36 @@ class LatterlyBackend(ApiKeyBackend):
             formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=2_000_000, max_side_px=4096
         ),
     )
+    job_states: ClassVar[Mapping[str, bool]] = {
+        "queued": False,
+        "running": False,
+        "done": True,
+        "failed": True,
+    }
 
     base_url: str = f"https://{HOST}"
-    poll_interval_s: float = 1.0
 
     def steps(self, call: MatchCall) -> Steps:
-        """A job, and questions until it has ended."""
-        reply = yield self.submit(call)
-        job = urljoin(self.address, reply.headers["Location"])
-        pause_s = retry_after_s(reply)
-        while True:
-            yield Wait(max(self.poll_interval_s, pause_s or 0))
-            try:
-                reply = yield self.poll(job)
-            except (RateLimited, VendorUnavailable) as refusal:
-                # The job goes on, whatever became of the question.
-                pause_s = refusal.retry_after_s if isinstance(refusal, RateLimited) else None
-                continue
-            if has_ended(reply.json()):
-                return job_result(reply.json(), call.threshold)
-            pause_s = retry_after_s(reply)
-
-    def submit(self, call: MatchCall) -> HttpRequest:
-        """The job: 202, and charged."""
-        return HttpRequest(
+        """A job that is followed to its end; then Latterly forgets it."""
+        reply = yield HttpRequest(
             url=f"{self.address}/jobs",
             headers={"X-Api-Key": self.api_key},
             json={"probe": in_base64(call.probe), "reference": in_base64(call.reference)},
             expects={202},
         )
+        if reply.location:
+            job = self.poll(reply.location)
+            yield attrs.evolve(job, method="DELETE", on_refusal="end", is_cleanup=True)
+        reply = yield from self.follow(reply)
+        return job_result(reply.json(), call.threshold)
 
     def poll(self, url: str) -> HttpRequest:
-        """A question about a job. It is free, so that it may be asked again after a refusal."""
-        return HttpRequest(
-            method="GET",
-            url=url,
-            headers={"X-Api-Key": self.api_key},
-            charges=0,
-            on_refusal="raise",
-        )
+        """A question about a job, with the key."""
+        return attrs.evolve(super().poll(url), headers={"X-Api-Key": self.api_key})
+
+    def job_state(self, reply: HttpReply) -> object:
+        """In every answer about a job."""
+        return reply.at("state")
 
     def vendor_id(self, reply: HttpReply) -> str | None:
         """That of the job, which is in every answer about it."""
@@ -123,20 +101,21 @@ class LatterlyBackend(ApiKeyBackend):
 
     def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:
         """Ask once what became of a job: only for records that are `reconcilable`."""
-        request = self.poll(f"{self.address}/jobs/{call.vendor_id}")
-        reply = self.fetch(attrs.evolve(request, expects={200, 404}), deadline=deadline)
-        if reply.status == 404 or not has_ended(reply.json()):
-            reason = "Latterly has no such job, or has not finished it yet."
+        url = f"{self.address}/jobs/{call.vendor_id}"
+        try:
+            reply = self.fetch_job(url, call=call, deadline=deadline)
+        except RequestRejected as refusal:
+            if refusal.status_code != 404:
+                raise
+            reason = "Latterly has no such job: it forgets them after a day."
+            return Reconciliation(outcome=Reconciled.CANNOT_KNOW, call=call, reason=reason)
+        if reply is None:
+            reason = "Latterly has not finished it yet."
             return Reconciliation(outcome=Reconciled.NOT_YET, call=call, reason=reason)
         ids = Ids(call=call.id, vendor=call.vendor_id)
         result = attrs.evolve(job_result(reply.json(), call.threshold), ids=ids, billing=PAID)
         reason = f"Latterly's job {call.vendor_id} has ended."
         return Reconciliation(outcome=Reconciled.FOUND, call=call, reason=reason, result=result)
-
-
-def has_ended(job: Any) -> bool:
-    """Whether there is a result; any other word than the documented ones is a fault."""
-    return {"queued": False, "running": False, "done": True, "failed": True}[job["state"]]
 
 
 def job_result(job: Any, threshold: Threshold | None) -> MatchResult:

@@ -68,6 +68,11 @@ class LatterlySimulator(HttpSimulator):
         #: How often each job was asked about.
         self._jobs: dict[str, int] = {}
 
+    @property
+    def jobs(self) -> set[str]:
+        """The jobs that Latterly knows."""
+        return set(self._jobs)
+
     def backend(self, **settings: Any) -> LatterlyBackend:
         usual: dict[str, Any] = {"api_key": KEY, "base_url": self.url}
         return LatterlyBackend(**usual | settings)
@@ -79,6 +84,9 @@ class LatterlySimulator(HttpSimulator):
         sent = self.last.json()
         return {name: base64.b64decode(sent[name]) for name in PICTURES}
 
+    def counts(self, request: SimulatorRequest) -> bool:
+        return request.method != "DELETE"  # it cleans up after a call
+
     def ends(self, request: SimulatorRequest) -> bool:
         return self._jobs.get(request.path.removeprefix("/jobs/"), 0) >= RUNNING
 
@@ -87,6 +95,9 @@ class LatterlySimulator(HttpSimulator):
     ) -> SimulatorReply:
         if request.headers["X-Api-Key"] != KEY:
             situation = Situation.BAD_KEY
+        if request.method == "DELETE":
+            forgotten = self._jobs.pop(request.path.removeprefix("/jobs/"), None)
+            return SimulatorReply(status=404 if forgotten is None else 204, body=b"")
         if situation in REFUSALS:
             status, error, headers = REFUSALS[situation]
             return SimulatorReply(status=status, body={"error": error}, headers=headers)
