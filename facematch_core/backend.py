@@ -526,10 +526,10 @@ def mask_result(
         plain = [(name, value, _plain(value, mask)) for name, value in values]
         return {name: new for name, value, new in plain if new is not value}
 
-    def evolve(thing: T, fields: dict[str, Any]) -> T:
-        return attrs.evolve(thing, **fields) if fields else thing  # type: ignore[type-var]  # of attrs
+    def evolve(thing: Any, fields: dict[str, Any]) -> Any:
+        return attrs.evolve(thing, **fields) if fields else thing
 
-    def mask_face(face: models.Face) -> models.Face:
+    def mask_face(face: models.Face) -> Any:
         fields = changes(face, "landmarks", "pose", "quality")
         if face.demographics is not None:
             fields["demographics"] = evolve(

@@ -431,7 +431,7 @@ class HttpBackend(RemoteBackend):
         return self.ask(call, LivenessResult)
 
     def close(self) -> None:
-        """Close all connections. A call after that is a `ConfigurationError`."""
+        """Close all connections; calls that are under way go on to their end."""
         self.client.close()
 
     def __reduce__(self) -> NoReturn:

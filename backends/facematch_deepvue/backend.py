@@ -279,7 +279,7 @@ class DeepvueBackend(HttpBackend):
         )
 
     def close(self) -> None:
-        """Close all connections. A call after that is a `ConfigurationError`."""
+        """Close all connections; calls that are under way go on to their end."""
         super().close()
         # The token goes with the last backend that is open for this client.
         vars(self)["_tokens"] = Tokens()
