@@ -47,7 +47,6 @@ __all__ = [
 ]  # fmt: skip
 
 K = TypeVar("K", bound=models.Result)
-T = TypeVar("T")
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
 #: may hold a key: for tests, whose keys are invented.

@@ -33,14 +33,11 @@ from .backend import (
 )
 from .deadline import NO_DEADLINE, Deadline
 from .errors import (
-    AuthenticationFailed,
     ConfigurationError,
     DeadlineExceeded,
     EnvironmentMismatch,
     FaceMatchError,
-    InsufficientCredit,
     OutcomeUnknown,
-    PermissionDenied,
     RateLimited,
     RequestRejected,
     UnexpectedResponse,
@@ -431,7 +428,7 @@ class HttpBackend(RemoteBackend):
         return self.ask(call, LivenessResult)
 
     def close(self) -> None:
-        """Close all connections; calls that are under way go on to their end."""
+        """Close all connections. A call that is under way, a job as well, goes on to its end."""
         self.client.close()
 
     def __reduce__(self) -> NoReturn:
@@ -833,9 +830,10 @@ class _HttpCall:
         """
         backend, call = self.backend, self.call
         billing = self.ledger.bill(error.billing)
-        is_about_call = isinstance(error, RequestRejected) and self._has_row()
-        is_job = self.stage is _Stage.ACCEPTED and self.is_free
-        if not is_job or is_about_call or not isinstance(error, _SAYS_NOTHING_OF_A_JOB):
+        is_about_call = isinstance(error, UnexpectedResponse | EnvironmentMismatch) or (
+            isinstance(error, RequestRejected) and self._has_row()
+        )
+        if is_about_call or not self.is_free or self.stage is not _Stage.ACCEPTED:
             return _End(error, billing)
         is_over = isinstance(error, DeadlineExceeded) or self.deadline.is_over
         name = f" as {call.vendor_id}" if call.vendor_id else ""
@@ -1088,7 +1086,3 @@ def _ignore() -> None:
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
 #: The tag of the warning that something of a call is still at the vendor.
 _NOT_CLEANED_UP = "not_cleaned_up"
-_SAYS_NOTHING_OF_A_JOB = (
-    *(OutcomeUnknown, VendorUnavailable, RateLimited, RequestRejected),
-    *(AuthenticationFailed, PermissionDenied, InsufficientCredit),
-)
