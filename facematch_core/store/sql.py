@@ -414,8 +414,10 @@ class Database:
         with self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             cursor = connection.connection.cursor()
-            (timeout_ms,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+            timeout_ms = None
             try:
+                # All rows of it: a statement that is not at its end keeps others from committing.
+                ((timeout_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
                 # Begun by hand: who reads first and writes then may be refused in the middle.
                 while True:
                     # SQLite waits in C, where no Ctrl-C is heard: so it waits a little at a time.
@@ -434,7 +436,8 @@ class Database:
             finally:
                 # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
                 with contextlib.suppress(sqlite3.Error):
-                    cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
+                    if timeout_ms is not None:
+                        cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
                     cursor.close()
 
     def close(self) -> None:

@@ -145,3 +145,17 @@ def test_it_is_used_again_after_closing(store):
     store.close()
     store.close()
     assert sums(store) == (0, 1, 0)
+
+
+def test_what_is_reserved_and_what_is_unknown_can_be_listed_apart(store):
+    reserved, unknown = entry(), entry()
+    for reservation in (reserved, unknown):
+        store.reserve(reservation, Decimal(5))
+    store.finalize(unknown, Charged.UNKNOWN, at=NOW)
+    ids = {
+        state: {reservation.call.id for reservation in store.open_reservations(KEY, state)}
+        for state in (State.RESERVED, State.UNKNOWN, None)
+    }
+    assert ids[State.RESERVED] == {reserved.call.id}
+    assert ids[State.UNKNOWN] == {unknown.call.id}
+    assert ids[None] == {reserved.call.id, unknown.call.id}
