@@ -158,11 +158,12 @@ class AsyncFaceVerifier:
             await _wait_for_all(self._unfinished)
         finally:
             if self._closing is None:
-                closing = ThreadCall(self._verifier.close)
-                self._closing = closing.future
-                if not closing.begin(self._pool):
-                    self._closing = _call_here(self._verifier.close)
                 self._starter.shutdown(wait=False)
+                try:
+                    self._closing = self._pool.submit(self._verifier.close)
+                except RuntimeError:  # no thread
+                    self._closing = Future()
+                    self._closing.set_result(self._verifier.close())
                 self._pool.shutdown(wait=False)
             await _wait_for_all([self._closing])
         if (keeper := self._keepers.get(_running_loop())) is not None:
@@ -343,18 +344,6 @@ def _make_call(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> 
         raise _out_of_time(cancellation.deadline)
     CANCELLATION.set(cancellation)
     return make()
-
-
-def _call_here(function: Callable[[], None]) -> Future[None]:
-    """The end of a call that is made in this thread, where no other can be started."""
-    future: Future[None] = Future()
-    try:
-        function()
-    except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
-        future.set_exception(error)
-    else:
-        future.set_result(None)
-    return future
 
 
 def _out_of_time(deadline: Deadline) -> VendorUnavailable:

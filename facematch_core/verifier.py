@@ -694,7 +694,7 @@ class ThreadCall(Generic[R]):
         #: Whoever empties it decides: its thread, or who does not want it any more.
         self._todo = [(self.future, lambda: context.run(make))]
 
-    def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
+    def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> None:
         """Have it made as soon as a thread is free, or end it if none can be started.
 
         Args:
@@ -709,10 +709,9 @@ class ThreadCall(Generic[R]):
                 starter.submit(self.begin, pool)
         except RuntimeError:
             # The pool has queued it before: another thread may be at it, or else none begins it.
-            return not self.refuse(
+            self.refuse(
                 VendorUnavailable("No thread could be started for the call. Nothing was sent.")
             )
-        return True
 
     def refuse(self, error: BaseException) -> bool:
         """End it with that error, unless a thread has begun it; whether that was so."""
