@@ -522,7 +522,7 @@ def mask_result(
         return {name: new for name, value, new in plain if new is not value}
 
     def evolve(thing: T, fields: dict[str, Any]) -> T:
-        return attrs.evolve(thing, **fields) if fields else thing  # type: ignore[type-var]  # of attrs
+        return attrs.evolve(thing, **fields) if fields else thing  # type: ignore[misc]  # of attrs
 
     def mask_face(face: models.Face) -> models.Face:
         fields = changes(face, "landmarks", "pose", "quality")
