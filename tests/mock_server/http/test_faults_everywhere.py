@@ -8,6 +8,7 @@ import requests
 import responses
 from urllib3.util import Timeout
 
+from facematch_core.deadline import Deadline
 from facematch_core.errors import DeadlineExceeded, OutcomeUnknown, VendorUnavailable
 from facematch_core.http import HttpClient, HttpRequest
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind
@@ -156,7 +157,8 @@ def test_the_deadline_of_the_librarys_client_holds_within_the_process(
     engine = make_engine(make_fault(place, seconds=seconds))
     client.mount(URL, MockAdapter(engine, sleep=clock.sleep))
     with contextlib.closing(client), pytest.raises(DeadlineExceeded):
-        client.send(HttpRequest(method="GET", url=f"{URL}/x"), backend="test", deadline_s=1.0)
+        request, deadline = HttpRequest(method="GET", url=f"{URL}/x"), Deadline.after(1.0, clock)
+        client.send(request, backend="test", deadline=deadline)
     assert clock.at == ends_after_s
 
 
