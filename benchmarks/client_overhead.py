@@ -2,17 +2,17 @@
 
     python benchmarks/client_overhead.py [--rounds N] [--calls N] [--only cpu|threads|memory]
 
-Two pictures of 200 KB a call. The server is another process, so that its work is not counted:
-*canned* reads, throws away and answers with bytes that the mock gave once, so that the client is
-what is slow; *mock* is the mock server itself, which shares the machine's cores with the client.
-*bare* is `requests.Session.post` of that form with the same time-outs, and `json()` of the answer.
-Both send the bytes of `Image.prepared`, which are ready for *bare*. The contenders take turns, so
-that whatever else this machine does strikes both; ratios are medians of those within a round.
+Two pictures a call, of 20 or of 200 KB. The server is another process, so that its work is not
+counted: it reads, throws away, and answers with bytes that the mock server gave once. The ways take
+turns, so that whatever else this machine does strikes them all; ratios are medians of those within
+a round.
 
-- *clean* pictures have nothing that is taken out, as those of a web camera; *exif* ones do, as
-  those of a phone.
-- *reading* is `Image.from_bytes`, *preparation* is `Image.prepared`, *digest* the SHA-256 of what
-  was given: each for two pictures, and measured alone. `verify` begins after reading.
+- *bare* is `requests.Session.post` of that form with the same time-outs, and `json()` of the
+  answer.
+- *image* is `verify` of two `Image`s that were used before, as of a reference that is kept.
+- *bytes* is `verify` of the bytes of two files: they are read, and looked through for what a
+  picture may not carry to a vendor.
+- *policies* is *bytes* with a budget, a circuit breaker, a rate limiter and a deadline.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import hashlib
 import http.client
 import io
 import itertools
@@ -42,6 +41,7 @@ from _mock_client import form
 
 from facematch_core import FaceVerifier, Image
 from facematch_core.backend import MatchCall
+from facematch_core.resilience import Budget, CircuitBreaker, RateLimiter, RateWindow
 from facematch_didit import DiditBackend
 from mock_server import (  # noqa: TID251 - the benchmark beside this one, not the folder
     HERE,
@@ -52,21 +52,26 @@ from mock_server import (  # noqa: TID251 - the benchmark beside this one, not t
 )
 
 KEY = "mock-live-key"
-THREADS, PAIRS, SIZE = 16, 20, 200_000
-SLICE = 10  # calls of one side before it is the other's turn
+THREADS, PAIRS = 16, 20
+SLICE = 10  # calls of one way before it is the next one's turn
 
-#: What we ask of ourselves.
-CPU = 1.15  # times that of bare requests, without preparation
-RATE = 1.0  # times the calls a second of bare requests with as many threads
+#: What we ask of ourselves, by the size of a picture. CPU: times that of bare requests. RATE: times
+#: the calls a second of bare requests with as many threads.
+CPU = {
+    20_000: {"image": 1.08, "bytes": 1.2, "policies": 1.28},
+    200_000: {"image": 1.08, "bytes": 1.35, "policies": 1.43},
+}
+RATE = {20_000: 0.88, 200_000: 0.8}
 COPIED = 1.1  # times the bytes: a buffer that grows step by step tells a little less than it takes
 
 Pair = tuple[Image, Image]
-Way = Callable[[Pair], Any]
+Files = list[tuple[bytes, bytes]]
+Way = Callable[[Any], Any]
 Took = tuple[float, float]
 
 
-def picture(seed: int, *, exif: bool) -> bytes:
-    """A JPEG of about `SIZE` bytes: smooth noise."""
+def picture(seed: int, *, exif: bool, size: int = 200_000) -> bytes:
+    """A JPEG of about `size` bytes: smooth noise."""
     import PIL.Image
 
     def encoded(height: int) -> bytes:
@@ -80,7 +85,7 @@ def picture(seed: int, *, exif: bool) -> bytes:
         large.save(file, "JPEG", quality=90, **({"exif": about} if exif else {}))
         return file.getvalue()
 
-    return encoded(192 * SIZE // len(encoded(192)))
+    return encoded(192 * size // len(encoded(192)))
 
 
 class Recorder(requests.adapters.BaseAdapter):
@@ -137,6 +142,12 @@ class Client:
         verifier = verifier or FaceVerifier(self.backend())
         return lambda pair: verifier.verify(*pair)
 
+    def guarded(self) -> Way:
+        """The same with policies that let every call pass."""
+        windows = [RateWindow(10**9, 1)]
+        policies = [Budget(10**9, name="benchmark"), CircuitBreaker(), RateLimiter(windows)]
+        return self.ours(FaceVerifier(self.backend(), policies=policies, deadline_s=60))
+
 
 def check_same_form(pair: Pair, answer: bytes) -> None:
     """Refuse to compare two different requests."""
@@ -157,17 +168,17 @@ def recorded(port: int, pair: Pair) -> tuple[bytes, bytes]:
         headers = {"x-api-key": KEY, "Content-Type": kind}
         connection.request("POST", "/v3/face-match/", body, headers)
         response = connection.getresponse()
-        told = response.read()
+        body_of_reply = response.read()
     lines = ["HTTP/1.1 200 OK", *(f"{name}: {value}" for name, value in response.getheaders())]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + told, told
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body_of_reply, body_of_reply
 
 
-def fresh(given: list[tuple[bytes, bytes]]) -> list[Pair]:
+def fresh(files: Files) -> list[Pair]:
     """The pictures as a caller has them who read them: of a known kind, nothing else known."""
-    return [(Image.from_bytes(one), Image.from_bytes(other)) for one, other in given]
+    return [(Image.from_bytes(probe), Image.from_bytes(reference)) for probe, reference in files]
 
 
-def cpu_of(way: Way, pairs: list[Pair], calls: int) -> float:
+def cpu_of(way: Way, pairs: list[Any], calls: int) -> float:
     """Seconds of processor time for one call."""
     turns = itertools.islice(itertools.cycle(pairs), calls)
     start = time.process_time()
@@ -176,42 +187,36 @@ def cpu_of(way: Way, pairs: list[Pair], calls: int) -> float:
     return (time.process_time() - start) / calls
 
 
-def one_thread(port: int, given: list[tuple[bytes, bytes]], rounds: int, calls: int) -> None:
-    """CPU time a call, side by side, and of what is done to the pictures."""
+def one_thread(port: int, files: Files, size: int, rounds: int, calls: int) -> None:
+    """CPU time a call, side by side."""
     client = Client(port)
-    ready = [(one.prepared(), other.prepared()) for one, other in fresh(given)]
-    alone: dict[str, Way] = {
-        "preparation": lambda pair: (pair[0].prepared(bound), pair[1].prepared(bound)),
-        "reading": lambda pair: (Image.from_bytes(pair[0].data), Image.from_bytes(pair[1].data)),
-        "digest": lambda pair: [hashlib.sha256(picture.data).digest() for picture in pair],
-    }
-    bound = client.backend().capabilities.image_limits
-    got: dict[str, list[float]] = {name: [] for name in ("bare", "verify", *alone)}
+    ready = [(probe.prepared(), reference.prepared()) for probe, reference in fresh(files)]
+    times: dict[str, list[float]] = {name: [] for name in ("bare", *CPU[size])}
     for turn in range(rounds + 1):
-        row: dict[str, float] = {}
         # No connection is quite like another: each round has its own.
-        bare, ours = client.bare(), client.ours()
-        for pair in fresh(given[:3]):
-            bare(pair)
-            ours(pair)
-        for name, way in alone.items():
-            # What a picture has found out about itself, it keeps: each turn has its own.
-            row[name] = cpu_of(way, fresh(given), len(given))
+        ours, row = client.ours(), dict.fromkeys(times, 0.0)
+        ways: dict[str, tuple[Way, list[Any]]] = {
+            "bare": (client.bare(), ready),
+            "image": (ours, ready),
+            "bytes": (ours, files),
+            "policies": (client.guarded(), files),
+        }
+        for way, pairs in ways.values():
+            cpu_of(way, pairs, 3)
         for _ in range(calls // SLICE):
-            for name, way, pairs in (("bare", bare, ready), ("verify", ours, fresh(given[:SLICE]))):
-                row[name] = row.get(name, 0.0) + cpu_of(way, pairs, SLICE) * SLICE / calls
+            for name, (way, pairs) in ways.items():
+                row[name] += cpu_of(way, pairs, SLICE) * SLICE / calls
         if turn:  # the first is for what is loaded late
             for name, seconds in row.items():
-                got[name].append(seconds)
-    for name, times in got.items():
-        print(f"  {name:14}{statistics.median(times) * 1e6:8.0f} us CPU   {spread(times, 1e6)}")
-    pairs_of = list(zip(got["bare"], got["verify"], got["preparation"], strict=True))
-    whole = [verify / plain for plain, verify, _ in pairs_of]
-    rest = [(verify - preparing) / plain for plain, verify, preparing in pairs_of]
-    left = statistics.median(verify - preparing - plain for plain, verify, preparing in pairs_of)
-    print(f"  with preparation, over bare: {statistics.median(whole):.3f} ({spread(whole)})")
-    print(f"  ours beside bare and preparation: {left * 1e6:.0f} us a call")
-    verdict(f"CPU over bare ({spread(rest)})", statistics.median(rest), most=CPU)
+                times[name].append(seconds)
+    for name, seconds_of in times.items():
+        median_us = statistics.median(seconds_of) * 1e6
+        print(f"  {name:14}{median_us:8.0f} us CPU   {spread(seconds_of, 1e6)}")
+    for name, most in CPU[size].items():
+        ratios = [
+            ours_s / bare_s for ours_s, bare_s in zip(times[name], times["bare"], strict=True)
+        ]
+        verdict(f"CPU of {name} over bare ({spread(ratios)})", statistics.median(ratios), most=most)
 
 
 def spread(values: list[float], factor: float = 1.0) -> str:
@@ -219,46 +224,48 @@ def spread(values: list[float], factor: float = 1.0) -> str:
     return f"{min(values) * factor:.3g} to {max(values) * factor:.3g}"
 
 
-def many_threads(port: int, given: list[tuple[bytes, bytes]], rounds: int, calls: int) -> None:
+def many_threads(port: int, files: Files, size: int, rounds: int, calls: int) -> None:
     """Calls a second and CPU time a call, by so many threads of one process."""
     client, verifier = Client(port), FaceVerifier(Client(port).backend())
+    ready = [(probe.prepared(), reference.prepared()) for probe, reference in fresh(files)]
     # requests does not promise that a session may be shared, so each thread has its own; the
     # verifier is made to be.
     sides = {
-        "bare": [client.bare() for _ in range(THREADS)],
-        "verify": [client.ours(verifier) for _ in range(THREADS)],
+        "bare": ([client.bare() for _ in range(THREADS)], ready),
+        "bytes": ([client.ours(verifier) for _ in range(THREADS)], files),
+        "image": ([client.ours(verifier) for _ in range(THREADS)], ready),
     }
-    ready = [(one.prepared(), other.prepared()) for one, other in fresh(given)]
-    got: dict[str, list[Took]] = {name: [] for name in sides}
+    times: dict[str, list[Took]] = {name: [] for name in sides}
     for turn in range(rounds + 1):
         in_turn = dict(sorted(sides.items(), reverse=bool(turn % 2)))
-        for name, one in run_threads(in_turn, ready, calls // SLICE).items():
+        for name, took in run_threads(in_turn, calls // SLICE).items():
             if turn:
-                got[name].append(one)
-    for name, took in got.items():
-        rate = statistics.median(calls * THREADS / wall for wall, _ in took)
-        used = statistics.median(cpu for _, cpu in took) / (calls * THREADS)
+                times[name].append(took)
+    for name, rows in times.items():
+        rate = statistics.median(calls * THREADS / wall for wall, _ in rows)
+        used = statistics.median(cpu for _, cpu in rows) / (calls * THREADS)
         print(f"  {name:14}{rate:8.0f} calls/s{used * 1e6:8.0f} us CPU")
-    both = list(zip(got["bare"], got["verify"], strict=True))
-    rates = [plain[0] / verify[0] for plain, verify in both]
-    used_ratios = [verify[1] / plain[1] for plain, verify in both]
-    verdict(f"CPU over bare ({spread(used_ratios)})", statistics.median(used_ratios), most=CPU)
-    verdict(f"calls/s over bare ({spread(rates)})", statistics.median(rates), least=RATE)
+    for name in ("image", "bytes"):
+        both = zip(times["bare"], times[name], strict=True)
+        rates = [bare[0] / ours[0] for bare, ours in both]
+        what = f"calls/s of {name} over bare ({spread(rates)})"
+        verdict(what, statistics.median(rates), least=RATE[size])
 
 
-def run_threads(sides: dict[str, list[Way]], pairs: list[Pair], bursts: int) -> dict[str, Took]:
+def run_threads(sides: dict[str, tuple[list[Way], list[Any]]], bursts: int) -> dict[str, Took]:
     """Seconds and processor seconds of each side, which take turns burst by burst."""
     gate = threading.Barrier(THREADS + 1)
     turns = [name for _ in range(bursts) for name in sides]
 
     def work(at: int) -> None:
         # The verifier has a connection for each thread, and these threads are new.
-        for ways in sides.values():
+        for ways, pairs in sides.values():
             ways[at](pairs[at % len(pairs)])
         for name in turns:
+            ways, pairs = sides[name]
             gate.wait()
             for turn in range(SLICE):
-                sides[name][at](pairs[(at + turn) % len(pairs)])
+                ways[at](pairs[(at + turn) % len(pairs)])
             gate.wait()
 
     threads = [threading.Thread(target=work, args=(at,), daemon=True) for at in range(THREADS)]
@@ -276,7 +283,7 @@ def run_threads(sides: dict[str, list[Way]], pairs: list[Pair], bursts: int) -> 
     return took
 
 
-def memory(port: int, given: list[tuple[bytes, bytes]]) -> None:
+def memory(port: int, files: Files) -> None:
     """The peak of one call, and every line that takes more than `BIG` bytes at once.
 
     A picture from which something is taken out is another file: that one is preparation.
@@ -284,16 +291,16 @@ def memory(port: int, given: list[tuple[bytes, bytes]]) -> None:
     client = Client(port)
     copied: dict[str, int] = {}
     for name, way in (("bare", client.bare()), ("verify", client.ours())):
-        pairs = fresh(given)
+        pairs = fresh(files)
         if name == "bare":
-            pairs = [(one.prepared(), other.prepared()) for one, other in pairs]
+            pairs = [(probe.prepared(), reference.prepared()) for probe, reference in pairs]
         way(pairs[0])
         peak = peak_of(functools.partial(way, pairs[0]))
         lines = big_lines(functools.partial(way, pairs[0]))
         print(f"  {name:14}peak {peak / 1e3:6.0f} KB; lines over {BIG // 1000} KB:")
         for where, size in lines:
             print(f"      {where}: {size / 1e3:.0f} KB")
-        preparing = sum(size for where, size in lines if where.startswith("_pieces.py"))
+        preparing = sum(size for where, size in lines if where.startswith("_containers.py"))
         copied[name] = sum(size for _, size in lines) - preparing
         if preparing:
             print(f"      of that preparation: {preparing / 1e3:.0f} KB")
@@ -301,15 +308,23 @@ def memory(port: int, given: list[tuple[bytes, bytes]]) -> None:
 
 
 @contextlib.contextmanager
-def servers(folder: Path, pair: Pair) -> Iterator[dict[str, int]]:
-    """The ports of both."""
+def server(folder: Path, pair: Pair) -> Iterator[int]:
+    """The port of the one that answers as the mock did."""
     with process([sys.executable, str(HERE / "_mock_peers.py"), "ours"]) as (mock, _):
         whole, body = recorded(mock, pair)
-        check_same_form(pair, body)
-        (folder / "answer").write_bytes(whole)
-        command = [sys.executable, str(HERE / "_canned_server.py"), str(folder / "answer")]
-        with process(command) as (canned, _):
-            yield {"canned": canned, "mock": mock}
+    check_same_form(pair, body)
+    (folder / "answer").write_bytes(whole)
+    command = [sys.executable, str(HERE / "_canned_server.py"), str(folder / "answer")]
+    with process(command) as (port, _):
+        yield port
+
+
+def pictures(*, exif: bool, size: int) -> Files:
+    """So many pairs of pictures; with `exif` as those of a phone, else as those of a web camera."""
+    return [
+        (picture(seed, exif=exif, size=size), picture(seed + 1, exif=exif, size=size))
+        for seed in range(0, 2 * PAIRS, 2)
+    ]
 
 
 def main() -> None:
@@ -318,31 +333,25 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="more of them: less noise")
     parser.add_argument("--calls", type=int, default=60, help="of a thread in a round; tens")
     parser.add_argument("--only", choices=["cpu", "threads", "memory"], action="append")
-    told = parser.parse_args()
-    parts = told.only or ["cpu", "threads", "memory"]
+    options = parser.parse_args()
+    parts = options.only or ["cpu", "threads", "memory"]
     os.environ["no_proxy"] = os.environ["NO_PROXY"] = "*"
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; client and server want one each")
-    kinds = {
-        kind: [
-            (picture(2 * at, exif=kind == "exif"), picture(2 * at + 1, exif=kind == "exif"))
-            for at in range(PAIRS)
-        ]
-        for kind in ("clean", "exif")
-    }
-    first = fresh(kinds["clean"])[0]
-    with tempfile.TemporaryDirectory() as temporary, servers(Path(temporary), first) as ports:
-        for (name, port), (kind, given) in itertools.product(ports.items(), kinds.items()):
+    clean = {size: pictures(exif=False, size=size) for size in CPU}
+    first = fresh(clean[200_000])[0]
+    with tempfile.TemporaryDirectory() as temporary, server(Path(temporary), first) as port:
+        for size, files in clean.items():
+            about = f"pictures of {size // 1000} KB; {options.rounds} rounds"
             if "cpu" in parts:
-                heading(f"One thread, {name} server, {kind} pictures; {told.rounds} rounds")
-                one_thread(port, given, told.rounds, told.calls)
-        for name, port in ports.items():
+                heading(f"One thread, {about}")
+                one_thread(port, files, size, options.rounds, options.calls)
             if "threads" in parts:
-                heading(f"{THREADS} threads, {name} server, clean pictures; {told.rounds} rounds")
-                many_threads(port, kinds["clean"], told.rounds, told.calls)
-        for kind, given in kinds.items():
-            if "memory" in parts:
+                heading(f"{THREADS} threads, {about}")
+                many_threads(port, files, size, options.rounds, options.calls)
+        if "memory" in parts:
+            for kind in ("clean", "exif"):
                 heading(f"Memory of one call, {kind} pictures")
-                memory(ports["canned"], given)
+                memory(port, pictures(exif=kind == "exif", size=200_000))
     print("\n" + ("All targets met." if not missed else "Missed:\n  " + "\n  ".join(missed)))
 
 

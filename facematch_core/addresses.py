@@ -33,9 +33,9 @@ def is_among(host: str, allowed: Collection[str]) -> bool:
         return True
     labels = host.split(".")
     return any(
-        len(labels) == len(wanted)
-        and all(w in ("*", own) for w, own in zip(wanted, labels, strict=True))
-        for wanted in (pattern.split(".") for pattern in allowed if "*" in pattern)
+        len(labels) == len(pattern)
+        and all(part in ("*", label) for part, label in zip(pattern, labels, strict=True))
+        for pattern in (pattern.split(".") for pattern in allowed if "*" in pattern)
     )
 
 

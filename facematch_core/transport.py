@@ -142,9 +142,9 @@ class HttpClient:
         self._mounts: dict[str, BaseAdapter] = {}
         #: Proxies and certificates by the beginning of an address: to look for them costs more than
         #: the rest of a call.
-        self._ways: dict[str, dict[str, Any]] = {}
+        self._routes: dict[str, dict[str, Any]] = {}
         # A thread's idle session ends with it; close() finds those of threads that live.
-        self._own = threading.local()
+        self._of_thread = threading.local()
         self._idle: weakref.WeakValueDictionary[tuple[int, int], _Idle] = (
             weakref.WeakValueDictionary()
         )
@@ -219,7 +219,7 @@ class HttpClient:
             on_sent=on_sent,
         )
         about = {"backend": backend, "ids": Ids(call=call_id)}
-        outcome = self._exchanged(request, exchange, charges, reconcilable, about)
+        outcome = self._try_send(request, exchange, charges, reconcilable, about)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -240,7 +240,7 @@ class HttpClient:
         """
         if self._mounts:
             return True
-        idle: _Idle | None = vars(self._own).get("idle")
+        idle: _Idle | None = vars(self._of_thread).get("idle")
         session = next(iter(idle.sessions if idle else ()), None) or _new_session()
         try:
             return not isinstance(session.get_adapter(url), _Adapter)
@@ -272,7 +272,7 @@ class HttpClient:
 
     def _take_session(self) -> requests.Session:
         """This thread's session or a new one; `_put_back` has it after a whole exchange."""
-        idle: _Idle | None = vars(self._own).pop("idle", None)
+        idle: _Idle | None = vars(self._of_thread).pop("idle", None)
         # After a fork the connections are the other process's.
         sessions = idle.take() if idle is not None and idle.process == os.getpid() else []
         session = sessions[0] if sessions else _new_session()
@@ -290,13 +290,13 @@ class HttpClient:
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
         process = os.getpid()
         idle = _Idle(process=process, until=self.clock.monotonic() + keep_s, sessions=[session])
-        self._own.idle = idle
+        self._of_thread.idle = idle
         self._idle[process, threading.get_ident()] = idle
         # After it is entered, so that either close() or this line has it.
         if self._closed and idle.take():
             session.close()
 
-    def _exchanged(
+    def _try_send(
         self,
         request: HttpRequest,
         exchange: Exchange,
@@ -312,11 +312,11 @@ class HttpClient:
             exchange.wait_s()
             session = self._take_session()
             start = _origin(request.url)
-            if start not in self._ways:
-                self._ways[start] = self._way(request.url)
-            way = self._ways[start]
+            if start not in self._routes:
+                self._routes[start] = self._find_route(request.url)
+            route = self._routes[start]
             # Prepared in an argument, so that no frame that lives on holds it.
-            response = _head(session, _prepared(self._headers, request), exchange, way)
+            response = _read_head(session, _prepare(self._headers, request), exchange, route)
             reply = HttpReply(
                 status=response.status_code,
                 headers=response.headers,
@@ -327,34 +327,36 @@ class HttpClient:
             response.close()
             self._put_back(session, response.headers.get("Keep-Alive", ""))
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
-            own = callers_exception(error)
+            interruption = callers_exception(error)
             for link in _links(error):
                 # Frees the request now; the frames refer to one another and would wait for the
                 # garbage collector.
                 traceback.clear_frames(link.__traceback__)
             # Not by response.close(), which hands the connection back to its pool.
-            for held in (response and response.raw, session):
+            for resource in (response and response.raw, session):
                 with contextlib.suppress(Exception):
-                    if held is not None:
-                        held.close()
+                    if resource is not None:
+                        resource.close()
             if exchange.refusal is not None:
                 return exchange.refusal
-            if own is not None:
-                own.__cause__ = own.__context__ = None
-                return own  # with its frames, which are cleared: they say who raised it
+            if interruption is not None:
+                interruption.__cause__ = interruption.__context__ = None
+                return interruption  # with its frames, which are cleared: they say who raised it
             if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
             status_code = None if response is None else response.status_code
             about = {**about, "status_code": status_code}
             expected = status_code in request.expects
-            return _unanswered(error, exchange, charges, reconcilable, about, expected=expected)
+            return _error_without_reply(
+                error, exchange, charges, reconcilable, about, expected=expected
+            )
         else:
             return reply
         finally:
             CURRENT.reset(token)
 
-    def _way(self, url: str) -> dict[str, Any]:
+    def _find_route(self, url: str) -> dict[str, Any]:
         """Proxies and certificates: as they are set, else as a session of requests takes them."""
         verify: str | bool | None = self._ca_bundle
         if verify is None:
@@ -390,7 +392,7 @@ class _Idle:
         return []
 
 
-def _unanswered(
+def _error_without_reply(
     error: Exception,
     exchange: Exchange,
     charges: int,
@@ -438,10 +440,10 @@ class Exchange:
     #: Whether the first byte was handed to the socket.
     sent: bool = False
     #: Whether a connection of ours carries it; a test double may, instead.
-    own: bool = False
+    is_ours: bool = False
     #: What `on_sent` raised, if it did.
     refusal: BaseException | None = None
-    _cut: bool = False
+    _is_cut_short: bool = False
 
     def left_s(self) -> float:
         """Seconds that are left, before the first byte those for sending it."""
@@ -451,18 +453,18 @@ class Exchange:
         """Seconds that the next wait may take; `TimeoutError` if nothing is left."""
         patience_s = self.timeouts_s[self.sent]
         left_s = self.left_s()
-        self._cut = left_s < patience_s
+        self._is_cut_short = left_s < patience_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        return left_s if self._cut else patience_s
+        return left_s if self._is_cut_short else patience_s
 
     def expired_by(self, error: BaseException) -> str:
         """Which time of the caller's ended it; empty for a time-out, or the system's patience."""
         # By a clock of a test no time may have passed although the socket has waited.
-        waited = self._cut and any(
+        has_waited = self._is_cut_short and any(
             isinstance(link, TimeoutError) and link.errno is None for link in _links(error)
         )
-        if not waited and self.left_s() > 0:
+        if not has_waited and self.left_s() > 0:
             return ""
         if self.sent or self.send_by == self.deadline:
             return "the deadline ran out"
@@ -496,7 +498,7 @@ class Unreadable(Exception):
 CURRENT: ContextVar[Exchange] = ContextVar("facematch_exchange")
 
 
-def _prepared(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRequest:
+def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRequest:
     """What is sent, with its secrets revealed."""
     prepared = requests.PreparedRequest()
     try:
@@ -539,11 +541,11 @@ def _normalised(url: str) -> str:
     return str(prepared.url)
 
 
-def _head(
+def _read_head(
     session: requests.Session,
     prepared: requests.PreparedRequest,
     exchange: Exchange,
-    way: dict[str, Any],
+    route: dict[str, Any],
 ) -> requests.Response:
     """The head of the answer; its body is still to be read."""
     adapter = session.get_adapter(str(prepared.url))
@@ -554,22 +556,22 @@ def _head(
         timeouts_s = min(timeouts_s[0], left_s), min(timeouts_s[1], left_s)
     # Not through session.send: it would follow a redirect in thought and read its body.
     try:
-        response = adapter.send(prepared, timeout=timeouts_s, **way)
+        response = adapter.send(prepared, timeout=timeouts_s, **route)
     except BaseException as error:
         # A transport that is not ours cannot tell whether a byte has left; nor is it known when a
         # Ctrl-C came.
-        if not exchange.own and not _never_left(error):
+        if not exchange.is_ours and not _is_unsent(error):
             exchange.begin()
         raise
     exchange.begin()
     return response
 
 
-def _never_left(error: BaseException) -> bool:
+def _is_unsent(error: BaseException) -> bool:
     """Whether an exception of requests by itself says that there was no connection."""
-    behind = [type(link) for link in _links(error)]
+    kinds = [type(link) for link in _links(error)]
     return isinstance(error, requests.exceptions.ConnectTimeout) or (
-        MaxRetryError in behind and any(issubclass(kind, NewConnectionError) for kind in behind)
+        MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
     )
 
 
@@ -587,7 +589,7 @@ def _is_folder(ca_bundle: str) -> bool:
     return stat.S_ISDIR(mode)
 
 
-def _check_proxy(proxy: str, named: str) -> None:
+def _check_proxy(proxy: str, name: str) -> None:
     """Refuse what is no HTTP proxy, without a word of it, which may hold a password."""
     if proxy.lower().startswith("socks"):
         # Its connections are not ours: whether a byte has left could not be known.
@@ -597,7 +599,7 @@ def _check_proxy(proxy: str, named: str) -> None:
     except LocationParseError:
         parts = None
     if not (parts and parts.host and parts.scheme in ("http", "https")):
-        raise errors.ConfigurationError(f"{named} has no address of the form http://host:port.")
+        raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
 
 
 def _origin(url: str) -> str:
@@ -624,10 +626,10 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
         raise Unreadable("its body is compressed in an unknown way")
     pieces = response.raw.stream(65536, decode_content=False)
     if encoding != "identity":
-        pieces = _decompressed(pieces, limit)
+        pieces = _decompress(pieces, limit)
     body = bytearray()
     for piece in itertools.chain((b"",), pieces):
-        if not exchange.own:
+        if not exchange.is_ours:
             exchange.wait_s()  # a transport that is not ours never asks for the deadline
         body += piece
         if len(body) > limit:
@@ -635,7 +637,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     return bytes(body)
 
 
-def _decompressed(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
+def _decompress(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
     """gzip or zlib data, never more than `limit` + 1 bytes at a time."""
     # 32 lets zlib find out which of the two it is.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
@@ -765,8 +767,8 @@ class _Response(http.client.HTTPResponse):
     alone; with 103 it would take the answer that follows for that of the next request.
     """
 
-    def __init__(self, sock: socket.socket, *args: Any, **named: Any) -> None:
-        super().__init__(sock, *args, **named)
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
         # The unbuffered file of the socket keeps count of its users, so that the descriptor lives
         # until the answer is read even if the connection is closed before.
         self._reads: Any = self.fp.raw
@@ -793,13 +795,13 @@ class _Connection(HTTPConnection):
 
     response_class = _Response
 
-    def request(self, *args: Any, **named: Any) -> None:
+    def request(self, *args: Any, **options: Any) -> None:
         if self.sock is None:
             self.connect()
         exchange = CURRENT.get()
         exchange.wait_s()
         exchange.begin()
-        super().request(*args, **named)
+        super().request(*args, **options)
 
     def send(self, data: Any) -> None:
         # What `http.client` would call, `sendall`, has one time-out for all of an upload, and over
@@ -884,13 +886,13 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 class _Adapter(HTTPAdapter):
     """requests' own adapter over connections of ours, with and without a proxy. No retries."""
 
-    def init_poolmanager(self, *args: Any, **named: Any) -> None:
-        super().init_poolmanager(*args, **named)
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
         self._pools: dict[str, Any] = {}
 
-    def proxy_manager_for(self, proxy: Any, **named: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **named)
+    def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
@@ -923,7 +925,7 @@ class _Adapter(HTTPAdapter):
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         # Before a connection is used, and not where a double has taken the place of `send`.
-        CURRENT.get().own = True
+        CURRENT.get().is_ours = True
         # The way to a proxy may be TLS although the address is not.
         address = url if conn.proxy is None else "https:"
         super().cert_verify(conn, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
@@ -987,9 +989,9 @@ _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
 
 def _reason(error: BaseException) -> str:
     """A few words about the peer, for "... could not be reached: <reason>."."""
-    behind = list(_links(error))
+    links = list(_links(error))
     for kind, words in _WORDS:
-        for link in behind:
+        for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
             if reason:
                 return reason

@@ -1,0 +1,31 @@
+"""Threads for what nobody can end: how many there are stays true."""
+
+import threading
+
+import pytest
+
+from facematch_core.deadline import Deadline
+from facematch_core.threads import HelperThreads, NoThread
+
+LIMIT_S = 30
+
+
+def test_a_ctrl_c_that_ends_the_start_of_a_thread_frees_its_place_once(monkeypatch):
+    helpers, go_on, threads = HelperThreads(1, "helper"), threading.Event(), []
+
+    def interrupted(thread, start=threading.Thread.start):
+        start(thread)
+        threads.append(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            helpers.start(lambda: None, Deadline.after(LIMIT_S))
+    threads[0].join(LIMIT_S)
+    held = helpers.start(lambda: go_on.wait(LIMIT_S), Deadline.after(LIMIT_S))
+    with pytest.raises(NoThread):
+        helpers.start(lambda: None, Deadline.after(0.05))
+    go_on.set()
+    assert held.result(LIMIT_S)
+    assert helpers.run(lambda: 7, Deadline.after(LIMIT_S)) == 7
