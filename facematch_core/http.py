@@ -685,7 +685,7 @@ class _HttpCall:
             reason = f"it could not be asked: {_describe(error)}"
             return self._end_refused(VendorUnavailable(reason, billing=_LOOK))
         else:
-            return self._read(attrs.evolve(reply, url=reply.url or request.url), request)
+            return self._read(_with_url(reply, request), request)
         finally:
             self.stage = max(self.stage, _Stage.SENT)
         if type(refusal) is OutcomeUnknown and self.is_free:
@@ -727,16 +727,8 @@ class _HttpCall:
 
     def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
         """What a reply means for the call."""
-        backend, call = self.backend, self.call
-        vendor_id = _read_vendor_id(backend, reply)
-        if vendor_id and call.vendor_id is None:
-            self.call = attrs.evolve(call, vendor_id=vendor_id)
-        self.reply, self.status = reply, reply.status
-        self.request_id = reply.headers.get(backend.request_id_header or "") or self.request_id
-        self.is_mock = self.is_mock or MOCK_HEADER in reply.headers
-        self.secrets += tuple(secret for secret in reply.secrets if secret not in self.secrets)
-        for name in backend.result_headers & reply.headers.keys():
-            self.headers[name] = reply.headers[name]
+        call, vendor_id = self.call, _read_vendor_id(self.backend, reply)
+        self._remember(reply, vendor_id)
         outcome: HttpReply | Result | VendorError = reply
         if reply.status not in request.expects or self._is_refusal(reply):
             outcome = self._read_refusal(reply)
@@ -753,6 +745,17 @@ class _HttpCall:
         if reply.status != 200:
             self.ledger.charge(0)  # accepted, whatever the steps make of it
         return reply
+
+    def _remember(self, reply: HttpReply, vendor_id: str | None) -> None:
+        """Keep of a reply what the end of the call needs."""
+        if vendor_id and self.call.vendor_id is None:
+            self.call = attrs.evolve(self.call, vendor_id=vendor_id)
+        self.reply, self.status, headers = reply, reply.status, reply.headers
+        self.request_id = headers.get(self.backend.request_id_header or "") or self.request_id
+        self.is_mock = self.is_mock or MOCK_HEADER in headers
+        self.secrets += tuple(secret for secret in reply.secrets if secret not in self.secrets)
+        names = [name for name in self.backend.result_headers if name in headers]
+        self.headers |= {name: headers[name] for name in names}
 
     def _is_refusal(self, reply: HttpReply) -> bool:
         """Whether a reply of a status that is expected carries the code of a refusal."""
@@ -963,7 +966,7 @@ def _look(
     except VendorError as refusal:
         error = refusal.with_traceback(None)
     else:
-        reply = attrs.evolve(reply, url=request.url)
+        reply = _with_url(reply, request)
         if not _believes(backend, reply):
             error = _mismatch(backend, reply, _LOOK)
         elif reply.status in request.expects:
@@ -1013,6 +1016,10 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
     # Nobody's id has a line break, or the length of a page.
     is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
     return cast(str, vendor_id) if is_id else None
+
+
+def _with_url(reply: HttpReply, request: HttpRequest) -> HttpReply:
+    return reply if reply.url else attrs.evolve(reply, url=request.url)
 
 
 def _other(vendor_id: str | None, call: Call | CallRecord) -> str:

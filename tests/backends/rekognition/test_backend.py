@@ -111,6 +111,10 @@ def test_a_similarity_that_is_none_is_not_clamped_or_converted(similarity):
     ("name", "kind"),
     [
         ("UnrecognizedClientException", fm.AuthenticationFailed),
+        ("InvalidClientTokenId", fm.AuthenticationFailed),
+        ("MissingAuthenticationToken", fm.AuthenticationFailed),
+        ("IncompleteSignature", fm.AuthenticationFailed),
+        ("RequestExpired", fm.AuthenticationFailed),
         ("com.amazon.coral.service#InvalidSignatureException", fm.AuthenticationFailed),
         ("ExpiredTokenException:http://internal.amazon.com/coral/", fm.AuthenticationFailed),
         ("AccessDeniedException", fm.PermissionDenied),

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
 from kit.rawserver import answer, one_each
@@ -306,6 +308,27 @@ def test_a_job_outlives_the_client(clock):
             assert verifier.verify(picture(), picture((1, 2, 3))).is_match
         except fm.OutcomeUnknown as error:
             is_lost_job(error)
+
+
+ANY = (
+    *(RUNNING, DONE, BUSY, DOWN, RESULT, SEE_OTHER, state("paused"), state("done", job="job-8")),
+    *(reply(202), reply(204), reply(401, {}), reply(404), reply(422, {"code": "Hidden"})),
+)
+
+
+@given(st.lists(st.sampled_from(ANY), max_size=8))
+def test_whatever_is_answered_about_a_job_it_is_charged_once(replies):
+    try:
+        ended = read(ACCEPTED, *replies)
+    except ValueError:
+        return  # it would ask again
+    assert (ended.billing.charged, ended.billing.charges) == (YES, 1)
+    assert ended.ids.vendor == "job-7"
+    if isinstance(ended, fm.VendorError):
+        assert isinstance(ended, (fm.OutcomeUnknown, fm.UnexpectedResponse))
+        assert not ended.retryable
+    elif ended.decision is fm.Decision.MATCH:
+        assert DONE in replies or RESULT in replies
 
 
 # The id of a job.
