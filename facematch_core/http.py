@@ -138,6 +138,9 @@ class HttpBackend(RemoteBackend):
             given up may have been charged, so patience saves money.
         call_timeout_s: Longest time of a whole call that has no deadline, above 0: for a vendor
             that answers later, above all.
+        keep_idle_s: How long an unused connection is kept for the next call of its thread, above 0,
+            where the vendor does not say it in ``Keep-Alive``. A request on a connection that the
+            vendor closes at that moment is lost, and its bill is unknown.
         ca_bundle: File or folder of certificates to trust instead of the usual ones; None for what
             the environment names, else the usual ones.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
@@ -173,6 +176,7 @@ class HttpBackend(RemoteBackend):
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
     call_timeout_s: float = 300.0
+    keep_idle_s: float = 1.5
     ca_bundle: Path | None = None
     proxy: str | None = None
 
@@ -391,7 +395,9 @@ class HttpBackend(RemoteBackend):
         `ca_bundle` and `proxy` are set for whatever client this gives.
         """
         return HttpClient(
-            connect_timeout_s=self.connect_timeout_s, read_timeout_s=self.read_timeout_s
+            connect_timeout_s=self.connect_timeout_s,
+            read_timeout_s=self.read_timeout_s,
+            keep_idle_s=self.keep_idle_s,
         )
 
     @functools.cached_property

@@ -323,6 +323,7 @@ class HttpClient:
                 body=read_body(response, self._max_body_bytes, exchange),
                 elapsed_s=max(0.0, self.clock.monotonic() - exchange.started),
                 secrets=request.secrets,
+                url=request.url,
             )
             response.close()
             self._put_back(session, response.headers.get("Keep-Alive", ""))
