@@ -317,7 +317,7 @@ def test_a_handshake_that_was_not_made_sends_nothing(ask, trusting, monkeypatch)
 
 @pytest.mark.parametrize(("keep_idle_s", "connections"), [(600.0, 1), (1e-9, 3)])
 def test_a_backend_says_how_long_a_connection_is_kept(acme, keep_idle_s, connections):
-    reply = answer(200, b'{"id": "x"}')
+    reply = answer(200, b'{"same": true}')
     with RawServer([read_request, send(reply)] * 3 + [hold]) as server:
         backend = acme(server.url, keep_idle_s=keep_idle_s)
         for _ in range(3):
