@@ -336,17 +336,17 @@ def _check_settings(backend: Backend) -> None:
     except NameError:
         return  # a class inside a function: only its own module knows what it names
     for field in attrs.fields(cls):  # type: ignore[arg-type]  # only attrs calls it
-        wanted = hints.get(field.name)
-        kinds = kinds_of(wanted)
-        if wanted is None or kinds is None or not field.init:
+        annotation = hints.get(field.name)
+        kinds = kinds_of(annotation)
+        if annotation is None or kinds is None or not field.init:
             continue
         name, value = field.alias or field.name, getattr(backend, field.name)
-        if value is None and is_union(wanted) and type(None) in typing.get_args(wanted):
+        if value is None and is_union(annotation) and type(None) in typing.get_args(annotation):
             continue
         read = _as_declared(value, *kinds)
         if read is attrs.NOTHING:
             raise errors.ConfigurationError(
-                f"{name} must be {kind_words(wanted)}, not {described(value)}."
+                f"{name} must be {kind_words(annotation)}, not {described(value)}."
             )
         if isinstance(read, Secret):
             _check_key(backend, name, read)
