@@ -13,7 +13,7 @@ import math
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -493,7 +493,7 @@ class Pipeline:
         )
 
     def _ask_in_time(self, call: Call, progress: _Progress, *, paid: bool) -> object:
-        """What the backend answers; a call that does not end by itself is left behind in time."""
+        """What the backend answers while there is time."""
         backend, deadline, send_by = self.backend, call.deadline, call.send_by
         if deadline.is_over or send_by.is_over:
             time = "Its share of the deadline"
@@ -516,42 +516,40 @@ class Pipeline:
         send_by = deadline.earlier(send_by)
         if backend.keeps_deadline or not send_by.is_limited:
             return begin()
-        future = self._begin_on_helper(begin, send_by)
-        is_stopped = False
+        return self._ask_on_helper(begin, send_by, call, progress)
+
+    def _ask_on_helper(
+        self, begin: Callable[[], object], send_by: Deadline, call: Call, progress: _Progress
+    ) -> object:
+        """The same for a call that does not end by itself: it is left behind when time is up."""
+        name, deadline, future = self.backend.name, call.deadline, None
         try:
+            future = self.helpers.start(begin, send_by)
             wait([future], send_by.timeout_s())
             is_stopped = not future.done() and progress.stop_sending()
             if not is_stopped:
                 wait([future], deadline.timeout_s())
             if future.done() and not is_stopped:
                 return future.result()
+        except NoThread as error:
+            is_stopped, problem = True, f"was not asked: {error}"
+        else:
+            problem = f"had not sent anything when its time, {send_by.limit_s:.3g} s, ran out"
         finally:
             # After a Ctrl-C, too, what was not sent is never sent.
             progress.stop_sending()
             del future  # a frame that holds its own error lives until the garbage collector
         if is_stopped:
             raise VendorUnavailable(
-                f"The backend {backend.name} had not sent anything when its time, "
-                f"{send_by.limit_s:.3g} s, ran out.",
+                f"The backend {name} {problem}. Nothing was sent.",
                 billing=Billing(Charged.NO, "nothing was sent within the deadline"),
                 retryable=False,
             )
         raise errors.DeadlineExceeded(
-            f"The backend {backend.name} was asked, and the deadline of {deadline.limit_s:g} s ran "
-            "out before it answered. The call may have been executed and charged.",
+            f"The backend {name} was asked, and the deadline of {deadline.limit_s:g} s ran out "
+            "before it answered. The call may have been executed and charged.",
             billing=Billing(Charged.UNKNOWN, "no answer within the deadline"),
             reconcilable=call.retention is Retention.KEEP,
-        )
-
-    def _begin_on_helper(self, begin: Callable[[], object], send_by: Deadline) -> Future[object]:
-        try:
-            return self.helpers.start(begin, send_by)
-        except NoThread as error:
-            reason = str(error)
-        raise VendorUnavailable(
-            f"The backend {self.backend.name} was not asked: {reason}. Nothing was sent.",
-            billing=Billing(Charged.NO, "the backend was not asked"),
-            retryable=False,
         )
 
 
