@@ -249,7 +249,7 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
         profile = colours_of(picture.info.get("icc_profile"))
         rgb = _to_rgb(picture)
         rgb.info = dict[str | tuple[int, int], Any]()
-        if profile is not None and profile[16:20] == b"RGB ":
+        if profile[16:20] == b"RGB ":
             rgb.info["icc_profile"] = profile
         return rgb
 
@@ -287,7 +287,7 @@ def _lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
     plain = picture.copy()
     colours = {
         "transparency": picture.info.get("transparency"),
-        "icc_profile": colours_of(picture.info.get("icc_profile")),
+        "icc_profile": colours_of(picture.info.get("icc_profile")) or None,
     }
     plain.info = {key: value for key, value in colours.items() if value is not None}
     # `exact`: what lies under full transparency would else be lost.

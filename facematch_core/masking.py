@@ -55,22 +55,13 @@ class Secret:
         every user of the machine may read is used, and the log warns of it.
         """
         # Late: `pathlib`, which this needs, costs 4 ms of every import.
-        from .files import check_owner, open_regular
+        from .files import Path, read_text
 
-        try:
-            with open_regular(path) as file:
-                check_owner(file, path, "key file")
-                value = file.readline(65536).decode().strip()
-                mode = os.fstat(file.fileno()).st_mode
-        except ConfigurationError:
-            raise
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ConfigurationError(f"The key file {path} cannot be read: {reason}.") from None
+        value = read_text(path, "key file", is_trusted=True).partition("\n")[0].strip()
         if not value:
             raise ConfigurationError(f"The key file {path} is empty: write the key into it.")
         # Not the group: that a service's group may read its key is how servers are set up.
-        if os.name == "posix" and mode & 0o004:
+        if os.name == "posix" and Path(path).stat().st_mode & 0o004:
             log.warning(
                 "Every user of this machine can read the key file %s: chmod o-r keeps the key.",
                 os.fspath(path),
