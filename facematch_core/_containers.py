@@ -110,9 +110,9 @@ def kept_of(data: bytes, header: Header) -> bytes:
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-#: Frames that decoders of today read: baseline, extended and progressive, Huffman coded.
-_FRAMES = {0xC0, 0xC1, 0xC2}
 _PROGRESSIVE = 0xC2
+#: Frames that decoders of today read, Huffman coded: baseline, extended and progressive.
+_FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
 #: Every frame there is, tables, and scans.
 _OF_PIXELS = {*range(0xC0, 0xD0), _DQT, _DRI, _SOS} - {0xC8, 0xCC}
 #: The bytes of the table that a block begins with: a number, then 64 values of one or two bytes; a
@@ -462,11 +462,7 @@ _COLOUR_TAGS: dict[bytes, tuple[bytes, ...]] = {
 
 
 def colours_of(profile: object) -> bytes:
-    """An ICC profile with nothing but what converts colours; empty if it is none that is read.
-
-    Its texts, its maker's and its own names, its date and private tags are gone. Some may name a
-    person or the monitor on somebody's desk.
-    """
+    """An ICC profile with nothing but what converts colours; empty if it is none that is read."""
     if not isinstance(profile, bytes) or len(profile) < 132:
         return b""
     if any(profile[at : at + 4] not in words for at, words in _PROFILE_WORDS.items()):

@@ -143,22 +143,15 @@ class NotRegular(OSError):
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading; a pipe is not waited for, and a device without an end not read.
+    """Open a file for reading; `OSError`, or `ValueError` of a name that no file can have."""
 
-    Raises:
-        OSError: it cannot be opened; `NotRegular` if it is a pipe, a device or a socket.
-        ValueError: no file can have such a name.
-    """
-
-    def without_waiting(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-
-    file = open(path, "rb", opener=without_waiting)  # noqa: SIM115 - given to the caller
+    # A pipe that nobody writes into is not waited for.
+    mode = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise NotRegular(
-            errno.EINVAL, "it is a pipe or a device and no regular file", os.fspath(path)
-        )
+        why = "it is a pipe or a device and no regular file"
+        raise NotRegular(errno.EINVAL, why, os.fspath(path))
     return file
 
 
@@ -183,13 +176,7 @@ def read_text(
     is_trusted: bool = False,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> str:
-    """The text of a file that somebody wrote by hand.
-
-    Args:
-        what: What the sentence of a refusal calls it.
-        refusal: What is raised if it cannot be read.
-        is_trusted: Whether what it says is obeyed: then nobody else may be able to change it.
-    """
+    """What somebody wrote by hand; if it is obeyed (trusted), nobody else may have changed it."""
     try:
         content = read_regular(path, max_bytes, trusted_as=what if is_trusted else None)
         # Some editors begin a file with a mark of the order of bytes.
@@ -228,25 +215,19 @@ def read_toml(
 
 
 def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> None:
-    """Refuse what another user of this machine could change or put there, as ssh does with a key.
-
-    The file and its folder, for a link both folders, must belong to this user or to root, and
-    neither group nor others may write to them.
-    """
-    # What is mounted read-only, as a container has it, nobody here can change. Windows has no
-    # such rights.
+    """Refuse what others could change, as ssh does: a file, its folder, and that of its link."""
+    # What is mounted read-only, as in a container, nobody changes. Windows has no such rights.
     if sys.platform == "win32" or os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY:
         return
     from shlex import quote  # not above: only messages need it
 
     name, user = os.fspath(path), os.geteuid()
     folders = sorted({Path(name).parent, Path(name).resolve().parent})
-    places = [(name, "", os.fstat(file.fileno()))]
-    places += [(str(place), f"folder {place} of the ", place.stat()) for place in folders]
-    for place, of_what, status in places:
-        mode = status.st_mode
+    places = [(name, os.fstat(file.fileno())), *((str(each), each.stat()) for each in folders)]
+    for place, status in places:
+        mode, is_folder = status.st_mode, stat.S_ISDIR(status.st_mode)
         # In a folder with the sticky bit, such as /tmp, nobody replaces what is another's.
-        is_sticky = stat.S_ISDIR(mode) and mode & stat.S_ISVTX
+        is_sticky = is_folder and mode & stat.S_ISVTX
         if status.st_uid not in (0, user):
             why = (
                 f"belongs to another user (uid {status.st_uid}), who may change it: "
@@ -259,4 +240,5 @@ def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> Non
             )
         else:
             continue
-        raise ConfigurationError(f"The {of_what}{what} {name} {why}.")
+        subject = f"folder {place} of the {what}" if is_folder else what
+        raise ConfigurationError(f"The {subject} {name} {why}.")
