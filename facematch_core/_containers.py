@@ -147,8 +147,7 @@ _TEXT = re.compile(rb"[\x20-\x7e]{16}")
 
 def read_jpeg(data: bytes) -> Header:
     """Keep the pixels, their tables, colour profile and Adobe's marker, and JFIF's first lines."""
-    pixels = _JpegPixels()
-    blocks: dict[int, list[bytes]] = {marker: [] for marker in _BEGINNINGS}
+    pixels, blocks = _JpegPixels(), {marker: list[bytes]() for marker in _BEGINNINGS}
     for marker, block, whole in _segments(data):
         if marker in _OF_PIXELS:
             pixels.add(marker, block, whole)
@@ -270,19 +269,18 @@ class _JpegPixels:
     def _add_tables(self, marker: int, block: bytes, whole: memoryview) -> None:
         tables, at = list[_Table](), 0
         while at < len(block):
-            end = at + _TABLE_BYTES[marker](block[at:])
+            end = at + _TABLE_BYTES[marker](block[at : at + 17])
             tables.append(_Table(block[at:end]))
             at = end
-        if at != len(block) or not tables or (marker == _DRI and len(tables) > 1):
-            self.could_hide = True
-            self.segments.append(whole)
-            return
+        if at != len(block) or (marker == _DRI and len(tables) > 1):
+            tables = []
+        self.could_hide |= not tables
+        self.segments.append((marker, tables) if tables else whole)
         for table in tables:
             place = marker, table.content[0] & _NUMBER_BITS[marker]
             # A decoder may take the first or the last; of others only the last is used.
             self.could_hide |= marker == _DQT and place in self.tables
             self.tables[place] = table
-        self.segments.append((marker, tables))
 
     def _hides_in_scan(self, block: bytes) -> bool:
         self.scans += 1
@@ -398,11 +396,11 @@ def read_webp(data: bytes) -> Header:
         chunks.setdefault(data[at : at + 4], data[at + 8 : end])
         at = end + end % 2
     extended, lossy, lossless = (chunks.get(name) for name in (b"VP8X", b"VP8 ", b"VP8L"))
-    if (lossy is None) is (lossless is None) and not (extended and extended[0] & _ANIMATION):
+    if extended and extended[0] & _ANIMATION:
+        refuse_several(ImageFormat.WEBP)
+    if (lossy is None) is (lossless is None):
         raise Damaged("there is no picture in it")
     if extended is not None:
-        if extended[0] & _ANIMATION:
-            refuse_several(ImageFormat.WEBP)
         # The canvas is what a decoder allocates; it refuses a frame of another size.
         width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
     elif lossy is not None:

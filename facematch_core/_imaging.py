@@ -292,14 +292,13 @@ def _by_pillow(data: bytes, form: ImageFormat) -> Header:
 
 def _has_pages(tiff: Any) -> bool:
     """Whether there is a second picture; cameras add a directory for a thumbnail, which is none."""
-    try:
+    with contextlib.suppress(EOFError):
         for page in range(1, _MOST_PAGES):
             tiff.seek(page)
             if not tiff.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & 1:
-                return True
-    except EOFError:
-        return False
-    return True
+                break
+        return True
+    return False
 
 
 def decode(data: bytes, header: Header) -> PIL.Image.Image:

@@ -57,14 +57,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
     """For what writes by name: a file to write to, which takes the place of `path` at the end.
 
     After an exception it is gone, and the old file is still there. A pipe or a terminal is given as
-    it is.
-
-    Args:
-        path: As for `write_file`.
-        private: As for `write_file`.
-
-    Raises:
-        OSError: as of `write_file`.
+    it is. Arguments and errors are those of `write_file`.
     """
     if is_stream(path):
         yield Path(path)
@@ -75,10 +68,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that is written to and never replaced: a pipe, a terminal.
-
-    All other devices, and sockets, are refused.
-    """
+    """Whether a pipe or a terminal is there, which is written to and never replaced."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -226,14 +216,13 @@ def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> Non
     places = [(name, os.fstat(file.fileno())), *((str(each), each.stat()) for each in folders)]
     for place, status in places:
         mode, is_folder = status.st_mode, stat.S_ISDIR(status.st_mode)
-        # In a folder with the sticky bit, such as /tmp, nobody replaces what is another's.
-        is_sticky = is_folder and mode & stat.S_ISVTX
         if status.st_uid not in (0, user):
             why = (
                 f"belongs to another user (uid {status.st_uid}), who may change it: "
                 f"`chown {user} {quote(place)}`, or mount it read-only"
             )
-        elif mode & (stat.S_IWGRP | stat.S_IWOTH) and not is_sticky:
+        # In a folder with the sticky bit, such as /tmp, nobody replaces what is another's.
+        elif mode & (stat.S_IWGRP | stat.S_IWOTH) and not (is_folder and mode & stat.S_ISVTX):
             why = (
                 f"may be changed by others (mode {stat.S_IMODE(mode):o}): "
                 f"`chmod go-w {quote(place)}`"

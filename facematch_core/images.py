@@ -214,8 +214,10 @@ class Image:
         """
         if isinstance(value, Image):
             return value
-        if isinstance(value, (bytes, bytearray, memoryview, str)):
+        if isinstance(value, (bytes, bytearray, memoryview)):
             return cls.from_bytes(value)
+        if isinstance(value, str):
+            refuse(_PLAIN_TEXT)
         if isinstance(value, os.PathLike):
             return cls.read(value)
         return refuse(

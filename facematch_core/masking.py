@@ -55,13 +55,13 @@ class Secret:
         every user of the machine may read is used, and the log warns of it.
         """
         # Late: `pathlib`, which this needs, costs 4 ms of every import.
-        from .files import Path, read_text
+        from .files import read_text
 
         value = read_text(path, "key file", is_trusted=True).partition("\n")[0].strip()
         if not value:
             raise ConfigurationError(f"The key file {path} is empty: write the key into it.")
         # Not the group: that a service's group may read its key is how servers are set up.
-        if os.name == "posix" and Path(path).stat().st_mode & 0o004:
+        if os.name == "posix" and os.stat(path).st_mode & 0o004:  # noqa: PTH116 - may be text
             log.warning(
                 "Every user of this machine can read the key file %s: chmod o-r keeps the key.",
                 os.fspath(path),
