@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import enum
 import re
+import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, NoReturn, TypeAlias
 
 import attrs
@@ -109,12 +110,20 @@ def kept_of(data: bytes, header: Header) -> bytes:
 
 _SOI, _EOI, _SOS, _DQT, _DHT, _DRI = 0xD8, 0xD9, 0xDA, 0xDB, 0xC4, 0xDD
 _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-#: Frames that decoders of today read: baseline, extended and progressive, Huffman coded.
-_FRAMES = {0xC0, 0xC1, 0xC2}
 _PROGRESSIVE = 0xC2
-_OTHER_FRAMES = {0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
-_TABLES = {_DQT, _DHT, _DRI}
-_OF_PIXELS = _FRAMES | _OTHER_FRAMES | _TABLES | {_SOS}
+#: Frames that decoders of today read, Huffman coded: baseline, extended and progressive.
+_FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
+#: Every frame there is, tables, and scans.
+_OF_PIXELS = {*range(0xC0, 0xD0), _DQT, _DRI, _SOS} - {0xC8, 0xCC}
+#: The bytes of the table that a block begins with: a number, then 64 values of one or two bytes; a
+#: number, how many codes there are of each length, what they stand for; the interval of restarts.
+_TABLE_BYTES: dict[int, Callable[[bytes], int]] = {
+    _DQT: lambda block: 1 + 64 * (1 + (block[0] >> 4)),
+    _DHT: lambda block: 17 + sum(block[1:17]),
+    _DRI: lambda _: 2,
+}
+#: Which bits of its first byte are a table's number.
+_NUMBER_BITS = {_DQT: 0x0F, _DHT: 0xFF, _DRI: 0}
 #: How those of the other segments begin that are looked at.
 _BEGINNINGS = {_APP0: b"JFIF\0", _APP1: b"Exif\0\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
 #: Markers without a length: TEM and, between scans, the restart markers.
@@ -137,32 +146,30 @@ _TEXT = re.compile(rb"[\x20-\x7e]{16}")
 
 
 def read_jpeg(data: bytes) -> Header:
-    """Keep frame, tables and scans, colour profile and Adobe's marker, and JFIF's first lines."""
-    pixels = _JpegPixels()
-    by_name: dict[bytes, list[bytes]] = {name: [] for name in _BEGINNINGS.values()}
+    """Keep the pixels, their tables, colour profile and Adobe's marker, and JFIF's first lines."""
+    pixels, blocks = _JpegPixels(), {marker: list[bytes]() for marker in _BEGINNINGS}
     for marker, block, whole in _segments(data):
-        name = _BEGINNINGS.get(marker, b"")
         if marker in _OF_PIXELS:
             pixels.add(marker, block, whole)
-        elif name and block.startswith(name):
-            by_name[name].append(block)
+        elif marker in blocks and block.startswith(_BEGINNINGS[marker]):
+            blocks[marker].append(block)
     if pixels.size is None or not pixels.scans:
         raise Damaged("there is no picture in it")
-    exif, jfif, adobe, profile = (by_name[_BEGINNINGS[at]] for at in (_APP1, _APP0, _APP14, _APP2))
+    jfif, exif, profile, adobe = blocks.values()
     orientation = orientation_of(exif[0][6:]) if exif else 1
     # JFIF wants to be first, EXIF next to it. JFIF's last two bytes are the size of a thumbnail.
     first = [_segment(_APP0, block[:12] + b"\0\0") for block in jfif if len(block) >= 14][:1]
     if orientation != 1:
         first.append(_segment(_APP1, _EXIF % orientation))
     # A long profile comes in numbered pieces, each with their number: at most 255.
-    numbers = [(at, len(profile)) for at in range(1, len(profile) + 1)]
-    is_whole = [tuple(block[12:14]) for block in profile] == numbers
-    colours = colours_of(b"".join(block[14:] for block in profile)) if is_whole else None
-    if colours is not None:
+    numbers = [(number, len(profile)) for number in range(1, len(profile) + 1)]
+    if [tuple(block[12:14]) for block in profile] == numbers:
+        colours = colours_of(b"".join(block[14:] for block in profile))
         pieces = [colours[at : at + _PIECE_BYTES] for at in range(0, len(colours), _PIECE_BYTES)]
         first += [
             _segment(_APP2, _BEGINNINGS[_APP2] + bytes([number, len(pieces)]) + piece)
             for number, piece in enumerate(pieces, 1)
+            if len(pieces) < 256  # it may have grown by some bytes between its tags
         ]
     first += [_segment(_APP14, block[:12]) for block in adobe if len(block) >= 12]
     return Header(
@@ -174,96 +181,6 @@ def read_jpeg(data: bytes) -> Header:
     )
 
 
-@attrs.define(eq=False)
-class _Table:
-    """For quantisation, Huffman codes or the interval of restarts; and whether a scan uses it."""
-
-    content: bytes
-    is_used: bool = False
-
-
-@attrs.define
-class _JpegPixels:
-    """Frame, tables and scans, and whether they have room for anything else."""
-
-    size: tuple[int, int] | None = None
-    is_progressive: bool = False
-    scans: int = 0
-    #: Each segment; those of tables as a marker and what it defines, for some may go.
-    segments: list[memoryview | tuple[int, list[_Table]]] = attrs.field(factory=list)
-    #: The tables that hold at this place of the file, by marker and number.
-    tables: dict[tuple[int, int], _Table] = attrs.field(factory=dict)
-    #: The numbers of the tables for quantisation that a component names.
-    quantisation: dict[int, set[int]] = attrs.field(factory=dict)
-    #: What the scans so far have coded.
-    coded: set[bytes] = attrs.field(factory=set)
-    could_hide: bool = False
-
-    def add(self, marker: int, block: bytes, whole: memoryview) -> None:
-        if marker not in _TABLES:
-            self.segments.append(whole)
-        if marker == _SOS:
-            self.could_hide |= self._hides_in_scan(block) or bool(_TEXT.search(whole[-64:]))
-        elif marker in _TABLES:
-            new = _tables(marker, block)
-            self.could_hide |= not new
-            for number, table in new:
-                # A decoder may take the first or the last; of others only the last is used.
-                self.could_hide |= marker == _DQT and (marker, number) in self.tables
-                self.tables[marker, number] = table
-            self.segments.append((marker, [table for _, table in new]) if new else whole)
-        else:
-            self._read_frame(marker, block)
-
-    def kept(self) -> Iterator[Piece]:
-        """The segments, without the tables that no scan uses: they could hold anything."""
-        for segment in self.segments:
-            if isinstance(segment, memoryview):
-                yield segment
-            elif used := b"".join(table.content for table in segment[1] if table.is_used):
-                yield _segment(segment[0], used)
-
-    def _read_frame(self, marker: int, block: bytes) -> None:
-        if marker not in _FRAMES:
-            raise Damaged("it is lossless, hierarchical or arithmetically coded")
-        # A second frame could have another size than the one that was checked.
-        if self.size:
-            raise Damaged("it has two frame headers")
-        if len(block) < 6 or block[0] != 8:
-            raise Damaged("its frame header is too short, or not of 8 bits per colour")
-        height, width = _unsigned(block, 1, 2), _unsigned(block, 3, 2)
-        self.size, self.is_progressive = (width, height), marker == _PROGRESSIVE
-        self.could_hide |= len(block) != 6 + 3 * block[5]
-        for component, number in zip(block[6::3], block[8::3], strict=False):
-            self.quantisation.setdefault(component, set()).add(number)
-
-    def _hides_in_scan(self, block: bytes) -> bool:
-        self.scans += 1
-        if self.scans > _MOST_SCANS:
-            raise Damaged(f"it has more than {_MOST_SCANS} scans")
-        count = block[0] if block else 0
-        components, codes = block[1 : 1 + 2 * count : 2], block[2 : 2 + 2 * count : 2]
-        # Each scan codes something of its own: a component, or of a progressive file a range of it.
-        which = block[-3:] if self.is_progressive else b""
-        new = [bytes([component]) + which for component in components]
-        again = len({*new}) < len(new) or not self.coded.isdisjoint(new)
-        self.coded.update(new)
-        used = {(_DRI, 0)} | {
-            (_DQT, number)
-            for component in components
-            for number in self.quantisation.get(component, ())
-        }
-        # The first number is the table for the mean of a block, the second for all else; a
-        # progressive scan codes either.
-        if not which or not (which[0] or which[-1] >> 4):  # a second pass over it has no codes
-            used |= {(_DHT, code >> 4) for code in codes}
-        if not which or which[0] != 0:
-            used |= {(_DHT, 0x10 | code & 15) for code in codes}
-        for place in used & self.tables.keys():
-            self.tables[place].is_used = True
-        return again or self.size is None or len(block) != 4 + 2 * count
-
-
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
     """Marker, content and whole of each segment; the whole of a scan has its pixels, too."""
     view, at = memoryview(data), 2
@@ -271,22 +188,21 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
         match = _MARKER.search(data, at)
         if match is None:
             raise CutOff
-        start, body = match.span()
-        marker = data[body - 1]
+        start, at = match.span()
+        marker = data[at - 1]
         if marker == _EOI:
             return
         if marker == _SOI:
             raise Damaged("a second picture begins inside it")
         if marker in _BARE:
-            at = body
             continue
-        length = _unsigned(data, body, 2)
-        at = body + length
+        length = _unsigned(data, at, 2)
         if length < 2:
             raise Damaged("a segment is shorter than its own length")
+        block = data[at + 2 : at + length]
+        at += length
         if at > len(data):
             raise CutOff
-        block = data[body + 2 : at]
         if marker == _SOS:
             match = _AFTER_SCAN.search(data, at)
             if match is None:
@@ -299,21 +215,95 @@ def _segment(marker: int, block: bytes) -> bytes:
     return bytes([0xFF, marker]) + (len(block) + 2).to_bytes(2, "big") + block
 
 
-def _tables(marker: int, block: bytes) -> list[tuple[int, _Table]]:
-    """The tables that a segment defines, with their numbers; none if it holds anything else."""
-    if marker == _DRI:
-        return [(0, _Table(block))] if len(block) == 2 else []
-    tables, at = list[tuple[int, _Table]](), 0
-    while at < len(block):
-        if marker == _DQT:
-            end = at + 1 + 64 * (1 + (block[at] >> 4))  # 64 numbers of one or two bytes
-        else:
-            # How many codes there are of each length, then what they stand for.
-            end = at + 17 + sum(block[at + 1 : at + 17])
-        number = block[at] & 15 if marker == _DQT else block[at]
-        tables.append((number, _Table(block[at:end])))
-        at = end
-    return tables if at == len(block) else []
+@attrs.define(eq=False)
+class _Table:
+    content: bytes
+    is_used: bool = False
+
+
+@attrs.define
+class _JpegPixels:
+    """Frame, tables and scans, and whether they have room for anything else."""
+
+    size: tuple[int, int] | None = None
+    is_progressive: bool = False
+    scans: int = 0
+    #: Each segment; one of tables as its marker and what it defines, for some may go.
+    segments: list[memoryview | tuple[int, list[_Table]]] = attrs.field(factory=list)
+    #: The tables that hold at this place of the file, by marker and number.
+    tables: dict[tuple[int, int], _Table] = attrs.field(factory=dict)
+    #: Each component, and the number of its table for quantisation.
+    components: list[tuple[int, int]] = attrs.field(factory=list)
+    #: What the scans so far have coded.
+    coded: set[bytes] = attrs.field(factory=set)
+    could_hide: bool = False
+
+    def add(self, marker: int, block: bytes, whole: memoryview) -> None:
+        if marker in _TABLE_BYTES:
+            self._add_tables(marker, block, whole)
+            return
+        self.segments.append(whole)
+        if marker == _SOS:
+            self.could_hide |= self._hides_in_scan(block) or bool(_TEXT.search(whole[-64:]))
+            return
+        if marker not in _FRAMES:
+            raise Damaged("it is lossless, hierarchical or arithmetically coded")
+        # A second frame could have another size than the one that was checked.
+        if self.size:
+            raise Damaged("it has two frame headers")
+        if len(block) < 6 or block[0] != 8:
+            raise Damaged("its frame header is too short, or not of 8 bits per colour")
+        self.size = _unsigned(block, 3, 2), _unsigned(block, 1, 2)
+        self.is_progressive = marker == _PROGRESSIVE
+        self.components = list(zip(block[6::3], block[8::3], strict=False))
+        self.could_hide |= len(block) != 6 + 3 * block[5]
+
+    def kept(self) -> Iterator[Piece]:
+        """The segments, without the tables that no scan uses: they could hold anything."""
+        for segment in self.segments:
+            if isinstance(segment, memoryview):
+                yield segment
+            elif used := b"".join(table.content for table in segment[1] if table.is_used):
+                yield _segment(segment[0], used)
+
+    def _add_tables(self, marker: int, block: bytes, whole: memoryview) -> None:
+        tables, at = list[_Table](), 0
+        while at < len(block):
+            end = at + _TABLE_BYTES[marker](block[at : at + 17])
+            tables.append(_Table(block[at:end]))
+            at = end
+        if at != len(block) or (marker == _DRI and len(tables) > 1):
+            tables = []
+        self.could_hide |= not tables
+        self.segments.append((marker, tables) if tables else whole)
+        for table in tables:
+            place = marker, table.content[0] & _NUMBER_BITS[marker]
+            # A decoder may take the first or the last; of others only the last is used.
+            self.could_hide |= marker == _DQT and place in self.tables
+            self.tables[place] = table
+
+    def _hides_in_scan(self, block: bytes) -> bool:
+        self.scans += 1
+        if self.scans > _MOST_SCANS:
+            raise Damaged(f"it has more than {_MOST_SCANS} scans")
+        count = block[0] if block else 0
+        components, codes = block[1 : 1 + 2 * count : 2], block[2 : 2 + 2 * count : 2]
+        # Each scan codes something of its own: a component, or of a progressive file a range of it.
+        which = block[-3:] if self.is_progressive else b""
+        new = {bytes([component]) + which for component in components}
+        again = len(new) < len(components) or not self.coded.isdisjoint(new)
+        self.coded |= new
+        used = {(_DQT, number) for component, number in self.components if component in components}
+        used.add((_DRI, 0))
+        # The first number is the table for the mean of a block, the second for all else; a
+        # progressive scan codes either, and a second pass over the means has no codes.
+        if not which or not (which[0] or which[-1] >> 4):
+            used |= {(_DHT, code >> 4) for code in codes}
+        if not which or which[0]:
+            used |= {(_DHT, 0x10 | code & 15) for code in codes}
+        for place, table in self.tables.items():
+            table.is_used |= place in used
+        return again or self.size is None or len(block) != 4 + 2 * count
 
 
 # --- PNG: chunks with a length, a name and a checksum ---
@@ -406,11 +396,11 @@ def read_webp(data: bytes) -> Header:
         chunks.setdefault(data[at : at + 4], data[at + 8 : end])
         at = end + end % 2
     extended, lossy, lossless = (chunks.get(name) for name in (b"VP8X", b"VP8 ", b"VP8L"))
-    if (lossy is None) is (lossless is None) and not (extended and extended[0] & _ANIMATION):
+    if extended and extended[0] & _ANIMATION:
+        refuse_several(ImageFormat.WEBP)
+    if (lossy is None) is (lossless is None):
         raise Damaged("there is no picture in it")
     if extended is not None:
-        if extended[0] & _ANIMATION:
-            refuse_several(ImageFormat.WEBP)
         # The canvas is what a decoder allocates; it refuses a frame of another size.
         width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
     elif lossy is not None:
@@ -467,77 +457,60 @@ _COLOUR_TAGS: dict[bytes, tuple[bytes, ...]] = {
     **dict.fromkeys((b"A2B0", b"A2B1", b"A2B2"), (b"mft1", b"mft2", b"mAB ")),
     **dict.fromkeys((b"B2A0", b"B2A1", b"B2A2"), (b"mft1", b"mft2", b"mBA ")),
 }
-#: Bytes of a content, where the type alone says them; and of a formula, by its kind.
-_SIZES = {b"XYZ ": 20, b"sf32": 44, b"cicp": 12}
-_FORMULA_SIZES = dict(enumerate((16, 24, 28, 32, 40)))
 
 
-def colours_of(profile: object) -> bytes | None:
-    """An ICC profile with nothing but what converts colours; None if it is none that is read.
-
-    Its texts, its maker's and its own names, its date and private tags are gone. Some may name a
-    person or the monitor on somebody's desk.
-    """
+def colours_of(profile: object) -> bytes:
+    """An ICC profile with nothing but what converts colours; empty if it is none that is read."""
     if not isinstance(profile, bytes) or len(profile) < 132:
-        return None
+        return b""
     if any(profile[at : at + 4] not in words for at, words in _PROFILE_WORDS.items()):
-        return None
-    contents = _colour_tags(profile)
+        return b""
+    contents, pieces = dict[bytes, bytes](), set[tuple[int, int]]()
+    end = min(132 + 12 * _unsigned(profile, 128, 4), len(profile) - 11)
+    for at in range(132, end, 12):
+        name, start, size = struct.unpack_from(">4sII", profile, at)
+        if name not in _COLOUR_TAGS or name in contents:
+            continue
+        pieces.add((start, size))
+        # Contents that lie across each other could make much of little.
+        if sum(size for _, size in pieces) > len(profile):
+            return b""
+        contents[name] = _numbers_of(profile[start : start + size])
+        if contents[name][:4] not in _COLOUR_TAGS[name]:
+            return b""
     if not contents:
-        return None
+        return b""
     places, tags, body = dict[bytes, int](), b"", b""
     for name, content in contents.items():
         # Tags may share their content, as those of the three colours often do.
         if content not in places:
             places[content] = 132 + 12 * len(contents) + len(body)
             body += content + b"\0" * (-len(content) % 4)
-        tags += name + places[content].to_bytes(4, "big") + len(content).to_bytes(4, "big")
-    header = bytearray(128)
-    header[8:10] = profile[8:10]  # the version
-    for at in _PROFILE_WORDS:
-        header[at : at + 4] = profile[at : at + 4]
-    header[67] = profile[67] & 3  # what becomes of colours that cannot be shown
-    header[68:80] = _D50
-    new = bytes(header) + len(contents).to_bytes(4, "big") + tags + body
-    return len(new).to_bytes(4, "big") + new[4:]
+        tags += struct.pack(">4sII", name, places[content], len(content))
+    # Of the header its version, its words, and what becomes of colours that cannot be shown.
+    kept = profile[8:10], profile[12:24], profile[36:40], profile[67] & 3, _D50, len(contents)
+    header = struct.pack(">I4x2s2x12s12x4s27xB12s48xI", 132 + len(tags + body), *kept)
+    return header + tags + body
 
 
-def _colour_tags(profile: bytes) -> dict[bytes, bytes]:
-    """What the tags for colours hold, by their names; nothing if one of them is damaged."""
-    contents, places = dict[bytes, bytes](), set[tuple[int, int]]()
-    end = 132 + 12 * _unsigned(profile, 128, 4)
-    for at in range(132, min(end, len(profile) - 11), 12):
-        name, start, size = profile[at : at + 4], *(_unsigned(profile, at + i, 4) for i in (4, 8))
-        if name not in _COLOUR_TAGS or name in contents:
-            continue
-        places.add((start, size))
-        # Contents that lie across each other could make much of little.
-        if sum(size for _, size in places) > len(profile):
-            return {}
-        contents[name] = _colours(profile[start : start + size])
-        if contents[name][:4] not in _COLOUR_TAGS[name]:
-            return {}
-    return contents
-
-
-def _colours(content: bytes) -> bytes:
+def _numbers_of(content: bytes) -> bytes:
     """The content of a tag with its type and its numbers alone; empty if it is too short."""
-    kind = content[:4]
-    size = _SIZES.get(kind, len(content))
     if len(content) < 12:
         return b""
-    inputs, outputs, points = content[8:11]  # of a look-up table, and its cells
-    cells = points**inputs * outputs if kind in (b"mft1", b"mft2") else 0
-    if kind == b"curv":
-        size = 12 + 2 * int.from_bytes(content[8:12], "big")
-    elif kind == b"para":
-        size = _FORMULA_SIZES.get(int.from_bytes(content[8:10], "big"), 0)
+    kind, (inputs, outputs, points) = content[:4], content[8:11]  # the three of a look-up table
+    if kind == b"para":
         content = content[:10] + b"\0\0" + content[12:]
-    elif kind == b"mft1":
-        size = 48 + 256 * (inputs + outputs) + cells
-    elif kind == b"mft2":
-        first, last = (int.from_bytes(content[at : at + 2], "big") for at in (48, 50))
-        size = 52 + 2 * (first * inputs + cells + last * outputs)
+    first, last = int.from_bytes(content[48:50]), int.from_bytes(content[50:52])
+    cells = points**inputs * outputs if kind.startswith(b"mft") else 0
+    size = {
+        b"XYZ ": 20,
+        b"sf32": 44,
+        b"cicp": 12,
+        b"curv": 12 + 2 * int.from_bytes(content[8:12]),
+        b"para": {0: 16, 1: 24, 2: 28, 3: 32, 4: 40}.get(int.from_bytes(content[8:10]), 0),
+        b"mft1": 48 + 256 * (inputs + outputs) + cells,
+        b"mft2": 52 + 2 * (first * inputs + cells + last * outputs),
+    }.get(kind, len(content))
     return kind + bytes(4) + content[8:size] if 12 <= size <= len(content) else b""
 
 

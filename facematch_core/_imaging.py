@@ -12,14 +12,16 @@ import importlib
 import io
 import logging
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from . import _containers
 from ._cancellation import callers_exception
 from ._containers import Damaged, Header, ImageFormat, colours_of, refuse
-from .errors import InvalidImage
+from .errors import InvalidImage, InvalidRequest
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -72,6 +74,63 @@ def check_pixels(width: int, height: int) -> None:
             f"claims {width} x {height} pixels, more than the {MAX_PIXELS} that facematch decodes; "
             "shrink it first"
         )
+
+
+def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
+    formats = frozenset(value)
+    if not formats or not all(isinstance(form, ImageFormat) for form in formats):
+        raise InvalidRequest("formats must be a set of at least one ImageFormat.")
+    return formats
+
+
+def _positive(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise InvalidRequest(f"{attribute.name} must be a whole number, at least 1, not {value!r}.")
+
+
+_optional = attrs.validators.optional(_positive)
+
+
+@attrs.frozen(kw_only=True)
+class ImageLimits:
+    """What one vendor takes, in the vendor's own documented numbers.
+
+    Attributes:
+        formats: Kinds of file. By default those that nearly every vendor takes.
+        max_bytes: Most bytes of one file, at least 1; None if there is no known limit.
+        max_bytes_from: Where that number comes from, for the refusal, if it is not the vendor's
+            (``max_file_bytes, an assumption``); None if it is.
+        max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
+        max_side_px: Most pixels of the longer side, at least 1; None if there is no known limit.
+        min_bytes: Fewest bytes of one file, at least 1. A smaller one is refused.
+        min_side_px: Fewest pixels of the shorter side, at least 1. A smaller picture is refused,
+            never enlarged.
+
+    Raises:
+        InvalidRequest: a value of the wrong type or range, or limits that no picture can meet.
+    """
+
+    formats: frozenset[ImageFormat] = attrs.field(
+        default=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP}),
+        converter=_as_formats,
+    )
+    max_bytes: int | None = attrs.field(default=None, validator=_optional)
+    max_bytes_from: str | None = None
+    max_pixels: int | None = attrs.field(default=None, validator=_optional)
+    max_side_px: int | None = attrs.field(default=None, validator=_optional)
+    min_bytes: int = attrs.field(default=1, validator=_positive)
+    min_side_px: int = attrs.field(default=1, validator=_positive)
+
+    def __attrs_post_init__(self) -> None:
+        if self.max_pixels is not None and self.min_side_px**2 > self.max_pixels:
+            raise InvalidRequest(
+                f"min_side_px {self.min_side_px} needs more pixels than max_pixels "
+                f"{self.max_pixels} allows."
+            )
+        for least, most in (("min_side_px", "max_side_px"), ("min_bytes", "max_bytes")):
+            few, many = getattr(self, least), getattr(self, most)
+            if many is not None and few > many:
+                raise InvalidRequest(f"{least} {few} is more than {most} {many}.")
 
 
 # --- Which kind of file it is, and what was given instead of a picture ---
@@ -168,7 +227,7 @@ def _filter_logs() -> None:
 
 
 @contextlib.contextmanager
-def _pillow(form: ImageFormat) -> Iterator[None]:
+def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
     """Whatever Pillow makes of a picture: a refusal, and nothing logged of what is in it."""
     _filter_logs()
     token = _at_work.set(True)
@@ -181,8 +240,9 @@ def _pillow(form: ImageFormat) -> Iterator[None]:
             raise
         # Not what they say: their messages may quote bytes of the picture.
         refuse(
-            f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or cut off; "
-            "transfer it again, or save it again as JPEG or PNG"
+            why
+            or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or cut "
+            "off; transfer it again, or save it again as JPEG or PNG"
         )
     finally:
         _at_work.reset(token)
@@ -232,14 +292,13 @@ def _by_pillow(data: bytes, form: ImageFormat) -> Header:
 
 def _has_pages(tiff: Any) -> bool:
     """Whether there is a second picture; cameras add a directory for a thumbnail, which is none."""
-    try:
+    with contextlib.suppress(EOFError):
         for page in range(1, _MOST_PAGES):
             tiff.seek(page)
             if not tiff.tag_v2.get(_TIFF_SUBFILE_TYPE, 0) & 1:
-                return True
-    except EOFError:
-        return False
-    return True
+                break
+        return True
+    return False
 
 
 def decode(data: bytes, header: Header) -> PIL.Image.Image:
@@ -249,7 +308,7 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
         profile = colours_of(picture.info.get("icc_profile"))
         rgb = _to_rgb(picture)
         rgb.info = dict[str | tuple[int, int], Any]()
-        if profile is not None and profile[16:20] == b"RGB ":
+        if profile[16:20] == b"RGB ":
             rgb.info["icc_profile"] = profile
         return rgb
 
@@ -287,7 +346,7 @@ def _lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
     plain = picture.copy()
     colours = {
         "transparency": picture.info.get("transparency"),
-        "icc_profile": colours_of(picture.info.get("icc_profile")),
+        "icc_profile": colours_of(picture.info.get("icc_profile")) or None,
     }
     plain.info = {key: value for key, value in colours.items() if value is not None}
     # `exact`: what lies under full transparency would else be lost.
@@ -301,77 +360,62 @@ def png_of(picture: object) -> bytes:
     if not isinstance(picture, PIL.Image.Image):
         refuse(f"must be a PIL.Image.Image, not {type(picture).__name__}")
     check_pixels(*picture.size)
-    try:
+    why = f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first"
+    with _pillow(ImageFormat.PNG, why):
         # Before its EXIF is asked: some files are turned upright when they are loaded.
         picture.load()
         plain = picture
         if picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
             plain.info = {}  # those of another mode
-        return _lossless(
-            _turned(plain, picture.getexif().get(_EXIF_ORIENTATION, 1)), ImageFormat.PNG
-        )
-    except (InvalidImage, MemoryError):
-        raise
-    except Exception as error:  # a lazily opened picture is decoded here: see `_pillow`
-        if callers_exception(error) is error:
-            raise
-        refuse(f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first")
+        upright = _turned(plain, picture.getexif().get(_EXIF_ORIENTATION, 1))
+        return _lossless(upright, ImageFormat.PNG)
 
 
-def fit(
-    picture: PIL.Image.Image,
-    formats: Collection[ImageFormat],
-    *,
-    max_bytes: int | None,
-    max_pixels: int | None,
-    max_side_px: int | None,
-    min_side_px: int,
-) -> bytes:
+def fit(picture: PIL.Image.Image, formats: Collection[ImageFormat], limits: ImageLimits) -> bytes:
     """Encode an upright RGB picture within limits: first in quality, then in size."""
     from PIL.Image import Resampling
 
     target = next((form for form in _TARGETS if form in formats), None)
     if target is None:
         refuse(f"has to be encoded again, but none of {names(formats)} can be written")
-    max_bytes = min(max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
+    max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
+    max_pixels = limits.max_pixels or MAX_PIXELS
     # Large profiles belong to printers; the face needs the room more.
     info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
-    sides = [side for side in (max_side_px, _MAX_SIDES.get(target)) if side is not None]
-    size = _first_size(picture.size, max_pixels, min(sides, default=None))
-    while min(size) >= min_side_px:
+    options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
+    longest = max(picture.size)
+    side = min(limits.max_side_px or longest, _MAX_SIDES.get(target, longest))
+    factor = min(1.0, side / longest, math.sqrt(max_pixels / math.prod(picture.size)))
+    width, height = _scaled(picture.size, factor)
+    # Only where the shorter side cannot shrink below one pixel is the longer one too long.
+    most = max(1, max_pixels // min(width, height))
+    size = min(width, most), min(height, most)
+    while min(size) >= limits.min_side_px:
         smaller = picture
         if size != picture.size:
             smaller = picture.resize(size, Resampling.LANCZOS, reducing_gap=3)
         smaller.info = info
-        data = _best(smaller, target, max_bytes)
-        if len(data) <= max_bytes:
-            return data
+        for option in options:
+            data = _saved(smaller, target, **option)
+            if len(data) <= max_bytes:
+                return data
         # Bytes grow a little slower than pixels, so aim below the limit; and each step is a real
         # one, so that this ends soon.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
         if _scaled(size, factor) == size:
             break
         size = _scaled(size, factor)
-    pixels = f" and {max_pixels} pixels" if max_pixels is not None else ""
+    pixels = f" and {max_pixels} pixels" if limits.max_pixels is not None else ""
     return refuse(
         f"cannot be brought within {max_bytes} bytes{pixels} without its shorter side falling "
-        f"below {min_side_px} pixels; take another picture"
+        f"below {limits.min_side_px} pixels; take another picture"
     )
 
 
 def names(formats: Collection[ImageFormat]) -> str:
     """Formats in a sentence, in the order of `ImageFormat`."""
     return ", ".join(form.label for form in ImageFormat if form in formats)
-
-
-def _best(picture: PIL.Image.Image, form: ImageFormat, max_bytes: int) -> bytes:
-    """The best quality that is within the limit; else the least, which is beyond it."""
-    for options in [{"quality": each} for each in _QUALITIES] if form in _LOSSY else [{}]:
-        data = _saved(picture, form, **options)
-        if len(data) <= max_bytes:
-            break
-    return data
 
 
 def _saved(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:
@@ -382,18 +426,6 @@ def _saved(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes
     file = io.BytesIO()
     picture.save(file, format=form.value.upper(), **options)
     return file.getvalue()
-
-
-def _first_size(
-    size: tuple[int, int], max_pixels: int | None, max_side: int | None
-) -> tuple[int, int]:
-    """The largest size of this shape that the limits and the encoder allow, in pixels."""
-    most = max_pixels or MAX_PIXELS
-    factor = min(1.0, (max_side or max(size)) / max(size), math.sqrt(most / math.prod(size)))
-    width, height = _scaled(size, factor)
-    # Only where the shorter side cannot shrink below one pixel is that too much.
-    longest = max(1, most // min(width, height))
-    return min(width, longest), min(height, longest)
 
 
 def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:

@@ -7,14 +7,13 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
 
 from .backend import Backend
 from .errors import ConfigurationError, InvalidRequest
-from .files import read_small
+from .files import read_text
 from .models import Environment, ThresholdRule, aware, read_as, written
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
@@ -124,9 +123,9 @@ class Calibration:
         Raises:
             ConfigurationError: it cannot be read, or is no calibration.
         """
-        content = read_small(Path(path), "calibration")
+        text = read_text(path, "calibration")
         try:
-            return cls.from_dict(json.loads(content))
+            return cls.from_dict(json.loads(text))
         except InvalidRequest as error:
             reason = f"cannot be used: {error.message}"
         except (ValueError, RecursionError):

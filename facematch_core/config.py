@@ -41,7 +41,7 @@ from ._forks import fork_safe_lock
 from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
-from .files import parse_toml, read_small
+from .files import read_toml
 from .kinds import described, nearest
 from .masking import Secret
 from .models import Environment, Operation, Threshold
@@ -431,8 +431,7 @@ def load(path: str | os.PathLike[str] | None = None) -> Config | None:
 def read_config(path: str | os.PathLike[str]) -> Config:
     """Read a file; `ConfigurationError` if others may change it, or it says what is not known."""
     path = Path(path)
-    content = read_small(path, "configuration file", is_trusted=True)
-    document = parse_toml(content, path, "configuration file")
+    document = read_toml(path, "configuration file", is_trusted=True)
     check_keys(document, {"default_profile", "profiles"}, str(path))
     tables = document.get("profiles", {})
     if not isinstance(tables, dict):

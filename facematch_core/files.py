@@ -57,14 +57,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
     """For what writes by name: a file to write to, which takes the place of `path` at the end.
 
     After an exception it is gone, and the old file is still there. A pipe or a terminal is given as
-    it is.
-
-    Args:
-        path: As for `write_file`.
-        private: As for `write_file`.
-
-    Raises:
-        OSError: as of `write_file`.
+    it is. Arguments and errors are those of `write_file`.
     """
     if is_stream(path):
         yield Path(path)
@@ -75,10 +68,7 @@ def replacing(path: str | os.PathLike[str], *, private: bool = False) -> Iterato
 
 
 def is_stream(path: str | os.PathLike[str]) -> bool:
-    """Whether something is there that is written to and never replaced: a pipe, a terminal.
-
-    All other devices, and sockets, are refused.
-    """
+    """Whether a pipe or a terminal is there, which is written to and never replaced."""
     try:
         mode = Path(path).stat().st_mode
     except (OSError, ValueError):
@@ -142,128 +132,102 @@ class NotRegular(OSError):
     """Something that bears the name of a file and is a pipe, a device or a socket."""
 
 
-class TooLarge(OSError):
-    """A file with more bytes than its reader takes."""
-
-
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading.
+    """Open a file for reading; `OSError`, or `ValueError` of a name that no file can have."""
 
-    A pipe that nobody writes into is not waited for, and a device without an end is not read.
-
-    Raises:
-        OSError: it cannot be opened; `NotRegular` if it is a pipe, a device or a socket.
-        ValueError: no file can have such a name.
-    """
-
-    def without_waiting(name: str, flags: int) -> int:
-        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
-
-    file = open(path, "rb", opener=without_waiting)  # noqa: SIM115 - given to the caller
+    # A pipe that nobody writes into is not waited for.
+    mode = getattr(os, "O_NONBLOCK", 0)
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
-        raise NotRegular(
-            errno.EINVAL, "it is a pipe or a device and no regular file", os.fspath(path)
-        )
+        why = "it is a pipe or a device and no regular file"
+        raise NotRegular(errno.EINVAL, why, os.fspath(path))
     return file
 
 
-def read_regular(path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    """The bytes of a regular file; errors as those of `open_regular`, and `TooLarge`."""
+def read_regular(
+    path: str | os.PathLike[str], max_bytes: int, *, trusted_as: str | None = None
+) -> bytes:
+    """The bytes of a file, checked by `_check_owner` if it is trusted; errors as `open_regular`."""
     with open_regular(path) as file:
-        return _read_up_to(file, path, max_bytes)
-
-
-def _read_up_to(file: BinaryIO, path: str | os.PathLike[str], max_bytes: int) -> bytes:
-    content = file.read(max_bytes + 1)
+        if trusted_as is not None:
+            _check_owner(file, path, trusted_as)
+        content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise TooLarge(errno.EFBIG, f"it is over {max_bytes} bytes", os.fspath(path))
+        raise OSError(errno.EFBIG, f"it is over {max_bytes} bytes", os.fspath(path))
     return content
 
 
-def read_small(
+def read_text(
+    path: str | os.PathLike[str],
+    what: str,
+    refusal: type[FaceMatchError] = ConfigurationError,
+    *,
+    is_trusted: bool = False,
+    max_bytes: int = MAX_FILE_BYTES,
+) -> str:
+    """What somebody wrote by hand; if it is obeyed (trusted), nobody else may have changed it."""
+    try:
+        content = read_regular(path, max_bytes, trusted_as=what if is_trusted else None)
+        # Some editors begin a file with a mark of the order of bytes.
+        return content.decode("utf-8-sig")
+    except FaceMatchError:
+        raise
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8 text"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+    # Not above: an error of decoding holds the bytes, which may be a key.
+    raise refusal(f"The {what} {os.fspath(path)!r} cannot be read: {reason}.")
+
+
+def read_toml(
     path: Path,
     what: str,
     refusal: type[FaceMatchError] = ConfigurationError,
     *,
     is_trusted: bool = False,
-) -> bytes:
-    """The bytes of a file that somebody wrote by hand.
-
-    Args:
-        path: Where it is.
-        what: What the sentence of a refusal calls it.
-        refusal: What is raised if it cannot be read.
-        is_trusted: Whether what it says is obeyed: then nobody else may be able to change it, as
-            `check_owner` has it.
-    """
-    try:
-        with open_regular(path) as file:
-            if is_trusted:
-                check_owner(file, path, what)
-            return _read_up_to(file, path, MAX_FILE_BYTES)
-    except FaceMatchError:
-        raise
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
-    raise refusal(f"The {what} {str(path)!r} cannot be read: {reason}.")
-
-
-def check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> None:
-    """Refuse a file that another user of this machine could change or put there.
-
-    As ssh reads a key: the file and its folder belong to this user or to root, and neither group
-    nor others may write to them. A link counts with both folders, its own and that of the file. In
-    a folder with the sticky bit, such as /tmp, nobody replaces what is another's. What is mounted
-    read-only, as a container has its configuration, nobody here can change at all. Windows has no
-    such rights.
-
-    Raises:
-        ConfigurationError: says what belongs to whom, or is open to whom, and what to do.
-    """
-    if sys.platform == "win32" or os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY:
-        return
-    from shlex import quote  # not above: only messages need it
-
-    name = os.fspath(path)
-    folders = {Path(name).parent, Path(name).resolve().parent}
-    checks = [(name, os.fstat(file.fileno()), f"The {what} {name}")]
-    checks += [
-        (str(folder), folder.stat(), f"The folder {folder} of the {what} {name}")
-        for folder in sorted(folders)
-    ]
-    for place, status, subject in checks:
-        if status.st_uid not in (0, os.geteuid()):
-            raise ConfigurationError(
-                f"{subject} belongs to another user (uid {status.st_uid}), who may change it: "
-                f"`chown {os.geteuid()} {quote(place)}`, or mount it read-only."
-            )
-        is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
-        if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not is_sticky:
-            raise ConfigurationError(
-                f"{subject} may be changed by others (mode {stat.S_IMODE(status.st_mode):o}): "
-                f"`chmod go-w {quote(place)}`."
-            )
-
-
-def parse_toml(
-    content: bytes, path: Path, what: str, refusal: type[FaceMatchError] = ConfigurationError
 ) -> dict[str, Any]:
-    """What a TOML file says; the arguments are those of `read_small`."""
+    """What a TOML file says; arguments as of `read_text`."""
     import tomllib
 
-    if len(content) > MAX_TOML_BYTES:
-        raise refusal(f"The {what} {path} is over {MAX_TOML_BYTES} bytes.")
-    for number, line in enumerate(content.splitlines(), 1):
-        if line.count(b".") > MAX_DOTS and not line.lstrip().startswith(b"#"):
+    text = read_text(path, what, refusal, is_trusted=is_trusted, max_bytes=MAX_TOML_BYTES)
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.count(".") > MAX_DOTS and not line.lstrip().startswith("#"):
             raise refusal(f"Line {number} of the {what} {path} has over {MAX_DOTS} dots.")
     try:
-        # Some editors begin a file with a mark of the order of bytes.
-        return tomllib.loads(content.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        reason = "it is not UTF-8 text"
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         reason = str(error).rstrip(".")
     except (ValueError, RecursionError) as error:
         reason = type(error).__name__
     raise refusal(f"The {what} {path} is not valid TOML: {reason}.")
+
+
+def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> None:
+    """Refuse what others could change, as ssh does: a file, its folder, and that of its link."""
+    # What is mounted read-only, as in a container, nobody changes. Windows has no such rights.
+    if sys.platform == "win32" or os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY:
+        return
+    from shlex import quote  # not above: only messages need it
+
+    name, user = os.fspath(path), os.geteuid()
+    folders = sorted({Path(name).parent, Path(name).resolve().parent})
+    places = [(name, os.fstat(file.fileno())), *((str(each), each.stat()) for each in folders)]
+    for place, status in places:
+        mode, is_folder = status.st_mode, stat.S_ISDIR(status.st_mode)
+        if status.st_uid not in (0, user):
+            why = (
+                f"belongs to another user (uid {status.st_uid}), who may change it: "
+                f"`chown {user} {quote(place)}`, or mount it read-only"
+            )
+        # In a folder with the sticky bit, such as /tmp, nobody replaces what is another's.
+        elif mode & (stat.S_IWGRP | stat.S_IWOTH) and not (is_folder and mode & stat.S_ISVTX):
+            why = (
+                f"may be changed by others (mode {stat.S_IMODE(mode):o}): "
+                f"`chmod go-w {quote(place)}`"
+            )
+        else:
+            continue
+        subject = f"folder {place} of the {what}" if is_folder else what
+        raise ConfigurationError(f"The {subject} {name} {why}.")

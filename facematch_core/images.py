@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import os
 import re
-from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any, NoReturn, final
 
 import attrs
@@ -15,70 +14,13 @@ import attrs
 from . import _imaging
 from ._cancellation import callers_exception
 from ._containers import Header, ImageFormat, refuse
-from ._imaging import MAX_FILE_BYTES, MAX_PIXELS
-from .errors import InvalidImage, InvalidRequest
+from ._imaging import MAX_FILE_BYTES, MAX_PIXELS, ImageLimits
+from .errors import InvalidImage
 
 if TYPE_CHECKING:
     import PIL.Image
 
 __all__ = ["MAX_FILE_BYTES", "MAX_PIXELS", "Image", "ImageFormat", "ImageLimits", "load_images"]
-
-
-def _as_formats(value: Iterable[ImageFormat]) -> frozenset[ImageFormat]:
-    formats = frozenset(value)
-    if not formats or not all(isinstance(form, ImageFormat) for form in formats):
-        raise InvalidRequest("formats must be a set of at least one ImageFormat.")
-    return formats
-
-
-def _positive(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise InvalidRequest(f"{attribute.name} must be a whole number, at least 1, not {value!r}.")
-
-
-_optional = attrs.validators.optional(_positive)
-
-
-@attrs.frozen(kw_only=True)
-class ImageLimits:
-    """What one vendor takes, in the vendor's own documented numbers.
-
-    Attributes:
-        formats: Kinds of file. By default those that nearly every vendor takes.
-        max_bytes: Most bytes of one file, at least 1; None if there is no known limit.
-        max_bytes_from: Where that number comes from, for the refusal, if it is not the vendor's
-            (``max_file_bytes, an assumption``); None if it is.
-        max_pixels: Most pixels (width times height), at least 1; None if there is no known limit.
-        max_side_px: Most pixels of the longer side, at least 1; None if there is no known limit.
-        min_bytes: Fewest bytes of one file, at least 1. A smaller one is refused.
-        min_side_px: Fewest pixels of the shorter side, at least 1. A smaller picture is refused,
-            never enlarged.
-
-    Raises:
-        InvalidRequest: a value of the wrong type or range, or limits that no picture can meet.
-    """
-
-    formats: frozenset[ImageFormat] = attrs.field(
-        default=frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP}),
-        converter=_as_formats,
-    )
-    max_bytes: int | None = attrs.field(default=None, validator=_optional)
-    max_bytes_from: str | None = None
-    max_pixels: int | None = attrs.field(default=None, validator=_optional)
-    max_side_px: int | None = attrs.field(default=None, validator=_optional)
-    min_bytes: int = attrs.field(default=1, validator=_positive)
-    min_side_px: int = attrs.field(default=1, validator=_positive)
-
-    def __attrs_post_init__(self) -> None:
-        if self.max_pixels is not None and self.min_side_px**2 > self.max_pixels:
-            raise InvalidRequest(
-                f"min_side_px {self.min_side_px} needs more pixels than max_pixels "
-                f"{self.max_pixels} allows."
-            )
-        for least, most in (("min_side_px", "max_side_px"), ("min_bytes", "max_bytes")):
-            few, many = getattr(self, least), getattr(self, most)
-            if many is not None and few > many:
-                raise InvalidRequest(f"{least} {few} is more than {most} {many}.")
 
 
 _ANY_VENDOR = ImageLimits()
@@ -98,12 +40,12 @@ class Image:
     cache by accident. Its `repr` shows the kind, the size and the beginning of its digest.
     """
 
-    __slots__ = ("_clean", "_data", "_digest", "_given", "_header", "_sent_digest")
+    __slots__ = ("_clean", "_data", "_digest", "_header", "_sent_digest", "_source")
 
     _data: bytes
     _header: Header
     # The picture that this one was made from, until its digest is known.
-    _given: Image | None
+    _source: Image | None
     _digest: str | None
     _sent_digest: str | None
     # Whether it was looked through and holds nothing but the picture.
@@ -116,11 +58,11 @@ class Image:
         )
 
     @classmethod
-    def _make(cls, data: bytes, header: Header | None = None, given: Image | None = None) -> Image:
+    def _make(cls, data: bytes, header: Header | None = None, source: Image | None = None) -> Image:
         header = header or _imaging.read(data)
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
-        values = (given is not None, data, None, given, header, None)
+        values = (source is not None, data, None, header, None, source)
         for name, value in zip(cls.__slots__, values, strict=True):
             object.__setattr__(image, name, value)
         return image
@@ -147,11 +89,29 @@ class Image:
         if _BASE64.match(name) and not os.path.lexists(name):
             # Not repeated: it is the picture.
             refuse("is named by what looks like base64; use Image.from_base64")
+        # Late: `pathlib`, which this needs, costs 4 ms of every import.
+        from .files import NotRegular, open_regular
+
         try:
-            return cls._make(_content(name))
-        except InvalidImage as error:
-            why = error.message.removeprefix("The picture")
-        raise InvalidImage(f"The picture {name!r}{why}")
+            with open_regular(name) as file:
+                data = file.read(MAX_FILE_BYTES + 1)
+        except NotRegular:
+            kind = "is not a regular file but a pipe or a device"
+            why = f"{kind}; open it yourself and use Image.from_file"
+        except FileNotFoundError:
+            why = "does not exist; check the name and the current directory"
+        except (OSError, ValueError) as error:
+            if callers_exception(error) is error:
+                raise
+            # The system's own word: a directory, no permission, a name too long.
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            why = f"cannot be read ({reason}); check the name and its permissions"
+        else:
+            try:
+                return cls._make(data)
+            except InvalidImage as error:
+                why = error.message.removeprefix("The picture ").removesuffix(".")
+        raise InvalidImage(f"The picture {name!r} {why}.")
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview) -> Image:
@@ -316,10 +276,10 @@ class Image:
     @property
     def digest(self) -> str:
         """SHA-256 of the bytes as given, 64 hexadecimal digits. `prepared` does not change it."""
-        given = self._given
-        digest = self._digest or (self.sent_digest if given is None else given.digest)
+        source = self._source
+        digest = self._digest or (self.sent_digest if source is None else source.digest)
         object.__setattr__(self, "_digest", digest)
-        object.__setattr__(self, "_given", None)
+        object.__setattr__(self, "_source", None)
         return digest
 
     @property
@@ -400,20 +360,13 @@ class Image:
                 formats = frozenset({ImageFormat.WEBP})
         if not fit:
             refuse(f"{obstacle}; change it first, or let facematch change it")
-        data = _imaging.fit(
-            self.to_pil(),
-            formats,
-            max_bytes=limits.max_bytes,
-            max_pixels=limits.max_pixels,
-            max_side_px=limits.max_side_px,
-            min_side_px=limits.min_side_px,
-        )
+        data = _imaging.fit(self.to_pil(), formats, limits)
         if len(data) < limits.min_bytes:
             refuse(
                 f"has {len(data)} bytes as it would be sent, but at least {limits.min_bytes} are "
                 "needed; use a larger one"
             )
-        return self if data == self._data else self._make(data, given=self)
+        return self if data == self._data else self._make(data, source=self)
 
     def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
         """What keeps it from being sent as a file of `size` bytes; None: nothing."""
@@ -494,25 +447,3 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
 #: What base64 of JPEG, PNG and WebP begins with, or any long text in its alphabet.
 _BASE64 = re.compile(r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)
-
-
-def _content(name: str) -> bytes:
-    """The bytes of a regular file."""
-    # Late: `pathlib`, which this needs, costs 4 ms of every import.
-    from .files import NotRegular, open_regular
-
-    try:
-        with open_regular(name) as file:
-            return file.read(MAX_FILE_BYTES + 1)
-    except NotRegular:
-        refuse(
-            "is not a regular file but a pipe or a device; open it yourself and use Image.from_file"
-        )
-    except (OSError, ValueError) as error:
-        if callers_exception(error) is error:
-            raise
-        if isinstance(error, FileNotFoundError):
-            refuse("does not exist; check the name and the current directory")
-        # The system's own word: a directory, no permission, a name too long.
-        reason = getattr(error, "strerror", None) or type(error).__name__
-        refuse(f"cannot be read ({reason}); check the name and its permissions")

@@ -55,22 +55,13 @@ class Secret:
         every user of the machine may read is used, and the log warns of it.
         """
         # Late: `pathlib`, which this needs, costs 4 ms of every import.
-        from .files import check_owner, open_regular
+        from .files import read_text
 
-        try:
-            with open_regular(path) as file:
-                check_owner(file, path, "key file")
-                value = file.readline(65536).decode().strip()
-                mode = os.fstat(file.fileno()).st_mode
-        except ConfigurationError:
-            raise
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            raise ConfigurationError(f"The key file {path} cannot be read: {reason}.") from None
+        value = read_text(path, "key file", is_trusted=True).partition("\n")[0].strip()
         if not value:
             raise ConfigurationError(f"The key file {path} is empty: write the key into it.")
         # Not the group: that a service's group may read its key is how servers are set up.
-        if os.name == "posix" and mode & 0o004:
+        if os.name == "posix" and os.stat(path).st_mode & 0o004:  # noqa: PTH116 - may be text
             log.warning(
                 "Every user of this machine can read the key file %s: chmod o-r keeps the key.",
                 os.fspath(path),
@@ -102,16 +93,17 @@ class Secret:
 def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
     """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64."""
     # The longer first: one may hold another.
-    found = sorted({form for one in secrets for form in one._forms if form}, key=len, reverse=True)  # noqa: SLF001 - of this module
-    shortest = min(map(len, found), default=0)
+    forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
+    ordered = sorted(forms, key=len, reverse=True)
+    shortest = min(map(len, forms), default=0)
 
-    def masked(text: str) -> str:
-        if found and len(text) >= shortest:
-            for form in found:
+    def mask(text: str) -> str:
+        if len(text) >= shortest:
+            for form in ordered:
                 text = text.replace(form, "***")
         return text
 
-    return masked
+    return mask
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -144,12 +136,12 @@ _PIECE_CHARS = 64
 _PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
 
 
-def quotable(said: str, masked: Callable[[str], str]) -> str:
+def quotable(text: str, masked: Callable[[str], str]) -> str:
     """A text of the vendor's for an error: masked, printable, up to 200 characters."""
-    said = _LONG_WORD.sub(_masked_word, masked(said))
-    if not said.isprintable():
-        said = "".join(c if c.isprintable() else " " for c in said)
-    return " ".join(said.split())[:200].rstrip()
+    text = _LONG_WORD.sub(_masked_word, masked(text))
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())[:200].rstrip()
 
 
 def _masked_word(word: re.Match[str]) -> str:
@@ -160,9 +152,7 @@ def _masked_word(word: re.Match[str]) -> str:
 
 def without_pieces(text: str) -> str:
     """`text` with every word masked that may be a piece of a picture."""
-    return _PIECE.sub(_masked_piece, text) if len(text) >= _PIECE_CHARS else text
-
-
-def _masked_piece(word: re.Match[str]) -> str:
+    if len(text) < _PIECE_CHARS:
+        return text
     # One letter many times is what a caller makes up, and nothing of a picture.
-    return "***" if len(set(word[0])) > 4 else word[0]
+    return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)

@@ -115,14 +115,13 @@ def chosen(profile: str | None, config: str | None) -> Chosen | None:
         ConfigurationError: there are several, or the file that was named has none.
     """
     from facematch_core.config import find_config
-    from facematch_core.files import parse_toml, read_small
+    from facematch_core.files import read_toml
 
     path = find_config(config)
     if profile is not None or path is None:
         return None if profile is None else Chosen(config=path, profile=profile)
     try:
-        content = read_small(path, "configuration file")
-        found = parse_toml(content, path, "configuration file")
+        found = read_toml(path, "configuration file")
     except ConfigurationError:
         return Chosen(config=path, profile=None)
     names = _of_didit(found)

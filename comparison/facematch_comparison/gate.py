@@ -21,7 +21,7 @@ from typing import Any, Final
 import attrs
 
 from facematch_core.errors import InvalidRequest
-from facematch_core.files import parse_toml, read_small
+from facematch_core.files import read_toml
 from facematch_core.kinds import described, nearest
 from facematch_core.models import Environment
 
@@ -422,8 +422,7 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
         )
     else:
         path = Path(name_or_path)
-    content = read_small(path, "requirements", InvalidRequest)
-    table = parse_toml(content, path, "requirements", InvalidRequest)
+    table = read_toml(path, "requirements", InvalidRequest)
     for key in table:
         if key not in _KEYS:
             raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")

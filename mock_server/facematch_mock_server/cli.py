@@ -16,7 +16,7 @@ from urllib.parse import quote
 import click
 
 from facematch_core.errors import ConfigurationError, InvalidRequest
-from facematch_core.files import read_small
+from facematch_core.files import read_text
 from facematch_mock_server.messages import TOKEN_HEADER, is_loopback
 
 if TYPE_CHECKING:
@@ -112,14 +112,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
 # fmt: on
 
 
-def _read_token(path: Path) -> str:
-    content = read_small(path, "token file", InvalidRequest)
-    try:
-        return content.decode().strip()
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"The token file {str(path)!r} is not UTF-8 text.") from None
-
-
 def serve(
     *,
     vendor: tuple[str, ...],
@@ -150,7 +142,9 @@ def serve(
         raise click.UsageError("--no-control leaves the console out, and with it these options.")
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
-    token = control_token if control_token_file is None else _read_token(control_token_file)
+    token = control_token
+    if control_token_file is not None:
+        token = read_text(control_token_file, "token file", InvalidRequest).strip()
     is_made = not is_loopback(host) and token is None and not no_control
     token = secrets.token_urlsafe(24) if is_made else token
     try:

@@ -480,3 +480,18 @@ def test_tables_without_a_use_go_and_no_pixel_changes(mode, options):
 def test_a_profile_in_pieces_is_none_if_they_are_wrongly_numbered(pieces):
     of_each = [profile(RGB[at : at + 1], at % 256, pieces % 256) for at in range(pieces)]
     assert sent(before(TABLE, *of_each)).data == sent(JPEG).data
+
+
+def test_a_profile_that_would_need_another_piece_goes():
+    """Between its tags some bytes are added, and there are 255 pieces at most."""
+    size, names = 255 * 65_519, ("A2B0", "A2B1", "A2B2")
+    empty = icc_profile(b"RGB ", **dict.fromkeys(names, b""))
+    whole, at = bytearray(empty), len(empty)
+    for number, name in enumerate(names, 1):
+        length = 5_000_001 if number < 3 else size - at
+        place = whole.index(name.encode())
+        whole[place + 4 : place + 12] = at.to_bytes(4, "big") + length.to_bytes(4, "big")
+        whole += b"mAB " + bytes([number]) * (length - 4)
+        at += length
+    of_each = [profile(bytes(whole[at * 65_519 :][:65_519]), at + 1, 255) for at in range(255)]
+    assert sent(before(TABLE, *of_each)).data == sent(JPEG).data

@@ -228,6 +228,7 @@ def camera_tiff(tag):
         (b"RIFF\x20\0\0\0WEBP" + b"VP8 \xff\0\0\0" + b"\0" * 20, "longer than the file"),
         (b"RIFF\x04\0\0\0WEBP", "no picture in it"),
         (b"RIFF\x0c\0\0\0WEBP" + riff(b"VP8X", b""), "no picture in it"),
+        (b"RIFF\x16\0\0\0WEBP" + riff(b"VP8X", b"") + riff(b"VP8 ", b"\0\0"), "cut off"),
         (camera_tiff(50706), "raw data of a camera"),
         (b"II*\0\x08\0\0\0\xff\xff", "cannot be decoded"),
         (b"II*\0\x08\0\0\0\0\0\0\0\0\0", "cannot be decoded"),
