@@ -125,5 +125,11 @@ def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> N
 
 _all_helpers: weakref.WeakSet[HelperThreads] = weakref.WeakSet()
 
+
+def _in_child() -> None:
+    for helpers in _all_helpers:
+        helpers._free_all()  # noqa: SLF001 - of this module
+
+
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=lambda: [each._free_all() for each in _all_helpers])  # noqa: SLF001 - of this module
+    os.register_at_fork(after_in_child=_in_child)

@@ -77,10 +77,6 @@ MOST_POOLS = 4
 MAX_INTERIM = 16
 
 
-def _nothing() -> None:
-    pass
-
-
 class HttpClient:
     """Sends requests with verified TLS, and knows of each whether its first byte has left.
 
@@ -179,7 +175,7 @@ class HttpClient:
         timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
         send_by: Deadline = NO_DEADLINE,
-        on_sent: Callable[[], None] = _nothing,
+        on_sent: Callable[[], None] = lambda: None,
         reconcilable: bool = False,
         call_id: str | None = None,
     ) -> HttpReply:
@@ -211,6 +207,10 @@ class HttpClient:
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
         exchange = Exchange(
+            backend=backend,
+            ids=Ids(call=call_id),
+            charges=charges,
+            reconcilable=reconcilable,
             started=self.clock.monotonic(),
             deadline=deadline,
             send_by=deadline.earlier(send_by),
@@ -219,8 +219,7 @@ class HttpClient:
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
         )
-        about = {"backend": backend, "ids": Ids(call=call_id)}
-        outcome = self._try_send(request, exchange, charges, reconcilable, about)
+        outcome = self._try_send(request, exchange)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -266,14 +265,16 @@ class HttpClient:
         double = self._session.get_adapter(url)
         if not isinstance(double, _Adapter):
             return double
-        with contextlib.suppress(AttributeError, IndexError):
+        try:
             adapter: _Adapter = self._of_thread.idle.pop()
-            if self.clock.monotonic() > adapter.kept_until:
-                adapter.close()  # its connections: it opens others
-            # After a fork the connections are the other process's.
-            if adapter.process == os.getpid():
-                return adapter
-        return _Adapter()
+        except (AttributeError, IndexError):
+            return _Adapter()
+        # After a fork the connections are the other process's.
+        if adapter.process != os.getpid():
+            return _Adapter()
+        if self.clock.monotonic() > adapter.kept_until:
+            adapter.close()  # its connections: it opens others
+        return adapter
 
     def _put_back(self, adapter: BaseAdapter, keep_alive: str) -> None:
         """Keep ours for this thread, for as long as its server says, or the setting."""
@@ -290,14 +291,7 @@ class HttpClient:
         if self._closed:
             _close_all(idle)
 
-    def _try_send(
-        self,
-        request: HttpRequest,
-        exchange: Exchange,
-        charges: int,
-        reconcilable: bool,
-        about: dict[str, Any],
-    ) -> HttpReply | BaseException:
+    def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
         """The reply, or what is to be raised; raises nothing itself."""
         adapter: BaseAdapter | None = None
         response: requests.Response | None = None
@@ -342,11 +336,7 @@ class HttpClient:
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
             status_code = None if response is None else response.status_code
-            about = {**about, "status_code": status_code}
-            expected = status_code in request.expects
-            return _error_without_reply(
-                error, exchange, charges, reconcilable, about, expected=expected
-            )
+            return exchange.explain(error, status_code, expected=status_code in request.expects)
         else:
             return reply
         finally:
@@ -378,43 +368,14 @@ def _close_all(idle: deque[_Adapter]) -> None:
             idle.pop().close()
 
 
-def _error_without_reply(
-    error: Exception,
-    exchange: Exchange,
-    charges: int,
-    reconcilable: bool,
-    about: dict[str, Any],
-    *,
-    expected: bool,
-) -> errors.VendorError:
-    """What it means for the caller and for the bill that no answer came, in words of ours."""
-    backend, expired = about["backend"], exchange.expired_by(error)
-    why = expired or _reason(error)
-    if not exchange.sent:
-        return errors.VendorUnavailable(
-            f"{backend} could not be reached: {why}. Nothing of this request was sent.",
-            # The caller's impatience says nothing of the vendor: no breaker may count it.
-            retryable=not expired,
-            billing=Billing(Charged.NO, "no byte of the request has left"),
-            **about,
-        )
-    if isinstance(error, Unreadable) and expected:
-        return unreadable(f"{backend} answered {about['status_code']}", why, paid(charges), **about)
-    message = f"The request was sent to {backend}, but no usable answer came: {why}."
-    if charges:
-        message += f" It may have been executed and charged. {KEPT if reconcilable else NOT_KEPT}."
-    return (errors.DeadlineExceeded if expired else errors.OutcomeUnknown)(
-        message,
-        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
-        reconcilable=reconcilable,
-        **about,
-    )
-
-
 @attrs.define(eq=False, kw_only=True)
 class Exchange:
     """From one request to its answer: what its connection asks and reports."""
 
+    backend: str
+    ids: Ids
+    charges: int
+    reconcilable: bool
     started: float
     #: When it must be over, and when its first byte must have left.
     deadline: Deadline
@@ -466,6 +427,39 @@ class Exchange:
             self.refusal = error
             raise NotSent from None
         self.sent = True
+
+    def explain(
+        self, error: Exception, status_code: int | None, *, expected: bool
+    ) -> errors.VendorError:
+        """What it means for the caller and for the bill that no answer came, in words of ours."""
+        about: dict[str, Any] = {
+            "backend": self.backend,
+            "ids": self.ids,
+            "status_code": status_code,
+        }
+        expired = self.expired_by(error)
+        why = expired or _reason(error)
+        if not self.sent:
+            return errors.VendorUnavailable(
+                f"{self.backend} could not be reached: {why}. Nothing of this request was sent.",
+                # The caller's impatience says nothing of the vendor: no breaker may count it.
+                retryable=not expired,
+                billing=Billing(Charged.NO, "no byte of the request has left"),
+                **about,
+            )
+        if isinstance(error, Unreadable) and expected:
+            answered = f"{self.backend} answered {status_code}"
+            return unreadable(answered, why, paid(self.charges), **about)
+        message = f"The request was sent to {self.backend}, but no usable answer came: {why}."
+        if self.charges:
+            kept = KEPT if self.reconcilable else NOT_KEPT
+            message += f" It may have been executed and charged. {kept}."
+        return (errors.DeadlineExceeded if expired else errors.OutcomeUnknown)(
+            message,
+            billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
+            reconcilable=self.reconcilable,
+            **about,
+        )
 
 
 class NotSent(Exception):
@@ -606,34 +600,28 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise Unreadable("its body is compressed in an unknown way")
-    pieces = response.raw.stream(65536, decode_content=False)
-    if encoding != "identity":
-        pieces = _decompress(pieces, limit)
+    # Of what is compressed, more bytes may come than are in it, if only a few.
+    most = limit if encoding == "identity" else 2 * limit + 1024
     body = bytearray()
-    for piece in itertools.chain((b"",), pieces):
+    for piece in itertools.chain((b"",), response.raw.stream(65536, decode_content=False)):
         if not exchange.is_ours:
             exchange.wait_s()  # a transport that is not ours never asks for the deadline
         body += piece
-        if len(body) > limit:
+        if len(body) > most:
             raise Unreadable("its body is too long")
-    return bytes(body)
-
-
-def _decompress(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    """gzip or zlib data, never more than `limit` + 1 bytes at a time."""
+    if not body or encoding == "identity":
+        return bytes(body)
     # 32 lets zlib find out which of the two it is.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    begun = False
     try:
-        for piece in pieces:
-            begun = True
-            yield decoder.decompress(piece, limit + 1)
-            while decoder.unconsumed_tail:
-                yield decoder.decompress(decoder.unconsumed_tail, limit + 1)
+        plain = decoder.decompress(body, limit + 1)
     except zlib.error:
         raise Unreadable("its body cannot be decompressed") from None
-    if begun and (not decoder.eof or decoder.unused_data):
+    if len(plain) > limit:
+        raise Unreadable("its body is too long")
+    if not decoder.eof or decoder.unused_data:
         raise Unreadable("its body cannot be decompressed")
+    return plain
 
 
 # Names.
@@ -838,7 +826,7 @@ class _Adapter(HTTPAdapter):
             # As many as the manager keeps: it closes the one that was not asked for the longest.
             if len(pools) == MOST_POOLS:
                 pools.clear()
-            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
             # The way to a proxy may be TLS although the address is not.
             address = request.url if pool.proxy is None else "https:"
             super().cert_verify(pool, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
