@@ -26,7 +26,6 @@ import queue
 import re
 import socket
 import ssl
-import stat
 import threading
 import traceback
 import weakref
@@ -142,9 +141,7 @@ class HttpClient:
         self._routes: dict[str, dict[str, Any]] = {}
         # A thread's idle adapter ends with it; close() finds those of threads that live.
         self._of_thread = threading.local()
-        self._idle: weakref.WeakValueDictionary[int, deque[_Adapter]] = (
-            weakref.WeakValueDictionary()
-        )
+        self._idle = weakref.WeakValueDictionary[int, deque[_Adapter]]()
 
     def go_by(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
         """Trust these certificates and go through this proxy; None leaves what is set."""
@@ -209,6 +206,7 @@ class HttpClient:
         exchange = Exchange(
             backend=backend,
             ids=Ids(call=call_id),
+            expects=request.expects,
             charges=charges,
             reconcilable=reconcilable,
             started=self.clock.monotonic(),
@@ -258,7 +256,11 @@ class HttpClient:
         """
         self._closed = True
         for reference in self._idle.valuerefs():
-            _close_all(reference() or deque())
+            idle = reference()
+            # The first who takes an adapter has it.
+            with contextlib.suppress(IndexError):
+                while idle:
+                    idle.pop().close()
 
     def _take_adapter(self, url: str) -> BaseAdapter:
         """A double, this thread's adapter or a new one; `_put_back` has it after an exchange."""
@@ -289,7 +291,7 @@ class HttpClient:
         idle.append(adapter)
         # After it is entered, so that either close() or this line has it.
         if self._closed:
-            _close_all(idle)
+            self.close()
 
     def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
         """The reply, or what is to be raised; raises nothing itself."""
@@ -323,7 +325,7 @@ class HttpClient:
                 # garbage collector.
                 traceback.clear_frames(link.__traceback__)
             # Not by response.close(), which hands the connection back to its pool.
-            for resource in (response and response.raw, adapter):
+            for resource in (getattr(response, "raw", None), adapter):
                 with contextlib.suppress(Exception):
                     if resource is not None:
                         resource.close()
@@ -335,8 +337,7 @@ class HttpClient:
             if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
-            status_code = None if response is None else response.status_code
-            return exchange.explain(error, status_code, expected=status_code in request.expects)
+            return exchange.explain(error, None if response is None else response.status_code)
         else:
             return reply
         finally:
@@ -361,19 +362,13 @@ class HttpClient:
         return {"stream": True, "verify": verify, "cert": None, "proxies": proxies}
 
 
-def _close_all(idle: deque[_Adapter]) -> None:
-    """Close adapters between two exchanges: the first who takes one has it."""
-    with contextlib.suppress(IndexError):
-        while True:
-            idle.pop().close()
-
-
 @attrs.define(eq=False, kw_only=True)
 class Exchange:
     """From one request to its answer: what its connection asks and reports."""
 
     backend: str
     ids: Ids
+    expects: frozenset[int]
     charges: int
     reconcilable: bool
     started: float
@@ -396,14 +391,18 @@ class Exchange:
         """Seconds that are left, before the first byte those for sending it."""
         return (self.deadline if self.sent else self.send_by).left_s()
 
-    def wait_s(self) -> float:
-        """Seconds that the next wait may take; `TimeoutError` if nothing is left."""
+    def wait_s(self, sock: socket.socket | None = None) -> float:
+        """Seconds that the next wait may take, of a socket; `TimeoutError` if nothing is left."""
         patience_s = self.timeouts_s[self.sent]
         left_s = self.left_s()
         self._is_cut_short = left_s < patience_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        return left_s if self._is_cut_short else patience_s
+        wait_s = left_s if self._is_cut_short else patience_s
+        # Setting it is a system call, during which another thread takes its turn.
+        if sock is not None and sock.gettimeout() != wait_s:
+            sock.settimeout(wait_s)
+        return wait_s
 
     def expired_by(self, error: BaseException) -> str:
         """Which time of the caller's ended it; empty for a time-out, or the system's patience."""
@@ -428,15 +427,9 @@ class Exchange:
             raise NotSent from None
         self.sent = True
 
-    def explain(
-        self, error: Exception, status_code: int | None, *, expected: bool
-    ) -> errors.VendorError:
+    def explain(self, error: Exception, status_code: int | None) -> errors.VendorError:
         """What it means for the caller and for the bill that no answer came, in words of ours."""
-        about: dict[str, Any] = {
-            "backend": self.backend,
-            "ids": self.ids,
-            "status_code": status_code,
-        }
+        about: Any = {"backend": self.backend, "ids": self.ids, "status_code": status_code}
         expired = self.expired_by(error)
         why = expired or _reason(error)
         if not self.sent:
@@ -447,7 +440,7 @@ class Exchange:
                 billing=Billing(Charged.NO, "no byte of the request has left"),
                 **about,
             )
-        if isinstance(error, Unreadable) and expected:
+        if isinstance(error, Unreadable) and status_code in self.expects:
             answered = f"{self.backend} answered {status_code}"
             return unreadable(answered, why, paid(self.charges), **about)
         message = f"The request was sent to {self.backend}, but no usable answer came: {why}."
@@ -491,12 +484,7 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
         prepared.prepare_method(request.method)
         prepared.url = _normalised(request.url, tuple(request.params.items()))
         prepared.prepare_headers({**usual, **headers})
-        if body and isinstance(body, bytes):
-            # What it would do with these, without looking for what else they might be.
-            prepared.body = body
-            prepared.headers["Content-Length"] = str(len(body))
-        else:
-            prepared.prepare_body(body, None)
+        prepared.prepare_body(body, None)
     except errors.FaceMatchError:
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
@@ -535,34 +523,27 @@ def _read_head(
         response = adapter.send(prepared, timeout=timeouts_s, **route)
     except BaseException as error:
         # A transport that is not ours cannot tell whether a byte has left; nor is it known when a
-        # Ctrl-C came.
-        if not exchange.is_ours and not _is_unsent(error):
+        # Ctrl-C came. These say by themselves that there was no connection.
+        kinds = [type(link) for link in _links(error)]
+        is_unsent = isinstance(error, requests.ConnectTimeout) or (
+            MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
+        )
+        if not exchange.is_ours and not is_unsent:
             exchange.begin()
         raise
     exchange.begin()
     return response
 
 
-def _is_unsent(error: BaseException) -> bool:
-    """Whether an exception of requests by itself says that there was no connection."""
-    kinds = [type(link) for link in _links(error)]
-    return isinstance(error, requests.exceptions.ConnectTimeout) or (
-        MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
-    )
-
-
 def _is_folder(ca_bundle: str) -> bool:
     """Whether it is a folder, or else a regular file: whoever reads a pipe may wait for ever."""
-    try:
-        mode = os.stat(ca_bundle).st_mode  # noqa: PTH116 - text, as requests has it
-    except (OSError, ValueError):
-        raise errors.ConfigurationError(f"The CA bundle {ca_bundle} does not exist.") from None
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - text, as requests has it
+    if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise
         raise errors.ConfigurationError(
-            f"The CA bundle {ca_bundle} is neither a file nor a folder: name the file or the "
-            "folder that holds the certificates."
+            f"The CA bundle {ca_bundle} is no file and no folder: name the one that holds the "
+            "certificates."
         )
-    return stat.S_ISDIR(mode)
+    return is_folder
 
 
 def _check_proxy(proxy: str, name: str) -> None:
@@ -628,7 +609,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
 
 
 class LookUpTimeout(TimeoutError):
-    """A name was not looked up in time; its text says why, in words for people."""
+    """A name was not looked up in time."""
 
 
 #: How many names may be looked up at a time in this process. Nobody can end a look-up: with a name
@@ -646,10 +627,8 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
         return look_up(flags=socket.AI_NUMERICHOST)
     try:
         return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
-    except NoThread as refusal:
-        raise LookUpTimeout(f"its host name was not looked up ({refusal})") from None
-    except StillRunning:
-        raise LookUpTimeout("its host name was not looked up in time") from None
+    except (NoThread, StillRunning):
+        raise LookUpTimeout from None
 
 
 # Connections that ask how long they may wait, and say when the request begins to leave.
@@ -664,10 +643,7 @@ class _Reads(socket.SocketIO):
 
     def readinto(self, buffer: Any) -> int:
         exchange = CURRENT.get()
-        wait_s = exchange.wait_s()
-        # Setting it is a system call, during which another thread takes its turn.
-        if self._sock.gettimeout() != wait_s:
-            self._sock.settimeout(wait_s)
+        exchange.wait_s(self._sock)
         count = super().readinto(buffer) or 0
         exchange.left_to_receive -= count
         if exchange.left_to_receive < 0:
@@ -725,9 +701,7 @@ class _Connection(HTTPConnection):
         exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
         with memoryview(data).cast("B") as view:
             while done < len(view):
-                wait_s = exchange.wait_s()
-                if sock.gettimeout() != wait_s:
-                    sock.settimeout(wait_s)
+                exchange.wait_s(sock)
                 done += sock.send(view[done:])
 
     def _new_conn(self) -> socket.socket:
@@ -745,10 +719,10 @@ class _Connection(HTTPConnection):
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
                 # For each address: a name may have many, and the deadline is one.
-                sock.settimeout(wait_s())
+                wait_s(sock)
                 sock.connect(address)
                 # For the TLS handshake, which is the next to wait.
-                sock.settimeout(wait_s())
+                wait_s(sock)
             except OSError as error:
                 problem = error
                 if sock is not None:
@@ -759,7 +733,7 @@ class _Connection(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        cast(socket.socket, self.sock).settimeout(CURRENT.get().wait_s())
+        CURRENT.get().wait_s(self.sock)
 
     @property
     def is_connected(self) -> bool:
@@ -781,19 +755,18 @@ class _TlsConnection(_Connection, HTTPSConnection):
             raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
-def _slot(_maxsize: int) -> queue.SimpleQueue[Any]:
-    """Where a pool keeps its one connection: a queue without a lock that could be left taken."""
-    return queue.SimpleQueue()
+#: Where a pool keeps its one connection: a queue without a lock that could be left taken.
+_SLOT: Any = staticmethod(lambda _maxsize: queue.SimpleQueue[Any]())
 
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
-    QueueCls = staticmethod(_slot)  # type: ignore[assignment]  # it has what a pool asks of a queue
+    QueueCls = _SLOT
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-    QueueCls = staticmethod(_slot)  # type: ignore[assignment]  # it has what a pool asks of a queue
+    QueueCls = _SLOT
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}
@@ -857,14 +830,12 @@ class _Adapter(HTTPAdapter):
 def _links(error: BaseException) -> Iterator[BaseException]:
     """`error` and every exception behind it: causes, contexts, arguments."""
     seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        link = waiting.pop(0)
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+    links: list[object] = [error]
+    for link in links:  # which grows meanwhile
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            links += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _system_words(link: OSError) -> str:
@@ -876,7 +847,8 @@ def _system_words(link: OSError) -> str:
 #: In this order: what comes first says more.
 _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
-    ((Unreadable, LookUpTimeout), str),
+    (Unreadable, str),
+    (LookUpTimeout, "its host name could not be looked up in time"),
     (
         ssl.SSLCertVerificationError,
         lambda link: f"its certificate is not accepted ({link.verify_message})",
