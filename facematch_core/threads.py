@@ -1,5 +1,4 @@
-"""Threads for work that nobody can end: an engine, a vendor's library, a look-up of a name, a step
-of a database that fell silent.
+"""Threads for work that nobody can end: of an engine, a vendor's library, a silent name server.
 
 Whoever waits for such work leaves when the time is up, and the work goes on by itself. So it gets
 a thread of its own, and there are only so many of them: while all are taken nothing more begins.
@@ -7,14 +6,15 @@ a thread of its own, and there are only so many of them: while all are taken not
 
 from __future__ import annotations
 
-import contextlib
 import contextvars
+import copy
+import functools
 import os
 import queue
 import threading
 import weakref
-from collections.abc import Callable
-from concurrent.futures import Future, wait
+from collections.abc import Callable, Hashable
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from .deadline import Deadline
@@ -29,11 +29,7 @@ class NoThread(Exception):
 
 
 class StillRunning(Exception):
-    """The deadline came before the work had ended, which goes on by itself.
-
-    Attributes:
-        future: Done when it has ended.
-    """
+    """The deadline came before the work had ended, which goes on; its `future` is done then."""
 
     def __init__(self, future: Future[Any]) -> None:
         super().__init__()
@@ -41,14 +37,10 @@ class StillRunning(Exception):
 
 
 class HelperThreads:
-    """At most `limit` threads at a time, each for one piece of work.
+    """At most `limit` threads (at least 1) called `name` at a time, each for one piece of work.
 
     They are daemons: what never ends must not keep the program from ending. Safe to share between
     threads; in the child of a fork all are free, because the parent's threads do not exist there.
-
-    Args:
-        limit: How many, at least 1.
-        name: What the threads are called.
     """
 
     def __init__(self, limit: int, name: str) -> None:
@@ -58,75 +50,77 @@ class HelperThreads:
 
     def _free_all(self) -> None:
         # A queue without a lock that a signal or a finaliser could find taken.
-        self._places: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._places: queue.SimpleQueue[bool] = queue.SimpleQueue()
         for _ in range(self.limit):
-            self._places.put(None)
+            self._places.put(True)
+        self._under_way: dict[Hashable, Future[Any]] = {}
 
-    def start(self, work: Callable[[], T], deadline: Deadline) -> Future[T]:
+    def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
         """Begin `work`, with the context variables of this thread, as soon as a thread is free.
 
-        Raises:
-            NoThread: none was free before the deadline, or none could be started.
+        With a `key` it belongs to no call: it has no context variables, and whoever asks for that
+        key until it has ended gets the same future. `NoThread` if it cannot begin in time.
         """
-        places, future = self._places, Future[T]()
-        # A Ctrl-C may end `start` when the thread has begun: the place is given back once.
-        place: list[None] = [None]
+        places, under_way, future = self._places, self._under_way, Future[T]()
+        name = future if key is None else key
+        context = contextvars.copy_context() if key is None else contextvars.Context()
+        is_taken = is_started = False
+
+        def end() -> None:
+            if under_way.get(name) is future:
+                del under_way[name]
+            places.put(True)
+
+        if shared := under_way.get(name):
+            return shared
         try:
-            places.get(timeout=deadline.timeout_s())
+            is_taken = places.get(timeout=deadline.timeout_s())
+            shared = under_way.setdefault(name, future)
+            if shared is future:
+                target = functools.partial(context.run, _run, work, future, end)
+                threading.Thread(target=target, name=self._name, daemon=True).start()
+                is_started = True
         except queue.Empty:
-            raise NoThread(
-                f"all {self.limit} threads are taken by earlier work that has not ended"
-            ) from None
-        try:
-            thread = threading.Thread(
-                target=contextvars.copy_context().run,
-                args=(_run, work, future, places, place),
-                name=self._name,
-                daemon=True,
-            )
-            thread.start()
-        except BaseException as error:
-            _give_back(places, place)
-            if isinstance(error, RuntimeError):
-                raise NoThread("no thread could be started") from None
-            raise
-        return future
-
-    def run(self, work: Callable[[], T], deadline: Deadline) -> T:
-        """What `work` returns or raises.
-
-        Raises:
-            NoThread: it was not begun.
-            StillRunning: it had not ended when the deadline came.
-        """
-        future = self.start(work, deadline)
-        try:
-            if not wait([future], deadline.timeout_s()).done:
-                raise StillRunning(future)
-            return future.result()
+            problem = f"all {self.limit} threads are taken by earlier work that has not ended"
+            raise NoThread(problem) from None
+        except RuntimeError:
+            raise NoThread("no thread could be started") from None
         finally:
-            del future  # a frame that holds its own error lives until the garbage collector
+            # A Ctrl-C may end this when the work has begun, and cannot be cancelled any more.
+            if is_taken and not is_started and future.cancel():
+                end()
+        return shared
+
+    def run(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> T:
+        """What `work`, begun by `start`, returns or raises; `NoThread` if it was not begun, and
+        `StillRunning` if it had not ended when the deadline came.
+        """
+        future = self.start(work, deadline, key)
+        try:
+            error = future.exception(deadline.timeout_s())
+        except TimeoutError:
+            raise StillRunning(future) from None
+        except CancelledError:
+            raise NoThread("whoever was to begin it was interrupted") from None
+        try:
+            if error is None:
+                return future.result()
+            # The frames of one caller must not be seen from the error of another.
+            raise error if key is None else copy.copy(error)
+        finally:
+            del future, error  # a frame that holds its own error lives until the garbage collector
 
 
-def _give_back(places: queue.SimpleQueue[None], place: list[None]) -> None:
-    """Free a place, the first time that it is called for it."""
-    with contextlib.suppress(IndexError):
-        places.put(place.pop())
-
-
-def _run(
-    work: Callable[[], T],
-    future: Future[T],
-    places: queue.SimpleQueue[None],
-    place: list[None],
-) -> None:
+def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
     try:
         future.set_result(work())
     except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
         future.set_exception(error)
     finally:
-        _give_back(places, place)
-        del work, future  # likewise
+        end()
+        del work, future, end  # likewise
 
 
 _all_helpers: weakref.WeakSet[HelperThreads] = weakref.WeakSet()

@@ -10,15 +10,13 @@
   are passed over, redirects are answers.
 - **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
   traceback hold it too. They are cleared, and an error with words of ours takes its place.
-- **A session** belongs to one thread, and only after a whole exchange is it used again. So nothing
-  of a broken one is ever met: no connection out of step, no lock that a signal left taken.
+- **An adapter** with its connections belongs to one thread, and only after a whole exchange is it
+  used again. So nothing of a broken one is ever met: no connection out of step, no lock left taken.
 """
 
 from __future__ import annotations
 
 import contextlib
-import contextvars
-import copy
 import functools
 import http.client
 import itertools
@@ -28,15 +26,14 @@ import queue
 import re
 import socket
 import ssl
-import stat
 import threading
 import traceback
 import weakref
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError, Future
 from contextvars import ContextVar
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import attrs
 import requests
@@ -67,7 +64,7 @@ from .masking import Secret
 from .messages import HttpReply, HttpRequest, encoded
 from .models import Billing, Charged, Ids
 from .refusals import KEPT, NOT_KEPT, paid
-from .threads import HelperThreads, NoThread
+from .threads import HelperThreads, NoThread, StillRunning
 
 #: Longest time for which an unused connection is kept because its server says that it keeps it.
 MOST_IDLE_S = 30.0
@@ -77,10 +74,6 @@ MOST_POOLS = 4
 
 #: How many interim answers (100, 102, 103) may precede the answer.
 MAX_INTERIM = 16
-
-
-def _nothing() -> None:
-    pass
 
 
 class HttpClient:
@@ -139,15 +132,16 @@ class HttpClient:
         }
         self.clock: Clock = clock or SystemClock()
         self._closed = False
-        self._mounts: dict[str, BaseAdapter] = {}
+        #: Says who answers an address; an adapter of ours in it stands for that of the thread.
+        self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, _Adapter())
         #: Proxies and certificates by the beginning of an address: to look for them costs more than
         #: the rest of a call.
         self._routes: dict[str, dict[str, Any]] = {}
-        # A thread's idle session ends with it; close() finds those of threads that live.
+        # A thread's idle adapter ends with it; close() finds those of threads that live.
         self._of_thread = threading.local()
-        self._idle: weakref.WeakValueDictionary[tuple[int, int], _Idle] = (
-            weakref.WeakValueDictionary()
-        )
+        self._idle = weakref.WeakValueDictionary[int, deque[_Adapter]]()
 
     def go_by(self, ca_bundle: str | os.PathLike[str] | None, proxy: str | None) -> None:
         """Trust these certificates and go through this proxy; None leaves what is set."""
@@ -178,7 +172,7 @@ class HttpClient:
         timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
         send_by: Deadline = NO_DEADLINE,
-        on_sent: Callable[[], None] = _nothing,
+        on_sent: Callable[[], None] = lambda: None,
         reconcilable: bool = False,
         call_id: str | None = None,
     ) -> HttpReply:
@@ -210,6 +204,11 @@ class HttpClient:
             UnexpectedResponse: a complete answer 200 with a body that cannot be used.
         """
         exchange = Exchange(
+            backend=backend,
+            ids=Ids(call=call_id),
+            expects=request.expects,
+            charges=charges,
+            reconcilable=reconcilable,
             started=self.clock.monotonic(),
             deadline=deadline,
             send_by=deadline.earlier(send_by),
@@ -218,8 +217,7 @@ class HttpClient:
             left_to_receive=2 * self._max_body_bytes + 1024 * 1024,
             on_sent=on_sent,
         )
-        about = {"backend": backend, "ids": Ids(call=call_id)}
-        outcome = self._try_send(request, exchange, charges, reconcilable, about)
+        outcome = self._try_send(request, exchange)
         if isinstance(outcome, HttpReply):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -238,14 +236,7 @@ class HttpClient:
         That is an adapter that was mounted, or one that a fixture puts into every session of
         requests. What replaces `send` of requests' own adapter (`responses`) is not noticed.
         """
-        if self._mounts:
-            return True
-        idle: _Idle | None = vars(self._of_thread).get("idle")
-        session = next(iter(idle.sessions if idle else ()), None) or _new_session()
-        try:
-            return not isinstance(session.get_adapter(url), _Adapter)
-        except InvalidSchema:
-            return False
+        return not isinstance(self._session.get_adapter(url), _Adapter)
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Answer addresses that begin with `prefix` by an adapter of requests: for test doubles.
@@ -255,7 +246,7 @@ class HttpClient:
         can it be broken off: a deadline shortens the time-outs that it is given, and is looked at
         between the pieces of the body that it hands over.
         """
-        self._mounts[prefix] = adapter
+        self._session.mount(prefix, adapter)
 
     def close(self) -> None:
         """Close the connections of all threads. May be called more than once.
@@ -265,58 +256,58 @@ class HttpClient:
         """
         self._closed = True
         for reference in self._idle.valuerefs():
-            # Connections from before a fork belong to the other process.
-            if reference.key[0] == os.getpid() and (idle := reference()) is not None:
-                for session in idle.take():
-                    session.close()
+            idle = reference()
+            # The first who takes an adapter has it.
+            with contextlib.suppress(IndexError):
+                while idle:
+                    idle.pop().close()
 
-    def _take_session(self) -> requests.Session:
-        """This thread's session or a new one; `_put_back` has it after a whole exchange."""
-        idle: _Idle | None = vars(self._of_thread).pop("idle", None)
+    def _take_adapter(self, url: str) -> BaseAdapter:
+        """A double, this thread's adapter or a new one; `_put_back` has it after an exchange."""
+        double = self._session.get_adapter(url)
+        if not isinstance(double, _Adapter):
+            return double
+        try:
+            adapter: _Adapter = self._of_thread.idle.pop()
+        except (AttributeError, IndexError):
+            return _Adapter()
         # After a fork the connections are the other process's.
-        sessions = idle.take() if idle is not None and idle.process == os.getpid() else []
-        session = sessions[0] if sessions else _new_session()
-        if idle is not None and self.clock.monotonic() > idle.until:
-            session.close()  # its connections: it opens others
-        for prefix, adapter in self._mounts.items():
-            if session.adapters.get(prefix) is not adapter:
-                session.mount(prefix, adapter)
-        return session
+        if adapter.process != os.getpid():
+            return _Adapter()
+        if self.clock.monotonic() > adapter.kept_until:
+            adapter.close()  # its connections: it opens others
+        return adapter
 
-    def _put_back(self, session: requests.Session, keep_alive: str) -> None:
-        """Keep a session for this thread, for as long as its server says, or the setting."""
+    def _put_back(self, adapter: BaseAdapter, keep_alive: str) -> None:
+        """Keep ours for this thread, for as long as its server says, or the setting."""
+        if not isinstance(adapter, _Adapter):
+            return
         keep_s = self._keep_idle_s
         if seconds := re.search(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b", keep_alive):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
-        process = os.getpid()
-        idle = _Idle(process=process, until=self.clock.monotonic() + keep_s, sessions=[session])
-        self._of_thread.idle = idle
-        self._idle[process, threading.get_ident()] = idle
+        adapter.kept_until = self.clock.monotonic() + keep_s
+        idle = vars(self._of_thread).setdefault("idle", deque())
+        self._idle[id(idle)] = idle
+        idle.append(adapter)
         # After it is entered, so that either close() or this line has it.
-        if self._closed and idle.take():
-            session.close()
+        if self._closed:
+            self.close()
 
-    def _try_send(
-        self,
-        request: HttpRequest,
-        exchange: Exchange,
-        charges: int,
-        reconcilable: bool,
-        about: dict[str, Any],
-    ) -> HttpReply | BaseException:
+    def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
         """The reply, or what is to be raised; raises nothing itself."""
-        session: requests.Session | None = None
+        adapter: BaseAdapter | None = None
         response: requests.Response | None = None
         token = CURRENT.set(exchange)
         try:
             exchange.wait_s()
-            session = self._take_session()
             start = _origin(request.url)
             if start not in self._routes:
                 self._routes[start] = self._find_route(request.url)
-            route = self._routes[start]
+            adapter = self._take_adapter(request.url)
             # Prepared in an argument, so that no frame that lives on holds it.
-            response = _read_head(session, _prepare(self._headers, request), exchange, route)
+            response = _read_head(
+                adapter, _prepare(self._headers, request), exchange, self._routes[start]
+            )
             reply = HttpReply(
                 status=response.status_code,
                 headers=response.headers,
@@ -326,7 +317,7 @@ class HttpClient:
                 url=request.url,
             )
             response.close()
-            self._put_back(session, response.headers.get("Keep-Alive", ""))
+            self._put_back(adapter, response.headers.get("Keep-Alive", ""))
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
             interruption = callers_exception(error)
             for link in _links(error):
@@ -334,7 +325,7 @@ class HttpClient:
                 # garbage collector.
                 traceback.clear_frames(link.__traceback__)
             # Not by response.close(), which hands the connection back to its pool.
-            for resource in (response and response.raw, session):
+            for resource in (getattr(response, "raw", None), adapter):
                 with contextlib.suppress(Exception):
                     if resource is not None:
                         resource.close()
@@ -346,12 +337,7 @@ class HttpClient:
             if isinstance(error, errors.FaceMatchError) or not isinstance(error, Exception):
                 error.__cause__ = error.__context__ = None
                 return error.with_traceback(None)
-            status_code = None if response is None else response.status_code
-            about = {**about, "status_code": status_code}
-            expected = status_code in request.expects
-            return _error_without_reply(
-                error, exchange, charges, reconcilable, about, expected=expected
-            )
+            return exchange.explain(error, None if response is None else response.status_code)
         else:
             return reply
         finally:
@@ -377,59 +363,14 @@ class HttpClient:
 
 
 @attrs.define(eq=False, kw_only=True)
-class _Idle:
-    """A thread's session between two exchanges."""
-
-    process: int
-    #: Until when it may be used again, on the client's clock.
-    until: float
-    #: The session; empty once it was taken.
-    sessions: list[requests.Session]
-
-    def take(self) -> list[requests.Session]:
-        """The session, for the first who asks: its thread, or whoever closes the client."""
-        with contextlib.suppress(IndexError):
-            return [self.sessions.pop()]
-        return []
-
-
-def _error_without_reply(
-    error: Exception,
-    exchange: Exchange,
-    charges: int,
-    reconcilable: bool,
-    about: dict[str, Any],
-    *,
-    expected: bool,
-) -> errors.VendorError:
-    """What it means for the caller and for the bill that no answer came, in words of ours."""
-    backend, expired = about["backend"], exchange.expired_by(error)
-    why = expired or _reason(error)
-    if not exchange.sent:
-        return errors.VendorUnavailable(
-            f"{backend} could not be reached: {why}. Nothing of this request was sent.",
-            # The caller's impatience says nothing of the vendor: no breaker may count it.
-            retryable=not expired,
-            billing=Billing(Charged.NO, "no byte of the request has left"),
-            **about,
-        )
-    if isinstance(error, Unreadable) and expected:
-        return unreadable(f"{backend} answered {about['status_code']}", why, paid(charges), **about)
-    message = f"The request was sent to {backend}, but no usable answer came: {why}."
-    if charges:
-        message += f" It may have been executed and charged. {KEPT if reconcilable else NOT_KEPT}."
-    return (errors.DeadlineExceeded if expired else errors.OutcomeUnknown)(
-        message,
-        billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
-        reconcilable=reconcilable,
-        **about,
-    )
-
-
-@attrs.define(eq=False, kw_only=True)
 class Exchange:
     """From one request to its answer: what its connection asks and reports."""
 
+    backend: str
+    ids: Ids
+    expects: frozenset[int]
+    charges: int
+    reconcilable: bool
     started: float
     #: When it must be over, and when its first byte must have left.
     deadline: Deadline
@@ -450,14 +391,18 @@ class Exchange:
         """Seconds that are left, before the first byte those for sending it."""
         return (self.deadline if self.sent else self.send_by).left_s()
 
-    def wait_s(self) -> float:
-        """Seconds that the next wait may take; `TimeoutError` if nothing is left."""
+    def wait_s(self, sock: socket.socket | None = None) -> float:
+        """Seconds that the next wait may take, of a socket; `TimeoutError` if nothing is left."""
         patience_s = self.timeouts_s[self.sent]
         left_s = self.left_s()
         self._is_cut_short = left_s < patience_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        return left_s if self._is_cut_short else patience_s
+        wait_s = left_s if self._is_cut_short else patience_s
+        # Setting it is a system call, during which another thread takes its turn.
+        if sock is not None and sock.gettimeout() != wait_s:
+            sock.settimeout(wait_s)
+        return wait_s
 
     def expired_by(self, error: BaseException) -> str:
         """Which time of the caller's ended it; empty for a time-out, or the system's patience."""
@@ -481,6 +426,33 @@ class Exchange:
             self.refusal = error
             raise NotSent from None
         self.sent = True
+
+    def explain(self, error: Exception, status_code: int | None) -> errors.VendorError:
+        """What it means for the caller and for the bill that no answer came, in words of ours."""
+        about: Any = {"backend": self.backend, "ids": self.ids, "status_code": status_code}
+        expired = self.expired_by(error)
+        why = expired or _reason(error)
+        if not self.sent:
+            return errors.VendorUnavailable(
+                f"{self.backend} could not be reached: {why}. Nothing of this request was sent.",
+                # The caller's impatience says nothing of the vendor: no breaker may count it.
+                retryable=not expired,
+                billing=Billing(Charged.NO, "no byte of the request has left"),
+                **about,
+            )
+        if isinstance(error, Unreadable) and status_code in self.expects:
+            answered = f"{self.backend} answered {status_code}"
+            return unreadable(answered, why, paid(self.charges), **about)
+        message = f"The request was sent to {self.backend}, but no usable answer came: {why}."
+        if self.charges:
+            kept = KEPT if self.reconcilable else NOT_KEPT
+            message += f" It may have been executed and charged. {kept}."
+        return (errors.DeadlineExceeded if expired else errors.OutcomeUnknown)(
+            message,
+            billing=Billing(Charged.UNKNOWN, "no complete answer after the first byte had left"),
+            reconcilable=self.reconcilable,
+            **about,
+        )
 
 
 class NotSent(Exception):
@@ -510,17 +482,9 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
         }
         # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
         prepared.prepare_method(request.method)
-        if request.params:
-            prepared.prepare_url(request.url, dict(request.params))
-        else:
-            prepared.url = _normalised(request.url)
+        prepared.url = _normalised(request.url, tuple(request.params.items()))
         prepared.prepare_headers({**usual, **headers})
-        if body and isinstance(body, bytes):
-            # What it would do with these, without looking for what else they might be.
-            prepared.body = body
-            prepared.headers["Content-Length"] = str(len(body))
-        else:
-            prepared.prepare_body(body, None)
+        prepared.prepare_body(body, None)
     except errors.FaceMatchError:
         raise
     except (InvalidURL, InvalidSchema, MissingSchema):
@@ -535,59 +499,51 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
 
 
 @functools.lru_cache(maxsize=64)
-def _normalised(url: str) -> str:
+def _normalised(url: str, params: tuple[tuple[str, str], ...]) -> str:
     """An address as requests writes it, which takes as long as all else of a request's head."""
     prepared = requests.PreparedRequest()
-    prepared.prepare_url(url, None)
+    prepared.prepare_url(url, params)
     return str(prepared.url)
 
 
 def _read_head(
-    session: requests.Session,
+    adapter: BaseAdapter,
     prepared: requests.PreparedRequest,
     exchange: Exchange,
     route: dict[str, Any],
 ) -> requests.Response:
     """The head of the answer; its body is still to be read."""
-    adapter = session.get_adapter(str(prepared.url))
     timeouts_s = exchange.timeouts_s
     if not isinstance(adapter, _Adapter):
         # It knows no deadline, only time-outs, which must be above 0; ours ask before each wait.
         left_s = max(exchange.left_s(), 0.001)
         timeouts_s = min(timeouts_s[0], left_s), min(timeouts_s[1], left_s)
-    # Not through session.send: it would follow a redirect in thought and read its body.
+    # Not by a session: it would follow a redirect in thought and read its body.
     try:
         response = adapter.send(prepared, timeout=timeouts_s, **route)
     except BaseException as error:
         # A transport that is not ours cannot tell whether a byte has left; nor is it known when a
-        # Ctrl-C came.
-        if not exchange.is_ours and not _is_unsent(error):
+        # Ctrl-C came. These say by themselves that there was no connection.
+        kinds = [type(link) for link in _links(error)]
+        is_unsent = isinstance(error, requests.ConnectTimeout) or (
+            MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
+        )
+        if not exchange.is_ours and not is_unsent:
             exchange.begin()
         raise
     exchange.begin()
     return response
 
 
-def _is_unsent(error: BaseException) -> bool:
-    """Whether an exception of requests by itself says that there was no connection."""
-    kinds = [type(link) for link in _links(error)]
-    return isinstance(error, requests.exceptions.ConnectTimeout) or (
-        MaxRetryError in kinds and any(issubclass(kind, NewConnectionError) for kind in kinds)
-    )
-
-
 def _is_folder(ca_bundle: str) -> bool:
     """Whether it is a folder, or else a regular file: whoever reads a pipe may wait for ever."""
-    try:
-        mode = os.stat(ca_bundle).st_mode  # noqa: PTH116 - text, as requests has it
-    except (OSError, ValueError):
-        raise errors.ConfigurationError(f"The CA bundle {ca_bundle} does not exist.") from None
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+    is_folder = os.path.isdir(ca_bundle)  # noqa: PTH112 - text, as requests has it
+    if not is_folder and not os.path.isfile(ca_bundle):  # noqa: PTH113 - likewise
         raise errors.ConfigurationError(
-            f"The CA bundle {ca_bundle} is neither a file nor a folder: name the file or the "
-            "folder that holds the certificates."
+            f"The CA bundle {ca_bundle} is no file and no folder: name the one that holds the "
+            "certificates."
         )
-    return stat.S_ISDIR(mode)
+    return is_folder
 
 
 def _check_proxy(proxy: str, name: str) -> None:
@@ -625,45 +581,36 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
         raise Unreadable("its body is compressed in an unknown way")
-    pieces = response.raw.stream(65536, decode_content=False)
-    if encoding != "identity":
-        pieces = _decompress(pieces, limit)
+    # Of what is compressed, more bytes may come than are in it, if only a few.
+    most = limit if encoding == "identity" else 2 * limit + 1024
     body = bytearray()
-    for piece in itertools.chain((b"",), pieces):
+    for piece in itertools.chain((b"",), response.raw.stream(65536, decode_content=False)):
         if not exchange.is_ours:
             exchange.wait_s()  # a transport that is not ours never asks for the deadline
         body += piece
-        if len(body) > limit:
+        if len(body) > most:
             raise Unreadable("its body is too long")
-    return bytes(body)
-
-
-def _decompress(pieces: Iterator[bytes], limit: int) -> Iterator[bytes]:
-    """gzip or zlib data, never more than `limit` + 1 bytes at a time."""
+    if not body or encoding == "identity":
+        return bytes(body)
     # 32 lets zlib find out which of the two it is.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
-    begun = False
     try:
-        for piece in pieces:
-            begun = True
-            yield decoder.decompress(piece, limit + 1)
-            while decoder.unconsumed_tail:
-                yield decoder.decompress(decoder.unconsumed_tail, limit + 1)
+        plain = decoder.decompress(body, limit + 1)
     except zlib.error:
         raise Unreadable("its body cannot be decompressed") from None
-    if begun and (not decoder.eof or decoder.unused_data):
+    if len(plain) > limit:
+        raise Unreadable("its body is too long")
+    if not decoder.eof or decoder.unused_data:
         raise Unreadable("its body cannot be decompressed")
+    return plain
 
 
-# Names, each looked up by one thread at a time for all who wait for it.
+# Names.
 
 
 class LookUpTimeout(TimeoutError):
-    """A name was not looked up in time; its text says why, in words for people."""
+    """A name was not looked up in time."""
 
-
-#: What `socket.getaddrinfo` gives for each address.
-Addresses: TypeAlias = list[tuple[Any, Any, int, str, Any]]
 
 #: How many names may be looked up at a time in this process. Nobody can end a look-up: with a name
 #: server that is silent it lasts as long as the system likes, ten seconds and more.
@@ -671,70 +618,17 @@ MOST_LOOK_UPS = 8
 
 _look_up_threads = HelperThreads(MOST_LOOK_UPS, "facematch-look-up")
 
-#: Those under way, by process, host and port: after a fork the parent's never end in the child.
-#: A dictionary alone, whose `setdefault` and `pop` need no lock.
-_look_ups: dict[tuple[int, str, int], Future[Addresses]] = {}
 
-
-def look_up(host: str, port: int, wait_s: float) -> Addresses:
-    """The addresses of `host`, for connections over TCP; an address of its own takes no thread.
-
-    Args:
-        host: A name, or an address without brackets.
-        port: Of the connection.
-        wait_s: How long to wait, in seconds of real time.
-
-    Raises:
-        LookUpTimeout: it had not ended by then, and goes on for whoever asks next; or it had not
-            begun, because so many others were under way.
-        OSError: there is no such name.
-    """
-    # Does not ask a name server.
+def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, str, Any]]:
+    """What `socket.getaddrinfo` gives for each address; a name by a thread for all who wait."""
+    look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    # An address takes no thread: no name server is asked.
     with contextlib.suppress(socket.gaierror):
-        numeric = socket.AI_NUMERICHOST
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric)
-    within, key = Deadline.after(wait_s), (os.getpid(), host, port)
-    while True:
-        future: Future[Addresses] = Future()
-        shared = future
-        try:
-            shared = _look_ups.setdefault(key, future)
-            if shared is future:
-                work = functools.partial(_look_up, key, future)
-                # In an empty context: the thread may outlive the call, whose context holds it.
-                contextvars.Context().run(_look_up_threads.start, work, within)
-            error = shared.exception(within.timeout_s())
-        except CancelledError:
-            # Whoever was to begin it has left: this caller may have more time.
-            _look_ups.pop(key, None)
-            continue
-        except NoThread as refusal:
-            raise LookUpTimeout(f"its host name was not looked up ({refusal})") from None
-        except TimeoutError:
-            raise LookUpTimeout("its host name was not looked up in time") from None
-        finally:
-            # What has begun cannot be cancelled, and goes on.
-            if shared is future and future.cancel():
-                _look_ups.pop(key, None)
-        if error is None:
-            return shared.result()
-        # Each caller's own: the frames of one call must not be seen from the error of another.
-        raise copy.copy(error)
-
-
-def _look_up(key: tuple[int, str, int], future: Future[Addresses]) -> None:
-    """Look a name up, in a thread of its own."""
-    if not future.set_running_or_notify_cancel():
-        return
-    _, host, port = key
+        return look_up(flags=socket.AI_NUMERICHOST)
     try:
-        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except BaseException as error:  # noqa: BLE001 - raised by those who wait
-        _look_ups.pop(key, None)
-        future.set_exception(error)
-    else:
-        _look_ups.pop(key, None)
-        future.set_result(addresses)
+        return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
+    except (NoThread, StillRunning):
+        raise LookUpTimeout from None
 
 
 # Connections that ask how long they may wait, and say when the request begins to leave.
@@ -749,10 +643,7 @@ class _Reads(socket.SocketIO):
 
     def readinto(self, buffer: Any) -> int:
         exchange = CURRENT.get()
-        wait_s = exchange.wait_s()
-        # Setting it is a system call, during which another thread takes its turn.
-        if self._sock.gettimeout() != wait_s:
-            self._sock.settimeout(wait_s)
+        exchange.wait_s(self._sock)
         count = super().readinto(buffer) or 0
         exchange.left_to_receive -= count
         if exchange.left_to_receive < 0:
@@ -810,15 +701,13 @@ class _Connection(HTTPConnection):
         exchange, sock, done = CURRENT.get(), cast(Any, self.sock), 0
         with memoryview(data).cast("B") as view:
             while done < len(view):
-                wait_s = exchange.wait_s()
-                if sock.gettimeout() != wait_s:
-                    sock.settimeout(wait_s)
+                exchange.wait_s(sock)
                 done += sock.send(view[done:])
 
     def _new_conn(self) -> socket.socket:
         wait_s = CURRENT.get().wait_s
         try:
-            addresses = look_up(self._dns_host.strip("[]"), self.port, wait_s())
+            addresses = _look_up(self._dns_host.strip("[]"), self.port, wait_s())
         except OSError as error:
             # As an OSError, urllib3 could take it for a failure of the upload.
             raise NameResolutionError(self.host, self, cast(socket.gaierror, error)) from error
@@ -830,10 +719,10 @@ class _Connection(HTTPConnection):
                 for option in self.socket_options or ():
                     sock.setsockopt(*option)
                 # For each address: a name may have many, and the deadline is one.
-                sock.settimeout(wait_s())
+                wait_s(sock)
                 sock.connect(address)
                 # For the TLS handshake, which is the next to wait.
-                sock.settimeout(wait_s())
+                wait_s(sock)
             except OSError as error:
                 problem = error
                 if sock is not None:
@@ -844,7 +733,7 @@ class _Connection(HTTPConnection):
 
     def _tunnel(self) -> None:
         super()._tunnel()
-        cast(socket.socket, self.sock).settimeout(CURRENT.get().wait_s())
+        CURRENT.get().wait_s(self.sock)
 
     @property
     def is_connected(self) -> bool:
@@ -866,19 +755,18 @@ class _TlsConnection(_Connection, HTTPSConnection):
             raise ssl.SSLError(0, "The TLS handshake failed.")
 
 
-def _slot(_maxsize: int) -> queue.SimpleQueue[Any]:
-    """Where a pool keeps its one connection: a queue without a lock that could be left taken."""
-    return queue.SimpleQueue()
+#: Where a pool keeps its one connection: a queue without a lock that could be left taken.
+_SLOT: Any = staticmethod(lambda _maxsize: queue.SimpleQueue[Any]())
 
 
 class _Pool(HTTPConnectionPool):
     ConnectionCls = _Connection
-    QueueCls = staticmethod(_slot)  # type: ignore[assignment]  # it has what a pool asks of a queue
+    QueueCls = _SLOT
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
-    QueueCls = staticmethod(_slot)  # type: ignore[assignment]  # it has what a pool asks of a queue
+    QueueCls = _SLOT
 
 
 _POOLS = {"http": _Pool, "https": _TlsPool}
@@ -887,10 +775,12 @@ _POOLS = {"http": _Pool, "https": _TlsPool}
 class _Adapter(HTTPAdapter):
     """requests' own adapter over connections of ours, with and without a proxy. No retries."""
 
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
+    def __init__(self) -> None:
+        super().__init__(pool_connections=MOST_POOLS, pool_maxsize=1)
         self.poolmanager.pool_classes_by_scheme = _POOLS
         self._pools: dict[str, Any] = {}
+        #: Whose its connections are, and until when they may be used again, on the client's clock.
+        self.process, self.kept_until = os.getpid(), 0.0
 
     def proxy_manager_for(self, proxy: Any, **options: Any) -> Any:
         manager = super().proxy_manager_for(proxy, **options)
@@ -900,6 +790,8 @@ class _Adapter(HTTPAdapter):
     def get_connection_with_tls_context(
         self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
     ) -> Any:
+        # Not where a double has taken the place of `send`.
+        CURRENT.get().is_ours = True
         # Proxies and certificates are those of the address's beginning, as long as the client
         # lives: to find its pool anew costs as much as to write the request.
         pools, start = self._pools, _origin(str(request.url))
@@ -907,8 +799,15 @@ class _Adapter(HTTPAdapter):
             # As many as the manager keeps: it closes the one that was not asked for the longest.
             if len(pools) == MOST_POOLS:
                 pools.clear()
-            pools[start] = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            # The way to a proxy may be TLS although the address is not.
+            address = request.url if pool.proxy is None else "https:"
+            super().cert_verify(pool, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
+            pools[start] = pool
         return pools[start]
+
+    def cert_verify(self, *_: Any) -> None:
+        """Done where the pool is found."""
 
     def close(self) -> None:
         self._pools.clear()
@@ -924,20 +823,6 @@ class _Adapter(HTTPAdapter):
         response.headers = CaseInsensitiveDict(resp.headers)
         return response
 
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        # Before a connection is used, and not where a double has taken the place of `send`.
-        CURRENT.get().is_ours = True
-        # The way to a proxy may be TLS although the address is not.
-        address = url if conn.proxy is None else "https:"
-        super().cert_verify(conn, address, verify, cert)  # type: ignore[no-untyped-call]  # untyped in the stubs
-
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    for scheme in ("https://", "http://"):
-        session.mount(scheme, _Adapter(pool_connections=MOST_POOLS, pool_maxsize=1))
-    return session
-
 
 # Words for why an exchange failed: ours and the system's, never those of an exception.
 
@@ -945,19 +830,12 @@ def _new_session() -> requests.Session:
 def _links(error: BaseException) -> Iterator[BaseException]:
     """`error` and every exception behind it: causes, contexts, arguments."""
     seen: set[int] = set()
-    waiting: list[object] = [error]
-    while waiting:
-        link = waiting.pop(0)
-        if not isinstance(link, BaseException) or id(link) in seen:
-            continue
-        seen.add(id(link))
-        yield link
-        waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
-
-
-def _tls_words(link: ssl.SSLError) -> str:
-    word = getattr(link, "reason", None)
-    return f"TLS failed ({word})" if word else "TLS failed"
+    links: list[object] = [error]
+    for link in links:  # which grows meanwhile
+        if isinstance(link, BaseException) and id(link) not in seen:
+            seen.add(id(link))
+            yield link
+            links += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
 
 
 def _system_words(link: OSError) -> str:
@@ -969,13 +847,14 @@ def _system_words(link: OSError) -> str:
 #: In this order: what comes first says more.
 _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
-    ((Unreadable, LookUpTimeout), str),
+    (Unreadable, str),
+    (LookUpTimeout, "its host name could not be looked up in time"),
     (
         ssl.SSLCertVerificationError,
         lambda link: f"its certificate is not accepted ({link.verify_message})",
     ),
-    # Only errors that come from OpenSSL have a reason.
-    (ssl.SSLError, _tls_words),
+    # Only errors that come from OpenSSL have a reason; the other is that of `_TlsConnection`.
+    (ssl.SSLError, lambda link: f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"),
     (socket.gaierror, "its host name was not found"),
     ((TimeoutError, requests.Timeout), "it took too long"),
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
