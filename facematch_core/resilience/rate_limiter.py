@@ -181,13 +181,9 @@ class RateLimiter(policy.Policy):
 
     def _take(self, context: policy.AttemptContext) -> bool:
         """Take a call out of the line; whether it stood there."""
-        reference = next((place for place in tuple(self._line) if place() is context), None)
-        return reference is not None and self._remove(reference)
-
-    def _remove(self, reference: weakref.ref[policy.AttemptContext]) -> bool:
-        """Whether it was there: a finaliser may have been first."""
+        # Equal to the one in the line, unless a finaliser was first.
         with contextlib.suppress(ValueError):
-            self._line.remove(reference)
+            self._line.remove(weakref.ref(context))
             return True
         return False
 
@@ -195,8 +191,10 @@ class RateLimiter(policy.Policy):
         """When a call of the line may go, at the earliest."""
         for reference in tuple(self._line):
             # Interrupted somewhere, or of the process before a fork: it may have been sent.
-            if policy.under_way(reference) is None and self._remove(reference):
-                self._counted.append(now)
+            if policy.under_way(reference) is None:
+                with contextlib.suppress(ValueError):  # a finaliser was first
+                    self._line.remove(reference)
+                    self._counted.append(now)
         contexts = [reference() for reference in tuple(self._line)]
         before = contexts.index(context) if context in contexts else 0
         return max(

@@ -326,10 +326,22 @@ class Database:
         """The step and what is late as one transaction, again and again while it is locked."""
         from sqlalchemy.exc import DBAPIError
 
+        from ._steps import Damaged
+
+        late: tuple[Callable[[Connection], object], ...] = ()
+
+        def work(connection: Connection) -> T:
+            for outcome in late:
+                # What cannot be read stays set aside.
+                with contextlib.suppress(Damaged):
+                    outcome(connection)
+                progress.hear()
+            return step(connection)
+
         while True:
             late = tuple(self.late)
             try:
-                result = self._transact(step, late, progress)
+                result = self._transact(work, progress)
                 break
             except DBAPIError as error:
                 if not _is_locked(error) or progress.limit.is_over or progress.is_abandoned:
@@ -341,63 +353,34 @@ class Database:
                 self.late.remove(outcome)
         return result
 
-    def _transact(
-        self,
-        step: Callable[[Connection], T],
-        late: tuple[Callable[[Connection], object], ...],
-        progress: _Progress,
-    ) -> T:
+    def _transact(self, work: Callable[[Connection], T], progress: _Progress) -> T:
         """One try, which waits for a lock for a moment.
 
         While SQLite waits no Ctrl-C is heard, and while PostgreSQL waits nothing is heard of it.
         """
         from sqlalchemy.exc import OperationalError
 
-        from ._steps import Damaged
-
+        lock_s = min(LOCK_S, self.silence_s / 3, progress.limit.left_s())
         proxy: PoolProxiedConnection | None = None
         try:
             # What is not committed is rolled back when the connection goes back into its pool.
             with self.engine.connect() as connection:
-                proxy, owners_ms = connection.connection, None
+                proxy = connection.connection
                 try:
                     progress.hear()
-                    # 0 would be for ever in PostgreSQL.
-                    lock_s = max(0.001, min(LOCK_S, self.silence_s / 3, progress.limit.left_s()))
-                    if self.is_sqlite:
-                        # Begun by hand: who reads first and writes then may be refused in between.
-                        connection.execution_options(isolation_level="AUTOCOMMIT")
-                        cursor = proxy.cursor()
-                        # All rows: a statement that is not at its end keeps others from committing.
-                        ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
-                        cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
-                        connection.exec_driver_sql("BEGIN IMMEDIATE")
-                    else:
-                        connection.execution_options(isolation_level="READ COMMITTED")
-                        # What a program holds that fell silent itself is free after that time.
-                        connection.exec_driver_sql(
-                            f"SELECT set_config('lock_timeout', '{lock_s * 1000:.0f}', true), "
-                            "set_config('idle_in_transaction_session_timeout', "
-                            f"'{PATIENCE_S:.0f}s', true)"
-                        )
+                    (_begin_in_sqlite if self.is_sqlite else _begin_in_postgres)(connection, lock_s)
                     progress.hear()
-                    for outcome in late:
-                        # What cannot be read stays set aside.
-                        with contextlib.suppress(Damaged):
-                            outcome(connection)
-                        progress.hear()
-                    result = step(connection)
+                    result = work(connection)
                     progress.may_be_written = True
                     if progress.is_abandoned:
                         progress.may_be_written = False
                         raise _Away("nobody waits for it")
-                    connection.commit()
+                    if self.is_sqlite:
+                        connection.exec_driver_sql("COMMIT")
+                    else:
+                        connection.commit()
                     return result
                 finally:
-                    # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
-                    with contextlib.suppress(sqlite3.Error):
-                        if owners_ms is not None:
-                            cursor.execute(f"PRAGMA busy_timeout = {owners_ms}")
                     if progress.is_abandoned:
                         # The pool may be closed by now, and nobody would close this one.
                         connection.invalidate()
@@ -446,6 +429,31 @@ class _Progress:
         self.heard_at = time.monotonic()
 
 
+def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    cursor = connection.connection.cursor()
+    # All rows of it: a statement that is not at its end keeps others from committing.
+    ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
+        # Begun by hand: who reads first and writes then may be refused in the middle.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
+        with contextlib.suppress(sqlite3.Error):
+            cursor.execute(f"PRAGMA busy_timeout = {owners_ms}")
+            cursor.close()
+
+
+def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
+    connection.execution_options(isolation_level="READ COMMITTED")
+    # 0 would be for ever. Rows that a program holds that fell silent itself are free after a while.
+    connection.exec_driver_sql(
+        f"SELECT set_config('lock_timeout', '{max(1, lock_s * 1000):.0f}', true), "
+        f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
+    )
+
+
 def _roll_back(connection: Any, _record: object) -> None:
     # SQLAlchemy closes a connection that is interrupted (Ctrl-C), and what is unfinished there
     # would keep the file locked for as long as somebody holds the traceback.
@@ -474,18 +482,14 @@ def _open(address: str, silence_s: float) -> Engine:
             "keepalives_count": 4,
             "tcp_user_timeout": 30_000,
         }
-        settings: dict[str, dict[str, Any]] = {
+        settings = {
             "pysqlite": {"timeout": LOCK_S},
             "psycopg2": libpq,
             # Else it gives bytes for text where a database has no encoding (SQL_ASCII).
-            "psycopg": libpq | {"client_encoding": "utf8"},
-        }
-
-        def connect(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
-            # What the address says wins.
-            more.update(settings.get(dialect.driver, {}) | more)
-
-        event.listen(engine, "do_connect", connect)
+            "psycopg": {**libpq, "client_encoding": "utf8"},
+        }.get(engine.driver, {})
+        # What the address says wins.
+        event.listen(engine, "do_connect", lambda *call: call[3].update(settings | call[3]))
         if engine.dialect.name != "sqlite":
             return engine
         file = engine.url.database
@@ -503,15 +507,14 @@ def _open(address: str, silence_s: float) -> Engine:
 
 def _make_private(file: str) -> None:
     """Make a new file readable by its owner alone; SQLite gives its side files the same mode."""
-    reason = None
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-    if reason:
-        raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
+        problem = f"The file of the store, {file!r}, cannot be made: {reason}."
+        raise ConfigurationError(problem) from None
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
