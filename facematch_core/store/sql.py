@@ -344,7 +344,8 @@ class Database:
                 result = self._transact(work, progress)
                 break
             except DBAPIError as error:
-                if not _is_locked(error) or progress.limit.is_over or progress.is_abandoned:
+                is_locked = _LOCKED.fullmatch(_state_of(error))
+                if not is_locked or progress.limit.is_over or progress.is_abandoned:
                     raise
                 progress.hear()
         self._was_there = True
@@ -527,22 +528,17 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-LOCK_NOT_AVAILABLE = "55P03"
-#: SQLSTATEs that pass: a lock, a restart, no connection left, another transaction was first, we
-#: were silent.
-_PASSING = re.compile(f"{LOCK_NOT_AVAILABLE}|57P0[123]|53300|40001|40P01|25P03|08...")
+#: SQLSTATEs, and SQLite's names of its errors: a lock.
+_LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
+#: Those that pass: a restart, no connection left, another transaction was first, we were silent.
+_PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...")
 
 
-def _state_of(error: Exception) -> str | None:
-    """The SQLSTATE that a server answered with; None if it has not answered."""
+def _state_of(error: Exception) -> str:
+    """What the database answered with; empty if it has not answered."""
     cause = getattr(error, "orig", None)
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-
-
-def _is_locked(error: Exception) -> bool:
-    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0) & 0xFF
-    locked = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return code in locked or _state_of(error) == LOCK_NOT_AVAILABLE
+    names = ("sqlstate", "pgcode", "sqlite_errorname")
+    return next((state for name in names if (state := getattr(cause, name, None))), "")
 
 
 def _is_passing(error: Exception, *, was_there: bool) -> bool:
@@ -551,16 +547,13 @@ def _is_passing(error: Exception, *, was_there: bool) -> bool:
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
     cause, state = getattr(error, "orig", None), _state_of(error)
-    if isinstance(cause, sqlite3.Error):
-        return _is_locked(error)
-    gone = getattr(error, "connection_invalidated", False)
-    if gone or isinstance(error, (_Away, PoolTimeout)):
-        return True
-    if state is not None:
-        return _PASSING.fullmatch(state) is not None
+    is_gone = getattr(error, "connection_invalidated", False)
+    if state or isinstance(cause, sqlite3.Error):
+        return is_gone or _PASSING.fullmatch(state) is not None
     # While connecting there is none: whoever was accepted before will be again.
+    is_away = was_there and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
-    return is_silent or (was_there and isinstance(error, OperationalError))
+    return is_gone or is_away or is_silent or isinstance(error, (_Away, PoolTimeout))
 
 
 def _reason(error: Exception) -> str:
