@@ -255,13 +255,14 @@ class CircuitBreaker(policy.Policy):
         )
 
     def _learn(self, evidence: _Evidence, asked_s: float, now: float, *, is_probe: bool) -> None:
+        if evidence is _Evidence.NOTHING:
+            return
         timed_out = evidence is _Evidence.TIMED_OUT
         failed = evidence is _Evidence.FAILS or (timed_out and asked_s >= self.slow_s)
-        if evidence is not _Evidence.NOTHING:
-            self._ends.append((now, failed or timed_out))
+        self._ends.append((now, failed or timed_out))
         if timed_out:
             self._timed_out += 1
-        elif evidence in (_Evidence.WORKS, _Evidence.ANSWERS, _Evidence.NO_CREDIT):
+        elif not failed:
             self._timed_out = 0
         if failed:
             self._failed_at.append(now)
@@ -271,21 +272,16 @@ class CircuitBreaker(policy.Policy):
             self._open(now, no_credit=True)
         elif evidence is _Evidence.WORKS and is_probe:
             self._close()
-        elif (
-            (failed and (is_probe or self._fails_in_a_row(now)))
-            or (timed_out and self._timed_out >= self.unanswered)
-            or ((failed or timed_out) and self._fails_too_often(now))
-        ):
-            self._open(now)
-
-    def _fails_in_a_row(self, now: float) -> bool:
-        since = now - self.within_s
-        return sum(at >= since for at in tuple(self._failed_at)) >= self.failures
-
-    def _fails_too_often(self, now: float) -> bool:
-        since = now - self.within_s
-        failures = [failed for at, failed in tuple(self._ends) if at >= since]
-        return len(failures) >= self.of_last and sum(failures) > self.share * len(failures)
+        elif failed or timed_out:
+            since = now - self.within_s
+            in_a_row = sum(at >= since for at in tuple(self._failed_at))
+            ends = [no_answer for at, no_answer in tuple(self._ends) if at >= since]
+            if (
+                (failed and (is_probe or in_a_row >= self.failures))
+                or (timed_out and self._timed_out >= self.unanswered)
+                or (len(ends) >= self.of_last and sum(ends) > self.share * len(ends))
+            ):
+                self._open(now)
 
     def _open(self, now: float, *, no_credit: bool = False) -> None:
         longest_s = max(self.longest_open_s, self.open_s)

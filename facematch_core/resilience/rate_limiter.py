@@ -144,11 +144,8 @@ class RateLimiter(policy.Policy):
             now = self.clock.monotonic()
             if self._take(context) and outcome.sent:
                 self._counted.append(now)
-            if (
-                isinstance(error, RateLimited)
-                and outcome.asked_s is not None
-                and error.retry_after_s
-            ):
+            was_asked = outcome.asked_s is not None
+            if was_asked and isinstance(error, RateLimited) and error.retry_after_s:
                 longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
                 hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
                 self._held_until = max(self._held_until, now + hold_s)
@@ -158,36 +155,28 @@ class RateLimiter(policy.Policy):
         with policy.lock:
             now = self.clock.monotonic()
             opens_at = self._opens_at(context, now)
-        if opens_at <= now:
-            return 0.0
+        wait_s = max(0.0, opens_at - now)
         # Two lengths of time, because the two clocks may differ.
-        late = opens_at - now >= context.send_by.left_s()
-        if late or opens_at - came > self.max_wait_s:
-            raise self._refusal(context, opens_at - now, late=late)
-        return opens_at - now
-
-    def _refusal(self, context: policy.AttemptContext, wait_s: float, *, late: bool) -> RateLimited:
-        rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
-        limit = "the call's deadline" if late else f"max_wait_s ({self.max_wait_s:g} s)"
-        return RateLimited(
-            f"{self.name or context.call.backend} allows no further call for {wait_s:.3g} s, "
-            f"by its rates ({rates}) or its own answer. That is longer than {limit}: nothing was "
-            "sent.",
-            retry_after_s=wait_s,
-            billing=Billing(Charged.NO, "held back by a rate limiter; nothing was sent"),
-        )
+        late = wait_s >= context.send_by.left_s()
+        if wait_s and (late or opens_at - came > self.max_wait_s):
+            rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
+            limit = "the call's deadline" if late else f"max_wait_s ({self.max_wait_s:g} s)"
+            raise RateLimited(
+                f"{self.name or context.call.backend} allows no further call for {wait_s:.3g} s, "
+                f"by its rates ({rates}) or its own answer. That is longer than {limit}: nothing "
+                "was sent.",
+                retry_after_s=wait_s,
+                billing=Billing(Charged.NO, "held back by a rate limiter; nothing was sent"),
+            )
+        return wait_s
 
     # All below is called with the lock held.
 
     def _take(self, context: policy.AttemptContext) -> bool:
         """Take a call out of the line; whether it stood there."""
-        reference = next((place for place in tuple(self._line) if place() is context), None)
-        return reference is not None and self._remove(reference)
-
-    def _remove(self, reference: weakref.ref[policy.AttemptContext]) -> bool:
-        """Whether it was there: a finaliser may have been first."""
+        # Equal to the one in the line, unless a finaliser was first.
         with contextlib.suppress(ValueError):
-            self._line.remove(reference)
+            self._line.remove(weakref.ref(context))
             return True
         return False
 
@@ -195,13 +184,14 @@ class RateLimiter(policy.Policy):
         """When a call of the line may go, at the earliest."""
         for reference in tuple(self._line):
             # Interrupted somewhere, or of the process before a fork: it may have been sent.
-            if policy.under_way(reference) is None and self._remove(reference):
-                self._counted.append(now)
+            if policy.under_way(reference) is None:
+                with contextlib.suppress(ValueError):  # a finaliser was first
+                    self._line.remove(reference)
+                    self._counted.append(now)
         contexts = [reference() for reference in tuple(self._line)]
         before = contexts.index(context) if context in contexts else 0
-        return max(
-            self._held_until, *(self._room_at(window, before, now) for window in self.windows)
-        )
+        rooms = [self._room_at(window, before, now) for window in self.windows]
+        return max(self._held_until, *rooms)
 
     def _room_at(self, window: RateWindow, before: int, now: float) -> float:
         """When a window has room for a call with so many others before it in the line.

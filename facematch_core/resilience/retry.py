@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import random
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -21,14 +22,12 @@ MOST_QUOTA = 10_000
 _TOKENS = 5
 
 
-def _times(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if type(value) is not int or not 1 <= value <= 10:
-        raise out_of_range(instance, attribute, "a whole number from 1 to 10")
+def _from_1_to(most: int) -> Callable[[object, attrs.Attribute[Any], object], None]:
+    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if type(value) is not int or not 1 <= value <= most:
+            raise out_of_range(instance, attribute, f"a whole number from 1 to {most}")
 
-
-def _quota(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if type(value) is not int or not 1 <= value <= MOST_QUOTA:
-        raise out_of_range(instance, attribute, f"a whole number from 1 to {MOST_QUOTA}")
+    return check
 
 
 @attrs.frozen(kw_only=True)
@@ -57,10 +56,10 @@ class Retry:
         ConfigurationError: a value is out of range.
     """
 
-    times: int = attrs.field(default=2, validator=_times)
+    times: int = attrs.field(default=2, validator=_from_1_to(10))
     first_s: float = attrs.field(default=1.0, validator=positive_seconds)
     longest_s: float = attrs.field(default=60.0, validator=positive_seconds)
-    quota: int = attrs.field(default=100, validator=_quota)
+    quota: int = attrs.field(default=100, validator=_from_1_to(MOST_QUOTA))
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
     #: What is left of the quota. To append and to pop are one step each and need no lock, which a
@@ -81,23 +80,20 @@ class Retry:
             again = isinstance(error, errors.StoreUnavailable)
         if not again or context.number > self.times:
             return None
-        wait_s = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
+        wait_s: float = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
         # When a circuit breaker closes is no word of the vendor's.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
         if wait_s > self.longest_s or wait_s >= context.send_by.left_s():
             return None
-        return wait_s if self._take() else None
-
-    def give_back(self, context: AttemptContext) -> None:
-        """Note that a try succeeded."""
-        self._bucket.extend([None] * (1 if context.number == 1 else _TOKENS))
-
-    def _take(self) -> bool:
         try:
             for _ in range(_TOKENS):
                 self._bucket.pop()
         except IndexError:
-            return False
-        return True
+            return None
+        return wait_s
+
+    def give_back(self, context: AttemptContext) -> None:
+        """Note that a try succeeded."""
+        self._bucket.extend([None] * (1 if context.number == 1 else _TOKENS))

@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError
 
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged, Environment
@@ -155,14 +154,6 @@ def _row_of(reservation: Reservation) -> dict[str, Any]:
     }
 
 
-def _this(reservation: Reservation) -> tuple[sa.ColumnElement[bool], ...]:
-    return (
-        ATTEMPTS.c.attempt_id == reservation.call.id,
-        ATTEMPTS.c.try_number == reservation.number,
-        ATTEMPTS.c.budget == name_of(reservation.key),
-    )
-
-
 # Steps: each is called in a transaction of its own.
 
 
@@ -194,17 +185,22 @@ def reserve(
     key = reservation.key
     if not _set_aside(connection, reservation, cap):
         # There was no room, or no sum; and since then somebody else may have begun it.
-        _begin(connection, key, cap)
+        row = {
+            "budget": name_of(key),
+            "name": key.name,
+            "currency": key.currency,
+            "environment": key.environment.value,
+            "period": key.period.value,
+            "window_of": key.window,
+            "cap": _units(cap, key.currency),
+        }
+        _insert_new(connection, BUDGETS, row | {"spent": 0, "reserved": 0, "unknown": 0})
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
-    try:
-        connection.execute(ATTEMPTS.insert().values(_row_of(reservation)))
-    except IntegrityError:
-        pass
-    else:
-        return None
-    # Outside the except block: the exception holds the row. What was set aside is undone.
-    raise ConfigurationError(reserved_twice(reservation))
+    if not _insert_new(connection, ATTEMPTS, _row_of(reservation)):
+        # What was set aside is undone.
+        raise ConfigurationError(reserved_twice(reservation))
+    return None
 
 
 def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
@@ -223,34 +219,16 @@ def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal
     return changed is not None and _budget_of(changed) is not None
 
 
-def _begin(connection: sa.Connection, key: BudgetKey, cap: Decimal) -> None:
-    row = {
-        "budget": name_of(key),
-        "name": key.name,
-        "currency": key.currency,
-        "environment": key.environment.value,
-        "period": key.period.value,
-        "window_of": key.window,
-        "cap": _units(cap, key.currency),
-        "spent": 0,
-        "reserved": 0,
-        "unknown": 0,
-    }
-    _insert_new(connection, BUDGETS, row)
-
-
-def _insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> None:
-    """Insert a row if it is not there; one that another transaction is inserting is waited for."""
+def _insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
+    """Whether a row was not there; one that another transaction is inserting is waited for."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
-    connection.execute(dialect.insert(table).values(row).on_conflict_do_nothing())
+    statement = dialect.insert(table).values(row).on_conflict_do_nothing()
+    return bool(connection.execute(statement.returning(*table.primary_key)).all())
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
-    """Give back what may have been set aside, or may yet be: its call is not made.
-
-    The row of a reservation that is not there is written as final, so that the reservation fails
-    if it comes later.
-    """
+    """Give back what may have been set aside, or may yet be: its call is not made."""
+    # Where there is no row it is written as final, so that the reservation fails if it comes later.
     at = reservation.call.started_at
     row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _time(at)}
     _insert_new(connection, ATTEMPTS, _row_of(reservation) | row)
@@ -266,7 +244,12 @@ def finalize(
     error: str | None = None,
     answered_from: Environment | None = None,
 ) -> bool:
-    this = _this(reservation)
+    name = name_of(reservation.key)
+    this = (
+        ATTEMPTS.c.attempt_id == reservation.call.id,
+        ATTEMPTS.c.try_number == reservation.number,
+        ATTEMPTS.c.budget == name,
+    )
     into = State.UNKNOWN if charged is Charged.UNKNOWN else State.FINAL
     query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
     row = connection.execute(query).one_or_none()
@@ -286,7 +269,6 @@ def finalize(
     moved = {row.state: BUDGETS.c[row.state] - row.amount}
     if charged in _INTO:
         moved[_INTO[charged]] = BUDGETS.c[_INTO[charged]] + row.amount
-    name = name_of(reservation.key)
     connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(moved))
     return True
 

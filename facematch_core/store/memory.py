@@ -29,22 +29,14 @@ class _Sums:
 
     state: BudgetState
 
-    def change(self, change: Callable[[BudgetState], BudgetState]) -> None:
-        """Exchange the sums for others, made of them.
-
-        Between the comparison and the exchange no finaliser can run, which would see the sums of
-        before and change them.
-        """
-        while True:
-            before = self.state
-            after = change(before)
+    def change(self, change: Callable[[BudgetState], BudgetState | None]) -> bool:
+        """Exchange the sums for what is made of them; False if that is nothing."""
+        while (after := change(before := self.state)) is not None:
+            # In between no finaliser can run, which would see the sums of before and change them.
             if self.state is before:
                 self.state = after
-                return
-
-
-class _NoRoom(Exception):
-    pass
+                return True
+        return False
 
 
 class MemoryStore(CallStore):
@@ -57,20 +49,18 @@ class MemoryStore(CallStore):
     def __init__(self) -> None:
         self._sums: dict[BudgetKey, _Sums] = {}
         #: What is open, by state: of an outage there may be very many unknown.
-        self._open: dict[State, dict[tuple[str, int, BudgetKey], Reservation]] = {
-            State.RESERVED: {},
-            State.UNKNOWN: {},
-        }
+        self._open: dict[State, dict[tuple[str, int, BudgetKey], Reservation]]
+        self._open = {State.RESERVED: {}, State.UNKNOWN: {}}
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
         key, this = reservation.key, _id(reservation)
 
-        def set_aside(state: BudgetState) -> BudgetState:
-            reserved = EXACT.add(state.reserved, reservation.amount)
+        def set_aside(state: BudgetState) -> BudgetState | None:
             if EXACT.add(state.used, reservation.amount) > cap:
-                raise _NoRoom
+                return None
+            reserved = EXACT.add(state.reserved, reservation.amount)
             return attrs.evolve(state, cap=cap, reserved=reserved)
 
         call = attrs.evolve(reservation.call, caller_ref=None)
@@ -78,12 +68,8 @@ class MemoryStore(CallStore):
         with _lock:
             if any(this in entries for entries in self._open.values()):
                 raise ConfigurationError(reserved_twice(reservation))
-            sums = self._sums.get(key) or self._sums.setdefault(
-                key, _Sums(BudgetState(key=key, cap=cap))
-            )
-            try:
-                sums.change(set_aside)
-            except _NoRoom:
+            sums = self._sums.setdefault(key, _Sums(BudgetState(key=key, cap=cap)))
+            if not sums.change(set_aside):
                 return attrs.evolve(sums.state, cap=cap)
             self._open[State.RESERVED][this] = entry
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import logging
 import math
 import os
@@ -30,6 +29,7 @@ from .records import BudgetKey, BudgetState, CallStore, Reservation, State
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
+    from sqlalchemy.pool import PoolProxiedConnection
 
 T = TypeVar("T")
 
@@ -43,9 +43,8 @@ SILENCE_S, AGAIN_S = 5.0, 1.0
 #: How long a step of PostgreSQL gets at least, whose deadline is over: one try.
 MOMENT_S = 0.2
 
-#: How long SQLite waits for a lock at a time; and PostgreSQL, which is heard of in between: it may
-#: wait for two in one step.
-SLICE_S, LOCK_S = 0.2, 0.4
+#: How long a step waits for a lock at a time, and it may wait for two in PostgreSQL.
+LOCK_S = 0.4
 
 log = logging.getLogger("facematch")
 
@@ -202,7 +201,7 @@ class Database:
                 '(".[postgres]" for PostgreSQL), or use MemoryStore.'
             ) from None
         self._is_ours = isinstance(where, str)
-        self.engine: Engine = _open(where) if isinstance(where, str) else where
+        self.engine: Engine = _open(where, silence_s) if isinstance(where, str) else where
         if self.engine.dialect.name not in ("sqlite", "postgresql"):
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
@@ -217,8 +216,7 @@ class Database:
             if self.is_sqlite:
                 file = os.path.realpath(self.engine.url.database or f"engine {id(self.engine)}")
                 self.turn = _turns.setdefault(file, threading.RLock())
-                if not sqlalchemy.event.contains(self.engine, "invalidate", _roll_back):
-                    sqlalchemy.event.listen(self.engine, "invalidate", _roll_back)
+                sqlalchemy.event.listen(self.engine, "close", _roll_back)
             else:
                 self._threads = HelperThreads(CONNECTIONS, "facematch-store")
             _all.add(self)
@@ -248,42 +246,35 @@ class Database:
         if not self.is_sqlite:
             patience_s = max(MOMENT_S, patience_s)
         progress = _Progress(Deadline.after(patience_s))
-        began = time.monotonic()
         run = self._run_here if self.is_sqlite else self._run_apart
-        is_passing, callers = False, None
-        token = _LIMIT.set(progress.limit)
         try:
             result = run(lambda connection: step(connection, *args), progress)
             progress.may_be_written = False
             return result  # noqa: TRY300 - an interruption here is one of the step
-        except _Away as error:
-            is_passing, problem = True, str(error)
         except FaceMatchError:
             raise
         except Exception as error:
             # Whatever an interruption was made of: SQLAlchemy wraps it, or asserts what it upset.
-            callers = callers_exception(getattr(error, "orig", None) or error)
-            if callers is None and not isinstance(error, (Damaged, UnicodeError, SQLAlchemyError)):
-                raise
-            is_passing = _is_passing(error, was_there=self._was_there)
-            problem = _reason(error) if is_passing else _failure(error)
+            failure = callers_exception(getattr(error, "orig", None) or error)
+            if failure is None:
+                if not isinstance(error, (_Away, Damaged, UnicodeError, SQLAlchemyError)):
+                    raise
+                if _is_passing(error, was_there=self._was_there):
+                    waited_s = patience_s - progress.limit.left_s()
+                    problem = f"was busy or away for {waited_s:.1f} s ({_reason(error)}). {then}"
+                    failure = StoreUnavailable(f"The {self._called} {problem}".rstrip())
+                else:
+                    failure = ConfigurationError(f"The {self._called} {_failure(error)}.")
+                    if self._is_ours:
+                        # Whoever cannot open a store has nothing to close.
+                        self.engine.dispose()
         finally:
-            _LIMIT.reset(token)
             # In this order: a thread that goes on sets the second before it looks at the first.
             progress.is_abandoned = True
             if undo is not None and progress.may_be_written:
                 self.late.append(undo)
         # Outside the except block: the exception names an address and values.
-        if callers is not None:
-            raise callers
-        if is_passing:
-            waited_s = time.monotonic() - began
-            busy = f"The {self._called} was busy or away for {waited_s:.1f} s ({problem})."
-            raise StoreUnavailable(f"{busy} {then}".rstrip())
-        if self._is_ours:
-            # Whoever cannot open a store has nothing to close.
-            self.engine.dispose()
-        raise ConfigurationError(f"The {self._called} {problem}.")
+        raise failure
 
     def _run_here(self, step: Callable[[Connection], T], progress: _Progress) -> T:
         """In this thread, in SQLite, when it is its turn."""
@@ -293,7 +284,7 @@ class Database:
         try:
             if not self.turn.acquire(timeout=progress.limit.left_s()):
                 raise _Away("other threads use it")
-            return self._write(step, progress, self._transact_in_sqlite)
+            return self._write(step, progress)
         finally:
             # No context manager: a Ctrl-C could come while it is entered.
             try:  # noqa: SIM105
@@ -306,47 +297,33 @@ class Database:
 
         The thread may commit the step later, or not: `late` holds what is right in both cases.
         """
-        limit = progress.limit
-        future: Future[T] = self._start(
-            lambda: self._write(step, progress, self._transact_in_postgres), limit
-        )
+        limit, future = progress.limit, None
+        while future is None:
+            turn = limit.within(LOCK_S)
+            try:
+                future = self._threads.start(lambda: self._write(step, progress), turn)
+            except NoThread as error:
+                # Before its time: none can be started. And who is left does not come back soon.
+                if limit.is_over or not turn.is_over or len(self.stuck) >= CONNECTIONS:
+                    raise _Away(str(error)) from None
+        progress.hear()
         silence_s = min(self.silence_s, AGAIN_S) if self.stuck else self.silence_s
         try:
             while True:
-                silence = Deadline.after(silence_s, since=progress.heard_at)
-                wait([future], limit.earlier(silence).timeout_s())
+                end = limit.earlier(Deadline.after(silence_s, since=progress.heard_at))
                 if future.done():
                     return future.result()
-                silence = Deadline.after(silence_s, since=progress.heard_at)
-                if limit.is_over or silence.is_over:
+                if end.is_over:
                     raise _Away("it does not answer")
+                wait([future], end.timeout_s())
         finally:
             if not future.done():
                 self.stuck.add(future)
                 future.add_done_callback(self.stuck.discard)
             del future  # a frame that holds its own error lives until the garbage collector
 
-    def _start(self, work: Callable[[], T], limit: Deadline) -> Future[T]:
-        """Begin `work` as soon as a thread is free."""
-        while True:
-            turn = limit.within(LOCK_S)
-            try:
-                return self._threads.start(work, turn)
-            except NoThread as error:
-                # Before its time: none can be started. And who is left does not come back soon.
-                is_hopeless = not turn.is_over or len(self.stuck) >= CONNECTIONS
-                if limit.is_over or is_hopeless:
-                    problem = str(error)
-                    break
-        raise _Away(problem)
-
-    def _write(
-        self,
-        step: Callable[[Connection], T],
-        progress: _Progress,
-        transact: Callable[[Callable[[Connection], T], _Progress], T],
-    ) -> T:
-        """The step and what is late, as one transaction."""
+    def _write(self, step: Callable[[Connection], T], progress: _Progress) -> T:
+        """The step and what is late as one transaction, again and again while it is locked."""
         from sqlalchemy.exc import DBAPIError
 
         from ._steps import Damaged
@@ -364,12 +341,11 @@ class Database:
         while True:
             late = tuple(self.late)
             try:
-                result = transact(work, progress)
+                result = self._transact(work, progress)
                 break
             except DBAPIError as error:
-                # A lock of PostgreSQL is waited for a little at a time, so that it is heard of.
-                is_busy = _state_of(error) == LOCK_NOT_AVAILABLE
-                if not is_busy or progress.limit.is_over or progress.is_abandoned:
+                is_locked = _LOCKED.fullmatch(_state_of(error))
+                if not is_locked or progress.limit.is_over or progress.is_abandoned:
                     raise
                 progress.hear()
         self._was_there = True
@@ -378,67 +354,46 @@ class Database:
                 self.late.remove(outcome)
         return result
 
-    # Not context managers of contextlib, which a Ctrl-C can leave behind half entered.
+    def _transact(self, work: Callable[[Connection], T], progress: _Progress) -> T:
+        """One try, which waits for a lock for a moment.
 
-    def _transact_in_postgres(self, work: Callable[[Connection], T], progress: _Progress) -> T:
-        # What is not committed is rolled back when the connection goes back into its pool.
-        with self.engine.connect() as connection:
-            try:
-                progress.hear()
-                connection.execution_options(isolation_level="READ COMMITTED")
-                # 0 would be for ever.
-                lock_s = max(0.001, min(LOCK_S, self.silence_s / 3, progress.limit.left_s()))
-                # Rows that a program holds that fell silent itself are free after that time.
-                connection.exec_driver_sql(
-                    f"SELECT set_config('lock_timeout', '{lock_s * 1000:.0f}', true), "
-                    f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
-                )
-                progress.hear()
-                result = work(connection)
-                progress.may_be_written = True
-                if progress.is_abandoned:
-                    progress.may_be_written = False
-                    raise _Away("nobody waits for it")
-                connection.commit()
-                return result
-            finally:
-                if progress.is_abandoned:
-                    # The pool may be closed by now, and nobody would close this one.
-                    connection.invalidate()
-
-    def _transact_in_sqlite(self, work: Callable[[Connection], T], progress: _Progress) -> T:
+        While SQLite waits no Ctrl-C is heard, and while PostgreSQL waits nothing is heard of it.
+        """
         from sqlalchemy.exc import OperationalError
 
-        limit = progress.limit
-        # What is not committed is rolled back when the connection goes back into its pool.
-        with self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            cursor = connection.connection.cursor()
-            timeout_ms = None
-            try:
-                # All rows of it: a statement that is not at its end keeps others from committing.
-                ((timeout_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
-                # Begun by hand: who reads first and writes then may be refused in the middle.
-                while True:
-                    # SQLite waits in C, where no Ctrl-C is heard: so it waits a little at a time.
-                    slice_ms = int(min(limit.left_s(), SLICE_S) * 1000)
-                    cursor.execute(f"PRAGMA busy_timeout = {slice_ms}")
-                    try:
-                        connection.exec_driver_sql("BEGIN IMMEDIATE")
-                        break
-                    except OperationalError as error:
-                        if not _is_passing(error, was_there=True) or limit.is_over:
-                            raise
-                result = work(connection)
-                progress.may_be_written = True
-                connection.exec_driver_sql("COMMIT")
-                return result
-            finally:
-                # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
-                with contextlib.suppress(sqlite3.Error):
-                    if timeout_ms is not None:
-                        cursor.execute(f"PRAGMA busy_timeout = {timeout_ms}")
-                    cursor.close()
+        lock_s = min(LOCK_S, self.silence_s / 3, progress.limit.left_s())
+        proxy: PoolProxiedConnection | None = None
+        try:
+            # What is not committed is rolled back when the connection goes back into its pool.
+            with self.engine.connect() as connection:
+                proxy = connection.connection
+                try:
+                    progress.hear()
+                    (_begin_in_sqlite if self.is_sqlite else _begin_in_postgres)(connection, lock_s)
+                    progress.hear()
+                    result = work(connection)
+                    progress.may_be_written = True
+                    if progress.is_abandoned:
+                        progress.may_be_written = False
+                        raise _Away("nobody waits for it")
+                    if self.is_sqlite:
+                        connection.exec_driver_sql("COMMIT")
+                    else:
+                        connection.commit()
+                    return result
+                finally:
+                    if progress.is_abandoned:
+                        # The pool may be closed by now, and nobody would close this one.
+                        connection.invalidate()
+        except (FaceMatchError, OperationalError):
+            raise
+        except BaseException:
+            # An interruption leaves anything behind, in SQLAlchemy's pool too: all of it goes.
+            if proxy is not None and proxy.is_valid:
+                proxy.invalidate()
+            if self.is_sqlite:
+                self.engine.dispose()
+            raise
 
     def close(self) -> None:
         """Close what is not in use; an engine that was handed in is its owner's."""
@@ -475,23 +430,39 @@ class _Progress:
         self.heard_at = time.monotonic()
 
 
-def _roll_back(connection: Any, _record: object, _error: object) -> None:
+def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    cursor = connection.connection.cursor()
+    # All rows of it: a statement that is not at its end keeps others from committing.
+    ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
+        # Begun by hand: who reads first and writes then may be refused in the middle.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
+        with contextlib.suppress(sqlite3.Error):
+            cursor.execute(f"PRAGMA busy_timeout = {owners_ms}")
+            cursor.close()
+
+
+def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
+    connection.execution_options(isolation_level="READ COMMITTED")
+    # 0 would be for ever. Rows that a program holds that fell silent itself are free after a while.
+    connection.exec_driver_sql(
+        f"SELECT set_config('lock_timeout', '{max(1, lock_s * 1000):.0f}', true), "
+        f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
+    )
+
+
+def _roll_back(connection: Any, _record: object) -> None:
     # SQLAlchemy closes a connection that is interrupted (Ctrl-C), and what is unfinished there
     # would keep the file locked for as long as somebody holds the traceback.
     with contextlib.suppress(sqlite3.Error):
         connection.rollback()
 
 
-#: When the patience of the step that runs is over; for what SQLAlchemy calls while connecting.
-_LIMIT: contextvars.ContextVar[Deadline] = contextvars.ContextVar("facematch_store_limit")
-
-
-def _left_s() -> float:
-    limit = _LIMIT.get(None)
-    return PATIENCE_S if limit is None else limit.left_s()
-
-
-def _open(address: str) -> Engine:
+def _open(address: str, silence_s: float) -> Engine:
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import QueuePool
@@ -503,7 +474,23 @@ def _open(address: str) -> Engine:
     except (SQLAlchemyError, TypeError, ValueError) as error:
         reason = type(error).__name__  # not its text: an address may hold a password
     else:
-        event.listen(engine, "do_connect", _connect)
+        libpq = {
+            # Whole seconds, and libpq takes 1 for 2.
+            "connect_timeout": max(2, math.ceil(silence_s)),
+            # A thread that waits for a machine that is gone ends after half a minute.
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 4,
+            "tcp_user_timeout": 30_000,
+        }
+        settings = {
+            "pysqlite": {"timeout": LOCK_S},
+            "psycopg2": libpq,
+            # Else it gives bytes for text where a database has no encoding (SQL_ASCII).
+            "psycopg": {**libpq, "client_encoding": "utf8"},
+        }.get(engine.driver, {})
+        # What the address says wins.
+        event.listen(engine, "do_connect", lambda *call: call[3].update(settings | call[3]))
         if engine.dialect.name != "sqlite":
             return engine
         file = engine.url.database
@@ -521,37 +508,14 @@ def _open(address: str) -> Engine:
 
 def _make_private(file: str) -> None:
     """Make a new file readable by its owner alone; SQLite gives its side files the same mode."""
-    reason = None
     try:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except FileExistsError:
         pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or type(error).__name__
-    if reason:
-        raise ConfigurationError(f"The file of the store, {file!r}, cannot be made: {reason}.")
-
-
-_KEEPALIVE = {
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 4,
-    "tcp_user_timeout": 30_000,
-}
-
-
-def _connect(dialect: Any, _record: object, _args: object, more: dict[str, Any]) -> None:
-    if dialect.driver == "psycopg":
-        # Else it gives bytes for text where a database has no encoding (SQL_ASCII).
-        more["client_encoding"] = "utf8"
-    if dialect.name == "sqlite":
-        more["timeout"] = _left_s()
-    elif dialect.driver in ("psycopg", "psycopg2"):
-        # Whole seconds, and libpq takes 1 for 2.
-        more["connect_timeout"] = max(2, math.ceil(_left_s()))
-        # A thread that waits for a machine that is gone ends after half a minute.
-        for name, value in _KEEPALIVE.items():
-            more.setdefault(name, value)
+        problem = f"The file of the store, {file!r}, cannot be made: {reason}."
+        raise ConfigurationError(problem) from None
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
@@ -564,44 +528,39 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-LOCK_NOT_AVAILABLE = "55P03"
-#: SQLSTATEs that pass: a lock, a restart, no connection left, another transaction was first, we
-#: were silent.
-_PASSING = re.compile(f"{LOCK_NOT_AVAILABLE}|57P0[123]|53300|40001|40P01|25P03|08...")
+#: SQLSTATEs, and SQLite's names of its errors: a lock.
+_LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
+#: Those that pass: a restart, no connection left, another transaction was first, we were silent.
+_PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...")
 
 
-def _state_of(error: Exception) -> str | None:
-    """The SQLSTATE that a server answered with; None if it has not answered."""
+def _state_of(error: Exception) -> str:
+    """What the database answered with; empty if it has not answered."""
     cause = getattr(error, "orig", None)
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    names = ("sqlstate", "pgcode", "sqlite_errorname")
+    return next((state for name in names if (state := getattr(cause, name, None))), "")
 
 
 def _is_passing(error: Exception, *, was_there: bool) -> bool:
     """Whether the same step may succeed in a moment."""
-    from sqlalchemy.exc import OperationalError, SQLAlchemyError
+    from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-    cause = getattr(error, "orig", None)
-    if not isinstance(error, SQLAlchemyError):
-        return False
-    if isinstance(cause, sqlite3.Error):
-        passing = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-        return getattr(cause, "sqlite_errorcode", 0) & 0xFF in passing
-    if isinstance(error, PoolTimeout) or getattr(error, "connection_invalidated", False):
-        return True
-    state = _state_of(error)
-    if state is not None:
-        return _PASSING.fullmatch(state) is not None
+    cause, state = getattr(error, "orig", None), _state_of(error)
+    is_gone = getattr(error, "connection_invalidated", False)
+    if state or isinstance(cause, sqlite3.Error):
+        return is_gone or _PASSING.fullmatch(state) is not None
     # While connecting there is none: whoever was accepted before will be again.
+    is_away = was_there and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
-    return is_silent or (was_there and isinstance(error, OperationalError))
+    return is_gone or is_away or is_silent or isinstance(error, (_Away, PoolTimeout))
 
 
 def _reason(error: Exception) -> str:
     """The error in a few words, without an address, a statement or a value."""
     cause = getattr(error, "orig", None) or error
     # What SQLite itself says names tables and columns; Python's module quotes what it cannot read.
-    if isinstance(cause, sqlite3.Error) and hasattr(cause, "sqlite_errorcode"):
+    if isinstance(cause, _Away) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
 
