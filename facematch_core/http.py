@@ -8,7 +8,6 @@ answers later. `messages` has what is sent and comes back, `refusals` what that 
 from __future__ import annotations
 
 import functools
-import itertools
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +22,6 @@ from .backend import (
     Image,
     LivenessCall,
     MatchCall,
-    RemoteBackend,
     mask_error,
     mask_result,
     tell_fault,
@@ -37,12 +35,12 @@ from .errors import (
     EnvironmentMismatch,
     FaceMatchError,
     OutcomeUnknown,
-    RateLimited,
     RequestRejected,
     UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
+from .jobs import LOOK, JobFollower
 from .masking import Secret, masker, quotable, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import (
@@ -63,7 +61,6 @@ from .models import (
     WarningCode,
 )
 from .refusals import (
-    FREE,
     ErrorRow,
     ErrorTable,
     InconclusiveRow,
@@ -86,12 +83,6 @@ __all__ = [
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
-#: What looks at a job costs nothing, whatever becomes of it.
-_LOOK = Billing(Charged.NO, FREE)
-#: After so many polls in a row that were lost or failed, `follow` gives up.
-_MOST_FAILED_POLLS = 3
-#: Seconds between polls of a vendor that names none, and the least that it may name.
-_PAUSES_S, _LONGEST_PAUSE_S, _LEAST_PAUSE_S = (1.0, 1.5, 2.25, 3.375, 5.0625, 7.59375), 10.0, 0.5
 
 K = TypeVar("K", bound=Result)
 
@@ -115,7 +106,7 @@ def _as_secret(key: Secret | str) -> Secret:
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
-class HttpBackend(RemoteBackend):
+class HttpBackend(JobFollower):
     """A vendor that is asked over HTTP.
 
     `build` and `parse` are pure; the sending between them exists once, in `HttpClient`. A vendor
@@ -155,8 +146,6 @@ class HttpBackend(RemoteBackend):
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
         result_headers: The headers of answers to show in `Result.headers`, the latest of each; by
             default none.
-        job_states: For a vendor that answers later: its words for the state of a job, and whether
-            the job is over then (failed ones are). Empty where the status says it: 202 until then.
     """
 
     reports_sent: ClassVar[bool] = True
@@ -167,7 +156,6 @@ class HttpBackend(RemoteBackend):
     codes_in_200: ClassVar[bool] = False
     request_id_header: ClassVar[str | None] = None
     result_headers: ClassVar[frozenset[str]] = frozenset()
-    job_states: ClassVar[Mapping[str, bool]] = {}
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
@@ -281,100 +269,6 @@ class HttpBackend(RemoteBackend):
         """The error for a reply of a status that was not expected; by default from the tables."""
         row = _find_row(self, reply)[1]
         return _by_table(self, reply, row, reconcilable=self.reconcilable(call))
-
-    # A vendor that answers later.
-
-    def poll(self, url: str) -> HttpRequest:
-        """The request that asks about a job: by default a GET that is free, without any header.
-
-        Signed like every request. Override it to add a key: ``attrs.evolve(super().poll(url),
-        headers=...)``.
-        """
-        return HttpRequest(
-            method="GET", url=url, charges=0, on_refusal="raise", expects={200, 202, 303}
-        )
-
-    def job_state(self, reply: HttpReply) -> object:
-        """The vendor's word for the state of a job; by default ``status`` of the body."""
-        return reply.at("status")
-
-    def has_ended(self, reply: HttpReply) -> bool:
-        """Whether a job is over, as a reply about it says, by `job_states`.
-
-        Raises:
-            UnexpectedResponse: its state is none of these, so nobody knows whether it ever ends.
-        """
-        state = self.job_state(reply)
-        if not self.job_states or (state is None and reply.status in (201, 202)):
-            return reply.status not in (201, 202)
-        if isinstance(state, str) and state in self.job_states:
-            return self.job_states[state]
-        word = f"{state!r:.60}" if isinstance(state, str) else type(state).__name__
-        raise UnexpectedResponse(
-            f"{self.name} says of a job that its state is {word}, which is none of its job_states: "
-            "please report it.",
-            billing=_LOOK,
-        )
-
-    def follow(
-        self, reply: HttpReply, url: str | None = None
-    ) -> Generator[HttpRequest | Wait, HttpReply, HttpReply]:
-        """The reply that ends a job: ``reply = yield from self.follow(reply)`` in `steps`.
-
-        Asks by `poll` until `has_ended`. It waits as ``Retry-After`` says, half a second at least;
-        else 1 s, and half as long again each time, up to 10 s. A 303 leads to the result, which is
-        asked for at once. A poll that is lost, answered with a fault (5xx) or too early (429) is
-        made again. After three that were lost or faults, without an answer between them, and after
-        any other refusal the call ends: as `OutcomeUnknown`, for the job was accepted.
-
-        Args:
-            reply: The one that accepts the job.
-            url: Where to ask; None for what `reply` names by ``Operation-Location`` or
-                ``Location``. A later answer that names another place leads there.
-        """
-        pauses = itertools.chain(_PAUSES_S, itertools.repeat(_LONGEST_PAUSE_S))
-        url = url or reply.location
-        while not (reply.status == 303 or self.has_ended(reply)):
-            retry_s = retry_after_s(reply, self.client.clock.now())
-            yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
-            reply = yield from self._poll_until_answered(url, pauses)
-            url = reply.location or url
-        if reply.status == 303:
-            reply = yield from self._poll_until_answered(reply.location, pauses, expects={200})
-        return reply
-
-    def _poll_until_answered(
-        self, url: str | None, pauses: Iterator[float], **changes: Any
-    ) -> Generator[HttpRequest | Wait, HttpReply, HttpReply]:
-        if url is None:
-            raise UnexpectedResponse(
-                f"{self.name} does not say where to ask about a job: please report it.",
-                billing=_LOOK,
-            )
-        failures = 0
-        while True:
-            try:
-                return (yield attrs.evolve(self.poll(url), **changes))
-            except (RateLimited, VendorUnavailable) as refusal:
-                failures += not isinstance(refusal, RateLimited)
-                if not refusal.retryable or failures == _MOST_FAILED_POLLS:
-                    raise
-                retry_s = refusal.retry_after_s
-            yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
-
-    def fetch_job(
-        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
-    ) -> HttpReply | None:
-        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
-
-        Raises:
-            VendorError: nobody can tell; billed NO.
-        """
-        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
-        if reply.status == 303 and reply.location:
-            request = attrs.evolve(self.poll(reply.location), expects={200})
-            return self.fetch(request, call=call, deadline=deadline)
-        return reply if self.has_ended(reply) else None
 
     # What the core does with it.
 
@@ -603,7 +497,7 @@ class _HttpCall:
         elif seconds >= left_s:
             reason = f"{self.backend.name} would wait longer than the call may take."
             if self.is_sent:
-                return self._end_refused(DeadlineExceeded(reason, billing=_LOOK))
+                return self._end_refused(DeadlineExceeded(reason, billing=LOOK))
             reason += " Nothing was sent."
             return self._end_refused(VendorUnavailable(reason, retryable=False))
         clock, cancellation = self.call.clock, CANCELLATION.get()
@@ -650,10 +544,10 @@ class _HttpCall:
             if not (self.is_accepted and self.is_free):
                 return self._end_unreadable(_describe(error))
             reason = f"it could not be asked: {_describe(error)}"
-            return self._end_refused(VendorUnavailable(reason, billing=_LOOK))
+            return self._end_refused(VendorUnavailable(reason, billing=LOOK))
         if type(refusal) is OutcomeUnknown and self.is_free:
             status = refusal.status_code
-            refusal = VendorUnavailable(refusal.message, billing=_LOOK, status_code=status)
+            refusal = VendorUnavailable(refusal.message, billing=LOOK, status_code=status)
         return self._refuse(refusal, request)
 
     def _exchange(self, request: HttpRequest, is_first: bool) -> HttpReply:
@@ -761,7 +655,7 @@ class _HttpCall:
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""
         if self.is_free and refusal.billing.charged is not Charged.NO:
-            refusal.billing = _LOOK
+            refusal.billing = LOOK
         self.refusal = refusal
         is_over = isinstance(refusal, DeadlineExceeded) or self.deadline.is_over
         goes_on = request.on_refusal == "raise" and not is_over
@@ -779,7 +673,7 @@ class _HttpCall:
         if error is self.refusal:
             return self._end_refused(error)
         if self.is_free and error.billing.charged is Charged.UNKNOWN:
-            error.billing = _LOOK
+            error.billing = LOOK
         return _End(error, self.ledger.bill(error.billing))
 
     def _end_unreadable(self, problem: str) -> _End:
@@ -932,8 +826,8 @@ def _look(
             return reply
         else:
             answered = f"{backend.name} answered {reply.status}"
-            error = unreadable(answered, _other(vendor_id, call), _LOOK)
-    error.billing = _LOOK
+            error = unreadable(answered, _other(vendor_id, call), LOOK)
+    error.billing = LOOK
     mask_error(error, request.secrets)
     return error
 
