@@ -7,9 +7,7 @@ answers later. `messages` has what is sent and comes back, `refusals` what that 
 
 from __future__ import annotations
 
-import enum
 import functools
-import itertools
 import re
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
@@ -24,7 +22,6 @@ from .backend import (
     Image,
     LivenessCall,
     MatchCall,
-    RemoteBackend,
     mask_error,
     mask_result,
     tell_fault,
@@ -38,12 +35,12 @@ from .errors import (
     EnvironmentMismatch,
     FaceMatchError,
     OutcomeUnknown,
-    RateLimited,
     RequestRejected,
     UnexpectedResponse,
     VendorError,
     VendorUnavailable,
 )
+from .jobs import LOOK, JobFollower
 from .masking import Secret, masker, quotable, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import (
@@ -53,7 +50,6 @@ from .models import (
     Charged,
     Decision,
     Environment,
-    Ids,
     LivenessDecision,
     LivenessResult,
     MatchResult,
@@ -65,14 +61,12 @@ from .models import (
     WarningCode,
 )
 from .refusals import (
-    FREE,
     ErrorRow,
     ErrorTable,
     InconclusiveRow,
     Ledger,
     default_row,
     excerpt,
-    paid,
     retry_after_s,
     rows,
     vendor_error,
@@ -89,13 +83,6 @@ __all__ = [
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
-#: What looks at a job costs nothing, whatever becomes of it.
-_LOOK = Billing(Charged.NO, FREE)
-#: After so many polls in a row that were lost or failed, `follow` gives up.
-_MOST_FAILED_POLLS = 3
-#: Seconds between two polls of a vendor that names none: the first, the factor, the most; and the
-#: least that one may name.
-_FIRST_PAUSE_S, _PAUSE_FACTOR, _LONGEST_PAUSE_S, _LEAST_PAUSE_S = 1.0, 1.5, 10.0, 0.5
 
 K = TypeVar("K", bound=Result)
 
@@ -119,7 +106,7 @@ def _as_secret(key: Secret | str) -> Secret:
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
-class HttpBackend(RemoteBackend):
+class HttpBackend(JobFollower):
     """A vendor that is asked over HTTP.
 
     `build` and `parse` are pure; the sending between them exists once, in `HttpClient`. A vendor
@@ -159,8 +146,6 @@ class HttpBackend(RemoteBackend):
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
         result_headers: The headers of answers to show in `Result.headers`, the latest of each; by
             default none.
-        job_states: For a vendor that answers later: its words for the state of a job, and whether
-            the job is over then (failed ones are). Empty where the status says it: 202 until then.
     """
 
     reports_sent: ClassVar[bool] = True
@@ -171,7 +156,6 @@ class HttpBackend(RemoteBackend):
     codes_in_200: ClassVar[bool] = False
     request_id_header: ClassVar[str | None] = None
     result_headers: ClassVar[frozenset[str]] = frozenset()
-    job_states: ClassVar[Mapping[str, bool]] = {}
 
     connect_timeout_s: float = 10.0
     read_timeout_s: float = 60.0
@@ -283,105 +267,8 @@ class HttpBackend(RemoteBackend):
 
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of a status that was not expected; by default from the tables."""
-        return _by_table(self, reply, call=call, row=_find_row(self, reply)[1])
-
-    # A vendor that answers later.
-
-    def poll(self, url: str) -> HttpRequest:
-        """The request that asks about a job: by default a GET that is free, without any header.
-
-        Signed like every request. Override it to add a key: ``attrs.evolve(super().poll(url),
-        headers=...)``.
-        """
-        return HttpRequest(
-            method="GET", url=url, charges=0, on_refusal="raise", expects={200, 202, 303}
-        )
-
-    def job_state(self, reply: HttpReply) -> object:
-        """The vendor's word for the state of a job; by default ``status`` of the body."""
-        return reply.at("status")
-
-    def has_ended(self, reply: HttpReply) -> bool:
-        """Whether a job is over, as a reply about it says, by `job_states`.
-
-        Raises:
-            UnexpectedResponse: its state is none of these, so nobody knows whether it ever ends.
-        """
-        state = self.job_state(reply)
-        if not self.job_states or (state is None and reply.status in (201, 202)):
-            return reply.status not in (201, 202)
-        if isinstance(state, str) and state in self.job_states:
-            return self.job_states[state]
-        word = f"{state!r:.60}" if isinstance(state, str) else type(state).__name__
-        raise UnexpectedResponse(
-            f"{self.name} says of a job that its state is {word}, which is none of its job_states: "
-            "please report it.",
-            billing=_LOOK,
-        )
-
-    def follow(
-        self, reply: HttpReply, url: str | None = None
-    ) -> Generator[HttpRequest | Wait, HttpReply, HttpReply]:
-        """The reply that ends a job: ``reply = yield from self.follow(reply)`` in `steps`.
-
-        Asks by `poll` until `has_ended`. It waits as ``Retry-After`` says, half a second at least;
-        else 1 s, and half as long again each time, up to 10 s. A 303 leads to the result, which is
-        asked for at once. A poll that is lost, answered with a fault (5xx) or too early (429) is
-        made again. After three that were lost or faults, without an answer between them, and after
-        any other refusal the call ends: as `OutcomeUnknown`, for the job was accepted.
-
-        Args:
-            reply: The one that accepts the job.
-            url: Where to ask; None for what `reply` names by ``Operation-Location`` or
-                ``Location``. A later answer that names another place leads there.
-        """
-        pauses = itertools.accumulate(
-            itertools.repeat(_PAUSE_FACTOR),
-            lambda pause_s, factor: min(pause_s * factor, _LONGEST_PAUSE_S),
-            initial=_FIRST_PAUSE_S,
-        )
-        url = url or reply.location
-        while not (reply.status == 303 or self.has_ended(reply)):
-            retry_s = retry_after_s(reply, self.client.clock.now())
-            yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
-            reply = yield from self._poll_until_answered(url, pauses)
-            url = reply.location or url
-        if reply.status == 303:
-            reply = yield from self._poll_until_answered(reply.location, pauses, expects={200})
-        return reply
-
-    def _poll_until_answered(
-        self, url: str | None, pauses: Iterator[float], **changes: Any
-    ) -> Generator[HttpRequest | Wait, HttpReply, HttpReply]:
-        if url is None:
-            raise UnexpectedResponse(
-                f"{self.name} does not say where to ask about a job: please report it.",
-                billing=_LOOK,
-            )
-        failures = 0
-        while True:
-            try:
-                return (yield attrs.evolve(self.poll(url), **changes))
-            except (RateLimited, VendorUnavailable) as refusal:
-                failures += not isinstance(refusal, RateLimited)
-                if not refusal.retryable or failures == _MOST_FAILED_POLLS:
-                    raise
-                retry_s = refusal.retry_after_s
-            yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
-
-    def fetch_job(
-        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
-    ) -> HttpReply | None:
-        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
-
-        Raises:
-            VendorError: nobody can tell; billed NO.
-        """
-        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
-        if reply.status == 303 and reply.location:
-            request = attrs.evolve(self.poll(reply.location), expects={200})
-            return self.fetch(request, call=call, deadline=deadline)
-        return reply if self.has_ended(reply) else None
+        row = _find_row(self, reply)[1]
+        return _by_table(self, reply, row, reconcilable=self.reconcilable(call))
 
     # What the core does with it.
 
@@ -500,25 +387,10 @@ class HttpBackend(RemoteBackend):
                 f"fetch is for GET and HEAD, not for {request.method}: a lost answer counts as "
                 "free here. What changes something at the vendor is yielded by steps."
             )
-        outcome = _look(self, request, deadline)
+        outcome = _look(self, request, deadline, call)
         if isinstance(outcome, HttpReply):
-            vendor_id = _read_vendor_id(self, outcome)
-            if call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
-                return outcome
-            outcome = unreadable(
-                f"{self.name} answered {outcome.status}", _other(vendor_id, call), _LOOK
-            )
-            mask_error(outcome, request.secrets)
+            return outcome
         raise outcome
-
-
-class _Stage(enum.IntEnum):
-    """How far a call has come."""
-
-    NOT_SENT = 0
-    SENT = 1
-    #: A request that has a price was answered, or the steps wait: the vendor is at work on it.
-    ACCEPTED = 2
 
 
 @attrs.frozen
@@ -535,15 +407,15 @@ class _HttpCall:
 
     Attributes:
         call: With the vendor's id of it, once that is known.
-        kind: What it answers.
         replies: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
+        is_sent: Whether a request was sent, or tried to be.
+        is_accepted: Whether a request that has a price was answered, or the steps wait: the vendor
+            is at work on it.
         is_free: Whether the last request has no price, or the steps have waited since.
         is_last_wait: Whether a wait was cut short, so that there is time for one more request.
         reply: To the last request; None if it was lost.
-        status: Of the last reply that came.
+        has_row: Whether the backend's own tables say what that reply means.
         refusal: The last error that is not of the plug-in's own making.
-        request_id: The latest one in a header.
-        cleanups: Requests for the end of the call.
     """
 
     backend: HttpBackend
@@ -551,12 +423,13 @@ class _HttpCall:
     kind: type[Result]
     replies: Iterator[HttpReply] | None = None
     deadline: Deadline = NO_DEADLINE
-    stage: _Stage = _Stage.NOT_SENT
     ledger: Ledger = attrs.field(factory=Ledger)
+    is_sent: bool = False
+    is_accepted: bool = False
     is_free: bool = False
     is_last_wait: bool = False
     reply: HttpReply | None = None
-    status: int = 0
+    has_row: bool = False
     refusal: VendorError | None = None
     request_id: str | None = None
     is_mock: bool = False
@@ -564,7 +437,7 @@ class _HttpCall:
     secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
 
-    def run(self) -> Result | VendorError:
+    def run(self) -> Any:
         """The result or the error. What `steps` raises before its first request is raised."""
         self.deadline = self.call.deadline
         if not self.deadline.is_limited:
@@ -576,7 +449,7 @@ class _HttpCall:
             if isinstance(step, _End):
                 event = step
             elif self.reply is not None and not _believes(self.backend, self.reply):
-                event = _End(None, self.paid)
+                event = _End(None, self.ledger.bill_whole())
             elif isinstance(step, Wait):
                 event = self._wait(step)
             elif step.is_cleanup:
@@ -584,24 +457,8 @@ class _HttpCall:
                 event = None
             else:
                 event = self._send(step)
-        outcome: Result | VendorError = self._finish(event)
-        reasons = self._clean_up(outcome)
-        if not reasons:
-            return outcome
-        text = f"What the call left at {self.backend.name} was not removed: {' '.join(reasons)}"
-        if isinstance(outcome, VendorError):
-            outcome.message += f" ({text})"
-            outcome.args = (outcome.message,)
-            return outcome
-        warning = ResultWarning(
-            code=WarningCode.OTHER, tag=_NOT_CLEANED_UP, severity=Severity.WARNING, text=text
-        )
-        return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
-
-    @property
-    def paid(self) -> Billing:
-        """The bill, if the answer to the last request is paid for."""
-        return paid(self.ledger.paid + self.ledger.price)
+        outcome = self._finish(event)
+        return self._clean_up(outcome) if self.cleanups else outcome
 
     def _advance(
         self, steps: Steps, event: HttpReply | VendorError | None
@@ -616,15 +473,13 @@ class _HttpCall:
         except StopIteration as end:
             step = end.value
         except Exception as error:
-            if self.stage is _Stage.NOT_SENT or callers_exception(error) is error:
+            if not self.is_sent or callers_exception(error) is error:
                 raise
             return self._end_raised(error)
         if isinstance(step, (HttpRequest, Wait)):
             return step
-        if isinstance(step, self.kind):
-            return _End(step, self.ledger.bill_result(step.billing))
-        if self.stage is _Stage.NOT_SENT:
-            return _End(step, self.paid)  # the plug-in alone decided it
+        if isinstance(step, self.kind) or not self.is_sent:  # the plug-in alone decided it
+            return _End(step, self.ledger.bill_whole(getattr(step, "billing", Billing())))
         return self._end_unreadable(
             f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
         )
@@ -632,20 +487,19 @@ class _HttpCall:
     def _wait(self, pause: Wait) -> _End | None:
         """Let a pause pass; or the end of the call, for which it is too long."""
         self.ledger.charge(0)
-        is_sent = self.stage is not _Stage.NOT_SENT
-        if is_sent:
-            self.stage, self.is_free = _Stage.ACCEPTED, True
+        if self.is_sent:
+            self.is_accepted = self.is_free = True
         if self.replies is not None:
             return None
         seconds, left_s = pause.seconds, self.deadline.left_s()
-        if seconds >= left_s > 0 and is_sent and not self.is_last_wait:
+        if seconds >= left_s > 0 and self.is_sent and not self.is_last_wait:
             self.is_last_wait, seconds = True, left_s / 2
         elif seconds >= left_s:
-            reason = f"{self.backend.name} would wait longer than the call may take"
-            if is_sent:
-                return self._end_refused(DeadlineExceeded(f"{reason}.", billing=_LOOK))
-            error = VendorUnavailable(f"{reason}. Nothing was sent.", retryable=False)
-            return _End(error, error.billing)
+            reason = f"{self.backend.name} would wait longer than the call may take."
+            if self.is_sent:
+                return self._end_refused(DeadlineExceeded(reason, billing=LOOK))
+            reason += " Nothing was sent."
+            return self._end_refused(VendorUnavailable(reason, retryable=False))
         clock, cancellation = self.call.clock, CANCELLATION.get()
         try:
             if cancellation is None:
@@ -653,7 +507,7 @@ class _HttpCall:
             else:
                 cancellation.sleep(seconds, clock)
         except CallCancelled:
-            raise CallCancelled(self.paid) from None
+            raise CallCancelled(self.ledger.bill_whole()) from None
         return None
 
     def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
@@ -663,7 +517,7 @@ class _HttpCall:
             CallCancelled: the caller has gone.
             ConfigurationError: the very first request leads to a foreign host.
         """
-        backend, is_first = self.backend, self.stage is _Stage.NOT_SENT
+        backend, is_first = self.backend, not self.is_sent
         if host := _find_foreign_host(backend, request.url):
             if is_first:
                 raise ConfigurationError(
@@ -671,13 +525,14 @@ class _HttpCall:
                     "of base_url nor among its allowed_hosts."
                 )
             return self._end_unreadable(f"it leads to another host, {host}")
-        if not is_first and self._is_cancelled():
-            raise CallCancelled(self.paid)
+        if not is_first and _is_cancelled():
+            raise CallCancelled(self.ledger.bill_whole())
         is_billed = self.call.operation in backend.capabilities.billed_operations
         self.ledger.charge(request.charges if is_billed else 0)
-        self.is_free, self.reply = not request.charges, None
+        self.is_sent, self.is_free = True, not request.charges
+        self.reply, self.has_row = None, False
         try:
-            reply = self._exchange(request) if self.replies is None else next(self.replies)
+            return self._read(self._exchange(request, is_first), request)
         except VendorError as error:
             refusal = error.with_traceback(None)
         except Exception as error:
@@ -686,27 +541,28 @@ class _HttpCall:
             # What an answer has led to cannot be sent: the call was accepted all the same.
             tell_fault(error)
             self.ledger.price = 0
-            if self.stage is not _Stage.ACCEPTED or not self.is_free:
+            if not (self.is_accepted and self.is_free):
                 return self._end_unreadable(_describe(error))
             reason = f"it could not be asked: {_describe(error)}"
-            return self._end_refused(VendorUnavailable(reason, billing=_LOOK))
-        else:
-            return self._read(_with_url(reply, request), request)
-        finally:
-            self.stage = max(self.stage, _Stage.SENT)
+            return self._end_refused(VendorUnavailable(reason, billing=LOOK))
         if type(refusal) is OutcomeUnknown and self.is_free:
             status = refusal.status_code
-            refusal = VendorUnavailable(refusal.message, billing=_LOOK, status_code=status)
+            refusal = VendorUnavailable(refusal.message, billing=LOOK, status_code=status)
         return self._refuse(refusal, request)
 
-    def _exchange(self, request: HttpRequest) -> HttpReply:
+    def _exchange(self, request: HttpRequest, is_first: bool) -> HttpReply:
         """The reply to one request: to its first sending, or to the second with a new token."""
         backend, call = self.backend, self.call
-        # The first byte of a call is reported and limited once, however often its bytes leave.
+        if self.replies is not None:
+            reply = next(self.replies)
+            # A header may lead on from the address.
+            needs_url = reply.headers and not reply.url
+            return attrs.evolve(reply, url=request.url) if needs_url else reply
         on_sent, send_by = call.on_sent, self.deadline.earlier(call.send_by)
         is_repeated = False
         while True:
-            if is_repeated or self.stage is not _Stage.NOT_SENT:
+            # The first byte of a call is reported and limited once, however often its bytes leave.
+            if is_repeated or not is_first:
                 on_sent, send_by = _ignore, self.deadline
             try:
                 signed = backend.sign(request, call, deadline=send_by)
@@ -732,80 +588,74 @@ class _HttpCall:
             is_repeated = True
 
     def _read(self, reply: HttpReply, request: HttpRequest) -> HttpReply | VendorError | _End:
-        """What a reply means for the call."""
-        call, vendor_id = self.call, _read_vendor_id(self.backend, reply)
-        self._remember(reply, vendor_id)
+        """What a reply means for the call; what its end needs of it is kept."""
+        backend, call, headers = self.backend, self.call, reply.headers
+        vendor_id = _read_vendor_id(backend, reply)
+        if vendor_id and call.vendor_id is None:
+            self.call = attrs.evolve(call, vendor_id=vendor_id)
+        self.reply = reply
+        self.request_id = headers.get(backend.request_id_header or "") or self.request_id
+        self.is_mock = self.is_mock or MOCK_HEADER in headers
+        self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
+        names = backend.result_headers
+        self.headers |= {name: headers[name] for name in names if name in headers}
         outcome: HttpReply | Result | VendorError = reply
-        if reply.status not in request.expects or self._is_refusal(reply):
-            outcome = self._read_refusal(reply)
+        is_expected = reply.status in request.expects
+        if not is_expected or backend.codes_in_200:
+            outcome = self._read_refusal(reply, is_expected)
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
         if vendor_id not in (None, self.call.vendor_id):
             return self._end_unreadable(_other(vendor_id, self.call))
         if isinstance(outcome, Result):
             return _End(outcome, self.ledger.bill(outcome.billing))
-        if request.charges:
-            self.stage = _Stage.ACCEPTED
+        self.is_accepted = self.is_accepted or request.charges > 0
         if self.replies is None and (self.ledger.price or self.call is not call):
-            call.on_accepted(self.call.vendor_id, self.paid)
+            call.on_accepted(self.call.vendor_id, self.ledger.bill_whole())
         if reply.status != 200:
             self.ledger.charge(0)  # accepted, whatever the steps make of it
         return reply
 
-    def _remember(self, reply: HttpReply, vendor_id: str | None) -> None:
-        """Keep of a reply what the end of the call needs."""
-        if vendor_id and self.call.vendor_id is None:
-            self.call = attrs.evolve(self.call, vendor_id=vendor_id)
-        self.reply, self.status, headers = reply, reply.status, reply.headers
-        self.request_id = headers.get(self.backend.request_id_header or "") or self.request_id
-        self.is_mock = self.is_mock or MOCK_HEADER in headers
-        self.secrets += tuple(secret for secret in reply.secrets if secret not in self.secrets)
-        names = [name for name in self.backend.result_headers if name in headers]
-        self.headers |= {name: headers[name] for name in names}
-
-    def _is_refusal(self, reply: HttpReply) -> bool:
-        """Whether a reply of a status that is expected carries the code of a refusal."""
-        try:
-            return self.backend.codes_in_200 and _find_row(self.backend, reply)[0] is not None
-        except Exception:  # noqa: BLE001 - asked again and reported by `_read_refusal`
-            return True
-
-    def _read_refusal(self, reply: HttpReply) -> Result | VendorError:
-        """The result or the error in a reply, with the bill of this request."""
+    def _read_refusal(
+        self, reply: HttpReply, is_expected: bool
+    ) -> HttpReply | Result | VendorError:
+        """The result or the error in a reply, billed for this request; or the reply, if neither."""
         backend, call = self.backend, self.call
-        fault: Exception | None = None
+        row: ErrorRow | InconclusiveRow | None = None
+        self.has_row = (reply.status, reply.shape) in backend.error_table
         try:
+            code, row = _find_row(backend, reply)
+            if is_expected and code is None:
+                return reply
+            self.has_row = self.has_row or row is not None
             result = backend.parse_non_200(call, reply) if _is_json(reply) else None
             if isinstance(result, self.kind):
-                row = default_row(reply.status, reply.shape)
-                is_stated = result.billing != Billing()
-                billing = result.billing if is_stated else Billing(row.charged, row.ground)
-                return attrs.evolve(result, billing=billing)
-        except VendorError as error:
-            return error.with_traceback(None)
-        except Exception as error:  # noqa: BLE001 - as below: the status decides then
-            fault = error
-        try:
+                if result.billing != Billing():
+                    return result
+                default = default_row(reply.status, reply.shape)
+                return attrs.evolve(result, billing=Billing(default.charged, default.ground))
             refusal = backend.error(reply, call)
             if self.is_free and isinstance(refusal, OutcomeUnknown):
                 refusal = _by_table(backend, reply, is_free=True)
+        except VendorError as error:
+            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            fault, refusal = error, _by_table(backend, reply, call=call, is_free=self.is_free)
-        if fault is not None:
-            tell_fault(fault)
-            refusal.message += (
-                f" (Its backend failed to read that: {type(fault).__name__} "
-                f"{where_raised(fault.__traceback__)}; please report it.)"
-            )
-        billing, price = refusal.billing, self.ledger.price
-        if isinstance(refusal, UnexpectedResponse) and (billing.charges or 0) < price:
-            refusal.billing = attrs.evolve(billing, charges=price)  # a success, so all of it
+            tell_fault(error)
+            reconcilable = backend.reconcilable(call)
+            about = {"reconcilable": reconcilable, "is_free": self.is_free}
+            refusal = _by_table(backend, reply, row, **about)
+            place = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+            refusal.message += f" (Its backend failed to read that: {place}; please report it.)"
+        charges = self.ledger.price
+        if isinstance(refusal, UnexpectedResponse) and (refusal.billing.charges or 0) < charges:
+            # It is a success, so all of its price is due.
+            refusal.billing = attrs.evolve(refusal.billing, charges=charges)
         return refusal
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""
         if self.is_free and refusal.billing.charged is not Charged.NO:
-            refusal.billing = _LOOK
+            refusal.billing = LOOK
         self.refusal = refusal
         is_over = isinstance(refusal, DeadlineExceeded) or self.deadline.is_over
         goes_on = request.on_refusal == "raise" and not is_over
@@ -823,13 +673,14 @@ class _HttpCall:
         if error is self.refusal:
             return self._end_refused(error)
         if self.is_free and error.billing.charged is Charged.UNKNOWN:
-            error.billing = _LOOK
+            error.billing = LOOK
         return _End(error, self.ledger.bill(error.billing))
 
     def _end_unreadable(self, problem: str) -> _End:
         """An answer that counts as charged and cannot be used."""
-        answered = f"{self.backend.name} answered {self.status}"
-        return _End(unreadable(answered, problem, self.paid), self.paid)
+        status = f" {self.reply.status}" if self.reply else ""
+        billing = self.ledger.bill_whole()
+        return _End(unreadable(f"{self.backend.name} answered{status}", problem, billing), billing)
 
     def _end_refused(self, error: VendorError) -> _End:
         """A refusal that the steps do not go on from.
@@ -840,9 +691,9 @@ class _HttpCall:
         backend, call = self.backend, self.call
         billing = self.ledger.bill(error.billing)
         is_about_call = isinstance(error, UnexpectedResponse | EnvironmentMismatch) or (
-            isinstance(error, RequestRejected) and self._has_row()
+            isinstance(error, RequestRejected) and self.has_row
         )
-        if is_about_call or not self.is_free or self.stage is not _Stage.ACCEPTED:
+        if is_about_call or not (self.is_accepted and self.is_free):
             return _End(error, billing)
         is_over = isinstance(error, DeadlineExceeded) or self.deadline.is_over
         name = f" as {call.vendor_id}" if call.vendor_id else ""
@@ -860,16 +711,6 @@ class _HttpCall:
         )
         return _End(lost, billing)
 
-    def _has_row(self) -> bool:
-        """Whether the backend's own tables have a row for the last reply."""
-        if self.reply is None:
-            return False
-        try:
-            row = _find_row(self.backend, self.reply)[1]
-        except Exception:  # noqa: BLE001 - it was reported when the refusal was read
-            row = None
-        return row is not None or (self.reply.status, self.reply.shape) in self.backend.error_table
-
     def _finish(self, end: _End) -> Any:
         """The outcome with its bill and its ids, without its secrets."""
         backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
@@ -884,7 +725,7 @@ class _HttpCall:
                 vendor_id=vendor_id,
             )
         if reply is not None and not _believes(backend, reply):
-            return _mismatch(backend, reply, end.billing, call, outcome)
+            outcome = _mismatch(backend, reply, outcome)
         if not isinstance(outcome, VendorError):
             return outcome
         error = outcome
@@ -908,14 +749,14 @@ class _HttpCall:
         error.status_code = error.status_code or (None if reply is None else reply.status)
         return error
 
-    def _clean_up(self, outcome: Result | VendorError) -> list[str]:
-        """Send what the steps have left for the end; why some of it failed."""
+    def _clean_up(self, outcome: Result | VendorError) -> Result | VendorError:
+        """The outcome, once what the steps have left for the end is sent; it says what failed."""
         is_open = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
         is_stray = isinstance(outcome, EnvironmentMismatch)
-        is_unsent = self.replies is not None or self.stage is _Stage.NOT_SENT
-        if is_open or is_stray or is_unsent or self._is_cancelled():
-            return []
-        reasons = []
+        is_unsent = self.replies is not None or not self.is_sent
+        if is_open or is_stray or is_unsent or _is_cancelled():
+            return outcome
+        text = ""
         for request in reversed(self.cleanups):
             reason, secrets = "no time was left.", self.secrets
             try:
@@ -930,14 +771,18 @@ class _HttpCall:
                     raise
                 tell_fault(error)
                 reason = _describe(error)
-            if reason:
-                reasons.append(quotable(reason, masker(secrets)))
-        return reasons
-
-    @staticmethod
-    def _is_cancelled() -> bool:
-        cancellation = CANCELLATION.get()
-        return cancellation is not None and cancellation.cancelled
+            text += f" {quotable(reason, masker(secrets))}" if reason else ""
+        if not text:
+            return outcome
+        text = f"What the call left at {self.backend.name} was not removed:{text}"
+        if isinstance(outcome, VendorError):
+            outcome.message += f" ({text})"
+            outcome.args = (outcome.message,)
+            return outcome
+        warning = ResultWarning(
+            code=WarningCode.OTHER, tag=_NOT_CLEANED_UP, severity=Severity.WARNING, text=text
+        )
+        return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -959,9 +804,9 @@ class ApiKeyBackend(HttpBackend):
 
 
 def _look(
-    backend: HttpBackend, request: HttpRequest, deadline: Deadline
+    backend: HttpBackend, request: HttpRequest, deadline: Deadline, call: CallRecord | None = None
 ) -> HttpReply | VendorError:
-    """The answer that a free request outside of a call expects, or why there is none."""
+    """The answer, about `call`, that a free request outside of a call expects; else the error."""
     if host := _find_foreign_host(backend, request.url):
         raise ConfigurationError(f"{backend.name} would send its key to {host}.")
     error: VendorError
@@ -972,14 +817,17 @@ def _look(
     except VendorError as refusal:
         error = refusal.with_traceback(None)
     else:
-        reply = _with_url(reply, request)
+        vendor_id = _read_vendor_id(backend, reply) if call else None
         if not _believes(backend, reply):
-            error = _mismatch(backend, reply, _LOOK)
-        elif reply.status in request.expects:
+            error = _mismatch(backend, reply)
+        elif reply.status not in request.expects:
+            error = _by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
+        elif call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
             return reply
         else:
-            error = _by_table(backend, reply, row=_find_row(backend, reply)[1], is_free=True)
-    error.billing = _LOOK
+            answered = f"{backend.name} answered {reply.status}"
+            error = unreadable(answered, _other(vendor_id, call), LOOK)
+    error.billing = LOOK
     mask_error(error, request.secrets)
     return error
 
@@ -996,21 +844,13 @@ def _find_row(
 def _by_table(
     backend: HttpBackend,
     reply: HttpReply,
-    *,
-    call: Call | None = None,
     row: ErrorRow | InconclusiveRow | None = None,
-    is_free: bool = False,
+    **about: Any,
 ) -> VendorError:
-    return vendor_error(
-        reply,
-        backend.error_table,
-        backend=backend.name,
-        now=backend.client.clock.now(),
-        reconcilable=call is not None and backend.reconcilable(call),
-        is_free=is_free,
-        row=row if isinstance(row, ErrorRow) else None,
-        ids=Ids(call=None if call is None else call.call_id),
-    )
+    """The error for a reply by its row, or by the backend's table of statuses."""
+    about["row"] = row if isinstance(row, ErrorRow) else None
+    now = backend.client.clock.now()
+    return vendor_error(reply, backend.error_table, backend=backend.name, now=now, **about)
 
 
 def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
@@ -1024,10 +864,6 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
     return cast(str, vendor_id) if is_id else None
 
 
-def _with_url(reply: HttpReply, request: HttpRequest) -> HttpReply:
-    return reply if reply.url else attrs.evolve(reply, url=request.url)
-
-
 def _other(vendor_id: str | None, call: Call | CallRecord) -> str:
     return f"it is about {vendor_id}, and not about {call.vendor_id}"
 
@@ -1038,28 +874,24 @@ def _believes(backend: HttpBackend, reply: HttpReply) -> bool:
 
 
 def _mismatch(
-    backend: HttpBackend,
-    reply: HttpReply,
-    billing: Billing,
-    call: Call | None = None,
-    outcome: object = None,
+    backend: HttpBackend, reply: HttpReply, outcome: object = None
 ) -> EnvironmentMismatch:
     return EnvironmentMismatch(
         f"The backend {backend.name} is set to mock, but what answered ({reply.status}) does "
         "not say that it is a mock, and may be the real vendor: check the address and the "
         "environment.",
         environment=Environment.PRODUCTION,
-        billing=billing,
-        ids=Ids(call=None if call is None else call.call_id),
         result=outcome if isinstance(outcome, (MatchResult, LivenessResult)) else None,
     )
 
 
 def _find_foreign_host(backend: HttpBackend, url: str) -> str:
     """Where a request would go that may take neither key nor face there; empty if it may."""
-    origin = _origin(url)
-    own_origin = _origin(backend.address) if backend.base_url or backend.vendor_url() else ""
-    if origin == own_origin:
+    address = backend.address if backend.base_url or backend.vendor_url() else ""
+    if address and url.startswith(f"{address}/"):
+        return ""
+    origin, own_origin = _origin(url), _origin(address)
+    if address and origin == own_origin:
         return ""
     try:
         check_base_url(
@@ -1068,14 +900,18 @@ def _find_foreign_host(backend: HttpBackend, url: str) -> str:
     except ConfigurationError:
         return origin[:80]
     # This machine is nobody's to whom a vendor somewhere else may lead.
-    strays = is_loopback(host_of(f"{origin}/")) and not is_loopback(
-        host_of(f"{own_origin or origin}/")
-    )
-    return origin[:80] if strays else ""
+    is_near = is_loopback(host_of(f"{origin}/"))
+    is_stray = is_near and address and not is_loopback(host_of(f"{own_origin}/"))
+    return origin[:80] if is_stray else ""
 
 
 def _is_json(reply: HttpReply) -> bool:
     return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
+
+
+def _is_cancelled() -> bool:
+    cancellation = CANCELLATION.get()
+    return cancellation is not None and cancellation.cancelled
 
 
 def _describe(error: Exception) -> str:

@@ -23,15 +23,10 @@ NOT_KEPT = (
 )
 
 
+#: The bill of an answer that says nothing of money.
+_SILENT = Billing()
 #: Why a request without a price leaves no bill open, whatever became of it.
 FREE = "nothing is charged for this request"
-
-
-def paid(charges: int) -> Billing:
-    """What an answer costs with which a call goes on, and that says nothing of money."""
-    if charges:
-        return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
-    return Billing(Charged.NO, "the vendor charges nothing for it")
 
 
 @attrs.define
@@ -62,16 +57,23 @@ class Ledger:
         charges = last.charges or int(last.charged is Charged.YES)
         return Billing(Charged.YES, ground, self.paid + charges)
 
-    def bill_result(self, stated: Billing) -> Billing:
-        """The bill of the call, if its result has the bill `stated`, which is that of all of it."""
+    def bill_whole(self, stated: Billing = _SILENT) -> Billing:
+        """The bill of the call, if its result says `stated` of all of it."""
         declared = self.paid + self.price
-        if stated == Billing():
+        if stated == _SILENT:
             return paid(declared)
         if stated.charged is Charged.UNKNOWN:
             return self.bill(stated)
         if stated.charged is Charged.YES and declared > (stated.charges or 1):
             return attrs.evolve(stated, charges=declared)
         return stated
+
+
+def paid(charges: int) -> Billing:
+    """What an answer costs with which a call goes on, and that says nothing of money."""
+    if charges:
+        return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
+    return Billing(Charged.NO, "the vendor charges nothing for it")
 
 
 @attrs.frozen
