@@ -75,12 +75,6 @@ class Cancellation:
 CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellation", default=None)
 
 
-def awaited_deadline() -> Deadline:
-    """That of the call which this thread makes for an asynchronous verifier."""
-    cancellation = CANCELLATION.get()
-    return NO_DEADLINE if cancellation is None else cancellation.deadline
-
-
 def callers_exception(error: BaseException) -> BaseException | None:
     """What a signal handler of the program raised, if `error` is that or hides it; else None.
 

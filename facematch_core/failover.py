@@ -11,9 +11,7 @@ from typing import Any
 import attrs
 
 from . import errors
-from ._cancellation import awaited_deadline
 from .clock import Clock, SystemClock
-from .deadline import Deadline
 from .errors import ConfigurationError, FaceMatchError, InvalidRequest, VendorError
 from .images import Image
 from .kinds import nearest
@@ -242,13 +240,6 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                     f"{nearest(str(name), self._members)}"
                 )
         return thresholds
-
-    def _deadline(self, deadline_s: Any) -> Deadline:
-        limit_s = check_deadline_s(deadline_s)
-        awaited = awaited_deadline()
-        if awaited.is_limited:
-            return awaited
-        return Deadline.after(self._deadline_s if limit_s is None else limit_s, self._clock)
 
 
 @attrs.define

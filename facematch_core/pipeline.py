@@ -248,7 +248,9 @@ class Pipeline:
             "caller_ref": options.caller_ref,
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
-            "timeouts_s": _check_timeouts_s(options.timeouts_s),
+            "timeouts_s": None
+            if options.timeouts_s is None
+            else _check_timeouts_s(options.timeouts_s),
             "deadline": options.deadline,
             "send_by": options.send_by,
         }
@@ -668,9 +670,7 @@ def check_deadline_s(
     return float(seconds)
 
 
-def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float] | None:
-    if timeouts_s is None:
-        return None
+def _check_timeouts_s(timeouts_s: Any) -> tuple[float, float]:
     is_pair = isinstance(timeouts_s, (tuple, list)) and len(timeouts_s) == 2
     if not is_pair or not all(
         type(seconds) in (int, float) and 0 < seconds < math.inf for seconds in timeouts_s

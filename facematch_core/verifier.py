@@ -30,7 +30,7 @@ from typing import (
 import attrs
 
 from . import errors
-from ._cancellation import awaited_deadline, callers_exception
+from ._cancellation import CANCELLATION, callers_exception
 from .backend import Backend
 from .calibration import Calibration, calibration_of
 from .clock import Clock, SystemClock
@@ -141,6 +141,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
     """
 
     _closed = False
+    _clock: Clock
 
     @property
     @abc.abstractmethod
@@ -404,9 +405,13 @@ class Verifier(abc.ABC, Generic[T_contra]):
     ) -> list[Image]:
         """Raise what `_call` would raise before it sends anything; else the pictures to use."""
 
-    @abc.abstractmethod
     def _deadline(self, deadline_s: Any) -> Deadline:
         """That of a call which sets `deadline_s`; `InvalidRequest` if that is none."""
+        limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
+        cancellation = CANCELLATION.get()
+        if cancellation is not None and cancellation.deadline.is_limited:
+            return cancellation.deadline  # it began when the call was awaited
+        return Deadline.after(limit_s, self._clock)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -640,15 +645,6 @@ class FaceVerifier(Verifier[float | Threshold]):
     ) -> list[Image]:
         self._check_open()
         return self._pipeline.refuse(images, options, after=after)
-
-    def _deadline(self, deadline_s: Any) -> Deadline:
-        limit_s = check_deadline_s(deadline_s)
-        awaited = awaited_deadline()
-        if awaited.is_limited:
-            return awaited
-        if limit_s is None:
-            limit_s = self._pipeline.defaults.deadline_s
-        return Deadline.after(limit_s, self._clock)
 
 
 def _record(call: object) -> CallRecord:
