@@ -278,7 +278,7 @@ def test_an_outcome_that_is_committed_after_all_counts_once(
 
 
 def test_a_server_that_is_busy_is_not_silent(store, address):
-    with contextlib.closing(SqlStore(address, silence_s=0.5)) as other:
+    with contextlib.closing(SqlStore(address, silence_s=1.5)) as other:
         store.reserve(entry(), Decimal(5))
         with store._database.engine.connect() as holder:
             holder.exec_driver_sql("SELECT * FROM facematch_budgets FOR UPDATE")
