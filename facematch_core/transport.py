@@ -60,7 +60,7 @@ from . import errors
 from ._cancellation import callers_exception
 from ._version import __version__
 from .addresses import is_loopback
-from .backend import unreadable
+from .backend import ignore, unreadable
 from .clock import Clock, SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .masking import Secret
@@ -77,10 +77,6 @@ MOST_POOLS = 4
 
 #: How many interim answers (100, 102, 103) may precede the answer.
 MAX_INTERIM = 16
-
-
-def _nothing() -> None:
-    pass
 
 
 class HttpClient:
@@ -178,7 +174,7 @@ class HttpClient:
         timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
         send_by: Deadline = NO_DEADLINE,
-        on_sent: Callable[[], None] = _nothing,
+        on_sent: Callable[[], None] = ignore,
         reconcilable: bool = False,
         call_id: str | None = None,
     ) -> HttpReply:
