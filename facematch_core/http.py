@@ -381,6 +381,20 @@ class HttpBackend(JobFollower):
             return outcome
         raise outcome
 
+    def fetch_job(
+        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
+    ) -> HttpReply | None:
+        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
+
+        Raises:
+            VendorError: nobody can tell; billed NO.
+        """
+        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
+        if reply.status == 303 and reply.location:
+            request = attrs.evolve(self.poll(reply.location), expects={200})
+            return self.fetch(request, call=call, deadline=deadline)
+        return reply if self.has_ended(reply) else None
+
 
 @attrs.frozen
 class _End:
@@ -404,6 +418,7 @@ class _HttpCall:
         is_last_wait: Whether a wait was cut short, so that there is time for one more request.
         reply: To the last request; None if it was lost.
         has_row: Whether the backend's own tables say what that reply means.
+        is_stray: Whether that reply should be a mock's and does not say so.
         refusal: The last error that is not of the plug-in's own making.
     """
 
@@ -419,6 +434,7 @@ class _HttpCall:
     is_last_wait: bool = False
     reply: HttpReply | None = None
     has_row: bool = False
+    is_stray: bool = False
     refusal: VendorError | None = None
     request_id: str | None = None
     is_mock: bool = False
@@ -437,7 +453,7 @@ class _HttpCall:
             step = self._advance(steps, event)
             if isinstance(step, _End):
                 event = step
-            elif self.reply is not None and not _believes(self.backend, self.reply):
+            elif self.is_stray:
                 event = _End(None, self.ledger.bill_whole())
             elif isinstance(step, Wait):
                 event = self._wait(step)
@@ -467,11 +483,10 @@ class _HttpCall:
             return self._end_raised(error)
         if isinstance(step, (HttpRequest, Wait)):
             return step
-        if isinstance(step, self.kind) or not self.is_sent:  # the plug-in alone decided it
-            return _End(step, self.ledger.bill_whole(getattr(step, "billing", Billing())))
-        return self._end_unreadable(
-            f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
-        )
+        if isinstance(step, self.kind):
+            return _End(step, self.ledger.bill_whole(step.billing))
+        type_name = type(step).__name__
+        return self._end_unreadable(f"its parse gives {type_name}, not {self.kind.__name__}")
 
     def _wait(self, pause: Wait) -> _End | None:
         """Let a pause pass; or the end of the call, for which it is too long."""
@@ -519,7 +534,7 @@ class _HttpCall:
         is_billed = self.call.operation in backend.capabilities.billed_operations
         self.ledger.charge(request.charges if is_billed else 0)
         self.is_sent, self.is_free = True, not request.charges
-        self.reply, self.has_row = None, False
+        self.reply, self.has_row, self.is_stray = None, False, False
         try:
             reply = self._exchange(request, is_first)
         except VendorError as error:
@@ -573,8 +588,9 @@ class _HttpCall:
                 reconcilable=backend.reconcilable(call),
                 call_id=call.call_id,
             )
-            is_last = is_repeated or not _believes(backend, reply)
-            if is_last or not backend.should_relogin(signed, reply):
+            # Who is no mock, and should be, gets no second picture.
+            is_last = is_repeated or not backend.should_relogin(signed, reply)
+            if is_last or not _believes(backend, reply):
                 return reply
             is_repeated = True
 
@@ -587,6 +603,7 @@ class _HttpCall:
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
         self.is_mock = self.is_mock or MOCK_HEADER in headers
+        self.is_stray = backend.environment is Environment.MOCK and MOCK_HEADER not in headers
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         names = backend.result_headers
         self.headers |= {name: headers[name] for name in names if name in headers}
@@ -715,7 +732,7 @@ class _HttpCall:
                 billing=end.billing,
                 vendor_id=vendor_id,
             )
-        if reply is not None and not _believes(backend, reply):
+        if reply is not None and self.is_stray:
             outcome = _mismatch(backend, reply, outcome)
         if not isinstance(outcome, VendorError):
             return outcome
