@@ -109,3 +109,40 @@ def check_base_url(
             "keys and faces may travel unencrypted."
         )
     return url.rstrip("/")
+
+
+def find_foreign_host(
+    url: str, address: str, *, allowed_hosts: Collection[str], allow_insecure: bool
+) -> str:
+    """Where a request would go that may take neither key nor face there; empty if it may.
+
+    Args:
+        url: That of the request.
+        address: Where the vendor is, as `check_base_url` gives it; empty if it is only known by
+            its hosts.
+        allowed_hosts: As for `check_base_url`.
+        allow_insecure: As for `check_base_url`.
+    """
+    origin, own_origin = _origin(url), _origin(address)
+    if origin == own_origin:
+        return ""
+    try:
+        check_base_url(origin, allowed_hosts=allowed_hosts, allow_insecure=allow_insecure)
+    except ConfigurationError:
+        return origin[:80]
+    # This machine is nobody's to whom a vendor somewhere else may lead.
+    is_stray = address and _is_near(origin) and not _is_near(own_origin)
+    return origin[:80] if is_stray else ""
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port of an address, in the one way to write them."""
+    scheme, _, rest = url.partition("://")
+    host = re.split("[/?]", rest, maxsplit=1)[0]
+    host = host.lower() if host.isascii() else host
+    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
+
+
+def _is_near(origin: str) -> bool:
+    match = _ADDRESS.fullmatch(origin)
+    return match is not None and is_loopback(match["host"])

@@ -73,7 +73,7 @@ def new_call_id() -> str:
     return str(uuid.uuid4())
 
 
-def _nothing() -> None:
+def ignore() -> None:
     pass
 
 
@@ -122,7 +122,7 @@ class Call:
     call_id: str = attrs.field(factory=new_call_id)
     vendor_id: str | None = None
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
-    on_sent: Callable[[], None] = attrs.field(default=_nothing, repr=False, eq=False)
+    on_sent: Callable[[], None] = attrs.field(default=ignore, repr=False, eq=False)
     on_accepted: Callable[[str | None, Billing], None] = attrs.field(
         default=_unheard, repr=False, eq=False
     )

@@ -16,12 +16,13 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 import attrs
 
 from ._cancellation import CANCELLATION, CallCancelled, callers_exception
-from .addresses import check_base_url, is_among, is_loopback
+from .addresses import check_base_url, find_foreign_host, is_among, is_loopback
 from .backend import (
     Call,
     Image,
     LivenessCall,
     MatchCall,
+    ignore,
     mask_error,
     mask_result,
     tell_fault,
@@ -101,16 +102,9 @@ def picture(name: str, image: Image) -> FilePart:
 Steps: TypeAlias = Generator[HttpRequest | Wait, HttpReply, Result]
 
 
-def _as_secret(key: Secret | str) -> Secret:
-    return Secret.of(key)
-
-
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
 class HttpBackend(JobFollower):
-    """A vendor that is asked over HTTP.
-
-    `build` and `parse` are pure; the sending between them exists once, in `HttpClient`. A vendor
-    that takes several requests for one call is written with `steps` in their place.
+    """A vendor that is asked over HTTP: by `build` and `parse`, or by `steps` in their place.
 
     A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
     an `EnvironmentMismatch`, whatever its status, for whoever gave it may be the real vendor.
@@ -123,25 +117,22 @@ class HttpBackend(JobFollower):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
-        call_timeout_s: Longest time of a whole call that has no deadline, above 0: for a vendor
-            that answers later, above all.
+        call_timeout_s: Longest time of a whole call that has no deadline, above 0.
         keep_idle_s: How long an unused connection is kept for the next call of its thread, above 0,
             where the vendor does not say it in ``Keep-Alive``. A request on a connection that the
             vendor closes at that moment is lost, and its bill is unknown.
-        ca_bundle: File or folder of certificates to trust instead of the usual ones; None for what
-            the environment names, else the usual ones.
+        ca_bundle: File or folder of certificates to trust instead of those that the environment
+            names, or the usual ones.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
             machine; None for what the environment names.
 
     Attributes:
         error_table: What answers mean with which a call does not go on (other than 200, as a
             rule), where this vendor says more than `default_row` knows; by default empty.
-        error_codes: The same by the code that `error_code` finds in such an answer, for vendors
-            that tell their errors apart within one status. It comes before `error_table`. An
-            `InconclusiveRow` says that such an answer is a result: no face in a picture, say.
-        codes_in_200: Whether a code that `error_code` finds in an answer that the request `expects`
-            is a refusal, for vendors that refuse with a 200: by its row in `error_codes`, and one
-            without a row as an `UnexpectedResponse`, charged. By default it is not looked for.
+        error_codes: The same by the code that `error_code` finds in such an answer. It comes before
+            `error_table`. An `InconclusiveRow` makes a result of it: no face in a picture, say.
+        codes_in_200: Whether such a code makes a refusal of an answer that the request `expects`,
+            too; one without a row is an `UnexpectedResponse`, charged. By default it is not.
         request_id_header: The header of every answer that has the vendor's own id of the request:
             the latest is `ids.vendor` where there is no `vendor_id`. None for none.
         result_headers: The headers of answers to show in `Result.headers`, the latest of each; by
@@ -174,7 +165,7 @@ class HttpBackend(JobFollower):
         raise NotImplementedError(f"{type(self).__name__} has neither build nor steps.")
 
     def parse(self, call: Any, reply: HttpReply) -> Result:
-        """The result in a reply whose status the request `expects`: 200, unless it says otherwise.
+        """The result in a reply whose status the request `expects`.
 
         A `VendorError` that it raises is handed on. Any other exception means that the reply is
         not what was expected: the caller gets `UnexpectedResponse`, without the body, billed YES;
@@ -186,10 +177,10 @@ class HttpBackend(JobFollower):
     def steps(self, call: Any) -> Steps:
         """The requests of one call, each with its reply, and the result: for several requests.
 
-        A generator: each `HttpRequest` that it yields is sent, and the reply comes back, headers
-        and all, if the request `expects` its status; any other one ends the call as that of a
-        single request does. Between them it may `Wait`. What it returns is the result. By default
-        one request, of `build` and `parse`. `follow` waits for a vendor that answers later.
+        A generator: each `HttpRequest` that it yields is sent, and the reply comes back if the
+        request `expects` its status; any other one ends the call. Between them it may `Wait`.
+        What it returns is the result. By default one request, of `build` and `parse`. `follow`
+        waits for a vendor that answers later.
 
         All steps share one deadline, and their `HttpRequest.charges` are added up: an error after
         a step that was charged says so, and is not retryable. A request goes to the host of
@@ -201,9 +192,8 @@ class HttpBackend(JobFollower):
     def parse_non_200(self, call: Any, reply: HttpReply) -> Result | None:
         """The result in a reply of another status, for a vendor that puts an answer there.
 
-        By default that of an `InconclusiveRow` of `error_codes`, and for all others None: then it
-        is an error. Asked only where the body is JSON: in anything else it is not the vendor that
-        speaks. Its `billing` is that of this one request.
+        By default that of an `InconclusiveRow` of `error_codes`, else None: it is an error. Asked
+        only where the body is JSON. Its `billing` is that of this one request.
         """
         code, row = _find_row(self, reply)
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
@@ -243,8 +233,8 @@ class HttpBackend(JobFollower):
         """`request` with a signature or with the token of a login; by default as it is.
 
         Called before each request is sent. A signature is made over `request.encoded()`, which is
-        what it returns with a header more. A login is sent from here, by `client.send` without
-        `on_sent`: the first byte that counts is that of `request`. A token is a `Secret`, alone in
+        returned with a header more. A login is sent from here, by `client.send` without `on_sent`:
+        the first byte that counts is that of `request`. A token is a `Secret`, alone in
         `HttpRequest.masked` if a header holds it behind a word.
 
         Args:
@@ -333,9 +323,9 @@ class HttpBackend(JobFollower):
         Raises:
             VendorError: there is no result; `billing` says whether it was charged.
         """
-        outcome = _HttpCall(self, call, kind).run()
-        if isinstance(outcome, Result):
-            return cast(K, outcome)
+        outcome: K | VendorError = _HttpCall(self, call, kind).run()
+        if not isinstance(outcome, VendorError):
+            return outcome
         # The frame of a function that raises stays alive with the error.
         del call
         try:
@@ -347,14 +337,12 @@ class HttpBackend(JobFollower):
     def read_reply(self, call: Call, *replies: HttpReply) -> Answer | FaceMatchError:
         """What replies mean for `call`: the result, or the error that the call would raise.
 
-        Nothing is sent and nobody is asked, so that any reply can be tried: what would a 502 with
-        a page of markup be, or a 200 with a text in the place of the score?
+        Nothing is sent, so that any reply can be tried: a 502 with a page of markup, say.
 
         Args:
             call: What was asked.
             *replies: What might be answered, in the order of the requests but without clean-ups;
-                what comes after the end of the call is not looked at. Their `secrets` are masked
-                as those of a request are.
+                what comes after the end of the call is not looked at. Their `secrets` are masked.
 
         Raises:
             ValueError: the call asks for more than these.
@@ -365,7 +353,8 @@ class HttpBackend(JobFollower):
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
         kind = LivenessResult if call.operation is Operation.LIVENESS else MatchResult
-        return cast(Answer | FaceMatchError, _HttpCall(self, call, kind, give()).run())
+        outcome: Answer | FaceMatchError = _HttpCall(self, call, kind, give()).run()
+        return outcome
 
     def fetch(
         self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
@@ -374,8 +363,8 @@ class HttpBackend(JobFollower):
 
         Args:
             request: Something that changes nothing at the vendor.
-            call: The call that is looked for: an answer about another one, by `vendor_id`, is an
-                error. None if it is about no call.
+            call: What is looked for, so that an answer with another `vendor_id` is an error; None
+                if it is about no call.
             deadline: When it must be over.
 
         Raises:
@@ -391,6 +380,20 @@ class HttpBackend(JobFollower):
         if isinstance(outcome, HttpReply):
             return outcome
         raise outcome
+
+    def fetch_job(
+        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
+    ) -> HttpReply | None:
+        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
+
+        Raises:
+            VendorError: nobody can tell; billed NO.
+        """
+        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
+        if reply.status == 303 and reply.location:
+            request = attrs.evolve(self.poll(reply.location), expects={200})
+            return self.fetch(request, call=call, deadline=deadline)
+        return reply if self.has_ended(reply) else None
 
 
 @attrs.frozen
@@ -415,6 +418,7 @@ class _HttpCall:
         is_last_wait: Whether a wait was cut short, so that there is time for one more request.
         reply: To the last request; None if it was lost.
         has_row: Whether the backend's own tables say what that reply means.
+        is_stray: Whether that reply should be a mock's and does not say so.
         refusal: The last error that is not of the plug-in's own making.
     """
 
@@ -430,6 +434,7 @@ class _HttpCall:
     is_last_wait: bool = False
     reply: HttpReply | None = None
     has_row: bool = False
+    is_stray: bool = False
     refusal: VendorError | None = None
     request_id: str | None = None
     is_mock: bool = False
@@ -448,7 +453,7 @@ class _HttpCall:
             step = self._advance(steps, event)
             if isinstance(step, _End):
                 event = step
-            elif self.reply is not None and not _believes(self.backend, self.reply):
+            elif self.is_stray:
                 event = _End(None, self.ledger.bill_whole())
             elif isinstance(step, Wait):
                 event = self._wait(step)
@@ -478,11 +483,10 @@ class _HttpCall:
             return self._end_raised(error)
         if isinstance(step, (HttpRequest, Wait)):
             return step
-        if isinstance(step, self.kind) or not self.is_sent:  # the plug-in alone decided it
-            return _End(step, self.ledger.bill_whole(getattr(step, "billing", Billing())))
-        return self._end_unreadable(
-            f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
-        )
+        if isinstance(step, self.kind):
+            return _End(step, self.ledger.bill_whole(step.billing))
+        type_name = type(step).__name__
+        return self._end_unreadable(f"its parse gives {type_name}, not {self.kind.__name__}")
 
     def _wait(self, pause: Wait) -> _End | None:
         """Let a pause pass; or the end of the call, for which it is too long."""
@@ -530,9 +534,9 @@ class _HttpCall:
         is_billed = self.call.operation in backend.capabilities.billed_operations
         self.ledger.charge(request.charges if is_billed else 0)
         self.is_sent, self.is_free = True, not request.charges
-        self.reply, self.has_row = None, False
+        self.reply, self.has_row, self.is_stray = None, False, False
         try:
-            return self._read(self._exchange(request, is_first), request)
+            reply = self._exchange(request, is_first)
         except VendorError as error:
             refusal = error.with_traceback(None)
         except Exception as error:
@@ -545,6 +549,8 @@ class _HttpCall:
                 return self._end_unreadable(_describe(error))
             reason = f"it could not be asked: {_describe(error)}"
             return self._end_refused(VendorUnavailable(reason, billing=LOOK))
+        else:
+            return self._read(reply, request)
         if type(refusal) is OutcomeUnknown and self.is_free:
             status = refusal.status_code
             refusal = VendorUnavailable(refusal.message, billing=LOOK, status_code=status)
@@ -563,7 +569,7 @@ class _HttpCall:
         while True:
             # The first byte of a call is reported and limited once, however often its bytes leave.
             if is_repeated or not is_first:
-                on_sent, send_by = _ignore, self.deadline
+                on_sent, send_by = ignore, self.deadline
             try:
                 signed = backend.sign(request, call, deadline=send_by)
             except VendorUnavailable as error:
@@ -582,8 +588,9 @@ class _HttpCall:
                 reconcilable=backend.reconcilable(call),
                 call_id=call.call_id,
             )
-            is_last = is_repeated or not _believes(backend, reply)
-            if is_last or not backend.should_relogin(signed, reply):
+            # Who is no mock, and should be, gets no second picture.
+            is_last = is_repeated or not backend.should_relogin(signed, reply)
+            if is_last or not _believes(backend, reply):
                 return reply
             is_repeated = True
 
@@ -596,6 +603,7 @@ class _HttpCall:
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
         self.is_mock = self.is_mock or MOCK_HEADER in headers
+        self.is_stray = backend.environment is Environment.MOCK and MOCK_HEADER not in headers
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         names = backend.result_headers
         self.headers |= {name: headers[name] for name in names if name in headers}
@@ -606,7 +614,7 @@ class _HttpCall:
         if isinstance(outcome, VendorError):
             return self._refuse(outcome, request)
         if vendor_id not in (None, self.call.vendor_id):
-            return self._end_unreadable(_other(vendor_id, self.call))
+            return self._end_unreadable(f"it is about {vendor_id}, not {self.call.vendor_id}")
         if isinstance(outcome, Result):
             return _End(outcome, self.ledger.bill(outcome.billing))
         self.is_accepted = self.is_accepted or request.charges > 0
@@ -695,14 +703,14 @@ class _HttpCall:
         )
         if is_about_call or not (self.is_accepted and self.is_free):
             return _End(error, billing)
-        is_over = isinstance(error, DeadlineExceeded) or self.deadline.is_over
+        kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
+        if isinstance(error, DeadlineExceeded) or self.deadline.is_over:
+            kind, limit_s = DeadlineExceeded, self.deadline.limit_s
+            reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
-        reason = f"then gave no answer about it ({error.message})"
-        if is_over:
-            reason = f"had not finished it within {self.deadline.limit_s:.3g} s"
         reconcilable = backend.reconcilable(call)
         advice = "FaceVerifier.reconcile can ask later" if reconcilable else "It is not repeated"
-        lost = (DeadlineExceeded if is_over else OutcomeUnknown)(
+        lost = kind(
             f"{backend.name} accepted the call{name}, and {reason}. {advice}.",
             reconcilable=reconcilable,
             ids=error.ids,
@@ -724,7 +732,7 @@ class _HttpCall:
                 billing=end.billing,
                 vendor_id=vendor_id,
             )
-        if reply is not None and not _believes(backend, reply):
+        if reply is not None and self.is_stray:
             outcome = _mismatch(backend, reply, outcome)
         if not isinstance(outcome, VendorError):
             return outcome
@@ -758,14 +766,13 @@ class _HttpCall:
             return outcome
         text = ""
         for request in reversed(self.cleanups):
-            reason, secrets = "no time was left.", self.secrets
+            secrets = self.secrets
             try:
-                if not self.deadline.is_over:
-                    signed = self.backend.sign(request, self.call, deadline=self.deadline)
-                    secrets += signed.secrets
-                    signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
-                    reply = _look(self.backend, signed, self.deadline)
-                    reason = reply.message if isinstance(reply, VendorError) else ""
+                signed = self.backend.sign(request, self.call, deadline=self.deadline)
+                secrets += signed.secrets
+                signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
+                reply = _look(self.backend, signed, self.deadline)
+                reason = reply.message if isinstance(reply, VendorError) else ""
             except Exception as error:
                 if callers_exception(error) is error:
                     raise
@@ -780,9 +787,13 @@ class _HttpCall:
             outcome.args = (outcome.message,)
             return outcome
         warning = ResultWarning(
-            code=WarningCode.OTHER, tag=_NOT_CLEANED_UP, severity=Severity.WARNING, text=text
+            code=WarningCode.OTHER, tag="not_cleaned_up", severity=Severity.WARNING, text=text
         )
         return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
+
+
+def _as_secret(key: Secret | str) -> Secret:
+    return Secret.of(key)
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -825,8 +836,8 @@ def _look(
         elif call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
             return reply
         else:
-            answered = f"{backend.name} answered {reply.status}"
-            error = unreadable(answered, _other(vendor_id, call), LOOK)
+            problem = f"it is about {vendor_id}, not {call.vendor_id}"
+            error = unreadable(f"{backend.name} answered {reply.status}", problem, LOOK)
     error.billing = LOOK
     mask_error(error, request.secrets)
     return error
@@ -864,10 +875,6 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
     return cast(str, vendor_id) if is_id else None
 
 
-def _other(vendor_id: str | None, call: Call | CallRecord) -> str:
-    return f"it is about {vendor_id}, and not about {call.vendor_id}"
-
-
 def _believes(backend: HttpBackend, reply: HttpReply) -> bool:
     """Whether a reply is from where it should be: a mock must say that it is one."""
     return backend.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
@@ -890,19 +897,12 @@ def _find_foreign_host(backend: HttpBackend, url: str) -> str:
     address = backend.address if backend.base_url or backend.vendor_url() else ""
     if address and url.startswith(f"{address}/"):
         return ""
-    origin, own_origin = _origin(url), _origin(address)
-    if address and origin == own_origin:
-        return ""
-    try:
-        check_base_url(
-            origin, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
-        )
-    except ConfigurationError:
-        return origin[:80]
-    # This machine is nobody's to whom a vendor somewhere else may lead.
-    is_near = is_loopback(host_of(f"{origin}/"))
-    is_stray = is_near and address and not is_loopback(host_of(f"{own_origin}/"))
-    return origin[:80] if is_stray else ""
+    return find_foreign_host(
+        url,
+        address,
+        allowed_hosts=backend.allowed_hosts,
+        allow_insecure=backend.allow_insecure,
+    )
 
 
 def _is_json(reply: HttpReply) -> bool:
@@ -920,18 +920,4 @@ def _describe(error: Exception) -> str:
     return f"{type(error).__name__} {where_raised(error.__traceback__)}{words}"
 
 
-def _origin(url: str) -> str:
-    """Scheme, host and port of an address, in the one way to write them."""
-    scheme, _, rest = url.partition("://")
-    host = re.split("[/?]", rest, maxsplit=1)[0]
-    host = host.lower() if host.isascii() else host
-    return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
-
-
-def _ignore() -> None:
-    pass
-
-
 _REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"
-#: The tag of the warning that something of a call is still at the vendor.
-_NOT_CLEANED_UP = "not_cleaned_up"

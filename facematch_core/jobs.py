@@ -9,10 +9,9 @@ from typing import Any, ClassVar
 import attrs
 
 from .backend import RemoteBackend
-from .deadline import NO_DEADLINE, Deadline
 from .errors import RateLimited, UnexpectedResponse, VendorUnavailable
 from .messages import HttpReply, HttpRequest, Wait
-from .models import Billing, CallRecord, Charged
+from .models import Billing, Charged
 from .refusals import FREE, retry_after_s
 from .transport import HttpClient
 
@@ -39,12 +38,6 @@ class JobFollower(RemoteBackend):
     @property
     def client(self) -> HttpClient:
         """What sends the requests."""
-        raise NotImplementedError
-
-    def fetch(
-        self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
-    ) -> HttpReply:
-        """The answer to a free request outside of a call."""
         raise NotImplementedError
 
     def poll(self, url: str) -> HttpRequest:
@@ -124,17 +117,3 @@ class JobFollower(RemoteBackend):
                     raise
                 retry_s = refusal.retry_after_s
             yield Wait(next(pauses) if retry_s is None else max(retry_s, _LEAST_PAUSE_S))
-
-    def fetch_job(
-        self, url: str, *, call: CallRecord, deadline: Deadline = NO_DEADLINE
-    ) -> HttpReply | None:
-        """The reply that ended the job of `call`, for `reconcile`; None while it goes on.
-
-        Raises:
-            VendorError: nobody can tell; billed NO.
-        """
-        reply = self.fetch(self.poll(url), call=call, deadline=deadline)
-        if reply.status == 303 and reply.location:
-            request = attrs.evolve(self.poll(reply.location), expects={200})
-            return self.fetch(request, call=call, deadline=deadline)
-        return reply if self.has_ended(reply) else None

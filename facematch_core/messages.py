@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urldefrag, urlencode, urljoin
 
@@ -46,37 +46,32 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
 
 
-def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
-    return frozenset(statuses)
-
-
 @attrs.frozen(kw_only=True)
 class HttpRequest:
     """What to send. Its `repr` shows method and address alone, without a query.
 
     Attributes:
         method: In capitals.
-        url: Without user and fragment: addresses are logged, so no key belongs there. A query is
-            sent as it is: that of an address that the vendor gave. One of your own is `params`.
+        url: Without user and fragment: addresses are logged, so no key belongs there. A query (of
+            an address that the vendor gave) is sent as it is; one of your own is `params`.
         headers: Text, or a `Secret` that is revealed only while it is sent.
         params: The query. It is part of the address, so no secret belongs there.
         fields: Of the form: multipart if there are files, else urlencoded. Text, or a `Secret`.
         files: Files of a multipart form, sent after the fields.
         json: A JSON body, instead of a form; None for none.
-        body: The bytes themselves, instead of both, sent as they are; the header ``Content-Type``
-            says what they are. None for none.
+        body: The bytes themselves, instead of both; the header ``Content-Type`` says what they
+            are. None for none.
         expects: Statuses of answers with which the call goes on: those reach `steps` or `parse`.
         charges: How many charges of the vendor's such an answer to this request is, 0 or more.
         on_refusal: What becomes of any other answer, and of one that is lost. ``end``: it ends the
-            call. ``raise``, for requests without a charge: the error that would end it is raised
-            at the `yield`, so that a poll can be repeated; what `steps` does not catch ends the
-            call. What is over, because the deadline or the caller is, ends in any case.
-        is_cleanup: Whether it only removes what the call has left at the vendor. It is not sent
-            where it is yielded, but once the call is over, with a result or with an error, the
-            latest one first. Any 2xx answer will do; another one, or none, is a warning
-            (``not_cleaned_up``) or a sentence in the error, and changes neither result nor bill.
-            It is not sent when the caller has gone, when nothing is left of the deadline, and
-            when the call may still be looked for (`OutcomeUnknown.reconcilable`).
+            call. ``raise``, for requests without a charge: the error is raised at the `yield`, so
+            that a poll can be repeated, unless the deadline is over or the caller has gone.
+        is_cleanup: Whether it only removes what the call has left at the vendor. It is sent once
+            the call is over, with a result or with an error, the latest one first. Any 2xx answer
+            will do; another one, or none, is a warning (``not_cleaned_up``) or a sentence in the
+            error, and changes neither result nor bill. It is not sent when the caller has gone,
+            when the deadline is over, and when the call may still be looked for
+            (`OutcomeUnknown.reconcilable`).
         masked: Secrets that stand nowhere above by themselves, but that an answer may repeat: the
             token alone, where a header holds ``Bearer TOKEN``.
 
@@ -96,7 +91,7 @@ class HttpRequest:
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     expects: frozenset[int] = attrs.field(
-        default=frozenset({200}), converter=_as_statuses, repr=False
+        default=frozenset({200}), converter=frozenset[int], repr=False
     )
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
@@ -111,23 +106,18 @@ class HttpRequest:
             )
         form = bool(self.fields or self.files)
         if form + (self.json is not None) + (self.body is not None) > 1:
-            raise errors.ConfigurationError(
-                "A request has a form, JSON or a body of bytes: only one of them."
-            )
+            raise errors.ConfigurationError("A request has a form, JSON or a body: one of them.")
         if self.charges and (self.on_refusal == "raise" or self.is_cleanup):
             raise errors.ConfigurationError(
                 "A refusal can be gone on from, and a clean-up be sent, where nothing is charged: "
                 "give charges=0, or leave on_refusal and is_cleanup out."
             )
         if self.body is not None and not isinstance(self.body, bytes):
-            raise errors.ConfigurationError(
-                f"A body must be bytes, not {type(self.body).__name__}."
-            )
+            kind = type(self.body).__name__
+            raise errors.ConfigurationError(f"A body must be bytes, not {kind}.")
 
     def encoded(self) -> HttpRequest:
-        """The same request with its final bytes in `body`, and with its ``Content-Type``.
-
-        What a signature is made over: these bytes are sent as they are.
+        """The same request with its final bytes in `body` and its ``Content-Type``, to be signed.
 
         Raises:
             ConfigurationError: a header cannot be sent.
@@ -155,9 +145,8 @@ class HttpRequest:
 class Wait:
     """A pause between two requests of a call: ``yield Wait(2)``.
 
-    It passes on the clock of the verifier, and ends when the caller has gone. Where it does not fit
-    into what is left of the call's time, half of that passes, so that there can be a last request;
-    the next such wait ends the call.
+    It ends when the caller has gone. Where it does not fit into what is left of the call's time,
+    half of that passes, so that there can be a last request; the next such wait ends the call.
 
     Args:
         seconds: At least 0.
@@ -275,16 +264,11 @@ class HttpReply:
         Raises:
             ValueError: it is not JSON, or holds NaN, an infinity or a number beyond a float.
         """
-        problem = "it cannot be parsed"
         try:
             return json.loads(self.body, parse_constant=_finite, parse_float=_finite)
-        except UnicodeDecodeError:
-            problem = "it is not text"
-        except RecursionError:
-            problem = "it is nested too deeply"
-        except ValueError:
-            pass
-        # Not inside an except block: json's own error carries the whole body.
+        except (ValueError, RecursionError) as error:
+            problem = type(error).__name__
+        # Not inside the except block: json's own error carries the whole body.
         raise ValueError(f"The body is not JSON: {problem}.")
 
     def at(self, *path: str | int) -> Any:

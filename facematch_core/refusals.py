@@ -100,8 +100,8 @@ class ErrorRow:
 class InconclusiveRow:
     """What a refusal means that is an answer about the faces: there was nothing to compare.
 
-    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx, or one that the
-    request `expects` where the backend has `codes_in_200`.
+    It becomes a result, INCONCLUSIVE and with this warning, if its status is a 4xx, or a 2xx where
+    the backend has `codes_in_200`.
 
     Attributes:
         warning: `NO_FACE`, say. The vendor's code becomes its tag, unless it has one.
@@ -133,11 +133,10 @@ def default_row(status: int, shape: BodyShape) -> ErrorRow:
     UNKNOWN: an error that says "not charged" invites a repeat.
 
     - A refusal by its very status (401, 413, 429 ...) is given before any work, by the vendor or
-      by a gateway before it, so its body does not matter: not charged.
-    - Any other 4xx speaks of the vendor's own checks only if it comes in the vendor's own words, a
-      JSON object. The same status as a page of markup, empty or in another form is some gateway's,
-      and what became of the call behind it is not known.
-    - 301, 307 and 308 say "ask elsewhere": not executed. 302 and 303 are also how a server says
+      by a gateway, whatever its body: not charged.
+    - Any other 4xx speaks of the vendor's own checks only if it is a JSON object: not charged. As
+      markup, empty or in another form it is some gateway's: not known.
+    - 301, 307 and 308 say "ask elsewhere": not charged. 302 and 303 are also how a server says
       "done, look there": not known. None is followed: key and faces would go to an address that
       nobody set.
     - 408, 460 and 499 are a gateway's words for a call that was given up half way; 5xx, 1xx and
@@ -184,10 +183,7 @@ _REFUSALS: dict[int, tuple[type[errors.VendorError], str]] = {
     403: (errors.PermissionDenied, "the key may not do this"),
     404: (errors.RequestRejected, "there is nothing at this address; check base_url"),
     405: (errors.RequestRejected, "the address does not accept this method; check base_url"),
-    407: (
-        errors.RequestRejected,
-        "a proxy on the way asks for a login; put it into the proxy setting",
-    ),
+    407: (errors.RequestRejected, "a proxy asks for a login; put it into the proxy setting"),
     413: (errors.RequestRejected, "the pictures are too large"),
     415: (errors.RequestRejected, "the form of the request is not accepted"),
     429: (errors.RateLimited, "too many calls; wait before the next"),
@@ -287,21 +283,14 @@ _OBJECTS: tuple[tuple[str | int, ...], ...] = (
 def excerpt(reply: HttpReply) -> str:
     """What the vendor says in one of the usual places, fit for an error message.
 
-    They are ``detail``, ``error``, ``message`` (``Message`` as well), ``exception``,
-    ``errorMessage`` and ``error_description``, in the body or in one of its objects ``error``,
-    ``Error``, ``Response.Error``, ``errors[0]``, ``fault``, ``status`` and ``meta``; the first that
-    is text.
+    They are ``detail``, ``error``, ``message``, ``Message``, ``exception``, ``errorMessage`` and
+    ``error_description``, in the body or in one of its objects ``error``, ``Error``,
+    ``Response.Error``, ``errors[0]``, ``fault``, ``status`` and ``meta``; the first that is text.
 
     Returns:
         Up to 200 printable characters, the request's secrets and anything that looks like a key
         masked; empty if the body is no JSON object or none of them is text.
     """
-    try:
-        body = reply.json()
-    except ValueError:
-        return ""
-    if not isinstance(body, dict):
-        return ""
     for path in _OBJECTS:
         place = reply.at(*path)
         for name in _NAMES if isinstance(place, dict) else ():

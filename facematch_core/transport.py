@@ -57,7 +57,7 @@ from . import errors
 from ._cancellation import callers_exception
 from ._version import __version__
 from .addresses import is_loopback
-from .backend import unreadable
+from .backend import ignore, unreadable
 from .clock import Clock, SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .masking import Secret
@@ -172,7 +172,7 @@ class HttpClient:
         timeouts_s: tuple[float, float] | None = None,
         deadline: Deadline = NO_DEADLINE,
         send_by: Deadline = NO_DEADLINE,
-        on_sent: Callable[[], None] = lambda: None,
+        on_sent: Callable[[], None] = ignore,
         reconcilable: bool = False,
         call_id: str | None = None,
     ) -> HttpReply:
