@@ -559,6 +559,7 @@ def _check_proxy(proxy: str, name: str) -> None:
         raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
 
 
+@functools.lru_cache(maxsize=64)
 def _origin(url: str) -> str:
     """What an address begins with: scheme, host and port."""
     return "/".join(url.split("/", 3)[:3])
