@@ -39,15 +39,11 @@ class ImageFormat(enum.StrEnum):
     HEIC = "heic"
     AVIF = "avif"
 
-    @property
-    def media_type(self) -> str:
-        """The content type, for example ``image/jpeg``."""
-        return f"image/{self.value}"
-
-    @property
-    def extension(self) -> str:
-        """The file name's ending, without a dot, that vendors who judge by it accept."""
-        return "jpg" if self is ImageFormat.JPEG else self.value
+    def __init__(self, name: str) -> None:
+        #: The content type, for example ``image/jpeg``.
+        self.media_type = f"image/{name}"
+        #: The file name's ending, without a dot, that vendors who judge by it accept.
+        self.extension = "jpg" if name == "jpeg" else name
 
     @property
     def label(self) -> str:

@@ -519,38 +519,35 @@ def mask_result(
     def mask(text: str) -> str:
         return without_pieces(masked(text))
 
-    def changes(thing: Any, *names: str) -> dict[str, Any]:
-        """Those fields whose texts are others now: most things of most results are as they were."""
-        values = [(name, value) for name in names if (value := getattr(thing, name))]
-        plain = [(name, value, _plain(value, mask)) for name, value in values]
-        return {name: new for name, value, new in plain if new is not value}
-
-    def evolve(thing: Any, fields: dict[str, Any]) -> Any:
+    def masked_copy(thing: Any, *names: str, **fields: Any) -> Any:
+        """Only with fields whose texts are others now: most things are as they were."""
+        for name in names:
+            if value := getattr(thing, name):
+                plain = _plain(value, mask)
+                if plain is not value:
+                    fields[name] = plain
         return attrs.evolve(thing, **fields) if fields else thing
 
     def mask_face(face: models.Face) -> Any:
-        fields = changes(face, "landmarks", "pose", "quality")
+        fields = {}
         if face.demographics is not None:
-            fields["demographics"] = evolve(
-                face.demographics, changes(face.demographics, "gender", "race")
-            )
-        return evolve(face, fields)
+            fields["demographics"] = masked_copy(face.demographics, "gender", "race")
+        return masked_copy(face, "landmarks", "pose", "quality", **fields)
 
-    fields = changes(result, "model", "vendor_status", "headers", "raw")
-    for name in ("probe_faces", "reference_faces"):
-        if faces := getattr(result, name, None):
-            fields[name] = [mask_face(face) for face in faces]
-    ids = changes(result.ids, "vendor", "session")
-    if vendor_id and not result.ids.vendor:
-        ids["vendor"] = _plain(vendor_id, mask)
-    return attrs.evolve(
-        result,
-        ids=evolve(result.ids, ids),
-        warnings=[evolve(warning, changes(warning, "tag", "text")) for warning in result.warnings],
-        environment=source or result.environment,
-        billing=billing or result.billing,
-        **fields,
-    )
+    fields: dict[str, Any] = {
+        name: [mask_face(face) for face in faces]
+        for name in ("probe_faces", "reference_faces")
+        if (faces := getattr(result, name, None))
+    }
+    ids = result.ids
+    if vendor_id and not ids.vendor:
+        ids = attrs.evolve(ids, vendor=vendor_id)
+    fields["ids"] = masked_copy(ids, "vendor", "session")
+    fields["warnings"] = [masked_copy(warning, "tag", "text") for warning in result.warnings]
+    fields["environment"] = source or result.environment
+    fields["billing"] = billing or result.billing
+    masked_result: K = masked_copy(result, "model", "vendor_status", "headers", "raw", **fields)
+    return masked_result
 
 
 def where_raised(traceback: TracebackType | None) -> str:

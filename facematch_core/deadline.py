@@ -54,12 +54,10 @@ class Deadline:
     @property
     def is_over(self) -> bool:
         """Whether no time is left."""
-        return self.ends_at != math.inf and self.clock.monotonic() >= self.ends_at
+        return self.clock.monotonic() >= self.ends_at
 
     def left_s(self) -> float:
         """Seconds that are left: at least 0, infinite if there is no limit."""
-        if self.ends_at == math.inf:
-            return math.inf
         return max(0.0, self.ends_at - self.clock.monotonic())
 
     def timeout_s(self) -> float | None:

@@ -12,7 +12,6 @@ import functools
 import os
 import queue
 import threading
-import weakref
 from collections.abc import Callable, Hashable
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
@@ -45,15 +44,10 @@ class HelperThreads:
 
     def __init__(self, limit: int, name: str) -> None:
         self.limit, self._name = limit, name
-        self._free_all()
-        _all_helpers.add(self)
-
-    def _free_all(self) -> None:
-        # A queue without a lock that a signal or a finaliser could find taken.
-        self._places: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        for _ in range(self.limit):
-            self._places.put(True)
-        self._under_way: dict[Hashable, Future[Any]] = {}
+        #: The free places, and the work under way by its key; of this process, and its parents'.
+        self._of_process: dict[
+            int, tuple[queue.SimpleQueue[bool], dict[Hashable, Future[Any]]]
+        ] = {}
 
     def start(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> Future[T]:
         """Begin `work`, with the context variables of this thread, as soon as a thread is free.
@@ -61,7 +55,14 @@ class HelperThreads:
         With a `key` it belongs to no call: it has no context variables, and whoever asks for that
         key until it has ended gets the same future. `NoThread` if it cannot begin in time.
         """
-        places, under_way, future = self._places, self._under_way, Future[T]()
+        process, future = os.getpid(), Future[T]()
+        if process not in self._of_process:
+            # A queue without a lock that a signal or a finaliser could find taken.
+            places: queue.SimpleQueue[bool] = queue.SimpleQueue()
+            for _ in range(self.limit):
+                places.put(True)
+            self._of_process.setdefault(process, (places, {}))
+        places, under_way = self._of_process[process]
         name = future if key is None else key
         context = contextvars.copy_context() if key is None else contextvars.Context()
         is_taken = is_started = False
@@ -92,16 +93,12 @@ class HelperThreads:
         return shared
 
     def run(self, work: Callable[[], T], deadline: Deadline, key: Hashable = None) -> T:
-        """What `work`, begun by `start`, returns or raises; `NoThread` if it was not begun, and
-        `StillRunning` if it had not ended when the deadline came.
-        """
+        """What `work` returns or raises; `NoThread` as `start`, `StillRunning` at the deadline."""
         future = self.start(work, deadline, key)
         try:
             error = future.exception(deadline.timeout_s())
-        except TimeoutError:
+        except (TimeoutError, CancelledError):  # or Ctrl-C met whoever was to begin it
             raise StillRunning(future) from None
-        except CancelledError:
-            raise NoThread("whoever was to begin it was interrupted") from None
         try:
             if error is None:
                 return future.result()
@@ -121,15 +118,3 @@ def _run(work: Callable[[], T], future: Future[T], end: Callable[[], None]) -> N
     finally:
         end()
         del work, future, end  # likewise
-
-
-_all_helpers: weakref.WeakSet[HelperThreads] = weakref.WeakSet()
-
-
-def _in_child() -> None:
-    for helpers in _all_helpers:
-        helpers._free_all()  # noqa: SLF001 - of this module
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
-    os.register_at_fork(after_in_child=_in_child)

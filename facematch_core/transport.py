@@ -38,7 +38,7 @@ from typing import Any, cast
 import attrs
 import requests
 from requests.adapters import BaseAdapter, HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema
+from requests.exceptions import InvalidURL
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -272,11 +272,11 @@ class HttpClient:
         except (AttributeError, IndexError):
             return _Adapter()
         # After a fork the connections are the other process's.
-        if adapter.process != os.getpid():
-            return _Adapter()
-        if self.clock.monotonic() > adapter.kept_until:
-            adapter.close()  # its connections: it opens others
-        return adapter
+        if adapter.process == os.getpid():
+            if self.clock.monotonic() <= adapter.kept_until:
+                return adapter
+            adapter.close()
+        return _Adapter()
 
     def _put_back(self, adapter: BaseAdapter, keep_alive: str) -> None:
         """Keep ours for this thread, for as long as its server says, or the setting."""
@@ -487,7 +487,7 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
         prepared.prepare_body(body, None)
     except errors.FaceMatchError:
         raise
-    except (InvalidURL, InvalidSchema, MissingSchema):
+    except InvalidURL:
         raise errors.ConfigurationError("The address of the request is not valid.")  # noqa: B904 - send() drops the context
     except Exception as error:
         if callers_exception(error) is error:
@@ -559,6 +559,7 @@ def _check_proxy(proxy: str, name: str) -> None:
         raise errors.ConfigurationError(f"{name} has no address of the form http://host:port.")
 
 
+@functools.lru_cache(maxsize=64)
 def _origin(url: str) -> str:
     """What an address begins with: scheme, host and port."""
     return "/".join(url.split("/", 3)[:3])
@@ -570,11 +571,7 @@ def host_of(url: str) -> str:
 
 
 def read_body(response: requests.Response, limit: int, exchange: Exchange) -> bytes:
-    """The whole body of at most `limit` bytes.
-
-    urllib3 checks the framing; decompressing is done here, because older versions of it have no
-    limit and none of them notices that a gzip stream is broken off.
-    """
+    """The whole body of at most `limit` bytes, whose framing urllib3 checks."""
     coding = response.headers.get("Transfer-Encoding", "chunked").strip().lower()
     if coding not in ("chunked", "identity"):
         raise requests.exceptions.ChunkedEncodingError("unknown transfer coding")
@@ -592,7 +589,8 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
             raise Unreadable("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
-    # 32 lets zlib find out which of the two it is.
+    # Not by urllib3: older versions have no limit, and none notices that gzip is broken off. 32
+    # lets zlib find out which of the two it is.
     decoder = zlib.decompressobj(32 + zlib.MAX_WBITS)
     try:
         plain = decoder.decompress(body, limit + 1)
@@ -603,13 +601,6 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     if not decoder.eof or decoder.unused_data:
         raise Unreadable("its body cannot be decompressed")
     return plain
-
-
-# Names.
-
-
-class LookUpTimeout(TimeoutError):
-    """A name was not looked up in time."""
 
 
 #: How many names may be looked up at a time in this process. Nobody can end a look-up: with a name
@@ -628,7 +619,7 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
     try:
         return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
     except (NoThread, StillRunning):
-        raise LookUpTimeout from None
+        raise TimeoutError("The name was not looked up in time.") from None
 
 
 # Connections that ask how long they may wait, and say when the request begins to leave.
@@ -653,11 +644,7 @@ class _Reads(socket.SocketIO):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer whose head is complete and that is not an interim one.
-
-    `http.client` takes a head that broke off for a whole one. Of interim answers it passes over 100
-    alone; with 103 it would take the answer that follows for that of the next request.
-    """
+    """An answer whose head is complete, and that is not an interim one."""
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
@@ -667,11 +654,13 @@ class _Response(http.client.HTTPResponse):
         self._reads.__class__ = _Reads
 
     def begin(self) -> None:
+        # It passes over 100 alone: what follows 103 would be the answer to the next request.
         for _ in range(MAX_INTERIM):
             # What begin() itself looks at to see whether the head was read.
             self.headers = self.msg = None  # type: ignore[assignment]  # as in its __init__
             super().begin()
-            # The empty line after a head needs no further read: one that met the end came too soon.
+            # `http.client` takes a head that broke off for a whole one. The empty line after a head
+            # needs no further read: one that met the end came too soon.
             if self._reads.ended:
                 raise http.client.IncompleteRead(b"")
             if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -809,10 +798,6 @@ class _Adapter(HTTPAdapter):
     def cert_verify(self, *_: Any) -> None:
         """Done where the pool is found."""
 
-    def close(self) -> None:
-        self._pools.clear()
-        super().close()
-
     def request_url(self, request: Any, proxies: Any) -> str:
         return str(super().request_url(request, proxies) if proxies else request.path_url)
 
@@ -848,22 +833,16 @@ def _system_words(link: OSError) -> str:
 _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
     (Unreadable, str),
-    (LookUpTimeout, "its host name could not be looked up in time"),
-    (
-        ssl.SSLCertVerificationError,
-        lambda link: f"its certificate is not accepted ({link.verify_message})",
-    ),
+    (ssl.SSLCertVerificationError, lambda link: f"its certificate fails ({link.verify_message})"),
     # Only errors that come from OpenSSL have a reason; the other is that of `_TlsConnection`.
     (ssl.SSLError, lambda link: f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"),
     (socket.gaierror, "its host name was not found"),
+    (NameResolutionError, "its host name could not be looked up in time"),
     ((TimeoutError, requests.Timeout), "it took too long"),
     (http.client.RemoteDisconnected, "it closed the connection without an answer"),
     (OSError, _system_words),
     (http.client.IncompleteRead, "its answer broke off"),
-    (
-        (http.client.HTTPException, ProtocolError, InvalidHeader),
-        "its answer broke off or is no proper HTTP",
-    ),
+    ((http.client.HTTPException, ProtocolError, InvalidHeader), "its answer is no proper HTTP"),
 )
 
 
