@@ -8,7 +8,7 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 from urllib.parse import urldefrag, urlencode, urljoin
 
@@ -46,6 +46,10 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
 
 
+def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
+    return frozenset(statuses)
+
+
 @attrs.frozen(kw_only=True)
 class HttpRequest:
     """What to send. Its `repr` shows method and address alone, without a query.
@@ -76,8 +80,8 @@ class HttpRequest:
             token alone, where a header holds ``Bearer TOKEN``.
 
     Raises:
-        ConfigurationError: the address is malformed, there is more than one of form, JSON and body,
-            or a request that has a price cleans up, or is to be gone on from if it is refused.
+        ConfigurationError: the address is malformed, there are two of form, JSON and body, or a
+            request that has a price cleans up or has ``on_refusal="raise"``.
     """
 
     method: str = "POST"
@@ -91,7 +95,7 @@ class HttpRequest:
     json: Any = attrs.field(default=None, repr=False)
     body: bytes | None = attrs.field(default=None, repr=False)
     expects: frozenset[int] = attrs.field(
-        default=frozenset({200}), converter=frozenset[int], repr=False
+        default=frozenset({200}), converter=_as_statuses, repr=False
     )
     charges: int = attrs.field(default=1, repr=False)
     on_refusal: Literal["end", "raise"] = attrs.field(default="end", repr=False)
