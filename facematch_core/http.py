@@ -84,18 +84,14 @@ __all__ = [
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
 
-
 K = TypeVar("K", bound=Result)
+_Row: TypeAlias = ErrorRow | InconclusiveRow
 
 
 def picture(name: str, image: Image) -> FilePart:
     """`image` as the file of the form field `name`, under a name that reveals nothing."""
-    return FilePart(
-        name=name,
-        filename=f"{name}.{image.extension}",
-        content_type=image.media_type,
-        data=image.data,
-    )
+    filename = f"{name}.{image.extension}"
+    return FilePart(name=name, filename=filename, content_type=image.media_type, data=image.data)
 
 
 #: The requests of one call, each answered by its reply, waits between them, and at last the result.
@@ -267,10 +263,7 @@ class HttpBackend(JobFollower):
         return call.retention is Retention.KEEP
 
     def make_client(self) -> HttpClient:
-        """The client to use: one with the time-outs of the settings.
-
-        `ca_bundle` and `proxy` are set for whatever client this gives.
-        """
+        """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
         return HttpClient(
             connect_timeout_s=self.connect_timeout_s,
             read_timeout_s=self.read_timeout_s,
@@ -515,12 +508,7 @@ class _HttpCall:
         return None
 
     def _send(self, request: HttpRequest) -> HttpReply | VendorError | _End:
-        """The reply with which the call goes on, or the error to raise in the steps; else its end.
-
-        Raises:
-            CallCancelled: the caller has gone.
-            ConfigurationError: the very first request leads to a foreign host.
-        """
+        """The reply with which the call goes on, the error to raise in the steps, or its end."""
         backend, is_first = self.backend, not self.is_sent
         if host := _find_foreign_host(backend, request.url):
             if is_first:
@@ -629,7 +617,7 @@ class _HttpCall:
     ) -> HttpReply | Result | VendorError:
         """The result or the error in a reply, billed for this request; or the reply, if neither."""
         backend, call = self.backend, self.call
-        row: ErrorRow | InconclusiveRow | None = None
+        row: _Row | None = None
         self.has_row = (reply.status, reply.shape) in backend.error_table
         try:
             code, row = _find_row(backend, reply)
@@ -691,13 +679,11 @@ class _HttpCall:
         return _End(unreadable(f"{self.backend.name} answered{status}", problem, billing), billing)
 
     def _end_refused(self, error: VendorError) -> _End:
-        """A refusal that the steps do not go on from.
-
-        Of a call that was accepted a free request only asks. That it was refused, lost or too late
-        says nothing of the call, and nothing of the next one, unless the vendor words it so.
-        """
+        """A refusal that the steps do not go on from."""
         backend, call = self.backend, self.call
         billing = self.ledger.bill(error.billing)
+        # Of a call that was accepted a free request only asks. That it was refused, lost or too
+        # late says nothing of the call, nor of the next one, unless the vendor words it so.
         is_about_call = isinstance(error, UnexpectedResponse | EnvironmentMismatch) or (
             isinstance(error, RequestRejected) and self.has_row
         )
@@ -725,12 +711,10 @@ class _HttpCall:
         source = Environment.MOCK if self.is_mock else None
         vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, Result):
+            if self.headers:
+                outcome = attrs.evolve(outcome, headers=self.headers)
             outcome = mask_result(
-                attrs.evolve(outcome, headers=self.headers) if self.headers else outcome,
-                self.secrets,
-                source,
-                billing=end.billing,
-                vendor_id=vendor_id,
+                outcome, self.secrets, source, billing=end.billing, vendor_id=vendor_id
             )
         if reply is not None and self.is_stray:
             outcome = _mismatch(backend, reply, outcome)
@@ -843,9 +827,7 @@ def _look(
     return error
 
 
-def _find_row(
-    backend: HttpBackend, reply: HttpReply
-) -> tuple[str | None, ErrorRow | InconclusiveRow | None]:
+def _find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row | None]:
     """The vendor's code in a reply, as text, and its row; None for none."""
     code = backend.error_code(reply) if _is_json(reply) else None
     text = None if code is None else str(code)
@@ -853,10 +835,7 @@ def _find_row(
 
 
 def _by_table(
-    backend: HttpBackend,
-    reply: HttpReply,
-    row: ErrorRow | InconclusiveRow | None = None,
-    **about: Any,
+    backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **about: Any
 ) -> VendorError:
     """The error for a reply by its row, or by the backend's table of statuses."""
     about["row"] = row if isinstance(row, ErrorRow) else None
@@ -898,10 +877,7 @@ def _find_foreign_host(backend: HttpBackend, url: str) -> str:
     if address and url.startswith(f"{address}/"):
         return ""
     return find_foreign_host(
-        url,
-        address,
-        allowed_hosts=backend.allowed_hosts,
-        allow_insecure=backend.allow_insecure,
+        url, address, allowed_hosts=backend.allowed_hosts, allow_insecure=backend.allow_insecure
     )
 
 

@@ -50,6 +50,10 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
 
 
+def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
+    return frozenset(statuses)
+
+
 @attrs.frozen(kw_only=True)
 class HttpRequest:
     """What to send. Its `repr` shows method and address alone, without a query.
@@ -80,8 +84,8 @@ class HttpRequest:
             token alone, where a header holds ``Bearer TOKEN``.
 
     Raises:
-        ConfigurationError: the address is malformed, there is more than one of form, JSON and body,
-            or a request that has a price cleans up, or is to be gone on from if it is refused.
+        ConfigurationError: the address is malformed, there are two of form, JSON and body, or a
+            request that has a price cleans up or has ``on_refusal="raise"``.
     """
 
     method: str = "POST"
