@@ -682,6 +682,8 @@ class _Connection(HTTPConnection):
         exchange = CURRENT.get()
         exchange.wait_s()
         exchange.begin()
+        # urllib3 sets it on the socket, where it need not be set again then.
+        self.timeout = exchange.wait_s()
         super().request(*args, **options)
 
     def send(self, data: Any) -> None:
