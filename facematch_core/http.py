@@ -616,7 +616,8 @@ class _HttpCall:
         self, reply: HttpReply, is_expected: bool
     ) -> HttpReply | Result | VendorError:
         """The result or the error in a reply, billed for this request; or the reply, if neither."""
-        backend, call = self.backend, self.call
+        backend, call, price = self.backend, self.call, self.ledger.price
+        fault: Exception | None = None
         row: _Row | None = None
         self.has_row = (reply.status, reply.shape) in backend.error_table
         try:
@@ -630,22 +631,24 @@ class _HttpCall:
                     return result
                 default = default_row(reply.status, reply.shape)
                 return attrs.evolve(result, billing=Billing(default.charged, default.ground))
+        except VendorError as error:
+            return error.with_traceback(None)
+        except Exception as error:  # noqa: BLE001 - as below: the status decides then
+            fault = error
+        try:
             refusal = backend.error(reply, call)
             if self.is_free and isinstance(refusal, OutcomeUnknown):
                 refusal = _by_table(backend, reply, is_free=True)
-        except VendorError as error:
-            return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
-            tell_fault(error)
-            reconcilable = backend.reconcilable(call)
-            about = {"reconcilable": reconcilable, "is_free": self.is_free}
-            refusal = _by_table(backend, reply, row, **about)
-            place = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+            about = {"reconcilable": backend.reconcilable(call), "is_free": self.is_free}
+            fault, refusal = error, _by_table(backend, reply, row, **about)
+        if fault is not None:
+            tell_fault(fault)
+            place = f"{type(fault).__name__} {where_raised(fault.__traceback__)}"
             refusal.message += f" (Its backend failed to read that: {place}; please report it.)"
-        charges = self.ledger.price
-        if isinstance(refusal, UnexpectedResponse) and (refusal.billing.charges or 0) < charges:
+        if isinstance(refusal, UnexpectedResponse) and (refusal.billing.charges or 0) < price:
             # It is a success, so all of its price is due.
-            refusal.billing = attrs.evolve(refusal.billing, charges=charges)
+            refusal.billing = attrs.evolve(refusal.billing, charges=price)
         return refusal
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:

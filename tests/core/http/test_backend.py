@@ -190,3 +190,15 @@ def test_it_is_neither_pickled_nor_copied(acme):
     for wrong in (pickle.dumps, copy.copy, copy.deepcopy):
         with pytest.raises(TypeError, match="open one in each process"):
             wrong(backend)
+
+
+def test_a_failing_parse_non_200_leaves_the_error_to_error(acme):
+    def fail(self, call, reply):
+        raise KeyError("code")
+
+    def refuse(self, reply, call):
+        return fm.InsufficientCredit("No credit.", status_code=reply.status)
+
+    backend = acme(NOWHERE, cls=acme_with(parse_non_200=fail, error=refuse))
+    error = backend.read_reply(A_1, HttpReply(status=400, body=b"{}"))
+    assert (type(error), error.billing.charged) == (fm.InsufficientCredit, NO)
