@@ -50,10 +50,6 @@ def _any_case(headers: Mapping[str, str]) -> Mapping[str, str]:
     return headers if isinstance(headers, CaseInsensitiveDict) else CaseInsensitiveDict(headers)
 
 
-def _as_statuses(statuses: Iterable[int]) -> frozenset[int]:
-    return frozenset(statuses)
-
-
 @attrs.frozen(kw_only=True)
 class HttpRequest:
     """What to send. Its `repr` shows method and address alone, without a query.
