@@ -193,7 +193,10 @@ def not_hung(work):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(
     ("host", "modules", "every"),
-    [("127.0.0.1", LIBRARIES + LOCKING, LOCKING), ("localhost", OF_NAMES, OF_NAMES)],
+    [
+        ("127.0.0.1", LIBRARIES + LOCKING, LOCKING),
+        ("localhost", OF_NAMES, ("facematch_core.threads",)),
+    ],
 )
 def test_a_client_works_after_an_interruption_anywhere(host, modules, every):
     def struck(at, used):
