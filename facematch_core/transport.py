@@ -614,8 +614,12 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
     """What `socket.getaddrinfo` gives for each address; a name by a thread for all who wait."""
     look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
     # An address takes no thread: no name server is asked.
-    with contextlib.suppress(socket.gaierror):
+    try:
         return look_up(flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass
+    except UnicodeError:  # no name server could be asked: a label is empty, or too long
+        raise socket.gaierror(socket.EAI_NONAME, "The name is none.") from None
     try:
         return _look_up_threads.run(look_up, Deadline.after(wait_s), key=(host, port))
     except (NoThread, StillRunning):

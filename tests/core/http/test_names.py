@@ -193,3 +193,11 @@ def test_the_child_of_a_fork_does_not_wait_for_its_parents_look_up(silent, named
             finally:
                 os._exit(0 if done else 1)
         assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("host", ["vendor..example", f"{'x' * 64}.example"])
+def test_what_can_be_no_name_is_not_found(named, host):
+    with pytest.raises(fm.VendorUnavailable) as caught:
+        fm.FaceVerifier(named(host)).verify(A, B)
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert "name was not found" in str(caught.value)
