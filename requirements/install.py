@@ -27,16 +27,30 @@ SETTINGS = [
 ]
 #: Where pip reads a setting; what stands later wins.
 SECTIONS = ("global", "install", ":env:")
+#: What pip takes for "yes".
+YES = ("y", "yes", "t", "true", "on", "1")
 
 
-def uv_variables(listed: str) -> Mapping[str, str]:
-    """What `pip config list` lists, as variables of uv."""
+def pip_settings(listed: str) -> Mapping[str, list[str]]:
+    """What `pip config list` lists, by name."""
     values: dict[str, list[str]] = {}
     for section in SECTIONS:
         for line in listed.splitlines():
             name, equals, value = line.partition("=")
             if equals and name.startswith(f"{section}."):
                 values[name.removeprefix(f"{section}.")] = str(ast.literal_eval(value)).split()
+    return values
+
+
+def uv_options(listed: str) -> list[str]:
+    """The same for what uv has no variable: no index at all is asked, but `find-links`."""
+    is_offline = " ".join(pip_settings(listed).get("no-index", ())).lower() in YES
+    return ["--no-index"] if is_offline else []
+
+
+def uv_variables(listed: str) -> Mapping[str, str]:
+    """The same as variables of uv."""
+    values = pip_settings(listed)
     variables = {
         # The certificates of the system, and of several indexes whichever has the version: as pip.
         "UV_SYSTEM_CERTS": "true",
@@ -55,7 +69,8 @@ def install(python: str, arguments: list[str]) -> int:
     if uv.exists():
         config = [*pip, "config", "list"]
         listed = subprocess.run(config, stdout=subprocess.PIPE, text=True, check=True).stdout
-        command = [str(uv), "pip", "install", "--quiet", "--python", python, *arguments]
+        command = [str(uv), "pip", "install", "--quiet", "--python", python]
+        command += [*uv_options(listed), *arguments]
         environment = {**uv_variables(listed), **os.environ}
         if subprocess.run(command, env=environment, check=False).returncode == 0:
             return 0

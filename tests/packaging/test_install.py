@@ -37,3 +37,18 @@ INSTALL = runpy.run_path(str(Path(__file__).parents[2] / "requirements" / "insta
 def test_what_pip_is_set_to_is_said_to_uv_in_its_own_words(listed, variables):
     defaults = INSTALL["uv_variables"]("")
     assert INSTALL["uv_variables"](listed) == {**defaults, **variables}
+
+
+@pytest.mark.parametrize(
+    ("listed", "options"),
+    [
+        ("", []),
+        ("global.no-index='true'", ["--no-index"]),
+        (":env:.no-index='1'", ["--no-index"]),
+        ("global.no-index='true'\n:env:.no-index='0'", []),
+        ("download.no-index='true'", []),
+        ("global.no-index=''", []),
+    ],
+)
+def test_where_pip_asks_no_index_uv_asks_none(listed, options):
+    assert INSTALL["uv_options"](listed) == options
