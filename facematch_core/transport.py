@@ -10,8 +10,8 @@
   are passed over, redirects are answers.
 - **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
   traceback hold it too. They are cleared, and an error with words of ours takes its place.
-- **An adapter** with its connections belongs to one thread, and only after a whole exchange is it
-  used again. So nothing of a broken one is ever met: no connection out of step, no lock left taken.
+- **An adapter** with its connections belongs to one thread, and only after a whole exchange, and no
+  refused upload, is it used again. So nothing of a broken one is ever met: no connection out of step, no lock left taken.
 """
 
 from __future__ import annotations
@@ -317,7 +317,12 @@ class HttpClient:
                 url=request.url,
             )
             response.close()
-            self._put_back(adapter, response.headers.get("Keep-Alive", ""))
+            # Who refuses an upload may not have read it, and closes then without a word: the next
+            # request would be lost.
+            if response.status_code < http.HTTPStatus.BAD_REQUEST or not exchange.has_body:
+                self._put_back(adapter, response.headers.get("Keep-Alive", ""))
+            elif isinstance(adapter, _Adapter):
+                adapter.close()
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
             interruption = callers_exception(error)
             for link in _links(error):
@@ -379,6 +384,8 @@ class Exchange:
     timeouts_s: tuple[float, float]
     left_to_receive: int
     on_sent: Callable[[], None]
+    #: Whether the request has a body.
+    has_body: bool = False
     #: Whether the first byte was handed to the socket.
     sent: bool = False
     #: Whether a connection of ours carries it; a test double may, instead.
@@ -485,6 +492,7 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
         prepared.url = _normalised(request.url, tuple(request.params.items()))
         prepared.prepare_headers({**usual, **headers})
         prepared.prepare_body(body, None)
+        CURRENT.get().has_body = bool(prepared.body)
     except errors.FaceMatchError:
         raise
     except InvalidURL:

@@ -26,7 +26,7 @@ from kit.rawserver import (
 
 from facematch_core import OutcomeUnknown, VendorUnavailable
 from facematch_core.errors import ConfigurationError, DeadlineExceeded
-from facematch_core.http import HttpClient
+from facematch_core.http import HttpClient, HttpRequest
 
 OK = answer(200, b'{"ok": true}')
 FORGED = answer(200, b'{"ok": "forged"}')
@@ -129,6 +129,23 @@ def test_a_connection_is_used_again_while_it_lives(ask):
         again = ask(server.url)
         assert (again.reply.status, again.sent) == (200, 1)
         assert len(server.connections) == 2
+
+
+@pytest.mark.parametrize(("status", "connections"), [(201, 1), (302, 1), (400, 2), (503, 2)])
+def test_whoever_refuses_an_upload_gets_the_next_request_on_a_new_connection(
+    ask, status, connections
+):
+    """It may not have read all of the upload, and closes its end at any moment."""
+    with RawServer([read_request, send(answer(status, b"{}"))] * 2 + [hold]) as server:
+        assert [ask(server.url).reply.status for _ in range(2)] == [status] * 2
+        assert len(server.connections) == connections
+
+
+def test_a_refusal_of_what_has_no_body_keeps_its_connection(client):
+    with RawServer([read_request, send(answer(404, b"{}"))] * 2 + [hold]) as server:
+        request = HttpRequest(method="GET", url=server.url)
+        assert [client.send(request, backend="acme").status for _ in range(2)] == [404] * 2
+        assert len(server.connections) == 1
 
 
 def test_a_connection_that_idled_is_not_used_again(ask, open_client, clock):
