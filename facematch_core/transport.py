@@ -11,7 +11,8 @@
 - **Keys and pictures** stay here: an exception of requests holds the request, and the frames of its
   traceback hold it too. They are cleared, and an error with words of ours takes its place.
 - **An adapter** with its connections belongs to one thread, and only after a whole exchange, and no
-  refused upload, is it used again. So nothing of a broken one is ever met: no connection out of step, no lock left taken.
+  refused upload, is it used again. So nothing of a broken one is ever met: no connection out of
+  step, no lock left taken.
 """
 
 from __future__ import annotations
@@ -278,10 +279,18 @@ class HttpClient:
             adapter.close()
         return _Adapter()
 
-    def _put_back(self, adapter: BaseAdapter, keep_alive: str) -> None:
+    def _put_back(
+        self, adapter: BaseAdapter, response: requests.Response, exchange: Exchange
+    ) -> None:
         """Keep ours for this thread, for as long as its server says, or the setting."""
         if not isinstance(adapter, _Adapter):
             return
+        # Who refuses an upload may not have read it, and closes at any moment: the next request
+        # would be lost.
+        if exchange.has_body and response.status_code >= http.HTTPStatus.BAD_REQUEST:
+            adapter.close()
+            return
+        keep_alive = response.headers.get("Keep-Alive", "")
         keep_s = self._keep_idle_s
         if seconds := re.search(r"(?i)\btimeout\s*=\s*\"?(\d{1,9})\b", keep_alive):
             keep_s = min(int(seconds[1]) - 1.0, MOST_IDLE_S)
@@ -317,12 +326,7 @@ class HttpClient:
                 url=request.url,
             )
             response.close()
-            # Who refuses an upload may not have read it, and closes then without a word: the next
-            # request would be lost.
-            if response.status_code < http.HTTPStatus.BAD_REQUEST or not exchange.has_body:
-                self._put_back(adapter, response.headers.get("Keep-Alive", ""))
-            elif isinstance(adapter, _Adapter):
-                adapter.close()
+            self._put_back(adapter, response, exchange)
         except BaseException as error:  # noqa: BLE001 - raised again by send(); even the frames of Ctrl-C hold the picture
             interruption = callers_exception(error)
             for link in _links(error):
