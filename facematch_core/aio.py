@@ -301,8 +301,12 @@ class _PairCalls:
                         await self._changed.wait()
         except StopAsyncIteration:
             pass
-        except Exception as error:  # noqa: BLE001 - raised by the run, after what is paid for
+        except BaseException as error:
+            # Raised by the run, after what is paid for: also a cancellation that the source let
+            # out, or the run would look complete.
             self.run.failures.append(error)
+            if isinstance(error, anyio.get_cancelled_exc_class()):
+                raise
         finally:
             self._is_read = True
             self._wake()
@@ -314,12 +318,16 @@ class _PairCalls:
         if self._calls and self._calls[0][0].future.done():
             outcome = self.run.outcome(*self._calls.popleft())
             self._wake()
+            if self.run.is_stopped:
+                self._reading.cancel()  # the source may wait for ever for a pair that is not wanted
             return outcome
         await self._changed.wait()
         return None
 
     def take_back(self) -> None:
         """Read no more, and send nothing of what has not been sent."""
+        # A reader that is awake, or has not begun, meets a cancellation only where it next waits.
+        self.run.is_stopped = True
         self._reading.cancel()
         for call, *_ in self._calls:
             call.take_back()

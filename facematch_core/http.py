@@ -604,7 +604,10 @@ class _HttpCall:
         if vendor_id not in (None, self.call.vendor_id):
             return self._end_unreadable(f"it is about {vendor_id}, not {self.call.vendor_id}")
         if isinstance(outcome, Result):
-            return _End(outcome, self.ledger.bill(outcome.billing))
+            billing = outcome.billing
+            if self.is_free and self.ledger.paid and billing.charged is not Charged.NO:
+                billing = LOOK  # it only asks about a call that is paid for
+            return _End(outcome, self.ledger.bill(billing))
         self.is_accepted = self.is_accepted or request.charges > 0
         if self.replies is None and (self.ledger.price or self.call is not call):
             call.on_accepted(self.call.vendor_id, self.ledger.bill_whole())
@@ -616,7 +619,7 @@ class _HttpCall:
         self, reply: HttpReply, is_expected: bool
     ) -> HttpReply | Result | VendorError:
         """The result or the error in a reply, billed for this request; or the reply, if neither."""
-        backend, call, price = self.backend, self.call, self.ledger.price
+        backend, call = self.backend, self.call
         fault: Exception | None = None
         row: _Row | None = None
         self.has_row = (reply.status, reply.shape) in backend.error_table
@@ -627,10 +630,11 @@ class _HttpCall:
             self.has_row = self.has_row or row is not None
             result = backend.parse_non_200(call, reply) if _is_json(reply) else None
             if isinstance(result, self.kind):
-                if result.billing != Billing():
-                    return result
-                default = default_row(reply.status, reply.shape)
-                return attrs.evolve(result, billing=Billing(default.charged, default.ground))
+                billing = result.billing
+                if billing == Billing():
+                    default = default_row(reply.status, reply.shape)
+                    billing = Billing(default.charged, default.ground)
+                return attrs.evolve(result, billing=self._price(billing, is_expected))
         except VendorError as error:
             return error.with_traceback(None)
         except Exception as error:  # noqa: BLE001 - as below: the status decides then
@@ -646,10 +650,16 @@ class _HttpCall:
             tell_fault(fault)
             place = f"{type(fault).__name__} {where_raised(fault.__traceback__)}"
             refusal.message += f" (Its backend failed to read that: {place}; please report it.)"
-        if isinstance(refusal, UnexpectedResponse) and (refusal.billing.charges or 0) < price:
-            # It is a success, so all of its price is due.
-            refusal.billing = attrs.evolve(refusal.billing, charges=price)
+        is_success = is_expected or isinstance(refusal, UnexpectedResponse)
+        refusal.billing = self._price(refusal.billing, is_success)
         return refusal
+
+    def _price(self, billing: Billing, is_success: bool) -> Billing:
+        """The bill of the last request: of a success that is charged, all of its price is due."""
+        price = self.ledger.price
+        if is_success and billing.charged is Charged.YES and (billing.charges or 0) < price:
+            return attrs.evolve(billing, charges=price)
+        return billing
 
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""

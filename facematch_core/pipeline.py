@@ -689,7 +689,7 @@ def check_threshold(
     """A threshold as a float."""
     if isinstance(value, Threshold):
         value = "unknown" if value.value is None else value.value
-    elif type(value) in (int, float) and 0 < value <= 1:
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= 1:
         raise refusal(
             f"{name} is {value:g}, but thresholds are on a scale from 0 to 100, and nearly "
             f"everybody would pass: write {100 * value:g}. Threshold({value:g}), or "

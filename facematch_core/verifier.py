@@ -767,7 +767,7 @@ class PairRun:
         self._verify, self._stop_on, self._options = verify, classes, options
         self.max_workers = max_workers
         self.is_stopped = False
-        self.failures: list[Exception] = []
+        self.failures: list[BaseException] = []
 
     def outcome(
         self, call: ThreadCall[PairOutcome | None], index: int, pair: Any

@@ -321,6 +321,60 @@ def test_who_stops_while_the_source_waits_ends_the_source(run):
     assert ends == ["the source"]
 
 
+def test_who_has_stopped_reads_and_sends_nothing_more(run):
+    """Also when the task that reads has just been woken, or has not begun."""
+
+    async def main():
+        for is_cancelled in [False, True] * 10:
+            backend, read = FakeBackend(), []
+            pairs = (read.append(number) or (A, B) for number in range(99))
+            async with fm.AsyncFaceVerifier(fm.FaceVerifier(backend)) as verifier:
+                with anyio.CancelScope() as scope:
+                    if is_cancelled:
+                        scope.cancel()
+                    many = verifier.verify_many(pairs, max_workers=1)
+                    async with contextlib.aclosing(many) as outcomes:
+                        await anext(outcomes)
+                read_so_far = len(read)
+                await anyio.wait_all_tasks_blocked()
+                assert len(read) == read_so_far
+            assert len(backend.calls) <= read_so_far
+
+    run(main)
+
+
+def test_a_fatal_error_ends_the_run_while_the_source_waits(run):
+    async def jobs():
+        yield A, B
+        await anyio.sleep_forever()
+
+    async def main():
+        fatal = FakeBackend(script=[fm.AuthenticationFailed("bad key")])
+        async with fm.AsyncFaceVerifier(fm.FaceVerifier(fatal)) as verifier:
+            return [type(o.error) async for o in verifier.verify_many(jobs())]
+
+    assert run(main) == [fm.AuthenticationFailed]
+
+
+def test_a_cancellation_in_the_source_is_no_end_of_the_pairs():
+    answered = []
+
+    async def jobs():
+        yield A, B
+        job = asyncio.ensure_future(asyncio.sleep(LIMIT_S))
+        job.cancel()
+        await job
+
+    async def main():
+        async with fm.AsyncFaceVerifier(fm.FaceVerifier(FakeBackend())) as verifier:
+            with pytest.raises(asyncio.CancelledError):
+                async for outcome in verifier.verify_many(jobs()):
+                    answered.append(outcome.decision)  # noqa: PERF401 - it ends in an error
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_S))
+    assert answered == ["match"]
+
+
 def test_many_pairs_come_in_order_from_either_kind_of_source(run):
     async def pairs():
         for number in range(20):

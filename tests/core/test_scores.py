@@ -87,7 +87,11 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("value", [0.6, 1, 1.0, 1e-9])
+class OtherFloat(float):
+    """As numpy's float64 is one."""
+
+
+@pytest.mark.parametrize("value", [0.6, 1, 1.0, 1e-9, OtherFloat(0.6)])
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
 def test_a_fraction_is_refused_before_anything_is_sent(call, value):
     with pytest.raises(fm.InvalidRequest) as caught:

@@ -581,6 +581,7 @@ class Polite(Jobs):
     error_codes: ClassVar = {
         "Limit": ErrorRow(fm.RateLimited, NO, "documented", "too many"),
         "Hidden": InconclusiveRow(NO_FACE, YES, "documented"),
+        "Paid": ErrorRow(fm.RequestRejected, YES, "documented", "no"),
     }
 
     def steps(self, call):
@@ -603,7 +604,25 @@ def test_a_code_in_a_200_is_a_refusal():
     assert (error.billing.charged, error.billing.charges, error.retryable) == (YES, 2, False)
     result = read(FINE, reply(200, {"code": "Hidden"}), by=Polite)
     assert (result.decision, result.warnings[0].tag) == (fm.Decision.INCONCLUSIVE, "Hidden")
-    assert (result.billing.charged, result.billing.charges) == (YES, 3)
+    assert (result.billing.charged, result.billing.charges) == (YES, 5)
+
+
+@pytest.mark.parametrize("code", ["Hidden", "Paid"])
+def test_a_code_in_a_200_that_is_charged_costs_all_that_such_an_answer_costs(code):
+    outcome = read(reply(200, {"code": code}), by=Polite)
+    assert (outcome.billing.charged, outcome.billing.charges) == (YES, 2)
+
+
+@pytest.mark.parametrize("charged", [YES, NO, UNKNOWN])
+@pytest.mark.parametrize("status", [200, 400])
+def test_what_a_poll_finds_out_is_not_charged_a_second_time(charged, status):
+    class Later(Jobs):
+        codes_in_200 = True
+        error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, charged, "documented")}
+
+    result = read(ACCEPTED, reply(status, {"job": "job-7", "code": "Hidden"}), by=Later)
+    assert result.decision is fm.Decision.INCONCLUSIVE
+    assert (result.billing.charged, result.billing.charges) == (YES, 1)
 
 
 @pytest.mark.parametrize("body", [{"code": "Odd"}, {"code": 7}, [1]], ids=["odd", "number", "list"])
