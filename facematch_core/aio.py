@@ -158,12 +158,12 @@ class AsyncFaceVerifier:
             await _wait_for_all(self._unfinished)
         finally:
             if self._closing is None:
-                self._starter.shutdown(wait=False)
-                try:
-                    self._closing = self._pool.submit(self._verifier.close)
-                except RuntimeError:  # no thread
+                closing = ThreadCall(self._verifier.close)
+                self._closing = closing.future
+                if not closing.begin(self._pool):
                     self._closing = Future()
                     self._closing.set_result(self._verifier.close())
+                self._starter.shutdown(wait=False)
                 self._pool.shutdown(wait=False)
             await _wait_for_all([self._closing])
         if (keeper := self._keepers.get(_running_loop())) is not None:

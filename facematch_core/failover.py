@@ -198,7 +198,11 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         to_ask = 0
         for name, member in self._members.items():
             member_options = attrs.evolve(
-                options, threshold=thresholds.get(name), review_threshold=reviews.get(name)
+                options,
+                threshold=thresholds.get(name),
+                review_threshold=reviews.get(name),
+                # An engine has no connections to wait for.
+                timeouts_s=options.timeouts_s if member.backend.takes_timeouts else None,
             )
             try:
                 member._refuse([], member_options)  # noqa: SLF001 - likewise

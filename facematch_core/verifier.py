@@ -437,8 +437,9 @@ class FaceVerifier(Verifier[float | Threshold]):
             refused here instead.
         keep_demographics: Keep the vendor's guesses of age, gender and race in results.
         require_environment: Refuse a result from anywhere else, or from an unknown environment.
-        on_event: Called with one `CallEvent` per step of a call, in the calling thread. An
-            exception in it is logged and changes nothing.
+        on_event: Called with one `CallEvent` per step of a call, in the calling thread; SENT of a
+            backend that keeps no deadline in the thread that sends. An exception in it is logged
+            and changes nothing.
         policies: What each try must pass before it is sent, in this order: `Budget`,
             `CircuitBreaker`, `RateLimiter`.
         retry: Whether and when a call that was certainly not paid for is made again; None for
@@ -690,8 +691,8 @@ class ThreadCall(Generic[R]):
         #: Whoever empties it decides: its thread, or who does not want it any more.
         self._todo = [(self.future, lambda: context.run(make))]
 
-    def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> None:
-        """Have it made as soon as a thread is free, or end it if none can be started.
+    def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
+        """Have it made as soon as a thread is free; False if none can be started, which ends it.
 
         Args:
             pool: Whose threads.
@@ -705,9 +706,10 @@ class ThreadCall(Generic[R]):
                 starter.submit(self.begin, pool)
         except RuntimeError:
             # The pool has queued it before: another thread may be at it, or else none begins it.
-            self.refuse(
+            return not self.refuse(
                 VendorUnavailable("No thread could be started for the call. Nothing was sent.")
             )
+        return True
 
     def refuse(self, error: BaseException) -> bool:
         """End it with that error, unless a thread has begun it; whether that was so."""

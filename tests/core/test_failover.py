@@ -277,3 +277,8 @@ def test_an_error_carries_the_tries_before_it(clock):
     with pytest.raises(fm.OutcomeUnknown) as caught:
         verifier.verify(A, B)
     assert [attempt.error for attempt in caught.value.failed_attempts] == ["RateLimited"]
+
+
+def test_time_outs_are_for_the_members_that_have_connections():
+    members = {"local": fm.FaceVerifier(FakeBackend())}
+    assert fm.Failover(members).verify(A, B, timeouts_s=(1, 2)).route.answered_by == "local"
