@@ -287,7 +287,7 @@ class _PairCalls:
         return self._is_read and not self._calls
 
     async def read(self) -> None:
-        """Begin a call for each pair, as soon as there is room for it. Raises nothing."""
+        """Begin a call for each pair, as soon as there is room. Raises its cancellation alone."""
         source = _number(self._pairs)
         try:
             with self._reading:
@@ -377,7 +377,7 @@ _tasks: set[asyncio.Task[None]] = set()
 
 
 def _start_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine in the background of the running loop; it raises nothing."""
+    """Run a coroutine in the background of the running loop; it reports its errors itself."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

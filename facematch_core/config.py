@@ -62,11 +62,14 @@ FILE_NAME: Final = "facematch.toml"
 #: Names the file; read before the user's own folder.
 VARIABLE: Final = "FACEMATCH_CONFIG"
 
-#: What a failover cannot be given: it belongs to one member.
-_OF_ONE_MEMBER: Final = (
-    *("threshold", "liveness_threshold", "review_threshold", "liveness_review_threshold"),
-    *("calibration", "policies"),
+_THRESHOLDS: Final = (
+    "threshold",
+    "liveness_threshold",
+    "review_threshold",
+    "liveness_review_threshold",
 )
+#: What a failover cannot be given: it belongs to one member.
+_OF_ONE_MEMBER: Final = (*_THRESHOLDS, "calibration", "policies")
 
 
 # --- Opening ------------------------------------------------------------------------------------
@@ -254,10 +257,7 @@ class FailoverPlan:
 #: What a profile may say besides `settings` and its policies.
 PROFILE_KEYS: Final[dict[str, Any]] = {
     "backend": str,
-    "threshold": float,
-    "liveness_threshold": float,
-    "review_threshold": float,
-    "liveness_review_threshold": float,
+    **dict.fromkeys(_THRESHOLDS, float),
     "deadline_s": float,
     "calibration": Path,
     "fit_images": bool,
@@ -508,7 +508,7 @@ def _arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, 
     """What a profile says for the arguments of its verifier, judged as a verifier would."""
     thresholds = {}
     for key, value in table.items():
-        if PROFILE_KEYS.get(key) is float and key != "deadline_s" and isinstance(value, dict):
+        if key in _THRESHOLDS and isinstance(value, dict):
             try:
                 number = read_table(value, {"value": float}, f"{where} {key}", folder)["value"]
                 thresholds[key] = Threshold(number)

@@ -110,6 +110,16 @@ class Unsupported(FaceMatchError, NotImplementedError):
         self.backend = backend
         self.what = what
 
+    @classmethod
+    def of_operation(cls, backend: str, operation: models.Operation) -> Unsupported:
+        """The refusal of an operation that a backend of this name lacks."""
+        return cls(
+            f"The backend {backend} has no {operation} call: choose a backend that has (`facematch "
+            "backends` lists them).",
+            backend=backend,
+            what=operation,
+        )
+
 
 class BudgetExceeded(FaceMatchError):
     """The call would go over the budget. Refused before the first byte.

@@ -591,7 +591,7 @@ class _HttpCall:
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
         self.is_mock = self.is_mock or MOCK_HEADER in headers
-        self.is_stray = backend.environment is Environment.MOCK and MOCK_HEADER not in headers
+        self.is_stray = not _believes(backend, reply)
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         names = backend.result_headers
         self.headers |= {name: headers[name] for name in names if name in headers}

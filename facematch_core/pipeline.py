@@ -222,11 +222,7 @@ class Pipeline:
         self.policy.check_environment()
         operation = options.operation
         if operation not in self.backend.capabilities.operations:
-            raise self._unsupported(
-                operation,
-                f"has no {operation} call: choose a backend that has (`facematch backends` lists "
-                "them)",
-            )
+            raise errors.Unsupported.of_operation(self.backend.name, operation)
         threshold, review = self.thresholds(options)
         self._check_options(options)
         retention = Retention(options.retention)

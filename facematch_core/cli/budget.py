@@ -96,10 +96,11 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     code is 3 if something stays unknown.
     """
     place = _placed(context, own)
+    where = Target.of(place)
     if place["store"] is None:
-        check_stores(Target.of(place))
+        check_stores(where)
     with (
-        common.open_target(Target.of(place)) as verifier,
+        common.open_target(where) as verifier,
         _opened(place, verifier) as (_, left, now),
     ):
         looked = look(left, verifier, now)
@@ -190,8 +191,9 @@ def _opened(
             stores = {store: LEASE_S}
         else:
             if verifier is None:
-                check_stores(Target.of(place))
-                verifier = stack.enter_context(common.open_target(Target.of(place)))
+                where = Target.of(place)
+                check_stores(where)
+                verifier = stack.enter_context(common.open_target(where))
             stores = stores_of(verifier)
         yield list(stores), open_in(stores, now), now
 

@@ -616,13 +616,7 @@ def open_target(where: Target, *operations: Operation) -> Iterator[Verifier]:
     backends = [single.backend for single in single_plans(planned)]
     for operation in operations:
         if not any(operation in one.capabilities.operations for one in backends):
-            name = backends[0].name
-            raise errors.Unsupported(
-                f"The backend {name} has no {operation} call: choose a backend that has "
-                "(`facematch backends` lists them).",
-                backend=name,
-                what=operation,
-            )
+            raise errors.Unsupported.of_operation(backends[0].name, operation)
     with planned.open() as verifier:
         yield verifier
 

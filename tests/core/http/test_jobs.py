@@ -9,32 +9,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.acme import match_call
 from kit.fakes import picture
+from kit.jobs import KEY, JobBackend
 from kit.rawserver import answer, one_each
 
 import facematch_core as fm
-from facematch_core.backend import NO_FACE, Capabilities, decide_by_threshold
-from facematch_core.http import ApiKeyBackend, ErrorRow, HttpReply, HttpRequest, InconclusiveRow
+from facematch_core.backend import NO_FACE
+from facematch_core.http import ErrorRow, HttpReply, HttpRequest, InconclusiveRow
 
-KEY = "jobs-key-5d41402abc4b2a76"
-SECRET = fm.Secret(KEY)
-SCALE = "jobs/v1"
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 
 
 @attrs.frozen(kw_only=True)
-class Jobs(ApiKeyBackend):
+class Jobs(JobBackend):
     """A job, a poll, perhaps a result elsewhere."""
 
     name = "jobs"
     allowed_hosts = frozenset({"api.jobs.example"})
-    capabilities = Capabilities(
-        score_scale=SCALE,
-        default_threshold=50.0,
-        billed_operations=frozenset({fm.Operation.MATCH}),
-    )
     job_states: ClassVar = {"queued": False, "running": False, "done": True}
     error_codes: ClassVar = {"Hidden": InconclusiveRow(NO_FACE, NO, "documented")}
-    api_key: fm.Secret = SECRET
     base_url: str = "https://api.jobs.example/v1"
 
     def steps(self, call):
@@ -44,32 +36,13 @@ class Jobs(ApiKeyBackend):
     def poll(self, url):
         return attrs.evolve(super().poll(url), headers={"X-Key": self.api_key})
 
-    def parse(self, call, reply):
-        score = fm.Score.from_fraction(reply.json()["similarity"], SCALE)
-        return fm.MatchResult(
-            decision=decide_by_threshold(score, call.threshold), score=score, backend=self.name
-        )
-
-    def vendor_id(self, reply):
-        return reply.at("job")
-
     def error_code(self, reply):
         return reply.at("code")
-
-    def reconcilable(self, call):
-        return call.vendor_id is not None
 
     def reconcile(self, call, *, deadline):
         url = f"{self.address}/jobs/{call.vendor_id}"
         reply = self.fetch_job(url, call=call, deadline=deadline)
-        if reply is None:
-            return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
-        result = attrs.evolve(
-            self.parse(call, reply), ids=fm.Ids(call=call.id, vendor=call.vendor_id)
-        )
-        return fm.Reconciliation(
-            outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=result
-        )
+        return self.reconciliation(call, reply)
 
 
 class ByStatus(Jobs):

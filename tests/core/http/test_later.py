@@ -8,32 +8,24 @@ import attrs
 import pytest
 from kit.acme import match_call
 from kit.fakes import picture
+from kit.jobs import KEY, JobBackend
 from kit.rawserver import RawServer, answer, close, one_each, read_request
 
 import facematch_core as fm
 from facematch_core.aio import AsyncFaceVerifier
-from facematch_core.backend import Capabilities, decide_by_threshold, plugin_faults
-from facematch_core.http import ApiKeyBackend, HttpReply, HttpRequest, Wait, retry_after_s
+from facematch_core.backend import plugin_faults
+from facematch_core.http import HttpReply, HttpRequest, Wait, retry_after_s
 from facematch_core.testing import ManualClock
 
-KEY = "later-key-5d41402abc4b2a76"
-SECRET = fm.Secret(KEY)
-SCALE = "later/v1"
 YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 
 
 @attrs.frozen(kw_only=True)
-class Later(ApiKeyBackend):
+class Later(JobBackend):
     """Accepts a job with 202, and is polled."""
 
     name = "later"
     allowed_hosts = frozenset({"api.later.example"})
-    capabilities = Capabilities(
-        score_scale=SCALE,
-        default_threshold=50.0,
-        billed_operations=frozenset({fm.Operation.MATCH}),
-    )
-    api_key: fm.Secret = SECRET
     base_url: str = "https://api.later.example"
     poll_s: float = 1.0
 
@@ -59,27 +51,10 @@ class Later(ApiKeyBackend):
         headers = {"X-Key": self.api_key}
         return HttpRequest(method="GET", url=url, headers=headers, charges=0, on_refusal="raise")
 
-    def parse(self, call, reply):
-        score = fm.Score.from_fraction(reply.json()["similarity"], SCALE)
-        return fm.MatchResult(
-            decision=decide_by_threshold(score, call.threshold), score=score, backend=self.name
-        )
-
-    def vendor_id(self, reply):
-        return reply.at("job")
-
-    def reconcilable(self, call):
-        return call.vendor_id is not None
-
     def reconcile(self, call, *, deadline):
         reply = self.fetch(self.poll(f"{self.address}/jobs/{call.vendor_id}"), call=call)
-        if reply.json()["state"] == "running":
-            return fm.Reconciliation(outcome=fm.Reconciled.NOT_YET, call=call, reason="It runs.")
-        ids = fm.Ids(call=call.id, vendor=call.vendor_id)
-        found = attrs.evolve(self.parse(call, reply), ids=ids)
-        return fm.Reconciliation(
-            outcome=fm.Reconciled.FOUND, call=call, reason="It is done.", result=found
-        )
+        is_running = reply.json()["state"] == "running"
+        return self.reconciliation(call, None if is_running else reply)
 
 
 class GivesUp(Later):
