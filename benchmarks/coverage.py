@@ -161,6 +161,7 @@ class Vendors:
         heavy: Whether what people bring to non-mated pairs has Student's t distribution with three
             degrees of freedom, not the normal one.
         decimals: Of scores; None for all.
+        busy: Whether a few people are in most of the pairs (Pareto, 1.5).
     """
 
     people: int
@@ -173,6 +174,7 @@ class Vendors:
     wolves: float = 0.05
     heavy: bool = False
     decimals: int | None = None
+    busy: bool = False
 
     def distance(self, frr: float) -> float:
         """From the mean of strangers to that of mated pairs."""
@@ -203,9 +205,13 @@ class Vendors:
     def tables(self, chance: np.random.Generator) -> list[ScoreTable]:
         """What each system answered in one study."""
         if self.people:
-            whose = np.arange(self.mated) % self.people
-            first, second = strangers(self.people, self.non_mated, chance)
-            people = self.people
+            people, whose = self.people, np.arange(self.mated) % self.people
+            share = None
+            if self.busy:
+                share = 1 + chance.pareto(1.5, people)
+                share /= share.sum()
+                whose = chance.choice(people, self.mated, p=share)
+            first, second = strangers(people, self.non_mated, chance, share)
         else:
             whose = np.arange(self.mated)
             ends = self.mated + np.arange(2 * self.non_mated)
@@ -475,10 +481,15 @@ def of_lookalikes(kind: Lookalikes, studies: int, seed: int) -> dict[str, float]
     return {"given": float(given), "chosen": float(chosen)}
 
 
-def strangers(people: int, pairs: int, chance: np.random.Generator) -> tuple[Any, Any]:
-    """Two people for each pair, never one twice."""
-    first = chance.integers(0, people, pairs)
-    return first, (first + chance.integers(1, people, pairs)) % people
+def strangers(
+    people: int, pairs: int, chance: np.random.Generator, share: Any = None
+) -> tuple[Any, Any]:
+    """Two people for each pair, never one twice; `share` of the pairs, if they have unlike many."""
+    if share is None:
+        first = chance.integers(0, people, pairs)
+        return first, (first + chance.integers(1, people, pairs)) % people
+    first, second = chance.choice(people, (2, pairs), p=share)
+    return first, np.where(first == second, (first + 1) % people, second)
 
 
 def halves(table: ScoreTable, chance: np.random.Generator) -> tuple[ScoreTable, ScoreTable]:
