@@ -24,7 +24,7 @@ from facematch_core.models import Environment, ThresholdRule
 from .answers import Answers
 from .evaluation import check_direction, fmr_bounds
 from .model import Evaluation
-from .stats import threshold_for_fmr, trials_for
+from .stats import threshold_for_fmr
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,14 +84,6 @@ def calibrate(
         choice = threshold_for_fmr(one.table, max_fmr, confidence=confidence, bounded=bounded)
         if choice.threshold is None or choice.fmr is None or choice.upper is None:
             raise InvalidRequest(f"No threshold for an FMR of {max_fmr:g}: {choice.why_not}")
-        needed = math.ceil(1 / max_fmr * (1 - 1e-12))
-        if choice.fmr.trials < needed:
-            floor = f" ({trials_for(max_fmr, confidence=confidence):,} to show it)"
-            raise InvalidRequest(
-                f"No threshold for an FMR of {max_fmr:g}: it cannot be seen in "
-                f"{choice.fmr.trials:,} pairs of different people. At least {needed:,} are "
-                f"needed{floor}."
-            )
         points.append(
             CalibrationPoint(
                 max_fmr=max_fmr,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -23,7 +22,6 @@ from . import sentences, stats
 from .answers import BILLED, DECISIONS, Answers, Grouping, ScoreTable
 from .model import (
     Costs,
-    Difference,
     Evaluation,
     OperatingPoint,
     PointAt,
@@ -33,7 +31,6 @@ from .model import (
     StudySummary,
     System,
 )
-from .numbers import setting
 from .study import split_by_subject
 
 if TYPE_CHECKING:
@@ -42,9 +39,6 @@ if TYPE_CHECKING:
 #: Below this, more pairs would be needed than anybody compares.
 LEAST_FMR: Final = 1e-9
 
-#: The false match rates that reports have in common.
-COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
-
 #: Where the threshold of an operating point comes from.
 CALIBRATION, EVALUATION, DEFAULT = "calibration", "evaluation", "default"
 
@@ -52,7 +46,7 @@ CALIBRATION, EVALUATION, DEFAULT = "calibration", "evaluation", "default"
 def evaluate(
     answers: Sequence[Answers],
     *,
-    required_fmr: float = 1e-3,
+    required_fmr: float | None = None,
     confidence: float = 0.95,
     split: bool = False,
     seed: int = 0,
@@ -70,7 +64,9 @@ def evaluate(
 
     Args:
         answers: Of each system, in the order of the report; all of the same pairs.
-        required_fmr: The FMR that systems are compared at: at least 1e-9, below 1.
+        required_fmr: The FMR that systems are compared at: at least 1e-9, below 1. None for the
+            strictest of 0.01, 0.001 and 0.0001 at which the non-mated pairs can compare systems;
+            if they are too few for all three, the strictest 1 in N that they can.
         confidence: Of every interval: above 0.5, below 1.
         split: Whether to judge other people than those who choose the thresholds. What cannot be
             split, because one half would lack a kind of pairs, is not.
@@ -84,7 +80,7 @@ def evaluate(
         InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
             one score lower than non-mated ones, or a number is out of range.
     """
-    if not LEAST_FMR <= required_fmr < 1:
+    if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
             f"The required FMR must be at least {LEAST_FMR:g} and below 1, and is {required_fmr}."
         )
@@ -93,15 +89,34 @@ def evaluate(
     _check(answers)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
+    trials = _trials(answers, calibration)
+    is_default = required_fmr is None
+    if required_fmr is None:
+        required_fmr = stats.comparable_fmr(trials) or stats.COMMON_FMRS[0]
     judging = _Judging(
         required_fmr=required_fmr, confidence=confidence, costs=costs, calibration=calibration
     )
     answers_judged = [_take(each, judged) for each in answers]
-    found = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
-    systems = _with_group_differences([system for _, system in found], confidence)
-    differences = judging.differences(answers_judged, [side for side, _ in found])
+    judged_systems = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
+    systems = _with_group_differences([system for _, system in judged_systems], confidence)
+    differences = tuple(
+        attrs.evolve(each, sentence=each.sentence or sentences.of_difference(each, required_fmr))
+        for each in stats.compare(
+            [side for side, _ in judged_systems],
+            required_fmr=required_fmr,
+            confidence=confidence,
+            costs=costs,
+        )
+    )
     evaluation = Evaluation(
-        headline=sentences.headline(systems, differences, required_fmr, confidence),
+        headline=sentences.headline(
+            systems,
+            differences,
+            required_fmr,
+            confidence,
+            trials=trials,
+            is_default=is_default,
+        ),
         study=StudySummary(
             name=name,
             digest=digest,
@@ -194,12 +209,17 @@ class _Judging:
         if why_not is None:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
             own = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
-            at_fmrs = [self._point_at(fmr, chosen_from, rates, own) for fmr in COMMON_FMRS]
+            at_fmrs = [
+                own if fmr == own.fmr else self._point_at(fmr, chosen_from, rates)
+                for fmr in stats.COMMON_FMRS
+            ]
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
+            price=answers.price,
+            currency=answers.currency,
         )
         system = System(
             name=answers.name,
@@ -247,21 +267,9 @@ class _Judging:
         at = _point(rates, choice.threshold, CALIBRATION)
         return attrs.evolve(at, calibration_fmr=seen), None
 
-    def _point_at(
-        self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates, own: PointAt
-    ) -> PointAt:
-        """The same, if the pairs are enough to see so low an FMR at all; `own` is there already."""
-        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
-        if not stats.allowed_errors(fmr, trials):
-            why_not = (
-                f"An FMR of {setting(fmr)} % cannot be seen in {trials:,} non-mated pairs: it "
-                f"takes {round(1 / fmr):,}."
-            )
-            return PointAt(fmr=fmr, point=None, why_not=why_not)
-        if fmr == own.fmr:
-            return own
-        point, reason = self._point_for(fmr, chosen_from, rates)
-        return PointAt(fmr=fmr, point=point, why_not=reason)
+    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
+        point, why_not = self._point_for(fmr, chosen_from, rates)
+        return PointAt(fmr=fmr, point=point, why_not=why_not)
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
         """With what depends on where the system is judged.
@@ -296,30 +304,6 @@ class _Judging:
                 at_default=system.at_default is not None,
                 confidence=self.confidence,
             ),
-        )
-
-    def differences(
-        self, answers: Sequence[Answers], sides: Sequence[stats.Side]
-    ) -> tuple[Difference, ...]:
-        """Every two systems, with the verdict over all of them."""
-        resamples = stats.resamples_for(len(sides) * (len(sides) - 1) // 2, self.confidence)
-        found = []
-        for (one, first), (other, second) in combinations(zip(answers, sides, strict=True), 2):
-            each = stats.difference(
-                first,
-                second,
-                required_fmr=self.required_fmr,
-                confidence=self.confidence,
-                resamples=resamples,
-            )
-            if self.costs is not None and each.frr is not None:
-                cost = stats.cost_difference(
-                    one, first.threshold, other, second.threshold, self.costs, self.confidence
-                )
-                each = attrs.evolve(each, cost=cost)
-            found.append(each)
-        return stats.finish_differences(
-            found, confidence=self.confidence, required_fmr=self.required_fmr
         )
 
 
@@ -442,6 +426,15 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
         if not (table.mated[part].any() and (~table.mated[part]).any()):
             return None, np.ones(len(table), bool)
     return parts
+
+
+def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
+    """The fewest non-mated pairs with a score that a threshold is chosen on, of all systems."""
+    tables = [each.table for each in answers if each.table.is_scored]
+    if calibration is not None:
+        tables = [table.take(calibration) for table in tables]
+    counts = [np.count_nonzero(table.scored & ~table.mated) for table in tables]
+    return int(min(counts, default=0))
 
 
 def _group_sizes(table: ScoreTable, group: Grouping) -> dict[str, SampleSize]:

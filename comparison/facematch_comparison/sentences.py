@@ -5,8 +5,10 @@ Every sentence is made from the numbers of the evaluation, and from nothing else
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
+
+import attrs
 
 from facematch_core.models import Environment
 
@@ -20,8 +22,8 @@ from .model import (
     Rate,
     System,
 )
-from .numbers import in_words, listed, money, percent, score, setting
-from .stats import trials_for
+from .numbers import in_words, listed, money, percent, points, score, setting
+from .stats import ENOUGH_FALSE_MATCHES, trials_for, why_not_comparable, why_unseen
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
 FEW_PEOPLE: Final = 50
@@ -41,33 +43,82 @@ def headline(
     differences: Sequence[Difference],
     required_fmr: float,
     confidence: float,
+    *,
+    trials: int,
+    is_default: bool,
 ) -> str:
-    """The verdict in one sentence."""
+    """The verdict in one sentence.
+
+    `trials` are the non-mated pairs that thresholds are chosen on; by default they say at which FMR
+    systems are compared, and then the sentence says so.
+    """
     at = in_words(required_fmr)
-    judged = [one for one in systems if one.at_required is not None]
+    if is_default:
+        at += f", the strictest rate that {trials:,} non-mated pairs bear,"
+    judged = [system for system in systems if system.at_required is not None]
     if not judged:
         why_not = systems[0].why_not or "no scores."
-        own = any(one.at_default for one in systems)
+        own = any(system.at_default for system in systems)
         table = " The table has each system at its own decisions." if own else ""
-        return f"At {at}, no system can be judged: {why_not}{table}"
+        often = trials // ENOUGH_FALSE_MATCHES
+        if why_unseen(required_fmr, trials) and often > 1:
+            table = f" They bear {in_words(1 / often)}.{table}"
+        return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
         return _of_one(judged[0], at, confidence)
-    if len(judged) == 2:
-        names = {one.name for one in judged}
-        return next(one.sentence for one in differences if {one.first, one.second} == names)
-    return _of_several(judged, differences, at)
+    names = [system.name for system in judged]
+    compared = [
+        each
+        for each in differences
+        if each.frr is not None and each.first in names and each.second in names
+    ]
+    if not compared and (reason := why_not_comparable(required_fmr, trials)):
+        return f"{listed(names)} are not compared: {reason}"
+    if len(judged) > 2 and compared:
+        return _of_several(judged, compared, at)
+    (both,) = (each for each in differences if {each.first, each.second} == {*names[:2]})
+    return of_difference(both, required_fmr, at) if compared else both.sentence
+
+
+def of_difference(difference: Difference, required_fmr: float, at: str | None = None) -> str:
+    """What two systems differ by; `at` is what the sentence says of the rate."""
+    first, second, beyond = difference.first, difference.second, difference.beyond
+    errors_first, errors_second = difference.errors_first, difference.errors_second
+    if difference.is_real:
+        verdict = f"{difference.better} is better, and that is not chance"
+    elif errors_first == errors_second and difference.frr is not None:
+        ends = difference.frr.interval
+        most = points(max(-ends.low, ends.high), ends.high - ends.low)
+        verdict = f"no difference was seen; one of up to {most} points is possible"
+    else:
+        verdict = "that may be chance"
+    if beyond:
+        exceeds, whom = ("exceeds", "it") if len(beyond) == 1 else ("exceed", "them")
+        verdict += f"; but {' and '.join(beyond)} {exceeds} that FMR, which flatters {whom}"
+    people = f"{difference.pairs:,} genuine people"
+    if difference.pairs != difference.subjects:
+        people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
+    return (
+        f"{_at(at or in_words(required_fmr))} {first} turns away {errors_first:,} of {people} and "
+        f"{second} {errors_second:,}: {verdict}."
+    )
+
+
+def _at(rate: str) -> str:
+    return f"At {rate}" if rate.endswith(",") else f"At {rate},"
 
 
 def _of_one(system: System, at: str, confidence: float) -> str:
-    frr = _frr(system)
-    if not frr.trials:
-        return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
-    counted = f"{frr.errors:,} of {frr.trials:,} genuine attempts"
-    sentence = f"At {at}, {system.name} turns away {counted}"
+    frr, point = _frr(system), system.at_required
+    if not frr.trials or point is None or point.threshold is None:
+        return f"{_at(at)} nothing is known of how often {system.name} turns genuine people away."
+    where = f"At the threshold {score(point.threshold)}, chosen for {at}"
+    where = where if where.endswith(",") else f"{where},"
+    sentence = f"{where} {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     if frr.interval is None:
         return f"{sentence}."
     ends = _percents(frr.interval)
-    return f"{sentence}; the true rate is {ends}, with {100 * confidence:g} % confidence."
+    return f"{sentence}; the true rate there is {ends}, with {100 * confidence:g} % confidence."
 
 
 def _of_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
@@ -96,7 +147,7 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
-    sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    sentence = f"{_at(at)} {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
 
 
@@ -117,27 +168,18 @@ def on_cost(evaluation: Evaluation) -> str | None:
     sentence = f"At these costs, an attempt with {cheapest} costs {_amount(costs[cheapest], unit)}"
     if not others:
         return f"{sentence}."
-    dearer = _dearer(evaluation.differences, cheapest, others[0])
-    if dearer is None:
-        return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
-    # No verdict: that is given on errors alone, by `finish_differences`.
-    doubt = "" if dearer.interval.low > 0 else ", which is not certain"
-    return f"{sentence}; with {others[0]} it costs {_amount(dearer, f'{unit} more')}{doubt}."
-
-
-def _dearer(differences: Iterable[Difference], cheapest: str, other: str) -> Estimate | None:
-    """How much more `other` costs than `cheapest`, on the same pairs."""
-    for each in differences:
-        if each.cost is None or {each.first, each.second} != {cheapest, other}:
+    for each in evaluation.differences:
+        if each.cost is None or {each.first, each.second} != {cheapest, others[0]}:
             continue
-        if each.first == other:
-            return each.cost
-        ends = each.cost.interval
-        turned = Interval(
-            low=-ends.high, high=-ends.low, confidence=ends.confidence, method=ends.method
-        )
-        return Estimate(value=-each.cost.value, interval=turned)
-    return None
+        cost, ends = each.cost, each.cost.interval
+        if each.first == cheapest:
+            ends = attrs.evolve(ends, low=-ends.high, high=-ends.low)
+            cost = Estimate(value=-cost.value, interval=ends)
+        doubt = "" if each.dearer else ", which may be chance"
+        if each.cost_p_adjusted is None:
+            doubt = "; there are too few errors to say whether that is chance"
+        return f"{sentence}; with {others[0]} it costs {_amount(cost, f'{unit} more')}{doubt}."
+    return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
 
 
 def _amount(cost: Estimate, unit: str) -> str:
