@@ -1,0 +1,402 @@
+"""How often equal vendors are called different or dearer; whether the headline's interval holds.
+
+    python benchmarks/verdicts.py [--studies N] [--processes N] [--only TABLE] [--write]
+
+Simulated studies whose truth is known go through the public `evaluate`. ``--write`` puts the tables
+into ``docs/evidence/comparison-verdicts.md``; ``--only`` makes one of them anew. Two cores; about
+half an hour.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import argparse
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import chain, product
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import attrs
+import numpy as np
+from scipy.stats import binom
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from coverage import Vendors, table_head
+
+from facematch_comparison import Answers, Costs, evaluate, simulate
+from facematch_comparison.stats import allowed_errors, comparable_fmr, exact_interval, holm
+from facematch_comparison.stats import threshold as choosing
+
+PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "comparison-verdicts.md"
+
+#: Of one call, the same for all vendors.
+PRICE = 0.05
+COSTS = Costs(impostors=0.01, false_match=200, false_reject=2, currency="USD")
+
+#: Studies in one task of a process.
+_TASK = 25
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """Studies of one kind.
+
+    Attributes:
+        vendors: Who is compared; scores as of `Vendors`.
+        what: How they are unlike the others, in words.
+        required_fmr: As of `evaluate`.
+        studies: How many there are of this kind, as a part of the number that is asked for.
+        is_ruled: Whether nothing is compared below the constant; else as if there were none.
+        is_simulated: Whether `facematch compare simulate` makes the scores.
+    """
+
+    vendors: Vendors
+    what: str = ""
+    required_fmr: float | None
+    studies: float = 1.0
+    is_ruled: bool = True
+    is_simulated: bool = False
+
+    @property
+    def expected(self) -> int:
+        """False matches at the required FMR."""
+        return allowed_errors(self.vendors.fmr, self.vendors.non_mated)
+
+    def answers(self, number: int) -> list[Answers]:
+        """What the vendors answer in one study."""
+        vendors = self.vendors
+        if self.is_simulated:
+            return _simulate(vendors, number)
+        tables = vendors.tables(np.random.default_rng([9, number]))
+        return [Answers.of_scores(table, price=PRICE, currency="USD") for table in tables]
+
+    def study(self, number: int) -> dict[str, float]:
+        """What is said of one study, by name: 1 if it is, 0 if not, NaN if it could not be."""
+        with ExitStack() as stack:
+            if not self.is_ruled:
+                stack.enter_context(mock.patch.object(choosing, "ENOUGH_FALSE_MATCHES", 0))
+                stack.enter_context(mock.patch.object(choosing, "why_unseen", return_value=None))
+            evaluation = evaluate(self.answers(number), required_fmr=self.required_fmr, costs=COSTS)
+        shares = {}
+        for difference in evaluation.differences:
+            shares = {
+                "compared": difference.frr is not None,
+                "real": difference.is_real,
+                "judged_cost": difference.cost_p_adjusted is not None,
+                "dearer": difference.dearer is not None,
+            }
+        system = evaluation.systems[0]
+        if system.at_required is None or self.is_simulated:
+            return {**shares, "frr": np.nan, "cost": np.nan}
+        threshold, vendors = system.at_required.threshold, self.vendors
+        frr = vendors.true_frr(threshold, vendors.frr[0])
+        cost = (
+            COSTS.impostors * COSTS.false_match * vendors.true_fmr(threshold)
+            + (1 - COSTS.impostors) * COSTS.false_reject * frr
+            + PRICE
+        )
+        return {
+            **shares,
+            "frr": _holds(system.at_required.frr, frr),
+            "cost": _holds(system.cost.at_required.expected, cost),
+        }
+
+
+def _holds(estimate: Any, truth: float) -> bool:
+    return estimate.interval.low <= truth <= estimate.interval.high
+
+
+def _simulate(vendors: Vendors, number: int) -> list[Answers]:
+    words = {
+        **{name: str(getattr(vendors, name)) for name in ("fmr", "common", "goats", "wolves")},
+        "decimals": "none" if vendors.decimals is None else str(vendors.decimals),
+        "fnmr": str(vendors.frr[0]),
+        "price": str(PRICE),
+    }
+    pairs = simulate.draw(vendors.people, vendors.mated, vendors.non_mated, groups={}, seed=number)
+    return [simulate.answer(name, words, pairs, seed=number)[0] for name in ("north", "south")]
+
+
+# --- The kinds of studies -------------------------------------------------------------------------
+
+EQUAL = (0.05, 0.05)
+PEOPLE, DECIMALS, COMMON = (100, 400), (None, 1), (0.5, 0.9)
+
+
+def grid(pairs: int, fmr: float | None, **more: Any) -> Iterator[Row]:
+    """Few and many people, without ties and with them, errors shared by half and nearly all."""
+    for people, decimals, common in product(PEOPLE, DECIMALS, COMMON):
+        vendors = Vendors(
+            people=people,
+            mated=1_000,
+            non_mated=pairs,
+            fmr=fmr or comparable_fmr(pairs) or 0.5,
+            frr=EQUAL,
+            common=common,
+            decimals=decimals,
+        )
+        yield Row(vendors=vendors, required_fmr=fmr, **more)
+
+
+def like(what: str, fmr: float = 1e-3, pairs: int = 5_000, **others: Any) -> Row:
+    """A row that is unlike the grid in something else."""
+    is_simulated = others.pop("is_simulated", False)
+    values = {"people": 400, "mated": 1_000, "non_mated": pairs, "fmr": fmr, "frr": EQUAL} | others
+    return Row(vendors=Vendors(**values), what=what, required_fmr=fmr, is_simulated=is_simulated)
+
+
+#: Pairs and rates below the constant; what the rule refuses, and what was said without it.
+BELOW = [
+    [
+        *grid(pairs, fmr, studies=0.01),
+        *grid(pairs, fmr, studies=0.05, is_ruled=False),
+    ]
+    for pairs, fmr in (
+        *((100, 1e-2), (200, 1e-2), (400, 1e-2)),
+        *((100, 1e-3), (500, 1e-3), (1_000, 1e-3), (2_000, 1e-3), (4_000, 1e-3)),
+        *((1_000, 1e-4), (10_000, 1e-4)),
+    )
+]
+
+#: As many false matches as the constant asks for, and more.
+ABOVE = [
+    *grid(500, 1e-2),
+    *grid(5_000, 1e-3),
+    *grid(1_000, 1e-2, studies=0.1),
+    *grid(10_000, 1e-2, studies=0.05),
+    *grid(10_000, 1e-3, studies=0.1),
+    next(grid(50_000, 1e-4, studies=0.1)),
+    *(row for pairs in (100, 300, 3_000) for row in grid(pairs, None, studies=0.05)),
+]
+
+#: Unlike the grid, at the constant.
+OTHERS = [
+    like("as `simulate` has it", people=200, common=0, goats=0, wolves=0, decimals=2,
+         is_simulated=True),
+    like("as `simulate` has it, whole scores", decimals=0, is_simulated=True),
+    like("100 mated pairs", 1e-2, 500, people=100, mated=100),
+    like("3,000 mated pairs", 1e-2, 500, mated=3_000),
+    like("3,000 mated pairs, errors not shared", frr=(0.1, 0.1), mated=3_000, common=0.0),
+    like("FRR 2 %", frr=(0.02, 0.02)),
+    like("FRR 10 %", 1e-2, 500, frr=(0.1, 0.1)),
+    like("nobody in two pairs", 1e-2, 500, people=0),
+    like("a few people in most of the pairs", busy=True),
+    like("a few people in most of the pairs", 1e-2, 500, people=100, busy=True),
+]  # fmt: skip
+
+#: Where whoever is not in the test set may be worse than all who are.
+WOLVES = [
+    like("part 0.05", heavy=True),
+    like("part 0.15", heavy=True, wolves=0.15),
+    like("part 0.15", heavy=True, wolves=0.15, people=100),
+    like("part 0.15, 20 false matches", 1e-3, 20_000, heavy=True, wolves=0.15, people=100),
+]
+
+HEADLINE = [
+    Row(
+        vendors=Vendors(people=people, mated=mated, non_mated=pairs, fmr=fmr),
+        required_fmr=fmr,
+        studies=studies,
+    )
+    for people, mated, pairs, fmr, studies in (
+        (100, 100, 300, 0.01, 0.5),
+        (400, 800, 4_000, 1e-3, 0.5),
+        (400, 1_200, 12_000, 1e-3, 0.5),
+        (1_000, 3_000, 50_000, 1e-3, 0.25),
+        (400, 1_200, 12_000, 0.01, 0.5),
+    )
+]
+
+UNLIKE = [
+    attrs.evolve(like("", fmr, pairs, frr=frr), studies=0.15)
+    for fmr, pairs, frr in (
+        (1e-3, 5_000, (0.03, 0.06)),
+        (1e-3, 20_000, (0.03, 0.06)),
+        (1e-2, 500, (0.02, 0.08)),
+        (1e-2, 500, (0.02, 0.2)),
+        (1e-2, 2_000, (0.02, 0.08)),
+    )
+]
+
+
+# --- The page -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Count:
+    """Of so many studies so many."""
+
+    events: int
+    studies: int
+
+    @property
+    def share(self) -> str:
+        """In per cent."""
+        return f"{self.events / self.studies:.1%}" if self.studies else "-"
+
+    @property
+    def p_value(self) -> float:
+        """How often so many or more are seen where 5 % are true."""
+        return float(binom.sf(self.events - 1, self.studies, 0.05))
+
+    def __str__(self) -> str:
+        if not self.studies:
+            return "-"
+        ends = exact_interval(self.events, self.studies)
+        return f"{self.share} ({ends.low:.1%} to {ends.high:.1%})"
+
+
+def count(studies: Iterable[dict[str, float]], name: str) -> Count:
+    """How many of the studies that could be judged are so."""
+    values = np.array([study[name] for study in studies], float)
+    values = values[~np.isnan(values)]
+    return Count(int(values.sum()), len(values))
+
+
+def kind_of(row: Row) -> str:
+    """The first cells of a row."""
+    vendors = row.vendors
+    fmr = "by default" if row.required_fmr is None else f"{row.required_fmr:g}"
+    ties = "yes" if vendors.decimals is not None else "no"
+    return (
+        f"{vendors.non_mated:,} | {fmr} | {row.expected} | {vendors.people:,} | {ties} | "
+        f"{vendors.common:g}"
+    )
+
+
+_KIND = ("non-mated", "required FMR", "false matches expected", "people", "ties", "shared")
+
+
+def below(run: Callable[..., Any]) -> Iterator[str]:
+    """What the rule refuses."""
+    yield from table_head(
+        "non-mated", "required FMR", "false matches expected", "studies", "compared",
+        "without the rule: not chance", "worst kind",
+    )  # fmt: skip
+    every = iter(run([row for rows in BELOW for row in rows]))
+    for rows in BELOW:
+        found = [next(every) for _ in rows]
+        half = len(rows) // 2
+        ruled, old = found[:half], found[half:]
+        compared = count(chain(*ruled), "compared")
+        worst = max((count(results, "real") for results in old), key=lambda count: count.events)
+        row = rows[0]
+        yield (
+            f"| {row.vendors.non_mated:,} | {row.required_fmr:g} | {row.expected} | "
+            f"{compared.studies:,} | {compared.events:,} | {count(chain(*old), 'real')} | "
+            f"{worst.share} |"
+        )
+
+
+def equal(run: Callable[..., Any], rows: Sequence[Row], *, what: bool) -> Iterator[str]:
+    """How often equal vendors are called different, or one dearer."""
+    yield from table_head(
+        *_KIND, *(["what else"] if what else []), "studies", "not chance", "p of 5 %, after Holm",
+        "dearer", "p of 5 %, after Holm",
+    )  # fmt: skip
+    found = list(run(rows))
+    real, dearer = ([count(results, name) for results in found] for name in ("real", "dearer"))
+    chance = [holm([each.p_value for each in counts]) for counts in (real, dearer)]
+    for place, row in enumerate(rows):
+        middle = f" {row.what} |" if what else ""
+        yield (
+            f"| {kind_of(row)} |{middle} {real[place].studies:,} | {real[place]} | "
+            f"{_p(chance[0][place])} | {dearer[place]} | {_p(chance[1][place])} |"
+        )
+    blank = " |" * (len(_KIND) - 1 + what)
+    together = [count(chain(*found), name) for name in ("real", "dearer")]
+    yield f"| **all** |{blank} {together[0].studies:,} | {together[0]} | | {together[1]} | |"
+
+
+def _p(value: float) -> str:
+    return "1" if value > 0.995 else f"{value:.2g}"
+
+
+def headline(run: Callable[..., Any]) -> Iterator[str]:
+    """Whether the true rate lies within the headline's interval, and a cost within its own."""
+    yield from table_head(
+        "people", "mated", "non-mated", "required FMR", "false matches expected", "studies",
+        "FRR held", "cost held",
+    )  # fmt: skip
+    for row, results in zip(HEADLINE, run(HEADLINE), strict=True):
+        vendors, frr, cost = row.vendors, count(results, "frr"), count(results, "cost")
+        yield (
+            f"| {vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g} | "
+            f"{row.expected} | {frr.studies:,} | {frr} | {cost} |"
+        )
+
+
+def power(run: Callable[..., Any]) -> Iterator[str]:
+    """How often a difference that there is is found."""
+    yield from table_head(
+        "people", "mated", "non-mated", "required FMR", "false matches expected", "true FRR",
+        "studies", "not chance", "one is dearer",
+    )  # fmt: skip
+    for row, results in zip(UNLIKE, run(UNLIKE), strict=True):
+        vendors, real, dearer = row.vendors, count(results, "real"), count(results, "dearer")
+        rates = " and ".join(f"{frr:.0%}" for frr in vendors.frr)
+        yield (
+            f"| {vendors.people:,} | {vendors.mated:,} | {vendors.non_mated:,} | {vendors.fmr:g} | "
+            f"{row.expected} | {rates} | {real.studies:,} | {real} | {dearer} |"
+        )
+
+
+TABLES: dict[str, Callable[..., Iterator[str]]] = {
+    "above": lambda run: equal(run, ABOVE, what=False),
+    "others": lambda run: equal(run, OTHERS, what=True),
+    "wolves": lambda run: equal(run, WOLVES, what=True),
+    "below": below,
+    "headline": headline,
+    "power": power,
+}
+
+
+def _task(row: Row, numbers: range) -> list[dict[str, float]]:
+    return [row.study(number) for number in numbers]
+
+
+def main() -> None:
+    """Run all."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--studies", type=int, default=2_000)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--only", choices=TABLES, action="append")
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name}")
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.processes) as pool:
+
+        def run(rows: Sequence[Row]) -> Iterator[list[dict[str, float]]]:
+            numbers = range(options.studies)
+            tasks = []
+            for row in rows:
+                own = numbers[: round(row.studies * options.studies)]
+                parts = [own[start : start + _TASK] for start in range(0, len(own), _TASK)]
+                tasks.append([pool.submit(_task, row, part) for part in parts])
+            for parts in tasks:
+                yield [result for part in parts for result in part.result()]
+
+        for name in options.only or TABLES:
+            started, lines = time.perf_counter(), []
+            for line in TABLES[name](run):
+                print(line, flush=True)
+                lines.append(line)
+            print(f"({time.perf_counter() - started:.0f} s)", flush=True)
+            if options.write:
+                marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
+                before, after = marks.search(page := PAGE.read_text()).span()
+                table = "\n".join([f"<!-- generated: {name} -->", "", *lines, "", "<!-- end -->"])
+                PAGE.write_text(page[:before] + table + page[after:])
+
+
+if __name__ == "__main__":
+    main()
