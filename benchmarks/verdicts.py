@@ -32,7 +32,7 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from coverage import Vendors, table_head
+from _vendors import Vendors, table_head
 
 from facematch_comparison import Answers, Costs, evaluate, simulate
 from facematch_comparison.stats import allowed_errors, comparable_fmr, exact_interval, holm
@@ -287,11 +287,11 @@ def below(run: Callable[..., Any]) -> Iterator[str]:
     )  # fmt: skip
     every = iter(run([row for rows in BELOW for row in rows]))
     for rows in BELOW:
-        found = [next(every) for _ in rows]
+        results = [next(every) for _ in rows]
         half = len(rows) // 2
-        ruled, old = found[:half], found[half:]
+        ruled, old = results[:half], results[half:]
         compared = count(chain(*ruled), "compared")
-        worst = max((count(results, "real") for results in old), key=lambda count: count.events)
+        worst = max((count(each, "real") for each in old), key=lambda count: count.events)
         row = rows[0]
         yield (
             f"| {row.vendors.non_mated:,} | {row.required_fmr:g} | {row.expected} | "
@@ -304,20 +304,22 @@ def equal(run: Callable[..., Any], rows: Sequence[Row], *, what: bool) -> Iterat
     """How often equal vendors are called different, or one dearer."""
     yield from table_head(
         *_KIND, *(["what else"] if what else []), "studies", "not chance", "p of 5 %, after Holm",
-        "dearer", "p of 5 %, after Holm",
+        "cost judged", "dearer", "p of 5 %, after Holm",
     )  # fmt: skip
-    found = list(run(rows))
-    real, dearer = ([count(results, name) for results in found] for name in ("real", "dearer"))
+    names = ("real", "judged_cost", "dearer")
+    results = list(run(rows))
+    real, judged, dearer = ([count(each, name) for each in results] for name in names)
     chance = [holm([each.p_value for each in counts]) for counts in (real, dearer)]
     for place, row in enumerate(rows):
         middle = f" {row.what} |" if what else ""
         yield (
             f"| {kind_of(row)} |{middle} {real[place].studies:,} | {real[place]} | "
-            f"{_p(chance[0][place])} | {dearer[place]} | {_p(chance[1][place])} |"
+            f"{_p(chance[0][place])} | {judged[place].share} | {dearer[place]} | "
+            f"{_p(chance[1][place])} |"
         )
     blank = " |" * (len(_KIND) - 1 + what)
-    together = [count(chain(*found), name) for name in ("real", "dearer")]
-    yield f"| **all** |{blank} {together[0].studies:,} | {together[0]} | | {together[1]} | |"
+    together, cost, dear = (count(chain(*results), name) for name in names)
+    yield f"| **all** |{blank} {together.studies:,} | {together} | | {cost.share} | {dear} | |"
 
 
 def _p(value: float) -> str:

@@ -23,6 +23,7 @@ def program(name):
 
 
 simulated, choice = program("coverage"), program("coverage_choice")
+verdicts = program("verdicts")
 
 #: Studies of each kind: in passing, and in the long suite.
 FEW, MANY = 100, 2_000
@@ -93,6 +94,43 @@ def test_equal_systems_are_seldom_called_different(place, studies, resamples, se
 def test_what_differs_much_is_seen():
     found = simulated.of_differences(simulated.DIFFERENT[2], 10, 23, resamples=199)
     assert found["real"] == 1
+
+
+def judge(row, studies, name):
+    """Of how many studies this is said, 0-1."""
+    count = verdicts.count((row.study(number) for number in range(studies)), name)
+    return count.events / count.studies
+
+
+@pytest.mark.parametrize("rows", verdicts.BELOW, ids=lambda rows: f"{rows[0].expected}-expected")
+def test_nothing_is_compared_where_few_false_matches_are_expected(rows):
+    assert rows[0].expected < 5
+    assert judge(rows[0], 2, "compared") == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "studies"),
+    [(row, 40) for row in verdicts.ABOVE[:16:5]]
+    + [
+        pytest.param(row, 500, marks=LONG)
+        for row in (*verdicts.ABOVE, *verdicts.OTHERS)
+        if row.studies == 1
+    ],
+)
+def test_equal_vendors_are_seldom_called_different_or_dearer(row, studies):
+    assert judge(row, 1, "compared") == 1
+    for name in ("real", "dearer"):
+        assert judge(row, studies, name) <= 0.05 + by_chance(0.05, studies), name
+
+
+@pytest.mark.parametrize(
+    ("row", "studies"),
+    [(verdicts.HEADLINE[0], FEW)]
+    + [pytest.param(row, MANY, marks=LONG) for row in verdicts.HEADLINE],
+)
+def test_the_interval_of_the_headline_and_that_of_the_cost_hold(row, studies):
+    for name in ("frr", "cost"):
+        assert judge(row, studies, name) >= HELD - by_chance(HELD, studies), name
 
 
 @pytest.mark.long
