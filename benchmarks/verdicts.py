@@ -369,6 +369,13 @@ def _task(row: Row, numbers: range) -> list[dict[str, float]]:
     return [row.study(number) for number in numbers]
 
 
+def replace_table(name: str, lines: Sequence[str]) -> None:
+    """In the page, between its marks."""
+    marks = re.compile(rf"<!-- generated: {name} -->\n.*?<!-- end -->", re.DOTALL)
+    table = "\n".join([f"<!-- generated: {name} -->", "", *lines, "", "<!-- end -->"])
+    PAGE.write_text(marks.sub(lambda _: table, PAGE.read_text()))
+
+
 def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -396,10 +403,7 @@ def main() -> None:
                 lines.append(line)
             print(f"({time.perf_counter() - started:.0f} s)", flush=True)
             if options.write:
-                marks = re.compile(rf"(<!-- generated: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-                before, after = marks.search(page := PAGE.read_text()).span()
-                table = "\n".join([f"<!-- generated: {name} -->", "", *lines, "", "<!-- end -->"])
-                PAGE.write_text(page[:before] + table + page[after:])
+                replace_table(name, lines)
 
 
 if __name__ == "__main__":
