@@ -39,7 +39,7 @@ from facematch_comparison.stats import (
     Side,
     at_chosen_threshold,
     bounds,
-    compare,
+    compare_systems,
     concentration,
     interval,
     threshold_for_fmr,
@@ -248,15 +248,17 @@ def of_differences(
             sides.append(Side(table=judged, threshold=threshold, calibration=chosen_on))
         scale = drawing.scale_of if rescaled else lambda *_: 1.0
         with mock.patch.object(drawing, "scale_of", scale):
-            (one,) = compare(sides, required_fmr=vendors.fmr, resamples=resamples, seed=number)
-        if one.frr is None:
+            (difference,) = compare_systems(
+                sides, required_fmr=vendors.fmr, resamples=resamples, seed=number
+            )
+        if difference.frr is None:
             continue
-        ends = one.frr.interval
+        ends = difference.frr.interval
         found.append(
             (
                 ends.low <= vendors.frr[0] - vendors.frr[1] <= ends.high,
-                one.p_value < 0.05,
-                one.p_exact < 0.05,
+                difference.p_value < 0.05,
+                difference.p_exact < 0.05,
                 ends.high - ends.low,
             )
         )

@@ -27,7 +27,7 @@ from facematch_comparison.answers import ScoreTable
 from facematch_comparison.stats import (
     Rates,
     Side,
-    compare,
+    compare_systems,
     curve_of,
     det_curve,
     threshold_for_fmr,
@@ -136,7 +136,7 @@ def differences() -> None:
     started = time.perf_counter()
     sides = [Side(table=one, threshold=threshold_for_fmr(one, 1e-3).threshold) for one in tables]
     chosen = time.perf_counter()
-    (found,) = compare(sides, required_fmr=1e-3, resamples=resamples)
+    (found,) = compare_systems(sides, required_fmr=1e-3, resamples=resamples)
     drawn = time.perf_counter()
     curve_of(Rates(tables[0]))
     drew = time.perf_counter()

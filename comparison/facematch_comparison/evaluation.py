@@ -101,7 +101,7 @@ def evaluate(
     systems = _with_group_differences([system for _, system in judged_systems], confidence)
     differences = tuple(
         attrs.evolve(each, sentence=each.sentence or sentences.of_difference(each, required_fmr))
-        for each in stats.compare(
+        for each in stats.compare_systems(
             [side for side, _ in judged_systems],
             required_fmr=required_fmr,
             confidence=confidence,

@@ -1,6 +1,6 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
-from .compare import compare, holm, mcnemar, paired_difference
+from .compare import compare_systems, holm, mcnemar, paired_difference
 from .cost import expected_cost, latency_percentiles
 from .det import curve_of, det_curve, histogram_of, separation
 from .groups import cells_of, cross_groups, finish_group_differences, group_differences
@@ -37,7 +37,7 @@ __all__ = [
     "bounds",
     "cells_of",
     "comparable_fmr",
-    "compare",
+    "compare_systems",
     "concentration",
     "cross_groups",
     "curve_of",

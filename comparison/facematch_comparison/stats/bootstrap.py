@@ -70,7 +70,7 @@ class RedrawnThreshold:
         self.sums = np.zeros(len(numbers))
         self.sums[place] = clusters.pairs_of_person
         self._scale = scale_of(scores, self._allowed, clusters)
-        beyond = 64 + math.ceil(spare * math.sqrt(self._allowed))
+        beyond = 64 + math.ceil(spare * math.sqrt(self._allowed + 1))
         self.length = min(self._count, self._allowed + beyond)
         self.is_whole = self.length == self._count
         lowest = np.partition(scores, self._count - self.length)[self._count - self.length]

@@ -49,7 +49,7 @@ _NOT_COMPARED: Final[dict[str, Any]] = {
 }
 
 
-def compare(
+def compare_systems(
     sides: Sequence[Side],
     *,
     required_fmr: float,
@@ -293,7 +293,7 @@ def _redraw(
             spare *= 8
 
 
-def _judge(  # noqa: PLR0917 - what `compare` knows of the two
+def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
     unknown: Difference,
     sides: tuple[Side, Side],
     rows: NDArray[np.bool_],

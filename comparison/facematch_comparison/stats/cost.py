@@ -154,7 +154,8 @@ def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
         sample = Sample(table, np.flatnonzero(kind & table.answered))
         if share and not len(sample):
             return None
-        for outcome, amount in (of_error, (_TO_REVIEW, costs.review)):
+        # At a threshold of ours nothing is reviewed, however few pairs show it.
+        for outcome, amount in (of_error, (_TO_REVIEW, costs.review if threshold is None else 0)):
             rate = sample.rate(outcomes[sample.rows] == outcome, confidence)
             parts.append((share * amount, rate))
     matches, of_others, rejects, of_genuine = (
