@@ -201,11 +201,8 @@ def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> 
 # --- Differences of two systems -----------------------------------------------------------------
 
 DIFFERENT = (
-    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.05, 0.05)),
-    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.02, 0.02), common=0.8),
-    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.014, 0.35)),
     Vendors(people=0, mated=1_000, non_mated=5_000, fmr=1e-3, frr=(0.05, 0.05)),
-    Vendors(people=0, mated=1_000, non_mated=5_000, fmr=1e-3, frr=(0.02, 0.08)),
+    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.014, 0.35)),
     Vendors(people=200, mated=2_000, non_mated=2_000, fmr=1e-2, frr=(0.03, 0.03)),
     Vendors(people=200, mated=1_000, non_mated=20_000, fmr=1e-3, frr=(0.05, 0.05)),
     Vendors(people=200, mated=1_000, non_mated=20_000, fmr=1e-3, frr=(0.03, 0.06)),
