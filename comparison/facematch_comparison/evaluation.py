@@ -208,9 +208,9 @@ class _Judging:
         at_fmrs: list[PointAt] = []
         if why_not is None:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
-            own = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
+            at_named = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
             at_fmrs = [
-                own if fmr == own.fmr else self._point_at(fmr, chosen_from, rates)
+                at_named if fmr == self.required_fmr else self._point_at(fmr, chosen_from, rates)
                 for fmr in stats.COMMON_FMRS
             ]
         at_default = _default(rates)
@@ -365,7 +365,7 @@ def _with_group_differences(systems: Sequence[System], confidence: float) -> tup
     )
 
 
-def service_of(one: Answers) -> Service:
+def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs of a test set.
 
     Percentiles are by the nearest rank, so that each is a time that was measured; one is given
@@ -373,28 +373,28 @@ def service_of(one: Answers) -> Service:
     have been. What was not answered or failed to acquire is counted, without an interval: a picture
     fails in all of its pairs, an outage takes many of them.
     """
-    table = one.table
+    table = answers.table
     answered = int(np.count_nonzero(table.answered))
-    times = one.elapsed_s[table.answered & ~np.isnan(one.elapsed_s)]
+    times = answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)]
     cost = per_verified = None
-    if one.price is not None:
-        charged = one.billed != BILLED.index(Charged.NO)
+    if answers.price is not None:
+        charged = answers.billed != BILLED.index(Charged.NO)
         matched = table.mated & (table.decisions == DECISIONS.index(Decision.MATCH))
         verified = int(np.count_nonzero(matched))
         # Prices have at most six decimal places; more of them are noise of binary fractions.
-        cost = round(one.price * int(charged.sum()), 6)
+        cost = round(answers.price * int(charged.sum()), 6)
         if verified:
-            per_verified = round(one.price * int((charged & table.mated).sum()) / verified, 6)
+            per_verified = round(answers.price * int((charged & table.mated).sum()) / verified, 6)
     return Service(
         calls=len(table),
         answered=Rate(errors=len(table) - answered, trials=len(table)),
-        not_answered=dict(one.not_answered),
+        not_answered=dict(answers.not_answered),
         acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
         latency_s=stats.latency_percentiles(times),
         timed=len(times),
         cost=cost,
-        price=one.price,
-        currency=one.currency,
+        price=answers.price,
+        currency=answers.currency,
         cost_per_verified=per_verified,
     )
 

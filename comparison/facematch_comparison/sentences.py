@@ -58,8 +58,8 @@ def headline(
     judged = [system for system in systems if system.at_required is not None]
     if not judged:
         why_not = systems[0].why_not or "no scores."
-        own = any(system.at_default for system in systems)
-        table = " The table has each system at its own decisions." if own else ""
+        decides = any(system.at_default for system in systems)
+        table = " The table has each system at its own decisions." if decides else ""
         often = trials // ENOUGH_FALSE_MATCHES
         if why_unseen(required_fmr, trials) and often > 1:
             table = f" They bear {in_words(1 / often)}.{table}"
@@ -128,8 +128,8 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         for each in differences
         if each.is_real
     }
-    unbeaten = [one for one in judged if one.name not in beaten]
-    best = min(unbeaten or judged, key=lambda one: _frr(one).errors / max(1, _frr(one).trials))
+    unbeaten = [system for system in judged if system.name not in beaten]
+    best = min(unbeaten or judged, key=_share_turned_away)
     real: list[str] = []
     chance: list[str] = []
     beyond: set[str] = set()
@@ -151,14 +151,18 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
 
 
+def _share_turned_away(system: System) -> float:
+    return _frr(system).errors / max(1, _frr(system).trials)
+
+
 def on_cost(evaluation: Evaluation) -> str | None:
     """What an attempt costs with the cheapest system, and how much more with the next one."""
     if evaluation.costs is None:
         return None
     costs = {
-        one.name: at.expected
-        for one in evaluation.systems
-        if one.cost is not None and (at := one.cost.at_required or one.cost.at_default)
+        system.name: at.expected
+        for system in evaluation.systems
+        if system.cost is not None and (at := system.cost.at_required or system.cost.at_default)
     }
     if not costs:
         return None
@@ -310,7 +314,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if _all_unknown(evaluation):
         yield Caveat(
             code="unknown_origin",
-            systems=tuple(one.name for one in evaluation.systems),
+            systems=tuple(system.name for system in evaluation.systems),
             text="Where the scores come from: the file does not say.",
         )
     if not study.groups:
@@ -318,7 +322,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
             "no_groups",
             "Whether some groups of people fare worse: the data name no groups.",
         )
-    unpriced = [one.name for one in evaluation.systems if one.service.price is None]
+    unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
         whose = "" if every else f" to {listed(unpriced)}"
@@ -341,7 +345,7 @@ def _general(code: str, text: str) -> Caveat:
 
 
 def _all_unknown(evaluation: Evaluation) -> bool:
-    return all(one.environment is None for one in evaluation.systems)
+    return all(system.environment is None for system in evaluation.systems)
 
 
 def _few_errors(frr: Rate) -> str:

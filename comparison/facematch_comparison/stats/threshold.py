@@ -222,10 +222,10 @@ def concentration(
     person = int(people.numbers[worst[0]])
     without = None
     if max_fmr is not None:
-        left = table.take((people.probe != worst[0]) & (people.reference != worst[0]))
-        _, others = scores_by_kind(left)
-        if left.is_scored and len(others):
-            without = _lowest(left, allowed_errors(max_fmr, len(others)))
+        others_only = table.take((people.probe != worst[0]) & (people.reference != worst[0]))
+        _, others = scores_by_kind(others_only)
+        if others_only.is_scored and len(others):
+            without = _lowest(others_only, allowed_errors(max_fmr, len(others)))
     return Concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),
