@@ -73,7 +73,8 @@ def calibrate(
     points = []
     if not answers.table.is_scored:
         raise InvalidRequest(
-            f"{answers.name} does not give a score for every pair, so no threshold of it can be chosen."
+            f"{answers.name} does not give a score for every pair, so no threshold of it can be "
+            "chosen."
         )
     check_direction(answers.table)
     times = _times(answers.name, answers.table.scores[answers.table.scored])
