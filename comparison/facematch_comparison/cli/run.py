@@ -435,10 +435,11 @@ _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
 
 def _take_back(database: RunDatabase, systems: Sequence[StoredSystem], config: str | None) -> None:
     """What a run that is over had asked is unresolved from now on; what budgets know, is not."""
-    from facematch_comparison.run.recover import resolve_by_budgets, take_back
+    from facematch_comparison.run.recover import resolve_by_budgets
 
     for one in systems:
-        take_back(database, one, partial(_finalize, database, one, Charged.NO, config))
+        finalize = partial(_finalize, database, one, config=config)
+        database.take_back(one.number, finalize)
         resolve_by_budgets(database, one)
 
 
@@ -485,7 +486,7 @@ def _resolve(
     if left.state != "unresolved":
         raise InvalidRequest("This call is resolved already: it was charged, and has no answer.")
     confirm(f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes)
-    _finalize(database, system, billed, config, [call_id])
+    _finalize(database, system, [call_id], billed, config=config)
     database.resolve(system.number, call_id, billed)
     return {**_charge(left), "charged": billed is Charged.YES}
 
@@ -493,9 +494,10 @@ def _resolve(
 def _finalize(
     database: RunDatabase,
     system: StoredSystem,
-    billed: Charged,
-    config: str | None,
     call_ids: Sequence[str],
+    billed: Charged,
+    *,
+    config: str | None,
 ) -> None:
     """Update the budgets in this database, and those of the system's profile."""
     from facematch_comparison.run.recover import finalize_budgets

@@ -27,7 +27,7 @@ from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
 from facematch_core.plugins import backend_class
 
-from .schema import Outcome, PairState
+from .pairs import Outcome, PairState
 from .worker import Worker
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One system of a run: the threads that lead its pairs through their steps (`schema.STEPS`)."""
+"""One system of a run: the threads that lead its pairs through their steps (`pairs`)."""
 
 from __future__ import annotations
 
@@ -14,22 +14,17 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core import EventKind
 from facematch_core.clock import Clock
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
     ConfigurationError,
     FaceMatchError,
-    InvalidImage,
     OutcomeUnknown,
-    RequestRejected,
-    StoreUnavailable,
     UnexpectedResponse,
-    VendorError,
     VendorUnavailable,
 )
-from facematch_core.events import CallEvent
+from facematch_core.events import CallEvent, EventKind
 from facematch_core.files import read_regular
 from facematch_core.images import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Environment, Operation, Retention
@@ -37,9 +32,9 @@ from facematch_core.resilience import Budget
 from facematch_core.store import CallStore
 from facematch_core.verifier import FaceVerifier
 
-from .database import RunDatabase
+from .pairs import HeldBack, Outcome, PairState, RunDatabase
 from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets
-from .schema import BY_CHARGE, Outcome, PairState, StoredStudy, StoredSystem
+from .stored import StoredStudy, StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -57,18 +52,6 @@ _AGAIN_S: Final = (0.5, 2.0, 8.0)
 
 #: The longest that a breaker is waited for at a time, in seconds.
 _LONGEST_S: Final = 60.0
-
-
-class HeldBack(BaseException):
-    """The call was stopped before its first byte, because nothing would have remembered it.
-
-    Not an `Exception`: those of a hook are logged and change nothing, and this one must.
-    """
-
-    def __init__(self, call_id: str, error: FaceMatchError) -> None:
-        super().__init__("held back")
-        self.call_id = call_id
-        self.error = error
 
 
 class OpenSystem:
@@ -97,23 +80,11 @@ class OpenSystem:
         return getattr(self._own, "call_id", None)
 
     def _write(self, event: CallEvent) -> None:
-        """Write a step down before the call goes on; `HeldBack` if that fails."""
         pair: int | None = getattr(self._own, "pair", None)
-        if pair is None:
-            return
-        try:
-            if event.kind is EventKind.STARTED and event.call is not None:
+        if pair is not None:
+            if event.kind is EventKind.STARTED:
                 self._own.call_id = event.call_id
-                self._database.begin(self.stored.number, pair, event.call)
-            elif event.kind is EventKind.SENT:
-                self._database.ask(self.stored.number, pair, event.call_id)
-            elif event.kind is EventKind.RETRYING:
-                self._database.repeat(self.stored.number, pair, event.call_id)
-        except FaceMatchError as error:
-            raise HeldBack(event.call_id, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
-            why = f"The run database failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(event.call_id, ConfigurationError(why)) from None
+            self._database.follow(self.stored.number, pair, event)
 
     @property
     def is_billed(self) -> bool:
@@ -134,7 +105,8 @@ class OpenSystem:
     @property
     def budgets(self) -> tuple[CallStore, ...]:
         """Where its budgets are remembered, each once."""
-        stores = [one.store for one in self.verifier.policies if isinstance(one, Budget)]
+        policies = self.verifier.policies
+        stores = [policy.store for policy in policies if isinstance(policy, Budget)]
         return tuple({id(store): store for store in stores}.values())
 
     @property
@@ -187,7 +159,7 @@ class Worker:
         self._stop, self._on_end, self._clock = stop, on_end, clock
         self._has_answered = self.stored.answered_from is not None
         self._lock = threading.Lock()
-        self._left: deque[int] = deque()
+        self._queue: deque[int] = deque()
         self._in_a_row = 0
         self._is_warm = system.is_careful
         self.asked = 0
@@ -220,14 +192,14 @@ class Worker:
         count = 1 if self.system.is_careful else AT_A_TIME
         name = f"facematch-{self.stored.name}"
         with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
-            work = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
-        for one in work:
-            one.result()
+            futures = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
+        for future in futures:
+            future.result()
 
     def line_up(self) -> None:
         """Have every free pair ready, in its turn."""
         turns = self._stored_study.turns()
-        self._left = deque(sorted(self.database.free(self.stored.number), key=turns.__getitem__))
+        self._queue = deque(sorted(self.database.free(self.stored.number), key=turns.__getitem__))
 
     def ask_some(
         self,
@@ -240,7 +212,7 @@ class Worker:
             pairs: list[int] = []
             with contextlib.suppress(IndexError):
                 while len(pairs) < count and not self.is_over:
-                    pairs.append(self._left.popleft())
+                    pairs.append(self._queue.popleft())
             if not pairs:
                 return
             ended: list[tuple[int, Outcome]] = []
@@ -262,22 +234,22 @@ class Worker:
         if written is None:
             # They stay as they are: if asked, the next start takes them for unresolved.
             return
-        kept, what = written
-        if what is not None:
+        kept, difference = written
+        if difference is not None:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
                 UnexpectedResponse(
-                    f"{self.stored.name} answered {what}: such answers do not belong together. Was "
-                    "an address or a setting changed? Ask it under another name, or in another run "
-                    "database.",
+                    f"{self.stored.name} answered {difference}: such answers do not belong "
+                    "together. Was an address or a setting changed? Ask it under another name, or "
+                    "in another run database.",
                     billing=Billing(billed or Charged.NO),
                 )
             )
         for pair, outcome in kept:
             self._has_answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
-                self._left.append(pair)
+                self._queue.append(pair)
                 continue
             with self._lock:
                 self.asked += 1
@@ -321,7 +293,7 @@ class Worker:
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
     def _failed(self, error: FaceMatchError) -> Outcome:
-        outcome = outcome_of_error(error, has_answered=self._has_answered)
+        outcome = Outcome.of_error(error, has_answered=self._has_answered)
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):
@@ -345,8 +317,8 @@ class Worker:
             )
         elif isinstance(error, BreakerOpen):
             until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
-            while not self.is_over and (left := until - self._clock.monotonic()) > 0:
-                self._clock.sleep(min(left, 0.2))
+            while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
+                self._clock.sleep(min(wait_s, 0.2))
         return outcome
 
     def _held_back(self, pair: int, held: HeldBack) -> None:
@@ -373,45 +345,7 @@ class Worker:
         return None
 
 
-# --- What an error means for its pair -------------------------------------------------------------
-
-
 def _without_frames(error: FaceMatchError) -> FaceMatchError:
     """They hold pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
-
-
-#: Errors about the run and not about the pair, which stays free.
-_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
-
-#: Statuses by which a vendor refuses what is in a request: the pictures.
-_ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
-
-
-def outcome_of_error(error: FaceMatchError, *, has_answered: bool = True) -> Outcome:
-    """What an error means for the pair.
-
-    A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
-    system cannot use it, and nobody would be accepted by it. But until it `has_answered` anything,
-    a vendor that refuses may be one that is asked in a wrong way. What was certainly not charged
-    may be asked again.
-    """
-    billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
-    is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
-    state = BY_CHARGE.get(billed)
-    if state is None:
-        if isinstance(error, InvalidImage) or (has_answered and is_refusal):
-            state = PairState.ANSWERED
-        elif isinstance(error, _NOT_THE_PAIR) or is_refusal:
-            state = PairState.FREE
-        else:
-            state = PairState.FAILED
-    return Outcome(
-        state=state,
-        billed=billed,
-        environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
-        error=type(error).__name__,
-        # It knows the vendor's own id by now, if there is one.
-        call=error.call if isinstance(error, VendorError) else None,
-    )

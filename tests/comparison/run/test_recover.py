@@ -8,8 +8,8 @@ from kit.comparison.studies import Recorded, answer, failing, once, opener, rows
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import StudyRun, read_answers
+from facematch_comparison.run.pairs import PairState
 from facematch_comparison.run.recover import reconcile_charges, resolve_by_budgets
-from facematch_comparison.run.schema import PairState
 from facematch_core import (
     Billing,
     Charged,

@@ -18,14 +18,14 @@ from facematch_comparison.study import Study
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
-from facematch_core.models import Charged, Operation, Retention
+from facematch_core.models import Operation, Retention
 from facematch_core.resilience import Budget
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
-from .database import RunDatabase
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
-from .recover import finalize_budgets, take_back
-from .schema import PairState, Progress, StoredStudy, StoredSystem, content_of
+from .pairs import Progress, RunDatabase
+from .recover import finalize_budgets
+from .stored import StoredStudy, StoredSystem
 from .worker import OnEnd, OpenSystem, Worker
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class RunSummary:
     @property
     def is_complete(self) -> bool:
         """Whether no system has a pair left to be asked."""
-        return not any(one.progress.left for one in self.systems)
+        return not any(system.progress.left for system in self.systems)
 
     @property
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
@@ -96,7 +96,7 @@ class RunSummary:
 
         Each model's answers are judged as a system of their own: see `read_answers`.
         """
-        models = {one.name: one.progress.models for one in self.systems}
+        models = {system.name: system.progress.models for system in self.systems}
         return {name: counts for name, counts in models.items() if len(counts) > 1}
 
 
@@ -142,59 +142,56 @@ class StudyRun:
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
         for what, names in (("keep", keep), ("price", prices)):
-            for one in names:
-                if one not in systems:
+            for key in names:
+                if key not in systems:
                     raise InvalidRequest(
-                        f"{what} names {one[:60]!r}, which is no system; there are: "
+                        f"{what} names {key[:60]!r}, which is no system; there are: "
                         f"{', '.join(systems)}."
                     )
         with contextlib.ExitStack() as undo:
-            database.hold()
-            undo.callback(database.let_go)
+            # Nothing is written, nor a file made, unless all of them can be asked.
             self._digests = _digests_of(study)
             self.systems: tuple[OpenSystem, ...] = tuple(
-                _opened(called, opener, database, undo, is_kept=called in keep)
+                _open(called, opener, database, undo, is_kept=called in keep)
                 for called, opener in systems.items()
             )
-            # Nothing is entered unless all of them can be asked.
             settings = [system.settings for system in self.systems]
-            self.stored = database.enter_study(
-                StoredStudy(
-                    digest=study.digest(self._digests),
-                    name=name or study.name,
-                    pairs=len(study.pairs),
-                    made_at=self._clock.now(),
-                    content=content_of(study),
-                )
-            )
+            database.hold()
+            undo.callback(database.let_go)
+            now = self._clock.now()
+            digest = study.digest(self._digests)
+            self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
             for system, asked_with in zip(self.systems, settings, strict=True):
                 price = prices.get(system.name) or _price_of_budgets(system)
-                stored = StoredSystem(
-                    name=system.name,
-                    settings=asked_with,
-                    price=None if price is None else price.amount,
-                    currency=None if price is None else price.currency,
+                system.stored = database.enter_system(
+                    self.stored,
+                    StoredSystem(
+                        name=system.name,
+                        settings=asked_with,
+                        price=None if price is None else price.amount,
+                        currency=None if price is None else price.currency,
+                    ),
                 )
-                system.stored = database.enter_system(self.stored, stored)
             for system in self.systems:
-                now = self._clock.now()
-                not_sent = partial(finalize_budgets, system.budgets, billed=Charged.NO, now=now)
-                take_back(database, system.stored, not_sent)
-                database.set_free(system.stored.number, PairState.FAILED)
+                number = system.stored.number
+                database.take_back(number, partial(finalize_budgets, system.budgets, now=now))
+                database.retry_failed(number)
             # A damaged row is found before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
 
     def progress(self) -> dict[str, Progress]:
         """How far each system is now; `Progress.left` is what a run would ask."""
-        return {one.name: self._database.progress(one.stored.number) for one in self.systems}
+        return {
+            system.name: self._database.progress(system.stored.number) for system in self.systems
+        }
 
     @property
     def why_not_embedded(self) -> dict[str, str | None]:
         """Name of each system to why its pictures cannot be embedded; None if they can."""
         return {
-            one.name: why_not_embedded(one.verifier.backend, one.verifier.policies)
-            for one in self.systems
+            system.name: why_not_embedded(system.verifier.backend, system.verifier.policies)
+            for system in self.systems
         }
 
     def run(
@@ -247,9 +244,9 @@ class StudyRun:
             )
             for system in self.systems
         ]
-        reasons, known = self.why_not_embedded, {}
+        reasons, tables = self.why_not_embedded, {}
         if embeddings is not None:
-            known = embeddings_of(embeddings, team, reasons)
+            tables = embeddings_of(embeddings, team, reasons)
         failures: list[BaseException] = []
 
         def work(worker: Worker) -> None:
@@ -257,7 +254,7 @@ class StudyRun:
             try:
                 worker.look_back()
                 if reasons[name] is None:
-                    ask_by_embeddings(worker, workers, known.get(name))
+                    ask_by_embeddings(worker, workers, tables.get(name))
                 else:
                     worker.ask_all(workers)
                 worker.look_back()
@@ -266,7 +263,7 @@ class StudyRun:
             except BaseException as error:  # noqa: BLE001 - raised below, after the others
                 failures.append(error)
 
-        join_all([threading.Thread(target=work, args=(one,)) for one in team], over)
+        join_all([threading.Thread(target=work, args=(worker,)) for worker in team], over)
         for failure in failures:
             raise failure
         standing = self.progress()
@@ -350,7 +347,7 @@ def _digests_of(study: Study) -> dict[Path, str]:
     return digests
 
 
-def _opened(
+def _open(
     name: str, opener: Open, database: RunDatabase, undo: contextlib.ExitStack, *, is_kept: bool
 ) -> OpenSystem:
     """A system that can compare, closed at the end."""
