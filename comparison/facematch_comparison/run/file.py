@@ -154,7 +154,7 @@ class RunFile:
 
 def select(db: Db, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
     """Rows, by the names of their columns."""
-    return db.exec_driver_sql(query, parameters).mappings().all()
+    return [dict(row) for row in db.exec_driver_sql(query, parameters).mappings()]
 
 
 def change(db: Db, statement: str, *parameters: object) -> int:

@@ -191,8 +191,8 @@ def enter_study(db: Db, study: StoredStudy) -> StoredStudy:
             "pairs or groups were others. Give this one a name of its own, or another run "
             "database. Nothing was sent."
         )
-    row = (study.digest, study.name, study.pairs, text_of(study.made_at), compact(study.content))
-    change(db, "INSERT INTO facematch_studies VALUES (?, ?, ?, ?, ?)", *row)
+    values = (study.digest, study.name, study.pairs, text_of(study.made_at), compact(study.content))
+    change(db, "INSERT INTO facematch_studies VALUES (?, ?, ?, ?, ?)", *values)
     return study
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import attrs
@@ -26,7 +25,7 @@ from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
 from .stored import StoredStudy, StoredSystem
-from .worker import OnEnd, OpenSystem, Worker
+from .worker import OnEnd, OpenSystem, Task, Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -136,8 +135,7 @@ class StudyRun:
         prices: Mapping[str, Price] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._study, self._database = study, database
-        self._clock = clock or SystemClock()
+        clock, self._database = clock or SystemClock(), database
         prices = prices or {}
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
@@ -150,16 +148,16 @@ class StudyRun:
                     )
         with contextlib.ExitStack() as undo:
             # Nothing is written, nor a file made, unless all of them can be asked.
-            self._digests = _digests_of(study)
-            self.systems: tuple[OpenSystem, ...] = tuple(
+            digests = _digests_of(study)
+            self.systems = tuple(
                 _open(called, opener, database, undo, is_kept=called in keep)
                 for called, opener in systems.items()
             )
             settings = [system.settings for system in self.systems]
             database.hold()
             undo.callback(database.let_go)
-            now = self._clock.now()
-            digest = study.digest(self._digests)
+            now = clock.now()
+            digest = study.digest(digests)
             self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
             for system, asked_with in zip(self.systems, settings, strict=True):
                 price = prices.get(system.name) or _price_of_budgets(system)
@@ -176,6 +174,9 @@ class StudyRun:
                 number = system.stored.number
                 database.take_back(number, partial(finalize_budgets, system.budgets, now=now))
                 database.retry_failed(number)
+            self._task = Task(
+                study=study, stored=self.stored, digests=digests, database=database, clock=clock
+            )
             # A damaged row is found before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
@@ -231,18 +232,9 @@ class StudyRun:
         def is_stopped() -> bool:
             return over.is_set() or (stop is not None and stop())
 
+        on_end = progress or (lambda _name, _state: None)
         team = [
-            Worker(
-                system,
-                study=self._study,
-                stored_study=self.stored,
-                digests=self._digests,
-                database=self._database,
-                stop=is_stopped,
-                on_end=progress or (lambda _name, _state: None),
-                clock=self._clock,
-            )
-            for system in self.systems
+            Worker(self._task, system, stop=is_stopped, on_end=on_end) for system in self.systems
         ]
         reasons, tables = self.why_not_embedded, {}
         if embeddings is not None:
@@ -250,11 +242,10 @@ class StudyRun:
         failures: list[BaseException] = []
 
         def work(worker: Worker) -> None:
-            name = worker.stored.name
             try:
                 worker.look_back()
-                if reasons[name] is None:
-                    ask_by_embeddings(worker, workers, tables.get(name))
+                if reasons[worker.name] is None:
+                    ask_by_embeddings(worker, workers, tables.get(worker.name))
                 else:
                     worker.ask_all(workers)
                 worker.look_back()
@@ -267,20 +258,17 @@ class StudyRun:
         for failure in failures:
             raise failure
         standing = self.progress()
-        return RunSummary(
-            study=self.stored,
-            systems=tuple(
-                SystemSummary(
-                    name=worker.stored.name,
-                    progress=standing[worker.stored.name],
-                    asked=worker.asked,
-                    error=worker.error,
-                    last_failure=worker.last_failure,
-                )
-                for worker in team
-            ),
-            was_stopped=is_stopped(),
+        summaries = (
+            SystemSummary(
+                name=worker.name,
+                progress=standing[worker.name],
+                asked=worker.asked,
+                error=worker.error,
+                last_failure=worker.last_failure,
+            )
+            for worker in team
         )
+        return RunSummary(study=self.stored, systems=tuple(summaries), was_stopped=is_stopped())
 
     def close(self) -> None:
         """Close the systems, and let go of the run database. May be called more than once."""
@@ -289,12 +277,7 @@ class StudyRun:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 

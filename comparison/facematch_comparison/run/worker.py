@@ -112,51 +112,50 @@ class OpenSystem:
     @property
     def settings(self) -> dict[str, Any]:
         """What it is asked with, as the run database keeps it."""
-        backend = self.verifier.backend
+        backend, kept = self.verifier.backend, self.retention is Retention.KEEP
         threshold, review = self.verifier.thresholds(Operation.MATCH)
+        privacy = f"Both pictures of each pair were sent; {backend.name} "
+        if backend.environment is Environment.LOCAL:
+            privacy = "Nothing left this machine."
+        elif kept:
+            privacy = f"{backend.name} was asked to keep each call as a record, pictures included."
+        elif Retention.KEEP in backend.capabilities.retention:
+            privacy += "was asked to keep nothing."
+        else:
+            privacy += "cannot be asked to keep nothing, and what it keeps is not known."
         return {
             "backend": backend.name,
             "environment": (backend.environment or Environment.PRODUCTION).value,
             "threshold": threshold and threshold.value,
             "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
             "review_threshold": review and review.value,
-            "kept": self.retention is Retention.KEEP,
-            "privacy": self._privacy,
+            "kept": kept,
+            "privacy": privacy,
         }
 
-    @property
-    def _privacy(self) -> str:
-        backend = self.verifier.backend
-        if backend.environment is Environment.LOCAL:
-            return "Nothing left this machine."
-        if self.retention is Retention.KEEP:
-            return f"{backend.name} was asked to keep each call as a record, pictures included."
-        sent = f"Both pictures of each pair were sent; {backend.name}"
-        if Retention.KEEP in backend.capabilities.retention:
-            return f"{sent} was asked to keep nothing."
-        return f"{sent} cannot be asked to keep nothing, and what it keeps is not known."
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """What every system of a run is asked, and where that is written down."""
+
+    study: Study
+    stored: StoredStudy
+    #: SHA-256 of each picture when the run began.
+    digests: Mapping[Path, str]
+    database: RunDatabase
+    clock: Clock
 
 
 class Worker:
     """What the threads of one system share: pairs taken, asked and written down, until all are."""
 
     def __init__(
-        self,
-        system: OpenSystem,
-        *,
-        study: Study,
-        stored_study: StoredStudy,
-        digests: Mapping[Path, str],
-        database: RunDatabase,
-        stop: Callable[[], bool],
-        on_end: OnEnd,
-        clock: Clock,
+        self, task: Task, system: OpenSystem, *, stop: Callable[[], bool], on_end: OnEnd
     ) -> None:
-        self.system, self.stored, self.study = system, system.stored, study
-        #: SHA-256 of each picture when the run began.
-        self.digests = digests
-        self.database, self._stored_study = database, stored_study
-        self._stop, self._on_end, self._clock = stop, on_end, clock
+        self.system, self.stored, self.name = system, system.stored, system.name
+        self.study, self.digests, self.database = task.study, task.digests, task.database
+        self._turns, self._clock = task.stored.turns(), task.clock
+        self._stop, self._on_end = stop, on_end
         self._has_answered = self.stored.answered_from is not None
         self._lock = threading.Lock()
         self._queue: deque[int] = deque()
@@ -178,11 +177,10 @@ class Worker:
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        budgets, now = self.system.budgets, self._clock.now()
+        budgets, verifier = self.system.budgets, self.system.verifier
         resolve_by_budgets(self.database, self.stored, budgets)
-        reconcile_charges(
-            self.database, self.stored, self.system.verifier, budgets, now, only_due=True
-        )
+        now = self._clock.now()
+        reconcile_charges(self.database, self.stored, verifier, budgets, now, only_due=True)
 
     # --- All pairs ----------------------------------------------------------------------------
 
@@ -190,16 +188,15 @@ class Worker:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
         self.line_up()
         count = 1 if self.system.is_careful else AT_A_TIME
-        name = f"facematch-{self.stored.name}"
-        with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
+        with ThreadPoolExecutor(threads, thread_name_prefix=f"facematch-{self.name}") as pool:
             futures = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
         for future in futures:
             future.result()
 
     def line_up(self) -> None:
         """Have every free pair ready, in its turn."""
-        turns = self._stored_study.turns()
-        self._queue = deque(sorted(self.database.free(self.stored.number), key=turns.__getitem__))
+        free = self.database.free(self.stored.number)
+        self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
     def ask_some(
         self,
@@ -230,17 +227,24 @@ class Worker:
 
         An answer on another scale or from elsewhere than the first ends the system.
         """
-        written = self._persistently(outcomes) if outcomes else None
-        if written is None:
-            # They stay as they are: if asked, the next start takes them for unresolved.
+        if not outcomes:
             return
-        kept, difference = written
+        for wait_s in (*_AGAIN_S, None):
+            try:
+                kept, difference = self.database.end(self.stored.number, outcomes)
+                break
+            except ConfigurationError as error:
+                if wait_s is None:
+                    # They stay as they are: if asked, the next start takes them for unresolved.
+                    self.end_with(error)
+                    return
+                self._clock.sleep(wait_s)
         if difference is not None:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
                 UnexpectedResponse(
-                    f"{self.stored.name} answered {difference}: such answers do not belong "
+                    f"{self.name} answered {difference}: such answers do not belong "
                     "together. Was an address or a setting changed? Ask it under another name, or "
                     "in another run database.",
                     billing=Billing(billed or Charged.NO),
@@ -253,7 +257,7 @@ class Worker:
                 continue
             with self._lock:
                 self.asked += 1
-            self._on_end(self.stored.name, outcome.state)
+            self._on_end(self.name, outcome.state)
 
     # --- One pair -----------------------------------------------------------------------------
 
@@ -275,7 +279,13 @@ class Worker:
         except FaceMatchError as error:
             return attrs.evolve(self._failed(error), call_id=system.call_id)
         except HeldBack as held:
-            self._held_back(pair, held)
+            self.end_with(held.error)
+            # If the budgets cannot be written, the pair stays begun: the next start writes them.
+            with contextlib.suppress(FaceMatchError):
+                # The policies count a byte that may have left; it has not.
+                now = self._clock.now()
+                finalize_budgets(system.budgets, [held.call_id], Charged.NO, now)
+                self.database.release(self.stored.number, pair, held.call_id)
             return None
         self._in_a_row, self._is_warm = 0, True
         return Outcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
@@ -308,7 +318,7 @@ class Worker:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
-                    f"{self.stored.name} gave no answer to {many} calls in a row, and is not asked "
+                    f"{self.name} gave no answer to {many} calls in a row, and is not asked "
                     f"any further. The last one: {error.message} Start again later: what was not "
                     "charged is asked again.",
                     backend=getattr(error, "backend", None),
@@ -320,29 +330,6 @@ class Worker:
             while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
                 self._clock.sleep(min(wait_s, 0.2))
         return outcome
-
-    def _held_back(self, pair: int, held: HeldBack) -> None:
-        self.end_with(held.error)
-        # If the budgets cannot be written, the pair stays begun: the next start writes them.
-        with contextlib.suppress(FaceMatchError):
-            # The policies count a byte that may have left; it has not.
-            now = self._clock.now()
-            finalize_budgets(self.system.budgets, [held.call_id], Charged.NO, now)
-            self.database.release(self.stored.number, pair, held.call_id)
-
-    def _persistently(
-        self, outcomes: Sequence[tuple[int, Outcome]]
-    ) -> tuple[list[tuple[int, Outcome]], str | None] | None:
-        """As `RunDatabase.end`, which may be away for a moment; None if it stays so: all ends."""
-        for wait_s in (*_AGAIN_S, None):
-            try:
-                return self.database.end(self.stored.number, outcomes)
-            except ConfigurationError as error:
-                if wait_s is None:
-                    self.end_with(error)
-                else:
-                    self._clock.sleep(wait_s)
-        return None
 
 
 def _without_frames(error: FaceMatchError) -> FaceMatchError:
