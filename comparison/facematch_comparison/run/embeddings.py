@@ -289,22 +289,22 @@ def embeddings_of(
             f"Embeddings are for engines of your own, and none of these is one ({why})."
         )
     embeddings = read_embeddings(source)
-    own = [worker for worker, engine in engines.items() if engine == embeddings.engine]
-    if not own:
+    same = [worker for worker, engine in engines.items() if engine == embeddings.engine]
+    if not same:
         worker, engine = next(iter(engines.items()))
         raise ConfigurationError(
             f"The embeddings are of another engine than {worker.name}, and scores could "
             "differ. Install the same versions, or embed again. They are of "
             f"{embeddings.engine[:200]}; here is {engine[:200]}."
         )
-    digests = own[0].digests
+    digests = same[0].digests
     missing = [path for path, digest in digests.items() if digest not in embeddings.pictures]
     if missing:
         raise InvalidRequest(
             f"{len(missing)} of {len(digests)} pictures have no embedding, for example "
             f"{str(missing[0])[:200]!r}: it was not embedded, or has changed since. Embed again."
         )
-    return {worker.name: embeddings for worker in own}
+    return {worker.name: embeddings for worker in same}
 
 
 # --- Comparing them -------------------------------------------------------------------------------

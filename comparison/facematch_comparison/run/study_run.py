@@ -262,7 +262,7 @@ class StudyRun:
             SystemSummary(
                 name=worker.name,
                 progress=standing[worker.name],
-                asked=worker.asked,
+                asked=worker.count,
                 error=worker.error,
                 last_failure=worker.last_failure,
             )

@@ -63,27 +63,27 @@ class OpenSystem:
         self.stored: StoredSystem
         self.on_event = self._write
         self._database = database
-        self._own = threading.local()
+        self._call = threading.local()
 
     @contextlib.contextmanager
     def about(self, pair: int) -> Iterator[None]:
         """Within it, events of this thread's calls are about this pair."""
-        self._own.pair, self._own.call_id = pair, None
+        self._call.pair, self._call.call_id = pair, None
         try:
             yield
         finally:
-            self._own.pair = None
+            self._call.pair = None
 
     @property
     def call_id(self) -> str | None:
         """The call that this thread's pair has become; None if nothing was written down of it."""
-        return getattr(self._own, "call_id", None)
+        return getattr(self._call, "call_id", None)
 
     def _write(self, event: CallEvent) -> None:
-        pair: int | None = getattr(self._own, "pair", None)
+        pair: int | None = getattr(self._call, "pair", None)
         if pair is not None:
             if event.kind is EventKind.STARTED:
-                self._own.call_id = event.call_id
+                self._call.call_id = event.call_id
             self._database.follow(self.stored.number, pair, event)
 
     @property
@@ -161,7 +161,7 @@ class Worker:
         self._queue: deque[int] = deque()
         self._in_a_row = 0
         self._is_warm = system.is_careful
-        self.asked = 0
+        self.count = 0
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
 
@@ -256,7 +256,7 @@ class Worker:
                 self._queue.append(pair)
                 continue
             with self._lock:
-                self.asked += 1
+                self.count += 1
             self._on_end(self.name, outcome.state)
 
     # --- One pair -----------------------------------------------------------------------------
