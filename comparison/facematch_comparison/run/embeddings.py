@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 import numpy as np
@@ -212,22 +212,18 @@ def _one_engine(table: pa.Table) -> str:
 # --- Reading them ---------------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Picture:
-    """What an engine saw in one picture."""
+class Picture(NamedTuple):
+    """What an engine saw in one picture; no vector without a face."""
 
-    #: None without a face.
     vector: NDArray[np.float32] | None
     error: str | None
     elapsed_s: float | None
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Embeddings:
-    """Pictures by the SHA-256 of their bytes."""
+class Embeddings(NamedTuple):
+    """Pictures by the SHA-256 of their bytes; what became of them, None if they never left."""
 
     engine: str
-    #: What became of the pictures, in a sentence; None if they never left this machine.
     privacy: str | None
     pictures: dict[str, Picture]
 

@@ -90,8 +90,8 @@ UNDER_WAY: Final = (PairState.BEGUN, PairState.ASKED)
 WITHOUT_ANSWER: Final = (PairState.UNRESOLVED, PairState.NO_RESPONSE)
 #: State of a pair without an answer, by its charge; what was not charged depends on the error.
 _BY_CHARGE: Final[Mapping[Charged | None, PairState]] = {
-    Charged.YES: PairState.NO_RESPONSE,
     Charged.UNKNOWN: PairState.UNRESOLVED,
+    Charged.YES: PairState.NO_RESPONSE,
 }
 
 

@@ -18,7 +18,6 @@ from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
 from facematch_core.models import Operation, Retention
-from facematch_core.resilience import Budget
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
@@ -153,23 +152,20 @@ class StudyRun:
                 _open(called, opener, database, undo, is_kept=called in keep)
                 for called, opener in systems.items()
             )
-            settings = [system.settings for system in self.systems]
+            asked_with = [system.settings for system in self.systems]
             database.hold()
             undo.callback(database.let_go)
             now = clock.now()
             digest = study.digest(digests)
             self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
-            for system, asked_with in zip(self.systems, settings, strict=True):
-                price = prices.get(system.name) or _price_of_budgets(system)
-                system.stored = database.enter_system(
-                    self.stored,
-                    StoredSystem(
-                        name=system.name,
-                        settings=asked_with,
-                        price=None if price is None else price.amount,
-                        currency=None if price is None else price.currency,
-                    ),
+            for system, settings in zip(self.systems, asked_with, strict=True):
+                price, currency = system.budget_price or (None, None)
+                if system.name in prices:
+                    price, currency = prices[system.name].amount, prices[system.name].currency
+                entry = StoredSystem(
+                    name=system.name, settings=settings, price=price, currency=currency
                 )
+                system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
                 number = system.stored.number
                 database.take_back(number, partial(finalize_budgets, system.budgets, now=now))
@@ -360,15 +356,6 @@ def _open(
         )
     system.verifier = verifier
     return system
-
-
-def _price_of_budgets(system: OpenSystem) -> Price | None:
-    """The price that a budget of the verifier counts by."""
-    for policy in system.verifier.policies:
-        counted = policy.price(Operation.MATCH) if isinstance(policy, Budget) else None
-        if counted is not None:
-            return Price(amount=counted[0], currency=counted[1])
-    return None
 
 
 def join_all(threads: Sequence[threading.Thread], over: threading.Event) -> None:

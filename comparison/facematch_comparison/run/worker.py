@@ -6,8 +6,9 @@ import contextlib
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -63,28 +64,14 @@ class OpenSystem:
         self.stored: StoredSystem
         self.on_event = self._write
         self._database = database
-        self._call = threading.local()
-
-    @contextlib.contextmanager
-    def about(self, pair: int) -> Iterator[None]:
-        """Within it, events of this thread's calls are about this pair."""
-        self._call.pair, self._call.call_id = pair, None
-        try:
-            yield
-        finally:
-            self._call.pair = None
-
-    @property
-    def call_id(self) -> str | None:
-        """The call that this thread's pair has become; None if nothing was written down of it."""
-        return getattr(self._call, "call_id", None)
+        #: `pair` of this thread whose steps are written down, and the `call_id` that it has become.
+        self.current = threading.local()
 
     def _write(self, event: CallEvent) -> None:
-        pair: int | None = getattr(self._call, "pair", None)
-        if pair is not None:
+        if getattr(self.current, "pair", None) is not None:
             if event.kind is EventKind.STARTED:
-                self._call.call_id = event.call_id
-            self._database.follow(self.stored.number, pair, event)
+                self.current.call_id = event.call_id
+            self._database.follow(self.stored.number, self.current.pair, event)
 
     @property
     def is_billed(self) -> bool:
@@ -105,9 +92,18 @@ class OpenSystem:
     @property
     def budgets(self) -> tuple[CallStore, ...]:
         """Where its budgets are remembered, each once."""
-        policies = self.verifier.policies
-        stores = [policy.store for policy in policies if isinstance(policy, Budget)]
+        stores = [budget.store for budget in self._budgets]
         return tuple({id(store): store for store in stores}.values())
+
+    @property
+    def budget_price(self) -> tuple[Decimal, str] | None:
+        """The price that a budget counts by, with its currency."""
+        prices = (budget.price(Operation.MATCH) for budget in self._budgets)
+        return next(filter(None, prices), None)
+
+    @property
+    def _budgets(self) -> list[Budget]:
+        return [policy for policy in self.verifier.policies if isinstance(policy, Budget)]
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -264,7 +260,8 @@ class Worker:
     def ask(self, pair: int) -> Outcome | None:
         """One pair, asked once; None if it was not asked, and is given back."""
         system, pictures = self.system, self.study.pairs[pair]
-        about = system.about(pair) if system.is_careful else contextlib.nullcontext()
+        system.current.pair = pair if system.is_careful else None
+        system.current.call_id = None
         sends_reference = system.verifier.backend.capabilities.sends_caller_ref
         is_named = sends_reference and system.retention is Retention.KEEP
         caller_ref = self.stored.reference(pair) if is_named else None
@@ -272,12 +269,11 @@ class Worker:
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
-            with about:
-                result = system.verifier.verify(
-                    probe, reference, retention=system.retention, caller_ref=caller_ref
-                )
+            result = system.verifier.verify(
+                probe, reference, retention=system.retention, caller_ref=caller_ref
+            )
         except FaceMatchError as error:
-            return attrs.evolve(self._failed(error), call_id=system.call_id)
+            return attrs.evolve(self._failed(error), call_id=system.current.call_id)
         except HeldBack as held:
             self.end_with(held.error)
             # If the budgets cannot be written, the pair stays begun: the next start writes them.
@@ -287,6 +283,8 @@ class Worker:
                 finalize_budgets(system.budgets, [held.call_id], Charged.NO, now)
                 self.database.release(self.stored.number, pair, held.call_id)
             return None
+        finally:
+            system.current.pair = None
         self._in_a_row, self._is_warm = 0, True
         return Outcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
