@@ -18,8 +18,8 @@ from kit.fakes import FakeBackend
 
 from facematch_comparison.run import PairState, StudyRun, run_study
 from facematch_comparison.run.study_run import join_all
-from facematch_core import Billing, Charged
-from facematch_core.errors import BreakerOpen, ConfigurationError
+from facematch_core import Billing, Charged, Retry
+from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
@@ -50,6 +50,24 @@ def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
     assert states(database, system) == ["asked"]
     database.end(system.number, [(0, ended(PairState.ANSWERED, mine.id))])
     assert states(database, system) == ["answered"]
+
+
+def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
+    """Whoever is killed while it waits for the next try has paid nothing."""
+    study = write_study(tmp_path / "pictures", pairs=1)
+    clock, waiting = ManualClock(), []
+    sleep = clock.sleep
+
+    def look(seconds):
+        waiting.extend(states(database, stored(database)))
+        sleep(seconds)
+
+    clock.sleep = look
+    backend = FakeBackend(script=[failing(RateLimited("Slower.")), None])
+    system = opener(backend, retry=Retry(), clock=clock)
+    assert once(database, study, system, clock=clock).error is None
+    assert (waiting, len(backend.calls)) == (["begun"], 2)
+    assert states(database, stored(database)) == ["answered"]
 
 
 def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
