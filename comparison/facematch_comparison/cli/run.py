@@ -284,7 +284,7 @@ def _bars(calls: Mapping[str, int]) -> Iterator[Callable[[str, PairState], None]
         "left",
     )
     with rich.Progress(*columns, console=to, disable=not to.is_terminal, transient=True) as bars:
-        tasks = {name: bars.add_task(clean(name), total=left) for name, left in calls.items()}
+        tasks = {name: bars.add_task(clean(name), total=count) for name, count in calls.items()}
         yield lambda name, _state: bars.advance(tasks[name])
 
 

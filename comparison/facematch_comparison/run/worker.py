@@ -157,6 +157,7 @@ class Worker:
         self._queue: deque[int] = deque()
         self._in_a_row = 0
         self._is_warm = system.is_careful
+        #: Pairs that came to an end.
         self.count = 0
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
