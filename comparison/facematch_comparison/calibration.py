@@ -150,8 +150,7 @@ def calibration_of(
     at = one.at_required
     if at is None or at.threshold is None:
         raise InvalidRequest(f"There is no threshold of {system} to ship: {one.why_not}")
-    edges = one.histogram.edges if one.histogram else (0, 100)
-    times = _times(system, np.array([edges[0], edges[-1]]))
+    times = _times(system, np.array(one.score_range or (0, 100)))
     backend, scale, environment = _origin(
         system, one.backend, one.scale, one.environment, allow_mock=allow_mock
     )

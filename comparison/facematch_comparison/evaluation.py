@@ -214,7 +214,7 @@ class _Judging:
             why_not=why_not,
             at_fmrs=tuple(at_fmrs),
             curve=None,
-            histogram=None,
+            score_range=None,
             service=service_of(answers),
             privacy=answers.privacy,
         )
@@ -226,7 +226,7 @@ class _Judging:
                 auc=auc,
                 d_prime=d_prime,
                 curve=stats.curve_of(rates, include=[at for at in points if at is not None]),
-                histogram=stats.histogram_of(judged),
+                score_range=_score_range(judged),
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
@@ -321,6 +321,11 @@ class _Judging:
         return stats.finish_differences(
             found, confidence=self.confidence, required_fmr=self.required_fmr
         )
+
+
+def _score_range(table: ScoreTable) -> tuple[float, float] | None:
+    scores = table.scores[table.scored]
+    return (float(scores.min()), float(scores.max())) if len(scores) else None
 
 
 def _has_threshold(chosen_from: ScoreTable, judged: ScoreTable) -> tuple[bool, str | None]:

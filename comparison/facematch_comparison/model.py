@@ -260,21 +260,6 @@ class Curve:
 
 
 @attrs.frozen(kw_only=True)
-class Histogram:
-    """How scores are spread.
-
-    Attributes:
-        edges: B + 1 of them, rising.
-        mated, non_mated: How many scores lie between each edge and the next; the last bin holds
-            both of its edges.
-    """
-
-    edges: tuple[float, ...]
-    mated: tuple[int, ...]
-    non_mated: tuple[int, ...]
-
-
-@attrs.frozen(kw_only=True)
 class Concentration:
     """How far an FMR, or the threshold for it, hangs on few people.
 
@@ -286,7 +271,6 @@ class Concentration:
         pairs: How many non-mated pairs these are.
         people: How many people are in one of them, on either side.
         worst_person: Share of the pairs that the person with the most is in, 0-1.
-        worst_ten: Share that at least one of the ten people with the most is in, 0-1.
         person: What the file of scores calls the person with the most; None if it names nobody.
         threshold_without: What the threshold would be without the pairs of that person; None where
             there would be none, or where the threshold is the system's own.
@@ -295,7 +279,6 @@ class Concentration:
     pairs: int
     people: int
     worst_person: float
-    worst_ten: float
     person: str | None = None
     threshold_without: float | None = None
 
@@ -471,6 +454,7 @@ class System:
         at_required: At the threshold for the required FMR; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
+        score_range: The lowest and the highest score; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty
             without scores.
         auc: The share of mated and non-mated pairs, one of each, in which the mated one scores
@@ -497,7 +481,7 @@ class System:
     at_default: OperatingPoint | None
     why_not: str | None
     curve: Curve | None
-    histogram: Histogram | None
+    score_range: tuple[float, float] | None
     service: Service
     privacy: str
     other_models: Mapping[str, int] = attrs.field(factory=dict)

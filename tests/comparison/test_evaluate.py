@@ -45,6 +45,7 @@ def test_ten_pairs_of_ten_people_by_hand():
     assert (default.threshold, default.chosen_on, default.calibration_fmr) == (50, "default", None)
     assert (default.frr.errors, default.fmr.errors) == (2, 1)
     assert (found.kind, found.scale, found.why_not) == ("scores", "fake/v1", None)
+    assert found.score_range == (5, 90)
 
 
 def test_thresholds_are_chosen_on_other_people():
@@ -79,7 +80,7 @@ def test_thresholds_are_chosen_on_other_people():
 
 def test_a_vendor_with_decisions_only_is_one_point():
     found = evaluate([decided(crowd())]).systems[0]
-    assert (found.kind, found.curve, found.histogram) == ("decisions", None, None)
+    assert (found.kind, found.curve, found.score_range) == ("decisions", None, None)
     assert (found.at_required, bool(found.why_not)) == (None, True)
     scored = evaluate([crowd()]).systems[0]
     assert found.at_default.frr == scored.at_default.frr

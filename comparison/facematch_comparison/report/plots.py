@@ -116,31 +116,6 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     )
 
 
-def histogram(system: System, name: str) -> Markup | None:
-    """How the scores of both kinds of pairs are spread; None without scores."""
-    spread = system.histogram
-    if spread is None:
-        return None
-    mated, non_mated = (
-        [100 * count / max(1, sum(counts)) for count in counts]
-        for counts in (spread.mated, spread.non_mated)
-    )
-    x = _linear(spread.edges[0], spread.edges[-1], "{:g}")
-    y = _linear(0, max([*mated, *non_mated, 1e-9]), "{:g} %")
-    plot = _Plot(name, x, y, "Score", "Share of the pairs", height=260)
-    across = [edge for edge in spread.edges for _ in "ab"]  # up or down at each edge
-    for shares, place in ((non_mated, 1), (mated, 0)):
-        steps = plot.corners(across, [0.0, *(share for share in shares for _ in "ab"), 0.0])
-        plot.band(steps, [], place)
-        plot.line(steps, place)
-    _thresholds(plot, system)
-    return plot.svg(
-        f"Scores of {plain(system.name)}",
-        "How often each score was given: a whole line for pairs of one person, a dashed one for "
-        "pairs of two. The numbers are in the JSON document.",
-    )
-
-
 def rates(system: System, name: str) -> Markup | None:
     """FMR and FRR against the threshold; None without a curve."""
     curve = system.curve
@@ -157,46 +132,15 @@ def rates(system: System, name: str) -> Markup | None:
     ):
         plot.band(plot.corners(curve.thresholds, low), plot.corners(curve.thresholds, high), place)
         plot.line(plot.corners(curve.thresholds, values), place)
-    _thresholds(plot, system)
+    for at, kind in ((system.at_default, "limit"), (system.at_required, "judged")):
+        if at is not None and at.threshold is not None:
+            plot.upright(kind, at.threshold)
     return plot.svg(
         f"Rates of {plain(system.name)} against the threshold",
         "With a higher threshold, fewer pairs of two people pass (dashed line) and more genuine "
         "people are turned away (whole line). The bands are intervals. The numbers are in the "
         "JSON document.",
     )
-
-
-def costs(evaluation: Evaluation, name: str) -> Markup | None:
-    """Expected cost against the share of impostors, of all systems; None where nobody has one."""
-    costs = {
-        place: one.cost
-        for place, one in enumerate(evaluation.systems)
-        if one.cost and one.cost.impostors
-    }
-    if not costs or evaluation.costs is None:
-        return None
-    shares = [evaluation.costs.impostors, *(s for one in costs.values() for s in one.impostors)]
-    x = _rates(shares, top=max(shares), deviate=False)
-    y = _linear(0, max(end for one in costs.values() for end in one.curve_high) or 1.0, "{:g}")
-    unit = f" ({plain(evaluation.costs.currency)})" if evaluation.costs.currency else ""
-    plot = _Plot(name, x, y, "Share of impostors among all attempts", f"Cost of an attempt{unit}")
-    plot.upright("limit", evaluation.costs.impostors)
-    for place, one in costs.items():
-        low, high = (plot.corners(one.impostors, ends) for ends in (one.curve_low, one.curve_high))
-        plot.band(low, high, place)
-        plot.line(plot.corners(one.impostors, one.curve), place)
-    return plot.svg(
-        "Expected cost of an attempt against the share of impostors",
-        "One line for each system, with a band for its interval. The dashed upright line is the "
-        "share that was given. The lower, the cheaper.",
-    )
-
-
-def _thresholds(plot: _Plot, system: System) -> None:
-    """Upright lines: whole at the threshold for the required FMR, dashed at that of the run."""
-    for at, kind in ((system.at_default, "limit"), (system.at_required, "judged")):
-        if at is not None and at.threshold is not None:
-            plot.upright(kind, at.threshold)
 
 
 # --- Axes and canvas ----------------------------------------------------------------------------

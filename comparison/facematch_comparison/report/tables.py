@@ -28,13 +28,6 @@ ORIGINS: Final = {
 #: Answers of these say nothing about the matcher of the vendor.
 NOT_REAL: Final = ("sandbox", "mock")
 
-#: `ThresholdRule` to which score passes.
-RULES: Final = {
-    "above": "scores above it pass",
-    "at_least": "this score and higher ones pass",
-    "vendor": "the vendor decides",
-}
-
 _TIMES: Final = Markup("&nbsp;&times;")
 
 #: The two groups of a pair of people.
@@ -296,7 +289,6 @@ class Tables:
                 "Worst person is in": _with(
                     values.percent(few["worst_person"]), values.text(few["person"])
                 ),
-                "Worst ten are in": values.percent(few["worst_ten"]),
                 "Threshold": values.score(one["at_required"]["threshold"])
                 if one["at_required"]
                 else "",
@@ -310,23 +302,6 @@ class Tables:
             "was chosen, the false matches"
         )
         return self._table("concentration-table", words, rows)
-
-    @property
-    def run(self) -> Table:
-        """What the thresholds of the run come to."""
-        rows = [
-            {
-                "System": self._named(one["name"]),
-                "Threshold": self._threshold(
-                    at, "" if at["threshold"].raw is None else RULES[at["rule"].raw]
-                ),
-                "FMR": self._fmr(at["fmr"]),
-                "FRR": values.rate(at["frr"]),
-            }
-            for one in self.systems
-            if (at := one["at_default"])
-        ]
-        return self._table("run-table", "At the threshold of the run, with {} intervals", rows)
 
     @property
     def service(self) -> Table:

@@ -10,7 +10,7 @@ from .compare import (
     resamples_for,
 )
 from .cost import cost_difference, expected_cost, latency_percentiles
-from .det import curve_of, det_curve, histogram_of, separation
+from .det import curve_of, det_curve, separation
 from .groups import cells_of, cross_groups, finish_group_differences, group_differences
 from .intervals import (
     Clusters,
@@ -47,7 +47,6 @@ __all__ = [
     "finish_differences",
     "finish_group_differences",
     "group_differences",
-    "histogram_of",
     "holm",
     "interval",
     "latency_percentiles",
