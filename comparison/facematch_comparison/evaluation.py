@@ -257,7 +257,7 @@ class _Judging:
                 f"An FMR of {setting(fmr)} % cannot be seen in {trials:,} non-mated pairs: it "
                 f"takes {round(1 / fmr):,}."
             )
-            return PointAt(fmr=fmr, point=None, why_not=why_not)
+            return PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=round(1 / fmr))
         if fmr == own.fmr:
             return own
         point, reason = self._point_for(fmr, chosen_from, rates)

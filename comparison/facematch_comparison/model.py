@@ -292,11 +292,13 @@ class PointAt:
         point: At the threshold for it, chosen as that of `System.at_required`; None if it cannot be
             had, or would let not even one of the non-mated pairs pass.
         why_not: Why there is no `point`, in a sentence.
+        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
     """
 
     fmr: float
     point: OperatingPoint | None
     why_not: str | None = None
+    pairs_needed: int | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import Final
 
@@ -77,35 +77,31 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     """FRR against FMR of all systems, on normal deviates; None if nobody has anything to show."""
     points: list[tuple[int, str, OperatingPoint]] = [
         (place, kind, at)
-        for place, one in enumerate(evaluation.systems)
+        for place, system in enumerate(evaluation.systems)
         for kind in ("at_default", "at_required")
-        if (at := getattr(one, kind)) and None not in (at.fmr.value, at.frr.value)
+        if (at := getattr(system, kind)) and None not in (at.fmr.value, at.frr.value)
     ]
-    curves = [one.curve for one in evaluation.systems if one.curve]
+    curves = {place: each.curve for place, each in enumerate(evaluation.systems) if each.curve}
     if not points and not curves:
         return None
     required = evaluation.required_fmr
-    x = _around([at.fmr for *_, at in points], [one.fmr for one in curves], required)
-    y = _around([at.frr for *_, at in points], [one.frr for one in curves])
+    x = _around([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
+    y = _around([at.frr for *_, at in points], [each.frr for each in curves.values()])
     plot = _Plot(
         name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people turned away"
     )
     plot.upright("limit", required)
-    for place, one in enumerate(evaluation.systems):
-        if (curve := one.curve) is not None:
-            if len(curves) <= MOST_BANDS:  # both rates at their low ends, and at their high ends
-                seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
-                low = plot.corners(curve.fmr_low, curve.frr_low)
-                high = plot.corners(curve.fmr_high, curve.frr_high)
-                plot.band(
-                    [*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place
-                )
-            plot.line(plot.corners(curve.fmr, curve.frr), place)
-    beside = (-5, "end") if x.at(required) > 200 else (5, "start")
-    plot.text("required FMR", x.at(required) + beside[0], plot.top + 12, beside[1], "note")
+    for place, curve in curves.items():
+        if len(curves) <= MOST_BANDS:  # both rates at their low ends, and at their high ends
+            seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
+            low = plot.corners(curve.fmr_low, curve.frr_low)
+            high = plot.corners(curve.fmr_high, curve.frr_high)
+            plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
+        plot.line(plot.corners(curve.fmr, curve.frr), place)
     for place, kind, at in points:
         hollow = at is not evaluation.systems[place].point
         plot.mark(at, place, f"systems.{place}.{kind}", hollow=hollow)
+    plot.beside("required FMR", x.at(required), range(plot.top + 12, plot.bottom, 30), "note")
     for place, at in {place: at for place, _, at in points}.items():  # the last is judged
         plot.label(evaluation.systems[place].name, at, place)
     return plot.svg(
@@ -210,11 +206,11 @@ def _around(
     points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
 ) -> _Axis:
     """An axis that holds all points whole, and of the curves what lies around them."""
-    wanted = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
-    wanted += [required] if required else []
-    middle = max([*wanted, 0.05]) if wanted else 0.5
+    inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
+    inside += [required] if required else []
+    middle = max([*inside, 0.05]) if inside else 0.5
     near = [rate for curve in curves for rate in curve if rate <= middle]
-    return _rates([*wanted, *near], top=max(middle, min(0.5, 5 * required)), deviate=True)
+    return _rates([*inside, *near], top=max(middle, min(0.5, 5 * required)), deviate=True)
 
 
 def _ends(rate: Rate) -> tuple[float, float]:
@@ -301,6 +297,7 @@ class _Plot:
             ends = "".join(f"M{end} {y - 4}V{y + 4}" for end in (x0, x1))
             ends += "".join(f"M{x - 4} {end}H{x + 4}" for end in (y0, y1))
             self.path(f"cross {style.colour}", f"M{x0} {y}H{x1}M{x} {y0}V{y1}{ends}")
+            self._taken += [(x0, y - 4, x1, y + 4), (x - 4, y1, x + 4, y0)]
         self._add(
             '<path class="mark {}{}" data-point="{}" transform="translate({} {})" d="{}"/>',
             *(style.colour, " hollow" if hollow else "", path, x, y, style.mark),
@@ -309,16 +306,23 @@ class _Plot:
 
     def label(self, name: str, at: OperatingPoint, place: int) -> None:
         """A name beside its mark, where there is room for it."""
-        shown = plain(name)
-        shown = shown if len(shown) <= 18 else f"{shown[:17]}…"
-        wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in shown)
+        words = plain(name)
+        words = words if len(words) <= 18 else f"{words[:17]}…"
         x, y = self._where(at)
-        for base, left in itertools.product((y - 8, y + 18), (x + 9, x - 9 - wide)):
-            box = (left, base - 11, left + wide, base + 3)
-            inside = self.left <= box[0] and box[2] <= self.right and box[3] <= self.bottom
-            if inside and box[1] >= self.top + 14 and not any(_meet(box, b) for b in self._taken):
+        self.beside(words, x, (y - 8, y + 18), f"label {style_of(place).colour}", space=9)
+
+    def beside(
+        self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5
+    ) -> None:
+        """Words on one side of an x, at the first of the heights where they touch nothing."""
+        wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in words)
+        for base, start in itertools.product(heights, (x + space, x - space - wide)):
+            box = (start, base - 11, start + wide, base + 3)
+            is_inside = self.left <= start and box[2] <= self.right
+            is_inside &= self.top <= box[1] and box[3] <= self.bottom
+            if is_inside and not any(_meet(box, taken) for taken in self._taken):
                 self._taken.append(box)
-                self.text(shown, left, base, "start", f"label {style_of(place).colour}")
+                self.text(words, start, base, "start", classes)
                 break
 
     def _where(self, at: OperatingPoint) -> tuple[float, float]:
@@ -343,8 +347,8 @@ def _path(corners: _Corners) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in corners)
 
 
-def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _meet(box: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
 def _with_room(
