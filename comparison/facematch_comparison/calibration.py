@@ -22,7 +22,7 @@ from facematch_core.kinds import nearest
 from facematch_core.models import Environment, ThresholdRule
 
 from .answers import Answers
-from .evaluation import check_direction, fmr_bounds
+from .evaluation import FIXED, check_direction, fmr_bounds
 from .model import Evaluation
 from .stats import threshold_for_fmr, trials_for
 
@@ -150,6 +150,11 @@ def calibration_of(
     at = one.at_required
     if at is None or at.threshold is None:
         raise InvalidRequest(f"There is no threshold of {system} to ship: {one.why_not}")
+    if at.chosen_on == FIXED:
+        raise InvalidRequest(
+            f"The threshold {at.threshold:g} of {system} was named, not chosen for an FMR that "
+            "verifiers could rely on: judge it without a fixed threshold."
+        )
     times = _times(system, np.array(one.score_range or (0, 100)))
     backend, scale, environment = _origin(
         system, one.backend, one.scale, one.environment, allow_mock=allow_mock

@@ -6,9 +6,11 @@ two. The statistics are in `stats`, the words in `sentences`; here is what is as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -17,6 +19,7 @@ import numpy as np
 from facematch_core import __version__
 from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats
@@ -25,6 +28,7 @@ from .model import (
     Costs,
     Difference,
     Evaluation,
+    Evidence,
     OperatingPoint,
     PointAt,
     Rate,
@@ -46,7 +50,7 @@ LEAST_FMR: Final = 1e-9
 COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
 
 #: Where the threshold of an operating point comes from.
-CALIBRATION, EVALUATION, DEFAULT = "calibration", "evaluation", "default"
+CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
 
 
 def evaluate(
@@ -60,6 +64,8 @@ def evaluate(
     name: str = "scores",
     digest: str | None = None,
     made_at: datetime | None = None,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
+    evidence: Evidence | None = None,
 ) -> Evaluation:
     """Judge systems on the pairs that they were all asked about.
 
@@ -79,10 +85,14 @@ def evaluate(
         name: What the test set is called.
         digest: Of its pairs and pictures; None if there are none.
         made_at: When; None for now.
+        at_thresholds: Systems that are judged at a threshold that was fixed before, such as that of
+            production, in place of one chosen for `required_fmr`: name to threshold.
+        evidence: What the answers were read from, to be in the document; None if nobody is to know.
 
     Raises:
         InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
-            one score lower than non-mated ones, or a number is out of range.
+            one score lower than non-mated ones, a number is out of range, or a threshold is fixed
+            for a system that is not there or has no scores.
     """
     if not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
@@ -91,10 +101,15 @@ def evaluate(
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must lie between 0.5 and 1, and is {confidence}.")
     _check(answers)
+    _check_thresholds(answers, at_thresholds)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     judging = _Judging(
-        required_fmr=required_fmr, confidence=confidence, costs=costs, calibration=calibration
+        required_fmr=required_fmr,
+        confidence=confidence,
+        costs=costs,
+        calibration=calibration,
+        at_thresholds=at_thresholds,
     )
     answers_judged = [_take(each, judged) for each in answers]
     found = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
@@ -119,11 +134,14 @@ def evaluate(
         caveats=(),
         made_at=made_at or SystemClock().now(),
         version=__version__,
+        seed=seed,
+        evidence=evidence,
     )
     return attrs.evolve(
         evaluation,
         caveats=sentences.caveats(evaluation),
         on_cost=sentences.on_cost(evaluation),
+        limit=sentences.limit(evaluation),
     )
 
 
@@ -175,12 +193,14 @@ class _Judging:
         required_fmr, confidence, costs: As of `evaluate`.
         calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
             judged.
+        at_thresholds: As of `evaluate`.
     """
 
     required_fmr: float
     confidence: float
     costs: Costs | None
     calibration: NDArray[np.bool_] | None
+    at_thresholds: Mapping[str, float]
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
@@ -195,11 +215,15 @@ class _Judging:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
             own = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
             at_fmrs = [self._point_at(fmr, chosen_from, rates, own) for fmr in COMMON_FMRS]
+        fixed = self.at_thresholds.get(answers.name)
+        if fixed is not None:
+            at_required, why_not = _point(rates, fixed, FIXED), None
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
+            is_fixed=fixed is not None,
         )
         system = System(
             name=answers.name,
@@ -271,7 +295,8 @@ class _Judging:
         """
         table, at = side.table, side.threshold
         people = answers.names.subjects if answers.names else {}
-        chosen_for = self.required_fmr if at is not None and self.calibration is None else None
+        is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
+        chosen_for = self.required_fmr if is_chosen_here else None
         by_column = [stats.cells_of(table, column, at, self.confidence) for column in table.groups]
         return attrs.evolve(
             system,
@@ -319,7 +344,10 @@ class _Judging:
                 each = attrs.evolve(each, cost=cost)
             found.append(each)
         return stats.finish_differences(
-            found, confidence=self.confidence, required_fmr=self.required_fmr
+            found,
+            confidence=self.confidence,
+            required_fmr=self.required_fmr,
+            at_thresholds=self.at_thresholds,
         )
 
 
@@ -437,6 +465,15 @@ def _check(answers: Sequence[Answers]) -> None:
                 f"{first.name} and {each.name} were not asked about the same pairs: only answers "
                 "to one test set can be compared."
             )
+
+
+def _check_thresholds(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
+    names = [each.name for each in answers]
+    for name, threshold in at_thresholds.items():
+        if name not in names:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        if not math.isfinite(threshold):
+            raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
 
 
 def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:

@@ -171,6 +171,22 @@ class Estimate:
 
 
 @attrs.frozen(kw_only=True)
+class Evidence:
+    """What an evaluation was made from: proof of the data, and how to make it again.
+
+    Attributes:
+        file: Name of the file of scores, or of the run database, without its folder.
+        sha256: Of the file of scores, in hex; of a run database, `digest_answers` of its answers.
+        options: Of the command, those that were given and bear on a number: ``--fmr`` to the words
+            after it, none for a switch; folders are left out.
+    """
+
+    file: str
+    sha256: str
+    options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
 class SampleSize:
     """How many pairs and people there are: ``pairs`` is the sum of ``mated`` and ``non_mated``."""
 
@@ -212,13 +228,13 @@ class OperatingPoint:
         rule: How a score is compared with it.
         chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
             same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
-            holds), or ``default``: the threshold of the run.
+            holds), ``default``: the threshold of the run, or ``fixed``: one that was named.
         fmr: False matches among non-mated pairs that were acquired.
         fnmr: False non-matches among mated pairs that were acquired.
         far, frr: The same among all that were answered, where a failure to acquire counts as an
             error of a mated pair, and as a rightful rejection of a non-mated one. `frr` is the
             number to decide by.
-        calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for ``default``.
+        calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for the others.
     """
 
     threshold: float | None
@@ -453,7 +469,8 @@ class System:
         kind: ``scores``, or ``decisions``: then it is one point and has no curve.
         without_score: Acquired pairs that have no score: at a threshold they count as turned away
             in FRR and FAR, and neither in FMR nor in FNMR.
-        at_required: At the threshold for the required FMR; None if it cannot be had.
+        at_required: At the threshold for the required FMR, or at the one that was named in its
+            place; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
         score_range: The lowest and the highest score; None without any.
@@ -587,6 +604,9 @@ class Evaluation:
         caveats: What cannot be concluded: of single systems first, then of all.
         made_at: When, UTC.
         version: Of facematch.
+        limit: The most important limit of the headline, in one sentence; None if there is no rate.
+        seed: Of random choices.
+        evidence: What it was made from; None if nobody said.
     """
 
     headline: str
@@ -600,6 +620,9 @@ class Evaluation:
     version: str
     costs: Costs | None = None
     on_cost: str | None = None
+    limit: str | None = None
+    seed: int = 0
+    evidence: Evidence | None = None
 
     #: What a notebook shows of it; `evaluation` sets it, because values import no page.
     _repr_html_: ClassVar[Callable[[Evaluation], str]]

@@ -20,7 +20,16 @@ from .model import (
     Rate,
     System,
 )
-from .numbers import in_words, listed, money, percent, score, setting
+from .numbers import (
+    listed,
+    money,
+    one_in_at_least,
+    percent,
+    score,
+    setting,
+    upper_percent,
+    where_judged,
+)
 from .stats import trials_for
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
@@ -43,8 +52,13 @@ def headline(
     confidence: float,
 ) -> str:
     """The verdict in one sentence."""
-    at = in_words(required_fmr)
     judged = [one for one in systems if one.at_required is not None]
+    fixed = {
+        one.name: point.threshold if point.chosen_on == "fixed" else None
+        for one in judged
+        if (point := one.at_required)
+    }
+    at = where_judged(required_fmr, fixed)
     if not judged:
         why_not = systems[0].why_not or "no scores."
         own = any(one.at_default for one in systems)
@@ -98,6 +112,42 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
     frr = _frr(best)
     sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
+
+
+def limit(evaluation: Evaluation) -> str | None:
+    """What the headline rests on at its weakest, in one sentence; None without a rate.
+
+    That is the FMR of the system whose true one may be highest; where every FMR is shown to be
+    within the required one, the FRR with the fewest errors.
+    """
+    points = [(system.name, at) for system in evaluation.systems if (at := system.point)]
+    fmrs = [(at.fmr.interval.high, name, at) for name, at in points if at.fmr.interval]
+    high, _, at = max(fmrs, key=lambda each: each[0], default=(0.0, "", None))
+    if at is not None and high > evaluation.required_fmr:
+        often, count = one_in_at_least(high), at.fmr.errors
+        worst = [
+            name
+            for end, name, other in fmrs
+            if (one_in_at_least(end), other.fmr.errors) == (often, count)
+        ]
+        of = f" of {listed(worst)}" if len(points) > 1 else ""
+        matches = f"{count:,} false matches" if count else "No false match"
+        matches = "1 false match" if count == 1 else matches
+        if count and at.chosen_on == "evaluation":
+            seen = f"{matches} placed the threshold{of}"
+        else:
+            seen = f"{matches} {'were' if count > 1 else 'was'} seen at the threshold{of}"
+        return f"{seen}; the true FMR may be up to {often}."
+    frrs = [(at.frr.errors, name, at.frr) for name, at in points if at.frr.interval]
+    if not frrs:
+        return None
+    errors, name, frr = min(frrs, key=lambda each: each[0])
+    of = f" of {name}" if len(points) > 1 else ""
+    most = upper_percent(frr.interval.high) if frr.interval else "100"
+    return (
+        f"{errors:,} of {frr.trials:,} genuine attempts{of} were turned away; the true FRR may be "
+        f"up to {most} %."
+    )
 
 
 def on_cost(evaluation: Evaluation) -> str | None:

@@ -92,8 +92,10 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     )
     plot.upright("limit", required)
     for place, curve in curves.items():
-        if len(curves) <= MOST_BANDS:  # both rates at their low ends, and at their high ends
-            seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
+        seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
+        if (
+            any(seen) and len(curves) <= MOST_BANDS
+        ):  # both rates at their low, and at their high ends
             low = plot.corners(curve.fmr_low, curve.frr_low)
             high = plot.corners(curve.fmr_high, curve.frr_high)
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
@@ -279,10 +281,11 @@ class _Plot:
         )
 
     def band(self, low: _Corners, high: _Corners, place: int) -> None:
-        """The area between two lines."""
+        """The area between two lines, square at both ends."""
+        ends = (low[-1][0], high[-1][1]), (high[0][0], low[0][1])
         self._add(
             '<polygon class="band {}" clip-path="url(#{}-inside)" points="{}"/>',
-            *(style_of(place).colour, self.name, _path([*low, *reversed(high)])),
+            *(style_of(place).colour, self.name, _path([*low, ends[0], *reversed(high), ends[1]])),
         )
 
     def upright(self, classes: str, value: float) -> None:

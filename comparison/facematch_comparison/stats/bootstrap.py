@@ -25,6 +25,7 @@ import numpy as np
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Interval, Method
 from facematch_core.errors import InvalidRequest
+from facematch_core.models import ThresholdRule
 
 from .intervals import Clusters, allowed_errors, interval
 from .rates import Rates
@@ -125,6 +126,20 @@ class RedrawnThreshold:
         place = (passed <= (self._allowed + 0.5) / self._count * total).sum(axis=0)
         is_inside = place < length
         return np.where(is_inside, scores[np.minimum(place, length - 1)], -np.inf), is_inside
+
+
+class FixedThreshold:
+    """In place of `RedrawnThreshold`: one that was chosen elsewhere, the same whoever is drawn."""
+
+    length = 0
+
+    def __init__(self, rule: ThresholdRule, threshold: float) -> None:
+        above = rule is ThresholdRule.ABOVE
+        self._refused = threshold if above else float(np.nextafter(threshold, -np.inf))
+
+    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64, (B,): the highest score that may not pass."""
+        return np.full(drawn.shape[1], self._refused)
 
 
 class RedrawnErrors:

@@ -9,7 +9,8 @@ beside them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
@@ -18,10 +19,11 @@ from scipy.special import bdtr, chdtrc, stdtrit
 
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Difference, Estimate, Interval, Method
-from facematch_comparison.numbers import in_words
+from facematch_comparison.numbers import where_judged
 from facematch_core.errors import InvalidRequest
 
 from .bootstrap import (
+    FixedThreshold,
     RedrawnErrors,
     RedrawnThreshold,
     bootstrap_p_value,
@@ -50,11 +52,13 @@ class Side:
         table: What it answered to the pairs that it is judged on.
         threshold: That of `threshold_for_fmr` for the required FMR; None if it has none.
         calibration: What the threshold was chosen on; None if on `table` itself.
+        is_fixed: Whether the threshold was chosen elsewhere, and is the same whoever is drawn.
     """
 
     table: ScoreTable
     threshold: float | None
     calibration: ScoreTable | None = None
+    is_fixed: bool = False
 
     @property
     def name(self) -> str:
@@ -147,7 +151,11 @@ def difference(
 
 
 def finish_differences(
-    differences: Sequence[Difference], *, confidence: float, required_fmr: float
+    differences: Sequence[Difference],
+    *,
+    confidence: float,
+    required_fmr: float,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Difference, ...]:
     """The verdict over all pairs of systems.
 
@@ -159,7 +167,14 @@ def finish_differences(
     return tuple(
         each
         if each.p_value is None
-        else _judged(each, next(adjusted), 1 - confidence, required_fmr)
+        else _judged(
+            each,
+            next(adjusted),
+            1 - confidence,
+            where_judged(
+                required_fmr, {name: at_thresholds.get(name) for name in (each.first, each.second)}
+            ),
+        )
         for each in differences
     )
 
@@ -271,7 +286,12 @@ def _resampled(
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
     is_judged = np.isin(numbers, judged)
     strata = [places for places in map(np.flatnonzero, (is_judged, ~is_judged)) if len(places)]
-    thresholds = [RedrawnThreshold(side.chosen_on, required_fmr, numbers) for side in sides]
+    thresholds = [
+        FixedThreshold(side.table.rule, side.threshold or 0.0)
+        if side.is_fixed
+        else RedrawnThreshold(side.chosen_on, required_fmr, numbers)
+        for side in sides
+    ]
     errors = [RedrawnErrors(side.table, rows, numbers) for side in sides]
     whose = np.searchsorted(numbers, sides[0].table.probe_subjects[rows])
     pairs = np.bincount(whose, minlength=len(numbers)).astype(np.float64)
@@ -290,9 +310,7 @@ def _people(tables: Iterable[ScoreTable]) -> NDArray[np.int64]:
     return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
-def _judged(
-    difference: Difference, adjusted: float, alpha: float, required_fmr: float
-) -> Difference:
+def _judged(difference: Difference, adjusted: float, alpha: float, where: str) -> Difference:
     """With the verdict, and the sentence that says it."""
     first, second, beyond = difference.first, difference.second, difference.beyond
     errors_first, errors_second = difference.errors_first, difference.errors_second
@@ -315,7 +333,7 @@ def _judged(
         p_adjusted=adjusted,
         is_real=is_real,
         better=better if is_real else None,
-        sentence=f"At {in_words(required_fmr)}, {first} turns away {errors_first:,} of {whom} and "
+        sentence=f"At {where}, {first} turns away {errors_first:,} of {whom} and "
         f"{second} {errors_second:,}: {verdict}.",
     )
 

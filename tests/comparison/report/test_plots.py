@@ -81,3 +81,24 @@ def test_names_are_text_and_what_was_not_measured_is_not_drawn():
         assert "<b>" not in draw(made, "a")
         assert "</svg><b>&" in read(str(draw(made, "a"))).text()
         assert draw(bare, "x") is None
+
+
+@pytest.mark.parametrize("frr", [0.005, 0.3, 0.44, 0.6, 0.95])
+def test_no_words_touch_a_mark(frr):
+    trials = 1000
+    frr = Rate(errors=int(frr * trials), trials=trials)
+    systems = [
+        attrs.evolve(one, at_required=attrs.evolve(one.at_required, frr=frr))
+        for one in two().systems
+    ]
+    svg = plots.det(attrs.evolve(two(), systems=tuple(systems)), "det")
+    words = [
+        (one.text(), *(float(one.attributes[key]) for key in "xy"))
+        for one in read(str(svg)).all("text")
+        if one.attributes.get("class", "").split()[:1] in (["note"], ["label"])
+    ]
+    assert "required FMR" in [text for text, *_ in words]
+    for x, y in marks(svg).values():
+        for text, start, base in words:
+            beside = x + 5 < start or start + 6 * len(text) < x - 5
+            assert beside or y + 5 < base - 10 or base + 2 < y - 5, text
