@@ -130,7 +130,6 @@ def _sections(
         (document["differences"], "paired", "Differences in numbers", True),
         (groups, "cross", "Groups against each other", True),
         (some("concentration"), "concentration", "Where false matches come from", True),
-        (some("curve"), "rates", "Rates at every threshold", True),
         (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
         (pairs, "gallery", "Wrong pairs", False),

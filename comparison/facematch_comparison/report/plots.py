@@ -8,7 +8,6 @@ colour, dashes and markers, so that any one of them will do.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import Final
@@ -16,7 +15,7 @@ from typing import Final
 import attrs
 from markupsafe import Markup
 
-from facematch_comparison.model import Evaluation, OperatingPoint, Rate, System
+from facematch_comparison.model import Evaluation, OperatingPoint, Rate
 
 from .values import plain
 
@@ -54,23 +53,19 @@ class Style:
     dashes: str
     mark: str
 
-    def swatch(self, *, marked: bool = True) -> Markup:
+    def swatch(self) -> Markup:
         """A piece of the line, with its mark, for a legend. Says nothing to a screen reader."""
-        mark = Markup('<path transform="translate(20 8)" d="{}" fill="currentColor"/>')
         return Markup(
             '<svg class="swatch {}" viewBox="0 0 40 16" aria-hidden="true" focusable="false">'
             '<path d="M0 8H40" fill="none" stroke="currentColor" stroke-width="2" '
-            'stroke-dasharray="{}"/>{}</svg>'
-        ).format(self.colour, self.dashes or "none", mark.format(self.mark) if marked else "")
+            'stroke-dasharray="{}"/>'
+            '<path transform="translate(20 8)" d="{}" fill="currentColor"/></svg>'
+        ).format(self.colour, self.dashes or "none", self.mark)
 
 
 def style_of(place: int) -> Style:
     """The style of the system at a place, from 0; no two of the first 84 are alike."""
     return Style(f"s{place % 6}", _DASHES[place % len(_DASHES)], _MARKS[place % len(_MARKS)])
-
-
-#: Styles of the two kinds of pairs in the figures of one system.
-MATED, NON_MATED = style_of(0), style_of(1)
 
 
 def det(evaluation: Evaluation, name: str) -> Markup | None:
@@ -85,12 +80,12 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     if not points and not curves:
         return None
     required = evaluation.required_fmr
-    x = _around([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
-    y = _around([at.frr for *_, at in points], [each.frr for each in curves.values()])
+    x = _axis([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
+    y = _axis([at.frr for *_, at in points], [each.frr for each in curves.values()])
     plot = _Plot(
         name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people turned away"
     )
-    plot.upright("limit", required)
+    plot.path("limit", f"M{x.at(required)} {plot.top}V{plot.bottom}")
     for place, curve in curves.items():
         seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
         if (
@@ -111,33 +106,6 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         "A DET plot: one line for each system that gives scores, one mark where it is judged. "
         "The nearer to the lower left corner, the fewer errors. Crosses and bands are intervals. "
         "The numbers are in the table below.",
-    )
-
-
-def rates(system: System, name: str) -> Markup | None:
-    """FMR and FRR against the threshold; None without a curve."""
-    curve = system.curve
-    if curve is None or not curve.thresholds:
-        return None
-    points = (system.at_required, system.at_default)
-    chosen = [at.threshold for at in points if at and at.threshold is not None]
-    ends = [curve.thresholds[0], curve.thresholds[-1], *chosen]
-    y = _rates([*curve.fmr, *curve.frr], top=1.0, deviate=False)
-    plot = _Plot(name, _linear(min(ends), max(ends), "{:g}"), y, "Threshold", "Rate", height=260)
-    for place, values, low, high in (
-        (1, curve.fmr, curve.fmr_low, curve.fmr_high),
-        (0, curve.frr, curve.frr_low, curve.frr_high),
-    ):
-        plot.band(plot.corners(curve.thresholds, low), plot.corners(curve.thresholds, high), place)
-        plot.line(plot.corners(curve.thresholds, values), place)
-    for at, kind in ((system.at_default, "limit"), (system.at_required, "judged")):
-        if at is not None and at.threshold is not None:
-            plot.upright(kind, at.threshold)
-    return plot.svg(
-        f"Rates of {plain(system.name)} against the threshold",
-        "With a higher threshold, fewer pairs of two people pass (dashed line) and more genuine "
-        "people are turned away (whole line). The bands are intervals. The numbers are in the "
-        "JSON document.",
     )
 
 
@@ -164,55 +132,35 @@ class _Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
 
-def _linear(low: float, high: float, form: str) -> _Axis:
-    """From one value to another, with round numbers at its ticks."""
-    if high <= low:
-        low, high = low - 0.5, low + 0.5
-    rough = (high - low) / 5
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= rough * 0.999)
-    places = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    values = [round(step * place, 12) for place in places]
-    ticks = [(value, form.format(value), True) for value in values]
-    return _Axis(lambda value: (value - low) / (high - low), ticks)
+def _axis(
+    points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
+) -> _Axis:
+    """An axis by normal deviates that holds all points whole, and of the curves what is near.
 
-
-def _rates(values: Sequence[float], *, top: float, deviate: bool) -> _Axis:
-    """An axis for rates, 0-1, by normal deviates or by their logarithm.
-
-    It reaches from the tick below the lowest rate above 0 to the tick above `top` and all of them.
-    Where a rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
+    It reaches from the tick below the lowest rate above 0 to the tick above the highest. Where a
+    rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
     """
-    stretched: Callable[[float], float] = NormalDist().inv_cdf if deviate else math.log10
-    positive = [value for value in values if value > 0]
-    lowest, ceiling = min(positive, default=1e-3), min(1.0, max([top, *positive]))
-    gap = 0.09 if min(values, default=1.0) <= 0 else 0.0
-    high = min(tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9))
-    high = min(high, 0.9999) if deviate else high
-    below = [tick for tick in _TICKS if tick <= lowest * (1 + 1e-9) and tick < high]
-    low = below[-1] if below else _TICKS[0]
-    start, end = stretched(low), stretched(high)
+    inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
+    inside += [required] if required else []
+    middle = max([*inside, 0.05]) if inside else 0.5
+    rates = inside + [rate for curve in curves for rate in curve if rate <= middle]
+    positive = [rate for rate in rates if rate > 0]
+    ceiling = min(1.0, max([middle, min(0.5, 5 * required), *positive]))
+    gap = 0.09 if min(rates, default=1.0) <= 0 else 0.0
+    high = min(0.9999, *(tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9)))
+    lowest = min(positive, default=1e-3) * (1 + 1e-9)
+    low = max((tick for tick in _TICKS if tick <= lowest and tick < high), default=_TICKS[0])
+    deviate = NormalDist().inv_cdf
+    start, end = deviate(low), deviate(high)
 
     def share(value: float) -> float:
         if value < low and gap:
             return gap / 2 if value > 0 else 0.0
         value = min(max(value, 1e-9), 1 - 1e-9)
-        return gap + (1 - gap) * (stretched(value) - start) / (end - start)
+        return gap + (1 - gap) * (deviate(value) - start) / (end - start)
 
-    shown = [tick for tick in _TICKS if low <= tick <= high and (deviate or not 0.5 < tick < 1)]
-    ticks = [(tick, f"{100 * tick:g} %", tick in _PLAIN) for tick in shown]
+    ticks = [(tick, f"{100 * tick:g} %", tick in _PLAIN) for tick in _TICKS if low <= tick <= high]
     return _Axis(share, [(0.0, "0", True), *ticks] if gap else ticks)
-
-
-def _around(
-    points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
-) -> _Axis:
-    """An axis that holds all points whole, and of the curves what lies around them."""
-    inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
-    inside += [required] if required else []
-    middle = max([*inside, 0.05]) if inside else 0.5
-    near = [rate for curve in curves for rate in curve if rate <= middle]
-    return _rates([*inside, *near], top=max(middle, min(0.5, 5 * required)), deviate=True)
 
 
 def _ends(rate: Rate) -> tuple[float, float]:
@@ -223,13 +171,10 @@ def _ends(rate: Rate) -> tuple[float, float]:
 class _Plot:
     """A figure to draw on: axes with a grid first, then whatever is added, in that order."""
 
-    width, left, right, top = 480, 62, 460, 10
+    width, height, left, right, top, bottom = 480, 340, 62, 460, 10, 294
 
-    def __init__(
-        self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str, *, height: int = 340
-    ) -> None:
-        self.name, self.x, self.y, self.height = name, x, y, height
-        self.bottom = height - 46
+    def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        self.name, self.x, self.y = name, x, y
         x.start, x.end, y.start, y.end = self.left, self.right, self.bottom, self.top
         self._parts: list[Markup] = []
         self._taken: list[tuple[float, ...]] = []  # boxes that a label may not touch
@@ -243,7 +188,7 @@ class _Plot:
             self.text(words, here, self.bottom + 17, "middle")
         for here, words in _with_room(up, lambda _: 9.0):
             self.text(words, self.left - 6, here + 4.5, "end")
-        self.text(x_name, (self.left + self.right) / 2, height - 8, "middle")
+        self.text(x_name, (self.left + self.right) / 2, self.height - 8, "middle")
         middle = (self.top + self.bottom) / 2
         self._add(
             '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>',
@@ -287,9 +232,6 @@ class _Plot:
             '<polygon class="band {}" clip-path="url(#{}-inside)" points="{}"/>',
             *(style_of(place).colour, self.name, _path([*low, ends[0], *reversed(high), ends[1]])),
         )
-
-    def upright(self, classes: str, value: float) -> None:
-        self.path(classes, f"M{self.x.at(value)} {self.top}V{self.bottom}")
 
     def mark(self, at: OperatingPoint, place: int, path: str, *, hollow: bool) -> None:
         """An operating point; its intervals as a cross unless it is hollow."""

@@ -54,10 +54,10 @@ def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name
 
 def test_a_section_without_data_is_not_there():
     decide = ["cannot", "differences", "fmrs", "costs", "groups", "service"]
-    check = ["paired", "cross", "concentration", "rates", "tested", "method"]
+    check = ["paired", "cross", "concentration", "tested", "method"]
     assert sections("full") == decide + check
     assert {"costs", "groups", "cross", "service"}.isdisjoint(sections("two"))
-    assert {"paired", "rates", "fmrs"}.isdisjoint(sections("silent"))
+    assert {"paired", "fmrs"}.isdisjoint(sections("silent"))
     for name in ALL:
         (nav,) = page(name).all("nav")
         assert [one.attributes["href"][1:] for one in nav.all("a")] == sections(name)

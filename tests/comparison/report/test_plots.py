@@ -74,13 +74,12 @@ def test_any_point_stands_where_its_rates_are(rates):
 def test_names_are_text_and_what_was_not_measured_is_not_drawn():
     made = attrs.evolve(full().systems[0], name="</svg><b>&")
     bare = attrs.evolve(made, **dict.fromkeys(("at_required", "at_default", "curve")))
-    for draw in (
-        plots.rates,
-        lambda one, of: plots.det(attrs.evolve(full(), systems=(one,)), of),
-    ):
-        assert "<b>" not in draw(made, "a")
-        assert "</svg><b>&" in read(str(draw(made, "a"))).text()
-        assert draw(bare, "x") is None
+    drawn, nothing = (
+        plots.det(attrs.evolve(full(), systems=(one,)), "det") for one in (made, bare)
+    )
+    assert "<b>" not in drawn
+    assert "</svg><b>&" in read(str(drawn)).text()
+    assert nothing is None
 
 
 @pytest.mark.parametrize("frr", [0.005, 0.3, 0.44, 0.6, 0.95])
