@@ -516,8 +516,8 @@ class System:
 
     def __repr__(self) -> str:
         at = self.point
-        found = "no rates" if at is None else f"FRR {at.frr.value}, FMR {at.fmr.value}"
-        return f"<System {self.name}: {found}>"
+        rates = "no rates" if at is None else f"FRR {at.frr.value}, FMR {at.fmr.value}"
+        return f"<System {self.name}: {rates}>"
 
     @property
     def point(self) -> OperatingPoint | None:
@@ -643,13 +643,13 @@ class Evaluation:
         import pandas as pd  # not above: values are read without it
 
         rows = []
-        for one in self.systems:
-            own = [("required", one.at_required), ("default", one.at_default)]
-            common = [(f"fmr {each.fmr:g}", each.point) for each in one.at_fmrs]
-            for name, at in own + common:
+        for system in self.systems:
+            points = [("required", system.at_required), ("default", system.at_default)]
+            points += [(f"fmr {each.fmr:g}", each.point) for each in system.at_fmrs]
+            for name, at in points:
                 if at is not None:
-                    cost = getattr(one.cost, f"at_{name}", None)
-                    rows.append({"system": one.name, "at": name, **_in_columns(at, cost)})
+                    cost = getattr(system.cost, f"at_{name}", None)
+                    rows.append({"system": system.name, "at": name, **_in_columns(at, cost)})
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -682,14 +682,16 @@ def _in_columns(at: OperatingPoint, cost: CostAt | None) -> dict[str, float | No
     cells: dict[str, float | None] = {"threshold": at.threshold}
     for name in ("fmr", "fnmr", "far", "frr"):
         rate: Rate = getattr(at, name)
-        low, high = (rate.interval.low, rate.interval.high) if rate.interval else (None, None)
-        cells |= {name: rate.value, f"{name}_low": low, f"{name}_high": high}
+        cells |= _ends(name, rate.value, rate.interval)
         cells |= {f"{name}_errors": rate.errors, f"{name}_trials": rate.trials}
-    of_cost: tuple[float | None, ...] = (None, None, None)
-    if cost is not None:
-        ends = cost.expected.interval
-        of_cost = cost.expected.value, ends.low, ends.high
-    return cells | dict(zip(("cost", "cost_low", "cost_high"), of_cost, strict=True))
+    expected = None if cost is None else cost.expected
+    ends = None if expected is None else expected.interval
+    return cells | _ends("cost", None if expected is None else expected.value, ends)
+
+
+def _ends(name: str, value: float | None, ends: Interval | None) -> dict[str, float | None]:
+    low, high = (None, None) if ends is None else (ends.low, ends.high)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def as_json(thing: Any) -> dict[str, Any]:
@@ -709,20 +711,20 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(float, _finite)
     converter.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
     # Else "5" is a number, and NaN one that the report prints.
-    for kind, also in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):
-        converter.register_structure_hook(kind, functools.partial(_strict, also))
+    for kind, kinds in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):
+        converter.register_structure_hook(kind, functools.partial(_strict, kinds))
     plain = make_dict_unstructure_fn(Rate, converter)
-    # Said, so that nobody has to divide.
+    # So that nobody has to divide.
     converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})
     return converter
 
 
-def _strict(kinds: tuple[type, ...], value: Any, wanted: type) -> Any:
-    if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
+def _strict(kinds: tuple[type, ...], value: Any, kind: type) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
         raise TypeError("another type")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not finite")
-    return wanted(value)
+    return kind(value)
 
 
 def _finite(number: float) -> float:
