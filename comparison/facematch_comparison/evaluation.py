@@ -100,8 +100,7 @@ def evaluate(
         )
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must lie between 0.5 and 1, and is {confidence}.")
-    _check(answers)
-    _check_thresholds(answers, at_thresholds)
+    _check(answers, at_thresholds)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     judging = _Judging(
@@ -243,6 +242,7 @@ class _Judging:
             privacy=answers.privacy,
         )
         if is_scored:
+            scores = judged.scores[judged.scored]
             points = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
                 system,
@@ -250,7 +250,7 @@ class _Judging:
                 auc=auc,
                 d_prime=d_prime,
                 curve=stats.curve_of(rates, include=[at for at in points if at is not None]),
-                score_range=_score_range(judged),
+                score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
@@ -351,11 +351,6 @@ class _Judging:
         )
 
 
-def _score_range(table: ScoreTable) -> tuple[float, float] | None:
-    scores = table.scores[table.scored]
-    return (float(scores.min()), float(scores.max())) if len(scores) else None
-
-
 def _has_threshold(chosen_from: ScoreTable, judged: ScoreTable) -> tuple[bool, str | None]:
     """Whether a system gives scores; and why no threshold of it can be chosen, or None."""
     if not (chosen_from.acquired.any() or judged.acquired.any()):
@@ -451,13 +446,18 @@ def service_of(one: Answers) -> Service:
 # --- The test set -------------------------------------------------------------------------------
 
 
-def _check(answers: Sequence[Answers]) -> None:
+def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
     if not answers:
         raise InvalidRequest("There is no system to judge.")
     names = [each.name for each in answers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
+    for name, threshold in at_thresholds.items():
+        if name not in names:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        if not math.isfinite(threshold):
+            raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
     first = answers[0].table
     for each in answers[1:]:
         if not first.has_pairs_of(each.table):
@@ -465,15 +465,6 @@ def _check(answers: Sequence[Answers]) -> None:
                 f"{first.name} and {each.name} were not asked about the same pairs: only answers "
                 "to one test set can be compared."
             )
-
-
-def _check_thresholds(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
-    names = [each.name for each in answers]
-    for name, threshold in at_thresholds.items():
-        if name not in names:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
-        if not math.isfinite(threshold):
-            raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
 
 
 def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:

@@ -120,33 +120,28 @@ def limit(evaluation: Evaluation) -> str | None:
     That is the FMR of the system whose true one may be highest; where every FMR is shown to be
     within the required one, the FRR with the fewest errors.
     """
-    points = [(system.name, at) for system in evaluation.systems if (at := system.point)]
-    fmrs = [(at.fmr.interval.high, name, at) for name, at in points if at.fmr.interval]
-    high, _, at = max(fmrs, key=lambda each: each[0], default=(0.0, "", None))
-    if at is not None and high > evaluation.required_fmr:
-        often, count = one_in_at_least(high), at.fmr.errors
-        worst = [
-            name
-            for end, name, other in fmrs
-            if (one_in_at_least(end), other.fmr.errors) == (often, count)
-        ]
-        of = f" of {listed(worst)}" if len(points) > 1 else ""
-        matches = f"{count:,} false matches" if count else "No false match"
-        matches = "1 false match" if count == 1 else matches
-        if count and at.chosen_on == "evaluation":
-            seen = f"{matches} placed the threshold{of}"
-        else:
-            seen = f"{matches} {'were' if count > 1 else 'was'} seen at the threshold{of}"
-        return f"{seen}; the true FMR may be up to {often}."
-    frrs = [(at.frr.errors, name, at.frr) for name, at in points if at.frr.interval]
+    several = len(evaluation.systems) > 1
+    points = [
+        (f" of {system.name}" if several else "", at)
+        for system in evaluation.systems
+        if (at := system.point)
+    ]
+    fmrs = [(at.fmr.interval.high, of, at) for of, at in points if at.fmr.interval]
+    high, of, worst = max(fmrs, key=lambda each: each[0], default=(0.0, "", None))
+    if worst is not None and high > evaluation.required_fmr:
+        count = worst.fmr.errors
+        matches = "1 false match" if count == 1 else f"{count:,} false matches"
+        seen = "was seen at" if count == 1 else "were seen at"
+        seen = "placed" if count and worst.chosen_on == "evaluation" else seen
+        most = one_in_at_least(high)
+        return f"{matches} {seen} the threshold{of}; the true FMR may be up to {most}."
+    frrs = [(at.frr.errors, at.frr.interval.high, of, at) for of, at in points if at.frr.interval]
     if not frrs:
         return None
-    errors, name, frr = min(frrs, key=lambda each: each[0])
-    of = f" of {name}" if len(points) > 1 else ""
-    most = upper_percent(frr.interval.high) if frr.interval else "100"
+    errors, high, of, fewest = min(frrs, key=lambda each: each[0])
     return (
-        f"{errors:,} of {frr.trials:,} genuine attempts{of} were turned away; the true FRR may be "
-        f"up to {most} %."
+        f"{errors:,} of {fewest.frr.trials:,} genuine attempts{of} were turned away; the true FRR "
+        f"may be up to {upper_percent(high)} %."
     )
 
 

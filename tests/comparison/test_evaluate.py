@@ -461,7 +461,7 @@ def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
     # Never rarer than the upper end, and near it.
     assert fmr.interval.high <= 1 / often <= 1.1 * fmr.interval.high
     two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
-    assert " of a and b;" in two.limit
+    assert " of a;" in two.limit
     # Its own decisions are within it: then few errors are.
     own = evaluate([decided(answers([90] * 99 + [1], [10] * 3000))], required_fmr=0.01)
     assert own.limit.startswith("1 of 100 genuine attempts")

@@ -380,22 +380,16 @@ def _evidence(file: str, sha256: str) -> Evidence:
     bearing = {name for names in _SECTIONS.values() for name in names.split()}
     options = {}
     for option in context.command.params:
-        name = str(option.name)
-        value = context.params.get(name)
-        is_given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if not is_given or name not in bearing:
+        name, value = str(option.name), context.params.get(str(option.name))
+        source = context.get_parameter_source(name)
+        if name not in bearing or source is not ParameterSource.COMMANDLINE:
             continue
-        if name in ("store", "scores"):
-            words = [file]
-        elif isinstance(value, Path):
-            words = [value.name]
-        elif isinstance(value, Mapping):
-            words = [f"{key}={of}" for key, of in value.items()]
-        elif isinstance(value, bool):
-            words = []
-        else:
-            words = [*map(str, value)] if isinstance(value, tuple) else [str(value)]
-        options[option.opts[0]] = tuple(words)
+        if isinstance(value, Mapping):
+            value = tuple(f"{key}={of}" for key, of in value.items())
+        elif name in ("store", "scores", "pairs"):
+            value = file if name != "pairs" else Path(str(value)).name
+        words = value if isinstance(value, tuple) else () if value is True else (value,)
+        options[option.opts[0]] = tuple(map(str, words))
     return Evidence(file=file, sha256=sha256, options=options)
 
 
