@@ -35,8 +35,8 @@ from facematch_comparison.stats import (
     Side,
     at_chosen_threshold,
     bounds,
+    compare_systems,
     concentration,
-    difference,
     interval,
     threshold_for_fmr,
 )
@@ -297,9 +297,9 @@ def of_thresholds(vendors: Vendors, studies: int, seed: int, *, split: bool) -> 
 # --- Differences of two systems -----------------------------------------------------------------
 
 DIFFERENT = (
-    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3, frr=(0.05, 0.05)),
-    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3, frr=(0.02, 0.02), common=0.8),
-    Vendors(people=0, mated=299, non_mated=2_995, fmr=1e-3, frr=(0.014, 0.35)),
+    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.05, 0.05)),
+    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.02, 0.02), common=0.8),
+    Vendors(people=0, mated=299, non_mated=5_000, fmr=1e-3, frr=(0.014, 0.35)),
     Vendors(people=0, mated=1_000, non_mated=5_000, fmr=1e-3, frr=(0.05, 0.05)),
     Vendors(people=0, mated=1_000, non_mated=5_000, fmr=1e-3, frr=(0.02, 0.08)),
     Vendors(people=200, mated=2_000, non_mated=2_000, fmr=1e-2, frr=(0.03, 0.03)),
@@ -337,7 +337,9 @@ def of_differences(
             sides.append(Side(table=judged, threshold=threshold, calibration=chosen_on))
         scale = drawing.scale_of if rescaled else lambda *_: 1.0
         with mock.patch.object(drawing, "scale_of", scale):
-            one = difference(*sides, required_fmr=vendors.fmr, resamples=resamples, seed=number)
+            (one,) = compare_systems(
+                sides, required_fmr=vendors.fmr, resamples=resamples, seed=number
+            )
         if one.frr is None:
             continue
         ends = one.frr.interval

@@ -25,8 +25,7 @@ from facematch_comparison.plan import DifferencePlan, plan_study
 from facematch_comparison.stats import (
     Side,
     cells_of,
-    cost_difference,
-    difference,
+    compare_systems,
     expected_cost,
     finish_group_differences,
     group_differences,
@@ -110,9 +109,10 @@ def cost_by_bootstrap(chance, world, threshold, costs, resamples=400):
 
 def difference_of_cost(chance, world):
     first, second = world.study(chance)
-    found = cost_difference(first, 2.5, second, 2.5, COSTS)
+    sides = [Side(table=each.table, threshold=2.5, is_fixed=True) for each in (first, second)]
+    (found,) = compare_systems(sides, required_fmr=0.01, costs=COSTS, resamples=400)
     truth = true_cost(world, 2.5, COSTS, 0) - true_cost(world, 2.5, COSTS, 1)
-    return holds(found.interval, truth)
+    return holds(found.cost.interval, truth)
 
 
 def grouped(chance, world, shift, groups=3):
@@ -168,7 +168,8 @@ def planned(chance, of, fmr):
         Side(table=one.table, threshold=threshold_for_fmr(one.table, fmr).threshold)
         for one in world.study(chance)
     ]
-    return difference(*sides, required_fmr=fmr, resamples=400).p_value < need.alpha
+    (found,) = compare_systems(sides, required_fmr=fmr, resamples=400)
+    return found.p_value < need.alpha
 
 
 @functools.cache

@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,11 @@ from facematch_comparison.answers import ScoreTable
 from facematch_comparison.stats import (
     Rates,
     Side,
+    compare_systems,
     curve_of,
     det_curve,
-    difference,
     threshold_for_fmr,
 )
-from facematch_comparison.stats.bootstrap import person_draws
 from facematch_core import ThresholdRule
 
 #: What we ask of ourselves on any processor: times as fast, and the part of scikit-learn's memory.
@@ -147,16 +146,23 @@ def differences() -> None:
     started = time.perf_counter()
     sides = [Side(table=one, threshold=threshold_for_fmr(one, 1e-3).threshold) for one in tables]
     chosen = time.perf_counter()
-    apart = difference(*sides, required_fmr=1e-3, resamples=resamples)
+    (apart,) = compare_systems(sides, required_fmr=1e-3, resamples=resamples)
     drawn = time.perf_counter()
     curve_of(Rates(tables[0]))
     drew = time.perf_counter()
-    values = [plain(tables, draw) for draw in person_draws(people, few, 1)]
+    values = [plain(tables, draw) for draw in _draws(people, few)]
     looped = (time.perf_counter() - drew) / few * resamples
     print(f"a million pairs: thresholds {chosen - started:.1f} s, difference with "
           f"{resamples:,} draws {drawn - chosen:.1f} s, curve {drew - drawn:.1f} s")  # fmt: skip
     print(f"plain loop {looped:.0f} s, {looped / (drawn - chosen):.0f} times as long")
     print(f"difference {apart.frr}, the plain loop's from {min(values):.4f} to {max(values):.4f}")
+
+
+def _draws(people: int, resamples: int) -> Iterator[Any]:
+    """How often each of the people is drawn."""
+    random = np.random.default_rng(1)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(0, people, people), minlength=people)
 
 
 def plain(tables: list[ScoreTable], drawn: Any) -> float:

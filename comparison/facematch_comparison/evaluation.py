@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import combinations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +25,6 @@ from . import sentences, stats
 from .answers import BILLED, DECISIONS, Answers, Grouping, ScoreTable
 from .model import (
     Costs,
-    Difference,
     Evaluation,
     Evidence,
     OperatingPoint,
@@ -37,7 +35,6 @@ from .model import (
     StudySummary,
     System,
 )
-from .numbers import setting
 from .study import split_by_subject
 
 if TYPE_CHECKING:
@@ -46,9 +43,6 @@ if TYPE_CHECKING:
 #: Below this, more pairs would be needed than anybody compares.
 LEAST_FMR: Final = 1e-9
 
-#: The false match rates that reports have in common.
-COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
-
 #: Where the threshold of an operating point comes from.
 CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
 
@@ -56,7 +50,7 @@ CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default"
 def evaluate(
     answers: Sequence[Answers],
     *,
-    required_fmr: float = 1e-3,
+    required_fmr: float | None = None,
     confidence: float = 0.95,
     split: bool = False,
     seed: int = 0,
@@ -76,7 +70,9 @@ def evaluate(
 
     Args:
         answers: Of each system, in the order of the report; all of the same pairs.
-        required_fmr: The FMR that systems are compared at: at least 1e-9, below 1.
+        required_fmr: The FMR that systems are compared at: at least 1e-9, below 1. None for the
+            strictest of 0.01, 0.001 and 0.0001 at which the non-mated pairs can compare systems;
+            if they are too few for all three, the strictest 1 in N that they can.
         confidence: Of every interval: above 0.5, below 1.
         split: Whether to judge other people than those who choose the thresholds. What cannot be
             split, because one half would lack a kind of pairs, is not.
@@ -94,7 +90,7 @@ def evaluate(
             one score lower than non-mated ones, a number is out of range, or a threshold is fixed
             for a system that is not there or has no scores.
     """
-    if not LEAST_FMR <= required_fmr < 1:
+    if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
             f"The required FMR must be at least {LEAST_FMR:g} and below 1, and is {required_fmr}."
         )
@@ -103,6 +99,10 @@ def evaluate(
     _check(answers, at_thresholds)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
+    trials = _trials(answers, calibration)
+    is_default = required_fmr is None
+    if required_fmr is None:
+        required_fmr = stats.comparable_fmr(trials) or stats.COMMON_FMRS[0]
     judging = _Judging(
         required_fmr=required_fmr,
         confidence=confidence,
@@ -111,11 +111,30 @@ def evaluate(
         at_thresholds=at_thresholds,
     )
     answers_judged = [_take(each, judged) for each in answers]
-    found = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
-    systems = _with_group_differences([system for _, system in found], confidence)
-    differences = judging.differences(answers_judged, [side for side, _ in found])
+    judged_systems = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
+    systems = _with_group_differences([system for _, system in judged_systems], confidence)
+    differences = tuple(
+        attrs.evolve(
+            each,
+            sentence=each.sentence or sentences.of_difference(each, required_fmr, at_thresholds),
+        )
+        for each in stats.compare_systems(
+            [side for side, _ in judged_systems],
+            required_fmr=required_fmr,
+            confidence=confidence,
+            costs=costs,
+        )
+    )
     evaluation = Evaluation(
-        headline=sentences.headline(systems, differences, required_fmr, confidence),
+        headline=sentences.headline(
+            systems,
+            differences,
+            required_fmr,
+            confidence,
+            trials=trials,
+            is_default=is_default,
+            at_thresholds=at_thresholds,
+        ),
         study=StudySummary(
             name=name,
             digest=digest,
@@ -212,8 +231,7 @@ class _Judging:
         at_fmrs: list[PointAt] = []
         if why_not is None:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
-            own = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
-            at_fmrs = [self._point_at(fmr, chosen_from, rates, own) for fmr in COMMON_FMRS]
+            at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
         fixed = self.at_thresholds.get(answers.name)
         if fixed is not None:
             at_required, why_not = _point(rates, fixed, FIXED), None
@@ -223,6 +241,8 @@ class _Judging:
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
             is_fixed=fixed is not None,
+            price=answers.price,
+            currency=answers.currency,
         )
         system = System(
             name=answers.name,
@@ -271,21 +291,11 @@ class _Judging:
         at = _point(rates, choice.threshold, CALIBRATION)
         return attrs.evolve(at, calibration_fmr=seen), None
 
-    def _point_at(
-        self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates, own: PointAt
-    ) -> PointAt:
-        """The same, if the pairs are enough to see so low an FMR at all; `own` is there already."""
+    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
+        point, why_not = self._point_for(fmr, chosen_from, rates)
         trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
-        if not stats.allowed_errors(fmr, trials):
-            why_not = (
-                f"An FMR of {setting(fmr)} % cannot be seen in {trials:,} non-mated pairs: it "
-                f"takes {round(1 / fmr):,}."
-            )
-            return PointAt(fmr=fmr, point=None, why_not=why_not, pairs_needed=round(1 / fmr))
-        if fmr == own.fmr:
-            return own
-        point, reason = self._point_for(fmr, chosen_from, rates)
-        return PointAt(fmr=fmr, point=point, why_not=reason)
+        needed = None if stats.allowed_errors(fmr, trials) else round(1 / fmr)
+        return PointAt(fmr=fmr, point=point, why_not=why_not, pairs_needed=needed)
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
         """With what depends on where the system is judged.
@@ -321,33 +331,6 @@ class _Judging:
                 at_default=system.at_default is not None,
                 confidence=self.confidence,
             ),
-        )
-
-    def differences(
-        self, answers: Sequence[Answers], sides: Sequence[stats.Side]
-    ) -> tuple[Difference, ...]:
-        """Every two systems, with the verdict over all of them."""
-        resamples = stats.resamples_for(len(sides) * (len(sides) - 1) // 2, self.confidence)
-        found = []
-        for (one, first), (other, second) in combinations(zip(answers, sides, strict=True), 2):
-            each = stats.difference(
-                first,
-                second,
-                required_fmr=self.required_fmr,
-                confidence=self.confidence,
-                resamples=resamples,
-            )
-            if self.costs is not None and each.frr is not None:
-                cost = stats.cost_difference(
-                    one, first.threshold, other, second.threshold, self.costs, self.confidence
-                )
-                each = attrs.evolve(each, cost=cost)
-            found.append(each)
-        return stats.finish_differences(
-            found,
-            confidence=self.confidence,
-            required_fmr=self.required_fmr,
-            at_thresholds=self.at_thresholds,
         )
 
 
@@ -409,7 +392,7 @@ def _with_group_differences(systems: Sequence[System], confidence: float) -> tup
     )
 
 
-def service_of(one: Answers) -> Service:
+def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs of a test set.
 
     Percentiles are by the nearest rank, so that each is a time that was measured; one is given
@@ -417,28 +400,28 @@ def service_of(one: Answers) -> Service:
     have been. What was not answered or failed to acquire is counted, without an interval: a picture
     fails in all of its pairs, an outage takes many of them.
     """
-    table = one.table
+    table = answers.table
     answered = int(np.count_nonzero(table.answered))
-    times = one.elapsed_s[table.answered & ~np.isnan(one.elapsed_s)]
+    times = answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)]
     cost = per_verified = None
-    if one.price is not None:
-        charged = one.billed != BILLED.index(Charged.NO)
+    if answers.price is not None:
+        charged = answers.billed != BILLED.index(Charged.NO)
         matched = table.mated & (table.decisions == DECISIONS.index(Decision.MATCH))
         verified = int(np.count_nonzero(matched))
         # Prices have at most six decimal places; more of them are noise of binary fractions.
-        cost = round(one.price * int(charged.sum()), 6)
+        cost = round(answers.price * int(charged.sum()), 6)
         if verified:
-            per_verified = round(one.price * int((charged & table.mated).sum()) / verified, 6)
+            per_verified = round(answers.price * int((charged & table.mated).sum()) / verified, 6)
     return Service(
         calls=len(table),
         answered=Rate(errors=len(table) - answered, trials=len(table)),
-        not_answered=dict(one.not_answered),
+        not_answered=dict(answers.not_answered),
         acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
         latency_s=stats.latency_percentiles(times),
         timed=len(times),
         cost=cost,
-        price=one.price,
-        currency=one.currency,
+        price=answers.price,
+        currency=answers.currency,
         cost_per_verified=per_verified,
     )
 
@@ -475,6 +458,15 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
         if not (table.mated[part].any() and (~table.mated[part]).any()):
             return None, np.ones(len(table), bool)
     return parts
+
+
+def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
+    """The fewest non-mated pairs with a score that a threshold is chosen on, of all systems."""
+    tables = [each.table for each in answers if each.table.is_scored]
+    if calibration is not None:
+        tables = [table.take(calibration) for table in tables]
+    counts = [np.count_nonzero(table.scored & ~table.mated) for table in tables]
+    return int(min(counts, default=0))
 
 
 def _group_sizes(table: ScoreTable, group: Grouping) -> dict[str, SampleSize]:

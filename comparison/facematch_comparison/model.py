@@ -411,17 +411,10 @@ class ExpectedCost:
 
     Attributes:
         at_required, at_default: At the operating points of the system; None where it has none.
-        impostors: Shares of impostors, K of them, rising, for the curve.
-        curve, curve_low, curve_high: Expected cost at each of them, at `at_required` if there is
-            one, else at `at_default`, and ends of its interval.
     """
 
     at_required: CostAt | None
     at_default: CostAt | None
-    impostors: tuple[float, ...]
-    curve: tuple[float, ...]
-    curve_low: tuple[float, ...]
-    curve_high: tuple[float, ...]
 
 
 @attrs.frozen(kw_only=True)
@@ -537,7 +530,8 @@ class Difference:
         only_first, only_second: How many only this one turned away.
         frr: FRR of the first less that of the second, on these pairs, -1 to 1; its interval is the
             paired bootstrap by person, thresholds drawn again with the pairs, and no narrower than
-            `exact`. None without a pair or a threshold.
+            `exact`. None without a pair or a threshold, and where too few false matches are
+            expected at the required FMR to place the thresholds.
         exact: The interval at fixed thresholds (Agresti and Min), beside it; None likewise.
         p_value: Two-sided, 0-1, of the same bootstrap, and no smaller than `p_exact`, for the
             bootstrap sees no more than the few errors that there are; None likewise.
@@ -548,8 +542,14 @@ class Difference:
         better: The name of the one with the lower FRR if `is_real`, else None.
         beyond: Names of those that are shown to exceed the required FMR at their
             thresholds: their FRR looks better than it is.
-        cost: Expected cost of the first less that of the second; None unless costs were given.
-        sentence: The same in words.
+        cost: Expected cost of the first less that of the second, with the interval that follows
+            from that of `frr`; None unless costs were given, and where nothing is compared.
+        cost_p_adjusted: How often two systems that cost the same differ so, 0-1, by the same draws
+            and the same correction; None without `cost`, and where a rate in it has so few errors
+            that nothing can be said.
+        dearer: The name of the one that costs more if `cost_p_adjusted` is below 1 - confidence,
+            else None.
+        sentence: The same in words; why nothing is compared, where `frr` is None.
     """
 
     first: str
@@ -570,6 +570,8 @@ class Difference:
     sentence: str
     beyond: tuple[str, ...] = ()
     cost: Estimate | None = None
+    cost_p_adjusted: float | None = None
+    dearer: str | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -1,8 +1,9 @@
 """How many comparisons a claim needs, what they cost, and what less money can still show.
 
 Two kinds of claim. *A rate is at most so much*: without an error 299 pairs show 1 %, 2,995 show
-0.1 %, 29,956 show 0.01 %, the floors under every study. *Two systems differ*: as many mated pairs
-as make it likely that a difference of the size that matters is seen, and as many non-mated pairs as
+0.1 %, 29,956 show 0.01 %, the floors under every study; and a threshold has to be placed, which
+takes the non-mated pairs of `ENOUGH_FALSE_MATCHES`. *Two systems differ*: as many mated pairs as
+make it likely that a difference of the size that matters is seen, and as many non-mated pairs as
 place both thresholds well enough not to drown it.
 """
 
@@ -20,16 +21,14 @@ from scipy.stats import binom, norm
 from facematch_core.errors import InvalidRequest
 
 from .model import as_json
-from .stats.intervals import fewest, trials_for
+from .stats import ENOUGH_FALSE_MATCHES, trials_for
+from .stats.intervals import fewest
 
 #: Errors that a plan looks at: a vendor that is a little better than asked still makes some.
 ERRORS: Final = (0, 1, 3, 10)
 
 #: Parts of the money that are looked at unless budgets are named.
 PARTS: Final = (Decimal("0.5"), Decimal("0.2"), Decimal("0.05"))
-
-#: With fewer false matches than this a threshold is placed too badly to compare two systems at it.
-FEW_FALSE_MATCHES: Final = 5
 
 
 @attrs.frozen(kw_only=True)
@@ -39,59 +38,34 @@ class DifferencePlan:
     Attributes:
         first, second: The FRR that is expected of each, 0-1, not the same.
         power: The probability to see the difference, if it is there; above 0.5, below 1.
-        correlation: Between the errors of the two on one pair, -1 to 1. What is hard for one is as
-            a rule hard for the other, which makes the difference easier to see; 0 is careful.
         systems: How many are compared, each with each other, at least 2; for 5 systems a difference
             has to be as clear as in one of 10 questions (Holm's first step).
-        pairs_per_person: Mated pairs of one person, at least 1.
-        intra_cluster_correlation: Between the differences of two pairs of one person, 0-1.
-        growth: How many times as high the FRR is at a tenth of the FMR, above 1, as a DET curve
-            shows it: the steeper, the more false matches are needed to place the threshold. None
-            for that of normal scores, which is careful: it is 5 to 10 where vendors often have 2.
     """
 
     first: float
     second: float
     power: float = 0.8
-    correlation: float = 0.0
     systems: int = 2
-    pairs_per_person: int = 1
-    intra_cluster_correlation: float = 0.0
-    growth: float | None = None
 
     def __attrs_post_init__(self) -> None:
-        for name, low, high in (
-            *(("first", 0, 1), ("second", 0, 1), ("power", 0.5, 1)),
-            *(("growth", 1, math.inf),) * (self.growth is not None),
-        ):
+        for name, low, high in (("first", 0, 1), ("second", 0, 1), ("power", 0.5, 1)):
             if not low < getattr(self, name) < high:
                 raise InvalidRequest(
                     f"{name} must lie between {low} and {high}, and is {getattr(self, name)}."
                 )
         if self.first == self.second:
             raise InvalidRequest(f"Two systems of one FRR ({self.first:g}) have no difference.")
-        if self.systems < 2 or self.pairs_per_person < 1:
-            raise InvalidRequest("There are at least two systems, and one pair for each person.")
-        if not 0 <= self.intra_cluster_correlation <= 1:
-            raise InvalidRequest(
-                "The intra-cluster correlation lies between 0 and 1, and is "
-                f"{self.intra_cluster_correlation}."
-            )
-        least = abs(self.first - self.second)
-        most = min(self.first + self.second, 2 - self.first - self.second)
-        if not least - 1e-12 <= self.disagreement <= most + 1e-12:
-            raise InvalidRequest(
-                f"Two systems with an FRR of {self.first:g} and {self.second:g} disagree about "
-                f"{least:g} to {most:g} of the pairs; a correlation of {self.correlation:g} would "
-                f"make that {self.disagreement:g}."
-            )
+        if self.systems < 2:
+            raise InvalidRequest("A difference is one of at least two systems.")
 
     @property
     def disagreement(self) -> float:
-        """The share of mated pairs that exactly one of them turns away, 0-1."""
-        a, b = self.first, self.second
-        both = a * b + self.correlation * math.sqrt(a * (1 - a) * b * (1 - b))
-        return a + b - 2 * both
+        """The share of mated pairs that exactly one of them turns away, 0-1.
+
+        As if errors of the two had nothing to do with each other: what is hard for one is as a rule
+        hard for the other, which makes the difference easier to see.
+        """
+        return self.first + self.second - 2 * self.first * self.second
 
 
 @attrs.frozen(kw_only=True)
@@ -127,22 +101,19 @@ class Less:
 
 @attrs.frozen(kw_only=True)
 class DifferenceNeed(Pairs):
-    """What it takes to see a difference between two systems, with mated pairs of so many people.
+    """What it takes to see a difference between two systems, each mated pair of another person.
 
     One question has the error probability `alpha`, two-sided; `disagreement` is the share of mated
-    pairs that exactly one of the two turns away; `design_effect` pairs that share people count as
-    one. The non-mated pairs are expected to bring `false_matches` at each threshold, which leaves
-    `threshold_share` of the uncertainty of the difference: chosen so that the sum of all pairs is
-    smallest.
+    pairs that exactly one of the two turns away. The non-mated pairs are expected to bring
+    `false_matches` at each threshold, which leaves `threshold_share` of the uncertainty of the
+    difference: chosen so that the sum of all pairs is smallest.
     """
 
     of: DifferencePlan
     alpha: float
     disagreement: float
-    design_effect: float
     false_matches: int
     threshold_share: float
-    people: int
 
 
 @attrs.frozen(kw_only=True)
@@ -210,7 +181,8 @@ def plan_study(
     needs = []
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
-        needs.append(Need(errors=errors, **_asked(mated, non_mated, prices, parts)))
+        non_mated = max(non_mated, math.ceil(ENOUGH_FALSE_MATCHES / fmr * (1 - 1e-12)))
+        needs.append(Need(errors=errors, **_drawn(mated, non_mated, prices, parts)))
     floor = needs[0]
     less = [
         _less(vendor, budget, price, floor, confidence=confidence, parts=parts)
@@ -269,47 +241,45 @@ def _difference(
     """
     alpha /= of.systems * (of.systems - 1) // 2
     psi, apart = of.disagreement, of.first - of.second
-    effect = 1 + (of.pairs_per_person - 1) * of.intra_cluster_correlation
     variance = (apart / (float(norm.isf(alpha / 2)) + float(norm.ppf(of.power)))) ** 2
     # What one expected false match at each threshold would leave of uncertainty.
-    steep = _steepness(of.first, fmr, of.growth) ** 2 + _steepness(of.second, fmr, of.growth) ** 2
+    steep = _steepness(of.first, fmr) ** 2 + _steepness(of.second, fmr) ** 2
     # Of the sum of both kinds of pairs this share of thresholds is the cheapest.
-    ratio = math.sqrt(steep / (fmr * psi * effect))
-    matches = max(FEW_FALSE_MATCHES, math.ceil(steep / (variance * (ratio / (1 + ratio)))))
+    ratio = math.sqrt(steep / (fmr * psi))
+    matches = max(ENOUGH_FALSE_MATCHES, math.ceil(steep / (variance * (ratio / (1 + ratio)))))
     share = steep / (variance * matches)
     # Where one errs only if the other does, rounding must not make it less than never.
     only = max(0.0, (psi + apart) / 2), max(0.0, (psi - apart) / 2)
     alone = fewest(lambda pairs: power_of_mcnemar(pairs, *only, alpha) >= of.power)
     assert alone is not None  # noqa: S101 - without a limit there is an end
-    mated = math.ceil(alone * effect / (1 - share))
+    mated = math.ceil(alone / (1 - share))
     return DifferenceNeed(
         of=of,
         alpha=alpha,
         disagreement=psi,
-        design_effect=effect,
         false_matches=matches,
         threshold_share=share,
-        people=math.ceil(mated / of.pairs_per_person),
-        **_asked(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
+        **_drawn(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
     )
 
 
-def _steepness(frr: float, fmr: float, growth: float | None) -> float:
-    """How much the FRR rises if the natural logarithm of the FMR falls by 1."""
-    if growth is not None:
-        return frr * math.log(growth) / math.log(10)
-    # Normal scores of one spread, mated and non-mated.
+def _steepness(frr: float, fmr: float) -> float:
+    """How much the FRR rises if the natural logarithm of the FMR falls by 1.
+
+    As of normal scores of one spread, mated and non-mated, which is careful: where vendors often
+    have twice the FRR at a tenth of the FMR, they have 5 to 10 times.
+    """
     return float(norm.pdf(norm.ppf(frr)) * fmr / norm.pdf(norm.isf(fmr)))
 
 
-def _asked(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
-    asked = parts * (mated + non_mated)
+def _drawn(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
+    calls = parts * (mated + non_mated)
     return {
         "mated": mated,
         "non_mated": non_mated,
         "draw_mated": parts * mated,
         "draw_non_mated": parts * non_mated,
-        "cost": {vendor: price * asked for vendor, price in prices.items()},
+        "cost": {vendor: price * calls for vendor, price in prices.items()},
     }
 
 
@@ -336,7 +306,7 @@ def _less(
 def _with_text(value: Any) -> Any:
     """JSON values, and amounts as text."""
     if isinstance(value, Mapping):
-        return {name: _with_text(one) for name, one in value.items()}
+        return {name: _with_text(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_with_text(one) for one in value]
+        return [_with_text(item) for item in value]
     return f"{value:f}" if isinstance(value, Decimal) else value

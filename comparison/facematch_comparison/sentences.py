@@ -5,8 +5,11 @@ Every sentence is made from the numbers of the evaluation, and from nothing else
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
+
+import attrs
 
 from facematch_core.models import Environment
 
@@ -21,16 +24,18 @@ from .model import (
     System,
 )
 from .numbers import (
+    in_words,
     listed,
     money,
     one_in_at_least,
     percent,
+    points,
     score,
     setting,
     upper_percent,
     where_judged,
 )
-from .stats import trials_for
+from .stats import ENOUGH_FALSE_MATCHES, trials_for, why_not_comparable, why_unseen
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
 FEW_PEOPLE: Final = 50
@@ -50,38 +55,97 @@ def headline(
     differences: Sequence[Difference],
     required_fmr: float,
     confidence: float,
+    *,
+    trials: int,
+    is_default: bool,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """The verdict in one sentence."""
-    judged = [one for one in systems if one.at_required is not None]
-    fixed = {
-        one.name: point.threshold if point.chosen_on == "fixed" else None
-        for one in judged
-        if (point := one.at_required)
-    }
-    at = where_judged(required_fmr, fixed)
+    """The verdict in one sentence.
+
+    `trials` are the non-mated pairs that thresholds are chosen on; by default they say at which FMR
+    systems are compared, and then the sentence says so.
+    """
+    judged = [system for system in systems if system.at_required is not None]
+    at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
+    if is_default and not at_thresholds:
+        at += f", the strictest rate that {trials:,} non-mated pairs bear,"
     if not judged:
         why_not = systems[0].why_not or "no scores."
-        own = any(one.at_default for one in systems)
-        table = " The table has each system at its own decisions." if own else ""
-        return f"At {at}, no system can be judged: {why_not}{table}"
+        decides = any(system.at_default for system in systems)
+        table = " The table has each system at its own decisions." if decides else ""
+        often = trials // ENOUGH_FALSE_MATCHES
+        if why_unseen(required_fmr, trials) and often > 1:
+            table = f" They bear {in_words(1 / often)}.{table}"
+        return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
         return _of_one(judged[0], at, confidence)
-    if len(judged) == 2:
-        names = {one.name for one in judged}
-        return next(one.sentence for one in differences if {one.first, one.second} == names)
-    return _of_several(judged, differences, at)
+    names = [system.name for system in judged]
+    compared = [
+        each
+        for each in differences
+        if each.frr is not None and each.first in names and each.second in names
+    ]
+    if not compared and (reason := why_not_comparable(required_fmr, trials)):
+        return f"{listed(names)} are not compared: {reason}"
+    if len(judged) > 2 and compared:
+        return _of_several(judged, compared, at)
+    (both,) = (each for each in differences if {each.first, each.second} == {*names[:2]})
+    return of_difference(both, required_fmr, at_thresholds, at) if compared else both.sentence
+
+
+def of_difference(
+    difference: Difference,
+    required_fmr: float,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
+    at: str | None = None,
+) -> str:
+    """What two systems differ by; `at` is what the sentence says of the rate.
+
+    At a fixed threshold a system may turn away fewer because more others pass: that is not better.
+    """
+    first, second, beyond = difference.first, difference.second, difference.beyond
+    fixed = {name: at_thresholds.get(name) for name in (first, second)}
+    at = at or where_judged(required_fmr, fixed)
+    is_chosen = set(fixed.values()) == {None}
+    errors_first, errors_second = difference.errors_first, difference.errors_second
+    if difference.is_real:
+        does = "is better" if is_chosen else "turns away fewer"
+        verdict = f"{difference.better} {does}, and that is not chance"
+    elif errors_first == errors_second and difference.frr is not None:
+        ends = difference.frr.interval
+        most = points(max(-ends.low, ends.high), ends.high - ends.low)
+        verdict = f"no difference was seen; one of up to {most} points is possible"
+    else:
+        verdict = "that may be chance"
+    if beyond:
+        exceeds, whom = ("exceeds", "it") if len(beyond) == 1 else ("exceed", "them")
+        rate = "that FMR" if is_chosen else f"an FMR of {setting(required_fmr)} %"
+        verdict += f"; but {' and '.join(beyond)} {exceeds} {rate}, which flatters {whom}"
+    people = f"{difference.pairs:,} genuine people"
+    if difference.pairs != difference.subjects:
+        people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
+    return (
+        f"{_at(at)} {first} turns away {errors_first:,} of {people} and "
+        f"{second} {errors_second:,}: {verdict}."
+    )
+
+
+def _at(rate: str) -> str:
+    return f"At {rate}" if rate.endswith(",") else f"At {rate},"
 
 
 def _of_one(system: System, at: str, confidence: float) -> str:
-    frr = _frr(system)
-    if not frr.trials:
-        return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
-    counted = f"{frr.errors:,} of {frr.trials:,} genuine attempts"
-    sentence = f"At {at}, {system.name} turns away {counted}"
+    frr, point = _frr(system), system.at_required
+    if not frr.trials or point is None or point.threshold is None:
+        return f"{_at(at)} nothing is known of how often {system.name} turns genuine people away."
+    where = f"At the threshold {score(point.threshold)}, chosen for {at}"
+    where = f"At {at}" if point.chosen_on == "fixed" else where
+    where = where if where.endswith(",") else f"{where},"
+    sentence = f"{where} {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     if frr.interval is None:
         return f"{sentence}."
     ends = _percents(frr.interval)
-    return f"{sentence}; the true rate is {ends}, with {100 * confidence:g} % confidence."
+    return f"{sentence}; the true rate there is {ends}, with {100 * confidence:g} % confidence."
 
 
 def _of_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
@@ -91,8 +155,8 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         for each in differences
         if each.is_real
     }
-    unbeaten = [one for one in judged if one.name not in beaten]
-    best = min(unbeaten or judged, key=lambda one: _frr(one).errors / max(1, _frr(one).trials))
+    unbeaten = [system for system in judged if system.name not in beaten]
+    best = min(unbeaten or judged, key=_share_turned_away)
     real: list[str] = []
     chance: list[str] = []
     beyond: set[str] = set()
@@ -110,8 +174,12 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
-    sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    sentence = f"{_at(at)} {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
+
+
+def _share_turned_away(system: System) -> float:
+    return _frr(system).errors / max(1, _frr(system).trials)
 
 
 def limit(evaluation: Evaluation) -> str | None:
@@ -150,9 +218,9 @@ def on_cost(evaluation: Evaluation) -> str | None:
     if evaluation.costs is None:
         return None
     costs = {
-        one.name: at.expected
-        for one in evaluation.systems
-        if one.cost is not None and (at := one.cost.at_required or one.cost.at_default)
+        system.name: at.expected
+        for system in evaluation.systems
+        if system.cost is not None and (at := system.cost.at_required or system.cost.at_default)
     }
     if not costs:
         return None
@@ -162,27 +230,18 @@ def on_cost(evaluation: Evaluation) -> str | None:
     sentence = f"At these costs, an attempt with {cheapest} costs {_amount(costs[cheapest], unit)}"
     if not others:
         return f"{sentence}."
-    dearer = _dearer(evaluation.differences, cheapest, others[0])
-    if dearer is None:
-        return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
-    # No verdict: that is given on errors alone, by `finish_differences`.
-    doubt = "" if dearer.interval.low > 0 else ", which is not certain"
-    return f"{sentence}; with {others[0]} it costs {_amount(dearer, f'{unit} more')}{doubt}."
-
-
-def _dearer(differences: Iterable[Difference], cheapest: str, other: str) -> Estimate | None:
-    """How much more `other` costs than `cheapest`, on the same pairs."""
-    for each in differences:
-        if each.cost is None or {each.first, each.second} != {cheapest, other}:
+    for each in evaluation.differences:
+        if each.cost is None or {each.first, each.second} != {cheapest, others[0]}:
             continue
-        if each.first == other:
-            return each.cost
-        ends = each.cost.interval
-        turned = Interval(
-            low=-ends.high, high=-ends.low, confidence=ends.confidence, method=ends.method
-        )
-        return Estimate(value=-each.cost.value, interval=turned)
-    return None
+        cost, ends = each.cost, each.cost.interval
+        if each.first == cheapest:
+            ends = attrs.evolve(ends, low=-ends.high, high=-ends.low)
+            cost = Estimate(value=-cost.value, interval=ends)
+        doubt = "" if each.dearer else ", which may be chance"
+        if each.cost_p_adjusted is None:
+            doubt = "; there are too few errors to say whether that is chance"
+        return f"{sentence}; with {others[0]} it costs {_amount(cost, f'{unit} more')}{doubt}."
+    return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
 
 
 def _amount(cost: Estimate, unit: str) -> str:
@@ -313,7 +372,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if _all_unknown(evaluation):
         yield Caveat(
             code="unknown_origin",
-            systems=tuple(one.name for one in evaluation.systems),
+            systems=tuple(system.name for system in evaluation.systems),
             text="Where the scores come from: the file does not say.",
         )
     if not study.groups:
@@ -321,7 +380,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
             "no_groups",
             "Whether some groups of people fare worse: the data name no groups.",
         )
-    unpriced = [one.name for one in evaluation.systems if one.service.price is None]
+    unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
         whose = "" if every else f" to {listed(unpriced)}"
@@ -344,7 +403,7 @@ def _general(code: str, text: str) -> Caveat:
 
 
 def _all_unknown(evaluation: Evaluation) -> bool:
-    return all(one.environment is None for one in evaluation.systems)
+    return all(system.environment is None for system in evaluation.systems)
 
 
 def _few_errors(frr: Rate) -> str:

@@ -172,7 +172,10 @@ source = common.options(
 #: What a judgement is for: FMR and confidence.
 aims = common.options(
     click.option(
-        "--fmr", type=RATE, default="1e-3", help="False match rate to compare all systems at."
+        "--fmr",
+        type=RATE,
+        show_default="the strictest of 1e-2, 1e-3 and 1e-4 that the pairs bear",
+        help="False match rate to compare all systems at.",
     ),
     click.option(
         "--confidence", type=CONFIDENCE, default="0.95", help="Confidence of every interval."

@@ -111,7 +111,8 @@ def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
     core.say()
     core.say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
-        "fails it about half the time; choose a lower row. Use pairs of as many people as you can."
+        "fails it about half the time; choose a lower row. Each row has as many non-mated pairs as "
+        "place a threshold. Use pairs of as many people as you can."
     )
     if made.split:
         core.say(
@@ -138,8 +139,7 @@ def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
             f"{of.first:g} and {of.second:g} at that FMR differ:"
         )
         core.say()
-        row = [f"{made.difference.people:,}", *_needed(made.difference, split=made.split)]
-        core.print_table(["people, at least", *header], [row])
+        core.print_table(header, [_needed(made.difference, split=made.split)])
 
 
 def _needed(need: Pairs, *, split: bool) -> list[str]:

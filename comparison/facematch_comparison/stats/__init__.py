@@ -1,15 +1,7 @@
 """The statistics of a comparison: pure functions on arrays, each with its definition and source."""
 
-from .compare import (
-    Side,
-    difference,
-    finish_differences,
-    holm,
-    mcnemar,
-    paired_difference,
-    resamples_for,
-)
-from .cost import cost_difference, expected_cost, latency_percentiles
+from .compare import compare_systems, holm, mcnemar, paired_difference
+from .cost import expected_cost, latency_percentiles
 from .det import curve_of, det_curve, separation
 from .groups import cells_of, cross_groups, finish_group_differences, group_differences
 from .intervals import (
@@ -23,10 +15,20 @@ from .intervals import (
     interval,
     trials_for,
 )
-from .rates import Rates, rates_at
-from .threshold import concentration, threshold_for_fmr
+from .rates import Rates, Side, rates_at
+from .threshold import (
+    COMMON_FMRS,
+    ENOUGH_FALSE_MATCHES,
+    comparable_fmr,
+    concentration,
+    threshold_for_fmr,
+    why_not_comparable,
+    why_unseen,
+)
 
 __all__ = [
+    "COMMON_FMRS",
+    "ENOUGH_FALSE_MATCHES",
     "Clusters",
     "Rates",
     "Side",
@@ -34,17 +36,16 @@ __all__ = [
     "at_chosen_threshold",
     "bounds",
     "cells_of",
+    "comparable_fmr",
+    "compare_systems",
     "concentration",
-    "cost_difference",
     "cross_groups",
     "curve_of",
     "det_curve",
-    "difference",
     "effective_size",
     "exact_interval",
     "exact_upper",
     "expected_cost",
-    "finish_differences",
     "finish_group_differences",
     "group_differences",
     "holm",
@@ -53,8 +54,9 @@ __all__ = [
     "mcnemar",
     "paired_difference",
     "rates_at",
-    "resamples_for",
     "separation",
     "threshold_for_fmr",
     "trials_for",
+    "why_not_comparable",
+    "why_unseen",
 ]

@@ -2,8 +2,8 @@
 
 Whoever is drawn twice brings their pairs twice. A mated pair counts as often as its person was
 drawn, a non-mated pair as often as its first person was, times its second (A. B. Owen, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). All estimators of one resample share
-one draw, so that what two systems have in common cancels out of their difference.
+pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). All systems share
+one draw, so that what two of them have in common cancels out of their difference.
 
 Products of draws vary more than rates do (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
 arbitrary order", Annals of Applied Statistics 6, 2012: the variance is overestimated): three times
@@ -16,9 +16,9 @@ Association 83, 1988): a weight w becomes 1 + s (w - 1). What either way does to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -33,22 +33,206 @@ from .rates import Rates
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Scores of non-mated pairs, and the two people behind each.
-_Pairs: TypeAlias = "tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]"
+#: So many times the square root of how many may pass are looked at beyond them, and some.
+SPARE: Final = 12
 
-#: So many times as many of the highest non-mated scores are looked at as may pass.
-_SPARE: Final = 4
+#: Of more people only those are drawn one by one whose own scores can move a threshold or lie
+#: between two of them; all others by what they bring to the sums.
+MANY_PEOPLE: Final = 20_000
 
 
-def person_draws(people: int, resamples: int, seed: int) -> Iterator[NDArray[np.int64]]:
-    """How often each of `people` was drawn, int64 (people,), for each of `resamples`."""
-    if people < 1 or resamples < 1:
-        raise InvalidRequest(
-            f"{people} people cannot be drawn {resamples} times: give at least one of each."
+class TooFewScores(Exception):
+    """Whoever was drawn most often has so many of the highest pairs that they do not suffice."""
+
+
+class RedrawnThreshold:
+    """The threshold for a required FMR, chosen anew in each resample of people.
+
+    Only the highest non-mated scores decide, so only they, `length` of them, are looked at.
+
+    Args:
+        table: What the threshold is chosen on.
+        max_fmr: The FMR that is required.
+        numbers: The people who are drawn, rising, with all of the table among them.
+        spare: How many of them: see `SPARE`.
+    """
+
+    def __init__(
+        self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64], spare: int = SPARE
+    ) -> None:
+        sample = Rates(table).sample("fmr", at_threshold=True)
+        clusters, self._count = sample.clusters, len(sample)
+        self._allowed = allowed_errors(max_fmr, self._count)
+        if self._allowed == self._count:
+            raise InvalidRequest("A threshold that everybody passes is not drawn again.")
+        scores = table.scores[sample.rows]
+        place = np.searchsorted(numbers, table.people.numbers)
+        self.sums = np.zeros(len(numbers))
+        self.sums[place] = clusters.pairs_of_person
+        self._scale = scale_of(scores, self._allowed, clusters)
+        beyond = 64 + math.ceil(spare * math.sqrt(self._allowed + 1))
+        self.length = min(self._count, self._allowed + beyond)
+        self.is_whole = self.length == self._count
+        lowest = np.partition(scores, self._count - self.length)[self._count - self.length]
+        rows = np.flatnonzero(scores >= lowest)
+        rows = rows[np.argsort(-scores[rows], kind="stable")[: self.length]]
+        self._scores = scores[rows]
+        self.people = place[np.stack([end[rows] for end in clusters.ends])]
+        #: Between them lies what may not pass, in every resample.
+        self.lowest = -np.inf if self.is_whole else float(self._scores[-1])
+        self._first = max(0, self._allowed - beyond)
+        self.highest = float(self._scores[self._first])
+
+    def draw_from(self, urn: Urn) -> None:
+        """Count people as the urn does."""
+        self.people = urn.row_of_person[self.people]
+        self.sums = self.sums[urn.person_of_row]
+
+    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64, (B,): the highest score that may not pass, if people are drawn so (B, P).
+
+        Raises:
+            TooFewScores: more must be looked at.
+        """
+        products = drawn[:, self.people[0]] * drawn[:, self.people[1]]
+        passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
+        if self.is_whole:
+            total = passed[:, -1]
+        else:
+            # To the first order; those that are not looked at have weights near 1.
+            total = self._count + self._scale * (drawn @ self.sums - 2 * self._count)
+            total = np.maximum(total, passed[:, -1])
+        # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
+        most = (self._allowed + 0.5) / self._count * total
+        place = (passed <= most[:, None]).sum(axis=1)
+        is_inside = place < self.length
+        if (place < self._first).any() or not (self.is_whole or is_inside.all()):
+            raise TooFewScores
+        return np.where(is_inside, self._scores[np.minimum(place, self.length - 1)], -np.inf)
+
+
+class FixedThreshold:
+    """A threshold that nobody chose on these pairs: the same in each resample."""
+
+    length = 0
+
+    def __init__(self, table: ScoreTable, threshold: float, numbers: NDArray[np.int64]) -> None:
+        is_above = table.rule is ThresholdRule.ABOVE
+        self.lowest = self.highest = (
+            threshold if is_above else float(np.nextafter(threshold, -np.inf))
         )
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(random.integers(0, people, people), minlength=people)
+        self.people = np.zeros((2, 0), np.int64)
+        self.sums = np.zeros(len(numbers))
+
+    def draw_from(self, urn: Urn) -> None:
+        """Nobody is looked at."""
+
+    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """float64, (B,): the highest score that may not pass."""
+        return np.full(len(drawn), self.highest)
+
+
+class RedrawnErrors:
+    """The mated pairs, of `rows`, that a system turns away at a threshold between two scores."""
+
+    def __init__(
+        self,
+        table: ScoreTable,
+        rows: NDArray[np.bool_],
+        numbers: NDArray[np.int64],
+        threshold: RedrawnThreshold | FixedThreshold,
+    ) -> None:
+        whose = np.searchsorted(numbers, table.probe_subjects[rows])
+        scores = np.where(table.scored[rows], table.scores[rows], -np.inf)
+        always = scores <= threshold.lowest
+        always |= ~table.scored[rows]
+        self.sums = np.bincount(whose[always], minlength=len(numbers)).astype(np.float64)
+        between = np.flatnonzero(~always & (scores <= threshold.highest))
+        between = between[np.argsort(scores[between], kind="stable")]
+        self._scores, self.people = scores[between], whose[between]
+
+    def draw_from(self, urn: Urn) -> None:
+        """Count people as the urn does."""
+        self.people = urn.row_of_person[self.people]
+        self.sums = self.sums[urn.person_of_row]
+
+    def count(
+        self, drawn: NDArray[np.float64], refused: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """float64, (B,): errors, if people are drawn so (B, P) and these may not pass (B,)."""
+        below = np.searchsorted(self._scores, refused, side="right")
+        least, most = int(below.min()), int(below.max())
+        # Who is turned away in all of the resamples is added up person by person.
+        always = self.sums + np.bincount(self.people[:least], minlength=len(self.sums))
+        errors: NDArray[np.float64] = drawn @ always
+        if most > least:
+            more = np.cumsum(drawn[:, self.people[least:most]], axis=1)
+            at = np.flatnonzero(below > least)
+            errors[at] += more[at, below[at] - least - 1]
+        return errors
+
+
+class Urn:
+    """Whom people are drawn from: a row for each person, or for all who bring the same.
+
+    Args:
+        strata: The places of people who are drawn among themselves, so that their number is the
+            same in each resample.
+        alone: bool, (P,): who has a row of their own.
+        sums: (P,) each: what people bring to each sum. Those who bring the same to all of them, and
+            are not alone, share a row.
+
+    Attributes:
+        row_of_person: int64, (P,).
+        person_of_row: int64, (R,): one of the people of each row.
+    """
+
+    def __init__(
+        self,
+        strata: Sequence[NDArray[np.int64]],
+        alone: NDArray[np.bool_],
+        sums: Sequence[NDArray[np.float64]] = (),
+    ) -> None:
+        self.row_of_person = np.empty(len(alone), np.int64)
+        self._sizes: list[tuple[int, NDArray[np.int64]]] = []
+        people_of_rows: list[NDArray[np.int64]] = []
+        for stratum in strata:
+            single, others = stratum[alone[stratum]], stratum[~alone[stratum]]
+            kind = np.zeros(len(others), np.int64)
+            for values in sums:
+                _, value = np.unique(values[others], return_inverse=True)
+                _, kind = np.unique(kind * (len(others) + 1) + value, return_inverse=True)
+            _, first, size = np.unique(kind, return_index=True, return_counts=True)
+            start = sum(map(len, people_of_rows))
+            self.row_of_person[single] = start + np.arange(len(single))
+            self.row_of_person[others] = start + len(single) + kind
+            people_of_rows += [single, others[first]]
+            self._sizes.append((len(single), size))
+        self.person_of_row = np.concatenate(people_of_rows)
+
+    def draws(self, resamples: int, seed: int, *, length: int = 0) -> Iterator[NDArray[np.float64]]:
+        """float64, (B, R): how often people of each row were drawn, in blocks of resamples.
+
+        Blocks fit into memory with `length` numbers beside those of the people.
+        """
+        rows = len(self.person_of_row)
+        size = max(1, min(256, 4_000_000 // max(rows, length, 1)))
+        streams = [np.random.default_rng(seed + place) for place in range(len(self._sizes))]
+        for start in range(0, resamples, size):
+            count = min(size, resamples - start)
+            parts: list[NDArray[np.int64]] = []
+            for (single, sizes), stream in zip(self._sizes, streams, strict=True):
+                people = single + int(sizes.sum())
+                often = np.full(count, people)
+                together: list[NDArray[np.int64]] = []
+                if len(sizes):
+                    numbers = stream.multinomial(people, np.array([single, *sizes]) / people, count)
+                    often, together = numbers[:, 0], [numbers[:, 1:]]
+                who = stream.integers(0, max(1, single), often.sum())
+                who += single * np.repeat(np.arange(count), often)
+                parts.append(np.bincount(who, minlength=count * single).reshape(count, single))
+                parts += together
+            yield np.concatenate(parts, axis=1).astype(np.float64)
 
 
 def percentile_interval(values: NDArray[np.float64], confidence: float) -> Interval:
@@ -67,127 +251,6 @@ def bootstrap_p_value(values: NDArray[np.float64]) -> float:
     """
     beyond = min(np.count_nonzero(values <= 0), np.count_nonzero(values >= 0))
     return min(1.0, 2 * (int(beyond) + 1) / (len(values) + 1))
-
-
-class RedrawnThreshold:
-    """The threshold for a required FMR, chosen anew in each resample of people.
-
-    Only the highest non-mated scores decide, so only they, `length` of them, are looked at.
-    `numbers` are the people who are drawn, rising, with all of the table among them.
-    """
-
-    def __init__(self, table: ScoreTable, max_fmr: float, numbers: NDArray[np.int64]) -> None:
-        sample = Rates(table).sample("fmr", at_threshold=True)
-        clusters, self._count = sample.clusters, len(sample)
-        self._allowed = allowed_errors(max_fmr, self._count)
-        if self._allowed == self._count:
-            raise InvalidRequest("A threshold that everybody passes is not drawn again.")
-        scores = table.scores[sample.rows]
-        place = np.searchsorted(numbers, table.people.numbers)
-        self._pairs_of_person = np.zeros(len(numbers))
-        self._pairs_of_person[place] = clusters.pairs_of_person
-        self._pairs = scores, place[clusters.ends[0]], place[clusters.ends[1]]
-        self._scale = scale_of(scores, self._allowed, clusters)
-        self.length = min(self._count, _SPARE * self._allowed + 64)
-        self._highest = self._sorted(self.length)
-
-    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass, if people are drawn so (P, B)."""
-        refused, is_inside = self._among(self._highest, drawn)
-        if not is_inside.all():
-            # Whoever was drawn most often has so many of the pairs that more must be looked at.
-            rest = np.flatnonzero(~is_inside)
-            refused[rest], _ = self._among(self._sorted(self._count), drawn[:, rest])
-        return refused
-
-    def _sorted(self, length: int) -> _Pairs:
-        """The pairs with the highest scores, falling."""
-        scores, first, second = self._pairs
-        last = np.partition(scores, self._count - length)[self._count - length]
-        rows = np.flatnonzero(scores >= last)
-        rows = rows[np.argsort(-scores[rows], kind="stable")[:length]]
-        return scores[rows], first[rows], second[rows]
-
-    def _among(
-        self, highest: _Pairs, drawn: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        """What may not pass where it is among these pairs, else -inf; and whether it is."""
-        scores, first, second = highest
-        length = len(scores)
-        products = drawn[first] * drawn[second]
-        passed = np.cumsum(1 + self._scale * (products - 1), axis=0)
-        if length == self._count:
-            total = passed[-1]
-        else:
-            # To the first order; those that are not looked at have weights near 1.
-            total = self._count + self._scale * (self._pairs_of_person @ drawn - 2 * self._count)
-            total = np.maximum(total, passed[-1])
-        # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
-        place = (passed <= (self._allowed + 0.5) / self._count * total).sum(axis=0)
-        is_inside = place < length
-        return np.where(is_inside, scores[np.minimum(place, length - 1)], -np.inf), is_inside
-
-
-class FixedThreshold:
-    """In place of `RedrawnThreshold`: one that was chosen elsewhere, the same whoever is drawn."""
-
-    length = 0
-
-    def __init__(self, rule: ThresholdRule, threshold: float) -> None:
-        above = rule is ThresholdRule.ABOVE
-        self._refused = threshold if above else float(np.nextafter(threshold, -np.inf))
-
-    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
-        """float64, (B,): the highest score that may not pass."""
-        return np.full(drawn.shape[1], self._refused)
-
-
-class RedrawnErrors:
-    """The mated pairs, of `rows`, that a system turns away at a threshold that is chosen anew."""
-
-    def __init__(
-        self, table: ScoreTable, rows: NDArray[np.bool_], numbers: NDArray[np.int64]
-    ) -> None:
-        whose = np.searchsorted(numbers, table.probe_subjects[rows])
-        has_score = table.scored[rows]
-        self._always = np.bincount(whose[~has_score], minlength=len(numbers))
-        scores = table.scores[rows][has_score]
-        order = np.argsort(scores, kind="stable")
-        self._scores, self._whose = scores[order], whose[has_score][order]
-
-    def count(
-        self, drawn: NDArray[np.float64], refused: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """float64, (B,): errors, if people are drawn so (P, B) and these may not pass (B,)."""
-        below = np.searchsorted(self._scores, refused, side="right")
-        least, most = int(below.min()), int(below.max())
-        # Who is turned away in all of the resamples is added up person by person.
-        always = self._always + np.bincount(self._whose[:least], minlength=len(self._always))
-        errors: NDArray[np.float64] = always.astype(np.float64) @ drawn
-        if most > least:
-            more = np.cumsum(drawn[self._whose[least:most]], axis=0)
-            at = np.flatnonzero(below > least)
-            errors[at] += more[below[at] - least - 1, at]
-        return errors
-
-
-def draws(
-    strata: Sequence[NDArray[np.int64]], resamples: int, seed: int, *, rows: int = 0
-) -> Iterator[NDArray[np.float64]]:
-    """float64, (P, B): how often each was drawn, altogether so many times, in blocks.
-
-    People of each stratum (their places) are drawn among themselves, so that their number is the
-    same in each resample. Blocks fit into memory with `rows` numbers beside those of the people.
-    """
-    people = sum(map(len, strata))
-    size = max(1, min(256, 4_000_000 // max(people, rows, 1)))
-    streams = [person_draws(len(own), resamples, seed + place) for place, own in enumerate(strata)]
-    for start in range(0, resamples, size):
-        count = min(size, resamples - start)
-        drawn = np.empty((people, count))
-        for own, stream in zip(strata, streams, strict=True):
-            drawn[own] = np.stack(list(islice(stream, count))).T
-        yield drawn
 
 
 def scale_of(scores: NDArray[np.float64], allowed: int, clusters: Clusters) -> float:

@@ -1,36 +1,40 @@
 """Two systems on the same pairs: whether one turns away fewer genuine people, and by how much.
 
-Both are compared at the required FMR, each at its own threshold. Each threshold is an estimate from
+All are compared at the required FMR, each at its own threshold. Each threshold is an estimate from
 a few false matches, and of two equal systems one gets the lower threshold by luck; so people are
 drawn again, thresholds are chosen anew on whoever was drawn, and what the difference of the FRR
 does then is its interval and its p-value. The exact test and interval at fixed thresholds are
-beside them.
+beside them. Where fewer than `ENOUGH_FALSE_MATCHES` are expected at the required FMR nothing is
+compared: drawing again shows only the few scores that there are, and calls luck a difference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 import numpy as np
-from scipy.special import bdtr, chdtrc, stdtrit
+from scipy.special import bdtr, chdtrc, stdtr, stdtrit
 
-from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Difference, Estimate, Interval, Method
-from facematch_comparison.numbers import where_judged
+from facematch_comparison.model import Costs, Difference, Estimate, Interval, Method
 from facematch_core.errors import InvalidRequest
 
 from .bootstrap import (
+    MANY_PEOPLE,
+    SPARE,
     FixedThreshold,
     RedrawnErrors,
     RedrawnThreshold,
+    TooFewScores,
+    Urn,
     bootstrap_p_value,
-    draws,
     percentile_interval,
 )
-from .rates import Rates
+from .cost import false_match_costs
+from .rates import Side
+from .threshold import ENOUGH_FALSE_MATCHES, why_not_comparable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,148 +45,78 @@ _FEWEST: Final = 20
 _NOT_COMPARED: Final[dict[str, Any]] = {
     **dict.fromkeys(("errors_first", "errors_second", "only_first", "only_second"), 0),
     **dict.fromkeys(("frr", "exact", "p_value", "p_exact", "p_adjusted", "better")),
+    "is_real": False,
 }
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Side:
-    """One of two systems that are compared.
-
-    Attributes:
-        table: What it answered to the pairs that it is judged on.
-        threshold: That of `threshold_for_fmr` for the required FMR; None if it has none.
-        calibration: What the threshold was chosen on; None if on `table` itself.
-        is_fixed: Whether the threshold was chosen elsewhere, and is the same whoever is drawn.
-    """
-
-    table: ScoreTable
-    threshold: float | None
-    calibration: ScoreTable | None = None
-    is_fixed: bool = False
-
-    @property
-    def name(self) -> str:
-        """The system's."""
-        return self.table.name
-
-    @property
-    def chosen_on(self) -> ScoreTable:
-        """The pairs that the threshold was chosen on."""
-        return self.table if self.calibration is None else self.calibration
-
-    def exceeds(self, fmr: float, confidence: float) -> bool:
-        """Whether the FMR at its threshold is shown to be above `fmr`."""
-        rate = Rates(self.table, confidence).at("fmr", self.threshold)
-        return rate.interval is not None and rate.interval.low > fmr
-
-
-def difference(
-    first: Side,
-    second: Side,
+def compare_systems(
+    sides: Sequence[Side],
     *,
     required_fmr: float,
     confidence: float = 0.95,
-    resamples: int = 2_000,
+    costs: Costs | None = None,
+    resamples: int | None = None,
     seed: int = 0,
-) -> Difference:
-    """The FRR of one system less that of another, each at its threshold for the required FMR.
+) -> tuple[Difference, ...]:
+    """Every two systems: the FRR of one less that of the other, and the verdict over all of them.
 
-    Their answers are to the same pairs; the intervals have this confidence, two-sided; the same
-    seed gives the same numbers. There is no verdict yet: `finish_differences` gives it.
+    This is the one rule that decides what is chance: a difference is real if its p-value, after
+    Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
+    sentences, tables and costs say what this says, and nothing else decides it a second time.
+
+    Args:
+        sides: The systems, all asked about the same pairs.
+        required_fmr: The FMR that their thresholds were chosen for.
+        confidence: Of each interval, two-sided.
+        costs: What errors cost; None to leave costs out.
+        resamples: How often people are drawn, at least 20; None for 2,000, or as many as Holm's
+            correction needs to find a difference real.
+        seed: The same seed gives the same numbers.
 
     Raises:
-        InvalidRequest: they did not answer the same pairs, or a number is out of range.
+        InvalidRequest: they did not answer the same pairs, a number is out of range, or prices and
+            costs are in two currencies.
     """
+    twos = [*combinations(range(len(sides)), 2)]
+    if resamples is None:
+        # The lowest p-value is 2 / (resamples + 1); four times below what the correction asks for.
+        resamples = max(2_000, int(np.ceil(8 * len(twos) / (1 - confidence))))
     if resamples < _FEWEST:
         raise InvalidRequest(
             f"{resamples} resamples show nothing: give at least {_FEWEST}, better 2,000."
         )
-    table = first.table
-    if not table.has_pairs_of(second.table):
-        raise InvalidRequest(
-            f"{first.name} and {second.name} did not answer the same pairs: give both for one "
-            "test set."
+    for side in sides[1:]:
+        if not side.table.has_pairs_of(sides[0].table):
+            raise InvalidRequest(
+                f"{sides[0].name} and {side.name} did not answer the same pairs: give both for one "
+                "test set."
+            )
+    in_common = {
+        two: sides[0].table.mated & sides[two[0]].table.answered & sides[two[1]].table.answered
+        for two in twos
+    }
+    reasons = {two: _why_not(sides, two, rows, required_fmr) for two, rows in in_common.items()}
+    compared = {two: rows for two, rows in in_common.items() if reasons[two] is None}
+    values = _redraw(sides, compared, required_fmr, resamples=resamples, seed=seed)
+    differences, cost_p_values = [], []
+    for two, rows in in_common.items():
+        first, second = (sides[place] for place in two)
+        unknown = Difference(
+            first=first.name,
+            second=second.name,
+            pairs=int(np.count_nonzero(rows)),
+            subjects=int(np.count_nonzero(np.bincount(first.table.people.probe[rows]))),
+            **_NOT_COMPARED,
+            sentence=reasons[two] or "",
         )
-    rows = table.mated & table.answered & second.table.answered
-    people = table.probe_subjects[rows]
-    unknown = Difference(
-        first=first.name,
-        second=second.name,
-        pairs=len(people),
-        subjects=int(np.count_nonzero(np.bincount(table.people.probe[rows]))),
-        **_NOT_COMPARED,
-        is_real=False,
-        sentence="",
-    )
-    missing = [side.name for side in (first, second) if side.threshold is None]
-    if missing:
-        have = "has" if len(missing) == 1 else "have"
-        why_not = (
-            f"{' and '.join(missing)} {have} no threshold for the required FMR, so that "
-            f"{first.name} and {second.name} are not compared."
-        )
-        return attrs.evolve(unknown, sentence=why_not)
-    if not len(people):
-        why_not = f"No mated pair was answered by both {first.name} and {second.name}."
-        return attrs.evolve(unknown, sentence=why_not)
-    of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in (first, second))
-    test = mcnemar(of_first, of_second, people)
-    exact = paired_difference(of_first, of_second, people, confidence)
-    resampled = _resampled((first, second), rows, required_fmr, resamples=resamples, seed=seed)
-    values = np.concatenate(list(resampled))
-    drawn = percentile_interval(values, confidence)
-    # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
-    # round. There the exact ones see further, so each is the more careful of the two.
-    ends = attrs.evolve(drawn, low=min(drawn.low, exact.low), high=max(drawn.high, exact.high))
-    return attrs.evolve(
-        unknown,
-        errors_first=int(np.count_nonzero(of_first)),
-        errors_second=int(np.count_nonzero(of_second)),
-        only_first=test.only_first,
-        only_second=test.only_second,
-        frr=Estimate(value=(test.only_first - test.only_second) / len(people), interval=ends),
-        exact=exact,
-        p_value=max(bootstrap_p_value(values), test.p_value),
-        p_exact=test.p_value,
-        beyond=tuple(
-            side.name for side in (first, second) if side.exceeds(required_fmr, confidence)
-        ),
-    )
-
-
-def finish_differences(
-    differences: Sequence[Difference],
-    *,
-    confidence: float,
-    required_fmr: float,
-    at_thresholds: Mapping[str, float] = MappingProxyType({}),
-) -> tuple[Difference, ...]:
-    """The verdict over all pairs of systems.
-
-    This is the one rule that decides what is chance: a difference is real if its p-value, after
-    Holm's correction for having asked so many questions, is below 1 - `confidence`. Headline,
-    sentences and tables say what this says, and nothing else decides it a second time.
-    """
-    adjusted = iter(holm([each.p_value for each in differences if each.p_value is not None]))
-    return tuple(
-        each
-        if each.p_value is None
-        else _judged(
-            each,
-            next(adjusted),
-            1 - confidence,
-            where_judged(
-                required_fmr, {name: at_thresholds.get(name) for name in (each.first, each.second)}
-            ),
-        )
-        for each in differences
-    )
-
-
-def resamples_for(differences: int, confidence: float = 0.95) -> int:
-    """How many resamples so many differences need, so that Holm's correction can find them real."""
-    # The lowest p-value is 2 / (resamples + 1); four times below what the correction asks for.
-    return max(2_000, int(np.ceil(8 * differences / (1 - confidence))))
+        difference, cost_p_value = unknown, None
+        if two in compared:
+            difference, cost_p_value = _judge(
+                unknown, (first, second), rows, values[two], required_fmr, confidence, costs
+            )
+        differences.append(difference)
+        cost_p_values.append(cost_p_value)
+    return _correct(differences, cost_p_values, 1 - confidence)
 
 
 class McNemar(NamedTuple):
@@ -233,19 +167,8 @@ def paired_difference(
     hardly disagree (A. Agresti and Y. Min, "Simple improved confidence intervals for comparing
     matched proportions", Statistics in Medicine 24, 2005).
     """
-    _check(first, second)
-    if not len(first) or len(subjects) != len(first):
-        raise InvalidRequest("A difference needs at least one pair, and a person for each.")
-    apart = first.astype(np.float64) - second
-    _, places = np.unique(subjects, return_inverse=True)
-    people = int(places.max()) + 1
-    count = len(apart) + 2
-    middle = float(apart.sum()) / count
-    at_each = np.bincount(places, apart - middle)
-    # The two pairs that are added: a person each, one with +1 and one with -1.
-    together = float((at_each**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
-    spread = float(np.sqrt(together * (people + 2) / (people + 1))) / count
-    wide = spread * float(stdtrit(people + 1, (1 + confidence) / 2))
+    middle, spread, freedom = _paired(first, second, subjects)
+    wide = spread * float(stdtrit(freedom, (1 + confidence) / 2))
     return Interval(
         low=max(-1.0, middle - wide),
         high=min(1.0, middle + wide),
@@ -272,70 +195,220 @@ def holm(p_values: Sequence[float]) -> list[float]:
 # --- Below ----------------------------------------------------------------------------------------
 
 
-def _resampled(
-    sides: tuple[Side, Side],
-    rows: NDArray[np.bool_],
+def _why_not(
+    sides: Sequence[Side], two: tuple[int, int], rows: NDArray[np.bool_], required_fmr: float
+) -> str | None:
+    """Why two systems cannot be compared, in a sentence."""
+    both = [sides[place] for place in two]
+    names = f"{both[0].name} and {both[1].name}"
+    missing = [side.name for side in both if side.threshold is None]
+    chosen = [side.chosen_on for side in both if not side.is_fixed]
+    trials = min((int(np.count_nonzero(t.scored & ~t.mated)) for t in chosen), default=None)
+    if trials is not None and (reason := why_not_comparable(required_fmr, trials)):
+        return f"{names} are not compared: {reason}"
+    if missing:
+        have = "has" if len(missing) == 1 else "have"
+        return (
+            f"{' and '.join(missing)} {have} no threshold for the required FMR, so that {names} "
+            "are not compared."
+        )
+    return None if rows.any() else f"No mated pair was answered by both {names}."
+
+
+def _redraw(
+    sides: Sequence[Side],
+    compared: Mapping[tuple[int, int], NDArray[np.bool_]],
     required_fmr: float,
     *,
     resamples: int,
     seed: int,
-) -> Iterator[NDArray[np.float64]]:
-    """The difference of the FRR in each resample that has a pair, block by block."""
-    judged = _people(side.table for side in sides)
-    numbers = np.union1d(judged, _people(side.chosen_on for side in sides))
+) -> dict[tuple[int, int], NDArray[np.float64]]:
+    """The difference of the FRR of every two systems in each resample that has a pair of theirs.
+
+    All from one set of draws.
+    """
+    if not compared:
+        return {}
+    places = sorted({place for two in compared for place in two})
+    # Most often all answered all pairs: errors are counted once for each set of pairs.
+    samples = {rows.tobytes(): rows for rows in compared.values()}
+    judged = _people(sides[place].table for place in places)
+    numbers = np.union1d(judged, _people(sides[place].chosen_on for place in places))
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
     is_judged = np.isin(numbers, judged)
-    strata = [places for places in map(np.flatnonzero, (is_judged, ~is_judged)) if len(places)]
-    thresholds = [
-        FixedThreshold(side.table.rule, side.threshold or 0.0)
-        if side.is_fixed
-        else RedrawnThreshold(side.chosen_on, required_fmr, numbers)
-        for side in sides
-    ]
-    errors = [RedrawnErrors(side.table, rows, numbers) for side in sides]
-    whose = np.searchsorted(numbers, sides[0].table.probe_subjects[rows])
-    pairs = np.bincount(whose, minlength=len(numbers)).astype(np.float64)
-    longest = max(threshold.length for threshold in thresholds)
-    for drawn in draws(strata, resamples, seed, rows=longest):
-        of_first, of_second = (
-            own.count(drawn, threshold.refused(drawn))
-            for own, threshold in zip(errors, thresholds, strict=True)
+    strata = [people for people in map(np.flatnonzero, (is_judged, ~is_judged)) if len(people)]
+    pairs = {
+        key: np.bincount(
+            np.searchsorted(numbers, sides[0].table.probe_subjects[rows]), minlength=len(numbers)
+        ).astype(np.float64)
+        for key, rows in samples.items()
+    }
+    counted = {(place, rows.tobytes()) for two, rows in compared.items() for place in two}
+
+    def redraw(spare: int) -> dict[tuple[int, int], NDArray[np.float64]]:
+        thresholds = {
+            place: FixedThreshold(side.table, side.threshold or 0.0, numbers)
+            if (side := sides[place]).is_fixed
+            else RedrawnThreshold(side.chosen_on, required_fmr, numbers, spare)
+            for place in places
+        }
+        errors = {
+            (place, key): RedrawnErrors(
+                sides[place].table, samples[key], numbers, thresholds[place]
+            )
+            for place, key in counted
+        }
+        parts = (*thresholds.values(), *errors.values())
+        alone = np.full(len(numbers), len(numbers) <= MANY_PEOPLE)
+        for part in parts:
+            alone[part.people] = True
+        sums = [*pairs.values(), *(part.sums for part in parts)]
+        urn = Urn(strata, alone, sums)
+        for part in parts:
+            part.draw_from(urn)
+        weights = {
+            key: pairs_of_person[urn.person_of_row] for key, pairs_of_person in pairs.items()
+        }
+        values: dict[tuple[int, int], list[NDArray[np.float64]]] = {two: [] for two in compared}
+        length = max(threshold.length for threshold in thresholds.values())
+        for drawn in urn.draws(resamples, seed, length=length):
+            refused = {place: part.refused(drawn) for place, part in thresholds.items()}
+            count = {key: drawn @ weight for key, weight in weights.items()}
+            wrong = {
+                (place, key): part.count(drawn, refused[place])
+                for (place, key), part in errors.items()
+            }
+            for (first, second), rows in compared.items():
+                key = rows.tobytes()
+                some = count[key] > 0
+                apart = (wrong[first, key] - wrong[second, key])[some]
+                values[first, second].append(apart / count[key][some])
+        return {two: np.concatenate(blocks) for two, blocks in values.items()}
+
+    spare = SPARE
+    while True:
+        try:
+            return redraw(spare)
+        except TooFewScores:
+            spare *= 8
+
+
+def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
+    unknown: Difference,
+    sides: tuple[Side, Side],
+    rows: NDArray[np.bool_],
+    values: NDArray[np.float64],
+    required_fmr: float,
+    confidence: float,
+    costs: Costs | None,
+) -> tuple[Difference, float | None]:
+    """What two systems differ by, before any correction; and the p-value of that in cost."""
+    people = sides[0].table.probe_subjects[rows]
+    of_first, of_second = (~side.table.passed(side.threshold)[rows] for side in sides)
+    test = mcnemar(of_first, of_second, people)
+    exact = paired_difference(of_first, of_second, people, confidence)
+    drawn = percentile_interval(values, confidence)
+    # Drawing again shows nothing beyond the few errors that there are: 0 against 4 never turns
+    # round. There the exact ones see further, so each is the more careful of the two.
+    ends = attrs.evolve(drawn, low=min(drawn.low, exact.low), high=max(drawn.high, exact.high))
+    value = (test.only_first - test.only_second) / len(people)
+    errors = int(np.count_nonzero(of_first)), int(np.count_nonzero(of_second))
+    difference = attrs.evolve(
+        unknown,
+        errors_first=errors[0],
+        errors_second=errors[1],
+        only_first=test.only_first,
+        only_second=test.only_second,
+        frr=Estimate(value=value, interval=ends),
+        exact=exact,
+        p_value=max(bootstrap_p_value(values), test.p_value),
+        p_exact=test.p_value,
+        beyond=tuple(side.name for side in sides if side.exceeds(required_fmr, confidence)),
+    )
+    rest = None if costs is None else false_match_costs(sides, costs, confidence)
+    if costs is None or rest is None:
+        return difference, None
+    # At one FMR false matches cost the same whoever is drawn; what varies is who is turned away.
+    weight = (1 - costs.impostors) * costs.false_reject
+    low, high = (weight * end for end in (ends.low, ends.high))
+    difference = attrs.evolve(
+        difference,
+        cost=Estimate(
+            value=weight * value + rest.value,
+            interval=attrs.evolve(ends, low=low + rest.low, high=high + rest.high),
+        ),
+    )
+    few = min(errors) < ENOUGH_FALSE_MATCHES or rest.errors < ENOUGH_FALSE_MATCHES
+    if not weight or few:
+        return difference, None
+    # They cost the same where the difference of the FRR makes up for all the rest.
+    even = [-rest.low / weight, -rest.high / weight]
+    if min(even) <= value <= max(even):
+        return difference, 1.0
+    middle, spread, freedom = _paired(of_first, of_second, people)
+    p_values = [
+        max(
+            bootstrap_p_value(values - at),
+            2 * float(stdtr(freedom, -abs(middle - at) / spread)) if at else test.p_value,
         )
-        count = pairs @ drawn
-        some = count > 0
-        yield (of_first - of_second)[some] / count[some]
+        for at in even
+    ]
+    return difference, max(p_values)
 
 
-def _people(tables: Iterable[ScoreTable]) -> NDArray[np.int64]:
+def _correct(
+    differences: Sequence[Difference], cost_p_values: Sequence[float | None], alpha: float
+) -> tuple[Difference, ...]:
+    """With the verdicts, of errors and of costs, each after Holm's correction."""
+    adjusted = _holm_of_known([difference.p_value for difference in differences])
+    of_cost = _holm_of_known(cost_p_values)
+    finished = []
+    for difference, p_value, cost_p_value in zip(differences, adjusted, of_cost, strict=True):
+        names = difference.first, difference.second
+        is_real = p_value is not None and p_value < alpha
+        is_dearer = cost_p_value is not None and cost_p_value < alpha
+        cost = 0.0 if difference.cost is None else difference.cost.value
+        finished.append(
+            attrs.evolve(
+                difference,
+                p_adjusted=p_value,
+                is_real=is_real,
+                better=names[difference.errors_first > difference.errors_second]
+                if is_real
+                else None,
+                cost_p_adjusted=cost_p_value,
+                dearer=names[cost < 0] if is_dearer else None,
+            )
+        )
+    return tuple(finished)
+
+
+def _holm_of_known(p_values: Sequence[float | None]) -> list[float | None]:
+    adjusted = iter(holm([p_value for p_value in p_values if p_value is not None]))
+    return [None if p_value is None else next(adjusted) for p_value in p_values]
+
+
+def _people(tables: Any) -> NDArray[np.int64]:
     return np.unique(np.concatenate([table.people.numbers for table in tables]))
 
 
-def _judged(difference: Difference, adjusted: float, alpha: float, where: str) -> Difference:
-    """With the verdict, and the sentence that says it."""
-    first, second, beyond = difference.first, difference.second, difference.beyond
-    errors_first, errors_second = difference.errors_first, difference.errors_second
-    is_real = adjusted < alpha
-    better = first if errors_first < errors_second else second
-    if is_real:
-        verdict = f"{better} is better, and that is not chance"
-    elif errors_first == errors_second:
-        verdict = "there is no difference"
-    else:
-        verdict = "that may be chance"
-    if beyond:
-        exceeds, it = ("exceeds", "it") if len(beyond) == 1 else ("exceed", "them")
-        verdict += f"; but {' and '.join(beyond)} {exceeds} that FMR, which flatters {it}"
-    whom = f"{difference.pairs:,} genuine people"
-    if difference.pairs != difference.subjects:
-        whom = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
-    return attrs.evolve(
-        difference,
-        p_adjusted=adjusted,
-        is_real=is_real,
-        better=better if is_real else None,
-        sentence=f"At {where}, {first} turns away {errors_first:,} of {whom} and "
-        f"{second} {errors_second:,}: {verdict}.",
-    )
+def _paired(
+    first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64]
+) -> tuple[float, float, int]:
+    """Middle, standard error and degrees of freedom of `paired_difference`."""
+    _check(first, second)
+    if not len(first) or len(subjects) != len(first):
+        raise InvalidRequest("A difference needs at least one pair, and a person for each.")
+    apart = first.astype(np.float64) - second
+    _, places = np.unique(subjects, return_inverse=True)
+    people = int(places.max()) + 1
+    count = len(apart) + 2
+    middle = float(apart.sum()) / count
+    at_each = np.bincount(places, apart - middle)
+    # The two pairs that are added: a person each, one with +1 and one with -1.
+    together = float((at_each**2).sum()) + (1 - middle) ** 2 + (1 + middle) ** 2
+    spread = float(np.sqrt(together * (people + 2) / (people + 1))) / count
+    return middle, spread, people + 1
 
 
 def _check(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> None:

@@ -7,45 +7,33 @@ Przybocki ("The NIST 1999 speaker recognition evaluation: an overview", Digital 
 10, 2000), with reviews and calls added. A failure to acquire turns somebody away; a pair that the
 system wants reviewed neither passes nor is turned away.
 
-The interval of such a sum of rates is put together from the intervals of the rates (MOVER, the
-method of variance estimates recovery: G. Y. Zou and A. Donner, "Construction of confidence limits
-about effect measures: a general approach", Statistics in Medicine 27, 2008; with correlation: G. Y.
-Zou, "On the estimation of additive interaction by use of the four-by-two table and beyond",
-American Journal of Epidemiology 168, 2008). So what the interval of a rate knows, the sum knows
-too: that pairs share people, and that no error in 300 pairs is not a rate of 0, which no drawing of
-people again would show.
+The interval of one system's cost goes from what it would cost with each rate at its lower end to
+what it would cost with each at its upper end. That is wider than it must be, and never narrower
+than what its rates say: no error in 300 pairs is not a rate of 0. What two systems differ by is in
+`compare`: it follows from the difference of their FRR, and is chance by the same rule.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, NamedTuple
 
-import attrs
 import numpy as np
 
 from facematch_comparison.answers import DECISIONS, NO_DECISION, Answers
-from facematch_comparison.model import CostAt, Costs, Estimate, ExpectedCost, Interval, Method
+from facematch_comparison.model import CostAt, Costs, Estimate, ExpectedCost, Interval, Method, Rate
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Decision
 
-from .intervals import interval
-from .rates import Sample
+from .rates import Sample, Side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from facematch_comparison.answers import ScoreTable
 
-#: Shares of impostors that the curve goes through, beside that of the costs.
-IMPOSTORS: Final = tuple(float(f"{share:.3g}") for share in np.geomspace(1e-5, 1, 51))
-
 #: What a pair came to.
 _PASSED, _TURNED_AWAY, _TO_REVIEW = range(3)
-
-
-# --- One system, or two side by side ------------------------------------------------------------
 
 
 def expected_cost(
@@ -56,7 +44,7 @@ def expected_cost(
     at_default: bool,
     confidence: float = 0.95,
 ) -> ExpectedCost:
-    """What an attempt with one system costs, at its operating points and over all priors.
+    """What an attempt with one system costs at its operating points.
 
     At its threshold for the required FMR, and by its own decisions (`at_default`; else by the
     threshold of the run). Without a point that was not asked for, or that nothing can be said of
@@ -65,59 +53,48 @@ def expected_cost(
     Raises:
         InvalidRequest: price and costs are in two currencies.
     """
-    price = _price(answers, costs)
-    table = answers.table
-
-    def at(threshold: float | None) -> _Shares:
-        return _Shares(table, table.answered, [_outcomes(table, threshold)], confidence)
-
-    required = None if at_required is None else at(at_required)
-    default = at(None) if at_default else None
-    priors: tuple[float, ...] = ()
-    curve: list[Estimate] = []
-    shares = required or default
-    if shares is not None and shares.has_mated and shares.has_non_mated:
-        priors = tuple(sorted({*IMPOSTORS, costs.impostors}))
-        at_priors = (attrs.evolve(costs, impostors=prior) for prior in priors)
-        curve = [shares.sum(_weights(each), price) for each in at_priors]
+    table, price = answers.table, _price(answers, costs)
     return ExpectedCost(
-        at_required=_cost_at(at_required, required, costs, price),
-        at_default=_cost_at(table.threshold, default, costs, price),
-        impostors=priors,
-        curve=tuple(cost.value for cost in curve),
-        curve_low=tuple(cost.interval.low for cost in curve),
-        curve_high=tuple(cost.interval.high for cost in curve),
+        at_required=None
+        if at_required is None
+        else _cost_at(table, at_required, at_required, costs, price, confidence),
+        at_default=_cost_at(table, None, table.threshold, costs, price, confidence)
+        if at_default
+        else None,
     )
 
 
-def cost_difference(  # noqa: PLR0917 - each threshold beside its answers
-    first: Answers,
-    first_threshold: float | None,
-    second: Answers,
-    second_threshold: float | None,
-    costs: Costs,
-    confidence: float = 0.95,
-) -> Estimate | None:
-    """Expected cost of the first system less that of the second, on the pairs that both answered.
+class FalseMatchCosts(NamedTuple):
+    """What false matches and calls of one system cost more than those of another, per attempt.
 
-    The two are compared pair by pair: what is hard for both widens nothing.
+    `errors`: the fewer false matches of the two, behind it; infinite if they cost nothing.
+    """
 
-    None if both answered no pair of a kind that the costs need, or only one price is known.
+    value: float
+    low: float
+    high: float
+    errors: float
+
+
+def false_match_costs(
+    sides: tuple[Side, Side], costs: Costs, confidence: float
+) -> FalseMatchCosts | None:
+    """For two systems at their thresholds, on the non-mated pairs that both answered.
+
+    Where both thresholds were chosen for one FMR on these very pairs, that is what false matches
+    cost whoever is drawn. Else they may lie apart by as much as the ends of the two rates.
+
+    None if both answered no pair that the costs need, or only one price is known.
 
     Raises:
-        InvalidRequest: the pairs are not the same, or prices and costs are in two currencies.
+        InvalidRequest: prices and costs are in two currencies.
     """
-    if not first.table.has_pairs_of(second.table):
-        raise InvalidRequest(
-            f"{first.name} and {second.name} were asked about other pairs: give answers to the "
-            "same test set."
-        )
-    both = first.table.answered & second.table.answered
-    outcomes = _outcomes(first.table, first_threshold), _outcomes(second.table, second_threshold)
-    shares = _Shares(first.table, both, outcomes, confidence)
-    if not shares.serves(costs):
+
+    first, second = sides
+    rows = np.flatnonzero(~first.table.mated & first.table.answered & second.table.answered)
+    weight = costs.impostors * costs.false_match
+    if not len(rows) and costs.impostors:
         return None
-    weights = _weights(costs)
     if first.price is None or second.price is None:
         if first.price or second.price:
             return None
@@ -126,8 +103,21 @@ def cost_difference(  # noqa: PLR0917 - each threshold beside its answers
             f"{first.name} charges in {first.currency}, {second.name} in {second.currency}: "
             "give both prices in one currency."
         )
-    apart = _price(first, costs) - _price(second, costs)
-    return shares.sum([*weights, *(-weight for weight in weights)], apart)
+    calls = _price(first, costs) - _price(second, costs)
+    if not weight:
+        return FalseMatchCosts(calls, calls, calls, math.inf)
+    far, far_of_second = (
+        Sample(side.table, rows).rate(side.table.passed(side.threshold)[rows], confidence)
+        for side in sides
+    )
+    value = calls + weight * (far.errors - far_of_second.errors) / len(rows)
+    low = high = value
+    if any(side.is_fixed or side.calibration for side in sides):
+        ends, ends_of_second = far.interval, far_of_second.interval
+        if ends is not None and ends_of_second is not None:
+            low = calls + weight * (ends.low - ends_of_second.high)
+            high = calls + weight * (ends.high - ends_of_second.low)
+    return FalseMatchCosts(value, low, high, min(far.errors, far_of_second.errors))
 
 
 def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
@@ -143,99 +133,53 @@ def latency_percentiles(seconds: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-class Joint:
-    """Several rates of one test set, of which any weighted sum has an interval.
-
-    For each rate the pairs, and which of them count (bool, (T,)). Where there are no pairs the rate
-    is 0, and lies between 0 and 1.
-    """
-
-    def __init__(
-        self, parts: Sequence[tuple[Sample, NDArray[np.bool_]]], confidence: float
-    ) -> None:
-        self.confidence = confidence
-        self.values = np.array([_mean(errors) for _, errors in parts])
-        ends = [
-            interval(errors, sample.clusters, confidence) if len(sample) else None
-            for sample, errors in parts
-        ]
-        self.low = np.array([own.low if own else 0.0 for own in ends])
-        self.high = np.array([own.high if own else 1.0 for own in ends])
-        self._correlation = _correlation(parts)
-
-    def sum(self, weights: Sequence[float], constant: float = 0.0) -> Estimate:
-        """`constant`, known without an error, plus each rate times its weight, of any sign."""
-        times = np.asarray(weights, np.float64)
-        value = float(times @ self.values) + constant
-        ends = np.stack([times * self.low, times * self.high])
-        below = times * self.values - ends.min(axis=0)
-        above = ends.max(axis=0) - times * self.values
-        # Two rates that rise together widen a sum of them and narrow a difference.
-        together = self._correlation * np.outer(np.sign(times), np.sign(times))
-        return Estimate(
-            value=value,
-            interval=Interval(
-                low=value - math.sqrt(max(0.0, float(below @ together @ below))),
-                high=value + math.sqrt(max(0.0, float(above @ together @ above))),
-                confidence=self.confidence,
-                method=Method.CLUSTERED,
-            ),
-        )
+# --- Below --------------------------------------------------------------------------------------
 
 
-class _Shares(Joint):
-    """FAR, FRR and the reviews of both kinds, as `_weights`, of one system or of two in turn."""
-
-    def __init__(
-        self,
-        table: ScoreTable,
-        counted: NDArray[np.bool_],
-        outcomes: Sequence[NDArray[np.int8]],
-        confidence: float,
-    ) -> None:
-        mated, non_mated = (
-            Sample(table, np.flatnonzero(counted & kind)) for kind in (table.mated, ~table.mated)
-        )
-        self.has_mated, self.has_non_mated = len(mated) > 0, len(non_mated) > 0
-        rates = (
-            (non_mated, _PASSED),
-            (mated, _TURNED_AWAY),
-            (non_mated, _TO_REVIEW),
-            (mated, _TO_REVIEW),
-        )
-        parts = [(pairs, own[pairs.rows] == what) for own in outcomes for pairs, what in rates]
-        super().__init__(parts, confidence)
-
-    def serves(self, costs: Costs) -> bool:
-        """Whether there are pairs of each kind that the costs need."""
-        return (self.has_mated or costs.impostors == 1) and (
-            self.has_non_mated or costs.impostors == 0
-        )
-
-
-def _weights(costs: Costs) -> list[float]:
-    others, own = costs.impostors, 1 - costs.impostors
-    errors = [others * costs.false_match, own * costs.false_reject]
-    return [*errors, others * costs.review, own * costs.review]
-
-
-def _cost_at(
-    threshold: float | None, shares: _Shares | None, costs: Costs, price: float
+def _cost_at(  # noqa: PLR0917 - what `expected_cost` knows
+    table: ScoreTable,
+    threshold: float | None,
+    shown: float | None,
+    costs: Costs,
+    price: float,
+    confidence: float,
 ) -> CostAt | None:
-    if shares is None or not shares.serves(costs):
-        return None
-    matches, rejects, *reviews = np.multiply(_weights(costs), shares.values)
+    """At one threshold; None without a kind of pairs that the costs need."""
+    outcomes = _outcomes(table, threshold)
+    parts = []
+    for kind, share, of_error in (
+        (~table.mated, costs.impostors, (_PASSED, costs.false_match)),
+        (table.mated, 1 - costs.impostors, (_TURNED_AWAY, costs.false_reject)),
+    ):
+        sample = Sample(table, np.flatnonzero(kind & table.answered))
+        if share and not len(sample):
+            return None
+        # At a threshold of ours nothing is reviewed, however few pairs show it.
+        for outcome, amount in (of_error, (_TO_REVIEW, costs.review if threshold is None else 0)):
+            rate = sample.rate(outcomes[sample.rows] == outcome, confidence)
+            parts.append((share * amount, rate))
+    matches, of_others, rejects, of_genuine = (
+        weight * (rate.value or 0.0) for weight, rate in parts
+    )
+    low, high = (
+        price + sum(weight * end for (weight, _), end in zip(parts, ends, strict=True))
+        for ends in zip(*(_ends(rate) for _, rate in parts), strict=True)
+    )
     return CostAt(
-        threshold=threshold,
-        expected=shares.sum(_weights(costs), price),
-        false_matches=float(matches),
-        false_rejects=float(rejects),
-        reviews=float(sum(reviews)),
+        threshold=shown,
+        expected=Estimate(
+            value=matches + rejects + of_others + of_genuine + price,
+            interval=Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED),
+        ),
+        false_matches=matches,
+        false_rejects=rejects,
+        reviews=of_others + of_genuine,
         calls=price,
     )
 
 
-# --- Below --------------------------------------------------------------------------------------
+def _ends(rate: Rate) -> tuple[float, float]:
+    return (rate.interval.low, rate.interval.high) if rate.interval else (0.0, 1.0)
 
 
 def _outcomes(table: ScoreTable, threshold: float | None) -> NDArray[np.int8]:
@@ -249,45 +193,13 @@ def _outcomes(table: ScoreTable, threshold: float | None) -> NDArray[np.int8]:
     return outcomes
 
 
-def _price(answers: Answers, costs: Costs) -> float:
+def _price(system: Answers | Side, costs: Costs) -> float:
     """Of one call; 0 if it is not known."""
-    if answers.price is None:
+    if system.price is None:
         return 0.0
-    if costs.currency not in (None, answers.currency):
+    if costs.currency not in (None, system.currency):
         raise InvalidRequest(
-            f"{answers.name} charges in {answers.currency}, and the costs are in "
+            f"{system.name} charges in {system.currency}, and the costs are in "
             f"{costs.currency}: give both in one currency."
         )
-    return answers.price
-
-
-def _mean(errors: NDArray[np.bool_]) -> float:
-    return float(np.mean(errors)) if len(errors) else 0.0
-
-
-def _correlation(parts: Sequence[tuple[Sample, NDArray[np.bool_]]]) -> NDArray[np.float64]:
-    """How the rates vary together between people, R x R; 1 on the diagonal.
-
-    From what each person brings to each rate, as the variance of a rate is (`intervals`): a pair of
-    two people counts at both, and is taken off once.
-    """
-    off = [errors.astype(np.float64) - _mean(errors) for _, errors in parts]
-    at_people = np.array(
-        [
-            sum(np.bincount(end, own, sample.clusters.numbers) for end in sample.clusters.ends)
-            / max(1, len(sample))
-            for (sample, _), own in zip(parts, off, strict=True)
-        ]
-    )
-    covariance = at_people @ at_people.T
-    for i, (sample, _) in enumerate(parts):
-        for j, (other, _) in enumerate(parts):
-            if sample is other and not sample.clusters.is_mated:
-                covariance[i, j] -= float(off[i] @ off[j]) / len(sample) ** 2
-    spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    scale = np.outer(spread, spread)
-    correlation: NDArray[np.float64] = np.zeros_like(covariance)
-    np.divide(covariance, scale, out=correlation, where=scale > 0)
-    np.clip(correlation, -1, 1, out=correlation)
-    np.fill_diagonal(correlation, 1.0)
-    return correlation
+    return system.price

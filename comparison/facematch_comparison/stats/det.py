@@ -187,9 +187,9 @@ def _thresholds(
     if rule is not ThresholdRule.ABOVE:
         raise InvalidRequest("A curve needs a known rule: ABOVE or AT_LEAST.")
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
-    own = np.concatenate([[-np.inf], scores])
+    of_mated = np.concatenate([[-np.inf], scores])
     of_others = np.concatenate([[-np.inf], others])[np.append(below, len(others))]
-    highest: NDArray[np.float64] = np.maximum(own, of_others)
+    highest: NDArray[np.float64] = np.maximum(of_mated, of_others)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)
     return highest
@@ -202,5 +202,5 @@ def _thinned(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.
     # Of 0 and 1, which lie nowhere on these axes, whatever is beyond the smallest rate.
     x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (fmr, fnmr))
     along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    wanted = np.linspace(0, along[-1], POINTS)
-    return np.unique(np.minimum(np.searchsorted(along, wanted), len(fmr) - 1))
+    steps = np.linspace(0, along[-1], POINTS)
+    return np.unique(np.minimum(np.searchsorted(along, steps), len(fmr) - 1))

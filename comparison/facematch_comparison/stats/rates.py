@@ -151,6 +151,42 @@ class Rates:
         return table.once(_sample, is_mated, int(np.count_nonzero(counted)))
 
 
+@attrs.frozen(kw_only=True, eq=False)
+class Side:
+    """One of the systems that are compared.
+
+    Attributes:
+        table: What it answered to the pairs that it is judged on.
+        threshold: That of `threshold_for_fmr` for the required FMR; None if it has none.
+        calibration: What the threshold was chosen on; None if on `table` itself.
+        is_fixed: Whether the threshold was chosen elsewhere, and is the same whoever is drawn.
+        price: Of one call; None if it is not known.
+        currency: Of the price.
+    """
+
+    table: ScoreTable
+    threshold: float | None
+    calibration: ScoreTable | None = None
+    is_fixed: bool = False
+    price: float | None = None
+    currency: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The system's."""
+        return self.table.name
+
+    @property
+    def chosen_on(self) -> ScoreTable:
+        """The pairs that the threshold was chosen on."""
+        return self.table if self.calibration is None else self.calibration
+
+    def exceeds(self, fmr: float, confidence: float) -> bool:
+        """Whether the FMR at its threshold is shown to be above `fmr`."""
+        rate = Rates(self.table, confidence).at("fmr", self.threshold)
+        return rate.interval is not None and rate.interval.low > fmr
+
+
 def rates_at(table: ScoreTable, threshold: float | None) -> RatesAt:
     """All rates at one threshold, or of the system's own decisions, with intervals of 95 %."""
     return Rates(table).all_at(threshold)

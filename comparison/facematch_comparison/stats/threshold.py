@@ -9,6 +9,7 @@ wants a threshold that was judged on other people divides the test set, and pays
 from __future__ import annotations
 
 import bisect
+import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ import numpy as np
 
 from facematch_comparison.answers import ScoreTable
 from facematch_comparison.model import Concentration, Rate
+from facematch_comparison.numbers import in_words, setting
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -26,6 +28,13 @@ from .rates import Rates
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+#: The false match rates that reports have in common, and of which the strictest that the data bear
+#: is taken where nobody names a rate.
+COMMON_FMRS: Final = (1e-2, 1e-3, 1e-4)
+
+#: With fewer expected false matches a threshold is placed too badly to compare two systems at it.
+ENOUGH_FALSE_MATCHES: Final = 5
 
 #: Decimal places of scores that a vendor can be expected to be set to.
 _DECIMALS: Final = 6
@@ -102,6 +111,8 @@ def threshold_for_fmr(
         return upper is None or upper > max_fmr
 
     most = allowed_errors(max_fmr, len(others))
+    if reason := why_unseen(max_fmr, len(others)):
+        return attrs.evolve(none, why_not=reason)
     choice = choice_for(most)
     if choice.threshold is None:
         return attrs.evolve(
@@ -122,6 +133,49 @@ def threshold_for_fmr(
         why_not=f"No threshold bounds the FMR by {max_fmr:g} on {len(others)} non-mated "
         f"pairs: more of them are needed.{bound}",
     )
+
+
+def why_unseen(fmr: float, trials: int) -> str | None:
+    """Why an FMR cannot be seen in so many non-mated pairs, in a sentence; None if it can.
+
+    It cannot where it allows not even one of them to pass: the threshold would be the highest score
+    that there is, and say nothing about that rate.
+    """
+    if allowed_errors(fmr, trials):
+        return None
+    return (
+        f"An FMR of {setting(fmr)} % cannot be seen in {trials:,} non-mated pairs: it takes "
+        f"{_pairs_for(1, fmr):,}."
+    )
+
+
+def why_not_comparable(fmr: float, trials: int) -> str | None:
+    """Why systems cannot be compared at an FMR on so many non-mated pairs; None if they can."""
+    if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
+        return None
+    often = trials // ENOUGH_FALSE_MATCHES
+    instead = f", and at {in_words(1 / often)} they can" if often > 1 else ""
+    return (
+        f"{trials:,} non-mated pairs cannot compare systems at {in_words(fmr)}; it takes "
+        f"{_pairs_for(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
+    )
+
+
+def comparable_fmr(trials: int) -> float | None:
+    """The strictest rate of `COMMON_FMRS` that systems can be compared at on so many pairs.
+
+    If these are too few for all of them, the strictest 1 in N; None below 10 pairs.
+    """
+    for fmr in reversed(COMMON_FMRS):
+        if allowed_errors(fmr, trials) >= ENOUGH_FALSE_MATCHES:
+            return fmr
+    often = trials // ENOUGH_FALSE_MATCHES
+    return 1 / often if often > 1 else None
+
+
+def _pairs_for(errors: int, fmr: float) -> int:
+    """The fewest pairs of which so many may pass."""
+    return math.ceil(errors / fmr * (1 - 1e-12))
 
 
 def concentration(
@@ -164,10 +218,10 @@ def concentration(
     worst = int(counts.argmax())
     without = None
     if max_fmr is not None:
-        left = table.take((people.probe != worst) & (people.reference != worst))
-        _, others = scores_by_kind(left)
-        if left.is_scored and len(others):
-            without = _lowest(left, allowed_errors(max_fmr, len(others)))
+        others_only = table.take((people.probe != worst) & (people.reference != worst))
+        _, others = scores_by_kind(others_only)
+        if others_only.is_scored and len(others):
+            without = _lowest(others_only, allowed_errors(max_fmr, len(others)))
     return Concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),

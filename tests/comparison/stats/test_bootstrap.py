@@ -1,5 +1,3 @@
-import itertools
-
 import attrs
 import numpy as np
 import pytest
@@ -12,10 +10,10 @@ from facematch_comparison.stats import Clusters, allowed_errors, interval, thres
 from facematch_comparison.stats.bootstrap import (
     RedrawnErrors,
     RedrawnThreshold,
+    TooFewScores,
+    Urn,
     bootstrap_p_value,
-    draws,
     percentile_interval,
-    person_draws,
 )
 from facematch_core import ThresholdRule
 
@@ -44,6 +42,15 @@ def made(people, mated, others, *, decimals, failures, seed):
     acquired[mated : mated + 2] = True
     scores = np.where(acquired, scores.round(decimals), np.nan)
     return table_of(probe * 7, reference * 7, scores, rule=ThresholdRule.ABOVE)
+
+
+def drawn_from(*strata, resamples, seed=0, length=0):
+    """float64, (B, P): everybody one by one."""
+    strata = [np.asarray(stratum) for stratum in strata]
+    alone = np.ones(sum(map(len, strata)), bool)
+    urn = Urn(strata, alone)
+    blocks = np.concatenate([*urn.draws(resamples, seed, length=length)])
+    return blocks[:, urn.row_of_person]
 
 
 def plain(table, fmr, drawn):
@@ -90,29 +97,31 @@ def plain(table, fmr, drawn):
 def test_redrawn_thresholds_and_errors_are_those_of_the_plain_way(case, fmr):
     table = made(**case)
     numbers = np.unique([table.probe_subjects, table.reference_subjects])
-    threshold = RedrawnThreshold(table, fmr, numbers)
-    errors = RedrawnErrors(table, table.mated, numbers)
-    drawn = np.array(list(person_draws(len(numbers), 6, case["seed"])), float).T
+    # As many as there are.
+    threshold = RedrawnThreshold(table, fmr, numbers, spare=1_000)
+    errors = RedrawnErrors(table, table.mated, numbers, threshold)
+    drawn = drawn_from(np.arange(len(numbers)), resamples=6, seed=case["seed"])
     refused = threshold.refused(drawn)
     counted = errors.count(drawn, refused)
     for place in range(6):
-        expected, turned_away = plain(table, fmr, drawn[:, place])
-        if threshold.length == np.count_nonzero(table.scored & ~table.mated):
-            assert refused[place] == expected
-            assert counted[place] == turned_away
+        expected, turned_away = plain(table, fmr, drawn[place])
+        assert refused[place] == expected
+        assert counted[place] == turned_away
 
 
 @pytest.mark.parametrize("fmr", [1e-3, 0.01, 0.1])
 def test_everybody_drawn_once_is_what_was_seen(fmr):
     table = crowd(people=300, mean=60, failures=0.05).table
     numbers = np.arange(300)
-    once = np.ones((300, 2))
+    once = np.ones((2, 300))
     choice = threshold_for_fmr(table, fmr)
-    refused = RedrawnThreshold(table, fmr, numbers).refused(once)
+    threshold = RedrawnThreshold(table, fmr, numbers)
+    refused = threshold.refused(once)
     assert refused.tolist() == [choice.threshold] * 2
     rows = table.mated & table.answered
     turned_away = int(np.count_nonzero(~table.passed(choice.threshold)[rows]))
-    assert RedrawnErrors(table, rows, numbers).count(once, refused).tolist() == [turned_away] * 2
+    errors = RedrawnErrors(table, rows, numbers, threshold)
+    assert errors.count(once, refused).tolist() == [turned_away] * 2
 
 
 def test_the_fmr_varies_as_its_interval_says():
@@ -121,7 +130,7 @@ def test_the_fmr_varies_as_its_interval_says():
     table = table_of(people, people + count, scores, rule=ThresholdRule.ABOVE)
     numbers = np.arange(2 * count)
     threshold = RedrawnThreshold(table, allowed / count, numbers)
-    refused = np.concatenate([threshold.refused(drawn) for drawn in draws([numbers], 600, 1)])
+    refused = threshold.refused(drawn_from(numbers, resamples=600, seed=1))
     # Scores are ranks: the threshold moves by as many pairs as pass more or fewer.
     expected = np.sqrt(allowed * (1 - allowed / count))
     assert 0.8 * expected < refused.std() < 1.25 * expected
@@ -130,13 +139,31 @@ def test_the_fmr_varies_as_its_interval_says():
 
 def test_draws_are_the_same_with_the_same_seed():
     strata = np.arange(10), np.arange(10, 30)
-    some, others = (np.hstack(list(draws(strata, 700, 3, rows=rows))) for rows in (0, 1_000_000))
-    assert some.shape == (30, 700)
+    some, others = (
+        drawn_from(*strata, resamples=700, seed=3, length=length) for length in (0, 1_000_000)
+    )
+    assert some.shape == (700, 30)
     np.testing.assert_array_equal(some, others)
-    assert set(some[:10].sum(axis=0)) == {10}
-    assert set(some[10:].sum(axis=0)) == {20}
-    other_seed = np.hstack(list(draws(strata, 700, 4)))
+    assert set(some[:, :10].sum(axis=1)) == {10}
+    assert set(some[:, 10:].sum(axis=1)) == {20}
+    other_seed = drawn_from(*strata, resamples=700, seed=4)
     assert not np.array_equal(some, other_seed)
+
+
+def test_people_who_bring_the_same_are_drawn_together():
+    brings, strata = np.arange(60) % 3.0, (np.arange(40), np.arange(40, 60))
+    alone = np.arange(60) < 7
+    urn = Urn(strata, alone, [brings, np.ones(60)])
+    # Seven by themselves; of the others three kinds in each stratum.
+    assert len(urn.person_of_row) == 7 + 3 + 3
+    np.testing.assert_array_equal(brings[urn.person_of_row][urn.row_of_person], brings)
+    drawn = np.concatenate([*urn.draws(4_000, 5)])
+    rows = np.unique(urn.row_of_person[:40])
+    assert set(drawn[:, rows].sum(axis=1)) == {40}
+    size = np.bincount(urn.row_of_person)
+    np.testing.assert_allclose(drawn.mean(axis=0), size, rtol=0.1)
+    # Of 40 draws each person of 40 comes up once, and so many times more or less.
+    assert drawn[:, 0].var() == pytest.approx(1 - 1 / 40, rel=0.1)
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=60))
@@ -158,11 +185,12 @@ def test_more_is_looked_at_where_the_highest_do_not_suffice():
     of_first = ~table.mated & ((table.probe_subjects == 0) | (table.reference_subjects == 0))
     scores[of_first] = np.where(scores[of_first] > 25, 100, 99)
     table = attrs.evolve(table, scores=scores)
-    threshold = RedrawnThreshold(table, 1e-3, np.arange(40))
-    drawn = np.ones((40, 1))
-    drawn[0] = 0
+    with pytest.raises(TooFewScores):
+        RedrawnThreshold(table, 1e-3, np.arange(40), spare=0).refused(np.eye(1, 40, 1) * 40)
+    threshold = RedrawnThreshold(table, 1e-3, np.arange(40), spare=1_000)
+    drawn = np.ones((1, 40))
+    drawn[0, 0] = 0
     without = table.take(~of_first | table.mated)
     others = np.sort(without.scores[~without.mated & without.scored])
     # However weights are rescaled, it lies above what the others let pass.
     assert others[0] <= threshold.refused(drawn)[0] <= 100
-    assert len(set(itertools.chain(*(threshold.refused(drawn) for _ in range(3))))) == 1

@@ -10,7 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar as by_statsmodels
 from statsmodels.stats.multitest import multipletests
 
 from facematch_comparison import stats
-from facematch_comparison.model import Method
+from facematch_comparison.model import Costs, Method
+from facematch_core import InvalidRequest
 
 ERRORS = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 6)), min_size=1)
 
@@ -66,20 +67,26 @@ def test_holm_is_that_of_statsmodels(p_values):
     assert stats.holm(p_values) == pytest.approx(list(theirs))
 
 
-#: Non-mated scores of which 2 in 2,000 may pass, and the next ones lie close by.
+#: Non-mated scores of which 5 in 2,000 may pass, and the next ones lie close by.
 STRANGERS = [*np.linspace(0, 49, 1_990), *np.linspace(49.1, 50, 10)]
 
+#: The lowest rate that they can be compared at.
+FMR = 2.5e-3
 
-def compared(first, second, *, fmr=1e-3, resamples=200):
-    sides = [
-        stats.Side(table=one.table, threshold=stats.threshold_for_fmr(one.table, fmr).threshold)
-        for one in (first, second)
+
+def sides_of(*systems, fmr=FMR):
+    return [
+        stats.Side(
+            table=system.table, threshold=stats.threshold_for_fmr(system.table, fmr).threshold
+        )
+        for system in systems
     ]
-    return stats.difference(*sides, required_fmr=fmr, resamples=resamples)
 
 
-def judged(*found, fmr=1e-3, confidence=0.95):
-    return stats.finish_differences(found, confidence=confidence, required_fmr=fmr)
+def compared(*systems, fmr=FMR, resamples=200, **more):
+    sides = sides_of(*systems, fmr=fmr)
+    differences = stats.compare_systems(sides, required_fmr=fmr, resamples=resamples, **more)
+    return differences[0] if len(systems) == 2 else differences
 
 
 def refusing(number, of=300, name="alpha", others=STRANGERS):
@@ -87,31 +94,26 @@ def refusing(number, of=300, name="alpha", others=STRANGERS):
 
 
 def test_turned_away_is_who_is_below_the_threshold_or_could_not_be_compared():
-    first = answers([90, 80, LOST, 40, 30, 60], [10, 50], "first")
-    second = answers([90, 40, 80, 90, 30, LOST], [10, 50], "second")
-    sides = [stats.Side(table=one.table, threshold=51.0) for one in (first, second)]
-    found = stats.difference(*sides, required_fmr=0.4, resamples=200)
+    first = answers([90, 80, LOST, 40, 30, 60], [10] * 8 + [50] * 6, "first")
+    second = answers([90, 40, 80, 90, 30, LOST], [10] * 8 + [50] * 6, "second")
+    sides = [stats.Side(table=system.table, threshold=51.0) for system in (first, second)]
+    (found,) = stats.compare_systems(sides, required_fmr=0.4, resamples=200)
     assert (found.pairs, found.subjects) == (6, 6)
     assert (found.errors_first, found.errors_second) == (3, 3)
     assert (found.only_first, found.only_second) == (2, 2)
     assert (found.frr.value, found.p_exact, found.p_value) == (0, 1, 1)
-    (found,) = judged(found, fmr=0.4)
     assert (found.is_real, found.better) == (False, None)
 
 
-CHANCES = [(0.95, 0.049, 1), (0.95, 0.051, 1), (0.99, 0.0101, 1), (0.95, 0.0249, 2)]
-
-
-@pytest.mark.parametrize(("confidence", "p_value", "questions"), CHANCES)
-def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(
-    confidence, p_value, questions
-):
-    found = attrs.evolve(
-        compared(refusing(9), refusing(5, name="beta"), resamples=20), p_value=p_value
-    )
-    for one in judged(*[found] * questions, confidence=confidence):
-        assert one.is_real is (questions * p_value < 1 - confidence)
-        assert one.better == ("beta" if one.is_real else None)
+@pytest.mark.parametrize("confidence", [0.8, 0.95, 0.99])
+def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(confidence):
+    systems = [refusing(number, name=f"v{number}") for number in (0, 7, 9, 16, 30)]
+    differences = compared(*systems, confidence=confidence, resamples=None)
+    assert {difference.is_real for difference in differences} == {False, True}
+    for difference in differences:
+        assert difference.is_real is (difference.p_adjusted < 1 - confidence)
+        fewer = min(difference.first, difference.second, key=lambda name: int(name[1:]))
+        assert difference.better == (fewer if difference.is_real else None)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +121,10 @@ def test_chance_must_be_rarer_than_the_confidence_leaves_over_all_questions(
     [(0, 54, "alpha"), (97, 1, "beta"), (3, 5, None), (0, 4, None), (7, 7, None)],
 )
 def test_chance_or_not_by_one_rule(of_alpha, of_beta, better):
-    (found,) = judged(compared(refusing(of_alpha), refusing(of_beta, name="beta")))
+    found = compared(refusing(of_alpha), refusing(of_beta, name="beta"))
     assert (found.is_real, found.better) == (better is not None, better)
     assert (found.p_adjusted < 0.05) is found.is_real
-    assert f"alpha turns away {of_alpha} of 300" in found.sentence
+    assert (found.errors_first, found.errors_second) == (of_alpha, of_beta)
     ends = found.frr.interval
     assert ends.method is Method.BOOTSTRAP
     assert ends.low <= found.exact.low <= found.exact.high <= ends.high
@@ -136,7 +138,47 @@ def test_thresholds_are_estimates_too():
     first, second = (crowd(name, mean=60, seed=seed) for name, seed in (("a", 6), ("b", 7)))
     found = compared(first, second)
     assert found.p_exact < 0.05 < found.p_value
-    assert not judged(found)[0].is_real
+    assert not found.is_real
+
+
+def test_nothing_is_compared_below_five_expected_false_matches():
+    first, second = refusing(0), refusing(60, name="beta")
+    assert compared(first, second).is_real
+    for fmr, expected in ((FMR, 5), (FMR * 0.99, 4), (1e-3, 2), (5e-4, 1)):
+        assert stats.allowed_errors(fmr, len(STRANGERS)) == expected
+        found = compared(first, second, fmr=fmr)
+        assert (found.frr is None) is (expected < stats.ENOUGH_FALSE_MATCHES)
+        if found.frr is None:
+            assert (found.p_value, found.p_adjusted, found.better) == (None, None, None)
+            assert (found.is_real, "2,000 non-mated" in found.sentence) == (False, True)
+    # What choosing nothing on these pairs does not ask for.
+    sides = [attrs.evolve(side, is_fixed=True) for side in sides_of(first, second)]
+    (found,) = stats.compare_systems(sides, required_fmr=1e-4, resamples=200)
+    assert found.better == "alpha"
+
+
+@given(st.integers(0, 20_000))
+def test_the_rate_that_the_data_bear_can_be_compared_at(trials):
+    fmr = stats.comparable_fmr(trials)
+    if fmr is None:
+        assert trials < 2 * stats.ENOUGH_FALSE_MATCHES
+        return
+    assert stats.why_not_comparable(fmr, trials) is None
+    stricter = [rate for rate in stats.COMMON_FMRS if rate < fmr]
+    assert all(stats.why_not_comparable(rate, trials) for rate in stricter)
+    assert fmr in stats.COMMON_FMRS or fmr > stats.COMMON_FMRS[0]
+
+
+def test_more_people_than_are_drawn_one_by_one_say_the_same(monkeypatch):
+    systems = [crowd("a", mean=62), crowd("b", mean=58, seed=1), crowd("c", mean=58, seed=2)]
+    alone = compared(*systems, fmr=0.01, resamples=2_000)
+    monkeypatch.setattr("facematch_comparison.stats.compare.MANY_PEOPLE", 0)
+    together = compared(*systems, fmr=0.01, resamples=2_000)
+    for one_by_one, other in zip(alone, together, strict=True):
+        ends, theirs = one_by_one.frr.interval, other.frr.interval
+        wide = ends.high - ends.low
+        assert (theirs.low, theirs.high) == pytest.approx((ends.low, ends.high), abs=0.12 * wide)
+        assert other.p_value == pytest.approx(one_by_one.p_value, abs=0.05)
 
 
 def test_systems_turned_round_say_the_same():
@@ -162,11 +204,12 @@ def test_only_pairs_that_both_answered():
 def test_without_a_threshold_or_a_pair_in_common_nobody_is_compared(missing):
     sides = [
         stats.Side(
-            table=answers([90], [10, 20], name).table, threshold=None if name in missing else 50
+            table=answers([90], [10, 20] * 30, name).table,
+            threshold=None if name in missing else 50,
         )
         for name in ("first", "second")
     ]
-    (found,) = judged(stats.difference(*sides, required_fmr=0.1))
+    (found,) = stats.compare_systems(sides, required_fmr=0.1)
     without, _, _ = found.sentence.partition("no threshold")
     assert {name for name in ("first", "second") if name in without} == missing
     assert (found.frr, found.exact, found.p_value, found.p_exact, found.p_adjusted) == (None,) * 5
@@ -177,7 +220,8 @@ def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people
     one = crowd(people=10)
     rows = np.flatnonzero(~one.table.mated | (one.table.probe_subjects == 0))
     side = stats.Side(table=one.table.take(rows), threshold=60.0)
-    ends = stats.difference(side, side, required_fmr=0.1, resamples=50).frr.interval
+    (found,) = stats.compare_systems([side, side], required_fmr=0.1, resamples=50)
+    ends = found.frr.interval
     assert np.isfinite([ends.low, ends.high]).all()
     sides = []
     for one in (crowd("a", mean=70).table, crowd("b", mean=50, seed=2).table):
@@ -185,7 +229,7 @@ def test_a_resample_may_have_no_mated_pair_and_thresholds_come_from_other_people
         chosen_on, judged_on = one.take(parity == 0), one.take(parity == 2)
         at = stats.threshold_for_fmr(chosen_on, 0.01).threshold
         sides.append(stats.Side(table=judged_on, threshold=at, calibration=chosen_on))
-    (found,) = judged(stats.difference(*sides, required_fmr=0.01, resamples=200), fmr=0.01)
+    (found,) = stats.compare_systems(sides, required_fmr=0.01, resamples=200)
     assert found.pairs == int(sides[0].table.mated.sum())
     assert (found.is_real, found.better) == (True, "a")
 
@@ -197,16 +241,23 @@ def test_an_fmr_is_exceeded_where_the_lower_end_does():
 
 
 def test_holms_correction_is_over_those_that_were_tested():
-    found = [compared(refusing(0), refusing(n, name="beta")) for n in (9, 30, 5)]
-    silent = attrs.evolve(found[0], p_value=None, frr=None, sentence="Nothing.")
-    done = judged(found[0], silent, *found[1:])
-    assert done[1] == silent
-    tested = [one for one in done if one.p_value is not None]
-    assert [one.p_adjusted for one in tested] == stats.holm([one.p_value for one in tested])
+    systems = [refusing(number, name=f"v{number}") for number in (0, 9, 30)]
+    sides = sides_of(*systems)
+    silent = attrs.evolve(sides[0], threshold=None, table=refusing(0, name="silent").table)
+    differences = stats.compare_systems(
+        [sides[0], silent, *sides[1:]], required_fmr=FMR, resamples=200
+    )
+    tested = [each for each in differences if each.p_value is not None]
+    assert [(each.first, each.second) for each in tested] == [
+        *(("v0", "v9"), ("v0", "v30"), ("v9", "v30"))
+    ]
+    p_values = [each.p_value for each in tested]
+    assert [each.p_adjusted for each in tested] == stats.holm(p_values)
     # One and the same, asked among many questions, is no longer shown.
-    assert judged(found[0])[0].is_real
-    assert not any(one.is_real for one in judged(*[found[0]] * 40))
-    assert judged() == ()
+    assert compared(refusing(0), refusing(7, name="beta")).is_real
+    many = [refusing(0), *(refusing(7, name=f"v{place}") for place in range(9))]
+    assert not any(each.is_real for each in compared(*many, resamples=None))
+    assert stats.compare_systems(sides[:1], required_fmr=FMR) == ()
 
 
 @pytest.mark.parametrize("beyond", ["b", "ab", ""])
@@ -216,14 +267,70 @@ def test_who_exceeds_the_required_fmr_is_named(beyond):
     for name in "ab":
         others = [one + 5 * (name in beyond) for one in STRANGERS]
         table = refusing(2 if name == "a" else 60, name=name, others=others).table
-        at = stats.threshold_for_fmr(chosen_on, 1e-3).threshold
+        at = stats.threshold_for_fmr(chosen_on, FMR).threshold
         calibration = attrs.evolve(
             chosen_on,
             probe_subjects=chosen_on.probe_subjects + 9_000,
             reference_subjects=chosen_on.reference_subjects + 9_000,
         )
         sides.append(stats.Side(table=table, threshold=at, calibration=calibration))
-    (found,) = judged(stats.difference(*sides, required_fmr=1e-3, resamples=200))
+    (found,) = stats.compare_systems(sides, required_fmr=FMR, resamples=200)
     assert found.beyond == tuple(beyond)
     assert found.is_real
-    assert ((" and ".join(beyond) + " exceed") in found.sentence) is bool(beyond)
+
+
+COSTS = Costs(impostors=0.1, false_match=100, false_reject=5, review=2, currency="EUR")
+
+
+def costing(*refused, prices=(0.05, 0.05), **more):
+    systems = [refusing(number, name=f"v{number}") for number in refused]
+    sides = [
+        attrs.evolve(side, price=price, currency=None if price is None else "EUR")
+        for side, price in zip(sides_of(*systems), prices, strict=True)
+    ]
+    (found,) = stats.compare_systems(sides, required_fmr=FMR, resamples=400, costs=COSTS, **more)
+    return found
+
+
+@pytest.mark.parametrize("refused", [(6, 60), (60, 6), (20, 25), (30, 30)])
+def test_who_is_dearer_at_one_price_is_who_turns_more_away(refused):
+    found = costing(*refused)
+    assert found.cost.value == pytest.approx(0.9 * 5 * found.frr.value)
+    ends, of_frr = found.cost.interval, found.frr.interval
+    assert (ends.low, ends.high) == pytest.approx((4.5 * of_frr.low, 4.5 * of_frr.high))
+    assert found.cost_p_adjusted == found.p_adjusted
+    dearer = {found.first, found.second} - {found.better} if found.is_real else {None}
+    assert {found.dearer} == dearer
+
+
+def test_a_price_counts_as_much_as_the_errors():
+    even = 4.5 * (60 - 20) / 300
+    for apart, dearer in ((0.0, "v60"), (even, None), (3 * even, "v20")):
+        found = costing(20, 60, prices=(0.05 + apart, 0.05))
+        assert found.cost.value == pytest.approx(apart - even)
+        assert found.dearer == dearer
+        assert found.better == "v20"
+    assert costing(20, 60, prices=(0.05, None)).cost is None
+    assert costing(20, 60, prices=(None, None)).cost.value == pytest.approx(-even)
+
+
+def test_few_errors_say_nothing_of_costs():
+    found = costing(4, 60)
+    assert found.is_real
+    assert (found.dearer, found.cost_p_adjusted) == (None, None)
+    assert costing(5, 60).dearer == "v60"
+
+
+def test_false_matches_of_fixed_thresholds_are_estimates():
+    sides = sides_of(refusing(20, name="v20"), refusing(60, name="v60"))
+    fixed = [attrs.evolve(side, is_fixed=True) for side in sides]
+    (chosen,), (found,) = (
+        stats.compare_systems(both, required_fmr=FMR, resamples=400, costs=COSTS)
+        for both in (sides, fixed)
+    )
+    assert found.cost.value == chosen.cost.value
+    wide, narrow = (each.cost.interval.high - each.cost.interval.low for each in (found, chosen))
+    assert wide > narrow + 10 * FMR
+    dollars = [attrs.evolve(side, price=1.0, currency="USD") for side in sides]
+    with pytest.raises(InvalidRequest, match="USD"):
+        stats.compare_systems(dollars, required_fmr=FMR, costs=COSTS)

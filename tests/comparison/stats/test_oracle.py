@@ -18,10 +18,9 @@ from facematch_comparison.stats import (
     Rates,
     Side,
     bounds,
+    compare_systems,
     concentration,
     det_curve,
-    difference,
-    finish_differences,
     rates_at,
     threshold_for_fmr,
 )
@@ -171,7 +170,7 @@ def test_differences_by_statsmodels_and_by_hand():
         at = threshold_for_fmr(table, 1e-2).threshold
         sides.append(Side(table=table, threshold=at))
         refused.append(frame.assign(wrong=~passes(frame, at, name)))
-    found = difference(*sides, required_fmr=1e-2, resamples=300)
+    (found,) = compare_systems(sides, required_fmr=1e-2, resamples=300)
     rows = refused[0].mated & refused[0].answered & refused[1].answered
     first, second = (one.wrong[rows] for one in refused)
     both = pd.crosstab(first, second)
@@ -182,9 +181,9 @@ def test_differences_by_statsmodels_and_by_hand():
     clustered = chi2.sf(at_each.sum() ** 2 / (at_each**2).sum(), 1)
     assert found.p_exact == pytest.approx(max(exact, clustered))
     assert found.frr.value == pytest.approx(first.mean() - second.mean())
-    again = finish_differences([found] * 3, confidence=0.95, required_fmr=1e-2)
-    theirs = multipletests([found.p_value] * 3, method="holm")[1]
-    assert [one.p_adjusted for one in again] == pytest.approx(list(theirs))
+    several = compare_systems([*sides, *sides], required_fmr=1e-2, resamples=300)
+    theirs = multipletests([each.p_value for each in several], method="holm")[1]
+    assert [each.p_adjusted for each in several] == pytest.approx(list(theirs))
 
 
 @pytest.mark.parametrize(("name", "seed"), SYSTEMS)
@@ -206,7 +205,7 @@ def test_the_bootstrap_by_the_plainest_hand():
         table, frame = made(name, seed, decimals=6)
         sides.append(Side(table=table, threshold=threshold_for_fmr(table, 1e-2).threshold))
         frames.append(frame)
-    found = difference(*sides, required_fmr=1e-2, resamples=600)
+    (found,) = compare_systems(sides, required_fmr=1e-2, resamples=600)
     chance, values = np.random.default_rng(9), []
     for _ in range(150):
         drawn = np.bincount(chance.integers(0, PEOPLE, PEOPLE), minlength=PEOPLE)

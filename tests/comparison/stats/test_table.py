@@ -8,7 +8,7 @@ from kit.comparison.tables import LOST, answers
 from facematch_comparison import stats
 from facematch_comparison.answers import DECISIONS, Grouping
 from facematch_comparison.model import Rate
-from facematch_comparison.stats.bootstrap import RedrawnThreshold, person_draws
+from facematch_comparison.stats.bootstrap import RedrawnThreshold
 from facematch_core import Decision, InvalidRequest, ThresholdRule
 
 SCORES = st.lists(st.one_of(st.just(LOST), st.integers(0, 100)), max_size=12)
@@ -74,7 +74,7 @@ def ruled(rule):
 
 def difference(*tables, **more):
     sides = [stats.Side(table=one, threshold=50) for one in tables]
-    return stats.difference(*sides, required_fmr=0.1, **more)
+    return stats.compare_systems(sides, required_fmr=0.1, **more)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,6 @@ def difference(*tables, **more):
         lambda: stats.threshold_for_fmr(answers([LOST], [LOST]).table, 0.1),
         lambda: stats.threshold_for_fmr(ruled(ThresholdRule.VENDOR), 0.1),
         lambda: stats.det_curve([1, float("nan")], [1]),
-        lambda: next(person_draws(0, 5, 0)),
         lambda: RedrawnThreshold(TABLE, 1.0, np.arange(9)),
         lambda: stats.mcnemar(ONE, TWO),
         lambda: stats.paired_difference(TWO, TWO, np.zeros(1, int)),

@@ -15,6 +15,7 @@ from facematch_comparison.stats import (
     exact_upper,
     rates_at,
     threshold_for_fmr,
+    why_unseen,
 )
 from facematch_core import ThresholdRule
 
@@ -42,6 +43,14 @@ def test_the_threshold_is_the_lowest_that_will_do(mated, others, rule, wanted):
         return
     choice = threshold_for_fmr(table, wanted)
     expected = tried(table, wanted)
+    # It would be the highest score seen, and say nothing about that rate.
+    cannot_be_seen = sum(score is not LOST for score in others) * wanted < 1
+    assert cannot_be_seen is (
+        why_unseen(wanted, np.count_nonzero(table.scored & ~table.mated)) is not None
+    )
+    if cannot_be_seen:
+        assert choice.threshold is None
+        return
     if expected is None:
         # With ABOVE, the highest score itself may be chosen: it refuses everybody.
         assert choice.threshold is None or not table.passed(choice.threshold).any()
@@ -58,6 +67,9 @@ def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
     if not compared:
         return
     choice = threshold_for_fmr(table, wanted, bounded=True)
+    if compared * wanted < 1:
+        assert choice.threshold is None
+        return
     if choice.threshold is None:
         assert (
             f"on {compared} non-mated pairs" in choice.why_not or "highest score" in choice.why_not
@@ -67,7 +79,8 @@ def test_a_bound_that_was_asked_for_is_kept(mated, others, rule, wanted):
     assert choice.upper <= wanted
     # As many as might pass with that bound: one more, and it would be too high.
     allowed = max(k for k in range(compared) if exact_upper(k, compared) <= wanted)
-    assert choice.threshold == threshold_for_fmr(table, (allowed + 0.5) / compared).threshold
+    if allowed:
+        assert choice.threshold == threshold_for_fmr(table, (allowed + 0.5) / compared).threshold
     assert choice.upper == pytest.approx(exact_upper(allowed, compared))
 
 
@@ -87,13 +100,14 @@ def test_the_bound_knows_who_stands_behind():
 @pytest.mark.parametrize(
     ("others", "words"),
     [
-        *(([], "No pair"), ([LOST], "No pair"), ([90, 20], "highest .* 90")),
+        *(([], "No pair"), ([LOST], "No pair"), ([999] * 2 + [20] * 98, "highest .* 999")),
+        (range(99), "99 non-mated pairs: it takes 100"),
         # How low the bound is without an error.
-        (range(50), f"50 non-mated .*{exact_upper(0, 50):.2g}"),
+        (range(150), f"150 non-mated .*{exact_upper(0, 150):.2g}"),
     ],
 )
 def test_no_threshold_has_its_reason(others, words):
-    choice = threshold_for_fmr(answers([80], others).table, 0.01, bounded=len(others) > 2)
+    choice = threshold_for_fmr(answers([999], others).table, 0.01, bounded=len(others) > 100)
     assert choice.threshold is None
     assert re.search(words, choice.why_not.replace("(", ""))
 
