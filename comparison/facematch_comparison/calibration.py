@@ -22,7 +22,7 @@ from facematch_core.kinds import nearest
 from facematch_core.models import Environment, ThresholdRule
 
 from .answers import Answers
-from .evaluation import check_direction, fmr_bounds
+from .evaluation import FIXED, check_direction, fmr_bounds
 from .model import Evaluation
 from .stats import threshold_for_fmr
 
@@ -149,8 +149,12 @@ def calibration_of(
     at = judged.at_required
     if at is None or at.threshold is None:
         raise InvalidRequest(f"There is no threshold of {system} to ship: {judged.why_not}")
-    edges = judged.histogram.edges if judged.histogram else (0, 100)
-    times = _times(system, np.array([edges[0], edges[-1]]))
+    if at.chosen_on == FIXED:
+        raise InvalidRequest(
+            f"The threshold {at.threshold:g} of {system} was named, not chosen for an FMR that "
+            "verifiers could rely on: judge it without a fixed threshold."
+        )
+    times = _times(system, np.array(judged.score_range or (0, 100)))
     backend, scale, environment = _origin(
         system, judged.backend, judged.scale, judged.environment, allow_mock=allow_mock
     )

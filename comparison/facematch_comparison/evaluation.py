@@ -6,8 +6,10 @@ two. The statistics are in `stats`, the words in `sentences`; here is what is as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -16,6 +18,7 @@ import numpy as np
 from facematch_core import __version__
 from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats
@@ -23,6 +26,7 @@ from .answers import BILLED, DECISIONS, Answers, Grouping, ScoreTable
 from .model import (
     Costs,
     Evaluation,
+    Evidence,
     OperatingPoint,
     PointAt,
     Rate,
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 LEAST_FMR: Final = 1e-9
 
 #: Where the threshold of an operating point comes from.
-CALIBRATION, EVALUATION, DEFAULT = "calibration", "evaluation", "default"
+CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
 
 
 def evaluate(
@@ -54,6 +58,8 @@ def evaluate(
     name: str = "scores",
     digest: str | None = None,
     made_at: datetime | None = None,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
+    evidence: Evidence | None = None,
 ) -> Evaluation:
     """Judge systems on the pairs that they were all asked about.
 
@@ -75,10 +81,14 @@ def evaluate(
         name: What the test set is called.
         digest: Of its pairs and pictures; None if there are none.
         made_at: When; None for now.
+        at_thresholds: Systems that are judged at a threshold that was fixed before, such as that of
+            production, in place of one chosen for `required_fmr`: name to threshold.
+        evidence: What the answers were read from, to be in the document; None if nobody is to know.
 
     Raises:
         InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
-            one score lower than non-mated ones, or a number is out of range.
+            one score lower than non-mated ones, a number is out of range, or a threshold is fixed
+            for a system that is not there or has no scores.
     """
     if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
@@ -86,7 +96,7 @@ def evaluate(
         )
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must lie between 0.5 and 1, and is {confidence}.")
-    _check(answers)
+    _check(answers, at_thresholds)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     trials = _trials(answers, calibration)
@@ -94,13 +104,20 @@ def evaluate(
     if required_fmr is None:
         required_fmr = stats.comparable_fmr(trials) or stats.COMMON_FMRS[0]
     judging = _Judging(
-        required_fmr=required_fmr, confidence=confidence, costs=costs, calibration=calibration
+        required_fmr=required_fmr,
+        confidence=confidence,
+        costs=costs,
+        calibration=calibration,
+        at_thresholds=at_thresholds,
     )
     answers_judged = [_take(each, judged) for each in answers]
     judged_systems = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
     systems = _with_group_differences([system for _, system in judged_systems], confidence)
     differences = tuple(
-        attrs.evolve(each, sentence=each.sentence or sentences.of_difference(each, required_fmr))
+        attrs.evolve(
+            each,
+            sentence=each.sentence or sentences.of_difference(each, required_fmr, at_thresholds),
+        )
         for each in stats.compare_systems(
             [side for side, _ in judged_systems],
             required_fmr=required_fmr,
@@ -116,6 +133,7 @@ def evaluate(
             confidence,
             trials=trials,
             is_default=is_default,
+            at_thresholds=at_thresholds,
         ),
         study=StudySummary(
             name=name,
@@ -134,11 +152,14 @@ def evaluate(
         caveats=(),
         made_at=made_at or SystemClock().now(),
         version=__version__,
+        seed=seed,
+        evidence=evidence,
     )
     return attrs.evolve(
         evaluation,
         caveats=sentences.caveats(evaluation),
         on_cost=sentences.on_cost(evaluation),
+        limit=sentences.limit(evaluation),
     )
 
 
@@ -190,12 +211,14 @@ class _Judging:
         required_fmr, confidence, costs: As of `evaluate`.
         calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
             judged.
+        at_thresholds: As of `evaluate`.
     """
 
     required_fmr: float
     confidence: float
     costs: Costs | None
     calibration: NDArray[np.bool_] | None
+    at_thresholds: Mapping[str, float]
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
@@ -208,16 +231,16 @@ class _Judging:
         at_fmrs: list[PointAt] = []
         if why_not is None:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
-            at_named = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
-            at_fmrs = [
-                at_named if fmr == self.required_fmr else self._point_at(fmr, chosen_from, rates)
-                for fmr in stats.COMMON_FMRS
-            ]
+            at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
+        fixed = self.at_thresholds.get(answers.name)
+        if fixed is not None:
+            at_required, why_not = _point(rates, fixed, FIXED), None
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
+            is_fixed=fixed is not None,
             price=answers.price,
             currency=answers.currency,
         )
@@ -234,11 +257,12 @@ class _Judging:
             why_not=why_not,
             at_fmrs=tuple(at_fmrs),
             curve=None,
-            histogram=None,
+            score_range=None,
             service=service_of(answers),
             privacy=answers.privacy,
         )
         if is_scored:
+            scores = judged.scores[judged.scored]
             points = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
                 system,
@@ -246,7 +270,7 @@ class _Judging:
                 auc=auc,
                 d_prime=d_prime,
                 curve=stats.curve_of(rates, include=[at for at in points if at is not None]),
-                histogram=stats.histogram_of(judged),
+                score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
@@ -269,7 +293,9 @@ class _Judging:
 
     def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
         point, why_not = self._point_for(fmr, chosen_from, rates)
-        return PointAt(fmr=fmr, point=point, why_not=why_not)
+        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
+        needed = None if stats.allowed_errors(fmr, trials) else round(1 / fmr)
+        return PointAt(fmr=fmr, point=point, why_not=why_not, pairs_needed=needed)
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
         """With what depends on where the system is judged.
@@ -279,7 +305,8 @@ class _Judging:
         """
         table, at = side.table, side.threshold
         people = answers.names.subjects if answers.names else {}
-        chosen_for = self.required_fmr if at is not None and self.calibration is None else None
+        is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
+        chosen_for = self.required_fmr if is_chosen_here else None
         by_column = [stats.cells_of(table, column, at, self.confidence) for column in table.groups]
         return attrs.evolve(
             system,
@@ -402,13 +429,18 @@ def service_of(answers: Answers) -> Service:
 # --- The test set -------------------------------------------------------------------------------
 
 
-def _check(answers: Sequence[Answers]) -> None:
+def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
     if not answers:
         raise InvalidRequest("There is no system to judge.")
     names = [each.name for each in answers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
+    for name, threshold in at_thresholds.items():
+        if name not in names:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        if not math.isfinite(threshold):
+            raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
     first = answers[0].table
     for each in answers[1:]:
         if not first.has_pairs_of(each.table):

@@ -162,6 +162,7 @@ def _money(value: Decimal) -> str:
 @common.source
 @common.pairs("pictures")
 @common.aims
+@common.at_threshold
 @common.split
 @common.seed
 @common.costs
@@ -183,11 +184,13 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     facematch compare report --store study.sqlite3 --out report.html \\
       --out report.json
     facematch compare report --scores scores.csv --fmr 1e-4 --out report.html
+    facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
     facematch compare report --cost-false-match 500 --cost-false-reject 2 \\
       --impostors 0.01
 
-    Prints the verdict in one sentence and one table. The page loads nothing, and holds no picture
-    unless --gallery asks for it. The exit code is 3 if no system can be judged.
+    Prints the verdict in one sentence, one table, and what cannot be concluded. The page loads
+    nothing, and holds no picture unless --gallery asks for it. The exit code is 3 if no system can
+    be judged.
     """
     common.check_outs(outs, overwrite=given["force"])
     if given["gallery"] and not any(map(common.is_page, outs)):
@@ -240,12 +243,11 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     if any(costs):
         table["an attempt costs"] = [cost or "-" for cost in costs]
     core.print_table([*table], zip(*table.values(), strict=True))
-    for one in systems:
-        if one.at_required is None and one.why_not:
-            core.say(f"{one.name}: {one.why_not}")
+    core.say()
+    core.say("What this comparison cannot show:")
     for caveat in evaluation.caveats:
-        if caveat.code == "no_price":
-            core.say(caveat.text)
+        if caveat.code != "not_the_vendor":  # said before the verdict
+            core.say(f"note: {caveat.text}")
 
 
 def _threshold(one: System) -> str:

@@ -185,7 +185,12 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         if options["outs"]:
             stored = study_run.stored
             answers = read_answers(database, stored, systems=list(openers))
-            judged = common.Source(answers=answers, name=stored.name, digest=stored.digest)
+            judged = common.Source(
+                answers=answers,
+                name=stored.name,
+                digest=stored.digest,
+                evidence=common.evidence_of_run(store, answers),
+            )
             evaluation = common.evaluated_as_asked(judged, options, costs)
             common.write_outs(options["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)

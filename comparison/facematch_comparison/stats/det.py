@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Curve, Histogram
+from facematch_comparison.model import Curve
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 #: Points of a curve: more than a screen can show apart, few enough for a page.
 POINTS: Final = 120
-
-#: Bins of a histogram.
-BINS: Final = 50
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -115,26 +112,6 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
         columns[f"{name}_high"] = tuple(each.high for each in ends)
     return Curve(
         thresholds=tuple(thresholds), **columns, confidence=rates.confidence, eer=whole.eer
-    )
-
-
-def histogram_of(table: ScoreTable) -> Histogram | None:
-    """How the scores of mated and non-mated pairs are spread; None without a score."""
-    kinds = scores_by_kind(table)
-    scores = np.concatenate(kinds)
-    if not len(scores):
-        return None
-    low, high = float(scores.min()), float(scores.max())
-    # The scale, where it is one of the two usual ones; else as far as the scores go.
-    if low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    elif low >= 0 and high <= 100:
-        low, high = 0.0, 100.0
-    elif low == high:
-        low, high = low - 0.5, high + 0.5
-    mated, others = (tuple(map(int, np.histogram(kind, BINS, (low, high))[0])) for kind in kinds)
-    return Histogram(
-        edges=tuple(map(float, np.linspace(low, high, BINS + 1))), mated=mated, non_mated=others
     )
 
 

@@ -11,7 +11,7 @@ from kit.comparison.tables import answers, changed, crowd, decided, real, unansw
 
 from facematch_comparison import evaluate
 from facematch_comparison.answers import Grouping
-from facematch_comparison.model import Costs
+from facematch_comparison.model import Costs, Evidence
 from facematch_core import Environment
 
 MADE_AT = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
@@ -74,7 +74,10 @@ def full():
     decides = unanswered(decided(decides), chance.choice(count, 90, replace=False))
     costs = Costs(impostors=0.01, false_match=50, false_reject=6, review=1.5, currency="USD")
     systems = [unanswered(didit, np.arange(3, 34)), local, decides]
+    options = {"--fmr": ("0.01",), "--split": (), "--price": ("didit=0.05", "decides=0.05")}
+    evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
     more = {"costs": costs, "name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
+    more["evidence"] = evidence
     found = evaluate(systems, required_fmr=0.01, split=True, **more)
     first, *rest = found.systems
     named = attrs.evolve(first.concentration, person="p7", threshold_without=41.5)
