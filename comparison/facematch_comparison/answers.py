@@ -96,6 +96,11 @@ class ScoreTable:
         groups: Columns of the test set that put people into groups.
         scale: Of the scores; None if it is not known.
         threshold: That of the run, on the scale; None if it is the vendor's own.
+        transactions: int64, (N,): a number for the transaction that each pair is an attempt of: one
+            person's attempts against one person. The same in all tables of a test set; None if
+            nobody said.
+        attempts: int64, (N,): the order of each pair within its transaction, from 1; None without
+            `transactions`, and only then.
     """
 
     name: str
@@ -110,11 +115,12 @@ class ScoreTable:
     groups: Mapping[str, Grouping] = attrs.field(factory=dict)
     scale: str | None = None
     threshold: float | None = None
+    transactions: NDArray[np.int64] | None = None
+    attempts: NDArray[np.int64] | None = None
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in _COLUMNS:
-            column = getattr(self, name)
+        for name, column in self._columns().items():
             if column.shape != self.mated.shape:
                 raise InvalidRequest(
                     f"{name} has the shape {column.shape}, mated has {self.mated.shape}: give one "
@@ -122,6 +128,37 @@ class ScoreTable:
                 )
         if np.any(self.acquired & ~self.answered):
             raise InvalidRequest("A pair is acquired that was not answered.")
+        self._check_transactions()
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """What has one value for each pair, without the columns that nobody gave."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        return {name: column for name, column in columns.items() if column is not None}
+
+    def _check_transactions(self) -> None:
+        """Refuse transactions of several people, and attempts in no order."""
+        if self.transactions is None or self.attempts is None:
+            if self.transactions is not self.attempts:
+                raise InvalidRequest(
+                    f"{self.name} has transactions or attempts, and needs both: which transaction "
+                    "each pair belongs to, and its order within it."
+                )
+            return
+        order = np.lexsort((self.attempts, self.transactions))
+        number, attempt = self.transactions[order], self.attempts[order]
+        people = np.stack([self.mated, self.probe_subjects, self.reference_subjects])[:, order]
+        is_next = np.diff(number, prepend=number[:1] - 1) == 0
+        for is_wrong, why in (
+            (attempt < 1, "has an attempt before the first: attempts count from 1"),
+            (is_next & (np.roll(attempt, 1) == attempt), "has one attempt twice"),
+            (
+                is_next & (np.roll(people, 1, axis=1) != people).any(axis=0),
+                "has pairs of different people: it is one person's attempts against one person",
+            ),
+        ):
+            if is_wrong.any():
+                place = int(number[is_wrong][0])
+                raise InvalidRequest(f"Transaction {place} of {self.name} {why}.")
 
     def __len__(self) -> int:
         return len(self.mated)
@@ -175,10 +212,7 @@ class ScoreTable:
 
     def has_pairs_of(self, other: ScoreTable) -> bool:
         """Whether both were asked about the same pairs of the same people, in the same order."""
-        return all(
-            np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("mated", "probe_subjects", "reference_subjects")
-        )
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _PAIRS)
 
     def take(self, rows: NDArray[Any]) -> ScoreTable:
         """Only `rows`: places, or a mask; the order is that of `rows`."""
@@ -186,7 +220,7 @@ class ScoreTable:
             return self
         return attrs.evolve(
             self,
-            **{name: getattr(self, name)[rows] for name in _COLUMNS},
+            **{name: column[rows] for name, column in self._columns().items()},
             groups={name: group.take(rows) for name, group in self.groups.items()},
         )
 
@@ -220,15 +254,10 @@ class ScoreTable:
 MISSING_SCORES: Final = 0.01
 
 
-_COLUMNS: Final = (
-    "mated",
-    "scores",
-    "decisions",
-    "acquired",
-    "answered",
-    "probe_subjects",
-    "reference_subjects",
-)
+#: What a test set says of each pair, and so every table of it.
+_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
+
+_COLUMNS: Final = (*_PAIRS, "scores", "decisions", "acquired", "answered")
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers
+from kit.comparison.tables import LOST, answers, table_of
 
 from facematch_comparison import stats
 from facematch_comparison.answers import DECISIONS, Grouping
@@ -105,3 +105,45 @@ def difference(*tables, **more):
 def test_what_is_out_of_range_missing_or_of_other_pairs_is_refused(call):
     with pytest.raises(InvalidRequest):
         call()
+
+
+def attempts_of(probe, reference, scores, transactions, attempts):
+    return table_of(
+        probe,
+        reference,
+        scores,
+        transactions=np.array(transactions, np.int64),
+        attempts=np.array(attempts, np.int64),
+    )
+
+
+def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
+    table = attempts_of([1, 2, 1], [1, 3, 1], [7, 8, 9], [5, 9, 5], [2, 1, 1])
+    taken = table.take(np.array([2, 1]))
+    assert (taken.transactions.tolist(), taken.attempts.tolist()) == ([5, 9], [1, 1])
+    assert table.has_pairs_of(attrs.evolve(table, name="b"))
+    assert not table.has_pairs_of(attrs.evolve(table, transactions=np.array([5, 4, 5])))
+    assert not table.has_pairs_of(attrs.evolve(table, transactions=None, attempts=None))
+    assert table_of([1], [1], [7]).take(np.array([0, 0])).transactions is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ([1, 2], [1, 2], [7, 8], [3, 3], [1, 2]),
+        ([1, 1], [1, 2], [7, 8], [3, 3], [1, 2]),
+        ([1, 1], [1, 1], [7, 8], [3, 3], [2, 2]),
+        ([1, 1], [1, 1], [7, 8], [3, 4], [1, 0]),
+        ([1, 1], [1, 1], [7, 8], [3], [1]),
+    ],
+    ids=["two people", "mated and not", "one attempt twice", "attempt 0", "another length"],
+)
+def test_a_transaction_is_the_attempts_of_one_person_in_their_order(columns):
+    with pytest.raises(InvalidRequest):
+        attempts_of(*columns)
+
+
+@pytest.mark.parametrize("name", ["transactions", "attempts"])
+def test_transactions_have_an_order(name):
+    with pytest.raises(InvalidRequest):
+        table_of([1, 1], [1, 1], [7, 8], **{name: np.array([1, 2])})
