@@ -224,6 +224,37 @@ class ScoreTable:
             groups={name: group.take(rows) for name, group in self.groups.items()},
         )
 
+    def best_of(self, attempts: int) -> ScoreTable:
+        """A row for each transaction, with the best of its first `attempts`.
+
+        It passes if one of them passes, and is acquired if one is. It is answered if all of them
+        are: whether it would have passed cannot be known otherwise.
+
+        Raises:
+            InvalidRequest: nobody said which transaction a pair is an attempt of.
+        """
+        if self.transactions is None or self.attempts is None:
+            raise InvalidRequest(
+                f"{self.name} has no transactions: say of each pair which one it is an attempt of."
+            )
+        rows = np.flatnonzero(self.attempts <= attempts)
+        rows = rows[np.argsort(self.transactions[rows], kind="stable")]
+        numbers = self.transactions[rows]
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+        answered = np.logical_and.reduceat(self.answered[rows], starts)
+        ranks = np.where(self.acquired, _RANKS[self.decisions], 0)[rows]
+        scores = np.where(self.scored, self.scores, -np.inf)[rows]
+        best = np.maximum.reduceat(scores, starts)
+        return attrs.evolve(
+            self.take(rows[starts]),
+            scores=np.where(answered & np.isfinite(best), best, np.nan),
+            decisions=np.where(answered, _BY_RANK[np.maximum.reduceat(ranks, starts)], NO_DECISION),
+            acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
+            answered=answered,
+            transactions=None,
+            attempts=None,
+        )
+
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
         """bool, (N,): which pairs pass; never one that failed to acquire or has no score.
 
@@ -252,6 +283,21 @@ class ScoreTable:
 
 #: The share of acquired pairs that may lack a score before no threshold can be chosen.
 MISSING_SCORES: Final = 0.01
+
+
+#: Decisions by how near they bring a transaction to passing, and of each decision its place there.
+#: One that was not made counts as more than those that turn away: it might have been a match.
+_BY_RANK: Final = np.array(
+    [
+        DECISIONS.index(Decision.INCONCLUSIVE),
+        DECISIONS.index(Decision.NO_MATCH),
+        DECISIONS.index(Decision.REVIEW),
+        NO_DECISION,
+        DECISIONS.index(Decision.MATCH),
+    ],
+    np.int8,
+)
+_RANKS: Final = np.roll(np.argsort(_BY_RANK), -1)
 
 
 #: What a test set says of each pair, and so every table of it.
