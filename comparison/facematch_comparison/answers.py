@@ -384,9 +384,9 @@ class Answers:
     def of_scores(cls, table: ScoreTable, **more: Any) -> Answers:
         """Answers of which only the scores are known; `more` as of `Answers`."""
         missing = int(np.count_nonzero(~table.answered))
-        known: dict[str, Any] = {
+        usual: dict[str, Any] = {
             "elapsed_s": np.full(len(table), np.nan),
             "billed": np.full(len(table), BILLED.index(Charged.NO), np.int8),
             "not_answered": {"no answer": missing} if missing else {},
         }
-        return cls(table=table, **(known | more))
+        return cls(table=table, **(usual | more))
