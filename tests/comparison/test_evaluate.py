@@ -426,7 +426,8 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
         assert of.at_required.fmr == at.fmr
         assert of.at_default.far.errors == system.at_default.far.errors
         assert of.point is of.at_required
-    assert [*evaluate([one], required_fmr=1e-2, split=True).systems][0].transactions.size == of.size
+    (system,) = evaluate([one], required_fmr=1e-2, split=True).systems
+    assert system.transactions.size == of.size
     assert evaluate([crowd()]).systems[0].transactions is None
     with pytest.raises(InvalidRequest):
         evaluate([one], attempts=0)
