@@ -168,6 +168,13 @@ aims = common.options(
         "--confidence", type=CONFIDENCE, default="0.95", help="Confidence of every interval."
     ),
 )
+attempts = click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="the most there are",
+    help="Attempts that a transaction may take; the best of them counts.",
+)
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
 split = click.option(
     "--split",
@@ -260,6 +267,7 @@ def evaluated_as_asked(source: Source, given: Mapping[str, Any], costs: Costs | 
         split=given["split"],
         seed=given["seed"],
         costs=costs,
+        attempts=given.get("attempts"),
     )
 
 

@@ -123,6 +123,7 @@ def _sections(it: Node, tables: Tables, pairs: Sequence[Shown]) -> Iterator[tupl
         (more, "differences", "Is the difference real?", False),
         (tables.at_fmrs, "fmrs", "At other false match rates", False),
         (tables.costs, "costs", "What an attempt costs", False),
+        (some("transactions"), "transactions", "If people may try again", False),
         (some("groups"), "groups", "Groups of people", False),
         (some("at_required") and some("at_default"), "run", "The thresholds of the run", False),
         (measured, "service", "Availability, time and money", False),

@@ -224,6 +224,8 @@ class Tables:
     @property
     def groups(self) -> Table:
         """Every group of every system."""
+        cells = [cell for one in self.systems for cell in one["groups"]]
+        any_lost = any(cell["fta"]["errors"].raw for cell in cells)
         rows = [
             {
                 "System": self._named(one["name"]),
@@ -234,6 +236,7 @@ class Tables:
                 "Ratio of FRR": values.estimate(cell["frr_ratio"], values.quantity, _TIMES),
                 "FMR": values.rate(cell["fmr"]),
                 "Ratio of FMR": values.estimate(cell["fmr_ratio"], values.quantity, _TIMES),
+                "FTA": values.rate(cell["fta"]) if any_lost else "",
                 "Remark": values.text(cell["too_few"]),
             }
             for one in self.systems
@@ -243,6 +246,28 @@ class Tables:
             "Rates of each group, with {} intervals, and their ratio to all pairs within a group"
         )
         return self._table("groups-table", words, rows)
+
+    @property
+    def transactions(self) -> Table:
+        """Rates of attempts and of transactions, at one threshold of each system."""
+        rows = [
+            {
+                "System": self._named(system["name"]),
+                "What counts": words,
+                "FMR": self._fmr(of[kind]["fmr"]),
+                "FRR": values.rate(of[kind]["frr"]),
+            }
+            for system in self.systems
+            if (best := system["transactions"])
+            for kind in ["at_required" if system["at_required"] else "at_default"]
+            for of, words in (
+                (system, "each attempt"),
+                (best, Markup("the best of {}").format(values.count(best["attempts"]))),
+            )
+            if of[kind]
+        ]
+        words = "Attempts, and transactions of several attempts, with {} intervals"
+        return self._table("transactions-table", words, rows)
 
     def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
         """Sentences on groups that differ, or may by chance, each with its system."""
