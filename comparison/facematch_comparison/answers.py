@@ -137,28 +137,24 @@ class ScoreTable:
 
     def _check_transactions(self) -> None:
         """Refuse transactions of several people, and attempts in no order."""
+        if (self.transactions is None) != (self.attempts is None):
+            raise InvalidRequest(
+                f"{self.name} has transactions or attempts, and needs both: which transaction each "
+                "pair belongs to, and its order within it."
+            )
         if self.transactions is None or self.attempts is None:
-            if self.transactions is not self.attempts:
-                raise InvalidRequest(
-                    f"{self.name} has transactions or attempts, and needs both: which transaction "
-                    "each pair belongs to, and its order within it."
-                )
             return
         order = np.lexsort((self.attempts, self.transactions))
         number, attempt = self.transactions[order], self.attempts[order]
-        people = np.stack([self.mated, self.probe_subjects, self.reference_subjects])[:, order]
-        is_next = np.diff(number, prepend=number[:1] - 1) == 0
-        for is_wrong, why in (
-            (attempt < 1, "has an attempt before the first: attempts count from 1"),
-            (is_next & (np.roll(attempt, 1) == attempt), "has one attempt twice"),
-            (
-                is_next & (np.roll(people, 1, axis=1) != people).any(axis=0),
-                "has pairs of different people: it is one person's attempts against one person",
-            ),
-        ):
-            if is_wrong.any():
-                place = int(number[is_wrong][0])
-                raise InvalidRequest(f"Transaction {place} of {self.name} {why}.")
+        of_whom = np.stack([self.mated, self.probe_subjects, self.reference_subjects])[:, order]
+        is_same = (np.diff(attempt) == 0) | (np.diff(of_whom) != 0).any(axis=0)
+        is_wrong = (np.diff(number) == 0) & is_same
+        if np.any(attempt < 1) or np.any(is_wrong):
+            place = int(number[np.append(is_wrong, False) | (attempt < 1)][0])
+            raise InvalidRequest(
+                f"Transaction {place} of {self.name} is not one person's attempts against one "
+                "person, numbered from 1, each once."
+            )
 
     def __len__(self) -> int:
         return len(self.mated)
@@ -227,8 +223,8 @@ class ScoreTable:
     def best_of(self, attempts: int) -> ScoreTable:
         """A row for each transaction, with the best of its first `attempts`.
 
-        It passes if one of them passes, and is acquired if one is. It is answered if all of them
-        are: whether it would have passed cannot be known otherwise.
+        It passes, or matches, if one of them does, and is acquired if one is. It is answered if all
+        of them are: whether it would have passed cannot be known otherwise.
 
         Raises:
             InvalidRequest: nobody said which transaction a pair is an attempt of.
@@ -242,13 +238,16 @@ class ScoreTable:
         numbers = self.transactions[rows]
         starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
         answered = np.logical_and.reduceat(self.answered[rows], starts)
-        ranks = np.where(self.acquired, _RANKS[self.decisions], 0)[rows]
+        is_match = np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
+        # One without a decision might have been a match.
+        ranks = np.where(is_match, 2, self.decisions == NO_DECISION) * self.acquired
         scores = np.where(self.scored, self.scores, -np.inf)[rows]
         best = np.maximum.reduceat(scores, starts)
+        rank = np.maximum.reduceat(ranks[rows], starts)
         return attrs.evolve(
             self.take(rows[starts]),
             scores=np.where(answered & np.isfinite(best), best, np.nan),
-            decisions=np.where(answered, _BY_RANK[np.maximum.reduceat(ranks, starts)], NO_DECISION),
+            decisions=np.where(answered, _BY_RANK[rank], NO_DECISION),
             acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
             answered=answered,
             transactions=None,
@@ -285,20 +284,10 @@ class ScoreTable:
 MISSING_SCORES: Final = 0.01
 
 
-#: Decisions by how near they bring a transaction to passing, and of each decision its place there.
-#: One that was not made counts as more than those that turn away: it might have been a match.
+#: What a transaction comes to: none matched, one had no decision, one matched.
 _BY_RANK: Final = np.array(
-    [
-        DECISIONS.index(Decision.INCONCLUSIVE),
-        DECISIONS.index(Decision.NO_MATCH),
-        DECISIONS.index(Decision.REVIEW),
-        NO_DECISION,
-        DECISIONS.index(Decision.MATCH),
-    ],
-    np.int8,
+    [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
 )
-_RANKS: Final = np.roll(np.argsort(_BY_RANK), -1)
-
 
 #: What a test set says of each pair, and so every table of it.
 _PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")

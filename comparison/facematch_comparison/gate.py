@@ -16,7 +16,8 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -157,10 +158,9 @@ class Requirements:
 class RateVerdict:
     """One rate beside its limit, with its one-sided bounds if it has trials.
 
-    Its name is ``fmr`` or ``frr``; of a group also ``fta``, and ``fmr_ratio`` or ``frr_ratio``:
-    then the bounds are those of the ratio. `more` is how many more pairs of new people (of the
-    group) would show a pass if the rate stays as it is; None if none are needed, or no number would
-    do.
+    Its name is ``fmr`` or ``frr``; of a group also ``fta``, and ``fmr_ratio``, ``frr_ratio``, with
+    the bounds of the ratio. `more` is how many more pairs of new people (of the group) would show a
+    pass if the rate stays as it is; None if none are needed, or no number would do.
     """
 
     name: str
@@ -173,14 +173,18 @@ class RateVerdict:
     column: str | None = None
     group: str | None = None
 
+    @property
+    def kind(self) -> str:
+        """Of which pairs it is: ``mated`` or ``non-mated``."""
+        return "non-mated" if "fmr" in self.name else "mated"
+
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
     """What the comparison shows of one system at the threshold that is judged, if there is one.
 
-    `more` pairs (or transactions) of both kinds at `cost` would show a pass; None if none are
-    needed, or it is not known. It leans to fail if it is inconclusive with a rate that is not below
-    its limit. `groups` are the rates that have a limit by group.
+    `groups` are the rates that have a limit by group. `more` pairs (or transactions) of both kinds
+    at `cost` would show a pass; None if none are needed, or it is not known.
     """
 
     system: str
@@ -192,7 +196,6 @@ class SystemVerdict:
     more: int | None
     cost: float | None
     currency: str | None
-    leans_to_fail: bool
     sentence: str
 
 
@@ -300,46 +303,41 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
 
 
 def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -> SystemVerdict:
-    of = system.transactions if requirements.counts is Counts.TRANSACTIONS else None
-    judged: System | Transactions = of or system
+    best = system.transactions if requirements.counts is Counts.TRANSACTIONS else None
+    judged: System | Transactions = best or system
     # Who gives decisions only has no other threshold than its own.
     is_own = requirements.at is At.DEFAULT or system.kind == "decisions"
     at = judged.at_default if is_own else judged.at_required
-    size = of.size if of else evaluation.study.whole
-    rates: tuple[RateVerdict, ...] = ()
-    groups: tuple[RateVerdict, ...] = ()
+    rates: list[RateVerdict] = []
+    groups: list[RateVerdict] = []
     if at is not None:
-        rates = _rates(at, size, evaluation.required_fmr, requirements)
-        groups = tuple(
-            verdict
-            for cell in system.groups
-            for verdict in _group_rates(cell, system, evaluation, requirements)
-        )
-    everything = {rate.outcome for rate in (*rates, *groups)}
-    is_beyond = at is None or any(rate.outcome is Outcome.FAIL for rate in rates)
+        size = best.size if best else evaluation.study.whole
+        rates += _rates(at, size, evaluation.required_fmr, requirements)
+        for cell in system.groups:
+            groups += _group_rates(cell, system, evaluation, requirements)
+    outcomes = {rate.outcome for rate in rates}
     outcome, more = Outcome.INCONCLUSIVE, None
     if any(rate.outcome is Outcome.FAIL for rate in groups) or (
-        is_beyond and _is_hopeless(judged, at, requirements)
+        (at is None or Outcome.FAIL in outcomes) and _is_hopeless(judged, at, requirements)
     ):
         outcome = Outcome.FAIL
-    elif everything == {Outcome.PASS} and (groups or not requirements.by_group):
+    elif outcomes | {rate.outcome for rate in groups} == {Outcome.PASS} and (
+        groups or not requirements.by_group
+    ):
         outcome = Outcome.PASS
     else:
-        more = sum(_pairs_more((*rates, *groups)).values()) or None
-    price = system.service.price
-    calls = None if more is None else more * (of.attempts if of else 1)
+        more = sum(_pairs_more(rates + groups).values()) or None
+    price, attempts = system.service.price, best.attempts if best else 1
     verdict = SystemVerdict(
         system=system.name,
         outcome=outcome,
         threshold=None if at is None else at.threshold,
         chosen_on=None if at is None else at.chosen_on,
-        rates=rates,
-        groups=groups,
+        rates=tuple(rates),
+        groups=tuple(groups),
         more=more,
-        cost=None if calls is None or price is None else round(calls * price, 6),
+        cost=None if more is None or price is None else round(more * attempts * price, 6),
         currency=system.service.currency,
-        leans_to_fail=outcome is Outcome.INCONCLUSIVE
-        and any((rate.rate.value or 0) >= rate.limit for rate in rates),
         sentence="",
     )
     return attrs.evolve(verdict, sentence=_sentence(verdict, system, at, requirements))
@@ -347,30 +345,19 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
 
 def _rates(
     at: OperatingPoint, size: SampleSize, required_fmr: float, requirements: Requirements
-) -> tuple[RateVerdict, ...]:
+) -> Iterator[RateVerdict]:
     """FMR and FRR beside their limits."""
     confidence = requirements.confidence
-    of_fmr = fmr_bounds(at, required_fmr, confidence) if at.fmr.trials else (None, None)
-    of_frr = bounds(at.frr, confidence) if at.frr.trials else (None, None)
+    of_fmr = fmr_bounds(at, required_fmr, confidence) if at.fmr.trials else None
+    of_frr = bounds(at.frr, confidence) if at.frr.trials else None
     # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
     expected = 0.0 if at.chosen_on == "default" else required_fmr
-    return tuple(
-        RateVerdict(
-            name=name,
-            limit=limit,
-            rate=rate,
-            low=low,
-            high=high,
-            outcome=(outcome := _outcome(low, high, limit)),
-            more=more_needed(rate, limit, confidence, whole, expected=likely)
-            if outcome is Outcome.INCONCLUSIVE
-            else None,
-        )
-        for name, rate, (low, high), limit, whole, likely in (
-            ("fmr", at.fmr, of_fmr, requirements.max_fmr, size.non_mated, expected),
-            ("frr", at.frr, of_frr, requirements.max_frr, size.mated, 0.0),
-        )
-    )
+    for name, rate, ends, limit, whole, likely in (
+        ("fmr", at.fmr, of_fmr, requirements.max_fmr, size.non_mated, expected),
+        ("frr", at.frr, of_frr, requirements.max_frr, size.mated, 0.0),
+    ):
+        more = more_needed(rate, limit, confidence, whole, expected=likely)
+        yield _hold(name, rate, limit, ends, more=more)
 
 
 def _group_rates(
@@ -386,40 +373,48 @@ def _group_rates(
     size = evaluation.study.groups[cell.column][cell.group]
     for name, limit in requirements.by_group.items():
         kind = name.removesuffix("_ratio")
-        rate: Rate = getattr(cell, kind)
-        low = high = more = None
-        if kind != name:
-            ratio: Estimate | None = getattr(cell, name)
-            if ratio is not None:
-                low, high = ratio.interval.low, ratio.interval.high
-                share = rate.trials / sum(getattr(each, kind).trials for each in column)
-                more = _more_for_ratio(ratio, limit, rate.trials, share)
-        else:
-            if rate.trials:
-                low, high = bounds(rate, together)[0], bounds(rate, requirements.confidence)[1]
+        rate, ratio, ends, more = getattr(cell, kind), None, None, None
+        if kind == name:
             whole = size.non_mated if kind == "fmr" else size.mated
             more = more_needed(rate, limit, requirements.confidence, whole)
-        outcome = _outcome(low, high, limit)
-        if cell.too_few is not None:
-            outcome = Outcome.INCONCLUSIVE
-            more = max(more or 0, FEW_PEOPLE - (rate.subjects or 0), 1)
-        yield RateVerdict(
-            name=name,
-            limit=limit,
-            rate=rate,
-            low=low,
-            high=high,
-            outcome=outcome,
-            more=more if outcome is Outcome.INCONCLUSIVE else None,
-            column=cell.column,
-            group=cell.group,
-        )
+            if rate.trials:
+                ends = bounds(rate, together)[0], bounds(rate, requirements.confidence)[1]
+        elif ratio := getattr(cell, name):
+            ends = ratio.interval.low, ratio.interval.high
+            share = rate.trials / sum(getattr(each, kind).trials for each in column)
+            more = _more_for_ratio(ratio, limit, rate.trials, share)
+        yield _hold(name, rate, limit, ends, more=more, cell=cell)
 
 
-def _outcome(low: float | None, high: float | None, limit: float) -> Outcome:
-    if high is not None and high <= limit:
-        return Outcome.PASS
-    return Outcome.FAIL if low is not None and low > limit else Outcome.INCONCLUSIVE
+def _hold(
+    name: str,
+    rate: Rate,
+    limit: float,
+    ends: tuple[float, float] | None,
+    *,
+    more: int | None,
+    cell: GroupCell | None = None,
+) -> RateVerdict:
+    """A rate, or a ratio with these ends, beside its limit."""
+    low, high = ends or (None, None)
+    outcome = Outcome.INCONCLUSIVE
+    if cell is not None and cell.too_few:
+        more = max(more or 0, FEW_PEOPLE - (rate.subjects or 0), 1)
+    elif high is not None and high <= limit:
+        outcome = Outcome.PASS
+    elif low is not None and low > limit:
+        outcome = Outcome.FAIL
+    return RateVerdict(
+        name=name,
+        limit=limit,
+        rate=rate,
+        low=low,
+        high=high,
+        outcome=outcome,
+        more=more if outcome is Outcome.INCONCLUSIVE else None,
+        column=cell.column if cell else None,
+        group=cell.group if cell else None,
+    )
 
 
 def _is_hopeless(
@@ -496,14 +491,14 @@ def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
         if rate.outcome is not Outcome.PASS:
             if rate.more is None:
                 return {}
-            place = ("non-mated" if "fmr" in rate.name else "mated", rate.column, rate.group)
+            place = (rate.kind, rate.column, rate.group)
             of_group[place] = max(of_group.get(place, 0), rate.more)
-    of_column: dict[tuple[str, str | None], int] = {}
+    of_column: Counter[tuple[str, str | None]] = Counter()
     for (kind, column, _), more in of_group.items():
-        of_column[kind, column] = of_column.get((kind, column), 0) + more
+        of_column[kind, column] += more
     needed: dict[str, int] = {}
     for (kind, _), more in of_column.items():
-        needed[kind] = max(needed.get(kind, 0), more)
+        needed[kind] = max(more, needed.get(kind, 0))
     return needed
 
 
@@ -514,105 +509,79 @@ def _sentence(
     verdict: SystemVerdict, system: System, at: OperatingPoint | None, requirements: Requirements
 ) -> str:
     """What was seen, with the numbers, then whether the requirements are met."""
-    title, outcome = requirements.title, verdict.outcome
     if at is None:
-        what = system.why_not or "It was asked without a known threshold: there is none to judge."
-        met = "not met: no other threshold would do."
-        if outcome is not Outcome.FAIL:
-            met = "this cannot be shown with these data."
-        return f"{system.name}: {what} {title}: {met}"
-    where = "its own threshold" if at.threshold is None else f"the threshold {at.threshold:.10g}"
-    if at.threshold is not None and at.chosen_on != "default":
-        where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
-    if requirements.counts is Counts.TRANSACTIONS and system.transactions:
-        where += f", in transactions of up to {system.transactions.attempts} attempts"
-    parts = [
-        f"{system.name} at {where}: {' and '.join(map(_rate_words, verdict.rates))}.",
-        *_group_words(verdict, requirements),
-    ]
-    if outcome is Outcome.PASS:
-        return " ".join([*parts, f"{title}: met."])
-    if outcome is Outcome.FAIL:
-        is_of_group = any(rate.outcome is Outcome.FAIL for rate in verdict.groups)
-        is_other = at.chosen_on == "default" or is_of_group
-        return " ".join(
-            [*parts, f"{title}: not met{'.' if is_other else ': no other threshold would do.'}"]
-        )
+        seen = system.why_not or "It was asked without a known threshold: there is none to judge."
+        seen = f"{system.name}: {seen}"
+    else:
+        where = "its own threshold"
+        if at.threshold is not None:
+            where = f"the threshold {at.threshold:.10g}"
+            if at.chosen_on != "default":
+                where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
+        if requirements.counts is Counts.TRANSACTIONS and system.transactions:
+            where += f", in transactions of up to {system.transactions.attempts} attempts"
+        rates = " and ".join(map(_rate_words, verdict.rates))
+        seen = f"{system.name} at {where}: {rates}.{_group_words(verdict, requirements)}"
+    return f"{seen} {requirements.title}: {_met_words(verdict, requirements)}"
+
+
+def _met_words(verdict: SystemVerdict, requirements: Requirements) -> str:
+    """Met, not met, or that it cannot be shown, with what it takes."""
+    if verdict.outcome is Outcome.PASS:
+        return "met."
+    if verdict.outcome is Outcome.FAIL:
+        of_group = any(rate.outcome is Outcome.FAIL for rate in verdict.groups)
+        is_only = of_group or verdict.chosen_on == "default"
+        return "not met." if is_only else "not met; no other threshold would do."
     if any(rate.outcome is Outcome.FAIL for rate in verdict.rates):
-        return " ".join([*parts, f"{title}: not met at this threshold; another might do."])
-    cannot = f"{title}: this cannot be shown with these data"
-    if verdict.more is not None:
-        return " ".join([*parts, f"{cannot}; {_more_words(verdict, requirements)}"])
-    endless = [
-        _endless(rate)
-        for rate in verdict.rates
-        if rate.outcome is Outcome.INCONCLUSIVE and rate.more is None
-    ]
-    return " ".join([*parts, *endless, f"{cannot}."])
+        return "not met at this threshold; another might do."
+    words = "this cannot be shown with these data"
+    if verdict.more:
+        return f"{words}; {_more_words(verdict, requirements)}"
+    for rate in verdict.rates:
+        if rate.outcome is Outcome.INCONCLUSIVE and rate.more is None:
+            shown = percent(rate.rate.value or 0.0)
+            words += f", nor with more of them if the {rate.name.upper()} stays at {shown} %"
+    return f"{words}."
 
 
 def _rate_words(rate: RateVerdict) -> str:
-    is_ratio = rate.name.endswith("_ratio")
-    unit = "" if is_ratio else " %"
-    show_low, show_high = (_quantity, _quantity) if is_ratio else (lower_percent, upper_percent)
-    if rate.low is None or rate.high is None:
-        where = "is unknown"
-    else:
-        low = f"{show_low(rate.low, rate.limit)}{unit}"
-        high = f"{show_high(rate.high, rate.limit)}{unit}"
-        where = {
-            Outcome.PASS: f"is below {high}",
-            Outcome.FAIL: f"is above {low}",
-            Outcome.INCONCLUSIVE: f"lies between {low} and {high}",
-        }[rate.outcome]
-    limit = f"{rate.limit:g}" if is_ratio else f"{setting(rate.limit)} %"
-    name = rate.name.removesuffix("_ratio").upper()
-    what = f"ratio of the {name} to that of all" if is_ratio else name
-    return f"the {what} {where} (limit {limit})"
+    what, limit, low, high = f"the {rate.name.upper()}", f"{setting(rate.limit)} %", "", ""
+    if rate.name.endswith("_ratio"):
+        what = f"the {rate.name[:3].upper()} over that of all groups"
+        limit, low, high = f"{rate.limit:g}", f"{rate.low or 0:.3g}", f"{rate.high or 0:.3g}"
+    elif rate.low is not None and rate.high is not None:
+        low = f"{lower_percent(rate.low, rate.limit)} %"
+        high = f"{upper_percent(rate.high, rate.limit)} %"
+    where = {
+        Outcome.PASS: f"is below {high}",
+        Outcome.FAIL: f"is above {low}",
+        Outcome.INCONCLUSIVE: f"lies between {low} and {high}",
+    }[rate.outcome]
+    return f"{what} {'is unknown' if rate.low is None else where} (limit {limit})"
 
 
-def _quantity(number: float, _limit: float) -> str:
-    return f"{number:.3g}"
-
-
-def _group_words(verdict: SystemVerdict, requirements: Requirements) -> list[str]:
-    """How many limits by group are kept, and which are not, the clearest first."""
+def _group_words(verdict: SystemVerdict, requirements: Requirements) -> str:
+    """How many limits by group are met, and which are not, the clearest first."""
     if not requirements.by_group:
-        return []
+        return ""
     if not verdict.groups:
-        return ["The data name no groups, and there are limits by group."]
+        return " The data name no groups, and there are limits by group."
     rest = [rate for rate in verdict.groups if rate.outcome is not Outcome.PASS]
-    rest.sort(key=lambda rate: (rate.outcome is not Outcome.FAIL, rate.more is None, rate.more))
-    words = [f"{len(verdict.groups) - len(rest)} of {len(verdict.groups)} limits by group are met."]
+    rest.sort(key=lambda rate: (rate.outcome is not Outcome.FAIL, rate.more or _MOST))
+    every = len(verdict.groups)
+    words = f" {every - len(rest)} of {every} limits by group are met."
     for rate in rest[:_NAMED]:
-        more = ""
-        if rate.outcome is Outcome.INCONCLUSIVE:
-            kind = "non-mated" if "fmr" in rate.name else "mated"
-            more = "; no number of pairs would show it"
-            if rate.more is not None:
-                more = (
-                    f"; it takes about {rate.more:,} more {kind} pairs of new people of the group"
-                )
-        words.append(f"{rate.column} {rate.group}: {_rate_words(rate)}{more}.")
-    if len(rest) > _NAMED:
-        words.append(f"{len(rest) - _NAMED} more are not shown here.")
+        words += f" {rate.column} {rate.group}: {_rate_words(rate)}"
+        if rate.more:
+            words += f"; it takes about {rate.more:,} more {rate.kind} pairs of the group"
+        words += "."
     return words
-
-
-def _endless(rate: RateVerdict) -> str:
-    value = rate.rate.value or 0.0
-    seen = f"The {rate.name.upper()} that was seen, {percent(value)} %, is"
-    if value < rate.limit:
-        return f"{seen} so close to the limit that no affordable number of pairs shows a pass."
-    return (
-        f"{seen} itself not below the limit: it leans to FAIL. If it is the true one, no number of "
-        "pairs shows a pass."
-    )
 
 
 def _more_words(verdict: SystemVerdict, requirements: Requirements) -> str:
     needed = _pairs_more((*verdict.rates, *verdict.groups))
-    kinds = " and ".join(f"{needed[k]:,} more {k}" for k in ("non-mated", "mated") if k in needed)
+    kinds = " and ".join(f"{more:,} more {kind}" for kind, more in needed.items())
     pairs = "pairs" if requirements.counts is Counts.ATTEMPTS else "transactions"
     money = " (no price given)"
     if verdict.cost is not None:
@@ -658,7 +627,7 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
             raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
     for key in ("title", "max_fmr", "max_frr"):
         if key not in table:
-            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][1]}.")
+            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][0]}.")
     values = {key: _value(path, key, value) for key, value in table.items()}
     values.setdefault("required_fmr", values["max_fmr"] / _SHARE)
     if values["required_fmr"] > values["max_fmr"]:
@@ -671,48 +640,35 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     return requirements
 
 
-def _number(low: float, high: float = math.inf) -> Callable[[Any], float | None]:
-    """Takes a number between both, without them."""
-
-    def take(value: Any) -> float | None:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return float(value) if is_number and low < value < high else None
-
-    return take
+_TEXT = ("text", (str,), str.strip, str)
+_RATE = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1, float)
+_RATIO = ("a number above 1", (int, float), lambda value: 1 < value < math.inf, float)
 
 
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+def _word_of(kind: type[enum.StrEnum]) -> tuple[Any, ...]:
+    words = ", ".join(f'"{word}"' for word in kind)
+    return f"one of {words}", (str,), lambda value: value in [*kind], kind
 
 
-def _whole(value: Any) -> int | None:
-    return value if type(value) is int and value > 0 else None
-
-
-def _word(kind: type[enum.StrEnum]) -> tuple[Callable[[Any], Any], str]:
-    words = "one of " + ", ".join(f'"{word}"' for word in kind)
-    return lambda value: kind(value) if value in [*kind] else None, words
-
-
-#: What a file may say: how it is taken, and as what.
-_RATE: Final = (_number(0, 1), "a number above 0 and below 1")
-_KEYS: Final[dict[str, tuple[Callable[[Any], Any], str]]] = {
-    **dict.fromkeys(("title", "source", "leaves_out"), (_text, "text")),
+#: What a file may say: as what, of which types, whether a value fits, and what it becomes.
+_KEYS: Final[dict[str, tuple[Any, ...]]] = {
+    **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
     **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
-    **dict.fromkeys(("max_fmr_group", "max_frr_group", "max_fta_group"), _RATE),
-    **dict.fromkeys(("max_ratio_fmr", "max_ratio_frr"), (_number(1), "a number above 1")),
-    "at": _word(At),
-    "counts": _word(Counts),
-    "attempts": (_whole, "a whole number, 1 or more"),
-    "confidence": (_number(0.5, 1), "a number above 0.5 and below 1"),
+    **dict.fromkeys(_BY_GROUP, _RATE),
+    **dict.fromkeys(("max_ratio_fmr", "max_ratio_frr"), _RATIO),
+    "at": _word_of(At),
+    "counts": _word_of(Counts),
+    "attempts": ("a whole number from 1", (int,), lambda value: value > 0, int),
+    "confidence": (
+        *("a number above 0.5 and below 1", (int, float)),
+        *(lambda value: 0.5 < value < 1, float),
+    ),
 }
 
 
 def _value(path: Path, key: str, value: Any) -> Any:
-    take, kind = _KEYS[key]
-    result = take(value)
-    if result is None:
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        shown = str(value)[:40] if is_number else described(value)
-        raise InvalidRequest(f"{path}: {key} must be {kind}, not {shown}.")
-    return result
+    words, types, fits, become = _KEYS[key]
+    if type(value) in types and fits(value):
+        return become(value)
+    shown = str(value)[:40] if type(value) in (int, float) else described(value)
+    raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")

@@ -279,11 +279,6 @@ class Transactions:
     at_default: OperatingPoint | None
     curve: Curve | None = None
 
-    @property
-    def point(self) -> OperatingPoint | None:
-        """As of `System`."""
-        return self.at_required or self.at_default
-
 
 @attrs.frozen(kw_only=True)
 class Histogram:

@@ -425,7 +425,6 @@ def test_rates_of_transactions_stand_beside_those_of_attempts():
         # Others had one attempt each, of which the same pass.
         assert of.at_required.fmr == at.fmr
         assert of.at_default.far.errors == system.at_default.far.errors
-        assert of.point is of.at_required
     (system,) = evaluate([one], required_fmr=1e-2, split=True).systems
     assert system.transactions.size == of.size
     assert evaluate([crowd()]).systems[0].transactions is None
@@ -437,4 +436,4 @@ def test_decisions_have_transactions_at_their_one_threshold():
     one = decided(in_transactions(crowd(mated=4, mean=60), 4))
     (system,) = evaluate([one]).systems
     assert (system.transactions.at_required, system.transactions.curve) == (None, None)
-    assert system.transactions.point.frr.errors < system.at_default.frr.errors
+    assert system.transactions.at_default.frr.errors < system.at_default.frr.errors

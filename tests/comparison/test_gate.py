@@ -53,7 +53,7 @@ def test_a_pass_needs_both_upper_bounds_and_a_fail_a_lower_one_at_every_threshol
     for split, chosen_on in ((False, "evaluation"), (True, "calibration")):
         found = one(good, split=split)
         assert (found.outcome, found.chosen_on) == (Outcome.PASS, chosen_on)
-        assert (found.more, found.cost, found.leans_to_fail) == (None, None, False)
+        assert (found.more, found.cost) == (None, None)
         fmr, frr = found.rates
         assert (fmr.name, frr.name) == ("fmr", "frr")
         assert fmr.high <= 0.01
@@ -152,7 +152,7 @@ def test_so_many_more_do_show_it():
     assert (fmr.outcome, fnmr.more) == (Outcome.PASS, None)
     # Beyond the limit but not surely: no number.
     found = one(at_default(40, 3, 400, 0), AS_ASKED)
-    assert (found.outcome, found.more, found.leans_to_fail) == (Outcome.INCONCLUSIVE, None, True)
+    assert (found.outcome, found.more) == (Outcome.INCONCLUSIVE, None)
     made = at_default(50, 1, 400, 0)
     _, fnmr = one(made, AS_ASKED).rates
     # Errors come in whole numbers: one in fifty, at the numbers of pairs on either side.

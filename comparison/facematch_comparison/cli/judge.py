@@ -254,9 +254,10 @@ def _show_evaluation(evaluation: Evaluation) -> None:
 def _transactions(system: System) -> str:
     """The rates of transactions in a line; empty if there are none."""
     best = system.transactions
-    if best is None or best.point is None:
+    at = best and (best.at_required or best.at_default)
+    if not best or not at:
         return ""
-    fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (best.point.fmr, best.point.frr))
+    fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
     attempts = core.counted(best.attempts, "attempt")
     return f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}"
 
