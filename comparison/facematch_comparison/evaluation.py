@@ -241,15 +241,18 @@ class _Judging:
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
-        if judged.attempts is not None:
+        if answers.table.attempts is not None:
+            attempts = self.attempts or int(answers.table.attempts.max(initial=1))
+            size = size_of(answers.table.best_of(attempts))
             system = attrs.evolve(
-                system, transactions=self._transactions(system, answers.table, judged)
+                system, transactions=self._transactions(system, judged, attempts, size)
             )
         return side, system
 
-    def _transactions(self, system: System, whole: ScoreTable, judged: ScoreTable) -> Transactions:
+    def _transactions(
+        self, system: System, judged: ScoreTable, attempts: int, size: SampleSize
+    ) -> Transactions:
         """The rates of transactions, at the thresholds that were chosen on attempts."""
-        attempts = self.attempts or int(np.max(whole.attempts, initial=1))
         rates = stats.Rates(judged.best_of(attempts), self.confidence)
         at, at_required, curve = system.at_required, None, None
         if at is not None and rates.table.is_scored:
@@ -259,7 +262,7 @@ class _Judging:
                 at_required = attrs.evolve(at_required, fmr=fmr)
         return Transactions(
             attempts=attempts,
-            size=size_of(whole.best_of(attempts)),
+            size=size,
             at_required=at_required,
             at_default=_default(rates),
             curve=curve,

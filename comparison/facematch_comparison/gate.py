@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import attrs
+from scipy.special import ndtri
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_toml
@@ -373,16 +374,20 @@ def _group_rates(
     size = evaluation.study.groups[cell.column][cell.group]
     for name, limit in requirements.by_group.items():
         kind = name.removesuffix("_ratio")
-        rate, ratio, ends, more = getattr(cell, kind), None, None, None
+        rate, ends = getattr(cell, kind), None
         if kind == name:
             whole = size.non_mated if kind == "fmr" else size.mated
             more = more_needed(rate, limit, requirements.confidence, whole)
             if rate.trials:
                 ends = bounds(rate, together)[0], bounds(rate, requirements.confidence)[1]
-        elif ratio := getattr(cell, name):
-            ends = ratio.interval.low, ratio.interval.high
-            share = rate.trials / sum(getattr(each, kind).trials for each in column)
-            more = _more_for_ratio(ratio, limit, rate.trials, share)
+        else:
+            ratio = getattr(cell, name)
+            ends = ratio and (ratio.interval.low, ratio.interval.high)
+            share = rate.trials / max(1, sum(getattr(each, kind).trials for each in column))
+            # Fewest, if all groups err as often as everybody together is allowed to.
+            likely = requirements.max_fmr if kind == "fmr" else requirements.max_frr
+            needed = float(ndtri(together)) ** 2 / likely
+            more = _more_for_ratio(ratio, limit, rate.trials, share, needed)
         yield _hold(name, rate, limit, ends, more=more, cell=cell)
 
 
@@ -461,24 +466,30 @@ def more_needed(
     return max(1, math.ceil(independent / each) - whole)
 
 
-def _more_for_ratio(ratio: Estimate, limit: float, pairs: int, share: float) -> int | None:
+def _more_for_ratio(
+    ratio: Estimate | None, limit: float, pairs: int, share: float, fewest_pairs: float
+) -> int | None:
     """How many more pairs a group needs that has so many, a `share` of all; if all groups grow.
 
     The interval of its ratio to the other groups narrows on the scale of logarithms, with the root
-    of the number of pairs.
+    of the number of pairs. Where nobody erred, `fewest_pairs` is for a limit of e times as often.
     """
 
     def to_others(to_all: float) -> float:
-        return to_all * (1 - share) / (1 - share * to_all)
+        rest = 1 - share * to_all
+        return to_all * (1 - share) / rest if rest > 0 else math.inf
 
-    if ratio.value >= limit or share * max(limit, ratio.interval.high) >= 1:
+    if share * limit >= 1 or (ratio and ratio.value >= limit):
         return None
-    value, high, most = map(to_others, (ratio.value, ratio.interval.high, limit))
-    times = high / most
-    if value:
-        times = (math.log(high / value) / math.log(most / value)) ** 2
-    more = math.ceil(pairs * (times - 1))
-    return max(1, more) if more < _MOST else None
+    most = to_others(limit)
+    if ratio is None:
+        needed = fewest_pairs / (1 - share) / math.log(most) ** 2
+    elif ratio.value:
+        value, high = to_others(ratio.value), to_others(ratio.interval.high)
+        needed = pairs * (math.log(high / value) / math.log(most / value)) ** 2
+    else:
+        needed = pairs * to_others(ratio.interval.high) / most
+    return max(1, math.ceil(needed - pairs)) if needed < _MOST else None
 
 
 def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:

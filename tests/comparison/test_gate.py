@@ -325,7 +325,7 @@ GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
         ({"max_fta_group": 0.002}, ["fail", "inconclusive"]),
         ({"max_fta_group": 0.02}, ["pass", "pass"]),
         ({"max_fmr_group": 0.01, "max_frr_group": 0.15}, ["pass", "pass", "pass", "pass"]),
-        # Nobody was let in: a ratio cannot be had, and no number of pairs is known.
+        # Nobody was let in: a ratio cannot be had yet.
         ({"max_ratio_fmr": 1.25}, ["inconclusive", "inconclusive"]),
     ],
     ids=str,
@@ -344,7 +344,7 @@ def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
     assert ("column y: " in found.sentence) == (outcomes[-1] != "pass")
     for rate in found.groups:
         is_open = rate.outcome is Outcome.INCONCLUSIVE
-        assert (rate.more is None) == (not is_open or "max_ratio_fmr" in limit)
+        assert (rate.more is None) == (not is_open)
 
 
 def test_a_ratio_is_shown_with_so_many_more_pairs():
@@ -360,6 +360,17 @@ def test_a_ratio_is_shown_with_so_many_more_pairs():
         more = [[round(number * times * factor) for number in of] for of in (pairs, errors)]
         (x, y) = one(in_groups(*more[0], mated_errors=more[1]), limit).groups
         assert y.outcome is outcome
+
+
+def test_a_ratio_of_which_nothing_was_seen_takes_at_least_so_many_pairs():
+    limit = attrs.evolve(GROUPS, max_frr=0.05, max_ratio_frr=1.5)
+    (x, _) = one(in_groups(100, 100, mated_errors=(0, 0)), limit).groups
+    # If all err in 5 of 100.
+    for factor, outcome in ((0.8, Outcome.INCONCLUSIVE), (1.4, Outcome.PASS)):
+        pairs = 20 * round(factor * (100 + x.more) / 20)
+        made = in_groups(pairs, pairs, mated_errors=(pairs // 20, pairs // 20))
+        found = one(made, attrs.evolve(limit, max_frr=0.1)).groups
+        assert {rate.outcome for rate in found} == {outcome}
 
 
 def test_a_group_that_is_too_small_says_how_many_people_more():

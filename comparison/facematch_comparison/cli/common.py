@@ -84,8 +84,8 @@ def _currency(_context: click.Context, _option: click.Parameter, given: str | No
 #: output.
 _SECTIONS: Final = {
     "Input": "store study scores columns ignore rule max_rows written pairs",
-    "Judging": "requirements fmr fmrs confidence threshold bounded split seed system systems most "
-    "allow_mock",
+    "Judging": "requirements fmr fmrs confidence attempts threshold bounded split seed system "
+    "systems most allow_mock",
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
 }
 
