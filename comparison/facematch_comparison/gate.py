@@ -39,7 +39,6 @@ from .model import (
     Rate,
     SampleSize,
     System,
-    Transactions,
     as_json,
 )
 from .numbers import lower_percent, percent, setting, upper_percent
@@ -114,13 +113,11 @@ class Requirements:
             that is chosen right at the limit lies beyond it as often as not.
         at: Which threshold is judged.
         confidence: Of each bound, one-sided; above 0.5, below 1.
-        counts: Whether `max_fmr` and `max_frr` are of attempts or of transactions; thresholds are
-            chosen on attempts, and limits by group are of attempts, in either case.
-        attempts: How many attempts a transaction has at most; None for the most in the data.
-        max_fmr_group, max_frr_group, max_fta_group: Highest FMR, FRR, and share of mated pairs that
-            fail to acquire, of any group; above 0, below 1; None for no limit.
-        max_ratio_fmr, max_ratio_frr: How many times as high as that of all pairs within a group the
-            rate of any group may be (`GroupCell`); above 1; None for no limit.
+        counts: What `max_fmr` and `max_frr` are of; all else is of attempts.
+        attempts: Of a transaction, at most; None for the most in the data.
+        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
+            0, below 1; None for no limit.
+        max_ratio_fmr, max_ratio_frr: Highest ratios of any group, above 1; None for no limit.
         source: Where the limits come from; None if nobody says.
         leaves_out: What else would be asked that two rates do not show; None if nobody says.
     """
@@ -141,6 +138,13 @@ class Requirements:
     max_fta_group: float | None = None
     max_ratio_fmr: float | None = None
     max_ratio_frr: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.by_group and self.at is At.DEFAULT:
+            raise InvalidRequest(
+                f'{self.name}: groups are judged at = "required_fmr": no limits by group go with '
+                '"default".'
+            )
 
     @property
     def by_group(self) -> dict[str, float]:
@@ -288,38 +292,39 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
             f"requirements {requirements.name} need {100 * confidence:g} % or more to say that no "
             "other threshold would do: judge the answers themselves."
         )
-    if requirements.counts is Counts.TRANSACTIONS:
-        for system in evaluation.systems:
-            if system.transactions is None:
-                raise InvalidRequest(
-                    f"The requirements {requirements.name} count transactions, and nobody said "
-                    "which pairs are attempts of one: name the columns transaction and attempt."
-                )
-            attempts = system.transactions.attempts
-            if requirements.attempts not in (None, attempts):
-                raise InvalidRequest(
-                    f"This comparison has transactions of up to {attempts} attempts, and the "
-                    f"requirements {requirements.name} count up to {requirements.attempts}."
-                )
+    for system in evaluation.systems:
+        best, attempts = system.transactions, requirements.attempts
+        if requirements.counts is Counts.TRANSACTIONS and (
+            best is None or attempts not in (None, best.attempts)
+        ):
+            raise InvalidRequest(
+                f"The requirements {requirements.name} count transactions of up to "
+                f"{attempts or 'all'} attempts, and this comparison has "
+                f"{'none' if best is None else f'those of up to {best.attempts}'}: judge the "
+                "answers themselves, with the columns transaction and attempt."
+            )
 
 
 def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -> SystemVerdict:
     best = system.transactions if requirements.counts is Counts.TRANSACTIONS else None
-    judged: System | Transactions = best or system
+    size = evaluation.study.whole
+    if best is not None:
+        size = best.size
+        points = {"at_required": best.at_required, "at_default": best.at_default}
+        system = attrs.evolve(system, curve=best.curve, **points)
     # Who gives decisions only has no other threshold than its own.
     is_own = requirements.at is At.DEFAULT or system.kind == "decisions"
-    at = judged.at_default if is_own else judged.at_required
+    at = system.at_default if is_own else system.at_required
     rates: list[RateVerdict] = []
     groups: list[RateVerdict] = []
     if at is not None:
-        size = best.size if best else evaluation.study.whole
         rates += _rates(at, size, evaluation.required_fmr, requirements)
         for cell in system.groups:
             groups += _group_rates(cell, system, evaluation, requirements)
     outcomes = {rate.outcome for rate in rates}
     outcome, more = Outcome.INCONCLUSIVE, None
     if any(rate.outcome is Outcome.FAIL for rate in groups) or (
-        (at is None or Outcome.FAIL in outcomes) and _is_hopeless(judged, at, requirements)
+        (at is None or Outcome.FAIL in outcomes) and _is_hopeless(system, at, requirements)
     ):
         outcome = Outcome.FAIL
     elif outcomes | {rate.outcome for rate in groups} == {Outcome.PASS} and (
@@ -422,20 +427,18 @@ def _hold(
     )
 
 
-def _is_hopeless(
-    judged: System | Transactions, at: OperatingPoint | None, requirements: Requirements
-) -> bool:
+def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
     """Whether no threshold would do, as far as these data can show.
 
     The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
     and FRR no lower than at the lower one. Beyond the last point nobody gets in.
     """
-    if requirements.at is At.DEFAULT or judged.curve is None:
+    if requirements.at is At.DEFAULT or system.curve is None:
         return at is not None
-    fmr_low = [*judged.curve.fmr_low[1:], judged.curve.fmr_low[-1]]
+    fmr_low = [*system.curve.fmr_low[1:], system.curve.fmr_low[-1]]
     return all(
         fmr > requirements.max_fmr or frr > requirements.max_frr
-        for fmr, frr in zip(fmr_low, judged.curve.frr_low, strict=True)
+        for fmr, frr in zip(fmr_low, system.curve.frr_low, strict=True)
     )
 
 
@@ -643,17 +646,11 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     values.setdefault("required_fmr", values["max_fmr"] / _SHARE)
     if values["required_fmr"] > values["max_fmr"]:
         raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
-    requirements = Requirements(name=path.stem, **values)
-    if requirements.by_group and requirements.at is At.DEFAULT:
-        raise InvalidRequest(
-            f'{path}: limits by group go with at = "required_fmr", where groups are judged.'
-        )
-    return requirements
+    return Requirements(name=path.stem, **values)
 
 
-_TEXT = ("text", (str,), str.strip, str)
-_RATE = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1, float)
-_RATIO = ("a number above 1", (int, float), lambda value: 1 < value < math.inf, float)
+def _number(low: float, high: float, *types: type, words: str) -> tuple[Any, ...]:
+    return words, types, lambda value: low < value < high, types[-1]
 
 
 def _word_of(kind: type[enum.StrEnum]) -> tuple[Any, ...]:
@@ -661,19 +658,19 @@ def _word_of(kind: type[enum.StrEnum]) -> tuple[Any, ...]:
     return f"one of {words}", (str,), lambda value: value in [*kind], kind
 
 
+_TEXT = ("text", (str,), str.strip, str)
+_RATE = _number(0, 1, int, float, words="a number above 0 and below 1")
+_RATIO = _number(1, math.inf, int, float, words="a number above 1")
+
 #: What a file may say: as what, of which types, whether a value fits, and what it becomes.
 _KEYS: Final[dict[str, tuple[Any, ...]]] = {
     **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
-    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
-    **dict.fromkeys(_BY_GROUP, _RATE),
+    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr", *_BY_GROUP), _RATE),
     **dict.fromkeys(("max_ratio_fmr", "max_ratio_frr"), _RATIO),
     "at": _word_of(At),
     "counts": _word_of(Counts),
-    "attempts": ("a whole number from 1", (int,), lambda value: value > 0, int),
-    "confidence": (
-        *("a number above 0.5 and below 1", (int, float)),
-        *(lambda value: 0.5 < value < 1, float),
-    ),
+    "attempts": _number(0, math.inf, int, words="a whole number from 1"),
+    "confidence": _number(0.5, 1, int, float, words="a number above 0.5 and below 1"),
 }
 
 

@@ -249,24 +249,20 @@ class Tables:
 
     @property
     def transactions(self) -> Table:
-        """Rates of attempts and of transactions, at one threshold of each system."""
+        """Rates of transactions, at the threshold of each system."""
         rows = [
             {
                 "System": self._named(system["name"]),
-                "What counts": words,
-                "FMR": self._fmr(of[kind]["fmr"]),
-                "FRR": values.rate(of[kind]["frr"]),
+                "Transactions": values.count(best["size"]["pairs"]),
+                "Attempts, at most": values.count(best["attempts"]),
+                "FMR": self._fmr(at["fmr"]),
+                "FRR": values.rate(at["frr"]),
             }
             for system in self.systems
             if (best := system["transactions"])
-            for kind in ["at_required" if system["at_required"] else "at_default"]
-            for of, words in (
-                (system, "each attempt"),
-                (best, Markup("the best of {}").format(values.count(best["attempts"]))),
-            )
-            if of[kind]
+            and (at := best["at_required"] or best["at_default"])
         ]
-        words = "Attempts, and transactions of several attempts, with {} intervals"
+        words = "The best attempt of each transaction counts, with {} intervals"
         return self._table("transactions-table", words, rows)
 
     def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
