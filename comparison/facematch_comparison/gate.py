@@ -389,10 +389,10 @@ def _group_rates(
             ratio = getattr(cell, name)
             ends = ratio and (ratio.interval.low, ratio.interval.high)
             share = rate.trials / max(1, sum(getattr(each, kind).trials for each in column))
-            # Fewest, if all groups err as often as everybody together is allowed to.
             likely = requirements.max_fmr if kind == "fmr" else requirements.max_frr
-            needed = float(ndtri(together)) ** 2 / likely
-            more = _more_for_ratio(ratio, limit, rate.trials, share, needed)
+            more = _more_for_ratio(
+                ratio, limit, rate, share=share, likely=likely, tail=1 - together
+            )
         yield _hold(name, rate, limit, ends, more=more, cell=cell)
 
 
@@ -408,8 +408,8 @@ def _hold(
     """A rate, or a ratio with these ends, beside its limit."""
     low, high = ends or (None, None)
     outcome = Outcome.INCONCLUSIVE
-    if cell is not None and cell.too_few:
-        more = max(more or 0, FEW_PEOPLE - (rate.subjects or 0), 1)
+    if cell is not None and (rate.subjects or 0) < FEW_PEOPLE:
+        more = max(more or 0, FEW_PEOPLE - (rate.subjects or 0))
     elif high is not None and high <= limit:
         outcome = Outcome.PASS
     elif low is not None and low > limit:
@@ -470,29 +470,24 @@ def more_needed(
 
 
 def _more_for_ratio(
-    ratio: Estimate | None, limit: float, pairs: int, share: float, fewest_pairs: float
+    ratio: Estimate | None, limit: float, rate: Rate, *, share: float, likely: float, tail: float
 ) -> int | None:
-    """How many more pairs a group needs that has so many, a `share` of all; if all groups grow.
+    """How many more pairs a group needs that has a `share` of all, if all groups grow alike.
 
-    The interval of its ratio to the other groups narrows on the scale of logarithms, with the root
-    of the number of pairs. Where nobody erred, `fewest_pairs` is for a limit of e times as often.
+    By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
+    be, if all groups err as often as is `likely` at most.
     """
-
-    def to_others(to_all: float) -> float:
-        rest = 1 - share * to_all
-        return to_all * (1 - share) / rest if rest > 0 else math.inf
-
-    if share * limit >= 1 or (ratio and ratio.value >= limit):
+    value = ratio.value if ratio else 1.0
+    if share * limit >= 1 or value >= limit:
         return None
-    most = to_others(limit)
-    if ratio is None:
-        needed = fewest_pairs / (1 - share) / math.log(most) ** 2
-    elif ratio.value:
-        value, high = to_others(ratio.value), to_others(ratio.interval.high)
-        needed = pairs * (math.log(high / value) / math.log(most / value)) ** 2
+    if ratio and not value:
+        needed = rate.trials * ratio.interval.high / limit
     else:
-        needed = pairs * to_others(ratio.interval.high) / most
-    return max(1, math.ceil(needed - pairs)) if needed < _MOST else None
+        most, seen = (to_all * (1 - share) / (1 - share * to_all) for to_all in (limit, value))
+        errors = (ndtri(tail) / math.log(most / seen)) ** 2 * (1 + seen * share / (1 - share))
+        each = effective_size(rate) / rate.trials if rate.trials else 1.0
+        needed = errors / (rate.value or likely) / each
+    return max(1, math.ceil(needed - rate.trials)) if needed < _MOST else None
 
 
 def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
@@ -586,7 +581,8 @@ def _group_words(verdict: SystemVerdict, requirements: Requirements) -> str:
     every = len(verdict.groups)
     words = f" {every - len(rest)} of {every} limits by group are met."
     for rate in rest[:_NAMED]:
-        words += f" {rate.column} {rate.group}: {_rate_words(rate)}"
+        people = f"(people: {rate.rate.subjects or 0:,})"
+        words += f" {rate.column} {rate.group} {people}: {_rate_words(rate)}"
         if rate.more:
             words += f"; it takes about {rate.more:,} more {rate.kind} pairs of the group"
         words += "."

@@ -294,11 +294,11 @@ def test_a_threshold_that_is_chosen_anew():
     assert exact_upper(2e-4 * usual, usual) <= 1e-3 < exact_upper(2e-4 * (usual - 1), usual - 1)
 
 
-def in_groups(*of_each, mated_errors, let_in=(0, 0), lost=(0, 0)):
+def in_groups(*of_each, mated_errors, accepted=(0, 0), lost=(0, 0)):
     """Decisions on independent pairs of two groups: so many mated ones, and as many others."""
     mated, others, places = [], [], []
     for place, (pairs, wrong, strangers, failures) in enumerate(
-        zip(of_each, mated_errors, let_in, lost, strict=True)
+        zip(of_each, mated_errors, accepted, lost, strict=True)
     ):
         mated += [LOST] * failures + [20] * wrong + [90] * (pairs - wrong - failures)
         others += [60] * strangers + [10] * (pairs - strangers)
@@ -325,7 +325,7 @@ GROUPS = attrs.evolve(DOOR, max_fmr=0.2, max_frr=0.2)
         ({"max_fta_group": 0.002}, ["fail", "inconclusive"]),
         ({"max_fta_group": 0.02}, ["pass", "pass"]),
         ({"max_fmr_group": 0.01, "max_frr_group": 0.15}, ["pass", "pass", "pass", "pass"]),
-        # Nobody was let in: a ratio cannot be had yet.
+        # Nobody was accepted: a ratio cannot be had yet.
         ({"max_ratio_fmr": 1.25}, ["inconclusive", "inconclusive"]),
     ],
     ids=str,
@@ -341,7 +341,7 @@ def test_a_limit_by_group_is_kept_by_every_group(limit, outcomes):
     assert [rate.outcome for rate in found.rates] == ["pass", "pass"]
     worst = next(word for word in ("fail", "inconclusive", "pass") if word in outcomes)
     assert found.outcome == worst
-    assert ("column y: " in found.sentence) == (outcomes[-1] != "pass")
+    assert ("column y (" in found.sentence) == (outcomes[-1] != "pass")
     for rate in found.groups:
         is_open = rate.outcome is Outcome.INCONCLUSIVE
         assert (rate.more is None) == (not is_open)
@@ -399,7 +399,7 @@ def test_limits_by_group_are_open_where_no_group_is_named():
 def test_groups_that_are_alike_do_not_fail(seed):
     chance = np.random.default_rng(seed)
     errors = chance.binomial(300, 0.05, 2)
-    made = in_groups(300, 300, mated_errors=errors, let_in=chance.binomial(300, 0.05, 2))
+    made = in_groups(300, 300, mated_errors=errors, accepted=chance.binomial(300, 0.05, 2))
     limits = {"max_frr_group": 0.05, "max_fmr_group": 0.05, "max_ratio_frr": 1.25}
     assert one(made, attrs.evolve(GROUPS, **limits)).outcome is Outcome.INCONCLUSIVE
 
