@@ -412,6 +412,8 @@ def in_transactions(one, of_each):
 def test_rates_of_transactions_stand_beside_those_of_attempts():
     people, tries = 200, 5
     one = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
+    # Of many equal scores fewer pass than may.
+    one = changed(one, scores=np.round(one.table.scores / 4) * 4)
     for attempts in (None, 5, 2, 1):
         (system,) = evaluate([one], required_fmr=1e-2, attempts=attempts).systems
         of, at = system.transactions, system.at_required

@@ -387,6 +387,10 @@ def test_a_group_that_is_too_small_says_how_many_people_more():
     found = one(in_groups(50, 4, mated_errors=(0, 0)), attrs.evolve(GROUPS, max_frr_group=0.02))
     assert [rate.more for rate in found.groups] == [99, 145]
     assert found.more == 99 + 145
+    # And of the groups of another column.
+    made = in_groups(50, 4, mated_errors=(0, 0))
+    made = changed(made, groups={name: made.table.groups["column"] for name in ("sex", "age")})
+    assert one(made, attrs.evolve(GROUPS, max_frr_group=0.02)).more == found.more
 
 
 def test_limits_by_group_are_open_where_no_group_is_named():
@@ -427,7 +431,11 @@ def test_limits_of_transactions_are_those_of_the_best_attempt():
     few = attrs.evolve(few, price=2.0, currency="USD")
     few = one(few, attrs.evolve(limits, max_frr=0.02))
     assert (few.outcome, few.cost) == (Outcome.INCONCLUSIVE, 6.0 * few.more)
-    # Its own curve says whether another threshold would do.
+    # Its own curve says whether another threshold would do, and not that of attempts.
+    strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
+    made = in_threes(crowd(people=300, mated=3, others=60, mean=37))
+    assert one(made, strict).outcome is Outcome.INCONCLUSIVE
+    assert one(made, attrs.evolve(strict, counts=Counts.ATTEMPTS)).outcome is Outcome.FAIL
     bad = in_threes(crowd(people=300, mated=3, others=60, mean=35))
     assert one(bad, limits).outcome is Outcome.FAIL
 
