@@ -310,8 +310,8 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
     size = evaluation.study.whole
     if best is not None:
         size = best.size
-        points = {"at_required": best.at_required, "at_default": best.at_default}
-        system = attrs.evolve(system, curve=best.curve, **points)
+        default, curve = best.at_default, best.curve
+        system = attrs.evolve(system, at_required=best.at_required, at_default=default, curve=curve)
     # Who gives decisions only has no other threshold than its own.
     is_own = requirements.at is At.DEFAULT or system.kind == "decisions"
     at = system.at_default if is_own else system.at_required

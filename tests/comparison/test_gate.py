@@ -389,7 +389,7 @@ def test_a_group_that_is_too_small_says_how_many_people_more():
     assert found.more == 99 + 145
     # And of the groups of another column.
     made = in_groups(50, 4, mated_errors=(0, 0))
-    made = changed(made, groups={name: made.table.groups["column"] for name in ("sex", "age")})
+    made = changed(made, groups=dict.fromkeys(("sex", "age"), made.table.groups["column"]))
     assert one(made, attrs.evolve(GROUPS, max_frr_group=0.02)).more == found.more
 
 
