@@ -299,7 +299,7 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
         ):
             raise InvalidRequest(
                 f"The requirements {requirements.name} count transactions of up to "
-                f"{attempts or 'all'} attempts, and this comparison has "
+                f"{attempts or 'any number of'} attempts, and this comparison has "
                 f"{'none' if best is None else f'those of up to {best.attempts}'}: judge the "
                 "answers themselves, with the columns transaction and attempt."
             )
