@@ -372,7 +372,7 @@ class GroupCell:
     group: str
     fmr: Rate
     frr: Rate
-    fta: Rate
+    fta: Rate = Rate(errors=0, trials=0)
     fmr_ratio: Estimate | None = None
     frr_ratio: Estimate | None = None
     too_few: str | None = None
