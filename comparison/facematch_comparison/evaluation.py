@@ -34,6 +34,7 @@ from .model import (
     Service,
     StudySummary,
     System,
+    Transactions,
 )
 from .study import split_by_subject
 
@@ -55,6 +56,7 @@ def evaluate(
     split: bool = False,
     seed: int = 0,
     costs: Costs | None = None,
+    attempts: int | None = None,
     name: str = "scores",
     digest: str | None = None,
     made_at: datetime | None = None,
@@ -78,6 +80,8 @@ def evaluate(
             split, because one half would lack a kind of pairs, is not.
         seed: Of the split.
         costs: What errors cost; None to leave expected costs out.
+        attempts: How many attempts a transaction has at most, at least 1; None for the most that
+            there are in the answers.
         name: What the test set is called.
         digest: Of its pairs and pictures; None if there are none.
         made_at: When; None for now.
@@ -96,6 +100,8 @@ def evaluate(
         )
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must lie between 0.5 and 1, and is {confidence}.")
+    if attempts is not None and attempts < 1:
+        raise InvalidRequest(f"A transaction has at least 1 attempt, and not {attempts}.")
     _check(answers, at_thresholds)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
@@ -109,6 +115,7 @@ def evaluate(
         costs=costs,
         calibration=calibration,
         at_thresholds=at_thresholds,
+        attempts=attempts,
     )
     answers_judged = [_take(each, judged) for each in answers]
     judged_systems = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
@@ -208,7 +215,7 @@ class _Judging:
     """What is asked of every system.
 
     Attributes:
-        required_fmr, confidence, costs: As of `evaluate`.
+        required_fmr, confidence, costs, attempts: As of `evaluate`.
         calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
             judged.
         at_thresholds: As of `evaluate`.
@@ -219,6 +226,7 @@ class _Judging:
     costs: Costs | None
     calibration: NDArray[np.bool_] | None
     at_thresholds: Mapping[str, float]
+    attempts: int | None
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
@@ -274,7 +282,32 @@ class _Judging:
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
+        if answers.table.attempts is not None:
+            attempts = self.attempts or int(answers.table.attempts.max(initial=1))
+            size = size_of(answers.table.best_of(attempts))
+            system = attrs.evolve(
+                system, transactions=self._transactions(system, judged, attempts, size)
+            )
         return side, system
+
+    def _transactions(
+        self, system: System, judged: ScoreTable, attempts: int, size: SampleSize
+    ) -> Transactions:
+        """The rates of transactions, at the thresholds that were chosen on attempts."""
+        rates = stats.Rates(judged.best_of(attempts), self.confidence)
+        at, at_required, curve = system.at_required, None, None
+        if at is not None and rates.table.is_scored:
+            at_required, curve = _point(rates, at.threshold, at.chosen_on), stats.curve_of(rates)
+            if self.calibration is None:
+                fmr = stats.at_chosen_threshold(at_required.fmr, self.required_fmr)
+                at_required = attrs.evolve(at_required, fmr=fmr)
+        return Transactions(
+            attempts=attempts,
+            size=size,
+            at_required=at_required,
+            at_default=_default(rates),
+            curve=curve,
+        )
 
     def _point_for(
         self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates

@@ -276,6 +276,27 @@ class Curve:
 
 
 @attrs.frozen(kw_only=True)
+class Transactions:
+    """How a system does where a person may try several times: the best attempt counts.
+
+    Attributes:
+        attempts: How many of each transaction count, its first ones. One that failed to acquire
+            counts, and does not pass.
+        size: How many transactions the whole test set has, as its ``pairs``, and of how many
+            people.
+        at_required, at_default: Rates of transactions at the thresholds of the system, which are
+            chosen on attempts; None where it has none.
+        curve: Of transactions at other thresholds; None without scores.
+    """
+
+    attempts: int
+    size: SampleSize
+    at_required: OperatingPoint | None
+    at_default: OperatingPoint | None
+    curve: Curve | None = None
+
+
+@attrs.frozen(kw_only=True)
 class Concentration:
     """How far an FMR, or the threshold for it, hangs on few people.
 
@@ -341,6 +362,7 @@ class GroupCell:
         column, group: Which.
         fmr: Of non-mated pairs within the group.
         frr: Of mated pairs of the group, failures to acquire among the errors.
+        fta: Failures to acquire among the mated pairs of the group.
         fmr_ratio, frr_ratio: To the rate of all pairs within a group of the column, with an
             interval that allows for the number of groups; a group without errors has the ratio 0
             and an upper end. None where no group has an error, or this cell is too small.
@@ -351,6 +373,7 @@ class GroupCell:
     group: str
     fmr: Rate
     frr: Rate
+    fta: Rate = Rate(errors=0, trials=0)
     fmr_ratio: Estimate | None = None
     frr_ratio: Estimate | None = None
     too_few: str | None = None
@@ -481,6 +504,8 @@ class System:
         group_differences: Of each column and rate.
         cost: None unless costs were given.
         privacy: What is known of what the vendor keeps, in a sentence.
+        transactions: The same of transactions of several attempts; None if nobody said which pair
+            is an attempt of which. All other rates are of attempts.
     """
 
     name: str
@@ -506,6 +531,7 @@ class System:
     cross_groups: tuple[CrossGroup, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
     cost: ExpectedCost | None = None
+    transactions: Transactions | None = None
 
     def __repr__(self) -> str:
         at = self.point

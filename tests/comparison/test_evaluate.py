@@ -505,3 +505,48 @@ def test_one_system_is_judged_at_its_threshold():
     at = found.systems[0].at_required
     assert f"the threshold {at.threshold:.10g}" in found.headline
     assert f"{at.frr.errors:,} of {at.frr.trials:,}" in found.headline
+
+
+def in_transactions(one, of_each):
+    """The same, whose mated pairs of a person are the attempts of one transaction, others alone."""
+    table = one.table
+    mated = int(table.mated.sum())
+    places = np.arange(len(table))
+    is_mated = places < mated
+    return changed(
+        one,
+        transactions=np.where(is_mated, places // of_each, places),
+        attempts=np.where(is_mated, places % of_each + 1, 1),
+    )
+
+
+def test_rates_of_transactions_stand_beside_those_of_attempts():
+    people, tries = 200, 5
+    one = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
+    # Of many equal scores fewer pass than may.
+    one = changed(one, scores=np.round(one.table.scores / 4) * 4)
+    for attempts in (None, 5, 2, 1):
+        (system,) = evaluate([one], required_fmr=1e-2, attempts=attempts).systems
+        of, at = system.transactions, system.at_required
+        assert (of.attempts, of.size.mated, of.size.subjects) == (attempts or 5, people, people)
+        passed = one.table.passed(at.threshold)[: people * tries].reshape(people, tries)
+        errors = int((~passed[:, : attempts or 5].any(axis=1)).sum())
+        assert (of.at_required.frr.errors, of.at_required.frr.trials) == (errors, people)
+        # People are the clusters: each has one transaction here.
+        assert (of.at_required.frr.subjects, of.at_required.frr.interval.method) == (200, "exact")
+        assert (of.at_required.threshold, of.at_required.chosen_on) == (at.threshold, at.chosen_on)
+        # Others had one attempt each, of which the same pass.
+        assert of.at_required.fmr == at.fmr
+        assert of.at_default.far.errors == system.at_default.far.errors
+    (system,) = evaluate([one], required_fmr=1e-2, split=True).systems
+    assert system.transactions.size == of.size
+    assert evaluate([crowd()]).systems[0].transactions is None
+    with pytest.raises(InvalidRequest):
+        evaluate([one], attempts=0)
+
+
+def test_decisions_have_transactions_at_their_one_threshold():
+    one = decided(in_transactions(crowd(mated=4, mean=60), 4))
+    (system,) = evaluate([one]).systems
+    assert (system.transactions.at_required, system.transactions.curve) == (None, None)
+    assert system.transactions.at_default.frr.errors < system.at_default.frr.errors

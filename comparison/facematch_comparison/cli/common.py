@@ -94,8 +94,8 @@ def _currency(_context: click.Context, _option: click.Parameter, given: str | No
 #: output.
 _SECTIONS: Final = {
     "Input": "store study scores columns ignore rule max_rows written pairs",
-    "Judging": "requirements fmr fmrs at_thresholds confidence threshold bounded split seed system "
-    "systems most allow_mock",
+    "Judging": "requirements fmr fmrs at_thresholds confidence attempts threshold bounded split "
+    "seed system systems most allow_mock",
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
 }
 
@@ -188,6 +188,13 @@ at_threshold = repeated(
     "chosen for --fmr.",
     callback=_thresholds,
     metavar="SYSTEM=NUMBER",
+)
+attempts = click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="the most there are",
+    help="Attempts that a transaction may take; the best of them counts.",
 )
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
 split = click.option(
@@ -290,6 +297,7 @@ def evaluated_as_asked(source: Source, given: Mapping[str, Any], costs: Costs | 
         seed=given["seed"],
         costs=costs,
         at_thresholds=given.get("at_thresholds", {}),
+        attempts=given.get("attempts"),
     )
 
 

@@ -163,6 +163,7 @@ def _money(value: Decimal) -> str:
 @common.pairs("pictures")
 @common.aims
 @common.at_threshold
+@common.attempts
 @common.split
 @common.seed
 @common.costs
@@ -243,11 +244,24 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     if any(costs):
         table["an attempt costs"] = [cost or "-" for cost in costs]
     core.print_table([*table], zip(*table.values(), strict=True))
+    for line in filter(None, map(_transactions, systems)):
+        core.say(line)
     core.say()
     core.say("What this comparison cannot show:")
     for caveat in evaluation.caveats:
         if caveat.code != "not_the_vendor":  # said before the verdict
             core.say(f"note: {caveat.text}")
+
+
+def _transactions(system: System) -> str:
+    """The rates of transactions in a line; empty if there are none."""
+    best = system.transactions
+    at = best and (best.at_required or best.at_default)
+    if not best or not at:
+        return ""
+    fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
+    attempts = core.counted(best.attempts, "attempt")
+    return f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}"
 
 
 def _threshold(one: System) -> str:
@@ -318,10 +332,10 @@ def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
     facematch compare gate --scores scores.csv --requirements our-door.toml \\
       --calibration a.json
 
-    PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold.
-    FAIL (1): a lower bound is beyond, and no other threshold would do. INCONCLUSIVE (3): neither;
-    it says how many more comparisons would decide, at what price. Failures to acquire count as
-    errors.
+    PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold, and
+    those of every group within the limits by group. FAIL (1): a lower bound is beyond, and no other
+    threshold would do. INCONCLUSIVE (3): these data cannot show it; it says how many more
+    comparisons would, at what price. Failures to acquire count as errors.
     """
     from facematch_comparison.gate import Outcome, judge, read_requirements
 
@@ -354,6 +368,7 @@ def _gated(given: Mapping[str, Any], requirements: Requirements) -> Evaluation:
             confidence=requirements.evaluation_confidence,
             split=given["split"],
             seed=given["seed"],
+            attempts=requirements.attempts,
         )
     if any(given[name] is not None for name in ("store", "study", "scores")):
         raise click.UsageError("--report goes without --store, --study and --scores.")

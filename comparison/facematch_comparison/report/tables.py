@@ -214,6 +214,8 @@ class Tables:
     @property
     def groups(self) -> Table:
         """Every group of every system."""
+        cells = [cell for one in self.systems for cell in one["groups"]]
+        any_lost = any(cell["fta"]["errors"].raw for cell in cells)
         rows = [
             {
                 "System": self._name(system["name"]),
@@ -224,6 +226,7 @@ class Tables:
                 "Ratio of FRR": _ratio(cell["frr_ratio"]),
                 "FMR": values.rate(cell["fmr"]),
                 "Ratio of FMR": _ratio(cell["fmr_ratio"]),
+                "FTA": values.rate(cell["fta"]) if any_lost else "",
                 "Remark": values.text(cell["too_few"]),
             }
             for system in self.systems
@@ -233,6 +236,24 @@ class Tables:
             "Rates of each group, with {} intervals, and their ratio to all pairs within a group"
         )
         return self._table("groups-table", words, rows)
+
+    @property
+    def transactions(self) -> Table:
+        """Rates of transactions, at the threshold of each system."""
+        rows = [
+            {
+                "System": self._name(system["name"]),
+                "Transactions": values.count(best["size"]["pairs"]),
+                "Attempts, at most": values.count(best["attempts"]),
+                "FMR": self._fmr(at["fmr"]),
+                "FRR": values.rate(at["frr"]),
+            }
+            for system in self.systems
+            if (best := system["transactions"])
+            and (at := best["at_required"] or best["at_default"])
+        ]
+        words = "The best attempt of each transaction counts, with {} intervals"
+        return self._table("transactions-table", words, rows)
 
     def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
         """Sentences on groups that differ, or may by chance, each with its system."""

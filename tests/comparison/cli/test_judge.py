@@ -14,6 +14,7 @@ from kit.comparison.studies import once, opener, write_study
 from kit.comparison.tables import answers, changed, crowd, decided, real
 
 from facematch_comparison import write_scores
+from facematch_comparison.cli.common import Source
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.model import Evaluation
 from facematch_comparison.report import report_html
@@ -247,10 +248,32 @@ def test_a_report_gives_the_same_verdict_if_it_was_for_the_same_fmr(run, gate, t
     words, price = gate(OPEN), ("--price", "open=100", "--currency", "EUR")
     assert "USD" in run(*words).stdout
     dear = run(*words, *price)
-    assert "00.00 EUR, would show" in dear.stdout
+    assert "00.00 EUR, if the same" in dear.stdout
     document = evaluate([OPEN], required_fmr=2e-3, confidence=0.9).to_dict()
     (tmp_path / "report.json").write_text(json.dumps(document))
     assert run(*GATE, "--report", "report.json", *price).stdout == dear.stdout
+
+
+def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
+    made = crowd("good", people=300, mated=3, others=60, mean=62)
+    places, is_mated = np.arange(len(made.table)), made.table.mated
+    made = changed(
+        made,
+        transactions=np.where(is_mated, places // 3, places),
+        attempts=np.where(is_mated, places % 3 + 1, 1),
+    )
+    source = Source(answers=[made], name="hand", digest=None)
+    monkeypatch.setattr("facematch_comparison.cli.common.answers_from", lambda _: source)
+    for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
+        aims = ("--fmr", "0.002", "--confidence", "0.9", "--out", f"{tries}.json")
+        answer = run("compare", "report", *aims, *(("--attempts", str(tries)) if tries else ()))
+        (line,) = (line for line in answer.stdout.splitlines() if "transactions" in line)
+        assert line.startswith(f"good, transactions of up to {words}: FMR ")
+    for counts, code in (('"transactions"\nattempts = 3', 0), ('"attempts"', 3)):
+        (tmp_path / "door.toml").write_text(f"{DOOR}\ncounts = {counts}\n")
+        assert run(*GATE, "--report", "None.json").exit_code == code
+    (tmp_path / "door.toml").write_text(f'{DOOR}\ncounts = "transactions"\nattempts = 3\n')
+    assert run(*GATE, "--report", "2.json").exit_code == 2
 
 
 @pytest.mark.usefixtures("in_file_order")

@@ -27,7 +27,10 @@ PEOPLE = 150
 
 
 def grouped(one):
-    """By sex, where women are mistaken for each other, and by age, where too few are old."""
+    """By sex, where women are mistaken for each other, and by age, where too few are old.
+
+    Four mated pairs of a person are the attempts of a transaction, every other pair is alone.
+    """
     table = one.table
     people = np.arange(PEOPLE)
     columns = {
@@ -42,7 +45,14 @@ def grouped(one):
     }
     women = ~table.mated & (groups["sex"].within == 0)
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
-    return changed(one, groups=groups, scores=scores)
+    places = np.arange(len(table))
+    return changed(
+        one,
+        groups=groups,
+        scores=scores,
+        transactions=np.where(table.mated, places // 4, places),
+        attempts=np.where(table.mated, places % 4 + 1, 1),
+    )
 
 
 @functools.cache
