@@ -281,7 +281,7 @@ def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
 
     Returns:
         `given` and `chosen` thresholds: shares of studies whose one-sided 95 % bound holds; medians
-        of the share of false matches that the worst person and the worst ten are in.
+        of the share of false matches that the worst person is in.
     """
     found = []
     for number in range(studies):
@@ -291,14 +291,12 @@ def of_wolves(vendors: Vendors, studies: int, seed: int) -> dict[str, float]:
         choice = threshold_for_fmr(table, vendors.fmr)
         chosen = choice.upper > vendors.true_fmr(choice.threshold)
         worst = concentration(table, choice.threshold)
-        shares = (worst.worst_person, worst.worst_ten) if worst else (np.nan, np.nan)
-        found.append((given, chosen, *shares))
+        found.append((given, chosen, worst.worst_person if worst else np.nan))
     values = np.array(found, float)
     return {
         "given": float(values[:, 0].mean()),
         "chosen": float(values[:, 1].mean()),
         "worst": float(np.nanmedian(values[:, 2])),
-        "ten": float(np.nanmedian(values[:, 3])),
     }
 
 
@@ -481,17 +479,17 @@ With the thresholds chosen on one half of the people, and the FRR that of the ot
 What each person brings to a non-mated pair has Student's t distribution with three degrees of
 freedom: a few people are taken for many others. Whoever is not in the test set may be worse than
 all who are, so bounds hold less often than they say. *Part*: of the variance, that each of the two
-people brings. *Worst person*, *worst ten*: the share of the false matches that they are in, median.
+people brings. *Worst person*: the share of the false matches that they are in, median.
 """
     yield from table_head(
         "people", "mated", "non-mated", "required FMR", "part", "FMR bounded, threshold given",
-        "FMR bounded, threshold chosen", "worst person", "worst ten",
+        "FMR bounded, threshold chosen", "worst person",
     )  # fmt: skip
     for vendors in HEAVY:
         found = of_wolves(vendors, few, 5)
         yield (
             f"| {size(vendors)} | {vendors.wolves:g} | {found['given']:.1%} | "
-            f"{found['chosen']:.1%} | {found['worst']:.0%} | {found['ten']:.0%} |"
+            f"{found['chosen']:.1%} | {found['worst']:.0%} |"
         )
     yield """
 ## People who look alike

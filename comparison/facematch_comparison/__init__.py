@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .evaluation import evaluate
     from .gate import Requirements, Verdict, judge, read_requirements
     from .io import read_scores, what_to_add
-    from .model import Costs, Evaluation, WrongPair
+    from .model import Costs, Evaluation, Evidence, WrongPair
     from .plan import DifferencePlan, StudyPlan, plan_study
     from .report import gallery_html, report_html, write_report
     from .run import (
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         run_study,
     )
     from .study import Study, StudyPair, draw_pairs, photographs, read_study, split_by_subject
-    from .writing import export, to_frame, write_scores, wrong_pairs
+    from .writing import digest_answers, export, to_frame, write_scores, wrong_pairs
 
 #: Module to its public names; each is imported when it is first used.
 __getattr__, __dir__ = lazy_names(
@@ -46,7 +46,7 @@ __getattr__, __dir__ = lazy_names(
         "evaluation": "Evaluation evaluate",
         "gate": "Requirements Verdict judge read_requirements",
         "io": "read_scores what_to_add",
-        "model": "Costs WrongPair",
+        "model": "Costs Evidence WrongPair",
         "plan": "DifferencePlan StudyPlan plan_study",
         "report": "gallery_html report_html write_report",
         "run": (
@@ -54,7 +54,7 @@ __getattr__, __dir__ = lazy_names(
             "read_answers run_study"
         ),
         "study": "Study StudyPair draw_pairs photographs read_study split_by_subject",
-        "writing": "export to_frame write_scores wrong_pairs",
+        "writing": "digest_answers export to_frame write_scores wrong_pairs",
     },
 )
 
@@ -67,6 +67,7 @@ __all__ = [
     "Costs",
     "DifferencePlan",
     "Evaluation",
+    "Evidence",
     "Grouping",
     "PairNames",
     "PairState",
@@ -85,6 +86,7 @@ __all__ = [
     "WrongPair",
     "calibrate",
     "calibration_of",
+    "digest_answers",
     "draw_pairs",
     "embed",
     "evaluate",

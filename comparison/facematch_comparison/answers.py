@@ -96,6 +96,11 @@ class ScoreTable:
         groups: Columns of the test set that put people into groups.
         scale: Of the scores; None if it is not known.
         threshold: That of the run, on the scale; None if it is the vendor's own.
+        transactions: int64, (N,): a number for the transaction that each pair is an attempt of: one
+            person's attempts against one person. The same in all tables of a test set; None if
+            nobody said.
+        attempts: int64, (N,): the order of each pair within its transaction, from 1; None without
+            `transactions`, and only then.
     """
 
     name: str
@@ -110,11 +115,12 @@ class ScoreTable:
     groups: Mapping[str, Grouping] = attrs.field(factory=dict)
     scale: str | None = None
     threshold: float | None = None
+    transactions: NDArray[np.int64] | None = None
+    attempts: NDArray[np.int64] | None = None
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
     def __attrs_post_init__(self) -> None:
-        for name in _COLUMNS:
-            column = getattr(self, name)
+        for name, column in self._columns().items():
             if column.shape != self.mated.shape:
                 raise InvalidRequest(
                     f"{name} has the shape {column.shape}, mated has {self.mated.shape}: give one "
@@ -122,6 +128,33 @@ class ScoreTable:
                 )
         if np.any(self.acquired & ~self.answered):
             raise InvalidRequest("A pair is acquired that was not answered.")
+        self._check_transactions()
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        """What has one value for each pair, without the columns that nobody gave."""
+        columns = {name: getattr(self, name) for name in _COLUMNS}
+        return {name: column for name, column in columns.items() if column is not None}
+
+    def _check_transactions(self) -> None:
+        """Refuse transactions of several people, and attempts in no order."""
+        if (self.transactions is None) != (self.attempts is None):
+            raise InvalidRequest(
+                f"{self.name} has transactions or attempts, and needs both: which transaction each "
+                "pair belongs to, and its order within it."
+            )
+        if self.transactions is None or self.attempts is None:
+            return
+        order = np.lexsort((self.attempts, self.transactions))
+        number, attempt = self.transactions[order], self.attempts[order]
+        of_whom = np.stack([self.mated, self.probe_subjects, self.reference_subjects])[:, order]
+        is_same = (np.diff(attempt) == 0) | (np.diff(of_whom) != 0).any(axis=0)
+        is_wrong = (np.diff(number) == 0) & is_same
+        if np.any(attempt < 1) or np.any(is_wrong):
+            place = int(number[np.append(is_wrong, False) | (attempt < 1)][0])
+            raise InvalidRequest(
+                f"Transaction {place} of {self.name} is not one person's attempts against one "
+                "person, numbered from 1, each once."
+            )
 
     def __len__(self) -> int:
         return len(self.mated)
@@ -175,10 +208,7 @@ class ScoreTable:
 
     def has_pairs_of(self, other: ScoreTable) -> bool:
         """Whether both were asked about the same pairs of the same people, in the same order."""
-        return all(
-            np.array_equal(getattr(self, name), getattr(other, name))
-            for name in ("mated", "probe_subjects", "reference_subjects")
-        )
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _PAIRS)
 
     def take(self, rows: NDArray[Any]) -> ScoreTable:
         """Only `rows`: places, or a mask; the order is that of `rows`."""
@@ -186,8 +216,42 @@ class ScoreTable:
             return self
         return attrs.evolve(
             self,
-            **{name: getattr(self, name)[rows] for name in _COLUMNS},
+            **{name: column[rows] for name, column in self._columns().items()},
             groups={name: group.take(rows) for name, group in self.groups.items()},
+        )
+
+    def best_of(self, attempts: int) -> ScoreTable:
+        """A row for each transaction, with the best of its first `attempts`.
+
+        It passes, or matches, if one of them does, and is acquired if one is. It is answered if all
+        of them are: whether it would have passed cannot be known otherwise.
+
+        Raises:
+            InvalidRequest: nobody said which transaction a pair is an attempt of.
+        """
+        if self.transactions is None or self.attempts is None:
+            raise InvalidRequest(
+                f"{self.name} has no transactions: say of each pair which one it is an attempt of."
+            )
+        rows = np.flatnonzero(self.attempts <= attempts)
+        rows = rows[np.argsort(self.transactions[rows], kind="stable")]
+        numbers = self.transactions[rows]
+        starts = np.flatnonzero(np.diff(numbers, prepend=numbers[:1] - 1))
+        answered = np.logical_and.reduceat(self.answered[rows], starts)
+        is_match = np.equal(self.decisions, DECISIONS.index(Decision.MATCH))
+        # One without a decision might have been a match.
+        ranks = np.where(is_match, 2, self.decisions == NO_DECISION) * self.acquired
+        scores = np.where(self.scored, self.scores, -np.inf)[rows]
+        best = np.maximum.reduceat(scores, starts)
+        rank = np.maximum.reduceat(ranks[rows], starts)
+        return attrs.evolve(
+            self.take(rows[starts]),
+            scores=np.where(answered & np.isfinite(best), best, np.nan),
+            decisions=np.where(answered, _BY_RANK[rank], NO_DECISION),
+            acquired=answered & np.logical_or.reduceat(self.acquired[rows], starts),
+            answered=answered,
+            transactions=None,
+            attempts=None,
         )
 
     def passed(self, threshold: float | None) -> NDArray[np.bool_]:
@@ -220,15 +284,15 @@ class ScoreTable:
 MISSING_SCORES: Final = 0.01
 
 
-_COLUMNS: Final = (
-    "mated",
-    "scores",
-    "decisions",
-    "acquired",
-    "answered",
-    "probe_subjects",
-    "reference_subjects",
+#: What a transaction comes to: none matched, one had no decision, one matched.
+_BY_RANK: Final = np.array(
+    [DECISIONS.index(Decision.NO_MATCH), NO_DECISION, DECISIONS.index(Decision.MATCH)], np.int8
 )
+
+#: What a test set says of each pair, and so every table of it.
+_PAIRS: Final = ("mated", "probe_subjects", "reference_subjects", "transactions", "attempts")
+
+_COLUMNS: Final = (*_PAIRS, "scores", "decisions", "acquired", "answered")
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -309,9 +373,9 @@ class Answers:
     def of_scores(cls, table: ScoreTable, **more: Any) -> Answers:
         """Answers of which only the scores are known; `more` as of `Answers`."""
         missing = int(np.count_nonzero(~table.answered))
-        known: dict[str, Any] = {
+        usual: dict[str, Any] = {
             "elapsed_s": np.full(len(table), np.nan),
             "billed": np.full(len(table), BILLED.index(Charged.NO), np.int8),
             "not_answered": {"no answer": missing} if missing else {},
         }
-        return cls(table=table, **(known | more))
+        return cls(table=table, **(usual | more))

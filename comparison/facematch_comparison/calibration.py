@@ -22,7 +22,7 @@ from facematch_core.kinds import nearest
 from facematch_core.models import Environment, ThresholdRule
 
 from .answers import Answers
-from .evaluation import check_direction, fmr_bounds
+from .evaluation import FIXED, check_direction, fmr_bounds
 from .model import Evaluation
 from .stats import threshold_for_fmr
 
@@ -37,7 +37,7 @@ _SCALED: Final = {1: "", 100: "; of scores from 0 to 1, times 100"}
 
 
 def calibrate(
-    one: Answers,
+    answers: Answers,
     max_fmrs: Sequence[float],
     *,
     name: str,
@@ -54,7 +54,7 @@ def calibrate(
     shares of it: a threshold is 100 times theirs.
 
     Args:
-        one: What it answered; of one model (`read_answers` gives each model apart).
+        answers: What it answered; of one model (`read_answers` gives each model apart).
         max_fmrs: The false match rates that a threshold is wanted for, each above 0, at most 1.
         name: What the test set is called.
         digest: Of its pairs and pictures; None if there are none.
@@ -71,23 +71,28 @@ def calibrate(
             compared for one of the rates.
     """
     points = []
-    if not one.table.is_scored:
+    if not answers.table.is_scored:
         raise InvalidRequest(
-            f"{one.name} does not give a score for every pair, so no threshold of it can be chosen."
+            f"{answers.name} does not give a score for every pair, so no threshold of it can be "
+            "chosen."
         )
-    check_direction(one.table)
-    times = _times(one.name, one.table.scores[one.table.scored])
+    check_direction(answers.table)
+    times = _times(answers.name, answers.table.scores[answers.table.scored])
     backend, scale, environment = _origin(
-        one.name, one.backend, one.table.scale, one.environment, allow_mock=allow_mock
+        answers.name,
+        answers.backend,
+        answers.table.scale,
+        answers.environment,
+        allow_mock=allow_mock,
     )
     for max_fmr in max_fmrs:
-        choice = threshold_for_fmr(one.table, max_fmr, confidence=confidence, bounded=bounded)
+        choice = threshold_for_fmr(answers.table, max_fmr, confidence=confidence, bounded=bounded)
         if choice.threshold is None or choice.fmr is None or choice.upper is None:
             raise InvalidRequest(f"No threshold for an FMR of {max_fmr:g}: {choice.why_not}")
         points.append(
             CalibrationPoint(
                 max_fmr=max_fmr,
-                threshold=_on_scale(choice.threshold, times, one.table.rule),
+                threshold=_on_scale(choice.threshold, times, answers.table.rule),
                 errors=choice.fmr.errors,
                 trials=choice.fmr.trials,
                 upper=choice.upper,
@@ -98,8 +103,8 @@ def calibrate(
     return Calibration(
         backend=backend,
         scale=scale,
-        model=one.model,
-        rule=one.table.rule,
+        model=answers.model,
+        rule=answers.table.rule,
         environment=environment,
         study=name,
         study_digest=digest,
@@ -135,24 +140,30 @@ def calibration_of(
         InvalidRequest: as of `calibrate`; or the evaluation has no such system or no threshold for
             it.
     """
-    known = {one.name: one for one in evaluation.systems}
-    if system not in known:
-        raise InvalidRequest(f"No system is called {system[:60]!r} here; {nearest(system, known)}")
-    one = known[system]
-    at = one.at_required
+    systems = {each.name: each for each in evaluation.systems}
+    if system not in systems:
+        raise InvalidRequest(
+            f"No system is called {system[:60]!r} here; {nearest(system, systems)}"
+        )
+    judged = systems[system]
+    at = judged.at_required
     if at is None or at.threshold is None:
-        raise InvalidRequest(f"There is no threshold of {system} to ship: {one.why_not}")
-    edges = one.histogram.edges if one.histogram else (0, 100)
-    times = _times(system, np.array([edges[0], edges[-1]]))
+        raise InvalidRequest(f"There is no threshold of {system} to ship: {judged.why_not}")
+    if at.chosen_on == FIXED:
+        raise InvalidRequest(
+            f"The threshold {at.threshold:g} of {system} was named, not chosen for an FMR that "
+            "verifiers could rely on: judge it without a fixed threshold."
+        )
+    times = _times(system, np.array(judged.score_range or (0, 100)))
     backend, scale, environment = _origin(
-        system, one.backend, one.scale, one.environment, allow_mock=allow_mock
+        system, judged.backend, judged.scale, judged.environment, allow_mock=allow_mock
     )
     made_at = made_at or SystemClock().now()
     upper = fmr_bounds(at, evaluation.required_fmr, confidence)[1]
     return Calibration(
         backend=backend,
         scale=scale,
-        model=one.model,
+        model=judged.model,
         rule=at.rule,
         environment=environment,
         study=evaluation.study.name,

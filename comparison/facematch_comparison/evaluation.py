@@ -6,8 +6,10 @@ two. The statistics are in `stats`, the words in `sentences`; here is what is as
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -16,6 +18,7 @@ import numpy as np
 from facematch_core import __version__
 from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
+from facematch_core.kinds import nearest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats
@@ -23,6 +26,7 @@ from .answers import BILLED, DECISIONS, Answers, Grouping, ScoreTable
 from .model import (
     Costs,
     Evaluation,
+    Evidence,
     OperatingPoint,
     PointAt,
     Rate,
@@ -30,6 +34,7 @@ from .model import (
     Service,
     StudySummary,
     System,
+    Transactions,
 )
 from .study import split_by_subject
 
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
 LEAST_FMR: Final = 1e-9
 
 #: Where the threshold of an operating point comes from.
-CALIBRATION, EVALUATION, DEFAULT = "calibration", "evaluation", "default"
+CALIBRATION, EVALUATION, DEFAULT, FIXED = "calibration", "evaluation", "default", "fixed"
 
 
 def evaluate(
@@ -51,9 +56,12 @@ def evaluate(
     split: bool = False,
     seed: int = 0,
     costs: Costs | None = None,
+    attempts: int | None = None,
     name: str = "scores",
     digest: str | None = None,
     made_at: datetime | None = None,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
+    evidence: Evidence | None = None,
 ) -> Evaluation:
     """Judge systems on the pairs that they were all asked about.
 
@@ -72,13 +80,19 @@ def evaluate(
             split, because one half would lack a kind of pairs, is not.
         seed: Of the split.
         costs: What errors cost; None to leave expected costs out.
+        attempts: How many attempts a transaction has at most, at least 1; None for the most that
+            there are in the answers.
         name: What the test set is called.
         digest: Of its pairs and pictures; None if there are none.
         made_at: When; None for now.
+        at_thresholds: Systems that are judged at a threshold that was fixed before, such as that of
+            production, in place of one chosen for `required_fmr`: name to threshold.
+        evidence: What the answers were read from, to be in the document; None if nobody is to know.
 
     Raises:
         InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
-            one score lower than non-mated ones, or a number is out of range.
+            one score lower than non-mated ones, a number is out of range, or a threshold is fixed
+            for a system that is not there or has no scores.
     """
     if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
         raise InvalidRequest(
@@ -86,7 +100,9 @@ def evaluate(
         )
     if not 0.5 < confidence < 1:
         raise InvalidRequest(f"The confidence must lie between 0.5 and 1, and is {confidence}.")
-    _check(answers)
+    if attempts is not None and attempts < 1:
+        raise InvalidRequest(f"A transaction has at least 1 attempt, and not {attempts}.")
+    _check(answers, at_thresholds)
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     trials = _trials(answers, calibration)
@@ -94,13 +110,21 @@ def evaluate(
     if required_fmr is None:
         required_fmr = stats.comparable_fmr(trials) or stats.COMMON_FMRS[0]
     judging = _Judging(
-        required_fmr=required_fmr, confidence=confidence, costs=costs, calibration=calibration
+        required_fmr=required_fmr,
+        confidence=confidence,
+        costs=costs,
+        calibration=calibration,
+        at_thresholds=at_thresholds,
+        attempts=attempts,
     )
     answers_judged = [_take(each, judged) for each in answers]
     judged_systems = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
     systems = _with_group_differences([system for _, system in judged_systems], confidence)
     differences = tuple(
-        attrs.evolve(each, sentence=each.sentence or sentences.of_difference(each, required_fmr))
+        attrs.evolve(
+            each,
+            sentence=each.sentence or sentences.of_difference(each, required_fmr, at_thresholds),
+        )
         for each in stats.compare_systems(
             [side for side, _ in judged_systems],
             required_fmr=required_fmr,
@@ -116,6 +140,7 @@ def evaluate(
             confidence,
             trials=trials,
             is_default=is_default,
+            at_thresholds=at_thresholds,
         ),
         study=StudySummary(
             name=name,
@@ -134,11 +159,14 @@ def evaluate(
         caveats=(),
         made_at=made_at or SystemClock().now(),
         version=__version__,
+        seed=seed,
+        evidence=evidence,
     )
     return attrs.evolve(
         evaluation,
         caveats=sentences.caveats(evaluation),
         on_cost=sentences.on_cost(evaluation),
+        limit=sentences.limit(evaluation),
     )
 
 
@@ -187,15 +215,18 @@ class _Judging:
     """What is asked of every system.
 
     Attributes:
-        required_fmr, confidence, costs: As of `evaluate`.
+        required_fmr, confidence, costs, attempts: As of `evaluate`.
         calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
             judged.
+        at_thresholds: As of `evaluate`.
     """
 
     required_fmr: float
     confidence: float
     costs: Costs | None
     calibration: NDArray[np.bool_] | None
+    at_thresholds: Mapping[str, float]
+    attempts: int | None
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
@@ -208,16 +239,16 @@ class _Judging:
         at_fmrs: list[PointAt] = []
         if why_not is None:
             at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
-            own = PointAt(fmr=self.required_fmr, point=at_required, why_not=why_not)
-            at_fmrs = [
-                own if fmr == own.fmr else self._point_at(fmr, chosen_from, rates)
-                for fmr in stats.COMMON_FMRS
-            ]
+            at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
+        fixed = self.at_thresholds.get(answers.name)
+        if fixed is not None:
+            at_required, why_not = _point(rates, fixed, FIXED), None
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
+            is_fixed=fixed is not None,
             price=answers.price,
             currency=answers.currency,
         )
@@ -234,11 +265,12 @@ class _Judging:
             why_not=why_not,
             at_fmrs=tuple(at_fmrs),
             curve=None,
-            histogram=None,
+            score_range=None,
             service=service_of(answers),
             privacy=answers.privacy,
         )
         if is_scored:
+            scores = judged.scores[judged.scored]
             points = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
                 system,
@@ -246,11 +278,36 @@ class _Judging:
                 auc=auc,
                 d_prime=d_prime,
                 curve=stats.curve_of(rates, include=[at for at in points if at is not None]),
-                histogram=stats.histogram_of(judged),
+                score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
+        if answers.table.attempts is not None:
+            attempts = self.attempts or int(answers.table.attempts.max(initial=1))
+            size = size_of(answers.table.best_of(attempts))
+            system = attrs.evolve(
+                system, transactions=self._transactions(system, judged, attempts, size)
+            )
         return side, system
+
+    def _transactions(
+        self, system: System, judged: ScoreTable, attempts: int, size: SampleSize
+    ) -> Transactions:
+        """The rates of transactions, at the thresholds that were chosen on attempts."""
+        rates = stats.Rates(judged.best_of(attempts), self.confidence)
+        at, at_required, curve = system.at_required, None, None
+        if at is not None and rates.table.is_scored:
+            at_required, curve = _point(rates, at.threshold, at.chosen_on), stats.curve_of(rates)
+            if self.calibration is None:
+                fmr = stats.at_chosen_threshold(at_required.fmr, self.required_fmr)
+                at_required = attrs.evolve(at_required, fmr=fmr)
+        return Transactions(
+            attempts=attempts,
+            size=size,
+            at_required=at_required,
+            at_default=_default(rates),
+            curve=curve,
+        )
 
     def _point_for(
         self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates
@@ -269,7 +326,9 @@ class _Judging:
 
     def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
         point, why_not = self._point_for(fmr, chosen_from, rates)
-        return PointAt(fmr=fmr, point=point, why_not=why_not)
+        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
+        needed = None if stats.allowed_errors(fmr, trials) else round(1 / fmr)
+        return PointAt(fmr=fmr, point=point, why_not=why_not, pairs_needed=needed)
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
         """With what depends on where the system is judged.
@@ -279,7 +338,8 @@ class _Judging:
         """
         table, at = side.table, side.threshold
         people = answers.names.subjects if answers.names else {}
-        chosen_for = self.required_fmr if at is not None and self.calibration is None else None
+        is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
+        chosen_for = self.required_fmr if is_chosen_here else None
         by_column = [stats.cells_of(table, column, at, self.confidence) for column in table.groups]
         return attrs.evolve(
             system,
@@ -365,7 +425,7 @@ def _with_group_differences(systems: Sequence[System], confidence: float) -> tup
     )
 
 
-def service_of(one: Answers) -> Service:
+def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs of a test set.
 
     Percentiles are by the nearest rank, so that each is a time that was measured; one is given
@@ -373,28 +433,28 @@ def service_of(one: Answers) -> Service:
     have been. What was not answered or failed to acquire is counted, without an interval: a picture
     fails in all of its pairs, an outage takes many of them.
     """
-    table = one.table
+    table = answers.table
     answered = int(np.count_nonzero(table.answered))
-    times = one.elapsed_s[table.answered & ~np.isnan(one.elapsed_s)]
+    times = answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)]
     cost = per_verified = None
-    if one.price is not None:
-        charged = one.billed != BILLED.index(Charged.NO)
+    if answers.price is not None:
+        charged = answers.billed != BILLED.index(Charged.NO)
         matched = table.mated & (table.decisions == DECISIONS.index(Decision.MATCH))
         verified = int(np.count_nonzero(matched))
         # Prices have at most six decimal places; more of them are noise of binary fractions.
-        cost = round(one.price * int(charged.sum()), 6)
+        cost = round(answers.price * int(charged.sum()), 6)
         if verified:
-            per_verified = round(one.price * int((charged & table.mated).sum()) / verified, 6)
+            per_verified = round(answers.price * int((charged & table.mated).sum()) / verified, 6)
     return Service(
         calls=len(table),
         answered=Rate(errors=len(table) - answered, trials=len(table)),
-        not_answered=dict(one.not_answered),
+        not_answered=dict(answers.not_answered),
         acquisition=Rate(errors=answered - int(table.acquired.sum()), trials=answered),
         latency_s=stats.latency_percentiles(times),
         timed=len(times),
         cost=cost,
-        price=one.price,
-        currency=one.currency,
+        price=answers.price,
+        currency=answers.currency,
         cost_per_verified=per_verified,
     )
 
@@ -402,13 +462,18 @@ def service_of(one: Answers) -> Service:
 # --- The test set -------------------------------------------------------------------------------
 
 
-def _check(answers: Sequence[Answers]) -> None:
+def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
     if not answers:
         raise InvalidRequest("There is no system to judge.")
     names = [each.name for each in answers]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise InvalidRequest(f"Two systems are called {twice[0]}: give each its own name.")
+    for name, threshold in at_thresholds.items():
+        if name not in names:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
+        if not math.isfinite(threshold):
+            raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
     first = answers[0].table
     for each in answers[1:]:
         if not first.has_pairs_of(each.table):

@@ -1,8 +1,10 @@
 """PASS, FAIL or INCONCLUSIVE: an evaluation held against requirements.
 
-PASS only where bounds on the right side prove both rates at one threshold; FAIL only where a bound
-on the wrong side proves it and no other threshold would do; in between it says how many more pairs
-would decide, and at what price. Requirements are a TOML file, ours or your own::
+PASS (met) only where bounds on the right side prove all rates at one threshold; FAIL (not met) only
+where a bound on the wrong side proves it and no other threshold would do; in between (it cannot be
+shown with these data) it says how many more pairs would decide, and at what price. Limits by group
+are held at the threshold that is judged, for groups are known at no other one: a group beyond them
+there is a FAIL. Requirements are a TOML file, ours or your own::
 
     title = "Our door"
     max_fmr = 1e-3
@@ -14,11 +16,13 @@ from __future__ import annotations
 import enum
 import math
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import attrs
+from scipy.special import ndtri
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_toml
@@ -26,9 +30,20 @@ from facematch_core.kinds import described, nearest
 from facematch_core.models import Environment
 
 from .evaluation import fmr_bounds
-from .model import SCHEMA, Evaluation, OperatingPoint, Rate, System, as_json
+from .model import (
+    SCHEMA,
+    Estimate,
+    Evaluation,
+    GroupCell,
+    OperatingPoint,
+    Rate,
+    SampleSize,
+    System,
+    as_json,
+)
 from .numbers import lower_percent, percent, setting, upper_percent
 from .stats import bounds, effective_size, exact_upper
+from .stats.groups import FEW_PEOPLE
 from .stats.intervals import fewest
 
 #: Where ours are.
@@ -42,6 +57,18 @@ _SHARE: Final = 5
 #: Nobody compares more pairs than that.
 _MOST: Final = 10**9
 
+#: Limits by group: of a rate of each, or of its ratio to that of all groups together.
+_BY_GROUP: Final = {
+    "max_fmr_group": "fmr",
+    "max_frr_group": "frr",
+    "max_fta_group": "fta",
+    "max_ratio_fmr": "fmr_ratio",
+    "max_ratio_frr": "frr_ratio",
+}
+
+#: Groups that a sentence names; the others are in the JSON.
+_NAMED: Final = 3
+
 
 class At(enum.StrEnum):
     """Which threshold of a system is judged."""
@@ -51,6 +78,15 @@ class At(enum.StrEnum):
     #: The one that it was asked with: the vendor's default, unless the profile of the
     #: configuration set another.
     DEFAULT = "default"
+
+
+class Counts(enum.StrEnum):
+    """What the limits of FMR and FRR are of."""
+
+    #: Of each pair.
+    ATTEMPTS = "attempts"
+    #: Of the best of several attempts of one person.
+    TRANSACTIONS = "transactions"
 
 
 class Outcome(enum.StrEnum):
@@ -77,6 +113,11 @@ class Requirements:
             that is chosen right at the limit lies beyond it as often as not.
         at: Which threshold is judged.
         confidence: Of each bound, one-sided; above 0.5, below 1.
+        counts: What `max_fmr` and `max_frr` are of; all else is of attempts.
+        attempts: Of a transaction, at most; None for the most in the data.
+        max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
+            0, below 1; None for no limit.
+        max_ratio_fmr, max_ratio_frr: Highest ratios of any group, above 1; None for no limit.
         source: Where the limits come from; None if nobody says.
         leaves_out: What else would be asked that two rates do not show; None if nobody says.
     """
@@ -90,6 +131,26 @@ class Requirements:
     confidence: float = 0.95
     source: str | None = None
     leaves_out: str | None = None
+    counts: Counts = Counts.ATTEMPTS
+    attempts: int | None = None
+    max_fmr_group: float | None = None
+    max_frr_group: float | None = None
+    max_fta_group: float | None = None
+    max_ratio_fmr: float | None = None
+    max_ratio_frr: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.by_group and self.at is At.DEFAULT:
+            raise InvalidRequest(
+                f'{self.name}: groups are judged at = "required_fmr": no limits by group go with '
+                '"default".'
+            )
+
+    @property
+    def by_group(self) -> dict[str, float]:
+        """The limits by group that there are: by the field of `GroupCell` that each is of."""
+        limits = {name: getattr(self, key) for key, name in _BY_GROUP.items()}
+        return {name: limit for name, limit in limits.items() if limit is not None}
 
     @property
     def evaluation_confidence(self) -> float:
@@ -100,10 +161,11 @@ class Requirements:
 
 @attrs.frozen(kw_only=True)
 class RateVerdict:
-    """One rate (``fmr`` or ``frr``) beside its limit, with its one-sided bounds if it has trials.
+    """One rate beside its limit, with its one-sided bounds if it has trials.
 
-    `more` is how many more pairs of new people would show a pass if the rate stays as it is; None
-    if none are needed, or no number would do.
+    Its name is ``fmr`` or ``frr``; of a group also ``fta``, and ``fmr_ratio``, ``frr_ratio``, with
+    the bounds of the ratio. `more` is how many more pairs of new people (of the group) would show a
+    pass if the rate stays as it is; None if none are needed, or no number would do.
     """
 
     name: str
@@ -113,14 +175,21 @@ class RateVerdict:
     high: float | None
     outcome: Outcome
     more: int | None
+    column: str | None = None
+    group: str | None = None
+
+    @property
+    def kind(self) -> str:
+        """Of which pairs it is: ``mated`` or ``non-mated``."""
+        return "non-mated" if "fmr" in self.name else "mated"
 
 
 @attrs.frozen(kw_only=True)
 class SystemVerdict:
     """What the comparison shows of one system at the threshold that is judged, if there is one.
 
-    `more` pairs of both kinds at `cost` would show a pass; None if none are needed, or it is not
-    known. It leans to fail if it is inconclusive with a rate that is not below its limit.
+    `groups` are the rates that have a limit by group. `more` pairs (or transactions) of both kinds
+    at `cost` would show a pass; None if none are needed, or it is not known.
     """
 
     system: str
@@ -128,10 +197,10 @@ class SystemVerdict:
     threshold: float | None
     chosen_on: str | None
     rates: tuple[RateVerdict, ...]
+    groups: tuple[RateVerdict, ...]
     more: int | None
     cost: float | None
     currency: str | None
-    leans_to_fail: bool
     sentence: str
 
 
@@ -172,32 +241,33 @@ def judge(
             that a vendor sells.
 
     Raises:
-        InvalidRequest: the evaluation was made for another FMR or with narrower intervals; a
-            system is not in it, answered from a mock or a sandbox, or changed its model during the
-            run and was not named.
+        InvalidRequest: the evaluation was made for another FMR, with narrower intervals, or without
+            the transactions that count; a system is not in it, answered from a mock or a sandbox,
+            or changed its model during the run and was not named.
     """
     _check(evaluation, requirements)
-    known = [one.name for one in evaluation.systems]
+    names = [system.name for system in evaluation.systems]
     for name in systems:
-        if name not in known:
-            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, known)}")
+        if name not in names:
+            raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
     verdicts = []
-    for one in evaluation.systems:
-        if systems and one.name not in systems:
+    for system in evaluation.systems:
+        if systems and system.name not in systems:
             continue
-        if one.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
+        if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
-                f"{one.name} answered from a {one.environment}, which says nothing about the "
+                f"{system.name} answered from a {system.environment}, which says nothing about the "
                 "vendor's matcher: judge answers of the vendor itself, or say `allow_mock=True` to "
                 "try the gate."
             )
-        if one.other_models and not systems:
-            models = ", ".join([str(one.model or "no name"), *one.other_models])
+        if system.other_models and not systems:
+            models = ", ".join([str(system.model or "no name"), *system.other_models])
             raise InvalidRequest(
-                f"The model of {one.name} changed during the run ({models}): two models are never "
-                f"judged as one. Name the one that you would use, such as `systems=[{one.name!r}]`."
+                f"The model of {system.name} changed during the run ({models}): two models are "
+                "never judged as one. Name the one that you would use, such as "
+                f"`systems=[{system.name!r}]`."
             )
-        verdicts.append(_judge(one, evaluation, requirements))
+        verdicts.append(_judge(system, evaluation, requirements))
     outcomes = {verdict.outcome for verdict in verdicts}
     outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
     return Verdict(
@@ -209,11 +279,11 @@ def judge(
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:
     """Refuse an evaluation that was made for something else."""
-    wanted, confidence = requirements.required_fmr, requirements.evaluation_confidence
-    if requirements.at is At.REQUIRED_FMR and not math.isclose(evaluation.required_fmr, wanted):
+    required, confidence = requirements.required_fmr, requirements.evaluation_confidence
+    if requirements.at is At.REQUIRED_FMR and not math.isclose(evaluation.required_fmr, required):
         raise InvalidRequest(
             f"This comparison chose thresholds for an FMR of {evaluation.required_fmr:g}, and the "
-            f"requirements {requirements.name} judge those for {wanted:g}: judge the answers "
+            f"requirements {requirements.name} judge those for {required:g}: judge the answers "
             "themselves, or a report for that FMR."
         )
     if evaluation.confidence < confidence - 1e-9:
@@ -222,82 +292,153 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
             f"requirements {requirements.name} need {100 * confidence:g} % or more to say that no "
             "other threshold would do: judge the answers themselves."
         )
+    for system in evaluation.systems:
+        best, attempts = system.transactions, requirements.attempts
+        if requirements.counts is Counts.TRANSACTIONS and (
+            best is None or attempts not in (None, best.attempts)
+        ):
+            raise InvalidRequest(
+                f"The requirements {requirements.name} count transactions of up to "
+                f"{attempts or 'any number of'} attempts, and this comparison has "
+                f"{'none' if best is None else f'those of up to {best.attempts}'}: judge the "
+                "answers themselves, with the columns transaction and attempt."
+            )
 
 
-def _judge(one: System, evaluation: Evaluation, requirements: Requirements) -> SystemVerdict:
+def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -> SystemVerdict:
+    best = system.transactions if requirements.counts is Counts.TRANSACTIONS else None
+    size = evaluation.study.whole
+    if best is not None:
+        size = best.size
+        default, curve = best.at_default, best.curve
+        system = attrs.evolve(system, at_required=best.at_required, at_default=default, curve=curve)
     # Who gives decisions only has no other threshold than its own.
-    is_own = requirements.at is At.DEFAULT or one.kind == "decisions"
-    at = one.at_default if is_own else one.at_required
-    rates = () if at is None else _rates(at, evaluation, requirements)
-    seen = {rate.outcome for rate in rates}
+    is_own = requirements.at is At.DEFAULT or system.kind == "decisions"
+    at = system.at_default if is_own else system.at_required
+    rates: list[RateVerdict] = []
+    groups: list[RateVerdict] = []
+    if at is not None:
+        rates += _rates(at, size, evaluation.required_fmr, requirements)
+        for cell in system.groups:
+            groups += _group_rates(cell, system, evaluation, requirements)
+    outcomes = {rate.outcome for rate in rates}
     outcome, more = Outcome.INCONCLUSIVE, None
-    if (at is None or Outcome.FAIL in seen) and _is_hopeless(one, at, requirements):
+    if any(rate.outcome is Outcome.FAIL for rate in groups) or (
+        (at is None or Outcome.FAIL in outcomes) and _is_hopeless(system, at, requirements)
+    ):
         outcome = Outcome.FAIL
-    elif seen == {Outcome.PASS}:
+    elif outcomes | {rate.outcome for rate in groups} == {Outcome.PASS} and (
+        groups or not requirements.by_group
+    ):
         outcome = Outcome.PASS
     else:
-        needed = [rate.more for rate in rates if rate.outcome is not Outcome.PASS]
-        if needed and None not in needed:
-            more = sum(filter(None, needed))
-    price = one.service.price
+        more = sum(_pairs_more(rates + groups).values()) or None
+    price, attempts = system.service.price, best.attempts if best else 1
     verdict = SystemVerdict(
-        system=one.name,
+        system=system.name,
         outcome=outcome,
         threshold=None if at is None else at.threshold,
         chosen_on=None if at is None else at.chosen_on,
-        rates=rates,
+        rates=tuple(rates),
+        groups=tuple(groups),
         more=more,
-        cost=None if more is None or price is None else round(more * price, 6),
-        currency=one.service.currency,
-        leans_to_fail=outcome is Outcome.INCONCLUSIVE
-        and any((rate.rate.value or 0) >= rate.limit for rate in rates),
+        cost=None if more is None or price is None else round(more * attempts * price, 6),
+        currency=system.service.currency,
         sentence="",
     )
-    return attrs.evolve(verdict, sentence=_sentence(verdict, one, at, requirements))
+    return attrs.evolve(verdict, sentence=_sentence(verdict, system, at, requirements))
 
 
 def _rates(
-    at: OperatingPoint, evaluation: Evaluation, requirements: Requirements
-) -> tuple[RateVerdict, ...]:
+    at: OperatingPoint, size: SampleSize, required_fmr: float, requirements: Requirements
+) -> Iterator[RateVerdict]:
     """FMR and FRR beside their limits."""
-    required, confidence = evaluation.required_fmr, requirements.confidence
-    whole, verdicts = evaluation.study.whole, []
-    of_fmr = fmr_bounds(at, required, confidence) if at.fmr.trials else None
+    confidence = requirements.confidence
+    of_fmr = fmr_bounds(at, required_fmr, confidence) if at.fmr.trials else None
     of_frr = bounds(at.frr, confidence) if at.frr.trials else None
     # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
-    expected = 0.0 if at.chosen_on == "default" else required
-    for name, rate, ends, limit, asked, likely in (
-        ("fmr", at.fmr, of_fmr, requirements.max_fmr, whole.non_mated, expected),
-        ("frr", at.frr, of_frr, requirements.max_frr, whole.mated, 0.0),
+    expected = 0.0 if at.chosen_on == "default" else required_fmr
+    for name, rate, ends, limit, whole, likely in (
+        ("fmr", at.fmr, of_fmr, requirements.max_fmr, size.non_mated, expected),
+        ("frr", at.frr, of_frr, requirements.max_frr, size.mated, 0.0),
     ):
-        low, high = ends or (None, None)
-        outcome, more = Outcome.INCONCLUSIVE, None
-        if high is not None and high <= limit:
-            outcome = Outcome.PASS
-        elif low is not None and low > limit:
-            outcome = Outcome.FAIL
+        more = more_needed(rate, limit, confidence, whole, expected=likely)
+        yield _hold(name, rate, limit, ends, more=more)
+
+
+def _group_rates(
+    cell: GroupCell, system: System, evaluation: Evaluation, requirements: Requirements
+) -> Iterator[RateVerdict]:
+    """The rates of one group that have a limit, beside it.
+
+    Any group may come out as the one that fails: so the lower bounds of a column hold together. All
+    groups must pass: so the upper bounds need not.
+    """
+    column = [each for each in system.groups if each.column == cell.column]
+    together = 1 - (1 - requirements.confidence) / len(column)
+    size = evaluation.study.groups[cell.column][cell.group]
+    for name, limit in requirements.by_group.items():
+        kind = name.removesuffix("_ratio")
+        rate, ends = getattr(cell, kind), None
+        if kind == name:
+            whole = size.non_mated if kind == "fmr" else size.mated
+            more = more_needed(rate, limit, requirements.confidence, whole)
+            if rate.trials:
+                ends = bounds(rate, together)[0], bounds(rate, requirements.confidence)[1]
         else:
-            more = more_needed(rate, limit, confidence, asked, expected=likely)
-        verdicts.append(
-            RateVerdict(
-                name=name, limit=limit, rate=rate, low=low, high=high, outcome=outcome, more=more
+            ratio = getattr(cell, name)
+            ends = ratio and (ratio.interval.low, ratio.interval.high)
+            share = rate.trials / max(1, sum(getattr(each, kind).trials for each in column))
+            likely = requirements.max_fmr if kind == "fmr" else requirements.max_frr
+            more = _more_for_ratio(
+                ratio, limit, rate, share=share, likely=likely, tail=1 - together
             )
-        )
-    return tuple(verdicts)
+        yield _hold(name, rate, limit, ends, more=more, cell=cell)
 
 
-def _is_hopeless(one: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
+def _hold(
+    name: str,
+    rate: Rate,
+    limit: float,
+    ends: tuple[float, float] | None,
+    *,
+    more: int | None,
+    cell: GroupCell | None = None,
+) -> RateVerdict:
+    """A rate, or a ratio with these ends, beside its limit."""
+    low, high = ends or (None, None)
+    outcome = Outcome.INCONCLUSIVE
+    if cell is not None and (rate.subjects or 0) < FEW_PEOPLE:
+        more = max(more or 0, FEW_PEOPLE - (rate.subjects or 0))
+    elif high is not None and high <= limit:
+        outcome = Outcome.PASS
+    elif low is not None and low > limit:
+        outcome = Outcome.FAIL
+    return RateVerdict(
+        name=name,
+        limit=limit,
+        rate=rate,
+        low=low,
+        high=high,
+        outcome=outcome,
+        more=more if outcome is Outcome.INCONCLUSIVE else None,
+        column=cell.column if cell else None,
+        group=cell.group if cell else None,
+    )
+
+
+def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
     """Whether no threshold would do, as far as these data can show.
 
     The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
     and FRR no lower than at the lower one. Beyond the last point nobody gets in.
     """
-    if requirements.at is At.DEFAULT or one.curve is None:
+    if requirements.at is At.DEFAULT or system.curve is None:
         return at is not None
-    fmr_low = [*one.curve.fmr_low[1:], one.curve.fmr_low[-1]]
+    fmr_low = [*system.curve.fmr_low[1:], system.curve.fmr_low[-1]]
     return all(
         fmr > requirements.max_fmr or frr > requirements.max_frr
-        for fmr, frr in zip(fmr_low, one.curve.frr_low, strict=True)
+        for fmr, frr in zip(fmr_low, system.curve.frr_low, strict=True)
     )
 
 
@@ -305,11 +446,11 @@ def _is_hopeless(one: System, at: OperatingPoint | None, requirements: Requireme
 
 
 def more_needed(
-    rate: Rate, limit: float, confidence: float, asked: int, *, expected: float = 0.0
+    rate: Rate, limit: float, confidence: float, whole: int, *, expected: float = 0.0
 ) -> int | None:
     """How many more pairs of a kind would show that the true rate is at most `limit`.
 
-    `asked` is how many the whole test set has. Pairs that share people are worth less, and pairs
+    `whole` is how many the whole test set has. Pairs that share people are worth less, and pairs
     that are not judged (because thresholds were chosen on them, or nobody answered) are worth
     nothing: both are assumed to go on as they were. More pairs are expected to err as often as was
     seen, or as `expected` if that is higher. At least 1; None if no number will do.
@@ -324,74 +465,142 @@ def more_needed(
     independent = fewest(shows, most=_MOST)
     if independent is None or not rate.trials:
         return independent
-    each = effective_size(rate, confidence) / max(asked, rate.trials)
-    return max(1, math.ceil(independent / each) - asked)
+    each = effective_size(rate, confidence) / max(whole, rate.trials)
+    return max(1, math.ceil(independent / each) - whole)
+
+
+def _more_for_ratio(
+    ratio: Estimate | None, limit: float, rate: Rate, *, share: float, likely: float, tail: float
+) -> int | None:
+    """How many more pairs a group needs that has a `share` of all, if all groups grow alike.
+
+    By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
+    be, if all groups err as often as is `likely` at most.
+    """
+    value = ratio.value if ratio else 1.0
+    if share * limit >= 1 or value >= limit:
+        return None
+    if ratio and not value:
+        needed = rate.trials * ratio.interval.high / limit
+    else:
+        most, seen = (to_all * (1 - share) / (1 - share * to_all) for to_all in (limit, value))
+        errors = (ndtri(tail) / math.log(most / seen)) ** 2 * (1 + seen * share / (1 - share))
+        each = effective_size(rate) / rate.trials if rate.trials else 1.0
+        needed = errors / (rate.value or likely) / each
+    return max(1, math.ceil(needed - rate.trials)) if needed < _MOST else None
+
+
+def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
+    """How many more pairs of each kind would show a pass; empty if no number would do.
+
+    A new pair of a group is one of all pairs, and of a group of every other column.
+    """
+    of_group: dict[tuple[str, str | None, str | None], int] = {}
+    for rate in rates:
+        if rate.outcome is not Outcome.PASS:
+            if rate.more is None:
+                return {}
+            place = (rate.kind, rate.column, rate.group)
+            of_group[place] = max(of_group.get(place, 0), rate.more)
+    of_column: Counter[tuple[str, str | None]] = Counter()
+    for (kind, column, _), more in of_group.items():
+        of_column[kind, column] += more
+    needed: dict[str, int] = {}
+    for (kind, _), more in of_column.items():
+        needed[kind] = max(more, needed.get(kind, 0))
+    return needed
 
 
 # --- The verdict in words -----------------------------------------------------------------------
 
 
 def _sentence(
-    verdict: SystemVerdict, one: System, at: OperatingPoint | None, requirements: Requirements
+    verdict: SystemVerdict, system: System, at: OperatingPoint | None, requirements: Requirements
 ) -> str:
-    """One to three sentences, with the numbers."""
-    outcome, rates = verdict.outcome, verdict.rates
+    """What was seen, with the numbers, then whether the requirements are met."""
     if at is None:
-        what = one.why_not or "It was asked without a known threshold: there is none to judge."
-        rest = " No other one would do." if outcome is Outcome.FAIL else ""
-        return f"{one.name}: {what}{rest}"
-    where = "its own threshold" if at.threshold is None else f"the threshold {at.threshold:.10g}"
-    if at.threshold is not None and at.chosen_on != "default":
-        where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
-    text = f"{one.name} at {where}: {' and '.join(map(_rate_words, rates))}."
-    if outcome is Outcome.FAIL and at.chosen_on != "default":
-        return f"{text} No other threshold would do."
-    if outcome is not Outcome.INCONCLUSIVE:
-        return text
-    if any(rate.outcome is Outcome.FAIL for rate in rates):
-        return f"{text} Another threshold might do."
-    if verdict.more is not None:
-        return f"{text} {_more_words(verdict, requirements)}"
-    endless = [r for r in rates if r.outcome is Outcome.INCONCLUSIVE and r.more is None]
-    return " ".join([text, *map(_endless, endless)])
+        seen = system.why_not or "It was asked without a known threshold: there is none to judge."
+        seen = f"{system.name}: {seen}"
+    else:
+        where = "its own threshold"
+        if at.threshold is not None:
+            where = f"the threshold {at.threshold:.10g}"
+            if at.chosen_on != "default":
+                where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
+        if requirements.counts is Counts.TRANSACTIONS and system.transactions:
+            where += f", in transactions of up to {system.transactions.attempts} attempts"
+        rates = " and ".join(map(_rate_words, verdict.rates))
+        seen = f"{system.name} at {where}: {rates}.{_group_words(verdict, requirements)}"
+    return f"{seen} {requirements.title}: {_met_words(verdict, requirements)}"
+
+
+def _met_words(verdict: SystemVerdict, requirements: Requirements) -> str:
+    """Met, not met, or that it cannot be shown, with what it takes."""
+    if verdict.outcome is Outcome.PASS:
+        return "met."
+    if verdict.outcome is Outcome.FAIL:
+        of_group = any(rate.outcome is Outcome.FAIL for rate in verdict.groups)
+        is_only = of_group or verdict.chosen_on == "default"
+        return "not met." if is_only else "not met; no other threshold would do."
+    if any(rate.outcome is Outcome.FAIL for rate in verdict.rates):
+        return "not met at this threshold; another might do."
+    words = "this cannot be shown with these data"
+    if verdict.more:
+        return f"{words}; {_more_words(verdict, requirements)}"
+    for rate in verdict.rates:
+        if rate.outcome is Outcome.INCONCLUSIVE and rate.more is None:
+            shown = percent(rate.rate.value or 0.0)
+            words += f", nor with more of them if the {rate.name.upper()} stays at {shown} %"
+    return f"{words}."
 
 
 def _rate_words(rate: RateVerdict) -> str:
-    if rate.low is None or rate.high is None:
-        said = "is unknown"
-    else:
+    what, limit, low, high = f"the {rate.name.upper()}", f"{setting(rate.limit)} %", "", ""
+    if rate.name.endswith("_ratio"):
+        what = f"the {rate.name[:3].upper()} over that of all groups"
+        limit, low, high = f"{rate.limit:g}", f"{rate.low or 0:.3g}", f"{rate.high or 0:.3g}"
+    elif rate.low is not None and rate.high is not None:
         low = f"{lower_percent(rate.low, rate.limit)} %"
         high = f"{upper_percent(rate.high, rate.limit)} %"
-        said = {
-            Outcome.PASS: f"is below {high}",
-            Outcome.FAIL: f"is above {low}",
-            Outcome.INCONCLUSIVE: f"lies between {low} and {high}",
-        }[rate.outcome]
-    return f"the {rate.name.upper()} {said} (limit {setting(rate.limit)} %)"
+    where = {
+        Outcome.PASS: f"is below {high}",
+        Outcome.FAIL: f"is above {low}",
+        Outcome.INCONCLUSIVE: f"lies between {low} and {high}",
+    }[rate.outcome]
+    return f"{what} {'is unknown' if rate.low is None else where} (limit {limit})"
 
 
-def _endless(rate: RateVerdict) -> str:
-    value = rate.rate.value or 0.0
-    seen = f"The {rate.name.upper()} that was seen, {percent(value)} %, is"
-    if value < rate.limit:
-        return f"{seen} so close to the limit that no affordable number of pairs shows a pass."
-    return (
-        f"{seen} itself not below the limit: it leans to FAIL. If it is the true one, no number of "
-        "pairs shows a pass."
-    )
+def _group_words(verdict: SystemVerdict, requirements: Requirements) -> str:
+    """How many limits by group are met, and which are not, the clearest first."""
+    if not requirements.by_group:
+        return ""
+    if not verdict.groups:
+        return " The data name no groups, and there are limits by group."
+    rest = [rate for rate in verdict.groups if rate.outcome is not Outcome.PASS]
+    rest.sort(key=lambda rate: (rate.outcome is not Outcome.FAIL, rate.more or _MOST))
+    every = len(verdict.groups)
+    words = f" {every - len(rest)} of {every} limits by group are met."
+    for rate in rest[:_NAMED]:
+        people = f"(people: {rate.rate.subjects or 0:,})"
+        words += f" {rate.column} {rate.group} {people}: {_rate_words(rate)}"
+        if rate.more:
+            words += f"; it takes about {rate.more:,} more {rate.kind} pairs of the group"
+        words += "."
+    return words
 
 
 def _more_words(verdict: SystemVerdict, requirements: Requirements) -> str:
-    kinds = {"fmr": "non-mated", "frr": "mated"}
-    needed = " and ".join(f"{r.more:,} more {kinds[r.name]}" for r in verdict.rates if r.more)
+    needed = _pairs_more((*verdict.rates, *verdict.groups))
+    kinds = " and ".join(f"{more:,} more {kind}" for kind, more in needed.items())
+    pairs = "pairs" if requirements.counts is Counts.ATTEMPTS else "transactions"
     money = " (no price given)"
     if verdict.cost is not None:
         amount = f"about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip()
         money = f", {amount if verdict.cost else 'at no charge'},"
     return (
-        f"About {needed} pairs of new people{money} would show a pass with "
-        f"{setting(requirements.confidence)} % confidence if the same rates are seen again; half "
-        "of such tests will see more errors, so plan for half as many again."
+        f"it takes about {kinds} {pairs} of new people{money} if the same rates are seen again "
+        f"({setting(requirements.confidence)} % confidence). Half of such tests will see more "
+        "errors, so plan for half as many again."
     )
 
 
@@ -428,7 +637,7 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
             raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
     for key in ("title", "max_fmr", "max_frr"):
         if key not in table:
-            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key]}.")
+            raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][0]}.")
     values = {key: _value(path, key, value) for key, value in table.items()}
     values.setdefault("required_fmr", values["max_fmr"] / _SHARE)
     if values["required_fmr"] > values["max_fmr"]:
@@ -436,26 +645,34 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     return Requirements(name=path.stem, **values)
 
 
-_RATE, _CONFIDENCE, _TEXT = "a number above 0 and below 1", "a number above 0.5 and below 1", "text"
-_AT: Final = "one of " + ", ".join(f'"{at}"' for at in At)
+def _number(low: float, high: float, *types: type, words: str) -> tuple[Any, ...]:
+    return words, types, lambda value: low < value < high, types[-1]
 
-#: What a file may say, and as what.
-_KEYS: Final = {
+
+def _word_of(kind: type[enum.StrEnum]) -> tuple[Any, ...]:
+    words = ", ".join(f'"{word}"' for word in kind)
+    return f"one of {words}", (str,), lambda value: value in [*kind], kind
+
+
+_TEXT = ("text", (str,), str.strip, str)
+_RATE = _number(0, 1, int, float, words="a number above 0 and below 1")
+_RATIO = _number(1, math.inf, int, float, words="a number above 1")
+
+#: What a file may say: as what, of which types, whether a value fits, and what it becomes.
+_KEYS: Final[dict[str, tuple[Any, ...]]] = {
     **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
-    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
-    "at": _AT,
-    "confidence": _CONFIDENCE,
+    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr", *_BY_GROUP), _RATE),
+    **dict.fromkeys(("max_ratio_fmr", "max_ratio_frr"), _RATIO),
+    "at": _word_of(At),
+    "counts": _word_of(Counts),
+    "attempts": _number(0, math.inf, int, words="a whole number from 1"),
+    "confidence": _number(0.5, 1, int, float, words="a number above 0.5 and below 1"),
 }
 
 
 def _value(path: Path, key: str, value: Any) -> Any:
-    kind = _KEYS[key]
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if kind is _AT and value in list(At):
-        return At(value)
-    if kind is _TEXT and isinstance(value, str) and value.strip():
-        return value
-    if kind in (_RATE, _CONFIDENCE) and is_number and (kind is _CONFIDENCE) * 0.5 < value < 1:
-        return float(value)
-    shown = str(value)[:40] if is_number else described(value)
-    raise InvalidRequest(f"{path}: {key} must be {kind}, not {shown}.")
+    words, types, fits, become = _KEYS[key]
+    if type(value) in types and fits(value):
+        return become(value)
+    shown = str(value)[:40] if type(value) in (int, float) else described(value)
+    raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")

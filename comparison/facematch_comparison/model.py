@@ -171,6 +171,22 @@ class Estimate:
 
 
 @attrs.frozen(kw_only=True)
+class Evidence:
+    """What an evaluation was made from: proof of the data, and how to make it again.
+
+    Attributes:
+        file: Name of the file of scores, or of the run database, without its folder.
+        sha256: Of the file of scores, in hex; of a run database, `digest_answers` of its answers.
+        options: Of the command, those that were given and bear on a number: ``--fmr`` to the words
+            after it, none for a switch; folders are left out.
+    """
+
+    file: str
+    sha256: str
+    options: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+
+
+@attrs.frozen(kw_only=True)
 class SampleSize:
     """How many pairs and people there are: ``pairs`` is the sum of ``mated`` and ``non_mated``."""
 
@@ -212,13 +228,13 @@ class OperatingPoint:
         rule: How a score is compared with it.
         chosen_on: ``calibration`` (other people than those it is judged on), ``evaluation`` (the
             same pairs; the interval of `fmr` is then that of an order statistic, and its upper end
-            holds), or ``default``: the threshold of the run.
+            holds), ``default``: the threshold of the run, or ``fixed``: one that was named.
         fmr: False matches among non-mated pairs that were acquired.
         fnmr: False non-matches among mated pairs that were acquired.
         far, frr: The same among all that were answered, where a failure to acquire counts as an
             error of a mated pair, and as a rightful rejection of a non-mated one. `frr` is the
             number to decide by.
-        calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for ``default``.
+        calibration_fmr: `fmr` on the pairs that the threshold was chosen on; None for the others.
     """
 
     threshold: float | None
@@ -260,18 +276,24 @@ class Curve:
 
 
 @attrs.frozen(kw_only=True)
-class Histogram:
-    """How scores are spread.
+class Transactions:
+    """How a system does where a person may try several times: the best attempt counts.
 
     Attributes:
-        edges: B + 1 of them, rising.
-        mated, non_mated: How many scores lie between each edge and the next; the last bin holds
-            both of its edges.
+        attempts: How many of each transaction count, its first ones. One that failed to acquire
+            counts, and does not pass.
+        size: How many transactions the whole test set has, as its ``pairs``, and of how many
+            people.
+        at_required, at_default: Rates of transactions at the thresholds of the system, which are
+            chosen on attempts; None where it has none.
+        curve: Of transactions at other thresholds; None without scores.
     """
 
-    edges: tuple[float, ...]
-    mated: tuple[int, ...]
-    non_mated: tuple[int, ...]
+    attempts: int
+    size: SampleSize
+    at_required: OperatingPoint | None
+    at_default: OperatingPoint | None
+    curve: Curve | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -286,7 +308,6 @@ class Concentration:
         pairs: How many non-mated pairs these are.
         people: How many people are in one of them, on either side.
         worst_person: Share of the pairs that the person with the most is in, 0-1.
-        worst_ten: Share that at least one of the ten people with the most is in, 0-1.
         person: What the file of scores calls the person with the most; None if it names nobody.
         threshold_without: What the threshold would be without the pairs of that person; None where
             there would be none, or where the threshold is the system's own.
@@ -295,7 +316,6 @@ class Concentration:
     pairs: int
     people: int
     worst_person: float
-    worst_ten: float
     person: str | None = None
     threshold_without: float | None = None
 
@@ -309,11 +329,13 @@ class PointAt:
         point: At the threshold for it, chosen as that of `System.at_required`; None if it cannot be
             had, or would let not even one of the non-mated pairs pass.
         why_not: Why there is no `point`, in a sentence.
+        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
     """
 
     fmr: float
     point: OperatingPoint | None
     why_not: str | None = None
+    pairs_needed: int | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -340,6 +362,7 @@ class GroupCell:
         column, group: Which.
         fmr: Of non-mated pairs within the group.
         frr: Of mated pairs of the group, failures to acquire among the errors.
+        fta: Failures to acquire among the mated pairs of the group.
         fmr_ratio, frr_ratio: To the rate of all pairs within a group of the column, with an
             interval that allows for the number of groups; a group without errors has the ratio 0
             and an upper end. None where no group has an error, or this cell is too small.
@@ -350,6 +373,7 @@ class GroupCell:
     group: str
     fmr: Rate
     frr: Rate
+    fta: Rate = Rate(errors=0, trials=0)
     fmr_ratio: Estimate | None = None
     frr_ratio: Estimate | None = None
     too_few: str | None = None
@@ -461,9 +485,11 @@ class System:
         kind: ``scores``, or ``decisions``: then it is one point and has no curve.
         without_score: Acquired pairs that have no score: at a threshold they count as turned away
             in FRR and FAR, and neither in FMR nor in FNMR.
-        at_required: At the threshold for the required FMR; None if it cannot be had.
+        at_required: At the threshold for the required FMR, or at the one that was named in its
+            place; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
+        score_range: The lowest and the highest score; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty
             without scores.
         auc: The share of mated and non-mated pairs, one of each, in which the mated one scores
@@ -478,6 +504,8 @@ class System:
         group_differences: Of each column and rate.
         cost: None unless costs were given.
         privacy: What is known of what the vendor keeps, in a sentence.
+        transactions: The same of transactions of several attempts; None if nobody said which pair
+            is an attempt of which. All other rates are of attempts.
     """
 
     name: str
@@ -490,7 +518,7 @@ class System:
     at_default: OperatingPoint | None
     why_not: str | None
     curve: Curve | None
-    histogram: Histogram | None
+    score_range: tuple[float, float] | None
     service: Service
     privacy: str
     other_models: Mapping[str, int] = attrs.field(factory=dict)
@@ -503,11 +531,12 @@ class System:
     cross_groups: tuple[CrossGroup, ...] = ()
     group_differences: tuple[GroupDifference, ...] = ()
     cost: ExpectedCost | None = None
+    transactions: Transactions | None = None
 
     def __repr__(self) -> str:
         at = self.point
-        found = "no rates" if at is None else f"FRR {at.frr.value}, FMR {at.fmr.value}"
-        return f"<System {self.name}: {found}>"
+        rates = "no rates" if at is None else f"FRR {at.frr.value}, FMR {at.fmr.value}"
+        return f"<System {self.name}: {rates}>"
 
     @property
     def point(self) -> OperatingPoint | None:
@@ -603,6 +632,9 @@ class Evaluation:
         caveats: What cannot be concluded: of single systems first, then of all.
         made_at: When, UTC.
         version: Of facematch.
+        limit: The most important limit of the headline, in one sentence; None if there is no rate.
+        seed: Of random choices.
+        evidence: What it was made from; None if nobody said.
     """
 
     headline: str
@@ -616,6 +648,9 @@ class Evaluation:
     version: str
     costs: Costs | None = None
     on_cost: str | None = None
+    limit: str | None = None
+    seed: int = 0
+    evidence: Evidence | None = None
 
     #: What a notebook shows of it; `evaluation` sets it, because values import no page.
     _repr_html_: ClassVar[Callable[[Evaluation], str]]
@@ -636,13 +671,13 @@ class Evaluation:
         import pandas as pd  # not above: values are read without it
 
         rows = []
-        for one in self.systems:
-            own = [("required", one.at_required), ("default", one.at_default)]
-            common = [(f"fmr {each.fmr:g}", each.point) for each in one.at_fmrs]
-            for name, at in own + common:
+        for system in self.systems:
+            points = [("required", system.at_required), ("default", system.at_default)]
+            points += [(f"fmr {each.fmr:g}", each.point) for each in system.at_fmrs]
+            for name, at in points:
                 if at is not None:
-                    cost = getattr(one.cost, f"at_{name}", None)
-                    rows.append({"system": one.name, "at": name, **_in_columns(at, cost)})
+                    cost = getattr(system.cost, f"at_{name}", None)
+                    rows.append({"system": system.name, "at": name, **_in_columns(at, cost)})
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -675,14 +710,16 @@ def _in_columns(at: OperatingPoint, cost: CostAt | None) -> dict[str, float | No
     cells: dict[str, float | None] = {"threshold": at.threshold}
     for name in ("fmr", "fnmr", "far", "frr"):
         rate: Rate = getattr(at, name)
-        low, high = (rate.interval.low, rate.interval.high) if rate.interval else (None, None)
-        cells |= {name: rate.value, f"{name}_low": low, f"{name}_high": high}
+        cells |= _ends(name, rate.value, rate.interval)
         cells |= {f"{name}_errors": rate.errors, f"{name}_trials": rate.trials}
-    of_cost: tuple[float | None, ...] = (None, None, None)
-    if cost is not None:
-        ends = cost.expected.interval
-        of_cost = cost.expected.value, ends.low, ends.high
-    return cells | dict(zip(("cost", "cost_low", "cost_high"), of_cost, strict=True))
+    expected = None if cost is None else cost.expected
+    ends = None if expected is None else expected.interval
+    return cells | _ends("cost", None if expected is None else expected.value, ends)
+
+
+def _ends(name: str, value: float | None, ends: Interval | None) -> dict[str, float | None]:
+    low, high = (None, None) if ends is None else (ends.low, ends.high)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
 
 
 def as_json(thing: Any) -> dict[str, Any]:
@@ -702,20 +739,20 @@ def _converter() -> Converter:
     converter.register_unstructure_hook(float, _finite)
     converter.register_structure_hook(dt.datetime, lambda text, _: dt.datetime.fromisoformat(text))
     # Else "5" is a number, and NaN one that the report prints.
-    for kind, also in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):
-        converter.register_structure_hook(kind, functools.partial(_strict, also))
+    for kind, kinds in ((float, (float, int)), (int, (int,)), (bool, (bool,)), (str, (str,))):
+        converter.register_structure_hook(kind, functools.partial(_strict, kinds))
     plain = make_dict_unstructure_fn(Rate, converter)
-    # Said, so that nobody has to divide.
+    # So that nobody has to divide.
     converter.register_unstructure_hook(Rate, lambda rate: plain(rate) | {"value": rate.value})
     return converter
 
 
-def _strict(kinds: tuple[type, ...], value: Any, wanted: type) -> Any:
-    if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
+def _strict(kinds: tuple[type, ...], value: Any, kind: type) -> Any:
+    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
         raise TypeError("another type")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("not finite")
-    return wanted(value)
+    return kind(value)
 
 
 def _finite(number: float) -> float:

@@ -7,7 +7,7 @@ its document to the last digit shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Context, Decimal
 from typing import Final
 
@@ -56,6 +56,28 @@ def in_words(fmr: float) -> str:
     """A required FMR as people say it: ``1 false match in 1,000``, or ``an FMR of 0.3 %``."""
     often = one_in(fmr)
     return f"1 false match in {often}" if often else f"an FMR of {setting(fmr)} %"
+
+
+def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
+    """Where systems are judged, as people say it: `in_words` of the FMR, or at fixed thresholds.
+
+    Args:
+        fmr: That thresholds were chosen for.
+        thresholds: Of each system: the one that was named for it, or None if it was chosen.
+    """
+    fixed = [f"{score(at)} ({name})" for name, at in thresholds.items() if at is not None]
+    if not fixed:
+        return in_words(fmr)
+    words = f"the fixed {'threshold' if len(fixed) == 1 else 'thresholds'} {listed(fixed)}"
+    return words if len(fixed) == len(thresholds) else f"{in_words(fmr)}, and {words}"
+
+
+def one_in_at_least(rate: float) -> str:
+    """An upper end of a rate as people say it: ``1 in 560``, never rarer than it is."""
+    if not 0 < rate <= 0.5:
+        return f"{upper_percent(rate)} %"
+    number = Context(prec=BOUND_DIGITS, rounding=ROUND_FLOOR).plus(1 / _decimal(rate))
+    return f"1 in {int(number):,}"
 
 
 def quantity(number: float, width: float | None = None) -> str:

@@ -182,7 +182,7 @@ def plan_study(
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
         non_mated = max(non_mated, math.ceil(ENOUGH_FALSE_MATCHES / fmr * (1 - 1e-12)))
-        needs.append(Need(errors=errors, **_asked(mated, non_mated, prices, parts)))
+        needs.append(Need(errors=errors, **_drawn(mated, non_mated, prices, parts)))
     floor = needs[0]
     less = [
         _less(vendor, budget, price, floor, confidence=confidence, parts=parts)
@@ -259,7 +259,7 @@ def _difference(
         disagreement=psi,
         false_matches=matches,
         threshold_share=share,
-        **_asked(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
+        **_drawn(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
     )
 
 
@@ -272,14 +272,14 @@ def _steepness(frr: float, fmr: float) -> float:
     return float(norm.pdf(norm.ppf(frr)) * fmr / norm.pdf(norm.isf(fmr)))
 
 
-def _asked(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
-    asked = parts * (mated + non_mated)
+def _drawn(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
+    calls = parts * (mated + non_mated)
     return {
         "mated": mated,
         "non_mated": non_mated,
         "draw_mated": parts * mated,
         "draw_non_mated": parts * non_mated,
-        "cost": {vendor: price * asked for vendor, price in prices.items()},
+        "cost": {vendor: price * calls for vendor, price in prices.items()},
     }
 
 
@@ -306,7 +306,7 @@ def _less(
 def _with_text(value: Any) -> Any:
     """JSON values, and amounts as text."""
     if isinstance(value, Mapping):
-        return {name: _with_text(one) for name, one in value.items()}
+        return {name: _with_text(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_with_text(one) for one in value]
+        return [_with_text(item) for item in value]
     return f"{value:f}" if isinstance(value, Decimal) else value

@@ -5,7 +5,8 @@ Every sentence is made from the numbers of the evaluation, and from nothing else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import attrs
@@ -22,7 +23,18 @@ from .model import (
     Rate,
     System,
 )
-from .numbers import in_words, listed, money, percent, points, score, setting
+from .numbers import (
+    in_words,
+    listed,
+    money,
+    one_in_at_least,
+    percent,
+    points,
+    score,
+    setting,
+    upper_percent,
+    where_judged,
+)
 from .stats import ENOUGH_FALSE_MATCHES, trials_for, why_not_comparable, why_unseen
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
@@ -46,20 +58,21 @@ def headline(
     *,
     trials: int,
     is_default: bool,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
     """The verdict in one sentence.
 
     `trials` are the non-mated pairs that thresholds are chosen on; by default they say at which FMR
     systems are compared, and then the sentence says so.
     """
-    at = in_words(required_fmr)
-    if is_default:
-        at += f", the strictest rate that {trials:,} non-mated pairs bear,"
     judged = [system for system in systems if system.at_required is not None]
+    at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
+    if is_default and not at_thresholds:
+        at += f", the strictest rate that {trials:,} non-mated pairs bear,"
     if not judged:
         why_not = systems[0].why_not or "no scores."
-        own = any(system.at_default for system in systems)
-        table = " The table has each system at its own decisions." if own else ""
+        decides = any(system.at_default for system in systems)
+        table = " The table has each system at its own decisions." if decides else ""
         often = trials // ENOUGH_FALSE_MATCHES
         if why_unseen(required_fmr, trials) and often > 1:
             table = f" They bear {in_words(1 / often)}.{table}"
@@ -77,15 +90,27 @@ def headline(
     if len(judged) > 2 and compared:
         return _of_several(judged, compared, at)
     (both,) = (each for each in differences if {each.first, each.second} == {*names[:2]})
-    return of_difference(both, required_fmr, at) if compared else both.sentence
+    return of_difference(both, required_fmr, at_thresholds, at) if compared else both.sentence
 
 
-def of_difference(difference: Difference, required_fmr: float, at: str | None = None) -> str:
-    """What two systems differ by; `at` is what the sentence says of the rate."""
+def of_difference(
+    difference: Difference,
+    required_fmr: float,
+    at_thresholds: Mapping[str, float] = MappingProxyType({}),
+    at: str | None = None,
+) -> str:
+    """What two systems differ by; `at` is what the sentence says of the rate.
+
+    At a fixed threshold a system may turn away fewer because more others pass: that is not better.
+    """
     first, second, beyond = difference.first, difference.second, difference.beyond
+    fixed = {name: at_thresholds.get(name) for name in (first, second)}
+    at = at or where_judged(required_fmr, fixed)
+    is_chosen = set(fixed.values()) == {None}
     errors_first, errors_second = difference.errors_first, difference.errors_second
     if difference.is_real:
-        verdict = f"{difference.better} is better, and that is not chance"
+        does = "is better" if is_chosen else "turns away fewer"
+        verdict = f"{difference.better} {does}, and that is not chance"
     elif errors_first == errors_second and difference.frr is not None:
         ends = difference.frr.interval
         most = points(max(-ends.low, ends.high), ends.high - ends.low)
@@ -94,12 +119,13 @@ def of_difference(difference: Difference, required_fmr: float, at: str | None = 
         verdict = "that may be chance"
     if beyond:
         exceeds, whom = ("exceeds", "it") if len(beyond) == 1 else ("exceed", "them")
-        verdict += f"; but {' and '.join(beyond)} {exceeds} that FMR, which flatters {whom}"
+        rate = "that FMR" if is_chosen else f"an FMR of {setting(required_fmr)} %"
+        verdict += f"; but {' and '.join(beyond)} {exceeds} {rate}, which flatters {whom}"
     people = f"{difference.pairs:,} genuine people"
     if difference.pairs != difference.subjects:
         people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
     return (
-        f"{_at(at or in_words(required_fmr))} {first} turns away {errors_first:,} of {people} and "
+        f"{_at(at)} {first} turns away {errors_first:,} of {people} and "
         f"{second} {errors_second:,}: {verdict}."
     )
 
@@ -113,6 +139,7 @@ def _of_one(system: System, at: str, confidence: float) -> str:
     if not frr.trials or point is None or point.threshold is None:
         return f"{_at(at)} nothing is known of how often {system.name} turns genuine people away."
     where = f"At the threshold {score(point.threshold)}, chosen for {at}"
+    where = f"At {at}" if point.chosen_on == "fixed" else where
     where = where if where.endswith(",") else f"{where},"
     sentence = f"{where} {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     if frr.interval is None:
@@ -128,8 +155,8 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         for each in differences
         if each.is_real
     }
-    unbeaten = [one for one in judged if one.name not in beaten]
-    best = min(unbeaten or judged, key=lambda one: _frr(one).errors / max(1, _frr(one).trials))
+    unbeaten = [system for system in judged if system.name not in beaten]
+    best = min(unbeaten or judged, key=_share_turned_away)
     real: list[str] = []
     chance: list[str] = []
     beyond: set[str] = set()
@@ -151,14 +178,49 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
 
 
+def _share_turned_away(system: System) -> float:
+    return _frr(system).errors / max(1, _frr(system).trials)
+
+
+def limit(evaluation: Evaluation) -> str | None:
+    """What the headline rests on at its weakest, in one sentence; None without a rate.
+
+    That is the FMR of the system whose true one may be highest; where every FMR is shown to be
+    within the required one, the FRR with the fewest errors.
+    """
+    several = len(evaluation.systems) > 1
+    points = [
+        (f" of {system.name}" if several else "", at)
+        for system in evaluation.systems
+        if (at := system.point)
+    ]
+    fmrs = [(at.fmr.interval.high, of, at) for of, at in points if at.fmr.interval]
+    high, of, worst = max(fmrs, key=lambda each: each[0], default=(0.0, "", None))
+    if worst is not None and high > evaluation.required_fmr:
+        count = worst.fmr.errors
+        matches = "1 false match" if count == 1 else f"{count:,} false matches"
+        seen = "was seen at" if count == 1 else "were seen at"
+        seen = "placed" if count and worst.chosen_on == "evaluation" else seen
+        most = one_in_at_least(high)
+        return f"{matches} {seen} the threshold{of}; the true FMR may be up to {most}."
+    frrs = [(at.frr.errors, at.frr.interval.high, of, at) for of, at in points if at.frr.interval]
+    if not frrs:
+        return None
+    errors, high, of, fewest = min(frrs, key=lambda each: each[0])
+    return (
+        f"{errors:,} of {fewest.frr.trials:,} genuine attempts{of} were turned away; the true FRR "
+        f"may be up to {upper_percent(high)} %."
+    )
+
+
 def on_cost(evaluation: Evaluation) -> str | None:
     """What an attempt costs with the cheapest system, and how much more with the next one."""
     if evaluation.costs is None:
         return None
     costs = {
-        one.name: at.expected
-        for one in evaluation.systems
-        if one.cost is not None and (at := one.cost.at_required or one.cost.at_default)
+        system.name: at.expected
+        for system in evaluation.systems
+        if system.cost is not None and (at := system.cost.at_required or system.cost.at_default)
     }
     if not costs:
         return None
@@ -310,7 +372,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if _all_unknown(evaluation):
         yield Caveat(
             code="unknown_origin",
-            systems=tuple(one.name for one in evaluation.systems),
+            systems=tuple(system.name for system in evaluation.systems),
             text="Where the scores come from: the file does not say.",
         )
     if not study.groups:
@@ -318,7 +380,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
             "no_groups",
             "Whether some groups of people fare worse: the data name no groups.",
         )
-    unpriced = [one.name for one in evaluation.systems if one.service.price is None]
+    unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
         whose = "" if every else f" to {listed(unpriced)}"
@@ -341,7 +403,7 @@ def _general(code: str, text: str) -> Caveat:
 
 
 def _all_unknown(evaluation: Evaluation) -> bool:
-    return all(one.environment is None for one in evaluation.systems)
+    return all(system.environment is None for system in evaluation.systems)
 
 
 def _few_errors(frr: Rate) -> str:

@@ -50,7 +50,7 @@ _KEYS: Final[Mapping[str, tuple[Any, Callable[[str], Any]]]] = {
     "common": (0.0, _number(1)),
     "fta": (0.0, _number(1)),
     "outage": (0.0, _number(1)),
-    "decimals": (2, {"none": None, **{str(one): one for one in range(10)}}.__getitem__),
+    "decimals": (2, {"none": None, **{str(count): count for count in range(10)}}.__getitem__),
     "decisions_only": (False, {"true": True, "false": False}.__getitem__),
     "latency_s": (math.nan, _number(1e6)),
     "price": (None, _number(1e6)),
@@ -95,7 +95,7 @@ def draw(
     others = np.stack([couple - second * (second - 1) // 2, second]) * each
     others += np.stack(np.divmod(shown, each))
     both = np.concatenate([who * each + two[turn].T, others], axis=1)
-    shows, found = both // each, {}
+    shows, groupings = both // each, {}
     for column, words in groups.items():
         if not words:
             raise InvalidRequest(f"{column[:60]}: which groups, and what part of the people each?")
@@ -103,8 +103,8 @@ def draw(
         parts = [_read(column, label, words[label], _number(1e9, ends=False)) for label in labels]
         place = np.searchsorted(np.cumsum(parts) / sum(parts), (np.arange(people) + 0.5) / people)
         of = rng.permutation(place)[shows]
-        found[column] = Grouping(labels=labels, probe=of[0], reference=of[1])
-    return both, shows, found
+        groupings[column] = Grouping(labels=labels, probe=of[0], reference=of[1])
+    return both, shows, groupings
 
 
 def answer(
@@ -136,12 +136,12 @@ def answer(
     for column, group, rate, value in rates:
         of_both = np.array([*groups[column].labels, ""])[groups[column].within]
         wrong[(mated if rate == "fnmr" else ~mated) & (of_both == group)] = value
-    own = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    alone = np.random.default_rng([seed, zlib.crc32(name.encode())])
     # Drawn in this order, whatever the vendor: common to all of them.
     shared = np.random.default_rng([seed, 1])
     noise, goat, wolf = (
         math.sqrt(true["common"]) * shared.normal(size=size)
-        + math.sqrt(1 - true["common"]) * own.normal(size=size)
+        + math.sqrt(1 - true["common"]) * alone.normal(size=size)
         for size in (len(mated), people.max() + 1, people.max() + 1)
     )
     as_one = math.sqrt(1 - true["goats"]) * noise + math.sqrt(true["goats"]) * goat[people[0]]
@@ -160,11 +160,12 @@ def answer(
     scores = 100 / (1 + np.exp(-latent) * (100 - cut) / cut)
     scores = scores if digits is None else np.round(scores, digits)
     passes = scores > threshold if is_above else scores >= threshold
-    usable = own.random(pictures.max() + 1) >= true["fta"]
-    answered = own.random(len(mated)) >= true["outage"]
+    usable = alone.random(pictures.max() + 1) >= true["fta"]
+    answered = alone.random(len(mated)) >= true["outage"]
     acquired = answered & usable[pictures].all(axis=0)
     no_match, match, unsure = (
-        DECISIONS.index(one) for one in (Decision.NO_MATCH, Decision.MATCH, Decision.INCONCLUSIVE)
+        DECISIONS.index(decision)
+        for decision in (Decision.NO_MATCH, Decision.MATCH, Decision.INCONCLUSIVE)
     )
     decisions = np.select([~answered, ~acquired, passes], [NO_DECISION, unsure, match], no_match)
     is_scored = not true["decisions_only"]
@@ -185,7 +186,7 @@ def answer(
             scale=f"simulated/{name}" if is_scored else None,
             threshold=None if rule is ThresholdRule.VENDOR else threshold,
         ),
-        elapsed_s=true["latency_s"] * np.exp(0.5 * own.normal(size=len(mated))),
+        elapsed_s=true["latency_s"] * np.exp(0.5 * alone.normal(size=len(mated))),
         billed=np.where(billed, BILLED.index(Charged.YES), BILLED.index(Charged.NO)).astype(
             np.int8
         ),

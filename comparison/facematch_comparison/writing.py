@@ -5,11 +5,13 @@ What is written here `read_scores` reads again, to the last digit.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 import numpy as np
@@ -56,7 +58,8 @@ def write_scores(path: Path, answers: Sequence[Answers], study: Study | None = N
         InvalidRequest: as of `to_frame`.
         OSError: it cannot be written.
     """
-    _write_csv(_long(answers, study, once=True), path)
+    with replacing(path) as new, new.open("wb") as file:
+        _write_csv(_long(answers, study, once=True), file)
 
 
 def export(
@@ -91,15 +94,23 @@ def export(
         table = pa.Table.from_pylist(list(map(attrs.asdict, what)), schema)
     else:
         table = _long(what, study, once=suffix == ".csv")  # type: ignore[arg-type]  # of answers
-    if suffix == ".csv":
-        _write_csv(table, path)
-    else:
-        with replacing(path) as new:
-            parquet.write_table(table, new)
+    with replacing(path) as new, new.open("wb") as file:
+        _write_csv(table, file) if suffix == ".csv" else parquet.write_table(table, file)
+
+
+def digest_answers(answers: Sequence[Answers]) -> str:
+    """SHA-256, in hex, of the file that `write_scores` writes of these answers, without a study.
+
+    Raises:
+        InvalidRequest: as of `to_frame`.
+    """
+    file = io.BytesIO()
+    _write_csv(_long(answers, None, once=True), file)
+    return hashlib.sha256(file.getvalue()).hexdigest()
 
 
 def wrong_pairs(
-    one: Answers, threshold: float | None, study: Study | None = None
+    answers: Answers, threshold: float | None, study: Study | None = None
 ) -> list[WrongPair]:
     """The pairs that a system got wrong at a threshold, the worst first.
 
@@ -108,7 +119,7 @@ def wrong_pairs(
     of them.
 
     Args:
-        one: What it answered.
+        answers: What it answered.
         threshold: On the scale of its scores; None for its own decisions.
         study: Whose pictures and people are named; without it, those of the file of scores are, if
             it names any.
@@ -117,13 +128,13 @@ def wrong_pairs(
         InvalidRequest: there are no scores to hold against a threshold, or the study has other
             pairs.
     """
-    table = one.table
+    table = answers.table
     if study is not None:
-        _check_study(one, study)
+        _check_study(answers, study)
     passed = table.passed(threshold)
     judged = table.acquired if threshold is None else table.scored
     scores = table.scores
-    found = []
+    pairs = []
     for kind, rows, key in (
         ("false match", ~table.mated & passed, -scores),
         ("false non-match", table.mated & judged & ~passed, scores),
@@ -132,10 +143,10 @@ def wrong_pairs(
         places = np.flatnonzero(rows)
         for place in places[np.argsort(key[places], kind="stable")].tolist():
             score = None if np.isnan(scores[place]) else float(scores[place])
-            names = _names_of(one, place, study)
-            found.append(
+            names = _names_of(answers, place, study)
+            pairs.append(
                 WrongPair(
-                    system=one.name,
+                    system=answers.name,
                     kind=kind,
                     pair=place,
                     score=score,
@@ -143,18 +154,19 @@ def wrong_pairs(
                     **names,
                 )
             )
-    return found
+    return pairs
 
 
-def _names_of(one: Answers, place: int, study: Study | None) -> dict[str, Any]:
+def _names_of(answers: Answers, place: int, study: Study | None) -> dict[str, Any]:
     """Pictures and people of a pair."""
     if study is not None:
         pair = study.pairs[place]
         pictures: tuple[str | None, str | None] = (str(pair.probe), str(pair.reference))
         people = [pair.probe_subject, pair.reference_subject]
     else:
-        numbers = int(one.table.probe_subjects[place]), int(one.table.reference_subjects[place])
-        names = one.names
+        columns = answers.table.probe_subjects, answers.table.reference_subjects
+        numbers = [int(column[place]) for column in columns]
+        names = answers.names
         called = names.subjects if names else {}
         people = [called.get(number, str(number)) for number in numbers]
         pictures = (None, None)
@@ -171,11 +183,11 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False
     import pyarrow as pa
 
     _check(answers, study)
-    tables = [pa.table(dict(_columns(one, study, once=once))) for one in answers]
-    names = dict.fromkeys(name for one in tables for name in one.column_names)
+    tables = [pa.table(dict(_columns(each, study, once=once))) for each in answers]
+    names = dict.fromkeys(name for table in tables for name in table.column_names)
     for name in names:
-        if name in _OPTIONAL and all(one[name].null_count == len(one) for one in tables):
-            tables = [one.drop_columns(name) for one in tables]
+        if name in _OPTIONAL and all(table[name].null_count == len(table) for table in tables):
+            tables = [table.drop_columns(name) for table in tables]
     return pa.concat_tables(tables).unify_dictionaries()
 
 
@@ -189,10 +201,10 @@ _OPTIONAL: Final = (
 def _check(answers: Sequence[Answers], study: Study | None) -> None:
     if not answers:
         raise InvalidRequest("There are no answers to write.")
-    if len({one.name for one in answers}) < len(answers):
+    if len({each.name for each in answers}) < len(answers):
         raise InvalidRequest("Two systems have the same name: give each its own.")
     first = answers[0].table
-    for other in (one.table for one in answers[1:]):
+    for other in (each.table for each in answers[1:]):
         if not first.has_pairs_of(other) or not _same_groups(first.groups, other.groups):
             raise InvalidRequest(
                 f"{first.name} and {other.name} were not asked about the same pairs: only answers "
@@ -202,11 +214,11 @@ def _check(answers: Sequence[Answers], study: Study | None) -> None:
         _check_study(answers[0], study)
 
 
-def _check_study(one: Answers, study: Study) -> None:
-    if not np.array_equal(one.table.mated, study.mated):
+def _check_study(answers: Answers, study: Study) -> None:
+    if not np.array_equal(answers.table.mated, study.mated):
         raise InvalidRequest(
-            f"{one.name} answered {len(one.table):,} pairs, and the test set {study.name} has "
-            f"{len(study.pairs):,} or others: give the test set that was asked."
+            f"{answers.name} answered {len(answers.table):,} pairs, and the test set {study.name} "
+            f"has {len(study.pairs):,} or others: give the test set that was asked."
         )
 
 
@@ -219,15 +231,15 @@ def _same_groups(first: Mapping[str, Grouping], other: Mapping[str, Grouping]) -
     )
 
 
-def _columns(one: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
+def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
     import pyarrow as pa
 
-    table = one.table
+    table = answers.table
     zeros = np.zeros(len(table), np.int64)
-    yield "system", _coded(zeros, [one.name])
+    yield "system", _coded(zeros, [answers.name])
     yield "pair", pa.array(np.arange(len(table)))
     yield "mated", pa.array(table.mated)
-    names = one.names
+    names = answers.names
     if study is not None:
         yield "probe", pa.array([str(pair.probe) for pair in study.pairs], pa.string())
         yield "reference", pa.array([str(pair.reference) for pair in study.pairs], pa.string())
@@ -237,36 +249,34 @@ def _columns(one: Answers, study: Study | None, *, once: bool) -> Iterator[tuple
         if names is not None and names.pictures:
             yield "probe", _coded(names.probe, names.pictures)
             yield "reference", _coded(names.reference, names.pictures)
-        yield from zip(_SUBJECTS, _people(one), strict=True)
+        yield from zip(_SUBJECTS, _people(answers), strict=True)
     yield "score", pa.array(table.scores, from_pandas=True)
     yield "decision", _coded(table.decisions, [str(decision) for decision in DECISIONS])
     yield "acquired", pa.array(table.acquired, mask=~table.answered)
-    yield "error", _errors(one)
-    yield "elapsed_s", pa.array(one.elapsed_s, from_pandas=True)
+    yield "error", _errors(answers)
+    yield "elapsed_s", pa.array(answers.elapsed_s, from_pandas=True)
     # Left out, it is a guess by the price.
-    free = one.price is None and not one.billed.any()
-    yield "billed", _coded(zeros - 1 if free else one.billed, [str(billed) for billed in BILLED])
+    free = answers.price is None and not answers.billed.any()
+    yield "billed", _coded(zeros - 1 if free else answers.billed, [*map(str, BILLED)])
     for column, group in table.groups.items():
         yield PROBE_GROUP + column, _coded(group.probe, group.labels)
         yield REFERENCE_GROUP + column, _coded(group.reference, group.labels)
-    said = np.arange(len(table)) == 0 if once else zeros == 0
-    for name, value in (("threshold", table.threshold), ("price", one.price)):
-        yield (
-            name,
-            pa.array(np.where(said, np.nan if value is None else value, np.nan), from_pandas=True),
-        )
+    filled = np.arange(len(table)) == 0 if once else zeros == 0
+    for name, value in (("threshold", table.threshold), ("price", answers.price)):
+        number = np.nan if value is None else value
+        yield name, pa.array(np.where(filled, number, np.nan), from_pandas=True)
     for name, word in {
         "rule": str(table.rule),
         "scale": table.scale,
-        "currency": one.currency,
-        "backend": one.backend,
-        "model": one.model,
-        "other_models": json.dumps(dict(one.other_models)) if one.other_models else None,
-        "environment": None if one.environment is None else str(one.environment),
-        "privacy": one.privacy,
-        "people_known": None if one.people_known else "no",
+        "currency": answers.currency,
+        "backend": answers.backend,
+        "model": answers.model,
+        "other_models": json.dumps(dict(answers.other_models)) if answers.other_models else None,
+        "environment": None if answers.environment is None else str(answers.environment),
+        "privacy": answers.privacy,
+        "people_known": None if answers.people_known else "no",
     }.items():
-        yield name, _coded(np.where(said & (word is not None), 0, -1), [str(word)])
+        yield name, _coded(np.where(filled & (word is not None), 0, -1), [str(word)])
 
 
 _SUBJECTS: Final = ("probe_subject", "reference_subject")
@@ -276,15 +286,15 @@ _SUBJECTS: Final = ("probe_subject", "reference_subject")
 _NUMBER: Final = re.compile("0|[1-9][0-9]{0,17}")
 
 
-def _people(one: Answers) -> Sequence[Any]:
+def _people(answers: Answers) -> Sequence[Any]:
     """Who the probes and the references show: names, or numbers if every name is one."""
     import pyarrow as pa
 
-    sides = np.stack([one.table.probe_subjects, one.table.reference_subjects])
-    if one.names is not None and one.names.subjects:
+    sides = np.stack([answers.table.probe_subjects, answers.table.reference_subjects])
+    if answers.names is not None and answers.names.subjects:
         numbers, places = np.unique(sides, return_inverse=True)
         places = places.reshape(sides.shape)
-        words = [one.names.subjects.get(who, str(who)) for who in numbers.tolist()]
+        words = [answers.names.subjects.get(who, str(who)) for who in numbers.tolist()]
         if not all(map(_NUMBER.fullmatch, words)):
             return [_coded(side, words) for side in places]
         sides = np.array(words, np.int64)[places]
@@ -300,18 +310,18 @@ def _coded(places: NDArray[Any], words: Sequence[str]) -> Any:
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
 
 
-def _errors(one: Answers) -> Any:
-    words = [*one.not_answered, NOT_ASKED]
-    counts = [*one.not_answered.values()]
-    missing = int((~one.table.answered).sum())
+def _errors(answers: Answers) -> Any:
+    words = [*answers.not_answered, NOT_ASKED]
+    counts = [*answers.not_answered.values()]
+    missing = int((~answers.table.answered).sum())
     at = np.repeat(np.arange(len(counts)), counts)[:missing]
-    places = np.full(len(one.table), -1)
+    places = np.full(len(answers.table), -1)
     padding = np.full(missing - len(at), len(counts))
-    places[~one.table.answered] = np.concatenate([at, padding])
+    places[~answers.table.answered] = np.concatenate([at, padding])
     return _coded(places, words)
 
 
-def _write_csv(table: Any, path: Path) -> None:
+def _write_csv(table: Any, file: BinaryIO) -> None:
     """Write an Arrow table as CSV without a formula: names are escaped, numbers are numbers."""
     import pyarrow as pa
     from pyarrow import csv
@@ -323,14 +333,12 @@ def _write_csv(table: Any, path: Path) -> None:
             words = [_escaped(chunk.dictionary).take(chunk.indices) for chunk in column.chunks]
             plain = pa.chunked_array(words, pa.string())
         elif pa.types.is_string(column.type):
-            plain = pa.chunked_array([_escaped(one) for one in column.chunks], pa.string())
+            plain = pa.chunked_array([_escaped(chunk) for chunk in column.chunks], pa.string())
         columns.append(plain)
     header = pa.table({str(at): [name] for at, name in enumerate(table.column_names)})
     rows = pa.table(columns, names=table.column_names)
-    with replacing(path) as new, new.open("wb") as file:
-        # pyarrow would put every name in quotes.
-        csv.write_csv(header, file, csv.WriteOptions(include_header=False))
-        csv.write_csv(rows, file, csv.WriteOptions(include_header=False))
+    for part in (header, rows):  # pyarrow would put every name in quotes
+        csv.write_csv(part, file, csv.WriteOptions(include_header=False))
 
 
 def _escaped(words: Any) -> Any:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kit.comparison.tables import LOST, answers, changed, crowd, decided, real, unanswered
 
 from facematch_comparison.answers import BILLED, DECISIONS
+from facematch_comparison.calibration import calibration_of
 from facematch_comparison.evaluation import evaluate, service_of, size_of
 from facematch_comparison.model import Costs, Method
 from facematch_comparison.stats import exact_interval, rates_at
@@ -45,6 +46,7 @@ def test_ten_pairs_of_ten_people_by_hand():
     assert (default.threshold, default.chosen_on, default.calibration_fmr) == (50, "default", None)
     assert (default.frr.errors, default.fmr.errors) == (2, 1)
     assert (found.kind, found.scale, found.why_not) == ("scores", "fake/v1", None)
+    assert found.score_range == (5, 90)
 
 
 def test_thresholds_are_chosen_on_other_people():
@@ -79,7 +81,7 @@ def test_thresholds_are_chosen_on_other_people():
 
 def test_a_vendor_with_decisions_only_is_one_point():
     found = evaluate([decided(crowd())]).systems[0]
-    assert (found.kind, found.curve, found.histogram) == ("decisions", None, None)
+    assert (found.kind, found.curve, found.score_range) == ("decisions", None, None)
     assert (found.at_required, bool(found.why_not)) == (None, True)
     scored = evaluate([crowd()]).systems[0]
     assert found.at_default.frr == scored.at_default.frr
@@ -395,6 +397,78 @@ def test_a_person_who_forces_the_threshold_up():
     assert f"it would be {few.threshold_without:g}" in caveat.text
 
 
+FIXED = {"required_fmr": 0.01, "made_at": NOW}
+
+
+def test_a_fixed_threshold_is_judged_in_place_of_the_chosen_one():
+    chosen = evaluate([crowd(others=25), crowd("b", others=25, seed=3)], **FIXED)
+    old = chosen.systems[0].at_required.threshold
+    now = crowd(others=25, seed=7)
+    said = evaluate([now, crowd("b", others=25, seed=3)], **FIXED, at_thresholds={"a": old})
+    fixed, other = said.systems
+    at, plain = fixed.at_required, rates_at(now.table, old)
+    assert (at.threshold, at.chosen_on, at.calibration_fmr) == (old, "fixed", None)
+    # The ordinary interval, and not that of an order statistic.
+    assert (at.fmr, at.fnmr, at.far, at.frr) == (plain.fmr, plain.fnmr, plain.far, plain.frr)
+    assert other.at_required == chosen.systems[1].at_required
+    # What is true at the common rates is so wherever it is used.
+    assert fixed.at_fmrs == evaluate([now], **FIXED).systems[0].at_fmrs
+    # The false matches at it, for nobody forced it up.
+    assert fixed.concentration.pairs == at.fmr.errors
+    assert f"{old:g} (a)" in said.headline
+    assert "1 false match in 100, and" in said.headline
+    alone = evaluate([now], **FIXED, at_thresholds={"a": old})
+    assert f"the fixed threshold {old:g} (a)" in alone.headline
+    assert "placed" not in alone.limit
+    with pytest.raises(InvalidRequest, match="was named"):
+        calibration_of(evaluate([real(now)], **FIXED, at_thresholds={"a": old}), "a")
+
+
+@pytest.mark.parametrize("rule", [ThresholdRule.ABOVE, ThresholdRule.AT_LEAST])
+def test_systems_at_fixed_thresholds_are_compared_at_them(rule):
+    systems = [crowd(rule=rule), crowd("b", seed=3, rule=rule)]
+    chosen = evaluate(systems, **FIXED)
+    at = {one.name: one.at_required.threshold for one in chosen.systems}
+    (free,), (half,), (fixed,) = (
+        evaluate(systems, **FIXED, at_thresholds=dict(pinned)).differences
+        for pinned in ([], [*at.items()][:1], at.items())
+    )
+    assert fixed.frr.value == half.frr.value == free.frr.value
+    assert (fixed.exact, fixed.p_exact) == (free.exact, free.p_exact)
+    widths = [one.frr.interval.high - one.frr.interval.low for one in (fixed, half, free)]
+    # Only a threshold that was chosen here moves with whoever was tested.
+    assert widths == sorted(widths)
+    assert widths[0] <= 1.1 * (fixed.exact.high - fixed.exact.low)
+    assert "the fixed thresholds" in fixed.sentence
+    # It may turn away fewer because more others pass.
+    assert "is better" not in fixed.sentence + half.sentence
+
+
+@pytest.mark.parametrize(
+    ("made", "at"),
+    [(crowd(), {"c": 50}), (crowd(), {"a": np.nan}), (decided(crowd()), {"a": 50})],
+    ids=["nobody", "no number", "no scores"],
+)
+def test_a_threshold_that_cannot_be_fixed_is_refused(made, at):
+    with pytest.raises(InvalidRequest):
+        evaluate([made], at_thresholds=at)
+
+
+def test_the_most_important_limit_is_that_of_the_fmr_unless_it_is_within():
+    one = evaluate([crowd(others=25)], required_fmr=0.01)
+    fmr = one.systems[0].at_required.fmr
+    often = int(one.limit.split("1 in ")[1].strip("."))
+    assert one.limit.startswith(f"{fmr.errors} false matches")
+    # Never rarer than the upper end, and near it.
+    assert fmr.interval.high <= 1 / often <= 1.1 * fmr.interval.high
+    two = evaluate([crowd(), crowd("b")], required_fmr=0.01)
+    assert " of a;" in two.limit
+    # Its own decisions are within it: then few errors are.
+    own = evaluate([decided(answers([90] * 99 + [1], [10] * 3000))], required_fmr=0.01)
+    assert own.limit.startswith("1 of 100 genuine attempts")
+    assert evaluate([unanswered(crowd(), slice(None))]).limit is None
+
+
 @pytest.mark.parametrize(
     ("pairs", "fmr"),
     [
@@ -431,3 +505,48 @@ def test_one_system_is_judged_at_its_threshold():
     at = found.systems[0].at_required
     assert f"the threshold {at.threshold:.10g}" in found.headline
     assert f"{at.frr.errors:,} of {at.frr.trials:,}" in found.headline
+
+
+def in_transactions(one, of_each):
+    """The same, whose mated pairs of a person are the attempts of one transaction, others alone."""
+    table = one.table
+    mated = int(table.mated.sum())
+    places = np.arange(len(table))
+    is_mated = places < mated
+    return changed(
+        one,
+        transactions=np.where(is_mated, places // of_each, places),
+        attempts=np.where(is_mated, places % of_each + 1, 1),
+    )
+
+
+def test_rates_of_transactions_stand_beside_those_of_attempts():
+    people, tries = 200, 5
+    one = in_transactions(crowd(people=people, mated=tries, mean=60, failures=0.05), tries)
+    # Of many equal scores fewer pass than may.
+    one = changed(one, scores=np.round(one.table.scores / 4) * 4)
+    for attempts in (None, 5, 2, 1):
+        (system,) = evaluate([one], required_fmr=1e-2, attempts=attempts).systems
+        of, at = system.transactions, system.at_required
+        assert (of.attempts, of.size.mated, of.size.subjects) == (attempts or 5, people, people)
+        passed = one.table.passed(at.threshold)[: people * tries].reshape(people, tries)
+        errors = int((~passed[:, : attempts or 5].any(axis=1)).sum())
+        assert (of.at_required.frr.errors, of.at_required.frr.trials) == (errors, people)
+        # People are the clusters: each has one transaction here.
+        assert (of.at_required.frr.subjects, of.at_required.frr.interval.method) == (200, "exact")
+        assert (of.at_required.threshold, of.at_required.chosen_on) == (at.threshold, at.chosen_on)
+        # Others had one attempt each, of which the same pass.
+        assert of.at_required.fmr == at.fmr
+        assert of.at_default.far.errors == system.at_default.far.errors
+    (system,) = evaluate([one], required_fmr=1e-2, split=True).systems
+    assert system.transactions.size == of.size
+    assert evaluate([crowd()]).systems[0].transactions is None
+    with pytest.raises(InvalidRequest):
+        evaluate([one], attempts=0)
+
+
+def test_decisions_have_transactions_at_their_one_threshold():
+    one = decided(in_transactions(crowd(mated=4, mean=60), 4))
+    (system,) = evaluate([one]).systems
+    assert (system.transactions.at_required, system.transactions.curve) == (None, None)
+    assert system.transactions.at_default.frr.errors < system.at_default.frr.errors

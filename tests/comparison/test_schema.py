@@ -77,6 +77,16 @@ def test_a_comparison_is_written_and_read_to_the_last_field(name):
             assert rate["value"] == (rate["errors"] / rate["trials"] if rate["trials"] else None)
 
 
+def test_a_comparison_from_before_there_were_transactions_is_read():
+    document = json.loads(json.dumps(full().to_dict()))
+    for system in document["systems"]:
+        del system["transactions"]
+        for cell in system["groups"]:
+            del cell["fta"]
+    read = Evaluation.from_dict(document).systems[0]
+    assert (read.transactions, read.groups[0].fta.value) == (None, None)
+
+
 @pytest.mark.parametrize(
     "change",
     [

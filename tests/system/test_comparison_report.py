@@ -98,11 +98,11 @@ def test_a_screen_reader_is_given_landmarks_tables_and_named_pictures(browser, r
     for role in ("banner", "main", "contentinfo", "navigation"):
         assert roles.count(role) == 1
     drawings = [name for role, name in tree if role in ("image", "img")]
-    assert len(drawings) == 6
+    assert len(drawings) == 1
     assert drawings[0].startswith("How many genuine people are turned away")
     tables = [name for role, name in tree if role == "table"]
     assert "The systems" in tables
-    assert len(tables) >= 11
+    assert len(tables) >= 10
     assert ("columnheader", "FRR: turned away") in tree
     assert ("rowheader", "didit") in tree
     assert all(name for role, name in tree if role == "region")

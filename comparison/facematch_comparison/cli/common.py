@@ -6,6 +6,7 @@ Nothing here imports numpy, SQLAlchemy or the comparison before a command runs.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 import json
 import re
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 import click
+from click.core import ParameterSource
 
 from facematch_core.cli import common
 from facematch_core.errors import InvalidRequest
@@ -25,7 +27,7 @@ from facematch_core.kinds import nearest, typed
 if TYPE_CHECKING:
     from facematch_comparison.answers import Answers
     from facematch_comparison.columns import ColumnsNotRecognised
-    from facematch_comparison.model import Costs, Evaluation, WrongPair
+    from facematch_comparison.model import Costs, Evaluation, Evidence, WrongPair
     from facematch_comparison.run import RunDatabase
     from facematch_comparison.study import Study
 
@@ -72,6 +74,14 @@ def _prices(context: click.Context, option: click.Parameter, given: Any) -> dict
     return {name: amount(text) for name, text in read.items()}
 
 
+def _thresholds(context: click.Context, option: click.Parameter, given: Any) -> dict[str, float]:
+    words = common.name_values(context, option, given)
+    try:
+        return {name: float(text) for name, text in words.items()}
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: say SYSTEM=NUMBER, such as didit=48.68.") from None
+
+
 def _currency(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
     if given is not None and not re.fullmatch("[A-Z]{3}", given):
         raise click.BadParameter(f"{given[:40]!r} is not three capital letters, such as USD.")
@@ -84,8 +94,8 @@ def _currency(_context: click.Context, _option: click.Parameter, given: str | No
 #: output.
 _SECTIONS: Final = {
     "Input": "store study scores columns ignore rule max_rows written pairs",
-    "Judging": "requirements fmr fmrs confidence threshold bounded split seed system systems most "
-    "allow_mock",
+    "Judging": "requirements fmr fmrs at_thresholds confidence attempts threshold bounded split "
+    "seed system systems most allow_mock",
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
 }
 
@@ -171,6 +181,21 @@ aims = common.options(
         "--confidence", type=CONFIDENCE, default="0.95", help="Confidence of every interval."
     ),
 )
+at_threshold = repeated(
+    "--at-threshold",
+    "at_thresholds",
+    "Judge this system at a threshold that is fixed, such as that of production, in place of one "
+    "chosen for --fmr.",
+    callback=_thresholds,
+    metavar="SYSTEM=NUMBER",
+)
+attempts = click.option(
+    "--attempts",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="the most there are",
+    help="Attempts that a transaction may take; the best of them counts.",
+)
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
 split = click.option(
     "--split",
@@ -232,6 +257,7 @@ class Source:
     answers: list[Answers]
     name: str
     digest: str | None
+    evidence: Evidence
     folder: Path = Path()
 
     def system(self, name: str | None) -> Answers:
@@ -252,7 +278,14 @@ class Source:
 
         if costs is not None and costs.currency is None:
             costs = attrs.evolve(costs, currency=_common({one.currency for one in self.answers}))
-        return evaluate(self.answers, costs=costs, name=self.name, digest=self.digest, **more)
+        return evaluate(
+            self.answers,
+            costs=costs,
+            name=self.name,
+            digest=self.digest,
+            evidence=self.evidence,
+            **more,
+        )
 
 
 def evaluated_as_asked(source: Source, given: Mapping[str, Any], costs: Costs | None) -> Evaluation:
@@ -263,6 +296,8 @@ def evaluated_as_asked(source: Source, given: Mapping[str, Any], costs: Costs | 
         split=given["split"],
         seed=given["seed"],
         costs=costs,
+        at_thresholds=given.get("at_thresholds", {}),
+        attempts=given.get("attempts"),
     )
 
 
@@ -316,7 +351,8 @@ def _from_store(given: Mapping[str, Any]) -> Source:
     with database_at(given["store"] or STORE) as database:
         study = database.study(given["study"])
         answers = read_answers(database, study)
-    return Source(answers=answers, name=study.name, digest=study.digest)
+    evidence = evidence_of_run(given["store"] or STORE, answers)
+    return Source(answers=answers, name=study.name, digest=study.digest, evidence=evidence)
 
 
 def _from_scores(given: Mapping[str, Any]) -> Source:
@@ -331,9 +367,41 @@ def _from_scores(given: Mapping[str, Any]) -> Source:
     rule = None if given["rule"] is None else ThresholdRule(given["rule"])
     try:
         answers = read_scores(path, rule=rule, **more)
+        with path.open("rb") as file:
+            evidence = _evidence(path.name, hashlib.file_digest(file, "sha256").hexdigest())
     except ColumnsNotRecognised as error:
         raise InvalidRequest(f"{error.what}\n{_advice(error, given)}") from None
-    return Source(answers=answers, name=path.stem, digest=None, folder=path.parent)
+    return Source(
+        answers=answers, name=path.stem, digest=None, folder=path.parent, evidence=evidence
+    )
+
+
+def evidence_of_run(store: str, answers: Sequence[Answers]) -> Evidence:
+    """What proves the answers in a run database."""
+    from facematch_comparison.writing import digest_answers
+
+    return _evidence(store.partition("?")[0].rpartition("/")[2], digest_answers(answers))
+
+
+def _evidence(file: str, sha256: str) -> Evidence:
+    """With the options of the command that were given and bear on a number; of a path its name."""
+    from facematch_comparison.model import Evidence
+
+    context = click.get_current_context()
+    bearing = {name for names in _SECTIONS.values() for name in names.split()}
+    options = {}
+    for option in context.command.params:
+        name, value = str(option.name), context.params.get(str(option.name))
+        source = context.get_parameter_source(name)
+        if name not in bearing or source is not ParameterSource.COMMANDLINE:
+            continue
+        if isinstance(value, Mapping):
+            value = tuple(f"{key}={of}" for key, of in value.items())
+        elif name in ("store", "scores", "pairs"):
+            value = file if name != "pairs" else Path(str(value)).name
+        words = value if isinstance(value, tuple) else () if value is True else (value,)
+        options[option.opts[0]] = tuple(map(str, words))
+    return Evidence(file=file, sha256=sha256, options=options)
 
 
 def _advice(error: ColumnsNotRecognised, given: Mapping[str, Any]) -> str:
@@ -387,8 +455,6 @@ def study_of(source: Source, file: Path | None) -> Study | None:
     """The pairs that were run, with names and pictures; None without --pairs."""
     if file is None:
         return None
-    import hashlib
-
     from facematch_comparison.study import read_study
     from facematch_core.images import MAX_FILE_BYTES
 
@@ -437,6 +503,8 @@ def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
         names = ", ".join(name for one in made_up for name in one.systems)
         common.say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
     common.say(evaluation.headline, err=err)
+    if evaluation.limit is not None:
+        common.say(evaluation.limit, err=err)
     if evaluation.on_cost is not None:
         common.say(evaluation.on_cost, err=err)
 

@@ -162,6 +162,8 @@ def _money(value: Decimal) -> str:
 @common.source
 @common.pairs("pictures")
 @common.aims
+@common.at_threshold
+@common.attempts
 @common.split
 @common.seed
 @common.costs
@@ -183,11 +185,13 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     facematch compare report --store study.sqlite3 --out report.html \\
       --out report.json
     facematch compare report --scores scores.csv --fmr 1e-4 --out report.html
+    facematch compare report --scores next-quarter.csv --at-threshold didit=48.68
     facematch compare report --cost-false-match 500 --cost-false-reject 2 \\
       --impostors 0.01
 
-    Prints the verdict in one sentence and one table. The page loads nothing, and holds no picture
-    unless --gallery asks for it. The exit code is 3 if no system can be judged.
+    Prints the verdict in one sentence, one table, and what cannot be concluded. The page loads
+    nothing, and holds no picture unless --gallery asks for it. The exit code is 3 if no system can
+    be judged.
     """
     common.check_outs(outs, overwrite=given["force"])
     if given["gallery"] and not any(map(common.is_page, outs)):
@@ -240,12 +244,24 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     if any(costs):
         table["an attempt costs"] = [cost or "-" for cost in costs]
     core.print_table([*table], zip(*table.values(), strict=True))
-    for one in systems:
-        if one.at_required is None and one.why_not:
-            core.say(f"{one.name}: {one.why_not}")
+    for line in filter(None, map(_transactions, systems)):
+        core.say(line)
+    core.say()
+    core.say("What this comparison cannot show:")
     for caveat in evaluation.caveats:
-        if caveat.code == "no_price":
-            core.say(caveat.text)
+        if caveat.code != "not_the_vendor":  # said before the verdict
+            core.say(f"note: {caveat.text}")
+
+
+def _transactions(system: System) -> str:
+    """The rates of transactions in a line; empty if there are none."""
+    best = system.transactions
+    at = best and (best.at_required or best.at_default)
+    if not best or not at:
+        return ""
+    fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
+    attempts = core.counted(best.attempts, "attempt")
+    return f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}"
 
 
 def _threshold(one: System) -> str:
@@ -316,10 +332,10 @@ def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
     facematch compare gate --scores scores.csv --requirements our-door.toml \\
       --calibration a.json
 
-    PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold.
-    FAIL (1): a lower bound is beyond, and no other threshold would do. INCONCLUSIVE (3): neither;
-    it says how many more comparisons would decide, at what price. Failures to acquire count as
-    errors.
+    PASS (exit code 0): the upper bounds of FMR and FRR are within the limits at one threshold, and
+    those of every group within the limits by group. FAIL (1): a lower bound is beyond, and no other
+    threshold would do. INCONCLUSIVE (3): these data cannot show it; it says how many more
+    comparisons would, at what price. Failures to acquire count as errors.
     """
     from facematch_comparison.gate import Outcome, judge, read_requirements
 
@@ -352,6 +368,7 @@ def _gated(given: Mapping[str, Any], requirements: Requirements) -> Evaluation:
             confidence=requirements.evaluation_confidence,
             split=given["split"],
             seed=given["seed"],
+            attempts=requirements.attempts,
         )
     if any(given[name] is not None for name in ("store", "study", "scores")):
         raise click.UsageError("--report goes without --store, --study and --scores.")

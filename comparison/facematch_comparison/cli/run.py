@@ -48,7 +48,6 @@ if TYPE_CHECKING:
         StudyRun,
         UnresolvedCharge,
     )
-    from facematch_comparison.run.worker import OpenSystem
     from facematch_core.store import CallStore
 
 #: Calls at a time of each system unless another number is given.
@@ -123,7 +122,7 @@ WORKERS = 4
 @common.force
 @click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
 @common.json_flag
-def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
+def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
     PAIRS is a file of pairs (.csv, or .txt as LFW has them), or a folder with one folder for each
@@ -140,41 +139,41 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
     database; the commands that read it work meanwhile. It asks before it spends money. The exit
     code is 0 if every pair is done; see `facematch -h`.
     """
-    common.check_outs(given["outs"], overwrite=given["force"])
-    costs = common.costs_of(given)
-    openers = _openers_of(given["profiles"], given["backends"], given["config"])
+    common.check_outs(options["outs"], overwrite=options["force"])
+    costs = common.costs_of(options)
+    openers = _openers_of(options["profiles"], options["backends"], options["config"])
     from facematch_comparison.run import Price, StudyRun, read_answers
     from facematch_comparison.study import read_study
 
-    prices = {
-        name: Price(amount=amount, currency=given["currency"] or common.CURRENCY)
-        for name, amount in given["prices"].items()
-    }
+    currency = options["currency"] or common.CURRENCY
     # Of a file, --split is for the judgement.
-    splits = given["split"] and (source.is_dir() or not given["outs"])
-    drawing = {name: given[name] for name in ("pictures", "mated", "non_mated", "seed")}
+    splits = options["split"] and (source.is_dir() or not options["outs"])
+    drawing = {name: options[name] for name in ("pictures", "mated", "non_mated", "seed")}
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(
             read_study(source, split=splits, **drawing),
             openers,
             database,
-            name=given["name"],
-            keep=given["keep"],
-            prices=prices,
+            name=options["name"],
+            keep=options["keep"],
+            prices={
+                name: Price(amount=amount, currency=currency)
+                for name, amount in options["prices"].items()
+            },
         ) as study_run,
     ):
-        left = {name: one.left for name, one in study_run.progress().items()}
-        _show_plan(study_run, left)
-        paid = sum(left[one.name] for one in study_run.systems if one.costs_money)
+        calls = {name: progress.left for name, progress in study_run.progress().items()}
+        _show_plan(study_run, calls)
+        paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
         if paid:
-            confirm(f"Make {counted(paid, 'call')} that may be charged?", yes=given["yes"])
-        with Stopping() as stopping, _bars(left) as advance:
+            confirm(f"Make {counted(paid, 'call')} that may be charged?", yes=options["yes"])
+        with Stopping() as stopping, _bars(calls) as advance:
             summary = study_run.run(
-                workers=given["workers"] or WORKERS,
+                workers=options["workers"] or WORKERS,
                 progress=advance,
                 stop=lambda: bool(stopping.signal),
-                embeddings=given["embeddings"],
+                embeddings=options["embeddings"],
             )
         document = _document(summary, store)
         if as_json:
@@ -183,16 +182,26 @@ def run(*, source: Path, store: str, as_json: bool, **given: Any) -> int:
             _show_summary(summary, document)
         if stopping.signal:
             return 128 + stopping.signal
-        if given["outs"]:
+        if options["outs"]:
             stored = study_run.stored
             answers = read_answers(database, stored, systems=list(openers))
-            judged = common.Source(answers=answers, name=stored.name, digest=stored.digest)
-            evaluation = common.evaluated_as_asked(judged, given, costs)
-            common.write_outs(given["outs"], evaluation)
+            judged = common.Source(
+                answers=answers,
+                name=stored.name,
+                digest=stored.digest,
+                evidence=common.evidence_of_run(store, answers),
+            )
+            evaluation = common.evaluated_as_asked(judged, options, costs)
+            common.write_outs(options["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)
-            for path in given["outs"]:
+            for path in options["outs"]:
                 say(f"judged in {path}", err=as_json)
-        return _ending(summary, document)
+    # The highest of what ended systems early, and of what is not known.
+    codes = [code_of(system.error) for system in summary.systems if system.error is not None]
+    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
+        if any(system[state] for system in document["systems"]):
+            codes.append(code)
+    return max(codes, default=Exit.OK)
 
 
 # --- Systems --------------------------------------------------------------------------------------
@@ -202,29 +211,31 @@ def _openers_of(
     profiles: Iterable[str], backends: Iterable[str], config: str | None
 ) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
-    asked = [(name, Target(profile=name, config=config)) for name in profiles]
-    asked += [(name, Target(backend=name)) for name in backends]
-    if not asked:
+    targets = [(name, Target(profile=name, config=config)) for name in profiles]
+    targets += [(name, Target(backend=name)) for name in backends]
+    if not targets:
         raise click.UsageError("Name at least one system with --profile or --backend.")
-    if config is not None and all(where.profile is None for _, where in asked):
+    if config is not None and not profiles:
         raise click.UsageError("--config holds profiles: name one with --profile.")
     openers: dict[str, Callable[..., Any]] = {}
-    for name, where in asked:
+    for name, target in targets:
         if name in openers:
             raise click.UsageError(
                 f"{name[:60]!r} is named twice; systems need names of their own."
             )
-        openers[name] = where.announced().open
+        openers[name] = target.announced().open
     return openers
 
 
-def _opener_by_name(name: str, config: str | None) -> Callable[..., Any]:
-    """What opens the profile of this name or, if there is none, the backend."""
-    where = Target(config=config)
-    if name in where.profile_names():
-        return Target(profile=name, config=config).announced().open
-    where.tell_of_unread()
-    return Target(backend=name).announced().open
+def _open_by_name(name: str, config: str | None) -> Any:
+    """The profile of this name or, if there is none, the backend."""
+    target = Target(config=config)
+    if name in target.profile_names():
+        target = Target(profile=name, config=config)
+    else:
+        target.tell_of_unread()
+        target = Target(backend=name)
+    return target.announced().open()
 
 
 # --- What is shown before, during and after -------------------------------------------------------
@@ -244,30 +255,23 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     )
     rows = []
     sums: dict[str, Decimal] = defaultdict(Decimal)
-    for one in study_run.systems:
-        left, stored = calls[one.name], one.stored
-        if one.costs_money and stored.price is not None:
-            sums[str(stored.currency)] += stored.price * left
+    for system in study_run.systems:
+        count, stored, cost = calls[system.name], system.stored, "nothing"
+        if system.is_billed and stored.price is not None:
+            amount = f"{format_amount(stored.price * count)} {stored.currency}"
+            cost = amount if system.costs_money else f"nothing; {amount} if it were real"
+            if system.costs_money:
+                sums[str(stored.currency)] += stored.price * count
+        elif system.costs_money:
+            cost = "not known"
         asked_with = (stored.settings["backend"], stored.settings["environment"])
-        share = f"{left} of {study.pairs}"
-        rows.append((one.name, *asked_with, one.retention.value, share, _cost(one, left)))
+        share = f"{count} of {study.pairs}"
+        rows.append((system.name, *asked_with, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
     print_table(header, rows, err=True)
     if sums:
-        total = " and ".join(
-            f"{format_amount(amount)} {currency}" for currency, amount in sums.items()
-        )
-        say(f"in all {total} at most", err=True)
-
-
-def _cost(one: OpenSystem, left: int) -> str:
-    stored = one.stored
-    if not one.is_billed:
-        return "nothing"
-    if stored.price is None:
-        return "not known" if one.costs_money else "nothing"
-    amount = f"{format_amount(stored.price * left)} {stored.currency}"
-    return amount if one.costs_money else f"nothing; {amount} if it were real"
+        amounts = (f"{format_amount(amount)} {currency}" for currency, amount in sums.items())
+        say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
 @contextlib.contextmanager
@@ -285,27 +289,27 @@ def _bars(calls: Mapping[str, int]) -> Iterator[Callable[[str, PairState], None]
         "left",
     )
     with rich.Progress(*columns, console=to, disable=not to.is_terminal, transient=True) as bars:
-        tasks = {name: bars.add_task(clean(name), total=left) for name, left in calls.items()}
+        tasks = {name: bars.add_task(clean(name), total=count) for name, count in calls.items()}
         yield lambda name, _state: bars.advance(tasks[name])
 
 
 def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     """Print to stdout how far every system is; to stderr what ended one early."""
     systems, store = document["systems"], document["store"]
-    keys = ("name", *_STATES, "not_acquired", "left")
     header = ("system", *(state.replace("_", " ") for state in _STATES), "FTA", "left", "charged")
     rows = []
-    for one in systems:
-        least, maybe = one["charged"], one["maybe_charged"]
+    for row in systems:
+        least, maybe = row["charged"], row["maybe_charged"]
+        counts = (row[key] for key in (*_STATES, "not_acquired", "left"))
         charged = f"{least} to {least + maybe}" if maybe else str(least)
-        rows.append((*(str(one[key]) for key in keys), charged))
+        rows.append((row["name"], *map(str, counts), charged))
     print_table(header, rows)
-    for one in summary.systems:
-        if one.error is not None:
-            say(f"error: {one.name}: {sentence(one.error)}", err=True)
-        elif one.last_failure is not None:
-            last = sentence(one.last_failure)
-            say(f"warning: {one.name}: calls failed, the last one so: {last}", err=True)
+    for system in summary.systems:
+        if system.error is not None:
+            say(f"error: {system.name}: {sentence(system.error)}", err=True)
+        elif system.last_failure is not None:
+            last = sentence(system.last_failure)
+            say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
     for name, models in summary.changed_models.items():
         several = ", ".join(f"{model} ({counted(n, 'pair')})" for model, n in models.items())
         say(
@@ -313,14 +317,15 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
             "system of its own.",
             err=True,
         )
-    lost = sum(one["unresolved"] + one["no_response"] for one in systems)
+    unresolved = sum(row["unresolved"] for row in systems)
+    lost = unresolved + sum(row["no_response"] for row in systems)
     if lost:
-        may = "may have been " if any(one["unresolved"] for one in systems) else ""
+        may = "may have been " if unresolved else ""
         say(f"{counted(lost, 'pair')} {may}charged without an answer:")
         click.echo(clean(f"  facematch compare unresolved --store {store}"))
-    left = sum(one["left"] for one in systems)
-    if left:
-        say(f"{counted(left, 'call')} left: the same command goes on from here")
+    calls = sum(row["left"] for row in systems)
+    if calls:
+        say(f"{counted(calls, 'call')} left: the same command goes on from here")
     say(f"written to {store}")
 
 
@@ -329,25 +334,18 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     from facematch_comparison.run import PairState
 
     systems = []
-    for one in summary.systems:
-        states = one.progress.states
-        counts = {state: states.get(PairState(state.replace("_", " ")), 0) for state in _STATES}
+    for system in summary.systems:
+        progress, error = system.progress, system.error
+        counts = {
+            state: progress.states.get(PairState(state.replace("_", " ")), 0) for state in _STATES
+        }
         # What a call ended in could not be written.
-        counts["unresolved"] += states.get(PairState.ASKED, 0)
+        counts["unresolved"] += progress.states.get(PairState.ASKED, 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged"):
-            counts[fact] = getattr(one.progress, fact)
-        error = None if one.error is None else error_document(one.error)
-        systems.append({"name": one.name, **counts, "models": one.progress.models, "error": error})
+            counts[fact] = getattr(progress, fact)
+        more = {"models": progress.models, "error": error and error_document(error)}
+        systems.append({"name": system.name, **counts, **more})
     return {"store": store, "systems": systems}
-
-
-def _ending(summary: RunSummary, document: Mapping[str, Any]) -> int:
-    """The exit code: the highest of what ended systems early, and of what is not known."""
-    codes = [code_of(one.error) for one in summary.systems if one.error is not None]
-    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
-        if any(one[state] for one in document["systems"]):
-            codes.append(code)
-    return max(codes, default=Exit.OK)
 
 
 # --- unresolved -----------------------------------------------------------------------------------
@@ -377,69 +375,64 @@ def _ending(summary: RunSummary, document: Mapping[str, Any]) -> int:
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --resolve.")
 @common.json_flag
-def unresolved(*, store: str, study: str | None, as_json: bool, **given: Any) -> int:
+def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) -> int:
     """List calls that were charged, or may have been, and have no answer.
 
     facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
     --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
     """
-    call_id, config = given["resolve"], given["config"]
-    _check_usage(given)
+    call_id, config, reconcile = options["resolve"], options["config"], options["reconcile"]
+    _check_usage(call_id, options)
+    from facematch_comparison.run.recover import resolve_by_budgets
+
     with common.database_at(store) as database:
         studies = database.studies() if study is None else (database.study(study),)
-        systems = [one for each in studies for one in database.systems(each.digest)]
+        systems = [system for each in studies for system in database.systems(each.digest)]
         try:
             database.hold()
         except ConfigurationError as error:
-            if call_id is not None or given["reconcile"]:
+            if call_id is not None or reconcile:
                 raise
             say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
-            _take_back(database, systems, config)
+            # What a run that is over had asked is unresolved from now on.
+            for system in systems:
+                database.take_back(system.number, partial(_finalize, database, system, config))
+                resolve_by_budgets(database, system)
         if call_id is not None:
-            billed = Charged.YES if given["charged"] else Charged.NO
-            said = _resolve(database, systems, call_id, billed, config, yes=given["yes"])
+            billed = Charged.YES if options["charged"] else Charged.NO
+            charge = _resolve(database, systems, call_id, billed, config, yes=options["yes"])
             if as_json:
-                print_json(said)
+                print_json(_charge(charge) | {"charged": billed is Charged.YES})
             else:
                 say(f"{call_id}: {_WORDS[billed]}")
             return Exit.OK
-        looked = _reconcile(database, systems, config) if given["reconcile"] else None
-        left = [one for system in systems for one in database.unresolved(system)]
+        looked = _reconcile(database, systems, config) if reconcile else []
+        charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
         rows = [
-            {**_charge(one.charge), "outcome": one.outcome, "reason": one.reason}
-            for one in looked or ()
+            {**_charge(result.charge), "outcome": result.outcome, "reason": result.reason}
+            for result in looked
         ]
-        more = {} if looked is None else {"looked": rows}
-        print_json({"open": [_charge(one) for one in left], **more})
+        more = {"looked": rows} if reconcile else {}
+        print_json({"open": [_charge(charge) for charge in charges], **more})
     else:
-        _show_charges(left, looked or (), store)
+        _show_charges(charges, looked, store)
     # 3 if something that was looked for stays open, 5 if the records could not be read.
     codes = {"found": Exit.OK, "error": Exit.VENDOR}
-    return max((codes.get(one.outcome, Exit.LOOK) for one in looked or ()), default=Exit.OK)
+    return max((codes.get(result.outcome, Exit.LOOK) for result in looked), default=Exit.OK)
 
 
-def _check_usage(given: Mapping[str, Any]) -> None:
-    if given["resolve"] is None:
-        if given["charged"] or given["free"]:
-            raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
-    elif given["charged"] is given["free"]:
+def _check_usage(call_id: str | None, options: Mapping[str, Any]) -> None:
+    if call_id is None and (options["charged"] or options["free"]):
+        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
+    if call_id is not None and options["charged"] is options["free"]:
         raise click.UsageError("Choose --charged or --not-charged.")
-    elif given["reconcile"]:
+    if call_id is not None and options["reconcile"]:
         raise click.UsageError("Either --reconcile or --resolve.")
 
 
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
-
-
-def _take_back(database: RunDatabase, systems: Sequence[StoredSystem], config: str | None) -> None:
-    """What a run that is over had asked is unresolved from now on; what budgets know, is not."""
-    from facematch_comparison.run.recover import resolve_by_budgets, take_back
-
-    for one in systems:
-        take_back(database, one, partial(_finalize, database, one, Charged.NO, config))
-        resolve_by_budgets(database, one)
 
 
 def _reconcile(
@@ -449,18 +442,19 @@ def _reconcile(
     from facematch_comparison.run.recover import Reconciled, reconcile_charges
 
     looked: list[Reconciled] = []
-    for one in systems:
-        left = database.unresolved(one)
-        if not left:
+    for system in systems:
+        charges = database.unresolved(system)
+        if not charges:
             continue
         try:
-            verifier = _opener_by_name(one.name, config)()
+            verifier = _open_by_name(system.name, config)
         except FaceMatchError as error:
-            why = error.message
-            looked += [Reconciled(charge=it, outcome="error", reason=why) for it in left]
+            failure = partial(Reconciled, outcome="error", reason=error.message)
+            looked += [failure(charge=charge) for charge in charges]
         else:
+            now = SystemClock().now()
             with verifier, _stores(database, verifier) as stores:
-                looked += reconcile_charges(database, one, verifier, stores, SystemClock().now())
+                looked += reconcile_charges(database, system, verifier, stores, now)
     return looked
 
 
@@ -472,30 +466,34 @@ def _resolve(
     config: str | None,
     *,
     yes: bool,
-) -> dict[str, Any]:
+) -> UnresolvedCharge:
     """Say whether a call was charged, to the budgets and to the run database."""
-    every = [(system, left) for system in systems for left in database.unresolved(system)]
-    found = [(system, left) for system, left in every if left.call and left.call.id == call_id]
-    if not found:
-        raise InvalidRequest(
-            f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
-            "those that are."
-        )
-    ((system, left),) = found
-    if left.state != "unresolved":
-        raise InvalidRequest("This call is resolved already: it was charged, and has no answer.")
-    confirm(f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes)
-    _finalize(database, system, billed, config, [call_id])
-    database.resolve(system.number, call_id, billed)
-    return {**_charge(left), "charged": billed is Charged.YES}
+    for system in systems:
+        for charge in database.unresolved(system):
+            if charge.call is None or charge.call.id != call_id:
+                continue
+            if charge.state != "unresolved":
+                raise InvalidRequest(
+                    "This call is resolved already: it was charged, and has no answer."
+                )
+            confirm(
+                f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes
+            )
+            _finalize(database, system, config, [call_id], billed)
+            database.resolve(system.number, call_id, billed)
+            return charge
+    raise InvalidRequest(
+        f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists those "
+        "that are."
+    )
 
 
 def _finalize(
     database: RunDatabase,
     system: StoredSystem,
-    billed: Charged,
     config: str | None,
     call_ids: Sequence[str],
+    billed: Charged,
 ) -> None:
     """Update the budgets in this database, and those of the system's profile."""
     from facematch_comparison.run.recover import finalize_budgets
@@ -504,7 +502,7 @@ def _finalize(
         return
     verifier = None
     with contextlib.suppress(FaceMatchError):
-        verifier = _opener_by_name(system.name, config)()
+        verifier = _open_by_name(system.name, config)
     with verifier or contextlib.nullcontext(), _stores(database, verifier) as stores:
         finalize_budgets(stores, call_ids, billed, SystemClock().now())
     if verifier is None:
@@ -528,48 +526,45 @@ def _stores(database: RunDatabase, verifier: Any) -> Iterator[list[CallStore]]:
         yield stores
 
 
-def _charge(left: UnresolvedCharge) -> dict[str, Any]:
+def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
     """The JSON form of a call without an answer."""
+    call = charge.call
     return {
-        "system": left.name,
-        "pair": left.pair + 1,
-        "state": left.state.value,
-        "call": left.call and left.call.id,
-        "error": left.error,
-        "since": left.since.isoformat(),
-        "kept": left.call and left.call.kept,
-        "vendor_id": left.call and left.call.vendor_id,
+        "system": charge.name,
+        "pair": charge.pair + 1,
+        "state": charge.state.value,
+        "call": call and call.id,
+        "error": charge.error,
+        "since": charge.since.isoformat(),
+        "kept": call and call.kept,
+        "vendor_id": call and call.vendor_id,
     }
 
 
 def _show_charges(
-    left: Sequence[UnresolvedCharge], looked: Sequence[Reconciled], store: str
+    charges: Sequence[UnresolvedCharge], looked: Sequence[Reconciled], store: str
 ) -> None:
-    """Print what was looked for, what is left, and what to do about it."""
+    """Print what was looked for, what is open, and what to do about it."""
     if looked:
-        rows = [
-            (one.charge.call.id if one.charge.call else "-", one.outcome, one.reason)
-            for one in looked
+        results = [
+            (_charge(result.charge)["call"] or "-", result.outcome, result.reason)
+            for result in looked
         ]
-        print_table(("call", "outcome", "why"), rows, prose=("why",))
-    if not left:
+        print_table(("call", "outcome", "why"), results, prose=("why",))
+    if not charges:
         say("nothing is unresolved")
         return
+    rows = []
+    for charge in charges:
+        row = _charge(charge)
+        at_vendor = row["vendor_id"] or ("kept" if row["kept"] else "not kept")
+        about = (row["call"] or "-", row["system"], str(row["pair"]), row["state"])
+        why = row["error"] or "its process ended"
+        rows.append((*about, f"{charge.since:%Y-%m-%d %H:%M:%S}", at_vendor, why))
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    open_rows = []
-    for one in left:
-        pair = (one.name, str(one.pair + 1), one.state.value, f"{one.since:%Y-%m-%d %H:%M:%S}")
-        why = one.error or "its process ended"
-        open_rows.append((one.call.id if one.call else "-", *pair, _at_vendor(one), why))
-    print_table(header, open_rows)
-    still = sum(one.state == "unresolved" for one in left)
-    if still:
-        say(f"{counted(still, 'call')} unresolved: compare with the vendor's invoice, then")
+    print_table(header, rows)
+    count = sum(charge.state == "unresolved" for charge in charges)
+    if count:
+        say(f"{counted(count, 'call')} unresolved: compare with the vendor's invoice, then")
         resolve = f"--store {store} --resolve CALL --charged (or --not-charged)"
         click.echo(clean(f"  facematch compare unresolved {resolve}"))
-
-
-def _at_vendor(one: UnresolvedCharge) -> str:
-    if one.call is not None and one.call.vendor_id is not None:
-        return one.call.vendor_id
-    return "kept" if one.call is not None and one.call.kept else "not kept"

@@ -29,10 +29,10 @@ _WORDS: Final = {
 
 
 @attrs.frozen
-class Shown:
+class GalleryPair:
     """One pair of a gallery: its values, what is wrong, and its pictures as ``data:`` addresses."""
 
-    it: Node
+    node: Node
     words: str
     pictures: tuple[str | None, ...]
 
@@ -45,18 +45,18 @@ class Shown:
     def files(self) -> list[str]:
         """Both files by folder and name, which often is who; else the names of the people."""
         return [
-            str(PurePath(*PurePath(self.it[side].raw).parts[-2:]))
-            if self.it[side]
-            else self.it[f"{side}_subject"].raw
+            str(PurePath(*PurePath(self.node[side].raw).parts[-2:]))
+            if self.node[side]
+            else self.node[f"{side}_subject"].raw
             for side in ("probe", "reference")
         ]
 
 
-def shown(pairs: Sequence[WrongPair]) -> list[Shown]:
+def read_pairs(pairs: Sequence[WrongPair]) -> list[GalleryPair]:
     """Pairs with their pictures; `InvalidImage` where one cannot be read."""
     small = functools.cache(_small)  # one picture is in many pairs
     return [
-        Shown(
+        GalleryPair(
             Node(as_json(pair), "gallery", str(place)),
             _WORDS[pair.kind],
             tuple(path and small(path) for path in (pair.probe, pair.reference)),

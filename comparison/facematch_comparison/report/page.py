@@ -21,7 +21,7 @@ from facematch_comparison.model import Evaluation, WrongPair
 from facematch_core.files import write_file
 
 from . import plots, values
-from .gallery import Shown, shown
+from .gallery import GalleryPair, read_pairs
 from .tables import NOT_REAL, ORIGINS, Tables
 from .values import Node
 
@@ -41,7 +41,7 @@ def report_html(evaluation: Evaluation, *, gallery: Sequence[WrongPair] | None =
     Raises:
         InvalidImage: a picture of `gallery` cannot be read.
     """
-    return _page("page.html", **_content(evaluation, "", shown(gallery or ())))
+    return _page("page.html", **_content(evaluation, "", read_pairs(gallery or ())))
 
 
 def write_report(
@@ -81,55 +81,56 @@ def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> s
     Raises:
         InvalidImage: a picture cannot be read.
     """
-    return _page("gallery.html", title=title, pairs=shown(pairs))
+    return _page("gallery.html", title=title, pairs=read_pairs(pairs))
 
 
 # --- The page -----------------------------------------------------------------------------------
 
 
-def _content(evaluation: Evaluation, ids: str, pairs: Sequence[Shown] = ()) -> dict[str, Any]:
+def _content(evaluation: Evaluation, ids: str, pairs: Sequence[GalleryPair] = ()) -> dict[str, Any]:
     """What the templates of an evaluation print."""
-    it = Node(evaluation.to_dict())
-    tables = Tables(it, ids)
+    document = Node(evaluation.to_dict())
+    tables = Tables(document, ids)
     return {
-        "it": it,
+        "document": document,
         "tables": tables,
         "evaluation": evaluation,
         "pairs": pairs,
         "picture": plots.det(evaluation, f"{ids}det"),
-        "sections": [*_sections(it, tables, pairs)],
-        "not_real": [one for one in it["systems"] if one["environment"].raw in NOT_REAL],
-        "reasons": [one for one in it["systems"] if one["why_not"] and not one["at_required"]],
-        "hollow": any(one.at_required and one.at_default for one in evaluation.systems),
+        "sections": [*_sections(document, tables, pairs)],
+        "not_real": [system for system in tables.systems if system["environment"].raw in NOT_REAL],
+        "hollow": any(system.at_required and system.at_default for system in evaluation.systems),
     }
 
 
-def _sections(it: Node, tables: Tables, pairs: Sequence[Shown]) -> Iterator[tuple[str, str, bool]]:
+def _sections(
+    document: Node, tables: Tables, pairs: Sequence[GalleryPair]
+) -> Iterator[tuple[str, str, bool]]:
     """The sections that there are data for: macro in ``sections.html``, title, whether folded."""
 
     def some(key: str) -> bool:
-        return any(one[key] for one in tables.systems)
+        return any(system[key] for system in tables.systems)
 
-    more = [one for one in it["differences"] if one["sentence"].raw != it["headline"].raw]
+    headline = document["headline"].raw
+    more = any(two["sentence"].raw != headline for two in document["differences"])
     measured = any(
-        one["service"][key]
-        for one in tables.systems
+        system["service"][key]
+        for system in tables.systems
         for key in ("latency_s", "not_answered", "price", "cost")
     )
     groups = some("group_differences") or some("cross_groups")
     # First what a decision needs; then, folded, what an analyst checks.
     for is_there, name, title, folded in (
-        (it["caveats"], "cannot", "What this comparison cannot show", False),
+        (document["caveats"], "cannot", "What this comparison cannot show", False),
         (more, "differences", "Is the difference real?", False),
         (tables.at_fmrs, "fmrs", "At other false match rates", False),
         (tables.costs, "costs", "What an attempt costs", False),
+        (some("transactions"), "transactions", "If people may try again", False),
         (some("groups"), "groups", "Groups of people", False),
-        (some("at_required") and some("at_default"), "run", "The thresholds of the run", False),
         (measured, "service", "Availability, time and money", False),
-        (it["differences"], "paired", "Differences in numbers", True),
+        (document["differences"], "paired", "Differences in numbers", True),
         (groups, "cross", "Groups against each other", True),
         (some("concentration"), "concentration", "Where false matches come from", True),
-        (some("curve") or some("histogram"), "scores", "Scores and thresholds", True),
         (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
         (pairs, "gallery", "Wrong pairs", False),

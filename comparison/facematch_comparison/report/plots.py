@@ -8,15 +8,14 @@ colour, dashes and markers, so that any one of them will do.
 from __future__ import annotations
 
 import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import NormalDist
 from typing import Final
 
 import attrs
 from markupsafe import Markup
 
-from facematch_comparison.model import Evaluation, OperatingPoint, Rate, System
+from facematch_comparison.model import Evaluation, OperatingPoint, Rate
 
 from .values import plain
 
@@ -54,14 +53,14 @@ class Style:
     dashes: str
     mark: str
 
-    def swatch(self, *, marked: bool = True) -> Markup:
+    def swatch(self) -> Markup:
         """A piece of the line, with its mark, for a legend. Says nothing to a screen reader."""
-        mark = Markup('<path transform="translate(20 8)" d="{}" fill="currentColor"/>')
         return Markup(
             '<svg class="swatch {}" viewBox="0 0 40 16" aria-hidden="true" focusable="false">'
             '<path d="M0 8H40" fill="none" stroke="currentColor" stroke-width="2" '
-            'stroke-dasharray="{}"/>{}</svg>'
-        ).format(self.colour, self.dashes or "none", mark.format(self.mark) if marked else "")
+            'stroke-dasharray="{}"/>'
+            '<path transform="translate(20 8)" d="{}" fill="currentColor"/></svg>'
+        ).format(self.colour, self.dashes or "none", self.mark)
 
 
 def style_of(place: int) -> Style:
@@ -69,43 +68,37 @@ def style_of(place: int) -> Style:
     return Style(f"s{place % 6}", _DASHES[place % len(_DASHES)], _MARKS[place % len(_MARKS)])
 
 
-#: Styles of the two kinds of pairs in the figures of one system.
-MATED, NON_MATED = style_of(0), style_of(1)
-
-
 def det(evaluation: Evaluation, name: str) -> Markup | None:
     """FRR against FMR of all systems, on normal deviates; None if nobody has anything to show."""
     points: list[tuple[int, str, OperatingPoint]] = [
         (place, kind, at)
-        for place, one in enumerate(evaluation.systems)
+        for place, system in enumerate(evaluation.systems)
         for kind in ("at_default", "at_required")
-        if (at := getattr(one, kind)) and None not in (at.fmr.value, at.frr.value)
+        if (at := getattr(system, kind)) and None not in (at.fmr.value, at.frr.value)
     ]
-    curves = [one.curve for one in evaluation.systems if one.curve]
+    curves = {place: each.curve for place, each in enumerate(evaluation.systems) if each.curve}
     if not points and not curves:
         return None
     required = evaluation.required_fmr
-    x = _around([at.fmr for *_, at in points], [one.fmr for one in curves], required)
-    y = _around([at.frr for *_, at in points], [one.frr for one in curves])
+    x = _axis([at.fmr for *_, at in points], [each.fmr for each in curves.values()], required)
+    y = _axis([at.frr for *_, at in points], [each.frr for each in curves.values()])
     plot = _Plot(
         name, x, y, "FMR: pairs of two people that pass", "FRR: genuine people turned away"
     )
-    plot.upright("limit", required)
-    for place, one in enumerate(evaluation.systems):
-        if (curve := one.curve) is not None:
-            if len(curves) <= MOST_BANDS:  # both rates at their low ends, and at their high ends
-                seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
-                low = plot.corners(curve.fmr_low, curve.frr_low)
-                high = plot.corners(curve.fmr_high, curve.frr_high)
-                plot.band(
-                    [*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place
-                )
-            plot.line(plot.corners(curve.fmr, curve.frr), place)
-    beside = (-5, "end") if x.at(required) > 200 else (5, "start")
-    plot.text("required FMR", x.at(required) + beside[0], plot.top + 12, beside[1], "note")
+    plot.path("limit", f"M{x.at(required)} {plot.top}V{plot.bottom}")
+    for place, curve in curves.items():
+        seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
+        if (
+            any(seen) and len(curves) <= MOST_BANDS
+        ):  # both rates at their low, and at their high ends
+            low = plot.corners(curve.fmr_low, curve.frr_low)
+            high = plot.corners(curve.fmr_high, curve.frr_high)
+            plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
+        plot.line(plot.corners(curve.fmr, curve.frr), place)
     for place, kind, at in points:
         hollow = at is not evaluation.systems[place].point
         plot.mark(at, place, f"systems.{place}.{kind}", hollow=hollow)
+    plot.beside("required FMR", x.at(required), range(plot.top + 12, plot.bottom, 30), "note")
     for place, at in {place: at for place, _, at in points}.items():  # the last is judged
         plot.label(evaluation.systems[place].name, at, place)
     return plot.svg(
@@ -114,89 +107,6 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
         "The nearer to the lower left corner, the fewer errors. Crosses and bands are intervals. "
         "The numbers are in the table below.",
     )
-
-
-def histogram(system: System, name: str) -> Markup | None:
-    """How the scores of both kinds of pairs are spread; None without scores."""
-    spread = system.histogram
-    if spread is None:
-        return None
-    mated, non_mated = (
-        [100 * count / max(1, sum(counts)) for count in counts]
-        for counts in (spread.mated, spread.non_mated)
-    )
-    x = _linear(spread.edges[0], spread.edges[-1], "{:g}")
-    y = _linear(0, max([*mated, *non_mated, 1e-9]), "{:g} %")
-    plot = _Plot(name, x, y, "Score", "Share of the pairs", height=260)
-    across = [edge for edge in spread.edges for _ in "ab"]  # up or down at each edge
-    for shares, place in ((non_mated, 1), (mated, 0)):
-        steps = plot.corners(across, [0.0, *(share for share in shares for _ in "ab"), 0.0])
-        plot.band(steps, [], place)
-        plot.line(steps, place)
-    _thresholds(plot, system)
-    return plot.svg(
-        f"Scores of {plain(system.name)}",
-        "How often each score was given: a whole line for pairs of one person, a dashed one for "
-        "pairs of two. The numbers are in the JSON document.",
-    )
-
-
-def rates(system: System, name: str) -> Markup | None:
-    """FMR and FRR against the threshold; None without a curve."""
-    curve = system.curve
-    if curve is None or not curve.thresholds:
-        return None
-    points = (system.at_required, system.at_default)
-    chosen = [at.threshold for at in points if at and at.threshold is not None]
-    ends = [curve.thresholds[0], curve.thresholds[-1], *chosen]
-    y = _rates([*curve.fmr, *curve.frr], top=1.0, deviate=False)
-    plot = _Plot(name, _linear(min(ends), max(ends), "{:g}"), y, "Threshold", "Rate", height=260)
-    for place, values, low, high in (
-        (1, curve.fmr, curve.fmr_low, curve.fmr_high),
-        (0, curve.frr, curve.frr_low, curve.frr_high),
-    ):
-        plot.band(plot.corners(curve.thresholds, low), plot.corners(curve.thresholds, high), place)
-        plot.line(plot.corners(curve.thresholds, values), place)
-    _thresholds(plot, system)
-    return plot.svg(
-        f"Rates of {plain(system.name)} against the threshold",
-        "With a higher threshold, fewer pairs of two people pass (dashed line) and more genuine "
-        "people are turned away (whole line). The bands are intervals. The numbers are in the "
-        "JSON document.",
-    )
-
-
-def costs(evaluation: Evaluation, name: str) -> Markup | None:
-    """Expected cost against the share of impostors, of all systems; None where nobody has one."""
-    costs = {
-        place: one.cost
-        for place, one in enumerate(evaluation.systems)
-        if one.cost and one.cost.impostors
-    }
-    if not costs or evaluation.costs is None:
-        return None
-    shares = [evaluation.costs.impostors, *(s for one in costs.values() for s in one.impostors)]
-    x = _rates(shares, top=max(shares), deviate=False)
-    y = _linear(0, max(end for one in costs.values() for end in one.curve_high) or 1.0, "{:g}")
-    unit = f" ({plain(evaluation.costs.currency)})" if evaluation.costs.currency else ""
-    plot = _Plot(name, x, y, "Share of impostors among all attempts", f"Cost of an attempt{unit}")
-    plot.upright("limit", evaluation.costs.impostors)
-    for place, one in costs.items():
-        low, high = (plot.corners(one.impostors, ends) for ends in (one.curve_low, one.curve_high))
-        plot.band(low, high, place)
-        plot.line(plot.corners(one.impostors, one.curve), place)
-    return plot.svg(
-        "Expected cost of an attempt against the share of impostors",
-        "One line for each system, with a band for its interval. The dashed upright line is the "
-        "share that was given. The lower, the cheaper.",
-    )
-
-
-def _thresholds(plot: _Plot, system: System) -> None:
-    """Upright lines: whole at the threshold for the required FMR, dashed at that of the run."""
-    for at, kind in ((system.at_default, "limit"), (system.at_required, "judged")):
-        if at is not None and at.threshold is not None:
-            plot.upright(kind, at.threshold)
 
 
 # --- Axes and canvas ----------------------------------------------------------------------------
@@ -222,55 +132,35 @@ class _Axis:
         return round(self.start + share * (self.end - self.start), 1)
 
 
-def _linear(low: float, high: float, form: str) -> _Axis:
-    """From one value to another, with round numbers at its ticks."""
-    if high <= low:
-        low, high = low - 0.5, low + 0.5
-    rough = (high - low) / 5
-    unit = 10.0 ** math.floor(math.log10(rough))
-    step = next(unit * times for times in (1, 2, 2.5, 5, 10) if unit * times >= rough * 0.999)
-    places = range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
-    values = [round(step * place, 12) for place in places]
-    ticks = [(value, form.format(value), True) for value in values]
-    return _Axis(lambda value: (value - low) / (high - low), ticks)
+def _axis(
+    points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
+) -> _Axis:
+    """An axis by normal deviates that holds all points whole, and of the curves what is near.
 
-
-def _rates(values: Sequence[float], *, top: float, deviate: bool) -> _Axis:
-    """An axis for rates, 0-1, by normal deviates or by their logarithm.
-
-    It reaches from the tick below the lowest rate above 0 to the tick above `top` and all of them.
-    Where a rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
+    It reaches from the tick below the lowest rate above 0 to the tick above the highest. Where a
+    rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
     """
-    stretched: Callable[[float], float] = NormalDist().inv_cdf if deviate else math.log10
-    positive = [value for value in values if value > 0]
-    lowest, ceiling = min(positive, default=1e-3), min(1.0, max([top, *positive]))
-    gap = 0.09 if min(values, default=1.0) <= 0 else 0.0
-    high = min(tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9))
-    high = min(high, 0.9999) if deviate else high
-    below = [tick for tick in _TICKS if tick <= lowest * (1 + 1e-9) and tick < high]
-    low = below[-1] if below else _TICKS[0]
-    start, end = stretched(low), stretched(high)
+    inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
+    inside += [required] if required else []
+    middle = max([*inside, 0.05]) if inside else 0.5
+    rates = inside + [rate for curve in curves for rate in curve if rate <= middle]
+    positive = [rate for rate in rates if rate > 0]
+    ceiling = min(1.0, max([middle, min(0.5, 5 * required), *positive]))
+    gap = 0.09 if min(rates, default=1.0) <= 0 else 0.0
+    high = min(0.9999, *(tick for tick in _TICKS if tick >= ceiling * (1 - 1e-9)))
+    lowest = min(positive, default=1e-3) * (1 + 1e-9)
+    low = max((tick for tick in _TICKS if tick <= lowest and tick < high), default=_TICKS[0])
+    deviate = NormalDist().inv_cdf
+    start, end = deviate(low), deviate(high)
 
     def share(value: float) -> float:
         if value < low and gap:
             return gap / 2 if value > 0 else 0.0
         value = min(max(value, 1e-9), 1 - 1e-9)
-        return gap + (1 - gap) * (stretched(value) - start) / (end - start)
+        return gap + (1 - gap) * (deviate(value) - start) / (end - start)
 
-    shown = [tick for tick in _TICKS if low <= tick <= high and (deviate or not 0.5 < tick < 1)]
-    ticks = [(tick, f"{100 * tick:g} %", tick in _PLAIN) for tick in shown]
+    ticks = [(tick, f"{100 * tick:g} %", tick in _PLAIN) for tick in _TICKS if low <= tick <= high]
     return _Axis(share, [(0.0, "0", True), *ticks] if gap else ticks)
-
-
-def _around(
-    points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
-) -> _Axis:
-    """An axis that holds all points whole, and of the curves what lies around them."""
-    wanted = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
-    wanted += [required] if required else []
-    middle = max([*wanted, 0.05]) if wanted else 0.5
-    near = [rate for curve in curves for rate in curve if rate <= middle]
-    return _rates([*wanted, *near], top=max(middle, min(0.5, 5 * required)), deviate=True)
 
 
 def _ends(rate: Rate) -> tuple[float, float]:
@@ -281,13 +171,10 @@ def _ends(rate: Rate) -> tuple[float, float]:
 class _Plot:
     """A figure to draw on: axes with a grid first, then whatever is added, in that order."""
 
-    width, left, right, top = 480, 62, 460, 10
+    width, height, left, right, top, bottom = 480, 340, 62, 460, 10, 294
 
-    def __init__(
-        self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str, *, height: int = 340
-    ) -> None:
-        self.name, self.x, self.y, self.height = name, x, y, height
-        self.bottom = height - 46
+    def __init__(self, name: str, x: _Axis, y: _Axis, x_name: str, y_name: str) -> None:
+        self.name, self.x, self.y = name, x, y
         x.start, x.end, y.start, y.end = self.left, self.right, self.bottom, self.top
         self._parts: list[Markup] = []
         self._taken: list[tuple[float, ...]] = []  # boxes that a label may not touch
@@ -301,7 +188,7 @@ class _Plot:
             self.text(words, here, self.bottom + 17, "middle")
         for here, words in _with_room(up, lambda _: 9.0):
             self.text(words, self.left - 6, here + 4.5, "end")
-        self.text(x_name, (self.left + self.right) / 2, height - 8, "middle")
+        self.text(x_name, (self.left + self.right) / 2, self.height - 8, "middle")
         middle = (self.top + self.bottom) / 2
         self._add(
             '<text transform="translate(13 {}) rotate(-90)" text-anchor="middle">{}</text>',
@@ -339,14 +226,12 @@ class _Plot:
         )
 
     def band(self, low: _Corners, high: _Corners, place: int) -> None:
-        """The area between two lines."""
+        """The area between two lines, square at both ends."""
+        ends = (low[-1][0], high[-1][1]), (high[0][0], low[0][1])
         self._add(
             '<polygon class="band {}" clip-path="url(#{}-inside)" points="{}"/>',
-            *(style_of(place).colour, self.name, _path([*low, *reversed(high)])),
+            *(style_of(place).colour, self.name, _path([*low, ends[0], *reversed(high), ends[1]])),
         )
-
-    def upright(self, classes: str, value: float) -> None:
-        self.path(classes, f"M{self.x.at(value)} {self.top}V{self.bottom}")
 
     def mark(self, at: OperatingPoint, place: int, path: str, *, hollow: bool) -> None:
         """An operating point; its intervals as a cross unless it is hollow."""
@@ -357,6 +242,7 @@ class _Plot:
             ends = "".join(f"M{end} {y - 4}V{y + 4}" for end in (x0, x1))
             ends += "".join(f"M{x - 4} {end}H{x + 4}" for end in (y0, y1))
             self.path(f"cross {style.colour}", f"M{x0} {y}H{x1}M{x} {y0}V{y1}{ends}")
+            self._taken += [(x0, y - 4, x1, y + 4), (x - 4, y1, x + 4, y0)]
         self._add(
             '<path class="mark {}{}" data-point="{}" transform="translate({} {})" d="{}"/>',
             *(style.colour, " hollow" if hollow else "", path, x, y, style.mark),
@@ -365,16 +251,23 @@ class _Plot:
 
     def label(self, name: str, at: OperatingPoint, place: int) -> None:
         """A name beside its mark, where there is room for it."""
-        shown = plain(name)
-        shown = shown if len(shown) <= 18 else f"{shown[:17]}…"
-        wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in shown)
+        words = plain(name)
+        words = words if len(words) <= 18 else f"{words[:17]}…"
         x, y = self._where(at)
-        for base, left in itertools.product((y - 8, y + 18), (x + 9, x - 9 - wide)):
-            box = (left, base - 11, left + wide, base + 3)
-            inside = self.left <= box[0] and box[2] <= self.right and box[3] <= self.bottom
-            if inside and box[1] >= self.top + 14 and not any(_meet(box, b) for b in self._taken):
+        self.beside(words, x, (y - 8, y + 18), f"label {style_of(place).colour}", space=9)
+
+    def beside(
+        self, words: str, x: float, heights: Iterable[float], classes: str, *, space: float = 5
+    ) -> None:
+        """Words on one side of an x, at the first of the heights where they touch nothing."""
+        wide = sum(13.0 if ord(letter) > 0x2E80 else 7.4 for letter in words)
+        for base, start in itertools.product(heights, (x + space, x - space - wide)):
+            box = (start, base - 11, start + wide, base + 3)
+            is_inside = self.left <= start and box[2] <= self.right
+            is_inside &= self.top <= box[1] and box[3] <= self.bottom
+            if is_inside and not any(_meet(box, taken) for taken in self._taken):
                 self._taken.append(box)
-                self.text(shown, left, base, "start", f"label {style_of(place).colour}")
+                self.text(words, start, base, "start", classes)
                 break
 
     def _where(self, at: OperatingPoint) -> tuple[float, float]:
@@ -399,8 +292,8 @@ def _path(corners: _Corners) -> str:
     return " ".join(f"{x:g},{y:g}" for x, y in corners)
 
 
-def _meet(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+def _meet(box: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return box[0] < other[2] and other[0] < box[2] and box[1] < other[3] and other[1] < box[3]
 
 
 def _with_room(

@@ -28,13 +28,6 @@ ORIGINS: Final = {
 #: Answers of these say nothing about the matcher of the vendor.
 NOT_REAL: Final = ("sandbox", "mock")
 
-#: `ThresholdRule` to which score passes.
-RULES: Final = {
-    "above": "scores above it pass",
-    "at_least": "this score and higher ones pass",
-    "vendor": "the vendor decides",
-}
-
 _TIMES: Final = Markup("&nbsp;&times;")
 
 #: The two groups of a pair of people.
@@ -43,7 +36,7 @@ _SIDES: Final = ("first", "second")
 Row = Mapping[Any, Markup | str]  # a title, too, may be of either kind
 
 
-def _filled(rows: Sequence[Row]) -> list[Row]:
+def _drop_empty(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if any([*row.values()][1:])]
 
 
@@ -53,7 +46,7 @@ class Table:
 
     name: str
     caption: Markup
-    rows: list[Row] = attrs.field(converter=_filled)
+    rows: list[Row] = attrs.field(converter=_drop_empty)
     kind: str = "cards"
 
     @property
@@ -68,27 +61,27 @@ class Table:
 class Tables:
     """The tables of one document. Each is made when a template asks for it."""
 
-    def __init__(self, it: Node, ids: str) -> None:
-        self.it, self.ids = it, ids
-        self.systems = list(it["systems"])
-        self.currency = it["costs"]["currency"] if it["costs"] else None
-        self.confidence = values.setting(it["confidence"])
+    def __init__(self, document: Node, ids: str) -> None:
+        self.document, self.ids = document, ids
+        self.systems = list(document["systems"])
+        self.currency = document["costs"]["currency"] if document["costs"] else None
+        self.confidence = values.setting(document["confidence"])
 
     def _table(self, name: str, words: str, rows: Sequence[Row], kind: str = "cards") -> Table:
         """A table; ``{}`` in the words of its caption is the confidence."""
         caption = Markup(words).format(self.confidence)  # noqa: S704 - ours
         return Table(name, caption, rows, kind)
 
-    def _named(self, name: Node) -> Markup:
+    def _name(self, node: Node) -> Markup:
         """The name of a system, anywhere in the document, with how it is drawn."""
-        places = (at for at, one in enumerate(self.systems) if one["name"].raw == name.raw)
+        places = (at for at, system in enumerate(self.systems) if system["name"].raw == node.raw)
         place = next(places, None)
         drawn = "" if place is None else style_of(place).swatch()
-        return Markup('<span class="system">{} {}</span>').format(drawn, values.text(name))
+        return Markup('<span class="system">{} {}</span>').format(drawn, values.text(node))
 
     def _fmr(self, rate: Node) -> Markup:
         """An FMR whole, and against what is required where that is clear."""
-        shown, ends, required = values.rate(rate), rate["interval"], self.it["required_fmr"]
+        shown, ends, required = values.rate(rate), rate["interval"], self.document["required_fmr"]
         if ends and ends["low"].raw > required.raw:
             kind, words = "bad", "above the required"
         elif ends and ends["high"].raw <= required.raw:
@@ -101,7 +94,7 @@ class Tables:
 
     def _threshold(self, at: Node, words: str = "") -> Markup:
         """A threshold, or that there is none to say; under it, what it is."""
-        return _with(values.score(at["threshold"]) or Markup("the vendor decides"), words)
+        return _above(values.score(at["threshold"]) or Markup("the vendor decides"), words)
 
     def _money(self, estimate: Node) -> Markup:
         """An amount with its interval, in the currency of the costs."""
@@ -111,18 +104,22 @@ class Tables:
     @property
     def verdict(self) -> Table:
         """One row for each system: all that a choice needs first."""
-        rows = [self._verdict(one) for one in self.systems]
+        rows = [self._verdict(system) for system in self.systems]
         words = "Each system at its threshold; below: where the true rate lies, with {} confidence"
         return self._table(f"{self.ids}verdict", words, rows)
 
-    def _verdict(self, one: Node) -> Row:
-        kind = "at_required" if one["at_required"] else "at_default"
-        at, service = one[kind], one["service"]
-        of_run = kind == "at_default" and at and at["threshold"].raw is not None
-        cost = one["cost"] and one["cost"][kind]
+    def _verdict(self, system: Node) -> Row:
+        kind = "at_required" if system["at_required"] else "at_default"
+        at, service = system[kind], system["service"]
+        why_not = values.text(system["why_not"])
+        if at and at["threshold"].raw is not None and kind == "at_default":
+            why_not = Markup("of the run. {}").format(why_not)
+        if at and at["chosen_on"].raw == "fixed":
+            why_not = Markup("fixed")
+        cost = system["cost"] and system["cost"][kind]
         return {
-            "System": self._named(one["name"]),
-            "Threshold": self._threshold(at, "of the run" if of_run else "") if at else "",
+            "System": self._name(system["name"]),
+            "Threshold": self._threshold(at, why_not) if at else why_not,
             "FMR: others pass": self._fmr(at["fmr"]) if at else "",
             "FRR: turned away": values.rate(at["frr"]) if at else "",
             "FTA: failure to acquire": _if_any(service["acquisition"]),
@@ -134,42 +131,31 @@ class Tables:
     @property
     def at_fmrs(self) -> Table:
         """FNMR and FRR at the false match rates that reports have in common."""
-        asked = next((one["at_fmrs"] for one in self.systems if one["at_fmrs"]), ())
-        titles = [Markup("at an FMR of {}").format(values.setting(each["fmr"])) for each in asked]
+        first = next((system["at_fmrs"] for system in self.systems if system["at_fmrs"]), ())
+        titles = [Markup("at an FMR of {}").format(values.setting(each["fmr"])) for each in first]
         rows = []
-        for one in self.systems:
-            row: dict[str, Markup | str] = {"System": self._named(one["name"])}
-            for title, each in zip(titles, one["at_fmrs"], strict=False):
+        for system in self.systems:
+            row: dict[str, Markup | str] = {"System": self._name(system["name"])}
+            for title, each in zip(titles, system["at_fmrs"], strict=False):
                 at = each["point"]
                 row["Threshold " + title] = values.score(at["threshold"]) if at else ""
                 row["FNMR " + title] = values.rate(at["fnmr"]) if at else ""
-                row["FRR " + title] = values.rate(at["frr"]) if at else NOTHING
+                row["FRR " + title] = values.rate(at["frr"]) if at else _why_empty(each)
             rows.append(row)
         words = "Each system at its thresholds for other false match rates, with {} intervals"
         return self._table("fmrs-table", words, rows)
-
-    @property
-    def why_no_point(self) -> list[list[Node]]:
-        """Why there is nothing at one of these rates, once each, and of which systems."""
-        found: dict[str, list[Node]] = {}
-        for one in self.systems:
-            reasons = {each["why_not"].raw: each["why_not"] for each in one["at_fmrs"]}
-            for raw, why in reasons.items():
-                if raw:
-                    found.setdefault(raw, [why]).append(one["name"])
-        return list(found.values())
 
     @property
     def separation(self) -> Table:
         """How far apart the scores of both kinds of pairs are, whatever the threshold."""
         rows = [
             {
-                "System": self._named(one["name"]),
-                "AUC": values.quantity(one["auc"], 1 - (one["auc"].raw or 1.0)),
-                "d\N{PRIME}": values.quantity(one["d_prime"]),
-                "EER": values.percent(one["curve"]["eer"]) if one["curve"] else "",
+                "System": self._name(system["name"]),
+                "AUC": values.quantity(system["auc"], 1 - (system["auc"].raw or 1.0)),
+                "d\N{PRIME}": values.quantity(system["d_prime"]),
+                "EER": values.percent(system["curve"]["eer"]) if system["curve"] else "",
             }
-            for one in self.systems
+            for system in self.systems
         ]
         words = "Over all thresholds, also those that nobody would choose: decide by the FRR"
         return self._table(f"{self.ids}separation", words, rows, kind="data")
@@ -178,24 +164,26 @@ class Tables:
     def differences(self) -> Table:
         """Every two systems on the same mated pairs."""
         words = "FRR of the first less that of the second, in percentage points, with {} intervals"
+        # Of several comparisons, only the p-value that is adjusted and the verdict allow for all.
+        alone = ", these two alone" if len(self.document["differences"]) > 1 else ""
         rows = [
             {
                 "Systems": Markup("{} <small>against</small> {}").format(
-                    self._named(two["first"]), self._named(two["second"])
+                    self._name(two["first"]), self._name(two["second"])
                 ),
                 "Pairs": values.count(two["pairs"]),
                 "People": values.count(two["subjects"]),
-                "The first turned away": _turned_away(two, "first"),
-                "The second": _turned_away(two, "second"),
-                "Difference of the FRR": values.estimate(two["frr"], values.points),
-                "p": values.probability(two["p_value"]),
+                "The first turned away": _errors(two, "first"),
+                "The second": _errors(two, "second"),
+                f"Difference of the FRR{alone}": values.estimate(two["frr"], values.points),
+                f"p{alone}": values.probability(two["p_value"]),
                 "p for all comparisons": values.probability(two["p_adjusted"]),
                 "Beyond chance": _chance(two),
                 "At fixed thresholds": values.ends(two["exact"], values.points),
                 "p at fixed thresholds": values.probability(two["p_exact"]),
                 "Difference in cost": self._money(two["cost"]),
             }
-            for two in self.it["differences"]
+            for two in self.document["differences"]
         ]
         return self._table("differences-table", words, rows)
 
@@ -205,18 +193,20 @@ class Tables:
         kinds = (("at_required", "for the required FMR"), ("at_default", "of the run"))
         rows = [
             {
-                "System": self._named(one["name"]),
+                "System": self._name(system["name"]),
                 "Threshold": self._threshold(at, words),
                 "Cost of an attempt": self._money(at["expected"]),
                 "False matches": values.money(at["false_matches"]),
                 "False rejections": values.money(at["false_rejects"]),
                 "Reviews": values.money(at["reviews"]),
-                "Calls": "" if one["service"]["price"].raw is None else values.money(at["calls"]),
+                "Calls": ""
+                if system["service"]["price"].raw is None
+                else values.money(at["calls"]),
             }
-            for one in self.systems
-            if one["cost"]
+            for system in self.systems
+            if system["cost"]
             for kind, words in kinds
-            if (at := one["cost"][kind])
+            if (at := system["cost"][kind])
         ]
         words = "Expected cost of one attempt, with {} intervals"
         return self._table("costs-table", words, rows)
@@ -224,32 +214,53 @@ class Tables:
     @property
     def groups(self) -> Table:
         """Every group of every system."""
+        cells = [cell for one in self.systems for cell in one["groups"]]
+        any_lost = any(cell["fta"]["errors"].raw for cell in cells)
         rows = [
             {
-                "System": self._named(one["name"]),
+                "System": self._name(system["name"]),
                 "Group": Markup("{}: {}").format(
                     *map(values.text, (cell["column"], cell["group"]))
                 ),
                 "FRR": values.rate(cell["frr"]),
-                "Ratio of FRR": values.estimate(cell["frr_ratio"], values.quantity, _TIMES),
+                "Ratio of FRR": _ratio(cell["frr_ratio"]),
                 "FMR": values.rate(cell["fmr"]),
-                "Ratio of FMR": values.estimate(cell["fmr_ratio"], values.quantity, _TIMES),
+                "Ratio of FMR": _ratio(cell["fmr_ratio"]),
+                "FTA": values.rate(cell["fta"]) if any_lost else "",
                 "Remark": values.text(cell["too_few"]),
             }
-            for one in self.systems
-            for cell in one["groups"]
+            for system in self.systems
+            for cell in system["groups"]
         ]
         words = (
             "Rates of each group, with {} intervals, and their ratio to all pairs within a group"
         )
         return self._table("groups-table", words, rows)
 
+    @property
+    def transactions(self) -> Table:
+        """Rates of transactions, at the threshold of each system."""
+        rows = [
+            {
+                "System": self._name(system["name"]),
+                "Transactions": values.count(best["size"]["pairs"]),
+                "Attempts, at most": values.count(best["attempts"]),
+                "FMR": self._fmr(at["fmr"]),
+                "FRR": values.rate(at["frr"]),
+            }
+            for system in self.systems
+            if (best := system["transactions"])
+            and (at := best["at_required"] or best["at_default"])
+        ]
+        words = "The best attempt of each transaction counts, with {} intervals"
+        return self._table("transactions-table", words, rows)
+
     def gaps(self, is_real: bool) -> list[tuple[Node, Node]]:
         """Sentences on groups that differ, or may by chance, each with its system."""
         return [
-            (one["name"], gap["sentence"])
-            for one in self.systems
-            for gap in one["group_differences"]
+            (system["name"], gap["sentence"])
+            for system in self.systems
+            for gap in system["group_differences"]
             if gap["is_real"].raw is is_real
         ]
 
@@ -258,7 +269,7 @@ class Tables:
         """How far groups differ."""
         rows = [
             {
-                "System": self._named(one["name"]),
+                "System": self._name(system["name"]),
                 "Groups": values.text(gap["column"]),
                 "Rate": gap["rate"].raw.upper(),
                 "Highest": values.text(gap["worst"]),
@@ -268,8 +279,8 @@ class Tables:
                 "p": values.probability(gap["p_value"]),
                 "Beyond chance": "yes" if gap["is_real"].raw else "not shown",
             }
-            for one in self.systems
-            for gap in one["group_differences"]
+            for system in self.systems
+            for gap in system["group_differences"]
         ]
         words = "The group with the highest rate against the one with the lowest"
         return self._table("group-differences", words, rows, kind="data")
@@ -278,10 +289,10 @@ class Tables:
     def cross_groups(self) -> list[Table]:
         """Who is mistaken for whom: a matrix of each system and column."""
         tables: list[Table] = []
-        for one in self.systems:
-            for column in dict.fromkeys(cell["column"].raw for cell in one["cross_groups"]):
-                cells = [cell for cell in one["cross_groups"] if cell["column"].raw == column]
-                name, caption = f"cross-{len(tables)}", self._named(one["name"])
+        for system in self.systems:
+            for column in dict.fromkeys(cell["column"].raw for cell in system["cross_groups"]):
+                cells = [cell for cell in system["cross_groups"] if cell["column"].raw == column]
+                name, caption = f"cross-{len(tables)}", self._name(system["name"])
                 tables.append(Table(name, caption, _matrix(column, cells), kind="data"))
         return tables
 
@@ -290,20 +301,19 @@ class Tables:
         """How far the threshold, or the false matches, hang on few people."""
         rows = [
             {
-                "System": self._named(one["name"]),
+                "System": self._name(system["name"]),
                 "Pairs": values.count(few["pairs"]),
                 "People in them": values.count(few["people"]),
-                "Worst person is in": _with(
+                "Worst person is in": _above(
                     values.percent(few["worst_person"]), values.text(few["person"])
                 ),
-                "Worst ten are in": values.percent(few["worst_ten"]),
-                "Threshold": values.score(one["at_required"]["threshold"])
-                if one["at_required"]
+                "Threshold": values.score(system["at_required"]["threshold"])
+                if system["at_required"]
                 else "",
                 "Threshold without that person": values.score(few["threshold_without"]),
             }
-            for one in self.systems
-            if (few := one["concentration"])
+            for system in self.systems
+            if (few := system["concentration"])
         ]
         words = (
             "The non-mated pairs that set the threshold, those with the highest scores; where none "
@@ -312,35 +322,18 @@ class Tables:
         return self._table("concentration-table", words, rows)
 
     @property
-    def run(self) -> Table:
-        """What the thresholds of the run come to."""
-        rows = [
-            {
-                "System": self._named(one["name"]),
-                "Threshold": self._threshold(
-                    at, "" if at["threshold"].raw is None else RULES[at["rule"].raw]
-                ),
-                "FMR": self._fmr(at["fmr"]),
-                "FRR": values.rate(at["frr"]),
-            }
-            for one in self.systems
-            if (at := one["at_default"])
-        ]
-        return self._table("run-table", "At the threshold of the run, with {} intervals", rows)
-
-    @property
     def service(self) -> Table:
         """Availability, time and money."""
         rows = []
-        for one in self.systems:
-            service = one["service"]
+        for system in self.systems:
+            service = system["service"]
             latency, currency = service["latency_s"], service["currency"]
             rows.append(
                 {
-                    "System": self._named(one["name"]),
+                    "System": self._name(system["name"]),
                     "Calls": values.count(service["calls"]),
                     "Not answered": _if_any(service["answered"]),
-                    "Why not": _listed(service["not_answered"]),
+                    "Why not": _by_name(service["not_answered"]),
                     "Timed": _some(service["timed"]),
                     "Half within": _within(latency, "50"),
                     "90 of 100 within": _within(latency, "90"),
@@ -361,24 +354,24 @@ class Tables:
         """The systems: where answers came from, and what is known of privacy."""
         rows = [
             {
-                "System": self._named(one["name"]),
-                "Answered by": ORIGINS[one["environment"].raw],
-                "Backend": values.text(one["backend"]),
-                "Model": values.text(one["model"]),
-                "Scale": values.text(one["scale"]),
-                "Gives": "scores" if one["kind"].raw == "scores" else "decisions only",
-                "Without a score": _some(one["without_score"]),
-                "Other models in the run": _listed(one["other_models"]),
-                "Privacy": values.text(one["privacy"]),
+                "System": self._name(system["name"]),
+                "Answered by": ORIGINS[system["environment"].raw],
+                "Backend": values.text(system["backend"]),
+                "Model": values.text(system["model"]),
+                "Scale": values.text(system["scale"]),
+                "Gives": "scores" if system["kind"].raw == "scores" else "decisions only",
+                "Without a score": _some(system["without_score"]),
+                "Other models in the run": _by_name(system["other_models"]),
+                "Privacy": values.text(system["privacy"]),
             }
-            for one in self.systems
+            for system in self.systems
         ]
         return self._table("tested-table", "The systems", rows)
 
     @property
     def people(self) -> Table:
         """How large the test set and its groups are."""
-        study = self.it["study"]
+        study = self.document["study"]
         parts: list[tuple[Markup | str, Node]] = [("All", study["whole"])]
         if study["calibration"]:
             parts.append(("To choose thresholds", study["calibration"]))
@@ -414,7 +407,7 @@ def _within(latency: Node, part: str) -> Markup:
     return values.quantity(latency[part], unit="s") if part in latency.raw else Markup()
 
 
-def _listed(counts: Node) -> Markup:
+def _by_name(counts: Node) -> Markup:
     """How many of each kind, by name."""
     each = (Markup("{}: {}").format(values.name(n), values.count(k)) for n, k in counts.entries)
     return Markup(", ").join(each)
@@ -424,12 +417,29 @@ def _times(ratio: Node) -> Markup:
     return values.quantity(ratio, unit="\N{MULTIPLICATION SIGN}")
 
 
-def _with(value: Markup, words: Markup | str) -> Markup:
+def _above(value: Markup, words: Markup | str) -> Markup:
     """A value with something under it."""
     return Markup("{} <small>{}</small>").format(value, words) if words else value
 
 
-def _turned_away(two: Node, which: str) -> Markup:
+def _why_empty(each: Node) -> Markup:
+    """Instead of rates at a false match rate: how many pairs it takes, or why there is none."""
+    if each["pairs_needed"].raw is None:
+        return Markup("<small>{}</small>").format(values.text(each["why_not"]))
+    return Markup("<small>takes {} non-mated pairs</small>").format(
+        values.count(each["pairs_needed"])
+    )
+
+
+def _ratio(estimate: Node) -> Markup:
+    """How many times as often; of a group without an error only how often it may be."""
+    if not estimate or estimate["value"].raw:
+        return values.estimate(estimate, values.quantity, _TIMES)
+    high = values.quantity(estimate["interval"]["high"])
+    return Markup("<small>no error: at most {}{}</small>").format(high, _TIMES)
+
+
+def _errors(two: Node, which: str) -> Markup:
     return Markup('{} <small class="whole">{} alone</small>').format(
         values.count(two[f"errors_{which}"]), values.count(two[f"only_{which}"])
     )
@@ -457,6 +467,6 @@ def _matrix(column: str, cells: Sequence[Node]) -> list[dict[str, Markup]]:
             row[heading] = NOTHING
             if rate is not None and rate["trials"].raw:
                 value = values.percent(rate["value"], values.width_of(rate["interval"]))
-                row[heading] = _with(value, values.counts(rate))
+                row[heading] = _above(value, values.counts(rate))
         rows.append(row)
     return rows

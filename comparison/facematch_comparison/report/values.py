@@ -180,7 +180,7 @@ def rate(node: Node) -> Markup:
     interval = ends(
         node["interval"], lambda end, width: percent(end, width, ""), "\N{NO-BREAK SPACE}%"
     )
-    under = Markup(", ").join(one for one in (interval, counts(node)) if one)
+    under = Markup(", ").join(part for part in (interval, counts(node)) if part)
     return Markup("<b>{}</b> <small>{}</small>").format(value, under)
 
 

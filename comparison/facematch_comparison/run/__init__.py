@@ -1,11 +1,11 @@
 """Every system is asked about every pair, once; killed anywhere, it goes on from there."""
 
-from .answers import read_answers
-from .database import RunDatabase
 from .embeddings import embed, read_embeddings
+from .pairs import PairState, Progress, RunDatabase, UnresolvedCharge
 from .recover import Reconciled
-from .run import Price, RunSummary, StudyRun, SystemSummary, run_study
-from .schema import PairState, Progress, StoredStudy, StoredSystem, UnresolvedCharge
+from .scores import read_answers
+from .stored import StoredStudy, StoredSystem
+from .study_run import Price, RunSummary, StudyRun, SystemSummary, run_study
 
 __all__ = [
     "PairState",

@@ -15,7 +15,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import attrs
 import numpy as np
@@ -27,7 +27,7 @@ from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
 from facematch_core.plugins import backend_class
 
-from .schema import Outcome, PairState
+from .pairs import Outcome, PairState
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -99,19 +99,19 @@ def embed(
     paths = _files(pictures)
     if workers is not None and (type(workers) is not int or workers < 1):
         raise InvalidRequest("workers must be a whole number, 1 or more.")
-    kind, given = backend_class(backend), tuple(sorted((settings or {}).items()))
+    kind, fixed = backend_class(backend), tuple(sorted((settings or {}).items()))
     # Before it is opened: a vendor's backend would ask for its key.
-    why = _why_it_leaves(kind, kind.capabilities) or why_not_embedded(_engine(backend, given))
+    why = _why_it_leaves(kind, kind.capabilities) or why_not_embedded(_engine(backend, fixed))
     if why is not None:
         raise InvalidRequest(f"The pictures of {backend[:60]!r} cannot be embedded: {why}.")
     parts = [paths[start : start + PICTURES] for start in range(0, len(paths), PICTURES)]
-    task = functools.partial(_embed_here, backend, given)
+    task = functools.partial(_embed_here, backend, fixed)
     # Windows waits for 63 things at most, and Python for 61 processes.
     count = min(workers or os.cpu_count() or 1, len(parts), 61)
     privacy = {}
     if dask is not None:
-        tables, said = _by_dask(task, parts, dask)
-        privacy = {b"facematch.privacy": said.encode()}
+        tables, text = _by_dask(task, parts, dask)
+        privacy = {b"facematch.privacy": text.encode()}
     elif count == 1:
         tables = list(map(task, parts))
     else:
@@ -126,8 +126,8 @@ def embed(
 
 def _files(pictures: Path | Iterable[Path]) -> list[Path]:
     if isinstance(pictures, (str, os.PathLike)):
-        found = sorted(Path(pictures).rglob("*"))
-        paths = [path for path in found if path.suffix.lower() in _SUFFIXES]
+        files = sorted(Path(pictures).rglob("*"))
+        paths = [path for path in files if path.suffix.lower() in _SUFFIXES]
     else:
         paths = list(dict.fromkeys(map(Path, pictures)))
     if not paths:
@@ -183,7 +183,11 @@ def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[lis
     except Exception as error:  # noqa: BLE001 - Dask raises many kinds
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     else:
-        how = "encrypted" if all(one.startswith("tls://") for one in spoken) else "not encrypted"
+        how = (
+            "encrypted"
+            if all(address.startswith("tls://") for address in spoken)
+            else "not encrypted"
+        )
         return tables, (
             "Pictures were read by the workers of a Dask cluster, which sent embeddings back, "
             f"{how}; nobody else was asked."
@@ -195,34 +199,31 @@ def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[lis
 
 
 def _one_engine(table: pa.Table) -> str:
-    found = [str(engine) for engine in table.column("engine").unique().to_pylist()]
-    if len(found) == 1:
-        return found[0]
+    engines = [str(engine) for engine in table.column("engine").unique().to_pylist()]
+    if len(engines) == 1:
+        return engines[0]
     raise ConfigurationError(
-        f"These embeddings come from {len(found)} engines, whose scores could differ: install the "
-        f"same versions everywhere. They are {' and '.join(one[:200] for one in found[:2])}."
+        f"These embeddings come from {len(engines)} engines, whose scores could differ: install "
+        "the same versions everywhere. They are "
+        f"{' and '.join(engine[:200] for engine in engines[:2])}."
     )
 
 
 # --- Reading them ---------------------------------------------------------------------------------
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Picture:
-    """What an engine saw in one picture."""
+class Picture(NamedTuple):
+    """What an engine saw in one picture; no vector without a face."""
 
-    #: None without a face.
     vector: NDArray[np.float32] | None
     error: str | None
     elapsed_s: float | None
 
 
-@attrs.frozen(kw_only=True, eq=False)
-class Embeddings:
-    """Pictures by the SHA-256 of their bytes."""
+class Embeddings(NamedTuple):
+    """Pictures by the SHA-256 of their bytes; what became of them, None if they never left."""
 
     engine: str
-    #: What became of the pictures, in a sentence; None if they never left this machine.
     privacy: str | None
     pictures: dict[str, Picture]
 
@@ -241,7 +242,7 @@ def read_embeddings(source: Path | pa.Table) -> Embeddings:
         (width,) = pc.list_value_length(embedding.drop_null()).unique().to_pylist() or [0]
         vectors = np.full((len(table), width), np.nan, np.float32)
         vectors[filled] = embedding.drop_null().flatten().to_numpy().reshape(-1, width or 1)
-        face = [bool(one) for one in table.column("face").to_pylist()]
+        face = [bool(value) for value in table.column("face").to_pylist()]
         is_face = (filled & face & np.isfinite(vectors).all(1)).tolist()
         unsaid = "Embeddings were read from a file that does not say where they were made."
         privacy = (table.schema.metadata or {}).get(
@@ -272,128 +273,114 @@ def embeddings_of(
     source: Path | pa.Table, team: Sequence[Worker], reasons: Mapping[str, str | None]
 ) -> dict[str, Embeddings]:
     """Name of each system to its embeddings; of several engines they are those of one, at least."""
-    here = {one: _engine_of(one) for one in team if reasons[one.stored.name] is None}
-    if not here:
-        said = "; ".join(f"{name[:60]}: {why}" for name, why in reasons.items())
+    engines = {}
+    for worker in team:
+        if reasons[worker.name] is None:
+            backend: Any = worker.system.verifier.backend
+            metadata = backend.embed([]).schema.metadata or {}
+            engines[worker] = str(metadata.get(b"facematch.engine", b"").decode())
+    if not engines:
+        why = "; ".join(f"{name[:60]}: {reason}" for name, reason in reasons.items())
         raise InvalidRequest(
-            f"Embeddings are for engines of your own, and none of these is one ({said})."
+            f"Embeddings are for engines of your own, and none of these is one ({why})."
         )
-    given = read_embeddings(source)
-    own = [worker for worker, engine in here.items() if engine == given.engine]
-    if not own:
-        worker, engine = next(iter(here.items()))
+    embeddings = read_embeddings(source)
+    same = [worker for worker, engine in engines.items() if engine == embeddings.engine]
+    if not same:
+        worker, engine = next(iter(engines.items()))
         raise ConfigurationError(
-            f"The embeddings are of another engine than {worker.stored.name}, and scores could "
+            f"The embeddings are of another engine than {worker.name}, and scores could "
             "differ. Install the same versions, or embed again. They are of "
-            f"{given.engine[:200]}; here is {engine[:200]}."
+            f"{embeddings.engine[:200]}; here is {engine[:200]}."
         )
-    digests = own[0].digests
-    missing = [path for path, digest in digests.items() if digest not in given.pictures]
+    digests = same[0].digests
+    missing = [path for path, digest in digests.items() if digest not in embeddings.pictures]
     if missing:
         raise InvalidRequest(
             f"{len(missing)} of {len(digests)} pictures have no embedding, for example "
             f"{str(missing[0])[:200]!r}: it was not embedded, or has changed since. Embed again."
         )
-    return {worker.stored.name: given for worker in own}
-
-
-def _engine_of(worker: Worker) -> str:
-    """Engine and versions, as its tables say."""
-    backend: Any = worker.system.verifier.backend
-    metadata = backend.embed([]).schema.metadata or {}
-    return str(metadata.get(b"facematch.engine", b"").decode())
+    return {worker.name: embeddings for worker in same}
 
 
 # --- Comparing them -------------------------------------------------------------------------------
 
 
-def ask_by_embeddings(worker: Worker, threads: int, given: Embeddings | None) -> None:
+def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
+    worker: Worker, threads: int, table: Embeddings | None
+) -> None:
     """Ask about every free pair as `Worker.ask_all` does, with the same answers.
 
-    The first pair is also asked as a whole. Should the scores differ, all are, or, of embeddings
-    that somebody else made, none.
+    The first pair that has a score is also asked as a whole: thresholds are for such calls, so an
+    engine whose embeddings give another score ends here.
     """
-    if given is not None and given.privacy is not None:
-        worker.database.note_privacy(worker.stored.number, given.privacy)
-    known = _Known(worker, threads, given)
-    worker.line_up()
-    worker.ask_some(PAIRS, known.outcome, known.embed)
+    if table is not None and table.privacy is not None:
+        worker.database.note_privacy(worker.stored.number, table.privacy)
+    verifier, digests = worker.system.verifier, worker.digests
+    engine: Any = verifier.backend
+    threshold, review = verifier.thresholds(Operation.MATCH)
+    pictures = {} if table is None else dict(table.pictures)
+    #: What the first pair was answered as a whole: others have its scale and names.
+    pattern: Outcome | None = None
 
-
-class _Known:
-    """From embeddings to answers, by the rules that every answer goes through."""
-
-    def __init__(self, worker: Worker, threads: int, given: Embeddings | None) -> None:
-        self._worker, self._given = worker, given
-        self._threads = min(threads, os.cpu_count() or 1)
-        self._backend: Any = worker.system.verifier.backend
-        self._pictures = {} if given is None else dict(given.pictures)
-        #: What the first pair was answered when it was asked as a whole.
-        self._pattern: Outcome | None = None
-        self._agrees = True
-
-    def embed(self, numbers: Sequence[int]) -> None:
-        """Look at what is not known yet, and remember it: about 1 kB for each picture."""
-        pairs = [self._worker.study.pairs[number] for number in numbers]
-        digests = self._worker.digests
-        both = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
-        missing = [path for digest, path in both.items() if digest not in self._pictures]
-        if missing and self._agrees:
-            with ThreadPoolExecutor(self._threads, thread_name_prefix="facematch-embed") as pool:
-                list(pool.map(self._look, missing))
-
-    def _look(self, path: Path) -> None:
-        if self._worker.is_over:
+    def look(path: Path) -> None:
+        if worker.is_over:
             return
-        found = read_embeddings(self._backend.embed([path])).pictures
-        if self._worker.digests[path] not in found:
-            self._worker.picture(path)
+        rows = read_embeddings(engine.embed([path])).pictures
+        if digests[path] not in rows:
+            worker.picture(path)
             raise ConfigurationError(f"The engine names {path} by another digest: report this.")
-        self._pictures |= found
+        pictures.update(rows)
 
-    def outcome(self, number: int) -> Outcome | None:
+    def embed_pairs(numbers: Sequence[int]) -> None:
+        """Look at what is not known yet, and remember it: about 1 kB for each picture."""
+        pairs = [worker.study.pairs[number] for number in numbers]
+        paths = {digests[path]: path for pair in pairs for path in (pair.probe, pair.reference)}
+        missing = [path for digest, path in paths.items() if digest not in pictures]
+        count = min(threads, os.cpu_count() or 1)
+        with ThreadPoolExecutor(count, thread_name_prefix="facematch-embed") as pool:
+            list(pool.map(look, missing))
+
+    def judge(score: float | None, first: Outcome) -> Outcome:
+        scale = None if score is None else first.scale
+        decision = decide_by_threshold(
+            None if score is None else Score(score, str(scale)), threshold
+        )
+        if decision is Decision.MATCH and review is not None and not review.passes(score):
+            decision = Decision.REVIEW
+        return attrs.evolve(first, score=score, scale=scale, decision=decision, call_id=None)
+
+    def outcome(number: int) -> Outcome | None:
         """What a pair ends in; None if it is to be asked another time."""
-        worker = self._worker
-        if not self._agrees:
-            return worker.ask(number)
+        nonlocal pattern
         pair = worker.study.pairs[number]
-        digests = [worker.digests[path] for path in (pair.probe, pair.reference)]
-        both = [self._pictures[digest] for digest in digests if digest in self._pictures]
+        seen = [pictures.get(digests[path]) for path in (pair.probe, pair.reference)]
+        both = [picture for picture in seen if picture is not None]
         if len(both) < 2:
             return None
-        vectors = [one.vector[None] for one in both if one.vector is not None]
-        score = None if len(vectors) < 2 else float(self._backend.scores(*vectors)[0, 0])
-        if self._pattern is None:
-            return self._first(number, score)
+        vectors = [picture.vector[None] for picture in both if picture.vector is not None]
+        score = None if len(vectors) < 2 else float(engine.scores(*vectors)[0, 0])
+        if pattern is None:
+            asked_whole = worker.ask(number)
+            if asked_whole is None or asked_whole.score is None:
+                return asked_whole
+            pattern, judged = asked_whole, judge(score, asked_whole)
+            if (judged.score, judged.decision) == (asked_whole.score, asked_whole.decision):
+                return asked_whole
+            worker.end_with(
+                ConfigurationError(
+                    f"The embeddings give another score than {worker.name} does for the "
+                    "same two pictures, which thresholds are for: another engine made them. Embed "
+                    "again."
+                )
+            )
+            return None
         error = both[0].error or both[1].error
         if error is not None:
             return Outcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
-        took = [one.elapsed_s for one in both]
-        elapsed_s = None if None in took else sum(filter(None, took))
-        return attrs.evolve(self._judged(score, self._pattern), elapsed_s=elapsed_s)
+        times_s = [picture.elapsed_s for picture in both]
+        elapsed_s = None if None in times_s else sum(filter(None, times_s))
+        return attrs.evolve(judge(score, pattern), elapsed_s=elapsed_s)
 
-    def _first(self, number: int, score: float | None) -> Outcome | None:
-        """A pair that is asked as a whole, too; the first with a score is the pattern of others."""
-        asked = self._worker.ask(number)
-        if asked is None or asked.score is None:
-            return asked
-        self._pattern, judged = asked, self._judged(score, asked)
-        self._agrees = (judged.score, judged.decision) == (asked.score, asked.decision)
-        if self._agrees or self._given is None:
-            return asked
-        self._worker.end_with(
-            ConfigurationError(
-                f"The embeddings give another score than {self._worker.stored.name} does for the "
-                "same two pictures: another engine made them. Embed again."
-            )
-        )
-        return None
-
-    def _judged(self, score: float | None, pattern: Outcome) -> Outcome:
-        threshold, review = self._worker.system.verifier.thresholds(Operation.MATCH)
-        scale = None if score is None else pattern.scale
-        seen = None if score is None else Score(score, str(scale))
-        decision = decide_by_threshold(seen, threshold)
-        if decision is Decision.MATCH and review is not None and not review.passes(score):
-            decision = Decision.REVIEW
-        return attrs.evolve(pattern, score=score, scale=scale, decision=decision, call_id=None)
+    worker.line_up()
+    worker.ask_some(PAIRS, outcome, embed_pairs)

@@ -7,7 +7,7 @@ still has the call, and the next start comes to it again.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,8 +19,8 @@ from facematch_core.models import Reconciled as Finding
 from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier import FaceVerifier
 
-from .database import RunDatabase
-from .schema import Outcome, PairState, StoredSystem, UnresolvedCharge
+from .pairs import Outcome, PairState, RunDatabase, UnresolvedCharge
+from .stored import StoredSystem
 
 #: What looking for one call may end in.
 _FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMismatch, *FATAL)
@@ -40,22 +40,11 @@ def finalize_budgets(
     stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
 ) -> None:
     """Say of calls whether they were charged, to budgets where they are still open."""
-    wanted = set(call_ids)
-    for store in stores if wanted else ():
+    calls = set(call_ids)
+    for store in stores if calls else ():
         for entry in store.open_reservations():
-            if entry.call.id in wanted:
+            if entry.call.id in calls:
                 store.finalize(entry, billed, at=now)
-
-
-def take_back(
-    database: RunDatabase, system: StoredSystem, finalize: Callable[[Sequence[str]], object]
-) -> None:
-    """Free what an earlier start had begun and not sent; what it had sent is unresolved.
-
-    `finalize` says to budgets which calls were not sent, before their pairs are free.
-    """
-    finalize(database.recover(system.number))
-    database.set_free(system.number, PairState.BEGUN)
 
 
 def resolve_by_budgets(
@@ -65,23 +54,25 @@ def resolve_by_budgets(
 
     They do if a process ended between the two books, or if somebody said it to the budget.
     """
-    left = [one for one in database.unresolved(system) if one.state is PairState.UNRESOLVED]
-    wanted = [one.call.id for one in left if one.call is not None]
-    if not wanted:
+    charges = [
+        charge for charge in database.unresolved(system) if charge.state is PairState.UNRESOLVED
+    ]
+    call_ids = [charge.call.id for charge in charges if charge.call is not None]
+    if not call_ids:
         return 0
     with contextlib.ExitStack() as stack:
-        books = [one for one in stores if isinstance(one, SqlStore)]
+        books = [store for store in stores if isinstance(store, SqlStore)]
         here = database.calls()
         if here is not None:
             stack.callback(here.close)
             books.append(here)
-        said = [book.charges(wanted) for book in books]
+        entries = [book.charges(call_ids) for book in books]
     resolved = 0
-    for call_id in wanted:
-        known = {book[call_id] for book in said if call_id in book}
-        if known and Charged.UNKNOWN not in known:
-            billed = Charged.YES if Charged.YES in known else Charged.NO
-            resolved += database.resolve(system.number, call_id, billed)
+    for call_id in call_ids:
+        billed = {book[call_id] for book in entries if call_id in book}
+        if billed and Charged.UNKNOWN not in billed:
+            charged = Charged.YES if Charged.YES in billed else Charged.NO
+            resolved += database.resolve(system.number, call_id, charged)
     return resolved
 
 
@@ -100,28 +91,28 @@ def reconcile_charges(
     found is written to budgets, in `stores`, too.
     """
 
-    def looked_for(charge: UnresolvedCharge, call: CallRecord) -> tuple[str, str]:
+    def look_up(charge: UnresolvedCharge, call: CallRecord) -> tuple[str, str]:
         """One call, looked for and written down; the outcome, and why."""
         # Where it was not sent, it is not found either, and the whole day is looked through.
-        found = verifier.reconcile(attrs.evolve(call, caller_ref=system.reference(charge.pair)))
-        if not isinstance(found.result, MatchResult):
-            database.looked(charge)
-            is_other = found.outcome is Finding.FOUND
-            return (Finding.CANNOT_KNOW if is_other else found.outcome).value, found.reason
-        answer = Outcome.of_result(found.result, elapsed_s=None)
-        is_known = answer.billed is not Charged.UNKNOWN
-        if is_known:
+        record = verifier.reconcile(attrs.evolve(call, caller_ref=system.reference(charge.pair)))
+        if not isinstance(record.result, MatchResult):
+            database.note_search(charge)
+            is_other = record.outcome is Finding.FOUND
+            return (Finding.CANNOT_KNOW if is_other else record.outcome).value, record.reason
+        answer = Outcome.of_result(record.result, elapsed_s=None)
+        is_certain = answer.billed is not Charged.UNKNOWN
+        if is_certain:
             finalize_budgets(stores, [call.id], answer.billed or Charged.NO, now)
-        what = database.found(charge, answer)
-        if what is None:
-            return found.outcome.value, found.reason
-        if is_known:
+        difference = database.answer_late(charge, answer)
+        if difference is None:
+            return record.outcome.value, record.reason
+        if is_certain:
             # What is known to be charged already stays so.
             database.resolve(charge.system, call.id, answer.billed or Charged.NO)
-        database.looked(charge)
+        database.note_search(charge)
         return "error", (
-            f"The records have an answer {what}: such answers do not belong together, and only its "
-            "charge is kept."
+            f"The records have an answer {difference}: such answers do not belong together, and "
+            "only its charge is kept."
         )
 
     results: list[Reconciled] = []
@@ -134,7 +125,7 @@ def reconcile_charges(
             outcome, reason = "skipped", over or "Its call was not written down."
         else:
             try:
-                outcome, reason = looked_for(charge, call)
+                outcome, reason = look_up(charge, call)
             except _FAILURES as error:
                 outcome, reason = "error", error.message
                 is_over = isinstance(error, FATAL)

@@ -1,4 +1,4 @@
-"""One system of a run: the threads that lead its pairs through their steps (`schema.STEPS`)."""
+"""One system of a run: the threads that lead its pairs through their steps (`pairs`)."""
 
 from __future__ import annotations
 
@@ -6,30 +6,26 @@ import contextlib
 import hashlib
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core import EventKind
 from facematch_core.clock import Clock
 from facematch_core.errors import (
     FATAL,
     BreakerOpen,
     ConfigurationError,
     FaceMatchError,
-    InvalidImage,
     OutcomeUnknown,
-    RequestRejected,
-    StoreUnavailable,
     UnexpectedResponse,
-    VendorError,
     VendorUnavailable,
 )
-from facematch_core.events import CallEvent
+from facematch_core.events import CallEvent, EventKind
 from facematch_core.files import read_regular
 from facematch_core.images import MAX_FILE_BYTES, Image
 from facematch_core.models import Billing, Charged, Environment, Operation, Retention
@@ -37,9 +33,9 @@ from facematch_core.resilience import Budget
 from facematch_core.store import CallStore
 from facematch_core.verifier import FaceVerifier
 
-from .database import RunDatabase
+from .pairs import HeldBack, Outcome, PairState, RunDatabase
 from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets
-from .schema import BY_CHARGE, Outcome, PairState, StoredStudy, StoredSystem
+from .stored import StoredStudy, StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -59,18 +55,6 @@ _AGAIN_S: Final = (0.5, 2.0, 8.0)
 _LONGEST_S: Final = 60.0
 
 
-class HeldBack(BaseException):
-    """The call was stopped before its first byte, because nothing would have remembered it.
-
-    Not an `Exception`: those of a hook are logged and change nothing, and this one must.
-    """
-
-    def __init__(self, call_id: str, error: FaceMatchError) -> None:
-        super().__init__("held back")
-        self.call_id = call_id
-        self.error = error
-
-
 class OpenSystem:
     """A verifier under the name that its answers have, which writes down each step of its calls."""
 
@@ -80,40 +64,14 @@ class OpenSystem:
         self.stored: StoredSystem
         self.on_event = self._write
         self._database = database
-        self._own = threading.local()
-
-    @contextlib.contextmanager
-    def about(self, pair: int) -> Iterator[None]:
-        """Within it, events of this thread's calls are about this pair."""
-        self._own.pair, self._own.call_id = pair, None
-        try:
-            yield
-        finally:
-            self._own.pair = None
-
-    @property
-    def call_id(self) -> str | None:
-        """The call that this thread's pair has become; None if nothing was written down of it."""
-        return getattr(self._own, "call_id", None)
+        #: `pair` of this thread whose steps are written down, and the `call_id` that it has become.
+        self.current = threading.local()
 
     def _write(self, event: CallEvent) -> None:
-        """Write a step down before the call goes on; `HeldBack` if that fails."""
-        pair: int | None = getattr(self._own, "pair", None)
-        if pair is None:
-            return
-        try:
-            if event.kind is EventKind.STARTED and event.call is not None:
-                self._own.call_id = event.call_id
-                self._database.begin(self.stored.number, pair, event.call)
-            elif event.kind is EventKind.SENT:
-                self._database.ask(self.stored.number, pair, event.call_id)
-            elif event.kind is EventKind.RETRYING:
-                self._database.repeat(self.stored.number, pair, event.call_id)
-        except FaceMatchError as error:
-            raise HeldBack(event.call_id, error) from None
-        except Exception as error:  # noqa: BLE001 - whatever it is: nothing was written
-            why = f"The run database failed with {type(error).__name__}: nothing was sent."
-            raise HeldBack(event.call_id, ConfigurationError(why)) from None
+        if getattr(self.current, "pair", None) is not None:
+            if event.kind is EventKind.STARTED:
+                self.current.call_id = event.call_id
+            self._database.follow(self.stored.number, self.current.pair, event)
 
     @property
     def is_billed(self) -> bool:
@@ -134,63 +92,73 @@ class OpenSystem:
     @property
     def budgets(self) -> tuple[CallStore, ...]:
         """Where its budgets are remembered, each once."""
-        stores = [one.store for one in self.verifier.policies if isinstance(one, Budget)]
+        stores = [budget.store for budget in self._budgets]
         return tuple({id(store): store for store in stores}.values())
+
+    @property
+    def budget_price(self) -> tuple[Decimal, str] | None:
+        """The price that a budget counts by, with its currency."""
+        prices = (budget.price(Operation.MATCH) for budget in self._budgets)
+        return next(filter(None, prices), None)
+
+    @property
+    def _budgets(self) -> list[Budget]:
+        return [policy for policy in self.verifier.policies if isinstance(policy, Budget)]
 
     @property
     def settings(self) -> dict[str, Any]:
         """What it is asked with, as the run database keeps it."""
-        backend = self.verifier.backend
+        backend, kept = self.verifier.backend, self.retention is Retention.KEEP
         threshold, review = self.verifier.thresholds(Operation.MATCH)
+        privacy = f"Both pictures of each pair were sent; {backend.name} "
+        if backend.environment is Environment.LOCAL:
+            privacy = "Nothing left this machine."
+        elif kept:
+            privacy = f"{backend.name} was asked to keep each call as a record, pictures included."
+        elif Retention.KEEP in backend.capabilities.retention:
+            privacy += "was asked to keep nothing."
+        else:
+            privacy += "cannot be asked to keep nothing, and what it keeps is not known."
         return {
             "backend": backend.name,
             "environment": (backend.environment or Environment.PRODUCTION).value,
             "threshold": threshold and threshold.value,
             "rule": (threshold.rule if threshold else backend.capabilities.threshold_rule).value,
             "review_threshold": review and review.value,
-            "kept": self.retention is Retention.KEEP,
-            "privacy": self._privacy,
+            "kept": kept,
+            "privacy": privacy,
         }
 
-    @property
-    def _privacy(self) -> str:
-        backend = self.verifier.backend
-        if backend.environment is Environment.LOCAL:
-            return "Nothing left this machine."
-        if self.retention is Retention.KEEP:
-            return f"{backend.name} was asked to keep each call as a record, pictures included."
-        sent = f"Both pictures of each pair were sent; {backend.name}"
-        if Retention.KEEP in backend.capabilities.retention:
-            return f"{sent} was asked to keep nothing."
-        return f"{sent} cannot be asked to keep nothing, and what it keeps is not known."
+
+@attrs.frozen(kw_only=True)
+class Task:
+    """What every system of a run is asked, and where that is written down."""
+
+    study: Study
+    stored: StoredStudy
+    #: SHA-256 of each picture when the run began.
+    digests: Mapping[Path, str]
+    database: RunDatabase
+    clock: Clock
 
 
 class Worker:
     """What the threads of one system share: pairs taken, asked and written down, until all are."""
 
     def __init__(
-        self,
-        system: OpenSystem,
-        *,
-        study: Study,
-        stored_study: StoredStudy,
-        digests: Mapping[Path, str],
-        database: RunDatabase,
-        stop: Callable[[], bool],
-        on_end: OnEnd,
-        clock: Clock,
+        self, task: Task, system: OpenSystem, *, stop: Callable[[], bool], on_end: OnEnd
     ) -> None:
-        self.system, self.stored, self.study = system, system.stored, study
-        #: SHA-256 of each picture when the run began.
-        self.digests = digests
-        self.database, self._stored_study = database, stored_study
-        self._stop, self._on_end, self._clock = stop, on_end, clock
+        self.system, self.stored, self.name = system, system.stored, system.name
+        self.study, self.digests, self.database = task.study, task.digests, task.database
+        self._turns, self._clock = task.stored.turns(), task.clock
+        self._stop, self._on_end = stop, on_end
         self._has_answered = self.stored.answered_from is not None
         self._lock = threading.Lock()
-        self._left: deque[int] = deque()
+        self._queue: deque[int] = deque()
         self._in_a_row = 0
         self._is_warm = system.is_careful
-        self.asked = 0
+        #: Pairs that came to an end.
+        self.count = 0
         self.error: FaceMatchError | None = None
         self.last_failure: FaceMatchError | None = None
 
@@ -206,11 +174,10 @@ class Worker:
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        budgets, now = self.system.budgets, self._clock.now()
+        budgets, verifier = self.system.budgets, self.system.verifier
         resolve_by_budgets(self.database, self.stored, budgets)
-        reconcile_charges(
-            self.database, self.stored, self.system.verifier, budgets, now, only_due=True
-        )
+        now = self._clock.now()
+        reconcile_charges(self.database, self.stored, verifier, budgets, now, only_due=True)
 
     # --- All pairs ----------------------------------------------------------------------------
 
@@ -218,16 +185,15 @@ class Worker:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
         self.line_up()
         count = 1 if self.system.is_careful else AT_A_TIME
-        name = f"facematch-{self.stored.name}"
-        with ThreadPoolExecutor(threads, thread_name_prefix=name) as pool:
-            work = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
-        for one in work:
-            one.result()
+        with ThreadPoolExecutor(threads, thread_name_prefix=f"facematch-{self.name}") as pool:
+            futures = [pool.submit(self.ask_some, count, self.ask) for _ in range(threads)]
+        for future in futures:
+            future.result()
 
     def line_up(self) -> None:
         """Have every free pair ready, in its turn."""
-        turns = self._stored_study.turns()
-        self._left = deque(sorted(self.database.free(self.stored.number), key=turns.__getitem__))
+        free = self.database.free(self.stored.number)
+        self._queue = deque(sorted(free, key=self._turns.__getitem__))
 
     def ask_some(
         self,
@@ -240,7 +206,7 @@ class Worker:
             pairs: list[int] = []
             with contextlib.suppress(IndexError):
                 while len(pairs) < count and not self.is_over:
-                    pairs.append(self._left.popleft())
+                    pairs.append(self._queue.popleft())
             if not pairs:
                 return
             ended: list[tuple[int, Outcome]] = []
@@ -258,37 +224,45 @@ class Worker:
 
         An answer on another scale or from elsewhere than the first ends the system.
         """
-        written = self._persistently(outcomes) if outcomes else None
-        if written is None:
-            # They stay as they are: if asked, the next start takes them for unresolved.
+        if not outcomes:
             return
-        kept, what = written
-        if what is not None:
+        for wait_s in (*_AGAIN_S, None):
+            try:
+                kept, difference = self.database.end(self.stored.number, outcomes)
+                break
+            except ConfigurationError as error:
+                if wait_s is None:
+                    # They stay as they are: if asked, the next start takes them for unresolved.
+                    self.end_with(error)
+                    return
+                self._clock.sleep(wait_s)
+        if difference is not None:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
                 UnexpectedResponse(
-                    f"{self.stored.name} answered {what}: such answers do not belong together. Was "
-                    "an address or a setting changed? Ask it under another name, or in another run "
-                    "database.",
+                    f"{self.name} answered {difference}: such answers do not belong "
+                    "together. Was an address or a setting changed? Ask it under another name, or "
+                    "in another run database.",
                     billing=Billing(billed or Charged.NO),
                 )
             )
         for pair, outcome in kept:
             self._has_answered |= outcome.decision is not None
             if outcome.state is PairState.FREE:
-                self._left.append(pair)
+                self._queue.append(pair)
                 continue
             with self._lock:
-                self.asked += 1
-            self._on_end(self.stored.name, outcome.state)
+                self.count += 1
+            self._on_end(self.name, outcome.state)
 
     # --- One pair -----------------------------------------------------------------------------
 
     def ask(self, pair: int) -> Outcome | None:
         """One pair, asked once; None if it was not asked, and is given back."""
         system, pictures = self.system, self.study.pairs[pair]
-        about = system.about(pair) if system.is_careful else contextlib.nullcontext()
+        system.current.pair = pair if system.is_careful else None
+        system.current.call_id = None
         sends_reference = system.verifier.backend.capabilities.sends_caller_ref
         is_named = sends_reference and system.retention is Retention.KEEP
         caller_ref = self.stored.reference(pair) if is_named else None
@@ -296,15 +270,22 @@ class Worker:
         is_warm = self._is_warm
         try:
             probe, reference = self.picture(pictures.probe), self.picture(pictures.reference)
-            with about:
-                result = system.verifier.verify(
-                    probe, reference, retention=system.retention, caller_ref=caller_ref
-                )
+            result = system.verifier.verify(
+                probe, reference, retention=system.retention, caller_ref=caller_ref
+            )
         except FaceMatchError as error:
-            return attrs.evolve(self._failed(error), call_id=system.call_id)
+            return attrs.evolve(self._failed(error), call_id=system.current.call_id)
         except HeldBack as held:
-            self._held_back(pair, held)
+            self.end_with(held.error)
+            # If the budgets cannot be written, the pair stays begun: the next start writes them.
+            with contextlib.suppress(FaceMatchError):
+                # The policies count a byte that may have left; it has not.
+                now = self._clock.now()
+                finalize_budgets(system.budgets, [held.call_id], Charged.NO, now)
+                self.database.release(self.stored.number, pair, held.call_id)
             return None
+        finally:
+            system.current.pair = None
         self._in_a_row, self._is_warm = 0, True
         return Outcome.of_result(result, elapsed_s=result.elapsed_s if is_warm else None)
 
@@ -321,7 +302,7 @@ class Worker:
         raise ConfigurationError(f"The picture {path} {why}: nothing was sent of it.")
 
     def _failed(self, error: FaceMatchError) -> Outcome:
-        outcome = outcome_of_error(error, has_answered=self._has_answered)
+        outcome = Outcome.of_error(error, has_answered=self._has_answered)
         if outcome.state is PairState.ANSWERED:
             return outcome
         if isinstance(error, FATAL):
@@ -336,7 +317,7 @@ class Worker:
             kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
-                    f"{self.stored.name} gave no answer to {many} calls in a row, and is not asked "
+                    f"{self.name} gave no answer to {many} calls in a row, and is not asked "
                     f"any further. The last one: {error.message} Start again later: what was not "
                     "charged is asked again.",
                     backend=getattr(error, "backend", None),
@@ -345,73 +326,12 @@ class Worker:
             )
         elif isinstance(error, BreakerOpen):
             until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
-            while not self.is_over and (left := until - self._clock.monotonic()) > 0:
-                self._clock.sleep(min(left, 0.2))
+            while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
+                self._clock.sleep(min(wait_s, 0.2))
         return outcome
-
-    def _held_back(self, pair: int, held: HeldBack) -> None:
-        self.end_with(held.error)
-        # If the budgets cannot be written, the pair stays begun: the next start writes them.
-        with contextlib.suppress(FaceMatchError):
-            # The policies count a byte that may have left; it has not.
-            now = self._clock.now()
-            finalize_budgets(self.system.budgets, [held.call_id], Charged.NO, now)
-            self.database.release(self.stored.number, pair, held.call_id)
-
-    def _persistently(
-        self, outcomes: Sequence[tuple[int, Outcome]]
-    ) -> tuple[list[tuple[int, Outcome]], str | None] | None:
-        """As `RunDatabase.end`, which may be away for a moment; None if it stays so: all ends."""
-        for wait_s in (*_AGAIN_S, None):
-            try:
-                return self.database.end(self.stored.number, outcomes)
-            except ConfigurationError as error:
-                if wait_s is None:
-                    self.end_with(error)
-                else:
-                    self._clock.sleep(wait_s)
-        return None
-
-
-# --- What an error means for its pair -------------------------------------------------------------
 
 
 def _without_frames(error: FaceMatchError) -> FaceMatchError:
     """They hold pictures."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
-
-
-#: Errors about the run and not about the pair, which stays free.
-_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
-
-#: Statuses by which a vendor refuses what is in a request: the pictures.
-_ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})
-
-
-def outcome_of_error(error: FaceMatchError, *, has_answered: bool = True) -> Outcome:
-    """What an error means for the pair.
-
-    A picture that is refused, by the vendor or before it is sent, is a failure to acquire: this
-    system cannot use it, and nobody would be accepted by it. But until it `has_answered` anything,
-    a vendor that refuses may be one that is asked in a wrong way. What was certainly not charged
-    may be asked again.
-    """
-    billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
-    is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
-    state = BY_CHARGE.get(billed)
-    if state is None:
-        if isinstance(error, InvalidImage) or (has_answered and is_refusal):
-            state = PairState.ANSWERED
-        elif isinstance(error, _NOT_THE_PAIR) or is_refusal:
-            state = PairState.FREE
-        else:
-            state = PairState.FAILED
-    return Outcome(
-        state=state,
-        billed=billed,
-        environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
-        error=type(error).__name__,
-        # It knows the vendor's own id by now, if there is one.
-        call=error.call if isinstance(error, VendorError) else None,
-    )

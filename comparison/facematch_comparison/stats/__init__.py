@@ -2,7 +2,7 @@
 
 from .compare import compare_systems, holm, mcnemar, paired_difference
 from .cost import expected_cost, latency_percentiles
-from .det import curve_of, det_curve, histogram_of, separation
+from .det import curve_of, det_curve, separation
 from .groups import cells_of, cross_groups, finish_group_differences, group_differences
 from .intervals import (
     Clusters,
@@ -48,7 +48,6 @@ __all__ = [
     "expected_cost",
     "finish_group_differences",
     "group_differences",
-    "histogram_of",
     "holm",
     "interval",
     "latency_percentiles",

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from facematch_comparison.answers import ScoreTable
-from facematch_comparison.model import Curve, Histogram
+from facematch_comparison.model import Curve
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 #: Points of a curve: more than a screen can show apart, few enough for a page.
 POINTS: Final = 120
-
-#: Bins of a histogram.
-BINS: Final = 50
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -118,26 +115,6 @@ def curve_of(rates: Rates, *, include: Sequence[float] = ()) -> Curve | None:
     )
 
 
-def histogram_of(table: ScoreTable) -> Histogram | None:
-    """How the scores of mated and non-mated pairs are spread; None without a score."""
-    kinds = scores_by_kind(table)
-    scores = np.concatenate(kinds)
-    if not len(scores):
-        return None
-    low, high = float(scores.min()), float(scores.max())
-    # The scale, where it is one of the two usual ones; else as far as the scores go.
-    if low >= 0 and high <= 1:
-        low, high = 0.0, 1.0
-    elif low >= 0 and high <= 100:
-        low, high = 0.0, 100.0
-    elif low == high:
-        low, high = low - 0.5, high + 0.5
-    mated, others = (tuple(map(int, np.histogram(kind, BINS, (low, high))[0])) for kind in kinds)
-    return Histogram(
-        edges=tuple(map(float, np.linspace(low, high, BINS + 1))), mated=mated, non_mated=others
-    )
-
-
 def separation(table: ScoreTable) -> tuple[float | None, float | None]:
     """AUC and d', of pairs with a score: how far mated and non-mated scores lie apart, in general.
 
@@ -210,9 +187,9 @@ def _thresholds(
     if rule is not ThresholdRule.ABOVE:
         raise InvalidRequest("A curve needs a known rule: ABOVE or AT_LEAST.")
     # The highest score that anybody has below it; a threshold that nobody scores would do as well.
-    own = np.concatenate([[-np.inf], scores])
+    of_mated = np.concatenate([[-np.inf], scores])
     of_others = np.concatenate([[-np.inf], others])[np.append(below, len(others))]
-    highest: NDArray[np.float64] = np.maximum(own, of_others)
+    highest: NDArray[np.float64] = np.maximum(of_mated, of_others)
     if np.isneginf(highest[0]):
         highest[0] = np.nextafter(scores[0], -np.inf)
     return highest
@@ -225,5 +202,5 @@ def _thinned(fmr: NDArray[np.float64], fnmr: NDArray[np.float64]) -> NDArray[np.
     # Of 0 and 1, which lie nowhere on these axes, whatever is beyond the smallest rate.
     x, y = (ndtri(np.clip(rate, 1e-6, 1 - 1e-6)) for rate in (fmr, fnmr))
     along = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x), np.diff(y)))])
-    wanted = np.linspace(0, along[-1], POINTS)
-    return np.unique(np.minimum(np.searchsorted(along, wanted), len(fmr) - 1))
+    steps = np.linspace(0, along[-1], POINTS)
+    return np.unique(np.minimum(np.searchsorted(along, steps), len(fmr) - 1))

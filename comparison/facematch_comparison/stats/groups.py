@@ -69,7 +69,9 @@ def cells_of(
     Raises:
         InvalidRequest: as `ScoreTable.passed`.
     """
-    of_fmr, of_frr = (_within(table, column, threshold, name, confidence) for name in RATES)
+    of_fmr, of_frr, of_fta = (
+        _within(table, column, threshold, name, confidence) for name in (*RATES, "fta_mated")
+    )
     too_few = [_too_few(fmr, frr) for (fmr, _), (frr, _) in zip(of_fmr, of_frr, strict=True)]
     # All ratios of a rate hold at once.
     each = 1 - (1 - confidence) / max(1, too_few.count(None))
@@ -79,12 +81,13 @@ def cells_of(
             group=label,
             fmr=fmr[0],
             frr=frr[0],
+            fta=fta,
             fmr_ratio=None if few else _ratio_to_all(*fmr, confidence, each),
             frr_ratio=None if few else _ratio_to_all(*frr, confidence, each),
             too_few=few,
         )
-        for label, few, fmr, frr in zip(
-            table.groups[column].labels, too_few, of_fmr, of_frr, strict=True
+        for label, few, fmr, frr, (fta, _) in zip(
+            table.groups[column].labels, too_few, of_fmr, of_frr, of_fta, strict=True
         )
     )
 
@@ -93,8 +96,8 @@ def _within(
     table: ScoreTable, column: str, threshold: float | None, name: str, confidence: float
 ) -> list[tuple[Rate, Rate]]:
     """One rate of each group, and of all others, each of pairs within a group."""
-    group, passed = table.groups[column], table.passed(threshold)
-    errors = ~passed if name == "frr" else passed
+    group = table.groups[column]
+    errors = ~table.acquired if name == "fta_mated" else table.passed(threshold) ^ (name == "frr")
     rows = Rates(table).sample(name, at_threshold=threshold is not None).rows
     within = group.within[rows]
 
@@ -129,9 +132,9 @@ def cross_groups(
             column=column,
             first=labels[first],
             second=labels[second],
-            fmr=Sample(table, own).rate(passed[own], confidence),
+            fmr=Sample(table, cell).rate(passed[cell], confidence),
         )
-        for place, own in enumerate(np.split(rows, ends)[:-1])
+        for place, cell in enumerate(np.split(rows, ends)[:-1])
         for first, second in [divmod(place, len(labels))]
         if first <= second
     )
@@ -207,17 +210,17 @@ def homogeneity(rates: Sequence[Rate]) -> float | None:
 
     None without two rates with trials, or where nothing, or everything, went wrong.
     """
-    known = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
-    if len(known) < 2:
+    seen = [(rate, rate.interval) for rate in rates if rate.trials and rate.interval]
+    if len(seen) < 2:
         return None
-    sizes = np.array([ends.effective or rate.trials for rate, ends in known])
-    values = np.array([_value(rate) for rate, _ in known])
+    sizes = np.array([ends.effective or rate.trials for rate, ends in seen])
+    values = np.array([_value(rate) for rate, _ in seen])
     pooled = float(sizes @ values / sizes.sum())
     if not 0 < pooled < 1:
         return None
     statistic = float(_chi_square(values[None], sizes)[0])
     if float(np.min(sizes) * min(pooled, 1 - pooled)) >= FEW_EXPECTED:
-        return float(chi2.sf(statistic, len(known) - 1))
+        return float(chi2.sf(statistic, len(seen) - 1))
     # As many independent pairs as each group is worth: what such small numbers do by chance.
     whole = np.maximum(1.0, np.round(sizes))
     random = np.random.default_rng(0)
@@ -236,20 +239,20 @@ def _chi_square(values: NDArray[np.float64], sizes: NDArray[np.float64]) -> NDAr
     return statistic
 
 
-def _ratio_to_all(own: Rate, others: Rate, confidence: float, each: float) -> Estimate | None:
+def _ratio_to_all(group: Rate, others: Rate, confidence: float, each: float) -> Estimate | None:
     """Of one group to all pairs within a group; `each` is the confidence of it alone."""
-    if not own.trials or not others.trials or not own.errors + others.errors:
+    if not group.trials or not others.trials or not group.errors + others.errors:
         return None
-    share = own.trials / (own.trials + others.trials)
+    share = group.trials / (group.trials + others.trials)
 
     def to_all(to_others: float) -> float:
         if math.isinf(to_others):
             return 1 / share
         return to_others / (share * to_others + 1 - share)
 
-    low, high = ratio(_at_confidence(own, each), _at_confidence(others, each))
+    low, high = ratio(_at_confidence(group, each), _at_confidence(others, each))
     return Estimate(
-        value=to_all(_value(own) / _value(others) if others.errors else math.inf),
+        value=to_all(_value(group) / _value(others) if others.errors else math.inf),
         interval=Interval(
             low=to_all(low), high=to_all(high), confidence=confidence, method=Method.CLUSTERED
         ),

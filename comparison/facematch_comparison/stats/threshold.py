@@ -39,9 +39,6 @@ ENOUGH_FALSE_MATCHES: Final = 5
 #: Decimal places of scores that a vendor can be expected to be set to.
 _DECIMALS: Final = 6
 
-#: Whose share of the pairs `concentration` gives beside that of the worst one.
-_TEN: Final = 10
-
 
 @attrs.frozen(kw_only=True)
 class ThresholdChoice:
@@ -218,20 +215,18 @@ def concentration(
     people = table.people
     ends = np.stack([people.probe[rows], people.reference[rows]])
     counts = np.bincount(ends.ravel())
-    worst = np.argsort(-counts, kind="stable")[:_TEN]
-    person = int(people.numbers[worst[0]])
+    worst = int(counts.argmax())
     without = None
     if max_fmr is not None:
-        left = table.take((people.probe != worst[0]) & (people.reference != worst[0]))
-        _, others = scores_by_kind(left)
-        if left.is_scored and len(others):
-            without = _lowest(left, allowed_errors(max_fmr, len(others)))
+        others_only = table.take((people.probe != worst) & (people.reference != worst))
+        _, others = scores_by_kind(others_only)
+        if others_only.is_scored and len(others):
+            without = _lowest(others_only, allowed_errors(max_fmr, len(others)))
     return Concentration(
         pairs=len(rows),
         people=int(np.count_nonzero(counts)),
-        worst_person=int(counts[worst[0]]) / len(rows),
-        worst_ten=int(np.count_nonzero(np.isin(ends, worst).any(axis=0))) / len(rows),
-        person=names.get(person),
+        worst_person=int(counts[worst]) / len(rows),
+        person=names.get(int(people.numbers[worst])),
         threshold_without=without,
     )
 

@@ -69,10 +69,10 @@ def test_a_plan_as_json_has_exact_amounts(run_json):
     assert (code, plan["fmr"], plan["frr"], plan["split"]) == (0, 0.001, 0.01, True)
     assert (plan["confidence"], plan["currency"]) == (0.95, "USD")
     floor, (less,) = plan["needs"][0], plan["less"]
-    assert (floor["mated"], floor["non_mated"], floor["cost"]) == (299, 2995, {"a": "658.80"})
-    assert (floor["draw_mated"], floor["draw_non_mated"]) == (598, 5990)
-    assert (less["vendor"], less["budget"], less["mated"]) == ("a", "100", 90)
-    assert less["fmr"] == pytest.approx(0.006562, rel=1e-3)
+    assert (floor["mated"], floor["non_mated"], floor["cost"]) == (299, 5000, {"a": "1059.80"})
+    assert (floor["draw_mated"], floor["draw_non_mated"]) == (598, 10000)
+    assert (less["vendor"], less["budget"], less["mated"]) == ("a", "100", 56)
+    assert less["fmr"] == pytest.approx(0.006327, rel=1e-3)
 
 
 def test_wrong_words_of_plan(refused):

@@ -1,7 +1,9 @@
 """`facematch compare report`, `gate` and `threshold`: what answers come to."""
 
+import hashlib
 import json
 import os
+import pathlib
 import shlex
 
 import attrs
@@ -12,6 +14,7 @@ from kit.comparison.studies import once, opener, write_study
 from kit.comparison.tables import answers, changed, crowd, decided, real
 
 from facematch_comparison import write_scores
+from facematch_comparison.cli.common import Source
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.model import Evaluation
 from facematch_comparison.report import report_html
@@ -67,7 +70,7 @@ def test_costs_are_in_the_verdict_the_table_and_the_document(run, run_json, scor
     answer = run(*REPORT, *COSTS)
     assert (answer.exit_code, answer.stderr) == (0, "")
     _, document = run_json(*REPORT, *COSTS)
-    assert answer.stdout.splitlines()[1] == document["on_cost"]
+    assert answer.stdout.splitlines()[1:3] == [document["limit"], document["on_cost"]]
     assert document["costs"]["false_match"] == 500
     assert "no_price" in {one["code"] for one in document["caveats"]}
 
@@ -110,10 +113,59 @@ def test_faces_are_in_a_page_only_if_asked_for_and_with_a_warning(run, tmp_path)
 
 
 @pytest.mark.usefixtures("three")
+def test_what_the_page_cannot_show_is_in_the_terminal(run):
+    answer = run(*REPORT, "--out", "report.json")
+    document = json.loads(pathlib.Path("report.json").read_text())
+    notes = [line for line in answer.stdout.splitlines() if line.startswith("note: ")]
+    caveats = [one["text"] for one in document["caveats"] if one["code"] != "not_the_vendor"]
+    assert notes[1:] == [f"note: {text}" for text in caveats]
+    assert document["limit"] in answer.stdout.splitlines()
+
+
+@pytest.mark.usefixtures("three")
+def test_a_report_says_of_which_file_it_is_and_how_to_make_it_again(run_json, tmp_path):
+    more = ["--at-threshold", "two=50.5", "--price", "one=0.05", "--split", "--seed", "3"]
+    words = ("compare", "report", "--scores", tmp_path / "s.csv", "--fmr", "0.02", *more)
+    _, document = run_json(*words, "--column", "mated=mated", "--out", tmp_path / "r.json")
+    evidence = document["evidence"]
+    file = (tmp_path / "s.csv").read_bytes()
+    assert (evidence["file"], evidence["sha256"]) == ("s.csv", hashlib.sha256(file).hexdigest())
+    assert document["seed"] == 3
+    assert document["systems"][1]["at_required"]["threshold"] == 50.5
+    # Not what writes files, and nothing of where they are.
+    assert {"--scores", "--fmr", "--split", "--column"} < {*evidence["options"]}
+    assert "--out" not in evidence["options"]
+    assert str(tmp_path) not in json.dumps(document)
+    # The options, pasted, give the same.
+    again = [
+        word
+        for option, values in evidence["options"].items()
+        for value in values or [None]
+        for word in ((option,) if value is None else (option, value))
+    ]
+    _, same = run_json("compare", "report", *again)
+    assert same | {"made_at": 0} == document | {"made_at": 0}
+
+
+@pytest.mark.usefixtures("in_file_order")
+def test_a_run_is_proved_by_the_file_that_export_writes(run, run_json, tmp_path):
+    database = RunDatabase(f"sqlite:///{tmp_path}/study.sqlite3")
+    once(database, write_study(tmp_path / "pictures", pairs=20), opener())
+    database.close()
+    assert run("compare", "export", "--out", "answers.csv").exit_code == 0
+    _, document = run_json("compare", "report", "--price", "fake=0.05", "--fmr", "0.1")
+    digest = hashlib.sha256((tmp_path / "answers.csv").read_bytes()).hexdigest()
+    assert document["evidence"]["sha256"] == digest
+    assert document["evidence"]["file"] == "study.sqlite3"
+    assert document["study"]["digest"]
+
+
+@pytest.mark.usefixtures("three")
 def test_wrong_words_of_report(refused, tmp_path):
     (tmp_path / "there.html").write_text("mine")
     lines = ["--out x.pdf", "--out there.html", "--confidence 0.5", "--out x --store s"]
     lines += ["--impostors 0.1", "--cost-review -1", "--gallery 3", "--price c=1"]
+    lines += ["--at-threshold one=high", "--at-threshold c=1"]
     refused("report", "", "--rule above", *(f"--scores s.csv {words}" for words in lines))
 
 
@@ -196,10 +248,32 @@ def test_a_report_gives_the_same_verdict_if_it_was_for_the_same_fmr(run, gate, t
     words, price = gate(OPEN), ("--price", "open=100", "--currency", "EUR")
     assert "USD" in run(*words).stdout
     dear = run(*words, *price)
-    assert "00.00 EUR, would show" in dear.stdout
+    assert "00.00 EUR, if the same" in dear.stdout
     document = evaluate([OPEN], required_fmr=2e-3, confidence=0.9).to_dict()
     (tmp_path / "report.json").write_text(json.dumps(document))
     assert run(*GATE, "--report", "report.json", *price).stdout == dear.stdout
+
+
+def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
+    made = crowd("good", people=300, mated=3, others=60, mean=62)
+    places, is_mated = np.arange(len(made.table)), made.table.mated
+    made = changed(
+        made,
+        transactions=np.where(is_mated, places // 3, places),
+        attempts=np.where(is_mated, places % 3 + 1, 1),
+    )
+    source = Source(answers=[made], name="hand", digest=None)
+    monkeypatch.setattr("facematch_comparison.cli.common.answers_from", lambda _: source)
+    for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
+        aims = ("--fmr", "0.002", "--confidence", "0.9", "--out", f"{tries}.json")
+        answer = run("compare", "report", *aims, *(("--attempts", str(tries)) if tries else ()))
+        (line,) = (line for line in answer.stdout.splitlines() if "transactions" in line)
+        assert line.startswith(f"good, transactions of up to {words}: FMR ")
+    for counts, code in (('"transactions"\nattempts = 3', 0), ('"attempts"', 3)):
+        (tmp_path / "door.toml").write_text(f"{DOOR}\ncounts = {counts}\n")
+        assert run(*GATE, "--report", "None.json").exit_code == code
+    (tmp_path / "door.toml").write_text(f'{DOOR}\ncounts = "transactions"\nattempts = 3\n')
+    assert run(*GATE, "--report", "2.json").exit_code == 2
 
 
 @pytest.mark.usefixtures("in_file_order")

@@ -189,6 +189,23 @@ def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     assert (faulty.exit_code, "line 2" in faulty.stderr, scripted.calls) == (2, True, [])
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pairs.csv --backend fake --keep other",
+        "pairs.csv --backend fake --price other=1",
+        "pairs.csv --profile nobody",
+        "nothing.csv --backend fake",
+        "fault.csv --backend fake",
+    ],
+)
+def test_what_is_refused_leaves_no_run_database(run, pairs, tmp_path, words):
+    (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
+    before = set(tmp_path.iterdir())
+    assert run("compare", "run", *words.split(), "--yes").exit_code != 0
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_what_may_have_been_charged_is_shown_from_how_many_to_how_many(run, run_json, scripted):
     unsaid = match_result(score=Score(80.0, "fake/v1"), billing=Billing(Charged.UNKNOWN))
     faceless = match_result(Decision.INCONCLUSIVE, billing=Billing(Charged.YES))

@@ -22,14 +22,14 @@ from kit.comparison.reading import (
 from kit.comparison.samples import ALL, HOSTILE, full, silent, two
 
 from facematch_comparison.evaluation import Evaluation
-from facematch_comparison.model import Costs
+from facematch_comparison.model import Costs, Estimate
 from facematch_comparison.report import fragment, report_html, write_report
 from facematch_comparison.report.values import Node, plain
 
 every_page = pytest.mark.parametrize("name", ALL)
 
 #: Digits that are ours and say nothing about a test set.
-CONSTANT = re.compile(r"ISO/IEC 19795-10?|(90|95|99) of 100")
+CONSTANT = re.compile(r"ISO/IEC 19795-10?|(90|95|99) of 100|SHA-256")
 
 #: Attributes that make a browser ask somebody for something.
 ASKING = {"src", "srcset", "action", "formaction", "poster", "data", "ping", "background", "cite"}
@@ -53,11 +53,11 @@ def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name
 
 
 def test_a_section_without_data_is_not_there():
-    decide = ["cannot", "differences", "fmrs", "costs", "groups", "run", "service"]
-    check = ["paired", "cross", "concentration", "scores", "tested", "method"]
+    decide = ["cannot", "differences", "fmrs", "costs", "transactions", "groups", "service"]
+    check = ["paired", "cross", "concentration", "tested", "method"]
     assert sections("full") == decide + check
     assert {"costs", "groups", "cross", "service"}.isdisjoint(sections("two"))
-    assert {"paired", "scores", "fmrs"}.isdisjoint(sections("silent"))
+    assert {"paired", "fmrs"}.isdisjoint(sections("silent"))
     for name in ALL:
         (nav,) = page(name).all("nav")
         assert [one.attributes["href"][1:] for one in nav.all("a")] == sections(name)
@@ -80,6 +80,7 @@ def test_the_page_says_what_the_document_says(name):
     systems = known["systems"]
     for sentence in (
         known["headline"],
+        *([known["limit"]] if known["limit"] else []),
         *([known["on_cost"]] if known["on_cost"] else []),
         *(one["sentence"] for one in known["differences"]),
         *(one["why_not"] for one in systems if one["why_not"] and not one["at_required"]),
@@ -241,3 +242,33 @@ def test_the_file_is_the_page_or_it_stays_as_it_was(tmp_path):
         with pytest.raises(OSError):
             write_report(silent(), wrong)
     assert {*tmp_path.iterdir()} == {path, tmp_path / "folder"}
+
+
+def test_a_cell_that_cannot_be_filled_says_what_it_takes():
+    assert "takes 10,000 non-mated pairs" in words(page("two"))
+    blind = words(page("blind"))
+    assert (
+        document("blind")["systems"][0]["why_not"] in blind.partition("this comparison cannot")[0]
+    )
+
+
+def test_a_group_without_an_error_has_an_upper_end_and_no_ratio():
+    first, *rest = full().systems
+    none = Estimate(value=0.0, interval=attrs.evolve(first.groups[0].frr.interval, low=0.0, high=3))
+    cells = [attrs.evolve(first.groups[0], frr_ratio=none), *first.groups[1:]]
+    made = attrs.evolve(full(), systems=(attrs.evolve(first, groups=tuple(cells)), *rest))
+    text = words(read(report_html(made)))
+    assert "no error: at most 3.0 \N{MULTIPLICATION SIGN}" in text
+    assert "0.0 \N{MULTIPLICATION SIGN}" not in text
+
+
+def test_an_interval_that_allows_for_one_comparison_is_marked_among_several():
+    assert "Difference of the FRR, these two alone" in words(page("eight"))
+    assert "these two alone" not in words(page("two"))
+
+
+def test_the_page_says_of_which_data_it_is():
+    (footer,) = page("full").all("footer")
+    evidence = document("full")["evidence"]
+    assert evidence["sha256"] in words(footer)
+    assert "--fmr 0.01; --split; --price didit=0.05 decides=0.05." in words(footer)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kit.comparison.reading import read
 from kit.comparison.samples import ALL, full, two
 
-from facematch_comparison.model import Costs, Rate
+from facematch_comparison.model import Rate
 from facematch_comparison.report import plots
 
 
@@ -73,21 +73,31 @@ def test_any_point_stands_where_its_rates_are(rates):
 
 def test_names_are_text_and_what_was_not_measured_is_not_drawn():
     made = attrs.evolve(full().systems[0], name="</svg><b>&")
-    bare = attrs.evolve(made, **dict.fromkeys(("at_required", "at_default", "curve", "histogram")))
-    for draw in (
-        *(plots.histogram, plots.rates),
-        lambda one, of: plots.det(attrs.evolve(full(), systems=(one,)), of),
-    ):
-        assert "<b>" not in draw(made, "a")
-        assert "</svg><b>&" in read(str(draw(made, "a"))).text()
-        assert draw(bare, "x") is None
-    assert plots.costs(two(), "x") is None
+    bare = attrs.evolve(made, **dict.fromkeys(("at_required", "at_default", "curve")))
+    drawn, nothing = (
+        plots.det(attrs.evolve(full(), systems=(one,)), "det") for one in (made, bare)
+    )
+    assert "<b>" not in drawn
+    assert "</svg><b>&" in read(str(drawn)).text()
+    assert nothing is None
 
 
-@pytest.mark.parametrize("impostors", [0.0, 1e-6, 0.9])
-def test_the_given_share_of_impostors_is_in_the_figure(impostors):
-    costs = Costs(impostors=impostors, false_match=50.0, false_reject=6.0)
-    svg = plots.costs(attrs.evolve(full(), costs=costs), "costs")
-    left, _, right, _ = inside(svg)
-    (line,) = (o for o in read(str(svg)).all("path") if o.attributes.get("class") == "limit")
-    assert left <= numbers(line.attributes["d"])[0] <= right
+@pytest.mark.parametrize("frr", [0.005, 0.3, 0.44, 0.6, 0.95])
+def test_no_words_touch_a_mark(frr):
+    trials = 1000
+    frr = Rate(errors=int(frr * trials), trials=trials)
+    systems = [
+        attrs.evolve(one, at_required=attrs.evolve(one.at_required, frr=frr))
+        for one in two().systems
+    ]
+    svg = plots.det(attrs.evolve(two(), systems=tuple(systems)), "det")
+    words = [
+        (one.text(), *(float(one.attributes[key]) for key in "xy"))
+        for one in read(str(svg)).all("text")
+        if one.attributes.get("class", "").split()[:1] in (["note"], ["label"])
+    ]
+    assert "required FMR" in [text for text, *_ in words]
+    for x, y in marks(svg).values():
+        for text, start, base in words:
+            beside = x + 5 < start or start + 6 * len(text) < x - 5
+            assert beside or y + 5 < base - 10 or base + 2 < y - 5, text

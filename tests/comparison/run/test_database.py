@@ -14,7 +14,7 @@ from kit.comparison.studies import (
 )
 
 from facematch_comparison.run import RunDatabase, StoredSystem, run_study
-from facematch_comparison.run.schema import Outcome, PairState
+from facematch_comparison.run.pairs import Outcome, PairState
 from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
 from facematch_core.store import SqlStore
 

@@ -11,8 +11,7 @@ from kit.attempts import attempt
 from kit.comparison.studies import ENDS, ended, entered
 
 from facematch_comparison.run import PairState, RunDatabase
-from facematch_comparison.run.recover import take_back
-from facematch_comparison.run.schema import UNDER_WAY
+from facematch_comparison.run.pairs import UNDER_WAY
 from facematch_core import Charged, ConfigurationError
 from facematch_core.testing import ManualClock
 
@@ -120,15 +119,20 @@ class Machine(RuleBasedStateMachine):
         self.database.close()
         self.database = another
         another.hold()
-        not_sent = {self.pairs[number].call_id for number in self.these(PairState.BEGUN)}
+        expected = {
+            billed: {self.pairs[number].call_id for number in self.these(state)}
+            for billed, state in zip((Charged.NO, Charged.UNKNOWN), UNDER_WAY, strict=True)
+        }
         for number in self.these(PairState.BEGUN, PairState.FAILED):
             self.take_away(number)
         for number in self.these(PairState.ASKED):
             self.pairs[number].state = PairState.UNRESOLVED
-        reported = []
-        take_back(another, self.system, reported.extend)
-        assert set(reported) == not_sent
-        another.set_free(self.system.number, PairState.FAILED)
+        reported = {}
+        another.take_back(
+            self.system.number, lambda calls, billed: reported.update({billed: set(calls)})
+        )
+        assert reported == expected
+        another.retry_failed(self.system.number)
 
     def take_away(self, number):
         pair = self.pairs[number]
@@ -171,7 +175,7 @@ class Machine(RuleBasedStateMachine):
         pair = self.pairs[one.pair]
         answer = ended(PairState.ANSWERED, pair.call_id)
         for _ in range(2):
-            assert self.database.found(one, answer) is None
+            assert self.database.answer_late(one, answer) is None
         pair.state = PairState.ANSWERED
 
     @invariant()

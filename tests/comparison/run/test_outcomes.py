@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit.fakes import match_result
 
-from facematch_comparison.run.schema import Outcome, PairState
-from facematch_comparison.run.worker import outcome_of_error
+from facematch_comparison.run.pairs import Outcome, PairState
 from facematch_core import Billing, Charged, Decision, Environment, Ids, Score, errors
 from facematch_core.errors import FATAL, FaceMatchError, VendorError
 
@@ -52,7 +51,7 @@ BILLED = [*filter(lambda kind: issubclass(kind, VendorError), TREE)]
 @pytest.mark.parametrize("kind", BILLED, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("billed", Charged)
 def test_what_may_have_been_charged_is_never_free(kind, billed):
-    kept = outcome_of_error(of(kind, billing=Billing(billed)))
+    kept = Outcome.of_error(of(kind, billing=Billing(billed)))
     if billed is Charged.NO:
         fatal = issubclass(kind, (*FATAL, errors.BreakerOpen))
         assert kept.state is (PairState.FREE if fatal else PairState.FAILED)
@@ -63,11 +62,11 @@ def test_what_may_have_been_charged_is_never_free(kind, billed):
 
 @pytest.mark.parametrize("kind", [*FATAL, errors.StoreUnavailable], ids=lambda kind: kind.__name__)
 def test_a_pair_stays_free_of_what_is_not_about_it(kind):
-    assert outcome_of_error(of(kind)).state is PairState.FREE
+    assert Outcome.of_error(of(kind)).state is PairState.FREE
 
 
 def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
-    kept = outcome_of_error(errors.InvalidImage("It is no picture."))
+    kept = Outcome.of_error(errors.InvalidImage("It is no picture."))
     assert (kept.state, kept.decision, kept.billed) == ("answered", None, "no")
     assert kept.error == "InvalidImage"
 
@@ -78,7 +77,7 @@ def test_a_picture_that_is_refused_before_it_is_sent_is_not_acquired():
 )
 def test_a_picture_that_the_vendor_refuses_is_not_acquired(status, has_answered):
     error = errors.RequestRejected("Face not detected.", status_code=status)
-    kept = outcome_of_error(error, has_answered=has_answered)
+    kept = Outcome.of_error(error, has_answered=has_answered)
     if status in (400, 413, 415, 422):
         assert kept.state == ("answered" if has_answered else "free")
     else:

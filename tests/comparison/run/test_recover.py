@@ -8,8 +8,8 @@ from kit.comparison.studies import Recorded, answer, failing, once, opener, rows
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import StudyRun, read_answers
+from facematch_comparison.run.pairs import PairState
 from facematch_comparison.run.recover import reconcile_charges, resolve_by_budgets
-from facematch_comparison.run.schema import PairState
 from facematch_core import (
     Billing,
     Charged,
@@ -222,6 +222,22 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database,
     assert len(store.open_reservations()) == 1
     assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert sums(store) == (6, 0, 0)
+
+
+def test_what_a_killed_run_had_asked_is_unknown_to_its_budget_at_once(database, study, store):
+    """The same call is not reserved in one place and unresolved in the other."""
+    (budget,) = shop(store)
+    system = opener(policies=[budget])
+    with StudyRun(study, {"fake": system}, database) as run:
+        (one,) = [system.stored for system in run.systems]
+    call = passage()
+    database.begin(one.number, 0, call.call)
+    budget.enter(call)
+    database.ask(one.number, 0, call.call.id)
+    assert sums(store) == (0, 1, 0)
+    with StudyRun(study, {"fake": system}, database):
+        assert (states(database, one)[0], sums(store)) == ("unresolved", (0, 0, 1))
+    assert database.resolve(one.number, call.call.id, Charged.NO)
 
 
 def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, study, address):

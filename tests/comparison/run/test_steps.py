@@ -17,10 +17,9 @@ from kit.comparison.studies import (
 from kit.fakes import FakeBackend
 
 from facematch_comparison.run import PairState, StudyRun, run_study
-from facematch_comparison.run.recover import take_back
-from facematch_comparison.run.run import join_all
-from facematch_core import Billing, Charged
-from facematch_core.errors import BreakerOpen, ConfigurationError
+from facematch_comparison.run.study_run import join_all
+from facematch_core import Billing, Charged, Retry
+from facematch_core.errors import BreakerOpen, ConfigurationError, RateLimited
 from facematch_core.resilience import Budget
 from facematch_core.store import SqlStore
 from facematch_core.testing import ManualClock
@@ -40,7 +39,7 @@ def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
     """Should the lock ever fail, as on a bad network drive: it sends nothing, and frees nothing."""
     system = entered(database, 1)
     lost = begun(database, system)
-    take_back(database, system, lambda _calls: None)
+    database.take_back(system.number, lambda _calls, _billed: None)
     mine = begun(database, system)
     refused(database.ask, system.number, 0, lost.id)
     database.ask(system.number, 0, mine.id)
@@ -53,6 +52,24 @@ def test_a_call_that_lost_its_pair_does_nothing_to_the_next_one(database):
     assert states(database, system) == ["answered"]
 
 
+def test_between_two_tries_of_a_call_nothing_is_under_way(database, tmp_path):
+    """Whoever is killed while it waits for the next try has paid nothing."""
+    study = write_study(tmp_path / "pictures", pairs=1)
+    clock, waiting = ManualClock(), []
+    sleep = clock.sleep
+
+    def look(seconds):
+        waiting.extend(states(database, stored(database)))
+        sleep(seconds)
+
+    clock.sleep = look
+    backend = FakeBackend(script=[failing(RateLimited("Slower.")), None])
+    system = opener(backend, retry=Retry(), clock=clock)
+    assert once(database, study, system, clock=clock).error is None
+    assert (waiting, len(backend.calls)) == (["begun"], 2)
+    assert states(database, stored(database)) == ["answered"]
+
+
 def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
     """Its pair was given up, declared free and asked again, and that call has no answer."""
     system = entered(database, 1)
@@ -62,7 +79,7 @@ def test_an_answer_of_another_call_is_not_taken_for_this_one(database):
     assert database.resolve(system.number, first.id, Charged.NO)
     second = asked(database, system)
     database.end(system.number, [(0, ended(PairState.UNRESOLVED, second.id))])
-    database.found(charge, ended(PairState.ANSWERED, first.id))
+    database.answer_late(charge, ended(PairState.ANSWERED, first.id))
     assert states(database, system) == ["unresolved"]
 
 
@@ -92,15 +109,15 @@ def test_what_a_budget_does_not_know_yet_is_not_free(database):
     call = begun(database, system)
     reported = []
 
-    def busy(call_ids):
-        reported.append(call_ids)
+    def busy(call_ids, billed):
+        reported.append((billed, call_ids))
         raise ConfigurationError(BUSY)
 
     with pytest.raises(ConfigurationError):
-        take_back(database, system, busy)
+        database.take_back(system.number, busy)
     assert states(database, system) == ["begun"]
-    take_back(database, system, reported.append)
-    assert reported == [[call.id]] * 2
+    database.take_back(system.number, lambda calls, billed: reported.append((billed, calls)))
+    assert reported == [(Charged.NO, [call.id])] * 2 + [(Charged.UNKNOWN, [])]
     assert states(database, system) == ["free"]
 
 

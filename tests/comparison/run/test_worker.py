@@ -4,7 +4,7 @@ from kit.fakes import FakeBackend, picture
 
 import facematch_core as fm
 from facematch_comparison.run import read_answers, run_study
-from facematch_comparison.run.schema import PairState
+from facematch_comparison.run.pairs import PairState
 from facematch_comparison.run.worker import MOST_FAILURES
 from facematch_core import errors
 from facematch_core.backend import ImageLimits

@@ -10,12 +10,11 @@ from facematch_comparison.stats import (
     Rates,
     curve_of,
     det_curve,
-    histogram_of,
     rates_at,
     separation,
     threshold_for_fmr,
 )
-from facematch_comparison.stats.det import BINS, POINTS
+from facematch_comparison.stats.det import POINTS
 from facematch_core import ThresholdRule
 
 RULES = (ThresholdRule.ABOVE, ThresholdRule.AT_LEAST)
@@ -90,20 +89,8 @@ def test_thinned_but_whole():
     assert curve.eer == det_curve(mated, others, rule=table.rule).eer
 
 
-@given(SOME, SOME)
-def test_every_score_is_in_one_bin(mated, others):
-    found = histogram_of(answers(mated, others).table)
-    scores = [[s for s in kind if s is not LOST] for kind in (mated, others)]
-    if found is None:
-        assert scores == [[], []]
-        return
-    assert len(found.edges) == BINS + 1
-    assert (sum(found.mated), sum(found.non_mated)) == (len(scores[0]), len(scores[1]))
-
-
-def test_without_scores_there_is_no_histogram_and_no_curve():
-    table = answers([LOST], [LOST]).table
-    assert (histogram_of(table), curve_of(Rates(table))) == (None, None)
+def test_without_scores_of_both_kinds_there_is_no_curve():
+    assert curve_of(Rates(answers([LOST], [LOST]).table)) is None
     one_kind = changed(answers([90], []), threshold=None).table
     assert curve_of(Rates(one_kind)) is None
 

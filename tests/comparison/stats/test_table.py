@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kit.comparison.tables import LOST, answers
+from kit.comparison.tables import INCONCLUSIVE, LOST, answers, table_of
 
 from facematch_comparison import stats
 from facematch_comparison.answers import DECISIONS, Grouping
@@ -104,3 +104,94 @@ def difference(*tables, **more):
 def test_what_is_out_of_range_missing_or_of_other_pairs_is_refused(call):
     with pytest.raises(InvalidRequest):
         call()
+
+
+def attempts_of(probe, reference, scores, transactions, attempts):
+    return table_of(
+        probe,
+        reference,
+        scores,
+        transactions=np.array(transactions, np.int64),
+        attempts=np.array(attempts, np.int64),
+    )
+
+
+def test_transactions_are_taken_with_their_rows_and_belong_to_the_pairs():
+    table = attempts_of([1, 2, 1], [1, 3, 1], [7, 8, 9], [5, 9, 5], [2, 1, 1])
+    taken = table.take(np.array([2, 1]))
+    assert (taken.transactions.tolist(), taken.attempts.tolist()) == ([5, 9], [1, 1])
+    assert table.has_pairs_of(attrs.evolve(table, name="b"))
+    assert not table.has_pairs_of(attrs.evolve(table, transactions=np.array([5, 4, 5])))
+    assert not table.has_pairs_of(attrs.evolve(table, transactions=None, attempts=None))
+    assert table_of([1], [1], [7]).take(np.array([0, 0])).transactions is None
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ([1, 2], [1, 2], [7, 8], [3, 3], [1, 2]),
+        ([1, 1], [1, 2], [7, 8], [3, 3], [1, 2]),
+        ([1, 1], [1, 1], [7, 8], [3, 3], [2, 2]),
+        ([1, 1], [1, 1], [7, 8], [3, 4], [1, 0]),
+        ([1, 1], [1, 1], [7, 8], [3], [1]),
+    ],
+    ids=["two people", "mated and not", "one attempt twice", "attempt 0", "another length"],
+)
+def test_a_transaction_is_the_attempts_of_one_person_in_their_order(columns):
+    with pytest.raises(InvalidRequest):
+        attempts_of(*columns)
+
+
+@pytest.mark.parametrize("name", ["transactions", "attempts"])
+def test_transactions_have_an_order(name):
+    with pytest.raises(InvalidRequest):
+        table_of([1, 1], [1, 1], [7, 8], **{name: np.array([1, 2])})
+
+
+CELLS = st.sampled_from(["silent", "lost", "undecided", *range(5)])
+
+
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=4), min_size=1, max_size=6), st.integers(1, 5))
+def test_the_best_of_the_first_attempts_is_what_counting_says(transactions, most):
+    rows = [
+        (number, attempt, cell)
+        for number, cells in enumerate(transactions)
+        for attempt, cell in enumerate(cells, 1)
+    ]
+    rows = [rows[place] for place in np.random.default_rng(most).permutation(len(rows))]
+    numbers, attempts, cells = (list(column) for column in zip(*rows, strict=True))
+    scores = [np.nan if isinstance(cell, str) else cell for cell in cells]
+    decisions = [
+        -1 if cell in ("silent", "undecided") else INCONCLUSIVE if cell == "lost" else cell > 2
+        for cell in cells
+    ]
+    table = table_of(
+        numbers,
+        [number + 10 * (number % 2) for number in numbers],
+        scores,
+        decisions=np.array(decisions, np.int8),
+        acquired=np.array([cell not in ("silent", "lost") for cell in cells]),
+        answered=np.array([cell != "silent" for cell in cells]),
+        transactions=np.array(numbers) + 7,
+        attempts=np.array(attempts),
+    )
+    best = table.best_of(most)
+    assert best.transactions is None
+    assert sorted(best.probe_subjects) == [*range(len(transactions))]
+    for row, number in enumerate(best.probe_subjects):
+        first = transactions[number][:most]
+        is_answered = "silent" not in first
+        seen = [cell for cell in first if not isinstance(cell, str)]
+        assert best.mated[row] == (number % 2 == 0)
+        assert best.answered[row] == is_answered
+        assert best.acquired[row] == (is_answered and any(cell != "lost" for cell in first))
+        if best.acquired[row]:
+            np.testing.assert_equal(best.scores[row], max(seen, default=np.nan))
+            # Whether one matched is certain if one did; else only if each was decided.
+            expected = 1 if any(cell > 2 for cell in seen) else -1 if "undecided" in first else 0
+            assert best.decisions[row] == expected
+
+
+def test_only_attempts_in_transactions_have_a_best():
+    with pytest.raises(InvalidRequest):
+        table_of([1], [1], [7]).best_of(3)

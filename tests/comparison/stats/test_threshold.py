@@ -177,11 +177,10 @@ def test_people_in_false_matches_are_counted_person_by_person(pairs, threshold):
     people = set().union(*twos)
     assert (found.pairs, found.people) == (len(twos), len(people))
     assert found.worst_person == max(sum(who in two for two in twos) for who in people) / len(twos)
-    # Of six people, ten are all.
-    assert (found.worst_ten, found.person, found.threshold_without) == (1, None, None)
+    assert (found.person, found.threshold_without) == (None, None)
 
 
-def test_the_share_of_the_worst_ten_of_many():
+def test_without_a_false_match_there_is_no_concentration():
     apart = table_of(np.arange(12), 100 + np.arange(12), [90] * 12)
-    assert concentration(apart, 50).worst_ten == 10 / 12
+    assert concentration(apart, 50).worst_person == 1 / 12
     assert concentration(apart, 90.5) is None

@@ -59,9 +59,9 @@ class MortalDatabase(RunDatabase):
         self.life = life
         super().__init__(where)
 
-    def _step(self, step):
+    def transact(self, step):
         self.life.moment()
-        done = super()._step(self.life.around(step))
+        done = super().transact(self.life.around(step))
         self.life.moment()
         return done
 

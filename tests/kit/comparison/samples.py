@@ -11,7 +11,7 @@ from kit.comparison.tables import answers, changed, crowd, decided, real, unansw
 
 from facematch_comparison import evaluate
 from facematch_comparison.answers import Grouping
-from facematch_comparison.model import Costs
+from facematch_comparison.model import Costs, Evidence
 from facematch_core import Environment
 
 MADE_AT = dt.datetime(2026, 11, 20, 12, 5, tzinfo=dt.UTC)
@@ -27,7 +27,10 @@ PEOPLE = 150
 
 
 def grouped(one):
-    """By sex, where women are mistaken for each other, and by age, where too few are old."""
+    """By sex, where women are mistaken for each other, and by age, where too few are old.
+
+    Four mated pairs of a person are the attempts of a transaction, every other pair is alone.
+    """
     table = one.table
     people = np.arange(PEOPLE)
     columns = {
@@ -42,7 +45,14 @@ def grouped(one):
     }
     women = ~table.mated & (groups["sex"].within == 0)
     scores = np.where(women, (table.scores + 8).clip(0, 100), table.scores)
-    return changed(one, groups=groups, scores=scores)
+    places = np.arange(len(table))
+    return changed(
+        one,
+        groups=groups,
+        scores=scores,
+        transactions=np.where(table.mated, places // 4, places),
+        attempts=np.where(table.mated, places % 4 + 1, 1),
+    )
 
 
 @functools.cache
@@ -74,7 +84,10 @@ def full():
     decides = unanswered(decided(decides), chance.choice(count, 90, replace=False))
     costs = Costs(impostors=0.01, false_match=50, false_reject=6, review=1.5, currency="USD")
     systems = [unanswered(didit, np.arange(3, 34)), local, decides]
+    options = {"--fmr": ("0.01",), "--split": (), "--price": ("didit=0.05", "decides=0.05")}
+    evidence = Evidence(file="autumn.csv", sha256="cd" * 32, options=options)
     more = {"costs": costs, "name": "Autumn study", "digest": "ab" * 32, "made_at": MADE_AT}
+    more["evidence"] = evidence
     found = evaluate(systems, required_fmr=0.01, split=True, **more)
     first, *rest = found.systems
     named = attrs.evolve(first.concentration, person="p7", threshold_without=41.5)

@@ -11,7 +11,7 @@ from kit.attempts import attempt
 from kit.fakes import FakeBackend, match_result, picture
 
 from facematch_comparison.run import PairState, StoredStudy, StoredSystem, run_study
-from facematch_comparison.run.schema import Outcome
+from facematch_comparison.run.pairs import Outcome
 from facematch_comparison.study import Study, StudyPair
 from facematch_core import (
     Billing,

@@ -19,8 +19,8 @@ from facematch_comparison.answers import (
 )
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
-from .database import RunDatabase
-from .schema import Outcome, PairState, StoredStudy, StoredSystem
+from .pairs import Outcome, PairState, RunDatabase
+from .stored import StoredStudy, StoredSystem
 
 #: Why a pair is not answered, where no error says why.
 _REASONS: Final = {
@@ -55,14 +55,17 @@ def read_answers(
     Raises:
         ConfigurationError: the run database failed, or is damaged.
     """
-    found: list[Answers] = []
-    for one in database.systems(study.digest):
-        if not systems or one.name in systems:
-            found += _answers(study, one, database.answers(one.number, study.pairs))
-    return found
+    answers: list[Answers] = []
+    for system in database.systems(study.digest):
+        if not systems or system.name in systems:
+            rows = database.answers(system.number, study.pairs)
+            answers += _split_by_model(study, system, rows)
+    return answers
 
 
-def _answers(study: StoredStudy, system: StoredSystem, rows: Sequence[Outcome]) -> list[Answers]:
+def _split_by_model(
+    study: StoredStudy, system: StoredSystem, rows: Sequence[Outcome]
+) -> list[Answers]:
     """One for each model, the first first."""
     models = Counter(row.model for row in rows if row.state is PairState.ANSWERED and row.model)
     if len(models) < 2:
@@ -74,23 +77,23 @@ def _answers(study: StoredStudy, system: StoredSystem, rows: Sequence[Outcome]) 
         current = rows[pair].model or current
         of_pair[pair] = current
     first = next(model for model in of_pair.values() if model)
-    found = []
+    split = []
     for model in dict.fromkeys((first, *models)):
-        own = [
+        of_model = [
             row if (of_pair.get(pair) or first) == model else _NOT_ASKED
             for pair, row in enumerate(rows)
         ]
         name = system.name if model == first else f"{system.name} (model {model})"
         others = {other: count for other, count in models.items() if other != model}
-        answers = _of_rows(study, system, name, own)
-        found.append(attrs.evolve(answers, model=model, other_models=others))
-    return found
+        answers = _of_rows(study, system, name, of_model)
+        split.append(attrs.evolve(answers, model=model, other_models=others))
+    return split
 
 
 def _of_rows(
     study: StoredStudy, system: StoredSystem, name: str, rows: Sequence[Outcome]
 ) -> Answers:
-    said = [row for row in rows if row.state is PairState.ANSWERED]
+    replies = [row for row in rows if row.state is PairState.ANSWERED]
     answered = np.array([row.state is PairState.ANSWERED for row in rows], dtype=np.bool_)
     codes = [NO_DECISION if row.decision is None else DECISIONS.index(row.decision) for row in rows]
     decisions = np.where(answered, codes, NO_DECISION).astype(np.int8)
@@ -107,17 +110,17 @@ def _of_rows(
         groups=study.groups(),
         **study.columns(),
     )
-    found = {row.environment for row in said if row.environment}
-    where = next((one for one in _FIRST if one in found), Environment.PRODUCTION)
+    environments = {row.environment for row in replies if row.environment}
+    where = next((first for first in _FIRST if first in environments), Environment.PRODUCTION)
     reasons = (row.error or _REASONS[row.state] for row in rows if row.state in _REASONS)
     return Answers(
         table=table,
         elapsed_s=_numbers(row.elapsed_s for row in rows),
         billed=np.array([BILLED.index(row.billed or Charged.NO) for row in rows], dtype=np.int8),
         not_answered=dict(Counter(reasons)),
-        backend=_the_one(row.backend for row in said),
-        model=_the_one(row.model for row in said),
-        environment=where if found else None,
+        backend=_common(row.backend for row in replies),
+        model=_common(row.model for row in replies),
+        environment=where if environments else None,
         price=None if system.price is None else float(system.price),
         currency=system.currency,
         privacy=str(system.settings["privacy"]),
@@ -125,9 +128,10 @@ def _of_rows(
 
 
 def _numbers(values: Iterable[float | None]) -> Any:
-    return np.array([np.nan if one is None else one for one in values], dtype=np.float64)
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _the_one(said: Iterable[str | None]) -> str | None:
-    values = {one for one in said if one}
+def _common(texts: Iterable[str | None]) -> str | None:
+    """What all that are there say; None if they differ."""
+    values = set(filter(None, texts))
     return values.pop() if len(values) == 1 else None

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
 
 import attrs
@@ -18,15 +17,14 @@ from facematch_comparison.study import Study
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
-from facematch_core.models import Charged, Operation, Retention
-from facematch_core.resilience import Budget
+from facematch_core.models import Operation, Retention
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
-from .database import RunDatabase
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
-from .recover import finalize_budgets, take_back
-from .schema import PairState, Progress, StoredStudy, StoredSystem, content_of
-from .worker import OnEnd, OpenSystem, Worker
+from .pairs import Progress, RunDatabase
+from .recover import finalize_budgets
+from .stored import StoredStudy, StoredSystem
+from .worker import OnEnd, OpenSystem, Task, Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -88,7 +86,7 @@ class RunSummary:
     @property
     def is_complete(self) -> bool:
         """Whether no system has a pair left to be asked."""
-        return not any(one.progress.left for one in self.systems)
+        return not any(system.progress.left for system in self.systems)
 
     @property
     def changed_models(self) -> Mapping[str, Mapping[str, int]]:
@@ -96,7 +94,7 @@ class RunSummary:
 
         Each model's answers are judged as a system of their own: see `read_answers`.
         """
-        models = {one.name: one.progress.models for one in self.systems}
+        models = {system.name: system.progress.models for system in self.systems}
         return {name: counts for name, counts in models.items() if len(counts) > 1}
 
 
@@ -136,65 +134,61 @@ class StudyRun:
         prices: Mapping[str, Price] | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._study, self._database = study, database
-        self._clock = clock or SystemClock()
+        clock, self._database = clock or SystemClock(), database
         prices = prices or {}
         if not systems:
             raise InvalidRequest("A comparison needs at least one system.")
         for what, names in (("keep", keep), ("price", prices)):
-            for one in names:
-                if one not in systems:
+            for key in names:
+                if key not in systems:
                     raise InvalidRequest(
-                        f"{what} names {one[:60]!r}, which is no system; there are: "
+                        f"{what} names {key[:60]!r}, which is no system; there are: "
                         f"{', '.join(systems)}."
                     )
         with contextlib.ExitStack() as undo:
-            database.hold()
-            undo.callback(database.let_go)
-            self._digests = _digests_of(study)
-            self.systems: tuple[OpenSystem, ...] = tuple(
-                _opened(called, opener, database, undo, is_kept=called in keep)
+            # Nothing is written, nor a file made, unless all of them can be asked.
+            digests = _digests_of(study)
+            self.systems = tuple(
+                _open(called, opener, database, undo, is_kept=called in keep)
                 for called, opener in systems.items()
             )
-            # Nothing is entered unless all of them can be asked.
-            settings = [system.settings for system in self.systems]
-            self.stored = database.enter_study(
-                StoredStudy(
-                    digest=study.digest(self._digests),
-                    name=name or study.name,
-                    pairs=len(study.pairs),
-                    made_at=self._clock.now(),
-                    content=content_of(study),
+            asked_with = [system.settings for system in self.systems]
+            database.hold()
+            undo.callback(database.let_go)
+            now = clock.now()
+            digest = study.digest(digests)
+            self.stored = database.enter_study(StoredStudy.of_study(study, digest, name, now))
+            for system, settings in zip(self.systems, asked_with, strict=True):
+                price, currency = system.budget_price or (None, None)
+                if system.name in prices:
+                    price, currency = prices[system.name].amount, prices[system.name].currency
+                entry = StoredSystem(
+                    name=system.name, settings=settings, price=price, currency=currency
                 )
-            )
-            for system, asked_with in zip(self.systems, settings, strict=True):
-                price = prices.get(system.name) or _price_of_budgets(system)
-                stored = StoredSystem(
-                    name=system.name,
-                    settings=asked_with,
-                    price=None if price is None else price.amount,
-                    currency=None if price is None else price.currency,
-                )
-                system.stored = database.enter_system(self.stored, stored)
+                system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
-                now = self._clock.now()
-                not_sent = partial(finalize_budgets, system.budgets, billed=Charged.NO, now=now)
-                take_back(database, system.stored, not_sent)
-                database.set_free(system.stored.number, PairState.FAILED)
+                number = system.stored.number
+                database.take_back(number, partial(finalize_budgets, system.budgets, now=now))
+                database.retry_failed(number)
+            self._task = Task(
+                study=study, stored=self.stored, digests=digests, database=database, clock=clock
+            )
             # A damaged row is found before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
 
     def progress(self) -> dict[str, Progress]:
         """How far each system is now; `Progress.left` is what a run would ask."""
-        return {one.name: self._database.progress(one.stored.number) for one in self.systems}
+        return {
+            system.name: self._database.progress(system.stored.number) for system in self.systems
+        }
 
     @property
     def why_not_embedded(self) -> dict[str, str | None]:
         """Name of each system to why its pictures cannot be embedded; None if they can."""
         return {
-            one.name: why_not_embedded(one.verifier.backend, one.verifier.policies)
-            for one in self.systems
+            system.name: why_not_embedded(system.verifier.backend, system.verifier.policies)
+            for system in self.systems
         }
 
     def run(
@@ -234,30 +228,20 @@ class StudyRun:
         def is_stopped() -> bool:
             return over.is_set() or (stop is not None and stop())
 
+        on_end = progress or (lambda _name, _state: None)
         team = [
-            Worker(
-                system,
-                study=self._study,
-                stored_study=self.stored,
-                digests=self._digests,
-                database=self._database,
-                stop=is_stopped,
-                on_end=progress or (lambda _name, _state: None),
-                clock=self._clock,
-            )
-            for system in self.systems
+            Worker(self._task, system, stop=is_stopped, on_end=on_end) for system in self.systems
         ]
-        reasons, known = self.why_not_embedded, {}
+        reasons, tables = self.why_not_embedded, {}
         if embeddings is not None:
-            known = embeddings_of(embeddings, team, reasons)
+            tables = embeddings_of(embeddings, team, reasons)
         failures: list[BaseException] = []
 
         def work(worker: Worker) -> None:
-            name = worker.stored.name
             try:
                 worker.look_back()
-                if reasons[name] is None:
-                    ask_by_embeddings(worker, workers, known.get(name))
+                if reasons[worker.name] is None:
+                    ask_by_embeddings(worker, workers, tables.get(worker.name))
                 else:
                     worker.ask_all(workers)
                 worker.look_back()
@@ -266,24 +250,21 @@ class StudyRun:
             except BaseException as error:  # noqa: BLE001 - raised below, after the others
                 failures.append(error)
 
-        join_all([threading.Thread(target=work, args=(one,)) for one in team], over)
+        join_all([threading.Thread(target=work, args=(worker,)) for worker in team], over)
         for failure in failures:
             raise failure
         standing = self.progress()
-        return RunSummary(
-            study=self.stored,
-            systems=tuple(
-                SystemSummary(
-                    name=worker.stored.name,
-                    progress=standing[worker.stored.name],
-                    asked=worker.asked,
-                    error=worker.error,
-                    last_failure=worker.last_failure,
-                )
-                for worker in team
-            ),
-            was_stopped=is_stopped(),
+        summaries = (
+            SystemSummary(
+                name=worker.name,
+                progress=standing[worker.name],
+                asked=worker.count,
+                error=worker.error,
+                last_failure=worker.last_failure,
+            )
+            for worker in team
         )
+        return RunSummary(study=self.stored, systems=tuple(summaries), was_stopped=is_stopped())
 
     def close(self) -> None:
         """Close the systems, and let go of the run database. May be called more than once."""
@@ -292,12 +273,7 @@ class StudyRun:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
 
@@ -350,7 +326,7 @@ def _digests_of(study: Study) -> dict[Path, str]:
     return digests
 
 
-def _opened(
+def _open(
     name: str, opener: Open, database: RunDatabase, undo: contextlib.ExitStack, *, is_kept: bool
 ) -> OpenSystem:
     """A system that can compare, closed at the end."""
@@ -380,15 +356,6 @@ def _opened(
         )
     system.verifier = verifier
     return system
-
-
-def _price_of_budgets(system: OpenSystem) -> Price | None:
-    """The price that a budget of the verifier counts by."""
-    for policy in system.verifier.policies:
-        counted = policy.price(Operation.MATCH) if isinstance(policy, Budget) else None
-        if counted is not None:
-            return Price(amount=counted[0], currency=counted[1])
-    return None
 
 
 def join_all(threads: Sequence[threading.Thread], over: threading.Event) -> None:

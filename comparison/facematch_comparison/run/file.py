@@ -1,0 +1,197 @@
+"""`RunFile`: an SQLite file on this machine, changed by one process at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
+
+from facematch_core.clock import Clock, SystemClock
+from facematch_core.errors import ConfigurationError, InvalidRequest, StoreUnavailable
+from facematch_core.store import SqlStore
+from facematch_core.store.sql import Database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    Db: TypeAlias = Connection
+
+T = TypeVar("T")
+
+#: Of the tables and of what is in them; a file of another version is left alone.
+VERSION: Final = 4
+
+#: Its one row: the version, and which process holds the file since when. That of a process that
+#: was killed stays there.
+_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS facematch_comparison_store (
+  version INTEGER NOT NULL PRIMARY KEY, host TEXT, pid INTEGER, since VARCHAR(40))"""
+
+#: What reading a row raises that no facematch has written.
+_DAMAGE: Final = ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError
+
+
+class RunFile:
+    """Steps in an SQLite file, each a transaction; the file is made by the first of them."""
+
+    #: Statements that make the tables, in a new file.
+    tables: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, where: str, *, clock: Clock | None = None) -> None:
+        name = where.removeprefix("sqlite:///").partition("?")[0]
+        if name in (where, ""):
+            # Not all of it: an address may hold a password.
+            raise ConfigurationError(
+                "A run database is an SQLite file on this machine, such as "
+                f"sqlite:///study.sqlite3; {where.partition(':')[0][:60]!r} is none."
+            )
+        self._where, self._file = where, Path(name)
+        self._clock = clock or SystemClock()
+        self._database: Database | None = None
+        self._lock: sqlite3.Connection | None = None
+        if self._file.exists():
+            self._open()
+
+    def now(self) -> str:
+        """The time, as it is stored."""
+        return text_of(self._clock.now())
+
+    def _open(self) -> Database:
+        database = self._database = Database(self._where, called="run database")
+        version = self.transact(self._make_tables)
+        if version != VERSION:
+            self.close()
+            raise ConfigurationError(
+                f"This run database is of version {str(version)[:20]}, and this facematch has "
+                f"version {VERSION}: name another one, or use the facematch that made it."
+            )
+        return database
+
+    def _make_tables(self, db: Db) -> object:
+        """The version of the tables, which are there afterwards."""
+        db.exec_driver_sql(_TABLE)
+        for row in select(db, "SELECT version FROM facematch_comparison_store"):
+            return row["version"]
+        for statement in self.tables:
+            db.exec_driver_sql(statement)
+        change(db, "INSERT INTO facematch_comparison_store (version) VALUES (?)", VERSION)
+        return VERSION
+
+    def transact(self, step: Callable[[Db], T]) -> T:
+        """Carry out a step, wholly or not at all.
+
+        Raises:
+            ConfigurationError: the file cannot be read or written, or is damaged; it quotes nothing
+                of what is in it.
+        """
+        try:
+            return (self._database or self._open()).run(step)
+        except (ConfigurationError, InvalidRequest):
+            # They are ValueErrors, too.
+            raise
+        except StoreUnavailable as error:
+            problem = error.message
+        except _DAMAGE as error:
+            problem = (
+                "The run database is damaged: what is in it cannot be read "
+                f"({type(error).__name__}). Put a backup in its place, or name a new one."
+            )
+        # Outside the except block: the exception may name a value.
+        raise ConfigurationError(problem)
+
+    def close(self) -> None:
+        """Let go of it, and close its connections. May be called more than once, and used again."""
+        self.let_go()
+        if self._database is not None:
+            self._database.close()
+
+    def hold(self) -> None:
+        """Be the one that writes, until `let_go`, `close` or the end of the process."""
+        lock = _take_lock(f"{self._file.resolve()}.lock")
+        if lock is None:
+            (row,) = self.transact(
+                lambda db: select(db, "SELECT * FROM facematch_comparison_store")
+            )
+            who = "another process"
+            if row["pid"] is not None:
+                since = str(row["since"])[:19].replace("T", " ")
+                who = f"process {row['pid']} on {row['host']}, since {since} UTC"
+            raise ConfigurationError(
+                f"The run database {self._file} is in use by {who[:300]}. One process at a time "
+                "asks and resolves, and nothing was sent. Wait for its end, or end it: the next "
+                "start asks what is left."
+            )
+        self._lock = lock
+        try:
+            self._note_holder(platform.node()[:200], os.getpid(), self.now())
+        except BaseException:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        """Let others write. May be called more than once."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            # The lock is what counts; the note says whose it is.
+            with contextlib.suppress(ConfigurationError):
+                self._note_holder(None, None, None)
+            lock.close()
+
+    def _note_holder(self, *holder: object) -> None:
+        note = "UPDATE facematch_comparison_store SET host = ?, pid = ?, since = ?"
+        self.transact(lambda db: change(db, note, *holder))
+
+    def calls(self) -> SqlStore | None:
+        """The store of calls in the same file, to be closed; None if there is none."""
+        query = "SELECT name FROM sqlite_master WHERE name = 'facematch_attempts'"
+        return SqlStore(self._where) if self.transact(lambda db: select(db, query)) else None
+
+
+def select(db: Db, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
+    """Rows, by the names of their columns."""
+    return [dict(row) for row in db.exec_driver_sql(query, parameters).mappings()]
+
+
+def change(db: Db, statement: str, *parameters: object) -> int:
+    """How many rows a statement has changed."""
+    return db.exec_driver_sql(statement, parameters).rowcount
+
+
+def text_of(at: datetime) -> str:
+    """A time, UTC, as it is stored: text that sorts."""
+    return at.isoformat(timespec="microseconds")
+
+
+def time_of(text: str) -> datetime:
+    """A time that was stored."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("no time zone")
+    return at
+
+
+def _take_lock(file: str) -> sqlite3.Connection | None:
+    """The lock of SQLite on an empty file, which ends with its process; None if somebody has it."""
+    try:
+        with contextlib.suppress(FileExistsError):
+            # As private as what it is for.
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        lock = sqlite3.connect(file, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except BaseException:
+            lock.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+            return None
+        reason = getattr(error, "strerror", None) or str(error)
+    else:
+        return lock
+    # Outside the except block: the sentence says it all.
+    raise ConfigurationError(f"The lock {file} cannot be taken: {reason}.")

@@ -1,0 +1,256 @@
+"""Test sets and systems in a run database: entered once, and the same ever after.
+
+No picture, no name of a file or of a person is in them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import numpy as np
+
+from facematch_comparison.answers import Grouping
+from facematch_core.errors import InvalidRequest
+from facematch_core.models import Environment
+
+from .file import change, select, text_of, time_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from facematch_comparison.study import Study
+
+    from .file import Db
+
+#: `content` is who is alike and in which group, as JSON. A system has a number, because each of its
+#: pairs carries it.
+TABLES: Final = (
+    """
+CREATE TABLE IF NOT EXISTS facematch_studies (
+  digest VARCHAR(64) NOT NULL PRIMARY KEY, name TEXT NOT NULL UNIQUE, pairs INTEGER NOT NULL,
+  made_at VARCHAR(40) NOT NULL, content TEXT NOT NULL)""",
+    """
+CREATE TABLE IF NOT EXISTS facematch_systems (
+  number INTEGER NOT NULL PRIMARY KEY, study VARCHAR(64) NOT NULL, name TEXT NOT NULL,
+  settings TEXT NOT NULL, scale TEXT, answered_from VARCHAR(20), price TEXT, currency VARCHAR(3),
+  made_at VARCHAR(40) NOT NULL, UNIQUE (study, name))""",
+)
+
+#: Settings that change answers, and what they are called in a sentence. Prices and what is kept
+#: may change between two starts.
+_FIXED: Final = {
+    "backend": "backend",
+    "environment": "environment",
+    "threshold": "threshold",
+    "rule": "threshold rule",
+    "review_threshold": "review threshold",
+}
+
+
+@attrs.frozen(kw_only=True)
+class StoredStudy:
+    """A test set as the run database has it: who is alike, without pictures and names."""
+
+    digest: str
+    name: str
+    pairs: int
+    made_at: datetime
+    content: Mapping[str, Any] = attrs.field(repr=False)
+
+    @classmethod
+    def of_study(
+        cls, study: Study, digest: str, name: str | None, made_at: datetime
+    ) -> StoredStudy:
+        """A test set as numbers: who is alike, and who belongs to which group."""
+        probe, reference = (numbers.tolist() for numbers in study.subject_numbers)
+        # By first appearance: the same on every machine, whatever people are called there.
+        people = (number for pair in zip(probe, reference, strict=True) for number in pair)
+        place = {number: index for index, number in enumerate(dict.fromkeys(people))}
+        content = {
+            "mated": study.mated.astype(int).tolist(),
+            "probe": [place[number] for number in probe],
+            "reference": [place[number] for number in reference],
+            "groups": {
+                column: {
+                    "labels": list(group.labels),
+                    "probe": group.probe.tolist(),
+                    "reference": group.reference.tolist(),
+                }
+                for column, group in study.groupings().items()
+            },
+        }
+        pairs = len(study.pairs)
+        return cls(
+            digest=digest, name=name or study.name, pairs=pairs, made_at=made_at, content=content
+        )
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> StoredStudy:
+        """A damaged one raises one of many kinds."""
+        parsed = {"made_at": time_of(row["made_at"]), "content": json.loads(row["content"])}
+        study = cls(**{**dict(row), **parsed})
+        if {type(study.name), type(study.digest)} != {str}:
+            raise TypeError("no name")
+        if any(len(column) != study.pairs for column in study.columns().values()):
+            raise ValueError("another number of pairs")
+        study.groups()
+        return study
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """What a `ScoreTable` needs to know of it, groups apart."""
+        content = self.content
+        return {
+            "mated": np.array(content["mated"], dtype=np.bool_),
+            "probe_subjects": np.array(content["probe"], dtype=np.int64),
+            "reference_subjects": np.array(content["reference"], dtype=np.int64),
+        }
+
+    def groups(self) -> dict[str, Grouping]:
+        """Its groups, by column."""
+        return {
+            column: Grouping(
+                labels=tuple(group["labels"]),
+                probe=np.array(group["probe"], dtype=np.int64),
+                reference=np.array(group["reference"], dtype=np.int64),
+            )
+            for column, group in self.content["groups"].items()
+        }
+
+    def turns(self) -> NDArray[np.int64]:
+        """For each pair, when it is asked: the same in every start.
+
+        At random by the digest, mated and non-mated pairs in proportion: wherever a run ends, what
+        was asked is a sample of the whole, however its file is sorted.
+        """
+        chance = np.random.default_rng(list(self.digest.encode()))
+        mated = self.columns()["mated"]
+        share = np.empty(len(mated))
+        for kind in (mated, ~mated):
+            count = int(kind.sum())
+            share[kind] = (chance.permutation(count) + 0.5) / max(count, 1)
+        turns = np.empty(len(mated), dtype=np.int64)
+        turns[np.argsort(share, kind="stable")] = np.arange(len(mated))
+        return turns
+
+
+@attrs.frozen(kw_only=True)
+class StoredSystem:
+    """A system as the run database has it: what it was asked with, and how its answers are."""
+
+    number: int = 0
+    study: str = ""
+    name: str
+    settings: Mapping[str, Any]
+    scale: str | None = None
+    answered_from: Environment | None = None
+    price: Decimal | None = None
+    currency: str | None = None
+
+    def reference(self, pair: int) -> str:
+        """What a call that is kept carries, so that it is found quickly; of nobody's data."""
+        return f"facematch-{self.study[:16]}-{pair}"
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> StoredSystem:
+        """A damaged one raises one of many kinds."""
+        settings = json.loads(row["settings"])
+        for name in (*_FIXED, "kept", "privacy"):
+            settings[name]
+        return cls(
+            **{name: row[name] for name in ("number", "study", "name", "scale", "currency")},
+            settings=settings,
+            answered_from=row["answered_from"] and Environment(row["answered_from"]),
+            price=row["price"] and Decimal(row["price"]),
+        )
+
+
+# --- Steps: called within a transaction -----------------------------------------------------------
+
+
+def read_studies(db: Db) -> tuple[StoredStudy, ...]:
+    """All test sets, the oldest first."""
+    return tuple(
+        map(
+            StoredStudy.of_row, select(db, "SELECT * FROM facematch_studies ORDER BY made_at, name")
+        )
+    )
+
+
+def enter_study(db: Db, study: StoredStudy) -> StoredStudy:
+    """A test set, entered now unless it is there; under the name that it was first given."""
+    for row in select(db, "SELECT * FROM facematch_studies WHERE digest = ?", study.digest):
+        return StoredStudy.of_row(row)
+    if select(db, "SELECT name FROM facematch_studies WHERE name = ?", study.name):
+        raise InvalidRequest(
+            f"This run database has another test set called {study.name[:60]!r}: its pictures, "
+            "pairs or groups were others. Give this one a name of its own, or another run "
+            "database. Nothing was sent."
+        )
+    values = (study.digest, study.name, study.pairs, text_of(study.made_at), compact(study.content))
+    change(db, "INSERT INTO facematch_studies VALUES (?, ?, ?, ?, ?)", *values)
+    return study
+
+
+def read_systems(db: Db, digest: str) -> tuple[StoredSystem, ...]:
+    """The systems of a test set, in the order in which they came."""
+    query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
+    return tuple(map(StoredSystem.of_row, select(db, query, digest)))
+
+
+def read_system(db: Db, number: int) -> StoredSystem:
+    """The system of this number."""
+    (row,) = select(db, "SELECT * FROM facematch_systems WHERE number = ?", number)
+    return StoredSystem.of_row(row)
+
+
+def write_system(db: Db, system: StoredSystem) -> None:
+    """What is known of a system, in place of what was."""
+    statement = (
+        "UPDATE facematch_systems SET settings = ?, scale = ?, answered_from = ?, price = ?, "
+        "currency = ? WHERE number = ?"
+    )
+    price = None if system.price is None else str(system.price)
+    row = (compact(system.settings), system.scale, system.answered_from, price, system.currency)
+    change(db, statement, *row, system.number)
+
+
+def enter_system(db: Db, digest: str, system: StoredSystem, at: str) -> tuple[StoredSystem, bool]:
+    """A system, entered now unless it is there, with what may change between two starts.
+
+    Also whether it was there. `InvalidRequest` if what may not change does.
+    """
+    this = (digest, system.name)
+    query = "SELECT * FROM facematch_systems WHERE study = ? AND name = ?"
+    rows = select(db, query, *this)
+    if not rows:
+        insert = (
+            "INSERT INTO facematch_systems (study, name, settings, made_at) VALUES (?, ?, ?, ?)"
+        )
+        change(db, insert, *this, compact(system.settings), at)
+    stored = StoredSystem.of_row((rows or select(db, query, *this))[0])
+    for key, called in _FIXED.items():
+        if stored.settings[key] != system.settings[key]:
+            raise InvalidRequest(
+                f"The system {stored.name[:60]!r} was asked with the {called} "
+                f"{stored.settings[key]} in this test set, and is now set to "
+                f"{system.settings[key]}: its answers would not belong together. Set it back, or "
+                "run a profile of another name. Nothing was sent."
+            )
+    if system.settings["kept"] and not stored.settings["kept"]:
+        # What was kept once is kept, whatever later calls ask for.
+        kept = {name: system.settings[name] for name in ("kept", "privacy")}
+        stored = attrs.evolve(stored, settings={**stored.settings, **kept})
+    if system.price is not None:
+        stored = attrs.evolve(stored, price=system.price, currency=system.currency)
+    write_system(db, stored)
+    return stored, bool(rows)
+
+
+def compact(document: Mapping[str, Any]) -> str:
+    """A document as it is stored."""
+    return json.dumps(document, separators=(",", ":"))
