@@ -154,7 +154,13 @@ def like(what: str, fmr: float = 1e-3, pairs: int = 5_000, **others: Any) -> Row
     """A row that is unlike the grid in something else."""
     is_simulated = others.pop("is_simulated", False)
     values = {"people": 400, "mated": 1_000, "non_mated": pairs, "fmr": fmr, "frr": EQUAL} | others
-    return Row(vendors=Vendors(**values), what=what, required_fmr=fmr, is_simulated=is_simulated)
+    return Row(
+        vendors=Vendors(**values),
+        what=what,
+        required_fmr=fmr,
+        studies=0.5,
+        is_simulated=is_simulated,
+    )
 
 
 #: Pairs and rates below the constant; what the rule refuses, and what was said without it.
@@ -175,7 +181,7 @@ ABOVE = [
     *grid(500, 1e-2),
     *grid(5_000, 1e-3),
     *grid(1_000, 1e-2, studies=0.1),
-    *grid(10_000, 1e-2, studies=0.05),
+    *grid(10_000, 1e-2, studies=0.2),
     *grid(10_000, 1e-3, studies=0.1),
     next(grid(50_000, 1e-4, studies=0.1)),
     *(row for pairs in (100, 300, 3_000) for row in grid(pairs, None, studies=0.05)),

@@ -22,6 +22,11 @@ def span(values):
     return f"{numbers[0]:g} to {numbers[-1]:g} %"
 
 
+def share(cell):
+    """The share of a cell with an interval behind it."""
+    return cell.partition(" (")[0]
+
+
 def test_quoted_figures_are_those_of_the_tables():
     page = " ".join((DOCS / "explanation" / "comparison.md").read_text().split())
     given = rows("comparison-coverage.md", "Rates at a given threshold")
@@ -37,6 +42,9 @@ def test_quoted_figures_are_those_of_the_tables():
     choice = rows("comparison-choice-coverage.md")
     money = [row for row in choice if re.search("^(cost|difference in cost)", row[0])]
     alike = [row for row in choice if row[0] == "groups differ (false alarm)"]
+    below = rows("comparison-verdicts.md", "Fewer false matches than five: nothing is compared")
+    *_, studies, real, _, dearer = rows("comparison-verdicts.md", "Five and more")[-1]
+    wolves = rows("comparison-verdicts.md", "A few people who look like many")
     saved = [100 * (1 - float(a[8]) / float(b[8])) for a, b in zip(same, others, strict=True)]
     for words in (
         f"with {len(given)} kinds of people and pairs",
@@ -46,6 +54,10 @@ def test_quoted_figures_are_those_of_the_tables():
         f"it was {min(saved):.0f} to {max(saved):.0f} % lower than after a split",
         f"between equal vendors in {span(row[7] for row in equal)} of simulated",
         f"not there in {span(row[6] for row in equal)} of studies",
+        f"in {span(share(row[5]) for row in below if row[2] == '0')} of studies. From five",
+        f"it was {share(real).strip('%')} % of {studies.strip('| ')}, and",
+        f"was named in {share(dearer).strip('%')} %.",
+        f"such people, {span(share(row[8]) for row in wolves if row[3] == '100')} (",
         f"in simulations {span([cell for row in heavy for cell in row[5:7]])} of the time",
         f"held the truth in {span(row[3] for row in money if 'again' not in row[0])} of studies",
         f"it was said in {span(row[3] for row in alike)} of simulated studies",
