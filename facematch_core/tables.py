@@ -40,7 +40,7 @@ class TextTable:
         rows: The cells of each row, as many as the header has, without spaces around them.
         lines: The line on which each row ends, from 1.
         separator: Between cells.
-        problems: Lines with too many cells, each problem with its places.
+        problems: What is wrong with rows, to their places in `rows`.
         note: What to tell the user of the encoding; "" where it is Unicode.
     """
 
@@ -48,7 +48,7 @@ class TextTable:
     rows: list[list[str]]
     lines: list[int]
     separator: str
-    problems: list[str]
+    problems: dict[str, list[int]]
     note: str
 
 
@@ -59,22 +59,19 @@ def read_table(data: bytes) -> TextTable:
         InvalidRequest: it is no text, or a quote is left open; to be said after the file's name.
     """
     text, note = decode(data)
-    separator = separator_of(text)
-    header: list[str] | None = None
-    rows, lines, long = [], [], []
+    separator, _ = read_header(text.lstrip("\r\n"))
+    table = TextTable([], [], [], separator, {}, note)
     for line, cells in read_lines(text, separator):
-        if header is None:
-            header = cells
+        if not table.header:
+            table.header.extend(cells)
             continue
-        if len(cells) > len(header):
-            long.append((line, len(cells)))
-        rows.append((cells + [""] * len(header))[: len(header)])
-        lines.append(line)
-    problems = []
-    for width in sorted({width for _, width in long}):
-        places = [line for line, cells in long if cells == width]
-        problems.append(f"{place(places)}{width} cells under {len(header or ())} columns")
-    return TextTable(header or [], rows, lines, separator, problems, note)
+        width = len(table.header)
+        if len(cells) > width:
+            problem = f"{len(cells)} cells under {width} columns"
+            table.problems.setdefault(problem, []).append(len(table.rows))
+        table.rows.append((cells + [""] * width)[:width])
+        table.lines.append(line)
+    return table
 
 
 def decode(data: bytes) -> tuple[str, str]:
@@ -94,10 +91,12 @@ def decode(data: bytes) -> tuple[str, str]:
     return text, note
 
 
-def separator_of(text: str) -> str:
-    """What stands between the names in the first line."""
-    first = re.sub('"[^"]*"', "", text[: 1 << 20].lstrip().partition("\n")[0])
-    return max(",;\t", key=first.count)
+def read_header(text: str) -> tuple[str, list[str]]:
+    """The separator, and the cells of the first line, as far as no quote goes over its end."""
+    first = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
+    bare = re.sub('"[^"]*"', "", first)
+    separator = max(",;\t", key=bare.count)
+    return separator, [] if '"' in bare else next(read_lines(first, separator), (1, []))[1]
 
 
 def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:

@@ -16,9 +16,9 @@ import numpy as np
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import replacing
+from facematch_core.tables import escaped
 
 from .answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping
-from .cells import escaped
 from .model import WrongPair
 from .study.reading import PROBE_GROUP, REFERENCE_GROUP, Study
 
@@ -156,7 +156,9 @@ def _names_of(one: Answers, place: int, study: Study | None) -> dict[str, Any]:
         numbers = int(one.table.probe_subjects[place]), int(one.table.reference_subjects[place])
         names = one.names
         called = names.subjects if names else {}
-        people = [called.get(number, str(number)) for number in numbers]
+        people = [
+            called.get(number, f"unknown {number}" if called else str(number)) for number in numbers
+        ]
         pictures = (None, None)
         if names and names.pictures:
             pictures = names.pictures[names.probe[place]], names.pictures[names.reference[place]]
@@ -226,6 +228,9 @@ def _columns(one: Answers, study: Study | None, *, once: bool) -> Iterator[tuple
     zeros = np.zeros(len(table), np.int64)
     yield "system", _coded(zeros, [one.name])
     yield "pair", pa.array(np.arange(len(table)))
+    if table.transactions is not None:
+        yield "transaction", pa.array(table.transactions)
+        yield "attempt", pa.array(table.attempts)
     yield "mated", pa.array(table.mated)
     names = one.names
     if study is not None:
@@ -284,7 +289,7 @@ def _people(one: Answers) -> Sequence[Any]:
     if one.names is not None and one.names.subjects:
         numbers, places = np.unique(sides, return_inverse=True)
         places = places.reshape(sides.shape)
-        words = [one.names.subjects.get(who, str(who)) for who in numbers.tolist()]
+        words = [one.names.subjects.get(who, f"unknown {who}") for who in numbers.tolist()]
         if not all(map(_NUMBER.fullmatch, words)):
             return [_coded(side, words) for side in places]
         sides = np.array(words, np.int64)[places]

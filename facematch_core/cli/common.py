@@ -743,7 +743,10 @@ def read_csv(path: Path, *, needed: Sequence[str], known: Sequence[str] = ()) ->
         Row(line, dict(zip(header, cells, strict=True)))
         for line, cells in zip(table.lines, table.rows, strict=True)
     ]
-    problems = [*table.problems]
+    problems = [
+        f"{place([table.lines[at] for at in places])}{problem}"
+        for problem, places in table.problems.items()
+    ]
     for name in needed:
         if empty := [row.line for row in rows if not row.cells[name]]:
             problems.append(f"{place(empty)}{name} is empty")

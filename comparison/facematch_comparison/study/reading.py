@@ -23,15 +23,13 @@ from facematch_comparison.answers import Grouping
 from facematch_comparison.cells import (
     Cells,
     Problem,
-    escaped,
     near_prefix,
     open_file,
-    placed,
     read_cells,
-    refuse,
 )
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import write_file
+from facematch_core.tables import escaped, place, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +51,7 @@ MATED: Final[Mapping[str, bool]] = {
         False,
     ),
     **dict.fromkeys(("impostor", "imposter", "non-match", "non_match", "no_match"), False),
+    **dict.fromkeys(("-1", "-1.0"), False),
     **dict.fromkeys(("ja", "wahr", "oui", "vrai"), True),
     **dict.fromkeys(("nein", "falsch", "non", "faux"), False),
 }
@@ -215,12 +214,11 @@ def read_pairs_csv(path: Path) -> Study:
     cells.refuse(_of_header(cells, NEEDED, GROUPS), so="nothing was sent")
     problems = [*cells.problems]
     problems += [
-        Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).given)) for name in NEEDED
+        Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
     ]
-    problems += [
-        Problem(f"same is {word}; write 1 for one person and 0 for two", rows)
-        for word, rows in cells.words("same").unlike(lambda word: word.lower() in MATED)
-    ]
+    problems += cells.words("same").problems(
+        "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
+    )
     broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
     columns = {name: found for name in cells.header if (found := group_of(name))}
     pairs: list[StudyPair] = []
@@ -250,8 +248,8 @@ def read_pairs_csv(path: Path) -> Study:
                         f"{column}, and above in {known[:60]!r}"
                     )
     # All of it at once, whatever kind it is of.
-    said = cells.said(problems) + clashes
-    refuse(cells.name, [*said, *(problems_of(pairs) if pairs or not said else ())])
+    texts = cells.texts(problems) + clashes
+    refuse(cells.name, [*texts, *(problems_of(pairs) if pairs or not texts else ())])
     return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
 
 
@@ -325,11 +323,8 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
         problems.append(Problem("a column has no name"))
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
-    problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.given))]
-    problems += [
-        Problem(f"nobody is called {word}", rows)
-        for word, rows in persons.unlike(people.__contains__)
-    ]
+    problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
+    problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
     seen: dict[str, int] = {}
     found: dict[str, dict[str, str]] = {column: {} for column in columns}
     for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
@@ -406,7 +401,7 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
     problems = []
     if strange:
         form = "neither `name n1 n2` nor `name1 n1 name2 n2`"
-        problems.append(f"{placed(strange, 'line')}{form}")
+        problems.append(f"{place(strange)}{form}")
     count = len(pairs) + len(strange)
     if announced is not None and announced != count:
         problems.append(f"line 1: {announced} pairs are announced, and {count} follow")

@@ -110,7 +110,7 @@ def test_every_fault_of_the_pairs(read, folder):
     ("text", "reported"),
     [
         (f"{HEAD}\n\n,,,,\n", "its first line names probe,reference,same"),
-        (b"\xff\xfe", "save it as CSV in UTF-8"),
+        (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
         ("probe|reference\na|b\n", "line 1: the column probe is missing"),
         (f"{HEAD},probe_gruop_x\na,b,1,c,c,f\n", "did you mean probe_group_x?"),
         (f"{HEAD},same\na,b,1,c,d,1\n", "line 1: the column 'same' is there twice"),
