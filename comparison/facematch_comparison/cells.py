@@ -370,7 +370,7 @@ def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
         raise InvalidRequest(
             f"The file {path} holds {f'{rows:,} rows' if rows else f'{size:,} bytes'}, and at most "
             f"{max_rows:,} rows of {ROW_BYTES} bytes are read: if this machine has the memory, "
-            f"set the limit (max_rows, --max-rows) to {needed}."
+            f"set `max_rows={needed}`."
         )
 
 

@@ -171,6 +171,8 @@ class Columns:
     #: Columns that are systems; empty for a long table, of which each line is of one system.
     systems: list[str] = attrs.field(factory=list)
     is_long: bool = True
+    #: Whether pictures say nothing of people.
+    independent_pairs: bool = False
     #: Columns that are not recognised; of a wide table its systems, too.
     rest: list[str] = attrs.field(factory=list)
     #: Columns that may be one that is recognised, to our name of it.
@@ -190,7 +192,7 @@ class Columns:
     @property
     def people(self) -> tuple[str, ...]:
         """Our names of the columns that tell people apart best."""
-        ways = (PEOPLE, (PERSON,), PICTURES)
+        ways = (PEOPLE, (PERSON,), *(() if self.independent_pairs else (PICTURES,)))
         return next((way for way in ways if {*way} <= self.of.keys()), ())
 
 
@@ -238,6 +240,9 @@ def recognise(
         )
 
     certain = recognise_with({}, [], independent_pairs)
+    if independent_pairs and certain.people in (PEOPLE, (PERSON,)):
+        text = "the table names people: leave out `independent_pairs=True`, or skip their columns"
+        certain.problems.append(Problem(text))
     if not certain.problems and not certain.missing:
         return certain
     more, skip = _Guess(cells, certain, has_systems=bool(systems)).make()
@@ -312,6 +317,7 @@ def _recognise(
 ) -> Columns:
     result = _by_name(cells, named, {*named.values(), *systems, *ignore}, distance=distance)
     of = result.of
+    result.independent_pairs = independent_pairs
     result.is_long = not systems and any(name in of for name in ("score", "decision", "system"))
     result.systems = list(systems)
     strange = [] if systems else result.rest
@@ -442,7 +448,7 @@ def _strangers(cells: Cells, names: Sequence[str], *, is_long: bool) -> Iterator
         if _plain(name) in _DISTANCES:
             yield Problem(
                 f"the column {name[:60]!r}: of distances less is more alike, and of scores more "
-                "is: say that it holds distances (distance=True, --distance)"
+                "is: say so with `distance=True`"
             )
         elif not name:
             yield Problem("a column has no name")

@@ -66,7 +66,7 @@ def read_scores(
     ignore: Sequence[str] = (),
     rule: ThresholdRule | None = None,
     distance: bool = False,
-    no_score: Sequence[float] = (),
+    no_scores: Sequence[float] = (),
     independent_pairs: bool = False,
     name: str | None = None,
     max_rows: int = MAX_ROWS,
@@ -99,7 +99,7 @@ def read_scores(
             default.
         distance: Whether the scores are distances, of which less is more alike. A score is then
             minus the distance, and so is every threshold: -0.4 passes distances up to 0.4.
-        no_score: Numbers that mean that there is no score, such as -1. Without any, a number that
+        no_scores: Numbers that mean that there is no score, such as -1. Without any, a number that
             stands out as such a mark is refused; NaN says that there is no such number.
         independent_pairs: Whether every pair is taken for one of people of its own, because nothing
             says who they are. Intervals are too narrow where people come again.
@@ -125,7 +125,7 @@ def read_scores(
         independent_pairs=independent_pairs,
         distance=distance,
     )
-    table = _Table(cells, recognised, distance=distance, no_score=no_score)
+    table = _Table(cells, recognised, distance=distance, no_scores=no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
     problems: list[Problem] = []
@@ -165,7 +165,7 @@ class _Table:
     cells: Cells
     columns: Columns
     distance: bool
-    no_score: Sequence[float]
+    no_scores: Sequence[float]
 
     def __len__(self) -> int:
         return len(self.cells)
@@ -187,8 +187,8 @@ class _Table:
     def scores(self, column: str) -> NDArray[np.float64]:
         """float64, (N,): of the column of that name; more is more alike."""
         scores = self.cells.numbers(column)
-        if self.no_score:
-            scores = np.where(np.isin(scores, self.no_score), np.nan, scores)
+        if self.no_scores:
+            scores = np.where(np.isin(scores, self.no_scores), np.nan, scores)
         return -scores if self.distance else scores
 
     @property
@@ -366,18 +366,9 @@ def _problems_of_cells(table: _Table) -> Iterator[Problem]:
         yield from cells.not_numbers(column)
     for name in ("elapsed_s", "price"):
         yield Problem(f"{of.get(name)} is below 0", np.flatnonzero(table.numbers(name) < 0))
-    attempts = table.numbers("attempt")
-    yield Problem(
-        f"{of.get('attempt')} is no whole number from 1 on",
-        np.flatnonzero((attempts < 1) | (attempts % 1 > 0)),
-    )
     for name, (is_right, advice) in _ALLOWED.items():
         if name in of:
             yield from table.words(name).problems(of[name], is_right, advice)
-    if "mated" in of and {"0", "-1"} <= {*table.words("mated").words}:
-        label = table.words("mated")
-        rows = np.flatnonzero(label.codes == label.words.index("-1"))
-        yield Problem(f"{of['mated']} is -1, and 0 on other lines; write 1 or 0", rows)
     for column in scores:
         yield from _marks(table, column)
     yield from _problems_of_people(table)
@@ -400,7 +391,7 @@ def _marks(table: _Table, column: str) -> Iterator[Problem]:
     are from each other; above them, all of its digits are 9.
     """
     numbers = table.cells.numbers(column)
-    for end in () if table.no_score else (np.fmin, np.fmax):
+    for end in () if table.no_scores else (np.fmin, np.fmax):
         mark = float(end.reduce(numbers))
         others = numbers[~np.isnan(numbers) & (numbers != mark)]
         is_like_one = mark % 1 == 0 and (mark < 0 or re.fullmatch("99+", f"{mark:.0f}"))
@@ -411,8 +402,8 @@ def _marks(table: _Table, column: str) -> Iterator[Problem]:
         if min(abs(mark - low), abs(mark - high)) > high - low or (mark < 0 <= low):
             yield Problem(
                 f"{column} is {mark:g}, and all other scores lie between {low:g} and {high:g}: if "
-                f"that means that there is no score, leave it empty or say so (no_score=[{mark:g}],"
-                f" --no-score {mark:g}); if every number is a score, give nan instead",
+                "that means that there is no score, leave the cell empty or give "
+                f"`no_scores=[{mark:.0f}]`; if every number is a score, give nan instead",
                 rows,
             )
 
@@ -422,10 +413,14 @@ def _yes_no(word: str) -> int:
 
 
 def _problems_of_people(table: _Table) -> Iterator[Problem]:
-    """Lines that say of two people that they are one, or the reverse; and pictures in two pairs."""
+    """Lines that say of two people that they are one, or the reverse; a picture with itself."""
     people = table.columns.people
+    label = table.words("mated")
+    if {"0", "-1"} <= {*label.words}:
+        rows = np.flatnonzero(label.codes == label.words.index("-1"))
+        yield Problem(f"{table.of['mated']} is -1, and 0 on other lines; write 1 or 0", rows)
     if "mated" in table.of and people in (PEOPLE, PICTURES):
-        right = table.words("mated").map(lambda word: word.lower() in MATED, np.bool_)
+        right = label.map(lambda word: word.lower() in MATED, np.bool_)
         probe, reference = table.people
         words = table.alike(*people)
 
@@ -555,6 +550,10 @@ def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
     pair, name_of = table.pairs
     first = table.first
     words, attempts = table.words("transaction"), table.numbers("attempt")
+    yield from problems_at(
+        (attempts < 1) | (attempts % 1 > 0),
+        lambda row: f"{table.of['attempt']} is {attempts[row]:g}; write a whole number from 1 on",
+    )
     differs = (words.codes != words.codes[first][pair]) | (attempts != attempts[first][pair])
     yield from problems_at(
         differs, lambda row: f"the pair {name_of(row)} is another attempt than above"

@@ -2,6 +2,7 @@ import csv
 import os
 import re
 import tomllib
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -345,9 +346,9 @@ def test_a_file_over_the_limit_is_refused_before_it_is_read(tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(parquet.ParquetFile, "read", None)
         patch.setattr("pyarrow.csv.read_csv", None)
-        with pytest.raises(InvalidRequest, match="max_rows") as caught:
+        with pytest.raises(InvalidRequest, match="max_rows=") as caught:
             read_scores(path, max_rows=most)
-    needed = int(re.search(r"to (\d+)\.", str(caught.value))[1])
+    needed = int(re.search(r"max_rows=(\d+)", str(caught.value))[1])
     assert len(read_scores(path, max_rows=needed)[0].table) == 50
 
 
@@ -434,6 +435,99 @@ def test_an_answer_without_a_model_is_refused_where_there_are_two(read):
     assert reported.startswith("  line 3: 'a' answered, and model is empty")
 
 
+NUMBERS = "image1,image2,label,ours,theirs\n"
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "None", "#N/A", ""])
+def test_words_for_nothing_are_no_scores_and_may_be_names(read, word):
+    (one,) = read(f"{HEAD}\na,{word or 'x'},1,{word or 'x'},{word or 'x'},{word}\na,2,1,B,B,5\n")
+    assert np.array_equal(one.table.scores, [np.nan, 5], equal_nan=True)
+    assert one.names.subjects[int(one.table.probe_subjects[0])] == (word or "x")
+
+
+def test_minus_one_is_a_label_unless_there_is_a_zero(read):
+    ours, _ = read(f"{NUMBERS}a,b,1,5,6\nc,d,-1,2,3\n")
+    assert ours.table.mated.tolist() == [True, False]
+    assert places(read, f"{NUMBERS}a,b,1,5,6\nc,d,-1,2,3\ne,f,0,2,3\n") == [("3", "label is")]
+
+
+def numbered(scores):
+    return NUMBERS + "".join(f"a{n},b{n},{n % 2},{score},{n}.5\n" for n, score in enumerate(scores))
+
+
+def test_a_number_that_stands_for_no_score_is_noticed(read, tmp_path):
+    path = tmp_path / "scores.csv"
+    for mark, others in ((-1, (0, 70, 3, 9)), (-999, (-3, 70, 3, 9)), (9999, (0, 70, 3, 9))):
+        (line,) = refusals(read, numbered([mark, *others, mark]))
+        assert line.startswith(f"  lines 2 and 7: ours is {mark}, and all other scores")
+        ours, _ = read_scores(path, no_scores=[mark])
+        assert np.isnan(ours.table.scores).tolist() == [True, *(False,) * 4, True]
+        ours, _ = read_scores(path, no_scores=[np.nan])
+        assert not np.isnan(ours.table.scores).any()
+    # Clipped scores, a single one, and scores on both sides of 0 are what they are.
+    for scores in ((0, 0, 70, 90), (100, 100, 2, 3), (-1, 5, 70, 90), (-1, -1, -0.5, 0.8)):
+        assert len(read(numbered(scores))) == 2
+
+
+def test_a_picture_with_itself_and_a_pair_in_both_orders_are_refused(read):
+    assert places(read, f"{NUMBERS}a,a,1,5,6\nb,c,0,2,3\n") == [("2", "picture ")]
+    assert places(read, f"{NUMBERS}a,b,1,5,6\nb,a,1,5,6\n") == [("3", "same two")]
+    long = "system,image1,image2,label,score\nx,a,b,1,5\ny,a,b,1,6\nx,b,a,1,5\ny,b,a,1,5\n"
+    assert [number for number, _ in places(read, long)] == ["4"]
+
+
+def test_many_errors_of_one_kind_are_one_line(read):
+    lines = "".join(f"a,{n},1,A,A,{n}\n" for n in range(40))
+    (line,) = refusals(read, f"{HEAD}\n{lines}{lines}")
+    assert line.startswith("  lines 42, 43, 44, 45, 46, 47, 48, 49, 50, 51 and 30 more: ")
+    assert "line 2; keep one" in line
+
+
+@pytest.mark.parametrize("row", ["a,b,1,7,8,9", 'a,b,1,"77,84",5'])
+def test_a_cell_too_many_and_a_quoted_decimal_comma_are_errors(read, row):
+    (line,) = refusals(read, f"{NUMBERS}c,d,0,5,6\n{row}\n")
+    assert line.startswith("  line 3: ")
+
+
+def test_transactions_are_read_and_written(read, tmp_path):
+    head = f"{HEAD},transaction,attempt\n"
+    good = "a,1,1,A,A,5,t,1\na,2,1,A,A,6,t,2\na,3,0,A,B,5,u,1\nb,3,0,A,B,5,u,1\n"
+    good += "b,1,1,A,A,5,t,1\nb,2,1,A,A,6,t,2\n"
+    first, second = read(head + good)
+    for one in (first, second):
+        assert one.table.attempts.tolist() == [1, 2, 1]
+        assert np.diff(one.table.transactions).tolist() == [0, 1]
+    for ending in ("csv", "parquet"):
+        path = tmp_path / f"again.{ending}"
+        export([first, second], path)
+        again = read_scores(path)[1].table
+        assert (again.attempts.tolist(), again.transactions.tolist()) == ([1, 2, 1], [0, 0, 1])
+    for line, place in (
+        *(("a,9,1,A,A,5,t,2", "8"), ("a,9,1,B,B,5,t,3", "8"), ("a,9,1,C,C,5,v,1.5", "8")),
+        *(("a,9,1,C,C,5,v,0", "8"), ("a,9,1,C,C,5,,1", "8"), ("b,1,1,A,A,5,t,7", "8")),
+    ):
+        assert place in {number for number, _ in places(read, f"{head}{good}{line}\n")}
+    with pytest.raises(ColumnsNotRecognised, match="attempt is missing"):
+        read(f"{HEAD},transaction\na,1,1,A,A,5,t\n")
+
+
+def test_one_person_a_line_and_independent_pairs(read, tmp_path):
+    read_scores_of = partial(read_scores, tmp_path / "scores.csv")
+    with pytest.raises(ColumnsNotRecognised):
+        read("label,ours,user,city\n1,5,5,x\n0,4,5,x\n0,6,7,y\n1,6,7,y\n")
+    heard = []
+    (one,) = read_scores_of(
+        columns={"person": "user", "probe_group_city": "city"}, note=heard.append
+    )
+    assert (one.people_known, len(one.table.people.numbers), len(heard)) == (False, 4, 2)
+    export([one], tmp_path / "again.csv")
+    same([one], read_scores(tmp_path / "again.csv"))
+    (one,) = read_scores_of(ignore=["user", "city"], independent_pairs=True)
+    assert (one.people_known, len(one.table.people.numbers)) == (False, 6)
+    with pytest.raises(InvalidRequest, match="names people"):
+        read_scores_of(columns={"person": "user"}, ignore=["city"], independent_pairs=True)
+
+
 # Frames and Parquet
 
 
@@ -483,7 +577,7 @@ def plain(one):
         **{name: repr(getattr(table, name).tolist()) for name in (*ARRAYS, "scores")},
         **{name: repr(getattr(one, name).tolist()) for name in ("elapsed_s", "billed")},
         "people": [
-            [known.get(who, str(who)) for who in side.tolist()]
+            [known.get(who, f"unknown {who}" if known else str(who)) for who in side.tolist()]
             for side in (table.probe_subjects, table.reference_subjects)
         ],
         "groups": {

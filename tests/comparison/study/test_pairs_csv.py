@@ -99,8 +99,8 @@ def test_every_fault_of_the_pairs(read, folder):
         "line 3: the pair is said to be non-mated, and its people are called 'Ada' and 'Ada'",
         "line 4: a picture is compared with itself",
         "line 4: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
-        "line 5: the same two pictures as in line 3",
         "line 5: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
+        "line 5: the same two pictures as in line 3",
         "line 6: 'a2.jpg' shows 'Cyd', and in line 2 it shows 'Bob'",
         f"line 7: there is no file '{folder / 'none.jpg'}'",
     ]
