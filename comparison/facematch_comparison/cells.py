@@ -197,28 +197,21 @@ class Cells:
         return self._number(name)[0]
 
     def not_numbers(self, name: str) -> Iterator[Problem]:
-        """Each kind of cell that is neither a finite number nor empty, and its rows."""
-        kinds: dict[str, list[int]] = {}
-        of_kind: dict[str, str] = {}
-        for row in np.flatnonzero(self._number(name)[1]).tolist():
-            cell = self.cell(name, row)[:40]
-            pattern = next((p for p in (_COMMA, _FOREIGN_NUMBER) if p.fullmatch(cell)), None)
-            kind = pattern.pattern if pattern else cell
-            kinds.setdefault(kind, []).append(row)
-            of_kind.setdefault(kind, cell)
-        with_point = of_kind.get(_COMMA.pattern, "").replace(",", ".")
-        or_else = "" if self._decimal_commas else ", or separate the columns with semicolons"
-        advice = {
-            _COMMA.pattern: f"write {with_point}{or_else}",
-            _FOREIGN_NUMBER.pattern: "write a plain number, such as 1234.5",
-        }
-        others = [kind for kind in kinds if kind not in advice]
-        if len(others) > OF_ONE_KIND:
-            rows = sorted(row for kind in others for row in kinds.pop(kind))
-            kinds[others[0]] = rows
-        for kind, rows in kinds.items():
-            what = advice.get(kind, "write a number, or leave it empty")
-            yield Problem(f"{name} is {of_kind[kind]!r}; {what}", rows)
+        """What is neither a finite number nor empty; many such cells are one problem."""
+        rows = np.flatnonzero(self._number(name)[1]).tolist()
+        cells: dict[str, list[int]] = {}
+        for row in rows:
+            cells.setdefault(self.cell(name, row)[:40], []).append(row)
+        if len(cells) > OF_ONE_KIND:
+            cells = {next(iter(cells)): rows}
+        for cell, places in cells.items():
+            advice = "write a number, or leave it empty"
+            if _COMMA.fullmatch(cell):
+                or_else = "" if self._decimal_commas else ", or separate columns with semicolons"
+                advice = f"write {cell.replace(',', '.')}{or_else}"
+            elif _FOREIGN_NUMBER.fullmatch(cell):
+                advice = "write a plain number, such as 1234.5"
+            yield Problem(f"{name} is {cell!r}; {advice}", places)
 
     def is_numeric(self, name: str) -> bool:
         """Whether at least half of the cells that are not empty are numbers, in any form."""

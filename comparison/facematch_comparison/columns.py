@@ -289,8 +289,8 @@ def _our_name(key: str) -> str:
     if ours is None:
         near = difflib.get_close_matches(_plain(key), _WRITTEN, n=1) or [""]
         written = _WRITTEN.get(near[0], near_prefix(key, GROUPS))
-        known = f"a column holds {', '.join(SYNONYMS)} or group_NAME"
-        hint = f"did you mean {written}?" if written else known
+        kinds = f"a column holds {', '.join(SYNONYMS)} or group_NAME"
+        hint = f"did you mean {written}?" if written else kinds
         raise InvalidRequest(f"No column holds {key[:60]!r}; {hint}")
     return ours
 
@@ -428,15 +428,15 @@ def is_no_score(name: str) -> bool:
     return _NO_SCORE.fullmatch(name.lower()) is not None
 
 
-def _are_people(cells: Cells, of: Mapping[str, str], one: str, other: str) -> bool:
+def _are_people(cells: Cells, of: Mapping[str, str], probe: str, reference: str) -> bool:
     """Whether two columns have the same words in mated pairs only."""
-    first, second = cells.alike(one, other)
+    first, second = cells.alike(probe, reference)
     same = first.codes == second.codes
     if same.all() or not same.any() or not (first.filled.all() and second.filled.all()):
         return False
     if "mated" not in of:  # few words on many rows are rather groups
         few = first.size
-        return not cells.is_numeric(one) and not few <= _TRIED < len(cells)
+        return not cells.is_numeric(probe) and not few <= _TRIED < len(cells)
     label = cells.words(of["mated"])
     return np.array_equal(same, label.map(lambda word: MATED.get(word.lower(), False), np.bool_))
 
@@ -472,7 +472,7 @@ def _has_numbers(cells: Cells, name: str) -> bool:
     if cells.is_numeric(name) or is_no_score(name) or _NUMBERING.fullmatch(name.lower()):
         return False
     numbers = np.count_nonzero(~np.isnan(cells.numbers(name)))
-    return bool(numbers) and 10 * numbers >= np.count_nonzero(cells.words(name).filled)
+    return bool(numbers and 10 * numbers >= np.count_nonzero(cells.words(name).filled))
 
 
 def _missing(result: Columns, independent_pairs: bool) -> Iterator[Problem]:

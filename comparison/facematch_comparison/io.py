@@ -101,12 +101,12 @@ def read_scores(
             minus the distance, and so is every threshold: -0.4 passes distances up to 0.4.
         no_scores: Numbers that mean that there is no score, such as -1. Without any, a number that
             stands out as such a mark is refused; NaN says that there is no such number.
-        independent_pairs: Whether every pair is taken for one of people of its own, because nothing
-            says who they are. Intervals are too narrow where people come again.
+        independent_pairs: Whether every pair is treated as one of people of its own, because
+            nothing says who they are. Intervals are too narrow where people come again.
         name: Of the system, where no column names one; by default that of the file.
         max_rows: A file with more rows, or more than 200 bytes for each of these rows, is refused
             before it is read: a small Parquet file can fill the memory.
-        note: Called with a sentence for each thing that was taken for granted.
+        note: Called with a sentence for each assumption.
 
     Returns:
         Of each system, in the order of the file; pairs in that of their first lines.
@@ -300,7 +300,7 @@ _MISSING: Final = "\0"
 
 
 def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
-    """What was taken for granted."""
+    """What was assumed."""
     yield from table.cells.notes
     if table.columns.systems and not systems:
         names = [repr(name[:60]) for name in table.columns.systems]
@@ -315,7 +315,7 @@ def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
             "are is not known, and intervals are too narrow if they come again"
         )
     if not table.columns.people:
-        yield "all pairs are taken for independent: intervals are too narrow if people come again"
+        yield "all pairs are treated as independent: intervals are too narrow if people come again"
 
 
 # --- Lines ----------------------------------------------------------------------------------------
@@ -497,8 +497,8 @@ def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Itera
         for code, word in zip(codes, names, strict=True):
             others = {model.words[other]: counts[other] for other in codes if other != code}
             # Nobody knows which model would have given an answer that is missing: it counts once.
-            own = rows[(model.codes[rows] == code) | (unnamed & (code == codes[0]))]
-            yield _Model(f"{name} (model {word})", word, own, rows, column, others, name)
+            of_model = rows[(model.codes[rows] == code) | (unnamed & (code == codes[0]))]
+            yield _Model(f"{name} (model {word})", word, of_model, rows, column, others, name)
 
 
 def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Problem]:

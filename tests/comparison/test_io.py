@@ -195,8 +195,9 @@ def test_decimal_commas_are_read_where_columns_have_another_separator(read, sepa
     assert (one.table.threshold, one.price) == (50.5, 0.05)
     (both,) = refusals(read, "image1;image2;label;ours\na;b;1;5.5\nc;d;1;97,5\n")
     assert both.startswith("  line 3: ours is '97,5'; write 97.5")
-    (several,) = refusals(read, 'image1,image2,label,ours\na,b,1,"78,9"\na,c,0,"12,5"\n')
-    assert several.startswith("  lines 2 and 3: ours is '78,9'; write 78.9, or ")
+    lines = "".join(f'a,{n},1,"{n},9"\n' for n in range(5))
+    (several,) = refusals(read, f"image1,image2,label,ours\n{lines}")
+    assert several.startswith("  lines 2, 3, 4, 5 and 6: ours is '0,9'; write 0.9, or ")
 
 
 def test_two_pictures_a_label_and_vendors_need_no_other_name(read):

@@ -238,7 +238,7 @@ def pairs(what: str) -> Callable[[Command], Command]:
 
 
 def note(text: str) -> None:
-    """Say on stderr what was taken for granted."""
+    """Say on stderr what was assumed."""
     common.say(f"note: {text}", err=True)
 
 

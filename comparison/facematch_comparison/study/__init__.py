@@ -49,7 +49,7 @@ def read_study(
             a folder with one folder for each person: then pairs are drawn.
         pictures: For a ``.txt`` file, the folder of people; None for the one that it is in.
         mated, non_mated, split, seed: For a folder, as `draw_pairs` takes them.
-        note: Called with a sentence for each thing that was taken for granted.
+        note: Called with a sentence for each assumption.
 
     Raises:
         InvalidRequest: it is none of these, something is wrong in it (every place is named), or an

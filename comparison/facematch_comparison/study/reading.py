@@ -131,13 +131,15 @@ class Study:
     def groupings(self) -> dict[str, Grouping]:
         """The groups of both people of each pair, by column."""
         probe, reference = self.subject_numbers
-        found = {}
+        groupings = {}
         for column, of_subject in self.groups.items():
             labels = tuple(sorted(set(of_subject.values())))
             place = {label: at for at, label in enumerate(labels)} | {None: -1}
             codes = np.array([place[of_subject.get(name)] for name in self.subjects], np.int64)
-            found[column] = Grouping(labels=labels, probe=codes[probe], reference=codes[reference])
-        return found
+            groupings[column] = Grouping(
+                labels=labels, probe=codes[probe], reference=codes[reference]
+            )
+        return groupings
 
     def digest(self, of_picture: Mapping[Path, str]) -> str:
         """SHA-256, in hex, of what the study is: its pictures, who is alike, and the groups.
@@ -149,9 +151,9 @@ class Study:
         """
         place = {name: at for at, name in enumerate(self._in_order)}
         pairs = [
-            [of_picture[one.probe], of_picture[one.reference]]
-            + [place[name] for name in (one.probe_subject, one.reference_subject)]
-            for one in self.pairs
+            [of_picture[pair.probe], of_picture[pair.reference]]
+            + [place[name] for name in (pair.probe_subject, pair.reference_subject)]
+            for pair in self.pairs
         ]
         groups = {
             column: [of_subject.get(name) for name in self._in_order]
@@ -248,7 +250,7 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
     ``same`` (1 or 0), ``probe_subject`` and ``reference_subject`` (any name or number for each
     person), and as many as you like of ``group_NAME`` (the group of both people) or
     ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are skipped, unless one looks
-    like a misspelt column of groups. `note` is called with what was taken for granted.
+    like a misspelt column of groups. `note` is called with what was assumed.
 
     Raises:
         InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
@@ -265,11 +267,11 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
         "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
     )
     broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
-    columns = {name: found for name in cells.header if (found := group_of(name))}
+    columns = {name: parts for name in cells.header if (parts := group_of(name))}
     pairs: list[StudyPair] = []
     groups: dict[str, dict[str, str]] = {}
     clashes: list[str] = []
-    for row, (probe, reference, same, one, other, *labels) in enumerate(
+    for row, (probe, reference, same, first, second, *labels) in enumerate(
         cells.rows([*NEEDED, *columns])
     ):
         if row in broken:
@@ -278,19 +280,19 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
             probe=path.parent / probe,
             reference=path.parent / reference,
             mated=MATED[same.lower()],
-            probe_subject=one,
-            reference_subject=other,
+            probe_subject=first,
+            reference_subject=second,
             line=cells.places[row],
         )
         pairs.append(pair)
-        sides = {PROBE_GROUP: (one,), REFERENCE_GROUP: (other,), GROUP: (one, other)}
+        sides = {PROBE_GROUP: (first,), REFERENCE_GROUP: (second,), GROUP: (first, second)}
         for (prefix, column), label in zip(columns.values(), labels, strict=True):
             for subject in sides[prefix] if label else ():
-                first = groups.setdefault(column, {}).setdefault(subject, label)
-                if first != label:
+                above = groups.setdefault(column, {}).setdefault(subject, label)
+                if above != label:
                     clashes.append(
                         f"line {pair.line}: {subject[:60]!r} is in the group {label[:60]!r} of "
-                        f"{column}, and above in {first[:60]!r}"
+                        f"{column}, and above in {above[:60]!r}"
                     )
     # All of it at once, whatever kind it is of.
     texts = cells.texts(problems) + clashes
@@ -371,7 +373,7 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
     problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
     seen: dict[str, int] = {}
-    found: dict[str, dict[str, str]] = {column: {} for column in columns}
+    groups: dict[str, dict[str, str]] = {column: {} for column in columns}
     for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
         if person in seen and person in people:
             line = cells.places[seen[person]]
@@ -379,9 +381,9 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
         seen.setdefault(person, row)
         for column, label in zip(columns, labels, strict=True):
             if label:
-                found[column][person] = label
+                groups[column][person] = label
     cells.refuse(problems, so=so)
-    return found
+    return groups
 
 
 def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
