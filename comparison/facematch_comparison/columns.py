@@ -349,7 +349,7 @@ def _by_name(cells: Cells, named: Mapping[str, str], used: set[str], *, distance
         ours = name if group_of(name) else _OURS.get(_plain(name))
         if _OURS.get(_plain(_SCALE.sub("", name))) == "score":
             ours = "score"
-        if distance and _plain(name) in _DISTANCES:
+        if distance and [label for label in cells.header if _plain(label) in _DISTANCES] == [name]:
             ours = "score"
         if name in used or _plain(name) in _NOTES or (not place and _counts_rows(cells, name)):
             continue
@@ -388,14 +388,16 @@ def _systems(
     systems = [name for name in names if _is_system(cells, name, distance=distance)]
     if len(cells) < _ENOUGH:
         return systems
-    values = {name: np.unique(cells.numbers(name)) for name in systems}
+    numbers_of = {name: np.unique(cells.numbers(name)) for name in systems}
+    # Where no number is in a form that is read, it is not known what else it could be.
+    values = {name: numbers[~np.isnan(numbers)] for name, numbers in numbers_of.items()}
     # Numbers of lines, flags, and what is the same on all lines.
     other = {
         name
         for name, numbers in values.items()
         if (len(numbers) == len(cells) and (np.diff(numbers) == 1).all())
         or len(numbers) == 1
-        or np.isin(numbers[~np.isnan(numbers)], (0, 1)).all()
+        or (len(numbers) and np.isin(numbers, (0, 1)).all())
     }
     # Numbers of people are the same in mated pairs only.
     whole = [name for name in systems if (values[name] % 1 == 0).all()]
@@ -584,6 +586,9 @@ class _Guess:
             is_named = _PICTURE.search(name.lower()) and not self._is_label(name)
             if (files or is_named) and not self._cells.is_numeric(name):
                 pictures.append(name)
+        # Selfie and document of one name each: then the names are those of people.
+        if len(pictures) == 2 and _are_people(self._cells, self._of, *pictures):
+            return
         if len(pictures) >= len(missing) and not self._of.keys() >= {*PEOPLE}:
             for ours, name in zip(missing, pictures, strict=False):
                 self._take(ours, name)

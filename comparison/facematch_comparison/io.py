@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -572,9 +572,11 @@ def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
     ):
         rows = np.zeros(len(table), np.bool_)
         rows[first] = is_wrong
-        yield from problems_at(
-            rows, lambda row, text=text: f"transaction {words[row][:60]!r} {text}"
-        )
+        yield from problems_at(rows, partial(_of_transaction, words, text))
+
+
+def _of_transaction(words: Categorical, text: str, row: int) -> str:
+    return f"transaction {words[row][:60]!r} {text}"
 
 
 def _problems_of_pairs(table: _Table, model: _Model, models: Sequence[_Model]) -> Iterator[Problem]:
@@ -613,15 +615,14 @@ def _problems_of_system(table: _Table, system: str, rows: NDArray[np.int64]) -> 
     for name in (name for name in _OF_SYSTEM if name in table.of):
         words = table.words(name)
         filled = rows[words.filled[rows]]
-        differs = np.zeros(len(table), np.bool_)
-        differs[filled[words.codes[filled] != words.codes[filled[:1]]]] = True
-        yield from problems_at(
-            differs,
-            lambda row, name=name, words=words, first=filled[:1]: (
-                f"{name} of {system[:60]!r} is {words[row][:40]!r}, and {words[first[0]][:40]!r} "
-                f"in {table.cells.unit} {table.cells.places[first[0]]}"
-            ),
-        )
+        rows_of: dict[str, list[int]] = {}
+        for row in filled[words.codes[filled] != words.codes[filled[:1]]].tolist():
+            rows_of.setdefault(words[row], []).append(row)
+        for word, places in rows_of.items():
+            first = (
+                f"{words[filled[0]][:40]!r} in {table.cells.unit} {table.cells.places[filled[0]]}"
+            )
+            yield Problem(f"{name} of {system[:60]!r} is {word[:40]!r}, and {first}", places)
     price, currency = (table.words(name).filled[rows] for name in ("price", "currency"))
     if price.any() != currency.any():
         row = int(rows[np.argmax(price | currency)])

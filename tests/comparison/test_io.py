@@ -490,6 +490,31 @@ def test_a_cell_too_many_and_a_quoted_decimal_comma_are_errors(read, row):
     assert line.startswith("  line 3: ")
 
 
+@pytest.mark.parametrize("form", ['"{},5"', "{} %", '"1.{:03},5"'])
+def test_no_column_of_numbers_in_another_form_is_skipped(read, form):
+    lines = (f"a{n},b{n},{n % 2},{form.format(n)},{n * 1.5}\n" for n in range(30))
+    (line,) = refusals(read, NUMBERS + "".join(lines))
+    assert line.startswith("  all 30 lines: ours is ")
+
+
+def test_names_that_are_the_same_in_two_folders_are_people(read, tmp_path):
+    lines = (f"{n}.jpg,{n if n < 15 else 29 - n}.jpg,{int(n < 15)},{n}.5\n" for n in range(29))
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read("selfie,document,same,score\n" + "".join(lines))
+    columns = {"probe_subject": "selfie", "reference_subject": "document"}
+    assert caught.value.columns == columns
+    (one,) = read_scores(tmp_path / "scores.csv", columns=columns)
+    assert int(one.table.mated.sum()) == 15
+
+
+def test_several_columns_of_distances_are_several_systems(read, tmp_path):
+    with pytest.raises(InvalidRequest, match="distance=True"):
+        read("image1,image2,label,l2,distance\na,b,1,0.1,3\nc,d,0,0.7,9\n")
+    first, second = read_scores(tmp_path / "scores.csv", distance=True)
+    assert (first.name, second.name) == ("l2", "distance")
+    assert first.table.scores.tolist() == [-0.1, -0.7]
+
+
 def test_transactions_are_read_and_written(read, tmp_path):
     head = f"{HEAD},transaction,attempt\n"
     good = "a,1,1,A,A,5,t,1\na,2,1,A,A,6,t,2\na,3,0,A,B,5,u,1\nb,3,0,A,B,5,u,1\n"
