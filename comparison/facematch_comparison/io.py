@@ -633,13 +633,16 @@ def _problems_of_groups(table: _Table, column: str) -> Iterator[Problem]:
     """People who are in two groups."""
     words, subjects, groups, rows = _groups_of_people(table, column)
     _, first, place = np.unique(subjects, return_index=True, return_inverse=True)
-    for at in np.flatnonzero(groups != groups[first][place]).tolist():
-        names = None if table.named is None else table.named.words
-        is_named = names is not None and subjects[at] < len(names)
-        who = repr(names[subjects[at]][:60]) if names is not None and is_named else "a person"
+    clashes = np.flatnonzero(groups != groups[first][place])
+    names = [] if table.named is None else table.named.words
+
+    def text(row: int) -> str:
+        at = int(clashes[rows[clashes] == row][0])
+        who = repr(names[subjects[at]][:60]) if subjects[at] < len(names) else "a person"
         now, above = (words[groups[each]][:60] for each in (at, first[place[at]]))
-        text = f"{who} is in the group {now!r} of {column}, and above in {above!r}"
-        yield Problem(text, [int(rows[at])])
+        return f"{who} is in the group {now!r} of {column}, and above in {above!r}"
+
+    yield from problems_at(np.isin(np.arange(len(table)), rows[clashes]), text)
 
 
 def _groups_of_people(

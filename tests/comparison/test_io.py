@@ -484,6 +484,12 @@ def test_many_errors_of_one_kind_are_one_line(read):
     assert "line 2; keep one" in line
 
 
+def test_many_people_in_two_groups_is_one_line(read):
+    lines = "".join(f"a,{n},1,p{n % 9},p{n % 9},5,g{n}\n" for n in range(18))
+    (line,) = refusals(read, f"{HEAD},group_x\n{lines}")
+    assert line.startswith("  lines 11, 12, 13, 14, 15, 16, 17, 18 and 19: ")
+
+
 @pytest.mark.parametrize("row", ["a,b,1,7,8,9", 'a,b,1,"77,84",5'])
 def test_a_cell_too_many_and_a_quoted_decimal_comma_are_errors(read, row):
     (line,) = refusals(read, f"{NUMBERS}c,d,0,5,6\n{row}\n")

@@ -28,6 +28,7 @@ from facematch_comparison.cells import (
     Problem,
     near_prefix,
     open_file,
+    problems_at,
     read_cells,
 )
 from facematch_comparison.numbers import listed
@@ -270,7 +271,7 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
     columns = {name: parts for name in cells.header if (parts := group_of(name))}
     pairs: list[StudyPair] = []
     groups: dict[str, dict[str, str]] = {}
-    clashes: list[str] = []
+    clashes: dict[int, str] = {}
     for row, (probe, reference, same, first, second, *labels) in enumerate(
         cells.rows([*NEEDED, *columns])
     ):
@@ -290,12 +291,13 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
             for subject in sides[prefix] if label else ():
                 above = groups.setdefault(column, {}).setdefault(subject, label)
                 if above != label:
-                    clashes.append(
-                        f"line {pair.line}: {subject[:60]!r} is in the group {label[:60]!r} of "
-                        f"{column}, and above in {above[:60]!r}"
+                    clashes[row] = (
+                        f"{subject[:60]!r} is in the group {label[:60]!r} of {column}, and above "
+                        f"in {above[:60]!r}"
                     )
+    problems += problems_at(np.isin(np.arange(len(cells)), [*clashes]), clashes.__getitem__)
     # All of it at once, whatever kind it is of.
-    texts = cells.texts(problems) + clashes
+    texts = cells.texts(problems)
     refuse(cells.name, [*texts, *(problems_of(pairs) if pairs or not texts else ())])
     return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
 

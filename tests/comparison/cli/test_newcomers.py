@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 
 import numpy as np
 import openpyxl
@@ -99,7 +100,7 @@ def test_distances(run, scores, tmp_path):
     assert answers.table.scale == MINUS_DISTANCE
 
 
-def test_a_workbook(report, scores, tmp_path):
+def test_a_workbook(report, scores, tmp_path, monkeypatch):
     mated, values = scores
     book = openpyxl.Workbook()
     book.active.append(["image1", "image2", "label", "Acme", "id", None])
@@ -117,6 +118,15 @@ def test_a_workbook(report, scores, tmp_path):
     assert answers.table.scores.tolist()[1:] == values.tolist()[1:]
     assert np.isnan(answers.table.scores[0])
     assert answers.table.mated.tolist() == mated.tolist()
+    with pytest.raises(ValueError, match="max_rows="):
+        read_scores(tmp_path / "scores.xlsx", max_rows=1)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "openpyxl", None)
+        with pytest.raises(ValueError, match="pip install openpyxl"):
+            read_scores(tmp_path / "scores.xlsx")
+    (tmp_path / "text.xlsx").write_text("image1,image2")
+    with pytest.raises(ValueError, match="no Excel workbook"):
+        read_scores(tmp_path / "text.xlsx")
     book.active["D8"] = "no face"
     book.save(tmp_path / "scores.xlsx")
     refused = run_refused(tmp_path / "scores.xlsx")
