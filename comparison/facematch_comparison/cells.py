@@ -1,17 +1,15 @@
 """Tables of cells, from a file or a frame: the one place where the comparison reads a table.
 
-CSV is UTF-8 with or without a byte order mark, separated by commas, semicolons or tabs (that which
-its header has), with lines of any ending; lines of empty cells are no rows. pyarrow reads it. What
-pyarrow refuses is read again, line by line, to say what is wrong where.
+What CSV is, `facematch_core.tables` says. pyarrow reads it several times as fast as pandas reads
+words; what pyarrow refuses is read again line by line, which finds what is wrong where.
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import os
 import re
+import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +20,17 @@ import numpy as np
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import open_regular
+from facematch_core.tables import (
+    PLACES,
+    TextTable,
+    decode,
+    place,
+    read_header,
+    read_lines,
+    read_table,
+    refuse,
+    unescaped,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,18 +41,17 @@ MAX_ROWS: Final = 10_000_000
 #: Nor one that takes more than this for each of the rows that it may have.
 ROW_BYTES: Final = 200
 
-#: More problems than this are counted, not listed.
-LISTED: Final = 50
+#: More problems of one kind than this are one problem with many places.
+OF_ONE_KIND: Final = 3
 
-#: More places of one problem than this are counted.
-PLACES: Final = 10
+#: What programs write into a cell of numbers that has none.
+NO_NUMBER: Final = ("", "na", "n/a", "#n/a", "#na", "nan", "null", "none", "<na>")
 
-#: How a spreadsheet recognises a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER: Final = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+_COMMA: Final = re.compile(r"[-+]?\d*,\d+")
 
-_NUMBER: Final = "write a number, or leave it empty"
-
-_COMMA: Final = re.compile(r"[-+]?\d+,\d+")
+#: A number in a form that is not read: ``81.5 %``, ``12.345,6``.
+_FOREIGN_NUMBER: Final = re.compile(r"[-+]?\d{1,3}(?:[.,' ]?\d{3})*(?:[.,]\d+)?\s*%?")
 
 _T = TypeVar("_T")
 
@@ -57,44 +65,83 @@ class Problem:
     rows: Sequence[int] | NDArray[np.int64] | None = None
 
 
+def problems_at(rows: NDArray[np.bool_], text: Callable[[int], str]) -> Iterator[Problem]:
+    """A problem for each row that is marked; many of one kind are one, with the first in full."""
+    places = np.flatnonzero(rows).tolist()
+    if len(places) > OF_ONE_KIND:
+        yield Problem(f"as in the first of them, {text(places[0])}", places)
+    else:
+        yield from (Problem(text(row), [row]) for row in places)
+
+
 @attrs.frozen
-class Words:
+class Categorical:
     """A column of words: each word once, as it first is in the table, and which each row has."""
 
-    #: int64, (N,): places in `known`, an Arrow array of bare words; "" is an empty cell.
-    places: NDArray[np.int64]
-    known: Any
+    #: int64, (N,): places in `values`, an Arrow array of bare words, or of whole numbers that are
+    #: written as words; "" is an empty cell.
+    codes: NDArray[np.int64]
+    values: Any
 
     def __getitem__(self, row: int | np.integer[Any]) -> str:
-        return str(self.known[int(self.places[row])].as_py())
+        return str(self.values[int(self.codes[row])].as_py())
+
+    @property
+    def size(self) -> int:
+        """How many words there are."""
+        return len(self.values)
 
     @cached_property
-    def all(self) -> list[str]:
+    def categories(self) -> Any:
+        """An Arrow array of the words."""
+        import pyarrow as pa
+
+        return self.values.cast(pa.string())
+
+    @cached_property
+    def words(self) -> list[str]:
         """Each word once."""
-        words: list[str] = self.known.to_pylist()
+        words: list[str] = self.categories.to_pylist()
         return words
 
     @cached_property
     def empty(self) -> int:
         """The place of the word "", or -1."""
+        import pyarrow as pa
         import pyarrow.compute as pc
 
-        return int(pc.index(self.known, "").as_py())
+        is_text = pa.types.is_string(self.values.type)
+        return int(pc.index(self.values, "").as_py()) if is_text else -1
 
     @cached_property
-    def given(self) -> NDArray[np.bool_]:
+    def filled(self) -> NDArray[np.bool_]:
         """bool, (N,): where a cell is not empty."""
-        return np.not_equal(self.places, self.empty)
+        return np.not_equal(self.codes, self.empty)
 
-    def each(self, value: Callable[[str], _T], kind: type[np.generic]) -> NDArray[Any]:
-        """(N,): a value for each row, asked for once for each word."""
-        return np.array([value(word) for word in self.all], kind)[self.places]
+    def ordered(self) -> NDArray[np.int64]:
+        """The places of the words in order: by the alphabet, or as numbers rise."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
 
-    def unlike(self, is_right: Callable[[str], bool]) -> Iterator[tuple[str, NDArray[np.int64]]]:
-        """Each word, apart from "", that is not right, quoted, and its rows."""
-        for place, word in enumerate(self.all):
-            if word and not is_right(word):
-                yield repr(word[:60]), np.flatnonzero(self.places == place)
+        texts = self.values
+        if (whole := _whole_numbers(texts)) is not None:
+            return np.argsort(whole, kind="stable")
+        are_digits = pc.all(pc.utf8_is_digit(texts)).as_py()
+        size = pc.utf8_length(texts) if are_digits else pa.array(np.zeros(len(texts), np.int32))
+        keys = [("size", "ascending"), ("word", "ascending")]
+        table = pa.table({"size": size, "word": texts})
+        places: NDArray[np.int64] = pc.sort_indices(table, sort_keys=keys).to_numpy()
+        return places.astype(np.int64)
+
+    def map(self, value: Callable[[str], _T], kind: type[np.generic]) -> NDArray[Any]:
+        """(N,): a value for each row, computed once for each word."""
+        return np.array([value(word) for word in self.words], kind)[self.codes]
+
+    def problems(self, name: str, is_right: Callable[[str], bool], advice: str) -> list[Problem]:
+        """A problem for each word, apart from "", that is not right."""
+        wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
+        of_each = [(self.words[at], np.flatnonzero(self.codes == at)) for at in wrong[:1000]]
+        return [Problem(f"{name} is {word[:60]!r}; {advice}", rows) for word, rows in of_each]
 
 
 class Cells:
@@ -107,109 +154,122 @@ class Cells:
         columns: Sequence[Any],
         *,
         lines: Callable[[], Sequence[int]] | None = None,
+        unit: str = "row",
         decimal_commas: bool = False,
         problems: Sequence[Problem] = (),
+        note: str = "",
     ) -> None:
         self.name = name
-        #: Of a CSV file, rows are called by their lines; of anything else, from 0.
-        self.unit = "line" if lines else "row"
-        self.header = ["" if one is None or one != one else str(one).strip() for one in header]  # noqa: PLR0124 - NaN
+        #: Of a CSV file, rows are called by their lines; of a frame, from 0.
+        self.unit = unit
+        self.header = ["" if _is_nothing(label) else str(label).strip() for label in header]
+        #: What to tell the user of how the file was read.
+        self.notes = [f"{name} {note}"] if note else []
         #: Rows with more cells than there are columns.
-        self.problems = list(problems)
-        self._columns = [_plain(one) for one in columns]
+        self.problems = problems
+        self._columns = dict(zip(self.header, columns, strict=True))
+        self._count = len(columns[0]) if columns else 0
         self._lines = lines
         self._decimal_commas = decimal_commas
-        self._words: dict[tuple[str, ...], tuple[Words, ...]] = {}
+        self._categorical: dict[tuple[str, ...], tuple[Categorical, ...]] = {}
         self._numbers: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
 
     def __len__(self) -> int:
-        return len(self._columns[0]) if self._columns else 0
+        return self._count
 
     @cached_property
     def places(self) -> Sequence[int]:
         """The number of each row, as messages say it."""
         return self._lines() if self._lines else range(len(self))
 
-    def words(self, name: str) -> Words:
+    def words(self, name: str) -> Categorical:
         """A column as words; all empty if there is no such column."""
         return self.alike(name)[0]
 
-    def alike(self, *names: str) -> tuple[Words, ...]:
-        """Columns whose words are of one kind: the same word has the same place in all of them."""
-        if names not in self._words:
-            self._words[names] = self._encoded(names)
-        return self._words[names]
+    def alike(self, *names: str) -> tuple[Categorical, ...]:
+        """Columns whose words are of one kind: the same word has the same code in all of them."""
+        if names not in self._categorical:
+            self._categorical[names] = tuple(self._encode(names))
+        return self._categorical[names]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """float64, (N,): a column of numbers; NaN for what is empty, no number or not finite."""
         return self._number(name)[0]
 
-    def no_numbers(self, name: str) -> list[Problem]:
-        """A problem for each row with something else than a finite number, or nothing."""
-        found: dict[str, list[int]] = {}
-        comma = ""
-        for row in np.flatnonzero(self._number(name)[1]).tolist():
-            cell = self.cell(name, row)[:40]
+    def not_numbers(self, name: str) -> Iterator[Problem]:
+        """What is neither a finite number nor empty; many such cells are one problem."""
+        rows = np.flatnonzero(self._number(name)[1]).tolist()
+        cells: dict[str, list[int]] = {}
+        for row in rows:
+            cells.setdefault(self.cell(name, row)[:40], []).append(row)
+        if len(cells) > OF_ONE_KIND:
+            cells = {next(iter(cells)): rows}
+        for cell, places in cells.items():
+            advice = "write a number, or leave it empty"
             if _COMMA.fullmatch(cell):
-                comma = cell = comma or cell  # All of them are one problem.
-            found.setdefault(cell, []).append(row)
-        or_else = "" if self._decimal_commas else ", or separate the columns with semicolons"
-        advice = f"write {comma.replace(',', '.')}{or_else}"
-        return [
-            Problem(f"{name} is {cell!r}; {advice if cell == comma else _NUMBER}", rows)
-            for cell, rows in found.items()
-        ]
+                or_else = "" if self._decimal_commas else ", or separate columns with semicolons"
+                advice = f"write {cell.replace(',', '.')}{or_else}"
+            elif _FOREIGN_NUMBER.fullmatch(cell):
+                advice = "write a plain number, such as 1234.5"
+            yield Problem(f"{name} is {cell!r}; {advice}", places)
 
     def is_numeric(self, name: str) -> bool:
         """Whether at least half of the cells that are not empty are numbers, in any form."""
         numbers, bad = self._number(name)
-        rows = np.flatnonzero(bad)
-        if len(rows) and all(_COMMA.fullmatch(self.cell(name, row)) for row in rows[:100].tolist()):
+        some = [self.cell(name, row) for row in np.flatnonzero(bad)[:100].tolist()]
+        if some and all(_COMMA.fullmatch(cell) or _FOREIGN_NUMBER.fullmatch(cell) for cell in some):
             return True
         good = np.count_nonzero(~np.isnan(numbers))
-        return bool(good and good >= len(rows))
+        return bool(good and good >= np.count_nonzero(bad))
 
     def cell(self, name: str, row: int) -> str:
         """One cell as text, without spaces around it."""
         value = self._column(name)[row].as_py()
-        return "" if value is None or value != value else str(value).strip()  # noqa: PLR0124 - NaN
+        return "" if _is_nothing(value) else str(value).strip()
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """The cells of some columns, row by row; for tables that fit into memory as text."""
         columns = [self.words(name) for name in names]
-        lists = [np.array(one.all, object)[one.places].tolist() for one in columns]
+        lists = [np.array(column.words, object)[column.codes].tolist() for column in columns]
         return zip(*lists, strict=True)
 
-    def said(self, problems: Iterable[Problem]) -> list[str]:
-        """Those that are somewhere, with their places: of the header first, then by rows."""
-        found = [one for one in problems if one.rows is None or len(one.rows)]
-        found.sort(key=lambda one: -1 if one.rows is None else min(one.rows))
-        return [f"{self._placed(one)}{one.text}" for one in found]
+    def texts(self, problems: Iterable[Problem]) -> list[str]:
+        """Problems that are somewhere, with their places: of the header first, then by rows."""
+        real = [problem for problem in problems if problem.rows is None or len(problem.rows)]
+        real.sort(key=lambda problem: -1 if problem.rows is None else min(problem.rows))
+        return [f"{self._place(problem)}{problem.text}" for problem in real]
 
     def refuse(self, problems: Iterable[Problem], *, so: str) -> None:
         """Raise `InvalidRequest` with every problem, if there is one."""
-        refuse(self.name, self.said(problems), so=so)
+        refuse(self.name, self.texts(problems), so=so)
 
-    def _placed(self, problem: Problem) -> str:
+    def _place(self, problem: Problem) -> str:
         if problem.rows is None:
             return "line 1: " if self.unit == "line" else ""
         if len(problem.rows) == len(self) > PLACES:
             return f"all {len(self):,} {self.unit}s: "
-        return placed([self.places[row] for row in problem.rows], self.unit)
+        return place([self.places[row] for row in problem.rows], self.unit)
 
-    def _encoded(self, names: tuple[str, ...]) -> tuple[Words, ...]:
+    def _encode(self, names: tuple[str, ...]) -> Iterator[Categorical]:
+        import pandas as pd
         import pyarrow as pa
 
+        columns = [self._column(name) for name in names]
+        whole = [_whole_numbers(column) for column in columns]
+        if all(numbers is not None for numbers in whole):
+            codes, uniques = pd.factorize(np.concatenate(whole))  # type: ignore[arg-type]
+            values = pa.array(uniques)
+            yield from (Categorical(part, values) for part in np.split(codes, len(names)))
+            return
         # Each word of a column is looked at once, and then those of all columns together.
-        coded = [self._column(name).dictionary_encode(null_encoding="encode") for name in names]
-        words = [self._text(one.dictionary) for one in coded]
+        coded = [column.dictionary_encode(null_encoding="encode") for column in columns]
+        words = [self._text(column.dictionary) for column in coded]
         together = pa.concat_arrays(words).dictionary_encode()
         places = together.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-        of_column = np.split(places, np.cumsum([len(one) for one in words])[:-1])
-        return tuple(
-            Words(place[one.indices.to_numpy(zero_copy_only=False)], together.dictionary)
-            for one, place in zip(coded, of_column, strict=True)
-        )
+        of_column = np.split(places, np.cumsum([len(part) for part in words])[:-1])
+        for column, part in zip(coded, of_column, strict=True):
+            indices = column.indices.to_numpy(zero_copy_only=False)
+            yield Categorical(part[indices], together.dictionary)
 
     def _text(self, words: Any) -> Any:
         """Words as text, without spaces and nulls, and as they were before they were escaped."""
@@ -230,25 +290,39 @@ class Cells:
         return self._numbers[name]
 
     def _column(self, name: str) -> Any:
+        """A column in one piece and without a dictionary; neither number nor word, as text."""
         import pyarrow as pa
 
-        is_there = name in self.header
-        return self._columns[self.header.index(name)] if is_there else pa.nulls(len(self), "string")
+        column = self._columns.get(name)
+        if column is None:
+            return pa.nulls(len(self), "string")
+        while isinstance(column, pa.ChunkedArray):  # of words in several parts, twice
+            column = column.combine_chunks()
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if (
+            pa.types.is_nested(column.type)
+            or pa.types.is_binary(column.type)
+            or isinstance(column.type, pa.BaseExtensionType)
+        ):
+            column = pa.array([str(value) for value in column.to_pylist()], pa.string())
+        self._columns[name] = column
+        return column
 
 
 def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_ROWS) -> Cells:
     """Read any table; `what` a row is, and a header as an `example`, are for messages."""
     if isinstance(source, (str, Path)):
-        read = _parquet if Path(source).suffix.lower() in (".parquet", ".pq") else _csv
-        cells = read(Path(source), max_rows)
+        readers = {".parquet": _parquet, ".pq": _parquet, ".xlsx": _excel, ".xlsm": _excel}
+        cells = readers.get(Path(source).suffix.lower(), _csv)(Path(source), max_rows)
     elif hasattr(source, "schema") and type(source).__module__.partition(".")[0] == "pyarrow":
         cells = _of_arrow("The table", source)
     elif hasattr(source, "iloc") and hasattr(source, "columns"):
         cells = _of_pandas(source)
     else:
         raise InvalidRequest(
-            f"This {type(source).__name__} is no table: give the path of a CSV or Parquet file, a "
-            "pandas DataFrame or a pyarrow Table."
+            f"This {type(source).__name__} is no table: give the path of a CSV, Excel or Parquet "
+            "file, a pandas DataFrame or a pyarrow Table."
         )
     if not len(cells):
         raise InvalidRequest(
@@ -256,45 +330,9 @@ def read_cells(source: object, *, what: str, example: str, max_rows: int = MAX_R
             f"is one {what}."
         )
     twice = [name for name in dict.fromkeys(cells.header) if cells.header.count(name) > 1]
-    cells.refuse(
-        [Problem(f"the column {name[:60]!r} is there twice") for name in twice],
-        so="nothing was read",
-    )
+    problems = [Problem(f"the column {name[:60]!r} is there twice") for name in twice]
+    cells.refuse(problems, so="nothing was read")
     return cells
-
-
-def placed(places: Sequence[int], unit: str) -> str:
-    """Where a problem is, for the begin of a line: ``line 4: ``, ``lines 2, 3 and 4: ``."""
-    if len(places) == 1:
-        return f"{unit} {places[0]}: "
-    shown = [str(place) for place in places[:PLACES]]
-    more = len(places) - len(shown)
-    last = f"{more:,} more" if more else shown.pop()
-    return f"{unit}s {', '.join(shown)} and {last}: "
-
-
-def refuse(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
-    """Raise `InvalidRequest` with every problem of a file, if there is one, and what follows."""
-    if found := [*problems]:
-        raise InvalidRequest(refusal(name, found, so))
-
-
-def refusal(name: object, problems: Iterable[str], so: str) -> str:
-    """What is said of a file with problems."""
-    found = list(dict.fromkeys(problems))
-    count = "1 problem" if len(found) == 1 else f"{len(found):,} problems"
-    more = [f"... and {len(found) - LISTED:,} more"] if len(found) > LISTED else []
-    return "\n  ".join([f"{name} has {count}; {so}:", *found[:LISTED], *more])
-
-
-def escaped(word: str) -> str:
-    """A name as a cell that no spreadsheet takes for a formula."""
-    return f"'{word}" if word.startswith((*_FORMULA, "'")) else word
-
-
-def unescaped(cell: str) -> str:
-    """What `escaped` made a cell of; any other cell as it stands."""
-    return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*_FORMULA, "'")) else cell
 
 
 def near_prefix(name: str, prefixes: Collection[str]) -> str | None:
@@ -315,12 +353,12 @@ def open_file(path: Path) -> BinaryIO:
     try:
         return open_regular(path)
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from None
+        why = getattr(error, "strerror", None) or error
+        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
 
 
 def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
-    most = max_rows * ROW_BYTES
-    if rows > max_rows or size > most:
+    if rows > max_rows or size > max_rows * ROW_BYTES:
         needed = max(rows, -(-size // ROW_BYTES))
         raise InvalidRequest(
             f"The file {path} holds {f'{rows:,} rows' if rows else f'{size:,} bytes'}, and at most "
@@ -331,78 +369,57 @@ def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
 
 def _csv(path: Path, max_rows: int) -> Cells:
     import pyarrow as pa
-    from pyarrow import csv as arrow_csv
+    from pyarrow import csv
 
     with open_file(path) as file:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
-        data = file.read()
-    name = f"The file {path}"
-    separator, header = _header(data)
-    # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
-    if header and data.count(b'"') % 2 == 0:
-        try:
-            table = arrow_csv.read_csv(
+        raw = file.read()
+    try:
+        text, note = (raw[: 1 << 20].decode("ascii"), "") if raw.isascii() else decode(raw)
+        data = raw if raw.isascii() else text.encode()
+        separator, header = read_header(text)
+        # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
+        if header and data.count(b'"') % 2 == 0:
+            table = csv.read_csv(
                 pa.BufferReader(data),
-                parse_options=arrow_csv.ParseOptions(
+                parse_options=csv.ParseOptions(
                     delimiter=separator, newlines_in_values=b'"' in data
                 ),
-                convert_options=arrow_csv.ConvertOptions(
-                    column_types=dict.fromkeys(header, pa.string()), check_utf8=True
+                convert_options=csv.ConvertOptions(
+                    column_types=dict.fromkeys(header, pa.string()), check_utf8=False
                 ),
             )
-        except pa.ArrowException:
-            pass  # What is wrong, and where, is found line by line.
-        else:
             return Cells(
-                name,
+                f"The file {path}",
                 header,
-                _without_blank([column.combine_chunks() for column in table.columns]),
-                lines=lambda: [line for line, _ in _lines(data, separator)][1:],
+                _without_blank(table.columns),
+                lines=lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
+                unit="line",
                 decimal_commas=separator != ",",
+                note=note,
             )
+    except (pa.ArrowException, InvalidRequest):
+        pass  # What is wrong, and where, is found line by line.
     try:
-        rows = list(_lines(data, separator, strict=True))
-    except (ValueError, csv.Error) as error:
-        raise _unreadable(path, error) from None
-    header = rows.pop(0)[1] if rows else []
-    width = len(header)
-    problems = [
-        Problem(f"{len(cells)} cells under {width} columns", [row])
-        for row, (_, cells) in enumerate(rows)
-        if len(cells) > width
-    ]
-    even = [(cells + [""] * width)[:width] for _, cells in rows]
+        return _of_text(f"The file {path}", read_table(raw), "line")
+    except InvalidRequest as error:
+        raise InvalidRequest(f"The file {path} {error}") from None
+
+
+def _of_text(name: str, table: TextTable, unit: str) -> Cells:
+    import pyarrow as pa
+
+    columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.header)
     return Cells(
         name,
-        header,
-        [pa.array(column, pa.string()) for column in zip(*even, strict=True)],
-        lines=lambda: [line for line, _ in rows],
-        decimal_commas=separator != ",",
-        problems=problems,
+        table.header,
+        [pa.array(column, pa.string()) for column in columns],
+        lines=lambda: table.lines,
+        unit=unit,
+        decimal_commas=table.separator != ",",
+        problems=[Problem(text, rows) for text, rows in table.problems.items()],
+        note=table.note,
     )
-
-
-def _header(data: bytes) -> tuple[str, list[str]]:
-    """The separator, and the first line if it is plain enough for pyarrow."""
-    line = next(iter(data[: 1 << 20].splitlines()), b"")
-    try:
-        text = line.decode("utf-8-sig")
-    except ValueError:
-        return ",", []
-    bare = re.sub('"[^"]*"', "", text)
-    separator = next((mark for mark in (",", ";", "\t") if mark in bare), ",")
-    try:
-        header = next(csv.reader([text], delimiter=separator, strict=True), [])
-    except csv.Error:
-        return separator, []
-    return separator, header if any(map(str.strip, header)) else []
-
-
-def _lines(data: bytes, separator: str, *, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each row that is not blank, and the line on which it ends, from 1."""
-    text = io.StringIO(data.decode("utf-8-sig"), newline="")
-    reader = csv.reader(text, delimiter=separator, strict=strict)
-    return ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
 
 
 def _without_blank(columns: list[Any]) -> list[Any]:
@@ -410,13 +427,53 @@ def _without_blank(columns: list[Any]) -> list[Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    says = np.zeros(len(columns[0]), np.bool_)
+    says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
-        bare = pc.not_equal(pc.utf8_trim_whitespace(column), "")
-        says |= bare.to_numpy(zero_copy_only=False)
         if says.all():
             return columns
-    return [column.filter(pa.array(says)) for column in columns]
+        bare = pc.not_equal(pc.utf8_trim_whitespace(column), "")
+        says |= bare.to_numpy()
+    return columns if says.all() else [column.filter(pa.array(says)) for column in columns]
+
+
+def _excel(path: Path, max_rows: int) -> Cells:
+    """The first sheet of a workbook, as text."""
+    try:
+        import openpyxl
+    except ModuleNotFoundError:
+        raise InvalidRequest(
+            f"To read {path}, openpyxl is needed: pip install openpyxl, or save it as CSV."
+        ) from None
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    with open_file(path) as file:
+        try:
+            with zipfile.ZipFile(file) as parts:
+                _check_size(path, 0, sum(part.file_size for part in parts.filelist), 2 * max_rows)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
+                texts = [_of_excel(value) for value in cells]
+                if any(texts):
+                    rows.append(texts)
+                    lines.append(line)
+        except InvalidRequest:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever a damaged workbook makes of openpyxl
+            why = f"The file {path} is no Excel workbook, or is damaged: {type(error).__name__}."
+            raise InvalidRequest(why) from None
+    sheets = book.sheetnames
+    note = f"has {len(sheets)} sheets: {sheets[0][:60]!r} was read" if len(sheets) > 1 else ""
+    width = max(map(len, rows), default=0)
+    rows = [row + [""] * (width - len(row)) for row in rows]
+    # A sheet is as wide as its widest row, and a column without a name and a cell is none.
+    used = [at for at in range(width) if any(row[at] for row in rows)]
+    header, *rest = [[row[at] for at in used] for row in rows] or [[]]
+    return _of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, note), "row")
+
+
+def _of_excel(value: object) -> str:
+    text = _short(value) if isinstance(value, float) else "" if value is None else str(value)
+    return text.strip()
 
 
 def _parquet(path: Path, max_rows: int) -> Cells:
@@ -436,24 +493,13 @@ def _parquet(path: Path, max_rows: int) -> Cells:
             raise InvalidRequest(what) from None
 
 
-def _unreadable(path: Path, error: Exception) -> InvalidRequest:
-    """The error to raise for what came of reading a file."""
-    if isinstance(error, UnicodeDecodeError):
-        why = "is not UTF-8 text: save it as CSV in UTF-8"
-    elif isinstance(error, csv.Error):
-        why = f"is no CSV: {error}"
-    else:
-        why = f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    return InvalidRequest(f"The file {path} {why}.")
-
-
 # --- Frames ---------------------------------------------------------------------------------------
 
 
 def _of_arrow(name: str, table: Any) -> Cells:
     # The index of a frame, which pandas writes beside its columns: nobody named it.
     names = dict(enumerate(table.schema.names))
-    named = {at: one for at, one in names.items() if not one.startswith("__index_level_")}
+    named = {at: label for at, label in names.items() if not label.startswith("__index_level_")}
     return Cells(name, named.values(), [table.column(at) for at in named])
 
 
@@ -465,38 +511,42 @@ def _of_pandas(frame: Any) -> Cells:
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
             'take one of them, frame["score"] for example.'
         )
-    named = [name for name in frame.index.names if name is not None]
-    frame = frame.reset_index(level=named, allow_duplicates=True)
+    levels = [name for name in frame.index.names if name is not None]
+    frame = frame.reset_index(level=levels, allow_duplicates=True)
     columns = []
-    for place in range(frame.shape[1]):
-        one = frame.iloc[:, place]
+    for at in range(frame.shape[1]):
+        series = frame.iloc[:, at]
         try:
-            columns.append(pa.Array.from_pandas(one))
+            columns.append(pa.Array.from_pandas(series))
         except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
-            texts = one.astype(str).where(one.notna(), None)
+            texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
     return Cells("The frame", frame.columns, columns)
 
 
-def _plain(column: Any) -> Any:
-    """A column in one piece and without a dictionary; what is neither number nor word, as text."""
-    import pyarrow as pa
-
-    while isinstance(column, pa.ChunkedArray):  # of words in several parts, twice
-        column = column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = column.type
-    if (
-        pa.types.is_nested(kind)
-        or pa.types.is_binary(kind)
-        or isinstance(kind, pa.BaseExtensionType)
-    ):
-        column = pa.array([str(value) for value in column.to_pylist()], pa.string())
-    return column
-
-
 # --- Cells ----------------------------------------------------------------------------------------
+
+
+def _whole_numbers(column: Any) -> NDArray[np.int64] | None:
+    """A column whose words are whole numbers, each written in the only way; None for any other."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_whole = pa.types.is_integer(column.type)
+    if column.null_count or not len(column) or not (is_whole or pa.types.is_string(column.type)):
+        return None
+    # Where the first words are others, arrow would try each of millions.
+    if not is_whole and not all(word.isdigit() for word in column[:20].to_pylist()):
+        return None
+    try:
+        numbers: NDArray[np.int64] = pc.cast(column, pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowException:
+        return None
+    # The only way is the shortest, without zeros and spaces in front.
+    digits = 1 + np.searchsorted(10 ** np.arange(1, 19), np.abs(numbers), side="right")
+    length = is_whole or pc.sum(pc.binary_length(column)).as_py()
+    is_shortest = is_whole or length == int(digits.sum() + np.count_nonzero(numbers < 0))
+    return numbers if is_shortest else None
 
 
 def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -507,33 +557,33 @@ def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64],
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         # Not through pyarrow: it refuses whole numbers that a float cannot hold.
         numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
-        bad = np.isinf(numbers)
-    elif pa.types.is_boolean(column.type):
+        return np.where(np.isinf(numbers), np.nan, numbers), np.isinf(numbers)
+    if pa.types.is_boolean(column.type):
         numbers = np.full(len(column), np.nan)
-        bad = pc.is_valid(column).to_numpy(zero_copy_only=False)
-    else:
-        text = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
-        if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
-            text = pc.replace_substring(text, ",", ".")
-        given = pc.not_equal(text, "")
-        try:
-            cast = pc.cast(pc.if_else(given, text, None), pa.float64())
-            numbers = cast.to_numpy(zero_copy_only=False).astype(np.float64)
-        except pa.ArrowException:
-            numbers = np.array([_number(cell) for cell in text.to_pylist()], np.float64)
-        bad = given.to_numpy(zero_copy_only=False) & ~np.isfinite(numbers)
+        return numbers, pc.is_valid(column).to_numpy(zero_copy_only=False)
+    text = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(column, pa.string()), ""))
+    if decimal_commas and not pc.any(pc.match_substring(text, ".")).as_py():
+        text = pc.replace_substring(text, ",", ".")
+    bad = np.zeros(len(text), np.bool_)
+    try:
+        cast = pc.cast(pc.if_else(pc.equal(text, ""), None, text), pa.float64())
+    except pa.ArrowException:
+        is_number = pc.match_substring_regex(text, _NUMBER)
+        no_number = pc.is_in(pc.utf8_lower(text), value_set=pa.array(NO_NUMBER))
+        bad = pc.invert(pc.or_(is_number, no_number)).to_numpy(zero_copy_only=False)
+        bare = pc.utf8_ltrim(text, "+")
+        cast = pc.cast(pc.if_else(is_number, bare, None), pa.float64())
+    numbers = cast.to_numpy(zero_copy_only=False).astype(np.float64)
+    bad = bad | np.isinf(numbers)
     return np.where(bad, np.nan, numbers), bad
 
 
-def _number(cell: str) -> float:
-    try:
-        return float(cell) if cell and "_" not in cell else np.nan  # float() takes 1_000
-    except ValueError:
-        return np.nan
+def _is_nothing(value: object) -> bool:
+    return value is None or value != value  # noqa: PLR0124 - NaN
 
 
 def _short(value: float | None) -> str:
     """A number as a word: a column of labels or names that a frame made floats of."""
-    if value is None or value != value:  # noqa: PLR0124 - NaN
+    if value is None or _is_nothing(value):
         return ""
     return str(int(value)) if value.is_integer() else repr(value)

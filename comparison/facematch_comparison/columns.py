@@ -11,17 +11,21 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import numpy as np
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.kinds import nearest
+from facematch_core.tables import refusal
 
-from .cells import Cells, Problem, near_prefix, refusal
+from .cells import Cells, Problem, near_prefix
 from .numbers import listed
-from .study.reading import GROUP, GROUPS, MATED, group_of
+from .study.reading import GROUP, GROUPS, MATED, PROBE_GROUP, REFERENCE_GROUP, group_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Columns of a file of scores, apart from groups, to other names that are certain. Capitals,
 #: spaces, ``_``, ``-`` and ``.`` do not count.
@@ -51,6 +55,9 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
         *("reference_person", "reference_identity", "reference_subject_id"),
         *("gallery_subject", "subject_id_2", "person_id_2"),
     ),
+    "person": (),
+    "transaction": ("transaction_id",),
+    "attempt": ("attempt_no", "attempt_number"),
     "score": ("similarity", "similarity_score", "match_score", "confidence", "sim"),
     **dict.fromkeys(("decision", "acquired", "error"), ()),
     "elapsed_s": ("latency_s",),
@@ -66,6 +73,9 @@ LONG: Final = "system,pair,label,probe_subject,reference_subject,score"
 PEOPLE: Final = ("probe_subject", "reference_subject")
 PICTURES: Final = ("probe", "reference")
 
+#: The column of a table that names one person a line.
+PERSON: Final = "person"
+
 #: Columns that say something of one answer: in a wide file they would be anybody's.
 _OF_ANSWER: Final = ("score", "decision", "acquired", "error", "elapsed_s", "billed")
 
@@ -78,8 +88,8 @@ _DISTANCES: Final = ("distance", "dist", "cosinedistance", "euclideandistance", 
 #: Columns of numbers that are no scores of anybody: by their name, or by a word of it.
 _NUMBERING: Final = re.compile(r"(.*[\W_])?(id|no|nr|case|index|row|line)([\W_].*)?")
 _NO_SCORE: Final = re.compile(
-    r"(.*[\W_])?(age|year|ms|latency|seconds|secs?|time|elapsed|duration|date|timestamp|gender|sex"
-    r"|pitch|roll|price|cost|eur|usd|quality)([\W_\d].*)?"
+    r"(.*[\W_])?(age|year|ms|latency|seconds|secs?|time|timestamp|elapsed|duration|date|gender|sex"
+    r"|pitch|roll|price|cost|eur|usd|quality|sharpness|brightness|blur|px|pixels|std)([\W_\d].*)?"
     r"|n|count|fold|set|split|width|height|yaw"
 )
 
@@ -89,13 +99,17 @@ _REVERSED: Final = re.compile(
     "|versch|ander|betrug|other|autre|otr[oa]"
 )
 
-#: A number in a form that is not read: ``81.5 %``, ``12.345,6``.
-_ALMOST_NUMBER: Final = re.compile(r"[-+]?\d[\d.,' ]*%?")
-
-#: Words in the names of columns of labels, and of pictures.
+#: Words in the names of columns of labels, of pictures and of people.
 _LABEL: Final = re.compile("same|match|mated|label|genuine|truth|gleich|ident|m[eê]me|mismo")
 _PICTURE: Final = re.compile("selfie|photo|foto|bild|image|picture|passport|document|face|file")
 _FILE: Final = re.compile(r"/|\\|\.(jpe?g|png|webp|tiff?|bmp|gif|heic)$", re.IGNORECASE)
+_PERSON: Final = re.compile(
+    r"(.*[\W_])?(user|person|customer|client|applicant|subject|employee|member|account|kunden?|nutzer)"
+    r"[\W_]?(id|uuid|no|nr|number|name)?"
+)
+
+#: How the columns of both sides of a pair are called, at their end or at their begin.
+_SIDES: Final = (("1", "2"), ("a", "b"), ("x", "y"), ("probe", "reference"), ("left", "right"))
 
 #: A scale at the end of the name of a column of scores: ``score (0-1)``.
 _SCALE: Final = re.compile(r"[\s_(\[]+(0\s*[-\N{EN DASH}]\s*1(?:00)?)[)\]]?$")
@@ -109,6 +123,9 @@ _TRIED: Final = 30
 #: In fewer rows, whole numbers may be in a row, or equal, by chance.
 _ENOUGH: Final = 12
 
+#: A column has few words if it has at most so many.
+_FEW: Final = 20
+
 
 class ColumnsNotRecognised(InvalidRequest):
     """Nobody can say for certain which column of a table of scores is which.
@@ -116,19 +133,27 @@ class ColumnsNotRecognised(InvalidRequest):
     Attributes:
         what: What is missing or unknown.
         columns: A guess from names and values: our name to the table's. It is complete: with
-            ``read_scores(..., columns=error.columns, ignore=error.ignore)`` the columns are
-            recognised. Empty where nobody can guess.
-        ignore: Columns to skip, by the same guess.
+            ``read_scores(..., columns=error.columns, ignore=error.ignore, independent_pairs=
+            error.independent_pairs)`` the columns are recognised. Empty where nobody can guess.
+        ignore: Columns to skip, by the same guess. None of them holds scores or groups of people.
+        independent_pairs: Whether nothing in the table seems to name people.
     """
 
     def __init__(
-        self, what: str, *, columns: Mapping[str, str] | None = None, ignore: Sequence[str] = ()
+        self,
+        what: str,
+        *,
+        columns: Mapping[str, str] | None = None,
+        ignore: Sequence[str] = (),
+        independent_pairs: bool = False,
     ) -> None:
         self.what = what
         self.columns = dict(columns or {})
         self.ignore = tuple(ignore)
-        of, skip = (json.dumps(one, ensure_ascii=False) for one in (self.columns, self.ignore))
+        self.independent_pairs = independent_pairs
+        of, skip = (json.dumps(guess, ensure_ascii=False) for guess in (self.columns, self.ignore))
         parts = [f"columns={of}"] * bool(columns) + [f"ignore={skip}"] * bool(ignore)
+        parts += ["independent_pairs=True"] * independent_pairs
         advice = f"If this is right, add {', '.join(parts)}."
         if not parts:
             advice = (
@@ -144,8 +169,10 @@ class Columns:
     #: Our name of a column to its own.
     of: dict[str, str]
     #: Columns that are systems; empty for a long table, of which each line is of one system.
-    wide: list[str] = attrs.field(factory=list)
+    systems: list[str] = attrs.field(factory=list)
     is_long: bool = True
+    #: Whether pictures say nothing of people.
+    independent_pairs: bool = False
     #: Columns that are not recognised; of a wide table its systems, too.
     rest: list[str] = attrs.field(factory=list)
     #: Columns that may be one that is recognised, to our name of it.
@@ -156,15 +183,27 @@ class Columns:
     @property
     def groups(self) -> dict[str, list[tuple[str, str]]]:
         """Name of each kind of group to the prefixes and names of its columns."""
-        found: dict[str, list[tuple[str, str]]] = {}
+        groups: dict[str, list[tuple[str, str]]] = {}
         for ours, name in self.of.items():
             if parts := group_of(ours):
-                found.setdefault(parts[1], []).append((parts[0], name))
-        return found
+                groups.setdefault(parts[1], []).append((parts[0], name))
+        return groups
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Our names of the columns that tell people apart best."""
+        ways = (PEOPLE, (PERSON,), *(() if self.independent_pairs else (PICTURES,)))
+        return next((way for way in ways if {*way} <= self.of.keys()), ())
 
 
 def recognise(
-    cells: Cells, columns: Mapping[str, str], systems: Sequence[str], ignore: Sequence[str]
+    cells: Cells,
+    columns: Mapping[str, str],
+    systems: Sequence[str],
+    ignore: Sequence[str],
+    *,
+    independent_pairs: bool = False,
+    distance: bool = False,
 ) -> Columns:
     """Which column is which, or a refusal with a guess."""
     so = "nothing was judged"
@@ -174,37 +213,63 @@ def recognise(
     if len(cells.header) > _MOST_COLUMNS:
         text = f"there are {len(cells.header):,} columns, and at most {_MOST_COLUMNS:,} are read"
         cells.refuse([Problem(text)], so=so)
-    given = {_ours(key): name for key, name in columns.items()}
-    absent = [
+    named = {_our_name(key): name for key, name in columns.items()}
+    problems = [
         Problem(f"there is no column {name[:60]!r}; {nearest(name, cells.header)}")
-        for name in (*given.values(), *systems, *ignore)
+        for name in (*named.values(), *systems, *ignore)
         if name not in cells.header
     ]
-    named = [*given.values()]
-    twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
-    absent += [Problem(f"the column {name[:60]!r} cannot be two things") for name in twice]
-    cells.refuse(absent, so=so)
-    found = _recognised(cells, given, systems, ignore)
-    if not found.problems and not found.missing:
-        return found
-    more, skip = _Guess(cells, found, has_systems=bool(systems)).made()
-    guess = _recognised(cells, {**given, **more}, systems, [*ignore, *skip])
+    names = [*named.values()]
+    problems += [
+        Problem(f"the column {name[:60]!r} can fill one column only")
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
+    if PERSON in named and {*PEOPLE} & named.keys():
+        problems.append(Problem("a line names one person, or both: not person beside a subject"))
+    cells.refuse(problems, so=so)
+
+    def recognise_with(more: Mapping[str, str], skip: Sequence[str], independent: bool) -> Columns:
+        return _recognise(
+            cells,
+            {**named, **more},
+            systems,
+            [*ignore, *skip],
+            independent_pairs=independent,
+            distance=distance,
+        )
+
+    certain = recognise_with({}, [], independent_pairs)
+    if independent_pairs and certain.people in (PEOPLE, (PERSON,)):
+        text = "the table names people: leave out `independent_pairs=True`, or skip their columns"
+        certain.problems.append(Problem(text))
+    if not certain.problems and not certain.missing:
+        return certain
+    more, skip = _Guess(cells, certain, has_systems=bool(systems)).make()
+    independent = independent_pairs
+    guess = recognise_with(more, skip, independent)
+    if guess.missing and not independent and not guess.people:
+        independent = True
+        guess = recognise_with(more, skip, independent)
     is_whole = not guess.problems and not guess.missing
     # What is missing is in the guess, where there is one.
-    problems = [*found.problems, *(() if is_whole and found.problems else found.missing)]
-    if found.missing and not is_whole:
+    is_guessed = is_whole and certain.problems and independent is independent_pairs
+    problems = [*certain.problems, *(() if is_guessed else certain.missing)]
+    if certain.missing and not is_whole:
         example = f"a table looks like this: {WIDE} (one line for each pair), or like this: {LONG} "
         problems.append(Problem(f"{example}(one line for each pair and system)"))
-    what = refusal(cells.name, cells.said(problems), so)
+    what = refusal(cells.name, cells.texts(problems), so)
     if is_whole:
-        raise ColumnsNotRecognised(what, columns={**given, **more}, ignore=[*ignore, *skip])
+        raise ColumnsNotRecognised(
+            what, columns={**named, **more}, ignore=[*ignore, *skip], independent_pairs=independent
+        )
     raise ColumnsNotRecognised(what)
 
 
 def scale_of(name: str | None) -> str | None:
     """The scale that a column of scores has in its name."""
-    found = _SCALE.search(name or "")
-    return re.sub(r"\D+", "-", found[1]) if found else None
+    scale = _SCALE.search(name or "")
+    return re.sub(r"\D+", "-", scale[1]) if scale else None
 
 
 def _plain(name: str) -> str:
@@ -218,49 +283,54 @@ _OURS: Final[Mapping[str, str]] = {
 _WRITTEN: Final = {_plain(word): word for ours in SYNONYMS for word in (ours, *SYNONYMS[ours])}
 
 
-def _ours(key: str) -> str:
-    """Our name for a key of `columns`."""
+def _our_name(key: str) -> str:
+    """Our name for what a user says that a column holds."""
     ours = key if group_of(key) else _OURS.get(_plain(key))
     if ours is None:
         near = difflib.get_close_matches(_plain(key), _WRITTEN, n=1) or [""]
         written = _WRITTEN.get(near[0], near_prefix(key, GROUPS))
-        known = f"it sets {', '.join(SYNONYMS)} and group_NAME"
-        hint = f"did you mean {written}?" if written else known
-        raise InvalidRequest(f"`columns` cannot set {key[:60]!r}; {hint}")
+        kinds = f"a column holds {', '.join(SYNONYMS)} or group_NAME"
+        hint = f"did you mean {written}?" if written else kinds
+        raise InvalidRequest(f"No column holds {key[:60]!r}; {hint}")
     return ours
 
 
-def _near(name: str) -> str | None:
+def _near_name(name: str) -> str | None:
     """The certain name that this one nearly is."""
-    found = difflib.get_close_matches(_plain(name), _WRITTEN, n=1, cutoff=0.78)
-    if not found or name.lower().endswith("ms"):  # milliseconds are no seconds
+    near = difflib.get_close_matches(_plain(name), _WRITTEN, n=1, cutoff=0.78)
+    # Milliseconds are no seconds, and `person_x` is one of two.
+    if not near or name.lower().endswith("ms") or near == [PERSON]:
         return near_prefix(name, GROUPS)
-    likeness = difflib.SequenceMatcher(None, _plain(name), found[0]).ratio()
-    is_side = _OURS[found[0]] in (*PEOPLE, *PICTURES)
-    return None if is_side and likeness < 0.9 else _WRITTEN[found[0]]
+    likeness = difflib.SequenceMatcher(None, _plain(name), near[0]).ratio()
+    is_side = _OURS[near[0]] in (*PEOPLE, *PICTURES)
+    return None if is_side and likeness < 0.9 else _WRITTEN[near[0]]
 
 
-def _recognised(
-    cells: Cells, given: Mapping[str, str], systems: Sequence[str], ignore: Sequence[str]
+def _recognise(
+    cells: Cells,
+    named: Mapping[str, str],
+    systems: Sequence[str],
+    ignore: Sequence[str],
+    *,
+    independent_pairs: bool,
+    distance: bool,
 ) -> Columns:
-    found = _by_name(cells, given, {*given.values(), *systems, *ignore})
-    of = found.of
-    found.is_long = not systems and any(name in of for name in ("score", "decision", "system"))
-    found.wide = list(systems)
-    strange = found.rest
-    if found.is_long:
-        of.setdefault("system", of.get("backend", ""))
-        if not of["system"]:
-            del of["system"]
-    elif systems:
-        strange = []
-    else:
-        found.wide = _systems(cells, of, found.rest)
-        strange = [name for name in found.rest if name not in found.wide]
-    found.problems += _strangers(cells, strange)
-    if found.wide:
+    result = _by_name(cells, named, {*named.values(), *systems, *ignore}, distance=distance)
+    of = result.of
+    result.independent_pairs = independent_pairs
+    result.is_long = not systems and any(name in of for name in ("score", "decision", "system"))
+    result.systems = list(systems)
+    strange = [] if systems else result.rest
+    if result.is_long:
+        if "backend" in of:
+            of.setdefault("system", of["backend"])
+    elif not systems:
+        result.systems = _systems(cells, of, result.rest, distance=distance)
+        strange = [name for name in result.rest if name not in result.systems]
+    result.problems += _strangers(cells, strange, is_long=result.is_long)
+    if result.systems:
         # Whoever names the systems leaves other scores out; but not an error of everybody.
-        found.problems += [
+        result.problems += [
             Problem(
                 f"the column {of[name][:60]!r} says something of one answer, and each line has "
                 "several: write one line for each pair and system, or ignore the column"
@@ -268,36 +338,39 @@ def _recognised(
             for name in (("acquired", "error") if systems else _OF_ANSWER)
             if name in of
         ]
-    found.missing += _missing(found)
-    return found
+    result.missing += _missing(result, independent_pairs)
+    return result
 
 
-def _by_name(cells: Cells, given: Mapping[str, str], used: set[str]) -> Columns:
-    found = Columns(dict(given))
+def _by_name(cells: Cells, named: Mapping[str, str], used: set[str], *, distance: bool) -> Columns:
+    result = Columns(dict(named))
     meant: dict[str, list[str]] = {}
     for place, name in enumerate(cells.header):
         ours = name if group_of(name) else _OURS.get(_plain(name))
         if _OURS.get(_plain(_SCALE.sub("", name))) == "score":
             ours = "score"
+        if distance and [label for label in cells.header if _plain(label) in _DISTANCES] == [name]:
+            ours = "score"
         if name in used or _plain(name) in _NOTES or (not place and _counts_rows(cells, name)):
             continue
         # Of `target`, 1 and 0 make a label, names of files do not.
-        is_no_label = ours == "mated" and len(cells.words(name).known) > 10
-        if ours is None or ours in given or (is_no_label and _plain(name) != "mated"):
-            found.rest.append(name)
+        is_no_label = ours == "mated" and cells.words(name).size > 10
+        is_known = ours in named or (ours == PERSON and {*PEOPLE} & named.keys())
+        if ours is None or is_known or (is_no_label and _plain(name) != "mated"):
+            result.rest.append(name)
         else:
             meant.setdefault(ours, []).append(name)
     for ours, names in meant.items():
         exact = [name for name in names if _plain(name) == _plain(ours)]
-        found.of[ours] = (exact or names)[0]
-        others = [name for name in names if name != found.of[ours]]
+        result.of[ours] = (exact or names)[0]
+        others = [name for name in names if name != result.of[ours]]
         if exact:
-            found.rest += others
+            result.rest += others
         elif others:
-            found.spare |= dict.fromkeys(others, ours)
+            result.spare |= dict.fromkeys(others, ours)
             both = listed([repr(name[:60]) for name in names])
-            found.problems.append(Problem(f"the columns {both} may each be {ours}: choose one"))
-    return found
+            result.problems.append(Problem(f"the columns {both} may each be {ours}: choose one"))
+    return result
 
 
 def _counts_rows(cells: Cells, name: str) -> bool:
@@ -308,72 +381,85 @@ def _counts_rows(cells: Cells, name: str) -> bool:
     return np.array_equal(numbers - numbers[0], np.arange(len(cells)))
 
 
-def _systems(cells: Cells, of: Mapping[str, str], names: Sequence[str]) -> list[str]:
+def _systems(
+    cells: Cells, of: Mapping[str, str], names: Sequence[str], *, distance: bool = False
+) -> list[str]:
     """Those of the columns that are left in a wide table that are scores of systems."""
-    found = [name for name in names if _is_system(cells, name)]
+    systems = [name for name in names if _is_system(cells, name, distance=distance)]
     if len(cells) < _ENOUGH:
-        return found
-    values = {name: np.unique(cells.numbers(name)) for name in found}
+        return systems
+    numbers_of = {name: np.unique(cells.numbers(name)) for name in systems}
+    # Where no number is in a form that is read, it is not known what else it could be.
+    values = {name: numbers[~np.isnan(numbers)] for name, numbers in numbers_of.items()}
     # Numbers of lines, flags, and what is the same on all lines.
     other = {
         name
-        for name, of_name in values.items()
-        if (len(of_name) == len(cells) and (np.diff(of_name) == 1).all())
-        or len(of_name) == 1
-        or np.isin(of_name[~np.isnan(of_name)], (0, 1)).all()
+        for name, numbers in values.items()
+        if (len(numbers) == len(cells) and (np.diff(numbers) == 1).all())
+        or len(numbers) == 1
+        or (len(numbers) and np.isin(numbers, (0, 1)).all())
     }
     # Numbers of people are the same in mated pairs only.
-    whole = [name for name in found if (values[name] % 1 == 0).all()]
+    whole = [name for name in systems if (values[name] % 1 == 0).all()]
     if "mated" in of and PEOPLE[0] not in of:
         for both in itertools.combinations(whole[:_TRIED], 2):
             if _are_people(cells, of, *both):
                 other |= {*both}
-    return [name for name in found if name not in other] or found
+    return [name for name in systems if name not in other] or systems
 
 
-def _is_system(cells: Cells, name: str) -> bool:
+def _is_system(cells: Cells, name: str, *, distance: bool) -> bool:
     """Whether a column that is left in a wide table is certainly the scores of a system."""
-    near = _OURS.get(_plain(_near(name) or "score"))
+    near = _OURS.get(_plain(_near_name(name) or "score"))
     # `model_a` beside `model_b`; but `price_b` is rather a price, and `match 0/1` a label.
     is_other = near not in ("system", "score") and not re.fullmatch(
         r"model([\W_].*|\d+)", name.lower()
     )
     if near == "mated":
-        is_other = not len(cells.words(name).known) > 10
-    is_other |= _plain(name) in _DISTANCES or _NO_SCORE.fullmatch(name.lower()) is not None
+        is_other = not cells.words(name).size > 10
+    is_other |= (_plain(name) in _DISTANCES and not distance) or is_no_score(name)
+    is_other |= _PERSON.fullmatch(name.lower()) is not None
     if _NUMBERING.fullmatch(name.lower()):
         numbers = cells.numbers(name)
         is_other |= bool(np.all(numbers % 1 == 0)) and len(np.unique(numbers)) == len(cells)
     return bool(name) and not is_other and cells.is_numeric(name)
 
 
-def _are_people(cells: Cells, of: Mapping[str, str], one: str, other: str) -> bool:
+def is_no_score(name: str) -> bool:
+    """Whether a column of numbers is of something else by its name."""
+    return _NO_SCORE.fullmatch(name.lower()) is not None
+
+
+def _are_people(cells: Cells, of: Mapping[str, str], probe: str, reference: str) -> bool:
     """Whether two columns have the same words in mated pairs only."""
-    first, second = cells.alike(one, other)
-    same = first.places == second.places
-    if same.all() or not same.any() or not (first.given.all() and second.given.all()):
+    first, second = cells.alike(probe, reference)
+    same = first.codes == second.codes
+    if same.all() or not same.any() or not (first.filled.all() and second.filled.all()):
         return False
     if "mated" not in of:  # few words on many rows are rather groups
-        few = len(first.known)
-        return not cells.is_numeric(one) and not few <= _TRIED < len(cells)
+        few = first.size
+        return not cells.is_numeric(probe) and not few <= _TRIED < len(cells)
     label = cells.words(of["mated"])
-    return np.array_equal(same, label.each(lambda word: MATED.get(word.lower(), False), np.bool_))
+    return np.array_equal(same, label.map(lambda word: MATED.get(word.lower(), False), np.bool_))
 
 
-def _strangers(cells: Cells, names: Sequence[str]) -> Iterator[Problem]:
+def _strangers(cells: Cells, names: Sequence[str], *, is_long: bool) -> Iterator[Problem]:
     far = []
     for name in names:
-        near = _near(name)
+        near = _near_name(name)
         if _plain(name) in _DISTANCES:
             yield Problem(
-                f"the column {name[:60]!r}: of distances less is more alike, and scores are wanted "
-                "of which more is: take the distance from its maximum"
+                f"the column {name[:60]!r}: of distances less is more alike, and of scores more "
+                "is: say so with `distance=True`"
             )
         elif not name:
             yield Problem("a column has no name")
-        elif _is_almost_numeric(cells, name):
-            word = next(filter(None, cells.words(name).all))[:40]
-            yield Problem(f"the column {name[:60]!r} holds {word!r}; write plain numbers")
+        elif not is_long and _has_numbers(cells, name):
+            word = next(filter(None, cells.words(name).words))[:40]
+            yield Problem(
+                f"the column {name[:60]!r} holds numbers, and words such as {word!r}: leave cells "
+                "without a score empty, or skip the column"
+            )
         elif near and _plain(near) != _plain(name):
             yield Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
         else:
@@ -383,30 +469,36 @@ def _strangers(cells: Cells, names: Sequence[str]) -> Iterator[Problem]:
         yield Problem(f"the {column} {listed(far)} {are} unknown")
 
 
-def _is_almost_numeric(cells: Cells, name: str) -> bool:
-    words = [word for word in cells.words(name).all[:20] if word]
-    return bool(words) and not cells.is_numeric(name) and all(map(_ALMOST_NUMBER.fullmatch, words))
+def _has_numbers(cells: Cells, name: str) -> bool:
+    """Whether words stand among the scores of a system: one cell in ten or more is a number."""
+    if cells.is_numeric(name) or is_no_score(name) or _NUMBERING.fullmatch(name.lower()):
+        return False
+    numbers = np.count_nonzero(~np.isnan(cells.numbers(name)))
+    return bool(numbers and 10 * numbers >= np.count_nonzero(cells.words(name).filled))
 
 
-def _missing(found: Columns) -> Iterator[Problem]:
-    of = found.of
+def _missing(result: Columns, independent_pairs: bool) -> Iterator[Problem]:
+    of = result.of
     for both in (PEOPLE, PICTURES):
         missing = [name for name in both if name not in of]
         if len(missing) == 1:
             yield Problem(f"the column {missing[0]} is missing")
-    if not {*PEOPLE, *PICTURES} & of.keys():
+    if not {*PEOPLE, *PICTURES, PERSON} & of.keys() and not independent_pairs:
         yield Problem(
             "the columns probe_subject and reference_subject are missing: pairs of one person are "
-            "not independent, so any name or number of each person is needed, or both pictures "
-            "(image1 and image2)"
+            "not independent, so any name or number of each person is needed (or of the one person "
+            "that a line is of, as person), or both pictures (image1 and image2)"
         )
     if "mated" not in of and not of.keys() >= {*PEOPLE}:
-        reverse = [name for name in found.rest if _REVERSED.search(name.lower())]
+        reverse = [name for name in result.rest if _REVERSED.search(name.lower())]
         hint = f"; if {reverse[0][:60]!r} is 1 for two people, turn it round" if reverse else ""
         yield Problem(f"the column mated (or same, or label) is missing{hint}")
-    if found.is_long and "score" not in of and "decision" not in of:
+    if ("transaction" in of) is not ("attempt" in of):
+        missing = ["attempt" if "transaction" in of else "transaction"]
+        yield Problem(f"the column {missing[0]} is missing: an attempt is one of a transaction")
+    if result.is_long and "score" not in of and "decision" not in of:
         yield Problem("there is neither a column score nor a column decision")
-    if not found.is_long and not found.wide and not found.rest:
+    if not result.is_long and not result.systems and not result.rest:
         yield Problem("there is neither a column score nor a column of numbers for each system")
 
 
@@ -416,94 +508,54 @@ def _missing(found: Columns) -> Iterator[Problem]:
 class _Guess:
     """What the columns that are left may be, by their names and values."""
 
-    def __init__(self, cells: Cells, known: Columns, *, has_systems: bool) -> None:
+    def __init__(self, cells: Cells, certain: Columns, *, has_systems: bool) -> None:
         self._cells = cells
-        self._is_long = known.is_long
+        self._is_long = certain.is_long
         self._has_systems = has_systems
-        self._left = list(known.rest)
-        self._of = dict(known.of)
-        self._found = {ours: known.of[ours] for ours in known.spare.values()}
-        self._skipped = list(known.spare)
-        self._is_wide = bool(known.wide) and not has_systems
+        self._left = list(certain.rest)
+        self._columns = Columns(dict(certain.of))
+        self._of = self._columns.of
+        # Of two columns of scores, either may be a system that nobody wants to lose.
+        spare = {name: ours for name, ours in certain.spare.items() if ours != "score"}
+        self._more = {ours: certain.of[ours] for ours in spare.values()}
+        self._skipped = list(spare)
+        self._is_wide = bool(certain.systems) and not has_systems
 
-    def made(self) -> tuple[dict[str, str], list[str]]:
+    def make(self) -> tuple[dict[str, str], list[str]]:
         """Our names to columns, and columns to skip."""
         cells = self._cells
         for name in [*self._left]:
-            self._by_near_name(name)
-        self._label(_LABEL.pattern)
-        self._pictures()
-        self._people()
-        self._label("")
-        self._people()
+            self._take_near_name(name)
+        self._take_label(_LABEL.pattern)
+        self._take_pictures()
+        self._take_people()
+        self._take_label("")
+        self._take_people()
+        for name in [*self._left]:
+            if not {*PEOPLE, PERSON} & self._of.keys() and _PERSON.fullmatch(name.lower()):
+                self._take(PERSON, name)
         if not self._has_systems:
-            self._system()
+            self._take_system()
         if self._is_long:
-            self._pair_and_score()
+            self._take_pair_and_score()
         elif self._is_wide:
             self._skipped += [self._of[ours] for ours in _OF_ANSWER if ours in self._of]
-        systems = [] if self._is_long else _systems(cells, self._of, self._left)
-        for name in () if self._has_systems else [*self._left]:
-            if name in systems:
-                continue
-            if self._is_group(name):
-                group = re.sub(r"\W+", "_", name.lower()).strip("_") or "group"
-                self._take(GROUP + group, name)
-            if name in self._left and self._may_be_skipped(name):
-                self._skipped.append(name)
-        return self._found, self._skipped
-
-    def _label(self, pattern: str) -> None:
-        """The one column that may be it and has such a name; what is not so named, by people."""
-        labels = [
-            name
-            for name in self._left
-            if re.search(pattern, name.lower()) and self._is_label(name) and self._agrees(name)
-        ]
-        if len(labels) == 1:
-            self._take("mated", labels[0])
-
-    def _may_be_skipped(self, name: str) -> bool:
-        if not name or _plain(name) in _DISTANCES or _is_almost_numeric(self._cells, name):
-            return False
-        # It may be the system of each line: without it, several would be one in silence.
-        is_certain = not self._is_long or {"system", "pair"} & self._of.keys()
-        is_few = 2 <= len(self._words(name)) <= _TRIED
-        return bool(is_certain or not is_few or _NO_SCORE.fullmatch(name.lower()))
-
-    def _agrees(self, name: str) -> bool:
-        """Whether a label says of the people, where they are named, what their names say."""
-        people = [self._of[ours] for ours in PEOPLE if ours in self._of]
-        return len(people) < 2 or _are_people(self._cells, {"mated": name}, *people)
+        if not self._has_systems:
+            systems = [] if self._is_long else _systems(cells, self._of, self._left)
+            self._left = [name for name in self._left if name not in systems]
+            self._take_groups()
+            self._skipped += filter(self._may_be_skipped, self._left)
+        return self._more, self._skipped
 
     def _take(self, ours: str, name: str) -> None:
         if ours == "mated" and _REVERSED.search(name.lower()):
             return
         if ours not in self._of:
-            self._of[ours] = self._found[ours] = name
+            self._of[ours] = self._more[ours] = name
             self._left.remove(name)
 
-    def _words(self, name: str) -> set[str]:
-        return {*self._cells.words(name).all} - {""}
-
-    def _is_group(self, name: str) -> bool:
-        """Few words, of which everybody has one."""
-        few = len(self._words(name))
-        if self._cells.is_numeric(name) or not 2 <= few <= min(20, len(self._cells) / 2):
-            return False
-        both = PEOPLE if PEOPLE[0] in self._of else PICTURES
-        sides = self._cells.alike(*(self._of.get(ours, "") for ours in both))
-        who = np.concatenate([side.places for side in sides])
-        words = self._cells.words(name)
-        keys = who * len(words.known) + np.tile(words.places, 2)
-        return len(np.unique(keys)) == len(np.unique(who))
-
-    def _is_label(self, name: str) -> bool:
-        words = self._words(name)
-        return len(words) == 2 and {MATED.get(word.lower()) for word in words} == {True, False}
-
-    def _by_near_name(self, name: str) -> None:
-        near = _near(name) or ""
+    def _take_near_name(self, name: str) -> None:
+        near = _near_name(name) or ""
         ours = near if group_of(near) else _OURS.get(_plain(near))
         # `idA` is rather a person than the pair.
         if not ours or ours == "pair" or (ours in _OF_ANSWER and not self._is_long):
@@ -512,63 +564,149 @@ class _Guess:
         if self._is_label(name) if ours == "mated" else is_number == self._cells.is_numeric(name):
             self._take(ours, name)
 
-    def _pictures(self) -> None:
+    def _take_label(self, pattern: str) -> None:
+        """The one column that may be it and has such a name; what is not so named, by people."""
+        people = [self._of[ours] for ours in PEOPLE if ours in self._of]
+        labels = [
+            name
+            for name in self._left
+            if re.search(pattern, name.lower())
+            and self._is_label(name)
+            and (len(people) < 2 or _are_people(self._cells, {"mated": name}, *people))
+        ]
+        if len(labels) == 1:
+            self._take("mated", labels[0])
+
+    def _take_pictures(self) -> None:
         missing = [ours for ours in PICTURES if ours not in self._of]
-        found = []
+        pictures = []
         for name in self._left:
             words = self._words(name)
             files = sum(_FILE.search(word) is not None for word in words) * 2 > len(words)
-            named = _PICTURE.search(name.lower()) and not self._is_label(name)
-            if (files or named) and not self._cells.is_numeric(name):
-                found.append(name)
-        if len(found) >= len(missing) and not self._of.keys() >= {*PEOPLE}:
-            for ours, name in zip(missing, found, strict=False):
+            is_named = _PICTURE.search(name.lower()) and not self._is_label(name)
+            if (files or is_named) and not self._cells.is_numeric(name):
+                pictures.append(name)
+        # Selfie and document of one name each: then the names are those of people.
+        if len(pictures) == 2 and _are_people(self._cells, self._of, *pictures):
+            return
+        if len(pictures) >= len(missing) and not self._of.keys() >= {*PEOPLE}:
+            for ours, name in zip(missing, pictures, strict=False):
                 self._take(ours, name)
 
-    def _people(self) -> None:
+    def _take_people(self) -> None:
         words = [name for name in self._left if not self._is_label(name)]
         for both in itertools.combinations(words[:_TRIED], 2):
             if not {*PEOPLE} & self._of.keys() and _are_people(self._cells, self._of, *both):
                 for ours, name in zip(PEOPLE, both, strict=True):
                     self._take(ours, name)
 
-    def _system(self) -> None:
+    def _take_system(self) -> None:
         """A column that has the same pairs for each of its words."""
         both = PICTURES if PICTURES[0] in self._of else PEOPLE
         if "system" in self._of or not {*both} <= self._of.keys():
             return
-        one, other = self._cells.alike(*(self._of[ours] for ours in both))
-        pairs = one.places * len(one.known) + other.places
+        probe, reference = self._cells.alike(*(self._of[ours] for ours in both))
+        pairs = probe.codes * probe.size + reference.codes
         for name in self._left:
             words = self._cells.words(name)
-            if not 2 <= len(words.known) <= _TRIED or not words.given.all():
+            if not 2 <= words.size <= _TRIED or not words.filled.all():
                 continue
-            ends = np.cumsum(np.bincount(words.places))[:-1]
-            first, *more = np.split(pairs[np.lexsort((pairs, words.places))], ends)
+            ends = np.cumsum(np.bincount(words.codes))[:-1]
+            first, *more = np.split(pairs[np.lexsort((pairs, words.codes))], ends)
             if all(np.array_equal(first, each) for each in more):
                 self._take("system", name)
                 self._is_long = True
                 return
 
-    def _pair_and_score(self) -> None:
+    def _take_pair_and_score(self) -> None:
         """The pair, which each system has once, and the only numbers."""
         cells = self._cells
         system = cells.words(self._of.get("system", ""))
-        for name in self._left:
-            pair = cells.words(name)
-            keys = system.places * len(pair.known) + pair.places
-            is_whole = np.all(cells.numbers(name) % 1 == 0)
-            is_id = not cells.is_numeric(name) or _NUMBERING.fullmatch(name.lower())
-            if (is_id or (is_whole and len(system.known) > 1)) and (
-                len(pair.known) * len(system.known) == len(np.unique(keys)) == len(cells)
-            ):
-                self._take("pair", name)
-                break
         numbers = [
             name
             for name in self._left
             if cells.is_numeric(name)
-            and not (_NUMBERING.fullmatch(name.lower()) or _NO_SCORE.fullmatch(name.lower()))
+            and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
         ]
-        if "decision" not in self._of and len(numbers) == 1:
-            self._take("score", numbers[0])
+        for name in self._left if "pair" not in self._of else ():
+            pair = cells.words(name)
+            keys = system.codes * pair.size + pair.codes
+            is_whole = np.all(cells.numbers(name) % 1 == 0)
+            is_id = not cells.is_numeric(name) or _NUMBERING.fullmatch(name.lower())
+            if (is_id or (is_whole and system.size > 1)) and not is_no_score(name):
+                expected = pair.size * system.size
+                if expected == len(np.unique(keys)) == len(cells):
+                    self._take("pair", name)
+                    break
+        scores = [name for name in numbers if name in self._left]
+        if "decision" not in self._of and len(scores) == 1:
+            self._take("score", scores[0])
+
+    def _take_groups(self) -> None:
+        """Columns of few words: of one side of a pair each, of both people, or of one of them."""
+        names = {name.lower(): name for name in self._left}
+        for low, name in names.items():
+            for (first, second), begin in itertools.product(_SIDES, (True, False)):
+                part = low.removeprefix(first) if begin else low.removesuffix(first)
+                other = names.get(second + part if begin else part + second)
+                if part == low or other is None or {name, other} - {*self._left}:
+                    continue
+                if self._is_group((name,), (other,)):
+                    self._take_group(PROBE_GROUP, name, part)
+                    self._take_group(REFERENCE_GROUP, other, part)
+        for name in [*self._left]:
+            for prefix, sides in (
+                (GROUP, ((name,), (name,))),
+                (PROBE_GROUP, ((name,), ())),
+                (REFERENCE_GROUP, ((), (name,))),
+            ):
+                # Of one person a line, nobody knows who the other is.
+                is_known = prefix == PROBE_GROUP or self._columns.people != (PERSON,)
+                if name in self._left and is_known and self._is_group(*sides):
+                    self._take_group(prefix, name, name.lower())
+
+    def _take_group(self, prefix: str, name: str, kind: str) -> None:
+        self._take(prefix + (re.sub(r"\W+", "_", kind).strip("_") or "group"), name)
+
+    def _is_group(self, of_probe: tuple[str, ...], of_reference: tuple[str, ...]) -> bool:
+        """Whether these columns have few words, of which everybody has one."""
+        columns = [*of_probe, *of_reference]
+        if any(map(self._cells.is_numeric, columns)):
+            return False
+        groups = self._cells.alike(*dict.fromkeys(columns))
+        few = groups[0].size - (groups[0].empty >= 0)
+        if not 2 <= few <= min(_FEW, len(self._cells) / 2):
+            return False
+        probe, reference = self._people()
+        who = np.concatenate([probe] * bool(of_probe) + [reference] * bool(of_reference))
+        codes = [column.codes for column in groups] * len(columns)
+        keys = who * groups[0].size + np.concatenate(codes[: len(columns)])
+        return len(np.unique(keys)) == len(np.unique(who))
+
+    def _people(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """int64, (N,), twice: a number for whom the probe and the reference show."""
+        ways = self._columns.people
+        if ways:
+            people = self._cells.alike(*(self._of[ours] for ours in ways))
+            return people[0].codes, people[-1].codes
+        rows = np.arange(len(self._cells))
+        label = self._cells.words(self._of.get("mated", "\0"))
+        mated = label.map(lambda word: MATED.get(word.lower(), False), np.bool_)
+        return rows, np.where(mated, rows, rows + len(rows))
+
+    def _words(self, name: str) -> set[str]:
+        return {*self._cells.words(name).words} - {""}
+
+    def _is_label(self, name: str) -> bool:
+        words = self._words(name)
+        return len(words) == 2 and {MATED.get(word.lower()) for word in words} == {True, False}
+
+    def _may_be_skipped(self, name: str) -> bool:
+        if not name or _plain(name) in _DISTANCES:
+            return False
+        if not self._is_long and _has_numbers(self._cells, name):
+            return False
+        # It may be the system of each line: without it, several would be one in silence.
+        is_certain = not self._is_long or {"system", "pair"} & self._of.keys()
+        is_few = 2 <= len(self._words(name)) <= _TRIED
+        return bool(is_certain or not is_few or is_no_score(name))

@@ -91,7 +91,7 @@ def evaluate(
 
     Raises:
         InvalidRequest: there is no system, two have one name, their pairs differ, mated pairs of
-            one score lower than non-mated ones, a number is out of range, or a threshold is fixed
+            all score lower than non-mated ones, a number is out of range, or a threshold is fixed
             for a system that is not there or has no scores.
     """
     if required_fmr is not None and not LEAST_FMR <= required_fmr < 1:
@@ -191,20 +191,36 @@ def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tu
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
-def check_direction(table: ScoreTable) -> tuple[float | None, float | None]:
-    """AUC and d' of a system, as `stats.separation` gives them.
+def check_direction(table: ScoreTable) -> None:
+    """Refuse a system whose scores seem to be distances.
 
     Raises:
-        InvalidRequest: the AUC is below 0.5.
+        InvalidRequest: mated pairs score lower than non-mated ones, beyond chance.
     """
-    auc, d_prime = stats.separation(table)
-    if auc is not None and auc < 0.5:
-        raise InvalidRequest(
-            f"Mated pairs of {table.name} score lower than non-mated ones (AUC {auc:.2g}): are its "
-            "scores distances, of which less is more alike? Then take each from their maximum. If "
-            "they are not, look whether mated pairs are marked as mated."
-        )
-    return auc, d_prime
+    if why_not := _reversed(table):
+        raise InvalidRequest(f"{why_not} What says that they are distances: `distance=True`.")
+
+
+def _reversed(table: ScoreTable) -> str | None:
+    """Why a system gets no verdict whose mated pairs score lower; None if that may be chance.
+
+    With 95 % confidence, one-sided, by the variance of the Mann-Whitney statistic of as many
+    independent pairs as there are pairs, or people.
+    """
+    auc, _ = table.once(stats.separation)
+    if auc is None or auc >= 0.5:
+        return None
+    mated, others = (
+        min(len(table.people.numbers), int(np.count_nonzero(table.scored & kind)))
+        for kind in (table.mated, ~table.mated)
+    )
+    if auc + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
+        return None
+    return (
+        f"Mated pairs of {table.name} score lower than non-mated ones (AUC {auc:.2g}): are its "
+        "scores distances, of which less is more alike? Then read them as distances. "
+        f"If they are not, look whether mated pairs are marked as mated, or leave {table.name} out."
+    )
 
 
 # --- Systems ------------------------------------------------------------------------------------
@@ -230,11 +246,12 @@ class _Judging:
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
-        auc, d_prime = check_direction(answers.table)
+        auc, d_prime = answers.table.once(stats.separation)
         judged = answers_judged.table
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
+        why_not = why_not or _reversed(answers.table)
         at_required = None
         at_fmrs: list[PointAt] = []
         if why_not is None:
@@ -481,6 +498,9 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 f"{first.name} and {each.name} were not asked about the same pairs: only answers "
                 "to one test set can be compared."
             )
+    # One bad column stops only itself.
+    if all(_reversed(each.table) for each in answers):
+        check_direction(first)
 
 
 def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDArray[np.bool_]]:

@@ -1,4 +1,4 @@
-"""Scores in: CSV wide and long, Parquet, pandas and Arrow.
+"""Scores in: CSV wide and long, Excel, Parquet, pandas and Arrow.
 
 ``long``: a line for each pair and system, with a column of scores, decisions or both. ``wide``: a
 line for each pair, with a column of scores for each system.
@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,8 +29,8 @@ from .answers import (
     PairNames,
     ScoreTable,
 )
-from .cells import MAX_ROWS, Cells, Problem, Words, read_cells
-from .columns import LONG, PEOPLE, PICTURES, WIDE, recognise, scale_of
+from .cells import MAX_ROWS, Categorical, Cells, Problem, problems_at, read_cells
+from .columns import LONG, PEOPLE, PERSON, PICTURES, WIDE, Columns, recognise, scale_of
 from .numbers import listed
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
 
@@ -47,6 +47,9 @@ _OF_SYSTEM: Final = (
 #: More systems than this are a mistake in the file.
 MOST: Final = 100
 
+#: The scale of distances that were read as scores.
+MINUS_DISTANCE: Final = "minus the distance"
+
 _SO: Final = "nothing was judged"
 _YES_NO: Final[Mapping[str, int]] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
 _DECIDED: Final = {decision.value: at for at, decision in enumerate(DECISIONS)}
@@ -62,15 +65,20 @@ def read_scores(
     systems: Sequence[str] = (),
     ignore: Sequence[str] = (),
     rule: ThresholdRule | None = None,
+    distance: bool = False,
+    no_scores: Sequence[float] = (),
+    independent_pairs: bool = False,
     name: str | None = None,
     max_rows: int = MAX_ROWS,
+    note: Callable[[str], object] | None = None,
 ) -> list[Answers]:
     """Read what systems answered to pairs.
 
     Which column is which is recognised by its name; the reference has the table of them. Needed are
     ``mated`` (or ``same``, ``label``, ...), unless both people are named, and the people
-    (``probe_subject``, ``reference_subject``), or else the pictures (``image1``, ``image2``, ...):
-    then pictures that mated pairs join stand for one person (`Answers.people_known`).
+    (``probe_subject``, ``reference_subject``), or the one that a line is of (``person``), or else
+    the pictures (``image1``, ``image2``, ...): then pictures that mated pairs join stand for one
+    person. Unless both people are named, `Answers.people_known` is false.
 
     Long, with a column ``score``, ``decision`` or ``system``: a line for each pair and system.
     Wide: a line for each pair, and every further column is the scores of the system that it is
@@ -80,18 +88,25 @@ def read_scores(
     systems; an error without a model counts with the first.
 
     Args:
-        source: A CSV file (separated by commas, or with decimal commas by semicolons or tabs), a
-            Parquet file, a pandas DataFrame, whose named index levels are columns, or a pyarrow
-            Table.
+        source: A CSV file (separated by commas, or with decimal commas by semicolons or tabs), an
+            Excel workbook, of which the first sheet is read, a Parquet file, a pandas DataFrame,
+            whose named index levels are columns, or a pyarrow Table.
         columns: What a column is that is called otherwise: our name, or another that is recognised,
             to its name; ``group_sex`` and the like too.
         systems: The columns of a wide table that are scores; no other column is one then.
         ignore: Columns to skip.
         rule: How scores are compared with a threshold where the file does not say; AT_LEAST by
             default.
+        distance: Whether the scores are distances, of which less is more alike. A score is then
+            minus the distance, and so is every threshold: -0.4 passes distances up to 0.4.
+        no_scores: Numbers that mean that there is no score, such as -1. Without any, a number that
+            stands out as such a mark is refused; NaN says that there is no such number.
+        independent_pairs: Whether every pair is treated as one of people of its own, because
+            nothing says who they are. Intervals are too narrow where people come again.
         name: Of the system, where no column names one; by default that of the file.
         max_rows: A file with more rows, or more than 200 bytes for each of these rows, is refused
             before it is read: a small Parquet file can fill the memory.
+        note: Called with a sentence for each assumption.
 
     Returns:
         Of each system, in the order of the file; pairs in that of their first lines.
@@ -102,19 +117,28 @@ def read_scores(
     """
     example = f"{WIDE} or {LONG}"
     cells = read_cells(source, what="comparison", example=example, max_rows=max_rows)
-    found = recognise(cells, columns or {}, systems, ignore)
-    table = _Table(cells, found.of, found.wide, found.groups)
-    cells.refuse([*cells.problems, *_of_cells(table)], so=_SO)
-    one_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
+    recognised = recognise(
+        cells,
+        columns or {},
+        systems,
+        ignore,
+        independent_pairs=independent_pairs,
+        distance=distance,
+    )
+    table = _Table(cells, recognised, distance=distance, no_scores=no_scores)
+    cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
+    usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
     problems: list[Problem] = []
-    asked = list(_asked(table, one_name, problems))
-    if len(asked) > MOST:
-        text = f"there are {len(asked):,} systems, and at most {MOST} can be compared"
+    models = list(_models_of(table, usual_name, problems))
+    if len(models) > MOST:
+        text = f"there are {len(models):,} systems, and at most {MOST} can be compared"
         problems = [Problem(text)]
     else:
-        problems += _between(table, asked)
+        problems += _problems_between(table, models)
     cells.refuse(problems, so=_SO)
-    return [_answers(table, one, ThresholdRule(rule or "at_least")) for one in asked]
+    for text in _notes(table, systems) if note else ():
+        note(text)  # type: ignore[misc]  # it is there
+    return [_answers(table, model, ThresholdRule(rule or "at_least")) for model in models]
 
 
 def what_to_add(names: Sequence[str]) -> str:
@@ -123,15 +147,15 @@ def what_to_add(names: Sequence[str]) -> str:
     Args:
         names: Of columns that say one thing of a system, such as ``backend`` and ``environment``.
     """
-    known = {
+    contents = {
         "backend": "of the verifier that shall use it, for example didit",
         "scale": "any name of the scale, for example didit/face-match",
         "model": "any version",
         **{name: advice for name, (_, advice) in _ALLOWED.items()},
     }
-    said = [f"{name} ({known[name].removeprefix('write ')})" for name in names]
-    column = "columns" if len(said) > 1 else "column"
-    return f"add the {column} {listed(said)}, filled on one line of each system at least"
+    parts = [f"{name} ({contents[name].removeprefix('write ')})" for name in names]
+    column = "columns" if len(parts) > 1 else "column"
+    return f"add the {column} {listed(parts)}, filled on one line of each system at least"
 
 
 @attrs.define
@@ -139,21 +163,33 @@ class _Table:
     """Cells whose columns are recognised."""
 
     cells: Cells
-    of: Mapping[str, str]
-    wide: Sequence[str]
-    groups: Mapping[str, Sequence[tuple[str, str]]]
+    columns: Columns
+    distance: bool
+    no_scores: Sequence[float]
 
     def __len__(self) -> int:
         return len(self.cells)
 
-    def words(self, name: str) -> Words:
+    @property
+    def of(self) -> Mapping[str, str]:
+        """Our names of columns to their own."""
+        return self.columns.of
+
+    def words(self, name: str) -> Categorical:
         return self.alike(name)[0]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         return self.cells.numbers(self.of.get(name, _MISSING))
 
-    def alike(self, *names: str) -> tuple[Words, ...]:
+    def alike(self, *names: str) -> tuple[Categorical, ...]:
         return self.cells.alike(*(self.of.get(name, _MISSING) for name in names))
+
+    def scores(self, column: str) -> NDArray[np.float64]:
+        """float64, (N,): of the column of that name; more is more alike."""
+        scores = self.cells.numbers(column)
+        if self.no_scores:
+            scores = np.where(np.isin(scores, self.no_scores), np.nan, scores)
+        return -scores if self.distance else scores
 
     @property
     def has_pictures(self) -> bool:
@@ -161,56 +197,61 @@ class _Table:
 
     @property
     def people_named(self) -> bool:
-        return PEOPLE[0] in self.of
+        return self.columns.people == PEOPLE
 
     @cached_property
     def mated(self) -> NDArray[np.bool_]:
         """bool, (N,)."""
         if "mated" in self.of:
-            return self.words("mated").each(lambda word: MATED.get(word.lower(), False), np.bool_)
-        one, other = self.alike(*PEOPLE)
-        return np.equal(one.places, other.places)
+            return self.words("mated").map(lambda word: MATED.get(word.lower(), False), np.bool_)
+        probe, reference = self.alike(*PEOPLE)
+        return np.equal(probe.codes, reference.codes)
 
     @cached_property
     def people(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """int64, (N,), twice: who the probe and the reference show, from 0."""
-        if self.people_named:
-            one, other = self.alike(*PEOPLE)
-            return one.places, other.places
+        ways = self.columns.people
+        if ways == PEOPLE:
+            probe, reference = self.alike(*PEOPLE)
+            return probe.codes, reference.codes
+        if ways != PICTURES:
+            # All that is known of the other person of a pair: it is none that has a name.
+            others = self.words("transaction").codes if "transaction" in self.of else self.pairs[0]
+            codes = self.words(PERSON).codes if ways else others
+            return codes, np.where(self.mated, codes, others + int(codes.max()) + 1)
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 
-        one, other = self.alike(*PICTURES)
-        ends = one.places[self.mated], other.places[self.mated]
-        size = len(one.known)
+        probe, reference = self.alike(*PICTURES)
+        ends = probe.codes[self.mated], reference.codes[self.mated]
+        size = probe.size
         graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(size, size))
         person = connected_components(graph, directed=False)[1].astype(np.int64)
-        return person[one.places], person[other.places]
+        return person[probe.codes], person[reference.codes]
+
+    @cached_property
+    def named(self) -> Categorical | None:
+        """The people who have names; their codes are the first ones of `people`."""
+        ways = self.columns.people
+        return self.alike(*ways)[0] if ways in (PEOPLE, (PERSON,)) else None
 
     @cached_property
     def numbered(self) -> NDArray[np.int64]:
         """The number of each person, from 0: by the alphabet, or as numbers of their own rise."""
-        if not self.people_named:
-            return np.arange(int(max(map(np.max, self.people))) + 1)
-        names = self.alike(*PEOPLE)[0].all
-        ordered = sorted(names)
-        if all(map(str.isdigit, names)):
-            ordered.sort(key=len)
-        place = {one: at for at, one in enumerate(ordered)}
-        return np.array([place[one] for one in names], np.int64)
+        numbers = np.arange(int(max(map(np.max, self.people))) + 1)
+        if self.named is not None:
+            numbers[self.named.ordered()] = np.arange(self.named.size)
+        return numbers
 
     @cached_property
     def names(self) -> PairNames:
         """Of pictures and people, row by row."""
         pictures: Sequence[str] = ()
         probe = reference = np.zeros(0, np.int64)
-        people: Sequence[str] = ()
         if self.has_pictures:
-            one, other = self.alike(*PICTURES)
-            pictures, probe, reference = tuple(one.all), one.places, other.places
-        if self.people_named:
-            people = self.alike(*PEOPLE)[0].all
-        subjects = dict(zip(self.numbered.tolist(), people, strict=False))
+            first, second = self.alike(*PICTURES)
+            pictures, probe, reference = first.words, first.codes, second.codes
+        subjects = {} if self.named is None else _Names(self.named)
         return PairNames(pictures=pictures, probe=probe, reference=reference, subjects=subjects)
 
     @cached_property
@@ -218,113 +259,193 @@ class _Table:
         """int64, (N,): the pair of each row, numbered in their order; and how a row names it."""
         if "pair" in self.of:
             word = self.words("pair")
-            return word.places, lambda row: repr(word[row][:60])
+            return word.codes, lambda row: repr(word[row][:60])
         if self.has_pictures:
-            one, other = self.alike(*PICTURES)
             import pandas as pd
 
-            keys = one.places * len(one.known) + other.places
+            first, second = self.alike(*PICTURES)
+            keys = first.codes * first.size + second.codes
             return pd.factorize(keys)[0].astype(
                 np.int64
-            ), lambda row: f"{one[row][:60]!r} and {other[row][:60]!r}"
+            ), lambda row: f"{first[row][:60]!r} and {second[row][:60]!r}"
         return np.arange(len(self)), str
+
+    @cached_property
+    def first(self) -> NDArray[np.int64]:
+        """The first row of each pair."""
+        return _by_pair(self.pairs[0], np.arange(len(self)))
+
+
+class _Names(Mapping[int, str]):
+    """Number of a person to their name; nothing is done for anybody before somebody asks."""
+
+    def __init__(self, named: Categorical) -> None:
+        self._named = named
+
+    @cached_property
+    def _of_number(self) -> dict[int, str]:
+        return dict(enumerate(self._named.categories.take(self._named.ordered()).to_pylist()))
+
+    def __getitem__(self, number: int) -> str:
+        return self._of_number[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(len(self)))
+
+    def __len__(self) -> int:
+        return self._named.size
 
 
 _MISSING: Final = "\0"
 
 
+def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
+    """What was assumed."""
+    yield from table.cells.notes
+    if table.columns.systems and not systems:
+        names = [repr(name[:60]) for name in table.columns.systems]
+        yield f"taken as scores of systems: {listed(names)}"
+    if table.distance:
+        yield (
+            "scores are minus the distances: a threshold of -0.4 passes distances of 0.4 and less"
+        )
+    if table.columns.people == (PERSON,):
+        yield (
+            f"each line is of one person, {table.of[PERSON]!r}: who the others of non-mated pairs "
+            "are is not known, and intervals are too narrow if they come again"
+        )
+    if not table.columns.people:
+        yield "all pairs are treated as independent: intervals are too narrow if people come again"
+
+
 # --- Lines ----------------------------------------------------------------------------------------
 
 
-def _one_of(words: Any) -> tuple[Callable[[str], bool], str]:
-    known = [str(word) for word in words]
-    return lambda word: word.lower() in known, f"write {', '.join(known[:-1])} or {known[-1]}"
+def _among(kind: Any) -> tuple[Callable[[str], bool], str]:
+    words = [str(word) for word in kind]
+    return lambda word: word.lower() in words, f"write {', '.join(words[:-1])} or {words[-1]}"
 
 
 #: What a cell of words may hold, and what is said of another one.
 _ALLOWED: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "mated": (lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"),
-    "decision": _one_of(Decision),
+    "decision": _among(Decision),
     "acquired": (lambda word: word.lower() in _YES_NO, "write 1 or 0"),
     "people_known": (lambda word: word.lower() in _YES_NO, "write 1 or 0"),
-    "billed": _one_of(Charged),
-    "rule": _one_of(ThresholdRule),
-    "environment": _one_of(Environment),
+    "billed": _among(Charged),
+    "rule": _among(ThresholdRule),
+    "environment": _among(Environment),
     "currency": (
         lambda word: re.fullmatch("[A-Z]{3}", word) is not None,
         "write three capital letters",
     ),
-    "other_models": (lambda word: _models(word) is not None, 'write {"model": answers}'),
+    "other_models": (lambda word: _other_models(word) is not None, 'write {"model": answers}'),
 }
 
 
-def _models(word: str) -> dict[str, int] | None:
+def _other_models(word: str) -> dict[str, int] | None:
     try:
-        found = json.loads(word)
+        models = json.loads(word)
     except (ValueError, RecursionError):
         return None
-    is_right = isinstance(found, dict) and all(type(count) is int for count in found.values())
-    return found if is_right else None
+    is_right = isinstance(models, dict) and all(type(count) is int for count in models.values())
+    return models if is_right else None
 
 
-def _of_cells(table: _Table) -> Iterator[Problem]:
+def _problems_of_cells(table: _Table) -> Iterator[Problem]:
     """What is wrong with single lines."""
     cells, of = table.cells, table.of
-    for name in ("system", "pair", "mated", *(PEOPLE if table.people_named else PICTURES)):
-        if name in of:
-            yield Problem(f"{of[name]} is empty", np.flatnonzero(~table.words(name).given))
-    numeric = ("elapsed_s", "threshold", "price", *(() if table.wide else ("score",)))
-    for column in (*table.wide, *(of[name] for name in numeric if name in of)):
-        yield from cells.no_numbers(column)
+    needed = [(name,) for name in ("system", "pair", "mated", "transaction", "attempt")]
+    for names in (*needed, table.columns.people):
+        for name, words in zip(names, table.alike(*names), strict=True) if names else ():
+            if name in of:
+                yield Problem(f"{of[name]} is empty", np.flatnonzero(~words.filled))
+    scores = table.columns.systems or [of[name] for name in ("score",) if name in of]
+    numeric = [of[name] for name in ("elapsed_s", "threshold", "price", "attempt") if name in of]
+    for column in (*scores, *numeric):
+        yield from cells.not_numbers(column)
     for name in ("elapsed_s", "price"):
         yield Problem(f"{of.get(name)} is below 0", np.flatnonzero(table.numbers(name) < 0))
     for name, (is_right, advice) in _ALLOWED.items():
         if name in of:
-            for word, rows in table.words(name).unlike(is_right):
-                yield Problem(f"{of[name]} is {word}; {advice}", rows)
-    yield from _of_people(table)
-    if table.wide:
+            yield from table.words(name).problems(of[name], is_right, advice)
+    for column in scores:
+        yield from _marks(table, column)
+    yield from _problems_of_people(table)
+    if table.columns.systems:
         return
-    has_score = ~np.isnan(table.numbers("score"))
-    acquired = table.words("acquired").each(_yes_no, np.int8)
-    failed = table.words("error").given
-    answered = has_score | (acquired == 1) | table.words("decision").given
+    has_score = ~np.isnan(table.scores(of["score"]) if "score" in of else table.numbers("score"))
+    acquired = table.words("acquired").map(_yes_no, np.int8)
+    failed = table.words("error").filled
+    answered = has_score | (acquired == 1) | table.words("decision").filled
     yield Problem("there is an error, and an answer as well", np.flatnonzero(failed & answered))
     yield Problem(
         "it is a failure to acquire, and has a score", np.flatnonzero((acquired == 0) & has_score)
     )
 
 
-def _at(rows: NDArray[np.bool_], text: Callable[[int], str]) -> Iterator[Problem]:
-    """A problem for each row that is marked."""
-    return (Problem(text(row), [row]) for row in np.flatnonzero(rows).tolist())
+def _marks(table: _Table, column: str) -> Iterator[Problem]:
+    """A number that stands for no score, as by its look and place it seems to.
+
+    It comes several times, and is either the only one below 0 or farther from all others than they
+    are from each other; above them, all of its digits are 9.
+    """
+    numbers = table.cells.numbers(column)
+    for end in () if table.no_scores else (np.fmin, np.fmax):
+        mark = float(end.reduce(numbers))
+        others = numbers[~np.isnan(numbers) & (numbers != mark)]
+        is_like_one = mark % 1 == 0 and (mark < 0 or re.fullmatch("99+", f"{mark:.0f}"))
+        rows = np.flatnonzero(numbers == mark)
+        if not is_like_one or len(rows) < 2 or not len(others):
+            continue
+        low, high = float(others.min()), float(others.max())
+        if min(abs(mark - low), abs(mark - high)) > high - low or (mark < 0 <= low):
+            yield Problem(
+                f"{column} is {mark:g}, and all other scores lie between {low:g} and {high:g}: if "
+                "that means that there is no score, leave the cell empty or give "
+                f"`no_scores=[{mark:.0f}]`; if every number is a score, give nan instead",
+                rows,
+            )
 
 
 def _yes_no(word: str) -> int:
     return _YES_NO.get(word.lower(), -1)
 
 
-def _of_people(table: _Table) -> Iterator[Problem]:
-    """Lines that say of two people that they are one, or the reverse."""
-    if "mated" not in table.of:
-        return iter(())
-    right = table.words("mated").each(lambda word: word.lower() in MATED, np.bool_)
-    one, other = table.people
-    words = table.alike(*(PEOPLE if table.people_named else PICTURES))
+def _problems_of_people(table: _Table) -> Iterator[Problem]:
+    """Lines that say of two people that they are one, or the reverse; a picture with itself."""
+    people = table.columns.people
+    label = table.words("mated")
+    if {"0", "-1"} <= {*label.words}:
+        rows = np.flatnonzero(label.codes == label.words.index("-1"))
+        yield Problem(f"{table.of['mated']} is -1, and 0 on other lines; write 1 or 0", rows)
+    if "mated" in table.of and people in (PEOPLE, PICTURES):
+        right = label.map(lambda word: word.lower() in MATED, np.bool_)
+        probe, reference = table.people
+        words = table.alike(*people)
 
-    def text(row: int) -> str:
-        first, second = (repr(word[row][:60]) for word in words)
-        people = f"mated pairs make {first} and {second} one person"
-        if table.people_named:
-            people = f"its people are called {first} and {second}"
-        kind = "mated" if table.mated[row] else "non-mated"
-        return f"the pair is said to be {kind}, and {people}"
+        def contradiction(row: int) -> str:
+            first, second = (repr(word[row][:60]) for word in words)
+            reason = f"mated pairs make {first} and {second} one person"
+            if table.people_named:
+                reason = f"its people are called {first} and {second}"
+            kind = "mated" if table.mated[row] else "non-mated"
+            return f"the pair is said to be {kind}, and {reason}"
 
-    return _at(right & (table.mated != (one == other)), text)
+        yield from problems_at(right & (table.mated != (probe == reference)), contradiction)
+    if table.has_pictures:
+        first, second = table.alike(*PICTURES)
+        yield from problems_at(
+            (first.codes == second.codes) & first.filled,
+            lambda row: (
+                f"the picture {first[row][:60]!r} is compared with itself; if these are files of "
+                "one name in two folders, write the folders too"
+            ),
+        )
 
 
 @attrs.frozen
-class _Asked:
+class _Model:
     """One system of a table, or one model of it."""
 
     #: With its model, if there are several.
@@ -341,239 +462,307 @@ class _Asked:
     system: str
 
 
-def _asked(table: _Table, one_name: str, problems: list[Problem]) -> Iterator[_Asked]:
+def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Iterator[_Model]:
     """Who answered, each model of a system apart."""
     every = np.arange(len(table))
     score = table.of.get("score")
-    by_name: list[tuple[str, NDArray[np.int64], str | None]]
-    if table.wide:
-        by_name = [(name, every, name) for name in table.wide]
+    systems: list[tuple[str, NDArray[np.int64], str | None]]
+    if table.columns.systems:
+        systems = [(name, every, name) for name in table.columns.systems]
     elif "system" in table.of:
         words = table.words("system")
-        by_name = [
-            (name, np.flatnonzero(words.places == place), score)
-            for place, name in enumerate(words.all[: MOST + 1])
+        systems = [
+            (name, np.flatnonzero(words.codes == code), score)
+            for code, name in enumerate(words.words[: MOST + 1])
         ]
     else:
-        by_name = [(one_name, every, score)]
+        systems = [(usual_name, every, score)]
     model = table.words("model")
-    failed = table.words("error").given
-    for name, rows, column in by_name:
-        counts = np.bincount(model.places[rows], minlength=len(model.all)).tolist()
-        models = [place for place, word in enumerate(model.all) if word and counts[place]]
-        called = [model.all[place] for place in models]
-        if len(models) < 2:
-            yield _Asked(name, called[0] if called else None, rows, rows, column, {}, name)
+    failed = table.words("error").filled
+    for name, rows, column in systems:
+        counts = np.bincount(model.codes[rows], minlength=len(model.words)).tolist()
+        codes = [code for code, word in enumerate(model.words) if word and counts[code]]
+        names = [model.words[code] for code in codes]
+        if len(codes) < 2:
+            yield _Model(name, names[0] if names else None, rows, rows, column, {}, name)
             continue
-        nobodys = ~model.given[rows]
+        unnamed = ~model.filled[rows]
         problems.append(
             Problem(
                 f"{name[:60]!r} answered, and {table.of['model']} is empty: other lines name "
-                f"{' and '.join(map(repr, called))}, so each has to",
-                rows[nobodys & ~failed[rows]],
+                f"{' and '.join(map(repr, names))}, so each has to",
+                rows[unnamed & ~failed[rows]],
             )
         )
-        for place, word in zip(models, called, strict=True):
-            others = {model.all[other]: counts[other] for other in models if other != place}
+        for code, word in zip(codes, names, strict=True):
+            others = {model.words[other]: counts[other] for other in codes if other != code}
             # Nobody knows which model would have given an answer that is missing: it counts once.
-            mine = rows[(model.places[rows] == place) | (nobodys & (place == models[0]))]
-            yield _Asked(f"{name} (model {word})", word, mine, rows, column, others, name)
+            of_model = rows[(model.codes[rows] == code) | (unnamed & (code == codes[0]))]
+            yield _Model(f"{name} (model {word})", word, of_model, rows, column, others, name)
 
 
-def _between(table: _Table, asked: Sequence[_Asked]) -> Iterator[Problem]:
+def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Problem]:
     """What is wrong between lines."""
-    pair, named = table.pairs
-    cells = table.cells
-    if "pair" not in table.of and not table.has_pictures and len(asked) > 1 and not table.wide:
+    pair, name_of = table.pairs
+    cells, first = table.cells, table.first
+    is_wide = bool(table.columns.systems)
+    if "pair" not in table.of and not table.has_pictures and len(models) > 1 and not is_wide:
         yield Problem("the column pair is missing: several systems have lines for the same pairs")
         return
-    first = _by_pair(pair, np.arange(len(pair)))
-    for one in asked:
-        yield from _of_pairs(table, one, asked)
-    for name, rows in {one.system: one.of_system for one in asked}.items():
-        yield from _of_system(table, name, rows)
+    for model in models:
+        yield from _problems_of_pairs(table, model, models)
+    for name, rows in {model.system: model.of_system for model in models}.items():
+        yield from _problems_of_system(table, name, rows)
+
+    def place_of(row: int) -> str:
+        return f"{cells.unit} {cells.places[row]}"
+
     differs = table.mated != table.mated[first][pair]
     for side in table.people:
         differs |= side != side[first][pair]
-    yield from _at(
+    yield from problems_at(
         differs,
         lambda row: (
-            f"the pair {named(row)} shows other people than in {cells.unit} "
-            f"{cells.places[first[pair[row]]]}"
+            f"the pair {name_of(row)} shows other people than in {place_of(first[pair[row]])}"
         ),
     )
-    for column in table.groups:
-        yield from _of_groups(table, column)
+    if table.has_pictures:
+        probe, reference = (side.codes[first] for side in table.alike(*PICTURES))
+        keys = np.minimum(probe, reference) * (len(table) * 2) + np.maximum(probe, reference)
+        _, earliest, place = np.unique(keys, return_index=True, return_inverse=True)
+        again = np.zeros(len(table), np.bool_)
+        again[first] = earliest[place] != np.arange(len(keys))
+        yield from problems_at(
+            again,
+            lambda row: (
+                "the same two pictures as in "
+                f"{place_of(first[earliest[place[pair[row]]]])}, which is one pair"
+            ),
+        )
+    if table.of.keys() >= {"transaction", "attempt"}:
+        yield from _problems_of_transactions(table)
+    for column in table.columns.groups:
+        yield from _problems_of_groups(table, column)
 
 
-def _of_pairs(table: _Table, one: _Asked, asked: Sequence[_Asked]) -> Iterator[Problem]:
+def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
+    """Attempts of one transaction that are of several people, or two of one number."""
+    pair, name_of = table.pairs
+    first = table.first
+    words, attempts = table.words("transaction"), table.numbers("attempt")
+    yield from problems_at(
+        (attempts < 1) | (attempts % 1 > 0),
+        lambda row: f"{table.of['attempt']} is {attempts[row]:g}; write a whole number from 1 on",
+    )
+    differs = (words.codes != words.codes[first][pair]) | (attempts != attempts[first][pair])
+    yield from problems_at(
+        differs, lambda row: f"the pair {name_of(row)} is another attempt than above"
+    )
+    codes = words.codes[first]
+    start = _by_pair(codes, np.arange(len(first)))[codes]
+    strange = table.mated[first] != table.mated[first][start]
+    for side in table.people:
+        strange |= side[first] != side[first][start]
+    order = np.lexsort((attempts[first], codes))
+    twice = np.zeros(len(first), np.bool_)
+    twice[order[1:]] = (np.diff(codes[order]) == 0) & (np.diff(attempts[first][order]) == 0)
+    for is_wrong, text in (
+        (strange, "has attempts of several people: name them, or number it anew"),
+        (twice & ~strange, "has one attempt twice"),
+    ):
+        rows = np.zeros(len(table), np.bool_)
+        rows[first] = is_wrong
+        yield from problems_at(rows, partial(_of_transaction, words, text))
+
+
+def _of_transaction(words: Categorical, text: str, row: int) -> str:
+    return f"transaction {words[row][:60]!r} {text}"
+
+
+def _problems_of_pairs(table: _Table, model: _Model, models: Sequence[_Model]) -> Iterator[Problem]:
     """A pair that appears twice, or is missing, for one system."""
-    pair, named = table.pairs
+    pair, name_of = table.pairs
     cells = table.cells
-    at = _by_pair(pair, one.rows)
+    at = _by_pair(pair, model.rows)
     is_twice = np.zeros(len(table), np.bool_)
-    is_twice[one.rows] = at[pair[one.rows]] != one.rows
+    is_twice[model.rows] = at[pair[model.rows]] != model.rows
     # In a wide table a line is of all systems.
-    of = "" if table.wide else f" of {one.name[:60]!r}"
-    yield from _at(
+    of = "" if table.columns.systems else f" of {model.name[:60]!r}"
+    yield from problems_at(
         is_twice,
         lambda row: (
-            f"the pair {named(row)}{of} appears twice: it is in {cells.unit} "
+            f"the pair {name_of(row)}{of} appears twice: it is in {cells.unit} "
             f"{cells.places[at[pair[row]]]}; keep one of the two {cells.unit}s"
         ),
     )
     missing = at < 0
-    for other in asked:
-        if one.others and other.system == one.system:
+    for other in models:
+        if model.others and other.system == model.system:
             missing[pair[other.rows]] = False
     is_first = np.zeros(len(table), np.bool_)
-    is_first[_by_pair(pair, np.arange(len(pair)))[missing]] = True
-    yield from _at(
+    is_first[table.first[missing]] = True
+    yield from problems_at(
         is_first,
         lambda row: (
-            f"the pair {named(row)} has no {cells.unit} for {one.system[:60]!r}; all systems need "
-            "the same pairs"
+            f"the pair {name_of(row)} has no {cells.unit} for {model.system[:60]!r}; all systems "
+            "need the same pairs"
         ),
     )
 
 
-def _of_system(table: _Table, system: str, rows: NDArray[np.int64]) -> Iterator[Problem]:
+def _problems_of_system(table: _Table, system: str, rows: NDArray[np.int64]) -> Iterator[Problem]:
     """Two things that are said of one system, where there is one."""
     for name in (name for name in _OF_SYSTEM if name in table.of):
         words = table.words(name)
-        said = rows[words.given[rows]]
-        for row in said[words.places[said] != words.places[said[:1]]].tolist():
-            yield Problem(
-                f"{name} of {system[:60]!r} is {words[row][:40]!r}, and {words[said[0]][:40]!r} in "
-                f"{table.cells.unit} {table.cells.places[said[0]]}",
-                [row],
+        filled = rows[words.filled[rows]]
+        rows_of: dict[str, list[int]] = {}
+        for row in filled[words.codes[filled] != words.codes[filled[:1]]].tolist():
+            rows_of.setdefault(words[row], []).append(row)
+        for word, places in rows_of.items():
+            first = (
+                f"{words[filled[0]][:40]!r} in {table.cells.unit} {table.cells.places[filled[0]]}"
             )
-    price, currency = (table.words(name).given[rows] for name in ("price", "currency"))
+            yield Problem(f"{name} of {system[:60]!r} is {word[:40]!r}, and {first}", places)
+    price, currency = (table.words(name).filled[rows] for name in ("price", "currency"))
     if price.any() != currency.any():
         row = int(rows[np.argmax(price | currency)])
         yield Problem(f"{system[:60]!r} has a price or a currency, and needs both", [row])
 
 
-def _of_groups(table: _Table, column: str) -> Iterator[Problem]:
+def _problems_of_groups(table: _Table, column: str) -> Iterator[Problem]:
     """People who are in two groups."""
-    words, subjects, groups, rows = _told_groups(table, column)
+    words, subjects, groups, rows = _groups_of_people(table, column)
     _, first, place = np.unique(subjects, return_index=True, return_inverse=True)
-    names = table.alike(*PEOPLE)[0].all
-    for at in np.flatnonzero(groups != groups[first][place]).tolist():
-        who = repr(names[subjects[at]][:60]) if table.people_named else "a person"
+    clashes = np.flatnonzero(groups != groups[first][place])
+    names = [] if table.named is None else table.named.words
+
+    def text(row: int) -> str:
+        at = int(clashes[rows[clashes] == row][0])
+        who = repr(names[subjects[at]][:60]) if subjects[at] < len(names) else "a person"
         now, above = (words[groups[each]][:60] for each in (at, first[place[at]]))
-        text = f"{who} is in the group {now!r} of {column}, and above in {above!r}"
-        yield Problem(text, [int(rows[at])])
+        return f"{who} is in the group {now!r} of {column}, and above in {above!r}"
+
+    yield from problems_at(np.isin(np.arange(len(table)), rows[clashes]), text)
 
 
-def _told_groups(
+def _groups_of_people(
     table: _Table, column: str
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Words of the groups; then who is said to be in which, and on which row, in order."""
-    one, other = table.people
-    sides = {GROUP: (one, other), PROBE_GROUP: (one,), REFERENCE_GROUP: (other,)}
-    prefixes, names = zip(*table.groups[column], strict=True)
+    probe, reference = table.people
+    sides = {GROUP: (probe, reference), PROBE_GROUP: (probe,), REFERENCE_GROUP: (reference,)}
+    prefixes, names = zip(*table.columns.groups[column], strict=True)
     columns = table.cells.alike(*names)
-    found = [
-        (side, words.places)
+    parts = [
+        (side, words.codes)
         for prefix, words in zip(prefixes, columns, strict=True)
         for side in sides[prefix]
     ]
-    subjects = np.concatenate([subject for subject, _ in found])
-    groups = np.concatenate([group for _, group in found])
-    rows = np.tile(np.arange(len(table)), len(found))
-    said = np.flatnonzero(groups != columns[0].empty)
-    said = said[np.argsort(rows[said], kind="stable")]
-    return columns[0].all, subjects[said], groups[said], rows[said]
+    subjects = np.concatenate([subject for subject, _ in parts])
+    groups = np.concatenate([group for _, group in parts])
+    rows = np.tile(np.arange(len(table)), len(parts))
+    filled = np.flatnonzero(groups != columns[0].empty)
+    filled = filled[np.argsort(rows[filled], kind="stable")]
+    return columns[0].words, subjects[filled], groups[filled], rows[filled]
 
 
 def _by_pair(pair: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """The first of some rows for each pair; -1 where there is none."""
-    found = np.full(int(pair.max()) + 1, -1)
-    found[pair[rows[::-1]]] = rows[::-1]
-    return found
+    first = np.full(int(pair.max()) + 1, -1)
+    first[pair[rows[::-1]]] = rows[::-1]
+    return first
 
 
 # --- Answers --------------------------------------------------------------------------------------
 
 
-def _answers(table: _Table, one: _Asked, rule: ThresholdRule) -> Answers:
-    pair, _ = table.pairs
-    rows = _by_pair(pair, one.rows)
+def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
+    pair, first = table.pairs[0], table.first
+    rows = _by_pair(pair, model.rows)
     is_asked = rows >= 0
-    first = _by_pair(pair, np.arange(len(pair)))
     rows = np.where(is_asked, rows, first)
-    said = {name: _constant(table.words(name), one.of_system) for name in _OF_SYSTEM}
+    of_system = {name: _constant(table.words(name), model.of_system) for name in _OF_SYSTEM}
     scores = np.full(len(rows), np.nan)
-    if one.score is not None:
-        scores = np.where(is_asked, table.cells.numbers(one.score)[rows], np.nan)
-    decisions = table.words("decision").each(
+    if model.score is not None:
+        scores = np.where(is_asked, table.scores(model.score)[rows], np.nan)
+    decisions = table.words("decision").map(
         lambda word: _DECIDED.get(word.lower(), NO_DECISION), np.int8
     )
     decisions = np.where(is_asked, decisions[rows], NO_DECISION).astype(np.int8)
     errors = table.words("error")
-    answered = is_asked & ~errors.given[rows]
-    given = table.words("acquired").each(_yes_no, np.int8)[rows]
+    answered = is_asked & ~errors.filled[rows]
+    acquired = table.words("acquired").map(_yes_no, np.int8)[rows]
     is_there = ~np.isnan(scores) | ((decisions >= 0) & (decisions != _INCONCLUSIVE))
-    price, threshold = (_number(table, name, one.of_system) for name in ("price", "threshold"))
+    price, threshold = (_number(table, name, model.of_system) for name in ("price", "threshold"))
+    if threshold is not None and table.distance:
+        threshold = -threshold
     charged = np.where(answered & (price is not None), _BILLED["yes"], _BILLED["no"])
-    billed = table.words("billed").each(lambda word: _BILLED.get(word.lower(), -1), np.int8)[rows]
-    reasons = Counter(errors.places[rows[is_asked & ~answered]].tolist())
-    not_answered = {errors.all[at]: number for at, number in reasons.items()}
+    billed = table.words("billed").map(lambda word: _BILLED.get(word.lower(), -1), np.int8)[rows]
+    reasons = Counter(errors.codes[rows[is_asked & ~answered]].tolist())
+    not_answered = {errors.words[code]: number for code, number in reasons.items()}
     if not is_asked.all():
         not_answered[NOT_ASKED] = not_answered.get(NOT_ASKED, 0) + int((~is_asked).sum())
     people = [table.numbered[side][first] for side in table.people]
     names = table.names
     if names.pictures:
         names = attrs.evolve(names, probe=names.probe[first], reference=names.reference[first])
-    written = said["other_models"]
+    written = of_system["other_models"]
+    transactions = attempts = None
+    if "transaction" in table.of:
+        transactions = table.words("transaction").codes[first]
+        attempts = table.numbers("attempt")[first].astype(np.int64)
+    scale = of_system["scale"] or scale_of(model.score)
     return Answers(
         table=ScoreTable(
-            name=one.name,
-            rule=ThresholdRule(said["rule"].lower()) if said["rule"] else rule,
+            name=model.name,
+            rule=ThresholdRule(of_system["rule"].lower()) if of_system["rule"] else rule,
             mated=table.mated[first],
             scores=scores,
             decisions=decisions,
-            acquired=np.where(given < 0, is_there, given > 0) & answered,
+            acquired=np.where(acquired < 0, is_there, acquired > 0) & answered,
             answered=answered,
             probe_subjects=people[0],
             reference_subjects=people[1],
-            groups={column: _grouping(table, column, first) for column in table.groups},
-            scale=said["scale"] or scale_of(one.score),
+            groups={column: _grouping(table, column, first) for column in table.columns.groups},
+            scale=MINUS_DISTANCE if table.distance else scale,
             threshold=threshold,
+            transactions=transactions,
+            attempts=attempts,
         ),
         elapsed_s=np.where(is_asked, table.numbers("elapsed_s")[rows], np.nan),
         billed=np.where(is_asked & (billed >= 0), billed, charged).astype(np.int8),
         not_answered=not_answered,
-        backend=said["backend"],
-        model=one.model,
-        other_models=one.others or (_models(written) if written else None) or {},
-        environment=Environment(said["environment"].lower()) if said["environment"] else None,
+        backend=of_system["backend"],
+        model=model.model,
+        other_models=model.others or (_other_models(written) if written else None) or {},
+        environment=Environment(of_system["environment"].lower())
+        if of_system["environment"]
+        else None,
         price=price,
-        currency=said["currency"],
-        privacy=said["privacy"] or _PRIVACY,
-        people_known=table.people_named and _YES_NO.get(said["people_known"] or "1") == 1,
+        currency=of_system["currency"],
+        privacy=of_system["privacy"] or _PRIVACY,
+        people_known=table.people_named and _YES_NO.get(of_system["people_known"] or "1") == 1,
         names=names,
     )
 
 
 def _grouping(table: _Table, column: str, rows: NDArray[np.int64]) -> Grouping:
-    words, subjects, groups, _ = _told_groups(table, column)
+    words, subjects, groups, _ = _groups_of_people(table, column)
     labels = sorted(filter(None, words))
     place = {label: at for at, label in enumerate(labels)}
     of_word = np.array([place.get(word, -1) for word in words], np.int64)
     of_subject = np.full(len(table.numbered), -1, np.int64)
     of_subject[subjects] = of_word[groups]
-    one, other = (of_subject[side][rows] for side in table.people)
-    return Grouping(labels=tuple(labels), probe=one, reference=other)
+    probe, reference = (of_subject[side][rows] for side in table.people)
+    return Grouping(labels=tuple(labels), probe=probe, reference=reference)
 
 
-def _constant(words: Words, rows: NDArray[np.int64]) -> str | None:
-    said = rows[words.given[rows]]
-    return words[int(said[0])] if len(said) else None
+def _constant(words: Categorical, rows: NDArray[np.int64]) -> str | None:
+    filled = rows[words.filled[rows]]
+    return words[int(filled[0])] if len(filled) else None
 
 
 def _number(table: _Table, name: str, rows: NDArray[np.int64]) -> float | None:
     numbers = table.numbers(name)[rows]
-    said = numbers[~np.isnan(numbers)]
-    return float(said[0]) if len(said) else None
+    filled = numbers[~np.isnan(numbers)]
+    return float(filled[0]) if len(filled) else None

@@ -18,9 +18,9 @@ import numpy as np
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import replacing
+from facematch_core.tables import escaped
 
 from .answers import BILLED, DECISIONS, NOT_ASKED, Answers, Grouping
-from .cells import escaped
 from .model import WrongPair
 from .study.reading import PROBE_GROUP, REFERENCE_GROUP, Study
 
@@ -168,7 +168,9 @@ def _names_of(answers: Answers, place: int, study: Study | None) -> dict[str, An
         numbers = [int(column[place]) for column in columns]
         names = answers.names
         called = names.subjects if names else {}
-        people = [called.get(number, str(number)) for number in numbers]
+        people = [
+            called.get(number, f"unknown {number}" if called else str(number)) for number in numbers
+        ]
         pictures = (None, None)
         if names and names.pictures:
             pictures = names.pictures[names.probe[place]], names.pictures[names.reference[place]]
@@ -238,6 +240,9 @@ def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[t
     zeros = np.zeros(len(table), np.int64)
     yield "system", _coded(zeros, [answers.name])
     yield "pair", pa.array(np.arange(len(table)))
+    if table.transactions is not None:
+        yield "transaction", pa.array(table.transactions)
+        yield "attempt", pa.array(table.attempts)
     yield "mated", pa.array(table.mated)
     names = answers.names
     if study is not None:
@@ -294,7 +299,7 @@ def _people(answers: Answers) -> Sequence[Any]:
     if answers.names is not None and answers.names.subjects:
         numbers, places = np.unique(sides, return_inverse=True)
         places = places.reshape(sides.shape)
-        words = [answers.names.subjects.get(who, str(who)) for who in numbers.tolist()]
+        words = [answers.names.subjects.get(who, f"unknown {who}") for who in numbers.tolist()]
         if not all(map(_NUMBER.fullmatch, words)):
             return [_coded(side, words) for side in places]
         sides = np.array(words, np.int64)[places]

@@ -695,8 +695,9 @@ def write_json(path: Path, document: Any) -> None:
 
 def cell(value: object) -> str:
     """A cell of a CSV file that no spreadsheet takes for a formula."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in "=+-@\t\r" and text else text
+    from facematch_core.tables import escaped
+
+    return escaped(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
 #: The largest table of pairs that is read, in bytes: some 300,000 lines.
@@ -716,55 +717,48 @@ def read_csv(path: Path, *, needed: Sequence[str], known: Sequence[str] = ()) ->
     Each line has something in the columns that are `needed`. Columns that are not `known` either
     are passed by, unless one looks misspelt.
     """
-    import csv
     import difflib
-    import io
+
+    from facematch_core.tables import place, read_table
 
     try:
-        text = read_regular(path, MAX_TABLE_BYTES).decode("utf-8-sig")
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        (number, first), *rest = [
-            (reader.line_num, [cell.strip() for cell in cells])
-            for cells in reader
-            if any(map(str.strip, cells))
-        ] or [(1, [])]
-    except (OSError, ValueError, csv.Error) as error:
-        reason = "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-        reason = getattr(error, "strerror", None) or reason
-        raise InvalidRequest(f"The file {path} cannot be read as CSV: {reason}.") from None
-    separated = len(first) == 1 and (";" in first[0] or "\t" in first[0])
-    hint = " (separate columns with commas)" if separated else ""
-    problems = [f"the column {name} is missing{hint}" for name in needed if name not in first]
-    for name in first:
-        absent = [one for one in known if one not in first]
+        table = read_table(read_regular(path, MAX_TABLE_BYTES))
+    except (OSError, ValueError, InvalidRequest) as error:
+        why = str(error) if isinstance(error, InvalidRequest) else getattr(error, "strerror", error)
+        why = why if isinstance(error, InvalidRequest) else f"cannot be read: {why}."
+        raise InvalidRequest(f"The file {path} {why}") from None
+    if table.note:
+        say(f"note: {path} {table.note}", err=True)
+    header = table.header
+    absent = [name for name in known if name not in header]
+    problems = [f"line 1: the column {name} is missing" for name in needed if name not in header]
+    for name in header:
         close = difflib.get_close_matches(name.lower(), absent, n=1)
         if name not in (*needed, *known) and close:
-            problems.append(f"the column {name[:60]!r}: did you mean {close[0]}?")
-        elif first.count(name) > 1 and name in (*needed, *known):
-            problems.append(f"the column {name} appears twice")
-    refuse(path, (f"line {number}: {problem}" for problem in problems))
-    rows = [Row(line, dict(zip(first, cells, strict=False))) for line, cells in rest]
+            problems.append(f"line 1: the column {name[:60]!r}: did you mean {close[0]}?")
+        elif header.count(name) > 1 and name in (*needed, *known):
+            problems.append(f"line 1: the column {name} appears twice")
+    refuse(path, problems)
+    rows = [
+        Row(line, dict(zip(header, cells, strict=True)))
+        for line, cells in zip(table.lines, table.rows, strict=True)
+    ]
     problems = [
-        f"line {line}: {len(cells)} cells under {len(first)} columns"
-        for line, cells in rest
-        if len(cells) > len(first)
+        f"{place([table.lines[at] for at in places])}{problem}"
+        for problem, places in table.problems.items()
     ]
-    problems += [
-        f"line {line}: {name} is empty"
-        for line, cells in rows
-        for name in needed
-        if not cells.get(name)
-    ]
+    for name in needed:
+        if empty := [row.line for row in rows if not row.cells[name]]:
+            problems.append(f"{place(empty)}{name} is empty")
     refuse(path, problems or ([] if rows else ["there are no lines below its header"]))
     return rows
 
 
 def refuse(path: Path, problems: Iterable[str]) -> None:
     """Raise `InvalidRequest` with every problem of a file, if there is one."""
-    found = list(dict.fromkeys(problems))
-    if found:
-        head = f"{clean(str(path))} has {counted(len(found), 'problem')}; nothing was sent:"
-        raise InvalidRequest("\n  ".join([head, *found]))
+    from facematch_core import tables
+
+    tables.refuse(clean(str(path)), problems)
 
 
 # --- Signals --------------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ class CompareGroup(LazyGroup):
 
 
 #: How Python's errors name an argument: `allow_mock=True`, `mated=0`, `systems=['a']`.
-_ARGUMENT: Final = re.compile(r"`(\w+?)(?:s=\[|=)(True|\d+|'[^`']*')\]?`")
+_ARGUMENT: Final = re.compile(r"`(\w+?)(?:s=\[|=)(True|-?\d+|'[^`']*')\]?`")
 
 
 def _as_option(argument: re.Match[str]) -> str:

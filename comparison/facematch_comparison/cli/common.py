@@ -93,7 +93,8 @@ def _currency(_context: click.Context, _option: click.Parameter, given: str | No
 #: Where the help of a `SourceCommand` lists options, by the names of their arguments; the rest is
 #: output.
 _SECTIONS: Final = {
-    "Input": "store study scores columns ignore rule max_rows written pairs",
+    "Input": "store study scores columns ignore rule distance no_scores independent_pairs max_rows "
+    "written pairs",
     "Judging": "requirements fmr fmrs at_thresholds confidence attempts threshold bounded split "
     "seed system systems most allow_mock",
     "Costs": "cost_false_match cost_false_reject cost_review impostors prices currency",
@@ -151,7 +152,7 @@ store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
 source = common.options(
     click.option("--store", metavar="FILE", show_default=STORE, help=_DATABASE),
     click.option("--study", metavar="NAME", help="Its test set, if it has several."),
-    common.file_option("--scores", "Instead: a file of scores (.csv or .parquet)."),
+    common.file_option("--scores", "Instead: a file of scores (.csv, .xlsx or .parquet)."),
     repeated(
         "--column",
         "columns",
@@ -165,6 +166,23 @@ source = common.options(
         "--rule",
         type=click.Choice(["above", "at_least"]),
         help="With --scores that do not say it: what passes a threshold.",
+    ),
+    click.option(
+        "--distance",
+        is_flag=True,
+        help="With --scores: less is more alike; a score is then minus the distance.",
+    ),
+    repeated(
+        "--no-score",
+        "no_scores",
+        "With --scores: this number means that there is no score; nan: no number does.",
+        type=float,
+        metavar="NUMBER",
+    ),
+    click.option(
+        "--independent-pairs",
+        is_flag=True,
+        help="With --scores that name nobody: each pair is of people of its own.",
     ),
     count_option("--max-rows", "With --scores: read no larger file.", least=1, default=10_000_000),
 )
@@ -247,6 +265,11 @@ def pairs(what: str) -> Callable[[Command], Command]:
     return common.file_option("--pairs", f"The file of pairs that was run: it has the {what}.")
 
 
+def note(text: str) -> None:
+    """Say on stderr what was assumed."""
+    common.say(f"note: {text}", err=True)
+
+
 # --- From options to values -----------------------------------------------------------------------
 
 
@@ -318,7 +341,7 @@ def answers_from(given: Mapping[str, Any]) -> Source:
         empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
         if empty:
             pairs = f"{common.counted(empty, 'pair')} without a score count{'s' * (empty == 1)}"
-            common.say(f"note: {one.name}: {pairs} as failures to acquire", err=True)
+            note(f"{one.name}: {pairs} as failures to acquire")
     prices = prices_of(given, {one.name: one.currency for one in source.answers})
     priced = [attrs.evolve(one, **prices.get(one.name, {})) for one in source.answers]
     return attrs.evolve(source, answers=priced)
@@ -339,8 +362,12 @@ def prices_of(
 
 
 def _from_store(given: Mapping[str, Any]) -> Source:
-    if given["columns"] or given["ignore"] or given["rule"]:
-        raise click.UsageError("--column, --ignore and --rule go with --scores.")
+    of_scores = ("columns", "ignore", "rule", "distance", "no_scores", "independent_pairs")
+    if any(given[name] for name in of_scores):
+        raise click.UsageError(
+            "--column, --ignore, --rule, --distance, --no-score and --independent-pairs go with "
+            "--scores."
+        )
     if given["store"] is None and not Path(STORE).is_file():
         raise click.UsageError(
             f"There are no answers to judge, for there is no {STORE} here: ask systems with "
@@ -363,10 +390,10 @@ def _from_scores(given: Mapping[str, Any]) -> Source:
     from facematch_core.models import ThresholdRule
 
     path: Path = given["scores"]
-    more = {name: given[name] for name in ("columns", "ignore", "max_rows")}
+    names = ("columns", "ignore", "distance", "no_scores", "independent_pairs", "max_rows")
     rule = None if given["rule"] is None else ThresholdRule(given["rule"])
     try:
-        answers = read_scores(path, rule=rule, **more)
+        answers = read_scores(path, rule=rule, note=note, **{name: given[name] for name in names})
         with path.open("rb") as file:
             evidence = _evidence(path.name, hashlib.file_digest(file, "sha256").hexdigest())
     except ColumnsNotRecognised as error:
@@ -413,6 +440,8 @@ def _advice(error: ColumnsNotRecognised, given: Mapping[str, Any]) -> str:
     for column in error.ignore:
         if column not in given["ignore"]:
             words += ["--ignore", column]
+    if error.independent_pairs and not given["independent_pairs"]:
+        words.append("--independent-pairs")
     if not words:
         return "Name a column with --column, such as mated=same_guy, or skip it with --ignore."
     called = click.get_current_context().meta[_WORDS]
@@ -458,7 +487,7 @@ def study_of(source: Source, file: Path | None) -> Study | None:
     from facematch_comparison.study import read_study
     from facematch_core.images import MAX_FILE_BYTES
 
-    study = read_study(file)
+    study = read_study(file, note=note)
     of_picture = {
         path: hashlib.sha256(read_regular(path, MAX_FILE_BYTES)).hexdigest()
         for path in study.pictures

@@ -275,7 +275,7 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
     from facematch_comparison.run import embed as embed_all
     from facematch_comparison.study import read_study
 
-    paths = pictures if pictures.is_dir() else read_study(pictures).pictures
+    paths = pictures if pictures.is_dir() else read_study(pictures, note=common.note).pictures
     table = embed_all(paths, backend=given["backend"], dask=given["dask"])
     core.make_folder(out)
     # An embedding is biometric data, and this folder may be shared.

@@ -152,7 +152,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     with (
         common.database_at(store, is_new=True) as database,
         StudyRun(
-            read_study(source, split=splits, **drawing),
+            read_study(source, split=splits, note=common.note, **drawing),
             openers,
             database,
             name=options["name"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from facematch_core.errors import InvalidRequest
@@ -39,14 +40,16 @@ def read_study(
     non_mated: int | None = None,
     split: bool = False,
     seed: int = 0,
+    note: Callable[[str], object] | None = None,
 ) -> Study:
     """Read a study, and check it as a whole.
 
     Args:
-        source: A ``.csv`` file of pairs, a ``.txt`` file of pairs as LFW has them, or a folder with
-            one folder for each person: then pairs are drawn.
+        source: A ``.csv`` or ``.xlsx`` file of pairs, a ``.txt`` file of pairs as LFW has them, or
+            a folder with one folder for each person: then pairs are drawn.
         pictures: For a ``.txt`` file, the folder of people; None for the one that it is in.
         mated, non_mated, split, seed: For a folder, as `draw_pairs` takes them.
+        note: Called with a sentence for each assumption.
 
     Raises:
         InvalidRequest: it is none of these, something is wrong in it (every place is named), or an
@@ -68,11 +71,11 @@ def read_study(
         )
     if mated is not None or non_mated is not None or split:
         raise InvalidRequest(f"Pairs are drawn of a folder; {source} says which pairs there are.")
-    if kind == ".csv":
-        return read_pairs_csv(source)
+    if kind in (".csv", ".xlsx"):
+        return read_pairs_csv(source, note=note)
     if kind == ".txt":
         return read_lfw_pairs(source, pictures)
     raise InvalidRequest(
-        f"{source} is no study: give a .csv file of pairs, a .txt file of pairs as LFW has them, "
-        "or a folder with one folder for each person."
+        f"{source} is no study: give a .csv or .xlsx file of pairs, a .txt file of pairs as LFW "
+        "has them, or a folder with one folder for each person."
     )

@@ -67,29 +67,29 @@ def draw_pairs(
             raise InvalidRequest(f"The number of {kind} pairs must be at least 0, not {number}.")
     pictures = _each_once(pictures)
     if within is not None and within not in groups:
-        known = ", ".join(groups) or "none"
-        raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {known}.")
+        columns = ", ".join(groups) or "none"
+        raise InvalidRequest(f"There is no column of groups {within[:60]!r}; there are: {columns}.")
     chance = random.Random(seed)  # noqa: S311 - a draw, not a secret
     of_group = groups[within] if within is not None else dict.fromkeys(pictures, "")
     halves = _halves(pictures, of_group, chance) if split else [pictures]
     whom = " of one half of the people" if split else ""
 
-    def share(wanted: int, half: int) -> int:
-        return (wanted + len(halves) - 1 - half) // len(halves)
+    def share(count: int, half: int) -> int:
+        return (count + len(halves) - 1 - half) // len(halves)
 
     same = [
         _mated(people, None if mated is None else share(mated, half), chance, whom)
         for half, people in enumerate(halves)
     ]
-    wanted = [
+    numbers = [
         len(pairs) if non_mated is None else share(non_mated, half)
         for half, pairs in enumerate(same)
     ]
-    if not any(same) and not any(wanted):
+    if not any(same) and not any(numbers):
         raise InvalidRequest("No pair at all is wanted: ask for one or more.")
     different = [
         _non_mated(people, of_group, number, chance, whom)
-        for people, number in zip(halves, wanted, strict=True)
+        for people, number in zip(halves, numbers, strict=True)
     ]
     # From each half in turn.
     in_turn = (pair for lists in (same, different) for two in zip_longest(*lists) for pair in two)
@@ -131,12 +131,12 @@ def split_by_subject(
     if not 0 < share < 1:
         raise InvalidRequest(f"The share for calibration lies between 0 and 1, not {share}.")
     people = np.unique(np.concatenate([first, second]))
-    wanted = round(share * len(people))
-    chosen = _together(people, first, second, seed, wanted)
+    number = round(share * len(people))
+    chosen = _together(people, first, second, seed, number)
     if chosen is None:
-        chosen = np.random.default_rng(seed).permutation(people)[:wanted]
-    one, other = np.isin(first, chosen), np.isin(second, chosen)
-    return one & other, ~one & ~other
+        chosen = np.random.default_rng(seed).permutation(people)[:number]
+    of_first, of_second = np.isin(first, chosen), np.isin(second, chosen)
+    return of_first & of_second, ~of_first & ~of_second
 
 
 # --- Drawing --------------------------------------------------------------------------------------
@@ -145,7 +145,7 @@ def split_by_subject(
 def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
     """Everybody who has a picture, in one order."""
     whose: dict[Path, str] = {}
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for person in sorted(pictures):
         for picture in sorted(pictures[person]):
             if picture in whose:
@@ -154,8 +154,8 @@ def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
                     f"{whose[picture][:60]!r} and of {person[:60]!r}."
                 )
             whose[picture] = person
-            found.setdefault(person, []).append(picture)
-    return found
+            files.setdefault(person, []).append(picture)
+    return files
 
 
 def _halves(
@@ -173,10 +173,10 @@ def _halves(
 
 
 def _mated(
-    pictures: Mapping[str, Sequence[Path]], wanted: int | None, chance: random.Random, whom: str
+    pictures: Mapping[str, Sequence[Path]], number: int | None, chance: random.Random, whom: str
 ) -> list[StudyPair]:
     """So many mated pairs, None for all: one of each person, then another of each, and so on."""
-    found = []
+    drawn = []
     waiting = {}
     for person, files in pictures.items():
         waiting[person] = list(combinations(files, 2))
@@ -185,24 +185,24 @@ def _mated(
         people = [person for person, pairs in waiting.items() if pairs]
         chance.shuffle(people)
         waiting = {person: waiting[person] for person in people}
-        found += [_pair(person, *waiting[person].pop()) for person in people]
-    if wanted is None and not found:
+        drawn += [_pair(person, *waiting[person].pop()) for person in people]
+    if number is None and not drawn:
         raise InvalidRequest(
             f"No person{whom} has two photographs, so there is no mated pair. Without mated pairs "
             "only different people are compared: ask for 0 of them (--mated 0)."
         )
-    if wanted is not None and wanted > len(found):
+    if number is not None and number > len(drawn):
         raise InvalidRequest(
-            f"{wanted} mated pairs{whom} are wanted, and the photographs make {len(found)}: a "
+            f"{number} mated pairs{whom} are wanted, and the photographs make {len(drawn)}: a "
             "mated pair needs two photographs of one person."
         )
-    return found[:wanted]
+    return drawn[:number]
 
 
 def _non_mated(
     pictures: Mapping[str, Sequence[Path]],
     of_group: Mapping[str, str],
-    wanted: int,
+    number: int,
     chance: random.Random,
     whom: str,
 ) -> list[StudyPair]:
@@ -214,43 +214,43 @@ def _non_mated(
     possible = 0
     for people in members.values():
         each = [len(pictures[person]) for person in people]
-        possible += (sum(each) ** 2 - sum(number**2 for number in each)) // 2
-    if wanted > possible:
+        possible += (sum(each) ** 2 - sum(size**2 for size in each)) // 2
+    if number > possible:
         raise InvalidRequest(
-            f"{wanted} non-mated pairs{whom} are wanted, and the photographs make {possible}."
+            f"{number} non-mated pairs{whom} are wanted, and the photographs make {possible}."
         )
-    if wanted > possible // 2:
+    if number > possible // 2:
         # Most of all there are: they are listed, and drawn from the list.
         every = [
-            (one, a, b, other)
+            (person, a, b, other)
             for people in members.values()
-            for one, other in combinations(people, 2)
-            for a in pictures[one]
+            for person, other in combinations(people, 2)
+            for a in pictures[person]
             for b in pictures[other]
         ]
-        return [_pair(*four) for four in chance.sample(every, wanted)]
+        return [_pair(*four) for four in chance.sample(every, number)]
     # At most half of what there is: tried at random, everybody in turn.
-    found: dict[frozenset[Path], StudyPair] = {}
-    everybody = [one for group in members.values() if len(group) > 1 for one in group]
-    while len(found) < wanted:
+    drawn: dict[frozenset[Path], StudyPair] = {}
+    everybody = [person for group in members.values() if len(group) > 1 for person in group]
+    while len(drawn) < number:
         chance.shuffle(everybody)
-        for one in everybody:
-            for _ in range(_TRIES if len(found) < wanted else 0):
-                other = chance.choice(members[of_group[one]])
-                a, b = chance.choice(pictures[one]), chance.choice(pictures[other])
-                if other != one and frozenset((a, b)) not in found:
-                    found[frozenset((a, b))] = _pair(one, a, b, other)
+        for person in everybody:
+            for _ in range(_TRIES if len(drawn) < number else 0):
+                other = chance.choice(members[of_group[person]])
+                a, b = chance.choice(pictures[person]), chance.choice(pictures[other])
+                if other != person and frozenset((a, b)) not in drawn:
+                    drawn[frozenset((a, b))] = _pair(person, a, b, other)
                     break
-    return list(found.values())
+    return list(drawn.values())
 
 
-def _pair(one: str, probe: Path, reference: Path, other: str | None = None) -> StudyPair:
+def _pair(person: str, probe: Path, reference: Path, other: str | None = None) -> StudyPair:
     return StudyPair(
         probe=probe,
         reference=reference,
         mated=other is None,
-        probe_subject=one,
-        reference_subject=one if other is None else other,
+        probe_subject=person,
+        reference_subject=person if other is None else other,
     )
 
 
@@ -259,7 +259,7 @@ def _together(
     first: NDArray[np.int64],
     second: NDArray[np.int64],
     seed: int,
-    wanted: int,
+    number: int,
 ) -> NDArray[np.int64] | None:
     """People for calibration, such that no pair is cut; None if too few of them can be found."""
     from scipy.sparse import coo_array
@@ -275,11 +275,11 @@ def _together(
     mixed = np.random.default_rng(seed).permutation(components)
     # At random; should one large component spoil that, the large ones first.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
-        chosen, number = [], 0
+        chosen, chosen_people = [], 0
         for component in order.tolist():
-            if number + sizes[component] <= wanted:
+            if chosen_people + sizes[component] <= number:
                 chosen.append(component)
-                number += sizes[component]
-        if number and number >= wanted - max(1, SLACK * size):
+                chosen_people += sizes[component]
+        if chosen_people and chosen_people >= number - max(1, SLACK * size):
             return people[np.isin(component_of, chosen)]
     return None

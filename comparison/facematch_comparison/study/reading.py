@@ -5,13 +5,15 @@ A file is read whole or refused whole: every problem is named with its line befo
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
 import json
 import math
 import os
-from collections.abc import Container, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,17 +23,18 @@ import numpy as np
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.cells import (
+    OF_ONE_KIND,
     Cells,
     Problem,
-    escaped,
     near_prefix,
     open_file,
-    placed,
+    problems_at,
     read_cells,
-    refuse,
 )
+from facematch_comparison.numbers import listed
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import write_file
+from facematch_core.tables import escaped, place, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,6 +56,7 @@ MATED: Final[Mapping[str, bool]] = {
         False,
     ),
     **dict.fromkeys(("impostor", "imposter", "non-match", "non_match", "no_match"), False),
+    **dict.fromkeys(("-1", "-1.0"), False),
     **dict.fromkeys(("ja", "wahr", "oui", "vrai"), True),
     **dict.fromkeys(("nein", "falsch", "non", "faux"), False),
 }
@@ -128,13 +132,15 @@ class Study:
     def groupings(self) -> dict[str, Grouping]:
         """The groups of both people of each pair, by column."""
         probe, reference = self.subject_numbers
-        found = {}
+        groupings = {}
         for column, of_subject in self.groups.items():
             labels = tuple(sorted(set(of_subject.values())))
             place = {label: at for at, label in enumerate(labels)} | {None: -1}
             codes = np.array([place[of_subject.get(name)] for name in self.subjects], np.int64)
-            found[column] = Grouping(labels=labels, probe=codes[probe], reference=codes[reference])
-        return found
+            groupings[column] = Grouping(
+                labels=labels, probe=codes[probe], reference=codes[reference]
+            )
+        return groupings
 
     def digest(self, of_picture: Mapping[Path, str]) -> str:
         """SHA-256, in hex, of what the study is: its pictures, who is alike, and the groups.
@@ -146,9 +152,9 @@ class Study:
         """
         place = {name: at for at, name in enumerate(self._in_order)}
         pairs = [
-            [of_picture[one.probe], of_picture[one.reference]]
-            + [place[name] for name in (one.probe_subject, one.reference_subject)]
-            for one in self.pairs
+            [of_picture[pair.probe], of_picture[pair.reference]]
+            + [place[name] for name in (pair.probe_subject, pair.reference_subject)]
+            for pair in self.pairs
         ]
         groups = {
             column: [of_subject.get(name) for name in self._in_order]
@@ -170,11 +176,12 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     Hidden files, and files that are no pictures by their name, are skipped.
 
     Raises:
-        InvalidRequest: it is no folder, or fewer than two people have a photograph.
+        InvalidRequest: it is no folder, or fewer than two people have a photograph; or its folders
+            seem to be kinds of pictures (``selfies``, ``ids``), of which one name is one person.
     """
     try:
         people = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-        found = {
+        pictures = {
             person.name: tuple(
                 file
                 for file in sorted(person.iterdir())
@@ -187,46 +194,85 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise InvalidRequest(f"The folder {folder} cannot be read: {why}.") from None
-    found = {name: pictures for name, pictures in found.items() if pictures}
-    if len(found) < 2:
+    pictures = {name: files for name, files in pictures.items() if files}
+    if len(pictures) < 2:
         raise InvalidRequest(
-            f"{folder} holds photographs of {len(found)} people: make one folder for each person, "
-            "named as you like, and put their photographs into it."
+            f"{folder} holds photographs of {len(pictures)} people: make one folder for each "
+            "person, named as you like, and put their photographs into it."
         )
-    return found
+    names = [{file.stem for file in files} for files in pictures.values()]
+    alike = len(names) <= MOST_KINDS and all(len(names) < len(n) and n == names[0] for n in names)
+    if alike or all(map(_KIND.fullmatch, map(str.lower, pictures))):
+        first, second = sorted(pictures, key=lambda name: not _PROBES.match(name.lower()))[:2]
+        raise InvalidRequest(
+            f"The folders of {folder} seem to be kinds of pictures and not people: "
+            f"{listed([repr(name[:60]) for name in pictures])}. If a file is called as the person "
+            "in each of them, this writes pairs of one person and of two; then use pairs.csv:\n"
+            + _WRITE_PAIRS.format(str(folder / first), str(folder / second))
+            + "\nIf each folder is one person, call it as the person, and files of two people "
+            "differently."
+        )
+    return pictures
+
+
+#: What folders of pictures of one kind are called; and those of the first picture of a pair.
+_PROBES: Final = re.compile("selfie|live|probe|camera|capture|query")
+_KIND: Final = re.compile(
+    r"(selfie|live|probe|camera|capture|query|id|doc|document|passport|licen[cs]e|reference|ref"
+    r"|gallery|enrol(l?ment)?|card|photo|portrait|front|scan|target)[\W_]?"
+    r"(card|photo|picture|image|document)?s?"
+)
+
+#: Of more folders than these, each with the same names of files, each is a person's.
+MOST_KINDS: Final = 3
+
+_WRITE_PAIRS: Final = """
+python3 - <<'END'
+import csv, pathlib
+probes, references = ({{p.stem: p for p in pathlib.Path(f).iterdir()}} for f in ({!r}, {!r}))
+names = sorted(probes.keys() & references.keys())
+with open("pairs.csv", "w", newline="", encoding="utf-8") as file:
+    rows = csv.writer(file)
+    rows.writerow(["probe", "reference", "same", "probe_subject", "reference_subject"])
+    for step in range(min(4, len(names))):  # 0: the same person
+        for a, b in zip(names, names[step:] + names[:step]):
+            rows.writerow([probes[a], references[b], int(a == b), a, b])
+END
+"""
 
 
 # --- pairs.csv ------------------------------------------------------------------------------------
 
 
-def read_pairs_csv(path: Path) -> Study:
+def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:
     """Read a file of pairs: CSV with a header.
 
     The columns are ``probe``, ``reference`` (files, relative to the folder of the CSV file),
     ``same`` (1 or 0), ``probe_subject`` and ``reference_subject`` (any name or number for each
     person), and as many as you like of ``group_NAME`` (the group of both people) or
     ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are skipped, unless one looks
-    like a misspelt column of groups.
+    like a misspelt column of groups. `note` is called with what was assumed.
 
     Raises:
         InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
     """
     cells = read_cells(path, what="pair", example=",".join(NEEDED))
+    for text in cells.notes if note else ():
+        note(text)  # type: ignore[misc]  # it is there
     cells.refuse(_of_header(cells, NEEDED, GROUPS), so="nothing was sent")
     problems = [*cells.problems]
     problems += [
-        Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).given)) for name in NEEDED
+        Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
     ]
-    problems += [
-        Problem(f"same is {word}; write 1 for one person and 0 for two", rows)
-        for word, rows in cells.words("same").unlike(lambda word: word.lower() in MATED)
-    ]
+    problems += cells.words("same").problems(
+        "same", lambda word: word.lower() in MATED, "write 1 for one person and 0 for two"
+    )
     broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
-    columns = {name: found for name in cells.header if (found := group_of(name))}
+    columns = {name: parts for name in cells.header if (parts := group_of(name))}
     pairs: list[StudyPair] = []
     groups: dict[str, dict[str, str]] = {}
-    clashes: list[str] = []
-    for row, (probe, reference, same, one, other, *labels) in enumerate(
+    clashes: dict[int, str] = {}
+    for row, (probe, reference, same, first, second, *labels) in enumerate(
         cells.rows([*NEEDED, *columns])
     ):
         if row in broken:
@@ -235,23 +281,24 @@ def read_pairs_csv(path: Path) -> Study:
             probe=path.parent / probe,
             reference=path.parent / reference,
             mated=MATED[same.lower()],
-            probe_subject=one,
-            reference_subject=other,
+            probe_subject=first,
+            reference_subject=second,
             line=cells.places[row],
         )
         pairs.append(pair)
-        sides = {PROBE_GROUP: (one,), REFERENCE_GROUP: (other,), GROUP: (one, other)}
+        sides = {PROBE_GROUP: (first,), REFERENCE_GROUP: (second,), GROUP: (first, second)}
         for (prefix, column), label in zip(columns.values(), labels, strict=True):
             for subject in sides[prefix] if label else ():
-                known = groups.setdefault(column, {}).setdefault(subject, label)
-                if known != label:
-                    clashes.append(
-                        f"line {pair.line}: {subject[:60]!r} is in the group {label[:60]!r} of "
-                        f"{column}, and above in {known[:60]!r}"
+                above = groups.setdefault(column, {}).setdefault(subject, label)
+                if above != label:
+                    clashes[row] = (
+                        f"{subject[:60]!r} is in the group {label[:60]!r} of {column}, and above "
+                        f"in {above[:60]!r}"
                     )
+    problems += problems_at(np.isin(np.arange(len(cells)), [*clashes]), clashes.__getitem__)
     # All of it at once, whatever kind it is of.
-    said = cells.said(problems) + clashes
-    refuse(cells.name, [*said, *(problems_of(pairs) if pairs or not said else ())])
+    texts = cells.texts(problems)
+    refuse(cells.name, [*texts, *(problems_of(pairs) if pairs or not texts else ())])
     return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
 
 
@@ -325,13 +372,10 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
         problems.append(Problem("a column has no name"))
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
-    problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.given))]
-    problems += [
-        Problem(f"nobody is called {word}", rows)
-        for word, rows in persons.unlike(people.__contains__)
-    ]
+    problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
+    problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
     seen: dict[str, int] = {}
-    found: dict[str, dict[str, str]] = {column: {} for column in columns}
+    groups: dict[str, dict[str, str]] = {column: {} for column in columns}
     for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
         if person in seen and person in people:
             line = cells.places[seen[person]]
@@ -339,9 +383,9 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
         seen.setdefault(person, row)
         for column, label in zip(columns, labels, strict=True):
             if label:
-                found[column][person] = label
+                groups[column][person] = label
     cells.refuse(problems, so=so)
-    return found
+    return groups
 
 
 def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
@@ -406,7 +450,7 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
     problems = []
     if strange:
         form = "neither `name n1 n2` nor `name1 n1 name2 n2`"
-        problems.append(f"{placed(strange, 'line')}{form}")
+        problems.append(f"{place(strange)}{form}")
     count = len(pairs) + len(strange)
     if announced is not None and announced != count:
         problems.append(f"line 1: {announced} pairs are announced, and {count} follow")
@@ -423,47 +467,56 @@ def _are_numbers(*cells: str) -> bool:
 
 
 def problems_of(pairs: Sequence[StudyPair]) -> Iterator[str]:
-    """What speaks against pairs, each with its place."""
+    """What speaks against pairs, each with its place; many of one kind are one."""
     if not pairs:
         yield "there is no pair"
         return
-    seen: dict[frozenset[str], str] = {}
-    shows: dict[str, tuple[str, str]] = {}
-    files: dict[Path, str] = {}
-    for number, pair in enumerate(pairs, start=1):
-        where = f"line {pair.line}" if pair.line else f"pair {number}"
-        if pair.mated is not (pair.probe_subject == pair.reference_subject):
-            said = "mated" if pair.mated else "non-mated"
-            yield (
-                f"{where}: the pair is said to be {said}, and its people are called "
-                f"{pair.probe_subject[:60]!r} and {pair.reference_subject[:60]!r}"
-            )
+    unit = "line" if pairs[0].line else "pair"
+    kinds: dict[str, dict[int, str]] = {}
+    for kind, number, text in _problems(pairs):
+        kinds.setdefault(kind, {}).setdefault(number, text)
+    lines = []
+    for places in kinds.values():
+        numbers = [*places]
+        if len(numbers) > OF_ONE_KIND:
+            first = f"{place(numbers, unit)}as in the first of them, {places[numbers[0]]}"
+            lines.append((numbers[0], first))
+        else:
+            lines += [(number, f"{place([number], unit)}{places[number]}") for number in numbers]
+    yield from (text for _, text in sorted(lines, key=lambda line: line[0]))
+
+
+def _problems(pairs: Sequence[StudyPair]) -> Iterator[tuple[str, int, str]]:
+    """The kind of each problem, the line or the number of its pair, and what is said of it."""
+    seen: dict[frozenset[str], int] = {}
+    shows: dict[str, tuple[str, int]] = {}
+    files: dict[Path, int] = {}
+    for at, pair in enumerate(pairs, start=1):
+        number = pair.line or at
+        unit = "line" if pair.line else "pair"
+        people = (pair.probe_subject, pair.reference_subject)
+        if pair.mated is not (people[0] == people[1]):
+            label = "mated" if pair.mated else "non-mated"
+            first, second = (repr(person[:60]) for person in people)
+            text = f"the pair is said to be {label}, and its people are called {first} and {second}"
+            yield "label", number, text
         # One file has many names: a/../b.jpg is b.jpg.
-        probe, reference = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
-        two = frozenset((probe, reference))
-        if probe == reference:
-            yield f"{where}: a picture is compared with itself"
-        elif two in seen:
-            yield f"{where}: the same two pictures as in {seen[two]}"
-        seen.setdefault(two, where)
-        for picture, name, subject in (
-            (pair.probe, probe, pair.probe_subject),
-            (pair.reference, reference, pair.reference_subject),
-        ):
-            files.setdefault(picture, where)
-            known, first = shows.setdefault(name, (subject, where))
-            if known != subject:
-                yield (
-                    f"{where}: {picture.name[:100]!r} shows {subject[:60]!r}, and in {first} it "
-                    f"shows {known[:60]!r}"
-                )
-    for picture, where in files.items():
-        if not _is_file(picture):
-            yield f"{where}: there is no file {str(picture)[:200]!r}"
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that is too long, or no name at all
-        return False
+        names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
+        both = frozenset(names)
+        if len(both) == 1:
+            yield "itself", number, "a picture is compared with itself"
+        elif both in seen:
+            yield "again", number, f"the same two pictures as in {unit} {seen[both]}"
+        seen.setdefault(both, number)
+        for picture, name, person in zip((pair.probe, pair.reference), names, people, strict=True):
+            files.setdefault(picture, number)
+            other, first_number = shows.setdefault(name, (person, number))
+            if other != person:
+                here, there = (f"shows {name[:60]!r}" for name in (person, other))
+                text = f"{picture.name[:100]!r} {here}, and in {unit} {first_number} it {there}"
+                yield "people", number, text
+    for picture, number in files.items():
+        with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name at all
+            if picture.is_file():
+                continue
+        yield "file", number, f"there is no file {str(picture)[:200]!r}"

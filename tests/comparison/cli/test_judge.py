@@ -262,7 +262,7 @@ def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monk
         transactions=np.where(is_mated, places // 3, places),
         attempts=np.where(is_mated, places % 3 + 1, 1),
     )
-    source = Source(answers=[made], name="hand", digest=None)
+    source = Source(answers=[made], name="hand", digest=None, evidence=None)
     monkeypatch.setattr("facematch_comparison.cli.common.answers_from", lambda _: source)
     for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
         aims = ("--fmr", "0.002", "--confidence", "0.9", "--out", f"{tries}.json")

@@ -99,8 +99,8 @@ def test_every_fault_of_the_pairs(read, folder):
         "line 3: the pair is said to be non-mated, and its people are called 'Ada' and 'Ada'",
         "line 4: a picture is compared with itself",
         "line 4: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
-        "line 5: the same two pictures as in line 3",
         "line 5: 'b1.jpg' shows 'Bob', and in line 3 it shows 'Ada'",
+        "line 5: the same two pictures as in line 3",
         "line 6: 'a2.jpg' shows 'Cyd', and in line 2 it shows 'Bob'",
         f"line 7: there is no file '{folder / 'none.jpg'}'",
     ]
@@ -110,7 +110,7 @@ def test_every_fault_of_the_pairs(read, folder):
     ("text", "reported"),
     [
         (f"{HEAD}\n\n,,,,\n", "its first line names probe,reference,same"),
-        (b"\xff\xfe", "save it as CSV in UTF-8"),
+        (b"\x89PNG\0\0", "save it as CSV in UTF-8"),
         ("probe|reference\na|b\n", "line 1: the column probe is missing"),
         (f"{HEAD},probe_gruop_x\na,b,1,c,c,f\n", "did you mean probe_group_x?"),
         (f"{HEAD},same\na,b,1,c,d,1\n", "line 1: the column 'same' is there twice"),

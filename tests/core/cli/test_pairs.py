@@ -143,7 +143,7 @@ def test_wrong_usage_sends_and_leaves_nothing(screens, run, pairs, configured, s
             pairs(text)
             show(title, *WORDS, code=2)
         show("", "verify", "--pairs", "nowhere.csv", "--out", "out.jsonl", code=2)
-    pairs("probe,reference\nsélfie.jpg,id.jpg\n", encoding="latin-1")
+    pairs("probe,reference\nselfie.jpg,id.jpg\0\n")
     answer = batch(run, out="new/out.jsonl")
     assert (answer.exit_code, len(answer.stderr.splitlines())) == (2, 1)
     assert not scripted.calls
@@ -193,6 +193,20 @@ def test_a_file_of_a_spreadsheet_is_read(run, pairs, scripted):
     pairs("\ufeffprobe,reference,note\r\nselfie.jpg,id.jpg,hello\r\n")
     assert batch(run).exit_code == 0
     assert len(lines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "notes"), [("cp1252", 1), ("utf-16", 0), ("utf-8-sig", 0), ("utf-8", 0)]
+)
+@pytest.mark.usefixtures("scripted")
+def test_a_table_of_any_encoding_and_separator_is_read(run, pairs, encoding, notes):
+    Path("sélfie.jpg").write_bytes(Path("selfie.jpg").read_bytes())
+    text = "probe,reference,key\n\nsélfie.jpg,id.jpg\n,,\nid.jpg,sélfie.jpg,b\n"
+    for separator in (",", ";", "\t"):
+        pairs(text.replace(",", separator), encoding)
+        answer = batch(run, "--force")
+        assert (answer.exit_code, answer.stderr.count("note: ")) == (0, notes)
+        assert [(line["line"], line["key"]) for line in lines()] == [(3, None), (5, "b")]
 
 
 def test_a_broken_picture_costs_its_own_pair_only(run, pairs, scripted):

@@ -1,0 +1,155 @@
+"""Tables in text files: the one place that says what CSV is.
+
+It is UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252, as spreadsheets
+write it. The header says the separator: commas, semicolons or tabs. Lines end in any way; lines of
+empty cells are no rows. A row may have fewer cells than the header, because spreadsheets leave out
+what is empty at its end, and never more.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import attrs
+
+from .errors import InvalidRequest
+
+#: More problems than this are counted, not listed.
+LISTED: Final = 50
+
+#: More places of one problem than this are counted.
+PLACES: Final = 10
+
+#: How a spreadsheet recognises a formula.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@attrs.frozen
+class TextTable:
+    """A table as text.
+
+    Attributes:
+        header: Names of the columns, without spaces around them.
+        rows: The cells of each row, as many as the header has, without spaces around them.
+        lines: The line on which each row ends, from 1.
+        separator: Between cells.
+        problems: What is wrong with rows, to their places in `rows`.
+        note: What to tell the user of the encoding; "" where it is Unicode.
+    """
+
+    header: list[str]
+    rows: list[list[str]]
+    lines: list[int]
+    separator: str
+    problems: dict[str, list[int]]
+    note: str
+
+
+def read_table(data: bytes) -> TextTable:
+    """Read a table from the bytes of a file.
+
+    Raises:
+        InvalidRequest: it is no text, or a quote is left open; to be said after the file's name.
+    """
+    text, note = decode(data)
+    separator, _ = read_header(text.lstrip("\r\n"))
+    table = TextTable([], [], [], separator, {}, note)
+    for line, cells in read_lines(text, separator):
+        if not table.header:
+            table.header.extend(cells)
+            continue
+        width = len(table.header)
+        if len(cells) > width:
+            problem = f"{len(cells)} cells under {width} columns"
+            table.problems.setdefault(problem, []).append(len(table.rows))
+        table.rows.append((cells + [""] * width)[:width])
+        table.lines.append(line)
+    return table
+
+
+def decode(data: bytes) -> tuple[str, str]:
+    """Text, and what to tell the user of its encoding; "" where it is Unicode.
+
+    Raises:
+        InvalidRequest: as of `read_table`.
+    """
+    note = ""
+    try:
+        text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+        note = "is no UTF-8 text and was read as Windows-1252: look at names with accents"
+    if "\0" in text or "\N{REPLACEMENT CHARACTER}" in text:
+        raise InvalidRequest("is no text: save it as CSV in UTF-8.")
+    return text, note
+
+
+def read_header(text: str) -> tuple[str, list[str]]:
+    """The separator, and the cells of the first line, as far as no quote goes over its end."""
+    first = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
+    bare = re.sub('"[^"]*"', "", first)
+    separator = max(",;\t", key=bare.count)
+    return separator, [] if '"' in bare else next(read_lines(first, separator), (1, []))[1]
+
+
+def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """Each line that is not blank: the number of its last line, from 1, and its cells.
+
+    Raises:
+        InvalidRequest: as of `read_table`.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        for cells in reader:
+            bare = [cell.strip() for cell in cells]
+            if any(bare):
+                yield reader.line_num, bare
+    except csv.Error as error:
+        raise InvalidRequest(f"is no CSV: line {reader.line_num}: {error}.") from None
+
+
+# --- Problems -------------------------------------------------------------------------------------
+
+
+def place(numbers: Sequence[int], unit: str = "line") -> str:
+    """Where a problem is, for the begin of a sentence: ``line 4: ``, ``lines 2, 3 and 4: ``."""
+    if len(numbers) == 1:
+        return f"{unit} {numbers[0]}: "
+    shown = [str(number) for number in numbers[:PLACES]]
+    more = len(numbers) - len(shown)
+    last = f"{more:,} more" if more else shown.pop()
+    return f"{unit}s {', '.join(shown)} and {last}: "
+
+
+def refuse(name: object, problems: Iterable[str], *, so: str = "nothing was sent") -> None:
+    """Raise `InvalidRequest` with every problem of a file, if there is one, and what follows."""
+    if texts := [*problems]:
+        raise InvalidRequest(refusal(name, texts, so))
+
+
+def refusal(name: object, problems: Iterable[str], so: str) -> str:
+    """A sentence and a line for each problem; `so` is what follows from them."""
+    texts = list(dict.fromkeys(problems))
+    count = "1 problem" if len(texts) == 1 else f"{len(texts):,} problems"
+    more = [f"... and {len(texts) - LISTED:,} more"] if len(texts) > LISTED else []
+    return "\n  ".join([f"{name} has {count}; {so}:", *texts[:LISTED], *more])
+
+
+# --- Formulas -------------------------------------------------------------------------------------
+
+
+def escaped(word: str) -> str:
+    """A name as a cell that no spreadsheet takes for a formula."""
+    return f"'{word}" if word.startswith((*_FORMULA, "'")) else word
+
+
+def unescaped(cell: str) -> str:
+    """What `escaped` made a cell of; any other cell as it stands."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith((*_FORMULA, "'")) else cell

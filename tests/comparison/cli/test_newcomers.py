@@ -1,0 +1,166 @@
+"""Files of people who read no page: a report at the first try, or at the pasted second."""
+
+import re
+import shlex
+import sys
+
+import numpy as np
+import openpyxl
+import pytest
+
+from facematch_comparison import read_scores
+from facematch_comparison.io import MINUS_DISTANCE
+
+REPORT = ("compare", "report", "--fmr", "0.2", "--scores")
+PAIRS = 40
+
+
+@pytest.fixture
+def scores():
+    """Of forty mated and forty non-mated pairs, with two decimals."""
+    chance = np.random.default_rng(5)
+    mated = np.arange(2 * PAIRS) < PAIRS
+    return mated, chance.normal(np.where(mated, 80, 20), 8).clip(1, 99).round(2)
+
+
+@pytest.fixture
+def report(run):
+    """The answers to a command, and to the one that it gave to paste, if it did."""
+
+    def ask(*words):
+        answers = [run(*REPORT, *words)]
+        if answers[0].exit_code:
+            (pasted,) = re.findall(r"^  facematch (.*)$", answers[0].stderr, re.MULTILINE)
+            answers.append(run(*shlex.split(pasted)))
+        assert answers[-1].exit_code == 0, answers[-1].output
+        return answers
+
+    return ask
+
+
+def test_a_log_with_one_user_a_line(report, scores, tmp_path):
+    mated, values = scores
+    lines = ["timestamp,case_no,vendor,similarity,genuine,country,latency_ms,user_id"]
+    for at, (is_mated, value) in enumerate(zip(mated, values, strict=True)):
+        for vendor, less in (("Acme", 0), ("Bolt", 1)):
+            time = f"2026-01-02 10:{at // 60:02}:{at % 60:02}.{less}"
+            of_user = f"{'DE' if at % 20 < 10 else 'FR'},{100 + at + less},u{at % 20}"
+            lines.append(f"{time},{at},{vendor},{value - less:.2f},{int(is_mated)},{of_user}")
+    (tmp_path / "log.csv").write_text("\n".join(lines))
+    first, second = report("log.csv")
+    assert "--column person=user_id" in first.stderr
+    assert "each line is of one person, 'user_id'" in second.stderr
+    columns = {"person": "user_id", "pair": "case_no", "probe_group_country": "country"}
+    acme, bolt = read_scores(
+        tmp_path / "log.csv", columns=columns, ignore=["timestamp", "latency_ms"]
+    )
+    assert (acme.name, bolt.name, acme.people_known) == ("Acme", "Bolt", False)
+    assert acme.table.scores.tolist() == values.tolist()
+    table = acme.table
+    assert np.array_equal(table.mated, table.probe_subjects == table.reference_subjects)
+    # Twenty users, and somebody else in each of forty non-mated pairs.
+    assert len(table.people.numbers) == 60
+    country = table.groups["country"]
+    assert (country.reference[mated] == country.probe[mated]).all()
+    assert (country.reference[~mated] == -1).all()
+
+
+def test_a_german_spreadsheet(report, scores, tmp_path):
+    mated, values = scores
+    lines = ["Prüfbild;Referenz;Gleich;Äpfel AG"]
+    for at, (is_mated, value) in enumerate(zip(mated, values, strict=True)):
+        cells = (f"ü{at}.jpg", f"r{at}.jpg", "ja" if is_mated else "nein", f"{value:.2f}")
+        lines.append(";".join(cells).replace(".", ",").replace(",jpg", ".jpg"))
+    text = "\r\n".join(lines)
+    for encoding, notes in (("cp1252", 1), ("utf-8-sig", 0), ("utf-16", 0)):
+        (tmp_path / "werte.csv").write_bytes(text.encode(encoding))
+        _, second = report("werte.csv")
+        assert second.stderr.count("Windows-1252") == notes
+        assert "Äpfel AG" in second.stdout
+    columns = {"probe": "Prüfbild", "reference": "Referenz", "mated": "Gleich"}
+    (answers,) = read_scores(tmp_path / "werte.csv", columns=columns)
+    assert answers.table.scores.tolist() == values.tolist()
+    assert answers.names.pictures[0] == "ü0.jpg"
+
+
+def test_distances(run, scores, tmp_path):
+    _, values = scores
+    lines = ["image1,image2,label,distance"]
+    lines += [
+        f"a{at},b{at},{int(m)},{100 - v:.2f}" for at, (m, v) in enumerate(zip(*scores, strict=True))
+    ]
+    path = tmp_path / "far.csv"
+    path.write_text("\n".join(lines))
+    first = run(*REPORT, "far.csv")
+    assert (first.exit_code, "--distance" in first.stderr) == (2, True)
+    second = run(*REPORT, "far.csv", "--distance")
+    assert (second.exit_code, "minus the distances" in second.stderr) == (0, True)
+    (answers,) = read_scores(path, distance=True)
+    assert answers.table.scores.tolist() == (values - 100).round(2).tolist()
+    assert answers.table.scale == MINUS_DISTANCE
+
+
+def test_a_workbook(report, scores, tmp_path, monkeypatch):
+    mated, values = scores
+    book = openpyxl.Workbook()
+    book.active.append(["image1", "image2", "label", "Acme", "id", None])
+    for at, (is_mated, value) in enumerate(zip(mated.tolist(), values.tolist(), strict=True)):
+        book.active.append([f"a{at}", f"b{at}", is_mated, value, float(at)])
+        if at == 3:
+            book.active.append([None, " "])
+    book.active["D2"] = "NA"
+    book.create_sheet("Notes")
+    book.save(tmp_path / "scores.xlsx")
+    (first,) = report("scores.xlsx")
+    assert "has 2 sheets: 'Sheet' was read" in first.stderr
+    assert "Acme: 1 pair without a score" in first.stderr
+    (answers,) = read_scores(tmp_path / "scores.xlsx")
+    assert answers.table.scores.tolist()[1:] == values.tolist()[1:]
+    assert np.isnan(answers.table.scores[0])
+    assert answers.table.mated.tolist() == mated.tolist()
+    with pytest.raises(ValueError, match="max_rows="):
+        read_scores(tmp_path / "scores.xlsx", max_rows=1)
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "openpyxl", None)
+        with pytest.raises(ValueError, match="pip install openpyxl"):
+            read_scores(tmp_path / "scores.xlsx")
+    (tmp_path / "text.xlsx").write_text("image1,image2")
+    with pytest.raises(ValueError, match="no Excel workbook"):
+        read_scores(tmp_path / "text.xlsx")
+    book.active["D8"] = "no face"
+    book.save(tmp_path / "scores.xlsx")
+    refused = run_refused(tmp_path / "scores.xlsx")
+    assert "row 8: Acme is 'no face'" in refused
+
+
+def run_refused(path):
+    with pytest.raises(ValueError, match="problem") as caught:
+        read_scores(path)
+    return str(caught.value)
+
+
+KINDS = ("selfies", "ids"), ("probe", "reference"), ("Links", "Rechts")
+
+
+@pytest.mark.parametrize("kinds", KINDS, ids=" and ".join)
+def test_folders_of_kinds_of_pictures(run, scripted, tmp_path, kinds):
+    for kind in kinds:
+        (tmp_path / "kyc" / kind).mkdir(parents=True)
+        for number in range(1, 6):
+            (tmp_path / "kyc" / kind / f"00{number}.jpg").write_bytes(b"a picture")
+    for words in (
+        ("draw", "kyc", "--out", "pairs.csv"),
+        ("run", "kyc", "--backend", "fake", "--yes"),
+    ):
+        answer = run("compare", *words)
+        assert (answer.exit_code, "are people" in answer.stderr) == (2, False)
+    assert not (tmp_path / "pairs.csv").exists()
+    assert not scripted.calls
+    code = answer.stderr.partition("<<'END'\n")[2].partition("\nEND")[0]
+    exec(compile(code, "pasted", "exec"), {})
+    from facematch_comparison.study import read_study
+
+    study = read_study(tmp_path / "pairs.csv")
+    assert (len(study.pairs), int(study.mated.sum()), len(study.subjects)) == (20, 5, 5)
+    assert {pair.probe.parent.name for pair in study.pairs} == {kinds[0]}
+    assert all(pair.mated is (pair.probe.stem == pair.reference.stem) for pair in study.pairs)
