@@ -231,7 +231,8 @@ def _redraw(
         return {}
     places = sorted({place for two in compared for place in two})
     # Most often all answered all pairs: errors are counted once for each set of pairs.
-    samples = {rows.tobytes(): rows for rows in compared.values()}
+    keys = {two: rows.tobytes() for two, rows in compared.items()}
+    samples = {keys[two]: rows for two, rows in compared.items()}
     judged = _people(sides[place].table for place in places)
     numbers = np.union1d(judged, _people(sides[place].chosen_on for place in places))
     # Those who are judged, and apart from them those whom only thresholds were chosen on.
@@ -243,7 +244,7 @@ def _redraw(
         ).astype(np.float64)
         for key, rows in samples.items()
     }
-    counted = {(place, rows.tobytes()) for two, rows in compared.items() for place in two}
+    counted = {(place, key) for two, key in keys.items() for place in two}
 
     def redraw(spare: int) -> dict[tuple[int, int], NDArray[np.float64]]:
         thresholds = {
@@ -278,8 +279,7 @@ def _redraw(
                 (place, key): part.count(drawn, refused[place])
                 for (place, key), part in errors.items()
             }
-            for (first, second), rows in compared.items():
-                key = rows.tobytes()
+            for (first, second), key in keys.items():
                 some = count[key] > 0
                 apart = (wrong[first, key] - wrong[second, key])[some]
                 values[first, second].append(apart / count[key][some])
