@@ -49,7 +49,7 @@ LISTED = 20
 )
 @common.seed
 @common.force
-def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> int:
+def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
     """Draw pairs of the photographs in FOLDER, which has one folder for each person.
 
     \b
@@ -61,15 +61,15 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
     draws the same pairs. Two people of one group look more alike than two people at random:
     --within draws these harder pairs.
     """
-    if given["within"] is not None and groups_file is None:
+    if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
-    core.check_target("--out", out, force=given.pop("force"))
+    core.check_target("--out", out, force=options.pop("force"))
     from facematch_comparison.study import draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
 
     people = photographs(folder)
     groups = read_groups(groups_file, people) if groups_file is not None else {}
-    study = draw_pairs(people, groups=groups, name=out.stem, **given)
+    study = draw_pairs(people, groups=groups, name=out.stem, **options)
     core.write(out, pairs_csv(out, study))
     mated = int(study.mated.sum())
     core.say(
@@ -87,7 +87,7 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
 @common.pairs("names of people and pictures")
 @core.file_option("--out", "The file to write: .parquet or .csv.", required=True)
 @common.force
-def export(*, out: Path, force: bool, **given: Any) -> int:
+def export(*, out: Path, force: bool, **options: Any) -> int:
     """Write what every system answered to every pair, one line for each, for your own tools.
 
     \b
@@ -101,8 +101,8 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
     core.check_target("--out", out, force=force)
     from facematch_comparison import writing
 
-    source = common.answers_from(given)
-    study = common.study_of(source, given["pairs"])
+    source = common.answers_from(options)
+    study = common.study_of(source, options["pairs"])
     core.make_folder(out)
     with named(out):
         writing.export(source.answers, out, study)
@@ -132,7 +132,7 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
 )
 @common.force
 @common.json_flag
-def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
+def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """List the pairs that a system got wrong: false matches first, the worst of each kind first.
 
     \b
@@ -143,21 +143,21 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     Look at them before you believe any rate: a wrong label in the test set counts as an error too.
     Pairs are numbered from 0, as `compare export` has them.
     """
-    common.check_outs(outs, overwrite=given["force"], forms=(".html", ".csv", ".json"))
-    if given["threshold"] is not None and given["fmr"] is not None:
+    common.check_outs(outs, overwrite=options["force"], forms=(".html", ".csv", ".json"))
+    if options["threshold"] is not None and options["fmr"] is not None:
         raise click.UsageError("Say --threshold or --fmr, not both.")
-    if given["threshold"] is not None and not math.isfinite(given["threshold"]):
+    if options["threshold"] is not None and not math.isfinite(options["threshold"]):
         raise click.UsageError("--threshold must be a number on the scale of the scores.")
-    if given["pictures"] and not any(map(common.is_page, outs)):
+    if options["pictures"] and not any(map(common.is_page, outs)):
         raise click.UsageError("--pictures goes with a page: name one with --out FILE.html.")
-    source = common.answers_from(given)
-    system = source.system(given["system"])
-    at = given["threshold"] if given["fmr"] is None else _threshold(system, given["fmr"])
-    study = common.study_of(source, given["pairs"])
-    every = common.wrong_pairs(source, system, at, study, pictures=given["pictures"])
-    pairs = common.worst(every, given["most"])
+    source = common.answers_from(options)
+    system = source.system(options["system"])
+    at = options["threshold"] if options["fmr"] is None else _threshold(system, options["fmr"])
+    study = common.study_of(source, options["pairs"])
+    every = common.wrong_pairs(source, system, at, study, pictures=options["pictures"])
+    pairs = common.worst(every, options["most"])
     for path in outs:
-        _write_wrong(path, pairs, system=system.name, pictures=given["pictures"])
+        _write_wrong(path, pairs, system=system.name, pictures=options["pictures"])
     if as_json:
         core.print_json(_document(pairs))
         return core.Exit.OK
@@ -170,7 +170,7 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
             core.say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
     for path in outs:
         core.say(f"written to {path}")
-    if given["pictures"]:
+    if options["pictures"]:
         common.warn_of_faces(outs)
     return core.Exit.OK
 
@@ -255,7 +255,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
 )
 @common.force
 @common.json_flag
-def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
+def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Compute the embedding of every picture in PICTURES, for `compare run --embeddings`.
 
     \b
@@ -269,14 +269,14 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
     whoever has it can recognise the person.
     """
     core.form_of("--out", out, ".parquet")
-    core.check_target("--out", out, force=given["force"])
+    core.check_target("--out", out, force=options["force"])
     import pyarrow.parquet
 
     from facematch_comparison.run import embed as embed_all
     from facematch_comparison.study import read_study
 
     paths = pictures if pictures.is_dir() else read_study(pictures, note=common.note).pictures
-    table = embed_all(paths, backend=given["backend"], dask=given["dask"])
+    table = embed_all(paths, backend=options["backend"], dask=options["dask"])
     core.make_folder(out)
     # An embedding is biometric data, and this folder may be shared.
     with named(out), replacing(out, private=True) as new:
@@ -295,11 +295,11 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
 
 
 def _described(
-    context: click.Context, option: click.Parameter, given: Sequence[str]
+    context: click.Context, option: click.Parameter, options: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Read ``NAME:KEY=VALUE,...``, given any number of times."""
+    """Read ``NAME:KEY=VALUE,...``, options any number of times."""
     read: dict[str, dict[str, str]] = {}
-    for text in given:
+    for text in options:
         name, _, rest = text.partition(":")
         if not name.strip() or name.strip() in read:
             raise click.BadParameter(f"{text[:60]!r} needs a name of its own.", param=option)
@@ -334,7 +334,7 @@ def _described(
 @core.file_option("--out", "The file to write.", required=True, metavar="CSV")
 @common.force
 def simulate(
-    *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **given: Any
+    *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **options: Any
 ) -> int:
     """Make up what vendors answer to pairs of people, with error rates that are known.
 
@@ -359,9 +359,10 @@ def simulate(
     from facematch_comparison import simulate as made
     from facematch_comparison.writing import write_scores
 
-    pairs = made.draw(**given)
+    pairs = made.draw(**options)
     answers = {
-        name: made.answer(name, words, pairs, seed=given["seed"]) for name, words in vendors.items()
+        name: made.answer(name, words, pairs, seed=options["seed"])
+        for name, words in vendors.items()
     }
     core.make_folder(out)
     with named(out):

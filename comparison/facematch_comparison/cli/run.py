@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -12,25 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facematch_core.cli.common import (
-    FILE,
-    Exit,
-    Stopping,
-    Target,
-    clean,
-    code_of,
-    config,
-    confirm,
-    console,
-    counted,
-    error_document,
-    file_option,
-    print_json,
-    print_table,
-    say,
-    sentence,
-    workers,
-)
+from facematch_core.cli import common as core
 from facematch_core.clock import SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
@@ -57,7 +39,7 @@ WORKERS = 4
 
 
 @click.command("run")
-@click.argument("source", metavar="PAIRS", type=FILE)
+@click.argument("source", metavar="PAIRS", type=core.FILE)
 @click.option(
     "--profile",
     "profiles",
@@ -74,23 +56,23 @@ WORKERS = 4
     shell_complete=common.backend_names,
     help="A system: a backend as it is, such as `local`. Both may be repeated.",
 )
-@config
+@core.config
 @common.store
 @click.option(
     "--workers",
-    callback=workers,
+    callback=core.workers,
     metavar="1-256",
     show_default=str(WORKERS),
     help="Parallel calls to each system.",
 )
-@file_option(
+@core.file_option(
     "--embeddings",
     "Embeddings that `compare embed` made of the pictures, for an engine of your own.",
 )
 @click.option(
     "--name", metavar="TEXT", show_default="that of its file", help="Name of the test set."
 )
-@file_option(
+@core.file_option(
     "--pictures",
     "With a .txt file of pairs: the folder of people, if it is not that of the file.",
     metavar="DIR",
@@ -104,12 +86,12 @@ WORKERS = 4
     "half, and judge them on the other.",
 )
 @common.seed
-@click.option(
+@common.repeated(
     "--keep",
-    multiple=True,
+    "keep",
+    "Ask this system's vendor to keep each call as a record, pictures included, so that a "
+    "lost answer can be found again.",
     metavar="NAME",
-    help="Ask this system's vendor to keep each call as a record, pictures included, so that a "
-    "lost answer can be found again. May be repeated.",
 )
 @common.price_option("What one comparison by a system costs; by default, what its budget counts.")
 @common.currency
@@ -141,8 +123,8 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """
     common.check_outs(options["outs"], overwrite=options["force"])
     costs = common.costs_of(options)
-    openers = _openers_of(options["profiles"], options["backends"], options["config"])
-    from facematch_comparison.run import Price, StudyRun, read_answers
+    openers = _openers_of(options)
+    from facematch_comparison.run import Price, StudyRun
     from facematch_comparison.study import read_study
 
     currency = options["currency"] or common.CURRENCY
@@ -167,8 +149,10 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         _show_plan(study_run, calls)
         paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
         if paid:
-            confirm(f"Make {counted(paid, 'call')} that may be charged?", yes=options["yes"])
-        with Stopping() as stopping, _bars(calls) as advance:
+            core.confirm(
+                f"Make {core.counted(paid, 'call')} that may be charged?", yes=options["yes"]
+            )
+        with core.Stopping() as stopping, _bars(calls) as advance:
             summary = study_run.run(
                 workers=options["workers"] or WORKERS,
                 progress=advance,
@@ -177,48 +161,41 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             )
         document = _document(summary, store)
         if as_json:
-            print_json(document)
+            core.print_json(document)
         else:
             _show_summary(summary, document)
         if stopping.signal:
             return 128 + stopping.signal
         if options["outs"]:
-            stored = study_run.stored
-            answers = read_answers(database, stored, systems=list(openers))
-            judged = common.Source(
-                answers=answers,
-                name=stored.name,
-                digest=stored.digest,
-                evidence=common.evidence_of_run(store, answers),
-            )
-            evaluation = common.evaluated_as_asked(judged, options, costs)
+            judged = common.source_of_run(store, database, study_run.stored, list(openers))
+            evaluation = judged.evaluated(options, costs)
             common.write_outs(options["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)
             for path in options["outs"]:
-                say(f"judged in {path}", err=as_json)
+                core.say(f"judged in {path}", err=as_json)
     # The highest of what ended systems early, and of what is not known.
-    codes = [code_of(system.error) for system in summary.systems if system.error is not None]
-    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
+    codes = [core.code_of(system.error) for system in summary.systems if system.error is not None]
+    for state, code in (("failed", core.Exit.VENDOR), ("unresolved", core.Exit.UNKNOWN)):
         if any(system[state] for system in document["systems"]):
             codes.append(code)
-    return max(codes, default=Exit.OK)
+    return max(codes, default=core.Exit.OK)
 
 
 # --- Systems --------------------------------------------------------------------------------------
 
 
-def _openers_of(
-    profiles: Iterable[str], backends: Iterable[str], config: str | None
-) -> dict[str, Callable[..., Any]]:
+def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
-    targets = [(name, Target(profile=name, config=config)) for name in profiles]
-    targets += [(name, Target(backend=name)) for name in backends]
+    profiles, config = options["profiles"], options["config"]
+    targets = [core.Target(profile=name, config=config) for name in profiles]
+    targets += [core.Target(backend=name) for name in options["backends"]]
     if not targets:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
         raise click.UsageError("--config holds profiles: name one with --profile.")
     openers: dict[str, Callable[..., Any]] = {}
-    for name, target in targets:
+    for target in targets:
+        name = str(target.profile or target.backend)
         if name in openers:
             raise click.UsageError(
                 f"{name[:60]!r} is named twice; systems need names of their own."
@@ -229,12 +206,12 @@ def _openers_of(
 
 def _open_by_name(name: str, config: str | None) -> Any:
     """The profile of this name or, if there is none, the backend."""
-    target = Target(config=config)
+    target = core.Target(config=config)
     if name in target.profile_names():
-        target = Target(profile=name, config=config)
+        target = core.Target(profile=name, config=config)
     else:
         target.tell_of_unread()
-        target = Target(backend=name)
+        target = core.Target(backend=name)
     return target.announced().open()
 
 
@@ -248,8 +225,8 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     """Print to stderr what will be asked, so many calls of each system, and what it costs."""
     study = study_run.stored
     mated = sum(study.content["mated"])
-    say(
-        f"{study.name}: {counted(study.pairs, 'pair')}, {mated} mated and "
+    core.say(
+        f"{study.name}: {core.counted(study.pairs, 'pair')}, {mated} mated and "
         f"{study.pairs - mated} non-mated",
         err=True,
     )
@@ -268,28 +245,20 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         share = f"{count} of {study.pairs}"
         rows.append((system.name, *asked_with, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
-    print_table(header, rows, err=True)
+    core.print_table(header, rows, err=True)
     if sums:
         amounts = (f"{format_amount(amount)} {currency}" for currency, amount in sums.items())
-        say(f"in all {' and '.join(amounts)} at most", err=True)
+        core.say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
 @contextlib.contextmanager
 def _bars(calls: Mapping[str, int]) -> Iterator[Callable[[str, PairState], None]]:
     """A bar for each system on stderr, if that is a terminal, with what is left of the time."""
-    from rich import progress as rich
+    from rich.progress import TextColumn
 
-    to = console(err=True)
-    columns = (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        "asked,",
-        rich.TimeRemainingColumn(),
-        "left",
-    )
-    with rich.Progress(*columns, console=to, disable=not to.is_terminal, transient=True) as bars:
-        tasks = {name: bars.add_task(clean(name), total=count) for name, count in calls.items()}
+    with core.progress("asked") as bars:
+        bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
+        tasks = {name: bars.add_task(core.clean(name), total=n) for name, n in calls.items()}
         yield lambda name, _state: bars.advance(tasks[name])
 
 
@@ -303,16 +272,16 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
         counts = (row[key] for key in (*_STATES, "not_acquired", "left"))
         charged = f"{least} to {least + maybe}" if maybe else str(least)
         rows.append((row["name"], *map(str, counts), charged))
-    print_table(header, rows)
+    core.print_table(header, rows)
     for system in summary.systems:
         if system.error is not None:
-            say(f"error: {system.name}: {sentence(system.error)}", err=True)
+            core.say(f"error: {system.name}: {core.sentence(system.error)}", err=True)
         elif system.last_failure is not None:
-            last = sentence(system.last_failure)
-            say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
+            last = core.sentence(system.last_failure)
+            core.say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
     for name, models in summary.changed_models.items():
-        several = ", ".join(f"{model} ({counted(n, 'pair')})" for model, n in models.items())
-        say(
+        several = ", ".join(f"{model} ({core.counted(n, 'pair')})" for model, n in models.items())
+        core.say(
             f"warning: the model of {name} changed during the run: {several}. Each is judged as a "
             "system of its own.",
             err=True,
@@ -321,12 +290,12 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     lost = unresolved + sum(row["no_response"] for row in systems)
     if lost:
         may = "may have been " if unresolved else ""
-        say(f"{counted(lost, 'pair')} {may}charged without an answer:")
-        click.echo(clean(f"  facematch compare unresolved --store {store}"))
+        core.say(f"{core.counted(lost, 'pair')} {may}charged without an answer:")
+        click.echo(core.clean(f"  facematch compare unresolved --store {store}"))
     calls = sum(row["left"] for row in systems)
     if calls:
-        say(f"{counted(calls, 'call')} left: the same command goes on from here")
-    say(f"written to {store}")
+        core.say(f"{core.counted(calls, 'call')} left: the same command goes on from here")
+    core.say(f"written to {store}")
 
 
 def _document(summary: RunSummary, store: str) -> dict[str, Any]:
@@ -343,7 +312,7 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
         counts["unresolved"] += progress.states.get(PairState.ASKED, 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged"):
             counts[fact] = getattr(progress, fact)
-        more = {"models": progress.models, "error": error and error_document(error)}
+        more = {"models": progress.models, "error": error and core.error_document(error)}
         systems.append({"name": system.name, **counts, **more})
     return {"store": store, "systems": systems}
 
@@ -375,14 +344,21 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --resolve.")
 @common.json_flag
-def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) -> int:
+def unresolved(  # noqa: C901 - what each option of the help does, in its order
+    *, store: str, study: str | None, as_json: bool, **options: Any
+) -> int:
     """List calls that were charged, or may have been, and have no answer.
 
     facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
     --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
     """
     call_id, config, reconcile = options["resolve"], options["config"], options["reconcile"]
-    _check_usage(call_id, options)
+    if call_id is None and (options["charged"] or options["free"]):
+        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
+    if call_id is not None and options["charged"] is options["free"]:
+        raise click.UsageError("Choose --charged or --not-charged.")
+    if call_id is not None and reconcile:
+        raise click.UsageError("Either --reconcile or --resolve.")
     from facematch_comparison.run.recover import resolve_by_budgets
 
     with common.database_at(store) as database:
@@ -393,7 +369,7 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
         except ConfigurationError as error:
             if call_id is not None or reconcile:
                 raise
-            say(f"note: {error.message} Calls that are under way are not listed.", err=True)
+            core.say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
             # What a run that is over had asked is unresolved from now on.
             for system in systems:
@@ -403,10 +379,10 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
             billed = Charged.YES if options["charged"] else Charged.NO
             charge = _resolve(database, systems, call_id, billed, config, yes=options["yes"])
             if as_json:
-                print_json(_charge(charge) | {"charged": billed is Charged.YES})
+                core.print_json(_charge(charge) | {"charged": billed is Charged.YES})
             else:
-                say(f"{call_id}: {_WORDS[billed]}")
-            return Exit.OK
+                core.say(f"{call_id}: {_WORDS[billed]}")
+            return core.Exit.OK
         looked = _reconcile(database, systems, config) if reconcile else []
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
@@ -415,21 +391,14 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
             for result in looked
         ]
         more = {"looked": rows} if reconcile else {}
-        print_json({"open": [_charge(charge) for charge in charges], **more})
+        core.print_json({"open": [_charge(charge) for charge in charges], **more})
     else:
         _show_charges(charges, looked, store)
     # 3 if something that was looked for stays open, 5 if the records could not be read.
-    codes = {"found": Exit.OK, "error": Exit.VENDOR}
-    return max((codes.get(result.outcome, Exit.LOOK) for result in looked), default=Exit.OK)
-
-
-def _check_usage(call_id: str | None, options: Mapping[str, Any]) -> None:
-    if call_id is None and (options["charged"] or options["free"]):
-        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
-    if call_id is not None and options["charged"] is options["free"]:
-        raise click.UsageError("Choose --charged or --not-charged.")
-    if call_id is not None and options["reconcile"]:
-        raise click.UsageError("Either --reconcile or --resolve.")
+    codes = {"found": core.Exit.OK, "error": core.Exit.VENDOR}
+    return max(
+        (codes.get(result.outcome, core.Exit.LOOK) for result in looked), default=core.Exit.OK
+    )
 
 
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
@@ -476,7 +445,7 @@ def _resolve(
                 raise InvalidRequest(
                     "This call is resolved already: it was charged, and has no answer."
                 )
-            confirm(
+            core.confirm(
                 f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes
             )
             _finalize(database, system, config, [call_id], billed)
@@ -506,7 +475,7 @@ def _finalize(
     with verifier or contextlib.nullcontext(), _stores(database, verifier) as stores:
         finalize_budgets(stores, call_ids, billed, SystemClock().now())
     if verifier is None:
-        say(
+        core.say(
             f"warning: {system.name} cannot be opened here, so a budget of its own was not "
             "updated: see `facematch budget`",
             err=True,
@@ -550,9 +519,9 @@ def _show_charges(
             (_charge(result.charge)["call"] or "-", result.outcome, result.reason)
             for result in looked
         ]
-        print_table(("call", "outcome", "why"), results, prose=("why",))
+        core.print_table(("call", "outcome", "why"), results, prose=("why",))
     if not charges:
-        say("nothing is unresolved")
+        core.say("nothing is unresolved")
         return
     rows = []
     for charge in charges:
@@ -562,9 +531,11 @@ def _show_charges(
         why = row["error"] or "its process ended"
         rows.append((*about, f"{charge.since:%Y-%m-%d %H:%M:%S}", at_vendor, why))
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    print_table(header, rows)
+    core.print_table(header, rows)
     count = sum(charge.state == "unresolved" for charge in charges)
     if count:
-        say(f"{counted(count, 'call')} unresolved: compare with the vendor's invoice, then")
+        core.say(
+            f"{core.counted(count, 'call')} unresolved: compare with the vendor's invoice, then"
+        )
         resolve = f"--store {store} --resolve CALL --charged (or --not-charged)"
-        click.echo(clean(f"  facematch compare unresolved {resolve}"))
+        click.echo(core.clean(f"  facematch compare unresolved {resolve}"))
