@@ -396,7 +396,8 @@ def _from_scores(options: Mapping[str, Any]) -> Source:
         with path.open("rb") as file:
             evidence = _evidence(path.name, hashlib.file_digest(file, "sha256").hexdigest())
     except ColumnsNotRecognised as error:
-        raise InvalidRequest(f"{error.what}\n{_advice(error, options)}") from None
+        advice = _advice(error, options)
+        raise InvalidRequest(f"{error.what}\n{advice}") from None
     return Source(
         answers=answers, name=path.stem, digest=None, folder=path.parent, evidence=evidence
     )

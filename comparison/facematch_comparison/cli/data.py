@@ -1,6 +1,6 @@
 """`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out.
 
-Nothing is sent to a vendor by any of them.
+Nothing is sent to a vendor.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 #: Wrong pairs that are printed; a file has all of them.
 LISTED = 20
-
-# --- draw -----------------------------------------------------------------------------------------
 
 
 @click.command("draw")
@@ -79,9 +78,6 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     return core.Exit.OK
 
 
-# --- export ---------------------------------------------------------------------------------------
-
-
 @click.command("export", cls=common.SourceCommand)
 @common.source
 @common.pairs("names of people and pictures")
@@ -106,13 +102,10 @@ def export(*, out: Path, force: bool, **options: Any) -> int:
     core.make_folder(out)
     with named(out):
         writing.export(source.answers, out, study)
-    rows = sum(len(one.table) for one in source.answers)
+    rows = sum(len(answers.table) for answers in source.answers)
     systems = core.counted(len(source.answers), "system")
     core.say(f"{core.counted(rows, 'answer')} of {systems}: written to {out}")
     return core.Exit.OK
-
-
-# --- wrong ----------------------------------------------------------------------------------------
 
 
 @click.command("wrong", cls=common.SourceCommand)
@@ -152,20 +145,27 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         raise click.UsageError("--pictures goes with a page: name one with --out FILE.html.")
     source = common.answers_from(options)
     system = source.system(options["system"])
-    at = options["threshold"] if options["fmr"] is None else _threshold(system, options["fmr"])
+    threshold, fmr = options["threshold"], options["fmr"]
+    threshold = threshold if fmr is None else _threshold(system, fmr)
     study = common.study_of(source, options["pairs"])
-    every = common.wrong_pairs(source, system, at, study, pictures=options["pictures"])
+    every = common.wrong_pairs(source, system, threshold, study, pictures=options["pictures"])
     pairs = common.worst(every, options["most"])
     for path in outs:
         _write_wrong(path, pairs, system=system.name, pictures=options["pictures"])
     if as_json:
         core.print_json(_document(pairs))
         return core.Exit.OK
-    where = "by its own decisions" if at is None else f"at the threshold {core.number(at)}"
+    where = "by its own decisions"
+    where = where if threshold is None else f"at the threshold {core.number(threshold)}"
+    kinds = Counter(pair.kind for pair in every)
+    counts = ", ".join(
+        f"{kinds[kind]:,} {kind if kinds[kind] == 1 else kind_in_plural}"
+        for kind, kind_in_plural in _KINDS.items()
+    )
     some = "" if len(pairs) == len(every) else "; here are the worst of each kind"
-    core.say(f"{system.name} {where}: {_counts(every)}{some}")
+    core.say(f"{system.name} {where}: {counts}{some}")
     if not outs and pairs:
-        core.print_table(_WRONG[1:-1], [_row(one)[1:-1] for one in pairs[:LISTED]])
+        core.print_table(_WRONG[1:-1], [_row(pair)[1:-1] for pair in pairs[:LISTED]])
         if len(pairs) > LISTED:
             core.say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
     for path in outs:
@@ -194,27 +194,24 @@ _WRONG = (
 )
 
 
-def _row(one: WrongPair) -> list[str]:
-    values = (getattr(one, name) for name in _WRONG)
+#: Kinds of wrong pairs, and the plural of each.
+_KINDS = {
+    "false match": "false matches",
+    "false non-match": "false non-matches",
+    "failure to acquire": "failures to acquire",
+}
+
+
+def _row(pair: WrongPair) -> list[str]:
+    values = (getattr(pair, name) for name in _WRONG)
     return [
         core.number(value) if isinstance(value, float) else str("" if value is None else value)
         for value in values
     ]
 
 
-def _counts(pairs: Sequence[WrongPair]) -> str:
-    kinds = [one.kind for one in pairs]
-    words = {
-        "false match": "false matches",
-        "false non-match": "false non-matches",
-        "failure to acquire": "failures to acquire",
-    }
-    counts = {kind: kinds.count(kind) for kind in words}
-    return ", ".join(f"{n:,} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
-
-
 def _document(pairs: Sequence[WrongPair]) -> dict[str, Any]:
-    return {"schema": 0, "kind": "wrong pairs", "pairs": [attrs.asdict(one) for one in pairs]}
+    return {"schema": 0, "kind": "wrong pairs", "pairs": [attrs.asdict(pair) for pair in pairs]}
 
 
 def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, pictures: bool) -> None:
@@ -225,7 +222,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(_WRONG)
-        rows.writerows(map(core.cell, _row(one)) for one in pairs)
+        rows.writerows(map(core.cell, _row(pair)) for pair in pairs)
         core.write(path, text.getvalue().encode())
     else:
         from facematch_comparison.report import gallery_html
@@ -233,9 +230,6 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
         shown = pairs if pictures else [attrs.evolve(p, probe=None, reference=None) for p in pairs]
         page = gallery_html(shown, title=f"What {system} got wrong")
         core.write(path, page.encode(), private=pictures)
-
-
-# --- embed ----------------------------------------------------------------------------------------
 
 
 @click.command("embed")
@@ -295,17 +289,17 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
 
 
 def _described(
-    context: click.Context, option: click.Parameter, options: Sequence[str]
+    context: click.Context, option: click.Parameter, texts: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Read ``NAME:KEY=VALUE,...``, options any number of times."""
-    read: dict[str, dict[str, str]] = {}
-    for text in options:
+    """Read ``NAME:KEY=VALUE,...``, any number of times."""
+    values: dict[str, dict[str, str]] = {}
+    for text in texts:
         name, _, rest = text.partition(":")
-        if not name.strip() or name.strip() in read:
+        if not name.strip() or name.strip() in values:
             raise click.BadParameter(f"{text[:60]!r} needs a name of its own.", param=option)
         words = filter(None, map(str.strip, rest.split(",")))
-        read[name.strip()] = core.name_values(context, option, words)
-    return read
+        values[name.strip()] = core.name_values(context, option, words)
+    return values
 
 
 @click.command("simulate")
@@ -356,19 +350,19 @@ def simulate(
     COLUMN.GROUP.fmr, COLUMN.GROUP.fnmr   rates of a group of --group
     """
     core.check_target("--out", out, force=force)
-    from facematch_comparison import simulate as made
+    from facematch_comparison import simulate as simulation
     from facematch_comparison.writing import write_scores
 
-    pairs = made.draw(**options)
-    answers = {
-        name: made.answer(name, words, pairs, seed=options["seed"])
-        for name, words in vendors.items()
-    }
+    pairs, seed = simulation.draw(**options), options["seed"]
+    results = [simulation.answer(name, words, pairs, seed=seed) for name, words in vendors.items()]
     core.make_folder(out)
     with named(out):
-        write_scores(out, [one for one, _ in answers.values()])
+        write_scores(out, [answers for answers, _ in results])
     header = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
-    shown = (["-" if one is None else f"{one:.4g}" for one in true] for _, true in answers.values())
-    core.print_table(header, [[name, *cells] for name, cells in zip(answers, shown, strict=True)])
+    rows = [
+        [answers.name, *("-" if number is None else f"{number:.4g}" for number in truth)]
+        for answers, truth in results
+    ]
+    core.print_table(header, rows)
     core.say(f"written to {out}")
     return core.Exit.OK

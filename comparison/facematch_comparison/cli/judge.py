@@ -31,8 +31,6 @@ MAX_REPORT_BYTES: Final = 1 << 26
 #: A rate above it needs no proof: a budget that shows no less is no advice.
 MOST_OF_LESS: Final = 0.5
 
-# --- plan -----------------------------------------------------------------------------------------
-
 
 @click.command("plan")
 @click.option(
@@ -165,9 +163,6 @@ def _money(value: Decimal) -> str:
     return whole + point + part.rstrip("0").ljust(2, "0") if point else text
 
 
-# --- report ---------------------------------------------------------------------------------------
-
-
 @click.command("report", cls=common.SourceCommand)
 @common.source
 @common.pairs("pictures")
@@ -296,9 +291,6 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
     return value, f"{least} to {most}"
 
 
-# --- gate -----------------------------------------------------------------------------------------
-
-
 @click.command("gate", cls=common.SourceCommand)
 @common.source
 @core.file_option(
@@ -352,7 +344,14 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     if as_json:
         core.print_json(verdict.to_dict())
     else:
-        _show_verdict(verdict)
+        for judged in verdict.systems:
+            core.say(f"{judged.outcome.upper()}  {judged.sentence}")
+        if len(verdict.systems) > 1:
+            more = ": all must pass; name the one that you want with --system"
+            more = "" if verdict.outcome is Outcome.PASS else more
+            core.say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
+        for text in filter(None, (rules.source, rules.leaves_out)):
+            core.say(text, err=True)
     if calibration is not None:
         shipped = _shipped(evaluation, verdict, options)
         if shipped is None:
@@ -422,22 +421,6 @@ def _shipped(
         valid_days=options["valid_days"],
         allow_mock=options["allow_mock"],
     )
-
-
-def _show_verdict(verdict: Verdict) -> None:
-    for judged in verdict.systems:
-        core.say(f"{judged.outcome.upper()}  {judged.sentence}")
-    requirements = verdict.requirements
-    if len(verdict.systems) > 1:
-        passed = verdict.outcome.value == "pass"
-        more = "" if passed else ": all must pass; name the one that you want with --system"
-        core.say(f"{verdict.outcome.upper()}  overall, by {requirements.title}{more}")
-    for text in (requirements.source, requirements.leaves_out):
-        if text is not None:
-            core.say(text, err=True)
-
-
-# --- threshold ------------------------------------------------------------------------------------
 
 
 @click.command("threshold", cls=common.SourceCommand)

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 #: Calls at a time of each system unless another number is given.
 WORKERS = 4
 
-# --- run ------------------------------------------------------------------------------------------
-
 
 @click.command("run")
 @click.argument("source", metavar="PAIRS", type=core.FILE)
@@ -317,9 +315,6 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     return {"store": store, "systems": systems}
 
 
-# --- unresolved -----------------------------------------------------------------------------------
-
-
 @click.command("unresolved")
 @common.store
 @click.option("--study", metavar="NAME", help="Only calls of this test set.")
@@ -485,10 +480,9 @@ def _finalize(
 @contextlib.contextmanager
 def _stores(database: RunDatabase, verifier: Any) -> Iterator[list[CallStore]]:
     """Of budgets: those of a verifier, if there is one, and that in the run database."""
-    from facematch_core.resilience import Budget
+    from facematch_comparison.run.recover import stores_of
 
-    policies = () if verifier is None else verifier.policies
-    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
+    stores = stores_of(() if verifier is None else verifier.policies)
     with contextlib.ExitStack() as stack:
         if (here := database.calls()) is not None:
             stores.append(stack.enter_context(contextlib.closing(here)))

@@ -168,7 +168,7 @@ class StudyRun:
                 system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
                 number = system.stored.number
-                database.take_back(number, partial(finalize_budgets, system.budgets, now=now))
+                database.take_back(number, partial(finalize_budgets, system.stores, now=now))
                 database.retry_failed(number)
             self._task = Task(
                 study=study, stored=self.stored, digests=digests, database=database, clock=clock
@@ -290,13 +290,9 @@ def run_study(
     """Ask every system about every pair of a test set, once; go on where an earlier start ended.
 
     Args:
-        study: The pairs.
-        systems: Name of each to what opens it with ``on_event``, for example
+        study, systems, database, **more: As `StudyRun` takes them; of a system for example
             ``partial(open_verifier, profile="didit")``.
-        database: Where what happens is written down.
-        workers: Calls at a time of each system, 1-256.
-        progress, embeddings: As `StudyRun.run` takes them.
-        **more: Further arguments of `StudyRun`.
+        workers, progress, embeddings: As `StudyRun.run` takes them.
 
     Raises:
         FaceMatchError: as `StudyRun` and `StudyRun.run`; what ends one system alone is in the
