@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
 from facematch_core.cli import common as core
@@ -202,17 +203,6 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     return openers
 
 
-def _open_by_name(name: str, config: str | None) -> Any:
-    """The profile of this name or, if there is none, the backend."""
-    target = core.Target(config=config)
-    if name in target.profile_names():
-        target = core.Target(profile=name, config=config)
-    else:
-        target.tell_of_unread()
-        target = core.Target(backend=name)
-    return target.announced().open()
-
-
 # --- What is shown before, during and after -------------------------------------------------------
 
 #: States of pairs that a run ends with and that are worth a column.
@@ -347,7 +337,7 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
     facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
     --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
     """
-    call_id, config, reconcile = options["resolve"], options["config"], options["reconcile"]
+    call_id, reconcile = options["resolve"], options["reconcile"]
     if call_id is None and (options["charged"] or options["free"]):
         raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
     if call_id is not None and options["charged"] is options["free"]:
@@ -359,6 +349,7 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
     with common.database_at(store) as database:
         studies = database.studies() if study is None else (database.study(study),)
         systems = [system for each in studies for system in database.systems(each.digest)]
+        books = _Books(database, options["config"])
         try:
             database.hold()
         except ConfigurationError as error:
@@ -368,17 +359,17 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
         else:
             # What a run that is over had asked is unresolved from now on.
             for system in systems:
-                database.take_back(system.number, partial(_finalize, database, system, config))
+                database.take_back(system.number, partial(books.finalize, system))
                 resolve_by_budgets(database, system)
         if call_id is not None:
             billed = Charged.YES if options["charged"] else Charged.NO
-            charge = _resolve(database, systems, call_id, billed, config, yes=options["yes"])
+            charge = books.resolve(systems, call_id, billed, yes=options["yes"])
             if as_json:
                 core.print_json(_charge(charge) | {"charged": billed is Charged.YES})
             else:
                 core.say(f"{call_id}: {_WORDS[billed]}")
             return core.Exit.OK
-        looked = _reconcile(database, systems, config) if reconcile else []
+        looked = books.reconcile(systems) if reconcile else []
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
         rows = [
@@ -399,41 +390,62 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
 
 
-def _reconcile(
-    database: RunDatabase, systems: Sequence[StoredSystem], config: str | None
-) -> list[Reconciled]:
-    """Look for each in its vendor's records, and write down what is found."""
-    from facematch_comparison.run.recover import Reconciled, reconcile_charges
+@attrs.frozen
+class _Books:
+    """The run database with the budgets of its systems, which are opened by their names."""
 
-    looked: list[Reconciled] = []
-    for system in systems:
-        charges = database.unresolved(system)
-        if not charges:
-            continue
-        try:
-            verifier = _open_by_name(system.name, config)
-        except FaceMatchError as error:
-            failure = partial(Reconciled, outcome="error", reason=error.message)
-            looked += [failure(charge=charge) for charge in charges]
-        else:
-            now = SystemClock().now()
-            with verifier, _stores(database, verifier) as stores:
-                looked += reconcile_charges(database, system, verifier, stores, now)
-    return looked
+    database: RunDatabase
+    config: str | None
 
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[tuple[Any, list[CallStore]]]:
+        """The profile of this name or, if there is none, the backend; or why it cannot be opened.
 
-def _resolve(
-    database: RunDatabase,
-    systems: Sequence[StoredSystem],
-    call_id: str,
-    billed: Charged,
-    config: str | None,
-    *,
-    yes: bool,
-) -> UnresolvedCharge:
-    """Say whether a call was charged, to the budgets and to the run database."""
-    for system in systems:
-        for charge in database.unresolved(system):
+        With the stores of its budgets, and that in the run database.
+        """
+        from facematch_comparison.run.recover import stores_of
+
+        with contextlib.ExitStack() as stack:
+            stores: list[CallStore] = []
+            try:
+                target = core.Target(config=self.config)
+                if name in target.profile_names():
+                    target = core.Target(profile=name, config=self.config)
+                else:
+                    target.tell_of_unread()
+                    target = core.Target(backend=name)
+                verifier: Any = stack.enter_context(target.announced().open())
+                stores = stores_of(verifier.policies)
+            except FaceMatchError as error:
+                verifier = error
+            if (here := self.database.calls()) is not None:
+                stores.append(stack.enter_context(contextlib.closing(here)))
+            yield verifier, stores
+
+    def reconcile(self, systems: Sequence[StoredSystem]) -> list[Reconciled]:
+        """Look for each in its vendor's records, and write down what is found."""
+        from facematch_comparison.run.recover import Reconciled, reconcile_charges
+
+        results: list[Reconciled] = []
+        for system in systems:
+            charges = self.database.unresolved(system)
+            if not charges:
+                continue
+            with self._open(system.name) as (verifier, stores):
+                if isinstance(verifier, FaceMatchError):
+                    failure = partial(Reconciled, outcome="error", reason=verifier.message)
+                    results += [failure(charge=charge) for charge in charges]
+                else:
+                    now = SystemClock().now()
+                    results += reconcile_charges(self.database, system, verifier, stores, now)
+        return results
+
+    def resolve(
+        self, systems: Sequence[StoredSystem], call_id: str, billed: Charged, *, yes: bool
+    ) -> UnresolvedCharge:
+        """Say whether a call was charged, to the budgets and to the run database."""
+        pairs = [(system, pair) for system in systems for pair in self.database.unresolved(system)]
+        for system, charge in pairs:
             if charge.call is None or charge.call.id != call_id:
                 continue
             if charge.state != "unresolved":
@@ -443,50 +455,28 @@ def _resolve(
             core.confirm(
                 f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes
             )
-            _finalize(database, system, config, [call_id], billed)
-            database.resolve(system.number, call_id, billed)
+            self.finalize(system, [call_id], billed)
+            self.database.resolve(system.number, call_id, billed)
             return charge
-    raise InvalidRequest(
-        f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists those "
-        "that are."
-    )
-
-
-def _finalize(
-    database: RunDatabase,
-    system: StoredSystem,
-    config: str | None,
-    call_ids: Sequence[str],
-    billed: Charged,
-) -> None:
-    """Update the budgets in this database, and those of the system's profile."""
-    from facematch_comparison.run.recover import finalize_budgets
-
-    if not call_ids:
-        return
-    verifier = None
-    with contextlib.suppress(FaceMatchError):
-        verifier = _open_by_name(system.name, config)
-    with verifier or contextlib.nullcontext(), _stores(database, verifier) as stores:
-        finalize_budgets(stores, call_ids, billed, SystemClock().now())
-    if verifier is None:
-        core.say(
-            f"warning: {system.name} cannot be opened here, so a budget of its own was not "
-            "updated: see `facematch budget`",
-            err=True,
+        raise InvalidRequest(
+            f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
+            "those that are."
         )
 
+    def finalize(self, system: StoredSystem, call_ids: Sequence[str], billed: Charged) -> None:
+        """Update the budgets in this database, and those of the system's profile."""
+        from facematch_comparison.run.recover import finalize_budgets
 
-@contextlib.contextmanager
-def _stores(database: RunDatabase, verifier: Any) -> Iterator[list[CallStore]]:
-    """Of budgets: those of a verifier, if there is one, and that in the run database."""
-    from facematch_comparison.run.recover import stores_of
-
-    stores = stores_of(() if verifier is None else verifier.policies)
-    with contextlib.ExitStack() as stack:
-        if (here := database.calls()) is not None:
-            stores.append(stack.enter_context(contextlib.closing(here)))
-        yield stores
+        if not call_ids:
+            return
+        with self._open(system.name) as (verifier, stores):
+            finalize_budgets(stores, call_ids, billed, SystemClock().now())
+        if isinstance(verifier, FaceMatchError):
+            core.say(
+                f"warning: {system.name} cannot be opened here, so a budget of its own was not "
+                "updated: see `facematch budget`",
+                err=True,
+            )
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:

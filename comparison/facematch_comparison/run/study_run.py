@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
@@ -18,6 +18,7 @@ from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
 from facematch_core.models import Operation, Retention
+from facematch_core.tables import refuse
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
 Open: TypeAlias = Callable[..., Any]
-
-#: Faults of a test set that are listed; more are counted.
-_LISTED: Final = 50
 
 
 @attrs.frozen(kw_only=True)
@@ -314,11 +312,7 @@ def _digests_of(study: Study) -> dict[Path, str]:
             digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
         except InvalidImage as error:
             faults.append(error.message)
-    if faults:
-        count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
-        if len(faults) > _LISTED:
-            faults[_LISTED:] = [f"... and {len(faults) - _LISTED} more"]
-        raise InvalidRequest("\n  ".join([f"{study.name} has {count}; nothing was sent:", *faults]))
+    refuse(study.name, faults)
     return digests
 
 
