@@ -122,9 +122,9 @@ class SourceCommand(click.Command):
                     formatter.write_dl(shown)
 
 
-backend_names, profile_names = common.backend_names, common.profile_names
-force = click.option("--force", is_flag=True, help="Overwrite files that exist.")
-json_flag = common.as_json
+def flag(name: str, help_: str) -> Callable[[Command], Command]:
+    """An option without a value."""
+    return click.option(name, is_flag=True, help=help_)
 
 
 def count_option(
@@ -140,6 +140,8 @@ def repeated(name: str, to: str, help_: str, **more: Any) -> Callable[[Command],
 
 
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
+
+force = flag("--force", "Overwrite files that exist.")
 
 #: Where `compare run` writes answers.
 store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
@@ -163,11 +165,7 @@ source = common.options(
         type=click.Choice(["above", "at_least"]),
         help="With --scores that do not say it: what passes a threshold.",
     ),
-    click.option(
-        "--distance",
-        is_flag=True,
-        help="With --scores: less is more alike; a score is then minus the distance.",
-    ),
+    flag("--distance", "With --scores: less is more alike; a score is then minus the distance."),
     repeated(
         "--no-score",
         "no_scores",
@@ -175,10 +173,8 @@ source = common.options(
         type=float,
         metavar="NUMBER",
     ),
-    click.option(
-        "--independent-pairs",
-        is_flag=True,
-        help="With --scores that name nobody: each pair is of people of its own.",
+    flag(
+        "--independent-pairs", "With --scores that name nobody: each pair is of people of its own."
     ),
     count_option("--max-rows", "With --scores: read no larger file.", least=1, default=10_000_000),
 )
@@ -211,15 +207,12 @@ attempts = click.option(
     help="Attempts that a transaction may take; the best of them counts.",
 )
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
-split = click.option(
+split = flag(
     "--split",
-    is_flag=True,
-    help="Choose thresholds on half of the people and judge them on the others: safer if few "
+    "Choose thresholds on half of the people and judge them on the others: safer if few "
     "people cause most false matches. Takes twice the pairs.",
 )
-allow_mock = click.option(
-    "--allow-mock", is_flag=True, help="Accept a mock or sandbox, which says nothing of a vendor."
-)
+allow_mock = flag("--allow-mock", "Accept a mock or sandbox, which says nothing of a vendor.")
 valid_days = click.option(
     "--valid-days",
     type=click.IntRange(1, 36500),
@@ -294,10 +287,7 @@ class Source:
     def evaluated(
         self, options: Mapping[str, Any], costs: Costs | None = None, **judging: Any
     ) -> Evaluation:
-        """All of it judged by the options of `aims`, `split` and `seed`, or by `judging` instead.
-
-        Costs are in the currency of the prices, unless they name another.
-        """
+        """All of it judged by the options of `aims`, `split` and `seed`, or else by `judging`."""
         from facematch_comparison.evaluation import evaluate
 
         if costs is not None and costs.currency is None:
@@ -322,12 +312,10 @@ def _common(currencies: Iterable[str | None]) -> str:
 
 
 def answers_from(options: Mapping[str, Any]) -> Source:
-    """The answers that the options of `source` name, with the prices of --price; nothing is asked.
-
-    What a file of scores leaves empty is said on stderr: pandas writes so what was not joined.
-    """
+    """The answers that the options of `source` name, with the prices of --price."""
     source = _from_store(options) if options["scores"] is None else _from_scores(options)
     for answers in source.answers if options["scores"] else ():
+        # Pandas leaves empty what was not joined.
         table = answers.table
         empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
         if empty:
@@ -481,10 +469,7 @@ def wrong_pairs(
     *,
     pictures: bool,
 ) -> list[WrongPair]:
-    """What a system got wrong, the worst first, with its pictures if they are to be shown.
-
-    Without a threshold it is judged by its own decisions.
-    """
+    """What a system got wrong, the worst first, with its pictures if they are to be shown."""
     from facematch_comparison.writing import wrong_pairs as find
 
     pairs = find(answers, threshold, study)

@@ -43,9 +43,7 @@ LISTED = 20
 @click.option(
     "--within", metavar="COLUMN", help="Draw non-mated pairs within the groups of this column."
 )
-@click.option(
-    "--split", is_flag=True, help="Draw within halves of the people, for `compare report --split`."
-)
+@common.flag("--split", "Draw within halves of the people, for `compare report --split`.")
 @common.seed
 @common.force
 def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
@@ -120,11 +118,9 @@ def export(*, out: Path, force: bool, **options: Any) -> int:
     "--most", "How many of each kind, the worst ones.", least=1, show_default="all"
 )
 @common.out_option("Write the list (.csv or .json) or a page (.html). May be repeated.")
-@click.option(
-    "--pictures", is_flag=True, help="Put the pictures into the page: the file then holds faces."
-)
+@common.flag("--pictures", "Put the pictures into the page: the file then holds faces.")
 @common.force
-@common.json_flag
+@core.as_json
 def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """List the pairs that a system got wrong: false matches first, the worst of each kind first.
 
@@ -239,7 +235,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
     "--backend",
     default="local",
     metavar="NAME",
-    shell_complete=common.backend_names,
+    shell_complete=core.backend_names,
     help="An engine of your own that computes embeddings. This is never charged.",
 )
 @click.option(
@@ -248,7 +244,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
     help="A Dask cluster whose workers read the same paths, such as tls://host:8786.",
 )
 @common.force
-@common.json_flag
+@core.as_json
 def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Compute the embedding of every picture in PICTURES, for `compare run --embeddings`.
 

@@ -63,7 +63,7 @@ MOST_OF_LESS: Final = 0.5
     "--power", type=common.CONFIDENCE, default="0.8", help="Chance of finding the difference."
 )
 @common.count_option("--systems", "Systems that are compared, two at a time.", least=2, default=2)
-@common.json_flag
+@core.as_json
 def plan(*, budgets: Sequence[Decimal], as_json: bool, **options: Any) -> int:
     """How many pairs it takes to show an FMR and an FRR, what they cost, and what less money shows.
 
@@ -182,7 +182,7 @@ def _money(value: Decimal) -> str:
     help="Put up to N wrong pairs of each system and kind into the page: it then holds faces.",
 )
 @common.force
-@common.json_flag
+@core.as_json
 def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Judge what systems answered: how many genuine people each turns away, and how sure that is.
 
@@ -319,7 +319,7 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 )
 @common.valid_days
 @common.force
-@common.json_flag
+@core.as_json
 def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     """Judge systems by your requirements.
 
@@ -427,14 +427,12 @@ def _shipped(
 @common.source
 @click.option("--system", metavar="NAME", help="The system; needed if there are several.")
 @common.repeated("--fmr", "fmrs", "The highest false match rate.", type=common.RATE, required=True)
-@click.option(
-    "--bounded", is_flag=True, help="Stricter: the upper bound of the FMR must be within it, too."
-)
+@common.flag("--bounded", "Stricter: the upper bound of the FMR must be within it, too.")
 @common.allow_mock
 @core.file_option("--out", "The file to write.", required=True)
 @common.valid_days
 @common.force
-@common.json_flag
+@core.as_json
 def threshold(*, out: Path, as_json: bool, **options: Any) -> int:
     """Choose the threshold of a system for a false match rate, and write it to a file.
 

@@ -23,7 +23,6 @@ from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.run import (
-        PairState,
         Reconciled,
         RunDatabase,
         RunSummary,
@@ -44,7 +43,7 @@ WORKERS = 4
     "profiles",
     multiple=True,
     metavar="NAME",
-    shell_complete=common.profile_names,
+    shell_complete=core.profile_names,
     help="A system: a profile.",
 )
 @click.option(
@@ -52,7 +51,7 @@ WORKERS = 4
     "backends",
     multiple=True,
     metavar="NAME",
-    shell_complete=common.backend_names,
+    shell_complete=core.backend_names,
     help="A system: a backend as it is, such as `local`. Both may be repeated.",
 )
 @core.config
@@ -78,10 +77,9 @@ WORKERS = 4
 )
 @common.count_option("--mated", "With a folder: how many mated pairs to draw.")
 @common.count_option("--non-mated", "With a folder: how many non-mated pairs to draw.")
-@click.option(
+@common.flag(
     "--split",
-    is_flag=True,
-    help="With a folder: draw within halves of the people. With --out: choose thresholds on one "
+    "With a folder: draw within halves of the people. With --out: choose thresholds on one "
     "half, and judge them on the other.",
 )
 @common.seed
@@ -101,8 +99,8 @@ WORKERS = 4
 @common.aims
 @common.costs
 @common.force
-@click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
-@common.json_flag
+@common.flag("--yes", "Do not ask before money is spent.")
+@core.as_json
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
@@ -123,10 +121,13 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     common.check_outs(options["outs"], overwrite=options["force"])
     costs = common.costs_of(options)
     openers = _openers_of(options)
+    from rich.progress import TextColumn
+
     from facematch_comparison.run import Price, StudyRun
     from facematch_comparison.study import read_study
 
     currency = options["currency"] or common.CURRENCY
+    amounts = options["prices"].items()
     # Of a file, --split is for the judgement.
     splits = options["split"] and (source.is_dir() or not options["outs"])
     drawing = {name: options[name] for name in ("pictures", "mated", "non_mated", "seed")}
@@ -138,10 +139,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             database,
             name=options["name"],
             keep=options["keep"],
-            prices={
-                name: Price(amount=amount, currency=currency)
-                for name, amount in options["prices"].items()
-            },
+            prices={name: Price(amount=amount, currency=currency) for name, amount in amounts},
         ) as study_run,
     ):
         calls = {name: progress.left for name, progress in study_run.progress().items()}
@@ -151,10 +149,12 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             core.confirm(
                 f"Make {core.counted(paid, 'call')} that may be charged?", yes=options["yes"]
             )
-        with core.Stopping() as stopping, _bars(calls) as advance:
+        with core.Stopping() as stopping, core.progress("asked") as bars:
+            bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
+            tasks = {name: bars.add_task(core.clean(name), total=n) for name, n in calls.items()}
             summary = study_run.run(
                 workers=options["workers"] or WORKERS,
-                progress=advance,
+                progress=lambda name, _state: bars.advance(tasks[name]),
                 stop=lambda: bool(stopping.signal),
                 embeddings=options["embeddings"],
             )
@@ -239,17 +239,6 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         core.say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
-@contextlib.contextmanager
-def _bars(calls: Mapping[str, int]) -> Iterator[Callable[[str, PairState], None]]:
-    """A bar for each system on stderr, if that is a terminal, with what is left of the time."""
-    from rich.progress import TextColumn
-
-    with core.progress("asked") as bars:
-        bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
-        tasks = {name: bars.add_task(core.clean(name), total=n) for name, n in calls.items()}
-        yield lambda name, _state: bars.advance(tasks[name])
-
-
 def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     """Print to stdout how far every system is; to stderr what ended one early."""
     systems, store = document["systems"], document["store"]
@@ -308,10 +297,9 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
 @click.command("unresolved")
 @common.store
 @click.option("--study", metavar="NAME", help="Only calls of this test set.")
-@click.option(
+@common.flag(
     "--reconcile",
-    is_flag=True,
-    help="Look for each call in its vendor's records, which is free. Only calls that the "
+    "Look for each call in its vendor's records, which is free. Only calls that the "
     "vendor was asked to keep, or gave an id of its own, can be found.",
 )
 @click.option(
@@ -319,7 +307,7 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     metavar="CALL",
     help="Say whether one call was charged, with --charged or --not-charged.",
 )
-@click.option("--charged", is_flag=True, help="It is on the vendor's invoice: never asked again.")
+@common.flag("--charged", "It is on the vendor's invoice: never asked again.")
 @click.option("--not-charged", "free", is_flag=True, help="It is not: the next run asks again.")
 @click.option(
     "--config",
@@ -327,8 +315,8 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     type=click.Path(),
     help="The configuration file of the systems' profiles, for --reconcile and --resolve.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before --resolve.")
-@common.json_flag
+@common.flag("--yes", "Do not ask before --resolve.")
+@core.as_json
 def unresolved(  # noqa: C901 - what each option of the help does, in its order
     *, store: str, study: str | None, as_json: bool, **options: Any
 ) -> int:

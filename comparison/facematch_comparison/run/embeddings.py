@@ -1,9 +1,6 @@
 """Engines of one's own look at each picture once: embeddings, made anywhere, compared here.
 
-`embed` maps ``embed(paths) -> pyarrow.Table`` of an engine, a pure function, on this machine or a
-Dask cluster; the run reads such a table, whoever made it, and asks the engine's
-``scores(probes, references)``. Calls that may be charged are never mapped: Dask runs a task again
-whenever it is in doubt.
+Calls that may be charged are never mapped: Dask runs a task again whenever it is in doubt.
 """
 
 from __future__ import annotations

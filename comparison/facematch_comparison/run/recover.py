@@ -89,11 +89,7 @@ def reconcile_charges(
     *,
     only_due: bool = False,
 ) -> tuple[Reconciled, ...]:
-    """Look for every call without an answer in the vendor's records, which is free.
-
-    Of an answer on another scale or from elsewhere than the first only the charge is kept. What is
-    found is written to budgets, in `stores`, too.
-    """
+    """Look for every call without an answer in the vendor's records, which is free."""
 
     def look_up(charge: UnresolvedCharge, call: CallRecord) -> tuple[str, str]:
         """One call, looked for and written down; the outcome, and why."""

@@ -25,7 +25,7 @@ from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
 from .stored import StoredStudy, StoredSystem
-from .worker import OnEnd, OpenSystem, Task, Worker
+from .worker import OnEnd, OpenSystem, Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,7 +145,15 @@ class StudyRun:
                     )
         with contextlib.ExitStack() as undo:
             # Nothing is written, nor a file made, unless all of them can be asked.
-            digests = _digests_of(study)
+            # A file that is no picture would count as a face that was not found.
+            digests: dict[Path, str] = {}
+            faults: list[str] = []
+            for path in study.pictures:
+                try:
+                    digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
+                except InvalidImage as error:
+                    faults.append(error.message)
+            refuse(study.name, faults)
             self.systems = tuple(
                 _open(called, opener, database, undo, is_kept=called in keep)
                 for called, opener in systems.items()
@@ -168,9 +176,7 @@ class StudyRun:
                 number = system.stored.number
                 database.take_back(number, partial(finalize_budgets, system.stores, now=now))
                 database.retry_failed(number)
-            self._task = Task(
-                study=study, stored=self.stored, digests=digests, database=database, clock=clock
-            )
+            self._study, self._digests, self._clock = study, digests, clock
             # A damaged row is found before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
@@ -227,8 +233,14 @@ class StudyRun:
             return over.is_set() or (stop is not None and stop())
 
         on_end = progress or (lambda _name, _state: None)
+        settings: dict[str, Any] = {
+            "turns": self.stored.turns(),
+            "clock": self._clock,
+            "stop": is_stopped,
+        }
         team = [
-            Worker(self._task, system, stop=is_stopped, on_end=on_end) for system in self.systems
+            Worker(system, self._study, self._digests, on_end=on_end, **settings)
+            for system in self.systems
         ]
         reasons, tables = self.why_not_embedded, {}
         if embeddings is not None:
@@ -298,22 +310,6 @@ def run_study(
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress, embeddings=embeddings)
-
-
-def _digests_of(study: Study) -> dict[Path, str]:
-    """SHA-256, in hex, of every picture; `InvalidRequest` names those that are no whole pictures.
-
-    A file that is no picture would count against whoever is asked, as a face that was not found.
-    """
-    digests: dict[Path, str] = {}
-    faults: list[str] = []
-    for path in study.pictures:
-        try:
-            digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
-        except InvalidImage as error:
-            faults.append(error.message)
-    refuse(study.name, faults)
-    return digests
 
 
 def _open(

@@ -15,16 +15,9 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
+from facematch_core import errors
 from facematch_core.clock import Clock
-from facematch_core.errors import (
-    FATAL,
-    BreakerOpen,
-    ConfigurationError,
-    FaceMatchError,
-    OutcomeUnknown,
-    UnexpectedResponse,
-    VendorUnavailable,
-)
+from facematch_core.errors import ConfigurationError, FaceMatchError
 from facematch_core.events import CallEvent, EventKind
 from facematch_core.files import read_regular
 from facematch_core.images import MAX_FILE_BYTES, Image
@@ -35,7 +28,7 @@ from facematch_core.verifier import FaceVerifier
 
 from .pairs import HeldBack, Outcome, PairState, RunDatabase
 from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets, stores_of
-from .stored import StoredStudy, StoredSystem
+from .stored import StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -59,11 +52,10 @@ class OpenSystem:
     """A verifier under the name that its answers have, which writes down each step of its calls."""
 
     def __init__(self, name: str, database: RunDatabase, retention: Retention) -> None:
-        self.name, self.retention = name, retention
+        self.name, self.database, self.retention = name, database, retention
         self.verifier: FaceVerifier
         self.stored: StoredSystem
         self.on_event = self._write
-        self._database = database
         #: `pair` of this thread whose steps are written down, and the `call_id` that it has become.
         self.current = threading.local()
 
@@ -71,7 +63,7 @@ class OpenSystem:
         if getattr(self.current, "pair", None) is not None:
             if event.kind is EventKind.STARTED:
                 self.current.call_id = event.call_id
-            self._database.follow(self.stored.number, self.current.pair, event)
+            self.database.follow(self.stored.number, self.current.pair, event)
 
     @property
     def is_billed(self) -> bool:
@@ -125,28 +117,24 @@ class OpenSystem:
         }
 
 
-@attrs.frozen(kw_only=True)
-class Task:
-    """What every system of a run is asked, and where that is written down."""
-
-    study: Study
-    stored: StoredStudy
-    #: SHA-256 of each picture when the run began.
-    digests: Mapping[Path, str]
-    database: RunDatabase
-    clock: Clock
-
-
 class Worker:
     """What the threads of one system share: pairs taken, asked and written down, until all are."""
 
     def __init__(
-        self, task: Task, system: OpenSystem, *, stop: Callable[[], bool], on_end: OnEnd
+        self,
+        system: OpenSystem,
+        study: Study,
+        digests: Mapping[Path, str],
+        *,
+        turns: Sequence[int],
+        clock: Clock,
+        stop: Callable[[], bool],
+        on_end: OnEnd,
     ) -> None:
         self.system, self.stored, self.name = system, system.stored, system.name
-        self.study, self.digests, self.database = task.study, task.digests, task.database
-        self._turns, self._clock = task.stored.turns(), task.clock
-        self._stop, self._on_end = stop, on_end
+        #: `digests` are SHA-256 of each picture when the run began.
+        self.study, self.digests, self.database = study, digests, system.database
+        self._turns, self._clock, self._stop, self._on_end = turns, clock, stop, on_end
         self._has_answered = self.stored.answered_from is not None
         self._lock = threading.Lock()
         self._queue: deque[int] = deque()
@@ -232,7 +220,7 @@ class Worker:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
-                UnexpectedResponse(
+                errors.UnexpectedResponse(
                     f"{self.name} answered {difference}: such answers do not belong together. Was "
                     "an address or a setting changed? Ask it under another name, or in another run "
                     "database.",
@@ -297,7 +285,7 @@ class Worker:
         outcome = Outcome.of_error(error, has_answered=self._has_answered)
         if outcome.state is PairState.ANSWERED:
             return outcome
-        if isinstance(error, FATAL):
+        if isinstance(error, errors.FATAL):
             self.end_with(error)
             return outcome
         if outcome.state is PairState.FAILED:
@@ -306,7 +294,11 @@ class Worker:
             self._in_a_row += 1
             many = self._in_a_row
         if many >= MOST_FAILURES:
-            kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
+            kind = (
+                errors.OutcomeUnknown
+                if isinstance(error, errors.OutcomeUnknown)
+                else errors.VendorUnavailable
+            )
             self.end_with(
                 kind(
                     f"{self.name} gave no answer to {many} calls in a row, and is not asked "
@@ -316,7 +308,7 @@ class Worker:
                     retryable=False,
                 )
             )
-        elif isinstance(error, BreakerOpen):
+        elif isinstance(error, errors.BreakerOpen):
             until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
             while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
                 self._clock.sleep(min(wait_s, 0.2))
