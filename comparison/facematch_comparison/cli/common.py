@@ -230,7 +230,7 @@ costs = common.options(
     click.option("--cost-review", type=COST, default="0", help="Cost of a review by a person."),
     click.option("--impostors", type=SHARE, help="Share of strangers' attempts, as 0.01."),
 )
-currency = click.option(
+_currency_option = click.option(
     "--currency",
     callback=_currency,
     metavar="CCC",
@@ -240,8 +240,9 @@ currency = click.option(
 
 
 def price_option(help_: str) -> Callable[[Command], Command]:
-    """--price, which gives `prices`: name to amount."""
-    return repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
+    """--price, which gives `prices`: name to amount; and --currency."""
+    price = repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
+    return common.options(price, _currency_option)
 
 
 def out_option(help_: str) -> Callable[[Command], Command]:

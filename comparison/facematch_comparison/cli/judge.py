@@ -40,7 +40,6 @@ MOST_OF_LESS: Final = 0.5
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
 )
 @common.price_option("What one comparison by a vendor costs.")
-@common.currency
 @common.repeated(
     "--budget",
     "budgets",
@@ -173,7 +172,6 @@ def _money(value: Decimal) -> str:
 @common.seed
 @common.costs
 @common.price_option("What one call to a system costs.")
-@common.currency
 @common.out_option("Write the page (.html) or the same as JSON (.json). May be repeated.")
 @click.option(
     "--gallery",
@@ -235,9 +233,8 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     common.say_headline(evaluation)
     core.say()
     systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
-    points, services = [
-        [getattr(system, name) for system in systems] for name in ("point", "service")
-    ]
+    points = [system.point for system in systems]
+    services = [system.service for system in systems]
     thresholds = (None if point is None else point.threshold for point in points)
     table = {
         "system": [system.name for system in systems],
@@ -312,7 +309,6 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 @common.seed
 @common.allow_mock
 @common.price_option("What one call to a system costs.")
-@common.currency
 @core.file_option(
     "--calibration",
     "If one system passes: write the threshold that was judged, for verifiers.",

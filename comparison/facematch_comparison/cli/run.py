@@ -91,7 +91,6 @@ WORKERS = 4
     metavar="NAME",
 )
 @common.price_option("What one comparison by a system costs; by default, what its budget counts.")
-@common.currency
 @common.out_option(
     "At the end, judge the answers, and write what `compare report` writes: .html or .json. "
     "May be repeated."

@@ -31,8 +31,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from facematch_core import errors
-from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
+from facematch_core.errors import (
+    FATAL,
+    BreakerOpen,
+    ConfigurationError,
+    FaceMatchError,
+    InvalidImage,
+    InvalidRequest,
+    RequestRejected,
+    StoreUnavailable,
+    VendorError,
+)
 from facematch_core.events import CallEvent, EventKind
 from facematch_core.models import CallRecord, Charged, Decision, Environment, MatchResult
 
@@ -479,13 +488,11 @@ class Outcome:
         system cannot use it, and nobody would be accepted by it. But until it `has_answered`
         anything, a vendor that refuses may be one that is asked in a wrong way.
         """
-        billed = error.billing.charged if isinstance(error, errors.VendorError) else Charged.NO
-        is_refusal = (
-            isinstance(error, errors.RequestRejected) and error.status_code in _ABOUT_PICTURES
-        )
+        billed = error.billing.charged if isinstance(error, VendorError) else Charged.NO
+        is_refusal = isinstance(error, RequestRejected) and error.status_code in _ABOUT_PICTURES
         state = _BY_CHARGE.get(billed)
         if state is None:
-            if isinstance(error, errors.InvalidImage) or (has_answered and is_refusal):
+            if isinstance(error, InvalidImage) or (has_answered and is_refusal):
                 state = PairState.ANSWERED
             elif isinstance(error, _NOT_THE_PAIR) or is_refusal:
                 state = PairState.FREE
@@ -497,7 +504,7 @@ class Outcome:
             environment=getattr(error, "environment", None) if billed is not Charged.NO else None,
             error=type(error).__name__,
             # It knows the vendor's own id by now, if there is one.
-            call=error.call if isinstance(error, errors.VendorError) else None,
+            call=error.call if isinstance(error, VendorError) else None,
         )
 
     def charge(self) -> Outcome:
@@ -539,11 +546,7 @@ class Outcome:
 
 
 #: Errors about the run and not about the pair, which stays free.
-_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (
-    *errors.FATAL,
-    errors.BreakerOpen,
-    errors.StoreUnavailable,
-)
+_NOT_THE_PAIR: Final[tuple[type[FaceMatchError], ...]] = (*FATAL, BreakerOpen, StoreUnavailable)
 
 #: Statuses by which a vendor refuses what is in a request: the pictures.
 _ABOUT_PICTURES: Final = frozenset({400, 413, 415, 422})

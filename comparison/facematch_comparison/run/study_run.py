@@ -233,15 +233,9 @@ class StudyRun:
             return over.is_set() or (stop is not None and stop())
 
         on_end = progress or (lambda _name, _state: None)
-        settings: dict[str, Any] = {
-            "turns": self.stored.turns(),
-            "clock": self._clock,
-            "stop": is_stopped,
-        }
-        team = [
-            Worker(system, self._study, self._digests, on_end=on_end, **settings)
-            for system in self.systems
-        ]
+        turns, clock = self.stored.turns().tolist(), self._clock
+        worker_of = partial(Worker, turns=turns, clock=clock, stop=is_stopped, on_end=on_end)
+        team = [worker_of(system, self._study, self._digests) for system in self.systems]
         reasons, tables = self.why_not_embedded, {}
         if embeddings is not None:
             tables = embeddings_of(embeddings, team, reasons)

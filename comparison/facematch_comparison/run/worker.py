@@ -15,9 +15,16 @@ from typing import Any, Final, TypeAlias
 import attrs
 
 from facematch_comparison.study import Study
-from facematch_core import errors
 from facematch_core.clock import Clock
-from facematch_core.errors import ConfigurationError, FaceMatchError
+from facematch_core.errors import (
+    FATAL,
+    BreakerOpen,
+    ConfigurationError,
+    FaceMatchError,
+    OutcomeUnknown,
+    UnexpectedResponse,
+    VendorUnavailable,
+)
 from facematch_core.events import CallEvent, EventKind
 from facematch_core.files import read_regular
 from facematch_core.images import MAX_FILE_BYTES, Image
@@ -220,7 +227,7 @@ class Worker:
             both = zip(kept, outcomes, strict=True)
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
-                errors.UnexpectedResponse(
+                UnexpectedResponse(
                     f"{self.name} answered {difference}: such answers do not belong together. Was "
                     "an address or a setting changed? Ask it under another name, or in another run "
                     "database.",
@@ -285,7 +292,7 @@ class Worker:
         outcome = Outcome.of_error(error, has_answered=self._has_answered)
         if outcome.state is PairState.ANSWERED:
             return outcome
-        if isinstance(error, errors.FATAL):
+        if isinstance(error, FATAL):
             self.end_with(error)
             return outcome
         if outcome.state is PairState.FAILED:
@@ -294,11 +301,7 @@ class Worker:
             self._in_a_row += 1
             many = self._in_a_row
         if many >= MOST_FAILURES:
-            kind = (
-                errors.OutcomeUnknown
-                if isinstance(error, errors.OutcomeUnknown)
-                else errors.VendorUnavailable
-            )
+            kind = OutcomeUnknown if isinstance(error, OutcomeUnknown) else VendorUnavailable
             self.end_with(
                 kind(
                     f"{self.name} gave no answer to {many} calls in a row, and is not asked "
@@ -308,7 +311,7 @@ class Worker:
                     retryable=False,
                 )
             )
-        elif isinstance(error, errors.BreakerOpen):
+        elif isinstance(error, BreakerOpen):
             until = self._clock.monotonic() + min(error.retry_after_s or 1.0, _LONGEST_S)
             while not self.is_over and (wait_s := until - self._clock.monotonic()) > 0:
                 self._clock.sleep(min(wait_s, 0.2))
