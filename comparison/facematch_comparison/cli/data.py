@@ -155,8 +155,7 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     where = where if threshold is None else f"at the threshold {core.number(threshold)}"
     kinds = Counter(pair.kind for pair in every)
     counts = ", ".join(
-        f"{kinds[kind]:,} {kind if kinds[kind] == 1 else kind_in_plural}"
-        for kind, kind_in_plural in _KINDS.items()
+        f"{kinds[kind]:,} {kind if kinds[kind] == 1 else plural}" for kind, plural in _KINDS.items()
     )
     some = "" if len(pairs) == len(every) else "; here are the worst of each kind"
     core.say(f"{system.name} {where}: {counts}{some}")
@@ -188,7 +187,6 @@ _WRONG = (
     *("system", "kind", "pair", "probe", "reference"),
     *("probe_subject", "reference_subject", "score", "threshold"),
 )
-
 
 #: Kinds of wrong pairs, and the plural of each.
 _KINDS = {
