@@ -8,9 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import itertools
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from facematch_comparison.answers import Answers
     from facematch_comparison.columns import ColumnsNotRecognised
     from facematch_comparison.model import Costs, Evaluation, Evidence, WrongPair
-    from facematch_comparison.run import RunDatabase
+    from facematch_comparison.run import RunDatabase, StoredStudy
     from facematch_comparison.study import Study
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -38,9 +37,6 @@ STORE: Final = "study.sqlite3"
 
 #: Of amounts where nobody says another one.
 CURRENCY: Final = "USD"
-
-#: The largest report that is read, in bytes.
-MAX_REPORT_BYTES: Final = 1 << 26
 
 PAGE, DOCUMENT = ".html", ".json"
 
@@ -69,23 +65,23 @@ def amount(text: str) -> Decimal:
     return value
 
 
-def _prices(context: click.Context, option: click.Parameter, given: Any) -> dict[str, Decimal]:
-    read = common.name_values(context, option, given)
-    return {name: amount(text) for name, text in read.items()}
+def _prices(context: click.Context, option: click.Parameter, words: Any) -> dict[str, Decimal]:
+    values = common.name_values(context, option, words)
+    return {name: amount(text) for name, text in values.items()}
 
 
-def _thresholds(context: click.Context, option: click.Parameter, given: Any) -> dict[str, float]:
-    words = common.name_values(context, option, given)
+def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> dict[str, float]:
+    values = common.name_values(context, option, words)
     try:
-        return {name: float(text) for name, text in words.items()}
+        return {name: float(text) for name, text in values.items()}
     except ValueError as error:
         raise click.BadParameter(f"{error}: say SYSTEM=NUMBER, such as didit=48.68.") from None
 
 
-def _currency(_context: click.Context, _option: click.Parameter, given: str | None) -> str | None:
-    if given is not None and not re.fullmatch("[A-Z]{3}", given):
-        raise click.BadParameter(f"{given[:40]!r} is not three capital letters, such as USD.")
-    return given
+def _currency(_context: click.Context, _option: click.Parameter, word: str | None) -> str | None:
+    if word is not None and not re.fullmatch("[A-Z]{3}", word):
+        raise click.BadParameter(f"{word[:40]!r} is not three capital letters, such as USD.")
+    return word
 
 
 # --- Options --------------------------------------------------------------------------------------
@@ -126,9 +122,9 @@ class SourceCommand(click.Command):
                     formatter.write_dl(shown)
 
 
-backend_names, profile_names = common.backend_names, common.profile_names
-force = click.option("--force", is_flag=True, help="Overwrite files that exist.")
-json_flag = common.as_json
+def flag(name: str, help_: str) -> Callable[[Command], Command]:
+    """An option without a value."""
+    return click.option(name, is_flag=True, help=help_)
 
 
 def count_option(
@@ -144,6 +140,8 @@ def repeated(name: str, to: str, help_: str, **more: Any) -> Callable[[Command],
 
 
 _DATABASE: Final = "The run database of `compare run`, an SQLite file; also as sqlite:///FILE."
+
+force = flag("--force", "Overwrite files that exist.")
 
 #: Where `compare run` writes answers.
 store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
@@ -167,11 +165,7 @@ source = common.options(
         type=click.Choice(["above", "at_least"]),
         help="With --scores that do not say it: what passes a threshold.",
     ),
-    click.option(
-        "--distance",
-        is_flag=True,
-        help="With --scores: less is more alike; a score is then minus the distance.",
-    ),
+    flag("--distance", "With --scores: less is more alike; a score is then minus the distance."),
     repeated(
         "--no-score",
         "no_scores",
@@ -179,10 +173,8 @@ source = common.options(
         type=float,
         metavar="NUMBER",
     ),
-    click.option(
-        "--independent-pairs",
-        is_flag=True,
-        help="With --scores that name nobody: each pair is of people of its own.",
+    flag(
+        "--independent-pairs", "With --scores that name nobody: each pair is of people of its own."
     ),
     count_option("--max-rows", "With --scores: read no larger file.", least=1, default=10_000_000),
 )
@@ -215,15 +207,12 @@ attempts = click.option(
     help="Attempts that a transaction may take; the best of them counts.",
 )
 seed = click.option("--seed", type=int, default=0, metavar="N", help="Seed of random choices.")
-split = click.option(
+split = flag(
     "--split",
-    is_flag=True,
-    help="Choose thresholds on half of the people and judge them on the others: safer if few "
+    "Choose thresholds on half of the people and judge them on the others: safer if few "
     "people cause most false matches. Takes twice the pairs.",
 )
-allow_mock = click.option(
-    "--allow-mock", is_flag=True, help="Accept a mock or sandbox, which says nothing of a vendor."
-)
+allow_mock = flag("--allow-mock", "Accept a mock or sandbox, which says nothing of a vendor.")
 valid_days = click.option(
     "--valid-days",
     type=click.IntRange(1, 36500),
@@ -241,7 +230,7 @@ costs = common.options(
     click.option("--cost-review", type=COST, default="0", help="Cost of a review by a person."),
     click.option("--impostors", type=SHARE, help="Share of strangers' attempts, as 0.01."),
 )
-currency = click.option(
+_currency_option = click.option(
     "--currency",
     callback=_currency,
     metavar="CCC",
@@ -251,8 +240,9 @@ currency = click.option(
 
 
 def price_option(help_: str) -> Callable[[Command], Command]:
-    """--price, which gives `prices`: name to amount."""
-    return repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
+    """--price, which gives `prices`: name to amount; and --currency."""
+    price = repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
+    return common.options(price, _currency_option)
 
 
 def out_option(help_: str) -> Callable[[Command], Command]:
@@ -285,7 +275,7 @@ class Source:
 
     def system(self, name: str | None) -> Answers:
         """The answers of the one that --system names; None for the only one."""
-        systems = {one.name: one for one in self.answers}
+        systems = {answers.name: answers for answers in self.answers}
         if name is None and len(systems) > 1:
             raise click.UsageError(f"--system: name one of {', '.join(systems)}.")
         name = self.answers[0].name if name is None else name
@@ -295,131 +285,123 @@ class Source:
             )
         return systems[name]
 
-    def evaluated(self, *, costs: Costs | None = None, **more: Any) -> Evaluation:
-        """All of it judged, as `evaluate` does; costs are in the currency of the prices."""
+    def evaluated(
+        self, options: Mapping[str, Any], costs: Costs | None = None, **judging: Any
+    ) -> Evaluation:
+        """All of it judged by the options of `aims`, `split` and `seed`, or else by `judging`."""
         from facematch_comparison.evaluation import evaluate
 
         if costs is not None and costs.currency is None:
-            costs = attrs.evolve(costs, currency=_common({one.currency for one in self.answers}))
+            currencies = {answers.currency for answers in self.answers}
+            costs = attrs.evolve(costs, currency=_common(currencies))
+        names = ("confidence", "split", "seed", "at_thresholds", "attempts")
+        judging = {name: options[name] for name in names if name in options} | judging
         return evaluate(
             self.answers,
             costs=costs,
             name=self.name,
             digest=self.digest,
             evidence=self.evidence,
-            **more,
+            **{"required_fmr": options.get("fmr"), **judging},
         )
 
 
-def evaluated_as_asked(source: Source, given: Mapping[str, Any], costs: Costs | None) -> Evaluation:
-    """Answers judged by the options of `aims`, `split` and `seed`."""
-    return source.evaluated(
-        required_fmr=given["fmr"],
-        confidence=given["confidence"],
-        split=given["split"],
-        seed=given["seed"],
-        costs=costs,
-        at_thresholds=given.get("at_thresholds", {}),
-        attempts=given.get("attempts"),
-    )
-
-
 def _common(currencies: Iterable[str | None]) -> str:
-    """The one currency that there is; else the usual one."""
-    known = {*currencies} - {None}
-    return str(known.pop()) if len(known) == 1 else CURRENCY
+    """The currency of all that have one; else the usual one."""
+    names = {*currencies} - {None}
+    return str(names.pop()) if len(names) == 1 else CURRENCY
 
 
-def answers_from(given: Mapping[str, Any]) -> Source:
-    """The answers that the options of `source` name, with the prices of --price; nothing is asked.
-
-    What a file of scores leaves empty is said on stderr: pandas writes so what was not joined.
-    """
-    source = _from_store(given) if given["scores"] is None else _from_scores(given)
-    for one in source.answers if given["scores"] else ():
-        table = one.table
+def answers_from(options: Mapping[str, Any]) -> Source:
+    """The answers that the options of `source` name, with the prices of --price."""
+    source = _from_store(options) if options["scores"] is None else _from_scores(options)
+    for answers in source.answers if options["scores"] else ():
+        # Pandas leaves empty what was not joined.
+        table = answers.table
         empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
         if empty:
             pairs = f"{common.counted(empty, 'pair')} without a score count{'s' * (empty == 1)}"
-            note(f"{one.name}: {pairs} as failures to acquire")
-    prices = prices_of(given, {one.name: one.currency for one in source.answers})
-    priced = [attrs.evolve(one, **prices.get(one.name, {})) for one in source.answers]
+            note(f"{answers.name}: {pairs} as failures to acquire")
+    prices = prices_of(options, {answers.name: answers.currency for answers in source.answers})
+    priced = [attrs.evolve(answers, **prices.get(answers.name, {})) for answers in source.answers]
     return attrs.evolve(source, answers=priced)
 
 
 def prices_of(
-    given: Mapping[str, Any], currencies: Mapping[str, str | None]
+    options: Mapping[str, Any], currencies: Mapping[str, str | None]
 ) -> dict[str, dict[str, Any]]:
     """What --price says: name of a system to `price` and `currency`."""
-    prices: Mapping[str, Decimal] = given.get("prices") or {}
+    prices: Mapping[str, Decimal] = options.get("prices") or {}
     for name in prices:
         if name not in currencies:
             raise InvalidRequest(
                 f"--price: no system is called {name[:60]!r} here; {nearest(name, currencies)}"
             )
-    currency = given.get("currency") or _common(currencies.values())
+    currency = options.get("currency") or _common(currencies.values())
     return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
 
 
-def _from_store(given: Mapping[str, Any]) -> Source:
+def _from_store(options: Mapping[str, Any]) -> Source:
     of_scores = ("columns", "ignore", "rule", "distance", "no_scores", "independent_pairs")
-    if any(given[name] for name in of_scores):
+    if any(options[name] for name in of_scores):
         raise click.UsageError(
             "--column, --ignore, --rule, --distance, --no-score and --independent-pairs go with "
             "--scores."
         )
-    if given["store"] is None and not Path(STORE).is_file():
+    if options["store"] is None and not Path(STORE).is_file():
         raise click.UsageError(
             f"There are no answers to judge, for there is no {STORE} here: ask systems with "
             "`facematch compare run`, or give --scores FILE or --store FILE."
         )
-    from facematch_comparison.run import read_answers
+    store = options["store"] or STORE
+    with database_at(store) as database:
+        return source_of_run(store, database, database.study(options["study"]))
 
-    with database_at(given["store"] or STORE) as database:
-        study = database.study(given["study"])
-        answers = read_answers(database, study)
-    evidence = evidence_of_run(given["store"] or STORE, answers)
+
+def source_of_run(
+    store: str, database: RunDatabase, study: StoredStudy, systems: Sequence[str] = ()
+) -> Source:
+    """What these systems, or all, answered in a run database."""
+    from facematch_comparison.run import read_answers
+    from facematch_comparison.writing import digest_answers
+
+    answers = read_answers(database, study, systems)
+    evidence = _evidence(store.partition("?")[0].rpartition("/")[2], digest_answers(answers))
     return Source(answers=answers, name=study.name, digest=study.digest, evidence=evidence)
 
 
-def _from_scores(given: Mapping[str, Any]) -> Source:
-    if given["store"] is not None or given["study"] is not None:
+def _from_scores(options: Mapping[str, Any]) -> Source:
+    if options["store"] is not None or options["study"] is not None:
         raise click.UsageError("--scores goes without --store and --study.")
     from facematch_comparison.columns import ColumnsNotRecognised
     from facematch_comparison.io import read_scores
     from facematch_core.models import ThresholdRule
 
-    path: Path = given["scores"]
+    path: Path = options["scores"]
     names = ("columns", "ignore", "distance", "no_scores", "independent_pairs", "max_rows")
-    rule = None if given["rule"] is None else ThresholdRule(given["rule"])
+    rule = None if options["rule"] is None else ThresholdRule(options["rule"])
     try:
-        answers = read_scores(path, rule=rule, note=note, **{name: given[name] for name in names})
+        answers = read_scores(path, rule=rule, note=note, **{name: options[name] for name in names})
         with path.open("rb") as file:
             evidence = _evidence(path.name, hashlib.file_digest(file, "sha256").hexdigest())
     except ColumnsNotRecognised as error:
-        raise InvalidRequest(f"{error.what}\n{_advice(error, given)}") from None
+        advice = _advice(error, options)
+        raise InvalidRequest(f"{error.what}\n{advice}") from None
     return Source(
         answers=answers, name=path.stem, digest=None, folder=path.parent, evidence=evidence
     )
 
 
-def evidence_of_run(store: str, answers: Sequence[Answers]) -> Evidence:
-    """What proves the answers in a run database."""
-    from facematch_comparison.writing import digest_answers
-
-    return _evidence(store.partition("?")[0].rpartition("/")[2], digest_answers(answers))
-
-
 def _evidence(file: str, sha256: str) -> Evidence:
-    """With the options of the command that were given and bear on a number; of a path its name."""
+    """With the options that were set and bear on a number; of a path its name."""
     from facematch_comparison.model import Evidence
 
     context = click.get_current_context()
     bearing = {name for names in _SECTIONS.values() for name in names.split()}
     options = {}
     for option in context.command.params:
-        name, value = str(option.name), context.params.get(str(option.name))
-        source = context.get_parameter_source(name)
+        name = str(option.name)
+        value, source = context.params.get(name), context.get_parameter_source(name)
         if name not in bearing or source is not ParameterSource.COMMANDLINE:
             continue
         if isinstance(value, Mapping):
@@ -431,16 +413,16 @@ def _evidence(file: str, sha256: str) -> Evidence:
     return Evidence(file=file, sha256=sha256, options=options)
 
 
-def _advice(error: ColumnsNotRecognised, given: Mapping[str, Any]) -> str:
+def _advice(error: ColumnsNotRecognised, options: Mapping[str, Any]) -> str:
     """The command as it was called, with what its file of scores seems to hold: to be pasted."""
-    words, columns = [], given["columns"]
+    words, columns = [], options["columns"]
     for what, column in error.columns.items():
         if what not in columns and column not in columns.values():
             words += ["--column", f"{what}={column}"]
     for column in error.ignore:
-        if column not in given["ignore"]:
+        if column not in options["ignore"]:
             words += ["--ignore", column]
-    if error.independent_pairs and not given["independent_pairs"]:
+    if error.independent_pairs and not options["independent_pairs"]:
         words.append("--independent-pairs")
     if not words:
         return "Name a column with --column, such as mated=same_guy, or skip it with --ignore."
@@ -448,12 +430,8 @@ def _advice(error: ColumnsNotRecognised, given: Mapping[str, Any]) -> str:
     return f"If this guess is right, run:\n  {typed([*called, *words])}"
 
 
-@contextlib.contextmanager
-def database_at(address: str, *, is_new: bool = False) -> Iterator[RunDatabase]:
-    """The run database at the name of a file or sqlite:///FILE, closed at the end.
-
-    One that is not there is made if `is_new`.
-    """
+def database_at(address: str, *, is_new: bool = False) -> contextlib.closing[RunDatabase]:
+    """The run database at the name of a file or sqlite:///FILE; it may be made if `is_new`."""
     from facematch_comparison.run import RunDatabase
 
     url = address if "://" in address else f"sqlite:///{address}"
@@ -461,23 +439,7 @@ def database_at(address: str, *, is_new: bool = False) -> Iterator[RunDatabase]:
     # A name that is mistyped would else become a new and empty database.
     if not is_new and file != url and not Path(file.partition("?")[0]).is_file():
         raise click.UsageError(f"--store: there is no file {file[:200]!r}.")
-    database = RunDatabase(url)
-    try:
-        yield database
-    finally:
-        database.close()
-
-
-def report_from(path: Path) -> Evaluation:
-    """The comparison in a file that `compare report` wrote as JSON."""
-    from facematch_comparison.model import Evaluation
-
-    try:
-        document = json.loads(read_regular(path, MAX_REPORT_BYTES))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or "it is no JSON"
-        raise click.UsageError(f"--report: {path} cannot be read: {reason}.") from None
-    return Evaluation.from_dict(document)
+    return contextlib.closing(RunDatabase(url))
 
 
 def study_of(source: Source, file: Path | None) -> Study | None:
@@ -501,22 +463,24 @@ def study_of(source: Source, file: Path | None) -> Study | None:
 
 
 def wrong_pairs(
-    source: Source, one: Answers, threshold: float | None, study: Study | None, *, pictures: bool
+    source: Source,
+    answers: Answers,
+    threshold: float | None,
+    study: Study | None,
+    *,
+    pictures: bool,
 ) -> list[WrongPair]:
-    """What a system got wrong, the worst first, with its pictures if they are to be shown.
-
-    Without a threshold it is judged by its own decisions.
-    """
+    """What a system got wrong, the worst first, with its pictures if they are to be shown."""
     from facematch_comparison.writing import wrong_pairs as find
 
-    found = find(one, threshold, study)
-    for at, pair in enumerate(found if pictures else ()):
+    pairs = find(answers, threshold, study)
+    for index, pair in enumerate(pairs if pictures else ()):
         if pair.probe is None or pair.reference is None:
             raise click.UsageError("Nothing says which pictures these are: add --pairs FILE.")
         if study is None:
             probe, reference = source.folder / pair.probe, source.folder / pair.reference
-            found[at] = attrs.evolve(pair, probe=str(probe), reference=str(reference))
-    return found
+            pairs[index] = attrs.evolve(pair, probe=str(probe), reference=str(reference))
+    return pairs
 
 
 def worst(pairs: Sequence[WrongPair], most: int | None) -> list[WrongPair]:
@@ -527,22 +491,19 @@ def worst(pairs: Sequence[WrongPair], most: int | None) -> list[WrongPair]:
 
 def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
     """Print the verdict, and first of all that it is about no vendor if it is not."""
-    made_up = [one for one in evaluation.caveats if one.code == "not_the_vendor"]
-    if made_up:
-        names = ", ".join(name for one in made_up for name in one.systems)
+    caveats = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
+    if caveats:
+        names = ", ".join(name for caveat in caveats for name in caveat.systems)
         common.say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
-    common.say(evaluation.headline, err=err)
-    if evaluation.limit is not None:
-        common.say(evaluation.limit, err=err)
-    if evaluation.on_cost is not None:
-        common.say(evaluation.on_cost, err=err)
+    for line in filter(None, (evaluation.headline, evaluation.limit, evaluation.on_cost)):
+        common.say(line, err=err)
 
 
-def costs_of(given: Mapping[str, Any]) -> Costs | None:
+def costs_of(options: Mapping[str, Any]) -> Costs | None:
     """What the options of `costs` say; None if they say nothing."""
     needed = ("cost_false_match", "cost_false_reject", "impostors")
-    missing = [f"--{name.replace('_', '-')}" for name in needed if given[name] is None]
-    if len(missing) == len(needed) and not given["cost_review"]:
+    missing = [f"--{name.replace('_', '-')}" for name in needed if options[name] is None]
+    if len(missing) == len(needed) and not options["cost_review"]:
         return None
     if missing:
         raise click.UsageError(
@@ -551,8 +512,8 @@ def costs_of(given: Mapping[str, Any]) -> Costs | None:
         )
     from facematch_comparison.model import Costs
 
-    costs = {name: given[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
-    return Costs(impostors=given["impostors"], currency=given["currency"], **costs)
+    costs = {name: options[f"cost_{name}"] for name in ("false_match", "false_reject", "review")}
+    return Costs(impostors=options["impostors"], currency=options["currency"], **costs)
 
 
 # --- Files ----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """`facematch compare draw`, `embed`, `simulate`, `wrong`, `export`: what goes in and comes out.
 
-Nothing is sent to a vendor by any of them.
+Nothing is sent to a vendor.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 #: Wrong pairs that are printed; a file has all of them.
 LISTED = 20
 
-# --- draw -----------------------------------------------------------------------------------------
-
 
 @click.command("draw")
 @click.argument("folder", type=core.FILE)
@@ -44,12 +43,10 @@ LISTED = 20
 @click.option(
     "--within", metavar="COLUMN", help="Draw non-mated pairs within the groups of this column."
 )
-@click.option(
-    "--split", is_flag=True, help="Draw within halves of the people, for `compare report --split`."
-)
+@common.flag("--split", "Draw within halves of the people, for `compare report --split`.")
 @common.seed
 @common.force
-def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> int:
+def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -> int:
     """Draw pairs of the photographs in FOLDER, which has one folder for each person.
 
     \b
@@ -61,15 +58,15 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
     draws the same pairs. Two people of one group look more alike than two people at random:
     --within draws these harder pairs.
     """
-    if given["within"] is not None and groups_file is None:
+    if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
-    core.check_target("--out", out, force=given.pop("force"))
+    core.check_target("--out", out, force=options.pop("force"))
     from facematch_comparison.study import draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
 
     people = photographs(folder)
     groups = read_groups(groups_file, people) if groups_file is not None else {}
-    study = draw_pairs(people, groups=groups, name=out.stem, **given)
+    study = draw_pairs(people, groups=groups, name=out.stem, **options)
     core.write(out, pairs_csv(out, study))
     mated = int(study.mated.sum())
     core.say(
@@ -79,15 +76,12 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **given: Any) -> 
     return core.Exit.OK
 
 
-# --- export ---------------------------------------------------------------------------------------
-
-
 @click.command("export", cls=common.SourceCommand)
 @common.source
 @common.pairs("names of people and pictures")
 @core.file_option("--out", "The file to write: .parquet or .csv.", required=True)
 @common.force
-def export(*, out: Path, force: bool, **given: Any) -> int:
+def export(*, out: Path, force: bool, **options: Any) -> int:
     """Write what every system answered to every pair, one line for each, for your own tools.
 
     \b
@@ -101,18 +95,15 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
     core.check_target("--out", out, force=force)
     from facematch_comparison import writing
 
-    source = common.answers_from(given)
-    study = common.study_of(source, given["pairs"])
+    source = common.answers_from(options)
+    study = common.study_of(source, options["pairs"])
     core.make_folder(out)
     with named(out):
         writing.export(source.answers, out, study)
-    rows = sum(len(one.table) for one in source.answers)
+    rows = sum(len(answers.table) for answers in source.answers)
     systems = core.counted(len(source.answers), "system")
     core.say(f"{core.counted(rows, 'answer')} of {systems}: written to {out}")
     return core.Exit.OK
-
-
-# --- wrong ----------------------------------------------------------------------------------------
 
 
 @click.command("wrong", cls=common.SourceCommand)
@@ -127,12 +118,10 @@ def export(*, out: Path, force: bool, **given: Any) -> int:
     "--most", "How many of each kind, the worst ones.", least=1, show_default="all"
 )
 @common.out_option("Write the list (.csv or .json) or a page (.html). May be repeated.")
-@click.option(
-    "--pictures", is_flag=True, help="Put the pictures into the page: the file then holds faces."
-)
+@common.flag("--pictures", "Put the pictures into the page: the file then holds faces.")
 @common.force
-@common.json_flag
-def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
+@core.as_json
+def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """List the pairs that a system got wrong: false matches first, the worst of each kind first.
 
     \b
@@ -143,34 +132,40 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     Look at them before you believe any rate: a wrong label in the test set counts as an error too.
     Pairs are numbered from 0, as `compare export` has them.
     """
-    common.check_outs(outs, overwrite=given["force"], forms=(".html", ".csv", ".json"))
-    if given["threshold"] is not None and given["fmr"] is not None:
+    common.check_outs(outs, overwrite=options["force"], forms=(".html", ".csv", ".json"))
+    if options["threshold"] is not None and options["fmr"] is not None:
         raise click.UsageError("Say --threshold or --fmr, not both.")
-    if given["threshold"] is not None and not math.isfinite(given["threshold"]):
+    if options["threshold"] is not None and not math.isfinite(options["threshold"]):
         raise click.UsageError("--threshold must be a number on the scale of the scores.")
-    if given["pictures"] and not any(map(common.is_page, outs)):
+    if options["pictures"] and not any(map(common.is_page, outs)):
         raise click.UsageError("--pictures goes with a page: name one with --out FILE.html.")
-    source = common.answers_from(given)
-    system = source.system(given["system"])
-    at = given["threshold"] if given["fmr"] is None else _threshold(system, given["fmr"])
-    study = common.study_of(source, given["pairs"])
-    every = common.wrong_pairs(source, system, at, study, pictures=given["pictures"])
-    pairs = common.worst(every, given["most"])
+    source = common.answers_from(options)
+    system = source.system(options["system"])
+    threshold, fmr = options["threshold"], options["fmr"]
+    threshold = threshold if fmr is None else _threshold(system, fmr)
+    study = common.study_of(source, options["pairs"])
+    every = common.wrong_pairs(source, system, threshold, study, pictures=options["pictures"])
+    pairs = common.worst(every, options["most"])
     for path in outs:
-        _write_wrong(path, pairs, system=system.name, pictures=given["pictures"])
+        _write_wrong(path, pairs, system=system.name, pictures=options["pictures"])
     if as_json:
         core.print_json(_document(pairs))
         return core.Exit.OK
-    where = "by its own decisions" if at is None else f"at the threshold {core.number(at)}"
+    where = "by its own decisions"
+    where = where if threshold is None else f"at the threshold {core.number(threshold)}"
+    kinds = Counter(pair.kind for pair in every)
+    counts = ", ".join(
+        f"{kinds[kind]:,} {kind if kinds[kind] == 1 else plural}" for kind, plural in _KINDS.items()
+    )
     some = "" if len(pairs) == len(every) else "; here are the worst of each kind"
-    core.say(f"{system.name} {where}: {_counts(every)}{some}")
+    core.say(f"{system.name} {where}: {counts}{some}")
     if not outs and pairs:
-        core.print_table(_WRONG[1:-1], [_row(one)[1:-1] for one in pairs[:LISTED]])
+        core.print_table(_WRONG[1:-1], [_row(pair)[1:-1] for pair in pairs[:LISTED]])
         if len(pairs) > LISTED:
             core.say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
     for path in outs:
         core.say(f"written to {path}")
-    if given["pictures"]:
+    if options["pictures"]:
         common.warn_of_faces(outs)
     return core.Exit.OK
 
@@ -193,28 +188,24 @@ _WRONG = (
     *("probe_subject", "reference_subject", "score", "threshold"),
 )
 
+#: Kinds of wrong pairs, and the plural of each.
+_KINDS = {
+    "false match": "false matches",
+    "false non-match": "false non-matches",
+    "failure to acquire": "failures to acquire",
+}
 
-def _row(one: WrongPair) -> list[str]:
-    values = (getattr(one, name) for name in _WRONG)
+
+def _row(pair: WrongPair) -> list[str]:
+    values = (getattr(pair, name) for name in _WRONG)
     return [
         core.number(value) if isinstance(value, float) else str("" if value is None else value)
         for value in values
     ]
 
 
-def _counts(pairs: Sequence[WrongPair]) -> str:
-    kinds = [one.kind for one in pairs]
-    words = {
-        "false match": "false matches",
-        "false non-match": "false non-matches",
-        "failure to acquire": "failures to acquire",
-    }
-    counts = {kind: kinds.count(kind) for kind in words}
-    return ", ".join(f"{n:,} {kind if n == 1 else words[kind]}" for kind, n in counts.items())
-
-
 def _document(pairs: Sequence[WrongPair]) -> dict[str, Any]:
-    return {"schema": 0, "kind": "wrong pairs", "pairs": [attrs.asdict(one) for one in pairs]}
+    return {"schema": 0, "kind": "wrong pairs", "pairs": [attrs.asdict(pair) for pair in pairs]}
 
 
 def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, pictures: bool) -> None:
@@ -225,7 +216,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(_WRONG)
-        rows.writerows(map(core.cell, _row(one)) for one in pairs)
+        rows.writerows(map(core.cell, _row(pair)) for pair in pairs)
         core.write(path, text.getvalue().encode())
     else:
         from facematch_comparison.report import gallery_html
@@ -235,9 +226,6 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
         core.write(path, page.encode(), private=pictures)
 
 
-# --- embed ----------------------------------------------------------------------------------------
-
-
 @click.command("embed")
 @click.argument("pictures", type=core.FILE)
 @core.file_option("--out", "The file to write: .parquet.", required=True)
@@ -245,7 +233,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
     "--backend",
     default="local",
     metavar="NAME",
-    shell_complete=common.backend_names,
+    shell_complete=core.backend_names,
     help="An engine of your own that computes embeddings. This is never charged.",
 )
 @click.option(
@@ -254,8 +242,8 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
     help="A Dask cluster whose workers read the same paths, such as tls://host:8786.",
 )
 @common.force
-@common.json_flag
-def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
+@core.as_json
+def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Compute the embedding of every picture in PICTURES, for `compare run --embeddings`.
 
     \b
@@ -269,14 +257,14 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
     whoever has it can recognise the person.
     """
     core.form_of("--out", out, ".parquet")
-    core.check_target("--out", out, force=given["force"])
+    core.check_target("--out", out, force=options["force"])
     import pyarrow.parquet
 
     from facematch_comparison.run import embed as embed_all
     from facematch_comparison.study import read_study
 
     paths = pictures if pictures.is_dir() else read_study(pictures, note=common.note).pictures
-    table = embed_all(paths, backend=given["backend"], dask=given["dask"])
+    table = embed_all(paths, backend=options["backend"], dask=options["dask"])
     core.make_folder(out)
     # An embedding is biometric data, and this folder may be shared.
     with named(out), replacing(out, private=True) as new:
@@ -295,17 +283,17 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **given: Any) -> int:
 
 
 def _described(
-    context: click.Context, option: click.Parameter, given: Sequence[str]
+    context: click.Context, option: click.Parameter, texts: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Read ``NAME:KEY=VALUE,...``, given any number of times."""
-    read: dict[str, dict[str, str]] = {}
-    for text in given:
+    """Read ``NAME:KEY=VALUE,...``, any number of times."""
+    values: dict[str, dict[str, str]] = {}
+    for text in texts:
         name, _, rest = text.partition(":")
-        if not name.strip() or name.strip() in read:
+        if not name.strip() or name.strip() in values:
             raise click.BadParameter(f"{text[:60]!r} needs a name of its own.", param=option)
         words = filter(None, map(str.strip, rest.split(",")))
-        read[name.strip()] = core.name_values(context, option, words)
-    return read
+        values[name.strip()] = core.name_values(context, option, words)
+    return values
 
 
 @click.command("simulate")
@@ -334,7 +322,7 @@ def _described(
 @core.file_option("--out", "The file to write.", required=True, metavar="CSV")
 @common.force
 def simulate(
-    *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **given: Any
+    *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **options: Any
 ) -> int:
     """Make up what vendors answer to pairs of people, with error rates that are known.
 
@@ -356,18 +344,19 @@ def simulate(
     COLUMN.GROUP.fmr, COLUMN.GROUP.fnmr   rates of a group of --group
     """
     core.check_target("--out", out, force=force)
-    from facematch_comparison import simulate as made
+    from facematch_comparison import simulate as simulation
     from facematch_comparison.writing import write_scores
 
-    pairs = made.draw(**given)
-    answers = {
-        name: made.answer(name, words, pairs, seed=given["seed"]) for name, words in vendors.items()
-    }
+    pairs, seed = simulation.draw(**options), options["seed"]
+    results = [simulation.answer(name, words, pairs, seed=seed) for name, words in vendors.items()]
     core.make_folder(out)
     with named(out):
-        write_scores(out, [one for one, _ in answers.values()])
+        write_scores(out, [answers for answers, _ in results])
     header = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
-    shown = (["-" if one is None else f"{one:.4g}" for one in true] for _, true in answers.values())
-    core.print_table(header, [[name, *cells] for name, cells in zip(answers, shown, strict=True)])
+    rows = [
+        [answers.name, *("-" if number is None else f"{number:.4g}" for number in truth)]
+        for answers, truth in results
+    ]
+    core.print_table(header, rows)
     core.say(f"written to {out}")
     return core.Exit.OK

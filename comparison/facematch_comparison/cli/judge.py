@@ -5,6 +5,7 @@ They read what was answered before; nobody is asked anything.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -14,19 +15,21 @@ import attrs
 import click
 
 from facematch_core.cli import common as core
+from facematch_core.files import read_regular
 
 from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.gate import Requirements, Verdict
-    from facematch_comparison.model import Evaluation, Rate, System
+    from facematch_comparison.model import Evaluation, Rate
     from facematch_comparison.plan import Pairs, StudyPlan
     from facematch_core.calibration import Calibration
 
+#: The largest report that is read, in bytes.
+MAX_REPORT_BYTES: Final = 1 << 26
+
 #: A rate above it needs no proof: a budget that shows no less is no advice.
 MOST_OF_LESS: Final = 0.5
-
-# --- plan -----------------------------------------------------------------------------------------
 
 
 @click.command("plan")
@@ -37,7 +40,6 @@ MOST_OF_LESS: Final = 0.5
     "--frr", type=common.RATE, required=True, help="False rejection rate (FRR) to show, as 0.01."
 )
 @common.price_option("What one comparison by a vendor costs.")
-@common.currency
 @common.repeated(
     "--budget",
     "budgets",
@@ -60,8 +62,8 @@ MOST_OF_LESS: Final = 0.5
     "--power", type=common.CONFIDENCE, default="0.8", help="Chance of finding the difference."
 )
 @common.count_option("--systems", "Systems that are compared, two at a time.", least=2, default=2)
-@common.json_flag
-def plan(*, budgets: Sequence[Decimal], as_json: bool, **given: Any) -> int:
+@core.as_json
+def plan(*, budgets: Sequence[Decimal], as_json: bool, **options: Any) -> int:
     """How many pairs it takes to show an FMR and an FRR, what they cost, and what less money shows.
 
     \b
@@ -71,41 +73,53 @@ def plan(*, budgets: Sequence[Decimal], as_json: bool, **given: Any) -> int:
     The numbers hold for pairs that are independent of each other. Pairs that share a person are
     worth less; the report says how much less.
     """
-    if budgets and not given["prices"]:
+    if budgets and not options["prices"]:
         raise click.UsageError("--budget needs prices: say --price NAME=AMOUNT for each vendor.")
     from facematch_comparison.plan import DifferencePlan, plan_study
 
     difference = None
-    if given["difference"]:
-        first, second = given["difference"]
+    if options["difference"]:
+        first, second = options["difference"]
         difference = DifferencePlan(
-            first=first, second=second, power=given["power"], systems=given["systems"]
+            first=first, second=second, power=options["power"], systems=options["systems"]
         )
-    made = plan_study(
+    study_plan = plan_study(
         budgets=budgets,
         difference=difference,
-        **{name: given[name] for name in ("fmr", "frr", "prices", "confidence", "split")},
+        **{name: options[name] for name in ("fmr", "frr", "prices", "confidence", "split")},
     )
-    currency = given["currency"] or common.CURRENCY
+    currency = options["currency"] or common.CURRENCY
     if as_json:
-        core.print_json({**made.to_dict(), "currency": currency})
+        core.print_json({**study_plan.to_dict(), "currency": currency})
     else:
         # A budget that somebody named is answered, whatever it buys.
-        _show_plan(made, currency, every=bool(budgets))
+        _show_plan(study_plan, currency, every=bool(budgets))
     return core.Exit.OK
 
 
-def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
-    core.say(f"To show, with {100 * made.confidence:g} % confidence (one-sided),")
-    core.say(f"  an FMR of at most {made.fmr:g} (1 in {1 / made.fmr:,.0f}) and")
-    core.say(f"  an FRR of at most {made.frr:g} (1 in {1 / made.frr:,.0f}):")
+def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
+    core.say(f"To show, with {100 * study_plan.confidence:g} % confidence (one-sided),")
+    core.say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
+    core.say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
     core.say()
     kinds = ["mated", "non-mated"]
-    draw = [f"draw: {kind}" for kind in kinds] if made.split else []
-    header = [*kinds, *draw, "in all", *(f"{name}, {currency}" for name in made.needs[0].cost)]
+    draw = [f"draw: {kind}" for kind in kinds] if study_plan.split else []
+    header = [
+        *kinds,
+        *draw,
+        "in all",
+        *(f"{name}, {currency}" for name in study_plan.needs[0].cost),
+    ]
+
+    def cells(need: Pairs) -> list[str]:
+        numbers = [need.mated, need.non_mated]
+        numbers += [need.draw_mated, need.draw_non_mated] if study_plan.split else []
+        numbers += [need.draw_mated + need.draw_non_mated]
+        return [*(f"{number:,}" for number in numbers), *map(_money, need.cost.values())]
+
     rows = [
-        [f"up to {need.errors}" if need.errors else "none", *_needed(need, split=made.split)]
-        for need in made.needs
+        [f"up to {need.errors}" if need.errors else "none", *cells(need)]
+        for need in study_plan.needs
     ]
     core.print_table(["errors of each kind", *header], rows)
     core.say()
@@ -114,24 +128,24 @@ def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
         "fails it about half the time; choose a lower row. Each row has as many non-mated pairs as "
         "place a threshold. Use pairs of as many people as you can."
     )
-    if made.split:
+    if study_plan.split:
         core.say(
             "Thresholds are chosen on half of the people and judged on the other half: half of the "
             "pairs of `compare draw --split` are judged, and fewer of any others."
         )
     rows = [
-        [one.vendor, _money(one.budget), f"{one.mated:,}", f"{one.non_mated:,}"]
-        + ["nothing" if rate is None else f"{rate:.2g}" for rate in (one.fmr, one.frr)]
-        for one in made.less
-        if every or max(one.fmr or 1, one.frr or 1) <= MOST_OF_LESS
+        [less.vendor, _money(less.budget), f"{less.mated:,}", f"{less.non_mated:,}"]
+        + ["nothing" if rate is None else f"{rate:.2g}" for rate in (less.fmr, less.frr)]
+        for less in study_plan.less
+        if every or max(less.fmr or 1, less.frr or 1) <= MOST_OF_LESS
     ]
     if rows:
         core.say()
         core.say("What less money shows at best, without one error:")
         core.say()
         core.print_table(["vendor", currency, *(draw or kinds), "FMR at most", "FRR at most"], rows)
-    if made.difference is not None:
-        of = made.difference.of
+    if study_plan.difference is not None:
+        of = study_plan.difference.of
         several = f", one of {of.systems}" if of.systems > 2 else ""
         core.say()
         core.say(
@@ -139,23 +153,13 @@ def _show_plan(made: StudyPlan, currency: str, *, every: bool) -> None:
             f"{of.first:g} and {of.second:g} at that FMR differ:"
         )
         core.say()
-        core.print_table(header, [_needed(made.difference, split=made.split)])
-
-
-def _needed(need: Pairs, *, split: bool) -> list[str]:
-    numbers = [need.mated, need.non_mated]
-    numbers += [need.draw_mated, need.draw_non_mated] if split else []
-    numbers += [need.draw_mated + need.draw_non_mated]
-    return [*(f"{number:,}" for number in numbers), *map(_money, need.cost.values())]
+        core.print_table(header, [cells(study_plan.difference)])
 
 
 def _money(value: Decimal) -> str:
     text = f"{value:,f}"
     whole, point, part = text.partition(".")
     return whole + point + part.rstrip("0").ljust(2, "0") if point else text
-
-
-# --- report ---------------------------------------------------------------------------------------
 
 
 @click.command("report", cls=common.SourceCommand)
@@ -168,7 +172,6 @@ def _money(value: Decimal) -> str:
 @common.seed
 @common.costs
 @common.price_option("What one call to a system costs.")
-@common.currency
 @common.out_option("Write the page (.html) or the same as JSON (.json). May be repeated.")
 @click.option(
     "--gallery",
@@ -177,8 +180,8 @@ def _money(value: Decimal) -> str:
     help="Put up to N wrong pairs of each system and kind into the page: it then holds faces.",
 )
 @common.force
-@common.json_flag
-def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
+@core.as_json
+def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Judge what systems answered: how many genuine people each turns away, and how sure that is.
 
     \b
@@ -193,22 +196,22 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
     nothing, and holds no picture unless --gallery asks for it. The exit code is 3 if no system can
     be judged.
     """
-    common.check_outs(outs, overwrite=given["force"])
-    if given["gallery"] and not any(map(common.is_page, outs)):
+    common.check_outs(outs, overwrite=options["force"])
+    if options["gallery"] and not any(map(common.is_page, outs)):
         raise click.UsageError("--gallery goes with a page: name one with --out FILE.html.")
-    costs = common.costs_of(given)
-    source = common.answers_from(given)
-    evaluation = common.evaluated_as_asked(source, given, costs)
+    costs = common.costs_of(options)
+    source = common.answers_from(options)
+    evaluation = source.evaluated(options, costs)
     gallery = None
-    if given["gallery"]:
-        study = common.study_of(source, given["pairs"])
+    if options["gallery"]:
+        study = common.study_of(source, options["pairs"])
         gallery = [
             pair
-            for one, system in zip(source.answers, evaluation.systems, strict=True)
+            for answers, system in zip(source.answers, evaluation.systems, strict=True)
             if system.point is not None
             for pair in common.worst(
-                common.wrong_pairs(source, one, system.point.threshold, study, pictures=True),
-                given["gallery"],
+                common.wrong_pairs(source, answers, system.point.threshold, study, pictures=True),
+                options["gallery"],
             )
         ]
     common.write_outs(outs, evaluation, gallery=gallery)
@@ -220,53 +223,56 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **given: Any) -> int:
             core.say(f"written to {path}")
     if gallery:
         common.warn_of_faces(outs)
-    return core.Exit.OK if any(one.point for one in evaluation.systems) else core.Exit.LOOK
+    return core.Exit.OK if any(system.point for system in evaluation.systems) else core.Exit.LOOK
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:
     """Print the verdict, then one line for each system."""
+    from facematch_comparison.numbers import money
+
     common.say_headline(evaluation)
     core.say()
     systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
-    table = {"system": [one.name for one in systems], "threshold": [*map(_threshold, systems)]}
+    points = [system.point for system in systems]
+    services = [system.service for system in systems]
+    thresholds = (None if point is None else point.threshold for point in points)
+    table = {
+        "system": [system.name for system in systems],
+        "threshold": ["-" if value is None else core.number(value) for value in thresholds],
+    }
     for name in ("FMR", "FRR"):
-        shares = [_shares(getattr(one.point, name.lower(), None)) for one in systems]
+        shares = [_shares(getattr(point, name.lower(), None)) for point in points]
         table[name] = [value for value, _ in shares]
         table[f"{name}, {sure}"] = [interval for _, interval in shares]
-    services = [one.service for one in systems]
-    if any(one.acquisition.errors for one in services):
-        table["FTA"] = [_shares(one.acquisition)[0] for one in services]
-    if any(one.answered.errors for one in services):
+    if any(service.acquisition.errors for service in services):
+        table["FTA"] = [_shares(service.acquisition)[0] for service in services]
+    if any(service.answered.errors for service in services):
         table["answered"] = [
-            f"{one.calls - one.answered.errors:,} of {one.calls:,}" for one in services
+            f"{service.calls - service.answered.errors:,} of {service.calls:,}"
+            for service in services
         ]
-    costs = [_cost(one) for one in systems]
+    # At the operating point that is judged first.
+    costs = [
+        system.cost and (system.cost.at_required or system.cost.at_default) for system in systems
+    ]
     if any(costs):
-        table["an attempt costs"] = [cost or "-" for cost in costs]
+        expected = [cost and cost.expected for cost in costs]
+        table["an attempt costs"] = [
+            money(cost.value, cost.interval.high - cost.interval.low) if cost else "-"
+            for cost in expected
+        ]
     core.print_table([*table], zip(*table.values(), strict=True))
-    for line in filter(None, map(_transactions, systems)):
-        core.say(line)
+    for system in systems:
+        best = system.transactions
+        if best and (at := best.at_required or best.at_default):
+            fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
+            attempts = core.counted(best.attempts, "attempt")
+            core.say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
     core.say()
     core.say("What this comparison cannot show:")
     for caveat in evaluation.caveats:
         if caveat.code != "not_the_vendor":  # said before the verdict
             core.say(f"note: {caveat.text}")
-
-
-def _transactions(system: System) -> str:
-    """The rates of transactions in a line; empty if there are none."""
-    best = system.transactions
-    at = best and (best.at_required or best.at_default)
-    if not best or not at:
-        return ""
-    fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
-    attempts = core.counted(best.attempts, "attempt")
-    return f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}"
-
-
-def _threshold(one: System) -> str:
-    threshold = None if one.point is None else one.point.threshold
-    return "-" if threshold is None else core.number(threshold)
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:
@@ -278,21 +284,8 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
     if rate.interval is None:
         return f"{percent(rate.value)} %", "-"
     low, high = rate.interval.low, rate.interval.high
-    value, least, most = (f"{percent(one, high - low)} %" for one in (rate.value, low, high))
+    value, least, most = (f"{percent(share, high - low)} %" for share in (rate.value, low, high))
     return value, f"{least} to {most}"
-
-
-def _cost(one: System) -> str | None:
-    """What an attempt costs at the operating point that is judged first."""
-    from facematch_comparison.numbers import money
-
-    at = one.cost and (one.cost.at_required or one.cost.at_default)
-    if not at:
-        return None
-    return money(at.expected.value, at.expected.interval.high - at.expected.interval.low)
-
-
-# --- gate -----------------------------------------------------------------------------------------
 
 
 @click.command("gate", cls=common.SourceCommand)
@@ -316,15 +309,14 @@ def _cost(one: System) -> str | None:
 @common.seed
 @common.allow_mock
 @common.price_option("What one call to a system costs.")
-@common.currency
 @core.file_option(
     "--calibration",
     "If one system passes: write the threshold that was judged, for verifiers.",
 )
 @common.valid_days
 @common.force
-@common.json_flag
-def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
+@core.as_json
+def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     """Judge systems by your requirements.
 
     \b
@@ -339,18 +331,25 @@ def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
     """
     from facematch_comparison.gate import Outcome, judge, read_requirements
 
-    calibration: Path | None = given["calibration"]
+    calibration: Path | None = options["calibration"]
     if calibration is not None:
-        core.check_target("--calibration", calibration, force=given["force"])
-    wanted = read_requirements(requirements)
-    evaluation = _gated(given, wanted)
-    verdict = judge(evaluation, wanted, systems=given["systems"], allow_mock=given["allow_mock"])
+        core.check_target("--calibration", calibration, force=options["force"])
+    rules = read_requirements(requirements)
+    evaluation = _gated(options, rules)
+    verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:
         core.print_json(verdict.to_dict())
     else:
-        _show_verdict(verdict)
+        for judged in verdict.systems:
+            core.say(f"{judged.outcome.upper()}  {judged.sentence}")
+        if len(verdict.systems) > 1:
+            more = ": all must pass; name the one that you want with --system"
+            more = "" if verdict.outcome is Outcome.PASS else more
+            core.say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
+        for text in filter(None, (rules.source, rules.leaves_out)):
+            core.say(text, err=True)
     if calibration is not None:
-        shipped = _shipped(evaluation, verdict, given)
+        shipped = _shipped(evaluation, verdict, options)
         if shipped is None:
             core.say(f"{calibration} was not written: nothing passed.", err=True)
         else:
@@ -360,32 +359,38 @@ def gate(*, requirements: str, as_json: bool, **given: Any) -> int:
     return codes.get(verdict.outcome, core.Exit.LOOK)
 
 
-def _gated(given: Mapping[str, Any], requirements: Requirements) -> Evaluation:
-    written: Path | None = given["written"]
-    if written is None:
-        return common.answers_from(given).evaluated(
+def _gated(options: Mapping[str, Any], requirements: Requirements) -> Evaluation:
+    file: Path | None = options["written"]
+    if file is None:
+        return common.answers_from(options).evaluated(
+            options,
             required_fmr=requirements.required_fmr,
             confidence=requirements.evaluation_confidence,
-            split=given["split"],
-            seed=given["seed"],
             attempts=requirements.attempts,
         )
-    if any(given[name] is not None for name in ("store", "study", "scores")):
+    if any(options[name] is not None for name in ("store", "study", "scores")):
         raise click.UsageError("--report goes without --store, --study and --scores.")
-    if given["split"]:
+    if options["split"]:
         raise click.UsageError("--split goes without --report, which was split or not when made.")
-    evaluation = common.report_from(written)
-    systems = evaluation.systems
-    prices = common.prices_of(given, {one.name: one.service.currency for one in systems})
+    from facematch_comparison.model import Evaluation
+
+    try:
+        document = json.loads(read_regular(file, MAX_REPORT_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
+        reason = getattr(error, "strerror", None) or "it is no JSON"
+        raise click.UsageError(f"--report: {file} cannot be read: {reason}.") from None
+    evaluation = Evaluation.from_dict(document)
+    currencies = {system.name: system.service.currency for system in evaluation.systems}
+    prices = common.prices_of(options, currencies)
     priced = [
-        attrs.evolve(one, service=attrs.evolve(one.service, **prices.get(one.name, {})))
-        for one in systems
+        attrs.evolve(system, service=attrs.evolve(system.service, **prices.get(system.name, {})))
+        for system in evaluation.systems
     ]
     return attrs.evolve(evaluation, systems=tuple(priced))
 
 
 def _shipped(
-    evaluation: Evaluation, verdict: Verdict, given: Mapping[str, Any]
+    evaluation: Evaluation, verdict: Verdict, options: Mapping[str, Any]
 ) -> Calibration | None:
     """The threshold that was judged, as a calibration; None unless its system passes."""
     from facematch_comparison.calibration import calibration_of
@@ -395,7 +400,7 @@ def _shipped(
     if len(verdict.systems) > 1:
         raise click.UsageError(
             "--calibration is for one system: name it with --system, of "
-            f"{', '.join(one.system for one in verdict.systems)}."
+            f"{', '.join(judged.system for judged in verdict.systems)}."
         )
     if requirements.at is not At.REQUIRED_FMR:
         raise click.UsageError(
@@ -409,40 +414,22 @@ def _shipped(
         verdict.systems[0].system,
         max_fmr=requirements.max_fmr,
         confidence=requirements.confidence,
-        valid_days=given["valid_days"],
-        allow_mock=given["allow_mock"],
+        valid_days=options["valid_days"],
+        allow_mock=options["allow_mock"],
     )
-
-
-def _show_verdict(verdict: Verdict) -> None:
-    for one in verdict.systems:
-        core.say(f"{one.outcome.upper()}  {one.sentence}")
-    requirements = verdict.requirements
-    if len(verdict.systems) > 1:
-        passed = verdict.outcome.value == "pass"
-        more = "" if passed else ": all must pass; name the one that you want with --system"
-        core.say(f"{verdict.outcome.upper()}  overall, by {requirements.title}{more}")
-    for text in (requirements.source, requirements.leaves_out):
-        if text is not None:
-            core.say(text, err=True)
-
-
-# --- threshold ------------------------------------------------------------------------------------
 
 
 @click.command("threshold", cls=common.SourceCommand)
 @common.source
 @click.option("--system", metavar="NAME", help="The system; needed if there are several.")
 @common.repeated("--fmr", "fmrs", "The highest false match rate.", type=common.RATE, required=True)
-@click.option(
-    "--bounded", is_flag=True, help="Stricter: the upper bound of the FMR must be within it, too."
-)
+@common.flag("--bounded", "Stricter: the upper bound of the FMR must be within it, too.")
 @common.allow_mock
 @core.file_option("--out", "The file to write.", required=True)
 @common.valid_days
 @common.force
-@common.json_flag
-def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
+@core.as_json
+def threshold(*, out: Path, as_json: bool, **options: Any) -> int:
     """Choose the threshold of a system for a false match rate, and write it to a file.
 
     \b
@@ -457,16 +444,16 @@ def threshold(*, out: Path, as_json: bool, **given: Any) -> int:
     from facematch_comparison.calibration import calibrate
     from facematch_comparison.numbers import setting, upper_percent
 
-    core.check_target("--out", out, force=given["force"])
-    source = common.answers_from(given)
+    core.check_target("--out", out, force=options["force"])
+    source = common.answers_from(options)
     calibration = calibrate(
-        source.system(given["system"]),
-        given["fmrs"],
+        source.system(options["system"]),
+        options["fmrs"],
         name=source.name,
         digest=source.digest,
-        bounded=given["bounded"],
-        valid_days=given["valid_days"],
-        allow_mock=given["allow_mock"],
+        bounded=options["bounded"],
+        valid_days=options["valid_days"],
+        allow_mock=options["allow_mock"],
     )
     core.write_json(out, calibration.to_dict())
     if as_json:

@@ -4,33 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 
-from facematch_core.cli.common import (
-    FILE,
-    Exit,
-    Stopping,
-    Target,
-    clean,
-    code_of,
-    config,
-    confirm,
-    console,
-    counted,
-    error_document,
-    file_option,
-    print_json,
-    print_table,
-    say,
-    sentence,
-    workers,
-)
+from facematch_core.cli import common as core
 from facematch_core.clock import SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
@@ -40,7 +23,6 @@ from . import common
 
 if TYPE_CHECKING:
     from facematch_comparison.run import (
-        PairState,
         Reconciled,
         RunDatabase,
         RunSummary,
@@ -53,17 +35,15 @@ if TYPE_CHECKING:
 #: Calls at a time of each system unless another number is given.
 WORKERS = 4
 
-# --- run ------------------------------------------------------------------------------------------
-
 
 @click.command("run")
-@click.argument("source", metavar="PAIRS", type=FILE)
+@click.argument("source", metavar="PAIRS", type=core.FILE)
 @click.option(
     "--profile",
     "profiles",
     multiple=True,
     metavar="NAME",
-    shell_complete=common.profile_names,
+    shell_complete=core.profile_names,
     help="A system: a profile.",
 )
 @click.option(
@@ -71,48 +51,46 @@ WORKERS = 4
     "backends",
     multiple=True,
     metavar="NAME",
-    shell_complete=common.backend_names,
+    shell_complete=core.backend_names,
     help="A system: a backend as it is, such as `local`. Both may be repeated.",
 )
-@config
+@core.config
 @common.store
 @click.option(
     "--workers",
-    callback=workers,
+    callback=core.workers,
     metavar="1-256",
     show_default=str(WORKERS),
     help="Parallel calls to each system.",
 )
-@file_option(
+@core.file_option(
     "--embeddings",
     "Embeddings that `compare embed` made of the pictures, for an engine of your own.",
 )
 @click.option(
     "--name", metavar="TEXT", show_default="that of its file", help="Name of the test set."
 )
-@file_option(
+@core.file_option(
     "--pictures",
     "With a .txt file of pairs: the folder of people, if it is not that of the file.",
     metavar="DIR",
 )
 @common.count_option("--mated", "With a folder: how many mated pairs to draw.")
 @common.count_option("--non-mated", "With a folder: how many non-mated pairs to draw.")
-@click.option(
+@common.flag(
     "--split",
-    is_flag=True,
-    help="With a folder: draw within halves of the people. With --out: choose thresholds on one "
+    "With a folder: draw within halves of the people. With --out: choose thresholds on one "
     "half, and judge them on the other.",
 )
 @common.seed
-@click.option(
+@common.repeated(
     "--keep",
-    multiple=True,
+    "keep",
+    "Ask this system's vendor to keep each call as a record, pictures included, so that a "
+    "lost answer can be found again.",
     metavar="NAME",
-    help="Ask this system's vendor to keep each call as a record, pictures included, so that a "
-    "lost answer can be found again. May be repeated.",
 )
 @common.price_option("What one comparison by a system costs; by default, what its budget counts.")
-@common.currency
 @common.out_option(
     "At the end, judge the answers, and write what `compare report` writes: .html or .json. "
     "May be repeated."
@@ -120,8 +98,8 @@ WORKERS = 4
 @common.aims
 @common.costs
 @common.force
-@click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
-@common.json_flag
+@common.flag("--yes", "Do not ask before money is spent.")
+@core.as_json
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
@@ -141,11 +119,14 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """
     common.check_outs(options["outs"], overwrite=options["force"])
     costs = common.costs_of(options)
-    openers = _openers_of(options["profiles"], options["backends"], options["config"])
-    from facematch_comparison.run import Price, StudyRun, read_answers
+    openers = _openers_of(options)
+    from rich.progress import TextColumn
+
+    from facematch_comparison.run import Price, StudyRun
     from facematch_comparison.study import read_study
 
     currency = options["currency"] or common.CURRENCY
+    amounts = options["prices"].items()
     # Of a file, --split is for the judgement.
     splits = options["split"] and (source.is_dir() or not options["outs"])
     drawing = {name: options[name] for name in ("pictures", "mated", "non_mated", "seed")}
@@ -157,85 +138,68 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             database,
             name=options["name"],
             keep=options["keep"],
-            prices={
-                name: Price(amount=amount, currency=currency)
-                for name, amount in options["prices"].items()
-            },
+            prices={name: Price(amount=amount, currency=currency) for name, amount in amounts},
         ) as study_run,
     ):
         calls = {name: progress.left for name, progress in study_run.progress().items()}
         _show_plan(study_run, calls)
         paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
         if paid:
-            confirm(f"Make {counted(paid, 'call')} that may be charged?", yes=options["yes"])
-        with Stopping() as stopping, _bars(calls) as advance:
+            core.confirm(
+                f"Make {core.counted(paid, 'call')} that may be charged?", yes=options["yes"]
+            )
+        with core.Stopping() as stopping, core.progress("asked") as bars:
+            bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
+            tasks = {name: bars.add_task(core.clean(name), total=n) for name, n in calls.items()}
             summary = study_run.run(
                 workers=options["workers"] or WORKERS,
-                progress=advance,
+                progress=lambda name, _state: bars.advance(tasks[name]),
                 stop=lambda: bool(stopping.signal),
                 embeddings=options["embeddings"],
             )
         document = _document(summary, store)
         if as_json:
-            print_json(document)
+            core.print_json(document)
         else:
             _show_summary(summary, document)
         if stopping.signal:
             return 128 + stopping.signal
         if options["outs"]:
-            stored = study_run.stored
-            answers = read_answers(database, stored, systems=list(openers))
-            judged = common.Source(
-                answers=answers,
-                name=stored.name,
-                digest=stored.digest,
-                evidence=common.evidence_of_run(store, answers),
-            )
-            evaluation = common.evaluated_as_asked(judged, options, costs)
+            judged = common.source_of_run(store, database, study_run.stored, list(openers))
+            evaluation = judged.evaluated(options, costs)
             common.write_outs(options["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)
             for path in options["outs"]:
-                say(f"judged in {path}", err=as_json)
+                core.say(f"judged in {path}", err=as_json)
     # The highest of what ended systems early, and of what is not known.
-    codes = [code_of(system.error) for system in summary.systems if system.error is not None]
-    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
+    codes = [core.code_of(system.error) for system in summary.systems if system.error is not None]
+    for state, code in (("failed", core.Exit.VENDOR), ("unresolved", core.Exit.UNKNOWN)):
         if any(system[state] for system in document["systems"]):
             codes.append(code)
-    return max(codes, default=Exit.OK)
+    return max(codes, default=core.Exit.OK)
 
 
 # --- Systems --------------------------------------------------------------------------------------
 
 
-def _openers_of(
-    profiles: Iterable[str], backends: Iterable[str], config: str | None
-) -> dict[str, Callable[..., Any]]:
+def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
-    targets = [(name, Target(profile=name, config=config)) for name in profiles]
-    targets += [(name, Target(backend=name)) for name in backends]
+    profiles, config = options["profiles"], options["config"]
+    targets = [core.Target(profile=name, config=config) for name in profiles]
+    targets += [core.Target(backend=name) for name in options["backends"]]
     if not targets:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
         raise click.UsageError("--config holds profiles: name one with --profile.")
     openers: dict[str, Callable[..., Any]] = {}
-    for name, target in targets:
+    for target in targets:
+        name = str(target.profile or target.backend)
         if name in openers:
             raise click.UsageError(
                 f"{name[:60]!r} is named twice; systems need names of their own."
             )
         openers[name] = target.announced().open
     return openers
-
-
-def _open_by_name(name: str, config: str | None) -> Any:
-    """The profile of this name or, if there is none, the backend."""
-    target = Target(config=config)
-    if name in target.profile_names():
-        target = Target(profile=name, config=config)
-    else:
-        target.tell_of_unread()
-        target = Target(backend=name)
-    return target.announced().open()
 
 
 # --- What is shown before, during and after -------------------------------------------------------
@@ -248,8 +212,8 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     """Print to stderr what will be asked, so many calls of each system, and what it costs."""
     study = study_run.stored
     mated = sum(study.content["mated"])
-    say(
-        f"{study.name}: {counted(study.pairs, 'pair')}, {mated} mated and "
+    core.say(
+        f"{study.name}: {core.counted(study.pairs, 'pair')}, {mated} mated and "
         f"{study.pairs - mated} non-mated",
         err=True,
     )
@@ -268,29 +232,10 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         share = f"{count} of {study.pairs}"
         rows.append((system.name, *asked_with, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
-    print_table(header, rows, err=True)
+    core.print_table(header, rows, err=True)
     if sums:
         amounts = (f"{format_amount(amount)} {currency}" for currency, amount in sums.items())
-        say(f"in all {' and '.join(amounts)} at most", err=True)
-
-
-@contextlib.contextmanager
-def _bars(calls: Mapping[str, int]) -> Iterator[Callable[[str, PairState], None]]:
-    """A bar for each system on stderr, if that is a terminal, with what is left of the time."""
-    from rich import progress as rich
-
-    to = console(err=True)
-    columns = (
-        rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        "asked,",
-        rich.TimeRemainingColumn(),
-        "left",
-    )
-    with rich.Progress(*columns, console=to, disable=not to.is_terminal, transient=True) as bars:
-        tasks = {name: bars.add_task(clean(name), total=count) for name, count in calls.items()}
-        yield lambda name, _state: bars.advance(tasks[name])
+        core.say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
 def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
@@ -303,16 +248,16 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
         counts = (row[key] for key in (*_STATES, "not_acquired", "left"))
         charged = f"{least} to {least + maybe}" if maybe else str(least)
         rows.append((row["name"], *map(str, counts), charged))
-    print_table(header, rows)
+    core.print_table(header, rows)
     for system in summary.systems:
         if system.error is not None:
-            say(f"error: {system.name}: {sentence(system.error)}", err=True)
+            core.say(f"error: {system.name}: {core.sentence(system.error)}", err=True)
         elif system.last_failure is not None:
-            last = sentence(system.last_failure)
-            say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
+            last = core.sentence(system.last_failure)
+            core.say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
     for name, models in summary.changed_models.items():
-        several = ", ".join(f"{model} ({counted(n, 'pair')})" for model, n in models.items())
-        say(
+        several = ", ".join(f"{model} ({core.counted(n, 'pair')})" for model, n in models.items())
+        core.say(
             f"warning: the model of {name} changed during the run: {several}. Each is judged as a "
             "system of its own.",
             err=True,
@@ -321,12 +266,12 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     lost = unresolved + sum(row["no_response"] for row in systems)
     if lost:
         may = "may have been " if unresolved else ""
-        say(f"{counted(lost, 'pair')} {may}charged without an answer:")
-        click.echo(clean(f"  facematch compare unresolved --store {store}"))
+        core.say(f"{core.counted(lost, 'pair')} {may}charged without an answer:")
+        click.echo(core.clean(f"  facematch compare unresolved --store {store}"))
     calls = sum(row["left"] for row in systems)
     if calls:
-        say(f"{counted(calls, 'call')} left: the same command goes on from here")
-    say(f"written to {store}")
+        core.say(f"{core.counted(calls, 'call')} left: the same command goes on from here")
+    core.say(f"written to {store}")
 
 
 def _document(summary: RunSummary, store: str) -> dict[str, Any]:
@@ -343,21 +288,17 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
         counts["unresolved"] += progress.states.get(PairState.ASKED, 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged"):
             counts[fact] = getattr(progress, fact)
-        more = {"models": progress.models, "error": error and error_document(error)}
+        more = {"models": progress.models, "error": error and core.error_document(error)}
         systems.append({"name": system.name, **counts, **more})
     return {"store": store, "systems": systems}
-
-
-# --- unresolved -----------------------------------------------------------------------------------
 
 
 @click.command("unresolved")
 @common.store
 @click.option("--study", metavar="NAME", help="Only calls of this test set.")
-@click.option(
+@common.flag(
     "--reconcile",
-    is_flag=True,
-    help="Look for each call in its vendor's records, which is free. Only calls that the "
+    "Look for each call in its vendor's records, which is free. Only calls that the "
     "vendor was asked to keep, or gave an id of its own, can be found.",
 )
 @click.option(
@@ -365,7 +306,7 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     metavar="CALL",
     help="Say whether one call was charged, with --charged or --not-charged.",
 )
-@click.option("--charged", is_flag=True, help="It is on the vendor's invoice: never asked again.")
+@common.flag("--charged", "It is on the vendor's invoice: never asked again.")
 @click.option("--not-charged", "free", is_flag=True, help="It is not: the next run asks again.")
 @click.option(
     "--config",
@@ -373,41 +314,49 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     type=click.Path(),
     help="The configuration file of the systems' profiles, for --reconcile and --resolve.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before --resolve.")
-@common.json_flag
-def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) -> int:
+@common.flag("--yes", "Do not ask before --resolve.")
+@core.as_json
+def unresolved(  # noqa: C901 - what each option of the help does, in its order
+    *, store: str, study: str | None, as_json: bool, **options: Any
+) -> int:
     """List calls that were charged, or may have been, and have no answer.
 
     facematch never repeats them on its own. --reconcile looks for them in the vendor's records;
     --resolve writes down what the vendor's invoice or support says, for good. Budgets are updated.
     """
-    call_id, config, reconcile = options["resolve"], options["config"], options["reconcile"]
-    _check_usage(call_id, options)
+    call_id, reconcile = options["resolve"], options["reconcile"]
+    if call_id is None and (options["charged"] or options["free"]):
+        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
+    if call_id is not None and options["charged"] is options["free"]:
+        raise click.UsageError("Choose --charged or --not-charged.")
+    if call_id is not None and reconcile:
+        raise click.UsageError("Either --reconcile or --resolve.")
     from facematch_comparison.run.recover import resolve_by_budgets
 
     with common.database_at(store) as database:
         studies = database.studies() if study is None else (database.study(study),)
         systems = [system for each in studies for system in database.systems(each.digest)]
+        books = _Books(database, options["config"])
         try:
             database.hold()
         except ConfigurationError as error:
             if call_id is not None or reconcile:
                 raise
-            say(f"note: {error.message} Calls that are under way are not listed.", err=True)
+            core.say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
             # What a run that is over had asked is unresolved from now on.
             for system in systems:
-                database.take_back(system.number, partial(_finalize, database, system, config))
+                database.take_back(system.number, partial(books.finalize, system))
                 resolve_by_budgets(database, system)
         if call_id is not None:
             billed = Charged.YES if options["charged"] else Charged.NO
-            charge = _resolve(database, systems, call_id, billed, config, yes=options["yes"])
+            charge = books.resolve(systems, call_id, billed, yes=options["yes"])
             if as_json:
-                print_json(_charge(charge) | {"charged": billed is Charged.YES})
+                core.print_json(_charge(charge) | {"charged": billed is Charged.YES})
             else:
-                say(f"{call_id}: {_WORDS[billed]}")
-            return Exit.OK
-        looked = _reconcile(database, systems, config) if reconcile else []
+                core.say(f"{call_id}: {_WORDS[billed]}")
+            return core.Exit.OK
+        looked = books.reconcile(systems) if reconcile else []
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
         rows = [
@@ -415,115 +364,106 @@ def unresolved(*, store: str, study: str | None, as_json: bool, **options: Any) 
             for result in looked
         ]
         more = {"looked": rows} if reconcile else {}
-        print_json({"open": [_charge(charge) for charge in charges], **more})
+        core.print_json({"open": [_charge(charge) for charge in charges], **more})
     else:
         _show_charges(charges, looked, store)
     # 3 if something that was looked for stays open, 5 if the records could not be read.
-    codes = {"found": Exit.OK, "error": Exit.VENDOR}
-    return max((codes.get(result.outcome, Exit.LOOK) for result in looked), default=Exit.OK)
-
-
-def _check_usage(call_id: str | None, options: Mapping[str, Any]) -> None:
-    if call_id is None and (options["charged"] or options["free"]):
-        raise click.UsageError("--charged and --not-charged go with --resolve CALL.")
-    if call_id is not None and options["charged"] is options["free"]:
-        raise click.UsageError("Choose --charged or --not-charged.")
-    if call_id is not None and options["reconcile"]:
-        raise click.UsageError("Either --reconcile or --resolve.")
+    codes = {"found": core.Exit.OK, "error": core.Exit.VENDOR}
+    return max(
+        (codes.get(result.outcome, core.Exit.LOOK) for result in looked), default=core.Exit.OK
+    )
 
 
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
 
 
-def _reconcile(
-    database: RunDatabase, systems: Sequence[StoredSystem], config: str | None
-) -> list[Reconciled]:
-    """Look for each in its vendor's records, and write down what is found."""
-    from facematch_comparison.run.recover import Reconciled, reconcile_charges
+@attrs.frozen
+class _Books:
+    """The run database with the budgets of its systems, which are opened by their names."""
 
-    looked: list[Reconciled] = []
-    for system in systems:
-        charges = database.unresolved(system)
-        if not charges:
-            continue
-        try:
-            verifier = _open_by_name(system.name, config)
-        except FaceMatchError as error:
-            failure = partial(Reconciled, outcome="error", reason=error.message)
-            looked += [failure(charge=charge) for charge in charges]
-        else:
-            now = SystemClock().now()
-            with verifier, _stores(database, verifier) as stores:
-                looked += reconcile_charges(database, system, verifier, stores, now)
-    return looked
+    database: RunDatabase
+    config: str | None
 
+    @contextlib.contextmanager
+    def _open(self, name: str) -> Iterator[tuple[Any, list[CallStore]]]:
+        """The profile of this name or, if there is none, the backend; or why it cannot be opened.
 
-def _resolve(
-    database: RunDatabase,
-    systems: Sequence[StoredSystem],
-    call_id: str,
-    billed: Charged,
-    config: str | None,
-    *,
-    yes: bool,
-) -> UnresolvedCharge:
-    """Say whether a call was charged, to the budgets and to the run database."""
-    for system in systems:
-        for charge in database.unresolved(system):
+        With the stores of its budgets, and that in the run database.
+        """
+        from facematch_comparison.run.recover import stores_of
+
+        with contextlib.ExitStack() as stack:
+            stores: list[CallStore] = []
+            try:
+                target = core.Target(config=self.config)
+                if name in target.profile_names():
+                    target = core.Target(profile=name, config=self.config)
+                else:
+                    target.tell_of_unread()
+                    target = core.Target(backend=name)
+                verifier: Any = stack.enter_context(target.announced().open())
+                stores = stores_of(verifier.policies)
+            except FaceMatchError as error:
+                verifier = error
+            if (here := self.database.calls()) is not None:
+                stores.append(stack.enter_context(contextlib.closing(here)))
+            yield verifier, stores
+
+    def reconcile(self, systems: Sequence[StoredSystem]) -> list[Reconciled]:
+        """Look for each in its vendor's records, and write down what is found."""
+        from facematch_comparison.run.recover import Reconciled, reconcile_charges
+
+        results: list[Reconciled] = []
+        for system in systems:
+            charges = self.database.unresolved(system)
+            if not charges:
+                continue
+            with self._open(system.name) as (verifier, stores):
+                if isinstance(verifier, FaceMatchError):
+                    failure = partial(Reconciled, outcome="error", reason=verifier.message)
+                    results += [failure(charge=charge) for charge in charges]
+                else:
+                    now = SystemClock().now()
+                    results += reconcile_charges(self.database, system, verifier, stores, now)
+        return results
+
+    def resolve(
+        self, systems: Sequence[StoredSystem], call_id: str, billed: Charged, *, yes: bool
+    ) -> UnresolvedCharge:
+        """Say whether a call was charged, to the budgets and to the run database."""
+        pairs = [(system, pair) for system in systems for pair in self.database.unresolved(system)]
+        for system, charge in pairs:
             if charge.call is None or charge.call.id != call_id:
                 continue
             if charge.state != "unresolved":
                 raise InvalidRequest(
                     "This call is resolved already: it was charged, and has no answer."
                 )
-            confirm(
+            core.confirm(
                 f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes
             )
-            _finalize(database, system, config, [call_id], billed)
-            database.resolve(system.number, call_id, billed)
+            self.finalize(system, [call_id], billed)
+            self.database.resolve(system.number, call_id, billed)
             return charge
-    raise InvalidRequest(
-        f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists those "
-        "that are."
-    )
-
-
-def _finalize(
-    database: RunDatabase,
-    system: StoredSystem,
-    config: str | None,
-    call_ids: Sequence[str],
-    billed: Charged,
-) -> None:
-    """Update the budgets in this database, and those of the system's profile."""
-    from facematch_comparison.run.recover import finalize_budgets
-
-    if not call_ids:
-        return
-    verifier = None
-    with contextlib.suppress(FaceMatchError):
-        verifier = _open_by_name(system.name, config)
-    with verifier or contextlib.nullcontext(), _stores(database, verifier) as stores:
-        finalize_budgets(stores, call_ids, billed, SystemClock().now())
-    if verifier is None:
-        say(
-            f"warning: {system.name} cannot be opened here, so a budget of its own was not "
-            "updated: see `facematch budget`",
-            err=True,
+        raise InvalidRequest(
+            f"No call {call_id[:60]!r} is unresolved here: `facematch compare unresolved` lists "
+            "those that are."
         )
 
+    def finalize(self, system: StoredSystem, call_ids: Sequence[str], billed: Charged) -> None:
+        """Update the budgets in this database, and those of the system's profile."""
+        from facematch_comparison.run.recover import finalize_budgets
 
-@contextlib.contextmanager
-def _stores(database: RunDatabase, verifier: Any) -> Iterator[list[CallStore]]:
-    """Of budgets: those of a verifier, if there is one, and that in the run database."""
-    from facematch_core.resilience import Budget
-
-    policies = () if verifier is None else verifier.policies
-    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
-    with contextlib.ExitStack() as stack:
-        if (here := database.calls()) is not None:
-            stores.append(stack.enter_context(contextlib.closing(here)))
-        yield stores
+        if not call_ids:
+            return
+        with self._open(system.name) as (verifier, stores):
+            finalize_budgets(stores, call_ids, billed, SystemClock().now())
+        if isinstance(verifier, FaceMatchError):
+            core.say(
+                f"warning: {system.name} cannot be opened here, so a budget of its own was not "
+                "updated: see `facematch budget`",
+                err=True,
+            )
 
 
 def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
@@ -550,9 +490,9 @@ def _show_charges(
             (_charge(result.charge)["call"] or "-", result.outcome, result.reason)
             for result in looked
         ]
-        print_table(("call", "outcome", "why"), results, prose=("why",))
+        core.print_table(("call", "outcome", "why"), results, prose=("why",))
     if not charges:
-        say("nothing is unresolved")
+        core.say("nothing is unresolved")
         return
     rows = []
     for charge in charges:
@@ -562,9 +502,11 @@ def _show_charges(
         why = row["error"] or "its process ended"
         rows.append((*about, f"{charge.since:%Y-%m-%d %H:%M:%S}", at_vendor, why))
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    print_table(header, rows)
+    core.print_table(header, rows)
     count = sum(charge.state == "unresolved" for charge in charges)
     if count:
-        say(f"{counted(count, 'call')} unresolved: compare with the vendor's invoice, then")
+        core.say(
+            f"{core.counted(count, 'call')} unresolved: compare with the vendor's invoice, then"
+        )
         resolve = f"--store {store} --resolve CALL --charged (or --not-charged)"
-        click.echo(clean(f"  facematch compare unresolved {resolve}"))
+        click.echo(core.clean(f"  facematch compare unresolved {resolve}"))

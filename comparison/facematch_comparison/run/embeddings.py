@@ -1,9 +1,6 @@
 """Engines of one's own look at each picture once: embeddings, made anywhere, compared here.
 
-`embed` maps ``embed(paths) -> pyarrow.Table`` of an engine, a pure function, on this machine or a
-Dask cluster; the run reads such a table, whoever made it, and asks the engine's
-``scores(probes, references)``. Calls that may be charged are never mapped: Dask runs a task again
-whenever it is in doubt.
+Calls that may be charged are never mapped: Dask runs a task again whenever it is in doubt.
 """
 
 from __future__ import annotations
@@ -20,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import attrs
 import numpy as np
 
-from facematch_core.backend import Backend, Capabilities, decide_by_threshold
+from facematch_core.backend import Backend, decide_by_threshold
 from facematch_core.config import Plan
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.http import HttpBackend
@@ -44,21 +41,22 @@ CONNECT_S: Final = 15.0
 _SUFFIXES: Final = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
-def why_not_embedded(backend: Backend, policies: Sequence[object] = ()) -> str | None:
-    """Why pictures cannot be embedded one by one for a backend, here or elsewhere; None if so."""
-    why = _why_it_leaves(type(backend), backend.capabilities)
-    if why is None and backend.environment is not Environment.LOCAL:
-        why = "it does not answer on this machine"
-    if why is None and policies:
-        why = "its calls pass policies"
-    makes_them = all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
-    return why or (None if makes_them else "it makes no embeddings")
-
-
-def _why_it_leaves(kind: type[Backend], can: Capabilities) -> str | None:
-    if Operation.MATCH in can.billed_operations:
+def why_not_embedded(
+    backend: Backend | type[Backend], policies: Sequence[object] = ()
+) -> str | None:
+    """Why a backend's pictures cannot be embedded, here or elsewhere; of a class: by what it is."""
+    if Operation.MATCH in backend.capabilities.billed_operations:
         return "its calls may be charged"
-    return "it asks over HTTP" if issubclass(kind, HttpBackend) else None
+    if issubclass(backend if isinstance(backend, type) else type(backend), HttpBackend):
+        return "it asks over HTTP"
+    if isinstance(backend, type):
+        return None
+    if backend.environment is not Environment.LOCAL:
+        return "it does not answer on this machine"
+    if policies:
+        return "its calls pass policies"
+    makes_them = all(callable(getattr(backend, name, None)) for name in ("embed", "scores"))
+    return None if makes_them else "it makes no embeddings"
 
 
 # --- Making them ----------------------------------------------------------------------------------
@@ -96,12 +94,18 @@ def embed(
     """
     import pyarrow as pa
 
-    paths = _files(pictures)
+    if isinstance(pictures, (str, os.PathLike)):
+        files = sorted(Path(pictures).rglob("*"))
+        paths = [path for path in files if path.suffix.lower() in _SUFFIXES]
+    else:
+        paths = list(dict.fromkeys(map(Path, pictures)))
+    if not paths:
+        raise InvalidRequest("There is no picture to embed: name a folder of pictures, or files.")
     if workers is not None and (type(workers) is not int or workers < 1):
         raise InvalidRequest("workers must be a whole number, 1 or more.")
     kind, fixed = backend_class(backend), tuple(sorted((settings or {}).items()))
     # Before it is opened: a vendor's backend would ask for its key.
-    why = _why_it_leaves(kind, kind.capabilities) or why_not_embedded(_engine(backend, fixed))
+    why = why_not_embedded(kind) or why_not_embedded(_engine(backend, fixed))
     if why is not None:
         raise InvalidRequest(f"The pictures of {backend[:60]!r} cannot be embedded: {why}.")
     parts = [paths[start : start + PICTURES] for start in range(0, len(paths), PICTURES)]
@@ -122,17 +126,6 @@ def embed(
     joined = pa.concat_tables(tables)
     _one_engine(joined)
     return joined.replace_schema_metadata({**(tables[0].schema.metadata or {}), **privacy})
-
-
-def _files(pictures: Path | Iterable[Path]) -> list[Path]:
-    if isinstance(pictures, (str, os.PathLike)):
-        files = sorted(Path(pictures).rglob("*"))
-        paths = [path for path in files if path.suffix.lower() in _SUFFIXES]
-    else:
-        paths = list(dict.fromkeys(map(Path, pictures)))
-    if not paths:
-        raise InvalidRequest("There is no picture to embed: name a folder of pictures, or files.")
-    return paths
 
 
 @functools.cache
@@ -183,11 +176,8 @@ def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[lis
     except Exception as error:  # noqa: BLE001 - Dask raises many kinds
         reason = f"{type(error).__name__}: {error}".splitlines()[0][:200]
     else:
-        how = (
-            "encrypted"
-            if all(address.startswith("tls://") for address in spoken)
-            else "not encrypted"
-        )
+        is_encrypted = all(address.startswith("tls://") for address in spoken)
+        how = "encrypted" if is_encrypted else "not encrypted"
         return tables, (
             "Pictures were read by the workers of a Dask cluster, which sent embeddings back, "
             f"{how}; nobody else was asked."
@@ -245,20 +235,15 @@ def read_embeddings(source: Path | pa.Table) -> Embeddings:
         face = [bool(value) for value in table.column("face").to_pylist()]
         is_face = (filled & face & np.isfinite(vectors).all(1)).tolist()
         unsaid = "Embeddings were read from a file that does not say where they were made."
-        privacy = (table.schema.metadata or {}).get(
-            b"facematch.privacy", unsaid.encode() if is_file else b""
-        )
+        privacy = (table.schema.metadata or {}).get(b"facematch.privacy", b"").decode()
         columns = [table.column(name).to_pylist() for name in ("sha256", "error", "elapsed_s")]
-        return Embeddings(
-            engine=_one_engine(table),
-            privacy=privacy.decode() or None,
-            pictures={
-                str(digest): Picture(vector=vector if seen else None, error=error, elapsed_s=took)
-                for digest, error, took, vector, seen in zip(
-                    *columns, vectors, is_face, strict=True
-                )
-            },
-        )
+        pictures = {
+            str(digest): Picture(vector if seen else None, error, elapsed_s)
+            for digest, error, elapsed_s, vector, seen in zip(
+                *columns, vectors, is_face, strict=True
+            )
+        }
+        return Embeddings(_one_engine(table), privacy or (unsaid if is_file else None), pictures)
     except ConfigurationError:
         raise
     except Exception as error:  # noqa: BLE001 - pyarrow raises many kinds for a damaged file

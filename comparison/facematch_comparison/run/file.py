@@ -82,15 +82,10 @@ class RunFile:
         change(db, "INSERT INTO facematch_comparison_store (version) VALUES (?)", VERSION)
         return VERSION
 
-    def transact(self, step: Callable[[Db], T]) -> T:
-        """Carry out a step, wholly or not at all.
-
-        Raises:
-            ConfigurationError: the file cannot be read or written, or is damaged; it quotes nothing
-                of what is in it.
-        """
+    def transact(self, step: Callable[..., T], *parameters: object) -> T:
+        """Carry out a step, wholly or not at all; no error quotes what is in the file."""
         try:
-            return (self._database or self._open()).run(step)
+            return (self._database or self._open()).run(step, *parameters)
         except (ConfigurationError, InvalidRequest):
             # They are ValueErrors, too.
             raise

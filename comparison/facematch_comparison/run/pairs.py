@@ -46,7 +46,7 @@ from facematch_core.events import CallEvent, EventKind
 from facematch_core.models import CallRecord, Charged, Decision, Environment, MatchResult
 
 from . import stored
-from .file import RunFile, change, select, time_of
+from .file import RunFile, change, select, text_of, time_of
 from .stored import StoredStudy, StoredSystem, compact
 
 if TYPE_CHECKING:
@@ -130,11 +130,27 @@ class RunDatabase(RunFile):
 
     def enter_study(self, study: StoredStudy) -> StoredStudy:
         """A test set, entered now unless it is there; under the name that it was first given."""
-        return self.transact(lambda db: stored.enter_study(db, study))
+        values = study.digest, study.name, study.pairs, text_of(study.made_at)
+
+        def step(db: Db) -> StoredStudy:
+            for row in select(db, "SELECT * FROM facematch_studies WHERE digest = ?", study.digest):
+                return StoredStudy.of_row(row)
+            if select(db, "SELECT name FROM facematch_studies WHERE name = ?", study.name):
+                raise InvalidRequest(
+                    f"This run database has another test set called {study.name[:60]!r}: its "
+                    "pictures, pairs or groups were others. Give this one a name of its own, or "
+                    "another run database. Nothing was sent."
+                )
+            insert = "INSERT INTO facematch_studies VALUES (?, ?, ?, ?, ?)"
+            change(db, insert, *values, compact(study.content))
+            return study
+
+        return self.transact(step)
 
     def studies(self) -> tuple[StoredStudy, ...]:
         """All test sets, the oldest first."""
-        return self.transact(stored.read_studies)
+        query = "SELECT * FROM facematch_studies ORDER BY made_at, name"
+        return self.transact(lambda db: tuple(map(StoredStudy.of_row, select(db, query))))
 
     def study(self, name: str | None = None) -> StoredStudy:
         """One test set, by its name or its digest; None for the only one.
@@ -153,7 +169,8 @@ class RunDatabase(RunFile):
 
     def systems(self, digest: str) -> tuple[StoredSystem, ...]:
         """The systems of a test set, in the order in which they came."""
-        return self.transact(lambda db: stored.read_systems(db, digest))
+        query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
+        return self.transact(lambda db: tuple(map(StoredSystem.of_row, select(db, query, digest))))
 
     def note_privacy(self, system: int, text: str) -> None:
         """Note what became of the pictures, in place of what was noted before."""
@@ -169,17 +186,25 @@ class RunDatabase(RunFile):
 
     def enter_system(self, study: StoredStudy, system: StoredSystem) -> StoredSystem:
         """A system with all its pairs, entered now unless it is there, and its number."""
+        this = study.digest, system.name
+        query = "SELECT * FROM facematch_systems WHERE study = ? AND name = ?"
 
         def step(db: Db) -> StoredSystem:
-            entered, was_there = stored.enter_system(db, study.digest, system, self.now())
-            if not was_there:
+            rows = select(db, query, *this)
+            if not rows:
+                values = (*this, compact(system.settings), self.now())
+                insert = "INSERT INTO facematch_systems (study, name, settings, made_at) "
+                change(db, insert + "VALUES (?, ?, ?, ?)", *values)
+                (row,) = rows = select(db, query, *this)
                 insert = (
                     "WITH RECURSIVE numbers(pair) AS "
                     "(SELECT 0 UNION ALL SELECT pair + 1 FROM numbers WHERE pair + 1 < ?) "
                     "INSERT INTO facematch_comparisons (system, pair, state) "
                     "SELECT ?, pair, ? FROM numbers"
                 )
-                change(db, insert, study.pairs, entered.number, PairState.FREE)
+                change(db, insert, study.pairs, row["number"], PairState.FREE)
+            entered = StoredSystem.of_row(rows[0]).updated(system)
+            stored.write_system(db, entered)
             # What is missing must not be found in the middle of a run.
             (row,) = _select(db, "count(*) AS n, min(pair) AS a, max(pair) AS z", entered.number)
             if tuple(row.values()) != (study.pairs, 0, study.pairs - 1):
@@ -190,17 +215,13 @@ class RunDatabase(RunFile):
 
     def free(self, system: int) -> list[int]:
         """Pairs that may be asked, by their numbers."""
-        rows = self.transact(lambda db: _select(db, "pair", system, (PairState.FREE,)))
+        rows = self.transact(_select, "pair", system, (PairState.FREE,))
         return [row["pair"] for row in rows]
 
     # --- Through a call -----------------------------------------------------------------------
 
     def follow(self, system: int, pair: int, event: CallEvent) -> None:
-        """Make the step that an event of the pair's call stands for, before the call goes on.
-
-        Raises:
-            HeldBack: it could not be written: nothing may be sent.
-        """
+        """Make the step that an event of the pair's call stands for; `HeldBack` if it cannot be."""
         try:
             if event.kind is EventKind.STARTED and event.call is not None:
                 self.begin(system, pair, event.call)
@@ -218,21 +239,17 @@ class RunDatabase(RunFile):
         """FREE to BEGUN: which call the pair becomes, before anything is set aside for it."""
         values = {"call_id": call.id, "call": compact(call.to_dict()), "started_at": self.now()}
         values["state"] = PairState.BEGUN
-        self.transact(lambda db: _must_change(db, system, pair, call.id, (PairState.FREE,), values))
+        self.transact(_must_change, system, pair, call.id, (PairState.FREE,), values)
 
     def ask(self, system: int, pair: int, call_id: str) -> None:
         """BEGUN to ASKED: the first byte is about to leave."""
         values = {"state": PairState.ASKED, "started_at": self.now()}
-        self.transact(
-            lambda db: _must_change(db, system, pair, call_id, (PairState.BEGUN,), values)
-        )
+        self.transact(_must_change, system, pair, call_id, (PairState.BEGUN,), values)
 
     def repeat(self, system: int, pair: int, call_id: str) -> None:
         """ASKED to BEGUN: a try failed, was not charged, and is made again: none is under way."""
         values = {"state": PairState.BEGUN}
-        self.transact(
-            lambda db: _must_change(db, system, pair, call_id, (PairState.ASKED,), values)
-        )
+        self.transact(_must_change, system, pair, call_id, (PairState.ASKED,), values)
 
     def end(
         self, system: int, outcomes: Sequence[tuple[int, Outcome]]
@@ -260,7 +277,7 @@ class RunDatabase(RunFile):
 
     def release(self, system: int, pair: int, call_id: str) -> None:
         """BEGUN or ASKED to FREE: the call certainly was not sent, even if it is noted as asked."""
-        self.transact(lambda db: _change(db, system, pair, call_id, UNDER_WAY, _EMPTY))
+        self.transact(_change, system, pair, call_id, UNDER_WAY, _EMPTY)
 
     # --- Without an answer --------------------------------------------------------------------
 
@@ -269,7 +286,7 @@ class RunDatabase(RunFile):
 
         `finalize` writes to budgets what was charged for these calls, before their pairs change.
         """
-        rows = self.transact(lambda db: _select(db, "state, call_id", system, UNDER_WAY))
+        rows = self.transact(_select, "state, call_id", system, UNDER_WAY)
         for state, billed in zip(UNDER_WAY, (Charged.NO, Charged.UNKNOWN), strict=True):
             finalize([row["call_id"] for row in rows if row["state"] == state], billed)
         lost = {"state": PairState.UNRESOLVED, "billed": Charged.UNKNOWN}
@@ -282,8 +299,7 @@ class RunDatabase(RunFile):
 
     def retry_failed(self, system: int) -> None:
         """FAILED to FREE."""
-        where = "system = ? AND state = ?"
-        self.transact(lambda db: _change_all(db, _EMPTY, where, system, PairState.FAILED))
+        self.transact(_change_all, _EMPTY, "system = ? AND state = ?", system, PairState.FAILED)
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
         """Pairs without an answer that may have been charged, or were; by their numbers."""
@@ -301,7 +317,7 @@ class RunDatabase(RunFile):
             values = {"state": PairState.NO_RESPONSE, "billed": Charged.YES, "ended_at": self.now()}
         where = "system = ? AND call_id = ? AND state = ?"
         row = system, call_id, PairState.UNRESOLVED
-        return self.transact(lambda db: _change_all(db, values, where, *row)) == 1
+        return self.transact(_change_all, values, where, *row) == 1
 
     def answer_late(self, charge: UnresolvedCharge, outcome: Outcome) -> str | None:
         """To ANSWERED, by the vendor's records; an answer that differs is not written, but how."""
@@ -320,7 +336,7 @@ class RunDatabase(RunFile):
         """Note that a call was looked for in the vendor's records in vain; its state stays."""
         row, values = (charge.system, charge.pair), {"looked_at": self.now()}
         call_id = None if charge.call is None else charge.call.id
-        self.transact(lambda db: _change(db, *row, call_id, WITHOUT_ANSWER, values))
+        self.transact(_change, *row, call_id, WITHOUT_ANSWER, values)
 
     # --- What there is ------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import attrs
 from facematch_core.errors import FATAL, EnvironmentMismatch, FaceMatchError, VendorError
 from facematch_core.models import CallRecord, Charged, MatchResult
 from facematch_core.models import Reconciled as Finding
+from facematch_core.resilience import Budget
 from facematch_core.store import CallStore, SqlStore
 from facematch_core.verifier import FaceVerifier
 
@@ -36,6 +37,12 @@ class Reconciled:
     reason: str
 
 
+def stores_of(policies: Iterable[object]) -> list[CallStore]:
+    """Where budgets among the policies are remembered, each store once."""
+    stores = [policy.store for policy in policies if isinstance(policy, Budget)]
+    return list({id(store): store for store in stores}.values())
+
+
 def finalize_budgets(
     stores: Iterable[CallStore], call_ids: Iterable[str], billed: Charged, now: datetime
 ) -> None:
@@ -50,10 +57,7 @@ def finalize_budgets(
 def resolve_by_budgets(
     database: RunDatabase, system: StoredSystem, stores: Iterable[CallStore] = ()
 ) -> int:
-    """Resolve pairs of which all budgets that have the call know; how many there were.
-
-    They do if a process ended between the two books, or if somebody said it to the budget.
-    """
+    """Resolve pairs of which all budgets that have the call know; how many there were."""
     charges = [
         charge for charge in database.unresolved(system) if charge.state is PairState.UNRESOLVED
     ]
@@ -85,11 +89,7 @@ def reconcile_charges(
     *,
     only_due: bool = False,
 ) -> tuple[Reconciled, ...]:
-    """Look for every call without an answer in the vendor's records, which is free.
-
-    Of an answer on another scale or from elsewhere than the first only the charge is kept. What is
-    found is written to budgets, in `stores`, too.
-    """
+    """Look for every call without an answer in the vendor's records, which is free."""
 
     def look_up(charge: UnresolvedCharge, call: CallRecord) -> tuple[str, str]:
         """One call, looked for and written down; the outcome, and why."""

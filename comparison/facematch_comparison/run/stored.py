@@ -18,7 +18,7 @@ from facematch_comparison.answers import Grouping
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import Environment
 
-from .file import change, select, text_of, time_of
+from .file import change, select, time_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -168,38 +168,24 @@ class StoredSystem:
             price=row["price"] and Decimal(row["price"]),
         )
 
-
-# --- Steps: called within a transaction -----------------------------------------------------------
-
-
-def read_studies(db: Db) -> tuple[StoredStudy, ...]:
-    """All test sets, the oldest first."""
-    return tuple(
-        map(
-            StoredStudy.of_row, select(db, "SELECT * FROM facematch_studies ORDER BY made_at, name")
-        )
-    )
-
-
-def enter_study(db: Db, study: StoredStudy) -> StoredStudy:
-    """A test set, entered now unless it is there; under the name that it was first given."""
-    for row in select(db, "SELECT * FROM facematch_studies WHERE digest = ?", study.digest):
-        return StoredStudy.of_row(row)
-    if select(db, "SELECT name FROM facematch_studies WHERE name = ?", study.name):
-        raise InvalidRequest(
-            f"This run database has another test set called {study.name[:60]!r}: its pictures, "
-            "pairs or groups were others. Give this one a name of its own, or another run "
-            "database. Nothing was sent."
-        )
-    values = (study.digest, study.name, study.pairs, text_of(study.made_at), compact(study.content))
-    change(db, "INSERT INTO facematch_studies VALUES (?, ?, ?, ?, ?)", *values)
-    return study
-
-
-def read_systems(db: Db, digest: str) -> tuple[StoredSystem, ...]:
-    """The systems of a test set, in the order in which they came."""
-    query = "SELECT * FROM facematch_systems WHERE study = ? ORDER BY number"
-    return tuple(map(StoredSystem.of_row, select(db, query, digest)))
+    def updated(self, system: StoredSystem) -> StoredSystem:
+        """With what may change between two starts; `InvalidRequest` if what may not change does."""
+        for key, words in _FIXED.items():
+            if self.settings[key] != system.settings[key]:
+                raise InvalidRequest(
+                    f"The system {self.name[:60]!r} was asked with the {words} "
+                    f"{self.settings[key]} in this test set, and is now set to "
+                    f"{system.settings[key]}: its answers would not belong together. Set it back, "
+                    "or run a profile of another name. Nothing was sent."
+                )
+        changes: dict[str, Any] = {}
+        if system.settings["kept"] and not self.settings["kept"]:
+            # What was kept once is kept, whatever later calls ask for.
+            kept = {name: system.settings[name] for name in ("kept", "privacy")}
+            changes["settings"] = {**self.settings, **kept}
+        if system.price is not None:
+            changes |= {"price": system.price, "currency": system.currency}
+        return attrs.evolve(self, **changes)
 
 
 def read_system(db: Db, number: int) -> StoredSystem:
@@ -217,38 +203,6 @@ def write_system(db: Db, system: StoredSystem) -> None:
     price = None if system.price is None else str(system.price)
     row = (compact(system.settings), system.scale, system.answered_from, price, system.currency)
     change(db, statement, *row, system.number)
-
-
-def enter_system(db: Db, digest: str, system: StoredSystem, at: str) -> tuple[StoredSystem, bool]:
-    """A system, entered now unless it is there, with what may change between two starts.
-
-    Also whether it was there. `InvalidRequest` if what may not change does.
-    """
-    this = (digest, system.name)
-    query = "SELECT * FROM facematch_systems WHERE study = ? AND name = ?"
-    rows = select(db, query, *this)
-    if not rows:
-        insert = (
-            "INSERT INTO facematch_systems (study, name, settings, made_at) VALUES (?, ?, ?, ?)"
-        )
-        change(db, insert, *this, compact(system.settings), at)
-    stored = StoredSystem.of_row((rows or select(db, query, *this))[0])
-    for key, called in _FIXED.items():
-        if stored.settings[key] != system.settings[key]:
-            raise InvalidRequest(
-                f"The system {stored.name[:60]!r} was asked with the {called} "
-                f"{stored.settings[key]} in this test set, and is now set to "
-                f"{system.settings[key]}: its answers would not belong together. Set it back, or "
-                "run a profile of another name. Nothing was sent."
-            )
-    if system.settings["kept"] and not stored.settings["kept"]:
-        # What was kept once is kept, whatever later calls ask for.
-        kept = {name: system.settings[name] for name in ("kept", "privacy")}
-        stored = attrs.evolve(stored, settings={**stored.settings, **kept})
-    if system.price is not None:
-        stored = attrs.evolve(stored, price=system.price, currency=system.currency)
-    write_system(db, stored)
-    return stored, bool(rows)
 
 
 def compact(document: Mapping[str, Any]) -> str:

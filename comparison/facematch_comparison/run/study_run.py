@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import attrs
 
@@ -18,13 +18,14 @@ from facematch_core.clock import Clock, SystemClock
 from facematch_core.errors import FaceMatchError, InvalidImage, InvalidRequest, Unsupported
 from facematch_core.images import Image
 from facematch_core.models import Operation, Retention
+from facematch_core.tables import refuse
 from facematch_core.verifier import MAX_WORKERS, FaceVerifier
 
 from .embeddings import ask_by_embeddings, embeddings_of, why_not_embedded
 from .pairs import Progress, RunDatabase
 from .recover import finalize_budgets
 from .stored import StoredStudy, StoredSystem
-from .worker import OnEnd, OpenSystem, Task, Worker
+from .worker import OnEnd, OpenSystem, Worker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 #: Opens a system. Called with ``on_event``, which it hands to the `FaceVerifier`:
 #: ``functools.partial(open_verifier, profile="a")`` does.
 Open: TypeAlias = Callable[..., Any]
-
-#: Faults of a test set that are listed; more are counted.
-_LISTED: Final = 50
 
 
 @attrs.frozen(kw_only=True)
@@ -147,7 +145,15 @@ class StudyRun:
                     )
         with contextlib.ExitStack() as undo:
             # Nothing is written, nor a file made, unless all of them can be asked.
-            digests = _digests_of(study)
+            # A file that is no picture would count as a face that was not found.
+            digests: dict[Path, str] = {}
+            faults: list[str] = []
+            for path in study.pictures:
+                try:
+                    digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
+                except InvalidImage as error:
+                    faults.append(error.message)
+            refuse(study.name, faults)
             self.systems = tuple(
                 _open(called, opener, database, undo, is_kept=called in keep)
                 for called, opener in systems.items()
@@ -168,11 +174,9 @@ class StudyRun:
                 system.stored = database.enter_system(self.stored, entry)
             for system in self.systems:
                 number = system.stored.number
-                database.take_back(number, partial(finalize_budgets, system.budgets, now=now))
+                database.take_back(number, partial(finalize_budgets, system.stores, now=now))
                 database.retry_failed(number)
-            self._task = Task(
-                study=study, stored=self.stored, digests=digests, database=database, clock=clock
-            )
+            self._study, self._digests, self._clock = study, digests, clock
             # A damaged row is found before anything is sent.
             self.progress()
             self._at_end = undo.pop_all()
@@ -229,9 +233,9 @@ class StudyRun:
             return over.is_set() or (stop is not None and stop())
 
         on_end = progress or (lambda _name, _state: None)
-        team = [
-            Worker(self._task, system, stop=is_stopped, on_end=on_end) for system in self.systems
-        ]
+        turns, clock = self.stored.turns().tolist(), self._clock
+        worker_of = partial(Worker, turns=turns, clock=clock, stop=is_stopped, on_end=on_end)
+        team = [worker_of(system, self._study, self._digests) for system in self.systems]
         reasons, tables = self.why_not_embedded, {}
         if embeddings is not None:
             tables = embeddings_of(embeddings, team, reasons)
@@ -290,13 +294,9 @@ def run_study(
     """Ask every system about every pair of a test set, once; go on where an earlier start ended.
 
     Args:
-        study: The pairs.
-        systems: Name of each to what opens it with ``on_event``, for example
+        study, systems, database, **more: As `StudyRun` takes them; of a system for example
             ``partial(open_verifier, profile="didit")``.
-        database: Where what happens is written down.
-        workers: Calls at a time of each system, 1-256.
-        progress, embeddings: As `StudyRun.run` takes them.
-        **more: Further arguments of `StudyRun`.
+        workers, progress, embeddings: As `StudyRun.run` takes them.
 
     Raises:
         FaceMatchError: as `StudyRun` and `StudyRun.run`; what ends one system alone is in the
@@ -304,26 +304,6 @@ def run_study(
     """
     with StudyRun(study, systems, database, **more) as run:
         return run.run(workers=workers, progress=progress, embeddings=embeddings)
-
-
-def _digests_of(study: Study) -> dict[Path, str]:
-    """SHA-256, in hex, of every picture; `InvalidRequest` names those that are no whole pictures.
-
-    A file that is no picture would count against whoever is asked, as a face that was not found.
-    """
-    digests: dict[Path, str] = {}
-    faults: list[str] = []
-    for path in study.pictures:
-        try:
-            digests[path] = hashlib.sha256(Image.read(path).data).hexdigest()
-        except InvalidImage as error:
-            faults.append(error.message)
-    if faults:
-        count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
-        if len(faults) > _LISTED:
-            faults[_LISTED:] = [f"... and {len(faults) - _LISTED} more"]
-        raise InvalidRequest("\n  ".join([f"{study.name} has {count}; nothing was sent:", *faults]))
-    return digests
 
 
 def _open(

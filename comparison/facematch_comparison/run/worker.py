@@ -34,8 +34,8 @@ from facematch_core.store import CallStore
 from facematch_core.verifier import FaceVerifier
 
 from .pairs import HeldBack, Outcome, PairState, RunDatabase
-from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets
-from .stored import StoredStudy, StoredSystem
+from .recover import finalize_budgets, reconcile_charges, resolve_by_budgets, stores_of
+from .stored import StoredSystem
 
 #: Called with the system's name and the state, in any thread, when a pair has come to an end.
 OnEnd: TypeAlias = Callable[[str, PairState], None]
@@ -59,11 +59,10 @@ class OpenSystem:
     """A verifier under the name that its answers have, which writes down each step of its calls."""
 
     def __init__(self, name: str, database: RunDatabase, retention: Retention) -> None:
-        self.name, self.retention = name, retention
+        self.name, self.database, self.retention = name, database, retention
         self.verifier: FaceVerifier
         self.stored: StoredSystem
         self.on_event = self._write
-        self._database = database
         #: `pair` of this thread whose steps are written down, and the `call_id` that it has become.
         self.current = threading.local()
 
@@ -71,7 +70,7 @@ class OpenSystem:
         if getattr(self.current, "pair", None) is not None:
             if event.kind is EventKind.STARTED:
                 self.current.call_id = event.call_id
-            self._database.follow(self.stored.number, self.current.pair, event)
+            self.database.follow(self.stored.number, self.current.pair, event)
 
     @property
     def is_billed(self) -> bool:
@@ -90,20 +89,15 @@ class OpenSystem:
         return self.is_billed or self.verifier.backend.environment is not Environment.LOCAL
 
     @property
-    def budgets(self) -> tuple[CallStore, ...]:
-        """Where its budgets are remembered, each once."""
-        stores = [budget.store for budget in self._budgets]
-        return tuple({id(store): store for store in stores}.values())
-
-    @property
     def budget_price(self) -> tuple[Decimal, str] | None:
         """The price that a budget counts by, with its currency."""
-        prices = (budget.price(Operation.MATCH) for budget in self._budgets)
-        return next(filter(None, prices), None)
+        budgets = (policy for policy in self.verifier.policies if isinstance(policy, Budget))
+        return next(filter(None, (budget.price(Operation.MATCH) for budget in budgets)), None)
 
     @property
-    def _budgets(self) -> list[Budget]:
-        return [policy for policy in self.verifier.policies if isinstance(policy, Budget)]
+    def stores(self) -> list[CallStore]:
+        """Where its budgets are remembered."""
+        return stores_of(self.verifier.policies)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -130,28 +124,24 @@ class OpenSystem:
         }
 
 
-@attrs.frozen(kw_only=True)
-class Task:
-    """What every system of a run is asked, and where that is written down."""
-
-    study: Study
-    stored: StoredStudy
-    #: SHA-256 of each picture when the run began.
-    digests: Mapping[Path, str]
-    database: RunDatabase
-    clock: Clock
-
-
 class Worker:
     """What the threads of one system share: pairs taken, asked and written down, until all are."""
 
     def __init__(
-        self, task: Task, system: OpenSystem, *, stop: Callable[[], bool], on_end: OnEnd
+        self,
+        system: OpenSystem,
+        study: Study,
+        digests: Mapping[Path, str],
+        *,
+        turns: Sequence[int],
+        clock: Clock,
+        stop: Callable[[], bool],
+        on_end: OnEnd,
     ) -> None:
         self.system, self.stored, self.name = system, system.stored, system.name
-        self.study, self.digests, self.database = task.study, task.digests, task.database
-        self._turns, self._clock = task.stored.turns(), task.clock
-        self._stop, self._on_end = stop, on_end
+        #: `digests` are SHA-256 of each picture when the run began.
+        self.study, self.digests, self.database = study, digests, system.database
+        self._turns, self._clock, self._stop, self._on_end = turns, clock, stop, on_end
         self._has_answered = self.stored.answered_from is not None
         self._lock = threading.Lock()
         self._queue: deque[int] = deque()
@@ -174,10 +164,10 @@ class Worker:
 
     def look_back(self) -> None:
         """Resolve what can be of calls without an answer: by budgets, then by vendors' records."""
-        budgets, verifier = self.system.budgets, self.system.verifier
-        resolve_by_budgets(self.database, self.stored, budgets)
+        stores, verifier = self.system.stores, self.system.verifier
+        resolve_by_budgets(self.database, self.stored, stores)
         now = self._clock.now()
-        reconcile_charges(self.database, self.stored, verifier, budgets, now, only_due=True)
+        reconcile_charges(self.database, self.stored, verifier, stores, now, only_due=True)
 
     # --- All pairs ----------------------------------------------------------------------------
 
@@ -220,10 +210,7 @@ class Worker:
                 self._finish(ended)
 
     def _finish(self, outcomes: Sequence[tuple[int, Outcome]]) -> None:
-        """Write down what pairs ended in; what is free again is asked after all others.
-
-        An answer on another scale or from elsewhere than the first ends the system.
-        """
+        """Write down what pairs ended in; what is free again is asked after all others."""
         if not outcomes:
             return
         for wait_s in (*_AGAIN_S, None):
@@ -241,9 +228,9 @@ class Worker:
             billed = [new.billed for (_, new), (_, old) in both if new is not old][-1]
             self.end_with(
                 UnexpectedResponse(
-                    f"{self.name} answered {difference}: such answers do not belong "
-                    "together. Was an address or a setting changed? Ask it under another name, or "
-                    "in another run database.",
+                    f"{self.name} answered {difference}: such answers do not belong together. Was "
+                    "an address or a setting changed? Ask it under another name, or in another run "
+                    "database.",
                     billing=Billing(billed or Charged.NO),
                 )
             )
@@ -281,7 +268,7 @@ class Worker:
             with contextlib.suppress(FaceMatchError):
                 # The policies count a byte that may have left; it has not.
                 now = self._clock.now()
-                finalize_budgets(system.budgets, [held.call_id], Charged.NO, now)
+                finalize_budgets(system.stores, [held.call_id], Charged.NO, now)
                 self.database.release(self.stored.number, pair, held.call_id)
             return None
         finally:

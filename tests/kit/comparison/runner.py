@@ -59,9 +59,9 @@ class MortalDatabase(RunDatabase):
         self.life = life
         super().__init__(where)
 
-    def transact(self, step):
+    def transact(self, step, *parameters):
         self.life.moment()
-        done = super().transact(self.life.around(step))
+        done = super().transact(self.life.around(lambda db: step(db, *parameters)))
         self.life.moment()
         return done
 
