@@ -65,13 +65,14 @@ class Problem:
     rows: Sequence[int] | NDArray[np.int64] | None = None
 
 
-def problems_at(rows: NDArray[np.bool_], text: Callable[[int], str]) -> Iterator[Problem]:
-    """A problem for each row that is marked; many of one kind are one, with the first in full."""
-    places = np.flatnonzero(rows).tolist()
-    if len(places) > OF_ONE_KIND:
-        yield Problem(f"as in the first of them, {text(places[0])}", places)
+def problems_at(
+    rows: Sequence[int] | NDArray[np.int64], text: Callable[[int], str]
+) -> Iterator[Problem]:
+    """A problem for each of some rows; many of one kind are one, with the first in full."""
+    if len(rows) > OF_ONE_KIND:
+        yield Problem(f"as in the first of them, {text(rows[0])}", rows)
     else:
-        yield from (Problem(text(row), [row]) for row in places)
+        yield from (Problem(text(row), [row]) for row in rows)
 
 
 @attrs.frozen
@@ -401,12 +402,12 @@ def _csv(path: Path, max_rows: int) -> Cells:
     except (pa.ArrowException, InvalidRequest):
         pass  # What is wrong, and where, is found line by line.
     try:
-        return _of_text(f"The file {path}", read_table(raw), "line")
+        return of_text(f"The file {path}", read_table(raw), "line")
     except InvalidRequest as error:
         raise InvalidRequest(f"The file {path} {error}") from None
 
 
-def _of_text(name: str, table: TextTable, unit: str) -> Cells:
+def of_text(name: str, table: TextTable, unit: str) -> Cells:
     import pyarrow as pa
 
     columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.header)
@@ -468,7 +469,7 @@ def _excel(path: Path, max_rows: int) -> Cells:
     # A sheet is as wide as its widest row, and a column without a name and a cell is none.
     used = [at for at in range(width) if any(row[at] for row in rows)]
     header, *rest = [[row[at] for at in used] for row in rows] or [[]]
-    return _of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, note), "row")
+    return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, note), "row")
 
 
 def _of_excel(value: object) -> str:

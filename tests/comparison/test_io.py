@@ -138,8 +138,10 @@ def test_lines_that_contradict_each_other(read):
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
     ) == [("3", "pair "), ("3", "rule of"), ("4", "pair "), ("5", "pair ")]
-    lines = refusals(read, f"{HEAD},group_sex,price\na,1,1,A,A,1,f,\na,2,0,A,B,2,m,3\n")
-    assert [line.split(":")[0].strip() for line in lines] == ["line 3", "line 3"]
+    (line,) = refusals(read, f"{HEAD},group_sex\na,1,1,A,A,1,f\na,2,0,A,B,2,m\n")
+    assert line.startswith("  line 3: ")
+    with pytest.raises(InvalidRequest, match="price or a currency"):
+        read(f"{HEAD},price\na,1,1,A,A,1,3\n")
 
 
 @pytest.mark.parametrize(

@@ -262,17 +262,12 @@ def _together(
     number: int,
 ) -> NDArray[np.int64] | None:
     """People for calibration, such that no pair is cut; None if too few of them can be found."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    ends = np.searchsorted(people, first), np.searchsorted(people, second)
     size = len(people)
-    graph = coo_array((np.ones(len(first), np.int8), ends), shape=(size, size))
-    components, component_of = connected_components(graph, directed=False)
-    if components < 2:
-        return None
+    component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)
     sizes = np.bincount(component_of)
-    mixed = np.random.default_rng(seed).permutation(components)
+    if len(sizes) < 2:
+        return None
+    mixed = np.random.default_rng(seed).permutation(len(sizes))
     # At random; should one large component spoil that, the large ones first.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
         chosen, chosen_people = [], 0
@@ -283,3 +278,12 @@ def _together(
         if chosen_people and chosen_people >= number - max(1, SLACK * size):
             return people[np.isin(component_of, chosen)]
     return None
+
+
+def components(first: NDArray[np.int64], second: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """int64, (size,): the number of the component of each node that edges join."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
