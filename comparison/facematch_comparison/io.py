@@ -129,7 +129,7 @@ def read_scores(
         independent_pairs=independent_pairs,
         distance=distance,
     )
-    table = _Table(cells, recognised, distance=distance, no_scores=no_scores)
+    table = _Table(cells, recognised, no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
     problems: list[Problem] = []
@@ -169,7 +169,6 @@ class _Table:
 
     cells: Cells
     columns: Columns
-    distance: bool
     no_scores: Sequence[float]
 
     def __len__(self) -> int:
@@ -194,7 +193,7 @@ class _Table:
         scores = self.cells.numbers(column)
         if self.no_scores:
             scores = np.where(np.isin(scores, self.no_scores), np.nan, scores)
-        return -scores if self.distance else scores
+        return -scores if self.columns.distance else scores
 
     @property
     def has_pictures(self) -> bool:
@@ -289,7 +288,7 @@ def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
     if table.columns.systems and not systems:
         names = [repr(name[:60]) for name in table.columns.systems]
         yield f"taken as scores of systems: {listed(names)}"
-    if table.distance:
+    if table.columns.distance:
         yield (
             "scores are minus the distances: a threshold of -0.4 passes distances of 0.4 and less"
         )
@@ -665,7 +664,7 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
     acquired = table.words("acquired").map(_yes_no, np.int8)[rows]
     is_there = ~np.isnan(scores) | ((decisions >= 0) & (decisions != _INCONCLUSIVE))
     price, threshold = (_number(table, name, model.of_system) for name in ("price", "threshold"))
-    if threshold is not None and table.distance:
+    if threshold is not None and table.columns.distance:
         threshold = -threshold
     charged = np.where(answered & (price is not None), _BILLED["yes"], _BILLED["no"])
     billed = table.words("billed").map(lambda word: _BILLED.get(word.lower(), -1), np.int8)[rows]
@@ -694,7 +693,9 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
             probe_subjects=probe_subjects,
             reference_subjects=reference_subjects,
             groups={column: _grouping(table, column, first) for column in table.columns.groups},
-            scale=MINUS_DISTANCE if table.distance else of_system["scale"] or scale_of(model.score),
+            scale=MINUS_DISTANCE
+            if table.columns.distance
+            else of_system["scale"] or scale_of(model.score),
             threshold=threshold,
             transactions=transactions,
             attempts=attempts,

@@ -304,6 +304,24 @@ def test_a_guess_says_which_column_is_which_and_judges_nothing(read, tmp_path, g
     assert {one.name: one.table.scores.tolist() for one in answers} == guess["scores"]
 
 
+@pytest.mark.parametrize("name", ["country", "gender"])
+def test_a_column_that_may_be_of_groups_is_not_offered_to_be_skipped(read, tmp_path, name):
+    words = {"country": ("DE", "FR"), "gender": ("0", "1")}[name]
+    at = (0, 1, 1, 0)
+    lines = ("s1,p1,Y,84.7", "s2,p2,Y,64", "s1,p2,N,12", "s3,p2,N,9")
+    rows = "".join(f"{line},{words[n]},{n}.5\n" for line, n in zip(lines, at, strict=True))
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(f"Selfie,Passport photo,Same person?,ours,{name},ms\n{rows}")
+    columns = {"probe": "Selfie", "reference": "Passport photo", "mated": "Same person?"}
+    assert (caught.value.columns, caught.value.ignore) == (columns, ("ms",))
+    assert f"group_{name}" in caught.value.what
+    again = partial(read_scores, tmp_path / "scores.csv", ignore=["ms"])
+    with pytest.raises(InvalidRequest, match="and above in"):
+        again(columns={**columns, f"group_{name}": name})
+    (answers,) = read_scores(tmp_path / "scores.csv", columns=columns, ignore=["ms", name])
+    assert answers.table.scores.tolist() == [84.7, 64, 12, 9]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
