@@ -12,6 +12,7 @@ import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
@@ -145,38 +146,33 @@ class Categorical:
         return [Problem(f"{name} is {word[:60]!r}; {advice}", rows) for word, rows in of_each]
 
 
+@attrs.define(slots=False, eq=False, repr=False)
 class Cells:
     """A table that was read: Arrow columns, and where each row was."""
 
-    def __init__(
-        self,
-        name: str,
-        header: Iterable[object],
-        columns: Sequence[Any],
-        *,
-        lines: Callable[[], Sequence[int]] | None = None,
-        unit: str = "row",
-        decimal_commas: bool = False,
-        problems: Sequence[Problem] = (),
-        note: str = "",
-    ) -> None:
-        self.name = name
-        #: Of a CSV file, rows are called by their lines; of a frame, from 0.
-        self.unit = unit
-        self.header = ["" if _is_nothing(label) else str(label).strip() for label in header]
-        #: What to tell the user of how the file was read.
-        self.notes = [f"{name} {note}"] if note else []
-        #: Rows with more cells than there are columns.
-        self.problems = problems
-        self._columns = dict(zip(self.header, columns, strict=True))
-        self._count = len(columns[0]) if columns else 0
-        self._lines = lines
-        self._decimal_commas = decimal_commas
-        self._categorical: dict[tuple[str, ...], tuple[Categorical, ...]] = {}
-        self._numbers: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+    name: str
+    header: list[str]
+    #: In the order of the header.
+    _arrays: Sequence[Any]
+    _lines: Callable[[], Sequence[int]] | None = None
+    #: Of a CSV file, rows are called by their lines; of a frame, from 0.
+    unit: str = "row"
+    _decimal_commas: bool = False
+    #: Rows with more cells than there are columns.
+    problems: Sequence[Problem] = ()
+    #: What to tell the user of how the file was read.
+    notes: Sequence[str] = ()
+    _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        return dict(zip(self.header, self._arrays, strict=True))
+
+    def __attrs_post_init__(self) -> None:
+        self.header = ["" if _is_nothing(name) else str(name).strip() for name in self.header]
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._arrays[0]) if self._arrays else 0
 
     @cached_property
     def places(self) -> Sequence[int]:
@@ -189,9 +185,10 @@ class Cells:
 
     def alike(self, *names: str) -> tuple[Categorical, ...]:
         """Columns whose words are of one kind: the same word has the same code in all of them."""
-        if names not in self._categorical:
-            self._categorical[names] = tuple(self._encode(names))
-        return self._categorical[names]
+        if names not in self._derived:
+            self._derived[names] = tuple(self._encode(names))
+        columns: tuple[Categorical, ...] = self._derived[names]
+        return columns
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """float64, (N,): a column of numbers; NaN for what is empty, no number or not finite."""
@@ -285,10 +282,11 @@ class Cells:
         return words
 
     def _number(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        if name not in self._numbers:
+        if name not in self._derived:
             column = self._column(name)
-            self._numbers[name] = _numbers(column, decimal_commas=self._decimal_commas)
-        return self._numbers[name]
+            self._derived[name] = _numbers(column, decimal_commas=self._decimal_commas)
+        numbers: tuple[NDArray[np.float64], NDArray[np.bool_]] = self._derived[name]
+        return numbers
 
     def _column(self, name: str) -> Any:
         """A column in one piece and without a dictionary; neither number nor word, as text."""
@@ -372,11 +370,12 @@ def _csv(path: Path, max_rows: int) -> Cells:
     import pyarrow as pa
     from pyarrow import csv
 
+    name = f"The file {path}"
     with open_file(path) as file:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
         raw = file.read()
     try:
-        text, note = (raw[: 1 << 20].decode("ascii"), "") if raw.isascii() else decode(raw)
+        text, notes = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
         data = raw if raw.isascii() else text.encode()
         separator, header = read_header(text)
         # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
@@ -391,35 +390,39 @@ def _csv(path: Path, max_rows: int) -> Cells:
                 ),
             )
             return Cells(
-                f"The file {path}",
+                name,
                 header,
                 _without_blank(table.columns),
-                lines=lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
+                lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
                 unit="line",
                 decimal_commas=separator != ",",
-                note=note,
+                notes=[f"{name} {note}" for note in notes],
             )
     except (pa.ArrowException, InvalidRequest):
         pass  # What is wrong, and where, is found line by line.
     try:
-        return of_text(f"The file {path}", read_table(raw), "line")
+        return of_text(name, read_table(raw), "line")
     except InvalidRequest as error:
-        raise InvalidRequest(f"The file {path} {error}") from None
+        raise InvalidRequest(f"{name} {error}") from None
 
 
 def of_text(name: str, table: TextTable, unit: str) -> Cells:
     import pyarrow as pa
 
+    notes = [f"{name} {note}" for note in table.notes]
+    if table.short:
+        where = place(table.short).removesuffix(": ")
+        notes.append(f"{name} has too few cells in {where}: what is missing was read as empty")
     columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.header)
     return Cells(
         name,
         table.header,
         [pa.array(column, pa.string()) for column in columns],
-        lines=lambda: table.lines,
+        lambda: table.lines,
         unit=unit,
         decimal_commas=table.separator != ",",
         problems=[Problem(text, rows) for text, rows in table.problems.items()],
-        note=table.note,
+        notes=notes,
     )
 
 
@@ -463,13 +466,11 @@ def _excel(path: Path, max_rows: int) -> Cells:
             why = f"The file {path} is no Excel workbook, or is damaged: {type(error).__name__}."
             raise InvalidRequest(why) from None
     sheets = book.sheetnames
-    note = f"has {len(sheets)} sheets: {sheets[0][:60]!r} was read" if len(sheets) > 1 else ""
-    width = max(map(len, rows), default=0)
-    rows = [row + [""] * (width - len(row)) for row in rows]
+    notes = [f"has {len(sheets)} sheets: {sheets[0][:60]!r} was read"] if len(sheets) > 1 else []
     # A sheet is as wide as its widest row, and a column without a name and a cell is none.
-    used = [at for at in range(width) if any(row[at] for row in rows)]
-    header, *rest = [[row[at] for at in used] for row in rows] or [[]]
-    return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, note), "row")
+    columns = [column for column in zip_longest(*rows, fillvalue="") if any(column)]
+    header, *rest = map(list, zip(*columns, strict=True)) if columns else [[]]
+    return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, notes), "row")
 
 
 def _of_excel(value: object) -> str:
@@ -501,7 +502,7 @@ def _of_arrow(name: str, table: Any) -> Cells:
     # The index of a frame, which pandas writes beside its columns: nobody named it.
     names = dict(enumerate(table.schema.names))
     named = {at: label for at, label in names.items() if not label.startswith("__index_level_")}
-    return Cells(name, named.values(), [table.column(at) for at in named])
+    return Cells(name, [*named.values()], [table.column(at) for at in named])
 
 
 def _of_pandas(frame: Any) -> Cells:
@@ -522,7 +523,7 @@ def _of_pandas(frame: Any) -> Cells:
         except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
             texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
-    return Cells("The frame", frame.columns, columns)
+    return Cells("The frame", list(frame.columns), columns)
 
 
 # --- Cells ----------------------------------------------------------------------------------------

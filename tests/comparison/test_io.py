@@ -516,6 +516,15 @@ def test_a_cell_too_many_and_a_quoted_decimal_comma_are_errors(read, row):
     assert line.startswith("  line 3: ")
 
 
+def test_what_is_missing_at_the_end_of_a_line_is_empty_and_said(read, tmp_path):
+    read(f"{NUMBERS}a,b,1,7,8\nc,d,0,5\ne,f,0,5,6\n")
+    heard = []
+    ours, theirs = read_scores(tmp_path / "scores.csv", note=heard.append)
+    assert np.isnan(theirs.table.scores).tolist() == [False, True, False]
+    assert not np.isnan(ours.table.scores).any()
+    assert [text for text in heard if "too few cells in line 3" in text]
+
+
 @pytest.mark.parametrize("form", ['"{},5"', "{} %", '"1.{:03},5"'])
 def test_no_column_of_numbers_in_another_form_is_skipped(read, form):
     lines = (f"a{n},b{n},{n % 2},{form.format(n)},{n * 1.5}\n" for n in range(30))

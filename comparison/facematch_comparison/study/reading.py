@@ -490,7 +490,7 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
     if announced is not None and announced != count:
         problems.append(f"line 1: {announced} pairs are announced, and {count} follow")
     refuse(path, problems or ([] if rows else ["there is no pair"]))
-    table = TextTable([*NEEDED], rows, numbers, "\t", {}, "")
+    table = TextTable([*NEEDED], rows, numbers, "\t", {}, [])
     return _study(of_text(str(path), table, "line"), path, pictures or path.parent)
 
 
