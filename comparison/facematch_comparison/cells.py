@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import attrs
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import open_regular
@@ -94,24 +97,14 @@ class Categorical:
         return len(self.values)
 
     @cached_property
-    def categories(self) -> Any:
-        """An Arrow array of the words."""
-        import pyarrow as pa
-
-        return self.values.cast(pa.string())
-
-    @cached_property
     def words(self) -> list[str]:
         """Each word once."""
-        words: list[str] = self.categories.to_pylist()
+        words: list[str] = self.values.cast(pa.string()).to_pylist()
         return words
 
     @cached_property
     def empty(self) -> int:
         """The place of the word "", or -1."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         is_text = pa.types.is_string(self.values.type)
         return int(pc.index(self.values, "").as_py()) if is_text else -1
 
@@ -122,9 +115,6 @@ class Categorical:
 
     def ordered(self) -> NDArray[np.int64]:
         """The places of the words in order: by the alphabet, or as numbers rise."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         texts = self.values
         if (whole := _whole_numbers(texts)) is not None:
             return np.argsort(whole, kind="stable")
@@ -142,8 +132,12 @@ class Categorical:
     def problems(self, name: str, is_right: Callable[[str], bool], advice: str) -> list[Problem]:
         """A problem for each word, apart from "", that is not right."""
         wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
-        of_each = [(self.words[at], np.flatnonzero(self.codes == at)) for at in wrong[:1000]]
-        return [Problem(f"{name} is {word[:60]!r}; {advice}", rows) for word, rows in of_each]
+        return [
+            Problem(
+                f"{name} is {self.words[at][:60]!r}; {advice}", np.flatnonzero(self.codes == at)
+            )
+            for at in wrong[:1000]
+        ]
 
 
 @attrs.define(slots=False, eq=False, repr=False)
@@ -162,14 +156,12 @@ class Cells:
     problems: Sequence[Problem] = ()
     #: What to tell the user of how the file was read.
     notes: Sequence[str] = ()
+    _columns: dict[str, Any] = attrs.field(init=False)
     _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
 
-    @cached_property
-    def _columns(self) -> dict[str, Any]:
-        return dict(zip(self.header, self._arrays, strict=True))
-
     def __attrs_post_init__(self) -> None:
-        self.header = ["" if _is_nothing(name) else str(name).strip() for name in self.header]
+        self.header = [_short(name) for name in self.header]
+        self._columns = dict(zip(self.header, self._arrays, strict=True))
 
     def __len__(self) -> int:
         return len(self._arrays[0]) if self._arrays else 0
@@ -222,8 +214,7 @@ class Cells:
 
     def cell(self, name: str, row: int) -> str:
         """One cell as text, without spaces around it."""
-        value = self._column(name)[row].as_py()
-        return "" if _is_nothing(value) else str(value).strip()
+        return _short(self._column(name)[row].as_py())
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """The cells of some columns, row by row; for tables that fit into memory as text."""
@@ -250,7 +241,6 @@ class Cells:
 
     def _encode(self, names: tuple[str, ...]) -> Iterator[Categorical]:
         import pandas as pd
-        import pyarrow as pa
 
         columns = [self._column(name) for name in names]
         whole = [_whole_numbers(column) for column in columns]
@@ -271,9 +261,6 @@ class Cells:
 
     def _text(self, words: Any) -> Any:
         """Words as text, without spaces and nulls, and as they were before they were escaped."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if pa.types.is_floating(words.type):
             words = pa.array([_short(value) for value in words.to_pylist()], pa.string())
         words = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(words, pa.string()), ""))
@@ -290,8 +277,6 @@ class Cells:
 
     def _column(self, name: str) -> Any:
         """A column in one piece and without a dictionary; neither number nor word, as text."""
-        import pyarrow as pa
-
         column = self._columns.get(name)
         if column is None:
             return pa.nulls(len(self), "string")
@@ -367,9 +352,6 @@ def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
 
 
 def _csv(path: Path, max_rows: int) -> Cells:
-    import pyarrow as pa
-    from pyarrow import csv
-
     name = f"The file {path}"
     with open_file(path) as file:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
@@ -407,8 +389,7 @@ def _csv(path: Path, max_rows: int) -> Cells:
 
 
 def of_text(name: str, table: TextTable, unit: str) -> Cells:
-    import pyarrow as pa
-
+    """A table of text; the name is that of messages, and the unit what its lines are called."""
     notes = [f"{name} {note}" for note in table.notes]
     if table.short:
         where = place(table.short).removesuffix(": ")
@@ -428,16 +409,12 @@ def of_text(name: str, table: TextTable, unit: str) -> Cells:
 
 def _without_blank(columns: list[Any]) -> list[Any]:
     """Only the rows that say something."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
         if says.all():
             return columns
-        bare = pc.not_equal(pc.utf8_trim_whitespace(column), "")
-        says |= bare.to_numpy()
-    return columns if says.all() else [column.filter(pa.array(says)) for column in columns]
+        says |= pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy()
+    return [column.filter(pa.array(says)) for column in columns]
 
 
 def _excel(path: Path, max_rows: int) -> Cells:
@@ -456,7 +433,7 @@ def _excel(path: Path, max_rows: int) -> Cells:
                 _check_size(path, 0, sum(part.file_size for part in parts.filelist), 2 * max_rows)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
-                texts = [_of_excel(value) for value in cells]
+                texts = [_short(value) for value in cells]
                 if any(texts):
                     rows.append(texts)
                     lines.append(line)
@@ -473,13 +450,7 @@ def _excel(path: Path, max_rows: int) -> Cells:
     return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, notes), "row")
 
 
-def _of_excel(value: object) -> str:
-    text = _short(value) if isinstance(value, float) else "" if value is None else str(value)
-    return text.strip()
-
-
 def _parquet(path: Path, max_rows: int) -> Cells:
-    import pyarrow as pa
     from pyarrow import parquet
 
     with open_file(path) as content:
@@ -506,8 +477,6 @@ def _of_arrow(name: str, table: Any) -> Cells:
 
 
 def _of_pandas(frame: Any) -> Cells:
-    import pyarrow as pa
-
     if frame.columns.nlevels > 1:
         raise InvalidRequest(
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
@@ -531,9 +500,6 @@ def _of_pandas(frame: Any) -> Cells:
 
 def _whole_numbers(column: Any) -> NDArray[np.int64] | None:
     """A column whose words are whole numbers, each written in the only way; None for any other."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     is_whole = pa.types.is_integer(column.type)
     if column.null_count or not len(column) or not (is_whole or pa.types.is_string(column.type)):
         return None
@@ -553,9 +519,6 @@ def _whole_numbers(column: Any) -> NDArray[np.int64] | None:
 
 def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """A column as numbers, and where it holds something else."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         # Not through pyarrow: it refuses whole numbers that a float cannot hold.
         numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
@@ -580,12 +543,9 @@ def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64],
     return np.where(bad, np.nan, numbers), bad
 
 
-def _is_nothing(value: object) -> bool:
-    return value is None or value != value  # noqa: PLR0124 - NaN
-
-
-def _short(value: float | None) -> str:
-    """A number as a word: a column of labels or names that a frame made floats of."""
-    if value is None or _is_nothing(value):
+def _short(value: object) -> str:
+    """A cell as a word; frames and workbooks make floats of labels and names."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
-    return str(int(value)) if value.is_integer() else repr(value)
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]

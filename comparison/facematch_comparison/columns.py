@@ -546,9 +546,8 @@ class _Guess:
             systems = [] if self.columns.is_long else _systems(self._cells, self.columns)
             self._left[:] = [name for name in self._left if name not in systems]
             self._take_groups()
-            self.doubtful += filter(self._may_be_groups, self._left)
-            unknown = [name for name in self._left if name not in self.doubtful]
-            self._skipped += filter(self._may_be_skipped, unknown)
+            for name in filter(self._may_be_skipped, self._left):
+                (self.doubtful if self._may_be_groups(name) else self._skipped).append(name)
         return self._more, self._skipped
 
     def _take(self, ours: str, name: str) -> None:
@@ -626,12 +625,6 @@ class _Guess:
         """The pair, which each system has once, and the only numbers."""
         cells = self._cells
         system = cells.words(self._of.get("system", ""))
-        numbers = [
-            name
-            for name in self._left
-            if cells.is_numeric(name)
-            and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
-        ]
         for name in self._left if "pair" not in self._of else ():
             pair = cells.words(name)
             keys = system.codes * pair.size + pair.codes
@@ -642,7 +635,12 @@ class _Guess:
                 if expected == len(np.unique(keys)) == len(cells):
                     self._take("pair", name)
                     break
-        scores = [name for name in numbers if name in self._left]
+        scores = [
+            name
+            for name in self._left
+            if cells.is_numeric(name)
+            and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
+        ]
         if "decision" not in self._of and len(scores) == 1:
             self._take("score", scores[0])
 
@@ -689,7 +687,7 @@ class _Guess:
     def _may_be_groups(self, name: str) -> bool:
         is_named = _GROUPS.search(name.lower())
         is_other = self._cells.is_numeric(name) or self._is_label(name) or is_no_score(name)
-        return bool(name and (is_named or not is_other) and self._has_few_words([name]))
+        return bool(is_named or not is_other) and self._has_few_words([name])
 
     def _people(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """int64, (N,), twice: a number for whom the probe and the reference show."""
@@ -711,9 +709,8 @@ class _Guess:
     def _may_be_skipped(self, name: str) -> bool:
         if not name or _plain(name) in _DISTANCES:
             return False
-        if not self.columns.is_long and _has_numbers(self._cells, name):
-            return False
+        if not self.columns.is_long:
+            return not _has_numbers(self._cells, name)
         # It may be the system of each line: without it, several would be one in silence.
-        is_certain = not self.columns.is_long or {"system", "pair"} & self._of.keys()
         is_few = 2 <= len(self._words(name)) <= _TRIED
-        return bool(is_certain or not is_few or is_no_score(name))
+        return bool({"system", "pair"} & self._of.keys() or not is_few or is_no_score(name))

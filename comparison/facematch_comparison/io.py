@@ -86,10 +86,10 @@ def read_scores(
 
     Long, with a column ``score``, ``decision`` or ``system``: a line for each pair and system.
     Wide: a line for each pair, and every further column is the scores of the system that it is
-    called by. Scores are kept as they are; higher is more alike. An answer without score and
-    decision is a failure to acquire, and counts against a mated pair; one with an ``error`` counts
-    in no rate. All systems have the same pairs, in any order. Two models of one system are two
-    systems; an error without a model counts with the first.
+    called by. Higher is more alike. An answer without score and decision is a failure to acquire,
+    and counts against a mated pair; one with an ``error`` counts in no rate. All systems have the
+    same pairs, in any order. Two models of one system are two systems; an error without a model
+    counts with the first.
 
     Args:
         source: A CSV file (separated by commas, or with decimal commas by semicolons or tabs), an
@@ -252,8 +252,8 @@ class _Table:
             pictures, probe, reference = first.words, first.codes, second.codes
         subjects: dict[int, str] = {}
         if self.named is not None:
-            in_order = self.named.categories.take(self.named.ordered())
-            subjects = dict(enumerate(in_order.to_pylist()))
+            words = self.named.words
+            subjects = dict(enumerate(words[at] for at in self.named.ordered().tolist()))
         return PairNames(pictures=pictures, probe=probe, reference=reference, subjects=subjects)
 
     @cached_property

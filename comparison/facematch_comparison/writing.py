@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import replacing
@@ -76,7 +78,6 @@ def export(
         InvalidRequest: another ending, or an empty list; else as of `to_frame`.
         OSError: it cannot be written.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
     suffix = path.suffix.lower()
@@ -165,8 +166,6 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False
 
     `once`: what is the same for a system is on its first line only.
     """
-    import pyarrow as pa
-
     _check(answers, study)
     tables = [pa.table(dict(_columns(each, study, once=once))) for each in answers]
     names = dict.fromkeys(name for table in tables for name in table.column_names)
@@ -217,8 +216,6 @@ def _check_study(answers: Answers, study: Study) -> None:
 
 
 def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
-    import pyarrow as pa
-
     table = answers.table
     zeros = np.zeros(len(table), np.int64)
     yield "system", _coded(zeros, [answers.name])
@@ -265,8 +262,6 @@ _NUMBER: Final = re.compile("0|[1-9][0-9]{0,17}")
 
 def _names(answers: Answers, study: Study | None) -> Iterator[tuple[str, Any]]:
     """Pictures and people of each pair, by the study or the file that the answers are from."""
-    import pyarrow as pa
-
     if study is not None:
         yield "probe", pa.array([str(pair.probe) for pair in study.pairs], pa.string())
         yield "reference", pa.array([str(pair.reference) for pair in study.pairs], pa.string())
@@ -291,8 +286,6 @@ def _names(answers: Answers, study: Study | None) -> Iterator[tuple[str, Any]]:
 
 def _coded(places: NDArray[Any], words: Sequence[str]) -> Any:
     """Words by their places; nothing where a place is below 0."""
-    import pyarrow as pa
-
     places = places.astype(np.int32)
     indices = pa.array(places, mask=places < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
@@ -311,9 +304,6 @@ def _errors(answers: Answers) -> Any:
 
 def _write_csv(table: Any, file: BinaryIO) -> None:
     """Write an Arrow table as CSV without a formula: names are escaped, numbers are numbers."""
-    import pyarrow as pa
-    from pyarrow import csv
-
     columns = []
     for column in table.columns:
         plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
@@ -330,7 +320,5 @@ def _write_csv(table: Any, file: BinaryIO) -> None:
 
 
 def _escaped(words: Any) -> Any:
-    import pyarrow as pa
-
     texts = [None if word is None else escaped(word) for word in words.to_pylist()]
     return pa.array(texts, pa.string())
