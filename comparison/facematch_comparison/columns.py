@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -129,7 +130,7 @@ _TRIED: Final = 30
 #: In fewer rows, whole numbers may be in a row, or equal, by chance.
 _ENOUGH: Final = 12
 
-#: A column has few words if it has at most so many.
+#: Groups are at most so many.
 _FEW: Final = 20
 
 
@@ -149,13 +150,11 @@ class ColumnsNotRecognised(InvalidRequest):
         self,
         what: str,
         *,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] = MappingProxyType({}),
         ignore: Sequence[str] = (),
         independent_pairs: bool = False,
     ) -> None:
-        self.what = what
-        self.columns = dict(columns or {})
-        self.ignore = tuple(ignore)
+        self.what, self.columns, self.ignore = what, dict(columns), tuple(ignore)
         self.independent_pairs = independent_pairs
         of, skip = (json.dumps(guess, ensure_ascii=False) for guess in (self.columns, self.ignore))
         parts = [f"columns={of}"] * bool(columns) + [f"ignore={skip}"] * bool(ignore)
@@ -204,16 +203,9 @@ class Columns:
         return next((way for way in ways if {*way} <= self.of.keys()), ())
 
 
-def recognise(
-    cells: Cells,
-    columns: Mapping[str, str],
-    systems: Sequence[str],
-    ignore: Sequence[str],
-    *,
-    independent_pairs: bool = False,
-    distance: bool = False,
-) -> Columns:
-    """Which column is which, or a refusal with a guess."""
+def recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
+    """Which column is which, beside what the user says, or a refusal with a guess."""
+    systems, independent_pairs = usual.systems, usual.independent_pairs
     so = "nothing was judged"
     header = cells.header
     problems = []
@@ -224,7 +216,7 @@ def recognise(
         text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
         problems.append(Problem(text))
     cells.refuse(problems, so=so)
-    named = {_our_name(key): name for key, name in columns.items()}
+    named = {_our_name(key): name for key, name in usual.of.items()}
     names = [*named.values()]
     problems = [
         Problem(f"there is no column {name[:60]!r}; {nearest(name, header)}")
@@ -240,7 +232,7 @@ def recognise(
         problems.append(Problem("a line names one person, or both: not person beside a subject"))
     cells.refuse(problems, so=so)
 
-    usual = Columns(named, list(systems), independent_pairs=independent_pairs, distance=distance)
+    usual = attrs.evolve(usual, of=named)
     certain = _recognise(cells, usual, ignore)
     if independent_pairs and certain.people in (PEOPLE, (PERSON,)):
         text = "the table names people: leave out `independent_pairs=True`, or skip their columns"

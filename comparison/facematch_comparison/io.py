@@ -55,6 +55,7 @@ MINUS_DISTANCE: Final = "minus the distance"
 _MISSING: Final = "\0"
 
 _SO: Final = "nothing was judged"
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 _YES_NO: Final[Mapping[str, int]] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
 _DECIDED: Final = {decision.value: at for at, decision in enumerate(DECISIONS)}
 _INCONCLUSIVE: Final = DECISIONS.index(Decision.INCONCLUSIVE)
@@ -78,35 +79,33 @@ def read_scores(
 ) -> list[Answers]:
     """Read what systems answered to pairs.
 
-    Which column is which is recognised by its name; the reference has the table of them. Needed are
-    ``mated`` (or ``same``, ``label``, ...), unless both people are named, and the people
-    (``probe_subject``, ``reference_subject``), or the one that a line is of (``person``), or else
-    the pictures (``image1``, ``image2``, ...): then pictures that mated pairs join stand for one
-    person. Unless both people are named, `Answers.people_known` is false.
+    Which column is which is recognised by its name; the reference has the table of them. Without
+    the names of both people (``probe_subject``, ``reference_subject``) `Answers.people_known` is
+    false: then the one that a line is of (``person``) is needed, or pictures (``image1``,
+    ``image2``), of which those that mated pairs join stand for one person.
 
     Long, with a column ``score``, ``decision`` or ``system``: a line for each pair and system.
-    Wide: a line for each pair, and every further column is the scores of the system that it is
-    called by. Higher is more alike. An answer without score and decision is a failure to acquire,
-    and counts against a mated pair; one with an ``error`` counts in no rate. All systems have the
-    same pairs, in any order. Two models of one system are two systems; an error without a model
-    counts with the first.
+    Wide: a line for each pair, and each further column is the scores of the system of that name.
+    Higher is more alike. An answer without score and decision is a failure to acquire, and counts
+    against a mated pair; one with an ``error`` counts in no rate. All systems have the same pairs,
+    in any order. Two models are two systems; an error without a model counts with the first.
 
     Args:
-        source: A CSV file (separated by commas, or with decimal commas by semicolons or tabs), an
-            Excel workbook, of which the first sheet is read, a Parquet file, a pandas DataFrame,
-            whose named index levels are columns, or a pyarrow Table.
+        source: A CSV file (commas, or semicolons or tabs and decimal commas), the first sheet of an
+            Excel workbook, a Parquet file, a pandas DataFrame with its named index levels, or a
+            pyarrow Table.
         columns: What a column is that is called otherwise: our name, or another that is recognised,
             to its name; ``group_sex`` and the like too.
         systems: The columns of a wide table that are scores; no other column is one then.
         ignore: Columns to skip.
         rule: How scores are compared with a threshold where the file does not say; AT_LEAST by
             default.
-        distance: Whether the scores are distances, of which less is more alike. A score is then
-            minus the distance, and so is every threshold: -0.4 passes distances up to 0.4.
+        distance: Whether the scores are distances, of which less is more alike. A score, and every
+            threshold, is then minus the distance: -0.4 passes distances up to 0.4.
         no_scores: Numbers that mean that there is no score, such as -1. Without any, a number that
             stands out as such a mark is refused; NaN says that there is no such number.
-        independent_pairs: Whether every pair is treated as one of people of its own, because
-            nothing says who they are. Intervals are too narrow where people come again.
+        independent_pairs: Whether every pair is one of people of its own, because nothing says who
+            they are. Intervals are too narrow where people come again.
         name: Of the system, where no column names one; by default that of the file.
         max_rows: A file with more rows, or more than 200 bytes for each of these rows, is refused
             before it is read: a small Parquet file can fill the memory.
@@ -121,14 +120,9 @@ def read_scores(
     """
     example = f"{WIDE} or {LONG}"
     cells = read_cells(source, what="comparison", example=example, max_rows=max_rows)
-    recognised = recognise(
-        cells,
-        columns or {},
-        systems,
-        ignore,
-        independent_pairs=independent_pairs,
-        distance=distance,
-    )
+    usual = Columns(dict(columns or {}), list(systems))
+    usual.independent_pairs, usual.distance = independent_pairs, distance
+    recognised = recognise(cells, usual, ignore)
     table = _Table(cells, recognised, no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
@@ -267,9 +261,8 @@ class _Table:
 
             first, second = self.alike(*PICTURES)
             keys = first.codes * first.size + second.codes
-            return pd.factorize(keys)[0].astype(
-                np.int64
-            ), lambda row: f"{first[row][:60]!r} and {second[row][:60]!r}"
+            numbers = pd.factorize(keys)[0].astype(np.int64)
+            return numbers, lambda row: f"{first[row][:60]!r} and {second[row][:60]!r}"
         return np.arange(len(self)), str
 
     @cached_property
@@ -318,10 +311,7 @@ _ALLOWED: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "billed": _among(Charged),
     "rule": _among(ThresholdRule),
     "environment": _among(Environment),
-    "currency": (
-        lambda word: re.fullmatch("[A-Z]{3}", word) is not None,
-        "write three capital letters",
-    ),
+    "currency": (lambda word: bool(_CURRENCY.fullmatch(word)), "write three capital letters"),
     "other_models": (lambda word: _other_models(word) is not None, 'write {"model": answers}'),
 }
 
@@ -430,7 +420,7 @@ def _problems_of_people(table: _Table) -> Iterator[Problem]:
 
 @attrs.frozen
 class _Model:
-    """One system of a table, or one model of it."""
+    """One system of a table, or one model of it, and with which column of scores."""
 
     #: With its model, if there are several.
     name: str
@@ -438,7 +428,6 @@ class _Model:
     rows: NDArray[np.int64]
     #: Those of all models of the system; what is said of it, is said of each.
     of_system: NDArray[np.int64]
-    #: Its column.
     score: str | None
     #: Other models, to how many answers.
     others: Mapping[str, int]

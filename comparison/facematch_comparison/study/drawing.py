@@ -96,8 +96,8 @@ def draw_pairs(
     drawn = Study(name=name, pairs=tuple(pair for pair in in_turn if pair is not None))
     there = frozenset(drawn.subjects)
     kept = {
-        column: {person: group for person, group in of_person.items() if person in there}
-        for column, of_person in groups.items()
+        column: {person: group for person, group in of.items() if person in there}
+        for column, of in groups.items()
     }
     return attrs.evolve(drawn, groups={column: of for column, of in kept.items() if of})
 
@@ -177,10 +177,9 @@ def _mated(
 ) -> list[StudyPair]:
     """So many mated pairs, None for all: one of each person, then another of each, and so on."""
     drawn = []
-    waiting = {}
-    for person, files in pictures.items():
-        waiting[person] = list(combinations(files, 2))
-        chance.shuffle(waiting[person])
+    waiting = {person: [*combinations(files, 2)] for person, files in pictures.items()}
+    for pairs in waiting.values():
+        chance.shuffle(pairs)
     while waiting:
         people = [person for person, pairs in waiting.items() if pairs]
         chance.shuffle(people)
