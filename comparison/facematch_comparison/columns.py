@@ -589,11 +589,14 @@ class _Guess:
                 self._take(ours, name)
 
     def _take_people(self) -> None:
+        if {*PEOPLE} & self._of.keys():
+            return
         words = [name for name in self._left if not self._is_label(name)]
         for both in itertools.combinations(words[:_TRIED], 2):
-            if not {*PEOPLE} & self._of.keys() and _are_people(self._cells, self._of, *both):
+            if _are_people(self._cells, self._of, *both):
                 for ours, name in zip(PEOPLE, both, strict=True):
                     self._take(ours, name)
+                return
 
     def _take_system(self) -> None:
         """A column that has the same pairs for each of its words."""

@@ -439,17 +439,15 @@ def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Itera
     """Who answered, each model of a system apart."""
     every = np.arange(len(table))
     score = table.of.get("score")
-    systems: list[tuple[str, NDArray[np.int64], str | None]]
+    words = table.words("system")
+    systems: list[tuple[str, NDArray[np.int64], str | None]] = [(usual_name, every, score)]
     if table.columns.systems:
         systems = [(name, every, name) for name in table.columns.systems]
     elif "system" in table.of:
-        words = table.words("system")
         systems = [
             (name, np.flatnonzero(words.codes == code), score)
             for code, name in enumerate(words.words[: MOST + 1])
         ]
-    else:
-        systems = [(usual_name, every, score)]
     model = table.words("model")
     failed = table.words("error").filled
     for name, rows, column in systems:
@@ -610,8 +608,7 @@ def _groups_of_people(
         for prefix, words in zip(prefixes, columns, strict=True)
         for side in sides[prefix]
     ]
-    subjects = np.concatenate([subject for subject, _ in parts])
-    groups = np.concatenate([group for _, group in parts])
+    subjects, groups = map(np.concatenate, zip(*parts, strict=True))
     rows = np.tile(np.arange(len(table)), len(parts))
     filled = np.flatnonzero(groups != columns[0].empty)
     filled = filled[np.argsort(rows[filled], kind="stable")]
@@ -722,5 +719,4 @@ def _constant(words: Categorical, rows: NDArray[np.int64]) -> str | None:
 
 def _number(table: _Table, name: str, rows: NDArray[np.int64]) -> float | None:
     numbers = table.numbers(name)[rows]
-    filled = numbers[~np.isnan(numbers)]
-    return float(filled[0]) if len(filled) else None
+    return next(iter(numbers[~np.isnan(numbers)].tolist()), None)

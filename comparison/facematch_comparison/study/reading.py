@@ -150,8 +150,10 @@ class Study:
         """
         place = {name: at for at, name in enumerate(self._in_order)}
         pairs = [
-            [of_picture[pair.probe], of_picture[pair.reference]]
-            + [place[name] for name in (pair.probe_subject, pair.reference_subject)]
+            [
+                *(of_picture[pair.probe], of_picture[pair.reference]),
+                *(place[pair.probe_subject], place[pair.reference_subject]),
+            ]
             for pair in self.pairs
         ]
         groups = {
@@ -178,16 +180,14 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             seem to be kinds of pictures (``selfies``, ``ids``), of which one name is one person.
     """
     try:
-        people = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         pictures = {
             person.name: tuple(
                 file
                 for file in sorted(person.iterdir())
-                if file.suffix.lower() in ENDINGS
-                and not file.name.startswith(".")
-                and file.is_file()
+                if file.suffix.lower() in ENDINGS and file.name[0] != "." and file.is_file()
             )
-            for person in people
+            for person in sorted(folder.iterdir())
+            if person.is_dir() and person.name[0] != "."
         }
     except OSError as error:
         why = error.strerror or type(error).__name__
@@ -408,37 +408,37 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
     problems = _of_header(cells, (PERSON,))
-    if not any(columns):
-        problems.append(Problem("there is no column of groups"))
-    if "" in columns:
-        problems.append(Problem("a column has no name"))
+    problems += [Problem("there is no column of groups")] * (not any(columns))
+    problems += [Problem("a column has no name")] * ("" in columns)
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
     problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
     problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
-    seen: dict[str, int] = {}
+    above: dict[str, int] = {}
+    again: dict[int, str] = {}
     groups: dict[str, dict[str, str]] = {column: {} for column in columns}
     for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
-        if person in seen and person in people:
-            line = cells.places[seen[person]]
-            problems.append(Problem(f"{person[:60]!r} as in line {line}", [row]))
-        seen.setdefault(person, row)
+        if (first := above.setdefault(person, row)) != row and person in people:
+            again[row] = f"{person[:60]!r} as in line {cells.places[first]}"
         for column, label in zip(columns, labels, strict=True):
             if label:
                 groups[column][person] = label
-    cells.refuse(problems, so=so)
+    cells.refuse([*problems, *problems_at([*again], again.__getitem__)], so=so)
     return groups
 
 
 def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
     """What is wrong with the names of the columns."""
-    missing = [name for name in needed if name not in cells.header]
-    strange = [name for name in cells.header if name not in needed and not group_of(name)]
-    return [Problem(f"the column {name} is missing") for name in missing] + [
-        Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
-        for name in strange
-        if (near := near_prefix(name, prefixes))
+    problems = [
+        Problem(f"the column {name} is missing") for name in needed if name not in cells.header
     ]
+    for name in cells.header:
+        near = near_prefix(name, prefixes)
+        if near and name not in needed and not group_of(name):
+            problems.append(
+                Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
+            )
+    return problems
 
 
 # --- LFW ------------------------------------------------------------------------------------------
