@@ -246,8 +246,8 @@ class _Table:
             pictures, probe, reference = first.words, first.codes, second.codes
         subjects: dict[int, str] = {}
         if self.named is not None:
-            words = self.named.words
-            subjects = dict(enumerate(words[at] for at in self.named.ordered().tolist()))
+            in_order = self.named.values.take(self.named.ordered()).cast("string")  # noqa: PD011 - Arrow
+            subjects = dict(enumerate(in_order.to_pylist()))
         return PairNames(pictures=pictures, probe=probe, reference=reference, subjects=subjects)
 
     @cached_property
