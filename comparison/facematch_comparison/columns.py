@@ -139,9 +139,10 @@ class ColumnsNotRecognised(InvalidRequest):
 
     Attributes:
         what: What is missing or unknown.
-        columns: A guess from names and values: our name to the table's. It is complete: with
-            ``read_scores(..., columns=error.columns, ignore=error.ignore, independent_pairs=
-            error.independent_pairs)`` the columns are recognised. Empty where nobody can guess.
+        columns: A guess from names and values: our name to the table's. With ``read_scores(...,
+            columns=error.columns, ignore=error.ignore, independent_pairs=error.independent_pairs)``
+            all columns are recognised, but those of which `what` says that they may be of groups.
+            Empty where nobody can guess.
         ignore: Columns to skip, by the same guess. None of them holds scores or groups of people.
         independent_pairs: Whether nothing in the table seems to name people.
     """
