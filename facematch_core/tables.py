@@ -41,7 +41,8 @@ class TextTable:
         lines: The line on which each row ends, from 1.
         separator: Between cells.
         problems: What is wrong with rows, to their places in `rows`.
-        note: What to tell the user of the encoding; "" where it is Unicode.
+        notes: What to tell the user of the encoding, to be said after the file's name.
+        short: Lines of rows with fewer cells than the header.
     """
 
     header: list[str]
@@ -49,7 +50,8 @@ class TextTable:
     lines: list[int]
     separator: str
     problems: dict[str, list[int]]
-    note: str
+    notes: list[str]
+    short: list[int] = attrs.field(factory=list)
 
 
 def read_table(data: bytes) -> TextTable:
@@ -58,9 +60,9 @@ def read_table(data: bytes) -> TextTable:
     Raises:
         InvalidRequest: it is no text, or a quote is left open; to be said after the file's name.
     """
-    text, note = decode(data)
+    text, notes = decode(data)
     separator, _ = read_header(text.lstrip("\r\n"))
-    table = TextTable([], [], [], separator, {}, note)
+    table = TextTable([], [], [], separator, {}, notes)
     for line, cells in read_lines(text, separator):
         if not table.header:
             table.header.extend(cells)
@@ -69,26 +71,28 @@ def read_table(data: bytes) -> TextTable:
         if len(cells) > width:
             problem = f"{len(cells)} cells under {width} columns"
             table.problems.setdefault(problem, []).append(len(table.rows))
+        elif len(cells) < width:
+            table.short.append(line)
         table.rows.append((cells + [""] * width)[:width])
         table.lines.append(line)
     return table
 
 
-def decode(data: bytes) -> tuple[str, str]:
-    """Text, and what to tell the user of its encoding; "" where it is Unicode.
+def decode(data: bytes) -> tuple[str, list[str]]:
+    """Text, and what to tell the user of its encoding.
 
     Raises:
         InvalidRequest: as of `read_table`.
     """
-    note = ""
+    notes = []
     try:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
-        note = "is no UTF-8 text and was read as Windows-1252: look at names with accents"
+        notes = ["is no UTF-8 text and was read as Windows-1252: look at names with accents"]
     if "\0" in text or "\N{REPLACEMENT CHARACTER}" in text:
         raise InvalidRequest("is no text: save it as CSV in UTF-8.")
-    return text, note
+    return text, notes
 
 
 def read_header(text: str) -> tuple[str, list[str]]:

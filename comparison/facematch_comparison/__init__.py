@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .columns import ColumnsNotRecognised
     from .evaluation import evaluate
     from .gate import Requirements, Verdict, judge, read_requirements
-    from .io import read_scores, what_to_add
+    from .io import read_scores
     from .model import Costs, Evaluation, Evidence, WrongPair
     from .plan import DifferencePlan, StudyPlan, plan_study
     from .report import gallery_html, report_html, write_report
@@ -45,7 +45,7 @@ __getattr__, __dir__ = lazy_names(
         # Not from the model: with this module comes what a notebook shows of it.
         "evaluation": "Evaluation evaluate",
         "gate": "Requirements Verdict judge read_requirements",
-        "io": "read_scores what_to_add",
+        "io": "read_scores",
         "model": "Costs Evidence WrongPair",
         "plan": "DifferencePlan StudyPlan plan_study",
         "report": "gallery_html report_html write_report",
@@ -103,7 +103,6 @@ __all__ = [
     "run_study",
     "split_by_subject",
     "to_frame",
-    "what_to_add",
     "write_report",
     "write_scores",
     "wrong_pairs",

@@ -12,11 +12,15 @@ import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 import attrs
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import open_regular
@@ -65,13 +69,14 @@ class Problem:
     rows: Sequence[int] | NDArray[np.int64] | None = None
 
 
-def problems_at(rows: NDArray[np.bool_], text: Callable[[int], str]) -> Iterator[Problem]:
-    """A problem for each row that is marked; many of one kind are one, with the first in full."""
-    places = np.flatnonzero(rows).tolist()
-    if len(places) > OF_ONE_KIND:
-        yield Problem(f"as in the first of them, {text(places[0])}", places)
+def problems_at(
+    rows: Sequence[int] | NDArray[np.int64], text: Callable[[int], str]
+) -> Iterator[Problem]:
+    """A problem for each of some rows; many of one kind are one, with the first in full."""
+    if len(rows) > OF_ONE_KIND:
+        yield Problem(f"as in the first of them, {text(rows[0])}", rows)
     else:
-        yield from (Problem(text(row), [row]) for row in places)
+        yield from (Problem(text(row), [row]) for row in rows)
 
 
 @attrs.frozen
@@ -92,24 +97,14 @@ class Categorical:
         return len(self.values)
 
     @cached_property
-    def categories(self) -> Any:
-        """An Arrow array of the words."""
-        import pyarrow as pa
-
-        return self.values.cast(pa.string())
-
-    @cached_property
     def words(self) -> list[str]:
         """Each word once."""
-        words: list[str] = self.categories.to_pylist()
+        words: list[str] = self.values.cast(pa.string()).to_pylist()
         return words
 
     @cached_property
     def empty(self) -> int:
         """The place of the word "", or -1."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         is_text = pa.types.is_string(self.values.type)
         return int(pc.index(self.values, "").as_py()) if is_text else -1
 
@@ -120,9 +115,6 @@ class Categorical:
 
     def ordered(self) -> NDArray[np.int64]:
         """The places of the words in order: by the alphabet, or as numbers rise."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         texts = self.values
         if (whole := _whole_numbers(texts)) is not None:
             return np.argsort(whole, kind="stable")
@@ -140,42 +132,39 @@ class Categorical:
     def problems(self, name: str, is_right: Callable[[str], bool], advice: str) -> list[Problem]:
         """A problem for each word, apart from "", that is not right."""
         wrong = [at for at, word in enumerate(self.words) if word and not is_right(word)]
-        of_each = [(self.words[at], np.flatnonzero(self.codes == at)) for at in wrong[:1000]]
-        return [Problem(f"{name} is {word[:60]!r}; {advice}", rows) for word, rows in of_each]
+        return [
+            Problem(
+                f"{name} is {self.words[at][:60]!r}; {advice}", np.flatnonzero(self.codes == at)
+            )
+            for at in wrong[:1000]
+        ]
 
 
+@attrs.define(slots=False, eq=False, repr=False)
 class Cells:
     """A table that was read: Arrow columns, and where each row was."""
 
-    def __init__(
-        self,
-        name: str,
-        header: Iterable[object],
-        columns: Sequence[Any],
-        *,
-        lines: Callable[[], Sequence[int]] | None = None,
-        unit: str = "row",
-        decimal_commas: bool = False,
-        problems: Sequence[Problem] = (),
-        note: str = "",
-    ) -> None:
-        self.name = name
-        #: Of a CSV file, rows are called by their lines; of a frame, from 0.
-        self.unit = unit
-        self.header = ["" if _is_nothing(label) else str(label).strip() for label in header]
-        #: What to tell the user of how the file was read.
-        self.notes = [f"{name} {note}"] if note else []
-        #: Rows with more cells than there are columns.
-        self.problems = problems
-        self._columns = dict(zip(self.header, columns, strict=True))
-        self._count = len(columns[0]) if columns else 0
-        self._lines = lines
-        self._decimal_commas = decimal_commas
-        self._categorical: dict[tuple[str, ...], tuple[Categorical, ...]] = {}
-        self._numbers: dict[str, tuple[NDArray[np.float64], NDArray[np.bool_]]] = {}
+    name: str
+    header: list[str]
+    #: In the order of the header.
+    _arrays: Sequence[Any]
+    _lines: Callable[[], Sequence[int]] | None = None
+    #: Of a CSV file, rows are called by their lines; of a frame, from 0.
+    unit: str = "row"
+    _decimal_commas: bool = False
+    #: Rows with more cells than there are columns.
+    problems: Sequence[Problem] = ()
+    #: What to tell the user of how the file was read.
+    notes: Sequence[str] = ()
+    _columns: dict[str, Any] = attrs.field(init=False)
+    _derived: dict[Any, Any] = attrs.field(factory=dict, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.header = [_short(name) for name in self.header]
+        self._columns = dict(zip(self.header, self._arrays, strict=True))
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._arrays[0]) if self._arrays else 0
 
     @cached_property
     def places(self) -> Sequence[int]:
@@ -188,9 +177,10 @@ class Cells:
 
     def alike(self, *names: str) -> tuple[Categorical, ...]:
         """Columns whose words are of one kind: the same word has the same code in all of them."""
-        if names not in self._categorical:
-            self._categorical[names] = tuple(self._encode(names))
-        return self._categorical[names]
+        if names not in self._derived:
+            self._derived[names] = tuple(self._encode(names))
+        columns: tuple[Categorical, ...] = self._derived[names]
+        return columns
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """float64, (N,): a column of numbers; NaN for what is empty, no number or not finite."""
@@ -224,8 +214,7 @@ class Cells:
 
     def cell(self, name: str, row: int) -> str:
         """One cell as text, without spaces around it."""
-        value = self._column(name)[row].as_py()
-        return "" if _is_nothing(value) else str(value).strip()
+        return _short(self._column(name)[row].as_py())
 
     def rows(self, names: Sequence[str]) -> Iterator[tuple[str, ...]]:
         """The cells of some columns, row by row; for tables that fit into memory as text."""
@@ -252,7 +241,6 @@ class Cells:
 
     def _encode(self, names: tuple[str, ...]) -> Iterator[Categorical]:
         import pandas as pd
-        import pyarrow as pa
 
         columns = [self._column(name) for name in names]
         whole = [_whole_numbers(column) for column in columns]
@@ -273,9 +261,6 @@ class Cells:
 
     def _text(self, words: Any) -> Any:
         """Words as text, without spaces and nulls, and as they were before they were escaped."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         if pa.types.is_floating(words.type):
             words = pa.array([_short(value) for value in words.to_pylist()], pa.string())
         words = pc.utf8_trim_whitespace(pc.fill_null(pc.cast(words, pa.string()), ""))
@@ -284,15 +269,14 @@ class Cells:
         return words
 
     def _number(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-        if name not in self._numbers:
+        if name not in self._derived:
             column = self._column(name)
-            self._numbers[name] = _numbers(column, decimal_commas=self._decimal_commas)
-        return self._numbers[name]
+            self._derived[name] = _numbers(column, decimal_commas=self._decimal_commas)
+        numbers: tuple[NDArray[np.float64], NDArray[np.bool_]] = self._derived[name]
+        return numbers
 
     def _column(self, name: str) -> Any:
         """A column in one piece and without a dictionary; neither number nor word, as text."""
-        import pyarrow as pa
-
         column = self._columns.get(name)
         if column is None:
             return pa.nulls(len(self), "string")
@@ -368,14 +352,12 @@ def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
 
 
 def _csv(path: Path, max_rows: int) -> Cells:
-    import pyarrow as pa
-    from pyarrow import csv
-
+    name = f"The file {path}"
     with open_file(path) as file:
         _check_size(path, 0, os.fstat(file.fileno()).st_size, max_rows)
         raw = file.read()
     try:
-        text, note = (raw[: 1 << 20].decode("ascii"), "") if raw.isascii() else decode(raw)
+        text, notes = (raw[: 1 << 20].decode("ascii"), []) if raw.isascii() else decode(raw)
         data = raw if raw.isascii() else text.encode()
         separator, header = read_header(text)
         # An odd number: a quote is left open, or is where pyarrow and csv do not agree.
@@ -390,50 +372,49 @@ def _csv(path: Path, max_rows: int) -> Cells:
                 ),
             )
             return Cells(
-                f"The file {path}",
+                name,
                 header,
                 _without_blank(table.columns),
-                lines=lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
+                lambda: [line for line, _ in read_lines(data.decode(), separator)][1:],
                 unit="line",
                 decimal_commas=separator != ",",
-                note=note,
+                notes=[f"{name} {note}" for note in notes],
             )
     except (pa.ArrowException, InvalidRequest):
         pass  # What is wrong, and where, is found line by line.
     try:
-        return _of_text(f"The file {path}", read_table(raw), "line")
+        return of_text(name, read_table(raw), "line")
     except InvalidRequest as error:
-        raise InvalidRequest(f"The file {path} {error}") from None
+        raise InvalidRequest(f"{name} {error}") from None
 
 
-def _of_text(name: str, table: TextTable, unit: str) -> Cells:
-    import pyarrow as pa
-
+def of_text(name: str, table: TextTable, unit: str) -> Cells:
+    """A table of text; the name is that of messages, and the unit what its lines are called."""
+    notes = [f"{name} {note}" for note in table.notes]
+    if table.short:
+        where = place(table.short).removesuffix(": ")
+        notes.append(f"{name} has too few cells in {where}: what is missing was read as empty")
     columns = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.header)
     return Cells(
         name,
         table.header,
         [pa.array(column, pa.string()) for column in columns],
-        lines=lambda: table.lines,
+        lambda: table.lines,
         unit=unit,
         decimal_commas=table.separator != ",",
         problems=[Problem(text, rows) for text, rows in table.problems.items()],
-        note=table.note,
+        notes=notes,
     )
 
 
 def _without_blank(columns: list[Any]) -> list[Any]:
     """Only the rows that say something."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     says = np.zeros(len(columns[0]) if columns else 0, np.bool_)
     for column in columns:
         if says.all():
             return columns
-        bare = pc.not_equal(pc.utf8_trim_whitespace(column), "")
-        says |= bare.to_numpy()
-    return columns if says.all() else [column.filter(pa.array(says)) for column in columns]
+        says |= pc.not_equal(pc.utf8_trim_whitespace(column), "").to_numpy()
+    return [column.filter(pa.array(says)) for column in columns]
 
 
 def _excel(path: Path, max_rows: int) -> Cells:
@@ -452,7 +433,7 @@ def _excel(path: Path, max_rows: int) -> Cells:
                 _check_size(path, 0, sum(part.file_size for part in parts.filelist), 2 * max_rows)
             book = openpyxl.load_workbook(file, read_only=True, data_only=True)
             for line, cells in enumerate(book.worksheets[0].iter_rows(values_only=True), 1):
-                texts = [_of_excel(value) for value in cells]
+                texts = [_short(value) for value in cells]
                 if any(texts):
                     rows.append(texts)
                     lines.append(line)
@@ -462,22 +443,14 @@ def _excel(path: Path, max_rows: int) -> Cells:
             why = f"The file {path} is no Excel workbook, or is damaged: {type(error).__name__}."
             raise InvalidRequest(why) from None
     sheets = book.sheetnames
-    note = f"has {len(sheets)} sheets: {sheets[0][:60]!r} was read" if len(sheets) > 1 else ""
-    width = max(map(len, rows), default=0)
-    rows = [row + [""] * (width - len(row)) for row in rows]
+    notes = [f"has {len(sheets)} sheets: {sheets[0][:60]!r} was read"] if len(sheets) > 1 else []
     # A sheet is as wide as its widest row, and a column without a name and a cell is none.
-    used = [at for at in range(width) if any(row[at] for row in rows)]
-    header, *rest = [[row[at] for at in used] for row in rows] or [[]]
-    return _of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, note), "row")
-
-
-def _of_excel(value: object) -> str:
-    text = _short(value) if isinstance(value, float) else "" if value is None else str(value)
-    return text.strip()
+    columns = [column for column in zip_longest(*rows, fillvalue="") if any(column)]
+    header, *rest = map(list, zip(*columns, strict=True)) if columns else [[]]
+    return of_text(f"The file {path}", TextTable(header, rest, lines[1:], ";", {}, notes), "row")
 
 
 def _parquet(path: Path, max_rows: int) -> Cells:
-    import pyarrow as pa
     from pyarrow import parquet
 
     with open_file(path) as content:
@@ -500,12 +473,10 @@ def _of_arrow(name: str, table: Any) -> Cells:
     # The index of a frame, which pandas writes beside its columns: nobody named it.
     names = dict(enumerate(table.schema.names))
     named = {at: label for at, label in names.items() if not label.startswith("__index_level_")}
-    return Cells(name, named.values(), [table.column(at) for at in named])
+    return Cells(name, [*named.values()], [table.column(at) for at in named])
 
 
 def _of_pandas(frame: Any) -> Cells:
-    import pyarrow as pa
-
     if frame.columns.nlevels > 1:
         raise InvalidRequest(
             f"The columns of the frame have {frame.columns.nlevels} levels, and one is needed: "
@@ -521,7 +492,7 @@ def _of_pandas(frame: Any) -> Cells:
         except (pa.ArrowException, TypeError, ValueError):  # paths, or words and numbers
             texts = series.astype(str).where(series.notna(), None)
             columns.append(pa.array(texts.tolist(), pa.string()))
-    return Cells("The frame", frame.columns, columns)
+    return Cells("The frame", list(frame.columns), columns)
 
 
 # --- Cells ----------------------------------------------------------------------------------------
@@ -529,9 +500,6 @@ def _of_pandas(frame: Any) -> Cells:
 
 def _whole_numbers(column: Any) -> NDArray[np.int64] | None:
     """A column whose words are whole numbers, each written in the only way; None for any other."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     is_whole = pa.types.is_integer(column.type)
     if column.null_count or not len(column) or not (is_whole or pa.types.is_string(column.type)):
         return None
@@ -551,9 +519,6 @@ def _whole_numbers(column: Any) -> NDArray[np.int64] | None:
 
 def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """A column as numbers, and where it holds something else."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type):
         # Not through pyarrow: it refuses whole numbers that a float cannot hold.
         numbers = column.to_numpy(zero_copy_only=False).astype(np.float64)
@@ -578,12 +543,9 @@ def _numbers(column: Any, *, decimal_commas: bool) -> tuple[NDArray[np.float64],
     return np.where(bad, np.nan, numbers), bad
 
 
-def _is_nothing(value: object) -> bool:
-    return value is None or value != value  # noqa: PLR0124 - NaN
-
-
-def _short(value: float | None) -> str:
-    """A number as a word: a column of labels or names that a frame made floats of."""
-    if value is None or _is_nothing(value):
+def _short(value: object) -> str:
+    """A cell as a word; frames and workbooks make floats of labels and names."""
+    if value is None or value != value:  # noqa: PLR0124 - NaN
         return ""
-    return str(int(value)) if value.is_integer() else repr(value)
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value).strip()  # type: ignore[call-overload]

@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -27,6 +28,11 @@ from .study.reading import GROUP, GROUPS, MATED, PROBE_GROUP, REFERENCE_GROUP, g
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
+def _of_side(things: str, sides: str) -> list[str]:
+    return [f"{thing}_{side}" for thing in things.split() for side in sides]
+
+
 #: Columns of a file of scores, apart from groups, to other names that are certain. Capitals,
 #: spaces, ``_``, ``-`` and ``.`` do not count.
 SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
@@ -37,21 +43,19 @@ SYNONYMS: Final[Mapping[str, Sequence[str]]] = {
         *("same_person", "ground_truth", "truth", "target"),
     ),
     "probe": (
-        *(f"{what}_{side}" for what in ("image", "img", "file", "path") for side in "1a"),
-        *(f"{what}_{side}" for what in ("photo", "picture") for side in "1a"),
+        *_of_side("image img file path photo picture", "1a"),
         *("probe_image", "probe_file", "probe_path"),
     ),
     "reference": (
-        *(f"{what}_{side}" for what in ("image", "img", "file", "path") for side in "2b"),
-        *(f"{what}_{side}" for what in ("photo", "picture") for side in "2b"),
+        *_of_side("image img file path photo picture", "2b"),
         *("reference_image", "reference_file", "reference_path", "gallery", "gallery_image"),
     ),
     "probe_subject": (
-        *(f"{what}_{side}" for what in ("subject", "person", "identity") for side in "1a"),
+        *_of_side("subject person identity", "1a"),
         *("probe_person", "probe_identity", "probe_subject_id", "subject_id_1", "person_id_1"),
     ),
     "reference_subject": (
-        *(f"{what}_{side}" for what in ("subject", "person", "identity") for side in "2b"),
+        *_of_side("subject person identity", "2b"),
         *("reference_person", "reference_identity", "reference_subject_id"),
         *("gallery_subject", "subject_id_2", "person_id_2"),
     ),
@@ -108,6 +112,9 @@ _PERSON: Final = re.compile(
     r"[\W_]?(id|uuid|no|nr|number|name)?"
 )
 
+#: Words in the names of groups, in whatever form they are written.
+_GROUPS: Final = re.compile("gender|(^|[_ ])sex|ethnic|race|skin|nation|countr")
+
 #: How the columns of both sides of a pair are called, at their end or at their begin.
 _SIDES: Final = (("1", "2"), ("a", "b"), ("x", "y"), ("probe", "reference"), ("left", "right"))
 
@@ -123,7 +130,7 @@ _TRIED: Final = 30
 #: In fewer rows, whole numbers may be in a row, or equal, by chance.
 _ENOUGH: Final = 12
 
-#: A column has few words if it has at most so many.
+#: Groups are at most so many.
 _FEW: Final = 20
 
 
@@ -132,9 +139,10 @@ class ColumnsNotRecognised(InvalidRequest):
 
     Attributes:
         what: What is missing or unknown.
-        columns: A guess from names and values: our name to the table's. It is complete: with
-            ``read_scores(..., columns=error.columns, ignore=error.ignore, independent_pairs=
-            error.independent_pairs)`` the columns are recognised. Empty where nobody can guess.
+        columns: A guess from names and values: our name to the table's. With ``read_scores(...,
+            columns=error.columns, ignore=error.ignore, independent_pairs=error.independent_pairs)``
+            all columns are recognised, but those of which `what` says that they may be of groups.
+            Empty where nobody can guess.
         ignore: Columns to skip, by the same guess. None of them holds scores or groups of people.
         independent_pairs: Whether nothing in the table seems to name people.
     """
@@ -143,13 +151,11 @@ class ColumnsNotRecognised(InvalidRequest):
         self,
         what: str,
         *,
-        columns: Mapping[str, str] | None = None,
+        columns: Mapping[str, str] = MappingProxyType({}),
         ignore: Sequence[str] = (),
         independent_pairs: bool = False,
     ) -> None:
-        self.what = what
-        self.columns = dict(columns or {})
-        self.ignore = tuple(ignore)
+        self.what, self.columns, self.ignore = what, dict(columns), tuple(ignore)
         self.independent_pairs = independent_pairs
         of, skip = (json.dumps(guess, ensure_ascii=False) for guess in (self.columns, self.ignore))
         parts = [f"columns={of}"] * bool(columns) + [f"ignore={skip}"] * bool(ignore)
@@ -173,6 +179,8 @@ class Columns:
     is_long: bool = True
     #: Whether pictures say nothing of people.
     independent_pairs: bool = False
+    #: Whether scores are distances.
+    distance: bool = False
     #: Columns that are not recognised; of a wide table its systems, too.
     rest: list[str] = attrs.field(factory=list)
     #: Columns that may be one that is recognised, to our name of it.
@@ -196,30 +204,26 @@ class Columns:
         return next((way for way in ways if {*way} <= self.of.keys()), ())
 
 
-def recognise(
-    cells: Cells,
-    columns: Mapping[str, str],
-    systems: Sequence[str],
-    ignore: Sequence[str],
-    *,
-    independent_pairs: bool = False,
-    distance: bool = False,
-) -> Columns:
-    """Which column is which, or a refusal with a guess."""
+def recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
+    """Which column is which, beside what the user says, or a refusal with a guess."""
+    systems, independent_pairs = usual.systems, usual.independent_pairs
     so = "nothing was judged"
-    if cells.unit == "line" and len(cells.header) == 1:
-        text = f"the header is one column, {cells.header[0][:60]!r}: separate columns with "
-        cells.refuse([Problem(f"{text}commas, semicolons or tabs")], so=so)
-    if len(cells.header) > _MOST_COLUMNS:
-        text = f"there are {len(cells.header):,} columns, and at most {_MOST_COLUMNS:,} are read"
-        cells.refuse([Problem(text)], so=so)
-    named = {_our_name(key): name for key, name in columns.items()}
-    problems = [
-        Problem(f"there is no column {name[:60]!r}; {nearest(name, cells.header)}")
-        for name in (*named.values(), *systems, *ignore)
-        if name not in cells.header
-    ]
+    header = cells.header
+    problems = []
+    if cells.unit == "line" and len(header) == 1:
+        text = f"the header is one column, {header[0][:60]!r}: separate columns with "
+        problems.append(Problem(f"{text}commas, semicolons or tabs"))
+    if len(header) > _MOST_COLUMNS:
+        text = f"there are {len(header):,} columns, and at most {_MOST_COLUMNS:,} are read"
+        problems.append(Problem(text))
+    cells.refuse(problems, so=so)
+    named = {_our_name(key): name for key, name in usual.of.items()}
     names = [*named.values()]
+    problems = [
+        Problem(f"there is no column {name[:60]!r}; {nearest(name, header)}")
+        for name in (*names, *systems, *ignore)
+        if name not in header
+    ]
     problems += [
         Problem(f"the column {name[:60]!r} can fill one column only")
         for name in dict.fromkeys(names)
@@ -229,47 +233,48 @@ def recognise(
         problems.append(Problem("a line names one person, or both: not person beside a subject"))
     cells.refuse(problems, so=so)
 
-    def recognise_with(more: Mapping[str, str], skip: Sequence[str], independent: bool) -> Columns:
-        return _recognise(
-            cells,
-            {**named, **more},
-            systems,
-            [*ignore, *skip],
-            independent_pairs=independent,
-            distance=distance,
-        )
-
-    certain = recognise_with({}, [], independent_pairs)
+    usual = attrs.evolve(usual, of=named)
+    certain = _recognise(cells, usual, ignore)
     if independent_pairs and certain.people in (PEOPLE, (PERSON,)):
         text = "the table names people: leave out `independent_pairs=True`, or skip their columns"
         certain.problems.append(Problem(text))
     if not certain.problems and not certain.missing:
         return certain
-    more, skip = _Guess(cells, certain, has_systems=bool(systems)).make()
-    independent = independent_pairs
-    guess = recognise_with(more, skip, independent)
-    if guess.missing and not independent and not guess.people:
-        independent = True
-        guess = recognise_with(more, skip, independent)
-    is_whole = not guess.problems and not guess.missing
+    guess = _Guess(cells, certain, has_systems=bool(systems))
+    more, skip = guess.make()
+    more, skip = {**named, **more}, [*ignore, *skip]
+    independent = independent_pairs or not guess.columns.people
+    usual = attrs.evolve(usual, of=more, independent_pairs=independent)
+    result = _recognise(cells, usual, [*skip, *guess.doubtful])
+    is_whole = not result.problems and not result.missing
     # What is missing is in the guess, where there is one.
     is_guessed = is_whole and certain.problems and independent is independent_pairs
     problems = [*certain.problems, *(() if is_guessed else certain.missing)]
+    problems += [
+        Problem(
+            f"the column {name[:60]!r} may be of groups, which people seem to be in several of: "
+            f"name it, for example as group_{_kind(name)}, to see where, or skip it"
+        )
+        for name in guess.doubtful
+    ]
     if certain.missing and not is_whole:
         example = f"a table looks like this: {WIDE} (one line for each pair), or like this: {LONG} "
         problems.append(Problem(f"{example}(one line for each pair and system)"))
     what = refusal(cells.name, cells.texts(problems), so)
-    if is_whole:
-        raise ColumnsNotRecognised(
-            what, columns={**named, **more}, ignore=[*ignore, *skip], independent_pairs=independent
-        )
-    raise ColumnsNotRecognised(what)
+    if not is_whole:
+        raise ColumnsNotRecognised(what)
+    raise ColumnsNotRecognised(what, columns=more, ignore=skip, independent_pairs=independent)
 
 
 def scale_of(name: str | None) -> str | None:
     """The scale that a column of scores has in its name."""
     scale = _SCALE.search(name or "")
     return re.sub(r"\D+", "-", scale[1]) if scale else None
+
+
+def _kind(name: str) -> str:
+    """What groups are called of which this is the name of the column."""
+    return re.sub(r"\W+", "_", name.lower()).strip("_") or "group"
 
 
 def _plain(name: str) -> str:
@@ -306,26 +311,18 @@ def _near_name(name: str) -> str | None:
     return None if is_side and likeness < 0.9 else _WRITTEN[near[0]]
 
 
-def _recognise(
-    cells: Cells,
-    named: Mapping[str, str],
-    systems: Sequence[str],
-    ignore: Sequence[str],
-    *,
-    independent_pairs: bool,
-    distance: bool,
-) -> Columns:
-    result = _by_name(cells, named, {*named.values(), *systems, *ignore}, distance=distance)
+def _recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
+    """Which column is which, beside those that the user named."""
+    systems = usual.systems
+    result = _by_name(cells, usual, {*usual.of.values(), *systems, *ignore})
     of = result.of
-    result.independent_pairs = independent_pairs
     result.is_long = not systems and any(name in of for name in ("score", "decision", "system"))
-    result.systems = list(systems)
     strange = [] if systems else result.rest
     if result.is_long:
         if "backend" in of:
             of.setdefault("system", of["backend"])
     elif not systems:
-        result.systems = _systems(cells, of, result.rest, distance=distance)
+        result.systems = _systems(cells, result)
         strange = [name for name in result.rest if name not in result.systems]
     result.problems += _strangers(cells, strange, is_long=result.is_long)
     if result.systems:
@@ -338,21 +335,21 @@ def _recognise(
             for name in (("acquired", "error") if systems else _OF_ANSWER)
             if name in of
         ]
-    result.missing += _missing(result, independent_pairs)
+    result.missing += _missing(result)
     return result
 
 
-def _by_name(cells: Cells, named: Mapping[str, str], used: set[str], *, distance: bool) -> Columns:
-    result = Columns(dict(named))
+def _by_name(cells: Cells, usual: Columns, used: set[str]) -> Columns:
+    named = usual.of
+    result = attrs.evolve(usual, of=dict(named), rest=[], spare={}, problems=[], missing=[])
     meant: dict[str, list[str]] = {}
+    distances = [name for name in cells.header if usual.distance and _plain(name) in _DISTANCES]
     for place, name in enumerate(cells.header):
-        ours = name if group_of(name) else _OURS.get(_plain(name))
-        if _OURS.get(_plain(_SCALE.sub("", name))) == "score":
-            ours = "score"
-        if distance and [label for label in cells.header if _plain(label) in _DISTANCES] == [name]:
-            ours = "score"
         if name in used or _plain(name) in _NOTES or (not place and _counts_rows(cells, name)):
             continue
+        ours = name if group_of(name) else _OURS.get(_plain(name))
+        if [name] == distances or _OURS.get(_plain(_SCALE.sub("", name))) == "score":
+            ours = "score"
         # Of `target`, 1 and 0 make a label, names of files do not.
         is_no_label = ours == "mated" and cells.words(name).size > 10
         is_known = ours in named or (ours == PERSON and {*PEOPLE} & named.keys())
@@ -362,8 +359,7 @@ def _by_name(cells: Cells, named: Mapping[str, str], used: set[str], *, distance
             meant.setdefault(ours, []).append(name)
     for ours, names in meant.items():
         exact = [name for name in names if _plain(name) == _plain(ours)]
-        result.of[ours] = (exact or names)[0]
-        others = [name for name in names if name != result.of[ours]]
+        result.of[ours], *others = exact + [name for name in names if name not in exact]
         if exact:
             result.rest += others
         elif others:
@@ -381,16 +377,15 @@ def _counts_rows(cells: Cells, name: str) -> bool:
     return np.array_equal(numbers - numbers[0], np.arange(len(cells)))
 
 
-def _systems(
-    cells: Cells, of: Mapping[str, str], names: Sequence[str], *, distance: bool = False
-) -> list[str]:
-    """Those of the columns that are left in a wide table that are scores of systems."""
-    systems = [name for name in names if _is_system(cells, name, distance=distance)]
+def _systems(cells: Cells, columns: Columns) -> list[str]:
+    """Those of the unknown columns of a wide table that are scores of systems."""
+    of = columns.of
+    systems = [name for name in columns.rest if _is_system(cells, name, distance=columns.distance)]
     if len(cells) < _ENOUGH:
         return systems
-    numbers_of = {name: np.unique(cells.numbers(name)) for name in systems}
     # Where no number is in a form that is read, it is not known what else it could be.
-    values = {name: numbers[~np.isnan(numbers)] for name, numbers in numbers_of.items()}
+    every = {name: np.unique(cells.numbers(name)) for name in systems}
+    values = {name: numbers[~np.isnan(numbers)] for name, numbers in every.items()}
     # Numbers of lines, flags, and what is the same on all lines.
     other = {
         name
@@ -477,13 +472,13 @@ def _has_numbers(cells: Cells, name: str) -> bool:
     return bool(numbers and 10 * numbers >= np.count_nonzero(cells.words(name).filled))
 
 
-def _missing(result: Columns, independent_pairs: bool) -> Iterator[Problem]:
+def _missing(result: Columns) -> Iterator[Problem]:
     of = result.of
     for both in (PEOPLE, PICTURES):
         missing = [name for name in both if name not in of]
         if len(missing) == 1:
             yield Problem(f"the column {missing[0]} is missing")
-    if not {*PEOPLE, *PICTURES, PERSON} & of.keys() and not independent_pairs:
+    if not {*PEOPLE, *PICTURES, PERSON} & of.keys() and not result.independent_pairs:
         yield Problem(
             "the columns probe_subject and reference_subject are missing: pairs of one person are "
             "not independent, so any name or number of each person is needed (or of the one person "
@@ -510,11 +505,12 @@ class _Guess:
 
     def __init__(self, cells: Cells, certain: Columns, *, has_systems: bool) -> None:
         self._cells = cells
-        self._is_long = certain.is_long
         self._has_systems = has_systems
-        self._left = list(certain.rest)
-        self._columns = Columns(dict(certain.of))
-        self._of = self._columns.of
+        #: With what is guessed.
+        self.columns = attrs.evolve(certain, of=dict(certain.of), rest=list(certain.rest))
+        self._of, self._left = self.columns.of, self.columns.rest
+        #: Columns that may be of groups, although people have several of their words.
+        self.doubtful: list[str] = []
         # Of two columns of scores, either may be a system that nobody wants to lose.
         spare = {name: ours for name, ours in certain.spare.items() if ours != "score"}
         self._more = {ours: certain.of[ours] for ours in spare.values()}
@@ -523,7 +519,6 @@ class _Guess:
 
     def make(self) -> tuple[dict[str, str], list[str]]:
         """Our names to columns, and columns to skip."""
-        cells = self._cells
         for name in [*self._left]:
             self._take_near_name(name)
         self._take_label(_LABEL.pattern)
@@ -536,15 +531,16 @@ class _Guess:
                 self._take(PERSON, name)
         if not self._has_systems:
             self._take_system()
-        if self._is_long:
+        if self.columns.is_long:
             self._take_pair_and_score()
         elif self._is_wide:
             self._skipped += [self._of[ours] for ours in _OF_ANSWER if ours in self._of]
         if not self._has_systems:
-            systems = [] if self._is_long else _systems(cells, self._of, self._left)
-            self._left = [name for name in self._left if name not in systems]
+            systems = [] if self.columns.is_long else _systems(self._cells, self.columns)
+            self._left[:] = [name for name in self._left if name not in systems]
             self._take_groups()
-            self._skipped += filter(self._may_be_skipped, self._left)
+            for name in filter(self._may_be_skipped, self._left):
+                (self.doubtful if self._may_be_groups(name) else self._skipped).append(name)
         return self._more, self._skipped
 
     def _take(self, ours: str, name: str) -> None:
@@ -558,7 +554,7 @@ class _Guess:
         near = _near_name(name) or ""
         ours = near if group_of(near) else _OURS.get(_plain(near))
         # `idA` is rather a person than the pair.
-        if not ours or ours == "pair" or (ours in _OF_ANSWER and not self._is_long):
+        if not ours or ours == "pair" or (ours in _OF_ANSWER and not self.columns.is_long):
             return
         is_number = ours in ("score", "elapsed_s", "threshold")
         if self._is_label(name) if ours == "mated" else is_number == self._cells.is_numeric(name):
@@ -594,11 +590,14 @@ class _Guess:
                 self._take(ours, name)
 
     def _take_people(self) -> None:
+        if {*PEOPLE} & self._of.keys():
+            return
         words = [name for name in self._left if not self._is_label(name)]
         for both in itertools.combinations(words[:_TRIED], 2):
-            if not {*PEOPLE} & self._of.keys() and _are_people(self._cells, self._of, *both):
+            if _are_people(self._cells, self._of, *both):
                 for ours, name in zip(PEOPLE, both, strict=True):
                     self._take(ours, name)
+                return
 
     def _take_system(self) -> None:
         """A column that has the same pairs for each of its words."""
@@ -615,19 +614,13 @@ class _Guess:
             first, *more = np.split(pairs[np.lexsort((pairs, words.codes))], ends)
             if all(np.array_equal(first, each) for each in more):
                 self._take("system", name)
-                self._is_long = True
+                self.columns.is_long = True
                 return
 
     def _take_pair_and_score(self) -> None:
         """The pair, which each system has once, and the only numbers."""
         cells = self._cells
         system = cells.words(self._of.get("system", ""))
-        numbers = [
-            name
-            for name in self._left
-            if cells.is_numeric(name)
-            and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
-        ]
         for name in self._left if "pair" not in self._of else ():
             pair = cells.words(name)
             keys = system.codes * pair.size + pair.codes
@@ -638,7 +631,12 @@ class _Guess:
                 if expected == len(np.unique(keys)) == len(cells):
                     self._take("pair", name)
                     break
-        scores = [name for name in numbers if name in self._left]
+        scores = [
+            name
+            for name in self._left
+            if cells.is_numeric(name)
+            and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
+        ]
         if "decision" not in self._of and len(scores) == 1:
             self._take("score", scores[0])
 
@@ -651,43 +649,46 @@ class _Guess:
                 other = names.get(second + part if begin else part + second)
                 if part == low or other is None or {name, other} - {*self._left}:
                     continue
-                if self._is_group((name,), (other,)):
-                    self._take_group(PROBE_GROUP, name, part)
-                    self._take_group(REFERENCE_GROUP, other, part)
+                if self._is_group([name], [other]):
+                    self._take(PROBE_GROUP + _kind(part), name)
+                    self._take(REFERENCE_GROUP + _kind(part), other)
+        # Of one person a line, nobody knows who the other is.
+        is_one = self.columns.people == (PERSON,)
         for name in [*self._left]:
-            for prefix, sides in (
-                (GROUP, ((name,), (name,))),
-                (PROBE_GROUP, ((name,), ())),
-                (REFERENCE_GROUP, ((), (name,))),
+            for prefix, of_probe, of_reference in (
+                (GROUP, [name], [name]),
+                (PROBE_GROUP, [name], []),
+                (REFERENCE_GROUP, [], [name]),
             ):
-                # Of one person a line, nobody knows who the other is.
-                is_known = prefix == PROBE_GROUP or self._columns.people != (PERSON,)
-                if name in self._left and is_known and self._is_group(*sides):
-                    self._take_group(prefix, name, name.lower())
+                if prefix != PROBE_GROUP and is_one:
+                    continue
+                if name in self._left and self._is_group(of_probe, of_reference):
+                    self._take(prefix + _kind(name), name)
 
-    def _take_group(self, prefix: str, name: str, kind: str) -> None:
-        self._take(prefix + (re.sub(r"\W+", "_", kind).strip("_") or "group"), name)
-
-    def _is_group(self, of_probe: tuple[str, ...], of_reference: tuple[str, ...]) -> bool:
+    def _is_group(self, of_probe: Sequence[str], of_reference: Sequence[str]) -> bool:
         """Whether these columns have few words, of which everybody has one."""
         columns = [*of_probe, *of_reference]
-        if any(map(self._cells.is_numeric, columns)):
+        if any(map(self._cells.is_numeric, columns)) or not self._has_few_words(columns):
             return False
-        groups = self._cells.alike(*dict.fromkeys(columns))
-        few = groups[0].size - (groups[0].empty >= 0)
-        if not 2 <= few <= min(_FEW, len(self._cells) / 2):
-            return False
+        groups = self._cells.alike(*columns)
         probe, reference = self._people()
-        who = np.concatenate([probe] * bool(of_probe) + [reference] * bool(of_reference))
-        codes = [column.codes for column in groups] * len(columns)
-        keys = who * groups[0].size + np.concatenate(codes[: len(columns)])
+        who = np.concatenate([probe] * len(of_probe) + [reference] * len(of_reference))
+        keys = who * groups[0].size + np.concatenate([column.codes for column in groups])
         return len(np.unique(keys)) == len(np.unique(who))
+
+    def _has_few_words(self, columns: Sequence[str]) -> bool:
+        words = self._cells.alike(*columns)[0]
+        return 2 <= words.size - (words.empty >= 0) <= min(_FEW, len(self._cells) / 2)
+
+    def _may_be_groups(self, name: str) -> bool:
+        is_named = _GROUPS.search(name.lower())
+        is_other = self._cells.is_numeric(name) or self._is_label(name) or is_no_score(name)
+        return bool(is_named or not is_other) and self._has_few_words([name])
 
     def _people(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """int64, (N,), twice: a number for whom the probe and the reference show."""
-        ways = self._columns.people
-        if ways:
-            people = self._cells.alike(*(self._of[ours] for ours in ways))
+        if self.columns.people:
+            people = self._cells.alike(*(self._of[ours] for ours in self.columns.people))
             return people[0].codes, people[-1].codes
         rows = np.arange(len(self._cells))
         label = self._cells.words(self._of.get("mated", "\0"))
@@ -704,9 +705,8 @@ class _Guess:
     def _may_be_skipped(self, name: str) -> bool:
         if not name or _plain(name) in _DISTANCES:
             return False
-        if not self._is_long and _has_numbers(self._cells, name):
-            return False
+        if not self.columns.is_long:
+            return not _has_numbers(self._cells, name)
         # It may be the system of each line: without it, several would be one in silence.
-        is_certain = not self._is_long or {"system", "pair"} & self._of.keys()
         is_few = 2 <= len(self._words(name)) <= _TRIED
-        return bool(is_certain or not is_few or is_no_score(name))
+        return bool({"system", "pair"} & self._of.keys() or not is_few or is_no_score(name))

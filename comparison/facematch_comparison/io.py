@@ -10,7 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +32,7 @@ from .answers import (
 from .cells import MAX_ROWS, Categorical, Cells, Problem, problems_at, read_cells
 from .columns import LONG, PEOPLE, PERSON, PICTURES, WIDE, Columns, recognise, scale_of
 from .numbers import listed
+from .study.drawing import components
 from .study.reading import GROUP, MATED, PROBE_GROUP, REFERENCE_GROUP
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ MOST: Final = 100
 #: The scale of distances that were read as scores.
 MINUS_DISTANCE: Final = "minus the distance"
 
+#: What no column is called.
+_MISSING: Final = "\0"
+
 _SO: Final = "nothing was judged"
+_CURRENCY: Final = re.compile("[A-Z]{3}")
 _YES_NO: Final[Mapping[str, int]] = {"1": 1, "true": 1, "yes": 1, "0": 0, "false": 0, "no": 0}
 _DECIDED: Final = {decision.value: at for at, decision in enumerate(DECISIONS)}
 _INCONCLUSIVE: Final = DECISIONS.index(Decision.INCONCLUSIVE)
@@ -74,35 +79,33 @@ def read_scores(
 ) -> list[Answers]:
     """Read what systems answered to pairs.
 
-    Which column is which is recognised by its name; the reference has the table of them. Needed are
-    ``mated`` (or ``same``, ``label``, ...), unless both people are named, and the people
-    (``probe_subject``, ``reference_subject``), or the one that a line is of (``person``), or else
-    the pictures (``image1``, ``image2``, ...): then pictures that mated pairs join stand for one
-    person. Unless both people are named, `Answers.people_known` is false.
+    Which column is which is recognised by its name; the reference has the table of them. Without
+    the names of both people (``probe_subject``, ``reference_subject``) `Answers.people_known` is
+    false: then the one that a line is of (``person``) is needed, or pictures (``image1``,
+    ``image2``), of which those that mated pairs join stand for one person.
 
     Long, with a column ``score``, ``decision`` or ``system``: a line for each pair and system.
-    Wide: a line for each pair, and every further column is the scores of the system that it is
-    called by. Scores are kept as they are; higher is more alike. An answer without score and
-    decision is a failure to acquire, and counts against a mated pair; one with an ``error`` counts
-    in no rate. All systems have the same pairs, in any order. Two models of one system are two
-    systems; an error without a model counts with the first.
+    Wide: a line for each pair, and each further column is the scores of the system of that name.
+    Higher is more alike. An answer without score and decision is a failure to acquire, and counts
+    against a mated pair; one with an ``error`` counts in no rate. All systems have the same pairs,
+    in any order. Two models are two systems; an error without a model counts with the first.
 
     Args:
-        source: A CSV file (separated by commas, or with decimal commas by semicolons or tabs), an
-            Excel workbook, of which the first sheet is read, a Parquet file, a pandas DataFrame,
-            whose named index levels are columns, or a pyarrow Table.
+        source: A CSV file (commas, or semicolons or tabs and decimal commas), the first sheet of an
+            Excel workbook, a Parquet file, a pandas DataFrame with its named index levels, or a
+            pyarrow Table.
         columns: What a column is that is called otherwise: our name, or another that is recognised,
             to its name; ``group_sex`` and the like too.
         systems: The columns of a wide table that are scores; no other column is one then.
         ignore: Columns to skip.
         rule: How scores are compared with a threshold where the file does not say; AT_LEAST by
             default.
-        distance: Whether the scores are distances, of which less is more alike. A score is then
-            minus the distance, and so is every threshold: -0.4 passes distances up to 0.4.
+        distance: Whether the scores are distances, of which less is more alike. A score, and every
+            threshold, is then minus the distance: -0.4 passes distances up to 0.4.
         no_scores: Numbers that mean that there is no score, such as -1. Without any, a number that
             stands out as such a mark is refused; NaN says that there is no such number.
-        independent_pairs: Whether every pair is treated as one of people of its own, because
-            nothing says who they are. Intervals are too narrow where people come again.
+        independent_pairs: Whether every pair is one of people of its own, because nothing says who
+            they are. Intervals are too narrow where people come again.
         name: Of the system, where no column names one; by default that of the file.
         max_rows: A file with more rows, or more than 200 bytes for each of these rows, is refused
             before it is read: a small Parquet file can fill the memory.
@@ -117,15 +120,10 @@ def read_scores(
     """
     example = f"{WIDE} or {LONG}"
     cells = read_cells(source, what="comparison", example=example, max_rows=max_rows)
-    recognised = recognise(
-        cells,
-        columns or {},
-        systems,
-        ignore,
-        independent_pairs=independent_pairs,
-        distance=distance,
-    )
-    table = _Table(cells, recognised, distance=distance, no_scores=no_scores)
+    usual = Columns(dict(columns or {}), list(systems))
+    usual.independent_pairs, usual.distance = independent_pairs, distance
+    recognised = recognise(cells, usual, ignore)
+    table = _Table(cells, recognised, no_scores)
     cells.refuse([*cells.problems, *_problems_of_cells(table)], so=_SO)
     usual_name = name or (Path(source).stem if isinstance(source, (str, Path)) else "scores")
     problems: list[Problem] = []
@@ -136,26 +134,10 @@ def read_scores(
     else:
         problems += _problems_between(table, models)
     cells.refuse(problems, so=_SO)
-    for text in _notes(table, systems) if note else ():
-        note(text)  # type: ignore[misc]  # it is there
+    if note is not None:
+        for text in _notes(table, systems):
+            note(text)
     return [_answers(table, model, ThresholdRule(rule or "at_least")) for model in models]
-
-
-def what_to_add(names: Sequence[str]) -> str:
-    """Which columns a file needs for something, and what may be in them, as half a sentence.
-
-    Args:
-        names: Of columns that say one thing of a system, such as ``backend`` and ``environment``.
-    """
-    contents = {
-        "backend": "of the verifier that shall use it, for example didit",
-        "scale": "any name of the scale, for example didit/face-match",
-        "model": "any version",
-        **{name: advice for name, (_, advice) in _ALLOWED.items()},
-    }
-    parts = [f"{name} ({contents[name].removeprefix('write ')})" for name in names]
-    column = "columns" if len(parts) > 1 else "column"
-    return f"add the {column} {listed(parts)}, filled on one line of each system at least"
 
 
 @attrs.define
@@ -164,7 +146,6 @@ class _Table:
 
     cells: Cells
     columns: Columns
-    distance: bool
     no_scores: Sequence[float]
 
     def __len__(self) -> int:
@@ -189,7 +170,7 @@ class _Table:
         scores = self.cells.numbers(column)
         if self.no_scores:
             scores = np.where(np.isin(scores, self.no_scores), np.nan, scores)
-        return -scores if self.distance else scores
+        return -scores if self.columns.distance else scores
 
     @property
     def has_pictures(self) -> bool:
@@ -219,14 +200,9 @@ class _Table:
             others = self.words("transaction").codes if "transaction" in self.of else self.pairs[0]
             codes = self.words(PERSON).codes if ways else others
             return codes, np.where(self.mated, codes, others + int(codes.max()) + 1)
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
         probe, reference = self.alike(*PICTURES)
         ends = probe.codes[self.mated], reference.codes[self.mated]
-        size = probe.size
-        graph = coo_array((np.ones(len(ends[0]), np.int8), ends), shape=(size, size))
-        person = connected_components(graph, directed=False)[1].astype(np.int64)
+        person = components(*ends, probe.size)
         return person[probe.codes], person[reference.codes]
 
     @cached_property
@@ -251,7 +227,10 @@ class _Table:
         if self.has_pictures:
             first, second = self.alike(*PICTURES)
             pictures, probe, reference = first.words, first.codes, second.codes
-        subjects = {} if self.named is None else _Names(self.named)
+        subjects: dict[int, str] = {}
+        if self.named is not None:
+            in_order = self.named.values.take(self.named.ordered()).cast("string")  # noqa: PD011 - Arrow
+            subjects = dict(enumerate(in_order.to_pylist()))
         return PairNames(pictures=pictures, probe=probe, reference=reference, subjects=subjects)
 
     @cached_property
@@ -265,38 +244,18 @@ class _Table:
 
             first, second = self.alike(*PICTURES)
             keys = first.codes * first.size + second.codes
-            return pd.factorize(keys)[0].astype(
-                np.int64
-            ), lambda row: f"{first[row][:60]!r} and {second[row][:60]!r}"
+            numbers = pd.factorize(keys)[0].astype(np.int64)
+            return numbers, lambda row: f"{first[row][:60]!r} and {second[row][:60]!r}"
         return np.arange(len(self)), str
 
     @cached_property
     def first(self) -> NDArray[np.int64]:
         """The first row of each pair."""
-        return _by_pair(self.pairs[0], np.arange(len(self)))
+        return _first(self.pairs[0], np.arange(len(self)))
 
-
-class _Names(Mapping[int, str]):
-    """Number of a person to their name; nothing is done for anybody before somebody asks."""
-
-    def __init__(self, named: Categorical) -> None:
-        self._named = named
-
-    @cached_property
-    def _of_number(self) -> dict[int, str]:
-        return dict(enumerate(self._named.categories.take(self._named.ordered()).to_pylist()))
-
-    def __getitem__(self, number: int) -> str:
-        return self._of_number[number]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(len(self)))
-
-    def __len__(self) -> int:
-        return self._named.size
-
-
-_MISSING: Final = "\0"
+    def place(self, row: int | np.integer[Any]) -> str:
+        """Where a row is, as messages say it."""
+        return f"{self.cells.unit} {self.cells.places[int(row)]}"
 
 
 def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
@@ -305,7 +264,7 @@ def _notes(table: _Table, systems: Sequence[str]) -> Iterator[str]:
     if table.columns.systems and not systems:
         names = [repr(name[:60]) for name in table.columns.systems]
         yield f"taken as scores of systems: {listed(names)}"
-    if table.distance:
+    if table.columns.distance:
         yield (
             "scores are minus the distances: a threshold of -0.4 passes distances of 0.4 and less"
         )
@@ -335,10 +294,7 @@ _ALLOWED: Final[Mapping[str, tuple[Callable[[str], bool], str]]] = {
     "billed": _among(Charged),
     "rule": _among(ThresholdRule),
     "environment": _among(Environment),
-    "currency": (
-        lambda word: re.fullmatch("[A-Z]{3}", word) is not None,
-        "write three capital letters",
-    ),
+    "currency": (lambda word: bool(_CURRENCY.fullmatch(word)), "write three capital letters"),
     "other_models": (lambda word: _other_models(word) is not None, 'write {"model": answers}'),
 }
 
@@ -374,7 +330,7 @@ def _problems_of_cells(table: _Table) -> Iterator[Problem]:
     yield from _problems_of_people(table)
     if table.columns.systems:
         return
-    has_score = ~np.isnan(table.scores(of["score"]) if "score" in of else table.numbers("score"))
+    has_score = ~np.isnan(table.scores(of.get("score", _MISSING)))
     acquired = table.words("acquired").map(_yes_no, np.int8)
     failed = table.words("error").filled
     answered = has_score | (acquired == 1) | table.words("decision").filled
@@ -432,11 +388,12 @@ def _problems_of_people(table: _Table) -> Iterator[Problem]:
             kind = "mated" if table.mated[row] else "non-mated"
             return f"the pair is said to be {kind}, and {reason}"
 
-        yield from problems_at(right & (table.mated != (probe == reference)), contradiction)
+        wrong = right & (table.mated != (probe == reference))
+        yield from problems_at(np.flatnonzero(wrong), contradiction)
     if table.has_pictures:
         first, second = table.alike(*PICTURES)
         yield from problems_at(
-            (first.codes == second.codes) & first.filled,
+            np.flatnonzero((first.codes == second.codes) & first.filled),
             lambda row: (
                 f"the picture {first[row][:60]!r} is compared with itself; if these are files of "
                 "one name in two folders, write the folders too"
@@ -446,7 +403,7 @@ def _problems_of_people(table: _Table) -> Iterator[Problem]:
 
 @attrs.frozen
 class _Model:
-    """One system of a table, or one model of it."""
+    """One system of a table, or one model of it, and with which column of scores."""
 
     #: With its model, if there are several.
     name: str
@@ -454,7 +411,6 @@ class _Model:
     rows: NDArray[np.int64]
     #: Those of all models of the system; what is said of it, is said of each.
     of_system: NDArray[np.int64]
-    #: Its column.
     score: str | None
     #: Other models, to how many answers.
     others: Mapping[str, int]
@@ -466,17 +422,15 @@ def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Itera
     """Who answered, each model of a system apart."""
     every = np.arange(len(table))
     score = table.of.get("score")
-    systems: list[tuple[str, NDArray[np.int64], str | None]]
+    words = table.words("system")
+    systems: list[tuple[str, NDArray[np.int64], str | None]] = [(usual_name, every, score)]
     if table.columns.systems:
         systems = [(name, every, name) for name in table.columns.systems]
     elif "system" in table.of:
-        words = table.words("system")
         systems = [
             (name, np.flatnonzero(words.codes == code), score)
             for code, name in enumerate(words.words[: MOST + 1])
         ]
-    else:
-        systems = [(usual_name, every, score)]
     model = table.words("model")
     failed = table.words("error").filled
     for name, rows, column in systems:
@@ -504,7 +458,7 @@ def _models_of(table: _Table, usual_name: str, problems: list[Problem]) -> Itera
 def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Problem]:
     """What is wrong between lines."""
     pair, name_of = table.pairs
-    cells, first = table.cells, table.first
+    first = table.first
     is_wide = bool(table.columns.systems)
     if "pair" not in table.of and not table.has_pictures and len(models) > 1 and not is_wide:
         yield Problem("the column pair is missing: several systems have lines for the same pairs")
@@ -512,34 +466,26 @@ def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Probl
     for model in models:
         yield from _problems_of_pairs(table, model, models)
     for name, rows in {model.system: model.of_system for model in models}.items():
-        yield from _problems_of_system(table, name, rows)
-
-    def place_of(row: int) -> str:
-        return f"{cells.unit} {cells.places[row]}"
-
-    differs = table.mated != table.mated[first][pair]
-    for side in table.people:
-        differs |= side != side[first][pair]
+        for column in (column for column in _OF_SYSTEM if column in table.of):
+            yield from _problems_of_system(table, name, rows, column)
     yield from problems_at(
-        differs,
+        _differing(pair, table.mated, *table.people),
         lambda row: (
-            f"the pair {name_of(row)} shows other people than in {place_of(first[pair[row]])}"
+            f"the pair {name_of(row)} shows other people than in {table.place(first[pair[row]])}"
         ),
     )
     if table.has_pictures:
         probe, reference = (side.codes[first] for side in table.alike(*PICTURES))
         keys = np.minimum(probe, reference) * (len(table) * 2) + np.maximum(probe, reference)
         _, earliest, place = np.unique(keys, return_index=True, return_inverse=True)
-        again = np.zeros(len(table), np.bool_)
-        again[first] = earliest[place] != np.arange(len(keys))
         yield from problems_at(
-            again,
+            first[earliest[place] != np.arange(len(keys))],
             lambda row: (
                 "the same two pictures as in "
-                f"{place_of(first[earliest[place[pair[row]]]])}, which is one pair"
+                f"{table.place(first[earliest[place[pair[row]]]])}, which is one pair"
             ),
         )
-    if table.of.keys() >= {"transaction", "attempt"}:
+    if "transaction" in table.of:
         yield from _problems_of_transactions(table)
     for column in table.columns.groups:
         yield from _problems_of_groups(table, column)
@@ -548,101 +494,88 @@ def _problems_between(table: _Table, models: Sequence[_Model]) -> Iterator[Probl
 def _problems_of_transactions(table: _Table) -> Iterator[Problem]:
     """Attempts of one transaction that are of several people, or two of one number."""
     pair, name_of = table.pairs
-    first = table.first
     words, attempts = table.words("transaction"), table.numbers("attempt")
     yield from problems_at(
-        (attempts < 1) | (attempts % 1 > 0),
+        np.flatnonzero((attempts < 1) | (attempts % 1 > 0)),
         lambda row: f"{table.of['attempt']} is {attempts[row]:g}; write a whole number from 1 on",
     )
-    differs = (words.codes != words.codes[first][pair]) | (attempts != attempts[first][pair])
     yield from problems_at(
-        differs, lambda row: f"the pair {name_of(row)} is another attempt than above"
+        _differing(pair, words.codes, attempts),
+        lambda row: f"the pair {name_of(row)} is another attempt than above",
     )
-    codes = words.codes[first]
-    start = _by_pair(codes, np.arange(len(first)))[codes]
-    strange = table.mated[first] != table.mated[first][start]
-    for side in table.people:
-        strange |= side[first] != side[first][start]
-    order = np.lexsort((attempts[first], codes))
-    twice = np.zeros(len(first), np.bool_)
-    twice[order[1:]] = (np.diff(codes[order]) == 0) & (np.diff(attempts[first][order]) == 0)
-    for is_wrong, text in (
-        (strange, "has attempts of several people: name them, or number it anew"),
-        (twice & ~strange, "has one attempt twice"),
-    ):
-        rows = np.zeros(len(table), np.bool_)
-        rows[first] = is_wrong
-        yield from problems_at(rows, partial(_of_transaction, words, text))
-
-
-def _of_transaction(words: Categorical, text: str, row: int) -> str:
-    return f"transaction {words[row][:60]!r} {text}"
+    strangers = _differing(words.codes, table.mated, *table.people)
+    yield from problems_at(
+        strangers,
+        lambda row: (
+            f"transaction {words[row][:60]!r} has attempts of several people: name them, or number "
+            "it anew"
+        ),
+    )
+    number = np.unique(attempts, return_inverse=True)[1]
+    attempt = np.unique(words.codes * len(table) + number, return_inverse=True)[1]
+    yield from problems_at(
+        np.setdiff1d(_differing(attempt, pair), strangers),
+        lambda row: f"transaction {words[row][:60]!r} has one attempt twice",
+    )
 
 
 def _problems_of_pairs(table: _Table, model: _Model, models: Sequence[_Model]) -> Iterator[Problem]:
     """A pair that appears twice, or is missing, for one system."""
     pair, name_of = table.pairs
-    cells = table.cells
-    at = _by_pair(pair, model.rows)
-    is_twice = np.zeros(len(table), np.bool_)
-    is_twice[model.rows] = at[pair[model.rows]] != model.rows
+    unit = table.cells.unit
+    at = _first(pair, model.rows)
     # In a wide table a line is of all systems.
     of = "" if table.columns.systems else f" of {model.name[:60]!r}"
     yield from problems_at(
-        is_twice,
+        model.rows[at[pair[model.rows]] != model.rows],
         lambda row: (
-            f"the pair {name_of(row)}{of} appears twice: it is in {cells.unit} "
-            f"{cells.places[at[pair[row]]]}; keep one of the two {cells.unit}s"
+            f"the pair {name_of(row)}{of} appears twice: it is in {table.place(at[pair[row]])}; "
+            f"keep one of the two {unit}s"
         ),
     )
     missing = at < 0
     for other in models:
         if model.others and other.system == model.system:
             missing[pair[other.rows]] = False
-    is_first = np.zeros(len(table), np.bool_)
-    is_first[table.first[missing]] = True
     yield from problems_at(
-        is_first,
+        table.first[missing],
         lambda row: (
-            f"the pair {name_of(row)} has no {cells.unit} for {model.system[:60]!r}; all systems "
-            "need the same pairs"
+            f"the pair {name_of(row)} has no {unit} for {model.system[:60]!r}; all systems need "
+            "the same pairs"
         ),
     )
 
 
-def _problems_of_system(table: _Table, system: str, rows: NDArray[np.int64]) -> Iterator[Problem]:
+def _problems_of_system(
+    table: _Table, system: str, rows: NDArray[np.int64], column: str
+) -> Iterator[Problem]:
     """Two things that are said of one system, where there is one."""
-    for name in (name for name in _OF_SYSTEM if name in table.of):
-        words = table.words(name)
-        filled = rows[words.filled[rows]]
-        rows_of: dict[str, list[int]] = {}
-        for row in filled[words.codes[filled] != words.codes[filled[:1]]].tolist():
-            rows_of.setdefault(words[row], []).append(row)
-        for word, places in rows_of.items():
-            first = (
-                f"{words[filled[0]][:40]!r} in {table.cells.unit} {table.cells.places[filled[0]]}"
-            )
-            yield Problem(f"{name} of {system[:60]!r} is {word[:40]!r}, and {first}", places)
-    price, currency = (table.words(name).filled[rows] for name in ("price", "currency"))
-    if price.any() != currency.any():
-        row = int(rows[np.argmax(price | currency)])
-        yield Problem(f"{system[:60]!r} has a price or a currency, and needs both", [row])
+    words = table.words(column)
+    filled = rows[words.filled[rows]]
+    yield from problems_at(
+        filled[words.codes[filled] != words.codes[filled[:1]]],
+        lambda row: (
+            f"{column} of {system[:60]!r} is {words[row][:40]!r}, and {words[filled[0]][:40]!r} in "
+            f"{table.place(filled[0])}"
+        ),
+    )
 
 
 def _problems_of_groups(table: _Table, column: str) -> Iterator[Problem]:
     """People who are in two groups."""
     words, subjects, groups, rows = _groups_of_people(table, column)
-    _, first, place = np.unique(subjects, return_index=True, return_inverse=True)
-    clashes = np.flatnonzero(groups != groups[first][place])
+    first = _first(subjects, np.arange(len(subjects)))
+    clashes = _differing(subjects, groups)
     names = [] if table.named is None else table.named.words
 
     def text(row: int) -> str:
-        at = int(clashes[rows[clashes] == row][0])
-        who = repr(names[subjects[at]][:60]) if subjects[at] < len(names) else "a person"
-        now, above = (words[groups[each]][:60] for each in (at, first[place[at]]))
+        at = clashes[rows[clashes] == row][0]
+        subject = subjects[at]
+        who = repr(names[subject][:60]) if subject < len(names) else "a person"
+        now, above = (words[groups[each]][:60] for each in (at, first[subject]))
         return f"{who} is in the group {now!r} of {column}, and above in {above!r}"
 
-    yield from problems_at(np.isin(np.arange(len(table)), rows[clashes]), text)
+    yield from problems_at(np.unique(rows[clashes]), text)
 
 
 def _groups_of_people(
@@ -658,19 +591,27 @@ def _groups_of_people(
         for prefix, words in zip(prefixes, columns, strict=True)
         for side in sides[prefix]
     ]
-    subjects = np.concatenate([subject for subject, _ in parts])
-    groups = np.concatenate([group for _, group in parts])
+    subjects, groups = map(np.concatenate, zip(*parts, strict=True))
     rows = np.tile(np.arange(len(table)), len(parts))
     filled = np.flatnonzero(groups != columns[0].empty)
     filled = filled[np.argsort(rows[filled], kind="stable")]
     return columns[0].words, subjects[filled], groups[filled], rows[filled]
 
 
-def _by_pair(pair: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The first of some rows for each pair; -1 where there is none."""
-    first = np.full(int(pair.max()) + 1, -1)
-    first[pair[rows[::-1]]] = rows[::-1]
+def _first(keys: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first of some rows for each key; -1 where there is none."""
+    first = np.full(int(keys.max(initial=-1)) + 1, -1)
+    first[keys[rows[::-1]]] = rows[::-1]
     return first
+
+
+def _differing(keys: NDArray[np.int64], *columns: NDArray[Any]) -> NDArray[np.int64]:
+    """The rows that say something else than the first row of the same key."""
+    first = _first(keys, np.arange(len(keys)))[keys]
+    differs = np.zeros(len(keys), np.bool_)
+    for column in columns:
+        differs |= column != column[first]
+    return np.flatnonzero(differs)
 
 
 # --- Answers --------------------------------------------------------------------------------------
@@ -678,13 +619,11 @@ def _by_pair(pair: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int
 
 def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
     pair, first = table.pairs[0], table.first
-    rows = _by_pair(pair, model.rows)
+    rows = _first(pair, model.rows)
     is_asked = rows >= 0
     rows = np.where(is_asked, rows, first)
     of_system = {name: _constant(table.words(name), model.of_system) for name in _OF_SYSTEM}
-    scores = np.full(len(rows), np.nan)
-    if model.score is not None:
-        scores = np.where(is_asked, table.scores(model.score)[rows], np.nan)
+    scores = np.where(is_asked, table.scores(model.score or _MISSING)[rows], np.nan)
     decisions = table.words("decision").map(
         lambda word: _DECIDED.get(word.lower(), NO_DECISION), np.int8
     )
@@ -694,7 +633,7 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
     acquired = table.words("acquired").map(_yes_no, np.int8)[rows]
     is_there = ~np.isnan(scores) | ((decisions >= 0) & (decisions != _INCONCLUSIVE))
     price, threshold = (_number(table, name, model.of_system) for name in ("price", "threshold"))
-    if threshold is not None and table.distance:
+    if threshold is not None and table.columns.distance:
         threshold = -threshold
     charged = np.where(answered & (price is not None), _BILLED["yes"], _BILLED["no"])
     billed = table.words("billed").map(lambda word: _BILLED.get(word.lower(), -1), np.int8)[rows]
@@ -702,16 +641,15 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
     not_answered = {errors.words[code]: number for code, number in reasons.items()}
     if not is_asked.all():
         not_answered[NOT_ASKED] = not_answered.get(NOT_ASKED, 0) + int((~is_asked).sum())
-    people = [table.numbered[side][first] for side in table.people]
+    probe_subjects, reference_subjects = (table.numbered[side][first] for side in table.people)
     names = table.names
     if names.pictures:
         names = attrs.evolve(names, probe=names.probe[first], reference=names.reference[first])
-    written = of_system["other_models"]
+    written, environment = of_system["other_models"], of_system["environment"]
     transactions = attempts = None
     if "transaction" in table.of:
         transactions = table.words("transaction").codes[first]
         attempts = table.numbers("attempt")[first].astype(np.int64)
-    scale = of_system["scale"] or scale_of(model.score)
     return Answers(
         table=ScoreTable(
             name=model.name,
@@ -721,10 +659,12 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
             decisions=decisions,
             acquired=np.where(acquired < 0, is_there, acquired > 0) & answered,
             answered=answered,
-            probe_subjects=people[0],
-            reference_subjects=people[1],
+            probe_subjects=probe_subjects,
+            reference_subjects=reference_subjects,
             groups={column: _grouping(table, column, first) for column in table.columns.groups},
-            scale=MINUS_DISTANCE if table.distance else scale,
+            scale=MINUS_DISTANCE
+            if table.columns.distance
+            else of_system["scale"] or scale_of(model.score),
             threshold=threshold,
             transactions=transactions,
             attempts=attempts,
@@ -735,9 +675,7 @@ def _answers(table: _Table, model: _Model, rule: ThresholdRule) -> Answers:
         backend=of_system["backend"],
         model=model.model,
         other_models=model.others or (_other_models(written) if written else None) or {},
-        environment=Environment(of_system["environment"].lower())
-        if of_system["environment"]
-        else None,
+        environment=Environment(environment.lower()) if environment else None,
         price=price,
         currency=of_system["currency"],
         privacy=of_system["privacy"] or _PRIVACY,
@@ -764,5 +702,4 @@ def _constant(words: Categorical, rows: NDArray[np.int64]) -> str | None:
 
 def _number(table: _Table, name: str, rows: NDArray[np.int64]) -> float | None:
     numbers = table.numbers(name)[rows]
-    filled = numbers[~np.isnan(numbers)]
-    return float(filled[0]) if len(filled) else None
+    return next(iter(numbers[~np.isnan(numbers)].tolist()), None)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 import attrs
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import replacing
@@ -76,7 +78,6 @@ def export(
         InvalidRequest: another ending, or an empty list; else as of `to_frame`.
         OSError: it cannot be written.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
     suffix = path.suffix.lower()
@@ -131,6 +132,7 @@ def wrong_pairs(
     table = answers.table
     if study is not None:
         _check_study(answers, study)
+    names = dict(_names(answers, study))
     passed = table.passed(threshold)
     judged = table.acquired if threshold is None else table.scored
     scores = table.scores
@@ -143,7 +145,9 @@ def wrong_pairs(
         places = np.flatnonzero(rows)
         for place in places[np.argsort(key[places], kind="stable")].tolist():
             score = None if np.isnan(scores[place]) else float(scores[place])
-            names = _names_of(answers, place, study)
+            of_pair = {
+                name: str(names[name][place].as_py()) if name in names else None for name in _NAMES
+            }
             pairs.append(
                 WrongPair(
                     system=answers.name,
@@ -151,30 +155,10 @@ def wrong_pairs(
                     pair=place,
                     score=score,
                     threshold=threshold,
-                    **names,
+                    **of_pair,  # type: ignore[arg-type]  # people always have a name
                 )
             )
     return pairs
-
-
-def _names_of(answers: Answers, place: int, study: Study | None) -> dict[str, Any]:
-    """Pictures and people of a pair."""
-    if study is not None:
-        pair = study.pairs[place]
-        pictures: tuple[str | None, str | None] = (str(pair.probe), str(pair.reference))
-        people = [pair.probe_subject, pair.reference_subject]
-    else:
-        columns = answers.table.probe_subjects, answers.table.reference_subjects
-        numbers = [int(column[place]) for column in columns]
-        names = answers.names
-        called = names.subjects if names else {}
-        people = [
-            called.get(number, f"unknown {number}" if called else str(number)) for number in numbers
-        ]
-        pictures = (None, None)
-        if names and names.pictures:
-            pictures = names.pictures[names.probe[place]], names.pictures[names.reference[place]]
-    return dict(zip(("probe", "reference", *_SUBJECTS), (*pictures, *people), strict=True))
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False) -> Any:
@@ -182,8 +166,6 @@ def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False
 
     `once`: what is the same for a system is on its first line only.
     """
-    import pyarrow as pa
-
     _check(answers, study)
     tables = [pa.table(dict(_columns(each, study, once=once))) for each in answers]
     names = dict.fromkeys(name for table in tables for name in table.column_names)
@@ -206,14 +188,23 @@ def _check(answers: Sequence[Answers], study: Study | None) -> None:
     if len({each.name for each in answers}) < len(answers):
         raise InvalidRequest("Two systems have the same name: give each its own.")
     first = answers[0].table
+    groups = _plain(first.groups)
     for other in (each.table for each in answers[1:]):
-        if not first.has_pairs_of(other) or not _same_groups(first.groups, other.groups):
+        if not first.has_pairs_of(other) or _plain(other.groups) != groups:
             raise InvalidRequest(
                 f"{first.name} and {other.name} were not asked about the same pairs: only answers "
                 "to one test set go into one file."
             )
     if study is not None:
         _check_study(answers[0], study)
+
+
+def _plain(groups: Mapping[str, Grouping]) -> dict[str, tuple[object, ...]]:
+    """Groups as what can be compared."""
+    return {
+        name: (group.labels, group.probe.tobytes(), group.reference.tobytes())
+        for name, group in groups.items()
+    }
 
 
 def _check_study(answers: Answers, study: Study) -> None:
@@ -224,18 +215,7 @@ def _check_study(answers: Answers, study: Study) -> None:
         )
 
 
-def _same_groups(first: Mapping[str, Grouping], other: Mapping[str, Grouping]) -> bool:
-    return first.keys() == other.keys() and all(
-        group.labels == other[name].labels
-        and np.array_equal(group.probe, other[name].probe)
-        and np.array_equal(group.reference, other[name].reference)
-        for name, group in first.items()
-    )
-
-
 def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[tuple[str, Any]]:
-    import pyarrow as pa
-
     table = answers.table
     zeros = np.zeros(len(table), np.int64)
     yield "system", _coded(zeros, [answers.name])
@@ -244,17 +224,7 @@ def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[t
         yield "transaction", pa.array(table.transactions)
         yield "attempt", pa.array(table.attempts)
     yield "mated", pa.array(table.mated)
-    names = answers.names
-    if study is not None:
-        yield "probe", pa.array([str(pair.probe) for pair in study.pairs], pa.string())
-        yield "reference", pa.array([str(pair.reference) for pair in study.pairs], pa.string())
-        for name, side in zip(_SUBJECTS, study.subject_numbers, strict=True):
-            yield name, _coded(side, study.subjects)
-    else:
-        if names is not None and names.pictures:
-            yield "probe", _coded(names.probe, names.pictures)
-            yield "reference", _coded(names.reference, names.pictures)
-        yield from zip(_SUBJECTS, _people(answers), strict=True)
+    yield from _names(answers, study)
     yield "score", pa.array(table.scores, from_pandas=True)
     yield "decision", _coded(table.decisions, [str(decision) for decision in DECISIONS])
     yield "acquired", pa.array(table.acquired, mask=~table.answered)
@@ -284,32 +254,38 @@ def _columns(answers: Answers, study: Study | None, *, once: bool) -> Iterator[t
         yield name, _coded(np.where(filled & (word is not None), 0, -1), [str(word)])
 
 
-_SUBJECTS: Final = ("probe_subject", "reference_subject")
-
+_NAMES: Final = ("probe", "reference", "probe_subject", "reference_subject")
 
 #: A name that is a number: a frame has it as one.
 _NUMBER: Final = re.compile("0|[1-9][0-9]{0,17}")
 
 
-def _people(answers: Answers) -> Sequence[Any]:
-    """Who the probes and the references show: names, or numbers if every name is one."""
-    import pyarrow as pa
-
+def _names(answers: Answers, study: Study | None) -> Iterator[tuple[str, Any]]:
+    """Pictures and people of each pair, by the study or the file that the answers are from."""
+    if study is not None:
+        yield "probe", pa.array([str(pair.probe) for pair in study.pairs], pa.string())
+        yield "reference", pa.array([str(pair.reference) for pair in study.pairs], pa.string())
+        people = [_coded(side, study.subjects) for side in study.subject_numbers]
+        yield from zip(_NAMES[2:], people, strict=True)
+        return
+    names = answers.names
+    if names is not None and names.pictures:
+        yield "probe", _coded(names.probe, names.pictures)
+        yield "reference", _coded(names.reference, names.pictures)
     sides = np.stack([answers.table.probe_subjects, answers.table.reference_subjects])
-    if answers.names is not None and answers.names.subjects:
+    people = [pa.array(side) for side in sides]
+    if names is not None and names.subjects:
         numbers, places = np.unique(sides, return_inverse=True)
         places = places.reshape(sides.shape)
-        words = [answers.names.subjects.get(who, f"unknown {who}") for who in numbers.tolist()]
-        if not all(map(_NUMBER.fullmatch, words)):
-            return [_coded(side, words) for side in places]
-        sides = np.array(words, np.int64)[places]
-    return [pa.array(side) for side in sides]
+        words = [names.subjects.get(who, f"unknown {who}") for who in numbers.tolist()]
+        people = [_coded(side, words) for side in places]
+        if all(map(_NUMBER.fullmatch, words)):
+            people = [pa.array(np.array(words, np.int64)[side]) for side in places]
+    yield from zip(_NAMES[2:], people, strict=True)
 
 
 def _coded(places: NDArray[Any], words: Sequence[str]) -> Any:
     """Words by their places; nothing where a place is below 0."""
-    import pyarrow as pa
-
     places = places.astype(np.int32)
     indices = pa.array(places, mask=places < 0)
     return pa.DictionaryArray.from_arrays(indices, pa.array(words, pa.string()))
@@ -328,9 +304,6 @@ def _errors(answers: Answers) -> Any:
 
 def _write_csv(table: Any, file: BinaryIO) -> None:
     """Write an Arrow table as CSV without a formula: names are escaped, numbers are numbers."""
-    import pyarrow as pa
-    from pyarrow import csv
-
     columns = []
     for column in table.columns:
         plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
@@ -347,7 +320,5 @@ def _write_csv(table: Any, file: BinaryIO) -> None:
 
 
 def _escaped(words: Any) -> Any:
-    import pyarrow as pa
-
     texts = [None if word is None else escaped(word) for word in words.to_pylist()]
     return pa.array(texts, pa.string())

@@ -727,8 +727,8 @@ def read_csv(path: Path, *, needed: Sequence[str], known: Sequence[str] = ()) ->
         why = str(error) if isinstance(error, InvalidRequest) else getattr(error, "strerror", error)
         why = why if isinstance(error, InvalidRequest) else f"cannot be read: {why}."
         raise InvalidRequest(f"The file {path} {why}") from None
-    if table.note:
-        say(f"note: {path} {table.note}", err=True)
+    for note in table.notes:
+        say(f"note: {path} {note}", err=True)
     header = table.header
     absent = [name for name in known if name not in header]
     problems = [f"line 1: the column {name} is missing" for name in needed if name not in header]

@@ -138,8 +138,10 @@ def test_lines_that_contradict_each_other(read):
         "a,2,0,A,B,2,m,,\n"
         "b,1,1,C,C,1,,,3\n",
     ) == [("3", "pair "), ("3", "rule of"), ("4", "pair "), ("5", "pair ")]
-    lines = refusals(read, f"{HEAD},group_sex,price\na,1,1,A,A,1,f,\na,2,0,A,B,2,m,3\n")
-    assert [line.split(":")[0].strip() for line in lines] == ["line 3", "line 3"]
+    (line,) = refusals(read, f"{HEAD},group_sex\na,1,1,A,A,1,f\na,2,0,A,B,2,m\n")
+    assert line.startswith("  line 3: ")
+    with pytest.raises(InvalidRequest, match="price or a currency"):
+        read(f"{HEAD},price\na,1,1,A,A,1,3\n")
 
 
 @pytest.mark.parametrize(
@@ -300,6 +302,24 @@ def test_a_guess_says_which_column_is_which_and_judges_nothing(read, tmp_path, g
         tmp_path / "scores.csv", columns=columns, ignore=ignore, independent_pairs=independent
     )
     assert {one.name: one.table.scores.tolist() for one in answers} == guess["scores"]
+
+
+@pytest.mark.parametrize("name", ["country", "gender"])
+def test_a_column_that_may_be_of_groups_is_not_offered_to_be_skipped(read, tmp_path, name):
+    words = {"country": ("DE", "FR"), "gender": ("0", "1")}[name]
+    at = (0, 1, 1, 0)
+    lines = ("s1,p1,Y,84.7", "s2,p2,Y,64", "s1,p2,N,12", "s3,p2,N,9")
+    rows = "".join(f"{line},{words[n]},{n}.5\n" for line, n in zip(lines, at, strict=True))
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read(f"Selfie,Passport photo,Same person?,ours,{name},ms\n{rows}")
+    columns = {"probe": "Selfie", "reference": "Passport photo", "mated": "Same person?"}
+    assert (caught.value.columns, caught.value.ignore) == (columns, ("ms",))
+    assert f"group_{name}" in caught.value.what
+    again = partial(read_scores, tmp_path / "scores.csv", ignore=["ms"])
+    with pytest.raises(InvalidRequest, match="and above in"):
+        again(columns={**columns, f"group_{name}": name})
+    (answers,) = read_scores(tmp_path / "scores.csv", columns=columns, ignore=["ms", name])
+    assert answers.table.scores.tolist() == [84.7, 64, 12, 9]
 
 
 @pytest.mark.parametrize(
@@ -494,6 +514,15 @@ def test_many_people_in_two_groups_is_one_line(read):
 def test_a_cell_too_many_and_a_quoted_decimal_comma_are_errors(read, row):
     (line,) = refusals(read, f"{NUMBERS}c,d,0,5,6\n{row}\n")
     assert line.startswith("  line 3: ")
+
+
+def test_what_is_missing_at_the_end_of_a_line_is_empty_and_said(read, tmp_path):
+    read(f"{NUMBERS}a,b,1,7,8\nc,d,0,5\ne,f,0,5,6\n")
+    heard = []
+    ours, theirs = read_scores(tmp_path / "scores.csv", note=heard.append)
+    assert np.isnan(theirs.table.scores).tolist() == [False, True, False]
+    assert not np.isnan(ours.table.scores).any()
+    assert [text for text in heard if "too few cells in line 3" in text]
 
 
 @pytest.mark.parametrize("form", ['"{},5"', "{} %", '"1.{:03},5"'])

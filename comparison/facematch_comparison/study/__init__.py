@@ -71,10 +71,10 @@ def read_study(
         )
     if mated is not None or non_mated is not None or split:
         raise InvalidRequest(f"Pairs are drawn of a folder; {source} says which pairs there are.")
-    if kind in (".csv", ".xlsx"):
-        return read_pairs_csv(source, note=note)
     if kind == ".txt":
         return read_lfw_pairs(source, pictures)
+    if kind in (".csv", ".xlsx"):
+        return read_pairs_csv(source, note=note)
     raise InvalidRequest(
         f"{source} is no study: give a .csv or .xlsx file of pairs, a .txt file of pairs as LFW "
         "has them, or a folder with one folder for each person."

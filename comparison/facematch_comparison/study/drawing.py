@@ -96,8 +96,8 @@ def draw_pairs(
     drawn = Study(name=name, pairs=tuple(pair for pair in in_turn if pair is not None))
     there = frozenset(drawn.subjects)
     kept = {
-        column: {person: group for person, group in of_person.items() if person in there}
-        for column, of_person in groups.items()
+        column: {person: group for person, group in of.items() if person in there}
+        for column, of in groups.items()
     }
     return attrs.evolve(drawn, groups={column: of for column, of in kept.items() if of})
 
@@ -177,10 +177,9 @@ def _mated(
 ) -> list[StudyPair]:
     """So many mated pairs, None for all: one of each person, then another of each, and so on."""
     drawn = []
-    waiting = {}
-    for person, files in pictures.items():
-        waiting[person] = list(combinations(files, 2))
-        chance.shuffle(waiting[person])
+    waiting = {person: [*combinations(files, 2)] for person, files in pictures.items()}
+    for pairs in waiting.values():
+        chance.shuffle(pairs)
     while waiting:
         people = [person for person, pairs in waiting.items() if pairs]
         chance.shuffle(people)
@@ -262,17 +261,12 @@ def _together(
     number: int,
 ) -> NDArray[np.int64] | None:
     """People for calibration, such that no pair is cut; None if too few of them can be found."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    ends = np.searchsorted(people, first), np.searchsorted(people, second)
     size = len(people)
-    graph = coo_array((np.ones(len(first), np.int8), ends), shape=(size, size))
-    components, component_of = connected_components(graph, directed=False)
-    if components < 2:
-        return None
+    component_of = components(np.searchsorted(people, first), np.searchsorted(people, second), size)
     sizes = np.bincount(component_of)
-    mixed = np.random.default_rng(seed).permutation(components)
+    if len(sizes) < 2:
+        return None
+    mixed = np.random.default_rng(seed).permutation(len(sizes))
     # At random; should one large component spoil that, the large ones first.
     for order in (mixed, mixed[np.argsort(-sizes[mixed], kind="stable")]):
         chosen, chosen_people = [], 0
@@ -283,3 +277,12 @@ def _together(
         if chosen_people and chosen_people >= number - max(1, SLACK * size):
             return people[np.isin(component_of, chosen)]
     return None
+
+
+def components(first: NDArray[np.int64], second: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """int64, (size,): the number of the component of each node that edges join."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(first), np.int8), (first, second)), shape=(size, size))
+    return connected_components(graph, directed=False)[1].astype(np.int64)

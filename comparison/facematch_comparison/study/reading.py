@@ -23,10 +23,10 @@ import numpy as np
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.cells import (
-    OF_ONE_KIND,
     Cells,
     Problem,
     near_prefix,
+    of_text,
     open_file,
     problems_at,
     read_cells,
@@ -34,7 +34,7 @@ from facematch_comparison.cells import (
 from facematch_comparison.numbers import listed
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import write_file
-from facematch_core.tables import escaped, place, refuse
+from facematch_core.tables import TextTable, escaped, place, refuse
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,21 +48,19 @@ GROUPS: Final = (PROBE_GROUP, REFERENCE_GROUP, GROUP)
 
 #: What says whether both pictures of a pair show one person, in any case.
 MATED: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(
-        ("1", "1.0", "true", "t", "yes", "y", "same", "mated", "genuine", "match"), True
-    ),
-    **dict.fromkeys(
-        ("0", "0.0", "false", "f", "no", "n", "different", "non-mated", "non_mated", "nonmated"),
-        False,
-    ),
-    **dict.fromkeys(("impostor", "imposter", "non-match", "non_match", "no_match"), False),
-    **dict.fromkeys(("-1", "-1.0"), False),
-    **dict.fromkeys(("ja", "wahr", "oui", "vrai"), True),
-    **dict.fromkeys(("nein", "falsch", "non", "faux"), False),
+    word: mated
+    for mated, words in (
+        (True, "1 1.0 true t yes y same mated genuine match ja wahr oui vrai"),
+        (False, "0 0.0 -1 -1.0 false f no n nein falsch non faux different impostor imposter"),
+        (False, "non-mated non_mated nonmated non-match non_match no_match"),
+    )
+    for word in words.split()
 }
 
 #: The column of a file of groups that says who.
 PERSON: Final = "person"
+
+_SO: Final = "nothing was sent"
 
 #: What counts as a photograph, by the end of its name.
 ENDINGS: Final = frozenset(
@@ -152,8 +150,10 @@ class Study:
         """
         place = {name: at for at, name in enumerate(self._in_order)}
         pairs = [
-            [of_picture[pair.probe], of_picture[pair.reference]]
-            + [place[name] for name in (pair.probe_subject, pair.reference_subject)]
+            [
+                *(of_picture[pair.probe], of_picture[pair.reference]),
+                *(place[pair.probe_subject], place[pair.reference_subject]),
+            ]
             for pair in self.pairs
         ]
         groups = {
@@ -180,16 +180,14 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             seem to be kinds of pictures (``selfies``, ``ids``), of which one name is one person.
     """
     try:
-        people = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
         pictures = {
             person.name: tuple(
                 file
                 for file in sorted(person.iterdir())
-                if file.suffix.lower() in ENDINGS
-                and not file.name.startswith(".")
-                and file.is_file()
+                if file.suffix.lower() in ENDINGS and file.name[0] != "." and file.is_file()
             )
-            for person in people
+            for person in sorted(folder.iterdir())
+            if person.is_dir() and person.name[0] != "."
         }
     except OSError as error:
         why = error.strerror or type(error).__name__
@@ -257,9 +255,15 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
         InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
     """
     cells = read_cells(path, what="pair", example=",".join(NEEDED))
-    for text in cells.notes if note else ():
-        note(text)  # type: ignore[misc]  # it is there
-    cells.refuse(_of_header(cells, NEEDED, GROUPS), so="nothing was sent")
+    if note is not None:
+        for text in cells.notes:
+            note(text)
+    cells.refuse(_of_header(cells, NEEDED, GROUPS), so=_SO)
+    return _study(cells, path, path.parent)
+
+
+def _study(cells: Cells, path: Path, folder: Path) -> Study:
+    """The study of a table that has every column that is `NEEDED`; files lie in `folder`."""
     problems = [*cells.problems]
     problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
@@ -269,7 +273,7 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
     )
     broken = {row for problem in problems for row in (() if problem.rows is None else problem.rows)}
     columns = {name: parts for name in cells.header if (parts := group_of(name))}
-    pairs: list[StudyPair] = []
+    pairs: dict[int, StudyPair] = {}
     groups: dict[str, dict[str, str]] = {}
     clashes: dict[int, str] = {}
     for row, (probe, reference, same, first, second, *labels) in enumerate(
@@ -277,15 +281,14 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
     ):
         if row in broken:
             continue
-        pair = StudyPair(
-            probe=path.parent / probe,
-            reference=path.parent / reference,
+        pairs[row] = StudyPair(
+            probe=folder / probe,
+            reference=folder / reference,
             mated=MATED[same.lower()],
             probe_subject=first,
             reference_subject=second,
             line=cells.places[row],
         )
-        pairs.append(pair)
         sides = {PROBE_GROUP: (first,), REFERENCE_GROUP: (second,), GROUP: (first, second)}
         for (prefix, column), label in zip(columns.values(), labels, strict=True):
             for subject in sides[prefix] if label else ():
@@ -295,11 +298,50 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
                         f"{subject[:60]!r} is in the group {label[:60]!r} of {column}, and above "
                         f"in {above[:60]!r}"
                     )
-    problems += problems_at(np.isin(np.arange(len(cells)), [*clashes]), clashes.__getitem__)
+    problems += problems_at([*clashes], clashes.__getitem__)
     # All of it at once, whatever kind it is of.
-    texts = cells.texts(problems)
-    refuse(cells.name, [*texts, *(problems_of(pairs) if pairs or not texts else ())])
-    return Study(name=path.stem, pairs=tuple(pairs), groups=groups)
+    cells.refuse([*problems, *_problems_of(pairs, cells)], so=_SO)
+    return Study(name=path.stem, pairs=tuple(pairs.values()), groups=groups)
+
+
+def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
+    """What speaks against the pairs of some rows."""
+    # What is said of the rows that something is wrong with, apart for each kind of it.
+    kinds: list[dict[int, str]] = [{} for _ in range(5)]
+    label, itself, people, again, file = kinds
+    seen: dict[frozenset[str], int] = {}
+    shows: dict[str, tuple[str, int]] = {}
+    files: dict[Path, int] = {}
+    for row, pair in pairs.items():
+        subjects = (pair.probe_subject, pair.reference_subject)
+        if pair.mated is not (subjects[0] == subjects[1]):
+            kind = "mated" if pair.mated else "non-mated"
+            first, second = (repr(subject[:60]) for subject in subjects)
+            label[row] = (
+                f"the pair is said to be {kind}, and its people are called {first} and {second}"
+            )
+        # One file has many names: a/../b.jpg is b.jpg.
+        names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
+        both = frozenset(names)
+        if len(both) == 1:
+            itself[row] = "a picture is compared with itself"
+        elif (above := seen.setdefault(both, row)) != row:
+            again[row] = f"the same two pictures as in {cells.unit} {cells.places[above]}"
+        for picture, name, subject in zip(
+            (pair.probe, pair.reference), names, subjects, strict=True
+        ):
+            files.setdefault(picture, row)
+            other, above = shows.setdefault(name, (subject, row))
+            if other != subject:
+                there = f"in {cells.unit} {cells.places[above]} it shows {other[:60]!r}"
+                people[row] = f"{picture.name[:100]!r} shows {subject[:60]!r}, and {there}"
+    for picture, row in files.items():
+        with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name at all
+            if picture.is_file():
+                continue
+        file[row] = f"there is no file {str(picture)[:200]!r}"
+    for texts in kinds:
+        yield from problems_at([*texts], texts.__getitem__)
 
 
 def group_of(name: str) -> tuple[str, str] | None:
@@ -366,37 +408,37 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
     problems = _of_header(cells, (PERSON,))
-    if not any(columns):
-        problems.append(Problem("there is no column of groups"))
-    if "" in columns:
-        problems.append(Problem("a column has no name"))
+    problems += [Problem("there is no column of groups")] * (not any(columns))
+    problems += [Problem("a column has no name")] * ("" in columns)
     cells.refuse(problems, so=so)
     persons = cells.words(PERSON)
     problems = [*cells.problems, Problem(f"{PERSON} is empty", np.flatnonzero(~persons.filled))]
     problems += persons.problems(PERSON, people.__contains__, "nobody is called so here")
-    seen: dict[str, int] = {}
+    above: dict[str, int] = {}
+    again: dict[int, str] = {}
     groups: dict[str, dict[str, str]] = {column: {} for column in columns}
     for row, (person, *labels) in enumerate(cells.rows([PERSON, *columns])):
-        if person in seen and person in people:
-            line = cells.places[seen[person]]
-            problems.append(Problem(f"{person[:60]!r} as in line {line}", [row]))
-        seen.setdefault(person, row)
+        if (first := above.setdefault(person, row)) != row and person in people:
+            again[row] = f"{person[:60]!r} as in line {cells.places[first]}"
         for column, label in zip(columns, labels, strict=True):
             if label:
                 groups[column][person] = label
-    cells.refuse(problems, so=so)
+    cells.refuse([*problems, *problems_at([*again], again.__getitem__)], so=so)
     return groups
 
 
 def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
     """What is wrong with the names of the columns."""
-    missing = [name for name in needed if name not in cells.header]
-    strange = [name for name in cells.header if name not in needed and not group_of(name)]
-    return [Problem(f"the column {name} is missing") for name in missing] + [
-        Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
-        for name in strange
-        if (near := near_prefix(name, prefixes))
+    problems = [
+        Problem(f"the column {name} is missing") for name in needed if name not in cells.header
     ]
+    for name in cells.header:
+        near = near_prefix(name, prefixes)
+        if near and name not in needed and not group_of(name):
+            problems.append(
+                Problem(f"the column {name[:60]!r} is unknown; did you mean {near[:60]}?")
+            )
+    return problems
 
 
 # --- LFW ------------------------------------------------------------------------------------------
@@ -413,23 +455,23 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
 
     `pictures`: the folder of people; None for the one that the file is in.
     """
-    folder = pictures or path.parent
     try:
         with open_file(path) as file:
             lines = file.read().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise InvalidRequest(f"The file {path} is no text in UTF-8.") from None
     strange: list[int] = []
-    pairs: list[StudyPair] = []
+    rows: list[list[str]] = []
+    numbers: list[int] = []
     announced: int | None = None
     for number, line in enumerate(lines, start=1):
-        cells = [cell.strip() for cell in (line.split("\t") if "\t" in line else line.split())]
-        if not any(cells):
+        words = [word.strip() for word in (line.split("\t") if "\t" in line else line.split())]
+        if not any(words):
             continue
-        if number == 1 and len(cells) <= 2 and _are_numbers(*cells):
-            announced = 2 * math.prod(map(int, cells))
+        if number == 1 and len(words) <= 2 and _are_numbers(*words):
+            announced = 2 * math.prod(map(int, words))
             continue
-        match cells:
+        match words:
             case [first, one, two] if _are_numbers(one, two):
                 second = first
             case [first, one, second, two] if _are_numbers(one, two):
@@ -437,86 +479,20 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
             case _:
                 strange.append(number)
                 continue
-        pairs.append(
-            StudyPair(
-                probe=folder / first / f"{first}_{int(one):04}.jpg",
-                reference=folder / second / f"{second}_{int(two):04}.jpg",
-                mated=first == second,
-                probe_subject=first,
-                reference_subject=second,
-                line=number,
-            )
-        )
+        files = (f"{who}/{who}_{int(at):04}.jpg" for who, at in ((first, one), (second, two)))
+        rows.append([*files, str(int(first == second)), first, second])
+        numbers.append(number)
     problems = []
     if strange:
         form = "neither `name n1 n2` nor `name1 n1 name2 n2`"
         problems.append(f"{place(strange)}{form}")
-    count = len(pairs) + len(strange)
+    count = len(rows) + len(strange)
     if announced is not None and announced != count:
         problems.append(f"line 1: {announced} pairs are announced, and {count} follow")
-    refuse(path, problems)
-    refuse(path, problems_of(pairs))
-    return Study(name=path.stem, pairs=tuple(pairs))
+    refuse(path, problems or ([] if rows else ["there is no pair"]))
+    table = TextTable([*NEEDED], rows, numbers, "\t", {}, [])
+    return _study(of_text(str(path), table, "line"), path, pictures or path.parent)
 
 
 def _are_numbers(*cells: str) -> bool:
     return all(cell.isascii() and cell.isdigit() for cell in cells)
-
-
-# --- What speaks against pairs --------------------------------------------------------------------
-
-
-def problems_of(pairs: Sequence[StudyPair]) -> Iterator[str]:
-    """What speaks against pairs, each with its place; many of one kind are one."""
-    if not pairs:
-        yield "there is no pair"
-        return
-    unit = "line" if pairs[0].line else "pair"
-    kinds: dict[str, dict[int, str]] = {}
-    for kind, number, text in _problems(pairs):
-        kinds.setdefault(kind, {}).setdefault(number, text)
-    lines = []
-    for places in kinds.values():
-        numbers = [*places]
-        if len(numbers) > OF_ONE_KIND:
-            first = f"{place(numbers, unit)}as in the first of them, {places[numbers[0]]}"
-            lines.append((numbers[0], first))
-        else:
-            lines += [(number, f"{place([number], unit)}{places[number]}") for number in numbers]
-    yield from (text for _, text in sorted(lines, key=lambda line: line[0]))
-
-
-def _problems(pairs: Sequence[StudyPair]) -> Iterator[tuple[str, int, str]]:
-    """The kind of each problem, the line or the number of its pair, and what is said of it."""
-    seen: dict[frozenset[str], int] = {}
-    shows: dict[str, tuple[str, int]] = {}
-    files: dict[Path, int] = {}
-    for at, pair in enumerate(pairs, start=1):
-        number = pair.line or at
-        unit = "line" if pair.line else "pair"
-        people = (pair.probe_subject, pair.reference_subject)
-        if pair.mated is not (people[0] == people[1]):
-            label = "mated" if pair.mated else "non-mated"
-            first, second = (repr(person[:60]) for person in people)
-            text = f"the pair is said to be {label}, and its people are called {first} and {second}"
-            yield "label", number, text
-        # One file has many names: a/../b.jpg is b.jpg.
-        names = os.path.normpath(pair.probe), os.path.normpath(pair.reference)
-        both = frozenset(names)
-        if len(both) == 1:
-            yield "itself", number, "a picture is compared with itself"
-        elif both in seen:
-            yield "again", number, f"the same two pictures as in {unit} {seen[both]}"
-        seen.setdefault(both, number)
-        for picture, name, person in zip((pair.probe, pair.reference), names, people, strict=True):
-            files.setdefault(picture, number)
-            other, first_number = shows.setdefault(name, (person, number))
-            if other != person:
-                here, there = (f"shows {name[:60]!r}" for name in (person, other))
-                text = f"{picture.name[:100]!r} {here}, and in {unit} {first_number} it {there}"
-                yield "people", number, text
-    for picture, number in files.items():
-        with contextlib.suppress(OSError, ValueError):  # a name that is too long, or no name at all
-            if picture.is_file():
-                continue
-        yield "file", number, f"there is no file {str(picture)[:200]!r}"
