@@ -252,14 +252,17 @@ class _Judging:
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
         why_not = why_not or _reversed(answers.table)
-        at_required = None
+        required = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
         if why_not is None:
-            at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
-            at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
+            required, *at_fmrs = (
+                self._point_at(fmr, chosen_from, rates)
+                for fmr in (self.required_fmr, *stats.COMMON_FMRS)
+            )
         fixed = self.at_thresholds.get(answers.name)
         if fixed is not None:
-            at_required, why_not = _point(rates, fixed, FIXED), None
+            required = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
+        at_required = required.point
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
@@ -279,7 +282,8 @@ class _Judging:
             kind="scores" if is_scored else "decisions",
             at_required=at_required,
             at_default=at_default,
-            why_not=why_not,
+            why_not=required.why_not,
+            pairs_needed=required.pairs_needed,
             at_fmrs=tuple(at_fmrs),
             curve=None,
             score_range=None,
@@ -326,26 +330,21 @@ class _Judging:
             curve=curve,
         )
 
-    def _point_for(
-        self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates
-    ) -> tuple[OperatingPoint | None, str | None]:
+    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
         """The operating point at the threshold for an FMR; or why there is none."""
         choice = stats.threshold_for_fmr(chosen_from, fmr, confidence=self.confidence)
         if choice.threshold is None:
-            return None, choice.why_not
+            return PointAt(
+                fmr=fmr, point=None, why_not=choice.why_not, pairs_needed=choice.pairs_needed
+            )
         if self.calibration is None:
             at = _point(rates, choice.threshold, EVALUATION)
             seen = stats.at_chosen_threshold(at.fmr, fmr)
-            return attrs.evolve(at, fmr=seen, calibration_fmr=seen), None
-        seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
-        at = _point(rates, choice.threshold, CALIBRATION)
-        return attrs.evolve(at, calibration_fmr=seen), None
-
-    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
-        point, why_not = self._point_for(fmr, chosen_from, rates)
-        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
-        needed = None if stats.allowed_errors(fmr, trials) else round(1 / fmr)
-        return PointAt(fmr=fmr, point=point, why_not=why_not, pairs_needed=needed)
+            at = attrs.evolve(at, fmr=seen)
+        else:
+            at = _point(rates, choice.threshold, CALIBRATION)
+            seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
+        return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
         """With what depends on where the system is judged.

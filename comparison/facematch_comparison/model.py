@@ -489,6 +489,7 @@ class System:
             place; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
+        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
         score_range: The lowest and the highest score; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty
             without scores.
@@ -523,6 +524,7 @@ class System:
     privacy: str
     other_models: Mapping[str, int] = attrs.field(factory=dict)
     without_score: int = 0
+    pairs_needed: int | None = None
     at_fmrs: tuple[PointAt, ...] = ()
     auc: float | None = None
     d_prime: float | None = None
