@@ -130,7 +130,6 @@ def _sections(
         (measured, "service", "Availability, time and money", False),
         (document["differences"], "paired", "Differences in numbers", True),
         (groups, "cross", "Groups against each other", True),
-        (some("concentration"), "concentration", "Where false matches come from", True),
         (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
         (pairs, "gallery", "Wrong pairs", False),

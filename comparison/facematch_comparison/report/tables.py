@@ -297,31 +297,6 @@ class Tables:
         return tables
 
     @property
-    def concentration(self) -> Table:
-        """How far the threshold, or the false matches, hang on few people."""
-        rows = [
-            {
-                "System": self._name(system["name"]),
-                "Pairs": values.count(few["pairs"]),
-                "People in them": values.count(few["people"]),
-                "Worst person is in": _above(
-                    values.percent(few["worst_person"]), values.text(few["person"])
-                ),
-                "Threshold": values.score(system["at_required"]["threshold"])
-                if system["at_required"]
-                else "",
-                "Threshold without that person": values.score(few["threshold_without"]),
-            }
-            for system in self.systems
-            if (few := system["concentration"])
-        ]
-        words = (
-            "The non-mated pairs that set the threshold, those with the highest scores; where none "
-            "was chosen, the false matches"
-        )
-        return self._table("concentration-table", words, rows)
-
-    @property
     def service(self) -> Table:
         """Availability, time and money."""
         rows = []
