@@ -19,7 +19,6 @@ from .model import (
     Estimate,
     Evaluation,
     Interval,
-    OperatingPoint,
     Rate,
     System,
 )
@@ -39,9 +38,6 @@ from .stats import ENOUGH_FALSE_MATCHES, trials_for, why_not_comparable, why_uns
 
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
 FEW_PEOPLE: Final = 50
-
-#: Below so many errors an interval is mostly its own width.
-FEW_ERRORS: Final = 10
 
 #: One person in this share of at least so many pairs is a reason to doubt the bounds.
 MUCH_OF_ONE: Final = 0.25
@@ -68,7 +64,7 @@ def headline(
     judged = [system for system in systems if system.at_required is not None]
     at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
     if is_default and not at_thresholds:
-        at += f", the strictest rate that {trials:,} non-mated pairs bear,"
+        at += f", the strictest rate that {trials:,} non-mated pairs bear"
     if not judged:
         why_not = systems[0].why_not or "no scores."
         decides = any(system.at_default for system in systems)
@@ -125,23 +121,20 @@ def of_difference(
     if difference.pairs != difference.subjects:
         people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
     return (
-        f"{_at(at)} {first} turns away {errors_first:,} of {people} and "
+        f"At {at}, {first} turns away {errors_first:,} of {people} and "
         f"{second} {errors_second:,}: {verdict}."
     )
-
-
-def _at(rate: str) -> str:
-    return f"At {rate}" if rate.endswith(",") else f"At {rate},"
 
 
 def _of_one(system: System, at: str, confidence: float) -> str:
     frr, point = _frr(system), system.at_required
     if not frr.trials or point is None or point.threshold is None:
-        return f"{_at(at)} nothing is known of how often {system.name} turns genuine people away."
-    where = f"At the threshold {score(point.threshold)}, chosen for {at}"
-    where = f"At {at}" if point.chosen_on == "fixed" else where
-    where = where if where.endswith(",") else f"{where},"
-    sentence = f"{where} {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+        return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
+    if point.chosen_on != "fixed":
+        at = f"the threshold {score(point.threshold)}, chosen for {at}"
+    sentence = (
+        f"At {at}, {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    )
     if frr.interval is None:
         return f"{sentence}."
     ends = _percents(frr.interval)
@@ -156,7 +149,7 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         if each.is_real
     }
     unbeaten = [system for system in judged if system.name not in beaten]
-    best = min(unbeaten or judged, key=_share_turned_away)
+    best = min(unbeaten or judged, key=lambda system: _frr(system).value or 0.0)
     real: list[str] = []
     chance: list[str] = []
     beyond: set[str] = set()
@@ -174,12 +167,8 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
-    sentence = f"{_at(at)} {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
-
-
-def _share_turned_away(system: System) -> float:
-    return _frr(system).errors / max(1, _frr(system).trials)
 
 
 def limit(evaluation: Evaluation) -> str | None:
@@ -281,15 +270,20 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             f"{system.environment} answered."
         )
     at = system.at_default if system.kind == "decisions" else system.at_required
+    required = evaluation.required_fmr
     if system.kind == "decisions":
-        where = "another threshold"
-        texts["decisions_only"] = f"How {_NAMES} would do at {where}. {system.why_not}"
+        texts["decisions_only"] = f"How {_NAMES} would do at another threshold. {system.why_not}"
     elif at is None:
-        where = f"an FMR of {setting(evaluation.required_fmr)} %"
+        where = f"an FMR of {setting(required)} %"
         texts["no_threshold"] = f"How {_NAMES} would do at {where}. {system.why_not}"
-    if at is not None:
-        texts |= _of_point(evaluation, at)
-    texts |= _of_concentration(system)
+    needed = trials_for(required, confidence=evaluation.confidence)
+    if at is not None and at.fmr.trials < needed:
+        texts["fmr_floor"] = (
+            f"{at.fmr.trials:,} non-mated pairs are too few to show an FMR of {_NAMES} below "
+            f"{setting(required)} %: it takes {needed:,} without an error."
+        )
+    if text := _where_few_decide(system):
+        texts["concentrated"] = text
     if system.without_score:
         texts["without_score"] = (
             f"What {_NAMES} made of {system.without_score:,} pairs that were compared without "
@@ -312,39 +306,20 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
     return texts
 
 
-def _of_point(evaluation: Evaluation, at: OperatingPoint) -> dict[str, str]:
-    required, ends = evaluation.required_fmr, at.fmr.interval
-    needed = trials_for(required, confidence=evaluation.confidence)
-    texts: dict[str, str] = {}
-    if at.fmr.trials < needed:
-        texts["fmr_floor"] = (
-            f"{at.fmr.trials:,} non-mated pairs are too few to show an FMR of {_NAMES} below "
-            f"{setting(required)} %: it takes {needed:,} without an error."
-        )
-    # A threshold that was chosen by what these very pairs show is never bounded by it.
-    elif ends and at.chosen_on != "evaluation" and ends.high > required:
-        texts["fmr_not_bounded"] = (
-            f"An FMR of {_NAMES} below {setting(required)} %: the true one is {_percents(ends)}."
-        )
-    if at.frr.trials and at.frr.errors < FEW_ERRORS:
-        texts["few_errors"] = f"An exact FRR for {_NAMES}: {_few_errors(at.frr)}."
-    return texts
-
-
-def _of_concentration(system: System) -> dict[str, str]:
+def _where_few_decide(system: System) -> str | None:
     few = system.concentration
     if few is None or few.pairs < ENOUGH_PAIRS or few.worst_person < MUCH_OF_ONE:
-        return {}
+        return None
     who = "one person" if few.person is None else f"one person, {few.person},"
-    share = f"{who} is in {100 * few.worst_person:.0f} % of the {few.pairs:,}"
-    at = system.at_required
-    if at is None or at.chosen_on != "evaluation":
-        text = f"How sure the FMR of {_NAMES} is: {share} false matches."
-    else:
-        text = f"How sure the threshold of {_NAMES} is: {share} non-mated pairs that set it"
-        without = few.threshold_without
-        text += "." if without is None else f"; without that person it would be {score(without)}."
-    return {"concentrated": f"{text} Where a few people decide, bounds hold less often."}
+    what, pairs = "FMR", "false matches"
+    if system.at_required and system.at_required.chosen_on == "evaluation":
+        what, pairs = "threshold", "non-mated pairs that set it"
+        if few.threshold_without is not None:
+            pairs += f"; without that person it would be {score(few.threshold_without)}"
+    return (
+        f"How sure the {what} of {_NAMES} is: {who} is in {100 * few.worst_person:.0f} % of the "
+        f"{few.pairs:,} {pairs}. Where a few people decide, bounds hold less often."
+    )
 
 
 def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
@@ -376,10 +351,8 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
             text="Where the scores come from: the file does not say.",
         )
     if not study.groups:
-        yield _general(
-            "no_groups",
-            "Whether some groups of people fare worse: the data name no groups.",
-        )
+        no_groups = "Whether some groups of people fare worse: the data name no groups."
+        yield _general("no_groups", no_groups)
     unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
@@ -404,18 +377,6 @@ def _general(code: str, text: str) -> Caveat:
 
 def _all_unknown(evaluation: Evaluation) -> bool:
     return all(system.environment is None for system in evaluation.systems)
-
-
-def _few_errors(frr: Rate) -> str:
-    """What the interval of an FRR of few errors is good for."""
-    ends = frr.interval
-    if ends is None:
-        return f"{frr.errors} {'error was' if frr.errors == 1 else 'errors were'} seen"
-    if not frr.errors:
-        high = percent(ends.high, ends.high - ends.low)
-        return f"no error was seen, so only the upper end ({high} %) means anything"
-    number = "one error was" if frr.errors == 1 else f"only {frr.errors} errors were"
-    return f"{number} seen, so rely on the interval ({_percents(ends)})"
 
 
 def _frr(system: System) -> Rate:
