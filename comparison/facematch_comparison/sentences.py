@@ -47,10 +47,7 @@ ENOUGH_PAIRS: Final = 8
 
 
 def headline(
-    systems: Sequence[System],
-    differences: Sequence[Difference],
-    required_fmr: float,
-    confidence: float,
+    evaluation: Evaluation,
     *,
     trials: int,
     is_default: bool,
@@ -61,6 +58,8 @@ def headline(
     `trials` are the non-mated pairs that thresholds are chosen on; by default they say at which FMR
     systems are compared, and then the sentence says so.
     """
+    systems, differences = evaluation.systems, evaluation.differences
+    required_fmr = evaluation.required_fmr
     judged = [system for system in systems if system.at_required is not None]
     at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
     if is_default and not at_thresholds:
@@ -74,7 +73,7 @@ def headline(
             table = f" They bear {in_words(1 / often)}.{table}"
         return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
-        return _of_one(judged[0], at, confidence)
+        return _of_one(judged[0], at, evaluation.confidence)
     names = [system.name for system in judged]
     compared = [
         each
