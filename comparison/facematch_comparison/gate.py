@@ -66,6 +66,9 @@ _BY_GROUP: Final = {
     "max_ratio_frr": "frr_ratio",
 }
 
+#: Where a threshold was chosen for the required FMR.
+_CHOSEN: Final = (CALIBRATION, EVALUATION)
+
 #: Groups that a sentence names; the others are in the JSON.
 _NAMED: Final = 3
 
@@ -363,23 +366,23 @@ def _rates(
     Any group may come out as the one that fails: so the lower bounds of a column hold together. All
     groups must pass: so the upper bounds need not.
     """
-    confidence = requirements.confidence
+    confidence, chosen_for = requirements.confidence, requirements.required_fmr
     together = 1 - (1 - confidence) / max(1, len(column))
-    cell = of if isinstance(of, GroupCell) else None
+    place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
     for name, limit in limits.items():
         kind = name.removesuffix("_ratio")
         rate: Rate = getattr(of, kind)
         low = high = None
         if name == kind:
-            # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
-            is_chosen = kind == "fmr" and cell is None and of.chosen_on in (CALIBRATION, EVALUATION)
-            expected = requirements.required_fmr if is_chosen else 0.0
             whole = size.non_mated if kind == "fmr" else size.mated
-            more = more_needed(rate, limit, confidence, whole, expected=expected)
+            expected = 0.0
             if rate.trials:
                 low, high = bounds(rate, together)[0], bounds(rate, confidence)[1]
-            if rate.trials and is_chosen:
-                _, high = fmr_bounds(of, requirements.required_fmr, confidence)
+            if kind == "fmr" and isinstance(of, OperatingPoint) and of.chosen_on in _CHOSEN:
+                # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
+                expected = chosen_for
+                high = fmr_bounds(of, chosen_for, confidence)[1] if rate.trials else None
+            more = more_needed(rate, limit, confidence, whole, expected=expected)
         else:
             ratio: Estimate | None = getattr(of, name)
             if ratio is not None:
@@ -390,12 +393,12 @@ def _rates(
                 ratio, limit, rate, share=share, likely=likely, tail=1 - together
             )
         outcome, people = Outcome.INCONCLUSIVE, rate.subjects or 0
-        if cell is not None and people < FEW_PEOPLE:
+        if place and people < FEW_PEOPLE:
             more = max(more or 0, FEW_PEOPLE - people)
         elif high is not None and high <= limit:
-            outcome = Outcome.PASS
+            outcome, more = Outcome.PASS, None
         elif low is not None and low > limit:
-            outcome = Outcome.FAIL
+            outcome, more = Outcome.FAIL, None
         yield RateVerdict(
             name=name,
             limit=limit,
@@ -403,9 +406,8 @@ def _rates(
             low=low,
             high=high,
             outcome=outcome,
-            more=more if outcome is Outcome.INCONCLUSIVE else None,
-            column=cell and cell.column,
-            group=cell and cell.group,
+            more=more,
+            **place,
         )
 
 
