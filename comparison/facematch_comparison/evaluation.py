@@ -213,11 +213,7 @@ def check_direction(table: ScoreTable) -> None:
 
 
 def _reversed(table: ScoreTable) -> str | None:
-    """Why a system gets no verdict whose mated pairs score lower; None if that may be chance.
-
-    With 95 % confidence, one-sided, by the variance of the Mann-Whitney statistic of as many
-    independent pairs as there are pairs, or people.
-    """
+    """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
     auc, _ = table.once(stats.separation)
     if auc is None or auc >= 0.5:
         return None
@@ -225,6 +221,7 @@ def _reversed(table: ScoreTable) -> str | None:
         min(len(table.people.numbers), int(np.count_nonzero(table.scored & kind)))
         for kind in (table.mated, ~table.mated)
     )
+    # By the variance of the Mann-Whitney statistic, with 95 % confidence, one-sided.
     if auc + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
@@ -239,14 +236,7 @@ def _reversed(table: ScoreTable) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class _Judging:
-    """What is asked of every system.
-
-    Attributes:
-        required_fmr, confidence, costs, attempts: As of `evaluate`.
-        calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
-            judged.
-        at_thresholds: As of `evaluate`.
-    """
+    """What is asked of every system; `calibration` are the pairs that choose, None for all."""
 
     required_fmr: float
     confidence: float
@@ -352,11 +342,7 @@ class _Judging:
         return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
-        """With what depends on where the system is judged.
-
-        Without a threshold of our choice these are its decisions themselves, not the threshold that
-        made them: REVIEW and rules of the vendor are in them.
-        """
+        """With what depends on where it is judged: at no threshold of ours, by its decisions."""
         table, at = side.table, side.threshold
         people = answers.names.subjects if answers.names else {}
         is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
@@ -399,10 +385,7 @@ def _has_threshold(chosen_from: ScoreTable, judged: ScoreTable) -> tuple[bool, s
 
 
 def _default(rates: stats.Rates) -> OperatingPoint | None:
-    """By the system's own decisions, if it made one for every pair that it compared.
-
-    Else those without one would count as turned away, and its FMR would look better than it is.
-    """
+    """By the system's own decisions, if it made one for every pair that it compared."""
     table = rates.table
     decided = table.decisions >= 0
     if not decided.any() or not decided[table.acquired].all():

@@ -116,33 +116,23 @@ def probability(number: float) -> str:
     return f"{number:.2g}"
 
 
-def upper(value: float, limit: float | None = None) -> str:
-    """An upper bound: never below `value`, and on its side of `limit`."""
-    return _bound(value, limit, ROUND_CEILING)
-
-
-def lower(value: float, limit: float | None = None) -> str:
-    """A lower bound: never above `value`, and on its side of `limit`."""
-    return _bound(value, limit, ROUND_FLOOR)
-
-
 def upper_percent(value: float, limit: float | None = None) -> str:
-    """As `upper`, in percent, without the sign."""
-    return setting(float(upper(value, limit)))
+    """An upper bound in percent, without the sign: never below `value`, on its side of `limit`."""
+    return setting(_bound(value, limit, ROUND_CEILING))
 
 
 def lower_percent(value: float, limit: float | None = None) -> str:
-    """As `lower`, in percent, without the sign."""
-    return setting(float(lower(value, limit)))
+    """A lower bound in percent, without the sign: never above `value`, on its side of `limit`."""
+    return setting(_bound(value, limit, ROUND_FLOOR))
 
 
-def _bound(value: float, limit: float | None, rounding: str) -> str:
+def _bound(value: float, limit: float | None, rounding: str) -> float:
     number = _decimal(value)
     for digits in range(BOUND_DIGITS, MOST_BOUND_DIGITS + 1):
         rounded = Context(prec=digits, rounding=rounding).plus(number)
         if limit is None or rounded.compare(_decimal(limit)) == number.compare(_decimal(limit)):
-            return f"{float(rounded):.{digits}g}"
-    return repr(value)
+            return float(rounded)
+    return value
 
 
 def _decimal(number: float) -> Decimal:

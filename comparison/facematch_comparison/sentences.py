@@ -53,11 +53,7 @@ def headline(
     is_default: bool,
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """The verdict in one sentence.
-
-    `trials` are the non-mated pairs that thresholds are chosen on; by default they say at which FMR
-    systems are compared, and then the sentence says so.
-    """
+    """The verdict in one sentence; `trials` are the non-mated pairs that choose thresholds."""
     systems, differences = evaluation.systems, evaluation.differences
     required_fmr = evaluation.required_fmr
     judged = [system for system in systems if system.at_required is not None]
@@ -94,16 +90,14 @@ def of_difference(
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
     at: str | None = None,
 ) -> str:
-    """What two systems differ by; `at` is what the sentence says of the rate.
-
-    At a fixed threshold a system may turn away fewer because more others pass: that is not better.
-    """
+    """What two systems differ by; `at` is what the sentence says of the rate."""
     first, second, beyond = difference.first, difference.second, difference.beyond
     fixed = {name: at_thresholds.get(name) for name in (first, second)}
     at = at or where_judged(required_fmr, fixed)
     is_chosen = set(fixed.values()) == {None}
     errors_first, errors_second = difference.errors_first, difference.errors_second
     if difference.is_real:
+        # At a fixed threshold it may turn away fewer because more others pass.
         does = "is better" if is_chosen else "turns away fewer"
         verdict = f"{difference.better} {does}, and that is not chance"
     elif errors_first == errors_second and difference.frr is not None:

@@ -118,7 +118,6 @@ def _sections(
         for system in tables.systems
         for key in ("latency_s", "not_answered", "price", "cost")
     )
-    groups = some("group_differences") or some("cross_groups")
     # First what a decision needs; then, folded, what an analyst checks.
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
@@ -129,7 +128,7 @@ def _sections(
         (some("groups"), "groups", "Groups of people", False),
         (measured, "service", "Availability, time and money", False),
         (document["differences"], "paired", "Differences in numbers", True),
-        (groups, "cross", "Groups against each other", True),
+        (some("cross_groups"), "cross", "False matches between groups", True),
         (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
         (pairs, "gallery", "Wrong pairs", False),
