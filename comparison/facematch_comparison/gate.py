@@ -78,8 +78,7 @@ class At(enum.StrEnum):
 
     #: The one that was chosen for `Requirements.required_fmr`.
     REQUIRED_FMR = "required_fmr"
-    #: The one that it was asked with: the vendor's default, unless the profile of the
-    #: configuration set another.
+    #: The one that it was asked with: the vendor's default, or that of the profile.
     DEFAULT = "default"
 
 
@@ -263,11 +262,8 @@ def judge(
     verdicts = [_judge(system, evaluation, requirements) for system in judged]
     outcomes = {verdict.outcome for verdict in verdicts}
     outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
-    return Verdict(
-        outcome=Outcome.PASS if outcomes == {Outcome.PASS} else outcome,
-        requirements=requirements,
-        systems=tuple(verdicts),
-    )
+    outcome = Outcome.PASS if outcomes == {Outcome.PASS} else outcome
+    return Verdict(outcome=outcome, requirements=requirements, systems=tuple(verdicts))
 
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:

@@ -43,19 +43,13 @@ def points(difference: float, width: float | None = None) -> str:
     return _signed(_rounded(number, _places(number, width and _decimal(width) * 100)))
 
 
-def one_in(rate: float) -> str | None:
-    """N where the rate is 1 in N, a whole number of at least 2; None where it is not."""
-    if not 0 < rate <= 0.5:
-        return None
-    number = 1 / _decimal(rate)
-    whole = number.to_integral_value()
-    return f"{int(whole):,}" if abs(number - whole) < Decimal("1e-9") * number else None
-
-
 def in_words(fmr: float) -> str:
     """A required FMR as people say it: ``1 false match in 1,000``, or ``an FMR of 0.3 %``."""
-    often = one_in(fmr)
-    return f"1 false match in {often}" if often else f"an FMR of {setting(fmr)} %"
+    often = 1 / _decimal(fmr)
+    whole = often.to_integral_value()
+    if whole < 2 or abs(often - whole) > Decimal("1e-9") * often:
+        return f"an FMR of {setting(fmr)} %"
+    return f"1 false match in {int(whole):,}"
 
 
 def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import attrs
-
 from facematch_core.models import Environment
 
 from .model import (
@@ -209,27 +207,28 @@ def on_cost(evaluation: Evaluation) -> str | None:
     currency = evaluation.costs.currency
     unit = f" {currency}" if currency else ""
     cheapest, *others = sorted(costs, key=lambda name: costs[name].value)
-    sentence = f"At these costs, an attempt with {cheapest} costs {_amount(costs[cheapest], unit)}"
+    amount = _amount(costs[cheapest], unit)
+    sentence = f"At these costs, an attempt with {cheapest} costs {amount}"
     if not others:
         return f"{sentence}."
     for each in evaluation.differences:
         if each.cost is None or {each.first, each.second} != {cheapest, others[0]}:
             continue
-        cost, ends = each.cost, each.cost.interval
-        if each.first == cheapest:
-            ends = attrs.evolve(ends, low=-ends.high, high=-ends.low)
-            cost = Estimate(value=-cost.value, interval=ends)
+        amount = _amount(each.cost, f"{unit} more", sign=-1 if each.first == cheapest else 1)
         doubt = "" if each.dearer else ", which may be chance"
         if each.cost_p_adjusted is None:
             doubt = "; there are too few errors to say whether that is chance"
-        return f"{sentence}; with {others[0]} it costs {_amount(cost, f'{unit} more')}{doubt}."
+        return f"{sentence}; with {others[0]} it costs {amount}{doubt}."
     return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
 
 
-def _amount(cost: Estimate, unit: str) -> str:
-    low, high = cost.interval.low, cost.interval.high
-    amounts = [money(value, high - low) for value in (cost.value, low, high)]
-    return f"{amounts[0]}{unit} ({amounts[1]} to {amounts[2]})"
+def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
+    ends = cost.interval
+    low, high = sorted((sign * ends.low, sign * ends.high))
+    value, low_words, high_words = (
+        money(amount, high - low) for amount in (sign * cost.value, low, high)
+    )
+    return f"{value}{unit} ({low_words} to {high_words})"
 
 
 # --- What the data cannot show --------------------------------------------------------------------
@@ -237,21 +236,19 @@ def _amount(cost: Estimate, unit: str) -> str:
 
 def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
     """What cannot be concluded: of single systems first, those of one text together."""
-    return (*_of_systems(evaluation), *_of_the_study(evaluation))
-
-
-#: Where the names of the systems go that one caveat is about.
-_NAMES: Final = "\0"
-
-
-def _of_systems(evaluation: Evaluation) -> Iterator[Caveat]:
     together: dict[tuple[str, str], list[str]] = {}
     for system in evaluation.systems:
         for code_and_text in _of_system(evaluation, system).items():
             together.setdefault(code_and_text, []).append(system.name)
-    for (code, text), names in together.items():
-        whole = text.replace(_NAMES, listed(names))
-        yield Caveat(code=code, systems=tuple(names), text=whole)
+    of_systems = [
+        Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, listed(names)))
+        for (code, text), names in together.items()
+    ]
+    return (*of_systems, *_of_the_study(evaluation))
+
+
+#: Where the names of the systems go that one caveat is about.
+_NAMES: Final = "\0"
 
 
 def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:

@@ -162,7 +162,7 @@ def _templates() -> jinja2.Environment:
         # What is printed without a form is a text of the document.
         finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
     )
-    forms = ("count", "moment", "name", "one_in", "percent", "plain", "score", "setting", "money")
+    forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")
     environment.filters |= {form: getattr(values, form) for form in forms}
     environment.globals |= {"plots": plots, "nothing": values.NOTHING, "origins": ORIGINS}
     return environment

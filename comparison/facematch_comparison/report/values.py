@@ -1,8 +1,7 @@
 """Values of a JSON document as HTML: each knows where it is, and carries its exact number.
 
 What is in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without it),
-rounded to the digits that are shown; with ``data-inverse`` it is 1 divided by the value. What is
-missing is an empty text.
+rounded to the digits that are shown. What is missing is an empty text.
 """
 
 from __future__ import annotations
@@ -188,16 +187,6 @@ def counts(node: Node) -> Markup:
     """How many of how many."""
     errors, trials = count(node["errors"]), count(node["trials"])
     return Markup('<span class="whole">{} of {}</span>').format(errors, trials)
-
-
-def one_in(node: Node) -> Markup:
-    """``1 in N`` of a rate that was chosen, where N is a whole number."""
-    shown = numbers.one_in(node.raw)
-    if shown is None:
-        return Markup()
-    return Markup('1 in <data value="{}" data-path="{}" data-inverse="exact">{}</data>').format(
-        json.dumps(node.raw), node.path, shown
-    )
 
 
 def moment(node: Node) -> Markup:
