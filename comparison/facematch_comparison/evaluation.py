@@ -247,7 +247,6 @@ class _Judging:
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
-        auc, d_prime = answers.table.once(stats.separation)
         judged = answers_judged.table
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
@@ -290,6 +289,7 @@ class _Judging:
             privacy=answers.privacy,
         )
         if is_scored:
+            auc, d_prime = answers.table.once(stats.separation)
             scores = judged.scores[judged.scored]
             marks = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
@@ -414,21 +414,15 @@ def _take(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
 
 
 def service_of(answers: Answers) -> Service:
-    """How one system behaved over all pairs of a test set.
-
-    Percentiles are by the nearest rank, so that each is a time that was measured; one is given
-    only where at least one call lies beyond it. What a pair costs counts if it was charged or may
-    have been. What was not answered or failed to acquire is counted, without an interval: a picture
-    fails in all of its pairs, an outage takes many of them.
-    """
+    """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
     table = answers.table
     answered = int(np.count_nonzero(table.answered))
     times = answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)]
     cost = per_verified = None
     if answers.price is not None:
         charged = answers.billed != BILLED.index(Charged.NO)
-        matched = table.mated & (table.decisions == DECISIONS.index(Decision.MATCH))
-        verified = int(np.count_nonzero(matched))
+        is_match = table.decisions == DECISIONS.index(Decision.MATCH)
+        verified = int(np.count_nonzero(table.mated & is_match))
         # Prices have at most six decimal places; more of them are noise of binary fractions.
         cost = round(answers.price * int(charged.sum()), 6)
         if verified:

@@ -68,7 +68,8 @@ def fragment(evaluation: Evaluation) -> str:
     """
     document = repr(evaluation.to_dict()).encode(errors="surrogatepass")
     ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
-    return _template("fragment.html").render(**_content(evaluation, ids), style=_style("style.css"))
+    template = _templates().get_template("fragment.html")
+    return template.render(**_content(evaluation, ids), style=_style("style.css"))
 
 
 def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> str:
@@ -113,11 +114,8 @@ def _sections(
 
     headline = document["headline"].raw
     more = any(two["sentence"].raw != headline for two in document["differences"])
-    measured = any(
-        system["service"][key]
-        for system in tables.systems
-        for key in ("latency_s", "not_answered", "price", "cost")
-    )
+    of_service = ("latency_s", "not_answered", "price", "cost")
+    measured = any(system["service"][key] for system in tables.systems for key in of_service)
     # First what a decision needs; then, folded, what an analyst checks.
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
@@ -140,15 +138,11 @@ def _sections(
 def _page(template: str, **content: Any) -> str:
     style = _style("style.css") + _style("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _template(template).render(**content, style=style, style_digest=digest)
+    return _templates().get_template(template).render(**content, style=style, style_digest=digest)
 
 
 def _style(name: str) -> Markup:
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
-
-
-def _template(name: str) -> jinja2.Template:
-    return _templates().get_template(name)
 
 
 @functools.cache
