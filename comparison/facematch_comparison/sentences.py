@@ -69,11 +69,7 @@ def headline(
     if len(judged) == 1:
         return _of_one(judged[0], at, evaluation.confidence)
     names = [system.name for system in judged]
-    compared = [
-        each
-        for each in differences
-        if each.frr is not None and each.first in names and each.second in names
-    ]
+    compared = [each for each in differences if each.frr is not None]
     if not compared and (reason := why_not_comparable(required_fmr, trials)):
         return f"{listed(names)} are not compared: {reason}"
     if len(judged) > 2 and compared:
@@ -145,7 +141,7 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
     chance: list[str] = []
     beyond: set[str] = set()
     for each in differences:
-        if best.name in (each.first, each.second) and each.frr is not None:
+        if best.name in (each.first, each.second):
             other = each.second if each.first == best.name else each.first
             (real if each.better == best.name else chance).append(other)
             beyond |= {*each.beyond}
@@ -291,7 +287,7 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             f"What {_NAMES} would say of {missing:,} of {system.service.calls:,} pairs: they "
             "were not answered, and count in no rate."
         )
-    if system.environment is None and not _all_unknown(evaluation):
+    if system.environment is None:
         texts["unknown_origin"] = f"Where the scores of {_NAMES} come from: the file does not say."
     return texts
 
@@ -334,12 +330,6 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
             "person whose pictures no mated pair connects counts as several, and intervals may be "
             "too narrow. The columns probe_subject and reference_subject name the people.",
         )
-    if _all_unknown(evaluation):
-        yield Caveat(
-            code="unknown_origin",
-            systems=tuple(system.name for system in evaluation.systems),
-            text="Where the scores come from: the file does not say.",
-        )
     if not study.groups:
         no_groups = "Whether some groups of people fare worse: the data name no groups."
         yield _general("no_groups", no_groups)
@@ -363,10 +353,6 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
 
 def _general(code: str, text: str) -> Caveat:
     return Caveat(code=code, systems=(), text=text)
-
-
-def _all_unknown(evaluation: Evaluation) -> bool:
-    return all(system.environment is None for system in evaluation.systems)
 
 
 def _frr(system: System) -> Rate:
