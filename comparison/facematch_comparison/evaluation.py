@@ -251,7 +251,8 @@ class _Judging:
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_not = why_not or _reversed(answers.table)
+        why_reversed = _reversed(answers.table)
+        why_not = why_not or why_reversed
         at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
         if why_not is None:
@@ -297,7 +298,10 @@ class _Judging:
                 without_score=int(np.count_nonzero(judged.acquired & ~judged.scored)),
                 auc=auc,
                 d_prime=d_prime,
-                curve=stats.curve_of(rates, include=[mark for mark in marks if mark is not None]),
+                # Of distances it would say of every threshold that it will not do.
+                curve=None
+                if why_reversed
+                else stats.curve_of(rates, include=[mark for mark in marks if mark is not None]),
                 score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
             )
         if system.point is not None:

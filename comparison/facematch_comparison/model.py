@@ -489,6 +489,7 @@ class System:
             place; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
+        curve: None without scores, and if they run the wrong way.
         pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
         score_range: The lowest and the highest score; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty

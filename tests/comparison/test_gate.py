@@ -214,6 +214,16 @@ def test_so_many_more_pairs_have_a_threshold_that_passes(others):
     assert "100 more non-mated and 49 more mated pairs" in found.sentence
 
 
+def test_scores_that_run_the_wrong_way_stop_only_their_system():
+    good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
+    wrong = changed(wrong, scores=100 - wrong.table.scores)
+    verdict = judged(good, wrong)
+    assert [found.outcome for found in verdict.systems] == [Outcome.PASS, Outcome.INCONCLUSIVE]
+    stopped = verdict.systems[1]
+    assert (stopped.rates, stopped.more, stopped.cost) == ((), None, None)
+    assert "distances" in stopped.sentence
+
+
 def test_a_rate_of_which_nothing_was_seen_may_be_anything():
     made = unanswered(at_default(59, 0, 20, 0), slice(59, None))
     found = one(made, AS_ASKED)
