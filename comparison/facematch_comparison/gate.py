@@ -183,7 +183,8 @@ class SystemVerdict:
     """What the comparison shows of one system at the threshold that is judged, if there is one.
 
     `groups` are the rates that have a limit by group. `more` pairs (or transactions) of both kinds
-    at `cost` would show a pass; None if none are needed, or it is not known.
+    at `cost` would show a pass; None if none are needed, or it is not known. Without a threshold
+    they are those that choose one and show the limits of all people, not those by group.
     """
 
     system: str
@@ -583,6 +584,8 @@ def _met_words(verdict: SystemVerdict, needed: dict[str, int], requirements: Req
         amount = f"about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip()
         money = f", {amount if verdict.cost else 'at no charge'},"
     seen = "the same rates are seen again" if verdict.rates else "nobody is turned away wrongly"
+    if requirements.by_group and not verdict.rates:
+        seen += ", and more for the limits by group"
     return (
         f"{words}; it takes about {kinds} {pairs} of new people{money} if {seen} "
         f"({setting(requirements.confidence)} % confidence). Half of such tests will see more "
