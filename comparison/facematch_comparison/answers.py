@@ -21,18 +21,13 @@ if TYPE_CHECKING:
 
 #: What `ScoreTable.decisions` means: its place here; `NO_DECISION` for none.
 DECISIONS: Final = (Decision.NO_MATCH, Decision.MATCH, Decision.REVIEW, Decision.INCONCLUSIVE)
-
-
 NO_DECISION: Final = -1
-
 
 #: What `Answers.billed` means: its place here.
 BILLED: Final = (Charged.NO, Charged.YES, Charged.UNKNOWN)
 
-
 #: Why a pair has no answer where no error says why.
 NOT_ASKED: Final = "not asked"
-
 
 _T = TypeVar("_T")
 

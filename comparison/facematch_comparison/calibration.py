@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from facematch_core.models import Environment, ThresholdRule
 
 from .answers import Answers
 from .evaluation import FIXED, check_direction, fmr_bounds
-from .model import Evaluation
+from .model import Evaluation, System
 from .stats import threshold_for_fmr
 
 if TYPE_CHECKING:
@@ -78,13 +78,7 @@ def calibrate(
         )
     check_direction(answers.table)
     times = _times(answers.name, answers.table.scores[answers.table.scored])
-    backend, scale, environment = _origin(
-        answers.name,
-        answers.backend,
-        answers.table.scale,
-        answers.environment,
-        allow_mock=allow_mock,
-    )
+    origin = _origin(answers, answers.table.scale, allow_mock=allow_mock)
     for max_fmr in max_fmrs:
         choice = threshold_for_fmr(answers.table, max_fmr, confidence=confidence, bounded=bounded)
         if choice.threshold is None or choice.fmr is None or choice.upper is None:
@@ -99,19 +93,14 @@ def calibrate(
                 is_bounded=bounded,
             )
         )
-    made_at = made_at or SystemClock().now()
     return Calibration(
-        backend=backend,
-        scale=scale,
-        model=answers.model,
+        **origin,
         rule=answers.table.rule,
-        environment=environment,
         study=name,
         study_digest=digest,
         chosen_on=_ALL + _SCALED[times],
         confidence=confidence,
-        made_at=made_at,
-        expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
+        **_validity(made_at, valid_days),
         points=points,
     )
 
@@ -155,60 +144,54 @@ def calibration_of(
             "verifiers could rely on: judge it without a fixed threshold."
         )
     times = _times(system, np.array(judged.score_range or (0, 100)))
-    backend, scale, environment = _origin(
-        system, judged.backend, judged.scale, judged.environment, allow_mock=allow_mock
-    )
-    made_at = made_at or SystemClock().now()
+    origin = _origin(judged, judged.scale, allow_mock=allow_mock)
+    max_fmr = evaluation.required_fmr if max_fmr is None else max_fmr
     upper = fmr_bounds(at, evaluation.required_fmr, confidence)[1]
     return Calibration(
-        backend=backend,
-        scale=scale,
-        model=judged.model,
+        **origin,
         rule=at.rule,
-        environment=environment,
         study=evaluation.study.name,
         study_digest=evaluation.study.digest,
         chosen_on=(_SPLIT if at.chosen_on == "calibration" else _ALL) + _SCALED[times],
         confidence=confidence,
-        made_at=made_at,
-        expires_at=None if valid_days is None else made_at + timedelta(days=valid_days),
+        **_validity(made_at, valid_days),
         points=[
             CalibrationPoint(
-                max_fmr=evaluation.required_fmr if max_fmr is None else max_fmr,
+                max_fmr=max_fmr,
                 threshold=_on_scale(at.threshold, times, at.rule),
                 errors=at.fmr.errors,
                 trials=at.fmr.trials,
                 upper=upper,
-                is_bounded=upper <= (evaluation.required_fmr if max_fmr is None else max_fmr),
+                is_bounded=upper <= max_fmr,
             )
         ],
     )
 
 
-def _origin(
-    name: str,
-    backend: str | None,
-    scale: str | None,
-    environment: Environment | None,
-    *,
-    allow_mock: bool,
-) -> tuple[str, str, Environment]:
+def _validity(made_at: datetime | None, days: int | None) -> dict[str, Any]:
+    made_at = made_at or SystemClock().now()
+    expires_at = None if days is None else made_at + timedelta(days=days)
+    return {"made_at": made_at, "expires_at": expires_at}
+
+
+def _origin(source: Answers | System, scale: str | None, *, allow_mock: bool) -> dict[str, Any]:
+    """What a calibration is bound to; `InvalidRequest` where that is not known, or no vendor."""
     if scale is not None and re.fullmatch(r"[\d.]+ ?(-|to) ?[\d.]+", scale):
         scale = None  # from where to where scores go: not whose they are
-    of = {"backend": backend, "scale": scale, "environment": environment}
-    missing = " and ".join(what for what, value in of.items() if value is None)
-    if backend is None or scale is None or environment is None:
+    environment = source.environment
+    origin = {"backend": source.backend, "scale": scale, "environment": environment}
+    if missing := " and ".join(what for what, value in origin.items() if value is None):
         raise InvalidRequest(
-            f"The answers of {name} do not say {missing}, which a calibration is bound to: a file "
-            "of scores has columns for them, for example backend didit, scale "
+            f"The answers of {source.name} do not say {missing}, which a calibration is bound to: "
+            "a file of scores has columns for them, for example backend didit, scale "
             f"didit/face-match-v3, environment production ({', '.join(map(str, Environment))})."
         )
     if environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
         raise InvalidRequest(
-            f"{name} answered from a {environment}: such a threshold says nothing about the "
+            f"{source.name} answered from a {environment}: such a threshold says nothing about the "
             "vendor. With `allow_mock=True` only a verifier set to one accepts it."
         )
-    return backend, scale, environment
+    return origin | {"model": source.model}
 
 
 def _times(name: str, scores: NDArray[np.float64]) -> int:

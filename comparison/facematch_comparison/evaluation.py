@@ -6,6 +6,7 @@ two. The statistics are in `stats`, the words in `sentences`; here is what is as
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,7 +23,7 @@ from facematch_core.kinds import nearest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats
-from .answers import BILLED, DECISIONS, Answers, Grouping, ScoreTable
+from .answers import BILLED, DECISIONS, Answers, ScoreTable
 from .model import (
     Costs,
     Evaluation,
@@ -117,44 +118,51 @@ def evaluate(
         at_thresholds=at_thresholds,
         attempts=attempts,
     )
-    answers_judged = [_take(each, judged) for each in answers]
-    judged_systems = [judging.system(*each) for each in zip(answers, answers_judged, strict=True)]
-    systems = _with_group_differences([system for _, system in judged_systems], confidence)
-    differences = tuple(
-        attrs.evolve(
-            each,
-            sentence=each.sentence or sentences.of_difference(each, required_fmr, at_thresholds),
-        )
-        for each in stats.compare_systems(
-            [side for side, _ in judged_systems],
-            required_fmr=required_fmr,
-            confidence=confidence,
-            costs=costs,
+    sides, systems = [], []
+    for each in answers:
+        side, system = judging.system(each, _take(each, judged))
+        sides.append(side)
+        systems.append(system)
+    # Their p-values allow for all columns, rates and systems.
+    gaps = iter(
+        stats.finish_group_differences(
+            [gap for system in systems for gap in system.group_differences], confidence=confidence
         )
     )
     evaluation = Evaluation(
-        headline=sentences.headline(
-            systems,
-            differences,
-            required_fmr,
-            confidence,
-            trials=trials,
-            is_default=is_default,
-            at_thresholds=at_thresholds,
-        ),
+        headline="",
         study=StudySummary(
             name=name,
             digest=digest,
             whole=size_of(whole),
             calibration=None if calibration is None else size_of(whole.take(calibration)),
             evaluation=size_of(whole.take(judged)),
-            groups={column: _group_sizes(whole, group) for column, group in whole.groups.items()},
+            groups={
+                column: {
+                    label: size_of(whole.take(group.within == place))
+                    for place, label in enumerate(group.labels)
+                }
+                for column, group in whole.groups.items()
+            },
             people_known=all(each.people_known for each in answers),
         ),
         required_fmr=required_fmr,
         confidence=confidence,
-        systems=systems,
-        differences=differences,
+        systems=tuple(
+            attrs.evolve(
+                system, group_differences=tuple(next(gaps) for _ in system.group_differences)
+            )
+            for system in systems
+        ),
+        differences=tuple(
+            attrs.evolve(
+                two,
+                sentence=two.sentence or sentences.of_difference(two, required_fmr, at_thresholds),
+            )
+            for two in stats.compare_systems(
+                sides, required_fmr=required_fmr, confidence=confidence, costs=costs
+            )
+        ),
         costs=costs,
         caveats=(),
         made_at=made_at or SystemClock().now(),
@@ -164,6 +172,9 @@ def evaluate(
     )
     return attrs.evolve(
         evaluation,
+        headline=sentences.headline(
+            evaluation, trials=trials, is_default=is_default, at_thresholds=at_thresholds
+        ),
         caveats=sentences.caveats(evaluation),
         on_cost=sentences.on_cost(evaluation),
         limit=sentences.limit(evaluation),
@@ -202,11 +213,7 @@ def check_direction(table: ScoreTable) -> None:
 
 
 def _reversed(table: ScoreTable) -> str | None:
-    """Why a system gets no verdict whose mated pairs score lower; None if that may be chance.
-
-    With 95 % confidence, one-sided, by the variance of the Mann-Whitney statistic of as many
-    independent pairs as there are pairs, or people.
-    """
+    """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
     auc, _ = table.once(stats.separation)
     if auc is None or auc >= 0.5:
         return None
@@ -214,6 +221,7 @@ def _reversed(table: ScoreTable) -> str | None:
         min(len(table.people.numbers), int(np.count_nonzero(table.scored & kind)))
         for kind in (table.mated, ~table.mated)
     )
+    # By the variance of the Mann-Whitney statistic, with 95 % confidence, one-sided.
     if auc + 1.645 * np.sqrt((mated + others + 1) / (12 * mated * others)) >= 0.5:
         return None
     return (
@@ -228,14 +236,7 @@ def _reversed(table: ScoreTable) -> str | None:
 
 @attrs.frozen(kw_only=True)
 class _Judging:
-    """What is asked of every system.
-
-    Attributes:
-        required_fmr, confidence, costs, attempts: As of `evaluate`.
-        calibration: bool, (N,): the pairs that thresholds are chosen on; None for those that are
-            judged.
-        at_thresholds: As of `evaluate`.
-    """
+    """What is asked of every system; `calibration` are the pairs that choose, None for all."""
 
     required_fmr: float
     confidence: float
@@ -246,20 +247,21 @@ class _Judging:
 
     def system(self, answers: Answers, answers_judged: Answers) -> tuple[stats.Side, System]:
         """A system as it is compared with others, and as it is reported."""
-        auc, d_prime = answers.table.once(stats.separation)
         judged = answers_judged.table
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_not = why_not or _reversed(answers.table)
-        at_required = None
+        why_reversed = _reversed(answers.table)
+        why_not = why_not or why_reversed
+        at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
         if why_not is None:
-            at_required, why_not = self._point_for(self.required_fmr, chosen_from, rates)
+            at_rate = self._point_at(self.required_fmr, chosen_from, rates)
             at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
         fixed = self.at_thresholds.get(answers.name)
         if fixed is not None:
-            at_required, why_not = _point(rates, fixed, FIXED), None
+            at_rate = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
+        at_required = at_rate.point
         at_default = _default(rates)
         side = stats.Side(
             table=judged,
@@ -279,7 +281,8 @@ class _Judging:
             kind="scores" if is_scored else "decisions",
             at_required=at_required,
             at_default=at_default,
-            why_not=why_not,
+            why_not=at_rate.why_not,
+            pairs_needed=at_rate.pairs_needed,
             at_fmrs=tuple(at_fmrs),
             curve=None,
             score_range=None,
@@ -287,91 +290,78 @@ class _Judging:
             privacy=answers.privacy,
         )
         if is_scored:
+            auc, d_prime = answers.table.once(stats.separation)
             scores = judged.scores[judged.scored]
-            points = [at.threshold for at in (at_required, at_default) if at]
+            marks = [at.threshold for at in (at_required, at_default) if at]
             system = attrs.evolve(
                 system,
                 without_score=int(np.count_nonzero(judged.acquired & ~judged.scored)),
                 auc=auc,
                 d_prime=d_prime,
-                curve=stats.curve_of(rates, include=[at for at in points if at is not None]),
+                # Of distances it would say of every threshold that it will not do.
+                curve=None
+                if why_reversed
+                else stats.curve_of(rates, include=[mark for mark in marks if mark is not None]),
                 score_range=(float(scores.min()), float(scores.max())) if len(scores) else None,
             )
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
         if answers.table.attempts is not None:
             attempts = self.attempts or int(answers.table.attempts.max(initial=1))
+            best = stats.Rates(judged.best_of(attempts), self.confidence)
             size = size_of(answers.table.best_of(attempts))
             system = attrs.evolve(
-                system, transactions=self._transactions(system, judged, attempts, size)
+                system, transactions=self._transactions(at_required, best, attempts, size)
             )
         return side, system
 
     def _transactions(
-        self, system: System, judged: ScoreTable, attempts: int, size: SampleSize
+        self, at: OperatingPoint | None, rates: stats.Rates, attempts: int, size: SampleSize
     ) -> Transactions:
         """The rates of transactions, at the thresholds that were chosen on attempts."""
-        rates = stats.Rates(judged.best_of(attempts), self.confidence)
-        at, at_required, curve = system.at_required, None, None
-        if at is not None and rates.table.is_scored:
-            at_required, curve = _point(rates, at.threshold, at.chosen_on), stats.curve_of(rates)
-            if self.calibration is None:
-                fmr = stats.at_chosen_threshold(at_required.fmr, self.required_fmr)
-                at_required = attrs.evolve(at_required, fmr=fmr)
-        return Transactions(
-            attempts=attempts,
-            size=size,
-            at_required=at_required,
-            at_default=_default(rates),
-            curve=curve,
-        )
+        default = _default(rates)
+        best = Transactions(attempts=attempts, size=size, at_required=None, at_default=default)
+        if at is None or not rates.table.is_scored:
+            return best
+        at_required = _point(rates, at.threshold, at.chosen_on)
+        if at.chosen_on == EVALUATION:
+            fmr = stats.at_chosen_threshold(at_required.fmr, self.required_fmr)
+            at_required = attrs.evolve(at_required, fmr=fmr)
+        return attrs.evolve(best, at_required=at_required, curve=stats.curve_of(rates))
 
-    def _point_for(
-        self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates
-    ) -> tuple[OperatingPoint | None, str | None]:
+    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
         """The operating point at the threshold for an FMR; or why there is none."""
         choice = stats.threshold_for_fmr(chosen_from, fmr, confidence=self.confidence)
         if choice.threshold is None:
-            return None, choice.why_not
+            return PointAt(
+                fmr=fmr, point=None, why_not=choice.why_not, pairs_needed=choice.pairs_needed
+            )
         if self.calibration is None:
             at = _point(rates, choice.threshold, EVALUATION)
             seen = stats.at_chosen_threshold(at.fmr, fmr)
-            return attrs.evolve(at, fmr=seen, calibration_fmr=seen), None
-        seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
-        at = _point(rates, choice.threshold, CALIBRATION)
-        return attrs.evolve(at, calibration_fmr=seen), None
-
-    def _point_at(self, fmr: float, chosen_from: ScoreTable, rates: stats.Rates) -> PointAt:
-        point, why_not = self._point_for(fmr, chosen_from, rates)
-        trials = int(np.count_nonzero(chosen_from.scored & ~chosen_from.mated))
-        needed = None if stats.allowed_errors(fmr, trials) else round(1 / fmr)
-        return PointAt(fmr=fmr, point=point, why_not=why_not, pairs_needed=needed)
+            at = attrs.evolve(at, fmr=seen)
+        else:
+            at = _point(rates, choice.threshold, CALIBRATION)
+            seen = stats.Rates(chosen_from, self.confidence).at("fmr", choice.threshold)
+        return PointAt(fmr=fmr, point=attrs.evolve(at, calibration_fmr=seen))
 
     def _at_point(self, system: System, answers: Answers, side: stats.Side) -> System:
-        """With what depends on where the system is judged.
-
-        Without a threshold of our choice these are its decisions themselves, not the threshold that
-        made them: REVIEW and rules of the vendor are in them.
-        """
+        """With what depends on where it is judged: at no threshold of ours, by its decisions."""
         table, at = side.table, side.threshold
         people = answers.names.subjects if answers.names else {}
         is_chosen_here = system.at_required and system.at_required.chosen_on == EVALUATION
         chosen_for = self.required_fmr if is_chosen_here else None
-        by_column = [stats.cells_of(table, column, at, self.confidence) for column in table.groups]
+        columns = {
+            column: stats.cells_of(table, column, at, self.confidence) for column in table.groups
+        }
+        cross = [stats.cross_groups(table, column, at, self.confidence) for column in columns]
+        gaps = [stats.group_differences(cells, self.confidence) for cells in columns.values()]
         return attrs.evolve(
             system,
             concentration=stats.concentration(table, at, max_fmr=chosen_for, names=people),
-            groups=tuple(cell for cells in by_column for cell in cells),
-            group_differences=tuple(
-                each
-                for cells in by_column
-                for each in stats.group_differences(cells, self.confidence)
-            ),
-            cross_groups=tuple(
-                cell
-                for column in table.groups
-                for cell in stats.cross_groups(table, column, at, self.confidence)
-            ),
+            groups=tuple(itertools.chain(*columns.values())),
+            group_differences=tuple(itertools.chain(*gaps)),
+            cross_groups=tuple(itertools.chain(*cross)),
             cost=None
             if self.costs is None
             else stats.expected_cost(
@@ -399,10 +389,7 @@ def _has_threshold(chosen_from: ScoreTable, judged: ScoreTable) -> tuple[bool, s
 
 
 def _default(rates: stats.Rates) -> OperatingPoint | None:
-    """By the system's own decisions, if it made one for every pair that it compared.
-
-    Else those without one would count as turned away, and its FMR would look better than it is.
-    """
+    """By the system's own decisions, if it made one for every pair that it compared."""
     table = rates.table
     decided = table.decisions >= 0
     if not decided.any() or not decided[table.acquired].all():
@@ -430,34 +417,16 @@ def _take(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
     )
 
 
-def _with_group_differences(systems: Sequence[System], confidence: float) -> tuple[System, ...]:
-    """The same, with p-values that allow for all columns, rates and systems."""
-    every = [each for system in systems for each in system.group_differences]
-    finished = iter(stats.finish_group_differences(every, confidence=confidence))
-    return tuple(
-        attrs.evolve(
-            system, group_differences=tuple(next(finished) for _ in system.group_differences)
-        )
-        for system in systems
-    )
-
-
 def service_of(answers: Answers) -> Service:
-    """How one system behaved over all pairs of a test set.
-
-    Percentiles are by the nearest rank, so that each is a time that was measured; one is given
-    only where at least one call lies beyond it. What a pair costs counts if it was charged or may
-    have been. What was not answered or failed to acquire is counted, without an interval: a picture
-    fails in all of its pairs, an outage takes many of them.
-    """
+    """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
     table = answers.table
     answered = int(np.count_nonzero(table.answered))
     times = answers.elapsed_s[table.answered & ~np.isnan(answers.elapsed_s)]
     cost = per_verified = None
     if answers.price is not None:
         charged = answers.billed != BILLED.index(Charged.NO)
-        matched = table.mated & (table.decisions == DECISIONS.index(Decision.MATCH))
-        verified = int(np.count_nonzero(matched))
+        is_match = table.decisions == DECISIONS.index(Decision.MATCH)
+        verified = int(np.count_nonzero(table.mated & is_match))
         # Prices have at most six decimal places; more of them are noise of binary fractions.
         cost = round(answers.price * int(charged.sum()), 6)
         if verified:
@@ -520,11 +489,6 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
         tables = [table.take(calibration) for table in tables]
     counts = [np.count_nonzero(table.scored & ~table.mated) for table in tables]
     return int(min(counts, default=0))
-
-
-def _group_sizes(table: ScoreTable, group: Grouping) -> dict[str, SampleSize]:
-    within = group.within
-    return {label: size_of(table.take(within == place)) for place, label in enumerate(group.labels)}
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:

@@ -17,9 +17,9 @@ import enum
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 from scipy.special import ndtri
@@ -29,7 +29,7 @@ from facematch_core.files import read_toml
 from facematch_core.kinds import described, nearest
 from facematch_core.models import Environment
 
-from .evaluation import fmr_bounds
+from .evaluation import CALIBRATION, EVALUATION, fmr_bounds
 from .model import (
     SCHEMA,
     Estimate,
@@ -66,6 +66,9 @@ _BY_GROUP: Final = {
     "max_ratio_frr": "frr_ratio",
 }
 
+#: Where a threshold was chosen for the required FMR.
+_CHOSEN: Final = (CALIBRATION, EVALUATION)
+
 #: Groups that a sentence names; the others are in the JSON.
 _NAMED: Final = 3
 
@@ -75,18 +78,8 @@ class At(enum.StrEnum):
 
     #: The one that was chosen for `Requirements.required_fmr`.
     REQUIRED_FMR = "required_fmr"
-    #: The one that it was asked with: the vendor's default, unless the profile of the
-    #: configuration set another.
+    #: The one that it was asked with: the vendor's default, or that of the profile.
     DEFAULT = "default"
-
-
-class Counts(enum.StrEnum):
-    """What the limits of FMR and FRR are of."""
-
-    #: Of each pair.
-    ATTEMPTS = "attempts"
-    #: Of the best of several attempts of one person.
-    TRANSACTIONS = "transactions"
 
 
 class Outcome(enum.StrEnum):
@@ -113,7 +106,8 @@ class Requirements:
             that is chosen right at the limit lies beyond it as often as not.
         at: Which threshold is judged.
         confidence: Of each bound, one-sided; above 0.5, below 1.
-        counts: What `max_fmr` and `max_frr` are of; all else is of attempts.
+        counts: What `max_fmr` and `max_frr` are of: each pair (``attempts``), or the best of
+            several attempts of one person (``transactions``); all else is of attempts.
         attempts: Of a transaction, at most; None for the most in the data.
         max_fmr_group, max_frr_group, max_fta_group: Highest rates of any group (`GroupCell`), above
             0, below 1; None for no limit.
@@ -127,11 +121,11 @@ class Requirements:
     max_fmr: float
     max_frr: float
     required_fmr: float
-    at: At = At.REQUIRED_FMR
+    at: At = attrs.field(default=At.REQUIRED_FMR, converter=At)
     confidence: float = 0.95
     source: str | None = None
     leaves_out: str | None = None
-    counts: Counts = Counts.ATTEMPTS
+    counts: Literal["attempts", "transactions"] = "attempts"
     attempts: int | None = None
     max_fmr_group: float | None = None
     max_frr_group: float | None = None
@@ -189,7 +183,8 @@ class SystemVerdict:
     """What the comparison shows of one system at the threshold that is judged, if there is one.
 
     `groups` are the rates that have a limit by group. `more` pairs (or transactions) of both kinds
-    at `cost` would show a pass; None if none are needed, or it is not known.
+    at `cost` would show a pass; None if none are needed, or it is not known. Without a threshold
+    they are those that choose one and show the limits of all people, not those by group.
     """
 
     system: str
@@ -250,10 +245,8 @@ def judge(
     for name in systems:
         if name not in names:
             raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
-    verdicts = []
-    for system in evaluation.systems:
-        if systems and system.name not in systems:
-            continue
+    judged = [system for system in evaluation.systems if not systems or system.name in systems]
+    for system in judged:
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
                 f"{system.name} answered from a {system.environment}, which says nothing about the "
@@ -267,14 +260,11 @@ def judge(
                 "never judged as one. Name the one that you would use, such as "
                 f"`systems=[{system.name!r}]`."
             )
-        verdicts.append(_judge(system, evaluation, requirements))
+    verdicts = [_judge(system, evaluation, requirements) for system in judged]
     outcomes = {verdict.outcome for verdict in verdicts}
     outcome = Outcome.FAIL if Outcome.FAIL in outcomes else Outcome.INCONCLUSIVE
-    return Verdict(
-        outcome=Outcome.PASS if outcomes == {Outcome.PASS} else outcome,
-        requirements=requirements,
-        systems=tuple(verdicts),
-    )
+    outcome = Outcome.PASS if outcomes == {Outcome.PASS} else outcome
+    return Verdict(outcome=outcome, requirements=requirements, systems=tuple(verdicts))
 
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:
@@ -294,7 +284,7 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
         )
     for system in evaluation.systems:
         best, attempts = system.transactions, requirements.attempts
-        if requirements.counts is Counts.TRANSACTIONS and (
+        if requirements.counts == "transactions" and (
             best is None or attempts not in (None, best.attempts)
         ):
             raise InvalidRequest(
@@ -306,34 +296,43 @@ def _check(evaluation: Evaluation, requirements: Requirements) -> None:
 
 
 def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -> SystemVerdict:
-    best = system.transactions if requirements.counts is Counts.TRANSACTIONS else None
-    size = evaluation.study.whole
-    if best is not None:
-        size = best.size
-        default, curve = best.at_default, best.curve
-        system = attrs.evolve(system, at_required=best.at_required, at_default=default, curve=curve)
+    size, attempts = evaluation.study.whole, 1
+    if requirements.counts == "transactions" and (best := system.transactions):
+        size, attempts = best.size, best.attempts
+        system = attrs.evolve(
+            system, at_required=best.at_required, at_default=best.at_default, curve=best.curve
+        )
     # Who gives decisions only has no other threshold than its own.
     is_own = requirements.at is At.DEFAULT or system.kind == "decisions"
     at = system.at_default if is_own else system.at_required
     rates: list[RateVerdict] = []
     groups: list[RateVerdict] = []
     if at is not None:
-        rates += _rates(at, size, evaluation.required_fmr, requirements)
+        limits = {"fmr": requirements.max_fmr, "frr": requirements.max_frr}
+        rates += _rates(at, limits, size, requirements)
         for cell in system.groups:
-            groups += _group_rates(cell, system, evaluation, requirements)
-    outcomes = {rate.outcome for rate in rates}
-    outcome, more = Outcome.INCONCLUSIVE, None
+            column = [each for each in system.groups if each.column == cell.column]
+            of_group = evaluation.study.groups[cell.column][cell.group]
+            groups += _rates(cell, requirements.by_group, of_group, requirements, column)
+    beyond = [rate for rate in rates if rate.outcome is Outcome.FAIL]
+    needed: dict[str, int] = {}
     if any(rate.outcome is Outcome.FAIL for rate in groups) or (
-        (at is None or Outcome.FAIL in outcomes) and _is_hopeless(system, at, requirements)
+        (at is None or beyond) and _is_hopeless(system, at, requirements)
     ):
         outcome = Outcome.FAIL
-    elif outcomes | {rate.outcome for rate in groups} == {Outcome.PASS} and (
-        groups or not requirements.by_group
+    elif (
+        at is not None
+        and all(rate.outcome is Outcome.PASS for rate in rates + groups)
+        and (groups or not requirements.by_group)
     ):
         outcome = Outcome.PASS
     else:
-        more = sum(_pairs_more(rates + groups).values()) or None
-    price, attempts = system.service.price, best.attempts if best else 1
+        outcome = Outcome.INCONCLUSIVE
+        if at is not None:
+            needed = _pairs_more(rates + groups)
+        elif system.pairs_needed is not None and not is_own:
+            needed = _pairs_to_choose(system, evaluation, size, requirements)
+    more, price = sum(needed.values()) or None, system.service.price
     verdict = SystemVerdict(
         system=system.name,
         outcome=outcome,
@@ -346,85 +345,67 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
         currency=system.service.currency,
         sentence="",
     )
-    return attrs.evolve(verdict, sentence=_sentence(verdict, system, at, requirements))
+    seen = system.why_not or "It was asked without a known threshold: there is none to judge."
+    seen = f"{system.name}: {seen}" if at is None else _seen_words(verdict, attempts, requirements)
+    met = _met_words(verdict, needed, requirements)
+    return attrs.evolve(verdict, sentence=f"{seen} {requirements.title}: {met}")
 
 
 def _rates(
-    at: OperatingPoint, size: SampleSize, required_fmr: float, requirements: Requirements
+    of: OperatingPoint | GroupCell,
+    limits: Mapping[str, float],
+    size: SampleSize,
+    requirements: Requirements,
+    column: Sequence[GroupCell] = (),
 ) -> Iterator[RateVerdict]:
-    """FMR and FRR beside their limits."""
-    confidence = requirements.confidence
-    of_fmr = fmr_bounds(at, required_fmr, confidence) if at.fmr.trials else None
-    of_frr = bounds(at.frr, confidence) if at.frr.trials else None
-    # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
-    expected = 0.0 if at.chosen_on == "default" else required_fmr
-    for name, rate, ends, limit, whole, likely in (
-        ("fmr", at.fmr, of_fmr, requirements.max_fmr, size.non_mated, expected),
-        ("frr", at.frr, of_frr, requirements.max_frr, size.mated, 0.0),
-    ):
-        more = more_needed(rate, limit, confidence, whole, expected=likely)
-        yield _hold(name, rate, limit, ends, more=more)
-
-
-def _group_rates(
-    cell: GroupCell, system: System, evaluation: Evaluation, requirements: Requirements
-) -> Iterator[RateVerdict]:
-    """The rates of one group that have a limit, beside it.
+    """The rates of all pairs, or of one group of a column, that have a limit, beside it.
 
     Any group may come out as the one that fails: so the lower bounds of a column hold together. All
     groups must pass: so the upper bounds need not.
     """
-    column = [each for each in system.groups if each.column == cell.column]
-    together = 1 - (1 - requirements.confidence) / len(column)
-    size = evaluation.study.groups[cell.column][cell.group]
-    for name, limit in requirements.by_group.items():
+    confidence, chosen_for = requirements.confidence, requirements.required_fmr
+    together = 1 - (1 - confidence) / max(1, len(column))
+    place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
+    for name, limit in limits.items():
         kind = name.removesuffix("_ratio")
-        rate, ends = getattr(cell, kind), None
-        if kind == name:
+        rate: Rate = getattr(of, kind)
+        low = high = None
+        if name == kind:
             whole = size.non_mated if kind == "fmr" else size.mated
-            more = more_needed(rate, limit, requirements.confidence, whole)
+            expected = 0.0
             if rate.trials:
-                ends = bounds(rate, together)[0], bounds(rate, requirements.confidence)[1]
+                low, high = bounds(rate, together)[0], bounds(rate, confidence)[1]
+            if kind == "fmr" and isinstance(of, OperatingPoint) and of.chosen_on in _CHOSEN:
+                # On more pairs the threshold is chosen anew, where as many pass as are allowed to.
+                expected = chosen_for
+                high = fmr_bounds(of, chosen_for, confidence)[1] if rate.trials else None
+            more = more_needed(rate, limit, confidence, whole, expected=expected)
         else:
-            ratio = getattr(cell, name)
-            ends = ratio and (ratio.interval.low, ratio.interval.high)
+            ratio: Estimate | None = getattr(of, name)
+            if ratio is not None:
+                low, high = ratio.interval.low, ratio.interval.high
             share = rate.trials / max(1, sum(getattr(each, kind).trials for each in column))
             likely = requirements.max_fmr if kind == "fmr" else requirements.max_frr
             more = _more_for_ratio(
                 ratio, limit, rate, share=share, likely=likely, tail=1 - together
             )
-        yield _hold(name, rate, limit, ends, more=more, cell=cell)
-
-
-def _hold(
-    name: str,
-    rate: Rate,
-    limit: float,
-    ends: tuple[float, float] | None,
-    *,
-    more: int | None,
-    cell: GroupCell | None = None,
-) -> RateVerdict:
-    """A rate, or a ratio with these ends, beside its limit."""
-    low, high = ends or (None, None)
-    outcome = Outcome.INCONCLUSIVE
-    if cell is not None and (rate.subjects or 0) < FEW_PEOPLE:
-        more = max(more or 0, FEW_PEOPLE - (rate.subjects or 0))
-    elif high is not None and high <= limit:
-        outcome = Outcome.PASS
-    elif low is not None and low > limit:
-        outcome = Outcome.FAIL
-    return RateVerdict(
-        name=name,
-        limit=limit,
-        rate=rate,
-        low=low,
-        high=high,
-        outcome=outcome,
-        more=more if outcome is Outcome.INCONCLUSIVE else None,
-        column=cell.column if cell else None,
-        group=cell.group if cell else None,
-    )
+        outcome, people = Outcome.INCONCLUSIVE, rate.subjects or 0
+        if place and people < FEW_PEOPLE:
+            more = max(more or 0, FEW_PEOPLE - people)
+        elif high is not None and high <= limit:
+            outcome, more = Outcome.PASS, None
+        elif low is not None and low > limit:
+            outcome, more = Outcome.FAIL, None
+        yield RateVerdict(
+            name=name,
+            limit=limit,
+            rate=rate,
+            low=low,
+            high=high,
+            outcome=outcome,
+            more=more,
+            **place,
+        )
 
 
 def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
@@ -458,11 +439,9 @@ def more_needed(
     likely = max(rate.value or 0.0, expected)
     if likely >= limit:
         return None
-
-    def shows(trials: int) -> bool:
-        return exact_upper(likely * trials, trials, confidence) <= limit
-
-    independent = fewest(shows, most=_MOST)
+    independent = fewest(
+        lambda trials: exact_upper(likely * trials, trials, confidence) <= limit, most=_MOST
+    )
     if independent is None or not rate.trials:
         return independent
     each = effective_size(rate, confidence) / max(whole, rate.trials)
@@ -495,63 +474,74 @@ def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
 
     A new pair of a group is one of all pairs, and of a group of every other column.
     """
+    missing = [rate for rate in rates if rate.outcome is not Outcome.PASS]
     of_group: dict[tuple[str, str | None, str | None], int] = {}
-    for rate in rates:
-        if rate.outcome is not Outcome.PASS:
-            if rate.more is None:
-                return {}
-            place = (rate.kind, rate.column, rate.group)
-            of_group[place] = max(of_group.get(place, 0), rate.more)
     of_column: Counter[tuple[str, str | None]] = Counter()
+    for rate in missing:
+        if rate.more is None:
+            return {}
+        place = (rate.kind, rate.column, rate.group)
+        of_group[place] = max(of_group.get(place, 0), rate.more)
     for (kind, column, _), more in of_group.items():
         of_column[kind, column] += more
-    needed: dict[str, int] = {}
-    for (kind, _), more in of_column.items():
-        needed[kind] = max(more, needed.get(kind, 0))
-    return needed
+    return {
+        rate.kind: max(more for (kind, _), more in of_column.items() if kind == rate.kind)
+        for rate in missing
+    }
+
+
+def _pairs_to_choose(
+    system: System, evaluation: Evaluation, size: SampleSize, requirements: Requirements
+) -> dict[str, int]:
+    """How many more of each kind until a threshold can be chosen, and pass if nobody is refused."""
+    service, study, expected = system.service, evaluation.study, evaluation.required_fmr
+    compared = (service.acquisition.trials - service.acquisition.errors) / max(1, service.calls)
+    more = {}
+    for name, limit, likely in (
+        ("non_mated", requirements.max_fmr, expected),
+        ("mated", requirements.max_frr, 0.0),
+    ):
+        nothing = Rate(errors=0, trials=0)
+        needed = more_needed(nothing, limit, requirements.confidence, 0, expected=likely)
+        if needed is None:
+            return {}
+        if name == "non_mated":
+            needed = max(needed, system.pairs_needed or 0)
+        whole: int = getattr(size, name)
+        used = min(getattr(part, name) for part in (study.calibration, study.evaluation) if part)
+        each = used * compared / whole if whole else 0.0
+        more[name.replace("_", "-")] = math.ceil(needed / (each or 1.0)) - whole
+    return {kind: count for kind, count in more.items() if count > 0}
 
 
 # --- The verdict in words -----------------------------------------------------------------------
 
 
-def _sentence(
-    verdict: SystemVerdict, system: System, at: OperatingPoint | None, requirements: Requirements
-) -> str:
-    """What was seen, with the numbers, then whether the requirements are met."""
-    if at is None:
-        seen = system.why_not or "It was asked without a known threshold: there is none to judge."
-        seen = f"{system.name}: {seen}"
-    else:
-        where = "its own threshold"
-        if at.threshold is not None:
-            where = f"the threshold {at.threshold:.10g}"
-            if at.chosen_on != "default":
-                where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
-        if requirements.counts is Counts.TRANSACTIONS and system.transactions:
-            where += f", in transactions of up to {system.transactions.attempts} attempts"
-        rates = " and ".join(map(_rate_words, verdict.rates))
-        seen = f"{system.name} at {where}: {rates}.{_group_words(verdict, requirements)}"
-    return f"{seen} {requirements.title}: {_met_words(verdict, requirements)}"
-
-
-def _met_words(verdict: SystemVerdict, requirements: Requirements) -> str:
-    """Met, not met, or that it cannot be shown, with what it takes."""
-    if verdict.outcome is Outcome.PASS:
-        return "met."
-    if verdict.outcome is Outcome.FAIL:
-        of_group = any(rate.outcome is Outcome.FAIL for rate in verdict.groups)
-        is_only = of_group or verdict.chosen_on == "default"
-        return "not met." if is_only else "not met; no other threshold would do."
-    if any(rate.outcome is Outcome.FAIL for rate in verdict.rates):
-        return "not met at this threshold; another might do."
-    words = "this cannot be shown with these data"
-    if verdict.more:
-        return f"{words}; {_more_words(verdict, requirements)}"
-    for rate in verdict.rates:
-        if rate.outcome is Outcome.INCONCLUSIVE and rate.more is None:
-            shown = percent(rate.rate.value or 0.0)
-            words += f", nor with more of them if the {rate.name.upper()} stays at {shown} %"
-    return f"{words}."
+def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirements) -> str:
+    """Where a system was judged, what was seen there, and which limits by group are not met."""
+    where = "its own threshold"
+    if verdict.threshold is not None:
+        where = f"the threshold {verdict.threshold:.10g}"
+        if verdict.chosen_on != "default":
+            where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
+    if requirements.counts == "transactions":
+        where += f", in transactions of up to {attempts} attempts"
+    words = f"{verdict.system} at {where}: {' and '.join(map(_rate_words, verdict.rates))}."
+    if not requirements.by_group:
+        return words
+    if not verdict.groups:
+        return f"{words} The data name no groups, and there are limits by group."
+    rest = [rate for rate in verdict.groups if rate.outcome is not Outcome.PASS]
+    rest.sort(key=lambda rate: (rate.outcome is not Outcome.FAIL, rate.more or _MOST))
+    every = len(verdict.groups)
+    words += f" {every - len(rest)} of {every} limits by group are met."
+    for rate in rest[:_NAMED]:
+        people = f"(people: {rate.rate.subjects or 0:,})"
+        words += f" {rate.column} {rate.group} {people}: {_rate_words(rate)}"
+        if rate.more:
+            words += f"; it takes about {rate.more:,} more {rate.kind} pairs of the group"
+        words += "."
+    return words
 
 
 def _rate_words(rate: RateVerdict) -> str:
@@ -570,35 +560,34 @@ def _rate_words(rate: RateVerdict) -> str:
     return f"{what} {'is unknown' if rate.low is None else where} (limit {limit})"
 
 
-def _group_words(verdict: SystemVerdict, requirements: Requirements) -> str:
-    """How many limits by group are met, and which are not, the clearest first."""
-    if not requirements.by_group:
-        return ""
-    if not verdict.groups:
-        return " The data name no groups, and there are limits by group."
-    rest = [rate for rate in verdict.groups if rate.outcome is not Outcome.PASS]
-    rest.sort(key=lambda rate: (rate.outcome is not Outcome.FAIL, rate.more or _MOST))
-    every = len(verdict.groups)
-    words = f" {every - len(rest)} of {every} limits by group are met."
-    for rate in rest[:_NAMED]:
-        people = f"(people: {rate.rate.subjects or 0:,})"
-        words += f" {rate.column} {rate.group} {people}: {_rate_words(rate)}"
-        if rate.more:
-            words += f"; it takes about {rate.more:,} more {rate.kind} pairs of the group"
-        words += "."
-    return words
-
-
-def _more_words(verdict: SystemVerdict, requirements: Requirements) -> str:
-    needed = _pairs_more((*verdict.rates, *verdict.groups))
+def _met_words(verdict: SystemVerdict, needed: dict[str, int], requirements: Requirements) -> str:
+    """Met, not met, or that it cannot be shown, with what it takes."""
+    if verdict.outcome is Outcome.PASS:
+        return "met."
+    if verdict.outcome is Outcome.FAIL:
+        of_group = any(rate.outcome is Outcome.FAIL for rate in verdict.groups)
+        is_only = of_group or verdict.chosen_on == "default"
+        return "not met." if is_only else "not met; no other threshold would do."
+    if any(rate.outcome is Outcome.FAIL for rate in verdict.rates):
+        return "not met at this threshold; another might do."
+    words = "this cannot be shown with these data"
+    if not needed:
+        for rate in verdict.rates:
+            if rate.outcome is Outcome.INCONCLUSIVE and rate.more is None:
+                seen = percent(rate.rate.value or 0.0)
+                words += f", nor with more of them if the {rate.name.upper()} stays at {seen} %"
+        return f"{words}."
     kinds = " and ".join(f"{more:,} more {kind}" for kind, more in needed.items())
-    pairs = "pairs" if requirements.counts is Counts.ATTEMPTS else "transactions"
+    pairs = "pairs" if requirements.counts == "attempts" else "transactions"
     money = " (no price given)"
     if verdict.cost is not None:
         amount = f"about {verdict.cost:,.2f} {verdict.currency or ''}".rstrip()
         money = f", {amount if verdict.cost else 'at no charge'},"
+    seen = "the same rates are seen again" if verdict.rates else "nobody is turned away wrongly"
+    if requirements.by_group and not verdict.rates:
+        seen += ", and more for the limits by group"
     return (
-        f"it takes about {kinds} {pairs} of new people{money} if the same rates are seen again "
+        f"{words}; it takes about {kinds} {pairs} of new people{money} if {seen} "
         f"({setting(requirements.confidence)} % confidence). Half of such tests will see more "
         "errors, so plan for half as many again."
     )
@@ -610,6 +599,25 @@ def _more_words(verdict: SystemVerdict, requirements: Requirements) -> str:
 def built_in() -> tuple[str, ...]:
     """The names of the requirements that come with facematch."""
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+_TEXT: Final = ("text", (str,), str.strip)
+_RATE: Final = ("a number above 0 and below 1", (int, float), lambda value: 0 < value < 1)
+_RATIO: Final = ("a number above 1", (int, float), lambda value: 1 < value < math.inf)
+
+_CONFIDENCE: Final = "a number above 0.5 and below 1", (int, float), lambda value: 0.5 < value < 1
+_COUNTS: Final = ("attempts", "transactions")
+
+#: What a file may say: as what, of which types, and whether a value fits.
+_KEYS: Final[dict[str, tuple[str, tuple[type, ...], Callable[[Any], Any]]]] = {
+    **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
+    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr"), _RATE),
+    **{key: _RATIO if "ratio" in key else _RATE for key in _BY_GROUP},
+    "at": ('"required_fmr" or "default"', (str,), [*At].__contains__),
+    "counts": ('"attempts" or "transactions"', (str,), _COUNTS.__contains__),
+    "attempts": ("a whole number from 1", (int,), lambda number: number >= 1),
+    "confidence": _CONFIDENCE,
+}
 
 
 def read_requirements(name_or_path: str | Path) -> Requirements:
@@ -632,47 +640,17 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
     else:
         path = Path(name_or_path)
     table = read_toml(path, "requirements", InvalidRequest)
-    for key in table:
-        if key not in _KEYS:
-            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
     for key in ("title", "max_fmr", "max_frr"):
         if key not in table:
             raise InvalidRequest(f"{path} needs {key}: {_KEYS[key][0]}.")
-    values = {key: _value(path, key, value) for key, value in table.items()}
-    values.setdefault("required_fmr", values["max_fmr"] / _SHARE)
-    if values["required_fmr"] > values["max_fmr"]:
+    for key, value in table.items():
+        if key not in _KEYS:
+            raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
+        words, types, fits = _KEYS[key]
+        if type(value) not in types or not fits(value):
+            shown = str(value)[:40] if type(value) in (int, float) else described(value)
+            raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
+    table.setdefault("required_fmr", table["max_fmr"] / _SHARE)
+    if table["required_fmr"] > table["max_fmr"]:
         raise InvalidRequest(f"{path}: required_fmr must not lie above max_fmr.")
-    return Requirements(name=path.stem, **values)
-
-
-def _number(low: float, high: float, *types: type, words: str) -> tuple[Any, ...]:
-    return words, types, lambda value: low < value < high, types[-1]
-
-
-def _word_of(kind: type[enum.StrEnum]) -> tuple[Any, ...]:
-    words = ", ".join(f'"{word}"' for word in kind)
-    return f"one of {words}", (str,), lambda value: value in [*kind], kind
-
-
-_TEXT = ("text", (str,), str.strip, str)
-_RATE = _number(0, 1, int, float, words="a number above 0 and below 1")
-_RATIO = _number(1, math.inf, int, float, words="a number above 1")
-
-#: What a file may say: as what, of which types, whether a value fits, and what it becomes.
-_KEYS: Final[dict[str, tuple[Any, ...]]] = {
-    **dict.fromkeys(("title", "source", "leaves_out"), _TEXT),
-    **dict.fromkeys(("max_fmr", "max_frr", "required_fmr", *_BY_GROUP), _RATE),
-    **dict.fromkeys(("max_ratio_fmr", "max_ratio_frr"), _RATIO),
-    "at": _word_of(At),
-    "counts": _word_of(Counts),
-    "attempts": _number(0, math.inf, int, words="a whole number from 1"),
-    "confidence": _number(0.5, 1, int, float, words="a number above 0.5 and below 1"),
-}
-
-
-def _value(path: Path, key: str, value: Any) -> Any:
-    words, types, fits, become = _KEYS[key]
-    if type(value) in types and fits(value):
-        return become(value)
-    shown = str(value)[:40] if type(value) in (int, float) else described(value)
-    raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
+    return Requirements(name=path.stem, **table)

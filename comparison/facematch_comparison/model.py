@@ -489,6 +489,8 @@ class System:
             place; None if it cannot be had.
         at_default: At the threshold of the run.
         why_not: Why there is no `at_required`, in a sentence.
+        curve: None without scores, and if they run the wrong way.
+        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
         score_range: The lowest and the highest score; None without any.
         at_fmrs: At the false match rates that reports have in common, the highest first; empty
             without scores.
@@ -523,6 +525,7 @@ class System:
     privacy: str
     other_models: Mapping[str, int] = attrs.field(factory=dict)
     without_score: int = 0
+    pairs_needed: int | None = None
     at_fmrs: tuple[PointAt, ...] = ()
     auc: float | None = None
     d_prime: float | None = None
@@ -675,9 +678,15 @@ class Evaluation:
             points = [("required", system.at_required), ("default", system.at_default)]
             points += [(f"fmr {each.fmr:g}", each.point) for each in system.at_fmrs]
             for name, at in points:
-                if at is not None:
-                    cost = getattr(system.cost, f"at_{name}", None)
-                    rows.append({"system": system.name, "at": name, **_in_columns(at, cost)})
+                if at is None:
+                    continue
+                row: dict[str, Any] = {"system": system.name, "at": name, "threshold": at.threshold}
+                for kind in ("fmr", "fnmr", "far", "frr"):
+                    rate: Rate = getattr(at, kind)
+                    row |= _in_columns(kind, rate)
+                    row |= {f"{kind}_errors": rate.errors, f"{kind}_trials": rate.trials}
+                cost = getattr(system.cost, f"at_{name}", None)
+                rows.append(row | _in_columns("cost", cost and cost.expected))
         return pd.DataFrame(rows)
 
     def to_dict(self) -> dict[str, Any]:
@@ -705,21 +714,11 @@ class Evaluation:
         raise InvalidRequest(f"This comparison cannot be read ({reason}): is it whole?")
 
 
-def _in_columns(at: OperatingPoint, cost: CostAt | None) -> dict[str, float | None]:
-    """An operating point as cells of a row."""
-    cells: dict[str, float | None] = {"threshold": at.threshold}
-    for name in ("fmr", "fnmr", "far", "frr"):
-        rate: Rate = getattr(at, name)
-        cells |= _ends(name, rate.value, rate.interval)
-        cells |= {f"{name}_errors": rate.errors, f"{name}_trials": rate.trials}
-    expected = None if cost is None else cost.expected
-    ends = None if expected is None else expected.interval
-    return cells | _ends("cost", None if expected is None else expected.value, ends)
-
-
-def _ends(name: str, value: float | None, ends: Interval | None) -> dict[str, float | None]:
-    low, high = (None, None) if ends is None else (ends.low, ends.high)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+def _in_columns(name: str, number: Rate | Estimate | None) -> dict[str, float | None]:
+    """A number and its interval as cells of a row."""
+    ends = number.interval if number else None
+    low, high = (ends.low, ends.high) if ends else (None, None)
+    return {name: number.value if number else None, f"{name}_low": low, f"{name}_high": high}
 
 
 def as_json(thing: Any) -> dict[str, Any]:

@@ -43,19 +43,13 @@ def points(difference: float, width: float | None = None) -> str:
     return _signed(_rounded(number, _places(number, width and _decimal(width) * 100)))
 
 
-def one_in(rate: float) -> str | None:
-    """N where the rate is 1 in N, a whole number of at least 2; None where it is not."""
-    if not 0 < rate <= 0.5:
-        return None
-    number = 1 / _decimal(rate)
-    whole = number.to_integral_value()
-    return f"{int(whole):,}" if abs(number - whole) < Decimal("1e-9") * number else None
-
-
 def in_words(fmr: float) -> str:
     """A required FMR as people say it: ``1 false match in 1,000``, or ``an FMR of 0.3 %``."""
-    often = one_in(fmr)
-    return f"1 false match in {often}" if often else f"an FMR of {setting(fmr)} %"
+    often = 1 / _decimal(fmr)
+    whole = often.to_integral_value()
+    if whole < 2 or abs(often - whole) > Decimal("1e-9") * often:
+        return f"an FMR of {setting(fmr)} %"
+    return f"1 false match in {int(whole):,}"
 
 
 def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
@@ -116,33 +110,23 @@ def probability(number: float) -> str:
     return f"{number:.2g}"
 
 
-def upper(value: float, limit: float | None = None) -> str:
-    """An upper bound: never below `value`, and on its side of `limit`."""
-    return _bound(value, limit, ROUND_CEILING)
-
-
-def lower(value: float, limit: float | None = None) -> str:
-    """A lower bound: never above `value`, and on its side of `limit`."""
-    return _bound(value, limit, ROUND_FLOOR)
-
-
 def upper_percent(value: float, limit: float | None = None) -> str:
-    """As `upper`, in percent, without the sign."""
-    return setting(float(upper(value, limit)))
+    """An upper bound in percent, without the sign: never below `value`, on its side of `limit`."""
+    return setting(_bound(value, limit, ROUND_CEILING))
 
 
 def lower_percent(value: float, limit: float | None = None) -> str:
-    """As `lower`, in percent, without the sign."""
-    return setting(float(lower(value, limit)))
+    """A lower bound in percent, without the sign: never above `value`, on its side of `limit`."""
+    return setting(_bound(value, limit, ROUND_FLOOR))
 
 
-def _bound(value: float, limit: float | None, rounding: str) -> str:
+def _bound(value: float, limit: float | None, rounding: str) -> float:
     number = _decimal(value)
     for digits in range(BOUND_DIGITS, MOST_BOUND_DIGITS + 1):
         rounded = Context(prec=digits, rounding=rounding).plus(number)
         if limit is None or rounded.compare(_decimal(limit)) == number.compare(_decimal(limit)):
-            return f"{float(rounded):.{digits}g}"
-    return repr(value)
+            return float(rounded)
+    return value
 
 
 def _decimal(number: float) -> Decimal:

@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-import attrs
-
 from facematch_core.models import Environment
 
 from .model import (
@@ -19,7 +17,6 @@ from .model import (
     Estimate,
     Evaluation,
     Interval,
-    OperatingPoint,
     Rate,
     System,
 )
@@ -40,9 +37,6 @@ from .stats import ENOUGH_FALSE_MATCHES, trials_for, why_not_comparable, why_uns
 #: With fewer people than this, how people differ cannot be separated from how these few differ.
 FEW_PEOPLE: Final = 50
 
-#: Below so many errors an interval is mostly its own width.
-FEW_ERRORS: Final = 10
-
 #: One person in this share of at least so many pairs is a reason to doubt the bounds.
 MUCH_OF_ONE: Final = 0.25
 ENOUGH_PAIRS: Final = 8
@@ -51,24 +45,19 @@ ENOUGH_PAIRS: Final = 8
 
 
 def headline(
-    systems: Sequence[System],
-    differences: Sequence[Difference],
-    required_fmr: float,
-    confidence: float,
+    evaluation: Evaluation,
     *,
     trials: int,
     is_default: bool,
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
 ) -> str:
-    """The verdict in one sentence.
-
-    `trials` are the non-mated pairs that thresholds are chosen on; by default they say at which FMR
-    systems are compared, and then the sentence says so.
-    """
+    """The verdict in one sentence; `trials` are the non-mated pairs that choose thresholds."""
+    systems, differences = evaluation.systems, evaluation.differences
+    required_fmr = evaluation.required_fmr
     judged = [system for system in systems if system.at_required is not None]
     at = where_judged(required_fmr, {each.name: at_thresholds.get(each.name) for each in judged})
     if is_default and not at_thresholds:
-        at += f", the strictest rate that {trials:,} non-mated pairs bear,"
+        at += f", the strictest rate that {trials:,} non-mated pairs bear"
     if not judged:
         why_not = systems[0].why_not or "no scores."
         decides = any(system.at_default for system in systems)
@@ -78,13 +67,9 @@ def headline(
             table = f" They bear {in_words(1 / often)}.{table}"
         return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
-        return _of_one(judged[0], at, confidence)
+        return _of_one(judged[0], at, evaluation.confidence)
     names = [system.name for system in judged]
-    compared = [
-        each
-        for each in differences
-        if each.frr is not None and each.first in names and each.second in names
-    ]
+    compared = [each for each in differences if each.frr is not None]
     if not compared and (reason := why_not_comparable(required_fmr, trials)):
         return f"{listed(names)} are not compared: {reason}"
     if len(judged) > 2 and compared:
@@ -99,16 +84,14 @@ def of_difference(
     at_thresholds: Mapping[str, float] = MappingProxyType({}),
     at: str | None = None,
 ) -> str:
-    """What two systems differ by; `at` is what the sentence says of the rate.
-
-    At a fixed threshold a system may turn away fewer because more others pass: that is not better.
-    """
+    """What two systems differ by; `at` is what the sentence says of the rate."""
     first, second, beyond = difference.first, difference.second, difference.beyond
     fixed = {name: at_thresholds.get(name) for name in (first, second)}
     at = at or where_judged(required_fmr, fixed)
     is_chosen = set(fixed.values()) == {None}
     errors_first, errors_second = difference.errors_first, difference.errors_second
     if difference.is_real:
+        # At a fixed threshold it may turn away fewer because more others pass.
         does = "is better" if is_chosen else "turns away fewer"
         verdict = f"{difference.better} {does}, and that is not chance"
     elif errors_first == errors_second and difference.frr is not None:
@@ -125,23 +108,20 @@ def of_difference(
     if difference.pairs != difference.subjects:
         people = f"{difference.pairs:,} attempts by {difference.subjects:,} genuine people"
     return (
-        f"{_at(at)} {first} turns away {errors_first:,} of {people} and "
+        f"At {at}, {first} turns away {errors_first:,} of {people} and "
         f"{second} {errors_second:,}: {verdict}."
     )
-
-
-def _at(rate: str) -> str:
-    return f"At {rate}" if rate.endswith(",") else f"At {rate},"
 
 
 def _of_one(system: System, at: str, confidence: float) -> str:
     frr, point = _frr(system), system.at_required
     if not frr.trials or point is None or point.threshold is None:
-        return f"{_at(at)} nothing is known of how often {system.name} turns genuine people away."
-    where = f"At the threshold {score(point.threshold)}, chosen for {at}"
-    where = f"At {at}" if point.chosen_on == "fixed" else where
-    where = where if where.endswith(",") else f"{where},"
-    sentence = f"{where} {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+        return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
+    if point.chosen_on != "fixed":
+        at = f"the threshold {score(point.threshold)}, chosen for {at}"
+    sentence = (
+        f"At {at}, {system.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    )
     if frr.interval is None:
         return f"{sentence}."
     ends = _percents(frr.interval)
@@ -156,12 +136,12 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         if each.is_real
     }
     unbeaten = [system for system in judged if system.name not in beaten]
-    best = min(unbeaten or judged, key=_share_turned_away)
+    best = min(unbeaten or judged, key=lambda system: _frr(system).value or 0.0)
     real: list[str] = []
     chance: list[str] = []
     beyond: set[str] = set()
     for each in differences:
-        if best.name in (each.first, each.second) and each.frr is not None:
+        if best.name in (each.first, each.second):
             other = each.second if each.first == best.name else each.first
             (real if each.better == best.name else chance).append(other)
             beyond |= {*each.beyond}
@@ -174,12 +154,8 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
-    sentence = f"{_at(at)} {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
+    sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
-
-
-def _share_turned_away(system: System) -> float:
-    return _frr(system).errors / max(1, _frr(system).trials)
 
 
 def limit(evaluation: Evaluation) -> str | None:
@@ -227,27 +203,28 @@ def on_cost(evaluation: Evaluation) -> str | None:
     currency = evaluation.costs.currency
     unit = f" {currency}" if currency else ""
     cheapest, *others = sorted(costs, key=lambda name: costs[name].value)
-    sentence = f"At these costs, an attempt with {cheapest} costs {_amount(costs[cheapest], unit)}"
+    amount = _amount(costs[cheapest], unit)
+    sentence = f"At these costs, an attempt with {cheapest} costs {amount}"
     if not others:
         return f"{sentence}."
     for each in evaluation.differences:
         if each.cost is None or {each.first, each.second} != {cheapest, others[0]}:
             continue
-        cost, ends = each.cost, each.cost.interval
-        if each.first == cheapest:
-            ends = attrs.evolve(ends, low=-ends.high, high=-ends.low)
-            cost = Estimate(value=-cost.value, interval=ends)
+        amount = _amount(each.cost, f"{unit} more", sign=-1 if each.first == cheapest else 1)
         doubt = "" if each.dearer else ", which may be chance"
         if each.cost_p_adjusted is None:
             doubt = "; there are too few errors to say whether that is chance"
-        return f"{sentence}; with {others[0]} it costs {_amount(cost, f'{unit} more')}{doubt}."
+        return f"{sentence}; with {others[0]} it costs {amount}{doubt}."
     return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
 
 
-def _amount(cost: Estimate, unit: str) -> str:
-    low, high = cost.interval.low, cost.interval.high
-    amounts = [money(value, high - low) for value in (cost.value, low, high)]
-    return f"{amounts[0]}{unit} ({amounts[1]} to {amounts[2]})"
+def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
+    ends = cost.interval
+    low, high = sorted((sign * ends.low, sign * ends.high))
+    value, low_words, high_words = (
+        money(amount, high - low) for amount in (sign * cost.value, low, high)
+    )
+    return f"{value}{unit} ({low_words} to {high_words})"
 
 
 # --- What the data cannot show --------------------------------------------------------------------
@@ -255,21 +232,19 @@ def _amount(cost: Estimate, unit: str) -> str:
 
 def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
     """What cannot be concluded: of single systems first, those of one text together."""
-    return (*_of_systems(evaluation), *_of_the_study(evaluation))
-
-
-#: Where the names of the systems go that one caveat is about.
-_NAMES: Final = "\0"
-
-
-def _of_systems(evaluation: Evaluation) -> Iterator[Caveat]:
     together: dict[tuple[str, str], list[str]] = {}
     for system in evaluation.systems:
         for code_and_text in _of_system(evaluation, system).items():
             together.setdefault(code_and_text, []).append(system.name)
-    for (code, text), names in together.items():
-        whole = text.replace(_NAMES, listed(names))
-        yield Caveat(code=code, systems=tuple(names), text=whole)
+    of_systems = [
+        Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, listed(names)))
+        for (code, text), names in together.items()
+    ]
+    return (*of_systems, *_of_the_study(evaluation))
+
+
+#: Where the names of the systems go that one caveat is about.
+_NAMES: Final = "\0"
 
 
 def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
@@ -281,15 +256,20 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             f"{system.environment} answered."
         )
     at = system.at_default if system.kind == "decisions" else system.at_required
+    required = evaluation.required_fmr
     if system.kind == "decisions":
-        where = "another threshold"
-        texts["decisions_only"] = f"How {_NAMES} would do at {where}. {system.why_not}"
+        texts["decisions_only"] = f"How {_NAMES} would do at another threshold. {system.why_not}"
     elif at is None:
-        where = f"an FMR of {setting(evaluation.required_fmr)} %"
+        where = f"an FMR of {setting(required)} %"
         texts["no_threshold"] = f"How {_NAMES} would do at {where}. {system.why_not}"
-    if at is not None:
-        texts |= _of_point(evaluation, at)
-    texts |= _of_concentration(system)
+    needed = trials_for(required, confidence=evaluation.confidence)
+    if at is not None and at.fmr.trials < needed:
+        texts["fmr_floor"] = (
+            f"{at.fmr.trials:,} non-mated pairs are too few to show an FMR of {_NAMES} below "
+            f"{setting(required)} %: it takes {needed:,} without an error."
+        )
+    if text := _where_few_decide(system):
+        texts["concentrated"] = text
     if system.without_score:
         texts["without_score"] = (
             f"What {_NAMES} made of {system.without_score:,} pairs that were compared without "
@@ -307,44 +287,25 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             f"What {_NAMES} would say of {missing:,} of {system.service.calls:,} pairs: they "
             "were not answered, and count in no rate."
         )
-    if system.environment is None and not _all_unknown(evaluation):
+    if system.environment is None:
         texts["unknown_origin"] = f"Where the scores of {_NAMES} come from: the file does not say."
     return texts
 
 
-def _of_point(evaluation: Evaluation, at: OperatingPoint) -> dict[str, str]:
-    required, ends = evaluation.required_fmr, at.fmr.interval
-    needed = trials_for(required, confidence=evaluation.confidence)
-    texts: dict[str, str] = {}
-    if at.fmr.trials < needed:
-        texts["fmr_floor"] = (
-            f"{at.fmr.trials:,} non-mated pairs are too few to show an FMR of {_NAMES} below "
-            f"{setting(required)} %: it takes {needed:,} without an error."
-        )
-    # A threshold that was chosen by what these very pairs show is never bounded by it.
-    elif ends and at.chosen_on != "evaluation" and ends.high > required:
-        texts["fmr_not_bounded"] = (
-            f"An FMR of {_NAMES} below {setting(required)} %: the true one is {_percents(ends)}."
-        )
-    if at.frr.trials and at.frr.errors < FEW_ERRORS:
-        texts["few_errors"] = f"An exact FRR for {_NAMES}: {_few_errors(at.frr)}."
-    return texts
-
-
-def _of_concentration(system: System) -> dict[str, str]:
+def _where_few_decide(system: System) -> str | None:
     few = system.concentration
     if few is None or few.pairs < ENOUGH_PAIRS or few.worst_person < MUCH_OF_ONE:
-        return {}
+        return None
     who = "one person" if few.person is None else f"one person, {few.person},"
-    share = f"{who} is in {100 * few.worst_person:.0f} % of the {few.pairs:,}"
-    at = system.at_required
-    if at is None or at.chosen_on != "evaluation":
-        text = f"How sure the FMR of {_NAMES} is: {share} false matches."
-    else:
-        text = f"How sure the threshold of {_NAMES} is: {share} non-mated pairs that set it"
-        without = few.threshold_without
-        text += "." if without is None else f"; without that person it would be {score(without)}."
-    return {"concentrated": f"{text} Where a few people decide, bounds hold less often."}
+    what, pairs = "FMR", "false matches"
+    if system.at_required and system.at_required.chosen_on == "evaluation":
+        what, pairs = "threshold", "non-mated pairs that set it"
+        if few.threshold_without is not None:
+            pairs += f"; without that person it would be {score(few.threshold_without)}"
+    return (
+        f"How sure the {what} of {_NAMES} is: {who} is in {100 * few.worst_person:.0f} % of the "
+        f"{few.pairs:,} {pairs}. Where a few people decide, bounds hold less often."
+    )
 
 
 def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
@@ -369,17 +330,9 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
             "person whose pictures no mated pair connects counts as several, and intervals may be "
             "too narrow. The columns probe_subject and reference_subject name the people.",
         )
-    if _all_unknown(evaluation):
-        yield Caveat(
-            code="unknown_origin",
-            systems=tuple(system.name for system in evaluation.systems),
-            text="Where the scores come from: the file does not say.",
-        )
     if not study.groups:
-        yield _general(
-            "no_groups",
-            "Whether some groups of people fare worse: the data name no groups.",
-        )
+        no_groups = "Whether some groups of people fare worse: the data name no groups."
+        yield _general("no_groups", no_groups)
     unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
@@ -400,22 +353,6 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
 
 def _general(code: str, text: str) -> Caveat:
     return Caveat(code=code, systems=(), text=text)
-
-
-def _all_unknown(evaluation: Evaluation) -> bool:
-    return all(system.environment is None for system in evaluation.systems)
-
-
-def _few_errors(frr: Rate) -> str:
-    """What the interval of an FRR of few errors is good for."""
-    ends = frr.interval
-    if ends is None:
-        return f"{frr.errors} {'error was' if frr.errors == 1 else 'errors were'} seen"
-    if not frr.errors:
-        high = percent(ends.high, ends.high - ends.low)
-        return f"no error was seen, so only the upper end ({high} %) means anything"
-    number = "one error was" if frr.errors == 1 else f"only {frr.errors} errors were"
-    return f"{number} seen, so rely on the interval ({_percents(ends)})"
 
 
 def _frr(system: System) -> Rate:

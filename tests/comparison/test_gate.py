@@ -10,7 +10,6 @@ from facematch_comparison.answers import Grouping
 from facematch_comparison.evaluation import evaluate
 from facematch_comparison.gate import (
     At,
-    Counts,
     Outcome,
     Requirements,
     built_in,
@@ -185,6 +184,44 @@ def test_without_a_threshold_its_reason_is_the_verdict():
     tops = answers([*range(50, 90)] * 10, [10] * 380 + [90] * 20, rule=ThresholdRule.AT_LEAST)
     found = one(tops)
     assert (found.outcome, found.rates) == (Outcome.FAIL, ())
+
+
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize("answered", [1.0, 0.8])
+def test_too_few_pairs_for_a_threshold_say_how_many_more_and_their_price(split, answered):
+    made = attrs.evolve(crowd(people=60, others=4, mean=85), price=0.5, currency="USD")
+    rows = np.flatnonzero(np.arange(len(made.table)) % 10 >= 10 * answered)
+    made = unanswered(made, rows) if len(rows) else made
+    found = one(made, split=split)
+    assert (found.outcome, found.rates, found.threshold) == (Outcome.INCONCLUSIVE, (), None)
+    assert found.cost == 0.5 * found.more
+    assert f"about {0.5 * found.more:,.2f} USD" in found.sentence
+    if not split:
+        # 500 non-mated pairs that are answered.
+        assert found.more == pytest.approx(500 / answered - 240, abs=5)
+    assert one(decided(made)).chosen_on == "default"
+    # No number will do where as many may pass as are expected to.
+    hopeless = attrs.evolve(DOOR, required_fmr=DOOR.max_fmr / 5, max_fmr=DOOR.max_fmr / 5)
+    assert one(made, hopeless).more is None
+
+
+@pytest.mark.parametrize("others", [0, 400])
+def test_so_many_more_pairs_have_a_threshold_that_passes(others):
+    found = one(at_default(100, 0, others, 0))
+    assert (found.outcome, found.more) == (Outcome.INCONCLUSIVE, max(500, 473) - others)
+    assert one(at_default(100, 0, others + found.more, 0)).outcome is Outcome.PASS
+    found = one(at_default(10, 0, 400, 0))
+    assert "100 more non-mated and 49 more mated pairs" in found.sentence
+
+
+def test_scores_that_run_the_wrong_way_stop_only_their_system():
+    good, wrong = crowd("good", mean=85, others=60), crowd("wrong", mean=85, others=60)
+    wrong = changed(wrong, scores=100 - wrong.table.scores)
+    verdict = judged(good, wrong)
+    assert [found.outcome for found in verdict.systems] == [Outcome.PASS, Outcome.INCONCLUSIVE]
+    stopped = verdict.systems[1]
+    assert (stopped.rates, stopped.more, stopped.cost) == ((), None, None)
+    assert "distances" in stopped.sentence
 
 
 def test_a_rate_of_which_nothing_was_seen_may_be_anything():
@@ -394,7 +431,7 @@ def test_a_group_that_is_too_small_says_how_many_people_more():
 
 
 def test_limits_by_group_are_open_where_no_group_is_named():
-    found = one(at_default(200, 0, 400, 0), attrs.evolve(DOOR, max_ratio_frr=1.25))
+    found = one(at_default(200, 0, 600, 0), attrs.evolve(DOOR, max_ratio_frr=1.25))
     assert [rate.outcome for rate in found.rates] == [Outcome.PASS, Outcome.PASS]
     assert (found.outcome, found.groups, found.more) == (Outcome.INCONCLUSIVE, (), None)
 
@@ -421,7 +458,7 @@ def in_threes(made):
 
 def test_limits_of_transactions_are_those_of_the_best_attempt():
     made = in_threes(crowd(people=300, mated=3, others=60, mean=62))
-    limits = attrs.evolve(DOOR, max_frr=0.05, counts=Counts.TRANSACTIONS)
+    limits = attrs.evolve(DOOR, max_frr=0.05, counts="transactions")
     attempts, best = one(made), one(made, limits)
     assert (attempts.outcome, best.outcome) == (Outcome.INCONCLUSIVE, Outcome.PASS)
     assert [rate.outcome for rate in attempts.rates] == [Outcome.PASS, Outcome.FAIL]
@@ -435,14 +472,14 @@ def test_limits_of_transactions_are_those_of_the_best_attempt():
     strict = attrs.evolve(limits, required_fmr=1e-5, max_fmr=0.3)
     made = in_threes(crowd(people=300, mated=3, others=60, mean=37))
     assert one(made, strict).outcome is Outcome.INCONCLUSIVE
-    assert one(made, attrs.evolve(strict, counts=Counts.ATTEMPTS)).outcome is Outcome.FAIL
+    assert one(made, attrs.evolve(strict, counts="attempts")).outcome is Outcome.FAIL
     bad = in_threes(crowd(people=300, mated=3, others=60, mean=35))
     assert one(bad, limits).outcome is Outcome.FAIL
 
 
 def test_transactions_are_judged_as_the_file_counts_them():
     made = in_threes(crowd(people=30, mated=3))
-    limits = attrs.evolve(DOOR, counts=Counts.TRANSACTIONS, attempts=2)
+    limits = attrs.evolve(DOOR, counts="transactions", attempts=2)
     evaluation = evaluate([made], required_fmr=2e-3, attempts=2)
     assert judge(evaluation, limits).systems[0].rates
     for answered in (made, crowd(people=30)):
@@ -484,7 +521,7 @@ def test_three_keys_are_enough_and_none_of_them_may_be_missing(tmp_path):
     assert (found.at, found.required_fmr, found.confidence) == (At.DEFAULT, 1e-3, 0.99)
     more = {"counts": "transactions", "attempts": 5, "max_fta_group": 0.1, "max_ratio_fmr": 2}
     found = read_requirements(written(tmp_path, OWN | more))
-    assert (found.counts, found.attempts) == (Counts.TRANSACTIONS, 5)
+    assert (found.counts, found.attempts) == ("transactions", 5)
     assert found.by_group == {"fta": 0.1, "fmr_ratio": 2.0}
     for key in OWN:
         with pytest.raises(InvalidRequest, match=f"needs {key}: "):

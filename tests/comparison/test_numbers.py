@@ -70,7 +70,8 @@ bounded = st.floats(1e-9, 1)
 
 @given(bounded, st.none() | bounded)
 def test_bounds_say_no_more_than_was_shown(value, limit):
-    high, low = Decimal(numbers.upper(value, limit)), Decimal(numbers.lower(value, limit))
+    bounds = numbers.upper_percent(value, limit), numbers.lower_percent(value, limit)
+    high, low = (Decimal(bound) / 100 for bound in bounds)
     assert low <= Decimal(repr(value)) <= high
     if limit is not None:
         assert (high > Decimal(repr(limit))) == (value > limit)
@@ -80,10 +81,11 @@ def test_bounds_say_no_more_than_was_shown(value, limit):
 @pytest.mark.parametrize(
     ("value", "limit", "high", "low"),
     [
-        (0.01425, None, "0.015", "0.014"),
-        (0.00105, 0.001, "0.0011", "0.00105"),
-        (0.000999, 0.001, "0.000999", "0.00099"),
+        (0.01425, None, "1.5", "1.4"),
+        (0.00105, 0.001, "0.11", "0.105"),
+        (0.000999, 0.001, "0.0999", "0.099"),
     ],
 )
 def test_a_bound_takes_the_digits_it_needs(value, limit, high, low):
-    assert (numbers.upper(value, limit), numbers.lower(value, limit)) == (high, low)
+    bounds = numbers.upper_percent(value, limit), numbers.lower_percent(value, limit)
+    assert bounds == (high, low)

@@ -68,7 +68,8 @@ def fragment(evaluation: Evaluation) -> str:
     """
     document = repr(evaluation.to_dict()).encode(errors="surrogatepass")
     ids = f"fm{hashlib.sha256(document).hexdigest()[:8]}-"
-    return _template("fragment.html").render(**_content(evaluation, ids), style=_style("style.css"))
+    template = _templates().get_template("fragment.html")
+    return template.render(**_content(evaluation, ids), style=_style("style.css"))
 
 
 def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> str:
@@ -113,12 +114,8 @@ def _sections(
 
     headline = document["headline"].raw
     more = any(two["sentence"].raw != headline for two in document["differences"])
-    measured = any(
-        system["service"][key]
-        for system in tables.systems
-        for key in ("latency_s", "not_answered", "price", "cost")
-    )
-    groups = some("group_differences") or some("cross_groups")
+    of_service = ("latency_s", "not_answered", "price", "cost")
+    measured = any(system["service"][key] for system in tables.systems for key in of_service)
     # First what a decision needs; then, folded, what an analyst checks.
     for is_there, name, title, folded in (
         (document["caveats"], "cannot", "What this comparison cannot show", False),
@@ -129,8 +126,7 @@ def _sections(
         (some("groups"), "groups", "Groups of people", False),
         (measured, "service", "Availability, time and money", False),
         (document["differences"], "paired", "Differences in numbers", True),
-        (groups, "cross", "Groups against each other", True),
-        (some("concentration"), "concentration", "Where false matches come from", True),
+        (some("cross_groups"), "cross", "False matches between groups", True),
         (tables.systems, "tested", "Who and what was tested", True),
         (True, "method", "How this was measured", True),
         (pairs, "gallery", "Wrong pairs", False),
@@ -142,15 +138,11 @@ def _sections(
 def _page(template: str, **content: Any) -> str:
     style = _style("style.css") + _style("page.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    return _template(template).render(**content, style=style, style_digest=digest)
+    return _templates().get_template(template).render(**content, style=style, style_digest=digest)
 
 
 def _style(name: str) -> Markup:
     return Markup((_TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - a file of ours
-
-
-def _template(name: str) -> jinja2.Template:
-    return _templates().get_template(name)
 
 
 @functools.cache
@@ -164,7 +156,7 @@ def _templates() -> jinja2.Environment:
         # What is printed without a form is a text of the document.
         finalize=lambda value: values.text(value) if isinstance(value, Node) else value,
     )
-    forms = ("count", "moment", "name", "one_in", "percent", "plain", "score", "setting", "money")
+    forms = ("count", "moment", "name", "percent", "plain", "score", "setting", "money")
     environment.filters |= {form: getattr(values, form) for form in forms}
     environment.globals |= {"plots": plots, "nothing": values.NOTHING, "origins": ORIGINS}
     return environment

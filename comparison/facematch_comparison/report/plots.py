@@ -88,9 +88,8 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     plot.path("limit", f"M{x.at(required)} {plot.top}V{plot.bottom}")
     for place, curve in curves.items():
         seen = [f > 0 and r > 0 for f, r in zip(curve.fmr, curve.frr, strict=True)]
-        if (
-            any(seen) and len(curves) <= MOST_BANDS
-        ):  # both rates at their low, and at their high ends
+        if any(seen) and len(curves) <= MOST_BANDS:
+            # Both rates at their low, and at their high ends.
             low = plot.corners(curve.fmr_low, curve.frr_low)
             high = plot.corners(curve.fmr_high, curve.frr_high)
             plot.band([*itertools.compress(low, seen)], [*itertools.compress(high, seen)], place)
@@ -114,12 +113,7 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
 
 @attrs.define
 class _Axis:
-    """Places values between 0 and 1, and then between two ends in the figure.
-
-    Attributes:
-        share: Where a value is, from 0 to 1.
-        ticks: Values, their labels, and whether the label comes first where there is little room.
-    """
+    """Places values; a tick is one with its label, and whether that has the first right to room."""
 
     share: Callable[[float], float]
     ticks: list[tuple[float, str, bool]]
@@ -137,8 +131,7 @@ def _axis(
 ) -> _Axis:
     """An axis by normal deviates that holds all points whole, and of the curves what is near.
 
-    It reaches from the tick below the lowest rate above 0 to the tick above the highest. Where a
-    rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
+    Where a rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
     """
     inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
     inside += [required] if required else []

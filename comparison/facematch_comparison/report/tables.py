@@ -214,7 +214,7 @@ class Tables:
     @property
     def groups(self) -> Table:
         """Every group of every system."""
-        cells = [cell for one in self.systems for cell in one["groups"]]
+        cells = [cell for system in self.systems for cell in system["groups"]]
         any_lost = any(cell["fta"]["errors"].raw for cell in cells)
         rows = [
             {
@@ -232,9 +232,7 @@ class Tables:
             for system in self.systems
             for cell in system["groups"]
         ]
-        words = (
-            "Rates of each group, with {} intervals, and their ratio to all pairs within a group"
-        )
+        words = "Rates of each group, with {} intervals, and their ratio to all pairs within groups"
         return self._table("groups-table", words, rows)
 
     @property
@@ -265,27 +263,6 @@ class Tables:
         ]
 
     @property
-    def group_differences(self) -> Table:
-        """How far groups differ."""
-        rows = [
-            {
-                "System": self._name(system["name"]),
-                "Groups": values.text(gap["column"]),
-                "Rate": gap["rate"].raw.upper(),
-                "Highest": values.text(gap["worst"]),
-                "Lowest": values.text(gap["best"]),
-                "Ratio": _times(gap["ratio"]),
-                "Shown: at least": _times(gap["at_least"]) if gap["is_real"].raw else "",
-                "p": values.probability(gap["p_value"]),
-                "Beyond chance": "yes" if gap["is_real"].raw else "not shown",
-            }
-            for system in self.systems
-            for gap in system["group_differences"]
-        ]
-        words = "The group with the highest rate against the one with the lowest"
-        return self._table("group-differences", words, rows, kind="data")
-
-    @property
     def cross_groups(self) -> list[Table]:
         """Who is mistaken for whom: a matrix of each system and column."""
         tables: list[Table] = []
@@ -295,31 +272,6 @@ class Tables:
                 name, caption = f"cross-{len(tables)}", self._name(system["name"])
                 tables.append(Table(name, caption, _matrix(column, cells), kind="data"))
         return tables
-
-    @property
-    def concentration(self) -> Table:
-        """How far the threshold, or the false matches, hang on few people."""
-        rows = [
-            {
-                "System": self._name(system["name"]),
-                "Pairs": values.count(few["pairs"]),
-                "People in them": values.count(few["people"]),
-                "Worst person is in": _above(
-                    values.percent(few["worst_person"]), values.text(few["person"])
-                ),
-                "Threshold": values.score(system["at_required"]["threshold"])
-                if system["at_required"]
-                else "",
-                "Threshold without that person": values.score(few["threshold_without"]),
-            }
-            for system in self.systems
-            if (few := system["concentration"])
-        ]
-        words = (
-            "The non-mated pairs that set the threshold, those with the highest scores; where none "
-            "was chosen, the false matches"
-        )
-        return self._table("concentration-table", words, rows)
 
     @property
     def service(self) -> Table:
@@ -411,10 +363,6 @@ def _by_name(counts: Node) -> Markup:
     """How many of each kind, by name."""
     each = (Markup("{}: {}").format(values.name(n), values.count(k)) for n, k in counts.entries)
     return Markup(", ").join(each)
-
-
-def _times(ratio: Node) -> Markup:
-    return values.quantity(ratio, unit="\N{MULTIPLICATION SIGN}")
 
 
 def _above(value: Markup, words: Markup | str) -> Markup:

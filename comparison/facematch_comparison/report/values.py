@@ -1,13 +1,13 @@
 """Values of a JSON document as HTML: each knows where it is, and carries its exact number.
 
 What is in a `data` element is the value at its ``data-path``, times ``data-times`` (1 without it),
-rounded to the digits that are shown; with ``data-inverse`` it is 1 divided by the value. What is
-missing is an empty text.
+rounded to the digits that are shown. What is missing is an empty text.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 import re
 import unicodedata
@@ -110,9 +110,12 @@ def number(node: Node, form: Callable[[Any], str], unit: str = "", *, times: int
     return Markup("{}&nbsp;{}").format(shown, unit) if unit else shown
 
 
-def count(node: Node) -> Markup:
-    """How many."""
-    return number(node, "{:,}".format)
+#: How many; a rate that somebody chose, in percent with all its digits; a score or a threshold; a
+#: p-value.
+count = functools.partial(number, form="{:,}".format)
+setting = functools.partial(number, form=numbers.setting, unit="%", times=100)
+score = functools.partial(number, form=numbers.score)
+probability = functools.partial(number, form=numbers.probability)
 
 
 def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
@@ -120,24 +123,9 @@ def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
     return number(node, lambda rate: numbers.percent(rate, width), unit, times=100)
 
 
-def setting(node: Node) -> Markup:
-    """A rate that somebody chose, in percent with all its digits."""
-    return number(node, numbers.setting, "%", times=100)
-
-
 def points(node: Node, width: float | None = None) -> Markup:
     """A difference of rates, in percentage points, without its unit."""
     return number(node, lambda gap: numbers.points(gap, width), times=100)
-
-
-def score(node: Node) -> Markup:
-    """A score or a threshold."""
-    return number(node, numbers.score)
-
-
-def probability(node: Node) -> Markup:
-    """A p-value."""
-    return number(node, numbers.probability)
 
 
 def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
@@ -188,16 +176,6 @@ def counts(node: Node) -> Markup:
     """How many of how many."""
     errors, trials = count(node["errors"]), count(node["trials"])
     return Markup('<span class="whole">{} of {}</span>').format(errors, trials)
-
-
-def one_in(node: Node) -> Markup:
-    """``1 in N`` of a rate that was chosen, where N is a whole number."""
-    shown = numbers.one_in(node.raw)
-    if shown is None:
-        return Markup()
-    return Markup('1 in <data value="{}" data-path="{}" data-inverse="exact">{}</data>').format(
-        json.dumps(node.raw), node.path, shown
-    )
 
 
 def moment(node: Node) -> Markup:

@@ -72,21 +72,27 @@ def cells_of(
     of_fmr, of_frr, of_fta = (
         _within(table, column, threshold, name, confidence) for name in (*RATES, "fta_mated")
     )
-    too_few = [_too_few(fmr, frr) for (fmr, _), (frr, _) in zip(of_fmr, of_frr, strict=True)]
+    too_few: list[str | None] = []
+    for (fmr, _), (frr, _) in zip(of_fmr, of_frr, strict=True):
+        # Each rate that has pairs needs people of its own.
+        count = min((rate.subjects or 0 for rate in (fmr, frr) if rate.trials), default=0)
+        people = "1 person" if count == 1 else f"{count} people"
+        why = f"Too few people in this cell: {people}, {FEW_PEOPLE} are needed."
+        too_few.append(why if count < FEW_PEOPLE else None)
     # All ratios of a rate hold at once.
     each = 1 - (1 - confidence) / max(1, too_few.count(None))
     return tuple(
         GroupCell(
             column=column,
             group=label,
-            fmr=fmr[0],
-            frr=frr[0],
+            fmr=fmr,
+            frr=frr,
             fta=fta,
-            fmr_ratio=None if few else _ratio_to_all(*fmr, confidence, each),
-            frr_ratio=None if few else _ratio_to_all(*frr, confidence, each),
+            fmr_ratio=None if few else _ratio_to_all(fmr, others_fmr, confidence, each),
+            frr_ratio=None if few else _ratio_to_all(frr, others_frr, confidence, each),
             too_few=few,
         )
-        for label, few, fmr, frr, (fta, _) in zip(
+        for label, few, (fmr, others_fmr), (frr, others_frr), (fta, _) in zip(
             table.groups[column].labels, too_few, of_fmr, of_frr, of_fta, strict=True
         )
     )
@@ -162,7 +168,16 @@ def group_differences(
         best = min((group for group in rates if group != worst), key=lambda g: _value(rates[g]))
         # Whichever two of so many may have come out as worst and best.
         tail = (1 - confidence) / (len(rates) * (len(rates) - 1))
-        high, low = (_at_confidence(rates[group], 1 - 2 * tail) for group in (worst, best))
+        high, low = rates[worst], rates[best]
+        shares = [
+            f"{percent(_value(rate), ends.high - ends.low)} % ({rate.errors:,} of {rate.trials:,})"
+            for rate in (high, low)
+            if (ends := rate.interval)
+        ]
+        happens = {
+            "frr": "falsely rejected",
+            "fmr": "falsely matched with another of the same group",
+        }[name]
         differences.append(
             GroupDifference(
                 column=cells[0].column,
@@ -170,12 +185,11 @@ def group_differences(
                 worst=worst,
                 best=best,
                 ratio=_value(high) / _value(low) if low.errors else None,
-                at_least=max(1.0, ratio(high, low)[0]),
+                at_least=max(1.0, ratio(high, low, 1 - 2 * tail)[0]),
                 p_value=homogeneity(list(rates.values())),
                 is_real=False,
                 sentence=f"By {cells[0].column}, at one threshold for all: people of group {worst} "
-                f"are {_HAPPENS[name]} in {_share(high)} of pairs, people of group {best} in "
-                f"{_share(low)}.",
+                f"are {happens} in {shares[0]} of pairs, people of group {best} in {shares[1]}.",
             )
         )
     return tuple(differences)
@@ -193,13 +207,22 @@ def finish_group_differences(
     for each in differences:
         p_value = None if each.p_value is None else next(adjusted)
         is_real = p_value is not None and p_value < 1 - confidence
+        shown = math.floor(each.at_least * 10) / 10
+        verdict = "Chance alone may do that: these pairs show no difference."
+        if is_real and shown > 1:
+            verdict = (
+                f"That is not chance: group {each.worst} has at least {shown:g} times the rate of "
+                f"group {each.best}."
+            )
+        elif is_real:
+            verdict = "That is not chance, but these pairs do not show how many times as often."
         finished.append(
             attrs.evolve(
                 each,
                 p_value=p_value,
                 is_real=is_real,
                 at_least=each.at_least if is_real else 1.0,
-                sentence=f"{each.sentence} {_verdict(each, is_real)}",
+                sentence=f"{each.sentence} {verdict}",
             )
         )
     return tuple(finished)
@@ -250,7 +273,7 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, each: float) -> 
             return 1 / share
         return to_others / (share * to_others + 1 - share)
 
-    low, high = ratio(_at_confidence(group, each), _at_confidence(others, each))
+    low, high = ratio(group, others, each)
     return Estimate(
         value=to_all(_value(group) / _value(others) if others.errors else math.inf),
         interval=Interval(
@@ -259,24 +282,20 @@ def _ratio_to_all(group: Rate, others: Rate, confidence: float, each: float) -> 
     )
 
 
-def _at_confidence(rate: Rate, confidence: float) -> Rate:
-    """The same with an interval of another confidence, two-sided."""
-    low, high = bounds(rate, (1 + confidence) / 2)
-    ends = Interval(low=low, high=high, confidence=confidence, method=Method.CLUSTERED)
-    return attrs.evolve(rate, interval=ends)
-
-
-def ratio(over: Rate, under: Rate) -> tuple[float, float]:
+def ratio(over: Rate, under: Rate, confidence: float = 0.95) -> tuple[float, float]:
     """Ends, 0 to infinity, of the interval for the ratio of two rates that share no people."""
-    low = _lower_ratio(over, under)
-    inverse = _lower_ratio(under, over)
-    return low, 1 / inverse if inverse else math.inf
+    (low, high), (low_under, high_under) = (
+        bounds(rate, (1 + confidence) / 2) for rate in (over, under)
+    )
+    inverse = _lower_ratio(_value(under), low_under, _value(over), high)
+    return (
+        _lower_ratio(_value(over), low, _value(under), high_under),
+        1 / inverse if inverse else math.inf,
+    )
 
 
-def _lower_ratio(over: Rate, under: Rate) -> float:
+def _lower_ratio(top: float, low: float, bottom: float, high: float) -> float:
     """Donner and Zou's lower end, written so that nothing is divided by 0."""
-    low, high = _ends(over)[0], _ends(under)[1]
-    top, bottom = _value(over), _value(under)
     first, second = low * (2 * top - low), high * (2 * bottom - high)
     if first <= 0:
         return 0.0
@@ -284,42 +303,5 @@ def _lower_ratio(over: Rate, under: Rate) -> float:
     return first / (product + math.sqrt(max(0.0, product**2 - first * second)))
 
 
-def _too_few(*rates: Rate) -> str | None:
-    """Why nothing is concluded: each rate that has pairs needs people of its own."""
-    count = min((rate.subjects or 0 for rate in rates if rate.trials), default=0)
-    if count >= FEW_PEOPLE:
-        return None
-    people_word = "person" if count == 1 else "people"
-    return f"Too few people in this cell: {count} {people_word}, {FEW_PEOPLE} are needed."
-
-
-#: What happens to people in a group, by rate.
-_HAPPENS: Final = {
-    "frr": "falsely rejected",
-    "fmr": "falsely matched with another of the same group",
-}
-
-
-def _verdict(difference: GroupDifference, is_real: bool) -> str:
-    shown = math.floor(difference.at_least * 10) / 10
-    if not is_real:
-        return "Chance alone may do that: these pairs show no difference."
-    if shown > 1:
-        return (
-            f"That is not chance: group {difference.worst} has at least {shown:g} times the rate "
-            f"of group {difference.best}."
-        )
-    return "That is not chance, but these pairs do not show how many times as often."
-
-
-def _share(rate: Rate) -> str:
-    low, high = _ends(rate)
-    return f"{percent(_value(rate), high - low)} % ({rate.errors:,} of {rate.trials:,})"
-
-
 def _value(rate: Rate) -> float:
     return rate.value or 0.0
-
-
-def _ends(rate: Rate) -> tuple[float, float]:
-    return (rate.interval.low, rate.interval.high) if rate.interval else (0.0, 1.0)

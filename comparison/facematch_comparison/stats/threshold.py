@@ -54,6 +54,7 @@ class ThresholdChoice:
             threshold that was chosen by its point estimate it is above `max_fmr`.
         confidence: One-sided, 0-1.
         why_not: Why there is no threshold, in a sentence; None if there is one.
+        pairs_needed: How many non-mated pairs it takes, where there are too few; else None.
     """
 
     max_fmr: float
@@ -63,6 +64,7 @@ class ThresholdChoice:
     upper: float | None
     confidence: float
     why_not: str | None = None
+    pairs_needed: int | None = None
 
 
 def threshold_for_fmr(
@@ -95,7 +97,11 @@ def threshold_for_fmr(
         confidence=confidence,
     )
     if not len(others):
-        return attrs.evolve(none, why_not="No pair of different people was compared.")
+        return attrs.evolve(
+            none,
+            why_not="No pair of different people was compared.",
+            pairs_needed=_pairs_for(1, max_fmr),
+        )
     rates = Rates(table, 2 * confidence - 1)
 
     def choice_for(allowed: int) -> ThresholdChoice:
@@ -112,7 +118,7 @@ def threshold_for_fmr(
 
     most = allowed_errors(max_fmr, len(others))
     if reason := why_unseen(max_fmr, len(others)):
-        return attrs.evolve(none, why_not=reason)
+        return attrs.evolve(none, why_not=reason, pairs_needed=_pairs_for(1, max_fmr))
     choice = choice_for(most)
     if choice.threshold is None:
         return attrs.evolve(

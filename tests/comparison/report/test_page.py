@@ -54,7 +54,7 @@ def test_the_verdict_stands_before_tables_drawings_and_what_cannot_be_shown(name
 
 def test_a_section_without_data_is_not_there():
     decide = ["cannot", "differences", "fmrs", "costs", "transactions", "groups", "service"]
-    check = ["paired", "cross", "concentration", "tested", "method"]
+    check = ["paired", "cross", "tested", "method"]
     assert sections("full") == decide + check
     assert {"costs", "groups", "cross", "service"}.isdisjoint(sections("two"))
     assert {"paired", "fmrs"}.isdisjoint(sections("silent"))

@@ -131,8 +131,8 @@ def test_a_difference_with_its_numbers():
     assert (found.column, found.rate, found.worst, found.best) == ("column", "frr", "g0", "g1")
     assert found.ratio == pytest.approx(5)
     # Whichever two of three are the worst and the best: six ways.
-    high, low = (rate(errors, 500, 1 - 2 * 0.05 / 6) for errors in (50, 10))
-    assert found.at_least == pytest.approx(ratio(high, low)[0])
+    high, low = (rate(errors, 500) for errors in (50, 10))
+    assert found.at_least == pytest.approx(ratio(high, low, 1 - 2 * 0.05 / 6)[0])
     assert found.is_real
     assert found.p_value < 0.001
     assert "50 of 500" in found.sentence
