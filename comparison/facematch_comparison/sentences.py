@@ -215,7 +215,10 @@ def on_cost(evaluation: Evaluation) -> str | None:
         if each.cost_p_adjusted is None:
             doubt = "; there are too few errors to say whether that is chance"
         return f"{sentence}; with {others[0]} it costs {amount}{doubt}."
-    return f"{sentence}; with {others[0]} it costs {_amount(costs[others[0]], unit)}."
+    amount = _amount(costs[others[0]], unit)
+    return (
+        f"{sentence}; with {others[0]} it costs {amount}, and nothing says that this is not chance."
+    )
 
 
 def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
