@@ -666,15 +666,17 @@ class _Guess:
                     self._take(prefix + _kind(name), name)
 
     def _is_group(self, of_probe: Sequence[str], of_reference: Sequence[str]) -> bool:
-        """Whether these columns have few words, of which everybody has one."""
+        """Whether these columns have few words, of which nobody has two."""
         columns = [*of_probe, *of_reference]
         if any(map(self._cells.is_numeric, columns)) or not self._has_few_words(columns):
             return False
         groups = self._cells.alike(*columns)
         probe, reference = self._people()
         who = np.concatenate([probe] * len(of_probe) + [reference] * len(of_reference))
-        keys = who * groups[0].size + np.concatenate([column.codes for column in groups])
-        return len(np.unique(keys)) == len(np.unique(who))
+        codes = np.concatenate([column.codes for column in groups])
+        # An empty cell says nothing of a person.
+        who, codes = who[codes != groups[0].empty], codes[codes != groups[0].empty]
+        return len(np.unique(who * groups[0].size + codes)) == len(np.unique(who))
 
     def _has_few_words(self, columns: Sequence[str]) -> bool:
         words = self._cells.alike(*columns)[0]

@@ -346,6 +346,8 @@ def _judge(system: System, evaluation: Evaluation, requirements: Requirements) -
         sentence="",
     )
     seen = system.why_not or "It was asked without a known threshold: there is none to judge."
+    if outcome is Outcome.FAIL:
+        seen = "No threshold keeps both its FMR and its FRR within the limits."
     seen = f"{system.name}: {seen}" if at is None else _seen_words(verdict, attempts, requirements)
     met = _met_words(verdict, needed, requirements)
     return attrs.evolve(verdict, sentence=f"{seen} {requirements.title}: {met}")

@@ -216,9 +216,7 @@ def on_cost(evaluation: Evaluation) -> str | None:
             doubt = "; there are too few errors to say whether that is chance"
         return f"{sentence}; with {others[0]} it costs {amount}{doubt}."
     amount = _amount(costs[others[0]], unit)
-    return (
-        f"{sentence}; with {others[0]} it costs {amount}, and nothing says that this is not chance."
-    )
+    return f"{sentence}; with {others[0]} it costs {amount}, which may be chance."
 
 
 def _amount(cost: Estimate, unit: str, sign: int = 1) -> str:
