@@ -107,9 +107,10 @@ def evaluate(
     whole = answers[0].table
     calibration, judged = _halves(whole, seed) if split else (None, np.ones(len(whole), bool))
     trials = _trials(answers, calibration)
-    is_default = required_fmr is None
+    bearable = stats.comparable_fmr(trials)
+    is_default = required_fmr is None and bearable is not None
     if required_fmr is None:
-        required_fmr = stats.comparable_fmr(trials) or stats.COMMON_FMRS[0]
+        required_fmr = bearable or stats.COMMON_FMRS[0]
     judging = _Judging(
         required_fmr=required_fmr,
         confidence=confidence,
@@ -259,7 +260,7 @@ class _Judging:
             at_rate = self._point_at(self.required_fmr, chosen_from, rates)
             at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
         fixed = self.at_thresholds.get(answers.name)
-        if fixed is not None:
+        if fixed is not None and why_reversed is None:
             at_rate = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
         at_required = at_rate.point
         at_default = _default(rates)
@@ -267,7 +268,7 @@ class _Judging:
             table=judged,
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
-            is_fixed=fixed is not None,
+            is_fixed=fixed is not None and why_reversed is None,
             price=answers.price,
             currency=answers.currency,
         )
@@ -483,12 +484,16 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
 
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
-    """The fewest non-mated pairs with a score that a threshold is chosen on, of all systems."""
-    tables = [each.table for each in answers if each.table.is_scored]
+    """The fewest non-mated pairs with a score that a threshold is chosen on, of all systems.
+
+    But for those that could not be compared at any rate.
+    """
+    tables = [each.table for each in answers if each.table.is_scored and not _reversed(each.table)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
-    counts = [np.count_nonzero(table.scored & ~table.mated) for table in tables]
-    return int(min(counts, default=0))
+    counts = [int(np.count_nonzero(table.scored & ~table.mated)) for table in tables]
+    enough = [count for count in counts if stats.comparable_fmr(count)]
+    return min(enough or counts, default=0)
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:

@@ -372,6 +372,7 @@ def _rates(
         kind = name.removesuffix("_ratio")
         rate: Rate = getattr(of, kind)
         low = high = None
+        ratio: Estimate | None = None
         if name == kind:
             whole = size.non_mated if kind == "fmr" else size.mated
             expected = 0.0
@@ -383,7 +384,7 @@ def _rates(
                 high = fmr_bounds(of, chosen_for, confidence)[1] if rate.trials else None
             more = more_needed(rate, limit, confidence, whole, expected=expected)
         else:
-            ratio: Estimate | None = getattr(of, name)
+            ratio = getattr(of, name)
             if ratio is not None:
                 low, high = ratio.interval.low, ratio.interval.high
             share = rate.trials / max(1, sum(getattr(each, kind).trials for each in column))
@@ -393,7 +394,10 @@ def _rates(
             )
         outcome, people = Outcome.INCONCLUSIVE, rate.subjects or 0
         if place and people < FEW_PEOPLE:
-            more = max(more or 0, FEW_PEOPLE - people)
+            # Where the rate that was seen is itself beyond the limit, no number would do.
+            seen = rate.value if ratio is None else ratio.value
+            is_beyond = seen is not None and seen > limit
+            more = None if is_beyond else max(more or 0, FEW_PEOPLE - people)
         elif high is not None and high <= limit:
             outcome, more = Outcome.PASS, None
         elif low is not None and low > limit:
@@ -524,7 +528,7 @@ def _seen_words(verdict: SystemVerdict, attempts: int, requirements: Requirement
     where = "its own threshold"
     if verdict.threshold is not None:
         where = f"the threshold {verdict.threshold:.10g}"
-        if verdict.chosen_on != "default":
+        if verdict.chosen_on in _CHOSEN:
             where += f", chosen for an FMR of {setting(requirements.required_fmr)} %"
     if requirements.counts == "transactions":
         where += f", in transactions of up to {attempts} attempts"

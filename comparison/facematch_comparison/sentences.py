@@ -70,10 +70,13 @@ def headline(
         return _of_one(judged[0], at, evaluation.confidence)
     names = [system.name for system in judged]
     compared = [each for each in differences if each.frr is not None]
+    apart = [name for name in names if not any(name in (two.first, two.second) for two in compared)]
     if not compared and (reason := why_not_comparable(required_fmr, trials)):
         return f"{listed(names)} are not compared: {reason}"
     if len(judged) > 2 and compared:
-        return _of_several(judged, compared, at)
+        sentence = _of_several([each for each in judged if each.name not in apart], compared, at)
+        is_are = "is" if len(apart) == 1 else "are"
+        return f"{sentence} {listed(apart)} {is_are} not compared." if apart else sentence
     (both,) = (each for each in differences if {each.first, each.second} == {*names[:2]})
     return of_difference(both, required_fmr, at_thresholds, at) if compared else both.sentence
 
@@ -149,7 +152,7 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
     if real:
         parts.append(f"fewer than {listed(real)}, and that is not chance")
     if chance:
-        parts.append(f"its lead over {listed(chance)} may be chance")
+        parts.append(f"whether fewer than {listed(chance)} may be chance")
     if beyond:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
@@ -210,7 +213,11 @@ def on_cost(evaluation: Evaluation) -> str | None:
     for each in evaluation.differences:
         if each.cost is None or {each.first, each.second} != {cheapest, others[0]}:
             continue
-        amount = _amount(each.cost, f"{unit} more", sign=-1 if each.first == cheapest else 1)
+        sign = -1 if each.first == cheapest else 1
+        more, of_whom = "more", ""
+        if sign * each.cost.value < 0:
+            sign, more, of_whom = -sign, "less", " on the pairs that both answered"
+        amount = _amount(each.cost, f"{unit} {more}", sign=sign) + of_whom
         doubt = "" if each.dearer else ", which may be chance"
         if each.cost_p_adjusted is None:
             doubt = "; there are too few errors to say whether that is chance"
@@ -259,7 +266,8 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
     at = system.at_default if system.kind == "decisions" else system.at_required
     required = evaluation.required_fmr
     if system.kind == "decisions":
-        texts["decisions_only"] = f"How {_NAMES} would do at another threshold. {system.why_not}"
+        why_not = system.why_not or "Too few of the pairs that choose thresholds have a score."
+        texts["decisions_only"] = f"How {_NAMES} would do at another threshold. {why_not}"
     elif at is None:
         where = f"an FMR of {setting(required)} %"
         texts["no_threshold"] = f"How {_NAMES} would do at {where}. {system.why_not}"

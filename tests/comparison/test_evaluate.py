@@ -514,6 +514,30 @@ def test_what_cannot_be_compared_says_what_can():
     assert evaluate(both, required_fmr=1 / 179.9).differences[0].frr is not None
 
 
+def test_nobody_is_best_who_is_not_compared():
+    both = [
+        answers([5] * n + [90] * (300 - n), [10] * 10_000, name)
+        for n, name in ((1, "a"), (90, "b"))
+    ]
+    few = unanswered(answers([90] * 300, [10] * 10_000, "c"), np.arange(700, 10_300))
+    for required in (0.01, None):
+        found = evaluate([*both, few], required_fmr=required)
+        assert found.headline.endswith("c is not compared.") is (required == 0.01)
+        assert found.differences[0].better == "a"
+    nearly_none = unanswered(answers([90] * 300, [10] * 10_000, "c"), np.arange(309, 10_300))
+    found = evaluate([*both, nearly_none])
+    assert found.required_fmr == evaluate(both).required_fmr
+    assert found.differences[0].better == "a"
+    assert " 9 non-mated" not in found.headline
+
+
+def test_a_fixed_threshold_judges_no_distances():
+    right = crowd()
+    wrong = changed(crowd("b"), scores=100 - crowd().table.scores)
+    found = evaluate([right, wrong], required_fmr=0.01, at_thresholds={"b": 50})
+    assert (found.systems[1].at_required, "distances" in found.systems[1].why_not) == (None, True)
+
+
 def test_one_system_is_judged_at_its_threshold():
     found = evaluate([crowd(others=25)], required_fmr=1e-3)
     at = found.systems[0].at_required

@@ -122,7 +122,7 @@ def _sections(
         (more, "differences", "Is the difference real?", False),
         (tables.at_fmrs, "fmrs", "At other false match rates", False),
         (tables.costs, "costs", "What an attempt costs", False),
-        (some("transactions"), "transactions", "If people may try again", False),
+        (tables.transactions, "transactions", "If people may try again", False),
         (some("groups"), "groups", "Groups of people", False),
         (measured, "service", "Availability, time and money", False),
         (document["differences"], "paired", "Differences in numbers", True),

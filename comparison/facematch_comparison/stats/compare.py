@@ -271,7 +271,7 @@ def _redraw(
             key: pairs_of_person[urn.person_of_row] for key, pairs_of_person in pairs.items()
         }
         values: dict[tuple[int, int], list[NDArray[np.float64]]] = {two: [] for two in compared}
-        length = max(threshold.length for threshold in thresholds.values())
+        length = max(part.people.shape[-1] for part in parts)
         for drawn in urn.draws(resamples, seed, length=length):
             refused = {place: part.refused(drawn) for place, part in thresholds.items()}
             count = {key: drawn @ weight for key, weight in weights.items()}
@@ -328,7 +328,7 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
     rest = None if costs is None else false_match_costs(sides, costs, confidence)
     if costs is None or rest is None:
         return difference, None
-    # At one FMR false matches cost the same whoever is drawn; what varies is who is turned away.
+    # Beside false matches and calls, what varies is who is turned away.
     weight = (1 - costs.impostors) * costs.false_reject
     low, high = (weight * end for end in (ends.low, ends.high))
     difference = attrs.evolve(
@@ -338,8 +338,11 @@ def _judge(  # noqa: PLR0917 - what `compare_systems` knows of the two
             interval=attrs.evolve(ends, low=low + rest.low, high=high + rest.high),
         ),
     )
-    few = min(errors) < ENOUGH_FALSE_MATCHES or rest.errors < ENOUGH_FALSE_MATCHES
-    if not weight or few:
+    if not weight:
+        # What is charged is known; of false matches at two FMRs nothing is.
+        is_known = rest.low * rest.high > 0 and not any(s.is_fixed or s.calibration for s in sides)
+        return difference, 0.0 if is_known else 1.0
+    if min(errors) < ENOUGH_FALSE_MATCHES or rest.errors < ENOUGH_FALSE_MATCHES:
         return difference, None
     # They cost the same where the difference of the FRR makes up for all the rest.
     even = [-rest.low / weight, -rest.high / weight]

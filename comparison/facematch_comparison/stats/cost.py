@@ -81,8 +81,9 @@ def false_match_costs(
 ) -> FalseMatchCosts | None:
     """For two systems at their thresholds, on the non-mated pairs that both answered.
 
-    Where both thresholds were chosen for one FMR on these very pairs, that is what false matches
-    cost whoever is drawn. Else they may lie apart by as much as the ends of the two rates.
+    Where both thresholds were chosen for one FMR on these very pairs, false matches should cost the
+    same: what they seem to differ by is luck where scores are equal or answers are missing, so it
+    may be nothing as well. Else they may lie apart by as much as the ends of the two rates.
 
     None if both answered no pair that the costs need, or only one price is known.
 
@@ -111,7 +112,7 @@ def false_match_costs(
         for side in sides
     )
     value = calls + weight * (far.errors - far_of_second.errors) / len(rows)
-    low = high = value
+    low, high = min(calls, value), max(calls, value)
     if any(side.is_fixed or side.calibration for side in sides):
         ends, ends_of_second = far.interval, far_of_second.interval
         if ends is not None and ends_of_second is not None:

@@ -314,6 +314,33 @@ def test_a_price_counts_as_much_as_the_errors():
     assert costing(20, 60, prices=(None, None)).cost.value == pytest.approx(-even)
 
 
+def test_luck_in_false_matches_makes_nobody_dearer():
+    """Of two equal systems with coarse scores as many pass as happen to score above a step."""
+    tied = [answers([20] * 30 + [90] * 270, [50] * n + [10] * (2_000 - n)) for n in (4, 5)]
+    sides = [
+        attrs.evolve(side, table=attrs.evolve(side.table, name=name))
+        for name, side in zip("ab", sides_of(*tied, fmr=2.5e-3), strict=True)
+    ]
+    dear = attrs.evolve(COSTS, false_match=100_000)
+    (found,) = stats.compare_systems(sides, required_fmr=FMR, resamples=400, costs=dear)
+    assert (found.cost.interval.low <= 0 <= found.cost.interval.high, found.dearer) == (True, None)
+
+
+@pytest.mark.parametrize("costs", [{"impostors": 1.0}, {"false_reject": 0.0}])
+def test_where_nobody_is_turned_away_at_a_cost_prices_decide(costs):
+    systems = [refusing(30, name=name) for name in "ab"]
+    for price, dearer in ((0.8, "b"), (0.1, None)):
+        sides = [
+            attrs.evolve(side, price=each, currency="EUR")
+            for side, each in zip(sides_of(*systems), (0.1, price), strict=True)
+        ]
+        (found,) = stats.compare_systems(
+            sides, required_fmr=FMR, resamples=200, costs=attrs.evolve(COSTS, **costs)
+        )
+        assert found.dearer == dearer
+        assert found.cost_p_adjusted is not None
+
+
 def test_few_errors_say_nothing_of_costs():
     found = costing(4, 60)
     assert found.is_real
