@@ -461,6 +461,14 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
             raise InvalidRequest(f"No system is called {name[:60]!r} here; {nearest(name, names)}")
         if not math.isfinite(threshold):
             raise InvalidRequest(f"The threshold of {name} must be a number, and is {threshold}.")
+        table = answers[names.index(name)].table
+        scores = table.scores[table.scored]
+        if len(scores) and not table.passed(threshold).any():
+            raise InvalidRequest(
+                f"Nobody passes the threshold {threshold:g} of {name}, whose scores go from "
+                f"{scores.min():g} to {scores.max():g}: give it on their scale; that of distances "
+                "is minus the distance."
+            )
     first = answers[0].table
     for each in answers[1:]:
         if not first.has_pairs_of(each.table):

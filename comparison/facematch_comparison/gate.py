@@ -388,7 +388,7 @@ def _rates(
             if ratio is not None:
                 low, high = ratio.interval.low, ratio.interval.high
             share = rate.trials / max(1, sum(getattr(each, kind).trials for each in column))
-            likely = requirements.max_fmr if kind == "fmr" else requirements.max_frr
+            likely = requirements.required_fmr if kind == "fmr" else requirements.max_frr
             more = _more_for_ratio(
                 ratio, limit, rate, share=share, likely=likely, tail=1 - together
             )
@@ -472,7 +472,9 @@ def _more_for_ratio(
         errors = (ndtri(tail) / math.log(most / seen)) ** 2 * (1 + seen * share / (1 - share))
         each = effective_size(rate) / rate.trials if rate.trials else 1.0
         needed = errors / (rate.value or likely) / each
-    return max(1, math.ceil(needed - rate.trials)) if needed < _MOST else None
+    # What is left to show takes at least a tenth more pairs.
+    few = math.ceil(rate.trials / 10) or 1
+    return max(few, math.ceil(needed - rate.trials)) if needed < _MOST else None
 
 
 def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:

@@ -14,6 +14,9 @@ from typing import Final
 #: Digits of a bound, and the most of them where fewer would put it on the other side of a limit.
 BOUND_DIGITS, MOST_BOUND_DIGITS = 2, 8
 
+#: Nobody chooses a rate with more.
+_MOST_DIGITS: Final = 12
+
 _MINUS: Final = "\N{MINUS SIGN}"
 
 
@@ -33,8 +36,13 @@ def percent(rate: float, width: float | None = None) -> str:
 
 
 def setting(rate: float) -> str:
-    """A rate that somebody chose, in percent, without the sign: all its digits."""
-    return _all_digits(_decimal(rate) * 100, 0)
+    """A rate that somebody chose, in percent, without the sign: all its digits.
+
+    But for 1 in N, whose digits need not end: three of them.
+    """
+    number = _decimal(rate) * 100
+    is_endless = len(number.normalize().as_tuple().digits) > _MOST_DIGITS
+    return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
 
 
 def points(difference: float, width: float | None = None) -> str:
@@ -112,12 +120,12 @@ def probability(number: float) -> str:
 
 def upper_percent(value: float, limit: float | None = None) -> str:
     """An upper bound in percent, without the sign: never below `value`, on its side of `limit`."""
-    return setting(_bound(value, limit, ROUND_CEILING))
+    return _all_digits(_decimal(_bound(value, limit, ROUND_CEILING)) * 100, 0)
 
 
 def lower_percent(value: float, limit: float | None = None) -> str:
     """A lower bound in percent, without the sign: never above `value`, on its side of `limit`."""
-    return setting(_bound(value, limit, ROUND_FLOOR))
+    return _all_digits(_decimal(_bound(value, limit, ROUND_FLOOR)) * 100, 0)
 
 
 def _bound(value: float, limit: float | None, rounding: str) -> float:

@@ -142,17 +142,22 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
     best = min(unbeaten or judged, key=lambda system: _frr(system).value or 0.0)
     real: list[str] = []
     chance: list[str] = []
+    most = 0.0
     beyond: set[str] = set()
     for each in differences:
         if best.name in (each.first, each.second):
             other = each.second if each.first == best.name else each.first
             (real if each.better == best.name else chance).append(other)
+            if each.better != best.name and each.frr is not None:
+                ends = each.frr.interval
+                most = max(most, -ends.low, ends.high)
             beyond |= {*each.beyond}
     parts = []
     if real:
         parts.append(f"fewer than {listed(real)}, and that is not chance")
     if chance:
-        parts.append(f"whether fewer than {listed(chance)} may be chance")
+        possible = f"one of up to {points(most, most)} points is possible"
+        parts.append(f"no difference from {listed(chance)} is shown, and {possible}")
     if beyond:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
         parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
@@ -335,9 +340,9 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     if not study.people_known:
         yield _general(
             "people_unknown",
-            "The file does not name people, so we guessed who is who from the mated pairs. A "
-            "person whose pictures no mated pair connects counts as several, and intervals may be "
-            "too narrow. The columns probe_subject and reference_subject name the people.",
+            "The file does not name everybody: pictures that mated pairs connect count as one "
+            "person, all others as people of their own, and intervals may be too narrow. The "
+            "columns probe_subject and reference_subject name the people.",
         )
     if not study.groups:
         no_groups = "Whether some groups of people fare worse: the data name no groups."
