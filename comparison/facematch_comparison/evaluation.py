@@ -210,7 +210,7 @@ def check_direction(table: ScoreTable) -> None:
         InvalidRequest: mated pairs score lower than non-mated ones, beyond chance.
     """
     if why_not := _reversed(table):
-        raise InvalidRequest(f"{why_not} What says that they are distances: `distance=True`.")
+        raise InvalidRequest(f"{why_not} For distances say `distance=True`.")
 
 
 def _reversed(table: ScoreTable) -> str | None:

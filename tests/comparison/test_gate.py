@@ -555,3 +555,32 @@ def test_requirements_that_cannot_be_read_are_refused(tmp_path):
         (tmp_path / "broken.toml").write_bytes(content)
         with pytest.raises(InvalidRequest):
             read_requirements(tmp_path / "broken.toml")
+
+
+def test_a_small_group_beyond_its_limit_is_helped_by_no_number():
+    made = in_groups(1000, 4, mated_errors=(0, 4))
+    (_, y) = one(made, attrs.evolve(GROUPS, max_frr=0.5, max_frr_group=0.5)).groups
+    assert (y.rate.subjects < 10, y.more) == (True, None)
+
+
+def test_a_fixed_threshold_was_chosen_for_no_fmr():
+    made = crowd(mean=85, others=60)
+    evaluation = evaluate(
+        [made],
+        required_fmr=DOOR.required_fmr,
+        confidence=DOOR.evaluation_confidence,
+        at_thresholds={"a": 60.0},
+    )
+    (verdict,) = judge(evaluation, DOOR).systems
+    assert (verdict.threshold, verdict.chosen_on) == (60.0, "fixed")
+    assert "chosen for" not in verdict.sentence
+    assert verdict.rates[0].high == pytest.approx(bounds(verdict.rates[0].rate, 0.95)[1])
+
+
+def test_a_fail_without_a_threshold_says_that_none_would_do():
+    (verdict,) = judged(
+        answers([10] * 300 + [90] * 300, range(100)),
+        requirements=attrs.evolve(DOOR, max_fmr=1e-4, required_fmr=2e-5),
+    ).systems
+    assert (verdict.outcome, verdict.threshold) == (Outcome.FAIL, None)
+    assert "cannot be seen" not in verdict.sentence

@@ -5,6 +5,7 @@ import os
 import re
 
 import attrs
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,8 +21,9 @@ from kit.comparison.reading import (
     unmarked,
 )
 from kit.comparison.samples import ALL, HOSTILE, full, silent, two
+from kit.comparison.tables import answers, changed
 
-from facematch_comparison.evaluation import Evaluation
+from facematch_comparison.evaluation import Evaluation, evaluate
 from facematch_comparison.model import Costs, Estimate
 from facematch_comparison.report import fragment, report_html, write_report
 from facematch_comparison.report.values import Node, plain
@@ -272,3 +274,12 @@ def test_the_page_says_of_which_data_it_is():
     evidence = document("full")["evidence"]
     assert evidence["sha256"] in words(footer)
     assert "--fmr 0.01; --split; --price didit=0.05 decides=0.05." in words(footer)
+
+
+def test_transactions_without_a_threshold_have_no_section():
+    scored = answers([90] * 20, [10] * 280)
+    places = {"transactions": np.arange(300), "attempts": np.ones(300, np.int64)}
+    silent_scores = changed(scored, decisions=np.full(300, -1, np.int8), **places)
+    for fmr, is_there in ((1e-3, False), (0.05, True)):
+        html = report_html(evaluate([silent_scores], required_fmr=fmr))
+        assert ("If people may try again" in html) is is_there
