@@ -323,6 +323,28 @@ def test_a_column_that_may_be_of_groups_is_not_offered_to_be_skipped(read, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("columns", "of_line", "distance"),
+    [
+        ("dist,cosine", "0.{n},{n}{n}.5", False),
+        ("dist,cosine", "0.{n},{n}{n}.5", True),
+        ("decision,alpha,beta", "match,{n}{n},{n}.5", False),
+        ("alpha,gamma", "{n}{n},NA", False),
+        ("alpha,gamma", "{n}{n},", False),
+        ("alpha,alpha_pass", "{n}{n},{bit}", False),
+    ],
+)
+def test_what_may_be_an_answer_is_not_offered_to_be_skipped(tmp_path, columns, of_line, distance):
+    head = f"image1,image2,label,{columns}\n"
+    lines = (f"a{n},b{n},{n % 2}," + of_line.format(n=n, bit=n // 3 % 2) for n in range(40))
+    path = tmp_path / "scores.csv"
+    path.write_text(head + "\n".join(lines))
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read_scores(path, distance=distance)
+    assert (caught.value.columns, caught.value.ignore) == ({}, ())
+    assert "skip" in caught.value.what
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         # Nothing says what is missing, or a column is a distance or has no name.
