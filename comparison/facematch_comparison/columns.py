@@ -690,9 +690,7 @@ class _Guess:
             )
         is_empty = np.isnan(cells.numbers(name)).all() and not any(cells.not_numbers(name))
         if is_empty and not self.columns.is_long:
-            return (
-                "is empty: say of a system without scores so in lines of its own (acquired: 0), or skip it"
-            )
+            return "is empty: if a system gave no score, give it lines with acquired 0; or skip it"
         if self.columns.is_long and (not score or _plain(score) in _DISTANCES):
             if _is_system(cells, name, distance=True):
                 return "may be scores: skip it, and read it apart from distances and other scores"
