@@ -447,7 +447,8 @@ def _strangers(cells: Cells, names: Sequence[str], columns: Columns) -> Iterator
         elif not name:
             yield Problem("a column has no name")
         elif not columns.is_long and _has_numbers(cells, name):
-            word = next(filter(None, cells.words(name).words))[:40]
+            row = next(row for problem in cells.not_numbers(name) for row in problem.rows or ())
+            word = cells.cell(name, row)[:40]
             yield Problem(
                 f"the column {name[:60]!r} holds numbers, and words such as {word!r}: leave cells "
                 "without a score empty, or skip the column"

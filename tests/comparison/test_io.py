@@ -353,6 +353,7 @@ def test_what_may_be_an_answer_is_not_offered_to_be_skipped(tmp_path, columns, o
         *((f"image1,image2,{name},ours\na,b,0,9\na,c,1,2\n", name) for name in REVERSED),
         # Skipped, the scores of a system would be lost.
         ("image1,image2,label,a,b\nx,y,1,no face,9\nx,z,0,8,2\nx,w,0,none here,3\n", "no face"),
+        ("image1,image2,label,a,b\nx,y,1,2.2,9\nx,z,0,error,2\nx,w,0,failed,3\n", "'error'"),
         # Countries of two people are, without a label, not the people.
         ("image1,image2,ours,land1,land2\n" + "a,b,9,DE,DE\nc,d,8,DE,FR\n" * 16, "land1"),
         # It may be a system that was not asked all pairs.
