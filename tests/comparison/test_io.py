@@ -508,8 +508,18 @@ def test_a_number_that_stands_for_no_score_is_noticed(read, tmp_path):
         assert np.isnan(ours.table.scores).tolist() == [True, *(False,) * 4, True]
         ours, _ = read_scores(path, no_scores=[np.nan])
         assert not np.isnan(ours.table.scores).any()
+    (line,) = refusals(read, numbered([-1, 0, -2, 70, 3.5, -2, -1]))
+    assert line.startswith("  lines 2, 4, 7 and 8: ours is -2 or -1, and all other scores")
+    ours, _ = read_scores(path, no_scores=[-2, -1])
+    assert np.isnan(ours.table.scores).sum() == 4
     # Clipped scores, a single one, and scores on both sides of 0 are what they are.
-    for scores in ((0, 0, 70, 90), (100, 100, 2, 3), (-1, 5, 70, 90), (-1, -1, -0.5, 0.8)):
+    for scores in (
+        (0, 0, 70, 90),
+        (100, 100, 2, 3),
+        (-1, 5, 70, 90),
+        (-1, -1, -0.5, 0.8),
+        (-1, -1, -2, 5),
+    ):
         assert len(read(numbered(scores))) == 2
 
 
