@@ -141,7 +141,7 @@ class ColumnsNotRecognised(InvalidRequest):
         what: What is missing or unknown.
         columns: A guess from names and values: our name to the table's. With ``read_scores(...,
             columns=error.columns, ignore=error.ignore, independent_pairs=error.independent_pairs)``
-            all columns are recognised, but those of which `what` says that they may be of groups.
+            all columns are recognised, but those of which `what` says that they may be of use.
             Empty where nobody can guess.
         ignore: Columns to skip, by the same guess. None of them holds scores or groups of people.
         independent_pairs: Whether nothing in the table seems to name people.
@@ -251,11 +251,7 @@ def recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
     is_guessed = is_whole and certain.problems and independent is independent_pairs
     problems = [*certain.problems, *(() if is_guessed else certain.missing)]
     problems += [
-        Problem(
-            f"the column {name[:60]!r} may be of groups, which people seem to be in several of: "
-            f"name it, for example as group_{_kind(name)}, to see where, or skip it"
-        )
-        for name in guess.doubtful
+        Problem(f"the column {name[:60]!r} {doubt}") for name, doubt in guess.doubtful.items()
     ]
     if certain.missing and not is_whole:
         example = f"a table looks like this: {WIDE} (one line for each pair), or like this: {LONG} "
@@ -324,7 +320,7 @@ def _recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
     elif not systems:
         result.systems = _systems(cells, result)
         strange = [name for name in result.rest if name not in result.systems]
-    result.problems += _strangers(cells, strange, is_long=result.is_long)
+    result.problems += _strangers(cells, strange, result)
     if result.systems:
         # Whoever names the systems leaves other scores out; but not an error of everybody.
         result.problems += [
@@ -438,19 +434,21 @@ def _are_people(cells: Cells, of: Mapping[str, str], probe: str, reference: str)
     return np.array_equal(same, label.map(lambda word: MATED.get(word.lower(), False), np.bool_))
 
 
-def _strangers(cells: Cells, names: Sequence[str], *, is_long: bool) -> Iterator[Problem]:
+def _strangers(cells: Cells, names: Sequence[str], columns: Columns) -> Iterator[Problem]:
     far = []
+    apart = " and skip the scores beside them, which are read apart" if columns.systems else ""
     for name in names:
         near = _near_name(name)
         if _plain(name) in _DISTANCES:
             yield Problem(
                 f"the column {name[:60]!r}: of distances less is more alike, and of scores more "
-                "is: say so with `distance=True`"
+                f"is: say so with `distance=True`{apart}"
             )
         elif not name:
             yield Problem("a column has no name")
-        elif not is_long and _has_numbers(cells, name):
-            word = next(filter(None, cells.words(name).words))[:40]
+        elif not columns.is_long and _has_numbers(cells, name):
+            row = next(row for problem in cells.not_numbers(name) for row in problem.rows or ())
+            word = cells.cell(name, row)[:40]
             yield Problem(
                 f"the column {name[:60]!r} holds numbers, and words such as {word!r}: leave cells "
                 "without a score empty, or skip the column"
@@ -509,8 +507,8 @@ class _Guess:
         #: With what is guessed.
         self.columns = attrs.evolve(certain, of=dict(certain.of), rest=list(certain.rest))
         self._of, self._left = self.columns.of, self.columns.rest
-        #: Columns that may be of groups, although people have several of their words.
-        self.doubtful: list[str] = []
+        #: Columns that may be of use, and what they may be.
+        self.doubtful: dict[str, str] = {}
         # Of two columns of scores, either may be a system that nobody wants to lose.
         spare = {name: ours for name, ours in certain.spare.items() if ours != "score"}
         self._more = {ours: certain.of[ours] for ours in spare.values()}
@@ -539,8 +537,9 @@ class _Guess:
             systems = [] if self.columns.is_long else _systems(self._cells, self.columns)
             self._left[:] = [name for name in self._left if name not in systems]
             self._take_groups()
-            for name in filter(self._may_be_skipped, self._left):
-                (self.doubtful if self._may_be_groups(name) else self._skipped).append(name)
+            doubts = {name: self._doubt(name) for name in filter(self._may_be_skipped, self._left)}
+            self.doubtful = {name: doubt for name, doubt in doubts.items() if doubt}
+            self._skipped += [name for name in doubts if name not in self.doubtful]
         return self._more, self._skipped
 
     def _take(self, ours: str, name: str) -> None:
@@ -637,7 +636,7 @@ class _Guess:
             if cells.is_numeric(name)
             and not (_NUMBERING.fullmatch(name.lower()) or is_no_score(name))
         ]
-        if "decision" not in self._of and len(scores) == 1:
+        if len(scores) == 1:
             self._take("score", scores[0])
 
     def _take_groups(self) -> None:
@@ -681,6 +680,24 @@ class _Guess:
     def _has_few_words(self, columns: Sequence[str]) -> bool:
         words = self._cells.alike(*columns)[0]
         return 2 <= words.size - (words.empty >= 0) <= min(_FEW, len(self._cells) / 2)
+
+    def _doubt(self, name: str) -> str:
+        """What a column may be that would else be skipped."""
+        cells, score = self._cells, self._of.get("score", "")
+        if self._may_be_groups(name):
+            return (
+                "may be of groups, which people seem to be in several of: name it, for example as "
+                f"group_{_kind(name)}, to see where, or skip it"
+            )
+        is_empty = np.isnan(cells.numbers(name)).all() and not any(cells.not_numbers(name))
+        if is_empty and not self.columns.is_long:
+            return "is empty: if a system gave no score, give it lines with acquired 0; or skip it"
+        if self.columns.is_long and (not score or _plain(score) in _DISTANCES):
+            if _is_system(cells, name, distance=True):
+                return "may be scores: skip it, and read it apart from distances and other scores"
+        elif cells.is_numeric(name) and self._is_label(name) and not is_no_score(name):
+            return "holds 0 and 1 alone: if these are decisions, name it decision; if not, skip it"
+        return ""
 
     def _may_be_groups(self, name: str) -> bool:
         is_named = _GROUPS.search(name.lower())

@@ -48,6 +48,9 @@ _OF_SYSTEM: Final = (
 #: More systems than this are a mistake in the file.
 MOST: Final = 100
 
+#: Different numbers below 0 that may each stand for no score.
+_MOST_MARKS: Final = 3
+
 #: The scale of distances that were read as scores.
 MINUS_DISTANCE: Final = "minus the distance"
 
@@ -341,25 +344,32 @@ def _problems_of_cells(table: _Table) -> Iterator[Problem]:
 
 
 def _marks(table: _Table, column: str) -> Iterator[Problem]:
-    """A number that stands for no score, as by its look and place it seems to.
+    """Numbers that stand for no score, as by their look and place they seem to.
 
-    It comes several times, and is either the only one below 0 or farther from all others than they
-    are from each other; above them, all of its digits are 9.
+    One comes several times, and is either the only one below 0 or farther from all others than
+    they are from each other; above them, all of its digits are 9. Or each of a few below 0 does.
     """
     numbers = table.cells.numbers(column)
-    for end in () if table.no_scores else (np.fmin, np.fmax):
-        mark = float(end.reduce(numbers))
-        others = numbers[~np.isnan(numbers) & (numbers != mark)]
-        is_like_one = mark % 1 == 0 and (mark < 0 or re.fullmatch("99+", f"{mark:.0f}"))
-        rows = np.flatnonzero(numbers == mark)
-        if not is_like_one or len(rows) < 2 or not len(others):
+    values, counts = np.unique(numbers[~np.isnan(numbers)], return_counts=True)
+    below = values[values < 0].tolist()
+    few = below if len(below) <= _MOST_MARKS and (counts[: len(below)] > 1).all() else []
+    noticed: set[float] = set()
+    for marks in () if table.no_scores else (values[:1].tolist(), few, values[-1:].tolist()):
+        others = values[~np.isin(values, marks)].tolist()
+        rows = np.flatnonzero(np.isin(numbers, marks))
+        is_like_one = all(
+            mark % 1 == 0 and (mark < 0 or re.fullmatch("99+", f"{mark:.0f}")) for mark in marks
+        )
+        if not is_like_one or len(rows) < 2 or not others or noticed & {*marks}:
             continue
-        low, high = float(others.min()), float(others.max())
+        low, high, mark = others[0], others[-1], marks[-1]
         if min(abs(mark - low), abs(mark - high)) > high - low or (mark < 0 <= low):
+            noticed |= {*marks}
             yield Problem(
-                f"{column} is {mark:g}, and all other scores lie between {low:g} and {high:g}: if "
-                "that means that there is no score, leave the cell empty or give "
-                f"`no_scores=[{mark:.0f}]`; if every number is a score, give nan instead",
+                f"{column} is {' or '.join(f'{mark:g}' for mark in marks)}, and all other scores "
+                f"lie between {low:g} and {high:g}: if that means that there is no score, leave "
+                f"the cell empty or give `no_scores=[{', '.join(f'{mark:.0f}' for mark in marks)}]`"
+                "; if every number is a score, give nan instead",
                 rows,
             )
 

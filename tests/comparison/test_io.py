@@ -323,6 +323,28 @@ def test_a_column_that_may_be_of_groups_is_not_offered_to_be_skipped(read, tmp_p
 
 
 @pytest.mark.parametrize(
+    ("columns", "of_line", "distance"),
+    [
+        ("dist,cosine", "0.{n},{n}{n}.5", False),
+        ("dist,cosine", "0.{n},{n}{n}.5", True),
+        ("decision,alpha,beta", "match,{n}{n},{n}.5", False),
+        ("alpha,gamma", "{n}{n},NA", False),
+        ("alpha,gamma", "{n}{n},", False),
+        ("alpha,alpha_pass", "{n}{n},{bit}", False),
+    ],
+)
+def test_what_may_be_an_answer_is_not_offered_to_be_skipped(tmp_path, columns, of_line, distance):
+    head = f"image1,image2,label,{columns}\n"
+    lines = (f"a{n},b{n},{n % 2}," + of_line.format(n=n, bit=n // 3 % 2) for n in range(40))
+    path = tmp_path / "scores.csv"
+    path.write_text(head + "\n".join(lines))
+    with pytest.raises(ColumnsNotRecognised) as caught:
+        read_scores(path, distance=distance)
+    assert (caught.value.columns, caught.value.ignore) == ({}, ())
+    assert "skip" in caught.value.what
+
+
+@pytest.mark.parametrize(
     ("text", "named"),
     [
         # Nothing says what is missing, or a column is a distance or has no name.
@@ -331,6 +353,7 @@ def test_a_column_that_may_be_of_groups_is_not_offered_to_be_skipped(read, tmp_p
         *((f"image1,image2,{name},ours\na,b,0,9\na,c,1,2\n", name) for name in REVERSED),
         # Skipped, the scores of a system would be lost.
         ("image1,image2,label,a,b\nx,y,1,no face,9\nx,z,0,8,2\nx,w,0,none here,3\n", "no face"),
+        ("image1,image2,label,a,b\nx,y,1,2.2,9\nx,z,0,error,2\nx,w,0,failed,3\n", "'error'"),
         # Countries of two people are, without a label, not the people.
         ("image1,image2,ours,land1,land2\n" + "a,b,9,DE,DE\nc,d,8,DE,FR\n" * 16, "land1"),
         # It may be a system that was not asked all pairs.
@@ -485,8 +508,18 @@ def test_a_number_that_stands_for_no_score_is_noticed(read, tmp_path):
         assert np.isnan(ours.table.scores).tolist() == [True, *(False,) * 4, True]
         ours, _ = read_scores(path, no_scores=[np.nan])
         assert not np.isnan(ours.table.scores).any()
+    (line,) = refusals(read, numbered([-1, 0, -2, 70, 3.5, -2, -1]))
+    assert line.startswith("  lines 2, 4, 7 and 8: ours is -2 or -1, and all other scores")
+    ours, _ = read_scores(path, no_scores=[-2, -1])
+    assert np.isnan(ours.table.scores).sum() == 4
     # Clipped scores, a single one, and scores on both sides of 0 are what they are.
-    for scores in ((0, 0, 70, 90), (100, 100, 2, 3), (-1, 5, 70, 90), (-1, -1, -0.5, 0.8)):
+    for scores in (
+        (0, 0, 70, 90),
+        (100, 100, 2, 3),
+        (-1, 5, 70, 90),
+        (-1, -1, -0.5, 0.8),
+        (-1, -1, -2, 5),
+    ):
         assert len(read(numbered(scores))) == 2
 
 

@@ -68,12 +68,15 @@ class CompareGroup(LazyGroup):
 
 
 #: How Python's errors name an argument: `allow_mock=True`, `mated=0`, `systems=['a']`.
-_ARGUMENT: Final = re.compile(r"`(\w+?)(?:s=\[|=)(True|-?\d+|'[^`']*')\]?`")
+_ARGUMENT: Final = re.compile(r"`(\w+?)(?:s=\[|=)(True|-?\d+(?:, -?\d+)*|'[^`']*')\]?`")
 
 
 def _as_option(argument: re.Match[str]) -> str:
-    value = "" if argument[2] == "True" else f" {argument[2]}"
-    return f"--{argument[1].replace('_', '-')}{value}"
+    option = f"--{argument[1].replace('_', '-')}"
+    if argument[2] == "True":
+        return option
+    values = [argument[2]] if argument[2][0] == "'" else argument[2].split(", ")
+    return " ".join(f"{option} {value}" for value in values)
 
 
 @click.group(

@@ -199,8 +199,12 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
             "person, named as you like, and put their photographs into it."
         )
     names = [{file.stem for file in files} for files in pictures.values()]
-    alike = len(names) <= MOST_KINDS and all(len(names) < len(n) and n == names[0] for n in names)
-    if alike or all(map(_KIND.fullmatch, map(str.lower, pictures))):
+    # People seldom have more pictures than there are people, and all of them by the same names.
+    alike = all(len(names) < len(stems) and stems == names[0] for stems in names)
+    # Of `id_001` and `id_002`, each may be a person.
+    words = {re.sub(r"[\W\d_]+", "", name.lower()) for name in pictures}
+    is_kind = len(words) == len(pictures) or words <= {"cam", "camera"}
+    if alike or (is_kind and all(map(_KIND.fullmatch, words))):
         first, second = sorted(pictures, key=lambda name: not _PROBES.match(name.lower()))[:2]
         raise InvalidRequest(
             f"The folders of {folder} seem to be kinds of pictures and not people: "
@@ -216,13 +220,10 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
 #: What folders of pictures of one kind are called; and those of the first picture of a pair.
 _PROBES: Final = re.compile("selfie|live|probe|camera|capture|query")
 _KIND: Final = re.compile(
-    r"(selfie|live|probe|camera|capture|query|id|doc|document|passport|licen[cs]e|reference|ref"
-    r"|gallery|enrol(l?ment)?|card|photo|portrait|front|scan|target)[\W_]?"
-    r"(card|photo|picture|image|document)?s?"
+    r"((selfie|live|probe|camera|cam|capture|query|id|doc|document|passport|licen[cs]e|reference"
+    r"|ref|gallery|enroll?ment|enrol|kyc|card|photo|portrait|front|back|scan|target|picture|image"
+    r"|ausweis)(e?s|e)?)+"
 )
-
-#: Of more folders than these, each with the same names of files, each is a person's.
-MOST_KINDS: Final = 3
 
 _WRITE_PAIRS: Final = """
 python3 - <<'END'

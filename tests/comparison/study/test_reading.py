@@ -39,6 +39,40 @@ def test_what_is_hidden_or_no_picture_is_passed_by(people):
     assert [file.name for file in found["Bob"]] == ["Bob_0001.JPG"]
 
 
+@pytest.mark.parametrize(
+    ("folders", "files", "are_people"),
+    [
+        ("selfie id_front id_back passport", "{n:03}.jpg", False),
+        ("cam1 cam2 cam3 cam4 cam5", "{n:03}.jpg", False),
+        ("cam1 cam2", "{folder}_{n}.jpg", False),
+        ("selfies_2026 id_cards_2026", "{n}_{folder}.jpg", False),
+        ("live kyc", "{n}_{folder}.jpg", False),
+        ("Selfies Ausweise", "{n}_{folder}.jpg", False),
+        ("id_001 id_002 id_003", "{folder}_{n}.jpg", True),
+        (" ".join(f"p{n}" for n in range(12)), "{n}.jpg", True),
+        ("anna bert", "{folder}_{n}.jpg", True),
+    ],
+)
+def test_folders_are_of_people_or_of_kinds_of_pictures(tmp_path, folders, files, are_people):
+    for folder in folders.split():
+        (tmp_path / folder).mkdir()
+        for n in range(12):
+            (tmp_path / folder / files.format(n=n, folder=folder)).touch()
+    if are_people:
+        assert len(photographs(tmp_path)) == len(folders.split())
+    else:
+        with pytest.raises(InvalidRequest, match="kinds of pictures"):
+            photographs(tmp_path)
+
+
+def test_people_with_a_few_pictures_of_the_same_names_are_people(tmp_path):
+    for person in ("anna", "bert"):
+        (tmp_path / person).mkdir()
+        for n in (1, 2):
+            (tmp_path / person / f"{n}.jpg").touch()
+    assert [*photographs(tmp_path)] == ["anna", "bert"]
+
+
 def test_pairs_of_a_folder_are_drawn_and_called_as_it_is(people, monkeypatch):
     study = read_study(people, mated=2, non_mated=3, seed=5)
     assert study.name == "faces"
