@@ -551,7 +551,7 @@ def _problems_of_pairs(table: _Table, model: _Model, models: Sequence[_Model]) -
         table.first[missing],
         lambda row: (
             f"the pair {name_of(row)} has no {unit} for {model.system[:60]!r}; all systems need "
-            "the same pairs"
+            "the same pairs (a line whose error is filled says that there was no answer)"
         ),
     )
 

@@ -228,7 +228,7 @@ class FollowsRedirects(SdkReference):
             {"X-Api-Key": self.api_key.reveal()},
         )
         try:
-            with urllib.request.urlopen(request) as answer:
+            with urllib.request.urlopen(request, timeout=1) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
