@@ -259,8 +259,8 @@ class _Judging:
         if why_not is None:
             at_rate = self._point_at(self.required_fmr, chosen_from, rates)
             at_fmrs = [self._point_at(fmr, chosen_from, rates) for fmr in stats.COMMON_FMRS]
-        fixed = self.at_thresholds.get(answers.name)
-        if fixed is not None and why_reversed is None:
+        fixed = None if why_reversed else self.at_thresholds.get(answers.name)
+        if fixed is not None:
             at_rate = PointAt(fmr=self.required_fmr, point=_point(rates, fixed, FIXED))
         at_required = at_rate.point
         at_default = _default(rates)
@@ -268,7 +268,7 @@ class _Judging:
             table=judged,
             threshold=at_required.threshold if at_required else None,
             calibration=None if self.calibration is None else chosen_from,
-            is_fixed=fixed is not None and why_reversed is None,
+            is_fixed=fixed is not None,
             price=answers.price,
             currency=answers.currency,
         )

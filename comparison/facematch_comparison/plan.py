@@ -22,7 +22,7 @@ from facematch_core.errors import InvalidRequest
 
 from .model import as_json
 from .stats import ENOUGH_FALSE_MATCHES, trials_for
-from .stats.intervals import fewest
+from .stats.intervals import fewest, trials_allowing
 
 #: Errors that a plan looks at: a vendor that is a little better than asked still makes some.
 ERRORS: Final = (0, 1, 3, 10)
@@ -181,7 +181,7 @@ def plan_study(
     needs = []
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
-        non_mated = max(non_mated, math.ceil(ENOUGH_FALSE_MATCHES / fmr * (1 - 1e-12)))
+        non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
         needs.append(Need(errors=errors, **_drawn(mated, non_mated, prices, parts)))
     floor = needs[0]
     less = [
@@ -259,7 +259,7 @@ def _difference(
         disagreement=psi,
         false_matches=matches,
         threshold_share=share,
-        **_drawn(mated, math.ceil(matches / fmr * (1 - 1e-12)), prices, parts),
+        **_drawn(mated, trials_allowing(matches, fmr), prices, parts),
     )
 
 

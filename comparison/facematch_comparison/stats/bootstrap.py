@@ -2,8 +2,8 @@
 
 Whoever is drawn twice brings their pairs twice. A mated pair counts as often as its person was
 drawn, a non-mated pair as often as its first person was, times its second (A. B. Owen, "The
-pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). All systems share
-one draw, so that what two of them have in common cancels out of their difference.
+pigeonhole bootstrap", Annals of Applied Statistics 1, 2007). All systems share one draw, so that
+what two of them have in common cancels out of their difference.
 
 Products of draws vary more than rates do (A. B. Owen and D. Eckles, "Bootstrapping data arrays of
 arbitrary order", Annals of Applied Statistics 6, 2012: the variance is overestimated): three times
@@ -48,13 +48,13 @@ class TooFewScores(Exception):
 class RedrawnThreshold:
     """The threshold for a required FMR, chosen anew in each resample of people.
 
-    Only the highest non-mated scores decide, so only they, `length` of them, are looked at.
+    Only the highest non-mated scores decide, so only they are looked at.
 
     Args:
         table: What the threshold is chosen on.
         max_fmr: The FMR that is required.
         numbers: The people who are drawn, rising, with all of the table among them.
-        spare: How many of them: see `SPARE`.
+        spare: How many of them: as `SPARE` says.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class RedrawnThreshold:
         self.sums[place] = clusters.pairs_of_person
         self._scale = scale_of(scores, self._allowed, clusters)
         beyond = 64 + math.ceil(spare * math.sqrt(self._allowed + 1))
-        self.length = min(self._count, self._allowed + beyond)
-        self.is_whole = self.length == self._count
-        lowest = np.partition(scores, self._count - self.length)[self._count - self.length]
+        self._length = min(self._count, self._allowed + beyond)
+        self.is_whole = self._length == self._count
+        lowest = np.partition(scores, self._count - self._length)[self._count - self._length]
         rows = np.flatnonzero(scores >= lowest)
-        rows = rows[np.argsort(-scores[rows], kind="stable")[: self.length]]
+        rows = rows[np.argsort(-scores[rows], kind="stable")[: self._length]]
         self._scores = scores[rows]
         self.people = place[np.stack([end[rows] for end in clusters.ends])]
         #: Between them lies what may not pass, in every resample.
@@ -105,16 +105,14 @@ class RedrawnThreshold:
         # Half a pair more, so that with weights of 1 it is the threshold that was chosen.
         most = (self._allowed + 0.5) / self._count * total
         place = (passed <= most[:, None]).sum(axis=1)
-        is_inside = place < self.length
+        is_inside = place < self._length
         if (place < self._first).any() or not (self.is_whole or is_inside.all()):
             raise TooFewScores
-        return np.where(is_inside, self._scores[np.minimum(place, self.length - 1)], -np.inf)
+        return np.where(is_inside, self._scores[np.minimum(place, self._length - 1)], -np.inf)
 
 
 class FixedThreshold:
     """A threshold that nobody chose on these pairs: the same in each resample."""
-
-    length = 0
 
     def __init__(self, table: ScoreTable, threshold: float, numbers: NDArray[np.int64]) -> None:
         is_above = table.rule is ThresholdRule.ABOVE

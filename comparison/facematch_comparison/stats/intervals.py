@@ -255,6 +255,11 @@ def allowed_errors(rate: float, trials: int) -> int:
     return min(trials, math.floor(rate * trials * (1 + 1e-12)))
 
 
+def trials_allowing(errors: int, rate: float) -> int:
+    """The fewest trials of which so many errors are no more than `rate`: 3,000 for 3 at 0.001."""
+    return math.ceil(errors / rate * (1 - 1e-12))
+
+
 def at_chosen_threshold(rate: Rate, chosen_for: float) -> Rate:
     """The FMR at a threshold that was chosen on these very pairs, with an interval that holds.
 

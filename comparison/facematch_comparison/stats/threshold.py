@@ -9,7 +9,6 @@ wants a threshold that was judged on other people divides the test set, and pays
 from __future__ import annotations
 
 import bisect
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -23,7 +22,7 @@ from facematch_comparison.numbers import in_words, setting
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import ThresholdRule
 
-from .intervals import allowed_errors, at_chosen_threshold
+from .intervals import allowed_errors, at_chosen_threshold, trials_allowing
 from .rates import Rates
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def threshold_for_fmr(
         return attrs.evolve(
             none,
             why_not="No pair of different people was compared.",
-            pairs_needed=_pairs_for(1, max_fmr),
+            pairs_needed=trials_allowing(1, max_fmr),
         )
     rates = Rates(table, 2 * confidence - 1)
 
@@ -118,7 +117,7 @@ def threshold_for_fmr(
 
     most = allowed_errors(max_fmr, len(others))
     if reason := why_unseen(max_fmr, len(others)):
-        return attrs.evolve(none, why_not=reason, pairs_needed=_pairs_for(1, max_fmr))
+        return attrs.evolve(none, why_not=reason, pairs_needed=trials_allowing(1, max_fmr))
     choice = choice_for(most)
     if choice.threshold is None:
         return attrs.evolve(
@@ -151,7 +150,7 @@ def why_unseen(fmr: float, trials: int) -> str | None:
         return None
     return (
         f"An FMR of {setting(fmr)} % cannot be seen in {trials:,} non-mated pairs: it takes "
-        f"{_pairs_for(1, fmr):,}."
+        f"{trials_allowing(1, fmr):,}."
     )
 
 
@@ -163,7 +162,7 @@ def why_not_comparable(fmr: float, trials: int) -> str | None:
     instead = f", and at {in_words(1 / often)} they can" if often > 1 else ""
     return (
         f"{trials:,} non-mated pairs cannot compare systems at {in_words(fmr)}; it takes "
-        f"{_pairs_for(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
+        f"{trials_allowing(ENOUGH_FALSE_MATCHES, fmr):,}{instead}."
     )
 
 
@@ -177,11 +176,6 @@ def comparable_fmr(trials: int) -> float | None:
             return fmr
     often = trials // ENOUGH_FALSE_MATCHES
     return 1 / often if often > 1 else None
-
-
-def _pairs_for(errors: int, fmr: float) -> int:
-    """The fewest pairs of which so many may pass."""
-    return math.ceil(errors / fmr * (1 - 1e-12))
 
 
 def concentration(

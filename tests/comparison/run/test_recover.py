@@ -211,14 +211,20 @@ def test_what_all_budgets_elsewhere_know_resolves_the_pair(database, study, tmp_
     store.close()
 
 
-def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database, study, store):
+def begun_call(database, study, store):
+    """A system with a budget, as it is stored, and its first call: begun and reserved, not sent."""
     (budget,) = shop(store)
     system = opener(policies=[budget])
     with StudyRun(study, {"fake": system}, database) as run:
-        (one,) = [system.stored for system in run.systems]
+        (stored_system,) = [system.stored for system in run.systems]
     call = passage()
-    database.begin(one.number, 0, call.call)
+    database.begin(stored_system.number, 0, call.call)
     budget.enter(call)
+    return system, stored_system, call
+
+
+def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database, study, store):
+    system, _, _ = begun_call(database, study, store)
     assert len(store.open_reservations()) == 1
     assert once(database, study, system).progress.states == {PairState.ANSWERED: 6}
     assert sums(store) == (6, 0, 0)
@@ -226,18 +232,12 @@ def test_what_was_set_aside_for_a_call_that_was_not_sent_is_free_again(database,
 
 def test_what_a_killed_run_had_asked_is_unknown_to_its_budget_at_once(database, study, store):
     """The same call is not reserved in one place and unresolved in the other."""
-    (budget,) = shop(store)
-    system = opener(policies=[budget])
-    with StudyRun(study, {"fake": system}, database) as run:
-        (one,) = [system.stored for system in run.systems]
-    call = passage()
-    database.begin(one.number, 0, call.call)
-    budget.enter(call)
-    database.ask(one.number, 0, call.call.id)
+    system, stored_system, call = begun_call(database, study, store)
+    database.ask(stored_system.number, 0, call.call.id)
     assert sums(store) == (0, 1, 0)
     with StudyRun(study, {"fake": system}, database):
-        assert (states(database, one)[0], sums(store)) == ("unresolved", (0, 0, 1))
-    assert database.resolve(one.number, call.call.id, Charged.NO)
+        assert (states(database, stored_system)[0], sums(store)) == ("unresolved", (0, 0, 1))
+    assert database.resolve(stored_system.number, call.call.id, Charged.NO)
 
 
 def test_a_call_of_which_one_book_knows_nothing_yet_stays_unresolved(database, study, address):
