@@ -9,7 +9,8 @@ import attrs
 
 from facematch_core import __version__
 
-from .account import ACCOUNT_HEADER, NO_ACCOUNT, Account, Accounts, World
+from .account import Account, World
+from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Accounts
 from .claims import Citations
 from .control_http import ControlApi, said
 from .faults import Fault

@@ -328,7 +328,7 @@ def _value(kind: Vendor, name: str, typed: str) -> Any:
         close = get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
         raise ValueError(f"there is no switch {name:.60}; {hint}")
-    from facematch_mock_server.account import NUMBERS  # not above: as in `serve`
+    from facematch_mock_server.kinds import NUMBERS  # not above: as in `serve`
 
     read, _, _ = NUMBERS[kind.settings[name][1]]
     number: Any = typed

@@ -10,10 +10,12 @@ from typing import Any
 
 import attrs
 
-from .account import MAIN, Account, Accounts, Chosen, VendorKind, World, check_operation
+from .account import Account, World
+from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, nearest
 from .journal import Entry
+from .kinds import Chosen, VendorKind, check_operation
 from .operations import Operation
 from .recognition.outcomes import Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from .account import ACCOUNT_HEADER, MAIN, Account, Accounts
+from .account import Account
+from .accounts import ACCOUNT_HEADER, MAIN, Accounts
 from .claims import JSON, encode, response
 from .http.forms import media_type
 from .messages import TOKEN_HEADER, Head, Request, Response, host_in

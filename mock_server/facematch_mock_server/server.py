@@ -6,12 +6,14 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from .account import MAIN, Accounts, World, check_operation
+from .account import World
+from .accounts import MAIN, Accounts
 from .app import App
 from .clock import VirtualClock
 from .console import Console
 from .control_http import PREFIX
 from .http.server import HttpServer
+from .kinds import check_operation
 from .messages import is_loopback
 from .recognition.recognizer import PictureRecognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
@@ -206,7 +208,7 @@ class MockServer:
             latency=latency,
             has_workers=True,
         )
-        self.accounts.is_open = is_open
+        self.accounts.shared.is_open = is_open
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
@@ -244,8 +246,8 @@ class MockServer:
         """
         self._recognizer.load()
         self._http.start()
-        self.accounts.is_stopped = False
-        self.accounts.address = self._http.url
+        self.accounts.shared.is_stopped = False
+        self.accounts.shared.address = self._http.url
         for worker in self._workers:
             worker.start()
         return self
@@ -255,9 +257,9 @@ class MockServer:
 
         Until it is started again, an `adapter` refuses connections, as the port does.
         """
-        self.accounts.is_stopped = True
+        self.accounts.shared.is_stopped = True
         self._http.stop()
-        self.accounts.address = None
+        self.accounts.shared.address = None
         for worker in self._workers:
             worker.stop()
         self._recognizer.close()
@@ -299,7 +301,7 @@ class MockServer:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        return MockAdapter(self.app, is_up=lambda: not self.accounts.is_stopped)
+        return MockAdapter(self.app, is_up=lambda: not self.accounts.shared.is_stopped)
 
     def __enter__(self) -> Self:
         return self.start()

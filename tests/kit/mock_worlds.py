@@ -4,9 +4,10 @@ import contextlib
 import threading
 from http.server import BaseHTTPRequestHandler
 
-from facematch_mock_server.account import Accounts, Chosen
+from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
+from facematch_mock_server.kinds import Chosen
 from facematch_mock_server.vendors import vendor_named
 
 
@@ -18,13 +19,17 @@ def world_of(recognizer=None, *, vendor="didit", edition=None, switches=None, **
     return accounts.main.world(vendor)
 
 
+def _accounts_of(world):
+    return world.account.shared.claim.__self__
+
+
 def app_of(world):
-    return App(world.account.accounts)
+    return App(_accounts_of(world))
 
 
 def control_of(world):
     """What a test may do to the account of a world, at its vendor."""
-    return Control(world.account.accounts, world.account.name, world.vendor)
+    return Control(_accounts_of(world), world.account.name, world.vendor)
 
 
 def struck_by(app, fault, request):

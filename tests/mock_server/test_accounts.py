@@ -11,7 +11,8 @@ from kit.mock_didit import match, picture
 
 from facematch_core import open_verifier
 from facematch_mock_server import Fault, MockServer, make_card
-from facematch_mock_server.account import ACCOUNT_HEADER, Account
+from facematch_mock_server.account import Account
+from facematch_mock_server.accounts import ACCOUNT_HEADER
 from facematch_mock_server.http import exchange
 from facematch_mock_server.vendors import vendor_names
 
@@ -155,7 +156,7 @@ def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
             super().__init__(*given, **more)
             owners.append(server.accounts.find(one.live_key))
 
-    monkeypatch.setattr("facematch_mock_server.account.Account", Watched)
+    monkeypatch.setattr("facematch_mock_server.accounts.Account", Watched)
     one.control.add_key(key="of-before")
     one.control.reset()
     assert [owner.name for owner in owners] == [one.name]

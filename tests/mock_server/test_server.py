@@ -79,7 +79,7 @@ def test_beyond_the_loopback_the_control_api_needs_a_token(host):
     with pytest.raises(ValueError, match="give a control_token, or control=False"):
         MockServer(host=host)
     for settings in ({"control_token": "long-enough"}, {"control": False}):
-        assert MockServer(host=host, **settings).world.account.accounts.is_open
+        assert MockServer(host=host, **settings).world.account.shared.is_open
 
 
 def test_a_rebound_name_reads_no_picture_and_gets_into_no_address(mock):

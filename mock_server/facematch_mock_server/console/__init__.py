@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from facematch_core import __version__
-from facematch_mock_server.account import Account, Accounts, World
+from facematch_mock_server.account import Account, World
+from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, mistaken
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import Entry
@@ -77,7 +78,7 @@ class Console:
         self._feeds: dict[str, Feed] = {}
         self._shows_pictures = show_pictures
         self._handling = threading.local()
-        accounts.heard = self._noted
+        accounts.shared.heard = self._noted
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""

@@ -13,8 +13,8 @@ from pkgutil import iter_modules
 from typing import Any
 
 from facematch_mock_server import claims
-from facematch_mock_server.account import Chosen
 from facematch_mock_server.claims import MOCK_CLAIMS, Claim
+from facematch_mock_server.kinds import Chosen
 
 from .base import Vendor
 

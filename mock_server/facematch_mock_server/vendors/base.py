@@ -9,11 +9,12 @@ from typing import Any, ClassVar, NoReturn
 
 import attrs
 
-from facematch_mock_server.account import VendorKind, World
+from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
 from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
 from facematch_mock_server.journal import SentFile, described, noted, presentable
+from facematch_mock_server.kinds import VendorKind
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import (
     LivenessOutcome,

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.account import Records
 from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
+from facematch_mock_server.kinds import Records
 from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
-from facematch_mock_server.account import Records
 from facematch_mock_server.faults import own_json
+from facematch_mock_server.kinds import Records
 from facematch_mock_server.operations import Extension, Operation
 from facematch_mock_server.state import Kept
 

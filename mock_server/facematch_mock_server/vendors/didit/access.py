@@ -79,7 +79,7 @@ def origin_of(world: World, head: Head | None) -> str:
     """Scheme and host under which the caller reached this server, or its own if that is no name
     of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
     if head is None or not is_ours(world, head):
-        return world.account.accounts.address or "http://127.0.0.1"
+        return world.account.shared.address or "http://127.0.0.1"
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
     scheme = "https" if host_in(host) in HOSTS else "http"
@@ -95,7 +95,7 @@ def is_ours(world: World, head: Head) -> bool:
     host = host_in(head.header("host") or "127.0.0.1")
     if host is None:
         return False
-    return world.account.accounts.is_open or head.is_inside or host in HOSTS or is_loopback(host)
+    return world.account.shared.is_open or head.is_inside or host in HOSTS or is_loopback(host)
 
 
 # The checks. That the rate limit comes first, then the key, then method, content type and body, is
@@ -186,7 +186,7 @@ def _session(call: DiditCall) -> None:
 
 def world_of(world: World, session_id: str) -> World | None:
     """The world among those of all accounts that has the session."""
-    every = (one.begun(world.vendor) for one in world.account.accounts.all)
+    every = (one.begun(world.vendor) for one in world.account.shared.every())
     return next((one for one in every if one and one.sessions.find(session_id)), None)
 
 

@@ -116,7 +116,7 @@ def _verify(call: DiditCall) -> Response:
     # A full-access key.
     keys = {call.world.vendor: {opened.key: Key(kind=KeyKind.LIVE)}}
     here = call.world.account
-    here.accounts.open(opened.organization, keys=keys, parent=here)
+    here.shared.open(opened.organization, keys=keys, parent=here)
     body = {
         **_new_tokens(call, proved),
         "organization": _organization(opened),

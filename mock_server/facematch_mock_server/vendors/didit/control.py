@@ -233,7 +233,7 @@ class Webhooks(_Part):
         _known(self._records.outbox.destinations.remove(destination), "destination")
 
     def _reached(self, url: Any) -> str:
-        if not isinstance(url, str) or not is_sent(url, self._world.account.accounts.deliver_to):
+        if not isinstance(url, str) or not is_sent(url, self._world.account.shared.deliver_to):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
                 "deliver_to names: nothing is sent anywhere else"

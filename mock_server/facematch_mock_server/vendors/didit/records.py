@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import attrs
 
-from facematch_mock_server.account import Records
+from facematch_mock_server.kinds import Records
 from facematch_mock_server.services import KEPT_SESSIONS, Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox

@@ -105,10 +105,7 @@ def application_id(world: World) -> str:
     """The id of an account's application: the one that its registration showed, or its own."""
     account, told = world.account, None
     if account.parent is not None:
-        parent = account.accounts.find(account.parent)
-        # It may have been closed while this call was under way.
-        if parent is not None:
-            told = parent.world(world.vendor).records.accounts.application_of(account.name)
+        told = account.parent.world(world.vendor).records.accounts.application_of(account.name)
     return told or str(uuid.uuid5(_APPLICATIONS, account.name))
 
 

@@ -23,7 +23,7 @@ from kit.mock_didit_accounts import (
 )
 from kit.mock_worlds import control_of
 
-from facematch_mock_server.account import ACCOUNT_HEADER
+from facematch_mock_server.accounts import ACCOUNT_HEADER
 from facematch_mock_server.vendors.didit.accounts import locked_s
 
 WELCOME = "Registration successful. Check your email for the verification code."

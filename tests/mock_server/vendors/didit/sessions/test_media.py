@@ -153,7 +153,7 @@ FOREIGN = ("evil.example:8080", "127.0.0.1.evil.example", "127.0.0.1:80@evil.exa
 @pytest.mark.parametrize("host", FOREIGN)
 def test_a_foreign_host_gets_into_no_address_and_reads_no_picture(engine, host):
     """A page in a browser can have any name point to the loopback."""
-    engine.world.account.accounts.address = "http://127.0.0.1:4321"
+    engine.world.account.shared.address = "http://127.0.0.1:4321"
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://127.0.0.1:4321/__media__/")
     response = pictured(1, host=host)(engine)
@@ -173,6 +173,6 @@ def test_an_address_begins_with_the_own_name_that_was_asked(engine, host):
 
 
 def test_beyond_the_loopback_any_name_may_be_its_own(engine):
-    engine.world.account.accounts.is_open = True
+    engine.world.account.shared.is_open = True
     url = on(1, host="mock.lan:8080")(engine).json()["face_matches"][0]["source_image"]
     assert url.startswith("http://mock.lan:8080/__media__/")
