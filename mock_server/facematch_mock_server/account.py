@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
+import functools
 import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,7 @@ from .faults import Faults
 from .journal import Entry, Journal, short
 from .kinds import Chosen, VendorKind
 from .messages import Head
+from .pictures import Pictures
 from .recognition.outcomes import Recognizer
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
 
@@ -27,13 +30,15 @@ class Shared:
     Attributes:
         kinds: The vendors by name, in their order.
         recognizer: Says what pictures show.
-        digest: Gives the SHA-256 of a picture; None where digests are off.
+        has_digests: Whether pictures are digested.
+        sent, kept: The pictures that were sent, and those of saved calls.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, in lower case.
         latency: Seconds that answers take in a new account, by operation.
         has_workers: Whether anything goes on beside requests.
         claim: Says whose a key is; see `Accounts.claim`.
         open: Opens another account; see `Accounts.open`.
         every: Gives all accounts that are open, the oldest first.
+        is_stranger: Whether nobody knows whose a request is; see `Accounts.is_stranger`.
         address: Scheme and host while the server runs.
         is_open: Whether it is bound beyond the loopback.
         is_stopped: Whether it was stopped.
@@ -42,13 +47,16 @@ class Shared:
 
     kinds: Mapping[str, VendorKind]
     recognizer: Recognizer
-    digest: Callable[[bytes], str] | None
+    has_digests: bool
     deliver_to: frozenset[str]
     latency: Mapping[str, tuple[float, ...]]
     has_workers: bool
     claim: Callable[[str, str, Key, Account], None]
     open: Callable[..., Account]
     every: Callable[[], tuple[Account, ...]]
+    is_stranger: Callable[[VendorKind, Head], bool]
+    sent: Pictures = attrs.field(factory=Pictures)
+    kept: Pictures = attrs.field(factory=Pictures)
     address: str | None = None
     is_open: bool = False
     is_stopped: bool = False
@@ -97,7 +105,7 @@ class World:
         shared, claims = account.shared, chosen.behaviours
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.edition, self.switches = kind.name, chosen.edition, chosen.switches
-        self.clock, self.digest = account.clock, shared.digest
+        self.clock, self.digest = account.clock, account.digest
         beside = getattr(shared.recognizer, "beside", None)
         self.recognizer: Recognizer = shared.recognizer if beside is None else beside()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
@@ -110,14 +118,22 @@ class World:
         self.worker = None
         if kind.worker is not None and shared.has_workers:
             self.worker = kind.worker(self)
-            if shared.is_stopped:
-                self.worker.stop()
 
     def add_key(self, text: str, key: Key) -> None:
         """Let a key in; ValueError for one that another account has, or that is none."""
         check_key(text)
         self.account.shared.claim(self.vendor, text, key, self.account)
         self.keys.put(text, key)
+
+    def close(self) -> None:
+        """No key opens it any more, and no call finds what a test set."""
+        for text in dict(self.keys.items()):
+            self.keys.revoke(text)
+        getattr(self.recognizer, "clear", lambda: None)()
+
+    def count(self) -> int:
+        """How much of it stays to be read once it is closed."""
+        return len(self.sessions) + len(self.ledger.entries) + int(self.records.count())
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -140,7 +156,9 @@ class Account:
     """One account: a world with each vendor, and what these share. Safe across threads.
 
     A reset puts another one in its place: whatever began before ends in the state it began in.
-    `parent` is the account that a vendor's registration opened it from.
+    `parent` is the account that a vendor's registration opened it from. `opened_at` and `closed_at`
+    are UTC by the machine's clock; `closed_at` is None while it is open. A closed one can be read,
+    and refuses every call.
     """
 
     def __init__(
@@ -156,6 +174,8 @@ class Account:
     ) -> None:
         self.shared, self.name, self.clock = shared, name, clock
         self.first_keys, self.chosen, self.parent = first_keys, chosen, parent
+        self.opened_at = dt.datetime.now(dt.UTC)
+        self.closed_at: dt.datetime | None = None
         self.ids = Ids(seed)
         self.faults = Faults(seed or 0)
         self.latency = Latency(seed)
@@ -165,16 +185,25 @@ class Account:
         self.journal.watch = self._heard
         #: By vendor and text: those that lead here.
         self.claimed: set[tuple[str, str]] = set()
+        for pictures in (shared.sent, shared.kept):
+            pictures.let_in(self)
+        self.digest = functools.partial(shared.sent.digest, self) if shared.has_digests else None
         self._lock = threading.RLock()
         self._worlds: dict[str, World] = {}
+        self._is_over = False
 
     def world(self, vendor: str) -> World:
         """What it has with a vendor; made when it is first asked for."""
         with self._lock:
-            if vendor not in self._worlds:
+            world = self._worlds.get(vendor)
+            if world is None:
                 kind = self.shared.kinds[vendor]
-                self._worlds[vendor] = World(self, kind, self.chosen[vendor])
-            return self._worlds[vendor]
+                world = self._worlds[vendor] = World(self, kind, self.chosen[vendor])
+                if world.worker is not None and (self._is_over or self.shared.is_stopped):
+                    world.worker.stop()
+                if self.closed_at is not None:
+                    world.close()
+            return world
 
     def begun(self, vendor: str) -> World | None:
         """As `world`; None if nobody has asked for it yet."""
@@ -190,11 +219,27 @@ class Account:
         """What goes on beside requests, as far as anybody has asked for it."""
         return tuple(world.worker for world in self._worlds.values() if world.worker is not None)
 
-    def close(self) -> None:
-        """Nothing goes on in it any more."""
+    def end(self) -> None:
+        """Nothing goes on in it beside requests, and its pictures go."""
+        with self._lock:
+            self._is_over = True
         for worker in self.workers:
             worker.stop()
-        self.journal.watch = None
+        for pictures in (self.shared.sent, self.shared.kept):
+            pictures.let_go(self)
+
+    def close(self) -> None:
+        """Its keys and what a test set are of no use; what happened stays to be read. It has yet to
+        `end`."""
+        with self._lock:
+            self.closed_at = dt.datetime.now(dt.UTC)
+            for world in self._worlds.values():
+                world.close()
+        self.faults.clear()
+
+    def count(self) -> int:
+        """How much of it stays to be read once it is closed."""
+        return len(self.journal) + sum(world.count() for world in self._worlds.values())
 
     def _heard(self, entry: Entry | None) -> None:
         if self.shared.heard is not None:

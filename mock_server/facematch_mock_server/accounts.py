@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 import secrets
@@ -15,11 +16,15 @@ from .clock import VirtualClock
 from .kinds import Chosen, VendorKind
 from .messages import Head
 from .recognition.outcomes import Recognizer
-from .services import Digests, Key
+from .services import Key
 
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
 MAIN = "main"
+#: How long a closed account can be read, how many of them, and how many entries, sessions, charges
+#: and deliveries of all of them.
+CLOSED_FOR = dt.timedelta(hours=1)
+MAX_CLOSED, MAX_CLOSED_RECORDS = 1000, 50_000
 #: More than so many accounts at a time are refused.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -60,13 +65,10 @@ class Accounts:
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")
         self.control, self.control_token = control, control_token
-        remembered = Digests()
-        #: What was digested, while it is remembered.
-        self.picture = remembered.find
         self.shared = Shared(
             kinds=self.kinds,
             recognizer=recognizer,
-            digest=remembered.of if digests else None,
+            has_digests=digests,
             deliver_to=frozenset(host.lower() for host in deliver_to),
             latency={
                 name: seconds if isinstance(seconds, tuple) else (seconds,)
@@ -76,6 +78,7 @@ class Accounts:
             claim=self.claim,
             open=self.open,
             every=lambda: self.all,
+            is_stranger=self.is_stranger,
         )
         self._seed = seed
         self._chosen = {
@@ -84,8 +87,20 @@ class Accounts:
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
         self._opened = 0
-        #: Whose a key is, by vendor and text; those of the first account are nobody else's.
-        self._keys: dict[tuple[str, str], str] = {}
+        #: With how much of each stays to be read.
+        self._closed: dict[Account, int] = {}
+        #: Whose a key is, by vendor and text; likewise by how an account's own keys begin, and the
+        #: lengths of these.
+        self._keys: dict[tuple[str, str], Account] = {}
+        self._stems: dict[tuple[str, str], Account] = {}
+        self._lengths: frozenset[int] = frozenset()
+        #: The keys and client ids that everybody knows.
+        self._public = {
+            (kind.name, text)
+            for kind in kinds
+            for first, key in kind.first_keys.items()
+            for text in (first, key.client)
+        }
         keys = {kind.name: kind.first_keys for kind in kinds}
         self._put(MAIN, clock or VirtualClock(), keys, self._chosen, None)
 
@@ -100,31 +115,59 @@ class Accounts:
         with self._lock:
             return tuple(self._all.values())
 
+    @property
+    def closed(self) -> tuple[Account, ...]:
+        """Those closed in the last hour of real time, the newest last: at most `MAX_CLOSED` of
+        them, with at most `MAX_CLOSED_RECORDS` entries, sessions, charges and deliveries."""
+        with self._lock:
+            self._let_go()
+            return tuple(self._closed)
+
     def find(self, name: str) -> Account | None:
-        """The account of that name, or of that key; None for neither."""
-        account = self._all.get(name)
+        """The open account of that name, or of that key or client id; None for neither."""
+        accounts = [self._all[name]] if name in self._all else self._of_key(name)
+        return next((account for account in accounts if account.closed_at is None), None)
+
+    def seen(self, name: str) -> Account | None:
+        """As `find`, else the one closed last of that name or key; None if there is none."""
+        account = self.find(name)
         if account is None:
-            # Whoever has a key need not say of which vendor.
-            owners = (self._keys.get((vendor, name)) for vendor in self.kinds)
-            account = self._all.get(next(filter(None, owners), ""))
-        if account is None and any(name in keys for keys in self.main.first_keys.values()):
-            account = self.main
+            closed = (each for each in reversed(self.closed) if each.name == name)
+            account = next(iter((*closed, *self._of_key(name))), None)
         return account
 
     def named(self, name: str) -> Account:
-        """As `find`; LookupError if there is none."""
-        account = self.find(name)
+        """As `seen`; LookupError if there is none."""
+        account = self.seen(name)
         if account is None:
             raise LookupError(NO_ACCOUNT)
         return account
 
+    def _of_key(self, text: str) -> list[Account]:
+        # Whoever has a key need not say of which vendor.
+        keys = [(vendor, text) for vendor in self.kinds]
+        accounts = [*filter(None, map(self._keys.get, keys))]
+        return accounts if self._public.isdisjoint(keys) else [self.main]
+
     def of(self, kind: VendorKind, head: Head) -> Account:
-        """Whose a vendor's request is: by its key, else by the header, else the first one."""
-        text = kind.key_of(head)
-        name = self._keys.get((kind.name, text)) if text else None
-        if name is None and (header := head.header(ACCOUNT_HEADER.lower())):
-            return self.find(header) or self.main
-        return self._all.get(name or MAIN) or self.main
+        """Whose a vendor's request is; the first one's if nobody knows."""
+        return self._owner(kind, head) or self.main
+
+    def is_stranger(self, kind: VendorKind, head: Head) -> bool:
+        """Whether nobody knows whose request this is, and there are others than the first one."""
+        are_others = len(self._all) > 1 or bool(self._closed)
+        return are_others and self._owner(kind, head) is None
+
+    def _owner(self, kind: VendorKind, head: Head) -> Account | None:
+        """By the key, else by the header, else by an account's key that the key resembles."""
+        text = kind.key_of(head) or ""
+        account = self._keys.get((kind.name, text))
+        if account is None and (header := head.header(ACCOUNT_HEADER.lower())):
+            return self.seen(header)
+        if account is None and (kind.name, text) in self._public:
+            return self.main
+        beginnings = ((kind.name, text[:length]) for length in self._lengths)
+        return account or next(filter(None, map(self._stems.get, beginnings)), None)
 
     def open(
         self,
@@ -153,7 +196,10 @@ class Accounts:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
             if keys is None:
                 keys = {kind.name: _new_keys(kind) for kind in self.kinds.values()}
-            return self._put(name, clock, keys, self._chosen, parent)
+            account = self._put(name, clock, keys, self._chosen, parent)
+        # A closed one may have had that name.
+        self._announce(name)
+        return account
 
     def _put(
         self,
@@ -168,67 +214,97 @@ class Accounts:
             # Every account of a server has ids of its own, which the same seed repeats.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         account = Account(
-            self.shared,
-            name,
-            clock=clock,
-            seed=seed,
-            first_keys=keys,
-            chosen=chosen,
-            parent=parent,
+            self.shared, name, clock=clock, seed=seed, first_keys=keys, chosen=chosen, parent=parent
         )
         self._all[name] = account
         for vendor, first in keys.items():
             for text, key in first.items():
                 self.claim(vendor, text, key, account)
+        for vendor, text in tuple(account.claimed):
+            # One with other last characters, or more of them, is this one mistyped.
+            self._stems[vendor, text[:-4]] = account
+            self._lengths |= {len(text) - 4}
         return account
 
     def close(self, name: str) -> None:
-        """Forget an account; LookupError if there is none, ValueError for the first one."""
+        """Close an account; LookupError if there is none, ValueError for the first one."""
         with self._lock:
-            account = self.named(name)
+            account = self._find_open(name)
             if account.name == MAIN:
                 raise ValueError("the first account stays as long as the server; reset it")
-            self._forget(account)
-            del self._all[account.name]
-        if self.shared.heard is not None:
-            # Another one may have that name later.
-            self.shared.heard(account.name, None)
+            closed = self._close(account)
+        # Outside the lock, because nobody else waits for what ends.
+        for account in closed:
+            account.end()
+
+    def _find_open(self, name: str) -> Account:
+        account = self.find(name)
+        if account is None:
+            raise LookupError(NO_ACCOUNT)
+        return account
+
+    def _close(self, account: Account) -> list[Account]:
+        """Close it and those registered in it; the lock is held. They have yet to end."""
+        del self._all[account.name]
+        account.close()
+        self._closed[account] = account.count()
+        return [account, *self._close_children(account)]
+
+    def _close_children(self, account: Account) -> list[Account]:
+        children = [each for each in self.all if each.parent is account]
+        return [closed for child in children for closed in self._close(child)]
+
+    def _let_go(self) -> None:
+        """Forget what was closed long ago, or is too much; the lock is held."""
+        now = dt.datetime.now(dt.UTC)
+        while self._closed:
+            account = next(iter(self._closed))
+            is_old = account.closed_at is None or now - account.closed_at > CLOSED_FOR
+            is_full = len(self._closed) > 1 and sum(self._closed.values()) > MAX_CLOSED_RECORDS
+            if not (is_old or is_full or len(self._closed) > MAX_CLOSED):
+                return
+            del self._closed[account]
+            self._unclaim(account)
 
     def reset(self, name: str, vendor: str, chosen: Chosen) -> None:
         """Give an account a new world, in which that vendor behaves as chosen."""
         with self._lock:
-            old = self.named(name)
+            old = self._find_open(name)
             each = {**old.chosen, vendor: chosen}
             # Calls go on beside this: its first keys are never nobody's.
             fresh = self._put(old.name, old.clock, old.first_keys, each, old.parent)
-            self._forget(old, kept=fresh.claimed)
-        if self.shared.heard is not None:
-            self.shared.heard(fresh.name, None)
+            fresh.opened_at = old.opened_at
+            self._unclaim(old)
+            ended = [old, *self._close_children(old)]
+        old.journal.watch = None
+        for account in ended:
+            account.end()
+        self._announce(name)
 
-    def _forget(self, account: Account, kept: Collection[tuple[str, str]] = frozenset()) -> None:
-        account.close()
-        for key in account.claimed.difference(kept):
-            self._keys.pop(key, None)
-        for child in [each for each in self._all.values() if each.parent is account]:
-            self._forget(child)
-            del self._all[child.name]
+    def _announce(self, name: str) -> None:
+        """Whoever hears the journals begins anew with that account."""
+        if self.shared.heard is not None:
+            self.shared.heard(name, None)
+
+    def _unclaim(self, account: Account) -> None:
+        """Its keys are nobody's, but for those that another account has by now."""
+        for vendor, text in account.claimed:
+            for keys, key in ((self._keys, (vendor, text)), (self._stems, (vendor, text[:-4]))):
+                if keys.get(key) is account:
+                    del keys[key]
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
-        """That key is this account's; ValueError if it is another one's.
+        """That key is this account's; ValueError if it is another one's that is open.
 
         Those that everybody knows are of the account that a request is for without a key.
         """
-        first = self.kinds[vendor].first_keys
-        public = {*first, *(each.client for each in first.values())}
-        texts = {text, key.client or text} - public
+        texts = {each for each in (text, key.client or text) if (vendor, each) not in self._public}
         with self._lock:
             # At whichever vendor: a key alone says which account is meant.
-            if any(
-                getattr(self.find(each), "name", account.name) != account.name for each in texts
-            ):
+            if any(owner.name != account.name for owner in map(self.find, texts) if owner):
                 raise ValueError("another account has this key")
             claimed = {(vendor, each) for each in texts}
-            self._keys.update(dict.fromkeys(claimed, account.name))
+            self._keys.update(dict.fromkeys(claimed, account))
             account.claimed |= claimed
 
 

@@ -55,13 +55,25 @@ class Control:
 
     @property
     def account(self) -> Account:
-        """As it is now: a reset puts another in its place. LookupError once it is closed."""
+        """As it is now: a reset puts another in its place; or, for an hour, as it was when it was
+        closed. LookupError for none."""
         return self._accounts.named(self._name)
 
     @property
     def world(self) -> World:
         """What the account has with the vendor now."""
         return self.account.world(self._vendor)
+
+    @property
+    def open_world(self) -> World:
+        """As `world`, for a change; ValueError once the account is closed."""
+        account = self.account
+        if account.closed_at is not None:
+            raise ValueError(
+                f"the account {account.name} was closed at {account.closed_at:%H:%M:%S} UTC: "
+                "it can be read, and nothing in it can be changed; open another account"
+            )
+        return account.world(self._vendor)
 
     # Accounts
 
@@ -140,7 +152,7 @@ class Control:
             ValueError: a value of another type or range, values that do not go together, or a
                 review in an edition without one.
         """
-        set_outcome = getattr(self.world.recognizer, "set_outcome", None)
+        set_outcome = getattr(self.open_world.recognizer, "set_outcome", None)
         if set_outcome is None:
             raise ValueError("the recognizer of this server takes no outcomes")
         if kind == "match" and review is True:
@@ -179,7 +191,7 @@ class Control:
 
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        clear = getattr(self.world.recognizer, "clear", None)
+        clear = getattr(self.open_world.recognizer, "clear", None)
         if clear is not None:
             clear()
 
@@ -194,6 +206,7 @@ class Control:
         before it, unless they are aimed at different calls. ValueError for one that is aimed at
         what nobody can ask of this server.
         """
+        account = self.open_world.account
         for fault in faults:
             if not isinstance(fault, Fault):
                 raise TypeError(
@@ -202,11 +215,11 @@ class Control:
                 )
             self._check_aim(fault)
         for fault in faults:
-            self.account.faults.add(fault)
+            account.faults.add(fault)
 
     def _check_aim(self, fault: Fault) -> None:
         """Refuse what would wait for ever."""
-        if fault.stage is Stage.CONNECT and self._name != MAIN:
+        if fault.stage is Stage.CONNECT and self.account.name != MAIN:
             raise ValueError(
                 "a fault at connect strikes before anybody has shown a key, so only the first "
                 "account can have one: use the stage mid_upload"
@@ -236,7 +249,7 @@ class Control:
 
     def clear_faults(self) -> None:
         """Drop all faults."""
-        self.account.faults.clear()
+        self.open_world.account.faults.clear()
 
     def latency(self) -> dict[str, tuple[float, float]]:
         """The least and the most seconds that an answer takes, by operation; only what was set."""
@@ -248,7 +261,7 @@ class Control:
         """
         check_operation(operation, [self.world.kind])
         span = (least_s,) if most_s is None else (least_s, most_s)
-        self.account.latency.set(operation, *span)
+        self.open_world.account.latency.set(operation, *span)
 
     # Time
 
@@ -258,7 +271,7 @@ class Control:
 
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; ValueError unless from 0 on."""
-        return self.account.clock.advance(seconds)
+        return self.open_world.clock.advance(seconds)
 
     # Money
 
@@ -268,7 +281,7 @@ class Control:
 
     def set_balance(self, balance: Decimal | int | str) -> None:
         """Set the credit; ValueError for no amount from 0 on with at most four places."""
-        self.world.ledger.balance = amount(balance)
+        self.open_world.ledger.balance = amount(balance)
 
     def charges(self) -> tuple[Charge, ...]:
         """What was charged, in order."""
@@ -307,12 +320,12 @@ class Control:
                 "client must be a string, and the vendor one whose keys have a client id"
             )
         made = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
-        self.world.add_key(text, made)
+        self.open_world.add_key(text, made)
         return text
 
     def revoke_key(self, key: str) -> None:
         """Take a key back; LookupError if there is none."""
-        self.world.keys.revoke(key)
+        self.open_world.keys.revoke(key)
 
     def keys(self) -> tuple[Key, ...]:
         """The keys, without their secrets."""
@@ -328,8 +341,8 @@ class Control:
 
     def set_limits(self, limits: Mapping[str, int | None]) -> None:
         """Change several limits, all of them or, with the ValueError of `set_limit`, none."""
-        trial = Rates(self.world.rates.limits)
-        for rates in (trial, self.world.rates):
+        real = self.open_world.rates
+        for rates in (Rates(real.limits), real):
             for scope, limit in limits.items():
                 rates.set_limit(scope, limit)
 
@@ -363,7 +376,7 @@ class Control:
         are given for this vendor. ValueError as for `MockServer`; then nothing was changed.
         """
         # First what may be refused: a world is changed whole or not at all.
-        before = self.world
+        before = self.open_world
         kept = before.switches if switches is None else switches
         chosen = Chosen.of(before.kind, edition or before.edition, kept)
         self._accounts.reset(self._name, self._vendor, chosen)
@@ -409,7 +422,7 @@ class Control:
 
     def clear_journal(self) -> None:
         """Empty the journal."""
-        self.account.journal.clear()
+        self.open_world.account.journal.clear()
 
     def claims(self) -> tuple[Claim, ...]:
         """The claims in force."""

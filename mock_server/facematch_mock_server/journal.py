@@ -190,6 +190,9 @@ class Journal:
         with self._lock, contextlib.suppress(ValueError):
             self._entries.remove(entry)
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The oldest first."""

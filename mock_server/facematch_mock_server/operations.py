@@ -82,6 +82,12 @@ class Extension:
         world: World = self._control.world
         return world
 
+    @property
+    def _open_world(self) -> World:
+        """As `_world`, for a change; ValueError once the account is closed."""
+        world: World = self._control.open_world
+        return world
+
 
 @attrs.frozen
 class Operation:

@@ -1,10 +1,9 @@
-"""What every vendor has: credit, keys, rate limits, sessions; and digests."""
+"""What every vendor has: credit, keys, rate limits, sessions."""
 
 from __future__ import annotations
 
 import datetime as dt
 import enum
-import hashlib
 import itertools
 import math
 import threading
@@ -16,53 +15,6 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.state import Collection
-
-#: Pictures up to this many bytes in all are remembered.
-MAX_BYTES = 64 * 1024 * 1024
-
-
-class Digests:
-    """Digests of contents, exact: a remembered one counts only if every byte is the same.
-
-    Comparing is some twenty times faster than hashing. Least recently used first out. Safe across
-    threads. The contents stay in memory until they are pushed out or the world ends.
-    """
-
-    def __init__(self, max_bytes: int = MAX_BYTES) -> None:
-        self._max_bytes = max_bytes
-        self._lock = threading.Lock()
-        self._known: OrderedDict[tuple[int, bytes], tuple[bytes, str]] = OrderedDict()
-        self.remembered_bytes = 0
-
-    def of(self, content: bytes) -> str:
-        """The SHA-256 of `content`, hexadecimal."""
-        # A sample from all over the content, because pictures begin and end alike.
-        key = (len(content), content[:: max(1, len(content) // 256)])
-        known = self._known.get(key)
-        if known is not None and known[0] == content:
-            with self._lock:
-                if key in self._known:
-                    self._known.move_to_end(key)
-            return known[1]
-        digest = hashlib.sha256(content).hexdigest()
-        with self._lock:
-            self._forget(key)
-            self._known[key] = (content, digest)
-            self.remembered_bytes += len(content)
-            while self.remembered_bytes > self._max_bytes:
-                self._forget(next(iter(self._known)))
-        return digest
-
-    def find(self, digest: str) -> bytes | None:
-        """The content of that digest, if it is remembered."""
-        with self._lock:
-            return next((one for one, known in self._known.values() if known == digest), None)
-
-    def _forget(self, key: tuple[int, bytes]) -> None:
-        old = self._known.pop(key, None)
-        if old is not None:
-            self.remembered_bytes -= len(old[0])
-
 
 #: How many of the newest entries are kept.
 KEPT_CHARGES = 10_000

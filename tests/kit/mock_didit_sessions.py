@@ -5,8 +5,6 @@ from urllib.parse import urlsplit
 
 from kit.mock_didit import START, control, request
 
-from facematch_mock_server.vendors.didit.records import Pictures
-
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 SANDBOX = "mock-sandbox-key"
 LIST = "/v3/sessions/"
@@ -109,7 +107,7 @@ def pictured(number, name="source_image", *, then=None, change=str, **more):
 
 def forget(engine):
     """Lose the pictures, as they are lost to many newer ones."""
-    engine.world.records.pictures = Pictures()
+    engine.account.shared.kept.let_go(engine.account)
 
 
 def later(seconds):

@@ -1,6 +1,8 @@
 """Accounts of one server: what is done in one reaches no other."""
 
+import datetime as dt
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -119,7 +121,11 @@ def test_over_http_an_account_is_opened_steered_and_closed(server):
     again = requests.post(f"{base}accounts", json={"name": "job-7"}, timeout=30)
     assert (again.status_code, list(again.json())) == (400, ["mock"])
     requests.post(f"{base}accounts/close", json={"account": "job-7"}, timeout=30)
-    assert requests.get(f"{base}ledger", params={"key": key}, timeout=30).status_code == 404
+    ledger = requests.get(f"{base}ledger", params={"key": key}, timeout=30).json()
+    assert (ledger["balance"], len(ledger["entries"])) == ("2.9500", 1)
+    change = {"params": {"key": key}, "json": {"balance": "9"}, "timeout": 30}
+    refusal = requests.post(f"{base}ledger/balance", **change)
+    assert (refusal.status_code, list(refusal.json())) == (400, ["mock"])
     assert ask(server, key) == 403
 
 
@@ -196,9 +202,219 @@ def test_the_first_account_stays_and_a_closed_one_is_gone(server):
     account = server.new_account()
     account.close()
     with pytest.raises(LookupError):
-        account.control.balance()
-    with pytest.raises(LookupError):
-        server.account(account.name)
+        server.account("nobody")
+    for text in (account.name, account.live_key, "nobody"):
+        with pytest.raises(LookupError):
+            server.control.close_account(text)
+
+
+# Keys that are wrong
+
+
+@pytest.mark.parametrize("vendor", ["didit", "compreface", "azure"])
+def test_a_key_that_resembles_an_accounts_is_its_wrong_key(server, vendor):
+    account, bystander = server.new_account().of(vendor), server.new_account()
+    header, path = {
+        "didit": ("x-api-key", "/v3/face-match/"),
+        "compreface": ("x-api-key", "/api/v1/verification/verify"),
+        "azure": ("Ocp-Apim-Subscription-Key", "/face/v1.2/detect"),
+    }[vendor]
+    key, before = account.live_key, len(server.control.journal())
+
+    def statuses():
+        keys = [key[:-1], key[:-4] + "WXYZ", f"{key}-and-more", f"{key},x"]
+        sent = ({"headers": {header: each}, "timeout": 30} for each in keys)
+        return [requests.post(server.url + path, **each).status_code for each in sent]
+
+    refusals = statuses()
+    assert len(set(refusals)) == 1
+    assert 400 <= refusals[0] < 404
+    assert [call.key for call in account.control.journal()] == ["wrong"] * 4
+    account.control.add_fault(attrs.evolve(BUSY, times=None))
+    assert statuses() == [503] * 4
+    assert (len(server.control.journal()), bystander.control.journal()) == (before, ())
+
+
+def test_of_keys_that_resemble_two_accounts_the_exact_one_counts(server):
+    first, second = server.new_account(), server.new_account()
+    second.control.add_key(key=f"{first.live_key}-of-another")
+    assert ask(server, f"{first.live_key}-of-another") == 200
+    assert len(second.control.charges()) == 1
+    assert ask(server, f"{first.live_key}-of-nobody") == 403
+    assert len(first.control.journal()) == 1
+
+
+@pytest.mark.parametrize("key", ["nobody-has-this", None])
+def test_a_fault_of_the_first_account_waits_for_a_key_that_is_known(key):
+    with MockServer() as mock:
+        mock.control.add_fault(BUSY)
+        # Nobody else is there: it can only be this one's.
+        assert ask(mock, key) == 503
+        mock.new_account()
+        mock.control.add_faults(BUSY, Fault(stage="mid_upload", kind="reset"))
+        assert ask(mock, key) in (401, 403)
+        assert len(mock.control.faults()) == 2
+        mock.control.add_fault(attrs.evolve(BUSY, path="/v3/face-match/"))
+        assert ask(mock, key) == 503
+        assert ask(mock, mock.live_key) == 503
+        assert len(mock.control.journal()) == 4
+        named = {ACCOUNT_HEADER: "main", "x-api-key": "wrong"}
+        with pytest.raises(requests.ConnectionError):
+            requests.post(mock.url + "/v3/face-match/", headers=named, data=b"x", timeout=30)
+
+
+@pytest.mark.parametrize("vendor", ["deepvue", "rekognition"])
+def test_a_client_id_finds_its_account(server, vendor):
+    account = server.new_account().of(vendor)
+    for text, name in ((account.client_id, account.account), (server.of(vendor).client_id, "main")):
+        assert server.account(text).name == name
+        there = f"{server.control_url}{vendor}/ledger"
+        assert requests.get(there, params={"key": text}, timeout=30).status_code == 200
+
+
+# Accounts that are closed
+
+
+def closed_one(server, name=None):
+    """An account that was called once and closed."""
+    account = server.new_account(name)
+    assert ask(server, account.live_key) == 200
+    account.close()
+    return account
+
+
+def test_a_closed_account_can_be_read_and_nothing_in_it_changed(server):
+    account = server.new_account()
+    control, deepvue = account.control, account.of("deepvue").control
+    control.add_fault(attrs.evolve(BUSY, path="/v3/sessions/"))
+    control.set_outcome("liveness", score=12)
+    assert ask(server, account.live_key) == 200
+    account.close()
+    assert len(control.journal()) == len(control.charges()) == len(control.sessions.all()) == 1
+    assert control.balance() == Decimal("99.95")
+    assert (control.faults(), control.outcomes()) == ((), ())
+    keys = deepvue.keys()
+    assert {key.revoked for key in keys} == {True}
+    session = control.sessions.all()[0].id
+    changes = [
+        lambda: control.set_balance(5),
+        lambda: control.add_fault(BUSY),
+        lambda: control.set_outcome("match", score=12),
+        control.clear_faults,
+        control.clear_outcomes,
+        control.clear_journal,
+        control.add_key,
+        control.reset,
+        lambda: control.advance(5),
+        lambda: control.set_limit("write", 5),
+        lambda: control.set_latency("match", 1),
+        lambda: control.revoke_key(account.live_key),
+        lambda: control.sessions.decide(session, "Approved"),
+        lambda: control.webhooks.add("http://127.0.0.1:1/"),
+        control.webhooks.drop,
+        control.mailbox.clear,
+        lambda: control.payments.set_plan(annual=True),
+        deepvue.tokens.revoke,
+        deepvue.answers.clear,
+    ]
+    for change in changes:
+        with pytest.raises(ValueError, match=f"{account.name} was closed"):
+            change()
+
+
+def test_a_late_call_of_a_closed_account_is_its_own(server):
+    account, before = closed_one(server), len(server.control.journal())
+    server.control.add_fault(attrs.evolve(BUSY, path="/v3/face-match/"))
+    assert ask(server, account.live_key) == ask(server, f"{account.live_key}-x") == 403
+    named = {ACCOUNT_HEADER: account.name}
+    assert requests.get(server.url + "/v3/sessions/", headers=named, timeout=30).status_code == 403
+    assert [call.status for call in account.control.journal()] == [200, 403, 403, 403]
+    assert len(account.control.charges()) == 1
+    assert len(server.control.journal()) == before
+    assert len(server.control.faults()) == 1
+    server.control.clear_faults()
+    # A vendor that nobody had asked by then refuses, too.
+    late = account.of("compreface")
+    path = "/api/v1/verification/verify"
+    sent = requests.post(server.url + path, headers={"x-api-key": late.live_key}, timeout=30)
+    assert (sent.status_code, late.control.journal()[-1].key) == (404, "wrong")
+
+
+def test_a_name_leads_to_the_account_that_is_open_and_each_key_to_its_own(server):
+    old, before = closed_one(server, "again"), dt.datetime.now(dt.UTC)
+    account = server.new_account("again")
+    assert ask(server, old.live_key) == 403
+    assert account.control.journal() == ()
+    fresh, closed = server.accounts.seen("again"), server.accounts.seen(old.live_key)
+    assert fresh.closed_at is None
+    assert closed.opened_at <= closed.closed_at <= before <= fresh.opened_at
+    assert len(closed.journal.entries) == 2
+    # Whoever steers with an old key does not change the new one.
+    there = f"{server.control_url}ledger/balance"
+    sent = requests.post(there, params={"key": old.live_key}, json={"balance": "1"}, timeout=30)
+    assert sent.status_code == 400
+    account.close()
+    assert [each.name for each in server.accounts.closed[-2:]] == ["again", "again"]
+    assert server.accounts.seen("again").journal.entries == ()
+    other = server.new_account()
+    other.control.add_key(key=old.live_key)
+    assert ask(server, old.live_key) == 200
+
+
+@pytest.mark.parametrize("bound", ["CLOSED_FOR", "MAX_CLOSED", "MAX_CLOSED_RECORDS"])
+def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bound):
+    with MockServer() as mock:
+        accounts = [closed_one(mock) for _ in range(3)]
+        names = [account.name for account in accounts]
+        assert [each.name for each in mock.accounts.closed] == names
+        # An account that was called once has an entry, a session and a charge.
+        limit = {"CLOSED_FOR": dt.timedelta(0), "MAX_CLOSED": 2, "MAX_CLOSED_RECORDS": 7}[bound]
+        monkeypatch.setattr(f"facematch_mock_server.accounts.{bound}", limit)
+        kept = names[3:] if bound == "CLOSED_FOR" else names[1:]
+        assert [each.name for each in mock.accounts.closed] == kept
+        assert mock.accounts.seen(names[0]) is mock.accounts.seen(accounts[0].live_key) is None
+        with pytest.raises(LookupError):
+            accounts[0].control.balance()
+        assert ask(mock, accounts[0].live_key) == 403
+        assert len(mock.control.journal()) == 1
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_pictures_go_with_their_account_unless_another_one_sent_them(end):
+    with MockServer() as mock:
+        first, second = mock.new_account(), mock.new_account()
+        shared, other = mock.accounts.shared, make_card("p2")
+        for key in (first.live_key, second.live_key):
+            assert ask(mock, key) == 200
+        with open_verifier("didit", api_key=first.live_key, base_url=mock.url) as verifier:
+            verifier.verify(other, other)
+        assert shared.sent.kept_bytes > len(P1)
+        getattr(first if end == "close" else first.control, end)()
+        assert shared.sent.kept_bytes == shared.kept.kept_bytes == len(P1)
+        assert ask(mock, first.live_key) == (403 if end == "close" else 200)
+        second.close()
+        assert shared.sent.kept_bytes == (0 if end == "close" else len(P1))
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_what_takes_long_to_stop_holds_up_no_other_account(end, monkeypatch):
+    with MockServer() as mock:
+        account, stopping, go_on = mock.new_account(), threading.Event(), threading.Event()
+
+        def stop():
+            stopping.set()
+            assert go_on.wait(30)
+
+        monkeypatch.setattr(account.control.world.worker, "stop", stop)
+        with ThreadPoolExecutor(1) as pool:
+            ending = pool.submit(getattr(account if end == "close" else account.control, end))
+            assert stopping.wait(30)
+            other = mock.new_account()
+            assert ask(mock, other.live_key) == 200
+            other.control.reset()
+            other.close()
+            go_on.set()
+            ending.result(30)
 
 
 def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):

@@ -11,7 +11,7 @@ import requests
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 from facematch_mock_server.journal import KEPT
-from facematch_mock_server.vendors.didit.records import Pictures
+from facematch_mock_server.pictures import Pictures
 
 SHEET = card_sheet()
 P1 = SHEET["p1"].data
@@ -114,7 +114,9 @@ def rss_bytes():
 @pytest.mark.long
 def test_memory_is_flat_over_100_000_requests(mock):
     """Once journal, ledger and sessions are full, nothing grows any more."""
-    mock.world.records.pictures = Pictures(1024 * 1024)
+    account = mock.world.account
+    account.shared.kept = Pictures(1024 * 1024)
+    account.shared.kept.let_in(account)
     mock.control.set_balance(1_000_000)
     forms = pictures()
     with requests.Session() as session:

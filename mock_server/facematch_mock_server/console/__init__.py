@@ -118,7 +118,8 @@ class Console:
         """The calls of an account; those of accounts that are closed are forgotten."""
         with self._lock:
             if account not in self._feeds:
-                for gone in {*self._feeds} - {one.name for one in self._accounts.all}:
+                kept = (*self._accounts.all, *self._accounts.closed)
+                for gone in {*self._feeds} - {each.name for each in kept}:
                     self._feeds.pop(gone).clear()
                 self._feeds[account] = Feed(self._sent, self._answered)
             return self._feeds[account]
@@ -228,7 +229,7 @@ class Console:
         )
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
-        content = self._accounts.picture(digest) if self._shows_pictures else None
+        content = self._accounts.shared.sent.find(digest) if self._shows_pictures else None
         if content is None:
             raise LookupError("this picture is not shown")
         # The page shows it as a picture, and a browser that is led here saves it.

@@ -1,29 +1,9 @@
-"""What an app keeps: digests that are remembered, and windows of rate limits."""
-
-import hashlib
+"""What an app keeps: windows of rate limits."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facematch_mock_server.services import Digests, Rates
-
-contents = st.binary(max_size=300) | st.integers(0, 299).map(lambda i: bytes([7]) * i + b"x" * 300)
-
-
-@given(st.lists(contents, max_size=20), st.integers(0, 1000))
-def test_every_digest_is_right_however_little_is_remembered(pictures, size):
-    digests = Digests(size)
-    for content in [*pictures, *pictures]:
-        assert digests.of(content) == hashlib.sha256(content).hexdigest()
-        assert digests.remembered_bytes <= size
-
-
-def test_every_byte_is_compared_before_a_remembered_digest_counts():
-    one, other = b"xa" + b"x" * 998, b"xb" + b"x" * 998
-    digests = Digests()
-    for content in (one, other, one, other):
-        assert digests.of(content) == hashlib.sha256(content).hexdigest()
-
+from facematch_mock_server.services import Rates
 
 WINDOWS = {"second": 1.0, "minute": 60.0}
 

@@ -209,7 +209,7 @@ class Tokens(Extension):
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been. Those that are
         given out later are good."""
-        return self._book.revoke()
+        return int(self._open_world.records.tokens.revoke())
 
     @property
     def _book(self) -> TokenBook:
@@ -243,7 +243,7 @@ class Answers(Extension):
         The call is charged as ever.
         """
         answer = SetAnswer(kind=kind, fields=fields or {}, without=without, times=times)
-        self._world.records.answers.add(answer)
+        self._open_world.records.answers.add(answer)
         return answer
 
     def all(self) -> tuple[SetAnswer, ...]:
@@ -253,7 +253,7 @@ class Answers(Extension):
 
     def clear(self) -> None:
         """Drop all."""
-        self._world.records.answers.clear()
+        self._open_world.records.answers.clear()
 
     # fmt: off
     OPERATIONS: ClassVar = (

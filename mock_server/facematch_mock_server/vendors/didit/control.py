@@ -55,6 +55,11 @@ class _Part(Extension):
         records: DiditRecords = self._world.records
         return records
 
+    @property
+    def _open_records(self) -> DiditRecords:
+        records: DiditRecords = self._open_world.records
+        return records
+
 
 class Sessions(Extension):
     """The saved calls of one world, and the person who decides them. Safe across threads."""
@@ -82,7 +87,7 @@ class Sessions(Extension):
             LookupError: there is no such session.
             ValueError: the vendor has no such status, or the comment is no text.
         """
-        world = self._world
+        world = self._open_world
         if status not in STATUSES:
             raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
         if comment is not None and not isinstance(comment, str):
@@ -188,7 +193,7 @@ class Webhooks(_Part):
         Raises:
             ValueError: nothing is sent to that address, or there is no such event.
         """
-        ids = self._world.account.ids
+        ids = self._open_world.account.ids
         # By the ids of the world: the same seed repeats it.
         digest = hashlib.sha256(ids.uuid().encode()).digest()
         made = Destination(
@@ -223,14 +228,14 @@ class Webhooks(_Part):
             if type(enabled) is not bool:
                 raise ValueError("enabled must be true or false")
             changes["enabled"] = enabled
-        changed = self._records.outbox.destinations.change(
+        changed = self._open_records.outbox.destinations.change(
             destination, lambda known: attrs.evolve(known, **changes)
         )
         return _known(changed, "destination")
 
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
-        _known(self._records.outbox.destinations.remove(destination), "destination")
+        _known(self._open_records.outbox.destinations.remove(destination), "destination")
 
     def _reached(self, url: Any) -> str:
         if not isinstance(url, str) or not is_sent(url, self._world.account.shared.deliver_to):
@@ -281,7 +286,7 @@ class Webhooks(_Part):
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
-        world = self._world
+        world = self._open_world
         delivery = self._find(delivery_id)
         with world.together():
             now = world.clock.now()
@@ -297,20 +302,20 @@ class Webhooks(_Part):
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
-        self._records.outbox.add_fault(DeliveryFault.CORRUPT, times)
+        self._open_records.outbox.add_fault(DeliveryFault.CORRUPT, times)
 
     def sign_wrong(self, times: int = 1) -> None:
         """Sign the next deliveries with another secret; 1-10,000 of them."""
-        self._records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
+        self._open_records.outbox.add_fault(DeliveryFault.SIGN_WRONG, times)
 
     def drop(self, times: int = 1) -> None:
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
-        self._records.outbox.add_fault(DeliveryFault.DROP, times)
+        self._open_records.outbox.add_fault(DeliveryFault.DROP, times)
 
     def test(self, destination: str) -> WebhookDelivery:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
-        world = self._world
+        world = self._open_world
         found = _known(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
@@ -425,7 +430,7 @@ class Mailbox(_Part):
 
     def clear(self) -> None:
         """Forget all mails; their codes are as good as before."""
-        self._records.mails.clear()
+        self._open_records.mails.clear()
 
     # fmt: off
     OPERATIONS: ClassVar = (
@@ -457,7 +462,7 @@ class Payments(_Part):
             LookupError: there is no such payment.
             ValueError: it was canceled, or there would be more credit than a balance can hold.
         """
-        world = self._world
+        world = self._open_world
 
         def settled(there: Checkout) -> Checkout:
             if there.status is CheckoutStatus.SETTLED:
@@ -467,7 +472,7 @@ class Payments(_Part):
             world.ledger.pay_in(there.amount)
             return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
 
-        return _known(self._records.checkouts.change(checkout_id, settled), "payment")
+        return _known(self._open_records.checkouts.change(checkout_id, settled), "payment")
 
     def cancel(self, checkout_id: str) -> Checkout:
         """The person goes away without paying; may be said twice. ValueError if it was settled."""
@@ -477,7 +482,7 @@ class Payments(_Part):
                 raise ValueError("this payment was settled; it cannot be canceled any more")
             return attrs.evolve(there, status=CheckoutStatus.CANCELED)
 
-        return _known(self._records.checkouts.change(checkout_id, canceled), "payment")
+        return _known(self._open_records.checkouts.change(checkout_id, canceled), "payment")
 
     def plan(self) -> Plan:
         """How the account pays."""
@@ -501,7 +506,7 @@ class Payments(_Part):
             refill_amount=None if refill_amount is None else amount(refill_amount),
             refill_threshold=None if refill_threshold is None else amount(refill_threshold),
         )
-        self._records.plan = plan
+        self._open_records.plan = plan
         return plan
 
     # fmt: off

@@ -180,7 +180,7 @@ def picture(call: DiditCall) -> Response:
     if world.clock.timestamp() >= expires:
         claims.cite("media.ttl_s")
         call.refuse("media.expired")
-    content = world.records.pictures.find(kept_as(session, name))
+    content = world.account.shared.kept.find(kept_as(session, name))
     if content is None:
         call.refuse("media.forgotten")
     kind = next((kind for start, kind in _KINDS if content.startswith(start)), None)

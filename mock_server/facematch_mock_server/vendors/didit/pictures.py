@@ -129,7 +129,7 @@ def _finish(call: DiditCall) -> Response:
         # What is not answered 200 costs nothing and leaves nothing behind.
         world.ledger.take_back(request_id)
         if world.sessions.remove(request_id) is not None:
-            call.records.pictures.forget(request_id)
+            world.account.shared.kept.forget(world.account, request_id)
         raise
 
 
@@ -154,7 +154,9 @@ def _keep(call: DiditCall, request_id: str, block: Block) -> None:
         pictures={kept: values[sent].digest for kept, sent in endpoint.pictures.items()},
         result=block,
     )
-    call.records.pictures.keep(
+    account = call.world.account
+    account.shared.kept.keep(
+        account,
         session.id,
         {kept_as(session, kept): values[sent].content for kept, sent in endpoint.pictures.items()},
     )

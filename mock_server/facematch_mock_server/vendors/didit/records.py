@@ -6,14 +6,13 @@ import datetime as dt
 import enum
 import hashlib
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 
 import attrs
 
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.services import KEPT_SESSIONS, Session
+from facematch_mock_server.services import Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
 
@@ -35,7 +34,6 @@ class DiditRecords(Records):
 
     def __init__(self) -> None:
         self.outbox = Outbox()
-        self.pictures = Pictures()
         self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
         self.plan = Plan()
         self.accounts = Accounts()
@@ -49,57 +47,9 @@ class DiditRecords(Records):
         """What this thread queued is not announced to anybody."""
         self.outbox.drop()
 
-
-class Pictures:
-    """Pictures of saved calls, not for ever: of the newest sessions, and so many bytes in all. Safe
-    across threads.
-
-    Each is kept once, by its digest; what was kept longest ago goes first, and a picture goes with
-    the last session that has it.
-    """
-
-    def __init__(self, max_bytes: int = 64 * 2**20, max_sessions: int = KEPT_SESSIONS) -> None:
-        self._max_bytes, self._max_sessions = max_bytes, max_sessions
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, bytes] = OrderedDict()
-        self.kept_bytes = 0
-        #: The names of each session, and how many sessions have a name.
-        self._names: OrderedDict[str, tuple[str, ...]] = OrderedDict()
-        self._uses: Counter[str] = Counter()
-
-    def keep(self, session_id: str, pictures: Mapping[str, bytes]) -> None:
-        """Keep the pictures of a session; one that is there already is the newest again."""
-        with self._lock:
-            self._forget(session_id)
-            self._names[session_id] = tuple(pictures)
-            self._uses.update(tuple(pictures))
-            for name, picture in pictures.items():
-                if name in self._known:
-                    self._known.move_to_end(name)
-                    continue
-                self._known[name] = picture
-                self.kept_bytes += len(picture)
-                while self.kept_bytes > self._max_bytes:
-                    self.kept_bytes -= len(self._known.popitem(last=False)[1])
-            while len(self._names) > self._max_sessions:
-                self._forget(next(iter(self._names)))
-
-    def find(self, name: str) -> bytes | None:
-        """The picture of that name, or None if it is not kept, or no longer."""
-        with self._lock:
-            return self._known.get(name)
-
-    def forget(self, session_id: str) -> None:
-        """A session is gone, and what no other session has with it."""
-        with self._lock:
-            self._forget(session_id)
-
-    def _forget(self, session_id: str) -> None:
-        for name in self._names.pop(session_id, ()):
-            self._uses[name] -= 1
-            if not self._uses[name]:
-                del self._uses[name]
-                self.kept_bytes -= len(self._known.pop(name, b""))
+    def count(self) -> int:
+        """How many deliveries there are."""
+        return len(self.outbox.deliveries)
 
 
 def stamp(at: dt.datetime, zone: str = "Z") -> str:

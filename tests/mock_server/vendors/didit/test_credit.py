@@ -9,9 +9,9 @@ from kit import mock_didit as didit
 from kit import mock_didit_webhooks as webhooks
 from kit.mock_didit import LIVENESS, MATCH, liveness, match, picture, request
 
+from facematch_mock_server.pictures import Pictures
 from facematch_mock_server.services import Sessions
 from facematch_mock_server.vendors.didit import webhooks as didit_webhooks
-from facematch_mock_server.vendors.didit.records import Pictures
 
 REFUSED = {
     "error": "You don't have enough credits to perform this request. "
@@ -155,7 +155,7 @@ def standing(engine):
         [session.id for session in world.sessions.all()],
         [(one.id, one.state) for one in records.outbox.deliveries.all()],
         records.outbox.count_due(world.clock.now()),
-        records.pictures.kept_bytes,
+        world.account.shared.kept.kept_bytes,
     )
 
 

@@ -2,14 +2,14 @@ import pytest
 from kit.mock_didit import match, picture
 from kit.mock_didit_sessions import delete, listed, nth, sent
 
-from facematch_mock_server.vendors.didit.records import Pictures
+from facematch_mock_server.pictures import Pictures
 
 GONE = {"detail": "Not found."}
 
 
 def test_a_deletion_is_204_without_a_body_and_happens_once(engine, monkeypatch):
     forgotten = []
-    monkeypatch.setattr(Pictures, "forget", lambda _, session_id: forgotten.append(session_id))
+    monkeypatch.setattr(Pictures, "forget", lambda _, owner, page: forgotten.append(page))
     session_id = nth(engine, 1)
     response = delete(1)(engine)
     assert (response.status, response.body) == (204, b"")

@@ -3,13 +3,9 @@ import hmac
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import match, picture, request
 from kit.mock_didit_sessions import address, delete, forget, later, nth, on, pictured
-
-from facematch_mock_server.vendors.didit.records import Pictures
 
 
 def got(engine, there, method="GET"):
@@ -102,33 +98,10 @@ def test_the_journal_keeps_no_signature(engine):
 
 
 def test_unsaved_calls_and_those_of_a_sandbox_key_keep_no_picture(engine):
-    before = engine.world.records.pictures.kept_bytes
+    before = engine.account.shared.kept.kept_bytes
     engine.handle(match(picture(n=8), save_api_request="false"))
     engine.handle(match(picture(n=9), key="mock-sandbox-key"))
-    assert engine.world.records.pictures.kept_bytes == before
-
-
-STEPS = st.lists(
-    st.tuples(st.integers(0, 5), st.none() | st.lists(st.sampled_from("abc"), max_size=2)),
-    max_size=30,
-)
-
-
-@given(steps=STEPS, most=st.integers(1, 4))
-def test_a_picture_goes_with_the_last_session_that_has_it(steps, most):
-    pictures, model = Pictures(10_000, most), {}
-    for session, names in steps:
-        model.pop(session, None)
-        if names is None:
-            pictures.forget(str(session))
-        else:
-            pictures.keep(str(session), {name: name.encode() * 7 for name in names})
-            model[session] = names
-        while len(model) > most:
-            del model[next(iter(model))]
-        wanted = {name for names in model.values() for name in names}
-        assert {name for name in "abc" if pictures.find(name) is not None} == wanted
-        assert pictures.kept_bytes == 7 * len(wanted)
+    assert engine.account.shared.kept.kept_bytes == before
 
 
 def test_nothing_that_answers_show_signs_an_address(engine):

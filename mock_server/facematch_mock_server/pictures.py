@@ -1,0 +1,123 @@
+"""The pictures of all accounts of one server: each once, whoever has it, and within one bound."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+
+import attrs
+
+from .services import KEPT_SESSIONS
+
+#: So many bytes in all are remembered.
+MAX_BYTES = 64 * 1024 * 1024
+
+
+@attrs.define(eq=False)
+class _Picture:
+    content: bytes
+    #: Owners with their pages that show it.
+    places: set[tuple[Hashable, str]] = attrs.field(factory=set)
+
+
+class Pictures:
+    """Pictures by name, so many bytes in all; the one not used for longest goes first.
+
+    Whoever was let in has some on pages, a session, say: the newest `max_pages` of them. A picture
+    goes with the last page that shows it. Safe across threads.
+    """
+
+    def __init__(self, max_bytes: int = MAX_BYTES, max_pages: int = KEPT_SESSIONS) -> None:
+        self._max_bytes, self._max_pages = max_bytes, max_pages
+        self._lock = threading.Lock()
+        self._pictures: OrderedDict[str, _Picture] = OrderedDict()
+        #: By length and a sample from all over the content, because pictures begin and end alike.
+        self._digests: dict[tuple[int, bytes], str] = {}
+        #: The names on each page, by owner.
+        self._pages: dict[Hashable, dict[str, set[str]]] = {}
+        self.kept_bytes = 0
+
+    def let_in(self, owner: Hashable) -> None:
+        """From now on, until `let_go`, pictures are kept for this owner."""
+        self._pages[owner] = {}
+
+    def let_go(self, owner: Hashable) -> None:
+        """All that this owner has goes, and nothing more is kept for it."""
+        with self._lock:
+            for page in tuple(self._pages.get(owner, ())):
+                self._forget(owner, page)
+            self._pages.pop(owner, None)
+
+    def keep(self, owner: Hashable, page: str, contents: Mapping[str, bytes]) -> None:
+        """Keep the pictures of a page by name; one that is there already is the newest again."""
+        with self._lock:
+            self._keep(owner, page, contents)
+
+    def find(self, name: str) -> bytes | None:
+        """The picture of that name; None if it is not kept, or no longer."""
+        picture = self._pictures.get(name)
+        return None if picture is None else picture.content
+
+    def forget(self, owner: Hashable, page: str) -> None:
+        """A page is gone, and what no other page shows with it."""
+        with self._lock:
+            self._forget(owner, page)
+
+    def digest(self, owner: Hashable, content: bytes) -> str:
+        """The SHA-256 of a picture, hexadecimal, under which it is kept from now on.
+
+        Exact: that of a picture which is kept counts only if every byte is the same. Comparing is
+        some twenty times faster than hashing.
+        """
+        sample = _sample(content)
+        digest = self._digests.get(sample)
+        if digest is None or self.find(digest) != content:
+            digest = hashlib.sha256(content).hexdigest()
+        with self._lock:
+            self._keep(owner, digest, {digest: content})
+            if digest in self._pictures:
+                self._digests[sample] = digest
+        return digest
+
+    def _keep(self, owner: Hashable, page: str, contents: Mapping[str, bytes]) -> None:
+        pages = self._pages.get(owner)
+        if pages is None:
+            return
+        self._take_off(owner, page, pages.pop(page, set()) - contents.keys())
+        pages[page] = set(contents)
+        for name, content in contents.items():
+            if name not in self._pictures:
+                self._pictures[name] = _Picture(bytes(content))
+                self.kept_bytes += len(content)
+            self._pictures.move_to_end(name)
+            self._pictures[name].places.add((owner, page))
+        while len(pages) > self._max_pages:
+            self._forget(owner, next(iter(pages)))
+        while self.kept_bytes > self._max_bytes:
+            self._drop(next(iter(self._pictures)))
+
+    def _forget(self, owner: Hashable, page: str) -> None:
+        self._take_off(owner, page, self._pages.get(owner, {}).pop(page, set()))
+
+    def _take_off(self, owner: Hashable, page: str, names: set[str]) -> None:
+        for name in names:
+            places = self._pictures[name].places
+            places.discard((owner, page))
+            if not places:
+                self._drop(name)
+
+    def _drop(self, name: str) -> None:
+        picture = self._pictures.pop(name)
+        self.kept_bytes -= len(picture.content)
+        self._digests.pop(_sample(picture.content), None)
+        for owner, page in picture.places:
+            names = self._pages[owner][page]
+            names.discard(name)
+            if not names:
+                del self._pages[owner][page]
+
+
+def _sample(content: bytes) -> tuple[int, bytes]:
+    return len(content), content[:: max(1, len(content) // 256)]
