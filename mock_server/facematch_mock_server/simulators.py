@@ -362,6 +362,8 @@ class Upright(PictureRecognizer):
     client cannot be held if what arrives well is refused for that.
     """
 
+    needs_bytes = True
+
     # Digests are those of what was sent: each is worked out anew.
     def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
         return super().match(upright(probe), upright(reference), rotate=rotate)

@@ -14,6 +14,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 MATCH = "/v3/face-match/"
 LIVENESS = "/v3/passive-liveness/"
@@ -37,6 +38,11 @@ SMALLER = SeenFace(box=(10, 20, 130, 150))
 
 class Scripted:
     """Decides by what the pictures say: ``{"score": 41.5, "faces": 2}``; other bytes are none."""
+
+    needs_bytes = True
+
+    def facts_of(self, picture, digest=None):
+        return PictureRecognizer().facts_of(picture, digest)
 
     def match(self, probe, reference, *, rotate, **_digests):
         one, two = _said(probe), _said(reference)

@@ -8,6 +8,7 @@ import io
 import threading
 from collections import OrderedDict
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -47,12 +48,14 @@ class Facts:
 
 
 class FactsCache:
-    """Facts of the pictures used last, by digest; they are not kept. Safe across threads."""
+    """Facts of the pictures used last, and of those whose facts somebody holds, by digest; the
+    pictures are not kept. Safe across threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Facts] = OrderedDict()
+        self._held: WeakValueDictionary[str, Facts] = WeakValueDictionary()
 
     def known(self, digest: str) -> Facts | None:
         """The facts of a picture that is remembered; None for another one."""
@@ -67,11 +70,13 @@ class FactsCache:
             if facts is not None:
                 self._known.move_to_end(digest)
                 return facts
+            if digest in self._held:
+                return self._held[digest]
         # Outside the lock: two threads may look at one picture, but none waits for another one's.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)
         with self._lock:
-            self._known[digest] = facts
+            self._known[digest] = self._held[digest] = facts
             while len(self._known) > self._limit:
                 self._known.popitem(last=False)
         return facts

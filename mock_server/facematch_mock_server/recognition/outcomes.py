@@ -204,6 +204,13 @@ class Recognizer(Protocol):
     digests nothing.
     """
 
+    @property
+    def needs_bytes(self) -> bool:
+        """Whether the facts of pictures are not enough to compare them."""
+
+    def facts_of(self, picture: bytes, digest: str | None = None) -> Any:
+        """What looking at a picture says of it."""
+
     def match(
         self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
     ) -> MatchOutcome:

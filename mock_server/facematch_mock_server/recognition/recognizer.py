@@ -72,6 +72,16 @@ class PictureRecognizer:
         other._waiting = Waiting()  # noqa: SLF001 - one of our own
         return other
 
+    @property
+    def needs_bytes(self) -> bool:
+        """Whether the facts of pictures are not enough to compare them."""
+        return self._engine is not None
+
+    def facts_of(self, picture: bytes, digest: str | None = None) -> Facts:
+        """What looking at a picture says of it. While somebody holds that, the digest in it stands
+        for the picture, whose bytes nobody needs unless `needs_bytes`."""
+        return self._facts.of(picture, digest)
+
     def card_in(self, picture: bytes, digest: str | None = None) -> Card | None:
         """The test card that a picture is; None if it is none. `digest` is its SHA-256."""
         return self._facts.of(picture, digest).card

@@ -62,7 +62,7 @@ CLAIMS = table(
     row("verify.id", _error(400, "BadArgument", "Face ID is invalid."), CODES, "What has not the form of a face id is refused with 400."),
     row("verify.unknown", _error(404, "FaceNotFound", "Face is not found."), CODES, "A face id that nobody gave out is refused with 404."),
     fact("verify.expired", SPEC, "A face id whose time is over is deleted, and so is unknown."),
-    fact("verify.kept", OURS, "Of a world the newest 1,000 faces are kept; older ones are unknown."),
+    fact("verify.kept", OURS, "Of an account the newest 1,000 faces are kept; older ones are unknown. With an engine that compares the pictures they are kept as well, 64 MiB of all accounts."),
     fact("verify.unscored", OURS, "A comparison that a test leaves without a score is refused like an unknown face."),
     row("verify.models", _error(400, "BadArgument", "'recognitionModel' is incompatible."), CODES, "Faces of two recognition models are refused with 400."),
     row("verify.answer", Reply(200), SPEC, "verify gives isIdentical and a confidence from 0 to 1."),

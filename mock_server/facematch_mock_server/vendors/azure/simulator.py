@@ -58,8 +58,9 @@ class AzureSimulator(MockSimulator):
     def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
         if sent.path.startswith(DETECT):
             return {"probe": sent.body}
-        known, ids = self._mock.world.records.known, sent.json()
+        faces, ids = self._mock.world.records.known, sent.json()
+        pictures = self._mock.accounts.shared.kept
         return {
-            name: known.find(ids[f"faceId{place}"]).picture.content
+            name: pictures.find(faces.find(ids[f"faceId{place}"]).facts.digest)
             for place, name in enumerate(("probe", "reference"), 1)
         }

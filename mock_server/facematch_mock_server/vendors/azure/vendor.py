@@ -14,6 +14,7 @@ from facematch_mock_server.http.forms import Upload
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.messages import Head, Response
+from facematch_mock_server.recognition.facts import Facts
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
 from facematch_mock_server.vendors.base import Call, Example, Route, Routed, Vendor, as_fraction
@@ -78,9 +79,10 @@ class AzureCall(Call):
 
 @attrs.frozen(eq=False)
 class DetectedFace:
-    """What a face id stands for: face `number` of a picture, 0 for the largest, until `expires`."""
+    """What a face id stands for: face `number` of a picture with these facts, 0 for the largest,
+    until `expires`."""
 
-    picture: Upload = attrs.field(repr=False)
+    facts: Facts
     number: int
     model: str
     expires: float
@@ -91,6 +93,12 @@ class FaceIds(Records):
 
     def __init__(self) -> None:
         self.known: Collection[DetectedFace] = Collection(limit=_KEPT)
+
+    def drop_expired(self, now: float) -> None:
+        """Forget the faces whose ids are of no use any more."""
+        for face_id, face in self.known.items():
+            if face.expires <= now:
+                self.known.remove(face_id)
 
 
 def detect(call: AzureCall) -> Response:
@@ -105,29 +113,33 @@ def detect(call: AzureCall) -> Response:
     wanted, model = asked["returnFaceAttributes"], asked["recognitionModel"]
     if seen.faces and (wanted or asked["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
-    faces = []
+    faces, account, recognizer = [], call.world.account, call.world.recognizer
+    facts = recognizer.facts_of(picture.content, picture.digest)
+    call.world.records.drop_expired(call.now.timestamp())
     for number, face in enumerate(seen.faces[:_MOST_FACES]):
         left, top, right, bottom = face.box
         width, height = right - left, bottom - top
-        told: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
         if asked["returnFaceId"]:
-            told["faceId"] = call.world.account.ids.uuid()
+            shown["faceId"] = face_id = account.ids.uuid()
             expires = call.now.timestamp() + asked["faceIdTimeToLive"]
-            found = DetectedFace(picture, number, model, expires)
-            call.world.records.known.put(told["faceId"], found)
+            detected = DetectedFace(facts, number, model, expires)
+            call.world.records.known.put(face_id, detected)
+            if recognizer.needs_bytes:
+                account.shared.kept.keep(account, face_id, {facts.digest: picture.content})
             # "The 'recognitionModel' associated with this faceId."
             if asked["returnRecognitionModel"]:
-                told["recognitionModel"] = model
-        told["faceRectangle"] = {"top": top, "left": left, "width": width, "height": height}
+                shown["recognitionModel"] = model
+        shown["faceRectangle"] = {"top": top, "left": left, "width": width, "height": height}
         if asked["returnFaceLandmarks"]:
             points = (one.split() for one in _LANDMARKS.split(","))
-            told["faceLandmarks"] = {
+            shown["faceLandmarks"] = {
                 name: {"x": left + width * int(x) / 100, "y": top + height * int(y) / 100}
                 for name, x, y in points
             }
         if wanted:
-            told["faceAttributes"] = {name: _ATTRIBUTES[name] for name in wanted}
-        faces.append(told)
+            shown["faceAttributes"] = {name: _ATTRIBUTES[name] for name in wanted}
+        faces.append(shown)
     return _charged(call, "detect.faces", faces)
 
 
@@ -147,7 +159,7 @@ def verify(call: AzureCall) -> Response:
         call.claims.cite("verify.others")
         score: float | None = 100.0 if one is two else _SOMEBODY_ELSE
     else:
-        score = call.compare(one.picture, two.picture).score
+        score = call.compare(_upload(call, one), _upload(call, two)).score
     if score is None:
         call.claims.cite("verify.unscored")
         call.refuse("verify.unknown")
@@ -243,6 +255,15 @@ def _known(call: AzureCall, face_id: object) -> DetectedFace:
         call.claims.cite("verify.expired", "verify.kept")
         call.refuse("verify.unknown")
     return found
+
+
+def _upload(call: AzureCall, face: DetectedFace) -> Upload:
+    """The picture of a face, as far as comparing takes it."""
+    content = call.world.account.shared.kept.find(face.facts.digest)
+    if content is None and call.world.recognizer.needs_bytes:
+        call.claims.cite("verify.expired", "verify.kept")
+        call.refuse("verify.unknown")
+    return Upload("image", content or b"", face.facts.digest)
 
 
 def _flag(text: str) -> bool | None:

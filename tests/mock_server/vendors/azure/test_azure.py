@@ -19,6 +19,7 @@ from kit import mock_didit as didit
 from kit.mock_azure import compared, detect, ids_of, picture, verify
 
 from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server.recognition.recognizer import PictureRecognizer
 
 
 @pytest.fixture
@@ -96,6 +97,29 @@ def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
     assert answer.status == (200 if is_known else 404)
     if not is_known:
         assert said(answer) == (404, "FaceNotFound", "Face is not found.")
+
+
+def test_of_a_detected_picture_only_the_facts_are_kept():
+    recognizer = PictureRecognizer(cached_pictures=1)
+    engine = didit.new_engine(vendor="azure", recognizer=recognizer)
+    names = ("p1", "p1-again", "p2")
+    first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
+    shared = engine.account.shared
+    assert (len(engine.world.records.known), shared.kept.kept_bytes) == (3, 0)
+    shared.sent.let_go(engine.account)
+    verdicts = [engine.handle(verify(first, face)).json()["isIdentical"] for face in (again, other)]
+    assert verdicts == [True, False]
+    engine.world.clock.advance(86_400)
+    ids_of(engine, CARDS["p1"].data)
+    assert len(engine.world.records.known) == 1
+
+
+def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(engine):
+    ids = [*ids_of(engine, picture(n=1)), *ids_of(engine, picture(n=2))]
+    assert engine.account.shared.kept.kept_bytes == len(picture(n=1)) + len(picture(n=2))
+    assert engine.handle(verify(*ids)).status == 200
+    engine.account.shared.kept.let_go(engine.account)
+    assert said(engine.handle(verify(*ids))) == (404, "FaceNotFound", "Face is not found.")
 
 
 def test_ids_of_two_models_are_not_compared(engine):
