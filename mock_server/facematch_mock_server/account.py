@@ -25,41 +25,30 @@ from .services import Key, Keys, Ledger, Rates, Sessions, check_key
 
 @attrs.define(kw_only=True, eq=False)
 class Shared:
-    """What the accounts of one server share.
-
-    Attributes:
-        kinds: The vendors by name, in their order.
-        recognizer: Says what pictures show.
-        has_digests: Whether pictures are digested.
-        sent, kept: The pictures that were sent, and those of saved calls.
-        deliver_to: Hosts beyond the loopback that webhooks may be sent to, in lower case.
-        latency: Seconds that answers take in a new account, by operation.
-        has_workers: Whether anything goes on beside requests.
-        claim: Says whose a key is; see `Accounts.claim`.
-        open: Opens another account; see `Accounts.open`.
-        every: Gives all accounts that are open, the oldest first.
-        is_stranger: Whether nobody knows whose a request is; see `Accounts.is_stranger`.
-        address: Scheme and host while the server runs.
-        is_open: Whether it is bound beyond the loopback.
-        is_stopped: Whether it was stopped.
-        heard: Called with an account's name and each entry of its journal, or None for all gone.
-    """
+    """What the accounts of one server share; three of its functions are those of `Accounts`."""
 
     kinds: Mapping[str, VendorKind]
     recognizer: Recognizer
     has_digests: bool
+    #: Hosts beyond the loopback that webhooks may be sent to, in lower case.
     deliver_to: frozenset[str]
+    #: That of a new account: seconds, or the least and the most of them, by operation.
     latency: Mapping[str, tuple[float, ...]]
     has_workers: bool
     claim: Callable[[str, str, Key, Account], None]
     open: Callable[..., Account]
-    every: Callable[[], tuple[Account, ...]]
     is_stranger: Callable[[VendorKind, Head], bool]
+    #: Gives all accounts that are open, the oldest first.
+    every: Callable[[], tuple[Account, ...]]
+    #: The pictures that were sent, and those of saved calls.
     sent: Pictures = attrs.field(factory=Pictures)
     kept: Pictures = attrs.field(factory=Pictures)
+    #: Scheme and host while the server runs.
     address: str | None = None
+    #: Whether it is bound beyond the loopback.
     is_open: bool = False
     is_stopped: bool = False
+    #: Is called with an account's name and each entry of its journal, or None for all gone.
     heard: Callable[[str, Entry | None], None] | None = None
 
 
@@ -127,8 +116,7 @@ class World:
 
     def close(self) -> None:
         """No key opens it any more, and no call finds what a test set."""
-        for text in dict(self.keys.items()):
-            self.keys.revoke(text)
+        self.keys.close()
         getattr(self.recognizer, "clear", lambda: None)()
 
     def count(self) -> int:

@@ -7,7 +7,7 @@ import hashlib
 import re
 import secrets
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -197,8 +197,9 @@ class Accounts:
             if keys is None:
                 keys = {kind.name: _new_keys(kind) for kind in self.kinds.values()}
             account = self._put(name, clock, keys, self._chosen, parent)
-        # A closed one may have had that name.
-        self._announce(name)
+            is_late = parent is not None and self._all.get(parent.name) is not parent
+            closed = self._close(account) if is_late else ()
+        self._end(name, closed)
         return account
 
     def _put(
@@ -233,7 +234,6 @@ class Accounts:
             if account.name == MAIN:
                 raise ValueError("the first account stays as long as the server; reset it")
             closed = self._close(account)
-        # Outside the lock, because nobody else waits for what ends.
         for account in closed:
             account.end()
 
@@ -248,6 +248,7 @@ class Accounts:
         del self._all[account.name]
         account.close()
         self._closed[account] = account.count()
+        self._let_go()
         return [account, *self._close_children(account)]
 
     def _close_children(self, account: Account) -> list[Account]:
@@ -277,12 +278,13 @@ class Accounts:
             self._unclaim(old)
             ended = [old, *self._close_children(old)]
         old.journal.watch = None
-        for account in ended:
-            account.end()
-        self._announce(name)
+        self._end(old.name, ended)
 
-    def _announce(self, name: str) -> None:
-        """Whoever hears the journals begins anew with that account."""
+    def _end(self, name: str, accounts: Iterable[Account]) -> None:
+        """Outside the lock: nobody waits for these, and whoever hears the journals begins anew with
+        the account of that name."""
+        for account in accounts:
+            account.end()
         if self.shared.heard is not None:
             self.shared.heard(name, None)
 

@@ -93,7 +93,8 @@ class Control:
         )
 
     def close_account(self, account: str) -> None:
-        """Forget an account with all it has; ValueError for the first one, LookupError for none."""
+        """Close an account, which can be read for an hour; ValueError for the first one,
+        LookupError for none."""
         self._accounts.close(account)
 
     # What only some vendors have
@@ -569,7 +570,7 @@ OPERATIONS = (
     Operation("GET", "accounts", _accounts, "The accounts of this server.", gives="accounts"),
     Operation("POST", "accounts", Control.new_account,
         "Open an account with keys, credit, faults and a clock of its own.", {"name": "text"}),
-    Operation("POST", "accounts/close", Control.close_account, "Forget an account.",
+    Operation("POST", "accounts/close", Control.close_account, "Close an account.",
         {"account!": "text"}),
     Operation("GET", "outcomes", Control.outcomes, "The outcomes that have not been used yet.",
         gives="outcomes"),

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from .account import World
+from .account import Account, World
 from .accounts import MAIN, Accounts
 from .app import App
 from .clock import VirtualClock
@@ -36,10 +36,11 @@ class Served:
         client_id: What belongs to the key; None of a vendor whose keys are enough.
     """
 
-    def __init__(self, server: MockServer, account: str, vendor: str) -> None:
-        self._server = server
-        self.name, self.account = vendor, account
-        first = server.accounts.named(account).first_keys.get(vendor, {})
+    def __init__(self, server: MockServer, handle: str, vendor: str) -> None:
+        account = server.accounts.named(handle)
+        self._server, self._handle = server, handle
+        self.name, self.account = vendor, account.name
+        first = account.first_keys.get(vendor, {})
         kinds = {key.kind: text for text, key in first.items()}
         self.live_key = kinds.get(KeyKind.LIVE, "")
         self.sandbox_key = kinds.get(KeyKind.SANDBOX)
@@ -55,7 +56,7 @@ class Served:
         """What a test may do to this account at this vendor."""
         from .control import Control  # not above: it brings what every area of a vendor can do
 
-        return Control(self._server.accounts, self.account, self.name)
+        return Control(self._server.accounts, self._handle, self.name)
 
     @property
     def control_url(self) -> str:
@@ -73,16 +74,18 @@ class MockAccount:
     other.
     """
 
-    def __init__(self, server: MockServer, name: str) -> None:
-        self._server = server
-        self.name = name
+    def __init__(self, server: MockServer, account: Account) -> None:
+        self._server, self.name = server, account.name
+        keys = (text for keys in account.first_keys.values() for text in keys)
+        # Once it is closed, another one may have its name, and none its keys.
+        self._handle = MAIN if account.name == MAIN else next(keys, account.name)
 
     def of(self, vendor: str) -> Served:
         """The account at one of the vendors; LookupError if it is not among them."""
         if vendor not in self._server.vendors:
             known = ", ".join(self._server.vendors)
             raise LookupError(f"this server has no vendor {vendor:.40}; it has {known}")
-        return Served(self._server, self.name, vendor)
+        return Served(self._server, self._handle, vendor)
 
     @functools.cached_property
     def _first(self) -> Served:
@@ -114,8 +117,9 @@ class MockAccount:
         return self._first.control
 
     def close(self) -> None:
-        """Forget the account with all that it has; ValueError for the first one."""
-        self._server.accounts.close(self.name)
+        """Close the account: its keys are wrong from now on, and for an hour its `control` can read
+        what happened. ValueError for the first one, LookupError for one that is closed."""
+        self._server.accounts.close(self._handle)
 
     def __repr__(self) -> str:
         return f"MockAccount({self.name})"
@@ -224,18 +228,19 @@ class MockServer:
 
     @functools.cached_property
     def _main(self) -> MockAccount:
-        return MockAccount(self, MAIN)
+        return MockAccount(self, self.accounts.main)
 
     def account(self, key: str) -> MockAccount:
-        """The account that has a key, or a name; LookupError if there is none."""
-        return MockAccount(self, self.accounts.named(key).name)
+        """The account of a key, a client id or a name, the one closed last if none is open;
+        LookupError if there is none."""
+        return MockAccount(self, self.accounts.named(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:
         """Open an account: keys, credit, limits, sessions, outcomes, faults and a clock of its own.
 
         `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
-        return MockAccount(self, self.accounts.open(name).name)
+        return MockAccount(self, self.accounts.open(name))
 
     def start(self) -> Self:
         """Listen. Does nothing if it does already.

@@ -170,8 +170,19 @@ class Keys(Collection[Key]):
 
     def __init__(self, first: Mapping[str, Key]) -> None:
         super().__init__()
+        self._is_closed = False
         for text, key in first.items():
             self.put(text, key)
+
+    def put(self, key: str, record: Key) -> None:
+        super().put(key, attrs.evolve(record, revoked=True) if self._is_closed else record)
+
+    def close(self) -> None:
+        """Take every key back, and whatever is put here later."""
+        with self._lock:
+            self._is_closed = True
+            for text, key in self.items():
+                self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
         """The keys of a client id that are not revoked, with their texts: what a signature can be
