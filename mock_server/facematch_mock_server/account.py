@@ -29,7 +29,6 @@ class Shared:
 
     kinds: Mapping[str, VendorKind]
     recognizer: Recognizer
-    has_digests: bool
     #: Hosts beyond the loopback that webhooks may be sent to, in lower case.
     deliver_to: frozenset[str]
     #: That of a new account: seconds, or the least and the most of them, by operation.
@@ -119,10 +118,6 @@ class World:
         self.keys.close()
         getattr(self.recognizer, "clear", lambda: None)()
 
-    def count(self) -> int:
-        """How much of it stays to be read once it is closed."""
-        return len(self.sessions) + len(self.ledger.entries) + int(self.records.count())
-
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
         """What is queued inside goes on when the block ends, or is dropped if it raises."""
@@ -175,7 +170,7 @@ class Account:
         self.claimed: set[tuple[str, str]] = set()
         for pictures in (shared.sent, shared.kept):
             pictures.let_in(self)
-        self.digest = functools.partial(shared.sent.digest, self) if shared.has_digests else None
+        self.digest = functools.partial(shared.sent.digest, self)
         self._lock = threading.RLock()
         self._worlds: dict[str, World] = {}
         self._is_over = False
@@ -226,8 +221,9 @@ class Account:
         self.faults.clear()
 
     def count(self) -> int:
-        """How much of it stays to be read once it is closed."""
-        return len(self.journal) + sum(world.count() for world in self._worlds.values())
+        """How many calls and sessions stay to be read once it is closed."""
+        sessions = sum(len(world.sessions) for world in self._worlds.values())
+        return len(self.journal.entries) + sessions
 
     def _heard(self, entry: Entry | None) -> None:
         if self.shared.heard is not None:

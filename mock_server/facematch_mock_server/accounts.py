@@ -21,8 +21,7 @@ from .services import Key
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
 MAIN = "main"
-#: How long a closed account can be read, how many of them, and how many entries, sessions, charges
-#: and deliveries of all of them.
+#: How long a closed account can be read, how many of them, and how many calls and sessions of all.
 CLOSED_FOR = dt.timedelta(hours=1)
 MAX_CLOSED, MAX_CLOSED_RECORDS = 1000, 50_000
 #: More than so many accounts at a time are refused.
@@ -50,7 +49,6 @@ class Accounts:
         seed: int | None = None,
         control: bool = True,
         control_token: str | None = None,
-        digests: bool = True,
         deliver_to: Collection[str] = (),
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         has_workers: bool = False,
@@ -68,7 +66,6 @@ class Accounts:
         self.shared = Shared(
             kinds=self.kinds,
             recognizer=recognizer,
-            has_digests=digests,
             deliver_to=frozenset(host.lower() for host in deliver_to),
             latency={
                 name: seconds if isinstance(seconds, tuple) else (seconds,)
@@ -89,10 +86,9 @@ class Accounts:
         self._opened = 0
         #: With how much of each stays to be read.
         self._closed: dict[Account, int] = {}
-        #: Whose a key is, by vendor and text; likewise by how an account's own keys begin, and the
-        #: lengths of these.
+        #: Whose a key is, by vendor and text, or by how an account's first keys begin; and the
+        #: lengths of these beginnings.
         self._keys: dict[tuple[str, str], Account] = {}
-        self._stems: dict[tuple[str, str], Account] = {}
         self._lengths: frozenset[int] = frozenset()
         #: The keys and client ids that everybody knows.
         self._public = {
@@ -117,8 +113,8 @@ class Accounts:
 
     @property
     def closed(self) -> tuple[Account, ...]:
-        """Those closed in the last hour of real time, the newest last: at most `MAX_CLOSED` of
-        them, with at most `MAX_CLOSED_RECORDS` entries, sessions, charges and deliveries."""
+        """Those closed in the last hour of real time, the newest last; fewer if they are many, or
+        have many calls and sessions."""
         with self._lock:
             self._let_go()
             return tuple(self._closed)
@@ -167,7 +163,7 @@ class Accounts:
         if account is None and (kind.name, text) in self._public:
             return self.main
         beginnings = ((kind.name, text[:length]) for length in self._lengths)
-        return account or next(filter(None, map(self._stems.get, beginnings)), None)
+        return account or next(filter(None, map(self._keys.get, beginnings)), None)
 
     def open(
         self,
@@ -221,10 +217,11 @@ class Accounts:
         for vendor, first in keys.items():
             for text, key in first.items():
                 self.claim(vendor, text, key, account)
-        for vendor, text in tuple(account.claimed):
-            # One with other last characters, or more of them, is this one mistyped.
-            self._stems[vendor, text[:-4]] = account
-            self._lengths |= {len(text) - 4}
+        # A key with other last characters, or more of them, is one of these mistyped.
+        stems = {(vendor, text[:-4]) for vendor, text in account.claimed}
+        self._lengths |= {len(stem) for _, stem in stems}
+        self._keys.update(dict.fromkeys(stems, account))
+        account.claimed |= stems
         return account
 
     def close(self, name: str) -> None:
@@ -290,10 +287,9 @@ class Accounts:
 
     def _unclaim(self, account: Account) -> None:
         """Its keys are nobody's, but for those that another account has by now."""
-        for vendor, text in account.claimed:
-            for keys, key in ((self._keys, (vendor, text)), (self._stems, (vendor, text[:-4]))):
-                if keys.get(key) is account:
-                    del keys[key]
+        for key in account.claimed:
+            if self._keys.get(key) is account:
+                del self._keys[key]
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """That key is this account's; ValueError if it is another one's that is open.

@@ -41,7 +41,7 @@ class App:
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
         # Their paths are the same in every account.
-        self._vendors: tuple[Routed, ...] = tuple(one.behaviour for one in accounts.main.worlds)
+        self._vendors: tuple[Routed, ...] = tuple(world.behaviour for world in accounts.main.worlds)
         self._control = ControlApi(accounts)
         self.console: Console | None = None
 
@@ -156,9 +156,9 @@ class App:
     def _elsewhere(self, request: Request) -> Response:
         from difflib import get_close_matches  # not above: few requests need a hint
 
-        known = [path for vendor in self._vendors for path in vendor.known_paths()]
-        known += self._control.known_paths()
-        close = get_close_matches(request.path, known, n=1, cutoff=0.4)
+        paths = [path for vendor in self._vendors for path in vendor.known_paths()]
+        paths += self._control.known_paths()
+        close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
         first = self._vendors[0]
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
         claims = self.world.claims.citations()

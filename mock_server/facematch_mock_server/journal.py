@@ -43,10 +43,10 @@ def short(text: str, length: int = SHORT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def noted(head: Head, own: str | None) -> str | None:
+def noted(head: Head, note: str | None) -> str | None:
     """The note of a call: the fault that struck it, if one did, and what there is to say of it."""
     fault = str(head.fault) if isinstance(head, Request) and head.fault else None
-    return "; ".join(filter(None, (fault, own))) or None
+    return "; ".join(filter(None, (fault, note))) or None
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -89,7 +89,7 @@ def _without_secrets(value: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
         return ", ".join(map(str, value))
     return _kind(value) if isinstance(value, (dict, list)) else str(value)
 
@@ -107,7 +107,7 @@ class SentFile:
         field: Name of the form field.
         name: Name of the file.
         size: Bytes.
-        digest: SHA-256 in hexadecimal; None where digests are off.
+        digest: SHA-256 in hexadecimal.
     """
 
     field: str
@@ -190,9 +190,6 @@ class Journal:
         with self._lock, contextlib.suppress(ValueError):
             self._entries.remove(entry)
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The oldest first."""
@@ -210,13 +207,13 @@ class Journal:
     ) -> list[Entry]:
         """The entries after the number `since` whose path begins so, with that status and those
         fields, that fit; the oldest first."""
-        wanted = presentable((fields or {}).items()).items()
+        shown = presentable((fields or {}).items()).items()
         return [
             entry
             for entry in self.entries
             if entry.number > since
             and (path is None or entry.path.startswith(path))
             and status in (None, entry.status)
-            and wanted <= entry.fields.items()
+            and shown <= entry.fields.items()
             and (fits is None or fits(entry))
         ]

@@ -24,10 +24,6 @@ class Records:
     def drop(self) -> None:
         """What this thread queued is dropped."""
 
-    def count(self) -> int:
-        """How much of it stays to be read when its account is closed."""
-        return 0
-
 
 # There is one object for each vendor: it is compared as such.
 @attrs.frozen(kw_only=True, eq=False)

@@ -25,8 +25,8 @@ class _Picture:
 class Pictures:
     """Pictures by name, so many bytes in all; the one not used for longest goes first.
 
-    Each owner has some on pages, a session, say: the newest `max_pages` of them. A picture goes with
-    the last page that shows it. Safe across threads.
+    Each owner has some on pages, sessions, say: on the newest `max_pages`. A picture goes with the
+    last page that shows it. Safe across threads.
     """
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_pages: int = KEPT_SESSIONS) -> None:

@@ -83,8 +83,8 @@ class MockAccount:
     def of(self, vendor: str) -> Served:
         """The account at one of the vendors; LookupError if it is not among them."""
         if vendor not in self._server.vendors:
-            known = ", ".join(self._server.vendors)
-            raise LookupError(f"this server has no vendor {vendor:.40}; it has {known}")
+            names = ", ".join(self._server.vendors)
+            raise LookupError(f"this server has no vendor {vendor:.40}; it has {names}")
         return Served(self._server, self._handle, vendor)
 
     @functools.cached_property

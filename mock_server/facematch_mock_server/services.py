@@ -63,23 +63,23 @@ class Ledger:
 
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
-        self._left = start
+        self._balance = start
         self._charges: deque[Charge] = deque(maxlen=KEPT_CHARGES)
 
     @property
     def balance(self) -> Decimal:
         """What is left, in USD."""
-        return self._left
+        return self._balance
 
     @balance.setter
     def balance(self, value: Decimal) -> None:
         with self._lock:
-            self._left = amount(value)
+            self._balance = amount(value)
 
     def pay_in(self, value: Decimal) -> None:
         """Add to what is left; ValueError as for `amount`, of the sum too."""
         with self._lock:
-            self._left = amount(self._left + amount(value))
+            self._balance = amount(self._balance + amount(value))
 
     @property
     def entries(self) -> tuple[Charge, ...]:
@@ -97,11 +97,11 @@ class Ledger:
     ) -> bool:
         """Take `price` away; False, and nothing is taken, if there is not so much."""
         with self._lock:
-            if self._left < price:
+            if self._balance < price:
                 return False
-            self._left -= price
+            self._balance -= price
             self._charges.append(
-                Charge(at=at, what=what, amount=price, request_id=request_id, balance=self._left)
+                Charge(at=at, what=what, amount=price, request_id=request_id, balance=self._balance)
             )
         return True
 
@@ -114,7 +114,7 @@ class Ledger:
             for index, entry in reversed(tuple(enumerate(self._charges))):
                 if entry.request_id == request_id:
                     del self._charges[index]
-                    self._left += entry.amount
+                    self._balance += entry.amount
                     return
 
 
@@ -258,18 +258,18 @@ class Rates:
         it: then that scope, and where the client is there.
         """
         with self._lock:
-            found: list[deque[float]] = []
+            counted: list[deque[float]] = []
             refusal: tuple[str, Window] | None = None
             for scope, window_s in windows.items():
                 limit = self._limits[scope]
                 if limit is None:
                     continue
                 seen = self._of(scope, client, now - window_s)
-                found.append(seen)
+                counted.append(seen)
                 if len(seen) >= limit and refusal is None:
                     refusal = scope, _window(seen, limit, now, window_s, refused=True)
             if refusal is None:
-                for seen in found:
+                for seen in counted:
                     seen.append(now)
             return refusal
 
@@ -330,7 +330,7 @@ class Session:
         status: The vendor's word; changes when somebody updates it.
         created_at: UTC.
         vendor_data, metadata: As sent; None if they were not.
-        pictures: SHA-256 by the vendor's name of the picture; None where digests are off.
+        pictures: SHA-256 by the vendor's name of the picture.
         result: The part of the answer that belongs to the service.
         reviews: In the order they were written.
     """

@@ -367,8 +367,8 @@ def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bou
         accounts = [closed_one(mock) for _ in range(3)]
         names = [account.name for account in accounts]
         assert [each.name for each in mock.accounts.closed] == names
-        # An account that was called once has an entry, a session and a charge.
-        limit = {"CLOSED_FOR": dt.timedelta(0), "MAX_CLOSED": 2, "MAX_CLOSED_RECORDS": 7}[bound]
+        # Of each there are a call and a session.
+        limit = {"CLOSED_FOR": dt.timedelta(0), "MAX_CLOSED": 2, "MAX_CLOSED_RECORDS": 5}[bound]
         monkeypatch.setattr(f"facematch_mock_server.accounts.{bound}", limit)
         kept = names[3:] if bound == "CLOSED_FOR" else names[1:]
         assert [each.name for each in mock.accounts.closed] == kept

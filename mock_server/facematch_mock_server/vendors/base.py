@@ -184,16 +184,16 @@ class Call:
 
     def let_in(self, text: str | None) -> bool:
         """Whether this key is known, in force and allowed; notes it for the journal."""
-        found = self.world.keys.find(text) if text else None
-        if found is None or found.revoked or found.expired(self.now):
+        key = self.world.keys.find(text) if text else None
+        if key is None or key.revoked or key.expired(self.now):
             self.key_word = "wrong" if text else "none"
             return False
-        self.key, self.key_word = found, str(found.kind)
+        self.key, self.key_word = key, str(key.kind)
         return True
 
     def upload(self, field: str, name: str, content: bytes) -> Upload:
         """A picture that was sent outside a form, noted for the journal and digested once."""
-        digest = None if self.world.digest is None else self.world.digest(content)
+        digest = self.world.digest(content)
         self.files.append(SentFile(field=field, name=name, size=len(content), digest=digest))
         return Upload(name, content, digest)
 
@@ -202,9 +202,9 @@ class Call:
         kind = self.request.header("content-type") or ""
         form = read_form(kind, self.request.body, digest=self.world.digest)
         self.files += [
-            SentFile(field=field, name=one.name, size=len(one.content), digest=one.digest)
-            for field, many in form.files.items()
-            for one in many
+            SentFile(field=field, name=file.name, size=len(file.content), digest=file.digest)
+            for field, files in form.files.items()
+            for file in files
         ]
         return form
 
@@ -283,15 +283,15 @@ class Routed:
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        cls._by_path = {one.pattern: one for one in cls.routes if "{" not in one.pattern}
-        cls._patterns = [one for one in cls.routes if "{" in one.pattern]
+        cls._by_path = {route.pattern: route for route in cls.routes if "{" not in route.pattern}
+        cls._patterns = [route for route in cls.routes if "{" in route.pattern]
 
     def paths_for(self, fault: Fault) -> list[str]:
         """The paths of the requests that the fault could strike, were it not for its path."""
         operations = {fault.call} if fault.call else set(self.world.kind.operations)
         if fault.call or fault.is_pictured:
-            return [one.pattern for one in self.routes if one.operation in operations]
-        return [*self.known_paths(), *(one.pattern for one in self.routes)]
+            return [route.pattern for route in self.routes if route.operation in operations]
+        return [*self.known_paths(), *(route.pattern for route in self.routes)]
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
@@ -299,7 +299,7 @@ class Routed:
 
     def known_paths(self) -> tuple[str, ...]:
         """The paths that the vendor has, to say which one was probably meant."""
-        return tuple(one.pattern for one in self.routes)
+        return tuple(route.pattern for route in self.routes)
 
     def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
         """As `route_of`, of a request."""
@@ -311,9 +311,9 @@ class Routed:
         if route is not None:
             return route, ()
         for route in self._patterns:
-            found = route.expression.fullmatch(path)
-            if found is not None:
-                return route, found.groups()
+            match = route.expression.fullmatch(path)
+            if match is not None:
+                return route, match.groups()
         return None, ()
 
     def handle(self, request: Request) -> Response:
@@ -498,11 +498,11 @@ class Routed:
 
 def begins_so(pattern: str, path: str) -> bool:
     """Whether a path of this pattern can begin with `path`."""
-    words, given = pattern.split("/"), path.split("/")
-    if len(given) > len(words):
+    words, parts = pattern.split("/"), path.split("/")
+    if len(parts) > len(words):
         return False
-    *whole, last = zip(words, given, strict=False)
-    return all(word == one or (word[:1] == "{" and one) for word, one in whole) and (
+    *whole, last = zip(words, parts, strict=False)
+    return all(word == part or (word[:1] == "{" and part) for word, part in whole) and (
         last[0].startswith(last[1]) or last[0][:1] == "{"
     )
 

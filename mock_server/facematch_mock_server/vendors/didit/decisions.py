@@ -18,7 +18,7 @@ from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
 from .access import DiditCall, is_ours, world_of
-from .records import kept_as, stamp
+from .records import stamp
 
 #: What the paths of pictures begin with: no path of Didit's, and none of the control API.
 MEDIA = "/__media__/"
@@ -180,7 +180,7 @@ def picture(call: DiditCall) -> Response:
     if world.clock.timestamp() >= expires:
         claims.cite("media.ttl_s")
         call.refuse("media.expired")
-    content = world.account.shared.kept.find(kept_as(session, name))
+    content = world.account.shared.kept.find(session.pictures[name] or "")
     if content is None:
         call.refuse("media.forgotten")
     kind = next((kind for start, kind in _KINDS if content.startswith(start)), None)

@@ -24,7 +24,7 @@ from facematch_mock_server.vendors.base import Refused, Route
 from . import framework, webhooks
 from .access import DiditCall, access, method_and_media, rate
 from .framework import Given
-from .records import APPROVED, DECLINED, IN_REVIEW, kept_as, stamp
+from .records import APPROVED, DECLINED, IN_REVIEW, stamp
 from .risks import declines, warnings
 
 Block = dict[str, Any]
@@ -158,7 +158,7 @@ def _keep(call: DiditCall, request_id: str, block: Block) -> None:
     account.shared.kept.keep(
         account,
         session.id,
-        {kept_as(session, kept): values[sent].content for kept, sent in endpoint.pictures.items()},
+        {str(values[sent].digest): values[sent].content for sent in endpoint.pictures.values()},
     )
     webhooks.announce(call.world, session, call.request)
 

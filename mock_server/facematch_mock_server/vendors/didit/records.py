@@ -12,7 +12,6 @@ from decimal import Decimal
 import attrs
 
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.services import Session
 from facematch_mock_server.state import Collection, Kept
 from facematch_mock_server.webhooks import Outbox
 
@@ -47,20 +46,10 @@ class DiditRecords(Records):
         """What this thread queued is not announced to anybody."""
         self.outbox.drop()
 
-    def count(self) -> int:
-        """How many deliveries there are."""
-        return len(self.outbox.deliveries)
-
 
 def stamp(at: dt.datetime, zone: str = "Z") -> str:
     """A time as answers tell it; sessions and reviews end in Z."""
     return at.isoformat(timespec="microseconds").replace("+00:00", zone)
-
-
-def kept_as(session: Session, name: str) -> str:
-    """Under which name a picture of a session is kept."""
-    # Where digests are off, a picture that is sent twice is kept twice.
-    return session.pictures.get(name) or f"{session.id}/{name}"
 
 
 # Payments
