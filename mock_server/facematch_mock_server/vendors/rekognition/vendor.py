@@ -20,24 +20,25 @@ from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors.base import HINT_HEADER, Call, Route, Routed, Vendor
 
-from .claims import CLAIMS
+from .claims import AUTH_NAMES, CLAIMS
 from .signature import STAMP, Signature, access_key
 
 _JSON = "application/x-amz-json-1.1"
 #: The id of the key that works at once; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
-#: AWS General Reference, Amazon Rekognition endpoints and quotas: those of North America have a
-#: second one, with FIPS.
+#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each has a second
+#: one with IPv6 too, and those of North America have both with FIPS.
 _REGIONS = """
     us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
     eu-central-1 eu-south-2 eu-west-1 eu-west-2 il-central-1
 """
 _HOSTS = frozenset(
-    f"rekognition{kind}.{region}.amazonaws.com"
+    f"rekognition{kind}.{region}.{suffix}"
     for region in _REGIONS.split()
     for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
+    for suffix in ("amazonaws.com", "api.aws")
 )
 #: How far the date of a signature may be from AWS's: AWS Developer Tools Blog, Clock-skew
 #: correction.
@@ -340,8 +341,9 @@ VENDOR = Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
-    editions={"2016-06-27": {}},
+    editions={"2016-06-27": {"auth_names": AUTH_NAMES[0]}},
     default_edition="2016-06-27",
+    switches={"auth_names": AUTH_NAMES},
     operations=("match",),
     hosts=_HOSTS,
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},
