@@ -1,7 +1,7 @@
 """Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet.
 
 Keys of bodies are those of the pages that `claims` names; a refused body is in the words of
-FastAPI, whose stock texts Deepvue's error bodies are.
+FastAPI, whose stock texts Deepvue's error bodies are: see `validation`.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .tokens import DeepvueRecords, IssuedToken
+from .validation import Problem, no_json, problem
 
 #: The production host. No other one is known to serve the face calls.
 HOSTS = frozenset({"production.deepvue.tech"})
@@ -32,8 +33,6 @@ CLIENT_ID = "mock-client"
 LOGIN = "/v1/authorize"
 _BEGINNINGS = ("/v1/", "/v2/")
 
-Fault = dict[str, Any]
-
 #: The keys of an error, by status, where errors come in an envelope: seen in client programs.
 _WHOLE = ("transaction_id", "timestamp", "sub_code", "message")
 _ENVELOPES: Mapping[int, tuple[str, ...]] = {
@@ -42,10 +41,7 @@ _ENVELOPES: Mapping[int, tuple[str, ...]] = {
     500: _WHOLE,
     503: ("transaction_id", "timestamp", "message"),
 }
-_MISSING = {"msg": "field required", "type": "value_error.missing"}
-_NOT_A_FILE = {"msg": "Expected UploadFile, received: <class 'str'>", "type": "value_error"}
-_NO_OBJECT = {"msg": "value is not a valid dict", "type": "type_error.dict"}
-_NO_TEXT = {"msg": "str type expected", "type": "type_error.str"}
+_NOT_A_FILE = "Expected UploadFile, received: <class 'str'>"
 
 
 @attrs.frozen(kw_only=True)
@@ -97,15 +93,15 @@ class DeepvueCall(base.Call):
         """In milliseconds since 1970."""
         return int(self.now.timestamp() * 1000)
 
-    def deny(self, key: str, headers: Headers = (), faults: list[Fault] | None = None) -> NoReturn:
+    def deny(self, key: str, headers: Headers = (), problems: tuple[Problem, ...] = ()) -> NoReturn:
         """End the call with the refusal of that name: in its own words, or with a 422's list."""
         reply = self.claims.get(key)
-        words: Any = reply.body["detail"] if faults is None else faults
+        words: Any = list(problems) or reply.body["detail"]
         keys = _ENVELOPES.get(reply.status)
         if self.claims["error.shape"] == "detail" or keys is None:
             self.refuse(key, {"detail": words}, headers)
-        if faults is not None:
-            words = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)
+        if problems:
+            words = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
         self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
 
     def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
@@ -222,10 +218,9 @@ def _read_pair(call: DeepvueCall) -> None:
     form = _form(call)
     call.values = {name: many[-1] for name, many in form.fields.items()}
     call.shown = presentable(call.values.items())
-    names = ("client_id", "client_secret")
-    faults = [_fault(_MISSING, name) for name in names if name not in form.fields]
-    if faults:
-        _refuse(call, *faults)
+    missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
+    if missing:
+        _refuse(call, *(problem(_version(call), "missing", name) for name in missing))
 
 
 def _read_files(call: DeepvueCall) -> None:
@@ -235,16 +230,18 @@ def _read_files(call: DeepvueCall) -> None:
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, many in form.fields.items() for text in many
     )
-    faults = []
+    problems = []
     for name in ("file_a", "file_b"):
-        if name not in form.files:
-            faults.append(_fault(_NOT_A_FILE if name in form.fields else _MISSING, name))
+        if name in form.files:
+            upload = call.values[name] = form.files[name][-1]
+            if not _is_taken(upload, call.paid.extensions):
+                problems.append(problem(_version(call), call.claims["body.format"], name))
             continue
-        upload = call.values[name] = form.files[name][-1]
-        if not _is_taken(upload, call.paid.extensions):
-            faults.append(_fault(call.claims["body.format"], name))
-    if faults:
-        _refuse(call, *faults)
+        text = form.fields.get(name, [""])[-1]
+        kind = _NOT_A_FILE if text else "missing"
+        problems.append(problem(_version(call), kind, name, value=text or None))
+    if problems:
+        _refuse(call, *problems)
 
 
 #: What a file must begin with; its extension need not be that one.
@@ -259,47 +256,60 @@ def _is_taken(upload: forms.Upload, allowed: tuple[str, ...]) -> bool:
 
 def _read_image(call: DeepvueCall) -> None:
     """The picture of a liveness check."""
-    sent = _json_of(call)
-    if not isinstance(sent, dict):
-        _refuse(call, _fault(_NO_OBJECT))
-    call.shown = presentable((str(name), type(value).__name__) for name, value in sent.items())
-    image = sent.get("image")
+    version = _version(call)
+    body = _read_json(call, version)
+    if version == "pydantic1":
+        # It takes whatever makes a dict for an object, and a number for a text.
+        with contextlib.suppress(TypeError, ValueError):
+            body = dict(body)
+    if not isinstance(body, dict):
+        _refuse(call, problem(version, "object", value=body))
+    call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
+    if "image" not in body:
+        _refuse(call, problem(version, "missing", "image", value=body))
+    image = body["image"]
+    if version == "pydantic1" and isinstance(image, (int, float)):
+        image = str(image)
     if not isinstance(image, str):
-        _refuse(call, _fault(_NO_TEXT if "image" in sent else _MISSING, "image"))
-    if image.startswith("data:"):
-        image = image.partition(",")[2]
+        kind = "null" if image is None else "text"
+        _refuse(call, problem(version, kind, "image", value=image))
+    text = image.partition(",")[2] if image.startswith("data:") else image
     try:
-        content = base64.b64decode(image, validate=True)
+        content = base64.b64decode(text, validate=True)
     except ValueError:
         content = b""
     if not content:
-        _refuse(call, _fault(call.claims["body.no_base64"], "image"))
+        _refuse(call, problem(version, call.claims["body.no_base64"], "image", value=image))
     call.values["image"] = call.upload("image", "", content)
 
 
-def _json_of(call: DeepvueCall) -> Any:
-    """The JSON of a body; None for one that is not said to be JSON."""
-    request = call.request
+def _read_json(call: DeepvueCall, version: str) -> Any:
+    """The JSON of a body; the text of one that is not said to be JSON."""
+    request, has_default = call.request, version == "pydantic1"
     if not request.body:
-        _refuse(call, _fault(_MISSING))
-    kind = forms.media_type(request.header("content-type") or "application/json")
-    if kind != "application/json" and not kind.endswith("+json"):
-        return None
+        _refuse(call, problem(version, "missing"))
+    default = "application/json" if has_default else "text/plain"
+    kind, _, subtype = forms.media_type(request.header("content-type") or default).partition("/")
+    if kind != "application" or (subtype != "json" and not subtype.endswith("+json")):
+        return request.body.decode(errors="replace")
     try:
-        return json.loads(request.body)
+        body = json.loads(request.body)
     except json.JSONDecodeError as error:
-        words = f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})"
-        _refuse(call, _fault({"msg": words, "type": "value_error.jsondecode"}, error.pos))
+        _refuse(call, no_json(version, error))
     except (ValueError, RecursionError):
         call.deny("body.unreadable")
+    if body is None and has_default:
+        _refuse(call, problem(version, "missing"))
+    return body
 
 
-def _fault(words: Mapping[str, str], *place: str | int) -> Fault:
-    return {"loc": ["body", *place], **words}
+def _version(call: DeepvueCall) -> str:
+    version: str = call.claims["body.validation"]
+    return version
 
 
-def _refuse(call: DeepvueCall, *faults: Fault) -> NoReturn:
-    call.deny("body.refused", faults=list(faults))
+def _refuse(call: DeepvueCall, *problems: Problem) -> NoReturn:
+    call.deny("body.refused", problems=problems)
 
 
 # The answers

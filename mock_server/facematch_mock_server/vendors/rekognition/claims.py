@@ -32,7 +32,7 @@ AUTH_NAMES = ("observed", "documented")
 
 
 def _error(
-    key: str, words: str, origin: Origin, statement: str, status: int = 400, names: str = ""
+    key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
 ) -> Any:
     """A row of an error; `words` are its name, a colon, and its sentence."""
     name, _, message = words.partition(": ")
@@ -50,11 +50,11 @@ CLAIMS = table(
     _error("operation.unknown", "UnknownOperationException: The requested action or operation is invalid.", COMMON, "X-Amz-Target names the operation; one that is none is refused with 404. The sentence is ours.", 404),
     fact("operation.others", OURS, "Operations other than CompareFaces and DetectFaces are not imitated: they are unknown."),
     _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "A request that is not signed is refused; the name with Exception was seen in answers of other services.", names="observed"),
-    _error("auth.missing", "MissingAuthenticationToken: The request must contain either a valid (registered) AWS access key ID or X.509 certificate.", COMMON, "A request that is not signed is 403; here and with the other documented names the sentence is AWS's description.", 403, "documented"),
+    _error("auth.missing", "MissingAuthenticationToken: The request must contain either a valid (registered) AWS access key ID or X.509 certificate.", COMMON, "A request that is not signed is 403; here and with the other documented names the sentence is AWS's description.", 403, names="documented"),
     _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", SEEN, "An Authorization header of another form than Signature Version 4 is refused. The sentence is AWS's description.", names="observed"),
-    _error("auth.incomplete", "IncompleteSignature: The request signature doesn't conform to AWS standards.", COMMON, "Such a header is 403.", 403, "documented"),
+    _error("auth.incomplete", "IncompleteSignature: The request signature doesn't conform to AWS standards.", COMMON, "Such a header is 403.", 403, names="documented"),
     _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An access key that AWS does not know is refused so; the Developer Guide says that failed authentication is a 400.", names="observed"),
-    _error("auth.key", "InvalidClientTokenId: The X.509 certificate or AWS access key ID provided does not exist in our records.", COMMON, "An access key that AWS does not know is 403.", 403, "documented"),
+    _error("auth.key", "InvalidClientTokenId: The X.509 certificate or AWS access key ID provided does not exist in our records.", COMMON, "An access key that AWS does not know is 403.", 403, names="documented"),
     _error("auth.signature", "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         SEEN, "A signature that is not that of the request as it arrived, made with the secret of the access key, is refused."),
     _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN, "A date more than 15 minutes ahead is refused.", names="observed"),

@@ -27,8 +27,8 @@ _JSON = "application/x-amz-json-1.1"
 #: The id of the key that works at once; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
-#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each has a second
-#: one with IPv6 too, and those of North America have both with FIPS.
+#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each has one
+#: with IPv6 beside it, and those of North America have both with FIPS, too.
 _REGIONS = """
     us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
