@@ -461,8 +461,8 @@ def said(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
 
     Documented is ``{"detail": text}`` alone (Deepvue docs, /errors and /response-format). Its texts
     are those of FastAPI, which fills `detail` with a list of ``{"loc": [...], "msg": text}`` after
-    a 422, whichever pydantic it has; that is our inference. Others who call Deepvue met `details`, the envelope of a success
-    with its `message`, and a `message` in its `data`.
+    a 422, whichever pydantic it has; that is our inference. Others who call Deepvue met `details`,
+    the envelope of a success with its `message`, and a `message` in its `data`.
     """
     for place in (("detail",), ("details",), ("message",), ("data", "message")):
         words = reply.at(*place)
