@@ -78,7 +78,8 @@ _PLANS: Mapping[str, tuple[int, int, int]] = {
     "growth": (5, 500, 20_000),
     "enterprise": (17, 1000, 50_000),
 }
-_WINDOWS = ("second", "minute", "day")
+#: Each is counted by itself, and any of them refuses: in seconds (Deepvue docs, Rate limits).
+WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
 # What an answer says or decides, a claim a line: its key, its value or answer, its source, and the
 # sentence that says it. What has no choice is in the code, with its source.
@@ -111,12 +112,12 @@ CLAIMS = table(
     *(
         row(f"rate.{window}.limit", limit, RATE_LIMITS,
             f"On the plan {plan.capitalize()} a key has {limit:,} requests in a {window}.", when=("plan", plan), name=plan)
-        for plan, limits in _PLANS.items() for window, limit in zip(_WINDOWS, limits, strict=True)
+        for plan, limits in _PLANS.items() for window, limit in zip(WINDOWS, limits, strict=True)
     ),
     *(
         row(f"rate.{window}.limit", None, OURS,
             f"Unless a plan is set there is no limit in a {window}: the clock of a test stands still.", when=("plan", "none"), name="none")
-        for window in _WINDOWS
+        for window in WINDOWS
     ),
     row("rate.refused", Reply(429, {"detail": "Rate limit exceeded. Please retry after some time."}), RATE_LIMITS, "A request over a limit of its key is 429; that windows slide, that a refused request counts in none, and that asking for the balance counts, is ours."),
     row("rate.retry_after", False, RATE_LIMITS, "A 429 does not say when to come back: no header is documented.", when=("retry_after", False), name="no"),

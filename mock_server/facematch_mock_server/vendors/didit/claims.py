@@ -29,9 +29,7 @@ LIVENESS_SKILL = Origin(
 SKILLS = Origin(Known.DOCUMENTED, "Didit skills repository, 2026-02-13 to 2026-07-09")
 OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
-COMMUNITY_CLIENT = Origin(
-    Known.OBSERVED, "didit-sdk 0.4.0, a community client, 2026; from 1.0 on the name is Didit's own"
-)
+COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")
 NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, standalone APIs, 2026-11-07")
 API_KEYS = Origin(Known.DOCUMENTED, "docs.didit.me, /console/api-keys, 2026-11", "2026-11-23")
 WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")

@@ -9,11 +9,7 @@ from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, 
 READ = "2026-11-21"
 MODEL = Origin(Known.DOCUMENTED, "AWS, API model rekognition 2016-06-27 in botocore 1.44.5", READ)
 ERRORS = Origin(Known.DOCUMENTED, "AWS, Rekognition Developer Guide, Error handling", READ)
-QUOTAS = Origin(
-    Known.DOCUMENTED,
-    "AWS General Reference, Amazon Rekognition endpoints and quotas",
-    "2026-11-23",
-)
+QUOTAS = Origin(Known.DOCUMENTED, "AWS General Reference, Rekognition quotas", "2026-11-23")
 COMMON = Origin(Known.DOCUMENTED, "AWS, Common error types of all services", "2026-11-23")
 SIGV4 = Origin(
     Known.DOCUMENTED, "AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ
@@ -26,15 +22,11 @@ SEEN = Origin(
 )
 
 
-#: The switch `auth_names`: what refused credentials are called. AWS's list of common errors has
-#: other names, and mostly another status, than its services were seen to answer.
-AUTH_NAMES = ("observed", "documented")
-
-
 def _error(
     key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
 ) -> Any:
-    """A row of an error; `words` are its name, a colon, and its sentence."""
+    """A row of an error; `words` are its name, a colon, and its sentence. `names` is the value of
+    a switch: refused credentials are named as services were seen to, or as AWS's list does."""
     name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
     when = ("auth_names", names) if names else None

@@ -8,7 +8,7 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import attrs
 
@@ -20,7 +20,7 @@ from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors.base import HINT_HEADER, Call, Route, Routed, Vendor
 
-from .claims import AUTH_NAMES, CLAIMS
+from .claims import CLAIMS
 from .signature import STAMP, Signature, access_key
 
 _JSON = "application/x-amz-json-1.1"
@@ -155,7 +155,8 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
     quality = sent.get("QualityFilter")
     if not is_number or not 0 <= threshold <= 100 or quality not in _FILTERS:
-        _refuse_value(call)
+        call.claims.cite("parameters.ranges")
+        call.refuse("parameters.wrong")
     if quality not in (None, "NONE"):
         call.claims.cite("parameters.quality")
     source, target = _picture(call, sent, "SourceImage"), _picture(call, sent, "TargetImage")
@@ -189,7 +190,8 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
 def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     asked = sent.get("Attributes") or []
     if not isinstance(asked, list) or not {*map(str, asked)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
-        _refuse_value(call)
+        call.claims.cite("parameters.ranges")
+        call.refuse("parameters.wrong")
     picture = _picture(call, sent, "Image")
     upload = picture.upload
     seen = call.check_liveness(upload)
@@ -218,11 +220,6 @@ def _attributes(face: SeenFace, names: list[str]) -> dict[str, Any]:
     }
     fields = (name.title().replace("_", "") for name in names)
     return {name: told.get(name, {"Value": False, "Confidence": 99.0}) for name in fields}
-
-
-def _refuse_value(call: RekognitionCall) -> NoReturn:
-    call.claims.cite("parameters.ranges")
-    call.refuse("parameters.wrong")
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -341,9 +338,9 @@ VENDOR = Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
-    editions={"2016-06-27": {"auth_names": AUTH_NAMES[0]}},
+    editions={"2016-06-27": {"auth_names": "observed"}},
     default_edition="2016-06-27",
-    switches={"auth_names": AUTH_NAMES},
+    switches={"auth_names": ("observed", "documented")},
     operations=("match",),
     hosts=_HOSTS,
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},
