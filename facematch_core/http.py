@@ -77,8 +77,8 @@ from .transport import HttpClient, host_of
 __all__ = [
     "MOCK_HEADER", "ApiKeyBackend", "BodyShape", "ErrorRow", "ErrorTable", "FilePart",
     "HttpBackend", "HttpClient", "HttpReply", "HttpRequest", "InconclusiveRow", "Steps", "Wait",
-    "check_base_url", "default_row", "excerpt", "is_loopback", "picture", "retry_after_s",
-    "rows", "vendor_error", "without_secrets",
+    "as_secret", "check_base_url", "default_row", "excerpt", "is_loopback", "picture",
+    "retry_after_s", "rows", "vendor_error", "without_secrets",
 ]  # fmt: skip
 
 #: Every answer of a mock server carries this header, and no vendor's does.
@@ -789,7 +789,8 @@ class _HttpCall:
         return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
 
 
-def _as_secret(key: Secret | str) -> Secret:
+def as_secret(key: Secret | str) -> Secret:
+    """`Secret.of` as the converter of a field: type checkers want a function that has a name."""
     return Secret.of(key)
 
 
@@ -802,7 +803,7 @@ class ApiKeyBackend(HttpBackend):
             that of the backend in capital letters, unless `environment_variables` names another.
     """
 
-    api_key: Secret = attrs.field(converter=_as_secret)
+    api_key: Secret = attrs.field(converter=as_secret)
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)

@@ -42,6 +42,7 @@ from facematch_core.http import (
     HttpBackend,
     HttpReply,
     HttpRequest,
+    as_secret,
     picture,
 )
 
@@ -61,10 +62,6 @@ HOST = "production.deepvue.tech"
 TEST_HOST = "pre-production.deepvue.tech"
 
 _BOTH = frozenset({Operation.MATCH, Operation.LIVENESS})
-
-
-def _secret(key: Secret | str) -> Secret:
-    return Secret.of(key)
 
 
 def _word(value: str | None) -> Any:
@@ -140,8 +137,8 @@ class DeepvueBackend(HttpBackend):
         rate_windows=wire.RATES[Plan.STARTER],
     )
 
-    client_id: Secret = attrs.field(converter=_secret)
-    client_secret: Secret = attrs.field(converter=_secret)
+    client_id: Secret = attrs.field(converter=as_secret)
+    client_secret: Secret = attrs.field(converter=as_secret)
     base_url: str = f"https://{HOST}"
     environment: Environment | None = attrs.field(default=None, converter=_word)
     # Not named as it is set: `api_version` of a backend is that of the plug-in interface.

@@ -426,8 +426,8 @@ def error_of(reply: HttpReply, *, now: datetime, free: bool = False) -> VendorEr
 
     Deepvue does not say what it charges for. As in the core's `default_row` a refusal in its own
     words (4xx) counts as free, and after a 5xx of any kind nobody knows. Deepvue's pages advise to
-    repeat a call after a 500, which might pay twice: it is not retryable. A login and a look at
-    the balance are `free`: they charge and change nothing.
+    repeat a call after a 500 and a 503, which might pay twice: neither is retryable. A login and a
+    look at the balance are `free`: they charge and change nothing.
     """
     words, fields = said(reply)
     row = default_row(reply.status, reply.shape)
@@ -461,8 +461,8 @@ def said(reply: HttpReply) -> tuple[str, dict[str, tuple[str, ...]]]:
 
     Documented is ``{"detail": text}`` alone (Deepvue docs, /errors and /response-format). Its texts
     are those of FastAPI, which fills `detail` with a list of ``{"loc": [...], "msg": text}`` after
-    a 422; that is our inference. Others who call Deepvue met `details`, the envelope of a success
-    with its `message`, and a `message` in its `data`.
+    a 422, whichever pydantic it has; that is our inference. Others who call Deepvue met `details`,
+    the envelope of a success with its `message`, and a `message` in its `data`.
     """
     for place in (("detail",), ("details",), ("message",), ("data", "message")):
         words = reply.at(*place)

@@ -21,16 +21,12 @@ from facematch_core import (
 from facematch_core.backend import Call, Capabilities, MatchCall
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import VendorError
-from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest, as_secret
 
 from . import wire
 from .words import DEFAULT_THRESHOLD, HOST, LIVENESS_SCALE, MATCH_SCALE, MEDIA_KEYS, NAME
 
 _OPERATIONS = frozenset({Operation.MATCH, Operation.LIVENESS})
-
-
-def _secret(key: Secret | str) -> Secret:
-    return Secret.of(key)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -88,7 +84,7 @@ class DiditBackend(wire.Connection, HttpBackend):
     )
 
     # Not to be left out, unlike that of an account.
-    api_key: Secret = attrs.field(converter=_secret, validator=wire.not_empty)
+    api_key: Secret = attrs.field(converter=as_secret, validator=wire.not_empty)
 
     def build(self, call: Any) -> HttpRequest:
         """The form for `call`.

@@ -307,7 +307,7 @@ class Deleted:
         session_id: As asked for.
         session_number: None if not given.
         face_retention: What became of the face, in Didit's word; None if not given (before
-            November 2026 nothing is).
+            August 2026 nothing is).
     """
 
     session_id: str

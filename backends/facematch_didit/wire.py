@@ -71,6 +71,7 @@ from facematch_core.http import (
     ErrorRow,
     HttpReply,
     HttpRequest,
+    as_secret,
     check_base_url,
     default_row,
     picture,
@@ -125,10 +126,6 @@ def not_empty(_: object, __: object, key: Secret) -> None:
         raise ConfigurationError("api_key is empty: set the environment variable DIDIT_API_KEY.")
 
 
-def _secret_or_none(key: Secret | str | None) -> Secret | None:
-    return None if key is None else Secret.of(key)
-
-
 def _flag(_: object, attribute: attrs.Attribute[bool], value: object) -> None:
     """Refuse what merely counts as true or false."""
     # What merely counts as true could be the text "false".
@@ -158,7 +155,9 @@ class Connection:
 
     #: None for an account that is only to be opened.
     api_key: Secret | None = attrs.field(
-        default=None, converter=_secret_or_none, validator=attrs.validators.optional(not_empty)
+        default=None,
+        converter=attrs.converters.optional(as_secret),
+        validator=attrs.validators.optional(not_empty),
     )
     base_url: str = f"https://{HOST}"
     allow_base_url: bool = attrs.field(default=False, validator=_flag)

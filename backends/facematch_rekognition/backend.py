@@ -71,6 +71,9 @@ _SUFFIXES = {
     "us-isof": "csp.hci.ic.gov",
 }
 _ELSEWHERE = "amazonaws.com"
+#: Of the addresses that have IPv6, too: AWS General Reference, read 2026-11-23; those of China and
+#: of the European sovereign cloud are from botocore's partitions.
+_DUAL_STACK = ("api.aws", "api.amazonwebservices.com.cn", "api.amazonwebservices.eu")
 #: FAQs, Billing: of CompareFaces only the source image counts, so a comparison is one image.
 _COUNTED = "AWS counts one image for each comparison, and one for each detection"
 _REFUSED = "AWS counts images that were analyzed, and it refused to analyze these"
@@ -158,7 +161,7 @@ class RekognitionBackend(HttpBackend):
     allowed_hosts = frozenset(
         f"{name}.*.{suffix}"
         for name in (NAME, f"{NAME}-fips")
-        for suffix in (_ELSEWHERE, *_SUFFIXES.values())
+        for suffix in (_ELSEWHERE, *_SUFFIXES.values(), *_DUAL_STACK)
     )
     error_codes: ClassVar[Mapping[str, ErrorRow | InconclusiveRow]] = _ERRORS
     request_id_header = "x-amzn-RequestId"

@@ -95,6 +95,7 @@ SETTINGS = tuple(
         *({"expiry": form} for form in ("expires_in", "missing")),
         {"bad_token": 401, "no_face": 200, "code": "null", "liveness_score": "number"},
         {"error_shape": "envelope", "confidence_as": "decision", "retry_after": True},
+        {"validation_bodies": "pydantic2"},
         {"confidence_as": "null", "plan": "starter"},
         *({"plan": plan} for plan in ("business", "growth", "enterprise")),
     )

@@ -23,7 +23,10 @@ from facematch_mock_server.recognition.recognizer import PictureRecognizer
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 
 #: What the pictures show is what the test cards themselves say: nothing of it is set.
-SETTINGS = ({"vendor": "rekognition", "recognizer": PictureRecognizer()},)
+SETTINGS = tuple(
+    {"vendor": "rekognition", "recognizer": PictureRecognizer(), "switches": {"auth_names": names}}
+    for names in ("observed", "documented")
+)
 HOST = "rekognition.eu-west-1.amazonaws.com"
 card = functools.cache(make_card)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import facematch_core as fm
 from facematch_core.backend import MatchCall
 from facematch_core.http import HttpReply
-from facematch_mock_server import MockServer, card_sheet
+from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
 from facematch_rekognition import RekognitionBackend
 from facematch_rekognition.backend import QualityFilter
 
@@ -225,10 +225,37 @@ def test_a_second_face_of_the_reference_is_seen(curious):
     )
 
 
-def test_amazons_own_address_is_the_mocks_while_its_fixture_is_there(rekognition_mock):
-    with fm.FaceVerifier(BACKEND) as verifier:
+@pytest.mark.parametrize("name", ["rekognition", "rekognition-fips"])
+@pytest.mark.parametrize("suffix", ["amazonaws.com", "api.aws"])
+def test_amazons_own_addresses_are_the_mocks_while_its_fixture_is_there(
+    rekognition_mock, name, suffix
+):
+    url = f"https://{name}.us-east-1.{suffix}"
+    with fm.FaceVerifier(RekognitionBackend(region="us-east-1", base_url=url, **KEYS)) as verifier:
         assert verifier.verify(CARDS["p1"].data, CARDS["p1"].data).is_match
     assert len(rekognition_mock.control.charges()) == 1
+
+
+@pytest.mark.parametrize("names", ["observed", "documented"])
+def test_credentials_are_refused_alike_under_either_name_of_the_error(names):
+    switches = {"auth_names": names}
+    with MockServer(vendor="rekognition", switches=switches) as mock:
+        keys = {**KEYS, "access_key_id": "somebody-else"}
+        backend = RekognitionBackend(region="eu-west-1", base_url=mock.url, **keys)
+        with fm.FaceVerifier(backend) as verifier, pytest.raises(fm.AuthenticationFailed) as caught:
+            verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
+        (entry,) = mock.control.journal()
+    assert caught.value.billing.charged is fm.Charged.NO
+    assert caught.value.status_code == entry.status == (400 if names == "observed" else 403)
+
+
+def test_the_wait_that_aws_asks_for_is_read_in_milliseconds(verifier, mock):
+    body, headers = {"__type": "ThrottlingException"}, {"x-amz-retry-after": "1500"}
+    more = {"kind": Kind.JSON, "status": 400, "body": body, "headers": headers}
+    mock.control.add_fault(Fault(stage=Stage.ANSWER, **more))
+    with pytest.raises(fm.RateLimited) as caught:
+        verifier.verify(CARDS["p1"].data, CARDS["p1"].data)
+    assert caught.value.retry_after_s == 1.5
 
 
 def test_the_quality_filter_is_sent_and_a_wrong_one_refused(mock):
@@ -254,9 +281,19 @@ def test_the_endpoint_is_that_of_botocore_in_every_partition(fips):
     session, how = boto3.Session("key", "secret"), Config(use_fips_endpoint=fips)
     for region in REGIONS:
         backend = RekognitionBackend(region=region, fips=fips, **KEYS)
-        made = session.client("rekognition", region_name=region, config=how)
-        assert backend.address == made.meta.endpoint_url
+        client = session.client("rekognition", region_name=region, config=how)
+        assert backend.address == client.meta.endpoint_url
         assert RekognitionBackend(region=region, base_url=backend.address, **KEYS).address
+
+
+@pytest.mark.parametrize("fips", [False, True])
+def test_the_dual_stack_endpoint_of_botocore_is_amazons_own(fips):
+    session = boto3.Session("key", "secret")
+    how = Config(use_fips_endpoint=fips, use_dualstack_endpoint=True)
+    for region in ("us-east-1", "us-gov-west-1", "cn-north-1", "eusc-de-east-1"):
+        client = session.client("rekognition", region_name=region, config=how)
+        backend = RekognitionBackend(region=region, base_url=client.meta.endpoint_url, **KEYS)
+        assert backend.address == client.meta.endpoint_url
 
 
 @pytest.mark.parametrize(

@@ -327,6 +327,7 @@ OF_AZURE = (
     azure.detect(query=DRAWN, kind="image/jpeg"),
     azure.ask(azure.VERIFY, b"{", azure.JSON),
     azure.verify("one", "two"),
+    azure.ask(azure.VERIFY, b'{"personId": "x"}', azure.JSON),
     attrs.evolve(azure.verify(), method="PUT"),
     didit.struck(503, azure.verify()),
     control("limits", {"resource": 1}),

@@ -27,7 +27,7 @@ def _error(status: int, code: str, message: str, *headers: tuple[str, str]) -> R
 # fmt: off
 CLAIMS = table(
     "azure",
-    fact("versions", OURS, "v1.2-preview.1, which Microsoft's Python client asks for by itself, is answered like v1.2."),
+    fact("versions", OURS, "v1.2-preview.1, which Microsoft's Python client asks for by itself, is answered like v1.2, the latest stable version; v1.3-preview.1 is not imitated."),
     row("key.wrong", _error(401, "401", "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key for an active subscription and use a correct regional API endpoint for your resource."), CODES,
         "A key that is missing or wrong is refused with 401."),
     row("token.wrong", Reply(401, {"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), SEEN,
@@ -35,7 +35,7 @@ CLAIMS = table(
     fact("token.ours", OURS, "The mock knows no Entra: whoever sends one of its keys as the bearer token is accepted."),
     row("rate.exceeded", _error(429, "429", "Rate limit is exceeded.", ("Retry-After", "1")), CODES,
         "A transaction above the rate limit is refused with 429."),
-    row("rate.limit", None, OURS, "Microsoft limits the transactions of a second; here there is no limit until a test sets one: the clock of a test stands still."),
+    row("rate.limit", None, OURS, "Microsoft limits transactions to 10 in a second, and of a free resource (F0) to 20 in a minute (Azure Face service quotas and limits, read 2026-11-23); here there is no limit, and none of a minute, until a test sets one: the clock of a test stands still."),
     fact("rate.retry_after", OURS, "Retry-After says 1, the second after which the window is empty."),
     row("access", "approved", OURS, "The resource has Microsoft's approval for verification unless the switch says otherwise.",
         when=("access", "approved"), name="approved"),
@@ -59,6 +59,7 @@ CLAIMS = table(
     row("image.url", _error(400, "InvalidURL", "Invalid image URL."), OURS, "The mock fetches nothing: JSON, which names the address of a picture, is refused in Microsoft's words for one that is invalid."),
     row("body.wrong", _error(400, "BadArgument", "Request body is invalid."), CODES, "A body of another type is refused with 400."),
     row("body.json", _error(400, "BadArgument", "JSON parsing error."), CODES, "Ids in JSON that cannot be read are refused with 400."),
+    row("verify.person", Reply(501, {"mock": "verify with personId is not imitated: this mock of Azure AI Face compares two face ids."}), OURS, "A person of a group is not imitated, and no words of Microsoft's are used to say so."),
     row("verify.id", _error(400, "BadArgument", "Face ID is invalid."), CODES, "What has not the form of a face id is refused with 400."),
     row("verify.unknown", _error(404, "FaceNotFound", "Face is not found."), CODES, "A face id that nobody gave out is refused with 404."),
     fact("verify.expired", SPEC, "A face id whose time is over is deleted, and so is unknown."),

@@ -1,7 +1,7 @@
 """Deepvue's five paths: authorize, two versions of face match, a liveness check, the wallet.
 
 Keys of bodies are those of the pages that `claims` names; a refused body is in the words of
-FastAPI, whose stock texts Deepvue's error bodies are.
+FastAPI, whose stock texts Deepvue's error bodies are: see `validation`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
 
-from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
+from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDOWS
 from .tokens import DeepvueRecords, IssuedToken
+from .validation import Problem, no_json, problem
 
 #: The production host. No other one is known to serve the face calls.
 HOSTS = frozenset({"production.deepvue.tech"})
@@ -32,8 +33,6 @@ CLIENT_ID = "mock-client"
 LOGIN = "/v1/authorize"
 _BEGINNINGS = ("/v1/", "/v2/")
 
-Fault = dict[str, Any]
-
 #: The keys of an error, by status, where errors come in an envelope: seen in client programs.
 _WHOLE = ("transaction_id", "timestamp", "sub_code", "message")
 _ENVELOPES: Mapping[int, tuple[str, ...]] = {
@@ -42,10 +41,9 @@ _ENVELOPES: Mapping[int, tuple[str, ...]] = {
     500: _WHOLE,
     503: ("transaction_id", "timestamp", "message"),
 }
-_MISSING = {"msg": "field required", "type": "value_error.missing"}
-_NOT_A_FILE = {"msg": "Expected UploadFile, received: <class 'str'>", "type": "value_error"}
-_NO_OBJECT = {"msg": "value is not a valid dict", "type": "type_error.dict"}
-_NO_TEXT = {"msg": "str type expected", "type": "type_error.str"}
+#: What a file must begin with; its extension need not be that one.
+_STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
+_NOT_A_FILE = "Expected UploadFile, received: <class 'str'>"
 
 
 @attrs.frozen(kw_only=True)
@@ -97,26 +95,26 @@ class DeepvueCall(base.Call):
         """In milliseconds since 1970."""
         return int(self.now.timestamp() * 1000)
 
-    def deny(self, key: str, headers: Headers = (), faults: list[Fault] | None = None) -> NoReturn:
+    def deny(self, key: str, headers: Headers = (), problems: tuple[Problem, ...] = ()) -> NoReturn:
         """End the call with the refusal of that name: in its own words, or with a 422's list."""
         reply = self.claims.get(key)
-        words: Any = reply.body["detail"] if faults is None else faults
+        words: Any = list(problems) or reply.body["detail"]
         keys = _ENVELOPES.get(reply.status)
         if self.claims["error.shape"] == "detail" or keys is None:
             self.refuse(key, {"detail": words}, headers)
-        if faults is not None:
-            words = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in faults)
+        if problems:
+            words = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in problems)
         self.refuse(key, self.envelope(keys, words, "FAILED"), headers)
 
     def envelope(self, keys: tuple[str, ...], message: str, sub_code: str) -> dict[str, Any]:
         """The body of an error with these keys."""
-        known = {
+        fields = {
             "transaction_id": self.transaction_id.replace("-", ""),
             "timestamp": self.timestamp,
             "sub_code": sub_code,
             "message": message,
         }
-        return {key: known[key] for key in keys}
+        return {key: fields[key] for key in keys}
 
 
 # What is before an answer: token, key, limit, body, wallet, pictures. The order is ours.
@@ -134,41 +132,28 @@ def _token(call: DeepvueCall) -> None:
         call.deny("auth.token")
 
 
-def _key(call: DeepvueCall) -> None:
-    """The client secret, which must be that of the client whose token it is."""
-    _let_in(call, call.client, "auth.key")
-
-
-def _pair(call: DeepvueCall) -> None:
-    """The client secret and its client id, where there is no token."""
-    _let_in(call, call.request.header("client-id"), "auth.wallet")
-
-
-def _let_in(call: DeepvueCall, client: str | None, refusal: str) -> None:
+def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
+    """The client secret, which must be that of the client."""
     text = call.request.header("x-api-key")
-    found = call.world.keys.find(text) if text else None
+    key = call.world.keys.find(text) if text else None
     call.key_word = "wrong" if text else "none"
-    if found is None or found.client != client:
+    if key is None or key.client != client:
         call.deny(refusal)
-    _check_on(call, found)
-    if not found.allowed:
+    _check_active(call, key)
+    if not key.allowed:
         call.deny("auth.not_allowed")
-    call.key, call.key_word = found, str(found.kind)
+    call.key, call.key_word = key, str(key.kind)
 
 
-def _check_on(call: DeepvueCall, found: Key) -> None:
-    if found.revoked or found.expired(call.now):
+def _check_active(call: DeepvueCall, key: Key) -> None:
+    if key.revoked or key.expired(call.now):
         call.deny("auth.inactive")
-
-
-#: Each is counted by itself, and any of them refuses (Deepvue docs, Rate limits).
-_WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
 
 def _rate(call: DeepvueCall) -> None:
     """The rate limits; counts the call."""
     place = call.world.rates.take_all(
-        _WINDOWS, call.request.header("x-api-key") or "", now=call.now.timestamp()
+        WINDOWS, call.request.header("x-api-key") or "", now=call.now.timestamp()
     )
     if place is not None:
         scope, window = place
@@ -222,10 +207,9 @@ def _read_pair(call: DeepvueCall) -> None:
     form = _form(call)
     call.values = {name: many[-1] for name, many in form.fields.items()}
     call.shown = presentable(call.values.items())
-    names = ("client_id", "client_secret")
-    faults = [_fault(_MISSING, name) for name in names if name not in form.fields]
-    if faults:
-        _refuse(call, *faults)
+    missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
+    if missing:
+        _refuse(call, *(_problem(call, "missing", name) for name in missing))
 
 
 def _read_files(call: DeepvueCall) -> None:
@@ -235,71 +219,79 @@ def _read_files(call: DeepvueCall) -> None:
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, many in form.fields.items() for text in many
     )
-    faults = []
-    for name in ("file_a", "file_b"):
-        if name not in form.files:
-            faults.append(_fault(_NOT_A_FILE if name in form.fields else _MISSING, name))
-            continue
-        upload = call.values[name] = form.files[name][-1]
-        if not _is_taken(upload, call.paid.extensions):
-            faults.append(_fault(call.claims["body.format"], name))
-    if faults:
-        _refuse(call, *faults)
-
-
-#: What a file must begin with; its extension need not be that one.
-_STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
-
-
-def _is_taken(upload: forms.Upload, allowed: tuple[str, ...]) -> bool:
+    allowed, problems = call.paid.extensions, []
     starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
-    ending = upload.name.rpartition(".")[2].lower()
-    return ending in allowed and upload.content.startswith(starts)
+    for name in ("file_a", "file_b"):
+        if name in form.files:
+            upload = call.values[name] = form.files[name][-1]
+            ending = upload.name.rpartition(".")[2].lower()
+            if ending not in allowed or not upload.content.startswith(starts):
+                problems.append(_problem(call, call.claims["body.format"], name))
+            continue
+        text = form.fields.get(name, [""])[-1]
+        kind = _NOT_A_FILE if text else "missing"
+        problems.append(_problem(call, kind, name, value=text or None))
+    if problems:
+        _refuse(call, *problems)
 
 
 def _read_image(call: DeepvueCall) -> None:
     """The picture of a liveness check."""
-    sent = _json_of(call)
-    if not isinstance(sent, dict):
-        _refuse(call, _fault(_NO_OBJECT))
-    call.shown = presentable((str(name), type(value).__name__) for name, value in sent.items())
-    image = sent.get("image")
+    body, is_old = _read_json(call), _is_old(call)
+    if is_old:
+        # It takes whatever makes a dict for an object, and a number for a text.
+        with contextlib.suppress(TypeError, ValueError):
+            body = dict(body)
+    if not isinstance(body, dict):
+        _refuse(call, _problem(call, "object", value=body))
+    call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
+    if "image" not in body:
+        _refuse(call, _problem(call, "missing", "image", value=body))
+    image = (
+        str(body["image"]) if is_old and isinstance(body["image"], (int, float)) else body["image"]
+    )
     if not isinstance(image, str):
-        _refuse(call, _fault(_NO_TEXT if "image" in sent else _MISSING, "image"))
-    if image.startswith("data:"):
-        image = image.partition(",")[2]
+        _refuse(call, _problem(call, "null" if image is None else "text", "image", value=image))
+    text = image.partition(",")[2] if image.startswith("data:") else image
     try:
-        content = base64.b64decode(image, validate=True)
+        content = base64.b64decode(text, validate=True)
     except ValueError:
         content = b""
     if not content:
-        _refuse(call, _fault(call.claims["body.no_base64"], "image"))
+        _refuse(call, _problem(call, call.claims["body.no_base64"], "image", value=image))
     call.values["image"] = call.upload("image", "", content)
 
 
-def _json_of(call: DeepvueCall) -> Any:
-    """The JSON of a body; None for one that is not said to be JSON."""
+def _read_json(call: DeepvueCall) -> Any:
+    """The JSON of a body; the text of one that is not said to be JSON."""
     request = call.request
     if not request.body:
-        _refuse(call, _fault(_MISSING))
-    kind = forms.media_type(request.header("content-type") or "application/json")
-    if kind != "application/json" and not kind.endswith("+json"):
-        return None
+        _refuse(call, _problem(call, "missing"))
+    default = "application/json" if _is_old(call) else "text/plain"
+    kind, _, subtype = forms.media_type(request.header("content-type") or default).partition("/")
+    if kind != "application" or (subtype != "json" and not subtype.endswith("+json")):
+        return request.body.decode(errors="replace")
     try:
-        return json.loads(request.body)
+        body = json.loads(request.body)
     except json.JSONDecodeError as error:
-        words = f"{error.msg}: line {error.lineno} column {error.colno} (char {error.pos})"
-        _refuse(call, _fault({"msg": words, "type": "value_error.jsondecode"}, error.pos))
+        _refuse(call, no_json(call.claims["body.validation"], error))
     except (ValueError, RecursionError):
         call.deny("body.unreadable")
+    if body is None and _is_old(call):
+        _refuse(call, _problem(call, "missing"))
+    return body
 
 
-def _fault(words: Mapping[str, str], *place: str | int) -> Fault:
-    return {"loc": ["body", *place], **words}
+def _is_old(call: DeepvueCall) -> bool:
+    return bool(call.claims.get("body.validation") == "pydantic1")
 
 
-def _refuse(call: DeepvueCall, *faults: Fault) -> NoReturn:
-    call.deny("body.refused", faults=list(faults))
+def _problem(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> Problem:
+    return problem(call.claims["body.validation"], kind, *place, value=value)
+
+
+def _refuse(call: DeepvueCall, *problems: Problem) -> NoReturn:
+    call.deny("body.refused", problems=problems)
 
 
 # The answers
@@ -316,15 +308,15 @@ def _key_of(head: Head) -> str | None:
 
 def _granted(call: DeepvueCall) -> Response:
     """Ask for a token with a client id and a client secret."""
-    claims, found = call.claims, call.world.keys.find(call.values["client_secret"])
+    claims, key = call.claims, call.world.keys.find(call.values["client_secret"])
     call.key_word = "wrong"
-    if found is None or found.client != call.values["client_id"]:
+    if key is None or key.client != call.values["client_id"]:
         call.deny("auth.pair")
-    _check_on(call, found)
-    call.key_word = str(found.kind)
+    _check_active(call, key)
+    call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     secret = call.world.account.ids.secret
-    text, issued = call.records.tokens.issue(str(found.client), call.now, expires, secret)
+    text, issued = call.records.tokens.issue(str(key.client), call.now, expires, secret)
     claims.cite("token.many")
     body = {"access_token": text, "token_type": claims["token.type"]}
     return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})
@@ -403,9 +395,9 @@ def _unpaid(call: DeepvueCall) -> NoReturn:
 
 def _balance(call: DeepvueCall) -> Response:
     """Tell the prepaid credit that is left, in USD."""
-    left = call.ledger.balance
+    balance = call.ledger.balance
     call.claims.cite("credit.start")
-    number = int(left) if left == int(left) else float(left)
+    number = int(balance) if balance == int(balance) else float(balance)
     return call.answer("wallet.answer", {"current_balance": number, "success": True})
 
 
@@ -420,7 +412,7 @@ def _paid_route(
         answers={"POST": answer},
         checks={
             "token": _token,
-            "key": _key,
+            "key": lambda call: _check_key(call, call.client, "auth.key"),
             "rate": _rate,
             "body": read,
             "credit": _credit,
@@ -453,7 +445,10 @@ ROUTES = (
     base.Route(
         pattern="/v1/internal/wallet-balance",
         answers={"GET": _balance},
-        checks={"key": _pair, "rate": _rate},
+        checks={
+            "key": lambda call: _check_key(call, call.request.header("client-id"), "auth.wallet"),
+            "rate": _rate,
+        },
         credentials=("client-id", "x-api-key"),
     ),
 )
@@ -534,7 +529,7 @@ VENDOR = base.Vendor(
     default_edition=DEFAULT_EDITION,
     switches=SWITCHES,
     settings=SETTINGS,
-    rate_limits={name: f"rate.{name}.limit" for name in ("second", "minute", "day")},
+    rate_limits={name: f"rate.{name}.limit" for name in WINDOWS},
     operations=("match", "liveness"),
     hosts=HOSTS,
     first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=CLIENT_ID)},

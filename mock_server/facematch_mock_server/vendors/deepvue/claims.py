@@ -8,6 +8,8 @@ from typing import Any
 
 from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, table
 
+from .validation import VERSIONS
+
 # The documents
 
 
@@ -28,6 +30,7 @@ STATUS_ORDER = Origin(
 )
 CLIENTS = Origin(Known.OBSERVED, "Public client programs that call Deepvue, 2025 and 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "FastAPI, whose stock texts Deepvue's error bodies are")
+TODAY = Origin(Known.FRAMEWORK, "FastAPI 0.163.2 with pydantic 2.14.3", "2026-11-23")
 
 # What may be set
 
@@ -45,6 +48,7 @@ SWITCHES: Mapping[str, tuple[Any, ...]] = {
     "liveness_score": ("null", "number"),
     "plan": ("none", "starter", "business", "growth", "enterprise"),
     "retry_after": (False, True),
+    "validation_bodies": VERSIONS,
 }
 
 #: There is one, with the first values: the documents contradict each other, but nothing shows which
@@ -74,7 +78,8 @@ _PLANS: Mapping[str, tuple[int, int, int]] = {
     "growth": (5, 500, 20_000),
     "enterprise": (17, 1000, 50_000),
 }
-_WINDOWS = ("second", "minute", "day")
+#: Each is counted by itself, and any of them refuses: in seconds (Deepvue docs, Rate limits).
+WINDOWS: Mapping[str, int] = {"second": 1, "minute": 60, "day": 86_400}
 
 # What an answer says or decides, a claim a line: its key, its value or answer, its source, and the
 # sentence that says it. What has no choice is in the code, with its source.
@@ -107,20 +112,22 @@ CLAIMS = table(
     *(
         row(f"rate.{window}.limit", limit, RATE_LIMITS,
             f"On the plan {plan.capitalize()} a key has {limit:,} requests in a {window}.", when=("plan", plan), name=plan)
-        for plan, limits in _PLANS.items() for window, limit in zip(_WINDOWS, limits, strict=True)
+        for plan, limits in _PLANS.items() for window, limit in zip(WINDOWS, limits, strict=True)
     ),
     *(
         row(f"rate.{window}.limit", None, OURS,
             f"Unless a plan is set there is no limit in a {window}: the clock of a test stands still.", when=("plan", "none"), name="none")
-        for window in _WINDOWS
+        for window in WINDOWS
     ),
     row("rate.refused", Reply(429, {"detail": "Rate limit exceeded. Please retry after some time."}), RATE_LIMITS, "A request over a limit of its key is 429; that windows slide, that a refused request counts in none, and that asking for the balance counts, is ours."),
     row("rate.retry_after", False, RATE_LIMITS, "A 429 does not say when to come back: no header is documented.", when=("retry_after", False), name="no"),
     row("rate.retry_after", True, OURS, "A 429 says in whole seconds when to come back (a switch: not documented).", when=("retry_after", True), name="yes"),
 
     row("body.refused", Reply(422), FRAMEWORK, "All parameters that are wrong are refused at once, with 422."),
-    row("body.format", {"msg": "File type is not supported", "type": "value_error"}, OURS, "A file of another kind, by its extension in any case or by its first bytes, is 422; the words are not documented."),
-    row("body.no_base64", {"msg": "Invalid image", "type": "value_error"}, OURS, "The text of image is base64, bare or as a data URI; another is 422. Neither form nor words are documented."),
+    row("body.validation", "pydantic1", OURS, "Such a list is as FastAPI made it with pydantic 1. No page shows one, and nobody says which pydantic Deepvue has: this is the shorter form, and a client that reads its three keys reads both.", when=("validation_bodies", "pydantic1"), name="1"),
+    row("body.validation", "pydantic2", TODAY, "Such a list is as FastAPI makes it today: it repeats what was sent, pictures too. That a file is not shown, and that what is no UTF-8 is replaced where FastAPI itself fails, is ours.", when=("validation_bodies", "pydantic2"), name="2"),
+    row("body.format", "File type is not supported", OURS, "A file of another kind, by its extension in any case or by its first bytes, is 422; the words are not documented."),
+    row("body.no_base64", "Invalid image", OURS, "The text of image is base64, bare or as a data URI; another is 422. Neither form nor words are documented."),
     row("body.unreadable", Reply(400, {"detail": "There was an error parsing the body"}), FRAMEWORK, "A form that cannot be taken apart is 400."),
 
     row("answer.code", 200, RESPONSE_FORMAT, "code is the status of the answer.", when=("code", "status"), name="status"),

@@ -19,7 +19,7 @@ SKILL_MANAGEMENT = Origin(
 )
 RATE_PAGE = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting, 2026")
 OPENAPI = Origin(Known.DOCUMENTED, "Didit OpenAPI, 2026-07-18")
-OPENAPI_DIGEST = Origin(Known.DOCUMENTED, "Digest of Didit's OpenAPI by a third party, 2026-09-08")
+DELETION = Origin(Known.DOCUMENTED, "docs.didit.me, /sessions-api/delete-session", "2026-11-23")
 MATCH_SKILL = Origin(Known.DOCUMENTED, "Didit face-match skill page, early 2026")
 LIVENESS_SKILL = Origin(
     Known.DOCUMENTED,
@@ -29,8 +29,9 @@ LIVENESS_SKILL = Origin(
 SKILLS = Origin(Known.DOCUMENTED, "Didit skills repository, 2026-02-13 to 2026-07-09")
 OBSERVED_SKILLS = Origin(Known.OBSERVED, "Didit skills repository, test suite, 2026-07-09")
 CAPTURE = Origin(Known.OBSERVED, "Webhook captured in a public repository, 2026-05-29")
-COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client, 2026")
-NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, API keys and standalone APIs, 2026-11-07")
+COMMUNITY_CLIENT = Origin(Known.OBSERVED, "didit-sdk 0.4.0, a community client; 1.x is Didit's own")
+NOVEMBER = Origin(Known.DOCUMENTED, "docs.didit.me, standalone APIs, 2026-11-07")
+API_KEYS = Origin(Known.DOCUMENTED, "docs.didit.me, /console/api-keys, 2026-11", "2026-11-23")
 WEBHOOK_GUIDE = Origin(Known.DOCUMENTED, "docs.didit.me, webhooks, 2026")
 EARLY_LIMITS = Origin(Known.DOCUMENTED, "docs.didit.me, rate limiting guide, undated, early 2026")
 FRAMEWORK = Origin(Known.FRAMEWORK, "Django REST Framework, which Didit's error bodies show")
@@ -57,7 +58,7 @@ _READINGS: Mapping[str, tuple[tuple[Any, ...], Any, Any, Any]] = {
     "undecodable": ((200, 400), 200, 200, 200),
     "credits_before_validation": ((False, True), False, False, False),
     "empty_blocks": (("null", "list"), "null", "null", "null"),
-    "delete_status": ((204, 200), 204, 204, 200),
+    "delete_status": ((204, 200), 204, 200, 200),
     "v2_prefix": ((False, True), False, False, False),
     "event_id_per_attempt": ((False, True), False, False, False),
     "reserved_domains": (("refused", "accepted"), "refused", "refused", "refused"),
@@ -114,13 +115,13 @@ CLAIMS = table(
     row("auth.words.session", Reply(403, {"detail": "Authentication credentials were not provided or are invalid."}), OPENAPI, "A key refused with 403 before a decision, a deletion or an update of the status is answered in a sentence of its own."),
     row("auth.words.401", Reply(401, {"detail": "Invalid API Key."}, (("WWW-Authenticate", "Api-Key"),)), OURS, "The words of a 401: a component of the OpenAPI that nothing uses; a guess, as its WWW-Authenticate is.", when=("auth_errors", "401", "scoped")),
     row("auth.missing", 403, OPENAPI, "A missing key is 403.", when=("auth_errors", "403"), name="403"),
-    row("auth.missing", 401, OURS, "A missing key is 401, as a bad one is.", when=("auth_errors", "401"), name="401"),
-    row("auth.missing", 403, NOVEMBER, "A missing key is 403; a wrong one is 401.", when=("auth_errors", "scoped"), name="scoped"),
+    row("auth.missing", 401, API_KEYS, "A missing key is 401, as a bad one is: the other page of November; for March it is ours.", when=("auth_errors", "401"), name="401"),
+    row("auth.missing", 403, NOVEMBER, "A missing key is 403; a wrong one is 401. Another page of November has 401 for both.", when=("auth_errors", "scoped"), name="scoped"),
     row("auth.wrong", 403, OPENAPI, "A wrong or revoked key is 403.", when=("auth_errors", "403"), name="403"),
     row("auth.wrong", 401, MATCH_SKILL, "A wrong key is 401; so is a revoked one.", when=("auth_errors", "401"), name="401"),
     row("auth.wrong", 401, NOVEMBER, "A wrong or revoked key is 401.", when=("auth_errors", "scoped"), name="scoped"),
     row("auth.expired", 403, OURS, "A key past its last day is as a revoked one: 403.", when=("auth_errors", "403"), name="403"),
-    row("auth.expired", 401, OURS, "A key past its last day is as a revoked one: 401.", when=("auth_errors", "401"), name="401"),
+    row("auth.expired", 401, API_KEYS, "A key past its last day is as a revoked one: 401.", when=("auth_errors", "401"), name="401"),
     row("auth.expired", 401, NOVEMBER, "A key is 401 after its last day, UTC.", when=("auth_errors", "scoped"), name="scoped"),
     row("auth.other_owner", _NO_PERMISSION, OPENAPI, "A session of another organization is 403."),
 
@@ -237,9 +238,9 @@ CLAIMS = table(
     row("page.size", (20, True), SKILLS, "A page has 20 rows; pages are asked for by limit, or by page and page_size.", when=("paging", "pages"), name="20"),
     row("page.invalid", Reply(404, {"detail": "Invalid page."}), FRAMEWORK, "A page that there is not is 404.", when=("paging", "pages")),
 
-    row("delete.answer", Reply(204), OPENAPI, "A deletion is 204 without a body.", when=("delete_status", 204), name="empty"),
-    row("delete.answer", Reply(200), OPENAPI_DIGEST, "A deletion is 200 with a body.", when=("delete_status", 200), name="body"),
-    fact("delete.faces", OURS, "The face of a liveness check is deleted, another session has none; faces that are to be retained are not, and no template is kept: there are no vendor users here.", when=("delete_status", 200)),
+    row("delete.answer", Reply(204), OPENAPI, "A deletion is 204 without a body, as Didit had it until August 2026.", when=("delete_status", 204), name="empty"),
+    row("delete.answer", Reply(200), DELETION, "A deletion is 200 with a body since August 2026.", when=("delete_status", 200), name="body"),
+    fact("delete.faces", OURS, "The face of a liveness check is deleted, another session has none; faces that are to be retained are not, and no template is kept: there are no vendor users and no businesses with verifications of their own here.", when=("delete_status", 200)),
 
     row("update.answer", Reply(200, {"session_id": "{session_id}"}), OPENAPI, "An update is 200 with the id of the session."),
     row("update.closed", Reply(400, {"detail": "Only sessions with status Approved, Declined, In Review, Kyc Expired, Abandoned, Resubmitted can be updated. Current status: {status}"}), OPENAPI, "A session in another state is refused before the body is looked at."),

@@ -243,7 +243,7 @@ def _is_named(session: Session, nodes: Any) -> bool:
 
 # DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
 
-#: Days from 1 to 3650: digest of Didit's OpenAPI, 2026-09-08.
+#: Days from 1 to 3650: the page of the deletion, as `claims` names it.
 _RETENTION = (
     Given(name="retain_face_embeddings", read=framework.boolean),
     Given(name="face_retention_days", read=partial(framework.whole, lowest=1, highest=3650)),
@@ -273,6 +273,8 @@ def _delete(call: DiditCall) -> Response:
         "session_number": session.number,
         "face_retention_outcome": outcome,
         "biometric_template_uuid": None,
+        "biometric_template_expires_at": None,
+        "deleted_child_verifications": 0,
     }
     return call.answer("delete.answer", body)
 

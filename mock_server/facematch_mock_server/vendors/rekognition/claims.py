@@ -9,8 +9,8 @@ from facematch_mock_server.claims import OURS, Known, Origin, Reply, fact, row, 
 READ = "2026-11-21"
 MODEL = Origin(Known.DOCUMENTED, "AWS, API model rekognition 2016-06-27 in botocore 1.44.5", READ)
 ERRORS = Origin(Known.DOCUMENTED, "AWS, Rekognition Developer Guide, Error handling", READ)
-LIMITS = Origin(Known.DOCUMENTED, "AWS, Rekognition Developer Guide, Guidelines and quotas", READ)
-COMMON = Origin(Known.DOCUMENTED, "AWS, Common error types of all services", READ)
+QUOTAS = Origin(Known.DOCUMENTED, "AWS General Reference, Rekognition quotas", "2026-11-23")
+COMMON = Origin(Known.DOCUMENTED, "AWS, Common error types of all services", "2026-11-23")
 SIGV4 = Origin(
     Known.DOCUMENTED, "AWS, IAM User Guide, Signature Version 4 and its troubleshooting", READ
 )
@@ -22,12 +22,18 @@ SEEN = Origin(
 )
 
 
-def _error(key: str, said: str, origin: Origin, statement: str, status: int = 400) -> Any:
-    """A row of an error; `said` is its name, a colon, and its sentence."""
-    name, _, message = said.partition(": ")
+def _error(
+    key: str, words: str, origin: Origin, statement: str, status: int = 400, *, names: str = ""
+) -> Any:
+    """A row of an error; `words` are its name, a colon, and its sentence. `names` is the value of
+    a switch: refused credentials are named as services were seen to, or as AWS's list does."""
+    name, _, message = words.partition(": ")
     body = {"__type": name, "Code": name, "Logref": "{logref}", "Message": message}
-    return row(key, Reply(status, body), origin, statement)
+    when = ("auth_names", names) if names else None
+    return row(key, Reply(status, body), origin, statement, when=when, name=names)
 
+
+_EXPIRED = "RequestExpired: The request reached the service more than 15 minutes after the date stamp on the request, or the date stamp on the request is more than 15 minutes in the future."
 
 # A fact a line: what it decides, its value or answer, its source, and the sentence that says it.
 # fmt: off
@@ -35,19 +41,24 @@ CLAIMS = table(
     "rekognition",
     _error("operation.unknown", "UnknownOperationException: The requested action or operation is invalid.", COMMON, "X-Amz-Target names the operation; one that is none is refused with 404. The sentence is ours.", 404),
     fact("operation.others", OURS, "Operations other than CompareFaces and DetectFaces are not imitated: they are unknown."),
-    _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "A request that is not signed is refused; the name with Exception was seen in answers of other services."),
-    _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", COMMON, "An Authorization header of another form than Signature Version 4 is refused. The sentence is AWS's description."),
-    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An access key that AWS does not know is refused so; the Developer Guide says that failed authentication is a 400."),
+    _error("auth.missing", "MissingAuthenticationTokenException: Missing Authentication Token", SIGV4, "A request that is not signed is refused; the name with Exception was seen in answers of other services.", names="observed"),
+    _error("auth.missing", "MissingAuthenticationToken: The request must contain either a valid (registered) AWS access key ID or X.509 certificate.", COMMON, "A request that is not signed is 403; here and with the other documented names the sentence is AWS's description.", 403, names="documented"),
+    _error("auth.incomplete", "IncompleteSignatureException: The request signature doesn't conform to AWS standards.", SEEN, "An Authorization header of another form than Signature Version 4 is refused. The sentence is AWS's description.", names="observed"),
+    _error("auth.incomplete", "IncompleteSignature: The request signature doesn't conform to AWS standards.", COMMON, "Such a header is 403.", 403, names="documented"),
+    _error("auth.key", "UnrecognizedClientException: The security token included in the request is invalid.", SEEN, "An access key that AWS does not know is refused so; the Developer Guide says that failed authentication is a 400.", names="observed"),
+    _error("auth.key", "InvalidClientTokenId: The X.509 certificate or AWS access key ID provided does not exist in our records.", COMMON, "An access key that AWS does not know is 403.", 403, names="documented"),
     _error("auth.signature", "InvalidSignatureException: The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details.",
         SEEN, "A signature that is not that of the request as it arrived, made with the secret of the access key, is refused."),
-    _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN, "A date more than 15 minutes ahead is refused."),
-    _error("auth.late", "InvalidSignatureException: Signature expired: {signed} is now earlier than {limit} ({now} - 15 min.)", SEEN, "A date more than 15 minutes ago is refused."),
+    _error("auth.early", "InvalidSignatureException: Signature not yet current: {signed} is still later than {limit} ({now} + 15 min.)", SEEN, "A date more than 15 minutes ahead is refused.", names="observed"),
+    _error("auth.early", _EXPIRED, COMMON, "A date more than 15 minutes ahead is 400, in the words for one that is too old.", names="documented"),
+    _error("auth.late", "InvalidSignatureException: Signature expired: {signed} is now earlier than {limit} ({now} - 15 min.)", SEEN, "A date more than 15 minutes ago is refused.", names="observed"),
+    _error("auth.late", _EXPIRED, COMMON, "A date more than 15 minutes ago is 400.", names="documented"),
     _error("auth.service", "InvalidSignatureException: Credential should be scoped to correct service: 'rekognition'.", SEEN, "A signature for another service is refused."),
     fact("auth.clock", OURS, "The clock of the mock and that of whoever asks may differ, since a test moves the mock's: a date within 15 minutes of the machine's, or between the two, is neither too late nor too early."),
     fact("auth.session", OURS, "A session token is not looked at beyond the signature, nor the region of any."),
     _error("auth.denied", "AccessDeniedException: User is not authorized to perform: {operation}", ERRORS, "Whoever may not make the call is refused; the guide's sentence names a user and a resource, which the mock has not."),
-    row("quota.second", None, LIMITS, "Calls in a second are a quota of account and region; there is none until one is set."),
-    _error("quota.refused", "ProvisionedThroughputExceededException: Provisioned Rate exceeded.", ERRORS, "Calls beyond the quota are refused."),
+    row("quota.second", None, QUOTAS, "Calls of an operation in a second are a quota of account and region, 100 in us-east-1, us-west-2 and eu-west-1 and 25 elsewhere unless AWS raises it; here there is none until one is set: the clock of a test stands still."),
+    _error("quota.refused", "ProvisionedThroughputExceededException: Provisioned Rate exceeded.", ERRORS, "Calls beyond the quota are refused. AWS's clients wait for as many milliseconds as x-amz-retry-after says (botocore 1.44.5); no page says that Rekognition sends it, so only a fault does."),
     row("quota.increase", None, OURS, "How fast the calls of a second may increase is not documented; there is no limit until one is set."),
     _error("quota.throttled", "ThrottlingException: Slow down; sudden increase in rate of requests.", ERRORS, "Calls that increase too fast are refused with a 400; the model says that it is the service's fault."),
     row("quota.capacity", None, OURS, "How many calls AWS has room for is not documented; there is no limit until one is set."),

@@ -8,7 +8,7 @@ import json
 import operator
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import attrs
 
@@ -27,17 +27,18 @@ _JSON = "application/x-amz-json-1.1"
 #: The id of the key that works at once; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
-#: AWS General Reference, Amazon Rekognition endpoints and quotas: those of North America have a
-#: second one, with FIPS.
+#: AWS General Reference, Amazon Rekognition endpoints and quotas, read 2026-11-23: each has one
+#: with IPv6 beside it, and those of North America have both with FIPS, too.
 _REGIONS = """
     us-east-1 us-east-2 us-west-1 us-west-2 us-gov-west-1 ca-central-1 sa-east-1 ap-northeast-1
     ap-northeast-2 ap-south-1 ap-southeast-1 ap-southeast-2 ap-southeast-5 ap-southeast-7
     eu-central-1 eu-south-2 eu-west-1 eu-west-2 il-central-1
 """
 _HOSTS = frozenset(
-    f"rekognition{kind}.{region}.amazonaws.com"
+    f"rekognition{kind}.{region}.{suffix}"
     for region in _REGIONS.split()
     for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
+    for suffix in ("amazonaws.com", "api.aws")
 )
 #: How far the date of a signature may be from AWS's: AWS Developer Tools Blog, Clock-skew
 #: correction.
@@ -154,7 +155,8 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
     quality = sent.get("QualityFilter")
     if not is_number or not 0 <= threshold <= 100 or quality not in _FILTERS:
-        _refuse_value(call)
+        call.claims.cite("parameters.ranges")
+        call.refuse("parameters.wrong")
     if quality not in (None, "NONE"):
         call.claims.cite("parameters.quality")
     source, target = _picture(call, sent, "SourceImage"), _picture(call, sent, "TargetImage")
@@ -188,7 +190,8 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
 def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     asked = sent.get("Attributes") or []
     if not isinstance(asked, list) or not {*map(str, asked)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
-        _refuse_value(call)
+        call.claims.cite("parameters.ranges")
+        call.refuse("parameters.wrong")
     picture = _picture(call, sent, "Image")
     upload = picture.upload
     seen = call.check_liveness(upload)
@@ -217,11 +220,6 @@ def _attributes(face: SeenFace, names: list[str]) -> dict[str, Any]:
     }
     fields = (name.title().replace("_", "") for name in names)
     return {name: told.get(name, {"Value": False, "Confidence": 99.0}) for name in fields}
-
-
-def _refuse_value(call: RekognitionCall) -> NoReturn:
-    call.claims.cite("parameters.ranges")
-    call.refuse("parameters.wrong")
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -340,8 +338,9 @@ VENDOR = Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
-    editions={"2016-06-27": {}},
+    editions={"2016-06-27": {"auth_names": "observed"}},
     default_edition="2016-06-27",
+    switches={"auth_names": ("observed", "documented")},
     operations=("match",),
     hosts=_HOSTS,
     rate_limits={scope: f"quota.{scope}" for scope in _LIMITS},

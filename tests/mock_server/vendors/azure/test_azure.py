@@ -16,7 +16,7 @@ from azure.core.exceptions import (
 from azure.core.pipeline.transport import RequestsTransport
 from kit import mock_azure as azure
 from kit import mock_didit as didit
-from kit.mock_azure import compared, detect, ids_of, picture, verify
+from kit.mock_azure import UUID, compared, detect, ids_of, picture, verify
 
 from facematch_mock_server import MockServer, card_sheet
 from facematch_mock_server.recognition.recognizer import PictureRecognizer
@@ -247,6 +247,16 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
     assert face.face_attributes.mask.type == "noMask"
     assert face.face_attributes.head_pose.yaw == 0
     assert face.face_attributes.blur is None
+
+
+def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(opened, mock):
+    person = {"face_id": UUID, "large_person_group_id": "staff", "person_id": UUID}
+    with pytest.raises(HttpResponseError, match="not imitated") as caught:
+        opened(retry_total=0).verify_from_large_person_group(**person)
+    (entry,) = mock.control.journal()
+    assert caught.value.status_code == entry.status == 501
+    assert entry.claims[-1] == "azure.verify.person"
+    assert mock.control.charges() == ()
 
 
 class Entra:

@@ -15,7 +15,6 @@ from kit.mock_deepvue import (
     match,
     multipart,
     picture,
-    posted,
     request,
     token_of,
 )
@@ -33,30 +32,6 @@ def ask():
         return engine.handle(made(*given, token=token, **more))
 
     return send
-
-
-def entry(place, msg, kind):
-    return {"loc": ["body", *place], "msg": msg, "type": kind}
-
-
-A, B = ["file_a"], ["file_b"]
-MISSING = ("field required", "value_error.missing")
-TEXT = ("Expected UploadFile, received: <class 'str'>", "value_error")
-KIND = ("File type is not supported", "value_error")
-
-
-@pytest.mark.parametrize(
-    ("fields", "files", "detail"),
-    [
-        ((), (), [entry(A, *MISSING), entry(B, *MISSING)]),
-        ([("file_a", "x")], (), [entry(A, *TEXT), entry(B, *MISSING)]),
-        ((), [("file_b", "b.jpg", deepvue.picture())], [entry(A, *MISSING)]),
-        ((), [("file_a", "a.jpg", b""), ("file_b", "b", b"")], [entry(A, *KIND), entry(B, *KIND)]),
-    ],
-)
-def test_parts_that_are_wrong_are_named_all_at_once(ask, fields, files, detail):
-    answer = ask(request, MATCH, *multipart(fields, files))
-    assert (answer.status, answer.json()) == (422, {"detail": detail})
 
 
 @pytest.mark.parametrize(
@@ -77,24 +52,6 @@ def test_files_are_known_by_their_names_and_beginnings_and_version_2_takes_pdfs(
     for path, is_taken in ((MATCH, first), (MATCH_2, second)):
         answer = ask(match, data, path=path, names=(name, "b.jpg"))
         assert answer.status == (200 if is_taken else 422)
-
-
-@pytest.mark.parametrize(
-    ("body", "detail"),
-    [
-        (b"", entry([], *MISSING)),
-        (
-            b'{"image": ',
-            entry([10], "Expecting value: line 1 column 11 (char 10)", "value_error.jsondecode"),
-        ),
-        ([1], entry([], "value is not a valid dict", "type_error.dict")),
-        ({}, entry(["image"], *MISSING)),
-        ({"image": "http://x/y.jpg"}, entry(["image"], "Invalid image", "value_error")),
-    ],
-)
-def test_json_that_is_wrong_is_refused_where_and_why(ask, body, detail):
-    answer = ask(posted, body)
-    assert (answer.status, answer.json()) == (422, {"detail": [detail]})
 
 
 @given(body=st.binary(max_size=80), kind=st.sampled_from(["application/json", None, "x"]))

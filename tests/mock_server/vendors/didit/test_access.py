@@ -32,6 +32,13 @@ KEYS = [
 ]
 
 
+def test_both_readings_of_november_refuse_a_missing_key_in_their_way(ask):
+    for reading, status in (("scoped", 403), ("401", 401)):
+        switches = {"auth_errors": reading}
+        code, _, response = ask(match(key=None), edition="2026-11", switches=switches)
+        assert (code, f"didit.auth.missing.{reading}" in response.claims) == (status, True)
+
+
 @pytest.mark.parametrize(("edition", "key", "status", "claim"), KEYS)
 def test_each_edition_refuses_a_bad_key_in_its_way(ask, edition, key, status, claim):
     for sent in (match(key=key), liveness(key=key)):

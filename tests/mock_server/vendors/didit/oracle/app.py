@@ -262,7 +262,7 @@ class Delete(View):
     serializer_class = DeleteBody
 
     def delete(self, request, session_id):
-        if State.edition != "2026-11":
+        if State.edition == "2026-03":
             return Response(status=status.HTTP_204_NO_CONTENT)
         self.valid()
         return Response({"session_id": str(session_id)})

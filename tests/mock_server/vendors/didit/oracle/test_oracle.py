@@ -198,15 +198,11 @@ DAYS = (
 JSON = {
     **{name: as_json("PATCH", UPDATE, body) for name, body in BODIES.items()},
     **{
-        f"{value!r} days": as_json(
-            "DELETE", DELETE, {"face_retention_days": value}, edition="2026-11"
-        )
+        f"{value!r} days": as_json("DELETE", DELETE, {"face_retention_days": value})
         for value in DAYS
     },
     **{
-        f"faces are kept: {value!r}": as_json(
-            "DELETE", DELETE, {"retain_face_embeddings": value}, edition="2026-11"
-        )
+        f"faces are kept: {value!r}": as_json("DELETE", DELETE, {"retain_face_embeddings": value})
         for value in (True, "false", "maybe", 7, None, [])
     },
     **{

@@ -7,13 +7,20 @@ from facematch_mock_server.pictures import Pictures
 GONE = {"detail": "Not found."}
 
 
-def test_a_deletion_is_204_without_a_body_and_happens_once(engine, monkeypatch):
-    forgotten = []
+@pytest.mark.parametrize(
+    "chosen",
+    [{}, {"edition": "2026-11"}, {"edition": "2026-03"}, {"switches": {"delete_status": 204}}],
+)
+def test_a_deletion_happens_once_and_before_august_has_no_body(world_of, chosen, monkeypatch):
+    engine, forgotten = world_of(**chosen), []
     monkeypatch.setattr(Pictures, "forget", lambda _, owner, page: forgotten.append(page))
     session_id = nth(engine, 1)
     response = delete(1)(engine)
-    assert (response.status, response.body) == (204, b"")
-    assert response.header("Content-Type") is None
+    if chosen in ({}, {"edition": "2026-11"}):
+        assert (response.status, response.json()["session_id"]) == (200, session_id)
+    else:
+        assert (response.status, response.body) == (204, b"")
+        assert response.header("Content-Type") is None
     assert forgotten == [session_id]
     again = engine.handle(sent(f"/v3/session/{session_id}/delete/", method="DELETE"))
     assert (again.status, again.json()) == (404, GONE)
@@ -44,10 +51,7 @@ KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}
         (1, {"retain_face_embeddings": "true", "instruction_id": "x"}, "none"),
     ],
 )
-def test_in_november_a_deletion_says_what_became_of_the_faces(
-    world_of, answer, number, body, outcome
-):
-    engine = world_of(edition="2026-11")
+def test_a_deletion_says_what_became_of_the_faces(engine, answer, number, body, outcome):
     session_id = nth(engine, number)
     assert answer(engine, delete(number, body)) == (
         200,
@@ -56,22 +60,25 @@ def test_in_november_a_deletion_says_what_became_of_the_faces(
             "session_number": number,
             "face_retention_outcome": outcome,
             "biometric_template_uuid": None,
+            "biometric_template_expires_at": None,
+            "deleted_child_verifications": 0,
         },
     )
     assert answer(engine, sent(f"/v3/session/{session_id}/decision/")) == (404, GONE)
 
 
-def test_a_field_that_cannot_be_read_deletes_nothing_and_is_not_read_before_november(world_of):
+def test_a_field_that_cannot_be_read_deletes_nothing_and_is_not_read_before_august(
+    engine, world_of
+):
     body = {"retain_face_embeddings": "maybe", "face_retention_days": 3651}
-    engine = world_of(edition="2026-11")
     refused = delete(1, body)(engine)
     assert (refused.status, set(refused.json())) == (400, set(body))
     assert len(engine.world.sessions.all()) == 2
-    assert delete(1, body)(world_of()).status == 204
+    assert delete(1, body)(world_of(switches={"delete_status": 204})).status == 204
 
 
 def test_the_status_of_a_deletion_is_a_switch_apart_from_the_edition(world_of):
-    assert delete(1)(world_of(switches={"delete_status": 200})).status == 200
+    assert delete(1)(world_of(edition="2026-03", switches={"delete_status": 200})).status == 200
     assert delete(1)(world_of(edition="2026-11", switches={"delete_status": 204})).status == 204
 
 
