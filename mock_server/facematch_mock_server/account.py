@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -21,8 +21,10 @@ from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal, short
 from .messages import Head
-from .recognition.outcomes import Recognizer
 from .services import Digests, Key, Keys, Ledger, Rates, Sessions, amount, check_key
+
+if TYPE_CHECKING:
+    from .recognition.recognizer import Recognizer
 
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
@@ -230,8 +232,7 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.edition, self.switches = kind.name, chosen.edition, chosen.switches
         self.clock, self.digest = account.clock, accounts.digest
-        beside = getattr(accounts.recognizer, "beside", None)
-        self.recognizer: Recognizer = accounts.recognizer if beside is None else beside()
+        self.recognizer = accounts.recognizer.beside()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         # Of a vendor that knows no credit nothing is charged either.
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
@@ -363,9 +364,9 @@ class Accounts:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token needs at least 8 characters, ASCII only")
         if recognizer is None:
-            from .recognition.recognizer import PictureRecognizer  # not above: it loads Pillow
+            from .recognition.recognizer import Recognizer  # not above: it loads the library
 
-            recognizer = PictureRecognizer()
+            recognizer = Recognizer()
         self.kinds = {kind.name: kind for kind in kinds}
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")

@@ -15,7 +15,7 @@ from .claims import Behaviours, Claim
 from .faults import Fault, Stage, nearest
 from .journal import Entry
 from .operations import Operation
-from .recognition.outcomes import Kind, Likeness, SetOutcome
+from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
@@ -113,6 +113,7 @@ class Control:
         blocklist: Likeness | None = None,
         duplicate: Likeness | None = None,
         times: int | None = 1,
+        field: Mapping[str, str] | None = None,
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
@@ -130,34 +131,21 @@ class Control:
             blocklist, duplicate: Of a liveness check only: whether the vendor knows the face from
                 its blocklist or from another session, ``certain`` or ``possible``.
             times: For how many calls, from 1 on; None for all.
+            field: Only calls with these texts in their query, form or JSON body, as they were sent.
             digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
             picture: Instead: only calls with this picture, as it is or as the library sends it,
                 without its metadata.
 
         Raises:
-            ValueError: a value of another type or range, values that do not go together, or a
-                review in an edition without one.
+            ValueError: a value of another type or range, values that do not go together, a field
+                that the call has not, or a review in an edition without one.
         """
-        set_outcome = getattr(self.world.recognizer, "set_outcome", None)
-        if set_outcome is None:
-            raise ValueError("the recognizer of this server takes no outcomes")
+        arguments = {
+            name: value for name, value in locals().items() if name not in ("self", "kind")
+        }
         if kind == "match" and review is True:
             self._check_review()
-        outcome: SetOutcome = set_outcome(
-            kind,
-            score=score,
-            review=review,
-            faces=faces,
-            attack=attack,
-            quality=quality,
-            luminance=luminance,
-            blocklist=blocklist,
-            duplicate=duplicate,
-            times=times,
-            digest=digest,
-            picture=picture,
-        )
-        return outcome
+        return self.world.recognizer.set_outcome(kind, **arguments)
 
     def _check_review(self) -> None:
         """Refuse a review that nobody would see."""
@@ -173,13 +161,11 @@ class Control:
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
-        return tuple(getattr(self.world.recognizer, "outcomes", ()))
+        return self.world.recognizer.outcomes
 
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        clear = getattr(self.world.recognizer, "clear", None)
-        if clear is not None:
-            clear()
+        self.world.recognizer.clear()
 
     # Faults and latency
 
@@ -225,8 +211,7 @@ class Control:
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """The outcomes, and faults without a chance below 1, that no call has used."""
         faults = self.account.faults.unused
-        outcomes: tuple[SetOutcome, ...] = getattr(self.world.recognizer, "unused", ())
-        return (*outcomes, *(one for one in faults if one.chance == 1))
+        return (*self.world.recognizer.unused, *(fault for fault in faults if fault.chance == 1))
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
@@ -391,7 +376,7 @@ class Control:
             if number is not None and (type(number) is not int or number < 0):
                 raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
         journal = self.account.journal
-        card_of = getattr(self.world.recognizer, "card_of", lambda _: None)
+        card_of = self.world.recognizer.card_of
 
         def shows(entry: Entry) -> bool:
             cards = (card_of(file.digest) for file in entry.files if file.digest)
@@ -537,11 +522,9 @@ _FAULT = Operation(
     | {"chance": "number", "seconds": "number"},
 )
 _OUTCOME = {
-    "kind!": "text",
-    **dict.fromkeys(("score", "quality", "luminance"), "number"),
-    **dict.fromkeys(
-        ("review", "faces", "attack", "blocklist", "duplicate", "times", "digest"), "any"
-    ),
+    # A number may be sent as text; of the rest `SetOutcome` says what does not fit.
+    row.name + "!" * (row.name == "kind"): "number" if row.takes == "number" else "any"
+    for row in OUTCOME_FIELDS.values()
 }
 #: What narrows the journal down, and how many entries an answer has unless more are asked for.
 _FILTERS = {"since": "count", "path": "text", "status": "count", "person": "text", "field": "text"}

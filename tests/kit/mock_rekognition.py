@@ -19,11 +19,11 @@ from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
 from facematch_mock_server.messages import Request
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 
 #: What the pictures show is what the test cards themselves say: nothing of it is set.
-SETTINGS = ({"vendor": "rekognition", "recognizer": PictureRecognizer()},)
+SETTINGS = ({"vendor": "rekognition", "recognizer": Recognizer()},)
 HOST = "rekognition.eu-west-1.amazonaws.com"
 card = functools.cache(make_card)
 

@@ -20,6 +20,7 @@ from facematch_mock_server.recognition.facts import (
 from facematch_mock_server.recognition.outcomes import (
     UNKNOWN,
     Digests,
+    Fields,
     Kind,
     LivenessOutcome,
     MatchOutcome,
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
 EngineName = Literal["cards", "local"]
 
 
-class PictureRecognizer:
-    """Decides what a mock vendor sees. Safe across threads.
+class Recognizer:
+    """Decides what a mock vendor sees. Safe across threads; a test may derive its own from it.
 
     In this order: outcomes set by the test; test cards; real scores of the backend local, if
     `engine` says so; else the bytes: the same ones score 100, different ones 2-20, fixed by the
@@ -66,10 +67,10 @@ class PictureRecognizer:
 
             self._engine = LocalEngine()
 
-    def beside(self) -> PictureRecognizer:
+    def beside(self) -> Recognizer:
         """One with outcomes of its own, which knows the same pictures and has the same engine."""
         other = copy.copy(self)
-        other._waiting = Waiting()  # noqa: SLF001 - one of our own
+        other._waiting = Waiting()  # noqa: SLF001 - of the same class
         return other
 
     def card_in(self, picture: bytes, digest: str | None = None) -> Card | None:
@@ -114,34 +115,42 @@ class PictureRecognizer:
         self._waiting.clear()
 
     def match(
-        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
+        self,
+        probe: bytes,
+        reference: bytes,
+        *,
+        rotate: bool,
+        digests: Digests = UNKNOWN,
+        fields: Fields = dict,
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried.
 
-        `digests` is the SHA-256 of each in lower case, as far as the caller has them already.
+        `digests` is the SHA-256 of each in lower case, as far as the caller has them already;
+        `fields` gives what was sent beside the pictures, and is called if an outcome needs it.
         """
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
-        wanted = self._waiting.take("match", (one.digest for one in facts))
-        found = None
+        outcome = self._waiting.take("match", (picture.digest for picture in facts), fields)
+        match = None
         # A score that was set needs no engine, and neither does a card.
-        is_real = all(one.size is not None and one.card is None for one in facts)
-        if self._engine is not None and is_real and (wanted is None or wanted.score is UNSET):
-            found = self._engine.compare(probe, reference, facts, rotate=rotate)
-        if found is None:
-            found = self._by_facts(*facts, rotate=rotate)
-        return found if wanted is None else applied_to_match(wanted, found, *facts)
+        is_real = all(picture.size is not None and picture.card is None for picture in facts)
+        if self._engine is not None and is_real and (outcome is None or outcome.score is UNSET):
+            match = self._engine.compare(probe, reference, facts, rotate=rotate)
+        if match is None:
+            match = self._match_facts(*facts, rotate=rotate)
+        return match if outcome is None else applied_to_match(outcome, match, *facts)
 
-    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
+    def liveness(
+        self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict
+    ) -> LivenessOutcome:
         """The facts of one liveness check."""
         facts = self._facts.of(probe, digest)
-        wanted = self._waiting.take("liveness", (facts.digest,))
-        picture = self._looked(probe, facts, rotate=rotate)
-        found = seen_liveness(facts, picture)
-        return found if wanted is None else applied_to_liveness(wanted, found, facts)
+        outcome = self._waiting.take("liveness", (facts.digest,), fields)
+        check = seen_liveness(facts, self._look(probe, facts, rotate=rotate))
+        return check if outcome is None else applied_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """What is seen in one picture; no outcome that was set is used up."""
-        return self._looked(picture, self._facts.of(picture, digest), rotate=rotate)
+        return self._look(picture, self._facts.of(picture, digest), rotate=rotate)
 
     def load(self) -> None:
         """Open the backend of the engine now, if it has one, rather than with the first pair."""
@@ -153,14 +162,14 @@ class PictureRecognizer:
         if self._engine is not None:
             self._engine.close()
 
-    def _looked(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
-        found, engine = None, self._engine
+    def _look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
+        sight, engine = None, self._engine
         if engine is not None and facts.card is None and facts.size is not None:
-            found = engine.look(picture, facts, rotate=rotate)
-        return seen(facts, rotate=rotate) if found is None else found
+            sight = engine.look(picture, facts, rotate=rotate)
+        return seen(facts, rotate=rotate) if sight is None else sight
 
-    def _by_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
-        cards = [one.card for one in (probe, reference) if one.card is not None]
+    def _match_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
+        cards = [facts.card for facts in (probe, reference) if facts.card is not None]
         pictures = seen(probe, rotate=rotate), seen(reference, rotate=rotate)
         score = self._score(probe, reference) if all(p.faces for p in pictures) else None
         return MatchOutcome(
@@ -172,14 +181,14 @@ class PictureRecognizer:
         )
 
     def _score(self, probe: Facts, reference: Facts) -> float:
-        for one in (probe, reference):
-            if one.card is not None and one.card.score is not None:
-                return float(one.card.score)
+        for facts in (probe, reference):
+            if facts.card is not None and facts.card.score is not None:
+                return float(facts.card.score)
         if probe.card is None and probe.digest == reference.digest:
             return 100.0
-        return pair_score(_name(probe), _name(reference), self._salt)
+        return pair_score(_person(probe), _person(reference), self._salt)
 
 
-def _name(facts: Facts) -> str:
+def _person(facts: Facts) -> str:
     """Who is in a picture: a card's person, else nobody but the picture itself."""
     return facts.card.person if facts.card is not None else f"sha256:{facts.digest}"

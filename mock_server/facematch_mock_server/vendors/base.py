@@ -239,9 +239,9 @@ class Call:
         that is not carried out ends the call."""
         if self.request.fault is not None:
             return
-        card_in = getattr(self.world.recognizer, "card_in", None)
-        found = [card_in(one.content, one.digest) for one in pictures] if card_in else []
-        cards = [card for card in found if card is not None]
+        card_in = self.world.recognizer.card_in
+        sent = [card_in(picture.content, picture.digest) for picture in pictures]
+        cards = [card for card in sent if card is not None]
         faults, fault = self.world.account.faults, None
         if faults and cards:
             operation = None if self.route is None else self.route.operation

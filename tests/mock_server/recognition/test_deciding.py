@@ -13,7 +13,7 @@ from facematch_core import Image
 from facematch_mock_server.recognition import facts as facts_module
 from facematch_mock_server.recognition.cards import pair_score
 from facematch_mock_server.recognition.outcomes import SeenPicture
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
 P1, P2 = make_card("p1"), make_card("p2")
@@ -29,7 +29,7 @@ def test_same_bytes_are_the_same_person(match):
 def test_different_bytes_are_two_persons_with_a_score_of_the_pair(match):
     found = match(A, B)
     assert 2 <= found.score <= 20
-    assert match(B, A).score == found.score == PictureRecognizer().match(A, B, rotate=False).score
+    assert match(B, A).score == found.score == Recognizer().match(A, B, rotate=False).score
 
 
 def test_each_picture_has_one_likely_face_of_its_digest(match):
