@@ -10,16 +10,18 @@ from typing import Any
 
 import attrs
 
+from facematch_core.kinds import nearest
+
 from .account import MAIN, Account, Accounts, Chosen, VendorKind, World, check_operation
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage, nearest
+from .faults import Fault, Stage
 from .journal import Entry
 from .operations import Operation
-from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
+from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
-from .vendors.base import begins_so
+from .vendors.base import Route, begins_so
 
 
 @attrs.frozen(kw_only=True)
@@ -145,6 +147,8 @@ class Control:
         }
         if kind == "match" and review is True:
             self._check_review()
+        routes = self.world.behaviour.routes
+        _check_field(as_field(field), [route for route in routes if route.operation == kind])
         return self.world.recognizer.set_outcome(kind, **arguments)
 
     def _check_review(self) -> None:
@@ -195,18 +199,34 @@ class Control:
                 "a fault at connect strikes before anybody has shown a key, so only the first "
                 "account can have one: use the stage mid_upload"
             )
-        vendors = [one.behaviour for one in self.account.worlds]
-        calls = {name for one in vendors for name in one.world.kind.operations}
+        vendors = [world.behaviour for world in self.account.worlds]
+        calls = {name for vendor in vendors for name in vendor.world.kind.operations}
         if fault.call is not None and fault.call not in calls:
             raise ValueError(f"there is no call {fault.call:.40}; {nearest(fault.call, calls)}")
-        path = fault.path
-        paths = {known for one in vendors for known in one.paths_for(fault)}
-        if path is not None and not any(begins_so(known, path) for known in paths):
-            whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
+        is_for_calls = fault.call is not None or fault.is_pictured
+        routes = [
+            route
+            for vendor in vendors
+            for route in vendor.routes
+            if not is_for_calls or (route.operation and fault.call in (None, route.operation))
+        ]
+        whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
+        paths = {route.pattern for route in routes}
+        if not is_for_calls:
+            paths.update(path for vendor in vendors for path in vendor.known_paths())
+        if fault.path is not None:
+            if not any(begins_so(path, fault.path) for path in paths):
+                raise ValueError(
+                    f"the path of no {whose} to this server begins with {fault.path:.80}; "
+                    f"{nearest(fault.path, paths)}"
+                )
+            routes = [route for route in routes if begins_so(route.pattern, fault.path)]
+        methods = {method for route in routes for method in route.answers}
+        if is_for_calls and fault.method is not None and fault.method not in methods:
             raise ValueError(
-                f"the path of no {whose} to this server begins with {path:.80}; "
-                f"{nearest(path, paths)}"
+                f"no {whose} is a {fault.method:.40}; {nearest(fault.method, methods)}"
             )
+        _check_field(fault.field, routes)
 
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """The outcomes, and faults without a chance below 1, that no call has used."""
@@ -401,6 +421,15 @@ class Control:
     def explain(self, claim_id: str) -> str:
         """One claim in a few lines; LookupError if there is none of that id."""
         return explain(claim_id)
+
+
+def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
+    """Refuse a field that none of these routes has, if it is known what they have."""
+    names = {name for route in routes for name in route.fields or ()}
+    if field and routes and not any(route.fields is None for route in routes):
+        for name in field:
+            if name not in names:
+                raise ValueError(f"no such call has a field {name:.40}; {nearest(name, names)}")
 
 
 def _has_review(claims: Behaviours) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,10 +13,19 @@ import attrs
 from facematch_mock_server.account import VendorKind, World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
+from facematch_mock_server.http.forms import (
+    MULTIPART,
+    URLENCODED,
+    Form,
+    FormError,
+    Upload,
+    media_type,
+    read_form,
+)
 from facematch_mock_server.journal import SentFile, described, noted, presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import (
+    Fields,
     LivenessOutcome,
     MatchOutcome,
     SeenPicture,
@@ -102,6 +112,7 @@ class Route:
         is_form: Whether it takes a form rather than JSON.
         shown: The fields of a body whose values the journal may hold; of others it has type and
             length.
+        fields: The names of all fields that are not files; None where that is not known.
         own: The claim that has the words of a status, where this path has words of its own.
         more: What else a vendor keeps of it.
     """
@@ -113,6 +124,7 @@ class Route:
     credentials: tuple[str, ...] = ("x-api-key",)
     is_form: bool = False
     shown: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
     own: Mapping[int, str] = attrs.field(factory=dict)
     more: Any = None
     expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
@@ -158,6 +170,7 @@ class Call:
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
     fault: Fault | None = None
+    _fields: dict[str, str] | None = None
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -212,7 +225,7 @@ class Call:
         self._meet_faults(probe, reference)
         digests = probe.digest, reference.digest
         self.outcome = outcome = self.world.recognizer.match(
-            probe.content, reference.content, rotate=rotate, digests=digests
+            probe.content, reference.content, rotate=rotate, digests=digests, fields=self.fields
         )
         return outcome
 
@@ -220,7 +233,7 @@ class Call:
         """What a liveness check finds in one picture."""
         self._meet_faults(picture)
         self.outcome = outcome = self.world.recognizer.liveness(
-            picture.content, rotate=rotate, digest=picture.digest
+            picture.content, rotate=rotate, digest=picture.digest, fields=self.fields
         )
         return outcome
 
@@ -228,6 +241,24 @@ class Call:
         """What is seen in one picture, which nobody compares yet."""
         self._meet_faults(picture)
         return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
+
+    def fields(self) -> dict[str, str]:
+        """What was sent beside files, as text by name, whatever its type: the query, and a form or
+        the top level of JSON. Of a name that stands twice the last value counts.
+        """
+        if self._fields is None:
+            request, fields = self.request, dict(self.request.query)
+            kind = request.header("content-type") or ""
+            try:
+                if media_type(kind) in (MULTIPART, URLENCODED):
+                    texts = read_form(kind, request.body, digest=None).fields
+                    fields |= {name: many[-1] for name, many in texts.items()}
+                else:
+                    fields |= _texts_of(request.body)
+            except (ValueError, RecursionError):
+                pass  # A body that cannot be read has no fields.
+            self._fields = fields
+        return self._fields
 
     def strike(self, fault: Fault) -> None:
         """Let a fault strike this call; the journal says so."""
@@ -245,7 +276,9 @@ class Call:
         faults, fault = self.world.account.faults, None
         if faults and cards:
             operation = None if self.route is None else self.route.operation
-            fault = faults.for_pictures(lambda rule: rule.fits(self.request, operation), cards)
+            fault = faults.for_pictures(
+                lambda rule: rule.fits(self.request, operation, fields=self.fields), cards
+            )
         if fault is None:
             fault = next((failure_of(card) for card in cards if card.fails), None)
         if fault is not None:
@@ -285,13 +318,6 @@ class Routed:
         cls._by_path = {one.pattern: one for one in cls.routes if "{" not in one.pattern}
         cls._patterns = [one for one in cls.routes if "{" in one.pattern]
 
-    def paths_for(self, fault: Fault) -> list[str]:
-        """The paths of the requests that the fault could strike, were it not for its path."""
-        operations = {fault.call} if fault.call else set(self.world.kind.operations)
-        if fault.call or fault.is_pictured:
-            return [one.pattern for one in self.routes if one.operation in operations]
-        return [*self.known_paths(), *(one.pattern for one in self.routes)]
-
     def owns(self, head: Head) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
         return self.world.kind.has_host(head.header("host")) or self.find(head)[0] is not None
@@ -322,7 +348,7 @@ class Routed:
             call = self.new_call(request, *self.find(request))
             faults = self.world.account.faults
             if request.fault is None and faults:
-                aim = self._aim(request, call.route)
+                aim = self._aim(request, call.route, call.fields)
                 # Of a request whose body has the key, only now it is known whose it is.
                 fault = faults.at_head(aim) if self.is_keyless(request) else None
                 fault = fault or faults.for_request(aim)
@@ -348,8 +374,11 @@ class Routed:
         """The fault that breaks the upload of this request, counted; None for none."""
         return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
 
-    def _aim(self, head: Head, route: Route | None) -> Callable[[Fault], bool]:
-        return lambda rule: rule.fits(head, self.operation(head), is_call=route is not None)
+    def _aim(
+        self, head: Head, route: Route | None, fields: Fields = dict
+    ) -> Callable[[Fault], bool]:
+        operation, is_call = self.operation(head), route is not None
+        return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
 
     def _answered(self, call: Call) -> Response:
         try:
@@ -496,6 +525,16 @@ def begins_so(pattern: str, path: str) -> bool:
     return all(word == one or (word[:1] == "{" and one) for word, one in whole) and (
         last[0].startswith(last[1]) or last[0][:1] == "{"
     )
+
+
+def _texts_of(body: bytes) -> dict[str, str]:
+    """The plain values of a JSON object; ValueError or RecursionError for what is none."""
+    # A number stays as it was written.
+    values = json.loads(body, parse_int=str, parse_float=str, parse_constant=str)
+    if not isinstance(values, dict):
+        return {}
+    values = {name: json.dumps(x) if type(x) is bool else x for name, x in values.items()}
+    return {name: text for name, text in values.items() if isinstance(text, str)}
 
 
 def as_fraction(score: float) -> float:

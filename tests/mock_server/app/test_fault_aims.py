@@ -26,7 +26,7 @@ class Asking:
         self.session.close()
         self.mock.stop()
 
-    def didit(self, probe="p1", reference="p2", call="match"):
+    def didit(self, probe="p1", reference="p2", call="match", **fields):
         pictures = {"user_image": ("a.png", CARDS.get(probe, probe))}
         if call == "match":
             pictures["ref_image"] = ("b.png", CARDS.get(reference, reference))
@@ -34,6 +34,7 @@ class Asking:
             self.mock.url + DIDIT[call],
             headers={"x-api-key": self.mock.live_key},
             files=pictures,
+            data=fields,
             timeout=10,
         )
 
@@ -123,6 +124,99 @@ def test_a_delay_for_a_picture_counts_the_call_once(asking):
     assert (answer.status_code, asking.charged, len(asking.control.journal())) == (200, 1, 1)
     with pytest.raises(ValueError, match="always executed"):
         Fault(stage="after_upload", kind="delay", person="p1", executed=False)
+
+
+# Aims by field
+
+CASE_7 = {"vendor_data": "case-7"}
+#: Longer than the journal shows, with what it hides of an address.
+ADDRESS = f"https://user:pass@shop.example/{'x' * 90}?case=7"
+
+
+@pytest.mark.parametrize("way", ["fault", "outcome"])
+@pytest.mark.parametrize("text", ["case-7", "", "é ☂", ADDRESS])
+def test_a_field_aims_at_the_true_value_whole(asking, way, text):
+    if way == "fault":
+        asking.control.add_fault(Fault(**DOWN, field={"vendor_data": text}))
+    else:
+        asking.control.set_outcome("match", score=3, field={"vendor_data": text})
+    for other in ({}, {"vendor_data": text + "x"}, {"vendor_data": text[:-1] or "x"}):
+        assert asking.didit(**other).json()["face_match"]["score"] != 3
+    answer = asking.didit(vendor_data=text)
+    struck = answer.status_code == 503 or answer.json()["face_match"]["score"] == 3
+    assert (struck, asking.control.unused()) == (True, ())
+
+
+def test_all_pairs_must_be_there_and_a_flag_is_the_text_that_was_sent(asking):
+    both = {**CASE_7, "save_api_request": "True"}
+    asking.control.add_fault(Fault(**DOWN, field=both))
+    for fewer in ({}, CASE_7, {**both, "save_api_request": "true"}, {"save_api_request": "True"}):
+        assert asking.didit(**fewer).status_code == 200
+    assert asking.didit(**both).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("aim", "struck"),
+    [
+        ({"person": "p1"}, ("p1", "p2")),
+        ({"card": "dark"}, ("p2", "dark")),
+        ({"call": "match", "method": "POST", "path": "/v3/face"}, ("p1", "p2")),
+    ],
+)
+def test_a_field_goes_together_with_every_other_aim(asking, aim, struck):
+    asking.control.add_fault(Fault(**DOWN, **aim, field=CASE_7))
+    assert asking.didit(*struck).status_code == 200
+    assert asking.didit("p2", call="liveness", **CASE_7).status_code == 200
+    assert asking.didit(*struck, **CASE_7).status_code == 503
+    assert asking.control.faults() == ()
+
+
+#: Of each vendor: a call with a field in its query, its form or its JSON, as text.
+FIELDS = {
+    "deepvue": ("/v1/authorize", {"data": {"client_id": "x"}}, {"client_id": "x"}),
+    "azure": ("/face/v1.2/detect?returnFaceId=false", {"data": b"x"}, {"returnFaceId": "false"}),
+    "compreface": ("/api/v1/verification/verify?limit=2", {}, {"limit": "2"}),
+    "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),
+    "didit": ("/auth/v2/programmatic/login/", {"json": {"email": "a@b.c", "x": True}}, {"x": "true"}),
+}
+
+
+@pytest.mark.parametrize("vendor", FIELDS)
+def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(vendor):
+    (path, body, field), way = FIELDS[vendor], Asking("over HTTP", vendor)
+    try:
+        way.control.add_fault(Fault(**{**DOWN, "status": 418}, field=field))
+        for sent, status in (({"json": {"x": [{}]}}, False), (body, True), (body, False)):
+            target = path if sent is body else path.partition("?")[0]
+            answer = way.session.post(way.mock.url + target, timeout=10, **sent)
+            assert (answer.status_code == 418) is status
+    finally:
+        way.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (b"", None),
+        (b"[1]", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"vendor_data": ["case-7"]}', "application/json"),
+        (b'{"vendor_data": null}', "application/json"),
+        (b"\xff\xd8", "application/octet-stream"),
+        (b"vendor_data", "multipart/form-data"),
+    ],
+    ids=repr,
+)
+def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
+    asking.control.add_fault(Fault(**DOWN, field=CASE_7))
+    answer = asking.session.post(
+        f"{asking.mock.url}/auth/v2/programmatic/login/",
+        data=body,
+        headers={"Content-Type": media} if media else {},
+        timeout=10,
+    )
+    assert answer.status_code != 503
+    assert len(asking.control.faults()) == 1
 
 
 # Order, and headers
@@ -215,6 +309,19 @@ def test_headers_that_no_answer_can_have_are_refused(headers):
         ({"stage": "mid_upload", "kind": "reset", "person": "p1"}, "after_upload"),
         ({"stage": "mid_body", "kind": "reset", "headers": {"A": "b"}}, "answer"),
         ({"seconds": None}, "seconds must be a number"),
+        ({"path": "/v3/nothing/"}, "/v3/"),
+        ({"path": "/v3/poa/"}, "/v3/"),
+        ({"call": "match", "method": "GET"}, "POST"),
+        ({"person": "p1", "method": "PUT"}, "POST"),
+        ({"field": {}}, "vendor_data"),
+        ({"field": "vendor_data=7"}, "'vendor_data=7'"),
+        ({"field": {"vendor_data": 7}}, "7"),
+        ({"field": {"": "7"}}, "names of fields"),
+        ({"field": CASE_7, "stage": "mid_upload", "kind": "reset"}, "after_upload"),
+        ({"field": CASE_7, "stage": "connect", "kind": "reset"}, "leave field out"),
+        ({"field": {"vendor_date": "7"}, "call": "match"}, "vendor_data"),
+        ({"field": {"ref_image": "7"}, "person": "p1"}, "rotate_image"),
+        ({"field": {"vendor_date": "7"}, "path": "/v3/passive-live"}, "vendor_data"),
     ],
     ids=str,
 )
@@ -223,7 +330,16 @@ def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, neare
     with pytest.raises(ValueError) as refused:
         mock.control.add_fault(Fault(**{**DOWN, **wrong}))
     assert nearest in str(refused.value)
+    assert "poa" not in str(refused.value).partition(";")[2]
     assert mock.control.faults() == ()
+
+
+def test_hints_name_only_what_is_imitated(asking):
+    hints = [
+        asking.get(path).headers.get("X-Facematch-Hint", "") for path in ("/v3/poe/", "/v3/aml2/")
+    ]
+    assert not any("poa" in hint or "aml/" in hint for hint in hints)
+    assert "face-match" in asking.get("/v3/face-mtch/").headers["X-Facematch-Hint"]
 
 
 # Unused ones

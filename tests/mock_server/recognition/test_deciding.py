@@ -184,6 +184,47 @@ def test_an_outcome_of_a_picture_goes_before_one_of_any(deciding, match):
     assert [match(*pair).score for pair in ((A, B), (B, A), (B, B))] == [22, 22, 11]
 
 
+AIMS = {
+    "both": (True, True),
+    "field": (True, False),
+    "picture": (False, True),
+    "any": (False, False),
+}
+
+
+@given(
+    names=st.lists(st.sampled_from([*AIMS]), max_size=8),
+    calls=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=8),
+)
+def test_the_nearest_aim_goes_first_then_the_first_set(names, calls):
+    """Field and picture, field, picture, any."""
+    recognizer, waiting = Recognizer(), []
+    for score, name in enumerate(names):
+        by_field, by_picture = AIMS[name]
+        field, aimed = {"a": "1"} if by_field else None, digest_of(A) if by_picture else None
+        recognizer.set_outcome("match", score=score, field=field, digest=aimed)
+        waiting.append((by_field, by_picture, score))
+    for has_field, has_picture in calls:
+        fields = {"a": "1", "b": "2"} if has_field else {"a": "2"}
+        seen = recognizer.match(
+            A if has_picture else B, B, rotate=False, fields=lambda sent=fields: sent
+        )
+        fitting = [
+            aim for aim in waiting if (has_field, has_picture) >= aim[:2] and has_picture >= aim[1]
+        ]
+        if not fitting:
+            assert seen.by == "bytes"
+            continue
+        first = max(fitting, key=lambda aim: (*aim[:2], -aim[2]))
+        waiting.remove(first)
+        assert (seen.by, seen.score) == ("control", first[2])
+
+
+def test_fields_are_read_only_for_an_outcome_that_asks_for_them(deciding):
+    deciding.set_outcome("match", score=3)
+    assert deciding.match(A, B, rotate=False, fields=None).score == 3
+
+
 def test_a_picture_is_known_with_its_metadata_and_without(deciding, match):
     exif = PIL.Image.Exif()
     exif[0x010F] = "maker"
@@ -249,6 +290,7 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
         *(("match", {"score": score}) for score in (-1, 100.1, float("nan"), True)),
         *(("match", {"times": times}) for times in (0, True)),
         *(("match", {"digest": digest}) for digest in ("abc", "z" * 64)),
+        *(("match", {"field": field}) for field in ({}, "a=1", {"a": 1}, {1: "a"}, [("a", "1")])),
         *(("match", one) for one in ({"attack": True}, {"duplicate": "certain"})),
         ("match", {"digest": "0" * 64, "picture": b""}),
         *(("liveness", {"faces": faces}) for faces in (-1, 11)),

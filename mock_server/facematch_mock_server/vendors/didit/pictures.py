@@ -367,6 +367,7 @@ def _route(path: str, endpoint: Endpoint) -> Route:
         },
         operation=endpoint.name,
         is_form=True,
+        fields=tuple(field.name for field in endpoint.fields if field.kind != "file"),
         more=endpoint,
     )
 
