@@ -16,7 +16,8 @@ from .account import MAIN, Account, Accounts, Chosen, VendorKind, World, check_o
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage
 from .journal import Entry
-from .operations import Operation
+from .near_misses import NearMiss, near_misses
+from .operations import Operation, plain
 from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
@@ -232,6 +233,10 @@ class Control:
         """The outcomes, and faults without a chance below 1, that no call has used."""
         faults = self.account.faults.unused
         return (*self.world.recognizer.unused, *(fault for fault in faults if fault.chance == 1))
+
+    def near_misses(self) -> tuple[NearMiss, ...]:
+        """Of each of `unused` the call that came closest, among the newest 1,000 of the journal."""
+        return tuple(near_misses(self.world, self.unused()))
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
@@ -481,6 +486,20 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     return made[0] if faults is None else {"faults": made}
 
 
+def _unused(control: Control) -> Any:
+    return [
+        {
+            **plain(miss.rule),
+            "near_miss": {
+                "call": None if miss.call is None else miss.call.number,
+                "missed": miss.missed,
+                "says": miss.says,
+            },
+        }
+        for miss in control.near_misses()
+    ]
+
+
 def _ledger(control: Control) -> Any:
     return {"balance": control.balance(), "entries": control.charges()}
 
@@ -579,7 +598,8 @@ OPERATIONS = (
         "Add a fault after the others, or several of them: a list, `faults`.",
         dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any")),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
-    Operation("GET", "unused", Control.unused, "The outcomes and faults that no call has used.",
+    Operation("GET", "unused", _unused,
+        "The outcomes and faults that no call has used, each with the call that came closest.",
         gives="unused"),
     Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
     Operation("POST", "latency", _set_latency,

@@ -267,11 +267,17 @@ class Console:
 
 
 def _control_state(control: Control) -> dict[str, Any]:
+    from facematch_mock_server.operations import plain  # not above: as `Control`
+
+    closest = {id(miss.rule): miss.says for miss in control.near_misses()}
+    rules = {"outcomes": control.outcomes(), "faults": control.faults()}
     return {
+        **{
+            name: [{**plain(rule), "closest": closest.get(id(rule))} for rule in those]
+            for name, those in rules.items()
+        },
         "balance": control.balance(),
         "charges": control.charges()[-6:],
-        "outcomes": control.outcomes(),
-        "faults": control.faults(),
         "limits": control.limits(),
         "latency": control.latency(),
         "reviews": bool(control.behaviours()["chosen"].get("in_review")),

@@ -177,7 +177,11 @@ FIELDS = {
     "azure": ("/face/v1.2/detect?returnFaceId=false", {"data": b"x"}, {"returnFaceId": "false"}),
     "compreface": ("/api/v1/verification/verify?limit=2", {}, {"limit": "2"}),
     "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),
-    "didit": ("/auth/v2/programmatic/login/", {"json": {"email": "a@b.c", "x": True}}, {"x": "true"}),
+    "didit": (
+        "/auth/v2/programmatic/login/",
+        {"json": {"email": "a@b.c", "x": True}},
+        {"x": "true"},
+    ),
 }
 
 
@@ -368,6 +372,87 @@ def test_unused_outcomes_are_listed_and_a_chance_that_never_came_is_not(asking):
     assert asking.control.unused() == (outcome,)
     (unused,) = asking.get("/__mock__/unused").json()["unused"]
     assert (unused["kind"], unused["score"]) == ("liveness", 1)
+
+
+# What came closest
+
+MATCH_PATH = "/v3/face-match/"
+
+
+def near_miss(asking):
+    """That of the one rule that waits: its call's number and path, what it missed, its words."""
+    (miss,) = asking.control.near_misses()
+    (unused,) = asking.control.unused()
+    assert miss.rule is unused
+    (listed,) = asking.get("/__mock__/unused").json()["unused"]
+    number = miss.call and miss.call.number
+    assert listed["near_miss"] == {"call": number, "missed": [*miss.missed], "says": miss.says}
+    return number, miss.missed, miss.says
+
+
+def test_without_a_call_nothing_came_close(asking):
+    asking.control.set_outcome("match", score=3, field=CASE_7)
+    assert near_miss(asking) == (None, (), "no call")
+    asking.control.clear_outcomes()
+    asking.control.add_fault(Fault(stage="connect", kind="delay", seconds=0))
+    (miss,) = asking.control.near_misses()
+    assert (miss.call, miss.missed, miss.says) == (None, (), "no new connection")
+
+
+def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
+    asking.control.set_outcome("match", score=3, field={**CASE_7, "save_api_request": "false"})
+    asking.get("/v3/billing/balance/")
+    number, missed, _ = near_miss(asking)
+    assert (number, missed) == (1, ("kind", "field"))
+    asking.didit(vendor_data="case-8", save_api_request="false")
+    asking.didit(call="liveness", vendor_data="case-7")
+    asking.didit(vendor_data="case-9")
+    said = f"a POST {MATCH_PATH} with vendor_data=case-8"
+    assert near_miss(asking) == (2, ("field",), said)
+    asking.didit(save_api_request="false")
+    said = f"a POST {MATCH_PATH} without vendor_data"
+    assert near_miss(asking) == (5, ("field",), said)
+
+
+@pytest.mark.parametrize(
+    ("rule", "missed", "words"),
+    [
+        ({"person": "p3"}, "person", "cards of p1, p2"),
+        ({"card": "dark", "call": "match"}, "card", "cards of p1, p2"),
+        ({"call": "liveness"}, "call", MATCH_PATH),
+        ({"path": "/v3/passive"}, "path", MATCH_PATH),
+        ({"method": "GET"}, "method", "POST"),
+        ({"field": {"metadata": "{}"}}, "field", "without metadata"),
+    ],
+    ids=str,
+)
+def test_each_condition_of_a_fault_that_is_missed_is_named(asking, rule, missed, words):
+    asking.didit()
+    asking.control.add_fault(Fault(**DOWN, **rule))
+    number, names, said = near_miss(asking)
+    assert (number, names) == (1, (missed,))
+    assert words in said
+
+
+def test_an_outcome_of_a_picture_names_the_call_without_it(asking):
+    asking.didit()
+    asking.control.set_outcome("match", score=3, picture=CARDS["dark"])
+    assert near_miss(asking)[:2] == (1, ("digest",))
+    asking.control.clear_outcomes()
+    asking.control.set_outcome("match", score=3, picture=CARDS["p1"])
+    assert near_miss(asking)[:2] == (1, ())
+
+
+def test_a_secret_is_masked_in_what_came_closest(asking):
+    """As in the journal: neither that of the call nor that of the rule."""
+    path = "/auth/v2/programmatic/login/"
+    asking.session.post(asking.mock.url + path, json={"password": "s3cret-call"}, timeout=10)
+    asking.control.add_fault(Fault(**DOWN, path=path, field={"email": "a@b.c"}))
+    _, missed, said = near_miss(asking)
+    assert missed == ("field",)
+    asking.control.clear_faults()
+    asking.control.add_fault(Fault(**DOWN, path=path, field={"password": "s3cret-rule"}))
+    assert "s3cret" not in said + near_miss(asking)[2]
 
 
 # The limit of a clock that stands still
