@@ -122,22 +122,9 @@ class Control:
     ) -> SetOutcome:
         """Set what the next calls find. What is left out is decided as it would be else.
 
-        Args:
-            kind: ``match`` or ``liveness``.
-            score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
-                gave no confidence (liveness).
-            review: Of a match only: whether a person is to look; True only where the edition or a
-                switch can say so.
-            faces: Of a liveness check only: how many there are, 0-10.
-            attack: Of a liveness check only: whether an attack is recognised.
-            quality, luminance: Of a liveness check only: 0-100.
-            blocklist, duplicate: Of a liveness check only: whether the vendor knows the face from
-                its blocklist or from another session, ``certain`` or ``possible``.
-            times: For how many calls, from 1 on; None for all.
-            field: Only calls with these texts in their query, form or JSON body, as they were sent.
-            digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
-            picture: Instead: only calls with this picture, as it is or as the library sends it,
-                without its metadata.
+        Its arguments are the fields of `SetOutcome`, and `picture` instead of a digest: only calls
+        with this picture, as it is or as the library sends it, without its metadata. A review is
+        one that the edition or a switch can say.
 
         Raises:
             ValueError: a value of another type or range, values that do not go together, a field
@@ -428,6 +415,11 @@ class Control:
         return explain(claim_id)
 
 
+# For `help`: what an argument is, the table alone says.
+_LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
+Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
+
+
 def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
     """Refuse a field that none of these routes has, if it is known what they have."""
     names = {name for route in routes for name in route.fields or ()}
@@ -488,16 +480,10 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
 
 def _unused(control: Control) -> Any:
     return [
-        {
-            **plain(miss.rule),
-            "near_miss": {
-                "call": None if miss.call is None else miss.call.number,
-                "missed": miss.missed,
-                "says": miss.says,
-            },
-        }
+        {**plain(miss.rule), "near_miss": {"call": miss.call and miss.call.number,
+            "missed": miss.missed, "says": miss.says}}
         for miss in control.near_misses()
-    ]
+    ]  # fmt: skip
 
 
 def _ledger(control: Control) -> Any:

@@ -10,7 +10,6 @@ import attrs
 from .account import World
 from .faults import Fault, Stage
 from .journal import Entry, presentable
-from .recognition.cards import Card
 from .recognition.outcomes import SetOutcome
 
 #: How many of the newest calls are looked at.
@@ -35,70 +34,53 @@ class NearMiss:
     says: str
 
 
-@attrs.frozen
-class _Call:
-    entry: Entry
-    operation: str | None
-    is_route: bool
-    cards: tuple[Card, ...]
-
-
 def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator[NearMiss]:
     """What came closest to each of these, by the journal."""
-    entries = islice(reversed(world.account.journal.entries), _CALLS if rules else 0)
-    calls = [_read_call(world, entry) for entry in entries]
+    entries = [*islice(reversed(world.account.journal.entries), _CALLS if rules else 0)]
     for rule in rules:
-        if isinstance(rule, Fault) and rule.stage is Stage.CONNECT:
-            yield NearMiss(rule=rule, call=None, says="no new connection")
+        is_unaimed = isinstance(rule, Fault) and rule.stage is Stage.CONNECT
+        if is_unaimed or not entries:
+            yield NearMiss(
+                rule=rule, call=None, says=f"no {'new connection' * is_unaimed or 'call'}"
+            )
             continue
-        # Of calls that are equally close the first one counts, which is the newest.
-        missed = [[*_missed_by(call, rule, world)] for call in calls]
-        if not missed:
-            yield NearMiss(rule=rule, call=None, says="no call")
-            continue
-        index = min(range(len(calls)), key=lambda index: len(missed[index]))
-        entry, names = calls[index].entry, [name for name, _ in missed[index]]
-        words = ", ".join(words for _, words in missed[index] if words)
+        missed = [[*_missed_by(entry, rule, world)] for entry in entries]
+        # Of those that are equally close the first one, which is the newest.
+        index = min(range(len(entries)), key=lambda index: len(missed[index]))
+        entry, names = entries[index], tuple(dict.fromkeys(name for name, _ in missed[index]))
+        words = ", ".join(filter(None, (words for _, words in missed[index])))
         if not names:
             words = "which came before it, or ended before its turn"
-        yield NearMiss(
-            rule=rule,
-            call=entry,
-            missed=tuple(dict.fromkeys(names)),
-            says=f"a {entry.method} {entry.path} {words}".rstrip(),
-        )
+        says = f"a {entry.method} {entry.path} {words}".rstrip()
+        yield NearMiss(rule=rule, call=entry, missed=names, says=says)
 
 
-def _read_call(world: World, entry: Entry) -> _Call:
-    vendor = None if entry.vendor is None else world.account.world(entry.vendor).behaviour
-    route = None if vendor is None else vendor.route_of(entry.path)[0]
-    cards = (world.recognizer.card_of(file.digest) for file in entry.files if file.digest)
-    operation = None if route is None else route.operation
-    return _Call(entry, operation, route is not None, tuple(filter(None, cards)))
-
-
-def _missed_by(call: _Call, rule: SetOutcome | Fault, world: World) -> Iterator[tuple[str, str]]:
-    """The conditions that a call does not meet, each with what it has instead."""
-    entry = call.entry
-    people = ", ".join(dict.fromkeys(card.person for card in call.cards))
-    shows = f"with cards of {people}" if people else "without a test card"
+def _missed_by(
+    entry: Entry, rule: SetOutcome | Fault, world: World
+) -> Iterator[tuple[str, str | None]]:
+    """The conditions that a call does not meet, each with what the call has instead."""
+    behaviour = world.account.world(entry.vendor).behaviour if entry.vendor else None
+    route = behaviour.route_of(entry.path)[0] if behaviour else None
+    operation = route.operation if route else None
     if isinstance(rule, SetOutcome):
-        # Rekognition has one operation for both.
-        is_named = rule.kind in world.kind.operations
-        is_kind = call.operation == rule.kind if is_named else call.operation is not None
-        if not is_kind or entry.vendor != world.vendor:
-            yield "kind", ""
+        # Rekognition has one operation for both kinds.
+        kinds = {rule.kind} & {*world.kind.operations} or {*world.kind.operations}
+        if operation not in kinds or entry.vendor != world.vendor:
+            yield "kind", None
         if rule.digests and rule.digests.isdisjoint(file.digest or "" for file in entry.files):
-            yield "digest", "with other pictures" if entry.files else "without a picture"
+            yield "digest", "with other pictures"
     else:
         if rule.method not in (None, entry.method):
-            yield "method", ""
-        if not (call.is_route if rule.path is None else entry.path.startswith(rule.path)):
-            yield "path", ""
-        if rule.call not in (None, call.operation):
-            yield "call", ""
-        if rule.is_pictured and not any(map(rule.is_of, call.cards)):
-            yield "person" if rule.card is None else "card", shows
+            yield "method", None
+        if not (route if rule.path is None else entry.path.startswith(rule.path)):
+            yield "path", None
+        if rule.call not in (None, operation):
+            yield "call", None
+        cards = (world.recognizer.card_of(file.digest or "") for file in entry.files)
+        people = [card for card in cards if card is not None] if rule.is_pictured else []
+        if rule.is_pictured and not any(map(rule.is_of, people)):
+            names = ", ".join(dict.fromkeys(card.person for card in people))
+            yield "card" if rule.card else "person", f"with cards of {names or 'nobody'}"
     # As the journal shows them.
     for name, text in presentable((rule.field or {}).items()).items():
         if entry.fields.get(name) != text:

@@ -12,7 +12,7 @@ from facematch_mock_server.state import UNSET, Kept, Unset
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
-_LIKENESSES = get_args(Likeness)
+_SURE = get_args(Likeness)
 
 #: SHA-256 of a probe and a reference; None for one that nobody has worked out.
 Digests = tuple[str | None, str | None]
@@ -177,53 +177,33 @@ class SetOutcome:
     A value that does not fit, or values that do not go together, are a ValueError.
     """
 
-    kind: Kind = attrs.field(metadata=_row("words", "What it is of.", words=get_args(Kind)))
-    score: float | Unset | None = attrs.field(
-        default=UNSET,
-        metadata=_row("number", "The score, not rounded.", most=100, null="no score"),
-    )
-    review: bool | None = attrs.field(
-        default=None, metadata=_row("flag", "Whether a person is to look.", of="match")
-    )
-    faces: int | None = attrs.field(
-        default=None, metadata=_row("count", "How many faces there are.", of="liveness", most=10)
-    )
-    attack: bool | None = attrs.field(
-        default=None, metadata=_row("flag", "Whether an attack is recognised.", of="liveness")
-    )
-    quality: float | None = attrs.field(
-        default=None, metadata=_row("number", "How good the face is.", of="liveness", most=100)
-    )
-    luminance: float | None = attrs.field(
-        default=None, metadata=_row("number", "How bright the face is.", of="liveness", most=100)
-    )
-    blocklist: Likeness | None = attrs.field(
-        default=None,
-        metadata=_row(
-            "words", "Whether the face is in the blocklist.", of="liveness", words=_LIKENESSES
-        ),
-    )
-    duplicate: Likeness | None = attrs.field(
-        default=None,
-        metadata=_row(
-            "words", "Whether another session has the face.", of="liveness", words=_LIKENESSES
-        ),
-    )
-    times: int | None = attrs.field(
-        default=1, metadata=_row("count", "For how many calls.", least=1, null="every call")
-    )
+    # fmt: off
+    kind: Kind = attrs.field(
+        metadata=_row("words", "What it is of.", words=get_args(Kind)))
+    score: float | Unset | None = attrs.field(default=UNSET,
+        metadata=_row("number", "The score, not rounded.", most=100, null="no score"))
+    review: bool | None = attrs.field(default=None,
+        metadata=_row("flag", "Whether a person is to look.", of="match"))
+    faces: int | None = attrs.field(default=None,
+        metadata=_row("count", "How many faces there are.", of="liveness", most=10))
+    attack: bool | None = attrs.field(default=None,
+        metadata=_row("flag", "Whether an attack is recognised.", of="liveness"))
+    quality: float | None = attrs.field(default=None,
+        metadata=_row("number", "The quality of the face.", of="liveness", most=100))
+    luminance: float | None = attrs.field(default=None,
+        metadata=_row("number", "How bright the face is.", of="liveness", most=100))
+    blocklist: Likeness | None = attrs.field(default=None,
+        metadata=_row("words", "The vendor's blocklist has the face.", of="liveness", words=_SURE))
+    duplicate: Likeness | None = attrs.field(default=None,
+        metadata=_row("words", "Another session has the face.", of="liveness", words=_SURE))
+    times: int | None = attrs.field(default=1,
+        metadata=_row("count", "For how many calls.", least=1, null="every call"))
     # A dict has no hash.
-    field: Mapping[str, str] | None = attrs.field(
-        default=None,
-        converter=as_field,
-        hash=False,
-        metadata=_row("fields", "Only calls that were sent these fields."),
-    )
-    digests: frozenset[str] = attrs.field(
-        default=frozenset(),
-        converter=_as_digests,
-        metadata=_row("digest", "Only calls with a picture of this SHA-256.", name="digest"),
-    )
+    field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False,
+        metadata=_row("fields", "Only calls that were sent these fields."))
+    digests: frozenset[str] = attrs.field(default=frozenset(), converter=_as_digests,
+        metadata=_row("digest", "Only calls with a picture of this SHA-256.", name="digest"))
+    # fmt: on
 
     def __attrs_post_init__(self) -> None:
         for name, row in OUTCOME_FIELDS.items():
