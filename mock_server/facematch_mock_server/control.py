@@ -153,11 +153,11 @@ class Control:
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
-        return self.world.recognizer.outcomes
+        return self.world.recognizer.waiting.all
 
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        self.world.recognizer.clear()
+        self.world.recognizer.waiting.clear()
 
     # Faults and latency
 
@@ -218,8 +218,8 @@ class Control:
 
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """The outcomes, and faults without a chance below 1, that no call has used."""
-        faults = self.account.faults.unused
-        return (*self.world.recognizer.unused, *(fault for fault in faults if fault.chance == 1))
+        faults = [fault for fault in self.account.faults.unused if fault.chance == 1]
+        return (*self.world.recognizer.waiting.unused, *faults)
 
     def near_misses(self) -> tuple[NearMiss, ...]:
         """Of each of `unused` the call that came closest, among the newest 1,000 of the journal."""

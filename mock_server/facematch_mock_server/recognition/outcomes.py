@@ -114,11 +114,11 @@ class OutcomeField:
     @property
     def values(self) -> str:
         """What it takes, in words."""
-        end = "" if self.most is None else f" to {self.most}"
         values = {
             "words": " or ".join(self.words),
             "number": f"a number between {self.least} and {self.most}",
-            "count": f"a whole number from {self.least}{end}",
+            "count": f"a whole number from {self.least}"
+            + (f" to {self.most}" if self.most else ""),
             "flag": "true or false",
             "digest": "64 hexadecimal digits (SHA-256)",
             "fields": "names of fields, each with its text",
@@ -131,18 +131,17 @@ class OutcomeField:
             return
         if self.of not in (None, kind):
             raise ValueError(f"{self.name} is an outcome of {_A[self.of]}, not of {_A[kind]}")
-        if not self._fits(value):
-            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {value!r:.40}")
-
-    def _fits(self, value: Any) -> bool:
         if self.takes in ("number", "count"):
             kinds = (int, float) if self.takes == "number" else (int,)
-            is_number = isinstance(value, kinds) and not isinstance(value, bool)
-            return is_number and self.least <= value and (self.most is None or value <= self.most)
-        if self.takes == "digest":
-            return all(map(_DIGEST.fullmatch, value))
-        # The converter of the others has refused what does not fit.
-        return {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
+            fits = isinstance(value, kinds) and not isinstance(value, bool)
+            fits = fits and self.least <= value and (self.most is None or value <= self.most)
+        elif self.takes == "digest":
+            fits = all(map(_DIGEST.fullmatch, value))
+        else:
+            # The converter of fields has refused what does not fit.
+            fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
+        if not fits:
+            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {value!r:.40}")
 
 
 _A = {"match": "a match", "liveness": "a liveness check"}

@@ -50,6 +50,9 @@ class Recognizer:
         salt: Another one gives the pairs other scores.
         cached_pictures: Of how many pictures it is remembered what they are: a few hundred bytes
             each, the pictures are not kept.
+
+    Attributes:
+        waiting: The outcomes that were set and not used up.
     """
 
     def __init__(
@@ -59,7 +62,7 @@ class Recognizer:
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
         self._salt = salt
         self._facts = FactsCache(cached_pictures)
-        self._waiting = Waiting()
+        self.waiting = Waiting()
         self._engine: LocalEngine | None = None
         if engine == "local":
             # Not above: it brings the whole interface along, and most mocks start without it.
@@ -70,7 +73,7 @@ class Recognizer:
     def beside(self) -> Recognizer:
         """One with outcomes of its own, which knows the same pictures and has the same engine."""
         other = copy.copy(self)
-        other._waiting = Waiting()  # noqa: SLF001 - of the same class
+        other.waiting = Waiting()
         return other
 
     def card_in(self, picture: bytes, digest: str | None = None) -> Card | None:
@@ -97,22 +100,8 @@ class Recognizer:
             with contextlib.suppress(InvalidImage):
                 digests.append(Image.from_bytes(picture).prepared().sent_digest)
         outcome = SetOutcome(kind=kind, digests=digests, **facts)
-        self._waiting.add(outcome)
+        self.waiting.add(outcome)
         return outcome
-
-    @property
-    def outcomes(self) -> tuple[SetOutcome, ...]:
-        """The outcomes that still wait, in the order they were set."""
-        return self._waiting.all
-
-    @property
-    def unused(self) -> tuple[SetOutcome, ...]:
-        """Those that no call has used."""
-        return self._waiting.unused
-
-    def clear(self) -> None:
-        """Drop all outcomes that were set."""
-        self._waiting.clear()
 
     def match(
         self,
@@ -129,7 +118,7 @@ class Recognizer:
         `fields` gives what was sent beside the pictures, and is called if an outcome needs it.
         """
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
-        outcome = self._waiting.take("match", (picture.digest for picture in facts), fields)
+        outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
         match = None
         # A score that was set needs no engine, and neither does a card.
         is_real = all(picture.size is not None and picture.card is None for picture in facts)
@@ -144,7 +133,7 @@ class Recognizer:
     ) -> LivenessOutcome:
         """The facts of one liveness check."""
         facts = self._facts.of(probe, digest)
-        outcome = self._waiting.take("liveness", (facts.digest,), fields)
+        outcome = self.waiting.take("liveness", (facts.digest,), fields)
         check = seen_liveness(facts, self._look(probe, facts, rotate=rotate))
         return check if outcome is None else applied_to_liveness(outcome, check, facts)
 

@@ -161,14 +161,14 @@ def test_an_outcome_is_for_the_next_call(deciding, match):
     found = match(P1, P1)
     assert (found.score, found.by) == (30.0, "control")
     assert match(P1, P1).by == "card"
-    assert deciding.outcomes == ()
+    assert deciding.waiting.all == ()
 
 
 def test_an_outcome_is_for_so_many_calls_or_until_it_is_cleared(deciding, match):
     deciding.set_outcome("match", score=1, times=2)
     deciding.set_outcome("match", score=2, times=None)
     assert [match(A, B).score for _ in range(4)] == [1, 1, 2, 2]
-    deciding.clear()
+    deciding.waiting.clear()
     assert match(A, B).by == "bytes"
 
 
@@ -303,4 +303,4 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
 def test_wrong_values_are_refused(deciding, kind, wrong):
     with pytest.raises(ValueError):
         deciding.set_outcome(kind, **wrong)
-    assert deciding.outcomes == ()
+    assert deciding.waiting.all == ()

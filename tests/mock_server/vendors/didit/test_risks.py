@@ -1,4 +1,4 @@
-"""Every warning that the mock can raise is known to the backend, and stands in a claim."""
+"""Every warning that the mock can raise is known to the backend, and a claim has it."""
 
 import re
 
@@ -50,6 +50,6 @@ def test_the_backend_reads_each_warning_of_the_mock(mock, call, risk):
 
 
 @pytest.mark.parametrize("risk", RISKS)
-def test_each_warning_of_the_mock_stands_in_a_claim(risk):
+def test_a_claim_has_each_warning_of_the_mock(risk):
     statements = (claim.statement for claim in vendor_named("didit").claims)
     assert any(re.search(rf"\b{risk}\b", statement) for statement in statements)
