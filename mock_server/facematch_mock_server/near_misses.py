@@ -8,7 +8,7 @@ from itertools import islice
 import attrs
 
 from .account import World
-from .faults import Fault, Stage
+from .faults import Fault
 from .journal import Entry, presentable
 from .recognition.outcomes import SetOutcome
 
@@ -38,11 +38,8 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
     """What came closest to each of these, by the journal."""
     entries = [*islice(reversed(world.account.journal.entries), _CALLS if rules else 0)]
     for rule in rules:
-        is_unaimed = isinstance(rule, Fault) and rule.stage is Stage.CONNECT
-        if is_unaimed or not entries:
-            yield NearMiss(
-                rule=rule, call=None, says=f"no {'new connection' * is_unaimed or 'call'}"
-            )
+        if not entries:
+            yield NearMiss(rule=rule, call=None, says="no call")
             continue
         missed = [[*_missed_by(entry, rule, world)] for entry in entries]
         # Of those that are equally close the first one, which is the newest.
@@ -64,8 +61,9 @@ def _missed_by(
     operation = route.operation if route else None
     if isinstance(rule, SetOutcome):
         # Rekognition has one operation for both kinds.
-        kinds = {rule.kind} & {*world.kind.operations} or {*world.kind.operations}
-        if operation not in kinds or entry.vendor != world.vendor:
+        has_kind = rule.kind in world.kind.operations
+        is_kind = operation == rule.kind if has_kind else operation is not None
+        if not is_kind or entry.vendor != world.vendor:
             yield "kind", None
         if rule.digests and rule.digests.isdisjoint(file.digest or "" for file in entry.files):
             yield "digest", "with other pictures"

@@ -365,8 +365,8 @@ _LENGTHS = tuple(2 * size + 1 + 3 + 1 + 8 for size in SIZES)
 
 def with_text(png: bytes, card: Card) -> bytes:
     """The same PNG with the chunk after its header."""
-    told = f"{payload_of(card).hex()}.{card.turned:03}".encode()
-    content = KEYWORD + b"\0" + told + b"." + _seal(told, _marks(png)[0])
+    facts = f"{payload_of(card).hex()}.{card.turned:03}".encode()
+    content = KEYWORD + b"\0" + facts + b"." + _seal(facts, _marks(png)[0])
     chunk = b"tEXt" + content
     whole = len(content).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     # The magic, then a header chunk that is always 25 bytes long.
@@ -381,10 +381,10 @@ def card_in_text(data: bytes) -> Card | None:
     marks, text = _marks(data)
     if len(text) not in _LENGTHS:
         return None
-    told, _, seal = text.rpartition(b".")
-    if seal != _seal(told, marks):
+    facts, _, seal = text.rpartition(b".")
+    if seal != _seal(facts, marks):
         return None
-    payload, _, turned = told.partition(b".")
+    payload, _, turned = facts.partition(b".")
     try:
         return card_of(bytes.fromhex(payload.decode()), int(turned))
     except ValueError:
@@ -409,8 +409,8 @@ def _marks(data: bytes) -> tuple[bytes, bytes]:
     return marks, text
 
 
-def _seal(told: bytes, marks: bytes) -> bytes:
-    return f"{zlib.crc32(told + marks):08x}".encode()
+def _seal(facts: bytes, marks: bytes) -> bytes:
+    return f"{zlib.crc32(facts + marks):08x}".encode()
 
 
 #: Decoders that are tried. Others would only be more that can go wrong.
@@ -487,10 +487,7 @@ def between(low: float, high: float, *words: str) -> float:
     return low + (high - low) * fraction(*words)
 
 
-def pair_score(one: str, other: str, salt: str = "") -> float:
-    """The score of two persons, 0-100, not rounded: in `SAME` for the same name, else in `OTHERS`.
-
-    Another salt gives other scores.
-    """
-    low, high = SAME if one == other else OTHERS
-    return between(low, high, "pair", salt, *sorted((one, other)))
+def pair_score(person: str, other: str) -> float:
+    """The score of two persons, not rounded: in `SAME` for the same name, else in `OTHERS`."""
+    low, high = SAME if person == other else OTHERS
+    return between(low, high, "pair", "", *sorted((person, other)))

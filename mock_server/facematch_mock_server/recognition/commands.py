@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,6 +15,7 @@ from facematch_core.files import is_stream, read_regular, write_file
 from .cards import GENDERS, LOSSES, TURNS, read_card
 from .sheet import Kind, make_card, sheet_files, write_sheet
 
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _FILE = click.Path(path_type=Path)
 #: The largest file that may be a card.
 _MAX_BYTES = 1 << 25
@@ -28,7 +30,7 @@ _KINDS: dict[str, Kind] = {
 }
 
 
-def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> Any:
+def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> _Decorator:
     """An option whose default the help shows."""
     return click.option(
         name, type=kind, metavar=metavar, default=default, show_default=True, help=words

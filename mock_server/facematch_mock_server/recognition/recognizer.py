@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 #: What decides a score.
 EngineName = Literal["cards", "local"]
+#: Of how many pictures it is remembered what they are: a few hundred bytes each.
+_CACHED = 2000
 
 
 class Recognizer:
@@ -47,21 +49,15 @@ class Recognizer:
     Args:
         engine: ``cards``; or ``local`` for real scores and real faces of pictures that are no
             cards. It checks no liveness: there the bytes decide.
-        salt: Another one gives the pairs other scores.
-        cached_pictures: Of how many pictures it is remembered what they are: a few hundred bytes
-            each, the pictures are not kept.
 
     Attributes:
         waiting: The outcomes that were set and not used up.
     """
 
-    def __init__(
-        self, *, engine: EngineName = "cards", salt: str = "", cached_pictures: int = 2000
-    ) -> None:
+    def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        self._salt = salt
-        self._facts = FactsCache(cached_pictures)
+        self._facts = FactsCache(_CACHED)
         self.waiting = Waiting()
         self._engine: LocalEngine | None = None
         if engine == "local":
@@ -175,7 +171,7 @@ class Recognizer:
                 return float(facts.card.score)
         if probe.card is None and probe.digest == reference.digest:
             return 100.0
-        return pair_score(_person(probe), _person(reference), self._salt)
+        return pair_score(_person(probe), _person(reference))
 
 
 def _person(facts: Facts) -> str:

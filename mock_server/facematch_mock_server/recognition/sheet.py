@@ -142,7 +142,8 @@ def make_card(
     """
     facts = {name: value for name, value in locals().items() if name not in ("size", "kind")}
     card = Card(**facts)
-    sides = tuple(size) if isinstance(size, (tuple, list)) else ()
+    pair: Any = size
+    sides = tuple(pair) if isinstance(pair, (tuple, list)) else ()
     is_size = all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in sides)
     if len(sides) != 2 or not is_size:
         raise ValueError(

@@ -396,7 +396,7 @@ def test_without_a_call_nothing_came_close(asking):
     asking.control.clear_outcomes()
     asking.control.add_fault(Fault(stage="connect", kind="delay", seconds=0))
     (miss,) = asking.control.near_misses()
-    assert (miss.call, miss.missed, miss.says) == (None, (), "no new connection")
+    assert (miss.call, miss.missed, miss.says) == (None, (), "no call")
 
 
 def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
