@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from facematch_core.kinds import nearest
 from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
@@ -145,10 +144,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-#: What says which calls a fault is for.
-AIMS = ("method", "path", "call", "card", "person", "field")
-
-
 @attrs.frozen(kw_only=True)
 class Fault:
     """One rule.
@@ -223,7 +218,7 @@ class Fault:
             raise ValueError("a fault of kind json needs a body, and no other kind takes one")
 
     def _check_aim(self) -> None:
-        for name in AIMS:
+        for name in ("method", "path", "call", "card", "person", "field"):
             value = getattr(self, name)
             if value is None:
                 continue
@@ -254,6 +249,8 @@ class Fault:
         if self.person is not None:
             Card(person=self.person)
         if self.card is not None and self.card not in ready_cards():
+            from facematch_core.kinds import nearest  # not above: it brings the errors along
+
             hint = nearest(self.card, ready_cards())
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 

@@ -243,6 +243,28 @@ def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
     assert (asking.control.faults(), asking.charged) == ((), 1)
 
 
+@given(
+    aims=st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from("12"), min_size=1)),
+    calls=st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))),
+)
+def test_of_rules_for_fields_each_call_takes_the_first_whose_pairs_it_has(aims, calls):
+    faults, head = Faults(), Head(method="POST", target="/v3/face-match/")
+    waiting = [
+        Fault(**{**DOWN, "status": 500 + number, "field": aim})
+        for number, aim in enumerate(aims[:99])
+    ]
+    for rule in waiting:
+        faults.add(rule)
+    for sent in calls:
+        fits = lambda rule: rule.fits(head, "match", fields=lambda: sent)  # noqa: B023, E731
+        fitting = [rule for rule in waiting if set(rule.field.items()) <= set(sent.items())]
+        fault = faults.at_head(fits) or faults.for_request(fits)
+        assert fault == (fitting[0] if fitting else None)
+        if fitting:
+            waiting.remove(fault)
+    assert list(faults.unused) == waiting
+
+
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
     url = f"{asking.mock.url}/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}, "chance": 1.0}, {**DOWN, "status": 429}]
