@@ -464,18 +464,18 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     """Add one fault, or those of a list."""
     if faults is not None and (sent or not isinstance(faults, list)):
         raise ValueError("faults must be a list of faults, and then nothing is beside it")
-    made: list[Fault] = []
-    for one in [sent] if faults is None else faults:
-        if not isinstance(one, dict):
-            raise TypeError(f"each of faults must be an object, not {one!r:.40}")
-        _FAULT(made, "", one)
-        if made[-1].stage is Stage.CONNECT and made[-1].times is None:
+    rules: list[Fault] = []
+    for fields in [sent] if faults is None else faults:
+        if not isinstance(fields, dict):
+            raise TypeError(f"each of faults must be an object, not {fields!r:.40}")
+        _FAULT(rules, "", fields)
+        if rules[-1].stage is Stage.CONNECT and rules[-1].times is None:
             raise ValueError(
                 "a fault at connect without an end would refuse the request that clears it, too: "
                 "give times, or use the stage mid_upload with a path of the vendor"
             )
-    control.add_faults(*made)
-    return made[0] if faults is None else {"faults": made}
+    control.add_faults(*rules)
+    return rules[0] if faults is None else {"faults": rules}
 
 
 def _unused(control: Control) -> Any:
@@ -549,10 +549,10 @@ def _claim(claim: Claim) -> Any:
 _FAULT = Operation(
     "POST",
     "faults",
-    lambda made, **sent: made.append(Fault(**sent)),
+    lambda faults, **sent: faults.append(Fault(**sent)),
     "Add a fault.",
     {"stage!": "text", "kind!": "text"}
-    | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any")
+    | dict.fromkeys((field.name for field in attrs.fields(Fault)[2:]), "any")
     | {"chance": "number", "seconds": "number"},
 )
 _OUTCOME = {
@@ -582,7 +582,7 @@ OPERATIONS = (
         gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
-        dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any")),
+        dict.fromkeys(("faults", *(field.name for field in attrs.fields(Fault))), "any")),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
     Operation("GET", "unused", _unused,
         "The outcomes and faults that no call has used, each with the call that came closest.",

@@ -78,7 +78,8 @@ def _missed_by(
         people = [card for card in cards if card is not None] if rule.is_pictured else []
         if rule.is_pictured and not any(map(rule.is_of, people)):
             names = ", ".join(dict.fromkeys(card.person for card in people))
-            yield "card" if rule.card else "person", f"with cards of {names or 'nobody'}"
+            shows = f"with cards of {names}" if names else "without a test card"
+            yield "card" if rule.card else "person", shows
     # As the journal shows them.
     for name, text in presentable((rule.field or {}).items()).items():
         if entry.fields.get(name) != text:
