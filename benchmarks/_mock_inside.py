@@ -22,6 +22,7 @@ from facematch_mock_server.http import in_responses
 from facematch_mock_server.http.forms import read_form
 from facematch_mock_server.messages import Request
 from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
 
 BASE = "https://verification.didit.me"
@@ -29,17 +30,17 @@ PATH = "/v3/face-match/"
 KEY = {"x-api-key": "mock-live-key"}
 
 
-class SameForAll:
+class SameForAll(Recognizer):
     """A recognizer that looks at nothing."""
 
     picture = SeenPicture(faces=(SeenFace(box=(40, 40, 120, 120)),))
     found = MatchOutcome(probe=picture, reference=picture, score=12.0)
 
+    def card_in(self, picture: bytes, digest: str | None = None) -> None:
+        return None
+
     def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
         return self.found
-
-    def liveness(self, probe: bytes, *, rotate: bool, **_: object) -> Any:
-        raise NotImplementedError
 
 
 def app_of(recognizer: Any = None) -> App:

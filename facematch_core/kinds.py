@@ -125,14 +125,15 @@ def described(value: object) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest known word, or all of them."""
+    """A hint that names the closest known word, or all of them, or the first of many."""
     import difflib
 
     names = sorted(known)
     close = difflib.get_close_matches(word, names, n=1)
     if close:
         return f"did you mean {close[0]}?"
-    return f"known: {', '.join(names)}." if names else "none are known."
+    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
+    return f"known: {', '.join(names[:20])}{more}." if names else "none are known."
 
 
 def typed(words: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .control import Control, NewAccount
     from .faults import Fault, Kind, Stage
     from .journal import Entry, SentFile
+    from .near_misses import NearMiss
     from .recognition.cards import Card, read_card
     from .recognition.outcomes import SetOutcome
     from .recognition.sheet import SheetCard, Verdict, card_sheet, make_card
@@ -50,6 +51,7 @@ __all__ = [
     "Mailbox",
     "MockAccount",
     "MockServer",
+    "NearMiss",
     "NewAccount",
     "Origin",
     "Payments",
@@ -82,6 +84,7 @@ __getattr__, __dir__ = lazy_names(
         "control": "Control NewAccount",
         "faults": "Fault Kind Stage",
         "journal": "Entry SentFile",
+        "near_misses": "NearMiss",
         "recognition.cards": "Card read_card",
         "recognition.outcomes": "SetOutcome",
         "recognition.sheet": "SheetCard Verdict card_sheet make_card",

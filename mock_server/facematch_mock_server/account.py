@@ -9,7 +9,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,8 +19,10 @@ from .journal import Entry, Journal, short
 from .kinds import Chosen, VendorKind
 from .messages import Head
 from .pictures import Pictures
-from .recognition.outcomes import Recognizer
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
+
+if TYPE_CHECKING:
+    from .recognition.recognizer import Recognizer
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -94,8 +96,7 @@ class World:
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.edition, self.switches = kind.name, chosen.edition, chosen.switches
         self.clock, self.digest = account.clock, account.digest
-        beside = getattr(shared.recognizer, "beside", None)
-        self.recognizer: Recognizer = shared.recognizer if beside is None else beside()
+        self.recognizer = shared.recognizer.beside()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         # Of a vendor that knows no credit nothing is charged either.
         self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
@@ -116,7 +117,7 @@ class World:
     def close(self) -> None:
         """No key opens it any more, and no call finds what a test set."""
         self.keys.close()
-        getattr(self.recognizer, "clear", lambda: None)()
+        self.recognizer.waiting.clear()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:

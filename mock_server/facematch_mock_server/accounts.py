@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -15,8 +16,10 @@ from .account import Account, Shared
 from .clock import VirtualClock
 from .kinds import Chosen, VendorKind
 from .messages import Head
-from .recognition.outcomes import Recognizer
 from .services import Key
+
+if TYPE_CHECKING:
+    from .recognition.recognizer import Recognizer
 
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
@@ -56,9 +59,9 @@ class Accounts:
         if control_token is not None and not (control_token.isascii() and len(control_token) > 7):
             raise ValueError("a control token needs at least 8 characters, ASCII only")
         if recognizer is None:
-            from .recognition.recognizer import PictureRecognizer  # not above: it loads Pillow
+            from .recognition.recognizer import Recognizer  # not above: it loads the library
 
-            recognizer = PictureRecognizer()
+            recognizer = Recognizer()
         self.kinds = {kind.name: kind for kind in kinds}
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")

@@ -10,18 +10,21 @@ from typing import Any
 
 import attrs
 
+from facematch_core.kinds import nearest
+
 from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage, nearest
+from .faults import Fault, Stage
 from .journal import Entry
 from .kinds import Chosen, VendorKind, check_operation
-from .operations import Operation
-from .recognition.outcomes import Kind, Likeness, SetOutcome
+from .near_misses import NearMiss, near_misses
+from .operations import Operation, plain
+from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Unset
 from .vendors import explain
-from .vendors.base import begins_so
+from .vendors.base import Route, begins_so
 
 
 @attrs.frozen(kw_only=True)
@@ -128,51 +131,28 @@ class Control:
         blocklist: Likeness | None = None,
         duplicate: Likeness | None = None,
         times: int | None = 1,
+        field: Mapping[str, str] | None = None,
         digest: str | None = None,
         picture: bytes | None = None,
     ) -> SetOutcome:
         """Set what the next calls find. What is left out is decided as it would be else.
 
-        Args:
-            kind: ``match`` or ``liveness``.
-            score: 0-100, not rounded. None: no pair of faces could be scored (match), or the model
-                gave no confidence (liveness).
-            review: Of a match only: whether a person is to look; True only where the edition or a
-                switch can say so.
-            faces: Of a liveness check only: how many there are, 0-10.
-            attack: Of a liveness check only: whether an attack is recognised.
-            quality, luminance: Of a liveness check only: 0-100.
-            blocklist, duplicate: Of a liveness check only: whether the vendor knows the face from
-                its blocklist or from another session, ``certain`` or ``possible``.
-            times: For how many calls, from 1 on; None for all.
-            digest: Only calls with a picture of this SHA-256 (64 hexadecimal digits).
-            picture: Instead: only calls with this picture, as it is or as the library sends it,
-                without its metadata.
+        Its arguments are the fields of `SetOutcome`, and `picture` instead of a digest: only calls
+        with this picture, as it is or as the library sends it, without its metadata. A review is
+        one that the edition or a switch can say.
 
         Raises:
-            ValueError: a value of another type or range, values that do not go together, or a
-                review in an edition without one.
+            ValueError: a value of another type or range, values that do not go together, a field
+                that the call has not, or a review in an edition without one.
         """
-        set_outcome = getattr(self.open_world.recognizer, "set_outcome", None)
-        if set_outcome is None:
-            raise ValueError("the recognizer of this server takes no outcomes")
+        arguments = {
+            name: value for name, value in locals().items() if name not in ("self", "kind")
+        }
         if kind == "match" and review is True:
             self._check_review()
-        outcome: SetOutcome = set_outcome(
-            kind,
-            score=score,
-            review=review,
-            faces=faces,
-            attack=attack,
-            quality=quality,
-            luminance=luminance,
-            blocklist=blocklist,
-            duplicate=duplicate,
-            times=times,
-            digest=digest,
-            picture=picture,
-        )
-        return outcome
+        routes = self.open_world.behaviour.routes
+        _check_field(as_field(field), [route for route in routes if route.operation == kind])
+        return self.open_world.recognizer.set_outcome(kind, **arguments)
 
     def _check_review(self) -> None:
         """Refuse a review that nobody would see."""
@@ -188,13 +168,11 @@ class Control:
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
-        return tuple(getattr(self.world.recognizer, "outcomes", ()))
+        return self.world.recognizer.waiting.all
 
     def clear_outcomes(self) -> None:
         """Drop all outcomes."""
-        clear = getattr(self.open_world.recognizer, "clear", None)
-        if clear is not None:
-            clear()
+        self.open_world.recognizer.waiting.clear()
 
     # Faults and latency
 
@@ -225,24 +203,43 @@ class Control:
                 "a fault at connect strikes before anybody has shown a key, so only the first "
                 "account can have one: use the stage mid_upload"
             )
-        vendors = [one.behaviour for one in self.account.worlds]
-        calls = {name for one in vendors for name in one.world.kind.operations}
+        vendors = [world.behaviour for world in self.account.worlds]
+        calls = {name for vendor in vendors for name in vendor.world.kind.operations}
         if fault.call is not None and fault.call not in calls:
             raise ValueError(f"there is no call {fault.call:.40}; {nearest(fault.call, calls)}")
-        path = fault.path
-        paths = {known for one in vendors for known in one.paths_for(fault)}
-        if path is not None and not any(begins_so(known, path) for known in paths):
-            whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
+        is_for_calls = fault.call is not None or fault.is_pictured
+        routes = [
+            route
+            for vendor in vendors
+            for route in vendor.routes
+            if not is_for_calls or (route.operation and fault.call in (None, route.operation))
+        ]
+        whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
+        paths = {route.pattern for route in routes}
+        if not is_for_calls:
+            paths.update(path for vendor in vendors for path in vendor.known_paths())
+        if fault.path is not None:
+            if not any(begins_so(path, fault.path) for path in paths):
+                raise ValueError(
+                    f"the path of no {whose} to this server begins with {fault.path:.80}; "
+                    f"{nearest(fault.path, paths)}"
+                )
+            routes = [route for route in routes if begins_so(route.pattern, fault.path)]
+        methods = {method for route in routes for method in route.answers}
+        if is_for_calls and fault.method is not None and fault.method not in methods:
             raise ValueError(
-                f"the path of no {whose} to this server begins with {path:.80}; "
-                f"{nearest(path, paths)}"
+                f"no {whose} is a {fault.method:.40}; {nearest(fault.method, methods)}"
             )
+        _check_field(fault.field, routes)
 
     def unused(self) -> tuple[SetOutcome | Fault, ...]:
         """The outcomes, and faults without a chance below 1, that no call has used."""
-        faults = self.account.faults.unused
-        outcomes: tuple[SetOutcome, ...] = getattr(self.world.recognizer, "unused", ())
-        return (*outcomes, *(one for one in faults if one.chance == 1))
+        faults = [fault for fault in self.account.faults.unused if fault.chance == 1]
+        return (*self.world.recognizer.waiting.unused, *faults)
+
+    def near_misses(self) -> tuple[NearMiss, ...]:
+        """Of each of `unused` the call that came closest, among the newest 1,000 of the journal."""
+        return tuple(near_misses(self.world, self.unused()))
 
     def faults(self) -> tuple[Fault, ...]:
         """The faults that have not struck yet."""
@@ -407,7 +404,7 @@ class Control:
             if number is not None and (type(number) is not int or number < 0):
                 raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
         journal = self.account.journal
-        card_of = getattr(self.world.recognizer, "card_of", lambda _: None)
+        card_of = self.world.recognizer.card_of
 
         def shows(entry: Entry) -> bool:
             cards = (card_of(file.digest) for file in entry.files if file.digest)
@@ -432,6 +429,20 @@ class Control:
     def explain(self, claim_id: str) -> str:
         """One claim in a few lines; LookupError if there is none of that id."""
         return explain(claim_id)
+
+
+# For `help`: what an argument is, the table alone says.
+_LINES = [f"        {row.name}: {row.says} {row.values}" for row in OUTCOME_FIELDS.values()]
+Control.set_outcome.__doc__ = "\n".join([Control.set_outcome.__doc__ or "", *_LINES])
+
+
+def _check_field(field: Mapping[str, str] | None, routes: Sequence[Route]) -> None:
+    """Refuse a field that none of these routes has, if it is known what they have."""
+    names = {name for route in routes for name in route.fields or ()}
+    if field and routes and not any(route.fields is None for route in routes):
+        for name in field:
+            if name not in names:
+                raise ValueError(f"no such call has a field {name:.40}; {nearest(name, names)}")
 
 
 def _has_review(claims: Behaviours) -> bool:
@@ -469,18 +480,26 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     """Add one fault, or those of a list."""
     if faults is not None and (sent or not isinstance(faults, list)):
         raise ValueError("faults must be a list of faults, and then nothing is beside it")
-    made: list[Fault] = []
-    for one in [sent] if faults is None else faults:
-        if not isinstance(one, dict):
-            raise TypeError(f"each of faults must be an object, not {one!r:.40}")
-        _FAULT(made, "", one)
-        if made[-1].stage is Stage.CONNECT and made[-1].times is None:
+    rules: list[Fault] = []
+    for fields in [sent] if faults is None else faults:
+        if not isinstance(fields, dict):
+            raise TypeError(f"each of faults must be an object, not {fields!r:.40}")
+        _FAULT(rules, "", fields)
+        if rules[-1].stage is Stage.CONNECT and rules[-1].times is None:
             raise ValueError(
                 "a fault at connect without an end would refuse the request that clears it, too: "
                 "give times, or use the stage mid_upload with a path of the vendor"
             )
-    control.add_faults(*made)
-    return made[0] if faults is None else {"faults": made}
+    control.add_faults(*rules)
+    return rules[0] if faults is None else {"faults": rules}
+
+
+def _unused(control: Control) -> Any:
+    return [
+        {**plain(miss.rule), "near_miss": {"call": miss.call and miss.call.number,
+            "missed": miss.missed, "says": miss.says}}
+        for miss in control.near_misses()
+    ]  # fmt: skip
 
 
 def _ledger(control: Control) -> Any:
@@ -546,18 +565,16 @@ def _claim(claim: Claim) -> Any:
 _FAULT = Operation(
     "POST",
     "faults",
-    lambda made, **sent: made.append(Fault(**sent)),
+    lambda faults, **sent: faults.append(Fault(**sent)),
     "Add a fault.",
     {"stage!": "text", "kind!": "text"}
-    | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any")
+    | dict.fromkeys((field.name for field in attrs.fields(Fault)[2:]), "any")
     | {"chance": "number", "seconds": "number"},
 )
 _OUTCOME = {
-    "kind!": "text",
-    **dict.fromkeys(("score", "quality", "luminance"), "number"),
-    **dict.fromkeys(
-        ("review", "faces", "attack", "blocklist", "duplicate", "times", "digest"), "any"
-    ),
+    # A number may be sent as text; of the rest `SetOutcome` says what does not fit.
+    row.name + "!" * (row.name == "kind"): "number" if row.takes == "number" else "any"
+    for row in OUTCOME_FIELDS.values()
 }
 #: What narrows the journal down, and how many entries an answer has unless more are asked for.
 _FILTERS = {"since": "count", "path": "text", "status": "count", "person": "text", "field": "text"}
@@ -581,9 +598,10 @@ OPERATIONS = (
         gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
-        dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any")),
+        dict.fromkeys(("faults", *(field.name for field in attrs.fields(Fault))), "any")),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
-    Operation("GET", "unused", Control.unused, "The outcomes and faults that no call has used.",
+    Operation("GET", "unused", _unused,
+        "The outcomes and faults that no call has used, each with the call that came closest.",
         gives="unused"),
     Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
     Operation("POST", "latency", _set_latency,

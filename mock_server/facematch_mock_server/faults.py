@@ -7,7 +7,7 @@ import functools
 import math
 import random
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ import attrs
 
 from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
+from facematch_mock_server.recognition.outcomes import Fields, as_field
 from facematch_mock_server.state import Kept
 
 #: Levels, so that whatever writes it down comes to an end.
@@ -31,9 +32,9 @@ def own_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (float, Decimal)) and math.isfinite(float(value)):
         return float(value)
     if isinstance(value, (list, tuple)):
-        return [own_json(one, depth + 1) for one in value]
+        return [own_json(item, depth + 1) for item in value]
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        return {name: own_json(one, depth + 1) for name, one in value.items()}
+        return {name: own_json(item, depth + 1) for name, item in value.items()}
     raise ValueError(
         "a made-up body must be JSON, with strings as names and finite numbers; "
         f"a {type(value).__name__} cannot be sent"
@@ -115,17 +116,17 @@ def is_ours(head: Head) -> bool:
     return head.path.startswith(CONTROL)
 
 
-def _as_headers(given: Any) -> dict[str, str | None]:
+def _as_headers(value: Any) -> dict[str, str | None]:
     """By name; a whole number as text, None for a header that is taken away."""
-    if not isinstance(given, (Mapping, type(None))):
-        raise TypeError(f"headers of a fault must be a mapping of names, not {given!r:.40}")
+    if not isinstance(value, (Mapping, type(None))):
+        raise TypeError(f"headers of a fault must be a mapping of names, not {value!r:.40}")
     headers: dict[str, str | None] = {}
-    for name, value in (given or {}).items():
+    for name, content in (value or {}).items():
         if not isinstance(name, str) or not HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r:.40} cannot be the name of a header")
         if name.lower() in _NOT_ITS_OWN:
             raise ValueError(f"{name} is not a fault's to set: leave it out of headers")
-        text = str(value) if type(value) is int else value
+        text = str(content) if type(content) is int else content
         if text is not None and not (isinstance(text, str) and HEADER_VALUE.fullmatch(text)):
             raise ValueError(
                 f"{name} of a fault must be text that a header can hold, or null (None) for an "
@@ -135,23 +136,12 @@ def _as_headers(given: Any) -> dict[str, str | None]:
     return headers
 
 
-def _as_number(given: Any) -> Any:
-    return float(given) if isinstance(given, Decimal) else given
+def _as_number(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else value
 
 
-def _is_number(given: object) -> bool:
-    return isinstance(given, (int, float)) and not isinstance(given, bool)
-
-
-def nearest(given: str, known: Iterable[str]) -> str:
-    """The one of `known` that is most like it; of a few the others, too."""
-    from difflib import get_close_matches  # not above: a mistake is rare
-
-    known = sorted(set(known))
-    close = get_close_matches(given.lower(), known, n=1, cutoff=0.3)
-    if len(known) > 6:
-        return f"the nearest is {close[0]}" if close else f"there is {known[0]}, for one"
-    return f"there are {', '.join([*close, *(one for one in known if one not in close)])}"
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 @attrs.frozen(kw_only=True)
@@ -175,6 +165,8 @@ class Fault:
         call: Only requests to this operation: ``match``, ``liveness``, or ``detect`` of Azure.
         card, person: Only calls with this ready test card (``no-face``), or with any test card of
             this person (``p1``).
+        field: Only calls with all these texts in their query, form or the top level of their JSON,
+            by name, as they were sent: ``{"vendor_data": "case-7"}``.
         status: Of the answer for HTML, WRONG_JSON, JSON and STATUS, 200-599.
         headers: Of that answer, over those that it would have: ``{"Retry-After": "1"}``; None takes
             one away. A status 429 has the vendor's own Retry-After unless this says otherwise.
@@ -196,8 +188,9 @@ class Fault:
     call: str | None = None
     card: str | None = None
     person: str | None = None
-    status: int = 502
     # Dicts have no hash, and rules that differ in these alone are rare.
+    field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False)
+    status: int = 502
     headers: Mapping[str, str | int | None] = attrs.field(
         default=None, converter=_as_headers, hash=False
     )
@@ -225,16 +218,21 @@ class Fault:
             raise ValueError("a fault of kind json needs a body, and no other kind takes one")
 
     def _check_aim(self) -> None:
-        for name in ("method", "path", "call", "card", "person"):
-            text = getattr(self, name)
-            if text is None:
+        for name in ("method", "path", "call", "card", "person", "field"):
+            value = getattr(self, name)
+            if value is None:
                 continue
-            if type(text) is not str:
+            if name != "field" and type(value) is not str:
                 raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
             if self.stage is Stage.CONNECT:
                 raise ValueError(
                     "a fault at connect strikes the next new connection, before anything of a "
                     f"request is known: leave {name} out, or use the stage mid_upload"
+                )
+            if self.stage is Stage.MID_UPLOAD and name in ("card", "person", "field"):
+                raise ValueError(
+                    f"a fault at mid_upload strikes before the body is read: leave {name} out, or "
+                    "use the stage after_upload"
                 )
         if self.method is not None and not re.fullmatch("[A-Z]+", self.method):
             raise ValueError(
@@ -246,18 +244,15 @@ class Fault:
             self._check_picture()
 
     def _check_picture(self) -> None:
-        if self.stage is Stage.MID_UPLOAD:
-            raise ValueError(
-                "a fault at mid_upload strikes before a picture is read: leave card and person "
-                "out, or use the stage after_upload"
-            )
         if self.card is not None and self.person is not None:
             raise ValueError("a fault is aimed at a card or at a person, not at both")
         if self.person is not None:
             Card(person=self.person)
         if self.card is not None and self.card not in ready_cards():
-            near = nearest(self.card, ready_cards())
-            raise ValueError(f"there is no ready card {self.card:.40}; {near}")
+            from facematch_core.kinds import nearest  # not above: it brings the errors along
+
+            hint = nearest(self.card, ready_cards())
+            raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 
     def _check_executed(self) -> None:
         if type(self.executed) not in (bool, type(None)):
@@ -291,12 +286,20 @@ class Fault:
         late = self.stage is Stage.AFTER_UPLOAD and self.kind is Kind.DELAY
         return late and not self.is_carried_out
 
-    def fits(self, head: Head, operation: str | None = None, *, is_call: bool = True) -> bool:
+    def fits(
+        self,
+        head: Head,
+        operation: str | None = None,
+        *,
+        is_call: bool = True,
+        fields: Fields = dict,
+    ) -> bool:
         """Whether it is aimed at this request, whatever is in its pictures."""
         return (
             (is_call if self.path is None else head.path.startswith(self.path))
             and self.method in (None, head.method)
             and self.call in (None, operation)
+            and (self.field is None or self.field.items() <= fields().items())
         )
 
     def is_of(self, card: Card) -> bool:
@@ -328,7 +331,7 @@ def ready_cards() -> Mapping[str, Card]:
     """The ready test cards by name."""
     from .recognition.sheet import card_sheet  # not above: it loads Pillow
 
-    return {name: one.card for name, one in card_sheet().items()}
+    return {name: card.card for name, card in card_sheet().items()}
 
 
 def failure_of(card: Card) -> Fault:

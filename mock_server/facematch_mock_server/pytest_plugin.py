@@ -47,9 +47,9 @@ def _all_used(request: pytest.FixtureRequest, served: MockServer) -> Iterator[Mo
     if wanted not in ("fail", "allow"):
         pytest.fail(f"facematch_unused must be fail or allow, not {wanted!r:.40}", pytrace=False)
     every = [served.account(name).control for name in served.control.accounts()]
-    unused = [one for control in every for one in control.unused()]
+    unused = [miss for control in every for miss in control.near_misses()]
     if unused and wanted == "fail":
-        listed = "\n".join(f"  {one!r}" for one in unused)
+        listed = "\n".join(f"  {miss.rule!r}\n    closest was {miss.says}" for miss in unused)
         pytest.fail(
             f"no call of this test used what it set:\n{listed}\nIf that is meant, end the test "
             "with control.clear_outcomes() and control.clear_faults(), or set facematch_unused = "

@@ -15,7 +15,7 @@ from .control_http import PREFIX
 from .http.server import HttpServer
 from .kinds import check_operation
 from .messages import is_loopback
-from .recognition.recognizer import PictureRecognizer
+from .recognition.recognizer import Recognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .vendors import choose_each, vendor_named
 
@@ -199,7 +199,7 @@ class MockServer:
         chosen = choose_each(kinds, edition, switches)
         for operation in latency or {}:
             check_operation(operation, kinds)
-        self._recognizer = PictureRecognizer(engine=engine)
+        self._recognizer = Recognizer(engine=engine)
         self.accounts = Accounts(
             kinds,
             self._recognizer,

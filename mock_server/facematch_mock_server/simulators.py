@@ -27,7 +27,7 @@ from facematch_mock_server.http.server import HttpServer
 from facematch_mock_server.messages import Head, Request, Response
 from facematch_mock_server.recognition import cards
 from facematch_mock_server.recognition.outcomes import LivenessOutcome, MatchOutcome, SeenPicture
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 from facematch_mock_server.server import MockServer
 
@@ -355,7 +355,7 @@ class Between:
             self._simulator.overheard.append(self.last)
 
 
-class Upright(PictureRecognizer):
+class Upright(Recognizer):
     """Follows the EXIF orientation of pictures.
 
     The mock ignores it, because no vendor says whether it follows it; a contract that is about the

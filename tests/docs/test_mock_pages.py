@@ -15,6 +15,7 @@ from facematch_core import (
 from facematch_mock_server import Fault, MockServer, card_sheet, make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
+from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import vendor_named, vendor_names
 
 
@@ -60,6 +61,15 @@ def table_of_operations():
 def takes_of(vendor, key):
     operation = operations_of(vendor_named(vendor)).get(key)
     return [] if operation is None else list(operation.takes)
+
+
+def table_of_outcomes():
+    rows = [cells("Field", "", "Takes", "Of"), "|---|---|---|---|"]
+    rows += [
+        cells(f"`{row.name}`", row.says, row.values, row.of or "both")
+        for row in OUTCOME_FIELDS.values()
+    ]
+    return "\n".join(rows)
 
 
 def table_of_faults():
@@ -250,6 +260,7 @@ def table_of_failover():
     ("page", "name", "table"),
     [
         ("apps/test-offline.md", "cards", table_of_cards),
+        ("reference/mock.md", "outcome", table_of_outcomes),
         ("reference/mock.md", "faults", table_of_faults),
         ("reference/mock.md", "failover", table_of_failover),
         ("vendors/index.md", "charges", table_of_charges),

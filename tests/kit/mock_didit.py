@@ -14,7 +14,7 @@ from facematch_mock_server.recognition.outcomes import (
     SeenFace,
     SeenPicture,
 )
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 
 MATCH = "/v3/face-match/"
 LIVENESS = "/v3/passive-liveness/"
@@ -36,15 +36,12 @@ STARTS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"%PDF-")
 SMALLER = SeenFace(box=(10, 20, 130, 150))
 
 
-class Scripted:
+class Scripted(Recognizer):
     """Decides by what the pictures say: ``{"score": 41.5, "faces": 2}``; other bytes are none."""
 
     needs_bytes = True
 
-    def facts_of(self, picture, digest=None):
-        return PictureRecognizer().facts_of(picture, digest)
-
-    def match(self, probe, reference, *, rotate, **_digests):
+    def match(self, probe, reference, *, rotate, **_more):
         one, two = _said(probe), _said(reference)
         both = one.get("faces", 1) and two.get("faces", 1) and one and two
         return MatchOutcome(
@@ -54,7 +51,7 @@ class Scripted:
             review=one.get("review", False),
         )
 
-    def liveness(self, probe, *, rotate, **_digests):
+    def liveness(self, probe, *, rotate, **_more):
         said = _said(probe)
         return LivenessOutcome(
             probe=_seen(said),
@@ -66,7 +63,7 @@ class Scripted:
             duplicate=said.get("duplicate"),
         )
 
-    def look(self, picture, *, rotate, **_digests):
+    def look(self, picture, *, rotate, **_more):
         return _seen(_said(picture))
 
 

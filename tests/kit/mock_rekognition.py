@@ -19,12 +19,12 @@ from PIL import Image as Pillow
 
 from facematch_mock_server import make_card
 from facematch_mock_server.messages import Request
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors.rekognition.vendor import ACCESS_KEY
 
 #: What the pictures show is what the test cards themselves say: nothing of it is set.
 SETTINGS = tuple(
-    {"vendor": "rekognition", "recognizer": PictureRecognizer(), "switches": {"auth_names": names}}
+    {"vendor": "rekognition", "recognizer": Recognizer(), "switches": {"auth_names": names}}
     for names in ("observed", "documented")
 )
 HOST = "rekognition.eu-west-1.amazonaws.com"

@@ -273,6 +273,8 @@ def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
     assert "1 failed, 17 passed, 1 skipped, 5 errors" in printed
     assert "SetOutcome(kind='match', score=1" in printed
     assert "control.clear_faults()" in printed
+    assert "closest was no call" in printed
+    assert "closest was a POST /v3/face-match/ without a test card" in printed
 
 
 def test_a_suite_may_allow_what_no_call_uses(tmp_path):

@@ -16,6 +16,7 @@ from kit.browser import until
 
 from facematch_mock_server import Fault, MockServer, VirtualClock, card_sheet
 from facematch_mock_server.messages import Head
+from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 
 ASSETS = Path(__file__).parents[2] / "docs" / "assets"
 VIEWS = ("calls", "try", "cards", "control", "sessions", "webhooks", "edition")
@@ -216,6 +217,33 @@ def test_an_outcome_a_fault_and_a_reset_are_set_by_click(browser, mock):
     browser.value("window.confirm = () => true")
     click(browser, "Start over")
     until(lambda: not mock.control.sessions.all(), "the reset")
+    quiet(browser, mock)
+
+
+FILLED_IN = """(() => {
+  const form = document.querySelector('#panels [data-key=outcome] form');
+  const names = [...form.elements].map((input) => input.name);
+  for (const [name, value] of Object.entries(%s)) form.elements[name].value = value;
+  form.requestSubmit();
+  return names;
+})()"""
+
+
+def test_the_form_of_an_outcome_has_every_field_and_aims_at_one(browser, mock):
+    show(browser, mock, "control")
+    browser.wait("document.querySelector('#panels [data-key=outcome] form')")
+    match(mock, vendor_data="case-8")
+    sent = {"kind": "match", "score": 3, "field": "vendor_data=case-7\nsave_api_request=false"}
+    names = browser.value(FILLED_IN % json.dumps(sent))
+    # Nobody would see a review in this edition.
+    assert {row.name for row in OUTCOME_FIELDS.values()} - {*names} == {"review"}
+    browser.wait(
+        "document.querySelector('#outcomes').innerText.includes('with vendor_data=case-8')"
+    )
+    (outcome,) = mock.control.outcomes()
+    assert outcome.field == {"vendor_data": "case-7", "save_api_request": "false"}
+    fields = {"vendor_data": "case-7", "save_api_request": "false"}
+    assert match(mock, **fields).json()["face_match"]["score"] == 3
     quiet(browser, mock)
 
 

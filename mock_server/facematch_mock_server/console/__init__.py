@@ -22,6 +22,7 @@ from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, Control
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import MOCK_HEADER, Request, Response
+from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import vendor_named
 
 from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, detail, rows
@@ -171,6 +172,9 @@ class Console:
     def _get_about(self, request: Request, _: str) -> Response:
         told = {"version": __version__, "show_pictures": self._shows_pictures}
         told["faults"] = {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()}
+        told["outcome"] = [
+            {**attrs.asdict(row), "values": row.values} for row in OUTCOME_FIELDS.values()
+        ]
         worlds = self._asked(request)[0].worlds
         return _json({**told, "vendors": [_vendor(world) for world in worlds]})
 
@@ -265,11 +269,17 @@ class Console:
 
 
 def _control_state(control: Control) -> dict[str, Any]:
+    from facematch_mock_server.operations import plain  # not above: as `Control`
+
+    closest = {id(miss.rule): miss.says for miss in control.near_misses()}
+    rules = {"outcomes": control.outcomes(), "faults": control.faults()}
     return {
+        **{
+            name: [{**plain(rule), "closest": closest.get(id(rule))} for rule in those]
+            for name, those in rules.items()
+        },
         "balance": control.balance(),
         "charges": control.charges()[-6:],
-        "outcomes": control.outcomes(),
-        "faults": control.faults(),
         "limits": control.limits(),
         "latency": control.latency(),
         "reviews": bool(control.behaviours()["chosen"].get("in_review")),

@@ -283,9 +283,8 @@ def _curl(call: Call, headers: dict[str, str], parts: list[_Part]) -> str:
 
 def _card(worlds: dict[str, World], digest: str | None) -> dict[str, Any] | None:
     """What the test card of that digest says; None for another picture."""
-    for world in worlds.values() if digest else ():
-        card_of = getattr(world.recognizer, "card_of", None)
-        card = None if card_of is None else card_of(digest)
+    for world in worlds.values():
+        card = None if digest is None else world.recognizer.card_of(digest)
         if card is not None:
             return attrs.asdict(card)
     return None

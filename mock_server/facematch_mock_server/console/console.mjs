@@ -1,7 +1,7 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { cardWords, clean, dollars, each, ending, fits, following, hue, kind, openedWith, parsed, placed, searchable, seconds, secondsWords, sentAlong, tokens, tone, trouble, verb, waits } from "./pure.mjs";
+import { cardWords, clean, dollars, each, ending, fits, following, hue, kind, meant, openedWith, parsed, placed, searchable, seconds, secondsWords, sentAlong, tokens, tone, trouble, verb, waits } from "./pure.mjs";
 
 const API = "/__mock__/", OWN = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -600,6 +600,7 @@ const FAULTS = [
   ["Charged, then lost", { stage: "after_upload", kind: "reset", executed: true }], ["Half an answer", { stage: "mid_body", kind: "truncate" }],
   ["A page of HTML", { stage: "answer", kind: "html", status: 502 }], ["Wrong JSON", { stage: "answer", kind: "wrong_json", status: 200 }],
 ];
+const FIELD = "vendor_data=case-7";
 const LATER = [["+1 minute", { seconds: 60 }], ["+1 hour", { seconds: 3600 }], ["+1 day", { seconds: 86_400 }]];
 const CREDIT = ["0", "0.05", "100"].map((balance) => [`$${balance}`, { balance }]);
 
@@ -640,19 +641,16 @@ function panels({ limits, reviews }) {
   const quick = (list, path, words) => h("div.quick", { role: "group", "aria-label": words },
     list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
   const number = (name, label, max, min = 0) => field(name, label, "number", { min, max });
-  const counted = ({ always, ...given }) => ({ ...given, ...(always && { times: null }) });
-  const times = () => [field("times", "for calls", "number", { min: 1, value: 1 }), field("always", "for every call", "check")];
-
   const isLive = vendor.operations.includes("liveness");
   const offered = OUTCOMES.filter(([, one]) => (one.kind === "match" || isLive) && (reviews || !one.review));
-  const outcome = form([
-    field("kind", "of a", isLive ? ["match", "liveness"] : ["match"]), number("score", "score", 100), field("none", "without a score", "check"),
-    reviews && field("review", "to a person (match)", "check"),
-    isLive && [number("faces", "faces (liveness)", 10), field("attack", "an attack (liveness)", "check"),
-      number("quality", "quality (liveness)", 100), number("luminance", "luminance (liveness)", 100),
-      field("blocklist", "blocklist (liveness)", ["", "certain", "possible"]), field("duplicate", "duplicate (liveness)", ["", "certain", "possible"])],
-    field("digest", "only this SHA-256"), ...times(),
-  ], "Set the outcome", ({ none, ...given }) => done(its("outcomes"), { ...counted(given), ...(none && { score: null }) }, "The outcome is set."));
+  // The server's own table, so that none of its fields is missing here.
+  const types = { number: "number", count: "number", flag: "check", fields: "area" };
+  const outcome = form(about.outcome.filter(({ name, of }) => (of !== "liveness" || isLive) && (name !== "review" || reviews))
+    .map(({ name, of, takes, words, says, values, least: min, most: max, null: none }) => [
+      field(name, of ? `${name} (${of})` : name, takes !== "words" ? types[takes] : name === "kind" ? words.slice(0, isLive ? 2 : 1) : ["", ...words],
+        { title: `${says} It takes ${values}.`, ...(types[takes] === "number" && { min, ...(max && { max }) }), ...(takes === "fields" && { rows: 1, placeholder: FIELD }) }),
+      none && field(`null ${name}`, none, "check")]),
+  "Set the outcome", (given) => done(its("outcomes"), meant(given), "The outcome is set."));
 
   const stage = field("stage", "stage", Object.keys(about.faults)), kinds = field("kind", "kind", []), body = field("body", "body, as JSON", "area");
   const fitTo = (changed) => {
@@ -662,9 +660,10 @@ function panels({ limits, reviews }) {
   const fault = form([
     stage, kinds, number("status", "status", 599, 200), number("seconds", "seconds", 3600), number("chance", "chance", 1),
     field("method", "method"), field("path", "path begins"), field("call", "call", ["", ...Object.keys(operations())]), field("card", "card, by name"), field("person", "cards of person"),
-    field("retry", "Retry-After"), field("executed", "carried out all the same", "check"), ...times(), body,
+    field("field", "fields of the call", "area", { rows: 1, placeholder: FIELD }), field("retry", "Retry-After"), field("executed", "carried out all the same", "check"),
+    field("times", "for calls", "number", { min: 1, value: 1 }), field("null times", "for every call", "check"), body,
   ], "Set the fault", async ({ body: text, retry, ...given }) => {
-    const sent = { ...counted(given), ...(retry && { headers: { "Retry-After": retry } }), ...(given.kind === "json" && { body: JSON.parse(text ?? "null") }) };
+    const sent = { ...meant(given), ...(retry && { headers: { "Retry-After": retry } }), ...(given.kind === "json" && { body: JSON.parse(text ?? "null") }) };
     if (given.stage !== "connect") return done("faults", sent, "The fault is set.");
     await ask("faults", sent);
     hushed = true;

@@ -109,3 +109,11 @@ export function waits(delivery, { now, stands }, time) {
   if (new Date(delivery.due) <= new Date(now)) return "due now";
   return stands ? `paused until the clock is advanced to ${time(delivery.due)}` : `due ${time(delivery.due)}`;
 }
+
+// What a form of rules means: a check "null NAME" is null, and `field` has a line NAME=VALUE for each.
+export function meant(given) {
+  const sent = Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith("null ")));
+  for (const name of Object.keys(given)) if (name.startsWith("null ")) sent[name.slice(5)] = null;
+  if (sent.field) sent.field = Object.fromEntries(sent.field.split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)));
+  return sent;
+}

@@ -24,51 +24,45 @@ LOSSES = ("before_charge", "after_charge")
 MAX_AGE = 120
 
 
-def _whole(low: int, high: int, *, optional: bool = False) -> Callable[..., None]:
-    def check(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-        if value is None and optional:
-            return
-        if type(value) is not int or not low <= value <= high:
-            raise ValueError(
-                f"{attribute.name} of a card must be a whole number from {low} to {high}"
-                f"{' or None' if optional else ''}, not {value!r:.40}"
-            )
+def _must_be(words: str, fits: Callable[[Any], bool]) -> Callable[..., None]:
+    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not fits(value):
+            raise ValueError(f"{attribute.name} of a card must be {words}, not {value!r:.40}")
 
     return check
+
+
+def _whole(low: int, high: int, *, optional: bool = False) -> Callable[..., None]:
+    return _must_be(
+        f"a whole number from {low} to {high}{' or None' if optional else ''}",
+        lambda value: (value is None and optional) or (type(value) is int and low <= value <= high),
+    )
 
 
 def _one_of(values: tuple[object, ...]) -> Callable[..., None]:
-    def check(_: Any, attribute: attrs.Attribute[Any], value: object) -> None:
-        # True equals 1, and 90.0 equals 90: the type counts as well.
-        if not any(type(value) is type(known) and value == known for known in values):
-            words = ", ".join(map(str, values))
-            raise ValueError(
-                f"{attribute.name} of a card must be one of {words}, not {value!r:.40}"
-            )
-
-    return check
+    # True equals 1, and 90.0 equals 90: the type counts as well.
+    pairs = {(type(value), value) for value in values}
+    words = ", ".join(map(str, values))
+    return _must_be(
+        f"one of {words}",
+        lambda value: any(type(value) is kind and value == x for kind, x in pairs),
+    )
 
 
 def _number(low: float, high: float, decimals: int) -> Callable[..., None]:
-    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        if value is None:
-            return
+    def fits(value: Any) -> bool:
         is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not is_number or not low <= value <= high or round(value, decimals) != value:
-            raise ValueError(
-                f"{attribute.name} of a card must be between {low} and {high} in steps of "
-                f"{10**-decimals}, or None, not {value!r:.40}"
-            )
-
-    return check
-
-
-def _person(_: Any, __: Any, value: Any) -> None:
-    if not isinstance(value, str) or not _PERSON.fullmatch(value):
-        raise ValueError(
-            "person of a card must be 1 to 12 letters, digits, hyphens or underscores (ASCII), "
-            f"not {value!r:.40}"
+        return value is None or (
+            is_number and low <= value <= high and round(value, decimals) == value
         )
+
+    return _must_be(f"between {low} and {high} in steps of {10**-decimals}, or None", fits)
+
+
+_person = _must_be(
+    "1 to 12 letters, digits, hyphens or underscores (ASCII)",
+    lambda value: isinstance(value, str) and _PERSON.fullmatch(value) is not None,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -231,7 +225,7 @@ def _failure_of(card: Card) -> int | None:
     return None if card.lost is None else _LOST << 14 | LOSSES.index(card.lost)
 
 
-def _told_failure(bits: int) -> dict[str, Any]:
+def _read_failure(bits: int) -> dict[str, Any]:
     """What `_failure_of` wrote; ValueError if it wrote no such thing."""
     way, value = bits >> 14, bits & 0x3FFF
     if way == _STATUS:
@@ -264,7 +258,7 @@ def card_of(payload: bytes, turned: int) -> Card | None:
         parts["score"] /= 100
     try:
         if failure:
-            parts |= _told_failure(int.from_bytes(failure, "big"))
+            parts |= _read_failure(int.from_bytes(failure, "big"))
         return Card(**parts)
     except ValueError:
         return None
@@ -371,8 +365,8 @@ _LENGTHS = tuple(2 * size + 1 + 3 + 1 + 8 for size in SIZES)
 
 def with_text(png: bytes, card: Card) -> bytes:
     """The same PNG with the chunk after its header."""
-    told = f"{payload_of(card).hex()}.{card.turned:03}".encode()
-    content = KEYWORD + b"\0" + told + b"." + _seal(told, _marks(png)[0])
+    facts = f"{payload_of(card).hex()}.{card.turned:03}".encode()
+    content = KEYWORD + b"\0" + facts + b"." + _seal(facts, _marks(png)[0])
     chunk = b"tEXt" + content
     whole = len(content).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
     # The magic, then a header chunk that is always 25 bytes long.
@@ -387,10 +381,10 @@ def card_in_text(data: bytes) -> Card | None:
     marks, text = _marks(data)
     if len(text) not in _LENGTHS:
         return None
-    told, _, seal = text.rpartition(b".")
-    if seal != _seal(told, marks):
+    facts, _, seal = text.rpartition(b".")
+    if seal != _seal(facts, marks):
         return None
-    payload, _, turned = told.partition(b".")
+    payload, _, turned = facts.partition(b".")
     try:
         return card_of(bytes.fromhex(payload.decode()), int(turned))
     except ValueError:
@@ -415,8 +409,8 @@ def _marks(data: bytes) -> tuple[bytes, bytes]:
     return marks, text
 
 
-def _seal(told: bytes, marks: bytes) -> bytes:
-    return f"{zlib.crc32(told + marks):08x}".encode()
+def _seal(facts: bytes, marks: bytes) -> bytes:
+    return f"{zlib.crc32(facts + marks):08x}".encode()
 
 
 #: Decoders that are tried. Others would only be more that can go wrong.
@@ -493,10 +487,7 @@ def between(low: float, high: float, *words: str) -> float:
     return low + (high - low) * fraction(*words)
 
 
-def pair_score(one: str, other: str, salt: str = "") -> float:
-    """The score of two persons, 0-100, not rounded: in `SAME` for the same name, else in `OTHERS`.
-
-    Another salt gives other scores.
-    """
-    low, high = SAME if one == other else OTHERS
-    return between(low, high, "pair", salt, *sorted((one, other)))
+def pair_score(person: str, other: str) -> float:
+    """The score of two persons, not rounded: in `SAME` for the same name, else in `OTHERS`."""
+    low, high = SAME if person == other else OTHERS
+    return between(low, high, "pair", "", *sorted((person, other)))

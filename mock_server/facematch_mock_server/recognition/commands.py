@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,10 +15,12 @@ from facematch_core.files import is_stream, read_regular, write_file
 from .cards import GENDERS, LOSSES, TURNS, read_card
 from .sheet import Kind, make_card, sheet_files, write_sheet
 
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _FILE = click.Path(path_type=Path)
 #: The largest file that may be a card.
 _MAX_BYTES = 1 << 25
 _PERCENT = click.IntRange(0, 100)
+_TURN = click.Choice([str(turn) for turn in TURNS])
 
 #: What an ending says of the kind of file.
 _KINDS: dict[str, Kind] = {
@@ -25,6 +28,13 @@ _KINDS: dict[str, Kind] = {
     ".jpg": "JPEG",
     ".tif": "TIFF",
 }
+
+
+def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> _Decorator:
+    """An option whose default the help shows."""
+    return click.option(
+        name, type=kind, metavar=metavar, default=default, show_default=True, help=words
+    )
 
 
 @click.group("cards", short_help="Make and read test cards for the mock server.")
@@ -40,37 +50,10 @@ def command() -> None:
 
 @command.command("make", short_help="Make one card.")
 @click.option("--person", required=True, help="Who it is: 1-12 letters, digits, - or _.")
-@click.option(
-    "--faces",
-    type=click.IntRange(0, 4),
-    metavar="0-4",
-    default=1,
-    show_default=True,
-    help="How many faces it shows.",
-)
-@click.option(
-    "--quality",
-    type=_PERCENT,
-    metavar="0-100",
-    default=85,
-    show_default=True,
-    help="Quality of the face.",
-)
-@click.option(
-    "--luminance",
-    type=_PERCENT,
-    metavar="0-100",
-    default=55,
-    show_default=True,
-    help="How bright it is.",
-)
-@click.option(
-    "--liveness",
-    metavar="0-100|none",
-    default="97",
-    show_default=True,
-    help="Its liveness score; none: the vendor gives none.",
-)
+@_shown("--faces", click.IntRange(0, 4), "0-4", 1, "How many faces it shows.")
+@_shown("--quality", _PERCENT, "0-100", 85, "Quality of the face.")
+@_shown("--luminance", _PERCENT, "0-100", 55, "How bright it is.")
+@_shown("--liveness", str, "0-100|none", "97", "Its liveness score; none: the vendor gives none.")
 @click.option("--attack", is_flag=True, help="A presentation attack.")
 @click.option("--age", type=int, help="In years; derived from the person if left out.")
 @click.option("--gender", type=click.Choice(GENDERS), help="Derived from the person if left out.")
@@ -85,29 +68,21 @@ def command() -> None:
     type=click.Choice(LOSSES),
     help=f"Reset the connection of its calls: {' or '.join(LOSSES)}.",
 )
-@click.option(
-    "--turned",
-    type=click.Choice([str(turn) for turn in TURNS]),
-    default="0",
-    show_default=True,
-    help="Turn it in the picture, degrees clockwise.",
-)
-@click.option(
-    "--size", metavar="WxH", default="480x640", show_default=True, help="Width and height, upright."
-)
+@_shown("--turned", _TURN, None, "0", "Turn it in the picture, degrees clockwise.")
+@_shown("--size", str, "WxH", "480x640", "Width and height, upright.")
 @click.option("--out", type=_FILE, required=True, help="The file; its suffix sets the format.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
-def make(out: Path, force: bool, **given: Any) -> None:
+def make(out: Path, force: bool, **facts: Any) -> None:
     """Make one card."""
     kind = _KINDS.get(out.suffix.lower())
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
-    given["turned"] = int(given["turned"])
-    given["size"] = _size(given["size"])
-    given["liveness"] = _liveness(given["liveness"])
+    facts["turned"] = int(facts["turned"])
+    facts["size"] = _size(facts["size"])
+    facts["liveness"] = _liveness(facts["liveness"])
     _refuse_present([out], force=force)
     try:
-        data = make_card(**given, kind=kind)
+        data = make_card(**facts, kind=kind)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
     write_file(out, data)

@@ -52,8 +52,8 @@ class LocalEngine:
 
     def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
         """The faces of one picture; None if it cannot decode it."""
-        found = self.compare(picture, picture, (facts, facts), rotate=rotate)
-        return None if found is None else found.probe
+        match = self.compare(picture, picture, (facts, facts), rotate=rotate)
+        return None if match is None else match.probe
 
 
 def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:

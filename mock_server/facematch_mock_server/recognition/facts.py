@@ -23,6 +23,7 @@ from facematch_mock_server.recognition.cards import (
     read_card,
 )
 from facematch_mock_server.recognition.outcomes import (
+    FACE_FIELDS,
     LivenessOutcome,
     MatchOutcome,
     SeenFace,
@@ -133,13 +134,12 @@ def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
 
 
 def _card_face(card: Card, facts: Facts, number: int, box: tuple[int, int, int, int]) -> SeenFace:
-    who = (card.person, str(number))
-    told = number == 0
+    who, is_first = (card.person, str(number)), number == 0
     return SeenFace(
         box=box,
         confidence=_confidence(facts.digest, str(number)),
-        age=float(card.age) if told and card.age is not None else _age(*who),
-        gender=card.gender if told and card.gender else _gender(*who),
+        age=float(card.age) if is_first and card.age is not None else _age(*who),
+        gender=card.gender if is_first and card.gender else _gender(*who),
     )
 
 
@@ -195,41 +195,41 @@ def _likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
 
 
 def applied_to_match(
-    wanted: SetOutcome, found: MatchOutcome, probe: Facts, reference: Facts
+    outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
     """What the test wants of a comparison.
 
     A score brings a face into a picture without one; a score of None takes the face away from the
     picture that the outcome is for, or from the reference.
     """
-    changes: dict[str, Any] = {} if wanted.review is None else {"review": wanted.review}
-    if wanted.score is None:
+    changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
+    if outcome.score is None:
         changes["score"] = None
-        side = "probe" if probe.digest in wanted.digests else "reference"
-        changes[side] = attrs.evolve(getattr(found, side), faces=(), angle=0)
-    elif wanted.score is not UNSET:
-        changes["score"] = float(wanted.score)
+        side = "probe" if probe.digest in outcome.digests else "reference"
+        changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
+    elif outcome.score is not UNSET:
+        changes["score"] = float(outcome.score)
         for side, facts in (("probe", probe), ("reference", reference)):
-            picture = getattr(found, side)
+            picture = getattr(match, side)
             changes[side] = _with_faces(picture, facts, max(1, len(picture.faces)))
-    return attrs.evolve(found, by="control", **changes)
+    return attrs.evolve(match, by="control", **changes)
 
 
 def applied_to_liveness(
-    wanted: SetOutcome, found: LivenessOutcome, probe: Facts
+    outcome: SetOutcome, check: LivenessOutcome, probe: Facts
 ) -> LivenessOutcome:
     """What the test wants of a liveness check; a face is brought in where one is needed."""
-    count = len(found.probe.faces) if wanted.faces is None else wanted.faces
-    if wanted.needs_a_face:
+    count = len(check.probe.faces) if outcome.faces is None else outcome.faces
+    if outcome.needs_a_face:
         count = max(1, count)
-    picture = _with_faces(found.probe, probe, count)
-    if bool(picture.faces) != bool(found.probe.faces):
-        found = _likely_liveness(probe, picture)
-    names = ("attack", "quality", "luminance", "blocklist", "duplicate")
-    changes = {name: getattr(wanted, name) for name in names if getattr(wanted, name) is not None}
-    if wanted.score is not UNSET:
-        changes["score"] = None if wanted.score is None else float(wanted.score)
-    return attrs.evolve(found, by="control", probe=picture, **changes)
+    picture = _with_faces(check.probe, probe, count)
+    if bool(picture.faces) != bool(check.probe.faces):
+        check = _likely_liveness(probe, picture)
+    changes = {name: getattr(outcome, name) for name in FACE_FIELDS}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if outcome.score is not UNSET:
+        changes["score"] = None if outcome.score is None else float(outcome.score)
+    return attrs.evolve(check, by="control", probe=picture, **changes)
 
 
 def _with_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:

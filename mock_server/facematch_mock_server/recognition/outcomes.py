@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, get_args
 
 import attrs
 
@@ -12,10 +12,13 @@ from facematch_mock_server.state import UNSET, Kept, Unset
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
+_SURE = get_args(Likeness)
 
 #: SHA-256 of a probe and a reference; None for one that nobody has worked out.
 Digests = tuple[str | None, str | None]
 UNKNOWN: Digests = (None, None)
+#: Gives the fields of a call: names and texts.
+Fields = Callable[[], Mapping[str, str]]
 
 
 @attrs.frozen(kw_only=True)
@@ -79,39 +82,91 @@ class LivenessOutcome:
     by: str = "bytes"
 
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
-
 #: What an outcome is of.
 Kind = Literal["match", "liveness"]
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
-def _digests(values: Iterable[object]) -> frozenset[str]:
+
+@attrs.frozen(kw_only=True)
+class OutcomeField:
+    """A field of `SetOutcome`, as Python, the control API, the console and the docs have it.
+
+    Attributes:
+        name: That of the argument.
+        takes: ``words``, ``number``, ``count`` (a whole number), ``flag``, ``digest``, ``fields``.
+        says: What it is.
+        of: The kind of outcome that alone has it; None for both.
+        words: Those that it takes.
+        least, most: The range of a number; None for one without an end.
+        null: What null (None) stands for; empty where it is as if nothing was set.
+    """
+
+    name: str
+    takes: str
+    says: str
+    of: Kind | None = None
+    words: tuple[str, ...] = ()
+    least: int = 0
+    most: int | None = None
+    null: str = ""
+
+    @property
+    def values(self) -> str:
+        """What it takes, in words."""
+        values = {
+            "words": " or ".join(self.words),
+            "number": f"a number between {self.least} and {self.most}",
+            "count": f"a whole number from {self.least}"
+            + (f" to {self.most}" if self.most else ""),
+            "flag": "true or false",
+            "digest": "64 hexadecimal digits (SHA-256)",
+            "fields": "names of fields, each with its text",
+        }[self.takes]
+        return f"{values}, or null (None) for {self.null}" if self.null else values
+
+    def check(self, value: Any, kind: Kind) -> None:
+        """Refuse what it does not take, or what is set in an outcome of another kind."""
+        if value is UNSET or (value is None and self.name != "kind"):
+            return
+        if self.of not in (None, kind):
+            raise ValueError(f"{self.name} is an outcome of {_A[self.of]}, not of {_A[kind]}")
+        if self.takes in ("number", "count"):
+            kinds = (int, float) if self.takes == "number" else (int,)
+            fits = isinstance(value, kinds) and not isinstance(value, bool)
+            fits = fits and self.least <= value and (self.most is None or value <= self.most)
+        elif self.takes == "digest":
+            fits = all(map(_DIGEST.fullmatch, value))
+        else:
+            # The converter of fields has refused what does not fit.
+            fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
+        if not fits:
+            raise ValueError(f"{self.name} of an outcome must be {self.values}, not {value!r:.40}")
+
+
+_A = {"match": "a match", "liveness": "a liveness check"}
+
+
+def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
+    return {"takes": takes, "says": says, **more}
+
+
+def _as_digests(values: Iterable[object]) -> frozenset[str]:
     # What is no text is refused with what is no digest.
     return frozenset(value.lower() if isinstance(value, str) else "" for value in values)
 
 
-def _percentage(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value is None or value is UNSET:
-        return
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:
+def as_field(value: Any) -> dict[str, str] | None:
+    """The fields that a call must have; None for any call. ValueError for what names no field."""
+    pairs = value.items() if isinstance(value, Mapping) else ()
+    if value is not None and not (
+        pairs and all(name and type(name) is type(text) is str for name, text in pairs)
+    ):
         raise ValueError(
-            f"{attribute.name} of an outcome must be between 0 and 100, not {value!r:.40}"
+            "field must be names of fields, each with its text as it is sent, such as "
+            f'{{"vendor_data": "case-7"}}, or null (None) for any call, not {value!r:.40}'
         )
-
-
-def _one_of(*values: str | bool | None) -> Callable[..., None]:
-    words = " or ".join(str(one).lower() for one in values if one is not None)
-
-    def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
-        # True equals 1: the type counts as well.
-        if not any(type(value) is type(one) and value == one for one in values):
-            raise ValueError(f"{attribute.name} of an outcome must be {words}, not {value!r:.40}")
-
-    return check
-
-
-_flag = _one_of(True, False, None)
-_likeness = _one_of("certain", "possible", None)
+    return None if value is None else dict(pairs)
 
 
 @attrs.frozen(kw_only=True)
@@ -119,105 +174,91 @@ class SetOutcome:
     """One outcome that a test set. What it does not set is decided as it would be without it.
 
     A value that does not fit, or values that do not go together, are a ValueError.
-
-    Attributes:
-        kind: ``match`` or ``liveness``.
-        score: 0-100, not rounded; None: no pair of faces could be scored (match), or the model
-            gave no confidence (liveness).
-        review: Of a match: whether a person is to look.
-        faces: Of a liveness check: how many there are, 0-10.
-        attack: Of a liveness check: whether an attack is recognised.
-        quality, luminance: Of a liveness check: 0-100.
-        blocklist, duplicate: Of a liveness check: whether the vendor knows the face from its
-            blocklist or from another session, ``certain`` or ``possible``.
-        times: For how many calls it still holds, from 1 on; None for all.
-        digests: SHA-256 of the pictures it is for; empty for any.
     """
 
-    kind: Kind = attrs.field(validator=_one_of("match", "liveness"))
-    score: float | Unset | None = attrs.field(default=UNSET, validator=_percentage)
-    review: bool | None = attrs.field(default=None, validator=_flag)
-    faces: int | None = None
-    attack: bool | None = attrs.field(default=None, validator=_flag)
-    quality: float | None = attrs.field(default=None, validator=_percentage)
-    luminance: float | None = attrs.field(default=None, validator=_percentage)
-    blocklist: Likeness | None = attrs.field(default=None, validator=_likeness)
-    duplicate: Likeness | None = attrs.field(default=None, validator=_likeness)
-    times: int | None = 1
-    digests: frozenset[str] = attrs.field(default=frozenset(), converter=_digests)
+    # fmt: off
+    kind: Kind = attrs.field(
+        metadata=_row("words", "What it is of.", words=get_args(Kind)))
+    score: float | Unset | None = attrs.field(default=UNSET,
+        metadata=_row("number", "The score, not rounded.", most=100, null="no score"))
+    review: bool | None = attrs.field(default=None,
+        metadata=_row("flag", "Whether a person is to look.", of="match"))
+    faces: int | None = attrs.field(default=None,
+        metadata=_row("count", "How many faces there are.", of="liveness", most=10))
+    attack: bool | None = attrs.field(default=None,
+        metadata=_row("flag", "Whether an attack is recognised.", of="liveness"))
+    quality: float | None = attrs.field(default=None,
+        metadata=_row("number", "The quality of the face.", of="liveness", most=100))
+    luminance: float | None = attrs.field(default=None,
+        metadata=_row("number", "How bright the face is.", of="liveness", most=100))
+    blocklist: Likeness | None = attrs.field(default=None,
+        metadata=_row("words", "The vendor's blocklist has the face.", of="liveness", words=_SURE))
+    duplicate: Likeness | None = attrs.field(default=None,
+        metadata=_row("words", "Another session has the face.", of="liveness", words=_SURE))
+    times: int | None = attrs.field(default=1,
+        metadata=_row("count", "For how many calls.", least=1, null="every call"))
+    # A dict has no hash.
+    field: Mapping[str, str] | None = attrs.field(default=None, converter=as_field, hash=False,
+        metadata=_row("fields", "Only calls that were sent these fields."))
+    digests: frozenset[str] = attrs.field(default=frozenset(), converter=_as_digests,
+        metadata=_row("digest", "Only calls with a picture of this SHA-256.", name="digest"))
+    # fmt: on
 
     def __attrs_post_init__(self) -> None:
-        if self.kind == "match":
-            for name in ("faces", "attack", "quality", "luminance", "blocklist", "duplicate"):
-                if getattr(self, name) is not None:
-                    raise ValueError(f"{name} is an outcome of a liveness check, not of a match")
-        elif self.review:
-            raise ValueError("review is an outcome of a match, not of a liveness check")
-        if self.faces is not None and (type(self.faces) is not int or not 0 <= self.faces <= 10):
-            raise ValueError(
-                f"faces of an outcome must be a number from 0 to 10, not {self.faces!r:.40}"
-            )
+        for name, row in OUTCOME_FIELDS.items():
+            row.check(getattr(self, name), self.kind)
         if self.faces == 0 and self.needs_a_face:
-            raise ValueError(
-                "without a face there is no score, attack, quality, luminance, blocklist or "
-                "duplicate"
-            )
-        if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times must be a whole number from 1, or null (None) for every call")
-        if not all(map(_DIGEST.fullmatch, self.digests)):
-            raise ValueError("a digest of a picture must be 64 hexadecimal digits (SHA-256)")
+            raise ValueError(f"without a face there is no score, {', '.join(FACE_FIELDS)}")
 
     @property
     def needs_a_face(self) -> bool:
-        """Whether it says something that only a face can have."""
-        told = (self.quality, self.luminance, self.blocklist, self.duplicate)
-        has_score = isinstance(self.score, (int, float))
-        return has_score or bool(self.attack) or any(value is not None for value in told)
+        """Whether it says something of a liveness check that only a face can have."""
+        values = (self.score, *(getattr(self, name) for name in FACE_FIELDS))
+        return any(value not in (None, UNSET) and value is not False for value in values)
+
+    def is_for(self, kind: Kind, digests: set[str], fields: Mapping[str, str]) -> bool:
+        """Whether it is aimed at a call with these pictures and fields."""
+        return (
+            self.kind == kind
+            and (not self.digests or bool(self.digests & digests))
+            and (self.field is None or self.field.items() <= fields.items())
+        )
+
+
+#: The fields of an outcome, by the names of its attributes.
+OUTCOME_FIELDS: Mapping[str, OutcomeField] = {
+    field.name: OutcomeField(**{"name": field.name, **field.metadata})
+    for field in attrs.fields(SetOutcome)
+}
+#: What an outcome says of the face of a liveness check.
+FACE_FIELDS = tuple(
+    name for name, row in OUTCOME_FIELDS.items() if row.of == "liveness" and name != "faces"
+)
 
 
 class Waiting(Kept[SetOutcome]):
     """The outcomes that wait for their calls, in the order they were added."""
 
-    def take(self, kind: Kind, digests: Iterable[str]) -> SetOutcome | None:
+    def take(self, kind: Kind, digests: Iterable[str], fields: Fields) -> SetOutcome | None:
         """The outcome for a call, counted; None for none.
 
-        One for a picture of the call goes before one for any picture; else the first one added.
+        One for fields goes before one for a picture, and that before one for any call; one for both
+        goes before either. Among equals it is the first one added.
         """
         if not self._kept:
             # Without the lock: most worlds never set one.
             return None
         pictures = set(digests)
         with self._lock:
-            for aimed in (True, False):
-                for index, outcome in enumerate(self._kept):
-                    fits = bool(outcome.digests & pictures) if aimed else not outcome.digests
-                    if outcome.kind == kind and fits:
-                        self._count(index, outcome)
-                        return outcome
-        return None
-
-
-class Recognizer(Protocol):
-    """Decides what a vendor sees. Safe across threads.
-
-    It is handed the SHA-256 of each picture, so that none is hashed twice; None where the world
-    digests nothing.
-    """
-
-    @property
-    def needs_bytes(self) -> bool:
-        """Whether the facts of pictures are not enough to compare them."""
-
-    def facts_of(self, picture: bytes, digest: str | None = None) -> Any:
-        """What looking at a picture says of it."""
-
-    def match(
-        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
-    ) -> MatchOutcome:
-        """The facts of one comparison."""
-
-    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
-        """The facts of one liveness check."""
-
-    def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
-        """What is seen in one picture; no outcome that was set is used up."""
+            sent = fields() if any(outcome.field for outcome in self._kept) else {}
+            fitting = [
+                (outcome.field is not None, bool(outcome.digests), -index)
+                for index, outcome in enumerate(self._kept)
+                if outcome.is_for(kind, pictures, sent)
+            ]
+            if not fitting:
+                return None
+            index = -max(fitting)[-1]
+            outcome = self._kept[index]
+            self._count(index, outcome)
+            return outcome

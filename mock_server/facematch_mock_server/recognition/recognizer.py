@@ -20,6 +20,7 @@ from facematch_mock_server.recognition.facts import (
 from facematch_mock_server.recognition.outcomes import (
     UNKNOWN,
     Digests,
+    Fields,
     Kind,
     LivenessOutcome,
     MatchOutcome,
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 
 #: What decides a score.
 EngineName = Literal["cards", "local"]
+#: Of how many pictures it is remembered what they are: a few hundred bytes each.
+_CACHED = 2000
 
 
-class PictureRecognizer:
-    """Decides what a mock vendor sees. Safe across threads.
+class Recognizer:
+    """Decides what a mock vendor sees. Safe across threads; a test may derive its own from it.
 
     In this order: outcomes set by the test; test cards; real scores of the backend local, if
     `engine` says so; else the bytes: the same ones score 100, different ones 2-20, fixed by the
@@ -46,19 +49,16 @@ class PictureRecognizer:
     Args:
         engine: ``cards``; or ``local`` for real scores and real faces of pictures that are no
             cards. It checks no liveness: there the bytes decide.
-        salt: Another one gives the pairs other scores.
-        cached_pictures: Of how many pictures it is remembered what they are: a few hundred bytes
-            each, the pictures are not kept.
+
+    Attributes:
+        waiting: The outcomes that were set and not used up.
     """
 
-    def __init__(
-        self, *, engine: EngineName = "cards", salt: str = "", cached_pictures: int = 2000
-    ) -> None:
+    def __init__(self, *, engine: EngineName = "cards") -> None:
         if engine not in get_args(EngineName):
             raise ValueError(f"engine must be cards or local, not {engine!r:.40}")
-        self._salt = salt
-        self._facts = FactsCache(cached_pictures)
-        self._waiting = Waiting()
+        self._facts = FactsCache(_CACHED)
+        self.waiting = Waiting()
         self._engine: LocalEngine | None = None
         if engine == "local":
             # Not above: it brings the whole interface along, and most mocks start without it.
@@ -66,10 +66,10 @@ class PictureRecognizer:
 
             self._engine = LocalEngine()
 
-    def beside(self) -> PictureRecognizer:
+    def beside(self) -> Recognizer:
         """One with outcomes of its own, which knows the same pictures and has the same engine."""
         other = copy.copy(self)
-        other._waiting = Waiting()  # noqa: SLF001 - one of our own
+        other.waiting = Waiting()
         return other
 
     @property
@@ -106,52 +106,46 @@ class PictureRecognizer:
             with contextlib.suppress(InvalidImage):
                 digests.append(Image.from_bytes(picture).prepared().sent_digest)
         outcome = SetOutcome(kind=kind, digests=digests, **facts)
-        self._waiting.add(outcome)
+        self.waiting.add(outcome)
         return outcome
 
-    @property
-    def outcomes(self) -> tuple[SetOutcome, ...]:
-        """The outcomes that still wait, in the order they were set."""
-        return self._waiting.all
-
-    @property
-    def unused(self) -> tuple[SetOutcome, ...]:
-        """Those that no call has used."""
-        return self._waiting.unused
-
-    def clear(self) -> None:
-        """Drop all outcomes that were set."""
-        self._waiting.clear()
-
     def match(
-        self, probe: bytes, reference: bytes, *, rotate: bool, digests: Digests = UNKNOWN
+        self,
+        probe: bytes,
+        reference: bytes,
+        *,
+        rotate: bool,
+        digests: Digests = UNKNOWN,
+        fields: Fields = dict,
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried.
 
-        `digests` is the SHA-256 of each in lower case, as far as the caller has them already.
+        `digests` is the SHA-256 of each in lower case, as far as the caller has them already;
+        `fields` gives what was sent beside the pictures, and is called if an outcome needs it.
         """
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
-        wanted = self._waiting.take("match", (one.digest for one in facts))
-        found = None
+        outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
+        match = None
         # A score that was set needs no engine, and neither does a card.
-        is_real = all(one.size is not None and one.card is None for one in facts)
-        if self._engine is not None and is_real and (wanted is None or wanted.score is UNSET):
-            found = self._engine.compare(probe, reference, facts, rotate=rotate)
-        if found is None:
-            found = self._by_facts(*facts, rotate=rotate)
-        return found if wanted is None else applied_to_match(wanted, found, *facts)
+        is_real = all(picture.size is not None and picture.card is None for picture in facts)
+        if self._engine is not None and is_real and (outcome is None or outcome.score is UNSET):
+            match = self._engine.compare(probe, reference, facts, rotate=rotate)
+        if match is None:
+            match = self._match_facts(*facts, rotate=rotate)
+        return match if outcome is None else applied_to_match(outcome, match, *facts)
 
-    def liveness(self, probe: bytes, *, rotate: bool, digest: str | None = None) -> LivenessOutcome:
+    def liveness(
+        self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict
+    ) -> LivenessOutcome:
         """The facts of one liveness check."""
         facts = self._facts.of(probe, digest)
-        wanted = self._waiting.take("liveness", (facts.digest,))
-        picture = self._looked(probe, facts, rotate=rotate)
-        found = seen_liveness(facts, picture)
-        return found if wanted is None else applied_to_liveness(wanted, found, facts)
+        outcome = self.waiting.take("liveness", (facts.digest,), fields)
+        check = seen_liveness(facts, self._look(probe, facts, rotate=rotate))
+        return check if outcome is None else applied_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """What is seen in one picture; no outcome that was set is used up."""
-        return self._looked(picture, self._facts.of(picture, digest), rotate=rotate)
+        return self._look(picture, self._facts.of(picture, digest), rotate=rotate)
 
     def load(self) -> None:
         """Open the backend of the engine now, if it has one, rather than with the first pair."""
@@ -163,14 +157,14 @@ class PictureRecognizer:
         if self._engine is not None:
             self._engine.close()
 
-    def _looked(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
-        found, engine = None, self._engine
+    def _look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture:
+        sight, engine = None, self._engine
         if engine is not None and facts.card is None and facts.size is not None:
-            found = engine.look(picture, facts, rotate=rotate)
-        return seen(facts, rotate=rotate) if found is None else found
+            sight = engine.look(picture, facts, rotate=rotate)
+        return seen(facts, rotate=rotate) if sight is None else sight
 
-    def _by_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
-        cards = [one.card for one in (probe, reference) if one.card is not None]
+    def _match_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
+        cards = [facts.card for facts in (probe, reference) if facts.card is not None]
         pictures = seen(probe, rotate=rotate), seen(reference, rotate=rotate)
         score = self._score(probe, reference) if all(p.faces for p in pictures) else None
         return MatchOutcome(
@@ -182,14 +176,14 @@ class PictureRecognizer:
         )
 
     def _score(self, probe: Facts, reference: Facts) -> float:
-        for one in (probe, reference):
-            if one.card is not None and one.card.score is not None:
-                return float(one.card.score)
+        for facts in (probe, reference):
+            if facts.card is not None and facts.card.score is not None:
+                return float(facts.card.score)
         if probe.card is None and probe.digest == reference.digest:
             return 100.0
-        return pair_score(_name(probe), _name(reference), self._salt)
+        return pair_score(_person(probe), _person(reference))
 
 
-def _name(facts: Facts) -> str:
+def _person(facts: Facts) -> str:
     """Who is in a picture: a card's person, else nobody but the picture itself."""
     return facts.card.person if facts.card is not None else f"sha256:{facts.digest}"

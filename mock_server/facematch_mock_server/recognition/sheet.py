@@ -53,15 +53,15 @@ def _drawn(card: Card) -> PIL.Image.Image:
 
 def _facts(card: Card) -> tuple[str, ...]:
     """The lines that are on it, title first."""
-    told = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
+    shown = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
     last = ["score by person" if card.score is None else f"score {card.score:.2f}"]
     last += [word for word in ("attack", "review") if getattr(card, word)]
     ways = (("status", "status"), ("retry_after", "retry"), ("delay", "delay"), ("lost", "lost"))
-    last += [f"{word} {told[name]}" for name, word in ways if told[name] != "-"]
+    last += [f"{word} {shown[name]}" for name, word in ways if shown[name] != "-"]
     return (
-        "test card  {person}".format(**told),
-        "faces {faces}   quality {quality}   luminance {luminance}".format(**told),
-        "liveness {liveness}   age {age}   gender {gender}".format(**told),
+        "test card  {person}".format(**shown),
+        "faces {faces}   quality {quality}   luminance {luminance}".format(**shown),
+        "liveness {liveness}   age {age}   gender {gender}".format(**shown),
         "   ".join(last),
     )
 
@@ -140,25 +140,10 @@ def make_card(
         size: Width and height in pixels of the upright card, each `MIN_SIDE` to `MAX_SIDE`.
         kind: Of the file. A PNG is read fastest: it has the facts as a text, too.
     """
-    card = Card(
-        person=person,
-        faces=faces,
-        quality=quality,
-        luminance=luminance,
-        liveness=liveness,
-        attack=attack,
-        age=age,
-        gender=gender,
-        review=review,
-        score=score,
-        status=status,
-        retry_after=retry_after,
-        delay=delay,
-        lost=lost,
-        turned=turned,
-    )
-    given: Any = size
-    sides = tuple(given) if isinstance(given, (tuple, list)) else ()
+    facts = {name: value for name, value in locals().items() if name not in ("size", "kind")}
+    card = Card(**facts)
+    pair: Any = size
+    sides = tuple(pair) if isinstance(pair, (tuple, list)) else ()
     is_size = all(type(side) is int and MIN_SIDE <= side <= MAX_SIDE for side in sides)
     if len(sides) != 2 or not is_size:
         raise ValueError(
@@ -313,9 +298,9 @@ def table() -> str:
     for card in _CARDS:
         score = "" if card.score is None else f"{card.score:.2f}"
         verdicts = (card.didit_match, card.didit_liveness)
-        told = [cell for v in verdicts for cell in (v.status, " ".join(sorted(v.risks)))]
-        told += [card.deepvue_match.status, card.deepvue_liveness.status]
-        writer.writerow([f"{card.name}.png", card.card.person, card.says, score, *told])
+        cells = [cell for v in verdicts for cell in (v.status, " ".join(sorted(v.risks)))]
+        cells += [card.deepvue_match.status, card.deepvue_liveness.status]
+        writer.writerow([f"{card.name}.png", card.card.person, card.says, score, *cells])
     return text.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
@@ -12,11 +13,20 @@ import attrs
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.faults import Fault, Kind, Stage, failure_of
-from facematch_mock_server.http.forms import Form, FormError, Upload, read_form
+from facematch_mock_server.http.forms import (
+    MULTIPART,
+    URLENCODED,
+    Form,
+    FormError,
+    Upload,
+    media_type,
+    read_form,
+)
 from facematch_mock_server.journal import SentFile, described, noted, presentable
 from facematch_mock_server.kinds import VendorKind
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import (
+    Fields,
     LivenessOutcome,
     MatchOutcome,
     SeenPicture,
@@ -103,6 +113,7 @@ class Route:
         is_form: Whether it takes a form rather than JSON.
         shown: The fields of a body whose values the journal may hold; of others it has type and
             length.
+        fields: The names of all fields that are not files; None where that is not known.
         own: The claim that has the words of a status, where this path has words of its own.
         more: What else a vendor keeps of it.
     """
@@ -114,6 +125,7 @@ class Route:
     credentials: tuple[str, ...] = ("x-api-key",)
     is_form: bool = False
     shown: tuple[str, ...] = ()
+    fields: tuple[str, ...] | None = None
     own: Mapping[int, str] = attrs.field(factory=dict)
     more: Any = None
     expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
@@ -159,6 +171,7 @@ class Call:
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
     fault: Fault | None = None
+    _fields: dict[str, str] | None = None
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -213,7 +226,7 @@ class Call:
         self._meet_faults(probe, reference)
         digests = probe.digest, reference.digest
         self.outcome = outcome = self.world.recognizer.match(
-            probe.content, reference.content, rotate=rotate, digests=digests
+            probe.content, reference.content, rotate=rotate, digests=digests, fields=self.fields
         )
         return outcome
 
@@ -221,7 +234,7 @@ class Call:
         """What a liveness check finds in one picture."""
         self._meet_faults(picture)
         self.outcome = outcome = self.world.recognizer.liveness(
-            picture.content, rotate=rotate, digest=picture.digest
+            picture.content, rotate=rotate, digest=picture.digest, fields=self.fields
         )
         return outcome
 
@@ -229,6 +242,24 @@ class Call:
         """What is seen in one picture, which nobody compares yet."""
         self._meet_faults(picture)
         return self.world.recognizer.look(picture.content, rotate=rotate, digest=picture.digest)
+
+    def fields(self) -> dict[str, str]:
+        """What was sent beside files, as text by name, whatever its type: the query, and a form or
+        the top level of JSON. Of a name that stands twice the last value counts.
+        """
+        if self._fields is None:
+            request, fields = self.request, dict(self.request.query)
+            kind = request.header("content-type") or ""
+            try:
+                if media_type(kind) in (MULTIPART, URLENCODED):
+                    texts = read_form(kind, request.body, digest=None).fields
+                    fields |= {name: many[-1] for name, many in texts.items()}
+                else:
+                    fields |= _texts_of(request.body)
+            except (ValueError, RecursionError):
+                pass  # A body that cannot be read has no fields.
+            self._fields = fields
+        return self._fields
 
     def strike(self, fault: Fault) -> None:
         """Let a fault strike this call; the journal says so."""
@@ -240,13 +271,15 @@ class Call:
         that is not carried out ends the call."""
         if self.request.fault is not None:
             return
-        card_in = getattr(self.world.recognizer, "card_in", None)
-        found = [card_in(one.content, one.digest) for one in pictures] if card_in else []
-        cards = [card for card in found if card is not None]
+        card_in = self.world.recognizer.card_in
+        sent = [card_in(picture.content, picture.digest) for picture in pictures]
+        cards = [card for card in sent if card is not None]
         faults, fault = self.world.account.faults, None
         if faults and cards:
             operation = None if self.route is None else self.route.operation
-            fault = faults.for_pictures(lambda rule: rule.fits(self.request, operation), cards)
+            fault = faults.for_pictures(
+                lambda rule: rule.fits(self.request, operation, fields=self.fields), cards
+            )
         if fault is None:
             fault = next((failure_of(card) for card in cards if card.fails), None)
         if fault is not None:
@@ -286,13 +319,6 @@ class Routed:
         cls._by_path = {route.pattern: route for route in cls.routes if "{" not in route.pattern}
         cls._patterns = [route for route in cls.routes if "{" in route.pattern]
 
-    def paths_for(self, fault: Fault) -> list[str]:
-        """The paths of the requests that the fault could strike, were it not for its path."""
-        operations = {fault.call} if fault.call else set(self.world.kind.operations)
-        if fault.call or fault.is_pictured:
-            return [route.pattern for route in self.routes if route.operation in operations]
-        return [*self.known_paths(), *(route.pattern for route in self.routes)]
-
     def owns(self, head: Head) -> bool:
         """Whether this request is for the vendor: by path, or by the name of its host."""
         return self.world.kind.has_host(head.header("host")) or self.find(head)[0] is not None
@@ -323,7 +349,7 @@ class Routed:
             call = self.new_call(request, *self.find(request))
             faults = self.world.account.faults
             if request.fault is None and faults:
-                aim = self._aim(request, call.route)
+                aim = self._aim(request, call.route, call.fields)
                 # Of a request whose body has the key, only now it is known whose it is.
                 fault = faults.at_head(aim) if self.is_keyless(request) else None
                 fault = fault or faults.for_request(aim)
@@ -349,10 +375,13 @@ class Routed:
         """The fault that breaks the upload of this request, counted; None for none."""
         return self.world.account.faults.at_head(self._aim(head, self.find(head)[0]))
 
-    def _aim(self, head: Head, route: Route | None) -> Callable[[Fault], bool]:
+    def _aim(
+        self, head: Head, route: Route | None, fields: Fields = dict
+    ) -> Callable[[Fault], bool]:
         # Nobody's call uses up what a test waits for, unless it says where.
         is_call = route is not None and not self._is_strangers(head)
-        return lambda rule: rule.fits(head, self.operation(head), is_call=is_call)
+        operation = self.operation(head)
+        return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
 
     def _is_strangers(self, head: Head) -> bool:
         """Whether the key of this request, if it needs one, is nobody's."""
@@ -505,6 +534,16 @@ def begins_so(pattern: str, path: str) -> bool:
     return all(word == part or (word[:1] == "{" and part) for word, part in whole) and (
         last[0].startswith(last[1]) or last[0][:1] == "{"
     )
+
+
+def _texts_of(body: bytes) -> dict[str, str]:
+    """The plain values of a JSON object; ValueError or RecursionError for what is none."""
+    # A number stays as it was written.
+    values = json.loads(body, parse_int=str, parse_float=str, parse_constant=str)
+    if not isinstance(values, dict):
+        return {}
+    values = {name: json.dumps(x) if type(x) is bool else x for name, x in values.items()}
+    return {name: text for name, text in values.items() if isinstance(text, str)}
 
 
 def as_fraction(score: float) -> float:

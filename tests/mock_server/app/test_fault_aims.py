@@ -26,7 +26,7 @@ class Asking:
         self.session.close()
         self.mock.stop()
 
-    def didit(self, probe="p1", reference="p2", call="match"):
+    def didit(self, probe="p1", reference="p2", call="match", **fields):
         pictures = {"user_image": ("a.png", CARDS.get(probe, probe))}
         if call == "match":
             pictures["ref_image"] = ("b.png", CARDS.get(reference, reference))
@@ -34,6 +34,7 @@ class Asking:
             self.mock.url + DIDIT[call],
             headers={"x-api-key": self.mock.live_key},
             files=pictures,
+            data=fields,
             timeout=10,
         )
 
@@ -125,6 +126,103 @@ def test_a_delay_for_a_picture_counts_the_call_once(asking):
         Fault(stage="after_upload", kind="delay", person="p1", executed=False)
 
 
+# Aims by field
+
+CASE_7 = {"vendor_data": "case-7"}
+#: Longer than the journal shows, with what it hides of an address.
+ADDRESS = f"https://user:pass@shop.example/{'x' * 90}?case=7"
+
+
+@pytest.mark.parametrize("way", ["fault", "outcome"])
+@pytest.mark.parametrize("text", ["case-7", "", "é ☂", ADDRESS])
+def test_a_field_aims_at_the_true_value_whole(asking, way, text):
+    if way == "fault":
+        asking.control.add_fault(Fault(**DOWN, field={"vendor_data": text}))
+    else:
+        asking.control.set_outcome("match", score=3, field={"vendor_data": text})
+    for other in ({}, {"vendor_data": text + "x"}, {"vendor_data": text[:-1] or "x"}):
+        assert asking.didit(**other).json()["face_match"]["score"] != 3
+    answer = asking.didit(vendor_data=text)
+    struck = answer.status_code == 503 or answer.json()["face_match"]["score"] == 3
+    assert (struck, asking.control.unused()) == (True, ())
+
+
+def test_all_pairs_must_be_there_and_a_flag_is_the_text_that_was_sent(asking):
+    both = {**CASE_7, "save_api_request": "True"}
+    asking.control.add_fault(Fault(**DOWN, field=both))
+    for fewer in ({}, CASE_7, {**both, "save_api_request": "true"}, {"save_api_request": "True"}):
+        assert asking.didit(**fewer).status_code == 200
+    assert asking.didit(**both).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("aim", "struck"),
+    [
+        ({"person": "p1"}, ("p1", "p2")),
+        ({"card": "dark"}, ("p2", "dark")),
+        ({"call": "match", "method": "POST", "path": "/v3/face"}, ("p1", "p2")),
+    ],
+)
+def test_a_field_goes_together_with_every_other_aim(asking, aim, struck):
+    asking.control.add_fault(Fault(**DOWN, **aim, field=CASE_7))
+    assert asking.didit(*struck).status_code == 200
+    assert asking.didit("p2", call="liveness", **CASE_7).status_code == 200
+    assert asking.didit(*struck, **CASE_7).status_code == 503
+    assert asking.control.faults() == ()
+
+
+#: Of each vendor: a call with a field in its query, its form or its JSON, as text.
+FIELDS = {
+    "deepvue": ("/v1/authorize", {"data": {"client_id": "x"}}, {"client_id": "x"}),
+    "azure": ("/face/v1.2/detect?returnFaceId=false", {"data": b"x"}, {"returnFaceId": "false"}),
+    "compreface": ("/api/v1/verification/verify?limit=2", {}, {"limit": "2"}),
+    "rekognition": ("/", {"json": {"SimilarityThreshold": 80.50}}, {"SimilarityThreshold": "80.5"}),
+    "didit": (
+        "/auth/v2/programmatic/login/",
+        {"json": {"email": "a@b.c", "x": True}},
+        {"x": "true"},
+    ),
+}
+
+
+@pytest.mark.parametrize("vendor", FIELDS)
+def test_a_field_is_of_the_query_a_form_or_json_at_every_vendor(vendor):
+    (path, body, field), way = FIELDS[vendor], Asking("over HTTP", vendor)
+    try:
+        way.control.add_fault(Fault(**{**DOWN, "status": 418}, field=field))
+        for sent, status in (({"json": {"x": [{}]}}, False), (body, True), (body, False)):
+            target = path if sent is body else path.partition("?")[0]
+            answer = way.session.post(way.mock.url + target, timeout=10, **sent)
+            assert (answer.status_code == 418) is status
+    finally:
+        way.close()
+
+
+@pytest.mark.parametrize(
+    ("body", "media"),
+    [
+        (b"", None),
+        (b"[1]", "application/json"),
+        (b"[" * 100_000, "application/json"),
+        (b'{"vendor_data": ["case-7"]}', "application/json"),
+        (b'{"vendor_data": null}', "application/json"),
+        (b"\xff\xd8", "application/octet-stream"),
+        (b"vendor_data", "multipart/form-data"),
+    ],
+    ids=repr,
+)
+def test_a_body_that_has_no_such_field_is_not_struck(asking, body, media):
+    asking.control.add_fault(Fault(**DOWN, field=CASE_7))
+    answer = asking.session.post(
+        f"{asking.mock.url}/auth/v2/programmatic/login/",
+        data=body,
+        headers={"Content-Type": media} if media else {},
+        timeout=10,
+    )
+    assert answer.status_code != 503
+    assert len(asking.control.faults()) == 1
+
+
 # Order, and headers
 
 
@@ -143,6 +241,28 @@ def test_faults_strike_in_their_order_then_the_call_is_answered(asking):
     assert "Retry-After" not in asking.didit().headers
     assert asking.didit().status_code == 200
     assert (asking.control.faults(), asking.charged) == ((), 1)
+
+
+@given(
+    aims=st.lists(st.dictionaries(st.sampled_from("ab"), st.sampled_from("12"), min_size=1)),
+    calls=st.lists(st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))),
+)
+def test_of_rules_for_fields_each_call_takes_the_first_whose_pairs_it_has(aims, calls):
+    faults, head = Faults(), Head(method="POST", target="/v3/face-match/")
+    waiting = [
+        Fault(**{**DOWN, "status": 500 + number, "field": aim})
+        for number, aim in enumerate(aims[:99])
+    ]
+    for rule in waiting:
+        faults.add(rule)
+    for sent in calls:
+        fits = lambda rule: rule.fits(head, "match", fields=lambda: sent)  # noqa: B023, E731
+        fitting = [rule for rule in waiting if set(rule.field.items()) <= set(sent.items())]
+        fault = faults.at_head(fits) or faults.for_request(fits)
+        assert fault == (fitting[0] if fitting else None)
+        if fitting:
+            waiting.remove(fault)
+    assert list(faults.unused) == waiting
 
 
 def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
@@ -215,6 +335,19 @@ def test_headers_that_no_answer_can_have_are_refused(headers):
         ({"stage": "mid_upload", "kind": "reset", "person": "p1"}, "after_upload"),
         ({"stage": "mid_body", "kind": "reset", "headers": {"A": "b"}}, "answer"),
         ({"seconds": None}, "seconds must be a number"),
+        ({"path": "/v3/nothing/"}, "/v3/"),
+        ({"path": "/v3/poa/"}, "/v3/"),
+        ({"call": "match", "method": "GET"}, "POST"),
+        ({"person": "p1", "method": "PUT"}, "POST"),
+        ({"field": {}}, "vendor_data"),
+        ({"field": "vendor_data=7"}, "'vendor_data=7'"),
+        ({"field": {"vendor_data": 7}}, "7"),
+        ({"field": {"": "7"}}, "names of fields"),
+        ({"field": CASE_7, "stage": "mid_upload", "kind": "reset"}, "after_upload"),
+        ({"field": CASE_7, "stage": "connect", "kind": "reset"}, "leave field out"),
+        ({"field": {"vendor_date": "7"}, "call": "match"}, "vendor_data"),
+        ({"field": {"ref_image": "7"}, "person": "p1"}, "rotate_image"),
+        ({"field": {"vendor_date": "7"}, "path": "/v3/passive-live"}, "vendor_data"),
     ],
     ids=str,
 )
@@ -223,7 +356,16 @@ def test_what_can_never_strike_is_refused_with_the_nearest_that_can(wrong, neare
     with pytest.raises(ValueError) as refused:
         mock.control.add_fault(Fault(**{**DOWN, **wrong}))
     assert nearest in str(refused.value)
+    assert "poa" not in str(refused.value).partition(";")[2]
     assert mock.control.faults() == ()
+
+
+def test_hints_name_only_what_is_imitated(asking):
+    hints = [
+        asking.get(path).headers.get("X-Facematch-Hint", "") for path in ("/v3/poe/", "/v3/aml2/")
+    ]
+    assert not any("poa" in hint or "aml/" in hint for hint in hints)
+    assert "face-match" in asking.get("/v3/face-mtch/").headers["X-Facematch-Hint"]
 
 
 # Unused ones
@@ -252,6 +394,87 @@ def test_unused_outcomes_are_listed_and_a_chance_that_never_came_is_not(asking):
     assert asking.control.unused() == (outcome,)
     (unused,) = asking.get("/__mock__/unused").json()["unused"]
     assert (unused["kind"], unused["score"]) == ("liveness", 1)
+
+
+# What came closest
+
+MATCH_PATH = "/v3/face-match/"
+
+
+def near_miss(asking):
+    """That of the one rule that waits: its call's number and path, what it missed, its words."""
+    (miss,) = asking.control.near_misses()
+    (unused,) = asking.control.unused()
+    assert miss.rule is unused
+    (listed,) = asking.get("/__mock__/unused").json()["unused"]
+    number = miss.call and miss.call.number
+    assert listed["near_miss"] == {"call": number, "missed": [*miss.missed], "says": miss.says}
+    return number, miss.missed, miss.says
+
+
+def test_without_a_call_nothing_came_close(asking):
+    asking.control.set_outcome("match", score=3, field=CASE_7)
+    assert near_miss(asking) == (None, (), "no call")
+    asking.control.clear_outcomes()
+    asking.control.add_fault(Fault(stage="connect", kind="delay", seconds=0))
+    (miss,) = asking.control.near_misses()
+    assert (miss.call, miss.missed, miss.says) == (None, (), "no call")
+
+
+def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
+    asking.control.set_outcome("match", score=3, field={**CASE_7, "save_api_request": "false"})
+    asking.get("/v3/billing/balance/")
+    number, missed, _ = near_miss(asking)
+    assert (number, missed) == (1, ("kind", "field"))
+    asking.didit(vendor_data="case-8", save_api_request="false")
+    asking.didit(call="liveness", vendor_data="case-7")
+    asking.didit(vendor_data="case-9")
+    said = f"a POST {MATCH_PATH} with vendor_data=case-8"
+    assert near_miss(asking) == (2, ("field",), said)
+    asking.didit(save_api_request="false")
+    said = f"a POST {MATCH_PATH} without vendor_data"
+    assert near_miss(asking) == (5, ("field",), said)
+
+
+@pytest.mark.parametrize(
+    ("rule", "missed", "words"),
+    [
+        ({"person": "p3"}, "person", "cards of p1, p2"),
+        ({"card": "dark", "call": "match"}, "card", "cards of p1, p2"),
+        ({"call": "liveness"}, "call", MATCH_PATH),
+        ({"path": "/v3/passive"}, "path", MATCH_PATH),
+        ({"method": "GET"}, "method", "POST"),
+        ({"field": {"metadata": "{}"}}, "field", "without metadata"),
+    ],
+    ids=str,
+)
+def test_each_condition_of_a_fault_that_is_missed_is_named(asking, rule, missed, words):
+    asking.didit()
+    asking.control.add_fault(Fault(**DOWN, **rule))
+    number, names, said = near_miss(asking)
+    assert (number, names) == (1, (missed,))
+    assert words in said
+
+
+def test_an_outcome_of_a_picture_names_the_call_without_it(asking):
+    asking.didit()
+    asking.control.set_outcome("match", score=3, picture=CARDS["dark"])
+    assert near_miss(asking)[:2] == (1, ("digest",))
+    asking.control.clear_outcomes()
+    asking.control.set_outcome("match", score=3, picture=CARDS["p1"])
+    assert near_miss(asking)[:2] == (1, ())
+
+
+def test_a_secret_is_masked_in_what_came_closest(asking):
+    """As in the journal: neither that of the call nor that of the rule."""
+    path = "/auth/v2/programmatic/login/"
+    asking.session.post(asking.mock.url + path, json={"password": "s3cret-call"}, timeout=10)
+    asking.control.add_fault(Fault(**DOWN, path=path, field={"email": "a@b.c"}))
+    _, missed, said = near_miss(asking)
+    assert missed == ("field",)
+    asking.control.clear_faults()
+    asking.control.add_fault(Fault(**DOWN, path=path, field={"password": "s3cret-rule"}))
+    assert "s3cret" not in said + near_miss(asking)[2]
 
 
 # The limit of a clock that stands still

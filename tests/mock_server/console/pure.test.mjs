@@ -121,3 +121,9 @@ test("templates keep what is not known", () => {
 test("an event is its fields", () => {
   assert.deepEqual(pure.parsed("event: calls\nid: ab:3\ndata: [1, 2]"), { event: "calls", id: "ab:3", data: "[1, 2]" });
 });
+
+test("a form of rules sends null and fields", () => {
+  const sent = pure.meant({ kind: "match", score: 3, "null times": true, times: 1, field: "vendor_data=a=b\nnote=" });
+  assert.deepEqual(sent, { kind: "match", score: 3, times: null, field: { vendor_data: "a=b", note: "" } });
+  assert.deepEqual(pure.meant({ "null score": true }), { score: null });
+});

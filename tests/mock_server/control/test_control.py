@@ -12,7 +12,7 @@ from kit.mock_didit_accounts import login, opened, register, verify
 from kit.mock_worlds import app_of, control_of, world_of
 
 from facematch_mock_server import MockServer, VirtualClock
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
 P1 = make_card("p1")
@@ -20,7 +20,7 @@ P1 = make_card("p1")
 
 @pytest.fixture
 def engine():
-    return app_of(world_of(PictureRecognizer(), clock=didit.VirtualClock(didit.START)))
+    return app_of(world_of(Recognizer(), clock=didit.VirtualClock(didit.START)))
 
 
 @pytest.fixture
@@ -93,6 +93,7 @@ class Slow(didit.Scripted):
     """Looks at pictures until somebody sets `done`."""
 
     def __init__(self):
+        super().__init__()
         self.looks, self.done = threading.Event(), threading.Event()
 
     def match(self, *pictures, **more):

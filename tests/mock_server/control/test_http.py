@@ -12,13 +12,13 @@ from kit.mock_worlds import app_of, world_of
 
 from facematch_mock_server import make_card
 from facematch_mock_server.control import operations_of
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
 
 
 @pytest.fixture
 def engine():
-    return app_of(world_of(PictureRecognizer(), clock=didit.VirtualClock(didit.START), seed=7))
+    return app_of(world_of(Recognizer(), clock=didit.VirtualClock(didit.START), seed=7))
 
 
 VERBS = operations_of(vendor_named("didit"))
@@ -276,7 +276,7 @@ names = st.sampled_from(NAMES.split())
     ),
 )
 def test_any_change_is_made_or_refused_and_the_world_goes_on(path, body):
-    engine = app_of(world_of(PictureRecognizer(), clock=didit.VirtualClock(didit.START)))
+    engine = app_of(world_of(Recognizer(), clock=didit.VirtualClock(didit.START)))
     assert engine.handle(control(path, body)).status in (200, 400, 404)
     for read in (name for method, name in VERBS if method == "GET" and "{" not in name):
         assert engine.handle(control(read)).status == 200

@@ -1,11 +1,11 @@
 import pytest
 
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 
 
 @pytest.fixture
 def deciding():
-    return PictureRecognizer()
+    return Recognizer()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from facematch_core import Image
 from facematch_mock_server.recognition import facts as facts_module
 from facematch_mock_server.recognition.cards import pair_score
 from facematch_mock_server.recognition.outcomes import SeenPicture
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
 P1, P2 = make_card("p1"), make_card("p2")
@@ -29,7 +29,7 @@ def test_same_bytes_are_the_same_person(match):
 def test_different_bytes_are_two_persons_with_a_score_of_the_pair(match):
     found = match(A, B)
     assert 2 <= found.score <= 20
-    assert match(B, A).score == found.score == PictureRecognizer().match(A, B, rotate=False).score
+    assert match(B, A).score == found.score == Recognizer().match(A, B, rotate=False).score
 
 
 def test_each_picture_has_one_likely_face_of_its_digest(match):
@@ -161,14 +161,14 @@ def test_an_outcome_is_for_the_next_call(deciding, match):
     found = match(P1, P1)
     assert (found.score, found.by) == (30.0, "control")
     assert match(P1, P1).by == "card"
-    assert deciding.outcomes == ()
+    assert deciding.waiting.all == ()
 
 
 def test_an_outcome_is_for_so_many_calls_or_until_it_is_cleared(deciding, match):
     deciding.set_outcome("match", score=1, times=2)
     deciding.set_outcome("match", score=2, times=None)
     assert [match(A, B).score for _ in range(4)] == [1, 1, 2, 2]
-    deciding.clear()
+    deciding.waiting.clear()
     assert match(A, B).by == "bytes"
 
 
@@ -182,6 +182,47 @@ def test_an_outcome_of_a_picture_goes_before_one_of_any(deciding, match):
     deciding.set_outcome("match", score=11, times=None)
     deciding.set_outcome("match", score=22, times=None, digest=digest_of(A).upper())
     assert [match(*pair).score for pair in ((A, B), (B, A), (B, B))] == [22, 22, 11]
+
+
+AIMS = {
+    "both": (True, True),
+    "field": (True, False),
+    "picture": (False, True),
+    "any": (False, False),
+}
+
+
+@given(
+    names=st.lists(st.sampled_from([*AIMS]), max_size=8),
+    calls=st.lists(st.tuples(st.booleans(), st.booleans()), max_size=8),
+)
+def test_the_nearest_aim_goes_first_then_the_first_set(names, calls):
+    """Field and picture, field, picture, any."""
+    recognizer, waiting = Recognizer(), []
+    for score, name in enumerate(names):
+        by_field, by_picture = AIMS[name]
+        field, aimed = {"a": "1"} if by_field else None, digest_of(A) if by_picture else None
+        recognizer.set_outcome("match", score=score, field=field, digest=aimed)
+        waiting.append((by_field, by_picture, score))
+    for has_field, has_picture in calls:
+        fields = {"a": "1", "b": "2"} if has_field else {"a": "2"}
+        seen = recognizer.match(
+            A if has_picture else B, B, rotate=False, fields=lambda sent=fields: sent
+        )
+        fitting = [
+            aim for aim in waiting if (has_field, has_picture) >= aim[:2] and has_picture >= aim[1]
+        ]
+        if not fitting:
+            assert seen.by == "bytes"
+            continue
+        first = max(fitting, key=lambda aim: (*aim[:2], -aim[2]))
+        waiting.remove(first)
+        assert (seen.by, seen.score) == ("control", first[2])
+
+
+def test_fields_are_read_only_for_an_outcome_that_asks_for_them(deciding):
+    deciding.set_outcome("match", score=3)
+    assert deciding.match(A, B, rotate=False, fields=None).score == 3
 
 
 def test_a_picture_is_known_with_its_metadata_and_without(deciding, match):
@@ -249,6 +290,7 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
         *(("match", {"score": score}) for score in (-1, 100.1, float("nan"), True)),
         *(("match", {"times": times}) for times in (0, True)),
         *(("match", {"digest": digest}) for digest in ("abc", "z" * 64)),
+        *(("match", {"field": field}) for field in ({}, "a=1", {"a": 1}, {1: "a"}, [("a", "1")])),
         *(("match", one) for one in ({"attack": True}, {"duplicate": "certain"})),
         ("match", {"digest": "0" * 64, "picture": b""}),
         *(("liveness", {"faces": faces}) for faces in (-1, 11)),
@@ -261,4 +303,4 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
 def test_wrong_values_are_refused(deciding, kind, wrong):
     with pytest.raises(ValueError):
         deciding.set_outcome(kind, **wrong)
-    assert deciding.outcomes == ()
+    assert deciding.waiting.all == ()

@@ -8,7 +8,7 @@ from kit.fakes import FakeBackend, picture
 
 from facematch_core import Environment
 from facematch_mock_server.recognition import engine as _local
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.recognition.sheet import make_card
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
@@ -25,7 +25,7 @@ def local():
         pytest.skip("the extra `local` is not installed")
     if not PHOTOGRAPHS.is_dir():
         pytest.skip("the sample photographs are not part of this copy of the project")
-    deciding = PictureRecognizer(engine="local")
+    deciding = Recognizer(engine="local")
     deciding.load()
     yield deciding
     deciding.close()
@@ -75,7 +75,7 @@ def test_the_engine_is_opened_at_the_first_pair_and_once(monkeypatch):
         return Verifier()
 
     monkeypatch.setattr(_local, "open_verifier", open_verifier)
-    deciding = PictureRecognizer(engine="local")
+    deciding = Recognizer(engine="local")
     assert opened == []
     # What the engine cannot decode, the bytes decide.
     assert deciding.match(A, A, rotate=False).by == "bytes"

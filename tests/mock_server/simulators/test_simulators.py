@@ -22,7 +22,7 @@ from facematch_core.testing.simulator import STALLS
 from facematch_mock_server import make_card
 from facematch_mock_server.app import App
 from facematch_mock_server.messages import Request, Response
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.simulators import Between, MockSimulator, Upright, upright
 from facematch_mock_server.vendors.deepvue.simulator import DeepvueSimulator
 from facematch_mock_server.vendors.didit.simulator import DiditSimulator
@@ -244,7 +244,7 @@ def as_a_phone_stores_it(orientation):
 
 @pytest.mark.parametrize("orientation", sorted(BACK))
 def test_an_orientation_is_followed(orientation):
-    turned, decider = as_a_phone_stores_it(orientation), PictureRecognizer()
+    turned, decider = as_a_phone_stores_it(orientation), Recognizer()
     assert decider.match(turned, CARD, rotate=False).score is None
     seen = Upright()
     assert seen.match(turned, CARD, rotate=False).score > 90

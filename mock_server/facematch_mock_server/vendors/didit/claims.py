@@ -168,6 +168,7 @@ CLAIMS = table(
     row("answer.created_at", "Z", MATCH_SKILL, "created_at is the time of the answer, UTC, and ends in Z.", when=("created_at_style", "Z"), name="zulu"),
     row("warning.keys", 6, OPENAPI, "A warning has six keys, all present: risk, feature, additional_data, log_type, short_description, long_description.", when=("warning_keys", 6), name="six"),
     row("warning.keys", 4, LIVENESS_SKILL, "A warning has four keys: risk, log_type, short_description, long_description.", when=("warning_keys", 4), name="four"),
+    fact("warning.risks", OPENAPI, "The risks of a match are LOW_FACE_MATCH_SIMILARITY and that of a picture without a face; those of passive liveness are NO_FACE_DETECTED, LOW_LIVENESS_SCORE, LIVENESS_FACE_ATTACK, MULTIPLE_FACES_DETECTED, FACE_IN_BLOCKLIST, POSSIBLE_FACE_IN_BLOCKLIST, DUPLICATED_FACE and POSSIBLE_DUPLICATED_FACE."),
     fact("warning.words", OURS, "What no document shows of a warning is ours: some descriptions, and the type of those about quality and light."),
     row("entity.keys", 5, OPENAPI, "A face has box, confidence, age, gender and race, which is always null.", when=("entity_race", True), name="five"),
     row("entity.keys", 4, MATCH_SKILL, "A face has box, confidence, age and gender.", when=("entity_race", False), name="four"),
@@ -199,7 +200,7 @@ CLAIMS = table(
     row("liveness.undecodable", _BAD_IMAGE, OPENAPI, "Bytes that are no picture are 400."),
     row("liveness.known_from", ("00000000-0000-4000-8000-000000000001", 1, "PASSIVE_LIVENESS"), OURS, "The session of a hit that a test asks for is a fixed one, which cannot be read.", when=("warning_keys", 6)),
     row("liveness.quality_risks", False, OPENAPI, "Quality and luminance are reported and never warned of: that is for workflow sessions.", when=("quality_warnings", False), name="none"),
-    row("liveness.quality_risks", True, LIVENESS_SKILL, "Low quality and low or high luminance are warned of in passive liveness.", when=("quality_warnings", True), name="warned"),
+    row("liveness.quality_risks", True, LIVENESS_SKILL, "Low quality and low or high luminance are warned of in passive liveness: LOW_FACE_QUALITY, LOW_FACE_LUMINANCE, HIGH_FACE_LUMINANCE.", when=("quality_warnings", True), name="warned"),
     row("liveness.quality_limits", (30, 20, 80), OURS, "A quality below 30 is low; so is a luminance below 20, and one above 80 is high.", when=("quality_warnings", True)),
     row("liveness.sandbox", {"score": 97.0, "quality": 85.0, "luminance": 50.0, "boxes": [[120, 96, 420, 512]]}, OURS, "A sandbox key gets a fixed Approved answer; its numbers are not published, nor that it echoes vendor_data and metadata."),
 

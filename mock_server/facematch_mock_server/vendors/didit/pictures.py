@@ -69,9 +69,7 @@ def _fields(call: DiditCall) -> None:
     if form.problem:
         call.note = f"form: {form.problem}"
     sent = ((name, many[-1]) for name, many in form.fields.items())
-    # As it was sent: no file, and nothing that is nested.
-    shown = [one.name for one in endpoint.fields if one.kind not in ("file", "object")]
-    call.shown = described(sent, shown)
+    call.shown = described(sent, call.route.shown if call.route else ())
     call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
     if call.values.get("metadata") is not None:
         call.shown["metadata"] = flat(call.values["metadata"])
@@ -369,6 +367,11 @@ def _route(path: str, endpoint: Endpoint) -> Route:
         },
         operation=endpoint.name,
         is_form=True,
+        # As it was sent: no file, and nothing that is nested.
+        shown=tuple(
+            field.name for field in endpoint.fields if field.kind not in ("file", "object")
+        ),
+        fields=tuple(field.name for field in endpoint.fields if field.kind != "file"),
         more=endpoint,
     )
 

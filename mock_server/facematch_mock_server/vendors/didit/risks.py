@@ -73,8 +73,7 @@ def warnings(
     found = []
     for name in risks:
         risk = RISKS[name]
-        if risk.ours:
-            claims.cite("warning.words")
+        claims.cite("warning.risks", *(["warning.words"] if risk.ours else []))
         warning: dict[str, Any] = {"risk": name}
         if claims["warning.keys"] == 6:
             warning |= {"feature": feature, "additional_data": data.get(name)}

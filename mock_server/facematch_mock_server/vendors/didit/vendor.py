@@ -59,8 +59,8 @@ class Didit(base.Routed):
         return is_path or self.world.kind.has_host(head.header("host"))
 
     def known_paths(self) -> tuple[str, ...]:
-        """The paths that Didit has."""
-        return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA, *LEFT_OUT)
+        """The paths of Didit that are imitated."""
+        return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
         """The route of a request, if there is one and its UUID is one."""

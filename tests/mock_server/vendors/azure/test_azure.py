@@ -19,7 +19,7 @@ from kit import mock_didit as didit
 from kit.mock_azure import UUID, compared, detect, ids_of, picture, verify
 
 from facematch_mock_server import MockServer, card_sheet
-from facematch_mock_server.recognition.recognizer import PictureRecognizer
+from facematch_mock_server.recognition.recognizer import Recognizer
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
 
 
 def test_of_a_detected_picture_only_the_facts_are_kept():
-    recognizer = PictureRecognizer(cached_pictures=1)
+    recognizer = Recognizer(cached_pictures=1)
     engine = didit.new_engine(vendor="azure", recognizer=recognizer)
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)

@@ -16,7 +16,7 @@ SHAPE = f"{PLAIN} score.type.float"
 PASSED = f"{SHAPE} match.boundary.exclusive match.answer credit.price.match"
 LIVE = f"{SHAPE} liveness.boundary.exclusive liveness.quality_risks.none liveness.answer"
 PAID = "credit.price.liveness"
-LOW = "warning.keys.six"
+LOW = "warning.keys.six warning.risks"
 MARCH = (
     "answer.echo.not_sent answer.created_at.zulu entity.keys.four score.type.integer "
     "score.compared match.boundary.inclusive match.answer credit.price.match"

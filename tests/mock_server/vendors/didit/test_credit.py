@@ -111,7 +111,7 @@ def test_sixteen_threads_spend_a_balance_to_the_last_cent_and_not_one_more():
 def test_of_two_calls_that_saw_the_last_credit_one_gets_it():
 
     class Greedy(didit.Scripted):
-        def liveness(self, probe, *, rotate, **_digests):
+        def liveness(self, probe, *, rotate, **_more):
             engine.world.ledger.balance = Decimal(0)
             return super().liveness(probe, rotate=rotate)
 

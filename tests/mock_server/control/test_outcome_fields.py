@@ -1,0 +1,110 @@
+"""An outcome's fields: one table, which Python, the control API, the console and the docs read."""
+
+import inspect
+import json
+
+import attrs
+import pytest
+import requests
+from kit.pages import DOCS
+
+from facematch_mock_server import UNSET, Control, MockServer, SetOutcome
+from facematch_mock_server.control import operations_of
+from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
+from facematch_mock_server.vendors import vendor_named, vendor_names
+
+ROWS = {row.name: row for row in OUTCOME_FIELDS.values()}
+GOOD = {
+    "number": lambda row: [row.least, row.most, 41.5],
+    "count": lambda row: [row.least, row.least + 1] + [row.most] * (row.most is not None),
+    "flag": lambda row: [True, False],
+    "words": lambda row: list(row.words),
+    "digest": lambda row: ["0" * 64],
+    "fields": lambda row: [{"vendor_data": "case-7"}],
+}
+BAD = {
+    "number": lambda row: [row.least - 1, row.most + 0.1, True, "many"],
+    "count": lambda row: [row.least - 1, 1.5, True, "1"] + [(row.most or 0) + 1] * bool(row.most),
+    "flag": lambda row: [1, "true"],
+    "words": lambda row: ["", True, row.words[0].upper()],
+    "digest": lambda row: ["0", 7],
+    "fields": lambda row: [{}, {"vendor_data": 7}, "vendor_data"],
+}
+
+
+@pytest.fixture(scope="module")
+def mock():
+    with MockServer() as running:
+        # Else nobody would see a review.
+        running.control.reset(switches={"in_review": True})
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def cleared(mock):
+    yield
+    mock.control.clear_outcomes()
+
+
+def kind_of(row):
+    return {"kind": row.of or "match"}
+
+
+def test_the_arguments_of_python_are_the_table_and_a_picture():
+    parameters = inspect.signature(Control.set_outcome).parameters
+    assert [*parameters] == ["self", *ROWS, "picture"]
+    for field in attrs.fields(SetOutcome):
+        name = OUTCOME_FIELDS[field.name].name
+        default = parameters[name].default
+        needed = (field.default is attrs.NOTHING, default is inspect.Parameter.empty)
+        assert needed in ((True, True), (False, False))
+        assert needed[0] or default == field.default or (default is None and not field.default)
+    for row in ROWS.values():
+        assert f"{row.name}: {row.says} {row.values}" in Control.set_outcome.__doc__
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=[*ROWS])
+def test_python_and_the_control_api_take_and_refuse_the_same(mock, row):
+    url = f"{mock.url}/__mock__/outcomes"
+    nulls = [None] if row.name != "kind" else []
+    for value in GOOD[row.takes](row) + nulls:
+        body = {**kind_of(row), row.name: value}
+        answer = requests.post(url, json=body, timeout=10)
+        assert answer.status_code == 200, answer.text
+        by_http = mock.control.outcomes()[-1]
+        assert by_http == mock.control.set_outcome(**body)
+    before = len(mock.control.outcomes())
+    for value in BAD[row.takes](row):
+        body = {**kind_of(row), row.name: value}
+        answer = requests.post(url, json=body, timeout=10)
+        assert answer.status_code == 400
+        assert row.name in answer.json()["mock"]
+        with pytest.raises(ValueError, match=row.name):
+            mock.control.set_outcome(**body)
+    assert len(mock.control.outcomes()) == before
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS.values() if row.of], ids=lambda row: row.name)
+def test_a_field_of_one_kind_is_refused_for_the_other(mock, row):
+    other = {"match": "liveness", "liveness": "match"}[row.of]
+    with pytest.raises(ValueError, match=f"{row.name} is an outcome of a {row.of}"):
+        mock.control.set_outcome(other, **{row.name: GOOD[row.takes](row)[0]})
+
+
+def test_the_control_api_the_console_and_the_docs_have_every_row(mock):
+    for vendor in vendor_names():
+        takes = operations_of(vendor_named(vendor))["POST", "outcomes"].takes
+        assert {name.rstrip("!") for name in takes} == {*ROWS}
+    about = requests.get(f"{mock.url}/__mock__/console/about", timeout=10).json()
+    listed = [{**attrs.asdict(row), "values": row.values} for row in ROWS.values()]
+    assert about["outcome"] == json.loads(json.dumps(listed))
+    page = (DOCS / "reference" / "mock.md").read_text(encoding="utf-8")
+    _, _, table = page.partition("<!-- generated: outcome -->")
+    assert [
+        name for name in ROWS if f"| `{name}` |" not in table.partition("<!-- end -->")[0]
+    ] == []
+
+
+def test_what_was_not_set_is_not_what_is_null():
+    assert SetOutcome(kind="match").score is UNSET
+    assert (SetOutcome(kind="match").times, SetOutcome(kind="match", times=None).times) == (1, None)
