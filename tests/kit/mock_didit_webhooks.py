@@ -1,5 +1,6 @@
 """Webhooks of a mock world, which are carried nowhere."""
 
+import asyncio
 import threading
 
 from kit import mock_didit as didit
@@ -22,13 +23,13 @@ def carried(*answers):
     def step(engine):
         world, waiting = engine.world, list(answers)
 
-        def send(*_):
+        async def send(*_):
             status = waiting.pop(0) if waiting else 200
             return Answer(status=status, problem=None if status else "timeout", elapsed_ms=12)
 
         outbox = world.records.outbox
-        while (due := outbox.take(world.clock.now())) is not None:
-            attempt(world, outbox, due, WRITER, send)
+        while (taken := outbox.take(world.clock.now())) is not None:
+            asyncio.run(attempt(world, *taken, WRITER, send))
         deliveries = control_of(world).webhooks.deliveries()
         claims = (claim for d in deliveries for one in d.attempts for claim in one.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))
@@ -46,3 +47,10 @@ def with_one_due():
 def webhook_threads():
     """The threads that deliver, of all mocks of this process."""
     return [one for one in threading.enumerate() if one.name == THREAD]
+
+
+def is_quiet():
+    """Whether every thread of deliveries comes to its end."""
+    for thread in webhook_threads():
+        thread.join(10)
+    return webhook_threads() == []

@@ -290,7 +290,6 @@ class Webhooks(_Part):
                 state=State.PENDING,
                 due=now,
                 timestamp=int(now.timestamp()),
-                round=delivery.round + 1,
                 retries=0,
             )
             self._records.outbox.enqueue(fresh, self._composed(fresh))

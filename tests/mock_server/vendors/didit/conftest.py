@@ -1,5 +1,6 @@
 """Worlds of the mock, short ways to ask them, and a receiver of webhooks on the loopback."""
 
+import asyncio
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -121,15 +122,15 @@ def carry():
     def carried(engine, *answers):
         world, answers, letters = engine.world, list(answers), []
 
-        def send(url, letter, timeout_s):
+        async def send(url, letter, timeout_s):
             letters.append((url, letter, timeout_s))
             status = answers.pop(0) if answers else 200
             if isinstance(status, str):
                 return Answer(problem=status, elapsed_ms=5000)
             return Answer(status=status, elapsed_ms=12)
 
-        while (due := world.records.outbox.take(world.clock.now())) is not None:
-            attempt(world, world.records.outbox, due, WRITER, send)
+        while (taken := world.records.outbox.take(world.clock.now())) is not None:
+            asyncio.run(attempt(world, *taken, WRITER, send))
         return letters
 
     return carried

@@ -1,10 +1,11 @@
 """When a delivery is tried, tried again and begun anew, by the clock of the world."""
 
+import asyncio
 import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import webhook_threads, with_one_due
+from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.vendors.didit.webhooks import WRITER
@@ -114,12 +115,12 @@ def again_meanwhile(engine, status):
     world, outbox = engine.world, engine.world.records.outbox
     taken = outbox.take(world.clock.now())
 
-    def send(_url, letter, _timeout_s):
-        webhooks(engine).resend(taken.id)
+    async def send(_url, letter, _timeout_s):
+        webhooks(engine).resend(taken[0].id)
         return Answer(status=status, elapsed_ms=1)
 
-    attempt(world, outbox, taken, WRITER, send)
-    return taken.id
+    asyncio.run(attempt(world, *taken, WRITER, send))
+    return taken[0].id
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
@@ -150,7 +151,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     world, verbs, done = engine.world, webhooks(engine), []
     broken, whole = (one.session_id for one in verbs.deliveries())
 
-    def send(_url, letter, **_more):
+    async def send(_url, letter, *_more):
         session = json.loads(letter.body)["session_id"]
         if session == broken:
             raise RuntimeError("nobody foresaw this")
@@ -166,4 +167,4 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     assert [one.state for one in ended] == ["failed", "delivered"]
     assert done == [whole]
     assert "failed over a webhook" in caplog.text
-    assert webhook_threads() == []
+    assert is_quiet()

@@ -1,16 +1,22 @@
 """Where a letter is sent, what is sent, what counts as an answer, and that it ends."""
 
+import asyncio
 import contextlib
 import socket
 import threading
 
 import pytest
 
-from facematch_mock_server.webhooks import SignedPayload, is_sent, post
+from facematch_mock_server import webhooks
+from facematch_mock_server.webhooks import SignedPayload, is_sent
 
 LETTER = SignedPayload(
     headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}"
 )
+
+
+def post(url, payload, timeout_s):
+    return asyncio.run(webhooks.post(url, payload, timeout_s, contextlib.nullcontext()))
 
 
 @pytest.fixture
