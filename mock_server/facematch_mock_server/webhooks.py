@@ -1,7 +1,7 @@
-"""Webhooks out: emitted by a request, queued, sent by threads, recorded with each attempt.
+"""Webhooks out: emitted by a request, queued, sent by a thread, recorded with each attempt.
 
-What a delivery says and how it is signed is the vendor's: it hands in a `Writer`. When something is
-tried again, and what counts as delivered, is in the vendor's claims (``webhook.*``).
+What a delivery says and how it is signed is the vendor's: it hands in a `Compose`. When something
+is tried again, and what counts as delivered, is in the vendor's claims (``webhook.*``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import socket
 import threading
 import time
 from bisect import bisect_right, insort
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterator
 from collections.abc import Collection as Several
 from contextlib import AbstractContextManager
@@ -31,7 +31,6 @@ import attrs
 
 from .account import World
 from .claims import Citations
-from .clock import LATEST
 from .messages import is_loopback
 from .services import Session
 from .state import Collection
@@ -158,15 +157,11 @@ class SignedPayload:
     claims: tuple[str, ...] = ()
 
 
-class Writer(Protocol):
-    """What a vendor sends, and how it signs; `signed_with` signs with another secret."""
+class Compose(Protocol):
+    """What a vendor sends, signed with the secret of the destination."""
 
-    def compose(
-        self, claims: Citations, world: World, delivery: Delivery, destination: Destination
-    ) -> SignedPayload: ...
-
-    def signed_with(
-        self, claims: Citations, payload: SignedPayload, delivery: Delivery, secret: str
+    def __call__(
+        self, claims: Citations, world: World, delivery: Delivery, destination: Destination, /
     ) -> SignedPayload: ...
 
 
@@ -174,12 +169,7 @@ class Writer(Protocol):
 
 #: When it is due, its turn, and the id of the delivery.
 _Place = tuple[dt.datetime, int, str]
-
-
-class _Queued(threading.local):
-    def __init__(self) -> None:
-        #: What this thread queued.
-        self.pairs: list[tuple[Delivery, SignedPayload]] = []
+_NEVER: _Place = (dt.datetime.max.replace(tzinfo=dt.UTC), 0, "")
 
 
 class Outbox:
@@ -193,7 +183,8 @@ class Outbox:
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[Delivery] = Collection(limit=KEPT)
-        self._queued = _Queued()
+        #: By thread, not yet released.
+        self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
         self._faults: deque[DeliveryFault] = deque()
         #: By id and turn.
@@ -205,11 +196,11 @@ class Outbox:
 
     def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
         """There is none, or not begun again, before this thread calls `release`."""
-        self._queued.pairs.append((delivery, payload))
+        self._queued[threading.get_ident()].append((delivery, payload))
 
     def release(self) -> bool:
         """What this thread has queued may be sent now; whether there is any."""
-        pairs, self._queued.pairs = self._queued.pairs, []
+        pairs = self._queued.pop(threading.get_ident(), ())
         for delivery, payload in pairs:
             with self._changed:
                 self._put(attrs.evolve(delivery, turn=next(self._turns)), payload)
@@ -217,7 +208,7 @@ class Outbox:
 
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""
-        self._queued.pairs = []
+        self._queued.pop(threading.get_ident(), None)
 
     def _put(self, fresh: Delivery, payload: SignedPayload) -> None:
         def begin_again(current: Delivery) -> Delivery:
@@ -247,9 +238,9 @@ class Outbox:
         """The delivery that is due first, and what a test does to it; None if none is due. `record`
         must follow."""
         with self._changed:
-            place = self._first()
-            delivery = None if place is None else self.deliveries.find(place[2])
-            if place is None or place[0] > now or delivery is None:
+            due, _, delivery_id = self._first()
+            delivery = self.deliveries.find(delivery_id)
+            if due > now or delivery is None:
                 return None
             self._unqueue(delivery)
             # Faults strike in the order in which deliveries are taken, whoever is faster.
@@ -289,8 +280,8 @@ class Outbox:
     def next_due(self) -> dt.datetime | None:
         """When the next delivery can be tried that no other one is before; None if none waits."""
         with self._changed:
-            place = self._first()
-            return None if place is None else place[0]
+            due, _, delivery_id = self._first()
+            return due if delivery_id else None
 
     def count_due(self, now: dt.datetime) -> int:
         """How many are due or under way."""
@@ -302,17 +293,15 @@ class Outbox:
         """Until none is due or under way; whether that came about in time."""
         # The clock is not read under the lock: whoever moves it asks here, under its own.
         at = now()
-
-        def is_idle() -> bool:
-            return not self._under_way and (self._first() or (LATEST,))[0] > at
-
         with self._changed:
-            return self._changed.wait_for(is_idle, timeout_s)
+            return self._changed.wait_for(
+                lambda: not self._under_way and self._first()[0] > at, timeout_s
+            )
 
-    def _first(self) -> _Place | None:
+    def _first(self) -> _Place:
         """The first one whose destination is given nothing at the moment."""
         free = (places[0] for name, places in self._waiting.items() if name not in self._under_way)
-        return min(free, default=None)
+        return min(free, default=_NEVER)
 
     def _queue(self, delivery: Delivery) -> None:
         if delivery.state is State.PENDING:
@@ -346,25 +335,37 @@ async def attempt(
     world: World,
     delivery: Delivery,
     fault: DeliveryFault | None,
-    writer: Writer,
+    compose: Compose,
     send: Callable[[str, SignedPayload, float], Awaitable[Answer]],
 ) -> None:
     """Try once what was taken, and keep what came of it; nothing if `send` raises."""
     outbox: Outbox = world.records.outbox
-    claims = world.claims.citations()
+    claims, fresh, payload = world.claims.citations(), delivery, outbox.payload(delivery)
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
         outbox.record(delivery, state=State.DROPPED, due=None)
         return
-    fresh, payload = _compose(claims, world, delivery, destination, writer)
-    at, answer, state, due = world.clock.now(), Answer(), State.DROPPED, None
+    url, at = destination.url, world.clock.now()
+    if not delivery.attempts and payload is None:
+        # One that has waited behind many is written anew, and says so.
+        fresh = attrs.evolve(delivery, timestamp=int(at.timestamp()))
+    elif delivery.retries:
+        claims.cite("webhook.retry.same")
+        if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
+            fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
+    was_struck = bool(delivery.attempts) and delivery.attempts[-1].fault is not None
+    if fault is DeliveryFault.SIGN_WRONG:
+        destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
+    if payload is None or fresh is not delivery or was_struck or fault is DeliveryFault.SIGN_WRONG:
+        payload = compose(claims, world, fresh, destination)
+    if fault is DeliveryFault.CORRUPT:
+        # A digit of an id, so that it is still JSON: only the signature shows it.
+        body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
+        body[place] = ord("2" if body[place] == ord("1") else "1")
+        payload = attrs.evolve(payload, body=bytes(body))
+    answer, state, due = Answer(), State.DROPPED, None
     if fault is not DeliveryFault.DROP:
-        if fault is DeliveryFault.SIGN_WRONG:
-            secret = destination.secret + " (wrong)"
-            payload = writer.signed_with(claims, payload, fresh, secret)
-        elif fault is DeliveryFault.CORRUPT:
-            payload = attrs.evolve(payload, body=_corrupt(payload.body, fresh.session.id))
-        answer = await send(destination.url, payload, claims["webhook.timeout_s"])
+        answer = await send(url, payload, claims["webhook.timeout_s"])
         state, due = _judge(claims, fresh, answer, at)
     cited = tuple(dict.fromkeys((*payload.claims, *claims.claims)))
     outbox.record(
@@ -377,31 +378,6 @@ async def attempt(
         due=due,
         retries=delivery.retries + (due is not None),
     )
-
-
-def _compose(
-    claims: Citations, world: World, delivery: Delivery, destination: Destination, writer: Writer
-) -> tuple[Delivery, SignedPayload]:
-    payload, fresh = world.records.outbox.payload(delivery), delivery
-    if not delivery.attempts:
-        # One that has waited behind many is written anew, and says so.
-        if payload is None:
-            fresh = attrs.evolve(delivery, timestamp=int(world.clock.now().timestamp()))
-    elif delivery.retries:
-        claims.cite("webhook.retry.same")
-        if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
-            fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
-    was_struck = bool(delivery.attempts) and delivery.attempts[-1].fault is not None
-    if payload is None or fresh is not delivery or was_struck:
-        payload = writer.compose(claims, world, fresh, destination)
-    return fresh, payload
-
-
-def _corrupt(body: bytes, session_id: str) -> bytes:
-    # A digit of an id, so that it is still JSON: only the signature shows it.
-    place = body.rfind(session_id.encode())
-    other = b"1" if body[place : place + 1] != b"1" else b"2"
-    return body[:place] + other + body[place + 1 :]
 
 
 def _judge(
@@ -483,13 +459,16 @@ async def post(
 async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to the first address of a host that takes one."""
     host, is_tls, errors = parts.hostname or "", parts.scheme == "https", []
-    for address in await _look_up(host):
+    port, tls_name = parts.port or (443 if is_tls else 80), host if is_tls else None
+    addresses = [host]
+    if host == "localhost":
+        addresses = ["127.0.0.1", "::1"]
+    elif not is_loopback(host):
+        addresses = await _look_up(host)
+    for address in addresses:
         try:
             return await asyncio.open_connection(
-                address,
-                parts.port or (443 if is_tls else 80),
-                ssl=is_tls or None,
-                server_hostname=host if is_tls else None,
+                address, port, ssl=is_tls or None, server_hostname=tls_name
             )
         except OSError as error:
             errors.append(error)
@@ -497,9 +476,10 @@ async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.St
 
 
 async def _look_up(host: str) -> list[str]:
-    """The addresses of a host: of another machine by a thread, since nobody can end a look-up."""
-    if is_loopback(host):
-        return ["127.0.0.1", "::1"] if host == "localhost" else [host]
+    """The addresses of a host, by a thread that nobody waits for: nobody can end a look-up."""
+    from facematch_core.deadline import Deadline
+    from facematch_core.threads import NoThread  # most worlds send to this machine alone
+
     loop, has_ended = asyncio.get_running_loop(), asyncio.Event()
 
     def end(_future: Any) -> None:
@@ -507,16 +487,11 @@ async def _look_up(host: str) -> list[str]:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(has_ended.set)
 
-    from facematch_core.deadline import Deadline
-    from facematch_core.threads import NoThread  # few worlds send to other machines
-
     work = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
-    while True:
-        try:
-            future = _look_up_threads().start(work, Deadline.after(0), key=host)
-            break
-        except NoThread:
-            await asyncio.sleep(0.1)
+    try:
+        future = _look_up_threads().start(work, Deadline.after(0), key=host)
+    except NoThread:
+        raise TimeoutError from None
     future.add_done_callback(end)
     await has_ended.wait()
     return [str(entry[4][0]) for entry in future.result()]
@@ -526,7 +501,7 @@ async def _look_up(host: str) -> list[str]:
 def _look_up_threads() -> HelperThreads:
     from facematch_core.threads import HelperThreads
 
-    return HelperThreads(8, "facematch-mock-look-up")
+    return HelperThreads(32, "facematch-mock-look-up")
 
 
 async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int]:
@@ -561,17 +536,15 @@ class Sender:
         #: All that belongs to a loop is made anew with it.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
-        #: In order.
+        #: Who has to look what is due, in order.
         self._woken: dict[WebhookWorker, None] = {}
-        self._tasks: dict[WebhookWorker, asyncio.Task[None]] = {}
-        self._parents: dict[str, Any] = {}
 
     def leave_to_parent(self) -> None:
-        """In the child of a fork there is no thread. What the parent has is kept, and not closed:
-        it is the parent's, too."""
-        parents = self.__dict__.copy()
+        """In the child of a fork there is no thread, and its loop must not be closed: the selector
+        is the parent's, too."""
+        loop = self._loop
         Sender.__init__(self)
-        self._parents = parents
+        self._inherited = loop
 
     def wake(self, worker: WebhookWorker, *, starts: bool = True) -> None:
         """Let it look what is due, or was stopped; unless the thread `starts` for that, only if
@@ -591,27 +564,18 @@ class Sender:
             loop.run_until_complete(self._send_all())
 
     async def _send_all(self) -> None:
+        busy: set[WebhookWorker] = set()
         while True:
             with self.lock:
                 self._changed.clear()
                 woken, self._woken = self._woken, {}
-                if not woken and not self._tasks:
+                if not woken and not busy:
                     self._loop = None
                     return
             for worker in woken:
-                if worker in self._tasks:
-                    worker.changed.set()
-                else:
-                    worker.changed = asyncio.Event()
-                    self._tasks[worker] = asyncio.create_task(worker.deliver())
-                    self._tasks[worker].add_done_callback(functools.partial(self._end, worker))
-            await self._changed.wait()
-
-    def _end(self, worker: WebhookWorker, _task: asyncio.Task[None]) -> None:
-        del self._tasks[worker]
-        self._changed.set()
-        if worker.changed.is_set():
-            self.wake(worker)
+                (busy.add if worker.begin() else busy.discard)(worker)
+            if busy:
+                await self._changed.wait()
 
 
 _sender = Sender()
@@ -626,18 +590,13 @@ class WebhookWorker:
     """
 
     def __init__(
-        self,
-        world: World,
-        writer: Writer,
-        send: Callable[..., Awaitable[Answer]] = post,
-        sender: Sender = _sender,
+        self, world: World, compose: Compose, send: Callable[..., Awaitable[Answer]] = post
     ) -> None:
-        self._world, self._writer, self._send, self._sender = world, writer, send, sender
+        self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
-        #: Set when something is due, was stopped, or ended.
-        self.changed = asyncio.Event()
-        #: With what was taken, and how often it had been stopped then.
+        #: What was taken, and how often the worker had been stopped then.
         self._under_way: dict[asyncio.Task[None], tuple[Delivery, int]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._is_stopped, self._stops = False, 0
         world.clock.watch(self._look)
 
@@ -653,10 +612,10 @@ class WebhookWorker:
         waiting for anybody."""
         # A clock may outlive many worlds.
         self._world.clock.unwatch(self._look)
-        with self._sender.lock:
+        with _sender.lock:
             self._is_stopped = True
             self._stops += 1
-        self._sender.wake(self, starts=False)
+        _sender.wake(self, starts=False)
 
     def wake(self) -> None:
         """Look whether something is due."""
@@ -668,46 +627,43 @@ class WebhookWorker:
         is_due = due is not None and (self._world.clock.running or due <= now)
         # In the child of a fork what the parent has under way is due again.
         if (is_due or self._under_way) and not self._is_stopped:
-            self._sender.wake(self)
+            _sender.wake(self)
 
-    async def deliver(self) -> None:
-        """Send what is due, until nothing is, or will be by itself; on the sender's loop."""
+    def begin(self) -> bool:
+        """Begin what is due, and end what was stopped; whether anything is under way, or will be
+        due by itself. On the sender's loop."""
         clock, tasks, loop = self._world.clock, self._under_way, asyncio.get_running_loop()
-        while True:
-            self.changed.clear()
-            for task, (delivery, stops) in tuple(tasks.items()):
-                is_the_parents = task.get_loop() is not loop
-                if is_the_parents or task.done():
-                    del tasks[task]
-                    if is_the_parents or task.cancelled():
-                        self._outbox.record(delivery)
-                elif stops != self._stops:
-                    task.cancel()
-            stops = self._stops
-            while not self._is_stopped and len(tasks) < MOST_OF_ONE:
-                taken = self._outbox.take(clock.now())
-                if taken is None:
-                    break
-                task = loop.create_task(self._carry(*taken, stops))
-                task.add_done_callback(lambda _: self.changed.set())
-                tasks[task] = taken[0], stops
-            due, pause_s = self._outbox.next_due(), None
-            if due is not None and clock.running and not self._is_stopped:
-                # A millisecond more, lest it wakes too early; the machine's clock may be set, too.
-                pause_s = min((due - clock.now()).total_seconds() + 0.001, 60.0)
-            if not tasks and pause_s is None:
-                return
-            with contextlib.suppress(TimeoutError):
-                # While there is no more room, what is due has to wait for what ends.
-                async with asyncio.timeout(pause_s if len(tasks) < MOST_OF_ONE else None):
-                    await self.changed.wait()
+        for task, (delivery, stops) in tuple(tasks.items()):
+            is_the_parents = task.get_loop() is not loop
+            if is_the_parents or task.done():
+                del tasks[task]
+                if is_the_parents or task.cancelled():
+                    self._outbox.record(delivery)
+            elif stops != self._stops:
+                task.cancel()
+        stops = self._stops
+        while not self._is_stopped and len(tasks) < MOST_OF_ONE:
+            taken = self._outbox.take(clock.now())
+            if taken is None:
+                break
+            task = loop.create_task(self._carry(*taken, stops))
+            task.add_done_callback(lambda _: _sender.wake(self))
+            tasks[task] = taken[0], stops
+        if self._timer is not None:
+            self._timer.cancel()
+        due, self._timer = self._outbox.next_due(), None
+        if due is not None and clock.running and not self._is_stopped and len(tasks) < MOST_OF_ONE:
+            # A millisecond more, lest it is too early; the machine's clock may be set meanwhile.
+            pause_s = min((due - clock.now()).total_seconds() + 0.001, 60.0)
+            self._timer = loop.call_later(pause_s, _sender.wake, self)
+        return bool(tasks) or self._timer is not None
 
     async def _carry(self, delivery: Delivery, fault: DeliveryFault | None, stops: int) -> None:
         """Send what was taken when the worker had been stopped so often; no more after that."""
 
         @contextlib.contextmanager
         def check_stops() -> Iterator[None]:
-            with self._sender.lock:
+            with _sender.lock:
                 if self._stops != stops:
                     raise asyncio.CancelledError
                 yield
@@ -718,8 +674,8 @@ class WebhookWorker:
                 return answer
 
         try:
-            async with self._sender.room:
-                await attempt(self._world, delivery, fault, self._writer, send)
+            async with _sender.room:
+                await attempt(self._world, delivery, fault, self._compose, send)
         except Exception:  # noqa: BLE001 - and it is logged
             # One that cannot be written or signed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")

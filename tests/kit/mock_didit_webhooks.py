@@ -7,7 +7,7 @@ from kit import mock_didit as didit
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.messages import Response
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import THREAD, Answer, attempt
 
 HOOK = "http://127.0.0.1:9/hook"
@@ -29,7 +29,7 @@ def carried(*answers):
 
         outbox = world.records.outbox
         while (taken := outbox.take(world.clock.now())) is not None:
-            asyncio.run(attempt(world, *taken, WRITER, send))
+            asyncio.run(attempt(world, *taken, compose, send))
         deliveries = control_of(world).webhooks.deliveries()
         claims = (claim for d in deliveries for one in d.attempts for claim in one.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))

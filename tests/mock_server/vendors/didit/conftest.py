@@ -11,7 +11,7 @@ from kit.mock_didit_webhooks import HOOK
 from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import Answer, attempt
 
 
@@ -130,7 +130,7 @@ def carry():
             return Answer(status=status, elapsed_ms=12)
 
         while (taken := world.records.outbox.take(world.clock.now())) is not None:
-            asyncio.run(attempt(world, *taken, WRITER, send))
+            asyncio.run(attempt(world, *taken, compose, send))
         return letters
 
     return carried

@@ -13,7 +13,7 @@ from kit.mock_didit_webhooks import is_quiet, webhook_threads, with_one_due
 from kit.mock_worlds import control_of
 
 from facematch_mock_server import MockServer, card_sheet, webhooks
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import MOST_OF_ONE, Answer, WebhookWorker
 
 P1 = card_sheet()["p1"].data
@@ -186,7 +186,7 @@ class Stubborn:
 @pytest.mark.parametrize("step", ["post", "answer"])
 def test_after_a_stop_nothing_leaves_and_no_answer_counts(step):
     engine, sends = with_one_due(), Stubborn()
-    worker = WebhookWorker(engine.world, WRITER, getattr(sends, step))
+    worker = WebhookWorker(engine.world, compose, getattr(sends, step))
     worker.start()
     assert sends.has_begun.wait(SOON_S)
     worker.stop()
@@ -206,7 +206,7 @@ def test_what_began_before_a_stop_is_sent_anew_after_a_start_that_follows_at_onc
     async def answer():
         return Answer(status=204)
 
-    worker = WebhookWorker(engine.world, WRITER, post)
+    worker = WebhookWorker(engine.world, compose, post)
     worker.start()
     assert sends.has_begun.wait(SOON_S)
     worker.stop()
@@ -226,7 +226,7 @@ def test_faults_and_order_outlast_a_stop(carry):
     first, second = (delivery.id for delivery in control.deliveries())
     sends = Stubborn()
     control.corrupt()
-    worker = WebhookWorker(engine.world, WRITER, sends.answer)
+    worker = WebhookWorker(engine.world, compose, sends.answer)
     worker.start()
     assert sends.has_begun.wait(SOON_S)
     worker.stop()

@@ -8,7 +8,7 @@ from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import Answer, WebhookWorker, attempt
 
 FINAL = (200, 299, 302, 400, 429)
@@ -119,7 +119,7 @@ def again_meanwhile(engine, status):
         webhooks(engine).resend(taken[0].id)
         return Answer(status=status, elapsed_ms=1)
 
-    asyncio.run(attempt(world, *taken, WRITER, send))
+    asyncio.run(attempt(world, *taken, compose, send))
     return taken[0].id
 
 
@@ -158,7 +158,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
         done.append(session)
         return Answer(status=200, elapsed_ms=1)
 
-    worker = WebhookWorker(world, WRITER, send)
+    worker = WebhookWorker(world, compose, send)
     worker.start()
     try:
         ended = verbs.wait(20)
