@@ -416,10 +416,7 @@ def is_sent(url: str, named: Several[str]) -> bool:
 
 
 async def post(
-    url: str,
-    payload: SignedPayload,
-    timeout_s: float,
-    sending: AbstractContextManager[None],
+    url: str, payload: SignedPayload, timeout_s: float, sending: AbstractContextManager[None]
 ) -> Answer:
     """Send a payload, without proxy or redirect, and say what came back within that time.
 
@@ -515,7 +512,7 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int]:
         status = int(match[1])
         while line := (await reader.readline()).strip():
             name, _, value = line.partition(b":")
-            if name.lower() == b"content-length":
+            if name.lower() == b"content-length" and value.strip().isdigit():
                 length = int(value)
     return status, length
 
@@ -523,7 +520,7 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int]:
 # Who sends
 
 
-class Sender:
+class _Sender:
     """One thread with an event loop, which sends what is due in all worlds of the process.
 
     It is there while something is due or under way, or waits for a clock that runs; nobody waits
@@ -543,7 +540,7 @@ class Sender:
         """In the child of a fork there is no thread, and its loop must not be closed: the selector
         is the parent's, too."""
         loop = self._loop
-        Sender.__init__(self)
+        _Sender.__init__(self)
         self._inherited = loop
 
     def wake(self, worker: WebhookWorker, *, starts: bool = True) -> None:
@@ -578,7 +575,7 @@ class Sender:
                 await self._changed.wait()
 
 
-_sender = Sender()
+_sender = _Sender()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_sender.leave_to_parent)
 
@@ -594,16 +591,17 @@ class WebhookWorker:
     ) -> None:
         self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
-        #: What was taken, and how often the worker had been stopped then.
-        self._under_way: dict[asyncio.Task[None], tuple[Delivery, int]] = {}
+        #: From a start to a stop: what began in another run counts as not sent. None while stopped.
+        self._run: object | None = object()
+        #: What was taken, and in which run.
+        self._under_way: dict[asyncio.Task[None], tuple[Delivery, object]] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._is_stopped, self._stops = False, 0
         world.clock.watch(self._look)
 
     def start(self) -> None:
         """Deliver from now on; it does so from the beginning, until `stop`."""
-        if self._is_stopped:
-            self._is_stopped = False
+        if self._run is None:
+            self._run = object()
             self._world.clock.watch(self._look)
         self.wake()
 
@@ -613,8 +611,7 @@ class WebhookWorker:
         # A clock may outlive many worlds.
         self._world.clock.unwatch(self._look)
         with _sender.lock:
-            self._is_stopped = True
-            self._stops += 1
+            self._run = None
         _sender.wake(self, starts=False)
 
     def wake(self) -> None:
@@ -626,51 +623,51 @@ class WebhookWorker:
         # What waits for a clock that runs has to know how long it still has to.
         is_due = due is not None and (self._world.clock.running or due <= now)
         # In the child of a fork what the parent has under way is due again.
-        if (is_due or self._under_way) and not self._is_stopped:
+        if (is_due or self._under_way) and self._run is not None:
             _sender.wake(self)
 
     def begin(self) -> bool:
         """Begin what is due, and end what was stopped; whether anything is under way, or will be
         due by itself. On the sender's loop."""
-        clock, tasks, loop = self._world.clock, self._under_way, asyncio.get_running_loop()
-        for task, (delivery, stops) in tuple(tasks.items()):
+        run, clock, loop = self._run, self._world.clock, asyncio.get_running_loop()
+        tasks = self._under_way
+        for task, (delivery, begun_in) in tuple(tasks.items()):
             is_the_parents = task.get_loop() is not loop
             if is_the_parents or task.done():
                 del tasks[task]
                 if is_the_parents or task.cancelled():
                     self._outbox.record(delivery)
-            elif stops != self._stops:
+            elif begun_in is not run:
                 task.cancel()
-        stops = self._stops
-        while not self._is_stopped and len(tasks) < MOST_OF_ONE:
+        while run is not None and len(tasks) < MOST_OF_ONE:
             taken = self._outbox.take(clock.now())
             if taken is None:
                 break
-            task = loop.create_task(self._carry(*taken, stops))
+            task = loop.create_task(self._carry(*taken, run))
             task.add_done_callback(lambda _: _sender.wake(self))
-            tasks[task] = taken[0], stops
+            tasks[task] = taken[0], run
         if self._timer is not None:
             self._timer.cancel()
         due, self._timer = self._outbox.next_due(), None
-        if due is not None and clock.running and not self._is_stopped and len(tasks) < MOST_OF_ONE:
+        if due is not None and clock.running and run is not None and len(tasks) < MOST_OF_ONE:
             # A millisecond more, lest it is too early; the machine's clock may be set meanwhile.
             pause_s = min((due - clock.now()).total_seconds() + 0.001, 60.0)
             self._timer = loop.call_later(pause_s, _sender.wake, self)
         return bool(tasks) or self._timer is not None
 
-    async def _carry(self, delivery: Delivery, fault: DeliveryFault | None, stops: int) -> None:
-        """Send what was taken when the worker had been stopped so often; no more after that."""
+    async def _carry(self, delivery: Delivery, fault: DeliveryFault | None, run: object) -> None:
+        """Send what was taken in a run, as long as that lasts."""
 
         @contextlib.contextmanager
-        def check_stops() -> Iterator[None]:
+        def check_run() -> Iterator[None]:
             with _sender.lock:
-                if self._stops != stops:
+                if self._run is not run:
                     raise asyncio.CancelledError
                 yield
 
         async def send(url: str, payload: SignedPayload, timeout_s: float) -> Answer:
-            answer = await self._send(url, payload, timeout_s, check_stops())
-            with check_stops():
+            answer = await self._send(url, payload, timeout_s, check_run())
+            with check_run():
                 return answer
 
         try:
