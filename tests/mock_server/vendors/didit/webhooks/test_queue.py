@@ -8,6 +8,7 @@ from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 
+from facematch_mock_server import webhooks as queue
 from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import Answer, WebhookWorker, attempt
 
@@ -168,3 +169,24 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     assert done == [whole]
     assert "failed over a webhook" in caplog.text
     assert is_quiet()
+
+
+def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new, carry):
+    monkeypatch.setattr(queue, "KEPT", 3)
+    monkeypatch.setattr(queue, "KEPT_PAYLOADS", 1)
+    engine = didit.new_engine()
+    new(engine)
+    for _ in range(5):
+        engine.handle(didit.match())
+    control = webhooks(engine)
+    kept = [delivery.id for delivery in control.deliveries()]
+    assert control.due() == len(kept) == 3
+    engine.world.clock.advance(7)
+    letters = [json.loads(letter.body) for _, letter, _ in carry(engine)]
+    assert control.due() == 0
+    assert [one.session_id for one in control.deliveries()] == [
+        one["session_id"] for one in letters
+    ]
+    # No payload was kept until it was its turn: each is written anew, and says so.
+    now = int(engine.world.clock.timestamp())
+    assert [one["timestamp"] for one in letters] == [now, now, now]
