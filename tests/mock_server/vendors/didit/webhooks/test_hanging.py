@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import socket
 import threading
+import weakref
 
 import pytest
 import requests
@@ -259,3 +261,15 @@ def test_the_child_of_a_fork_sends_by_a_thread_of_its_own(mock, receiver):
     (delivery,) = control.wait()
     assert (delivery.state, len(delivery.attempts)) == ("delivered", 1)
     assert len(receiver.came) == 2
+
+
+def test_a_world_that_was_reset_is_held_by_nobody(mock, receiver):
+    account = mock.new_account()
+    account.control.webhooks.add(receiver.url)
+    call(account)
+    account.control.webhooks.wait()
+    world = weakref.ref(mock.accounts.named(account.name).world("didit"))
+    post(mock, account.name, "reset", {})
+    assert is_quiet()
+    gc.collect()
+    assert world() is None

@@ -129,14 +129,14 @@ def test_a_name_leads_to_the_first_of_its_addresses_that_takes_the_connection(re
     assert headers["Host"] == f"receiver.test:{receiver.server_port}"
 
 
-def test_a_silent_name_server_is_late_and_takes_one_thread_for_a_name(receiver, names):
+def test_a_silent_name_server_is_late_and_takes_one_thread_for_a_name(receiver, names, caplog):
     end = threading.Event()
     names.append(end)
-    before = threading.active_count()
+    running = {*threading.enumerate()}
     for port in (1, 2, 3):
         answer = post(f"http://receiver.test:{port}/hook", LETTER, timeout_s=0.05)
         assert answer.problem == "timeout"
-    assert threading.active_count() == before + 1
+    assert threading.active_count() == len(running) + 1
     for number in range(40):
         # Of too many names the last ones are late at once.
         answer = post(f"http://{number}.receiver.test/hook", LETTER, timeout_s=0.01)
@@ -144,6 +144,10 @@ def test_a_silent_name_server_is_late_and_takes_one_thread_for_a_name(receiver, 
     local = f"http://localhost:{receiver.server_port}/hook"
     assert post(local, LETTER, timeout_s=5).status == 200
     end.set()
+    # It answers when nobody waits any more, and nobody minds.
+    for thread in {*threading.enumerate()} - running:
+        thread.join(10)
+    assert caplog.records == []
 
 
 def test_a_letter_goes_over_tls_to_whoever_shows_a_trusted_certificate(raw, tmp_path, monkeypatch):
