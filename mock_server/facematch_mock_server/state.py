@@ -51,12 +51,13 @@ class Collection(Generic[T]):
         with self._lock:
             return tuple(self._all.items())
 
-    def put(self, key: str, record: T) -> None:
-        """Add a record, or replace the one of that key in its place."""
+    def put(self, key: str, record: T) -> T | None:
+        """Add a record, or replace the one of that key in its place; the oldest record if it had to
+        go for it, else None."""
         with self._lock:
             self._all[key] = record
-            while self._limit is not None and len(self._all) > self._limit:
-                self._all.popitem(last=False)
+            is_full = self._limit is not None and len(self._all) > self._limit
+            return self._all.popitem(last=False)[1] if is_full else None
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
         """Replace the record of that key by what `change` makes of it; None if there is none.

@@ -1,25 +1,30 @@
-"""Webhooks out: emitted by a request, queued, sent by threads, recorded with each attempt.
+"""Webhooks out: emitted by a request, queued, sent by a thread, recorded with each attempt.
 
-What a delivery says and how it is signed is the vendor's: it hands in a `Writer`. When something is
-tried again, and what counts as delivered, is in the vendor's claims (``webhook.*``).
+What a delivery says and how it is signed is the vendor's: it hands in a `Compose`. When something
+is tried again, and what counts as delivered, is in the vendor's claims (``webhook.*``).
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import enum
+import functools
+import itertools
 import logging
 import math
+import os
+import re
 import socket
 import threading
 import time
-from bisect import bisect_left, bisect_right, insort
-from collections import deque
-from collections.abc import Callable
+from bisect import bisect_right, insort
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Iterator
 from collections.abc import Collection as Several
-from operator import attrgetter
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -30,22 +35,23 @@ from .messages import is_loopback
 from .services import Session
 from .state import Collection
 
+if TYPE_CHECKING:
+    from facematch_core.threads import HelperThreads
+
 _log = logging.getLogger("facematch_mock_server")
 
 #: How many of the newest deliveries are remembered.
 KEPT = 10_000
-#: How many payloads are kept as they were sent. An older one is written anew, if it is wanted.
+#: How many payloads are kept as they were sent. An older one is written anew when it is sent again.
 KEPT_PAYLOADS = 1000
 #: How many of the newest attempts of one delivery are remembered.
 KEPT_ATTEMPTS = 100
-#: Destinations that are delivered to at once: one that hangs holds up itself alone.
-THREADS = 8
-#: The name of each of them.
+#: How many deliveries are sent at a time, by this process and of one world: each has a socket.
+MOST, MOST_OF_ONE = 256, 8
+#: The name of the thread that sends.
 THREAD = "facematch-mock-webhooks"
 #: More of a receiver's answer is not read; only its status counts.
 _ANSWER_BYTES = 65_536
-#: Longest wait of a thread for a clock that runs; it may be moved meanwhile, and says so.
-_LOOKS_EVERY_S = 60.0
 
 
 # What is remembered
@@ -134,9 +140,10 @@ class Delivery:
     timestamp: int
     state: State = attrs.field(default=State.PENDING, converter=State)
     due: dt.datetime | None = None
-    #: How often it was begun again. What comes of an attempt counts for its own round.
-    round: int = 0
-    #: How many attempts of the present round repeated an earlier one.
+    #: Its place among all that were queued, another one when it is begun again: what comes of an
+    #: attempt counts for its own turn.
+    turn: int = 0
+    #: How many attempts of the present turn repeated an earlier one.
     retries: int = 0
     attempts: tuple[Attempt, ...] = ()
 
@@ -150,28 +157,19 @@ class SignedPayload:
     claims: tuple[str, ...] = ()
 
 
-class Writer(Protocol):
-    """What a vendor sends, and how it signs; `signed_with` signs with another secret."""
+class Compose(Protocol):
+    """What a vendor sends, signed with the secret of the destination."""
 
-    def compose(
-        self, claims: Citations, world: World, delivery: Delivery, destination: Destination
-    ) -> SignedPayload: ...
-
-    def signed_with(
-        self, claims: Citations, payload: SignedPayload, delivery: Delivery, secret: str
+    def __call__(
+        self, claims: Citations, world: World, delivery: Delivery, destination: Destination, /
     ) -> SignedPayload: ...
 
 
 # The queue
 
-#: When it is due, a place among equals, the delivery and its destination.
-_Place = tuple[dt.datetime, float, str, str]
-
-
-class _Mine(threading.local):
-    def __init__(self) -> None:
-        #: What this thread queued.
-        self.queued: list[tuple[Delivery, SignedPayload]] = []
+#: When it is due, its turn, and the id of the delivery.
+_Place = tuple[dt.datetime, int, str]
+_NEVER: _Place = (dt.datetime.max.replace(tzinfo=dt.UTC), 0, "")
 
 
 class Outbox:
@@ -179,57 +177,55 @@ class Outbox:
 
     What a request queues is due when `release` says that the request is over, and gone when `drop`
     says that it failed. A destination is given one delivery at a time, in the order in which they
-    are due. Safe across threads.
+    are due. `deliveries` have no bodies: `payload` has them singly. Safe across threads.
     """
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[Delivery] = Collection(limit=KEPT)
-        self._mine = _Mine()
+        #: By thread, not yet released.
+        self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
         self._faults: deque[DeliveryFault] = deque()
-        #: By id and round.
+        #: By id and turn.
         self._payloads: Collection[SignedPayload] = Collection(limit=KEPT_PAYLOADS)
-        #: Sorted, and by id of the delivery.
-        self._queue: list[_Place] = []
-        self._queued: dict[str, _Place] = {}
-        self._place = 0
-        #: By id of the delivery: where it goes, and what a test does to it.
-        self._under_way: dict[str, tuple[str, DeliveryFault | None]] = {}
+        self._turns = itertools.count(1)
+        #: By destination: those that wait, sorted, and the fault of the one that was taken.
+        self._waiting: dict[str, list[_Place]] = {}
+        self._under_way: dict[str, DeliveryFault | None] = {}
 
     def enqueue(self, delivery: Delivery, payload: SignedPayload) -> None:
         """There is none, or not begun again, before this thread calls `release`."""
-        self._mine.queued.append((delivery, payload))
+        self._queued[threading.get_ident()].append((delivery, payload))
 
     def release(self) -> bool:
         """What this thread has queued may be sent now; whether there is any."""
-        mine, self._mine.queued = self._mine.queued, []
-        for delivery, payload in mine:
-            self._put(delivery)
-            self.keep(delivery, payload)
+        pairs = self._queued.pop(threading.get_ident(), ())
+        for delivery, payload in pairs:
             with self._changed:
-                self._look(delivery.id)
-        return bool(mine)
+                self._put(attrs.evolve(delivery, turn=next(self._turns)), payload)
+        return bool(pairs)
 
     def drop(self) -> None:
         """What this thread has queued is not to be sent: all is as it was before."""
-        self._mine.queued = []
+        self._queued.pop(threading.get_ident(), None)
 
-    def _put(self, fresh: Delivery) -> None:
-        def begun_again(one: Delivery) -> Delivery:
+    def _put(self, fresh: Delivery, payload: SignedPayload) -> None:
+        def begin_again(current: Delivery) -> Delivery:
+            self._unqueue(current)
             # It may have been tried since somebody looked.
-            return attrs.evolve(fresh, attempts=one.attempts)
+            return attrs.evolve(fresh, attempts=current.attempts)
 
-        if self.deliveries.change(fresh.id, begun_again) is None:
-            self.deliveries.put(fresh.id, fresh)
-
-    def keep(self, delivery: Delivery, payload: SignedPayload) -> None:
-        """Remember the payload of the present round as it is sent."""
-        self._payloads.put(f"{delivery.id} {delivery.round}", payload)
+        if self.deliveries.change(fresh.id, begin_again) is None:
+            forgotten = self.deliveries.put(fresh.id, fresh)
+            if forgotten is not None:
+                self._unqueue(forgotten)
+        self._payloads.put(f"{fresh.id} {fresh.turn}", payload)
+        self._queue(fresh)
 
     def payload(self, delivery: Delivery) -> SignedPayload | None:
-        """The payload of the present round of a delivery, or None if it is not kept."""
-        return self._payloads.find(f"{delivery.id} {delivery.round}")
+        """A delivery as it was sent last, or will be; None if that is not kept any more."""
+        return self._payloads.find(f"{delivery.id} {delivery.turn}")
 
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Do this to so many attempts, after what waits already; 1-10,000 of them."""
@@ -238,95 +234,89 @@ class Outbox:
         with self._changed:
             self._faults.extend([fault] * times)
 
-    def fault_of(self, delivery_id: str) -> DeliveryFault | None:
-        """What a test does to one that was taken."""
+    def take(self, now: dt.datetime) -> tuple[Delivery, DeliveryFault | None] | None:
+        """The delivery that is due first, and what a test does to it; None if none is due. `record`
+        must follow."""
         with self._changed:
-            return self._under_way.get(delivery_id, ("", None))[1]
-
-    def take(self, now: dt.datetime) -> Delivery | None:
-        """The delivery that is due first; None if none is. `record` or `done` must follow."""
-        with self._changed:
-            while (entry := self._first()) is not None and entry[0] <= now:
-                self._unqueue(entry[2])
-                delivery = self.deliveries.find(entry[2])
-                if delivery is not None and delivery.state is State.PENDING:
-                    # Faults strike in the order in which deliveries are taken, whoever is faster.
-                    fault = self._faults.popleft() if self._faults else None
-                    self._under_way[delivery.id] = (delivery.destination, fault)
-                    return delivery
-            return None
+            due, _, delivery_id = self._first()
+            delivery = self.deliveries.find(delivery_id)
+            if due > now or delivery is None:
+                return None
+            self._unqueue(delivery)
+            # Faults strike in the order in which deliveries are taken, whoever is faster.
+            fault = self._faults.popleft() if self._faults else None
+            self._under_way[delivery.destination] = fault
+            return delivery, fault
 
     def record(
-        self, taken: Delivery, attempt: Attempt | None, change: Callable[[Delivery], Delivery]
+        self,
+        taken: Delivery,
+        attempt: Attempt | None = None,
+        payload: SignedPayload | None = None,
+        **changes: Any,
     ) -> None:
-        """Keep the attempt, if there was one, and what `change` makes of the delivery.
+        """Keep what came of a delivery that was taken: the attempt, if there was one, its payload,
+        and the changes; without any it is due as before. If somebody began it again meanwhile, only
+        the attempt is kept."""
 
-        If somebody began it again since it was `taken`, or ended it, only the attempt is kept.
-        """
-        standing = attrgetter("round", "retries", "state")
+        def change(current: Delivery) -> Delivery:
+            if current.turn == taken.turn:
+                current = attrs.evolve(current, **changes)
+            tried = () if attempt is None else (attempt,)
+            return attrs.evolve(current, attempts=(*current.attempts, *tried)[-KEPT_ATTEMPTS:])
 
-        def recorded(one: Delivery) -> Delivery:
-            one = change(one) if standing(one) == standing(taken) else one
-            made = () if attempt is None else (attempt,)
-            return attrs.evolve(one, attempts=(*one.attempts, *made)[-KEPT_ATTEMPTS:])
-
-        try:
-            self.deliveries.change(taken.id, recorded)
-        finally:
-            self.done(taken.id, tried=attempt is not None)
-
-    def done(self, delivery_id: str, *, tried: bool) -> None:
-        """It is no longer under way; if it was not tried, the next one meets its fault."""
         with self._changed:
-            _, fault = self._under_way.pop(delivery_id, ("", None))
-            if fault is not None and not tried:
+            fault = self._under_way.pop(taken.destination)
+            if fault is not None and attempt is None:
+                # It was not tried, and the next one meets its fault.
                 self._faults.appendleft(fault)
-            self._look(delivery_id)
+            if payload is not None:
+                self._payloads.put(f"{taken.id} {taken.turn}", payload)
+            current = self.deliveries.change(taken.id, change)
+            if current is not None and current.turn == taken.turn:
+                self._queue(current)
+            self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
         """When the next delivery can be tried that no other one is before; None if none waits."""
         with self._changed:
-            entry = self._first()
-            return None if entry is None else entry[0]
+            due, _, delivery_id = self._first()
+            return due if delivery_id else None
 
     def count_due(self, now: dt.datetime) -> int:
         """How many are due or under way."""
         with self._changed:
-            return len(self._under_way) + bisect_right(self._queue, (now, math.inf, "", ""))
+            waiting = (bisect_right(places, (now, math.inf)) for places in self._waiting.values())
+            return len(self._under_way) + sum(waiting)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
         """Until none is due or under way; whether that came about in time."""
         # The clock is not read under the lock: whoever moves it asks here, under its own.
         at = now()
         with self._changed:
-            return self._changed.wait_for(lambda: not self.count_due(at), timeout_s)
+            return self._changed.wait_for(
+                lambda: not self._under_way and self._first()[0] > at, timeout_s
+            )
 
-    def _first(self) -> _Place | None:
+    def _first(self) -> _Place:
         """The first one whose destination is given nothing at the moment."""
-        if not self._queue:
-            return None
-        busy = {destination for destination, _ in self._under_way.values()}
-        return next((entry for entry in self._queue if entry[3] not in busy), None)
+        free = (places[0] for name, places in self._waiting.items() if name not in self._under_way)
+        return min(free, default=_NEVER)
 
-    def _look(self, delivery_id: str) -> None:
-        """Queue a delivery if it waits; tell whoever waits for it."""
-        delivery = self.deliveries.find(delivery_id)
-        self._unqueue(delivery_id)
-        if delivery is not None and delivery.state is State.PENDING:
-            self._place += 1
-            due = delivery.due or delivery.created_at
-            entry = self._queued[delivery_id] = due, self._place, delivery_id, delivery.destination
-            insort(self._queue, entry)
-        if len(self._queue) > KEPT:
-            # Those that are no longer remembered wait for nothing.
-            for name in [name for name in self._queued if self.deliveries.find(name) is None]:
-                self._unqueue(name)
-        self._changed.notify_all()
+    def _queue(self, delivery: Delivery) -> None:
+        if delivery.state is State.PENDING:
+            insort(self._waiting.setdefault(delivery.destination, []), _place_of(delivery))
 
-    def _unqueue(self, delivery_id: str) -> None:
-        entry = self._queued.pop(delivery_id, None)
-        if entry is not None:
-            del self._queue[bisect_left(self._queue, entry)]
+    def _unqueue(self, delivery: Delivery) -> None:
+        places = self._waiting.get(delivery.destination, [])
+        with contextlib.suppress(ValueError):
+            places.remove(_place_of(delivery))
+            if not places:
+                del self._waiting[delivery.destination]
+
+
+def _place_of(delivery: Delivery) -> _Place:
+    return delivery.due or delivery.created_at, delivery.turn, delivery.id
 
 
 # One attempt
@@ -341,78 +331,56 @@ class Answer:
     elapsed_ms: int = 0
 
 
-def attempt(
+async def attempt(
     world: World,
-    outbox: Outbox,
     delivery: Delivery,
-    writer: Writer,
-    send: Callable[[str, SignedPayload, float], Answer],
+    fault: DeliveryFault | None,
+    compose: Compose,
+    send: Callable[[str, SignedPayload, float], Awaitable[Answer]],
 ) -> None:
-    """Try once, and keep what came of it. What `send` raises is handed on; then nothing is kept."""
-    claims, taken = world.claims.citations(), delivery
+    """Try once what was taken, and keep what came of it; nothing if `send` raises."""
+    outbox: Outbox = world.records.outbox
+    claims, fresh, payload = world.claims.citations(), delivery, outbox.payload(delivery)
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
-        _end(outbox, delivery, State.DROPPED)
+        outbox.record(delivery, state=State.DROPPED, due=None)
         return
-    delivery, payload = _payload(claims, world, delivery, destination, writer)
-    at, fault = world.clock.now(), outbox.fault_of(taken.id)
-    answer, state, due = Answer(), State.DROPPED, None
-    if fault is not DeliveryFault.DROP:
-        if fault is DeliveryFault.SIGN_WRONG:
-            wrong = destination.secret + " (wrong)"
-            payload = writer.signed_with(claims, payload, delivery, wrong)
-        elif fault is DeliveryFault.CORRUPT:
-            payload = attrs.evolve(payload, body=_corrupted(payload.body, delivery.session.id))
-        answer = send(destination.url, payload, claims["webhook.timeout_s"])
-        state, due = _verdict(claims, delivery, answer, at)
-    cited = tuple(dict.fromkeys((*payload.claims, *claims.claims)))
-    tried = Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=cited)
-    outbox.keep(delivery, payload)
-    outbox.record(
-        taken,
-        tried,
-        lambda one: attrs.evolve(
-            one,
-            event_id=delivery.event_id,
-            timestamp=delivery.timestamp,
-            state=state,
-            due=due,
-            retries=one.retries + (due is not None),
-        ),
-    )
-
-
-def _end(outbox: Outbox, delivery: Delivery, state: State) -> None:
-    outbox.record(delivery, None, lambda one: attrs.evolve(one, state=state, due=None))
-
-
-def _payload(
-    claims: Citations, world: World, delivery: Delivery, destination: Destination, writer: Writer
-) -> tuple[Delivery, SignedPayload]:
-    outbox: Outbox = world.records.outbox
-    kept, as_it_was = outbox.payload(delivery), delivery
-    if not delivery.attempts:
+    url, at = destination.url, world.clock.now()
+    if not delivery.attempts and payload is None:
         # One that has waited behind many is written anew, and says so.
-        if kept is None:
-            delivery = attrs.evolve(delivery, timestamp=int(world.clock.now().timestamp()))
+        fresh = attrs.evolve(delivery, timestamp=int(at.timestamp()))
     elif delivery.retries:
         claims.cite("webhook.retry.same")
         if claims["webhook.event_id"] == "attempt" and delivery.event_id is not None:
-            delivery = attrs.evolve(delivery, event_id=world.account.ids.uuid())
+            fresh = attrs.evolve(delivery, event_id=world.account.ids.uuid())
     was_struck = bool(delivery.attempts) and delivery.attempts[-1].fault is not None
-    if kept is None or delivery is not as_it_was or was_struck:
-        return delivery, writer.compose(claims, world, delivery, destination)
-    return delivery, kept
+    if fault is DeliveryFault.SIGN_WRONG:
+        destination = attrs.evolve(destination, secret=destination.secret + " (wrong)")
+    if payload is None or fresh is not delivery or was_struck or fault is DeliveryFault.SIGN_WRONG:
+        payload = compose(claims, world, fresh, destination)
+    if fault is DeliveryFault.CORRUPT:
+        # A digit of an id, so that it is still JSON: only the signature shows it.
+        body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
+        body[place] = ord("2" if body[place] == ord("1") else "1")
+        payload = attrs.evolve(payload, body=bytes(body))
+    answer, state, due = Answer(), State.DROPPED, None
+    if fault is not DeliveryFault.DROP:
+        answer = await send(url, payload, claims["webhook.timeout_s"])
+        state, due = _judge(claims, fresh, answer, at)
+    cited = tuple(dict.fromkeys((*payload.claims, *claims.claims)))
+    outbox.record(
+        delivery,
+        Attempt(at=at, **attrs.asdict(answer), fault=fault, claims=cited),
+        payload,
+        event_id=fresh.event_id,
+        timestamp=fresh.timestamp,
+        state=state,
+        due=due,
+        retries=delivery.retries + (due is not None),
+    )
 
 
-def _corrupted(body: bytes, session_id: str) -> bytes:
-    # A digit of an id, so that it is still JSON: only the signature shows it.
-    place = body.rfind(session_id.encode())
-    other = b"1" if body[place : place + 1] != b"1" else b"2"
-    return body[:place] + other + body[place + 1 :]
-
-
-def _verdict(
+def _judge(
     claims: Citations, delivery: Delivery, answer: Answer, at: dt.datetime
 ) -> tuple[State, dt.datetime | None]:
     status, (first, end) = answer.status, claims["webhook.delivered"]
@@ -432,208 +400,280 @@ def _verdict(
     return State.PENDING, began + dt.timedelta(seconds=after[delivery.retries])
 
 
-# One POST over a socket, with one time limit for all of it
-
-
-def parsed(url: str) -> SplitResult | None:
-    """The parts of an address with a host, ``http`` or ``https``; None for everything else."""
-    if not url.isascii() or not url.isprintable() or " " in url:
-        return None
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        return None
-    return parts
+# One POST over a socket, which can be ended at every moment
 
 
 def is_sent(url: str, named: Several[str]) -> bool:
     """Whether anything is sent there: to this machine, or a host beyond that somebody named."""
-    parts = parsed(url)
-    host = "" if parts is None else parts.hostname or ""
-    return is_loopback(host) or host.lower() in named
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.port != 0
+    except ValueError:
+        return False
+    if not is_address or not url.isascii() or not url.isprintable() or " " in url:
+        return False
+    return is_loopback(parts.hostname or "") or parts.hostname in named
 
 
-def post(
-    url: str,
-    payload: SignedPayload,
-    *,
-    timeout_s: float,
-    opened: Callable[[socket.socket], None] = lambda _: None,
+async def post(
+    url: str, payload: SignedPayload, timeout_s: float, sending: AbstractContextManager[None]
 ) -> Answer:
     """Send a payload, without proxy or redirect, and say what came back within that time.
 
-    Raises nothing that a network can cause. `opened` is handed the socket: shutting it down from
-    another thread ends the waiting.
+    Raises nothing that a network can cause. `sending` is entered while the request is handed to the
+    socket.
     """
-    from http.client import HTTPConnection, HTTPException, HTTPSConnection  # few worlds send
-
-    began = time.monotonic()
-    status, problem, is_late = None, None, threading.Event()
-
-    def end(found: socket.socket) -> None:
-        is_late.set()
-        _end_waiting(found)
-
+    began, status, problem, parts = time.monotonic(), None, None, urlsplit(url)
+    lines = (
+        f"POST {parts.path or '/'}{'?' * bool(parts.query)}{parts.query} HTTP/1.1",
+        f"Host: {parts.netloc.rpartition('@')[2]}",
+        "Accept-Encoding: identity",
+        f"Content-Length: {len(payload.body)}",
+        *map(": ".join, payload.headers),
+        "Connection: close\r\n\r\n",
+    )
     try:
-        parts = parsed(url)
-        if parts is None:
-            raise ValueError("no address that anything can be sent to")  # noqa: TRY301 - a problem like others
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        connection = kind(parts.hostname or "", parts.port, timeout=timeout_s)
-        connection.connect()
-        with connection.sock as found:
-            # The limit is for all that is sent and read, however often something comes.
-            left_s = max(0.0, began + timeout_s - time.monotonic())
-            timer = threading.Timer(left_s, end, (found,))
-            timer.daemon = True
-            timer.start()
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await _connect(parts)
             try:
-                opened(found)
-                target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-                headers = {**dict(payload.headers), "Connection": "close"}
-                connection.request("POST", target, payload.body, headers)
-                answer = connection.getresponse()
-                status = answer.status
+                with sending:
+                    writer.write("\r\n".join(lines).encode() + payload.body)
+                await writer.drain()
+                status, length = await _read_head(reader)
                 # Closing before the end would reset what the receiver still writes.
-                with contextlib.suppress(OSError, HTTPException):
-                    answer.read(_ANSWER_BYTES)
+                await reader.readexactly(min(length, _ANSWER_BYTES))
             finally:
-                timer.cancel()
-    except (OSError, HTTPException, ValueError) as error:
-        late = is_late.is_set() or isinstance(error, TimeoutError)
-        problem = "timeout" if late else f"no answer: {type(error).__name__}"
-    spent = int((time.monotonic() - began) * 1000)
-    return Answer(status=status, problem=problem, elapsed_ms=spent)
+                writer.transport.abort()
+    except TimeoutError:
+        problem = "timeout"
+    except (OSError, EOFError, ValueError) as error:
+        problem = f"no answer: {type(error).__name__}"
+    spent_ms = int((time.monotonic() - began) * 1000)
+    # Only the status of an answer counts.
+    return Answer(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
 
 
-def _end_waiting(found: socket.socket) -> None:
-    """Shut a socket down, so that whoever waits for it waits no longer."""
-    with contextlib.suppress(OSError):
-        # Past TLS, which would first forget its own state under the hands of the reader.
-        socket.socket.shutdown(found, socket.SHUT_RDWR)
+async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the first address of a host that takes one."""
+    host, is_tls, errors = parts.hostname or "", parts.scheme == "https", []
+    port, tls_name = parts.port or (443 if is_tls else 80), host if is_tls else None
+    addresses = [host]
+    if host == "localhost":
+        addresses = ["127.0.0.1", "::1"]
+    elif not is_loopback(host):
+        addresses = await _look_up(host)
+    for address in addresses:
+        try:
+            return await asyncio.open_connection(
+                address, port, ssl=is_tls or None, server_hostname=tls_name
+            )
+        except OSError as error:
+            errors.append(error)
+    raise errors[0]
 
 
-# The threads
+async def _look_up(host: str) -> list[str]:
+    """The addresses of a host, by a thread that nobody waits for: nobody can end a look-up."""
+    from facematch_core.deadline import Deadline
+    from facematch_core.threads import NoThread  # most worlds send to this machine alone
+
+    loop, has_ended = asyncio.get_running_loop(), asyncio.Event()
+
+    def end(_future: Any) -> None:
+        # The loop may have ended before the name server answered.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(has_ended.set)
+
+    work = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+    try:
+        future = _look_up_threads().start(work, Deadline.after(0), key=host)
+    except NoThread:
+        raise TimeoutError from None
+    future.add_done_callback(end)
+    await has_ended.wait()
+    return [str(entry[4][0]) for entry in future.result()]
 
 
-class _StoppedError(Exception):
-    """The worker was stopped while a payload was on its way."""
+@functools.cache
+def _look_up_threads() -> HelperThreads:
+    from facematch_core.threads import HelperThreads
+
+    return HelperThreads(32, "facematch-mock-look-up")
+
+
+async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int]:
+    """The status of an answer, and how many bytes follow at most."""
+    status, length = 100, _ANSWER_BYTES
+    while status < 200:
+        line = await reader.readline()
+        match = re.match(rb"HTTP/1\.\d (\d{3})\b", line)
+        if match is None:
+            raise ValueError("no HTTP") if line else ConnectionResetError
+        status = int(match[1])
+        while line := (await reader.readline()).strip():
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length" and value.strip().isdigit():
+                length = int(value)
+    return status, length
+
+
+# Who sends
+
+
+class _Sender:
+    """One thread with an event loop, which sends what is due in all worlds of the process.
+
+    It is there while something is due or under way, or waits for a clock that runs; nobody waits
+    for it. So many deliveries are sent at a time as `room` has places; the others of those that
+    were taken, a few of each world, wait in line.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        #: All that belongs to a loop is made anew with it.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
+        #: Who has to look what is due, in order.
+        self._woken: dict[WebhookWorker, None] = {}
+
+    def leave_to_parent(self) -> None:
+        """In the child of a fork there is no thread, and its loop must not be closed: the selector
+        is the parent's, too."""
+        loop = self._loop
+        _Sender.__init__(self)
+        self._inherited = loop
+
+    def wake(self, worker: WebhookWorker, *, starts: bool = True) -> None:
+        """Let it look what is due, or was stopped; unless the thread `starts` for that, only if
+        there is one."""
+        with self.lock:
+            if self._loop is None and starts:
+                loop = asyncio.SelectorEventLoop()
+                threading.Thread(target=self._run, args=(loop,), name=THREAD, daemon=True).start()
+                self._loop = loop
+                self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
+            if self._loop is not None:
+                self._woken[worker] = None
+                self._loop.call_soon_threadsafe(self._changed.set)
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        with contextlib.closing(loop):
+            loop.run_until_complete(self._send_all())
+
+    async def _send_all(self) -> None:
+        busy: set[WebhookWorker] = set()
+        while True:
+            with self.lock:
+                self._changed.clear()
+                woken, self._woken = self._woken, {}
+                if not woken and not busy:
+                    self._loop = None
+                    return
+            for worker in woken:
+                (busy.add if worker.begin() else busy.discard)(worker)
+            if busy:
+                await self._changed.wait()
+
+
+_sender = _Sender()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_sender.leave_to_parent)
 
 
 class WebhookWorker:
-    """Delivers what is due in one world, to several destinations at once, in threads of its own.
+    """Delivers what is due in one world, to several destinations at once, until it is stopped.
 
-    A thread begins when something is due and ends when nothing is: a hundred worlds that send
-    nothing have none. While the world's clock stands still, what is due later waits for `advance`.
+    While the world's clock stands still, what is due later waits for `advance`.
     """
 
-    def __init__(self, world: World, writer: Writer, send: Callable[..., Answer] = post) -> None:
-        self._world, self._writer, self._send = world, writer, send
+    def __init__(
+        self, world: World, compose: Compose, send: Callable[..., Awaitable[Answer]] = post
+    ) -> None:
+        self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
-        self._turn = threading.Condition()
-        self._threads: set[threading.Thread] = set()
-        self._sockets: set[socket.socket] = set()
-        #: Whether a thread waits for the clock: one is enough.
-        self._has_timer = False
-        self._woken = self._stopped = False
-        world.clock.watch(self._moved)
+        #: From a start to a stop: what began in another run counts as not sent. None while stopped.
+        self._run: object | None = object()
+        #: What was taken, and in which run.
+        self._under_way: dict[asyncio.Task[None], tuple[Delivery, object]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        world.clock.watch(self._look)
 
     def start(self) -> None:
         """Deliver from now on; it does so from the beginning, until `stop`."""
-        with self._turn:
-            was_stopped, self._stopped = self._stopped, False
-        if was_stopped:
-            self._world.clock.watch(self._moved)
+        if self._run is None:
+            self._run = object()
+            self._world.clock.watch(self._look)
         self.wake()
 
     def stop(self) -> None:
-        """Deliver nothing more. A payload that is on its way counts as not sent."""
+        """Begin nothing more, and cut what is under way, which counts as not sent; at once, without
+        waiting for anybody."""
         # A clock may outlive many worlds.
-        self._world.clock.unwatch(self._moved)
-        with self._turn:
-            self._stopped = True
-            threads, sockets = [*self._threads], [*self._sockets]
-            self._turn.notify_all()
-        for found in sockets:
-            _end_waiting(found)
-        end = time.monotonic() + 10
-        for thread in threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, end - time.monotonic()))
+        self._world.clock.unwatch(self._look)
+        with _sender.lock:
+            self._run = None
+        _sender.wake(self, starts=False)
 
     def wake(self) -> None:
         """Look whether something is due."""
-        if self._outbox.next_due() is not None:
-            # The clock is not read under our lock: whoever moves it asks for that, under its own.
-            self._moved(self._world.clock.now())
+        self._look(self._world.clock.now())
 
-    def _moved(self, now: dt.datetime) -> None:
+    def _look(self, now: dt.datetime) -> None:
         due = self._outbox.next_due()
-        # A thread that waits for a clock that runs has to look how long it still has to.
-        if due is not None and (self._world.clock.running or due <= now):
-            self._begin()
+        # What waits for a clock that runs has to know how long it still has to.
+        is_due = due is not None and (self._world.clock.running or due <= now)
+        # In the child of a fork what the parent has under way is due again.
+        if (is_due or self._under_way) and self._run is not None:
+            _sender.wake(self)
 
-    def _begin(self) -> None:
-        with self._turn:
-            self._woken = True
-            self._turn.notify_all()
-            if self._stopped or self._has_timer or len(self._threads) >= THREADS:
-                return
-            thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
-            self._threads.add(thread)
-            thread.start()
+    def begin(self) -> bool:
+        """Begin what is due, and end what was stopped; whether anything is under way, or will be
+        due by itself. On the sender's loop."""
+        run, clock, loop = self._run, self._world.clock, asyncio.get_running_loop()
+        tasks = self._under_way
+        for task, (delivery, begun_in) in tuple(tasks.items()):
+            is_the_parents = task.get_loop() is not loop
+            if is_the_parents or task.done():
+                del tasks[task]
+                if is_the_parents or task.cancelled():
+                    self._outbox.record(delivery)
+            elif begun_in is not run:
+                task.cancel()
+        while run is not None and len(tasks) < MOST_OF_ONE:
+            taken = self._outbox.take(clock.now())
+            if taken is None:
+                break
+            task = loop.create_task(self._carry(*taken, run))
+            task.add_done_callback(lambda _: _sender.wake(self))
+            tasks[task] = taken[0], run
+        if self._timer is not None:
+            self._timer.cancel()
+        due, self._timer = self._outbox.next_due(), None
+        if due is not None and clock.running and run is not None and len(tasks) < MOST_OF_ONE:
+            # A millisecond more, lest it is too early; the machine's clock may be set meanwhile.
+            pause_s = min((due - clock.now()).total_seconds() + 0.001, 60.0)
+            self._timer = loop.call_later(pause_s, _sender.wake, self)
+        return bool(tasks) or self._timer is not None
 
-    def _run(self) -> None:
-        while not self._is_over():
-            delivery = None if self._stopped else self._outbox.take(self._world.clock.now())
-            if delivery is not None:
-                # Another destination need not wait for this one.
-                self.wake()
-                self._carry(delivery)
+    async def _carry(self, delivery: Delivery, fault: DeliveryFault | None, run: object) -> None:
+        """Send what was taken in a run, as long as that lasts."""
 
-    def _is_over(self) -> bool:
-        """Whether this thread ends; one waits while nothing is due that will be by itself."""
-        clock = self._world.clock
-        now, due = clock.now(), self._outbox.next_due()
-        with self._turn:
-            goes_on = self._woken or (due is not None and due <= now)
-            self._woken = False
-            is_timer = clock.running and due is not None and not self._has_timer
-            if due is not None and is_timer and not goes_on and not self._stopped:
-                self._has_timer = goes_on = True
-                self._turn.wait(min((due - now).total_seconds() + 0.001, _LOOKS_EVERY_S))
-                self._has_timer = False
-            if self._stopped or not goes_on:
-                self._threads.discard(threading.current_thread())
-            return self._stopped or not goes_on
+        @contextlib.contextmanager
+        def check_run() -> Iterator[None]:
+            with _sender.lock:
+                if self._run is not run:
+                    raise asyncio.CancelledError
+                yield
 
-    def _carry(self, delivery: Delivery) -> None:
+        async def send(url: str, payload: SignedPayload, timeout_s: float) -> Answer:
+            answer = await self._send(url, payload, timeout_s, check_run())
+            with check_run():
+                return answer
+
         try:
-            attempt(self._world, self._outbox, delivery, self._writer, self._post)
-        except _StoppedError:
-            self._outbox.done(delivery.id, tried=False)
+            async with _sender.room:
+                await attempt(self._world, delivery, fault, self._compose, send)
         except Exception:  # noqa: BLE001 - and it is logged
             # One that cannot be written or signed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
-            _end(self._outbox, delivery, State.FAILED)
-
-    def _post(self, url: str, payload: SignedPayload, timeout_s: float) -> Answer:
-        mine: list[socket.socket] = []
-
-        def opened(found: socket.socket) -> None:
-            mine.append(found)
-            with self._turn:
-                self._sockets.add(found)
-                stopped = self._stopped
-            if stopped:
-                raise ConnectionAbortedError
-
-        answer = self._send(url, payload, timeout_s=timeout_s, opened=opened)
-        with self._turn:
-            self._sockets.difference_update(mine)
-            if self._stopped:
-                raise _StoppedError
-        return answer
+            self._outbox.record(delivery, state=State.FAILED, due=None)

@@ -1,12 +1,13 @@
 """Webhooks of a mock world, which are carried nowhere."""
 
+import asyncio
 import threading
 
 from kit import mock_didit as didit
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.messages import Response
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import THREAD, Answer, attempt
 
 HOOK = "http://127.0.0.1:9/hook"
@@ -22,13 +23,13 @@ def carried(*answers):
     def step(engine):
         world, waiting = engine.world, list(answers)
 
-        def send(*_):
+        async def send(*_):
             status = waiting.pop(0) if waiting else 200
             return Answer(status=status, problem=None if status else "timeout", elapsed_ms=12)
 
         outbox = world.records.outbox
-        while (due := outbox.take(world.clock.now())) is not None:
-            attempt(world, outbox, due, WRITER, send)
+        while (taken := outbox.take(world.clock.now())) is not None:
+            asyncio.run(attempt(world, *taken, compose, send))
         deliveries = control_of(world).webhooks.deliveries()
         claims = (claim for d in deliveries for one in d.attempts for claim in one.claims)
         return Response(status=200, claims=tuple(dict.fromkeys(claims)))
@@ -46,3 +47,10 @@ def with_one_due():
 def webhook_threads():
     """The threads that deliver, of all mocks of this process."""
     return [one for one in threading.enumerate() if one.name == THREAD]
+
+
+def is_quiet():
+    """Whether every thread of deliveries comes to its end."""
+    for thread in webhook_threads():
+        thread.join(10)
+    return webhook_threads() == []

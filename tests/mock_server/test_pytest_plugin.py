@@ -182,6 +182,8 @@ def test_it_ended_with_its_test():
     mock.control.advance(61)
     (delivery,) = mock.control.webhooks.deliveries()
     assert (delivery.state, len(delivery.attempts)) == ("pending", 1)
+    for thread in couriers():
+        thread.join(10)
     assert not couriers()
 """,
     "test_5_unused.py": """

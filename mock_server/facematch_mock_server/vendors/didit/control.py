@@ -295,7 +295,6 @@ class Webhooks(_Part):
                 state=State.PENDING,
                 due=now,
                 timestamp=int(now.timestamp()),
-                round=delivery.round + 1,
                 retries=0,
             )
             self._records.outbox.enqueue(fresh, self._composed(fresh))
@@ -341,7 +340,7 @@ class Webhooks(_Part):
         if destination is None:
             raise LookupError("the destination of this delivery is gone")
         claims = self._world.claims.citations()
-        return webhooks.WRITER.compose(claims, self._world, delivery, destination)
+        return webhooks.compose(claims, self._world, delivery, destination)
 
     def _seen(self, delivery: Delivery) -> WebhookDelivery:
         destination = self._records.outbox.destinations.find(delivery.destination)

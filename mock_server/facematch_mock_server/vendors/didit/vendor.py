@@ -191,5 +191,5 @@ VENDOR = base.Vendor(
     },
     greeting=(_KEYS, _CURL),
     examples=_EXAMPLES,
-    worker=lambda world: WebhookWorker(world, webhooks.WRITER),
+    worker=lambda world: WebhookWorker(world, webhooks.compose),
 )

@@ -13,8 +13,6 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
-
 from facematch_core import __version__
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
@@ -71,7 +69,7 @@ def queue(
         timestamp=int(now.timestamp()),
         due=now,
     )
-    payload = WRITER.compose(world.claims.citations(), world, delivery, destination)
+    payload = compose(world.claims.citations(), world, delivery, destination)
     outbox.enqueue(delivery, payload)
     return delivery
 
@@ -79,34 +77,22 @@ def queue(
 # What is sent
 
 
-class _DiditWriter:
-    """Didit's bodies and signatures."""
-
-    def compose(
-        self, claims: Citations, world: World, delivery: Delivery, destination: Destination
-    ) -> SignedPayload:
-        """The payload of a delivery: body, signatures and headers."""
-        body = written(_document(claims, world, delivery), escaped=True)
-        headers = tuple(_headers(claims, delivery, destination.secret, body))
-        return SignedPayload(headers=headers, body=body, claims=claims.claims)
-
-    def signed_with(
-        self, claims: Citations, payload: SignedPayload, delivery: Delivery, secret: str
-    ) -> SignedPayload:
-        """The same payload, signed with another secret."""
-        headers = tuple(_headers(claims, delivery, secret, payload.body))
-        return attrs.evolve(payload, headers=headers)
-
-
-WRITER = _DiditWriter()
+def compose(
+    claims: Citations, world: World, delivery: Delivery, destination: Destination
+) -> SignedPayload:
+    """The payload of a delivery: body, signatures and headers."""
+    body = write_json(_document(claims, world, delivery), escaped=True)
+    headers = tuple(_headers(claims, delivery, destination.secret, body))
+    return SignedPayload(headers=headers, body=body, claims=claims.claims)
 
 
 def application_id(world: World) -> str:
     """The id of an account's application: the one that its registration showed, or its own."""
-    account, told = world.account, None
+    account, application = world.account, None
     if account.parent is not None:
-        told = account.parent.world(world.vendor).records.accounts.application_of(account.name)
-    return told or str(uuid.uuid5(_APPLICATIONS, account.name))
+        records = account.parent.world(world.vendor).records
+        application = records.accounts.application_of(account.name)
+    return application or str(uuid.uuid5(_APPLICATIONS, account.name))
 
 
 def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, Any]:
@@ -154,7 +140,7 @@ def _headers(
     yield MOCK_HEADER, __version__
 
 
-def written(document: Any, *, escaped: bool) -> bytes:
+def write_json(document: Any, *, escaped: bool) -> bytes:
     """`document` as JSON without spaces: keys sorted, whole floats as integers; `escaped` for
     ``\\uXXXX`` in the place of what is not ASCII."""
     # By way of the text: a walk in Python would end at the depth that the parser still takes.
@@ -177,7 +163,7 @@ def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
     """What the V2 signature signs: the canonical JSON, behind `prefix` and a colon if there is one;
     None for a body that has no such form."""
     try:
-        form = written(json.loads(body), escaped=False)
+        form = write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:
         return None
     return form if prefix is None else b"%d:%s" % (prefix, form)
@@ -186,5 +172,5 @@ def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
 def simple_message(body: bytes) -> bytes:
     """What the Simple signature signs: four fields of the body, empty for one that is missing."""
     document = json.loads(body)
-    named = ("timestamp", "session_id", "status", "webhook_type")
-    return ":".join(str(document.get(name, "")) for name in named).encode()
+    names = ("timestamp", "session_id", "status", "webhook_type")
+    return ":".join(str(document.get(name, "")) for name in names).encode()

@@ -1,5 +1,6 @@
 """Worlds of the mock, short ways to ask them, and a receiver of webhooks on the loopback."""
 
+import asyncio
 import threading
 from http.server import ThreadingHTTPServer
 
@@ -10,7 +11,7 @@ from kit.mock_didit_webhooks import HOOK
 from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import Answer, attempt
 
 
@@ -121,15 +122,15 @@ def carry():
     def carried(engine, *answers):
         world, answers, letters = engine.world, list(answers), []
 
-        def send(url, letter, timeout_s):
+        async def send(url, letter, timeout_s):
             letters.append((url, letter, timeout_s))
             status = answers.pop(0) if answers else 200
             if isinstance(status, str):
                 return Answer(problem=status, elapsed_ms=5000)
             return Answer(status=status, elapsed_ms=12)
 
-        while (due := world.records.outbox.take(world.clock.now())) is not None:
-            attempt(world, world.records.outbox, due, WRITER, send)
+        while (taken := world.records.outbox.take(world.clock.now())) is not None:
+            asyncio.run(attempt(world, *taken, compose, send))
         return letters
 
     return carried

@@ -6,7 +6,7 @@ import threading
 import pytest
 import requests
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import webhook_threads
+from kit.mock_didit_webhooks import is_quiet, webhook_threads
 from kit.mock_worlds import serving
 
 from facematch_didit.webhooks import verify_webhook
@@ -28,13 +28,6 @@ def call(mock, **fields):
     return answer.json()["request_id"]
 
 
-def quiet():
-    """Whether every thread of deliveries comes to its end."""
-    for thread in webhook_threads():
-        thread.join(10)
-    return webhook_threads() == []
-
-
 def states(mock):
     return [one.state for one in mock.control.webhooks.deliveries()]
 
@@ -49,7 +42,7 @@ def test_a_call_arrives_signed_and_then_the_thread_is_gone(mock, receiver):
     assert (event.session_id, event.caller_ref) == (session, "emp-0042")
     assert (delivery.state, delivery.attempts[0].status) == ("delivered", 200)
     assert delivery.body == body
-    assert quiet()
+    assert is_quiet()
 
 
 def test_retries_come_when_the_clock_passes(mock, receiver):
@@ -85,7 +78,7 @@ def test_stopping_does_not_wait_for_a_receiver(receiver):
     assert receiver.has_come.wait(10)
     assert len(webhook_threads()) == 1
     mock.stop()
-    assert webhook_threads() == []
+    assert is_quiet()
     assert states(mock) == ["pending"]
     receiver.hold.set()
     with mock:
@@ -105,7 +98,7 @@ def test_a_mock_without_a_socket_delivers_as_well(receiver):
     mock.control.webhooks.wait()
     assert states(mock) == ["delivered"]
     mock.stop()
-    assert webhook_threads() == []
+    assert is_quiet()
 
 
 def test_a_clock_that_runs_has_a_timer(receiver):
@@ -120,7 +113,7 @@ def test_a_clock_that_runs_has_a_timer(receiver):
         assert receiver.has_come.wait(10)
         mock.control.webhooks.wait()
         assert states(mock) == ["delivered"]
-        assert quiet()
+        assert is_quiet()
 
 
 def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver):
@@ -138,4 +131,4 @@ def test_a_receiver_that_hangs_holds_up_nobody_else(mock, receiver):
         receiver.hold.set()
         mock.control.webhooks.wait()
         assert [json.loads(body)["session_id"] for _, _, body in receiver.came] == sessions
-    assert quiet()
+    assert is_quiet()

@@ -1,13 +1,15 @@
 """When a delivery is tried, tried again and begun anew, by the clock of the world."""
 
+import asyncio
 import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import webhook_threads, with_one_due
+from kit.mock_didit_webhooks import is_quiet, with_one_due
 from kit.mock_worlds import control_of
 
-from facematch_mock_server.vendors.didit.webhooks import WRITER
+from facematch_mock_server import webhooks as queue
+from facematch_mock_server.vendors.didit.webhooks import compose
 from facematch_mock_server.webhooks import Answer, WebhookWorker, attempt
 
 FINAL = (200, 299, 302, 400, 429)
@@ -114,12 +116,12 @@ def again_meanwhile(engine, status):
     world, outbox = engine.world, engine.world.records.outbox
     taken = outbox.take(world.clock.now())
 
-    def send(_url, letter, _timeout_s):
-        webhooks(engine).resend(taken.id)
+    async def send(_url, letter, _timeout_s):
+        webhooks(engine).resend(taken[0].id)
         return Answer(status=status, elapsed_ms=1)
 
-    attempt(world, outbox, taken, WRITER, send)
-    return taken.id
+    asyncio.run(attempt(world, *taken, compose, send))
+    return taken[0].id
 
 
 @pytest.mark.parametrize("status", [200, 400, 500])
@@ -150,14 +152,14 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     world, verbs, done = engine.world, webhooks(engine), []
     broken, whole = (one.session_id for one in verbs.deliveries())
 
-    def send(_url, letter, **_more):
+    async def send(_url, letter, *_more):
         session = json.loads(letter.body)["session_id"]
         if session == broken:
             raise RuntimeError("nobody foresaw this")
         done.append(session)
         return Answer(status=200, elapsed_ms=1)
 
-    worker = WebhookWorker(world, WRITER, send)
+    worker = WebhookWorker(world, compose, send)
     worker.start()
     try:
         ended = verbs.wait(20)
@@ -166,4 +168,25 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     assert [one.state for one in ended] == ["failed", "delivered"]
     assert done == [whole]
     assert "failed over a webhook" in caplog.text
-    assert webhook_threads() == []
+    assert is_quiet()
+
+
+def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new, carry):
+    monkeypatch.setattr(queue, "KEPT", 3)
+    monkeypatch.setattr(queue, "KEPT_PAYLOADS", 1)
+    engine = didit.new_engine()
+    new(engine)
+    for _ in range(5):
+        engine.handle(didit.match())
+    control = webhooks(engine)
+    kept = [delivery.id for delivery in control.deliveries()]
+    assert control.due() == len(kept) == 3
+    engine.world.clock.advance(7)
+    letters = [json.loads(letter.body) for _, letter, _ in carry(engine)]
+    assert control.due() == 0
+    assert [one.session_id for one in control.deliveries()] == [
+        one["session_id"] for one in letters
+    ]
+    # No payload was kept until it was its turn: each is written anew, and says so.
+    now = int(engine.world.clock.timestamp())
+    assert [one["timestamp"] for one in letters] == [now, now, now]

@@ -1,16 +1,24 @@
 """Where a letter is sent, what is sent, what counts as an answer, and that it ends."""
 
+import asyncio
 import contextlib
 import socket
+import ssl
 import threading
 
 import pytest
+import trustme
 
-from facematch_mock_server.webhooks import SignedPayload, is_sent, post
+from facematch_mock_server import webhooks
+from facematch_mock_server.webhooks import SignedPayload, is_sent
 
 LETTER = SignedPayload(
     headers=(("Content-Type", "application/json"), ("X-Signature", "ab")), body=b"{}"
 )
+
+
+def post(url, payload, timeout_s):
+    return asyncio.run(webhooks.post(url, payload, timeout_s, contextlib.nullcontext()))
 
 
 @pytest.fixture
@@ -71,6 +79,94 @@ def test_what_is_no_http_is_no_answer(raw, said):
         client.sendall(said)
 
     assert post(raw(act), LETTER, timeout_s=5).status is None
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 A\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 202 OK\ncontent-length: 0\n\n",
+        b"HTTP/1.0 202\r\nContent-Length: many\r\n\r\n" + b"x" * 70_000,
+    ],
+    ids=["after hints", "lines of one byte", "longer than is read"],
+)
+def test_an_answer_is_waited_for_no_longer_than_it_is(raw, reply):
+    end = threading.Event()
+
+    def act(client):
+        client.recv(65536)
+        client.sendall(reply)
+        assert end.wait(10)
+
+    answer = post(raw(act), LETTER, timeout_s=5)
+    end.set()
+    assert (answer.status, answer.problem) == (202, None)
+    assert answer.elapsed_ms < 2000
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """What the name server answers for `receiver.test`: addresses, or an event to wait for."""
+    answers, look_up = [], socket.getaddrinfo
+
+    def answer(host, port, *more, **named):
+        if not host.endswith("receiver.test"):
+            return look_up(host, port, *more, **named)
+        if isinstance(answers[0], threading.Event):
+            assert answers[0].wait(20)
+            raise socket.gaierror
+        return [entry for address in answers for entry in look_up(address, port, **named)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answer)
+    return answers
+
+
+def test_a_name_leads_to_the_first_of_its_addresses_that_takes_the_connection(receiver, names):
+    names += ["::1", "127.0.0.1"]
+    address = f"http://receiver.test:{receiver.server_port}/hook"
+    assert post(address, LETTER, timeout_s=5).status == 200
+    ((_, headers, _),) = receiver.came
+    assert headers["Host"] == f"receiver.test:{receiver.server_port}"
+
+
+def test_a_silent_name_server_is_late_and_takes_one_thread_for_a_name(receiver, names, caplog):
+    end = threading.Event()
+    names.append(end)
+    running = {*threading.enumerate()}
+    for port in (1, 2, 3):
+        answer = post(f"http://receiver.test:{port}/hook", LETTER, timeout_s=0.05)
+        assert answer.problem == "timeout"
+    assert threading.active_count() == len(running) + 1
+    for number in range(40):
+        # Of too many names the last ones are late at once.
+        answer = post(f"http://{number}.receiver.test/hook", LETTER, timeout_s=0.01)
+        assert answer.problem == "timeout"
+    local = f"http://localhost:{receiver.server_port}/hook"
+    assert post(local, LETTER, timeout_s=5).status == 200
+    end.set()
+    # It answers when nobody waits any more, and nobody minds.
+    for thread in {*threading.enumerate()} - running:
+        thread.join(10)
+    assert caplog.records == []
+
+
+def test_a_letter_goes_over_tls_to_whoever_shows_a_trusted_certificate(raw, tmp_path, monkeypatch):
+    authority, paths = trustme.CA(), []
+    trusted = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(trusted)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+
+    def act(client):
+        with contextlib.suppress(OSError), context.wrap_socket(client, server_side=True) as tls:
+            paths.append(tls.recv(65536).split()[1])
+            tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    refused = post(raw(act).replace("http:", "https:"), LETTER, timeout_s=5)
+    assert (refused.status, refused.problem) == (None, "no answer: SSLCertVerificationError")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    assert post(raw(act).replace("http:", "https:"), LETTER, timeout_s=5).status == 200
+    assert paths == [b"/hook?x=1"]
 
 
 def test_a_receiver_that_dribbles_is_late(raw):

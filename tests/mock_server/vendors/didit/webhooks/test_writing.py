@@ -21,7 +21,7 @@ from facematch_mock_server.vendors.didit.webhooks import (
     signature,
     simple_message,
     v2_message,
-    written,
+    write_json,
 )
 
 
@@ -218,7 +218,7 @@ def headers(body, secret=SECRET, *, prefix=None, without=()):
 
 
 def test_the_body_of_the_test_vector():
-    assert written(DOCUMENT, escaped=True) == WIRE
+    assert write_json(DOCUMENT, escaped=True) == WIRE
     assert len(WIRE) == 341
 
 
@@ -236,7 +236,7 @@ def test_the_signatures_of_the_test_vector():
 
 @given(values)
 def test_each_signature_over_the_whole_body_is_enough_for_the_receiver(value):
-    body = written({**DOCUMENT, "metadata": {"any": value}}, escaped=True)
+    body = write_json({**DOCUMENT, "metadata": {"any": value}}, escaped=True)
     assert body.isascii()
     both = verify_webhook(body, headers(body), SECRET, NOW)
     assert both.signature is SignatureVariant.V2
@@ -248,14 +248,14 @@ def test_each_signature_over_the_whole_body_is_enough_for_the_receiver(value):
 @given(values)
 def test_v2_survives_whoever_writes_the_json_anew(value):
     """A proxy's spaces, order and characters change the raw signature, and not V2."""
-    body = written({**DOCUMENT, "metadata": {"any": value}}, escaped=True)
+    body = write_json({**DOCUMENT, "metadata": {"any": value}}, escaped=True)
     anew = json.dumps(json.loads(body), indent=1, ensure_ascii=False).encode()
     event = verify_webhook(anew, headers(body), SECRET, NOW)
     assert event.signature is SignatureVariant.V2
 
 
 def test_half_a_character_has_no_canonical_form():
-    body = written({**DOCUMENT, "vendor_data": "\ud800"}, escaped=True)
+    body = write_json({**DOCUMENT, "vendor_data": "\ud800"}, escaped=True)
     assert v2_message(body, prefix=None) is None
     assert json.loads(body)["vendor_data"] == "\ud800"
 
