@@ -13,11 +13,11 @@ import attrs
 from .account import MAIN, Account, Accounts, Chosen, VendorKind, World, check_operation
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage, nearest
-from .journal import Entry
-from .operations import Operation
+from .journal import Entry, presentable
+from .operations import Operation, listing, read
 from .recognition.outcomes import Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
-from .state import UNSET, Unset
+from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import begins_so
 
@@ -244,7 +244,7 @@ class Control:
         """Answer an operation (``match``; `behaviours` lists them) after that many real seconds,
         0-3600; 0 for at once. With `most_s` they are drawn evenly between the two, by the seed.
         """
-        check_operation(operation, [self.world.kind])
+        check_operation(operation, self._accounts.kinds.values())
         span = (least_s,) if most_s is None else (least_s, most_s)
         self.account.latency.set(operation, *span)
 
@@ -268,9 +268,12 @@ class Control:
         """Set the credit; ValueError for no amount from 0 on with at most four places."""
         self.world.ledger.balance = amount(balance)
 
-    def charges(self) -> tuple[Charge, ...]:
-        """What was charged, in order."""
-        return self.world.ledger.entries
+    def charges(
+        self, *, what: str | None = None, since: int = 0, limit: int | None = None
+    ) -> Selection[Charge]:
+        """What was charged, in order; `what` is the service, `since` and `limit` are as in
+        `journal`."""
+        return select(self.world.ledger.entries, since=since, limit=limit, what=what)
 
     # Keys and limits
 
@@ -350,6 +353,13 @@ class Control:
             "operations": list(kind.operations),
         }
 
+    def state(self) -> dict[str, Any]:
+        """What all accounts of the server have of what a test sets, keys and secrets of webhooks
+        among it, as ``MockServer(state=...)`` takes it."""
+        from .snapshot import state_of  # not above: it knows what a control can do
+
+        return state_of(self._accounts)
+
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
@@ -375,31 +385,34 @@ class Control:
         person: str | None = None,
         fields: Mapping[str, str] | None = None,
         limit: int | None = None,
-    ) -> tuple[Entry, ...]:
+    ) -> Selection[Entry]:
         """What was asked and answered, the oldest first; all of it, or what fits.
 
         Args:
-            since: Only entries with a higher number.
+            since: Only entries with a higher number: those after the last one that was seen.
             path: Only calls whose path begins so.
             status: Only calls that were answered so.
             person: Only calls with a test card of that person; the mock knows the 2,000 pictures
                 that it saw last.
             fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
-            limit: Only so many, the newest; None for all.
+            limit: Only so many, the newest; None for all. `left_out` of the result is how many
+                others fit.
         """
-        for name, number in (("since", since), ("status", status), ("limit", limit)):
-            if number is not None and (type(number) is not int or number < 0):
-                raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
-        journal = self.account.journal
+        if type(status) not in (int, type(None)):
+            raise ValueError(f"status must be a whole number, not {status!r:.40}")
         card_of = getattr(self.world.recognizer, "card_of", lambda _: None)
+        shown = presentable((fields or {}).items()).items()
 
-        def shows(entry: Entry) -> bool:
+        def fits(entry: Entry) -> bool:
+            if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):
+                return False
+            if person is None:
+                return True
             cards = (card_of(file.digest) for file in entry.files if file.digest)
             return any(card is not None and card.person == person for card in cards)
 
-        fits = None if person is None else shows
-        found = journal.find(since=since, path=path, status=status, fields=fields, fits=fits)
-        return tuple(found if limit is None else found[len(found) - min(limit, len(found)) :])
+        entries = self.account.journal.entries
+        return select(entries, since=since, limit=limit, fits=fits, status=status)
 
     def count(self, **filters: Any) -> int:
         """How many entries `journal` has for the same arguments."""
@@ -451,24 +464,21 @@ def _overview(control: Control) -> Any:
 
 def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     """Add one fault, or those of a list."""
-    if faults is not None and (sent or not isinstance(faults, list)):
-        raise ValueError("faults must be a list of faults, and then nothing is beside it")
-    made: list[Fault] = []
-    for one in [sent] if faults is None else faults:
-        if not isinstance(one, dict):
-            raise TypeError(f"each of faults must be an object, not {one!r:.40}")
-        _FAULT(made, "", one)
-        if made[-1].stage is Stage.CONNECT and made[-1].times is None:
-            raise ValueError(
-                "a fault at connect without an end would refuse the request that clears it, too: "
-                "give times, or use the stage mid_upload with a path of the vendor"
-            )
-    control.add_faults(*made)
-    return made[0] if faults is None else {"faults": made}
+    if faults is not None and sent:
+        raise ValueError("faults is a list of faults, and nothing is beside it")
+    rules = [Fault(**read(FAULT.takes, one)) for one in ([sent] if faults is None else faults)]
+    if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
+        raise ValueError(
+            "a fault at connect without an end would refuse the request that clears it, too: "
+            "give times, or use the stage mid_upload with a path of the vendor"
+        )
+    control.add_faults(*rules)
+    return rules[0] if faults is None else {"faults": rules}
 
 
-def _ledger(control: Control) -> Any:
-    return {"balance": control.balance(), "entries": control.charges()}
+def _ledger(control: Control, **filters: Any) -> Any:
+    charges = control.charges(**filters)
+    return {"balance": control.balance(), "entries": charges, "left_out": charges.left_out}
 
 
 def _set_balance(control: Control, balance: Any) -> Any:
@@ -499,21 +509,13 @@ def _reset(control: Control, edition: str | None = None, switches: Any = None) -
     return control.behaviours()
 
 
-def _journal(control: Control, limit: int | None = None, **asked: Any) -> Any:
-    found = control.journal(**_asked(**asked))
-    shown = min(_ENTRIES if limit is None else limit, len(found))
-    entries = [entry.to_dict() for entry in found[len(found) - shown :]]
-    return {"entries": entries, "left_out": len(found) - shown}
-
-
-def _asked(field: str | None = None, **asked: Any) -> dict[str, Any]:
-    """The arguments of `Control.journal` for what a query says."""
+def _journal(control: Control, field: str | None = None, **filters: Any) -> Selection[Entry]:
     if field is not None:
         name, equals, value = field.partition("=")
         if not equals:
             raise ValueError(f"field must be NAME=VALUE, not {field!r:.40}")
-        asked["fields"] = {name: value}
-    return asked
+        filters["fields"] = {name: value}
+    return control.journal(**filters)
 
 
 def _claim(claim: Claim) -> Any:
@@ -526,11 +528,18 @@ def _claim(claim: Claim) -> Any:
     }
 
 
-#: Reads one fault into a list.
-_FAULT = Operation(
+def _add_outcome(control: Control, **sent: Any) -> None:
+    outcome = SetOutcome(**sent)
+    if outcome.review:
+        control._check_review()  # noqa: SLF001 - one of our own
+    control.world.recognizer.add(outcome)
+
+
+#: Adds one fault, with what a `Fault` has.
+FAULT = Operation(
     "POST",
     "faults",
-    lambda made, **sent: made.append(Fault(**sent)),
+    lambda control, **sent: control.add_fault(Fault(**sent)),
     "Add a fault.",
     {"stage!": "text", "kind!": "text"}
     | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any")
@@ -543,9 +552,16 @@ _OUTCOME = {
         ("review", "faces", "attack", "blocklist", "duplicate", "times", "digest"), "any"
     ),
 }
-#: What narrows the journal down, and how many entries an answer has unless more are asked for.
-_FILTERS = {"since": "count", "path": "text", "status": "count", "person": "text", "field": "text"}
-_ENTRIES = 1000
+#: Adds one outcome, with what a `SetOutcome` has: all digests of its picture.
+OUTCOME = Operation(
+    "POST",
+    "outcomes",
+    _add_outcome,
+    "Add an outcome.",
+    {name: kind for name, kind in _OUTCOME.items() if name != "digest"} | {"digests": "names"},
+)
+#: What narrows the journal down.
+_FILTERS = {"path": "text", "status": "count", "person": "text", "field": "text"}
 
 # fmt: off
 #: Of every vendor.
@@ -565,7 +581,7 @@ OPERATIONS = (
         gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
-        dict.fromkeys(("faults", *(one.name for one in attrs.fields(Fault))), "any")),
+        {**dict.fromkeys((one.name for one in attrs.fields(Fault)), "any"), "faults": "objects"}),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
     Operation("GET", "unused", Control.unused, "The outcomes and faults that no call has used.",
         gives="unused"),
@@ -576,7 +592,7 @@ OPERATIONS = (
     Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
     Operation("POST", "clock/advance", Control.advance, "Let that many seconds pass at once.",
         {"seconds!": "number"}, gives="now"),
-    Operation("GET", "ledger", _ledger, "The credit, and what was charged."),
+    listing("ledger", _ledger, "The credit, and what was charged.", None, what="text"),
     Operation("POST", "ledger/balance", _set_balance, "Set the credit.", {"balance!": "any"}),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
     Operation("POST", "keys", _add_key, "Add a key.",
@@ -586,13 +602,14 @@ OPERATIONS = (
     Operation("GET", "limits", Control.limits, "The rate limits, by scope."),
     Operation("GET", "behaviours", Control.behaviours,
         "Vendor, edition, the switches set, and all switches."),
-    Operation("GET", "journal", _journal,
-        "The calls, with what was sent and answered: the newest 1,000 that fit, unless limit says "
-        "otherwise.", {**_FILTERS, "limit": "count"}),
+    listing("journal", _journal, "The calls, with what was sent and answered.", "entries",
+        **_FILTERS),
     Operation("GET", "journal/count",
-        lambda control, **asked: control.count(**_asked(**asked)),
-        "How many calls fit.", _FILTERS, gives="count"),
+        lambda control, **filters: len(_journal(control, **filters)),
+        "How many calls fit.", {**_FILTERS, "since": "count"}, gives="count"),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
+    Operation("GET", "state", Control.state,
+        "What all accounts have of what a test sets, with their keys: a file for --state."),
     Operation("POST", "reset", _reset, "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"}),
     Operation("GET", "claims", lambda control: [_claim(one) for one in control.claims()],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -147,6 +148,9 @@ class MockServer:
         latency: Seconds that answers take, by operation, or the least and the most, drawn by the
             seed: ``{"match": (0.8, 2.5)}``. None for at once.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
+        state: What its accounts begin with, as `control.state()` gives it: a mapping, or a file of
+            JSON. Keys, credit, limits, outcomes, faults, receivers of webhooks; what is left out is
+            as without it.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
 
@@ -158,6 +162,7 @@ class MockServer:
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
             a value that does not fit.
+        InvalidRequest: the file of a state cannot be read.
     """
 
     live_key = LIVE_KEY
@@ -178,6 +183,7 @@ class MockServer:
         switches: Mapping[str, Any] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         deliver_to: Collection[str] = (),
+        state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         show_pictures: bool = False,
     ) -> None:
         is_open = not is_loopback(host)
@@ -207,6 +213,10 @@ class MockServer:
             has_workers=True,
         )
         self.accounts.is_open = is_open
+        if state is not None:
+            from .snapshot import restore  # not above: few servers begin with one
+
+            restore(self.accounts, state)
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import hashlib
-import itertools
 import math
 import threading
 from collections import OrderedDict, deque
@@ -97,6 +96,7 @@ class Charge:
         amount: In USD.
         request_id: Of the answer; None for one without.
         balance: What was left after it.
+        number: Its place among the charges, from 1 on.
     """
 
     at: dt.datetime
@@ -104,6 +104,7 @@ class Charge:
     amount: Decimal
     request_id: str | None
     balance: Decimal
+    number: int = 0
 
 
 class Ledger:
@@ -112,7 +113,7 @@ class Ledger:
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
         self._left = start
-        self._charges: deque[Charge] = deque(maxlen=KEPT_CHARGES)
+        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES)
 
     @property
     def balance(self) -> Decimal:
@@ -132,8 +133,7 @@ class Ledger:
     @property
     def entries(self) -> tuple[Charge, ...]:
         """The newest 10,000 charges, in order."""
-        with self._lock:
-            return tuple(self._charges)
+        return self._charges.all()
 
     def charge(
         self,
@@ -159,9 +159,9 @@ class Ledger:
         Later entries keep the balance that they were written with.
         """
         with self._lock:
-            for index, entry in reversed(tuple(enumerate(self._charges))):
+            for key, entry in reversed(self._charges.items()):
                 if entry.request_id == request_id:
-                    del self._charges[index]
+                    self._charges.remove(key)
                     self._left += entry.amount
                     return
 
@@ -373,7 +373,7 @@ class Session:
     """
 
     id: str
-    number: int
+    number: int = 0
     internal_id: str = ""
     service: str
     status: str
@@ -390,12 +390,7 @@ class Sessions(Collection[Session]):
 
     def __init__(self) -> None:
         super().__init__(limit=KEPT_SESSIONS)
-        self._numbers = itertools.count(1)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""
-        with self._lock:
-            # A number is given once, even if its session was deleted since.
-            session = Session(id=session_id, number=next(self._numbers), **fields)
-            self.put(session_id, session)
-        return session
+        return self.put(session_id, Session(id=session_id, **fields))

@@ -136,6 +136,8 @@ class Delivery:
     due: dt.datetime | None = None
     #: How often it was begun again. What comes of an attempt counts for its own round.
     round: int = 0
+    #: Its place among the deliveries, from 1 on.
+    number: int = 0
     #: How many attempts of the present round repeated an earlier one.
     retries: int = 0
     attempts: tuple[Attempt, ...] = ()

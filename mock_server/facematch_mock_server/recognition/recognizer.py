@@ -96,8 +96,12 @@ class PictureRecognizer:
             with contextlib.suppress(InvalidImage):
                 digests.append(Image.from_bytes(picture).prepared().sent_digest)
         outcome = SetOutcome(kind=kind, digests=digests, **facts)
-        self._waiting.add(outcome)
+        self.add(outcome)
         return outcome
+
+    def add(self, outcome: SetOutcome) -> None:
+        """Set an outcome after the others."""
+        self._waiting.add(outcome)
 
     @property
     def outcomes(self) -> tuple[SetOutcome, ...]:

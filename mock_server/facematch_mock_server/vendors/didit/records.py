@@ -14,7 +14,7 @@ import attrs
 
 from facematch_mock_server.account import Records
 from facematch_mock_server.services import KEPT_SESSIONS, Session
-from facematch_mock_server.state import Collection, Kept
+from facematch_mock_server.state import Collection
 from facematch_mock_server.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
@@ -39,7 +39,7 @@ class DiditRecords(Records):
         self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
         self.plan = Plan()
         self.accounts = Accounts()
-        self.mails: Kept[Mail] = Kept(most=KEPT)
+        self.mails: Collection[Mail] = Collection(limit=KEPT)
 
     def release(self) -> bool:
         """What this thread queued is announced now; whether there is any."""
@@ -135,6 +135,7 @@ class Checkout:
         success_url, cancel_url: Where a person is sent afterwards.
         status: What became of it.
         settled_at: When it was paid, UTC; None for not yet.
+        number: Its place among the payments, from 1 on.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Checkout:
     cancel_url: str
     status: CheckoutStatus = CheckoutStatus.OPEN
     settled_at: dt.datetime | None = None
+    number: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -243,8 +245,10 @@ class Mail:
         at: When, UTC.
         to: To which address.
         code: What it says.
+        number: Its place among the mails, from 1 on.
     """
 
     at: dt.datetime
     to: str
     code: str = attrs.field(repr=False)
+    number: int = 0
