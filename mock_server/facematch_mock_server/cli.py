@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import re
 import secrets
 import signal
 import sys
@@ -58,9 +60,57 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     return [word for word in words if word.startswith(typed)]
 
 
+_PREFIX = "FACEMATCH_MOCK"
+#: What Kubernetes tells every pod of a service whose name begins with facematch-mock.
+_OF_KUBERNETES = re.compile(
+    rf"{_PREFIX}_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?=|"
+    rf"{_PREFIX}_\w+_PORT=(tcp|udp|sctp)://"
+)
+
+
+def _variable(option: click.Parameter) -> str:
+    envvar = option.envvar or f"{_PREFIX}_{option.name}".upper()
+    return envvar if isinstance(envvar, str) else envvar[0]
+
+
+def _is_read(ctx: click.Context, option: click.Parameter) -> bool:
+    """Whether the value of an option is that of its variable."""
+    source = ctx.get_parameter_source(option.name or "")
+    return source is click.core.ParameterSource.ENVIRONMENT
+
+
+class _MockCommand(click.Group):
+    """Says of a wrong value which variable it stands in, if it does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            if error.param is not None and _is_read(ctx, error.param):
+                error.param_hint = variable = _variable(error.param)
+                if "://" in os.environ.get(variable, ""):
+                    error.message += (
+                        " Kubernetes sets it for a service called facematch-mock: give that "
+                        "another name, set enableServiceLinks: false, or pass --port."
+                    )
+            raise
+
+
+def _check_variables(options: Iterable[click.Parameter]) -> None:
+    """Refuse a variable that looks like an option and is none."""
+    variables = [_variable(option) for option in options]
+    for name, value in os.environ.items():
+        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
+        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
+            from difflib import get_close_matches  # not above: a mistake is rare
+
+            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
+            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
+
+
 # fmt: off
-@click.group("mock", invoke_without_command=True,
-    context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
+@click.group("mock", invoke_without_command=True, cls=_MockCommand,
+    context_settings={"auto_envvar_prefix": _PREFIX})
 @click.option("--vendor", metavar="NAME", shell_complete=_vendors, multiple=True,
     default=["didit"], is_eager=True,
     show_default=True,
@@ -90,6 +140,9 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     "and printed if you give none. An argument shows in the list of processes; a file does not.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File that holds the token.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="FILE",
+    help="JSON with accounts, keys, outcomes, faults and receivers of webhooks to begin with, as "
+    "GET /__mock__/state shows them.")
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Make ids and random outcomes the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
@@ -107,8 +160,15 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
     """
-    if ctx.invoked_subcommand is None:
+    if ctx.invoked_subcommand is not None:
+        return
+    _check_variables(ctx.command.params)
+    try:
         serve(**given)
+    except click.UsageError as error:
+        if names := [_variable(option) for option in ctx.command.params if _is_read(ctx, option)]:
+            error.message += f" In the environment there is {', '.join(names)}."
+        raise
 # fmt: on
 
 

@@ -39,7 +39,7 @@ class Served:
         self._server = server
         self.name, self.account = vendor, account
         first = server.accounts.named(account).first_keys.get(vendor, {})
-        kinds = {key.kind: text for text, key in first.items()}
+        kinds = {key.kind: text for text, key in reversed(first.items())}
         self.live_key = kinds.get(KeyKind.LIVE, "")
         self.sandbox_key = kinds.get(KeyKind.SANDBOX)
         self.client_id = first[self.live_key].client if self.live_key else None

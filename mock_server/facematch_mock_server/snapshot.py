@@ -1,0 +1,207 @@
+"""The state of a server as JSON: what a test sets, shown while it runs and read at a start."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.files import read_text
+
+from .account import MAIN, Account, Accounts, VendorKind
+from .control import FAULT, OUTCOME, Control, operations_of
+from .operations import KINDS, Operation, plain, read
+from .services import Key, KeyKind, check_key
+from .state import UNSET
+
+T = TypeVar("T")
+
+#: The form that is shown. A state of another one is refused.
+FORMAT = 1
+
+#: What each object of it takes, as an `Operation` does.
+_STATE = {"format!": "count", "accounts": "object"}
+_ACCOUNT = {"vendors": "object", "faults": "objects", "latency": "object"}
+_VENDOR = {
+    "edition": "text",
+    "switches": "object",
+    "balance": "any",
+    "limits": "object",
+    "keys": "objects",
+}
+_KEY = {
+    "key!": "text",
+    "kind": "text",
+    "client": "text",
+    "expires": "date",
+    "allowed": "flag",
+    "revoked": "flag",
+}
+#: Hosted sessions: a place for those of every vendor that has such; nothing is in it yet.
+_SESSION = Operation("POST", "sessions", lambda _: None, "")
+
+
+def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Control], Any], Operation]]:
+    """The lists of an account at a vendor: what gives the records, and what adds one of them."""
+    lists: dict[str, Any] = {
+        "outcomes": (Control.outcomes, OUTCOME),
+        "sessions": (lambda _: (), _SESSION),
+    }
+    for extension in kind.extensions:
+        for name, (records, path) in kind.extension_class(extension).STATE.items():
+            lists[name] = records, operations_of(kind)["POST", path]
+    return lists
+
+
+# Shown
+
+
+def state_of(accounts: Accounts) -> dict[str, Any]:
+    """What the accounts of a server have now, in the form that `restore` takes; without those that
+    were registered at a vendor, which nothing but their registration can open."""
+    opened = (account for account in accounts.all if account.parent is None)
+    return {"format": FORMAT, "accounts": {account.name: _account(account) for account in opened}}
+
+
+def _account(account: Account) -> dict[str, Any]:
+    vendors = {}
+    for world in account.worlds:
+        control, kind = Control(account.accounts, account.name, world.vendor), world.kind
+        vendors[world.vendor] = {
+            "edition": world.edition,
+            "switches": {
+                name: plain(kind.number(name, value) if name in kind.settings else value)
+                for name, value in world.switches.items()
+            },
+            "balance": plain(control.balance()),
+            "limits": control.limits(),
+            "keys": [{"key": text, **_record(_KEY, key)} for text, key in world.keys.items()],
+        } | {
+            name: [_record(operation.takes, record) for record in records(control)]
+            for name, (records, operation) in _lists(kind).items()
+        }
+    faults = [_record(FAULT.takes, fault) for fault in account.faults.all]
+    return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.all())}
+
+
+def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
+    """What is taken of a record: enough to add the same one."""
+    values = {name: getattr(record, name, UNSET) for name in (text.rstrip("!") for text in takes)}
+    return {name: plain(value) for name, value in values.items() if value is not UNSET}
+
+
+# Read
+
+
+def restore(accounts: Accounts, source: Mapping[str, Any] | str | os.PathLike[str]) -> None:
+    """Give a server that nobody has called the state of a mapping, or of a file of JSON.
+
+    Raises:
+        ValueError: something in it does not fit; it says where.
+        InvalidRequest: the file cannot be read.
+    """
+    if isinstance(source, Mapping):
+        text = json.dumps(plain(source))
+    else:
+        text = read_text(source, "state file", InvalidRequest)
+    with _at(""):
+        try:
+            # Fractions stay as they were written, so that amounts of money are exact.
+            state = json.loads(text, parse_float=Decimal)
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"it is not JSON: {error}") from None
+        state = _read(_STATE, state)
+        if state["format"] != FORMAT:
+            raise ValueError(f"this version reads the format {FORMAT}, not {state['format']}")
+        for name, record in (state.get("accounts") or {}).items():
+            with _at(f".accounts.{name:.60}"):
+                _restore(accounts, name, _read(_ACCOUNT, record))
+
+
+def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
+    parts: dict[str, dict[str, Any]] = {}
+    keys: dict[str, dict[str, Key]] = {}
+    for vendor, record in (account.get("vendors") or {}).items():
+        with _at(f".vendors.{vendor:.60}"):
+            if vendor not in accounts.kinds:
+                raise ValueError(f"the vendors of this server are {', '.join(accounts.kinds)}")
+            kind = accounts.kinds[vendor]
+            part = _read({**_VENDOR, **dict.fromkeys(_lists(kind), "objects")}, record)
+            parts[vendor] = part
+            keys[vendor] = dict(_each(part, "keys", functools.partial(_key, kind, name)))
+    if name != MAIN:
+        accounts.open(name, keys=keys)
+    controls = {vendor: Control(accounts, name, vendor) for vendor in accounts.kinds}
+    # A reset gives the account another world with every vendor: all of them come first.
+    for vendor, part in parts.items():
+        with _at(f".vendors.{vendor}"):
+            controls[vendor].reset(edition=part.get("edition"), switches=part.get("switches"))
+    for vendor, part in parts.items():
+        with _at(f".vendors.{vendor}"):
+            for text, key in keys[vendor].items():
+                controls[vendor].world.add_key(text, key)
+            _fill(controls[vendor], part)
+    first = next(iter(controls.values()))
+    _each(account, "faults", functools.partial(FAULT, first, ""))
+    for operation, seconds in (account.get("latency") or {}).items():
+        with _at(f".latency.{operation:.60}"):
+            span = KINDS["seconds"](seconds)
+            first.set_latency(operation, *(span if isinstance(span, list) else [span]))
+
+
+def _fill(control: Control, part: Mapping[str, Any]) -> None:
+    """Set what an account has with one vendor."""
+    for name, change in (("balance", control.set_balance), ("limits", control.set_limits)):
+        if part.get(name) is not None:
+            with _at(f".{name}"):
+                change(part[name])
+    for name, (_, operation) in _lists(control.world.kind).items():
+        _each(part, name, functools.partial(operation, control, ""))
+
+
+def _key(kind: VendorKind, account: str, record: Mapping[str, Any]) -> tuple[str, Key]:
+    values = {name: value for name, value in read(_KEY, record).items() if value is not None}
+    text, client = values.pop("key"), next(iter(kind.first_keys.values())).client
+    check_key(text)
+    if client is None and "client" in values:
+        raise ValueError("a key of this vendor has no client")
+    if client is not None and account != MAIN:
+        client = f"{client}-{account}"
+    return text, Key(**{"kind": KeyKind.LIVE, "client": client, **values})
+
+
+def _read(takes: Mapping[str, str], value: Any) -> dict[str, Any]:
+    return read(takes, KINDS["object"](value))
+
+
+def _each(part: Mapping[str, Any], name: str, act: Callable[[Any], T]) -> list[T]:
+    """Do that with each record of a list."""
+    results = []
+    for index, record in enumerate(part.get(name) or ()):
+        with _at(f".{name}[{index}]"):
+            results.append(act(record))
+    return results
+
+
+class _WrongError(ValueError):
+    """A mistake in a state, with its place there."""
+
+    def __init__(self, place: str, problem: object) -> None:
+        where = f" at {place.removeprefix('.')}" if place else ""
+        super().__init__(f"the state is wrong{where}: {problem}")
+        self.place, self.problem = place, problem
+
+
+@contextlib.contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except _WrongError as error:
+        raise _WrongError(place + error.place, error.problem) from None
+    except (ValueError, TypeError, LookupError) as error:
+        raise _WrongError(place, error.args[0]) from None
