@@ -457,11 +457,9 @@ class Accounts:
                 raise ValueError(f"{name} is an account, or a key of one; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
+            keys = dict(keys or {})
             if parent is None:
-                keys = {
-                    name: (keys or {}).get(name) or _new_keys(kind)
-                    for name, kind in self.kinds.items()
-                }
+                keys = {n: keys.get(n) or _new_keys(kind) for n, kind in self.kinds.items()}
             told = None if parent is None else parent.name
             return self._put(name, clock, keys, self._chosen, told)
 

@@ -86,14 +86,15 @@ class _MockCommand(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.BadParameter as error:
-            if error.param is not None and _is_read(ctx, error.param):
-                error.param_hint = variable = _variable(error.param)
-                if "://" in os.environ.get(variable, ""):
-                    error.message += (
-                        " Kubernetes sets it for a service called facematch-mock: give that "
-                        "another name, set enableServiceLinks: false, or pass --port."
-                    )
-            raise
+            if error.param is None or not _is_read(ctx, error.param):
+                raise
+            variable, words = _variable(error.param), error.message
+            if "://" in os.environ.get(variable, ""):
+                words += (
+                    " Kubernetes sets it for a service called facematch-mock: give that another "
+                    "name, set enableServiceLinks: false, or pass --port."
+                )
+            raise click.BadParameter(words, ctx, error.param, variable) from None
 
 
 def _check_variables(options: Iterable[click.Parameter]) -> None:
@@ -166,9 +167,11 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     try:
         serve(**given)
     except click.UsageError as error:
-        if names := [_variable(option) for option in ctx.command.params if _is_read(ctx, option)]:
-            error.message += f" In the environment there is {', '.join(names)}."
-        raise
+        names = [_variable(option) for option in ctx.command.params if _is_read(ctx, option)]
+        if not names:
+            raise
+        words = f"{error.message} In the environment there is {', '.join(names)}."
+        raise click.UsageError(words) from None
 # fmt: on
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -17,6 +18,7 @@ from .journal import Entry, presentable
 from .operations import Operation, listing, read
 from .recognition.outcomes import Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
+from .snapshot import FAULT, state_of
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import begins_so
@@ -158,6 +160,13 @@ class Control:
             picture=picture,
         )
         return outcome
+
+    def add_outcome(self, outcome: SetOutcome) -> None:
+        """Set an outcome after the others; ValueError as for `set_outcome`."""
+        if outcome.review:
+            self._check_review()
+        recognizer: Any = self.world.recognizer
+        recognizer.add(outcome)
 
     def _check_review(self) -> None:
         """Refuse a review that nobody would see."""
@@ -356,9 +365,7 @@ class Control:
     def state(self) -> dict[str, Any]:
         """What all accounts of the server have of what a test sets, keys and secrets of webhooks
         among it, as ``MockServer(state=...)`` takes it."""
-        from .snapshot import state_of  # not above: it knows what a control can do
-
-        return state_of(self._accounts)
+        return state_of(self._accounts, functools.partial(Control, self._accounts))
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
@@ -496,11 +503,8 @@ def _set_limits(control: Control, **limits: Any) -> Any:
     return control.limits()
 
 
-def _set_latency(control: Control, operation: str, seconds: float | Sequence[float]) -> Any:
-    span: list[Any] = list(seconds) if isinstance(seconds, list) else [seconds]
-    if not 1 <= len(span) <= 2:
-        raise ValueError("seconds must be a number, or the least and the most")
-    control.set_latency(operation, *span)
+def _set_latency(control: Control, operation: str, seconds: Sequence[float]) -> Any:
+    control.set_latency(operation, *seconds)
     return control.latency()
 
 
@@ -528,23 +532,6 @@ def _claim(claim: Claim) -> Any:
     }
 
 
-def _add_outcome(control: Control, **sent: Any) -> None:
-    outcome = SetOutcome(**sent)
-    if outcome.review:
-        control._check_review()  # noqa: SLF001 - one of our own
-    control.world.recognizer.add(outcome)
-
-
-#: Adds one fault, with what a `Fault` has.
-FAULT = Operation(
-    "POST",
-    "faults",
-    lambda control, **sent: control.add_fault(Fault(**sent)),
-    "Add a fault.",
-    {"stage!": "text", "kind!": "text"}
-    | dict.fromkeys((one.name for one in attrs.fields(Fault)[2:]), "any")
-    | {"chance": "number", "seconds": "number"},
-)
 _OUTCOME = {
     "kind!": "text",
     **dict.fromkeys(("score", "quality", "luminance"), "number"),
@@ -552,14 +539,6 @@ _OUTCOME = {
         ("review", "faces", "attack", "blocklist", "duplicate", "times", "digest"), "any"
     ),
 }
-#: Adds one outcome, with what a `SetOutcome` has: all digests of its picture.
-OUTCOME = Operation(
-    "POST",
-    "outcomes",
-    _add_outcome,
-    "Add an outcome.",
-    {name: kind for name, kind in _OUTCOME.items() if name != "digest"} | {"digests": "names"},
-)
 #: What narrows the journal down.
 _FILTERS = {"path": "text", "status": "count", "person": "text", "field": "text"}
 

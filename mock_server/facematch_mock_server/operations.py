@@ -42,6 +42,13 @@ def _number(value: Any) -> Any:
     raise ValueError(f"must be a number, not {value!r:.40}")
 
 
+def _seconds(value: Any) -> list[Any]:
+    span = value if isinstance(value, list) else [value]
+    if not 1 <= len(span) <= 2:
+        raise ValueError("must be a number, or the least and the most")
+    return [*map(_number, span)]
+
+
 def _count(value: Any) -> int:
     # In a query numbers are text.
     text = str(value) if type(value) in (int, str) else ""
@@ -68,20 +75,19 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "object": _of("an object", lambda value: isinstance(value, dict)),
     "objects": _of("a list of objects", lambda value: _is_list(value, dict)),
     "date": _date,
-    #: A number, or the least and the most.
-    "seconds": lambda value: [*map(_number, value)] if isinstance(value, list) else _number(value),
+    "seconds": _seconds,
 }
 
 
 class Extension:
     """What `Control` has for one vendor and not for every one. Safe across threads.
 
-    `STATE` is its part of a server's state: by name of a list, what gives its records, and the path
-    of the operation that adds one of them.
+    `STATE` is its part of a server's state: by name of a list, what gives its records, and the
+    operation that adds one of them.
     """
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
-    STATE: ClassVar[Mapping[str, tuple[Callable[[Any], Any], str]]] = {}
+    STATE: ClassVar[Mapping[str, tuple[Callable[[Any], Any], Operation]]] = {}
 
     def __init__(self, control: Any) -> None:
         self._control = control
@@ -156,7 +162,7 @@ def listing(
 
 def plain(value: Any) -> Any:
     """`value` as JSON can hold it: times in ISO 8601, amounts of money as text."""
-    return _shape_of(type(value))(value)
+    return _shape_of(type(value))(value)  # type: ignore[arg-type]  # a class has a hash
 
 
 _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (

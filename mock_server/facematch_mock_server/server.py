@@ -39,7 +39,7 @@ class Served:
         self._server = server
         self.name, self.account = vendor, account
         first = server.accounts.named(account).first_keys.get(vendor, {})
-        kinds = {key.kind: text for text, key in reversed(first.items())}
+        kinds = {key.kind: text for text, key in reversed([*first.items()])}
         self.live_key = kinds.get(KeyKind.LIVE, "")
         self.sandbox_key = kinds.get(KeyKind.SANDBOX)
         self.client_id = first[self.live_key].client if self.live_key else None
@@ -214,9 +214,10 @@ class MockServer:
         )
         self.accounts.is_open = is_open
         if state is not None:
-            from .snapshot import restore  # not above: few servers begin with one
+            from .control import Control  # not above: few servers begin with one
+            from .snapshot import restore
 
-            restore(self.accounts, state)
+            restore(self.accounts, functools.partial(Control, self.accounts), state)
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)

@@ -111,7 +111,7 @@ class Collection(Generic[T]):
         with self._lock:
             if key not in self._all and hasattr(record, "number"):
                 self._last += 1
-                record = attrs.evolve(record, number=self._last)  # type: ignore[type-var]
+                record = attrs.evolve(record, number=self._last)  # type: ignore[misc]  # it is one of attrs
             self._all[key] = record
             while self._limit is not None and len(self._all) > self._limit:
                 self._all.popitem(last=False)

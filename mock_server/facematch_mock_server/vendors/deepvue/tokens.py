@@ -263,14 +263,15 @@ class Answers(Extension):
         self._world.records.answers.clear()
 
     # fmt: off
-    STATE: ClassVar = {"answers": (lambda control: control.answers.all(), "answers")}
+    _ADD: ClassVar = Operation("POST", "answers",
+        lambda control, kind, **sent: control.answers.set(kind, **sent),
+        "Make up fields of the next answers with a verdict.",
+        {"kind!": "any", "fields": "any", "without": "names", "times": "any"})
+    STATE: ClassVar = {"answers": (lambda control: control.answers.all(), _ADD)}
     OPERATIONS: ClassVar = (
         Operation("GET", "answers", lambda control: control.answers.all(),
             "The made-up answers that have not been used yet.", gives="answers"),
-        Operation("POST", "answers",
-            lambda control, kind, **sent: control.answers.set(kind, **sent),
-            "Make up fields of the next answers with a verdict.",
-            {"kind!": "any", "fields": "any", "without": "names", "times": "any"}),
+        _ADD,
         Operation("POST", "answers/clear", lambda control: control.answers.clear(), "Drop all."),
     )
     # fmt: on

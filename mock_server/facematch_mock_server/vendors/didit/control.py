@@ -235,7 +235,7 @@ class Webhooks(_Part):
         ids = self._world.account.ids
         # By the ids of the world: the same seed repeats it.
         digest = hashlib.sha256(ids.uuid().encode()).digest()
-        if secret is not None and not (isinstance(secret, str) and secret.strip()):
+        if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a text that is not empty")
         destination = Destination(
             uuid=ids.uuid(),
@@ -405,15 +405,17 @@ class Webhooks(_Part):
         return webhooks.WRITER.compose(claims, self._world, delivery, destination)
 
     # fmt: off
-    STATE: ClassVar = {"destinations": (
-        lambda control: control.webhooks.destinations(), "webhooks/destinations")}
+    _ADD: ClassVar = Operation("POST", "webhooks/destinations",
+        lambda control, url, **sent: control.webhooks.add(url, **sent),
+        "Send webhooks to an address; the answer has the secret that they are signed with.",
+        {"url!": "text", "events": "names", "enabled": "flag", "secret": "text"})
+    STATE: ClassVar = {
+        "destinations": (lambda control: control.webhooks.destinations(), _ADD),
+    }
     OPERATIONS: ClassVar = (
         Operation("GET", "webhooks/destinations", lambda control: control.webhooks.destinations(),
             "Where webhooks go, with their secrets.", gives="destinations"),
-        Operation("POST", "webhooks/destinations",
-            lambda control, url, **sent: control.webhooks.add(url, **sent),
-            "Send webhooks to an address; the answer has the secret that they are signed with.",
-            {"url!": "text", "events": "names", "enabled": "flag", "secret": "text"}),
+        _ADD,
         Operation("POST", "webhooks/destinations/change",
             lambda control, destination, **sent: control.webhooks.change(destination, **sent),
             "Change the address, the events or the state of a destination.",
