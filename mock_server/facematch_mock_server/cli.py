@@ -61,7 +61,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 
 
 _PREFIX = "FACEMATCH_MOCK"
-#: What Kubernetes tells every pod of a service whose name begins with facematch-mock.
+#: What Kubernetes sets in every pod for a service whose name begins with facematch-mock.
 _OF_KUBERNETES = re.compile(
     rf"{_PREFIX}_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?=|"
     rf"{_PREFIX}_\w+_PORT=(tcp|udp|sctp)://"
@@ -80,7 +80,7 @@ def _is_read(ctx: click.Context, option: click.Parameter) -> bool:
 
 
 class _MockCommand(click.Group):
-    """Says of a wrong value which variable it stands in, if it does."""
+    """Names the variable of a wrong value that was read from one."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
