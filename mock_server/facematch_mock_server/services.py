@@ -113,7 +113,7 @@ class Ledger:
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
         self._left = start
-        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES)
+        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES, numbered=True)
 
     @property
     def balance(self) -> Decimal:
@@ -389,7 +389,7 @@ class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        super().__init__(limit=KEPT_SESSIONS)
+        super().__init__(limit=KEPT_SESSIONS, numbered=True)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""

@@ -74,11 +74,12 @@ def select(
 class Collection(Generic[T]):
     """Records in the order they were added, the newest up to `limit`. Safe across threads.
 
-    One with a `number` gets the next running one when it is added: none is given twice.
+    Where they are `numbered` each gets the next running `number` when it is added: none is given
+    twice.
     """
 
-    def __init__(self, *, limit: int | None = None) -> None:
-        self._limit = limit
+    def __init__(self, *, limit: int | None = None, numbered: bool = False) -> None:
+        self._limit, self._numbered = limit, numbered
         self._last = 0
         self._lock = threading.RLock()
         self._all: OrderedDict[str, T] = OrderedDict()
@@ -101,17 +102,13 @@ class Collection(Generic[T]):
         with self._lock:
             return tuple(self._all.items())
 
-    @property
-    def last(self) -> int:
-        """The number that was given last; 0 for none yet."""
-        return self._last
-
     def put(self, key: str, record: T) -> T:
-        """Add a record, or replace the one of that key in its place; as it is kept."""
+        """Add a record, or replace that of the key in its place by one with its number; as it is
+        kept."""
         with self._lock:
-            if key not in self._all and hasattr(record, "number"):
+            if self._numbered and key not in self._all:
                 self._last += 1
-                record = attrs.evolve(record, number=self._last)  # type: ignore[misc]  # it is one of attrs
+                record = attrs.evolve(record, number=self._last)  # type: ignore[misc]  # one of attrs
             self._all[key] = record
             while self._limit is not None and len(self._all) > self._limit:
                 self._all.popitem(last=False)

@@ -186,7 +186,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
-        self.deliveries: Collection[Delivery] = Collection(limit=KEPT)
+        self.deliveries: Collection[Delivery] = Collection(limit=KEPT, numbered=True)
         self._mine = _Mine()
         self._changed = threading.Condition()
         self._faults: deque[DeliveryFault] = deque()

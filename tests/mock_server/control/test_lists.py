@@ -3,6 +3,7 @@
 import json
 import time
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -195,7 +196,22 @@ def test_pages_of_a_list_make_the_whole(colors, since, limit, color):
     assert page.left_out == 0 or len(page) == limit
 
 
-def test_a_collection_of_plain_values_has_no_numbers():
-    values = Collection(limit=2)
-    assert values.put("a", "x") == "x"
-    assert values.all() == ("x",)
+@attrs.frozen
+class Numbered:
+    """A record that a collection numbers."""
+
+    color: str
+    number: int = 0
+
+
+@given(colors=st.text("rgb", max_size=12), limit=st.integers(1, 4))
+def test_a_record_keeps_the_number_that_it_was_added_with(colors, limit):
+    """Also if another is put in its place, or older ones are dropped."""
+    records, numbers = Collection(limit=limit, numbered=True), {}
+    for color in colors:
+        there = records.find(color)
+        numbers[color] = there.number if there else max(numbers.values(), default=0) + 1
+        records.put(color, there or Numbered(color))
+        records.change(color, lambda record: attrs.evolve(record, color=record.color))
+    shown = [record.number for record in records.all()]
+    assert shown == sorted(shown) == [numbers[record.color] for record in records.all()]

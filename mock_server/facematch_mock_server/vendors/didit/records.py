@@ -36,10 +36,10 @@ class DiditRecords(Records):
     def __init__(self) -> None:
         self.outbox = Outbox()
         self.pictures = Pictures()
-        self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
+        self.checkouts: Collection[Checkout] = Collection(limit=KEPT, numbered=True)
         self.plan = Plan()
         self.accounts = Accounts()
-        self.mails: Collection[Mail] = Collection(limit=KEPT)
+        self.mails: Collection[Mail] = Collection(limit=KEPT, numbered=True)
 
     def release(self) -> bool:
         """What this thread queued is announced now; whether there is any."""
