@@ -153,7 +153,7 @@ def _check_variables(options: Iterable[click.Parameter]) -> None:
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.pass_context
-def command(ctx: click.Context, /, **given: Any) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
 
     Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
@@ -165,7 +165,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
         return
     _check_variables(ctx.command.params)
     try:
-        serve(**given)
+        serve(**options)
     except click.UsageError as error:
         names = [_variable(option) for option in ctx.command.params if _is_read(ctx, option)]
         if not names:
@@ -238,13 +238,13 @@ def serve(
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # A token that was given is not shown: what is printed ends up in logs.
         shown = console if is_made else f"{server.url}/"
-        made = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
+        about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
         click.echo(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else shown,
                 vendors="\n".join(_greetings(kinds, editions, switch, server.url, more["engine"])),
-                control="none" if no_control else server.control_url + made,
+                control="none" if no_control else server.control_url + about_token,
             )
         )
         if not is_loopback(host):
@@ -313,8 +313,8 @@ def explain_command(claim: str | None) -> None:
     from facematch_mock_server.vendors import all_claims, explain
 
     if claim is None:
-        for known in all_claims():
-            click.echo(known.id)
+        for each in all_claims():
+            click.echo(each.id)
         return
     try:
         click.echo(explain(claim))
@@ -387,9 +387,9 @@ def _value(kind: Vendor, name: str, typed: str) -> Any:
     if name not in kind.settings:
         from difflib import get_close_matches  # not above: a mistake is rare
 
-        known = (*kind.switches, *kind.settings)
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        names = (*kind.switches, *kind.settings)
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
         raise ValueError(f"there is no switch {name:.60}; {hint}")
     from facematch_mock_server.account import NUMBERS  # not above: as in `serve`
 

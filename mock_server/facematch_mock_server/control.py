@@ -74,11 +74,9 @@ class Control:
 
         `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
-        made = self._accounts.open(name)
-        return NewAccount(
-            account=made.name,
-            keys={vendor: _shown_keys(keys) for vendor, keys in made.first_keys.items()},
-        )
+        account = self._accounts.open(name)
+        keys = {vendor: _shown_keys(keys) for vendor, keys in account.first_keys.items()}
+        return NewAccount(account=account.name, keys=keys)
 
     def close_account(self, account: str) -> None:
         """Forget an account with all it has; ValueError for the first one, LookupError for none."""
@@ -97,8 +95,8 @@ class Control:
         if name not in self.extensions:
             has = ", ".join(self.extensions) or "nothing beyond what every one has"
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
-        made = self.world.kind.extension_class(name)(self)
-        return self.__dict__.setdefault(name, made)
+        extension = self.world.kind.extension_class(name)(self)
+        return self.__dict__.setdefault(name, extension)
 
     # Outcomes
 
@@ -316,8 +314,8 @@ class Control:
             raise ValueError(
                 "client must be a string, and the vendor one whose keys have a client id"
             )
-        made = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
-        self.world.add_key(text, made)
+        record = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
+        self.world.add_key(text, record)
         return text
 
     def revoke_key(self, key: str) -> None:
@@ -452,8 +450,8 @@ def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
 
 
 def _accounts(control: Control) -> Any:
-    every = control._accounts.all  # noqa: SLF001 - one of our own
-    return [{"name": one.name, "calls": len(one.journal.entries)} for one in every]
+    accounts = control._accounts.all  # noqa: SLF001 - one of our own
+    return [{"name": account.name, "calls": len(account.journal.entries)} for account in accounts]
 
 
 def _overview(control: Control) -> Any:
@@ -473,7 +471,8 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     """Add one fault, or those of a list."""
     if faults is not None and sent:
         raise ValueError("faults is a list of faults, and nothing is beside it")
-    rules = [Fault(**read(FAULT.takes, one)) for one in ([sent] if faults is None else faults)]
+    records = [sent] if faults is None else faults
+    rules = [Fault(**read(FAULT.takes, record)) for record in records]
     if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
         raise ValueError(
             "a fault at connect without an end would refuse the request that clears it, too: "
@@ -591,7 +590,7 @@ OPERATIONS = (
         "What all accounts have of what a test sets, with their keys: a file for --state."),
     Operation("POST", "reset", _reset, "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"}),
-    Operation("GET", "claims", lambda control: [_claim(one) for one in control.claims()],
+    Operation("GET", "claims", lambda control: [*map(_claim, control.claims())],
         "The claims in force.", gives="claims"),
     Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
 )
@@ -602,8 +601,7 @@ def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
     takes = dict.fromkeys(vendor.rate_limits, "any")
     limits = Operation("POST", "limits", _set_limits, "Change rate limits.", takes)
-    found = {(one.method, one.path): one for one in (*OPERATIONS, limits)}
+    operations = [*OPERATIONS, limits]
     for name in vendor.extensions:
-        for one in vendor.extension_class(name).OPERATIONS:
-            found[one.method, one.path] = one
-    return found
+        operations += vendor.extension_class(name).OPERATIONS
+    return {(operation.method, operation.path): operation for operation in operations}

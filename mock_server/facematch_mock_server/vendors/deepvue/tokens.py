@@ -121,7 +121,7 @@ class TokenBook:
         """The newest 10,000, in order."""
         with self._lock:
             upto = self._revoked_to
-            return tuple(attrs.evolve(one, revoked=one.number <= upto) for one in self._issued)
+            return tuple(attrs.evolve(t, revoked=t.number <= upto) for t in self._issued)
 
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been."""

@@ -42,10 +42,10 @@ from .records import (
 T = TypeVar("T")
 
 
-def _known(found: T | None, what: str) -> T:
-    if found is None:
+def _require(record: T | None, what: str) -> T:
+    if record is None:
         raise LookupError(f"there is no {what} of that id")
-    return found
+    return record
 
 
 class _Part(Extension):
@@ -110,11 +110,12 @@ class Sessions(Extension):
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
 
-        def reviewed(one: Session) -> Session:
-            return attrs.evolve(one, status=status, reviews=(*one.reviews, review)[-KEPT_REVIEWS:])
+        def change(session: Session) -> Session:
+            reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
+            return attrs.evolve(session, status=status, reviews=reviews)
 
         with world.together():
-            session = _known(world.sessions.change(session_id, reviewed), "session")
+            session = _require(world.sessions.change(session_id, change), "session")
             webhooks.announce(world, session)
         return session
 
@@ -184,6 +185,12 @@ class WebhookLetter(WebhookDelivery):
 
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
+
+
+_SAME = (
+    *("id", "number", "destination", "event", "event_id", "state", "is_test", "created_at"),
+    *("due", "attempts"),
+)
 
 
 def _wait(control: Any, timeout_s: float | None = None, since: int | None = None) -> dict[str, int]:
@@ -268,13 +275,13 @@ class Webhooks(_Part):
         if enabled is not None:
             changes["enabled"] = _flag(enabled)
         changed = self._records.outbox.destinations.change(
-            destination, lambda known: attrs.evolve(known, **changes)
+            destination, lambda record: attrs.evolve(record, **changes)
         )
-        return _known(changed, "destination")
+        return _require(changed, "destination")
 
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
-        _known(self._records.outbox.destinations.remove(destination), "destination")
+        _require(self._records.outbox.destinations.remove(destination), "destination")
 
     def _reached(self, url: Any) -> str:
         if not isinstance(url, str) or not is_sent(url, self._world.account.accounts.deliver_to):
@@ -377,11 +384,10 @@ class Webhooks(_Part):
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
         world = self._world
-        found = _known(self._records.outbox.destinations.find(destination), "destination")
+        place = _require(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(),
-            number=0,
             service="FACE_MATCH",
             status=block["status"],
             created_at=world.clock.now(),
@@ -391,11 +397,11 @@ class Webhooks(_Part):
             result=block,
         )
         with world.together():
-            made = webhooks.queue(world, found, session, origin="http://127.0.0.1", is_test=True)
-        return self.delivery(made.id)
+            queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
+        return self.delivery(queued.id)
 
     def _find(self, delivery_id: str) -> Delivery:
-        return _known(self._records.outbox.deliveries.find(delivery_id), "delivery")
+        return _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
 
     def _composed(self, delivery: Delivery) -> SignedPayload:
         destination = self._records.outbox.destinations.find(delivery.destination)
@@ -454,22 +460,10 @@ class Webhooks(_Part):
 
 
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
-    """What a list says of a delivery."""
-    return {
-        "id": delivery.id,
-        "number": delivery.number,
-        "destination": delivery.destination,
-        "url": urls.get(delivery.destination),
-        "event": delivery.event,
-        "event_id": delivery.event_id,
-        "session_id": delivery.session.id,
-        "status": delivery.session.status,
-        "state": delivery.state,
-        "is_test": delivery.is_test,
-        "created_at": delivery.created_at,
-        "due": delivery.due,
-        "attempts": delivery.attempts,
-    }
+    """What a list says of a delivery: what it is, and of its destination and session."""
+    facts = {name: getattr(delivery, name) for name in _SAME}
+    facts["url"] = urls.get(delivery.destination)
+    return {**facts, "session_id": delivery.session.id, "status": delivery.session.status}
 
 
 def _flag(enabled: Any) -> bool:
@@ -479,9 +473,9 @@ def _flag(enabled: Any) -> bool:
 
 
 def _events(events: Collection[str]) -> tuple[str, ...]:
-    known = webhooks.EVENTS
-    if isinstance(events, str) or not events or any(one not in known for one in events):
-        raise ValueError(f"events must be a list of one or several of {', '.join(known)}")
+    names = webhooks.EVENTS
+    if isinstance(events, str) or not events or any(event not in names for event in events):
+        raise ValueError(f"events must be a list of one or several of {', '.join(names)}")
     return tuple(dict.fromkeys(events))
 
 
@@ -558,7 +552,7 @@ class Payments(_Part):
             world.ledger.pay_in(there.amount)
             return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
 
-        return _known(self._records.checkouts.change(checkout_id, settled), "payment")
+        return _require(self._records.checkouts.change(checkout_id, settled), "payment")
 
     def cancel(self, checkout_id: str) -> Checkout:
         """The person goes away without paying; may be said twice. ValueError if it was settled."""
@@ -568,7 +562,7 @@ class Payments(_Part):
                 raise ValueError("this payment was settled; it cannot be canceled any more")
             return attrs.evolve(there, status=CheckoutStatus.CANCELED)
 
-        return _known(self._records.checkouts.change(checkout_id, canceled), "payment")
+        return _require(self._records.checkouts.change(checkout_id, canceled), "payment")
 
     def plan(self) -> Plan:
         """How the account pays."""
