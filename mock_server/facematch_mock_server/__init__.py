@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from .services import Charge, Key, KeyKind, Review, Session
     from .state import UNSET
     from .vendors.deepvue.tokens import Answers, IssuedToken, SetAnswer, Tokens
-    from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, Webhooks
+    from .vendors.didit.control import Mailbox, Payments, WebhookDelivery, WebhookLetter, Webhooks
     from .vendors.didit.records import Checkout, CheckoutStatus, Mail, Plan
 
 __all__ = [
@@ -68,6 +68,7 @@ __all__ = [
     "Verdict",
     "VirtualClock",
     "WebhookDelivery",
+    "WebhookLetter",
     "Webhooks",
     "card_sheet",
     "make_card",
@@ -92,7 +93,7 @@ __getattr__, __dir__ = lazy_names(
         "state": "UNSET",
         "services": "Charge Key KeyKind Review Session",
         "vendors.deepvue.tokens": "Answers IssuedToken SetAnswer Tokens",
-        "vendors.didit.control": "Mailbox Payments WebhookDelivery Webhooks",
+        "vendors.didit.control": "Mailbox Payments WebhookDelivery WebhookLetter Webhooks",
         "vendors.didit.records": "Checkout CheckoutStatus Mail Plan",
     },
 )

@@ -193,8 +193,9 @@ class Accounts:
                 raise ValueError(f"{name} is an account, or a key of one; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
-            if keys is None:
-                keys = {kind.name: _new_keys(kind) for kind in self.kinds.values()}
+            keys = dict(keys or {})
+            if parent is None:
+                keys = {n: keys.get(n) or _new_keys(kind) for n, kind in self.kinds.items()}
             account = self._put(name, clock, keys, self._chosen, parent)
             is_late = parent is not None and self._all.get(parent.name) is not parent
             closed = self._close(account) if is_late else ()
@@ -221,7 +222,7 @@ class Accounts:
             for text, key in first.items():
                 self.claim(vendor, text, key, account)
         # A key with other last characters, or more of them, is one of these mistyped.
-        stems = {(vendor, text[:-4]) for vendor, text in account.claimed}
+        stems = {(vendor, text[:-4]) for vendor, text in account.claimed if len(text) > 12}
         self._lengths |= {len(stem) for _, stem in stems}
         self._keys.update(dict.fromkeys(stems, account))
         account.claimed |= stems

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
+import re
 import secrets
 import signal
 import sys
@@ -58,9 +60,58 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     return [word for word in words if word.startswith(typed)]
 
 
+_PREFIX = "FACEMATCH_MOCK"
+#: What Kubernetes sets in every pod for a service whose name begins with facematch-mock.
+_OF_KUBERNETES = re.compile(
+    rf"{_PREFIX}_(\w+_)?(SERVICE_(HOST|PORT)|PORT_\d+_(TCP|UDP|SCTP))(_\w+)?=|"
+    rf"{_PREFIX}_\w+_PORT=(tcp|udp|sctp)://"
+)
+
+
+def _variable(option: click.Parameter) -> str:
+    envvar = option.envvar or f"{_PREFIX}_{option.name}".upper()
+    return envvar if isinstance(envvar, str) else envvar[0]
+
+
+def _is_read(ctx: click.Context, option: click.Parameter) -> bool:
+    """Whether the value of an option is that of its variable."""
+    source = ctx.get_parameter_source(option.name or "")
+    return source is click.core.ParameterSource.ENVIRONMENT
+
+
+class _MockCommand(click.Group):
+    """Names the variable of a wrong value that was read from one."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            if error.param is None or not _is_read(ctx, error.param):
+                raise
+            variable, words = _variable(error.param), error.message
+            if "://" in os.environ.get(variable, ""):
+                words += (
+                    " Kubernetes sets it for a service called facematch-mock: give that another "
+                    "name, set enableServiceLinks: false, or pass --port."
+                )
+            raise click.BadParameter(words, ctx, error.param, variable) from None
+
+
+def _check_variables(options: Iterable[click.Parameter]) -> None:
+    """Refuse a variable that looks like an option and is none."""
+    variables = [_variable(option) for option in options]
+    for name, value in os.environ.items():
+        is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
+        if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
+            from difflib import get_close_matches  # not above: a mistake is rare
+
+            (near,) = get_close_matches(name, variables, n=1, cutoff=0)
+            raise click.UsageError(f"No option reads {name}; the nearest is {near}.")
+
+
 # fmt: off
-@click.group("mock", invoke_without_command=True,
-    context_settings={"auto_envvar_prefix": "FACEMATCH_MOCK"})
+@click.group("mock", invoke_without_command=True, cls=_MockCommand,
+    context_settings={"auto_envvar_prefix": _PREFIX})
 @click.option("--vendor", metavar="NAME", shell_complete=_vendors, multiple=True,
     default=["didit"], is_eager=True,
     show_default=True,
@@ -90,6 +141,9 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     "and printed if you give none. An argument shows in the list of processes; a file does not.")
 @click.option("--control-token-file", type=click.Path(path_type=Path), metavar="FILE",
     help="File that holds the token.")
+@click.option("--state", type=click.Path(path_type=Path), metavar="FILE",
+    help="JSON with accounts, keys, outcomes, faults and receivers of webhooks to begin with, as "
+    "GET /__mock__/state shows them.")
 @click.option("--seed", type=int, metavar="NUMBER",
     help="Make ids and random outcomes the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
@@ -99,7 +153,7 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
 @click.option("--show-pictures", is_flag=True,
     help="Show the pictures of each call in the console; they stay in memory.")
 @click.pass_context
-def command(ctx: click.Context, /, **given: Any) -> None:
+def command(ctx: click.Context, /, **options: Any) -> None:
     """Serve mock vendors until Ctrl-C, all on one port.
 
     Each answers as its vendor's documents say, with credit and rate limits, and costs nothing.
@@ -107,8 +161,17 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Every option is an environment variable, too: FACEMATCH_MOCK_PORT is --port, and
     FACEMATCH_MOCK_NO_CONTROL=1 is --no-control. Several values stand with spaces between.
     """
-    if ctx.invoked_subcommand is None:
-        serve(**given)
+    if ctx.invoked_subcommand is not None:
+        return
+    _check_variables(ctx.command.params)
+    try:
+        serve(**options)
+    except click.UsageError as error:
+        names = [_variable(option) for option in ctx.command.params if _is_read(ctx, option)]
+        if not names:
+            raise
+        words = f"{error.message} In the environment there is {', '.join(names)}."
+        raise click.UsageError(words) from None
 # fmt: on
 
 
@@ -175,13 +238,13 @@ def serve(
         console = f"{server.url}/" + (f"#token={quote(token)}" if token else "")
         # A token that was given is not shown: what is printed ends up in logs.
         shown = console if is_made else f"{server.url}/"
-        made = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
+        about_token = f"\ncontrol token: {token} (send it as {TOKEN_HEADER})" if is_made else ""
         click.echo(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else shown,
                 vendors="\n".join(_greetings(kinds, editions, switch, server.url, more["engine"])),
-                control="none" if no_control else server.control_url + made,
+                control="none" if no_control else server.control_url + about_token,
             )
         )
         if not is_loopback(host):
@@ -250,8 +313,8 @@ def explain_command(claim: str | None) -> None:
     from facematch_mock_server.vendors import all_claims, explain
 
     if claim is None:
-        for known in all_claims():
-            click.echo(known.id)
+        for each in all_claims():
+            click.echo(each.id)
         return
     try:
         click.echo(explain(claim))
@@ -324,9 +387,9 @@ def _value(kind: Vendor, name: str, typed: str) -> Any:
     if name not in kind.settings:
         from difflib import get_close_matches  # not above: a mistake is rare
 
-        known = (*kind.switches, *kind.settings)
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+        names = (*kind.switches, *kind.settings)
+        close = get_close_matches(name, names, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
         raise ValueError(f"there is no switch {name:.60}; {hint}")
     from facematch_mock_server.kinds import NUMBERS  # not above: as in `serve`
 

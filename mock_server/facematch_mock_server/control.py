@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -16,13 +17,14 @@ from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage
-from .journal import Entry
+from .journal import Entry, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
-from .operations import Operation, plain
-from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
+from .operations import Operation, listing, plain, read
+from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
-from .state import UNSET, Unset
+from .snapshot import FAULT, state_of
+from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import Route, begins_so
 
@@ -89,11 +91,9 @@ class Control:
 
         `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
-        made = self._accounts.open(name)
-        return NewAccount(
-            account=made.name,
-            keys={vendor: _shown_keys(keys) for vendor, keys in made.first_keys.items()},
-        )
+        account = self._accounts.open(name)
+        keys = {vendor: _shown_keys(keys) for vendor, keys in account.first_keys.items()}
+        return NewAccount(account=account.name, keys=keys)
 
     def close_account(self, account: str) -> None:
         """Close an account, which can be read for an hour; ValueError for the first one,
@@ -113,8 +113,8 @@ class Control:
         if name not in self.extensions:
             has = ", ".join(self.extensions) or "nothing beyond what every one has"
             raise AttributeError(f"the mock of {self._vendor} has no {name}; it has {has}")
-        made = self.world.kind.extension_class(name)(self)
-        return self.__dict__.setdefault(name, made)
+        extension = self.world.kind.extension_class(name)(self)
+        return self.__dict__.setdefault(name, extension)
 
     # Outcomes
 
@@ -148,11 +148,18 @@ class Control:
         arguments = {
             name: value for name, value in locals().items() if name not in ("self", "kind")
         }
-        if kind == "match" and review is True:
+        outcome = self.open_world.recognizer.make_outcome(kind, **arguments)
+        self.add_outcome(outcome)
+        return outcome
+
+    def add_outcome(self, outcome: SetOutcome) -> None:
+        """Set an outcome after the others; ValueError as for `set_outcome`."""
+        world = self.open_world
+        if outcome.review:
             self._check_review()
-        routes = self.open_world.behaviour.routes
-        _check_field(as_field(field), [route for route in routes if route.operation == kind])
-        return self.open_world.recognizer.set_outcome(kind, **arguments)
+        routes = world.behaviour.routes
+        _check_field(outcome.field, [route for route in routes if route.operation == outcome.kind])
+        world.recognizer.waiting.add(outcome)
 
     def _check_review(self) -> None:
         """Refuse a review that nobody would see."""
@@ -257,7 +264,7 @@ class Control:
         """Answer an operation (``match``; `behaviours` lists them) after that many real seconds,
         0-3600; 0 for at once. With `most_s` they are drawn evenly between the two, by the seed.
         """
-        check_operation(operation, [self.world.kind])
+        check_operation(operation, self._accounts.kinds.values())
         span = (least_s,) if most_s is None else (least_s, most_s)
         self.open_world.account.latency.set(operation, *span)
 
@@ -281,9 +288,12 @@ class Control:
         """Set the credit; ValueError for no amount from 0 on with at most four places."""
         self.open_world.ledger.balance = amount(balance)
 
-    def charges(self) -> tuple[Charge, ...]:
-        """What was charged, in order."""
-        return self.world.ledger.entries
+    def charges(
+        self, *, what: str | None = None, since: int = 0, limit: int | None = None
+    ) -> Selection[Charge]:
+        """What was charged, in order; `what` is the service, `since` and `limit` are as in
+        `journal`."""
+        return select(self.world.ledger.entries, since=since, limit=limit, what=what)
 
     # Keys and limits
 
@@ -317,8 +327,8 @@ class Control:
             raise ValueError(
                 "client must be a string, and the vendor one whose keys have a client id"
             )
-        made = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
-        self.open_world.add_key(text, made)
+        record = Key(kind=KeyKind(kind), allowed=allowed, expires=expires, client=client or first)
+        self.open_world.add_key(text, record)
         return text
 
     def revoke_key(self, key: str) -> None:
@@ -363,6 +373,11 @@ class Control:
             "operations": list(kind.operations),
         }
 
+    def state(self) -> dict[str, Any]:
+        """What all accounts of the server have of what a test sets, keys and secrets of webhooks
+        among it, as ``MockServer(state=...)`` takes it."""
+        return state_of(self._accounts, functools.partial(Control, self._accounts))
+
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
     ) -> None:
@@ -388,31 +403,34 @@ class Control:
         person: str | None = None,
         fields: Mapping[str, str] | None = None,
         limit: int | None = None,
-    ) -> tuple[Entry, ...]:
+    ) -> Selection[Entry]:
         """What was asked and answered, the oldest first; all of it, or what fits.
 
         Args:
-            since: Only entries with a higher number.
+            since: Only entries with a higher number: those after the last one that was seen.
             path: Only calls whose path begins so.
             status: Only calls that were answered so.
             person: Only calls with a test card of that person; the mock knows the 2,000 pictures
                 that it saw last.
             fields: Only calls with these fields, as an entry shows them: ``vendor_data``, say.
-            limit: Only so many, the newest; None for all.
+            limit: Only so many, the newest; None for all. `left_out` of the result is how many
+                others fit.
         """
-        for name, number in (("since", since), ("status", status), ("limit", limit)):
-            if number is not None and (type(number) is not int or number < 0):
-                raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
-        journal = self.account.journal
+        if type(status) not in (int, type(None)):
+            raise ValueError(f"status must be a whole number, not {status!r:.40}")
         card_of = self.world.recognizer.card_of
+        shown = presentable((fields or {}).items()).items()
 
-        def shows(entry: Entry) -> bool:
+        def fits(entry: Entry) -> bool:
+            if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):
+                return False
+            if person is None:
+                return True
             cards = (card_of(file.digest) for file in entry.files if file.digest)
             return any(card is not None and card.person == person for card in cards)
 
-        fits = None if person is None else shows
-        found = journal.find(since=since, path=path, status=status, fields=fields, fits=fits)
-        return tuple(found if limit is None else found[len(found) - min(limit, len(found)) :])
+        entries = self.account.journal.entries
+        return select(entries, since=since, limit=limit, fits=fits, status=status)
 
     def count(self, **filters: Any) -> int:
         """How many entries `journal` has for the same arguments."""
@@ -459,8 +477,8 @@ def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
 
 
 def _accounts(control: Control) -> Any:
-    every = control._accounts.all  # noqa: SLF001 - one of our own
-    return [{"name": one.name, "calls": len(one.journal.entries)} for one in every]
+    accounts = control._accounts.all  # noqa: SLF001 - one of our own
+    return [{"name": account.name, "calls": len(account.journal.entries)} for account in accounts]
 
 
 def _overview(control: Control) -> Any:
@@ -478,18 +496,15 @@ def _overview(control: Control) -> Any:
 
 def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     """Add one fault, or those of a list."""
-    if faults is not None and (sent or not isinstance(faults, list)):
-        raise ValueError("faults must be a list of faults, and then nothing is beside it")
-    rules: list[Fault] = []
-    for fields in [sent] if faults is None else faults:
-        if not isinstance(fields, dict):
-            raise TypeError(f"each of faults must be an object, not {fields!r:.40}")
-        _FAULT(rules, "", fields)
-        if rules[-1].stage is Stage.CONNECT and rules[-1].times is None:
-            raise ValueError(
-                "a fault at connect without an end would refuse the request that clears it, too: "
-                "give times, or use the stage mid_upload with a path of the vendor"
-            )
+    if faults is not None and sent:
+        raise ValueError("faults is a list of faults, and nothing is beside it")
+    records = [sent] if faults is None else faults
+    rules = [Fault(**read(FAULT.takes, record)) for record in records]
+    if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
+        raise ValueError(
+            "a fault at connect without an end would refuse the request that clears it, too: "
+            "give times, or use the stage mid_upload with a path of the vendor"
+        )
     control.add_faults(*rules)
     return rules[0] if faults is None else {"faults": rules}
 
@@ -502,8 +517,9 @@ def _unused(control: Control) -> Any:
     ]  # fmt: skip
 
 
-def _ledger(control: Control) -> Any:
-    return {"balance": control.balance(), "entries": control.charges()}
+def _ledger(control: Control, **filters: Any) -> Any:
+    charges = control.charges(**filters)
+    return {"balance": control.balance(), "entries": charges, "left_out": charges.left_out}
 
 
 def _set_balance(control: Control, balance: Any) -> Any:
@@ -521,11 +537,8 @@ def _set_limits(control: Control, **limits: Any) -> Any:
     return control.limits()
 
 
-def _set_latency(control: Control, operation: str, seconds: float | Sequence[float]) -> Any:
-    span: list[Any] = list(seconds) if isinstance(seconds, list) else [seconds]
-    if not 1 <= len(span) <= 2:
-        raise ValueError("seconds must be a number, or the least and the most")
-    control.set_latency(operation, *span)
+def _set_latency(control: Control, operation: str, seconds: Sequence[float]) -> Any:
+    control.set_latency(operation, *seconds)
     return control.latency()
 
 
@@ -534,21 +547,13 @@ def _reset(control: Control, edition: str | None = None, switches: Any = None) -
     return control.behaviours()
 
 
-def _journal(control: Control, limit: int | None = None, **asked: Any) -> Any:
-    found = control.journal(**_asked(**asked))
-    shown = min(_ENTRIES if limit is None else limit, len(found))
-    entries = [entry.to_dict() for entry in found[len(found) - shown :]]
-    return {"entries": entries, "left_out": len(found) - shown}
-
-
-def _asked(field: str | None = None, **asked: Any) -> dict[str, Any]:
-    """The arguments of `Control.journal` for what a query says."""
+def _journal(control: Control, field: str | None = None, **filters: Any) -> Selection[Entry]:
     if field is not None:
         name, equals, value = field.partition("=")
         if not equals:
             raise ValueError(f"field must be NAME=VALUE, not {field!r:.40}")
-        asked["fields"] = {name: value}
-    return asked
+        filters["fields"] = {name: value}
+    return control.journal(**filters)
 
 
 def _claim(claim: Claim) -> Any:
@@ -561,24 +566,13 @@ def _claim(claim: Claim) -> Any:
     }
 
 
-#: Reads one fault into a list.
-_FAULT = Operation(
-    "POST",
-    "faults",
-    lambda faults, **sent: faults.append(Fault(**sent)),
-    "Add a fault.",
-    {"stage!": "text", "kind!": "text"}
-    | dict.fromkeys((field.name for field in attrs.fields(Fault)[2:]), "any")
-    | {"chance": "number", "seconds": "number"},
-)
 _OUTCOME = {
     # A number may be sent as text; of the rest `SetOutcome` says what does not fit.
     row.name + "!" * (row.name == "kind"): "number" if row.takes == "number" else "any"
     for row in OUTCOME_FIELDS.values()
 }
-#: What narrows the journal down, and how many entries an answer has unless more are asked for.
-_FILTERS = {"since": "count", "path": "text", "status": "count", "person": "text", "field": "text"}
-_ENTRIES = 1000
+#: What narrows the journal down.
+_FILTERS = {"path": "text", "status": "count", "person": "text", "field": "text"}
 
 # fmt: off
 #: Of every vendor.
@@ -598,7 +592,8 @@ OPERATIONS = (
         gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
-        dict.fromkeys(("faults", *(field.name for field in attrs.fields(Fault))), "any")),
+        {**dict.fromkeys((field.name for field in attrs.fields(Fault)), "any"),
+            "faults": "objects"}),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
     Operation("GET", "unused", _unused,
         "The outcomes and faults that no call has used, each with the call that came closest.",
@@ -610,7 +605,7 @@ OPERATIONS = (
     Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
     Operation("POST", "clock/advance", Control.advance, "Let that many seconds pass at once.",
         {"seconds!": "number"}, gives="now"),
-    Operation("GET", "ledger", _ledger, "The credit, and what was charged."),
+    listing("ledger", _ledger, "The credit, and what was charged.", None, what="text"),
     Operation("POST", "ledger/balance", _set_balance, "Set the credit.", {"balance!": "any"}),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
     Operation("POST", "keys", _add_key, "Add a key.",
@@ -620,16 +615,17 @@ OPERATIONS = (
     Operation("GET", "limits", Control.limits, "The rate limits, by scope."),
     Operation("GET", "behaviours", Control.behaviours,
         "Vendor, edition, the switches set, and all switches."),
-    Operation("GET", "journal", _journal,
-        "The calls, with what was sent and answered: the newest 1,000 that fit, unless limit says "
-        "otherwise.", {**_FILTERS, "limit": "count"}),
+    listing("journal", _journal, "The calls, with what was sent and answered.", "entries",
+        **_FILTERS),
     Operation("GET", "journal/count",
-        lambda control, **asked: control.count(**_asked(**asked)),
-        "How many calls fit.", _FILTERS, gives="count"),
+        lambda control, **filters: len(_journal(control, **filters)),
+        "How many calls fit.", {**_FILTERS, "since": "count"}, gives="count"),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
+    Operation("GET", "state", Control.state,
+        "What all accounts have of what a test sets, with their keys: a file for --state."),
     Operation("POST", "reset", _reset, "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"}),
-    Operation("GET", "claims", lambda control: [_claim(one) for one in control.claims()],
+    Operation("GET", "claims", lambda control: [*map(_claim, control.claims())],
         "The claims in force.", gives="claims"),
     Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
 )
@@ -640,8 +636,7 @@ def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
     takes = dict.fromkeys(vendor.rate_limits, "any")
     limits = Operation("POST", "limits", _set_limits, "Change rate limits.", takes)
-    found = {(one.method, one.path): one for one in (*OPERATIONS, limits)}
+    operations = [*OPERATIONS, limits]
     for name in vendor.extensions:
-        for one in vendor.extension_class(name).OPERATIONS:
-            found[one.method, one.path] = one
-    return found
+        operations += vendor.extension_class(name).OPERATIONS
+    return {(operation.method, operation.path): operation for operation in operations}

@@ -68,19 +68,15 @@ class ControlApi:
         refusal = self.refuse(request)
         if refusal is not None:
             return refusal
-        asked = request.path[len(PREFIX) :].strip("/")
-        vendor, path = self._whose(asked)
+        below = request.path[len(PREFIX) :].strip("/")
+        vendor, path = self._whose(below)
         operations = _operations(self._accounts.kinds[vendor])
-        # One claim, say: its id is the rest of the path.
-        first, _, rest = path.partition("/")
-        operation = operations.get((request.method, path))
-        if operation is None and rest:
-            operation = operations.get((request.method, f"{first}/{{}}"))
+        operation, rest = _find(operations, request.method, path)
         if operation is None:
-            methods = [one.method for one in operations.values() if one.path == path]
+            methods = [method for method, its_path in operations if its_path == path]
             if methods:
-                return said(405, f"{PREFIX}{asked} takes {' and '.join(methods)}.")
-            return said(404, f"There is no {PREFIX}{asked}; GET {PREFIX} lists what there is.")
+                return said(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
+            return said(404, f"There is no {PREFIX}{below}; GET {PREFIX} lists what there is.")
         try:
             sent = _object(request) if request.method == "POST" else _query(request)
             return answered(200, operation(self.control(request, vendor), rest, sent))
@@ -123,12 +119,24 @@ class ControlApi:
         header = request.header(ACCOUNT_HEADER.lower())
         return dict(request.query).get("key", MAIN if header is None else header)
 
-    def _whose(self, asked: str) -> tuple[str, str]:
+    def _whose(self, below: str) -> tuple[str, str]:
         """The vendor that is meant, and the path below it."""
-        vendor, _, path = asked.partition("/")
+        vendor, _, path = below.partition("/")
         if vendor in self._accounts.kinds:
             return vendor, path
-        return next(iter(self._accounts.kinds)), asked
+        return next(iter(self._accounts.kinds)), below
+
+
+def _find(
+    operations: Mapping[tuple[str, str], Operation], method: str, path: str
+) -> tuple[Operation | None, str]:
+    """The operation of a path, and the rest of the path where that is an id."""
+    for (its_method, pattern), operation in operations.items():
+        base, braces, _ = pattern.partition("{}")
+        is_of = path == pattern if not braces else path.startswith(base)
+        if its_method == method and is_of:
+            return operation, path[len(base) :]
+    return None, ""
 
 
 def _query(request: Request) -> dict[str, str]:

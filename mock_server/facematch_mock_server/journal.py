@@ -195,25 +195,3 @@ class Journal:
         """The oldest first."""
         with self._lock:
             return tuple(self._entries)
-
-    def find(
-        self,
-        *,
-        since: int = 0,
-        path: str | None = None,
-        status: int | None = None,
-        fields: Mapping[str, str] | None = None,
-        fits: Callable[[Entry], bool] | None = None,
-    ) -> list[Entry]:
-        """The entries after the number `since` whose path begins so, with that status and those
-        fields, that fit; the oldest first."""
-        shown = presentable((fields or {}).items()).items()
-        return [
-            entry
-            for entry in self.entries
-            if entry.number > since
-            and (path is None or entry.path.startswith(path))
-            and status in (None, entry.status)
-            and shown <= entry.fields.items()
-            and (fits is None or fits(entry))
-        ]

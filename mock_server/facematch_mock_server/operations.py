@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -10,7 +11,10 @@ from typing import Any, ClassVar
 import attrs
 
 from .account import World
-from .state import UNSET
+from .state import UNSET, Selection
+
+#: How many records an answer lists unless it is asked for another number of them.
+LISTED = 1000
 
 
 def _of(words: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
@@ -24,8 +28,8 @@ def _of(words: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
     return read
 
 
-def _is_strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+def _is_list(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
 
 
 def _number(value: Any) -> Any:
@@ -36,6 +40,13 @@ def _number(value: Any) -> Any:
         except ValueError:
             pass
     raise ValueError(f"must be a number, not {value!r:.40}")
+
+
+def _seconds(value: Any) -> list[Any]:
+    span = value if isinstance(value, list) else [value]
+    if not 1 <= len(span) <= 2:
+        raise ValueError("must be a number, or the least and the most")
+    return [*map(_number, span)]
 
 
 def _count(value: Any) -> int:
@@ -60,18 +71,23 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "number": _number,
     "count": _count,
     "flag": _of("true or false", lambda value: type(value) is bool),
-    "names": _of("a list of strings", _is_strings),
+    "names": _of("a list of strings", lambda value: _is_list(value, str)),
     "object": _of("an object", lambda value: isinstance(value, dict)),
+    "objects": _of("a list of objects", lambda value: _is_list(value, dict)),
     "date": _date,
-    #: A number, or the least and the most.
-    "seconds": lambda value: [*map(_number, value)] if isinstance(value, list) else _number(value),
+    "seconds": _seconds,
 }
 
 
 class Extension:
-    """What `Control` has for one vendor and not for every one. Safe across threads."""
+    """What `Control` has for one vendor and not for every one. Safe across threads.
+
+    `STATE` is its part of a server's state: by name of a list, what gives its records, and the
+    operation that adds one of them.
+    """
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
+    STATE: ClassVar[Mapping[str, tuple[Callable[[Any], Any], Operation]]] = {}
 
     def __init__(self, control: Any) -> None:
         self._control = control
@@ -108,46 +124,77 @@ class Operation:
 
     def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
         """What it gives, as JSON; ValueError for what was sent and does not fit."""
-        kinds = {name.rstrip("!"): kind for name, kind in self.takes.items()}
-        for name in sorted(sent):
-            if name not in kinds:
-                known = ", ".join(kinds) or "nothing"
-                raise ValueError(f"{name!r:.60} is not known here; this takes {known}")
-        given: dict[str, Any] = {}
-        for name, kind in kinds.items():
-            is_needed = f"{name}!" in self.takes
-            if is_needed and name not in sent:
-                raise ValueError(f"{name} is missing")
-            if name in sent:
-                # Null is nothing, where a value may be left out; some values are null themselves.
-                is_left_out = sent[name] is None and not is_needed
-                try:
-                    given[name] = None if is_left_out else KINDS[kind](sent[name])
-                except ValueError as problem:
-                    raise ValueError(f"{name} {problem}") from None
-        result = self.run(control, *([rest] if "{}" in self.path else []), **given)
-        if self.gives is not None:
-            return {self.gives: plain(result)}
-        return {} if result is None else plain(result)
+        result = self.run(control, *([rest] if "{}" in self.path else []), **read(self.takes, sent))
+        if self.gives is None:
+            return {} if result is None else plain(result)
+        answer = {self.gives: plain(result)}
+        return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
+
+
+def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an object, by what an `Operation` takes; ValueError for what is missing, not
+    known or of another kind."""
+    kinds = {name.rstrip("!"): kind for name, kind in takes.items()}
+    for name in sorted(sent):
+        if name not in kinds:
+            names = ", ".join(kinds) or "nothing"
+            raise ValueError(f"{name!r:.60} is not known here; this takes {names}")
+    values: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        is_needed = f"{name}!" in takes
+        if is_needed and name not in sent:
+            raise ValueError(f"{name} is missing")
+        if name in sent:
+            # Null is nothing, where a value may be left out; some values are null themselves.
+            is_left_out = sent[name] is None and not is_needed
+            try:
+                values[name] = None if is_left_out else KINDS[kind](sent[name])
+            except ValueError as problem:
+                raise ValueError(f"{name} {problem}") from None
+    return values
+
+
+def listing(
+    path: str, run: Callable[..., Any], says: str, gives: str | None, /, **filters: str
+) -> Operation:
+    """An operation that lists what `run` selects: by these filters, `since` and `limit`."""
+
+    def run_newest(control: Any, limit: int | None = None, **sent: Any) -> Any:
+        return run(control, limit=LISTED if limit is None else limit, **sent)
+
+    takes = {**filters, "since": "count", "limit": "count"}
+    return Operation("GET", path, run_newest, says, takes, gives)
 
 
 def plain(value: Any) -> Any:
     """`value` as JSON can hold it: times in ISO 8601, amounts of money as text."""
-    for kind, shape in _SHAPES:
-        if isinstance(value, kind):
-            return shape(value)
-    if attrs.has(type(value)):
-        shown = {f.name: getattr(value, f.name) for f in attrs.fields(type(value))}
-        # What was not set is left out: null would say that there is no score.
-        return {name: plain(one) for name, one in shown.items() if one is not UNSET}
-    return str(value)
+    return _shape_of(type(value))(value)  # type: ignore[arg-type]  # a class has a hash
 
 
 _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((type(None), bool, int, float, str), lambda value: value),
+    (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
-    (Mapping, lambda known: {str(name): plain(one) for name, one in known.items()}),
-    ((list, tuple), lambda many: [plain(one) for one in many]),
-    ((set, frozenset), lambda many: sorted(plain(one) for one in many)),
+    (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
+    ((list, tuple), lambda items: [plain(item) for item in items]),
+    ((set, frozenset), lambda items: sorted(plain(item) for item in items)),
 )
+
+
+@functools.cache
+def _shape_of(kind: type) -> Callable[[Any], Any]:
+    """What makes JSON of a value of that class."""
+    for kinds, shape in _SHAPES:
+        if issubclass(kind, kinds):
+            return shape
+    if not attrs.has(kind):
+        return str
+    names = [field.name for field in attrs.fields(kind)]
+
+    def fields(record: Any) -> dict[str, Any]:
+        values = ((name, getattr(record, name)) for name in names)
+        # What was not set is left out: null would say that there is no score.
+        return {name: plain(value) for name, value in values if value is not UNSET}
+
+    return fields

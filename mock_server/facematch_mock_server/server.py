@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,7 +42,7 @@ class Served:
         self._server, self._handle = server, handle
         self.name, self.account = vendor, account.name
         first = account.first_keys.get(vendor, {})
-        kinds = {key.kind: text for text, key in first.items()}
+        kinds = {key.kind: text for text, key in reversed([*first.items()])}
         self.live_key = kinds.get(KeyKind.LIVE, "")
         self.sandbox_key = kinds.get(KeyKind.SANDBOX)
         self.client_id = first[self.live_key].client if self.live_key else None
@@ -153,6 +154,9 @@ class MockServer:
         latency: Seconds that answers take, by operation, or the least and the most, drawn by the
             seed: ``{"match": (0.8, 2.5)}``. None for at once.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
+        state: What its accounts begin with, as `control.state()` gives it: a mapping, or a file of
+            JSON. Keys, credit, limits, outcomes, faults, receivers of webhooks; what is left out is
+            as without it.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
 
@@ -164,6 +168,7 @@ class MockServer:
     Raises:
         ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
             a value that does not fit.
+        InvalidRequest: the file of a state cannot be read.
     """
 
     live_key = LIVE_KEY
@@ -184,6 +189,7 @@ class MockServer:
         switches: Mapping[str, Any] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         deliver_to: Collection[str] = (),
+        state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         show_pictures: bool = False,
     ) -> None:
         is_open = not is_loopback(host)
@@ -213,6 +219,11 @@ class MockServer:
             has_workers=True,
         )
         self.accounts.shared.is_open = is_open
+        if state is not None:
+            from .control import Control  # not above: few servers begin with one
+            from .snapshot import restore
+
+            restore(self.accounts, functools.partial(Control, self.accounts), state)
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-import itertools
 import math
 import threading
 from collections import OrderedDict, deque
@@ -49,6 +48,7 @@ class Charge:
         amount: In USD.
         request_id: Of the answer; None for one without.
         balance: What was left after it.
+        number: Its place among the charges, from 1 on.
     """
 
     at: dt.datetime
@@ -56,6 +56,7 @@ class Charge:
     amount: Decimal
     request_id: str | None
     balance: Decimal
+    number: int = 0
 
 
 class Ledger:
@@ -64,7 +65,7 @@ class Ledger:
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
         self._balance = start
-        self._charges: deque[Charge] = deque(maxlen=KEPT_CHARGES)
+        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES, numbered=True)
 
     @property
     def balance(self) -> Decimal:
@@ -84,8 +85,7 @@ class Ledger:
     @property
     def entries(self) -> tuple[Charge, ...]:
         """The newest 10,000 charges, in order."""
-        with self._lock:
-            return tuple(self._charges)
+        return self._charges.all()
 
     def charge(
         self,
@@ -111,9 +111,9 @@ class Ledger:
         Later entries keep the balance that they were written with.
         """
         with self._lock:
-            for index, entry in reversed(tuple(enumerate(self._charges))):
+            for key, entry in reversed(self._charges.items()):
                 if entry.request_id == request_id:
-                    del self._charges[index]
+                    self._charges.remove(key)
                     self._balance += entry.amount
                     return
 
@@ -336,7 +336,7 @@ class Session:
     """
 
     id: str
-    number: int
+    number: int = 0
     internal_id: str = ""
     service: str
     status: str
@@ -352,13 +352,8 @@ class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        super().__init__(limit=KEPT_SESSIONS)
-        self._numbers = itertools.count(1)
+        super().__init__(limit=KEPT_SESSIONS, numbered=True)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""
-        with self._lock:
-            # A number is given once, even if its session was deleted since.
-            session = Session(id=session_id, number=next(self._numbers), **fields)
-            self.put(session_id, session)
-        return session
+        return self.put(session_id, Session(id=session_id, **fields))

@@ -1,11 +1,11 @@
-"""Records by key and in order, and the value of what was not set."""
+"""Records by key and in order, how a list of them is read, and the value of what was not set."""
 
 from __future__ import annotations
 
 import enum
 import threading
-from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -25,11 +25,68 @@ UNSET = Unset.UNSET
 T = TypeVar("T")
 
 
-class Collection(Generic[T]):
-    """Records in the order they were added, the newest up to `limit`. Safe across threads."""
+class Selection(tuple[T, ...]):  # noqa: SLOT001 - a tuple takes none
+    """Records of a list, the oldest first; `left_out` is how many older ones a limit left out."""
 
-    def __init__(self, *, limit: int | None = None) -> None:
-        self._limit = limit
+    left_out = 0
+
+    def map(self, change: Callable[[T], Any]) -> Selection[Any]:
+        """The same list of what `change` makes of each."""
+        changed = Selection(map(change, self))
+        changed.left_out = self.left_out
+        return changed
+
+
+def select(
+    records: Iterable[T],
+    *,
+    since: int = 0,
+    limit: int | None = None,
+    fits: Callable[[T], bool] | None = None,
+    **attributes: Any,
+) -> Selection[T]:
+    """The records of a list, each with its running `number` in it, that a reader wants to see.
+
+    Args:
+        records: The oldest first.
+        since: Only those with a higher number.
+        limit: Only so many, the newest; None for all.
+        fits: Only those for which it is true.
+        attributes: Only those that have these values; None for any.
+    """
+    for name, number in (("since", since), ("limit", limit)):
+        if number is not None and (type(number) is not int or number < 0):
+            raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
+    equal = [(name, value) for name, value in attributes.items() if value is not None]
+    fitting: list[Any] = [
+        record
+        for record in records
+        if record.number > since  # type: ignore[attr-defined]  # each has one
+        and all(getattr(record, name) == value for name, value in equal)
+        and (fits is None or fits(record))
+    ]
+    left_out = 0 if limit is None else max(0, len(fitting) - limit)
+    selection = Selection(fitting[left_out:])
+    selection.left_out = left_out
+    return selection
+
+
+class Collection(Generic[T]):
+    """Records in the order they were added, the newest up to `limit`. Safe across threads.
+
+    Where they are `numbered` each gets the next running `number` when it is added: none is given
+    twice. `forget` is called with each that the limit pushes out.
+    """
+
+    def __init__(
+        self,
+        *,
+        limit: int | None = None,
+        numbered: bool = False,
+        forget: Callable[[T], None] = lambda _: None,
+    ) -> None:
+        self._limit, self._numbered, self._forget = limit, numbered, forget
+        self._last = 0
         self._lock = threading.RLock()
         self._all: OrderedDict[str, T] = OrderedDict()
 
@@ -51,13 +108,23 @@ class Collection(Generic[T]):
         with self._lock:
             return tuple(self._all.items())
 
-    def put(self, key: str, record: T) -> T | None:
-        """Add a record, or replace the one of that key in its place; the oldest record if it had to
-        go for it, else None."""
+    def put(self, key: str, record: T) -> T:
+        """Add a record, or replace that of the key in its place by one with its number; as it is
+        kept."""
         with self._lock:
+            if self._numbered and key not in self._all:
+                self._last += 1
+                record = attrs.evolve(record, number=self._last)  # type: ignore[misc]  # one of attrs
             self._all[key] = record
-            is_full = self._limit is not None and len(self._all) > self._limit
-            return self._all.popitem(last=False)[1] if is_full else None
+            while self._limit is not None and len(self._all) > self._limit:
+                _, forgotten = self._all.popitem(last=False)
+                self._forget(forgotten)
+            return record
+
+    def append(self, record: T) -> T:
+        """As `put`, of a record without a key of its own."""
+        with self._lock:
+            return self.put(str(self._last + 1), record)
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
         """Replace the record of that key by what `change` makes of it; None if there is none.
@@ -70,22 +137,24 @@ class Collection(Generic[T]):
             if record is None:
                 return None
             changed = change(record)
-            if changed is not record:
-                self.put(key, changed)
-            return changed
+            return record if changed is record else self.put(key, changed)
 
     def remove(self, key: str) -> T | None:
         """Take a record away; None if there is none."""
         with self._lock:
             return self._all.pop(key, None)
 
+    def clear(self) -> None:
+        with self._lock:
+            self._all.clear()
+
 
 class Kept(Generic[T]):
-    """What one world remembers, the newest up to `most`, in order. Safe across threads."""
+    """The rules that wait in one world, each for so many `times`, in order. Safe across threads."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: deque[T] = deque(maxlen=most)
+        self._kept: list[T] = []
         #: Those that were used and still wait, by id: equal ones may wait beside them.
         self._used: dict[int, T] = {}
 
@@ -99,24 +168,24 @@ class Kept(Generic[T]):
 
     @property
     def unused(self) -> tuple[T, ...]:
-        """Those that were never used, the oldest one first."""
+        """Those that were never used, the oldest first."""
         with self._lock:
-            return tuple(one for one in self._kept if id(one) not in self._used)
+            return tuple(rule for rule in self._kept if id(rule) not in self._used)
 
-    def add(self, one: T) -> None:
+    def add(self, rule: T) -> None:
         with self._lock:
-            self._kept.append(one)
+            self._kept.append(rule)
 
     def clear(self) -> None:
         with self._lock:
             self._kept.clear()
             self._used.clear()
 
-    def _count(self, index: int, one: Any) -> None:
-        """That one, which holds so many `times`, was used once more; under the lock."""
-        self._used.pop(id(one), None)
-        if one.times == 1:
+    def _count(self, index: int, rule: Any) -> None:
+        """Use that rule once; under the lock."""
+        self._used.pop(id(rule), None)
+        if rule.times == 1:
             del self._kept[index]
             return
-        left = one if one.times is None else attrs.evolve(one, times=one.times - 1)
-        self._kept[index] = self._used[id(left)] = left
+        rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
+        self._kept[index] = self._used[id(rest)] = rest

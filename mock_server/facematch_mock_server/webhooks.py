@@ -140,6 +140,8 @@ class Delivery:
     timestamp: int
     state: State = attrs.field(default=State.PENDING, converter=State)
     due: dt.datetime | None = None
+    #: Its place among the deliveries, from 1 on.
+    number: int = 0
     #: Its place among all that were queued, another one when it is begun again: what comes of an
     #: attempt counts for its own turn.
     turn: int = 0
@@ -182,7 +184,9 @@ class Outbox:
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
-        self.deliveries: Collection[Delivery] = Collection(limit=KEPT)
+        self.deliveries: Collection[Delivery] = Collection(
+            limit=KEPT, numbered=True, forget=self._unqueue
+        )
         #: By thread, not yet released.
         self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
@@ -217,9 +221,7 @@ class Outbox:
             return attrs.evolve(fresh, attempts=current.attempts)
 
         if self.deliveries.change(fresh.id, begin_again) is None:
-            forgotten = self.deliveries.put(fresh.id, fresh)
-            if forgotten is not None:
-                self._unqueue(forgotten)
+            self.deliveries.put(fresh.id, fresh)
         self._payloads.put(f"{fresh.id} {fresh.turn}", payload)
         self._queue(fresh)
 

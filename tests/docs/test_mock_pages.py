@@ -40,7 +40,7 @@ def table_of_cards():
 
 
 def table_of_operations():
-    words = {"mailbox/{}": "ADDRESS", "ledger/{}": "OWNER", "claims/{}": "CLAIM"}
+    words = {"mailbox/{}": "ADDRESS", "webhooks/deliveries/{}": "ID", "claims/{}": "CLAIM"}
     had, found = {}, {}
     for name in vendor_names():
         for key, operation in operations_of(vendor_named(name)).items():

@@ -37,7 +37,7 @@ def verify(email=ANNA, change=str):
     """A step that shows the newest code of the mailbox, or what `change` makes of it."""
 
     def step(engine):
-        codes = [mail.code for mail in engine.world.records.mails.all if mail.to == email]
+        codes = [mail.code for mail in engine.world.records.mails.all() if mail.to == email]
         return engine.handle(
             auth("verify-email", email=email, code=change((codes or ["none"])[-1]))
         )

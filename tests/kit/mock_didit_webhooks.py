@@ -44,6 +44,12 @@ def with_one_due():
     return engine
 
 
+def letters_of(world):
+    """The deliveries of a world, with headers and bodies."""
+    webhooks = control_of(world).webhooks
+    return [webhooks.delivery(delivery.id) for delivery in webhooks.deliveries()]
+
+
 def webhook_threads():
     """The threads that deliver, of all mocks of this process."""
     return [one for one in threading.enumerate() if one.name == THREAD]

@@ -1,6 +1,7 @@
 """`facematch mock`: what it prints, what it serves, and how it ends."""
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -213,6 +214,7 @@ SETTINGS = {
     "FACEMATCH_MOCK_KEY": "my-own-key-1 my-own-key-2",
     "FACEMATCH_MOCK_CONTROL_TOKEN": "a-long-token-1",
     "FACEMATCH_MOCK_CONTROL_TOKEN_FILE": "",
+    "FACEMATCH_MOCK_STATE": "",
     "FACEMATCH_MOCK_SEED": "7",
     "FACEMATCH_MOCK_DELIVER_TO": "web other",
     "FACEMATCH_MOCK_SHOW_PICTURES": "1",
@@ -245,6 +247,69 @@ def test_every_option_can_be_set_in_the_environment(serve):
         assert about["show_pictures"] is True
 
     serve(during, **SETTINGS)
+
+
+def test_a_state_is_read_before_the_port_is_bound(serve, invoke, tmp_path):
+    outcome = {"kind": "match", "score": 12.5, "times": None}
+    part = {"keys": [{"key": "shop-key-1"}], "outcomes": [outcome]}
+    state = {"format": 1, "accounts": {"shop": {"vendors": {"didit": part}}}}
+    (tmp_path / "state.json").write_text(json.dumps(state))
+
+    def during(url, _printed):
+        assert post(url, "shop-key-1").json()["face_match"]["score"] == 12.5
+        assert post(url, "mock-live-key").json()["face_match"]["score"] != 12.5
+        shown = get(url, "state").json()["accounts"]["shop"]
+        assert shown["vendors"]["didit"]["outcomes"][0]["score"] == 12.5
+
+    serve(during, "--state", tmp_path / "state.json")
+    serve(during, FACEMATCH_MOCK_STATE=str(tmp_path / "state.json"))
+    part["outcomes"][0]["kind"] = "macth"
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    with MockServer() as other:
+        done = invoke("--state", str(tmp_path / "state.json"), "--port", str(other.port))
+    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert "accounts.shop.vendors.didit.outcomes[0]: kind" in done.stderr
+    assert invoke("--state", str(tmp_path / "none.json")).exit_code == USAGE
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("FACEMATCH_MOCK_VENDORS", "deepvue", "the nearest is FACEMATCH_MOCK_VENDOR."),
+        ("FACEMATCH_MOCK_TOKEN", "x", "No option reads FACEMATCH_MOCK_TOKEN"),
+        ("FACEMATCH_MOCK_PORT", "many", "FACEMATCH_MOCK_PORT"),
+        ("FACEMATCH_MOCK_PORT", "tcp://10.0.0.7:8080", "enableServiceLinks: false"),
+        ("FACEMATCH_MOCK_SWITCH", "boundary=up", "FACEMATCH_MOCK_SWITCH"),
+        ("FACEMATCH_MOCK_EDITION", "1999", "FACEMATCH_MOCK_EDITION"),
+        ("FACEMATCH_MOCK_CONTROL_TOKEN", "short", "FACEMATCH_MOCK_CONTROL_TOKEN"),
+        ("FACEMATCH_MOCK_OPEN", "perhaps", "FACEMATCH_MOCK_OPEN"),
+    ],
+)
+def test_a_mistake_in_a_variable_is_said_of_the_variable(invoke, monkeypatch, name, value, words):
+    monkeypatch.setenv(name, value)
+    done = invoke()
+    assert (done.exit_code, done.stdout) == (USAGE, "")
+    assert words in done.stderr
+    assert invoke("-h").exit_code == 0
+
+
+def test_in_a_pod_it_starts_beside_what_kubernetes_sets(serve):
+    """With a port as an argument also where a service is called facematch-mock."""
+    address = "tcp://10.0.0.7:8080"
+    links = {
+        "FACEMATCH_MOCK_SERVICE_HOST": "10.0.0.7",
+        "FACEMATCH_MOCK_SERVICE_PORT": "8080",
+        "FACEMATCH_MOCK_SERVICE_PORT_HTTP": "8080",
+        "FACEMATCH_MOCK_PORT": address,
+        "FACEMATCH_MOCK_PORT_8080_TCP": address,
+        "FACEMATCH_MOCK_PORT_8080_TCP_PROTO": "tcp",
+        "FACEMATCH_MOCK_PORT_8080_TCP_ADDR": "10.0.0.7",
+        "FACEMATCH_MOCK_WEB_SERVICE_HOST": "10.0.0.8",
+        "FACEMATCH_MOCK_WEB_PORT": "udp://10.0.0.8:53",
+        "FACEMATCH_MOCK_WEB_PORT_53_UDP_PORT": "53",
+        "FACEMATCH_MOCK_VENDORS": "",
+    }
+    serve(lambda url, _: get(url).raise_for_status(), "--port", "0", **links)
 
 
 def test_an_option_goes_before_the_environment(serve):

@@ -296,7 +296,7 @@ def _sessions_state(control: Control) -> dict[str, Any]:
 def _webhooks_state(control: Control) -> dict[str, Any]:
     # A body is ASCII, and is there as it is sent: what is signed are its bytes.
     webhooks = control.webhooks
-    newest = webhooks.deliveries(newest=_DELIVERIES)
+    newest = [webhooks.delivery(one.id) for one in webhooks.deliveries(limit=_DELIVERIES)]
     return {
         "destinations": webhooks.destinations(),
         "due": webhooks.due(),

@@ -91,10 +91,10 @@ class Recognizer:
         facts = self._facts.known(digest)
         return None if facts is None else facts.card
 
-    def set_outcome(
+    def make_outcome(
         self, kind: Kind, *, digest: str | None = None, picture: bytes | None = None, **facts: Any
     ) -> SetOutcome:
-        """Set what the next calls find, as in `SetOutcome`, with one picture or with any.
+        """An outcome of these fields, for calls with one picture or with any: `waiting` takes it.
 
         A picture is its SHA-256; or itself, as it is or as the library sends it.
         """
@@ -105,9 +105,7 @@ class Recognizer:
             digests.append(hashlib.sha256(picture).hexdigest())
             with contextlib.suppress(InvalidImage):
                 digests.append(Image.from_bytes(picture).prepared().sent_digest)
-        outcome = SetOutcome(kind=kind, digests=digests, **facts)
-        self.waiting.add(outcome)
-        return outcome
+        return SetOutcome(kind=kind, digests=digests, **facts)
 
     def match(
         self,

@@ -202,7 +202,9 @@ def test_the_nearest_aim_goes_first_then_the_first_set(names, calls):
     for score, name in enumerate(names):
         by_field, by_picture = AIMS[name]
         field, aimed = {"a": "1"} if by_field else None, digest_of(A) if by_picture else None
-        recognizer.set_outcome("match", score=score, field=field, digest=aimed)
+        recognizer.waiting.add(
+            recognizer.make_outcome("match", score=score, field=field, digest=aimed)
+        )
         waiting.append((by_field, by_picture, score))
     for has_field, has_picture in calls:
         fields = {"a": "1", "b": "2"} if has_field else {"a": "2"}

@@ -359,12 +359,17 @@ def _checked(call: DeepvueCall) -> Response:
 
 def _answered(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
-    body = _body(call, data, "SUCCESS", call.paid.message)
-    made_up = call.records.answers.take(call.paid.name)
-    if made_up is not None:
-        call.claims.cite("answer.own")
-        body = made_up.applied(body)
-    return call.answer(f"{call.paid.name}.answer", body)
+    try:
+        body = _body(call, data, "SUCCESS", call.paid.message)
+        made_up = call.records.answers.take(call.paid.name)
+        if made_up is not None:
+            call.claims.cite("answer.own")
+            body = made_up.applied(body)
+        return call.answer(f"{call.paid.name}.answer", body)
+    except BaseException:
+        # What is not answered costs nothing.
+        call.ledger.take_back(call.transaction_id)
+        raise
 
 
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:

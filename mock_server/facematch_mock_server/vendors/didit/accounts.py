@@ -84,7 +84,7 @@ def _register(call: DiditCall) -> Response:
     )
     if not call.records.accounts.add(account):
         call.refuse("register.taken")
-    call.records.mails.add(Mail(at=call.now, to=email, code=code))
+    call.records.mails.append(Mail(at=call.now, to=email, code=code))
     return call.answer("register.answer", email=email)
 
 
@@ -137,7 +137,7 @@ def _resend(call: DiditCall) -> Response:
         code = _new_code(call)
         again = attrs.evolve(account, code_at=call.now, code=_sealed(call, code))
         if accounts.change(account.email, lambda one: again if one is account else one) is again:
-            call.records.mails.add(Mail(at=call.now, to=account.email, code=code))
+            call.records.mails.append(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
 
 

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from facematch_mock_server.operations import Extension, Operation, plain
+from facematch_mock_server.operations import LISTED, Extension, Operation, listing, plain
 from facematch_mock_server.services import Review, Session, amount
+from facematch_mock_server.state import Selection, select
 from facematch_mock_server.webhooks import (
     Attempt,
     Delivery,
@@ -41,10 +42,10 @@ from .records import (
 T = TypeVar("T")
 
 
-def _known(found: T | None, what: str) -> T:
-    if found is None:
+def _require(record: T | None, what: str) -> T:
+    if record is None:
         raise LookupError(f"there is no {what} of that id")
-    return found
+    return record
 
 
 class _Part(Extension):
@@ -67,13 +68,31 @@ class Sessions(Extension):
     #: What a person decides, in the vendor's words; `decide` takes its other words, too.
     CHOICES = (APPROVED, DECLINED)
 
-    def all(self) -> tuple[Session, ...]:
-        """The saved calls, in order."""
-        return self._world.sessions.all()
+    def all(
+        self,
+        *,
+        status: str | None = None,
+        service: str | None = None,
+        vendor_data: str | None = None,
+        since: int = 0,
+        limit: int | None = None,
+    ) -> Selection[Session]:
+        """The saved calls, in order; all of them, or those with this status (ValueError for none of
+        the vendor's), service and `vendor_data`; `since` and `limit` are as in `Control.journal`.
+        """
+        _check_status(status or APPROVED)
+        return select(
+            self._world.sessions.all(),
+            since=since,
+            limit=limit,
+            status=status,
+            service=service,
+            vendor_data=vendor_data,
+        )
 
     def waiting(self) -> tuple[Session, ...]:
         """Those that wait for a person, in order."""
-        return tuple(session for session in self.all() if session.status == IN_REVIEW)
+        return self.all(status=IN_REVIEW)
 
     def decide(self, session_id: str, status: str, comment: str | None = None) -> Session:
         """Decide a session as a person does at the vendor: it is noted, and webhooks are sent.
@@ -88,8 +107,7 @@ class Sessions(Extension):
             ValueError: the vendor has no such status, or the comment is no text.
         """
         world = self._open_world
-        if status not in STATUSES:
-            raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
+        _check_status(status)
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
         # The vendor writes the name of its user.
@@ -97,23 +115,29 @@ class Sessions(Extension):
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
         )
 
-        def reviewed(one: Session) -> Session:
-            return attrs.evolve(one, status=status, reviews=(*one.reviews, review)[-KEPT_REVIEWS:])
+        def change(session: Session) -> Session:
+            reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
+            return attrs.evolve(session, status=status, reviews=reviews)
 
         with world.together():
-            session = _known(world.sessions.change(session_id, reviewed), "session")
+            session = _require(world.sessions.change(session_id, change), "session")
             webhooks.announce(world, session)
         return session
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        Operation("GET", "sessions", lambda control: control.sessions.all(),
-            "The saved calls.", gives="sessions"),
+        listing("sessions", lambda control, **filters: control.sessions.all(**filters),
+            "The saved calls.", "sessions", status="text", service="text", vendor_data="text"),
         Operation("POST", "sessions/decide", lambda control, **sent: _standing(control, sent),
             "Decide a session as a person does: it is noted, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"}),
     )
     # fmt: on
+
+
+def _check_status(status: str) -> None:
+    if status not in STATUSES:
+        raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
 
 
 def _standing(control: Any, sent: Mapping[str, Any]) -> dict[str, str]:
@@ -123,10 +147,11 @@ def _standing(control: Any, sent: Mapping[str, Any]) -> dict[str, str]:
 
 @attrs.frozen(kw_only=True)
 class WebhookDelivery:
-    """One delivery, as a test looks at it.
+    """One delivery, as a list has it.
 
     Attributes:
         id: Of the mock's; the vendor's is `event_id`.
+        number: Its place among the deliveries, from 1 on.
         destination: Id of the destination.
         url: Where it goes; None if the destination is gone. Not in `repr`.
         event: ``status.updated``.
@@ -137,10 +162,10 @@ class WebhookDelivery:
         created_at: When it happened, UTC.
         due: When it is tried next, UTC; None if it is not.
         attempts: With their answers, in order.
-        headers, body: As they were sent last, or as they will be; not in `repr`.
     """
 
     id: str
+    number: int
     destination: str
     url: str | None = attrs.field(repr=False)
     event: str
@@ -152,25 +177,41 @@ class WebhookDelivery:
     created_at: dt.datetime
     due: dt.datetime | None
     attempts: tuple[Attempt, ...]
+
+
+@attrs.frozen(kw_only=True)
+class WebhookLetter(WebhookDelivery):
+    """One delivery with what is sent.
+
+    Attributes:
+        headers, body: As they were sent last, or as they will be; empty if the destination is gone
+            and they are not kept. Not in `repr`.
+    """
+
     headers: Mapping[str, str] = attrs.field(repr=False)
     body: bytes = attrs.field(repr=False)
 
 
-def _add(control: Any, url: str, events: Collection[str] | None = None) -> Destination:
-    added: Destination = control.webhooks.add(url, **({} if events is None else {"events": events}))
-    return added
+_SAME = (
+    *("id", "number", "destination", "event", "event_id", "state", "is_test", "created_at"),
+    *("due", "attempts"),
+)
 
 
-def _wait(control: Any, timeout_s: float | None = None) -> list[dict[str, Any]]:
+def _wait(control: Any, timeout_s: float | None = None, since: int | None = None) -> dict[str, int]:
     timeout_s = 10 if timeout_s is None else timeout_s
     if not 0 <= timeout_s <= 60:
         raise ValueError("timeout_s must be a number of seconds from 0 to 60")
-    return [*map(_delivery, control.webhooks.wait(timeout_s))]
+    deliveries = control.webhooks.wait(timeout_s, since=since or 0)
+    states = [delivery.state for delivery in deliveries]
+    last = deliveries[-1].number if deliveries else since or 0
+    counts = {str(state): states.count(state) for state in State}
+    return {"due": control.webhooks.due(), "last": last, **counts}
 
 
-def _delivery(delivery: WebhookDelivery) -> dict[str, Any]:
+def _letter(letter: WebhookLetter) -> dict[str, Any]:
     # The body is ASCII, and is there as it is sent: what is signed are its bytes.
-    return {**plain(attrs.evolve(delivery, body=b"")), "body": delivery.body.decode()}
+    return {**plain(attrs.evolve(letter, body=b"")), "body": letter.body.decode()}
 
 
 class Webhooks(_Part):
@@ -182,28 +223,40 @@ class Webhooks(_Part):
         """Where webhooks go, in the order they were made."""
         return self._records.outbox.destinations.all()
 
-    def add(self, url: str, *, events: Collection[str] = (webhooks.EVENT,)) -> Destination:
+    def add(
+        self,
+        url: str,
+        *,
+        events: Collection[str] | None = None,
+        enabled: bool | None = None,
+        secret: str | None = None,
+    ) -> Destination:
         """Send webhooks there from now on; its `secret` is what they are signed with.
 
         Args:
             url: On this machine, or on a host that `deliver_to` of the server names: nothing is
                 sent anywhere else.
-            events: What is sent there, in the vendor's words.
+            events: What is sent there, in the vendor's words; None for ``status.updated``.
+            enabled: Whether anything is sent there; None for True.
+            secret: A text that the receiver knows already; None for a new one.
 
         Raises:
-            ValueError: nothing is sent to that address, or there is no such event.
+            ValueError: nothing is sent to that address, there is no such event, or a value is of
+                another kind.
         """
         ids = self._open_world.account.ids
         # By the ids of the world: the same seed repeats it.
         digest = hashlib.sha256(ids.uuid().encode()).digest()
-        made = Destination(
+        if secret is not None and (type(secret) is not str or not secret.strip()):
+            raise ValueError("secret must be a text that is not empty")
+        destination = Destination(
             uuid=ids.uuid(),
             url=self._reached(url),
-            events=_events(events),
-            secret=base64.urlsafe_b64encode(digest).decode().rstrip("="),
+            events=_events((webhooks.EVENT,) if events is None else events),
+            enabled=_flag(enabled is None or enabled),
+            secret=secret or base64.urlsafe_b64encode(digest).decode().rstrip("="),
         )
-        self._records.outbox.destinations.put(made.uuid, made)
-        return made
+        return self._records.outbox.destinations.put(destination.uuid, destination)
 
     def change(
         self,
@@ -225,17 +278,15 @@ class Webhooks(_Part):
         if events is not None:
             changes["events"] = _events(events)
         if enabled is not None:
-            if type(enabled) is not bool:
-                raise ValueError("enabled must be true or false")
-            changes["enabled"] = enabled
+            changes["enabled"] = _flag(enabled)
         changed = self._open_records.outbox.destinations.change(
-            destination, lambda known: attrs.evolve(known, **changes)
+            destination, lambda record: attrs.evolve(record, **changes)
         )
-        return _known(changed, "destination")
+        return _require(changed, "destination")
 
     def remove(self, destination: str) -> None:
         """Send nothing there any more; LookupError if there is no destination of that id."""
-        _known(self._open_records.outbox.destinations.remove(destination), "destination")
+        _require(self._open_records.outbox.destinations.remove(destination), "destination")
 
     def _reached(self, url: Any) -> str:
         if not isinstance(url, str) or not is_sent(url, self._world.account.shared.deliver_to):
@@ -248,34 +299,56 @@ class Webhooks(_Part):
     # What was sent, and is to be
 
     def deliveries(
-        self, state: State | str | None = None, *, newest: int | None = None
-    ) -> tuple[WebhookDelivery, ...]:
-        """What was sent and is to be sent, in order.
+        self,
+        state: State | str | None = None,
+        *,
+        session_id: str | None = None,
+        event: str | None = None,
+        destination: str | None = None,
+        since: int = 0,
+        limit: int | None = None,
+    ) -> Selection[WebhookDelivery]:
+        """What was sent and is to be sent, in order, without headers and bodies: those has
+        `delivery`. All of them, or those that fit; `since` and `limit` are as in `Control.journal`.
 
         Args:
-            state: Only those that are there, or ValueError if there is no such state; None for all.
-            newest: Only so many of them, the newest; None for all.
+            state: Only those that are there, or ValueError if there is no such state.
+            session_id, event, destination: Only those of a session, an event, a destination's id.
         """
-        wanted = None if state is None else State(state)
-        every = [
-            one for one in self._records.outbox.deliveries.all() if wanted in (None, one.state)
-        ]
-        return tuple(self._seen(one) for one in every[-(newest or len(every)) :])
+        selection = select(
+            self._records.outbox.deliveries.all(),
+            since=since,
+            limit=limit,
+            fits=lambda delivery: session_id in (None, delivery.session.id),
+            state=None if state is None else State(state),
+            event=event,
+            destination=destination,
+        )
+        urls = {place.uuid: place.url for place in self.destinations()}
+        return selection.map(lambda delivery: WebhookDelivery(**_facts(delivery, urls)))
 
-    def delivery(self, delivery_id: str) -> WebhookDelivery:
-        """One of them; LookupError if there is none of that id."""
-        return self._seen(self._find(delivery_id))
+    def delivery(self, delivery_id: str) -> WebhookLetter:
+        """One of them, with headers and body; LookupError if there is none of that id."""
+        delivery = self._find(delivery_id)
+        urls = {place.uuid: place.url for place in self.destinations()}
+        try:
+            payload = self._records.outbox.payload(delivery) or self._composed(delivery)
+        except LookupError:
+            payload = SignedPayload(headers=(), body=b"")
+        return WebhookLetter(
+            **_facts(delivery, urls), headers=dict(payload.headers), body=payload.body
+        )
 
-    def wait(self, timeout_s: float = 10.0) -> tuple[WebhookDelivery, ...]:
-        """Until nothing is due any more; then all deliveries. What is due at a later time of the
-        world is not waited for.
+    def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
+        """Until nothing is due any more; then the deliveries after the number `since`. What is due
+        at a later time of the world is not waited for.
 
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
         """
         if not self._records.outbox.wait(self._world.clock.now, timeout_s):
             raise TimeoutError(f"{self.due()} deliveries are due and not done")
-        return self.deliveries()
+        return self.deliveries(since=since)
 
     def due(self) -> int:
         """How many are due now or under way."""
@@ -311,15 +384,14 @@ class Webhooks(_Part):
         """Lose the next deliveries, so that nobody notices; 1-10,000 of them."""
         self._open_records.outbox.add_fault(DeliveryFault.DROP, times)
 
-    def test(self, destination: str) -> WebhookDelivery:
+    def test(self, destination: str) -> WebhookLetter:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
         world = self._open_world
-        found = _known(self._records.outbox.destinations.find(destination), "destination")
+        place = _require(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(),
-            number=0,
             service="FACE_MATCH",
             status=block["status"],
             created_at=world.clock.now(),
@@ -329,11 +401,11 @@ class Webhooks(_Part):
             result=block,
         )
         with world.together():
-            made = webhooks.queue(world, found, session, origin="http://127.0.0.1", is_test=True)
-        return self._seen(made)
+            queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
+        return self.delivery(queued.id)
 
     def _find(self, delivery_id: str) -> Delivery:
-        return _known(self._records.outbox.deliveries.find(delivery_id), "delivery")
+        return _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
 
     def _composed(self, delivery: Delivery) -> SignedPayload:
         destination = self._records.outbox.destinations.find(delivery.destination)
@@ -342,36 +414,18 @@ class Webhooks(_Part):
         claims = self._world.claims.citations()
         return webhooks.compose(claims, self._world, delivery, destination)
 
-    def _seen(self, delivery: Delivery) -> WebhookDelivery:
-        destination = self._records.outbox.destinations.find(delivery.destination)
-        try:
-            payload = self._records.outbox.payload(delivery) or self._composed(delivery)
-        except LookupError:
-            payload = SignedPayload(headers=(), body=b"")
-        return WebhookDelivery(
-            id=delivery.id,
-            destination=delivery.destination,
-            url=destination.url if destination else None,
-            event=delivery.event,
-            event_id=delivery.event_id,
-            session_id=delivery.session.id,
-            status=delivery.session.status,
-            state=delivery.state,
-            is_test=delivery.is_test,
-            created_at=delivery.created_at,
-            due=delivery.due,
-            attempts=delivery.attempts,
-            headers=dict(payload.headers),
-            body=payload.body,
-        )
-
     # fmt: off
+    _ADD: ClassVar = Operation("POST", "webhooks/destinations",
+        lambda control, url, **sent: control.webhooks.add(url, **sent),
+        "Send webhooks to an address; the answer has the secret that they are signed with.",
+        {"url!": "text", "events": "names", "enabled": "flag", "secret": "text"})
+    STATE: ClassVar = {
+        "destinations": (lambda control: control.webhooks.destinations(), _ADD),
+    }
     OPERATIONS: ClassVar = (
         Operation("GET", "webhooks/destinations", lambda control: control.webhooks.destinations(),
             "Where webhooks go, with their secrets.", gives="destinations"),
-        Operation("POST", "webhooks/destinations", _add,
-            "Send webhooks to an address; the answer has the secret that they are signed with.",
-            {"url!": "text", "events": "names"}),
+        _ADD,
         Operation("POST", "webhooks/destinations/change",
             lambda control, destination, **sent: control.webhooks.change(destination, **sent),
             "Change the address, the events or the state of a destination.",
@@ -379,14 +433,18 @@ class Webhooks(_Part):
         Operation("POST", "webhooks/destinations/remove",
             lambda control, destination: control.webhooks.remove(destination),
             "Send nothing to a destination any more.", {"destination!": "text"}),
-        Operation("GET", "webhooks/deliveries",
-            lambda control: [*map(_delivery, control.webhooks.deliveries())],
-            "Deliveries sent and waiting, with their attempts.", gives="deliveries"),
+        listing("webhooks/deliveries",
+            lambda control, **filters: control.webhooks.deliveries(**filters),
+            "Deliveries sent and waiting, with their attempts, without bodies.", "deliveries",
+            state="text", session_id="text", event="text", destination="text"),
+        Operation("GET", "webhooks/deliveries/{}",
+            lambda control, delivery: _letter(control.webhooks.delivery(delivery)),
+            "One delivery, with headers and body."),
         Operation("GET", "webhooks/due", lambda control: control.webhooks.due(),
             "How many are due now or under way.", gives="due"),
         Operation("POST", "webhooks/wait", _wait,
-            "Answer with all deliveries once nothing is due; 504 after timeout_s, 10 by default.",
-            {"timeout_s": "number"}, gives="deliveries"),
+            "Once nothing is due: how many deliveries are in each state; 504 after timeout_s (10).",
+            {"timeout_s": "number", "since": "count"}),
         Operation("POST", "webhooks/resend",
             lambda control, delivery: control.webhooks.resend(delivery),
             "Send one again with a new timestamp.", {"delivery!": "text"}),
@@ -399,30 +457,48 @@ class Webhooks(_Part):
         Operation("POST", "webhooks/drop", lambda control, times=1: control.webhooks.drop(times),
             "Lose the next deliveries.", {"times": "any"}),
         Operation("POST", "webhooks/test",
-            lambda control, destination: _delivery(control.webhooks.test(destination)),
+            lambda control, destination: _letter(control.webhooks.test(destination)),
             "Send what the vendor's console sends for a test.", {"destination!": "text"}),
     )
     # fmt: on
 
 
+def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
+    """What a list says of a delivery: what it is, and of its destination and session."""
+    facts = {name: getattr(delivery, name) for name in _SAME}
+    facts["url"] = urls.get(delivery.destination)
+    return {**facts, "session_id": delivery.session.id, "status": delivery.session.status}
+
+
+def _flag(enabled: Any) -> bool:
+    if type(enabled) is not bool:
+        raise ValueError("enabled must be true or false")
+    return enabled
+
+
 def _events(events: Collection[str]) -> tuple[str, ...]:
-    known = webhooks.EVENTS
-    if isinstance(events, str) or not events or any(one not in known for one in events):
-        raise ValueError(f"events must be a list of one or several of {', '.join(known)}")
+    names = webhooks.EVENTS
+    if isinstance(events, str) or not events or any(event not in names for event in events):
+        raise ValueError(f"events must be a list of one or several of {', '.join(names)}")
     return tuple(dict.fromkeys(events))
 
 
 class Mailbox(_Part):
     """Every mailbox that a code went to. In memory only. Safe across threads."""
 
-    def mails(self, address: str | None = None) -> tuple[Mail, ...]:
-        """Those to an address, in any case, or all for None; the newest 10,000, in order."""
-        wanted = None if address is None else address.lower()
-        return tuple(mail for mail in self._records.mails.all if wanted in (None, mail.to.lower()))
+    def mails(
+        self, address: str | None = None, *, since: int = 0, limit: int | None = None
+    ) -> Selection[Mail]:
+        """Those to an address, in any case, or all for None; the newest 10,000, in order. `since`
+        and `limit` are as in `Control.journal`."""
+        to = None if address is None else address.lower()
+        mails = self._records.mails.all()
+        fits = lambda mail: to in (None, mail.to.lower())  # noqa: E731 - of one line
+        return select(mails, since=since, limit=limit, fits=fits)
 
     def code(self, address: str) -> str:
         """The newest code that an address got; LookupError if it got none."""
-        mails = self.mails(address)
+        mails = self.mails(address, limit=1)
         if not mails:
             raise LookupError("no mail was sent to that address")
         return mails[-1].code
@@ -433,8 +509,8 @@ class Mailbox(_Part):
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        Operation("GET", "mailbox", lambda control: control.mailbox.mails(),
-            "Every mail that the vendor would have sent.", gives="mails"),
+        listing("mailbox", lambda control, **filters: control.mailbox.mails(**filters),
+            "Every mail that the vendor would have sent.", "mails"),
         Operation("GET", "mailbox/{}", lambda control, address: _box(control.mailbox, address),
             "The mails to one address, and the newest code."),
         Operation("POST", "mailbox/clear", lambda control: control.mailbox.clear(),
@@ -444,15 +520,24 @@ class Mailbox(_Part):
 
 
 def _box(mailbox: Mailbox, address: str) -> dict[str, Any]:
-    return {"code": mailbox.code(address), "mails": mailbox.mails(address)}
+    mails = mailbox.mails(address, limit=LISTED)
+    return {"code": mailbox.code(address), "mails": mails, "left_out": mails.left_out}
 
 
 class Payments(_Part):
     """The payment pages that were asked for. Safe across threads."""
 
-    def all(self) -> tuple[Checkout, ...]:
-        """The newest 10,000, in order."""
-        return self._records.checkouts.all()
+    def all(
+        self,
+        *,
+        status: CheckoutStatus | str | None = None,
+        since: int = 0,
+        limit: int | None = None,
+    ) -> Selection[Checkout]:
+        """The newest 10,000, in order, or those with a status (ValueError for none); `since` and
+        `limit` are as in `Control.journal`."""
+        status = None if status is None else CheckoutStatus(status)
+        return select(self._records.checkouts.all(), since=since, limit=limit, status=status)
 
     def settle(self, checkout_id: str) -> Checkout:
         """The money arrives, as if a person had paid on the page; once, however often it is said.
@@ -471,7 +556,7 @@ class Payments(_Part):
             world.ledger.pay_in(there.amount)
             return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
 
-        return _known(self._open_records.checkouts.change(checkout_id, settled), "payment")
+        return _require(self._open_records.checkouts.change(checkout_id, settled), "payment")
 
     def cancel(self, checkout_id: str) -> Checkout:
         """The person goes away without paying; may be said twice. ValueError if it was settled."""
@@ -481,7 +566,7 @@ class Payments(_Part):
                 raise ValueError("this payment was settled; it cannot be canceled any more")
             return attrs.evolve(there, status=CheckoutStatus.CANCELED)
 
-        return _known(self._open_records.checkouts.change(checkout_id, canceled), "payment")
+        return _require(self._open_records.checkouts.change(checkout_id, canceled), "payment")
 
     def plan(self) -> Plan:
         """How the account pays."""
@@ -510,8 +595,8 @@ class Payments(_Part):
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        Operation("GET", "payments", lambda control: control.payments.all(),
-            "The payments that were started.", gives="payments"),
+        listing("payments", lambda control, **filters: control.payments.all(**filters),
+            "The payments that were started.", "payments", status="text"),
         Operation("POST", "payments/settle",
             lambda control, **sent: control.payments.settle(sent["id"]),
             "Complete a payment.", {"id!": "text"}),

@@ -12,7 +12,7 @@ from decimal import Decimal
 import attrs
 
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.state import Collection, Kept
+from facematch_mock_server.state import Collection
 from facematch_mock_server.webhooks import Outbox
 
 APPROVED, DECLINED, IN_REVIEW = "Approved", "Declined", "In Review"
@@ -33,10 +33,10 @@ class DiditRecords(Records):
 
     def __init__(self) -> None:
         self.outbox = Outbox()
-        self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
+        self.checkouts: Collection[Checkout] = Collection(limit=KEPT, numbered=True)
         self.plan = Plan()
         self.accounts = Accounts()
-        self.mails: Kept[Mail] = Kept(most=KEPT)
+        self.mails: Collection[Mail] = Collection(limit=KEPT, numbered=True)
 
     def release(self) -> bool:
         """What this thread queued is announced now; whether there is any."""
@@ -74,6 +74,7 @@ class Checkout:
         success_url, cancel_url: Where a person is sent afterwards.
         status: What became of it.
         settled_at: When it was paid, UTC; None for not yet.
+        number: Its place among the payments, from 1 on.
     """
 
     id: str
@@ -83,6 +84,7 @@ class Checkout:
     cancel_url: str
     status: CheckoutStatus = CheckoutStatus.OPEN
     settled_at: dt.datetime | None = None
+    number: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -182,8 +184,10 @@ class Mail:
         at: When, UTC.
         to: To which address.
         code: What it says.
+        number: Its place among the mails, from 1 on.
     """
 
     at: dt.datetime
     to: str
     code: str = attrs.field(repr=False)
+    number: int = 0

@@ -196,6 +196,17 @@ def test_what_a_test_makes_up_is_given_in_one_answer_and_charged_as_ever(fields)
         assert len(asking.control.charges()) == 3
 
 
+def test_an_answer_that_cannot_be_written_is_not_charged():
+    asking = Asking()
+    balance = asking.control.balance()
+    # A number of more digits than Python writes.
+    asking.control.answers.set("match", {"data": 10**5000})
+    with pytest.raises(ValueError, match="digits"):
+        asking.match()
+    assert (asking.control.charges(), asking.control.balance()) == ((), balance)
+    assert asking.match().status == 200
+
+
 def test_made_up_answers_wait_by_kind_for_so_many_calls():
     asking = Asking()
     answers = asking.control.answers

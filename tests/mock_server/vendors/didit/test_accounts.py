@@ -245,14 +245,15 @@ def test_who_waits_for_no_code_is_answered_as_who_does_and_gets_no_mail(engine):
 
 
 def test_the_mailbox_is_read_over_http(ask):
-    mail = {"at": "2026-07-02T09:15:27.104233+00:00", "to": ANNA}
+    mail = {"at": "2026-07-02T09:15:27.104233+00:00", "to": ANNA, "number": 1}
     status, body, _ = ask(register(), control(f"mailbox/{ANNA.upper()}"))
     assert status == 200
-    assert body == {"mails": [{**mail, "code": body["code"]}], "code": body["code"]}
+    mails = [{**mail, "code": body["code"]}]
+    assert body == {"mails": mails, "code": body["code"], "left_out": 0}
     assert ask(register(), control("mailbox"))[1]["mails"] == body["mails"]
     nobody = {"mock": "no mail was sent to that address"}
     assert ask(control(f"mailbox/{ANNA}"))[:2] == (404, nobody)
-    assert ask(register(), control("mailbox/clear", {}), control("mailbox"))[1] == {"mails": []}
+    assert ask(register(), control("mailbox/clear", {}), control("mailbox"))[1]["mails"] == []
     assert ask(control("mailbox/clear", {"x": 1}))[0] == 400
 
 
@@ -263,11 +264,11 @@ def test_over_http_an_organization_is_named_by_its_id_or_its_key(engine, by):
     more = {ACCOUNT_HEADER: {"name": name, "key": key}[by]}
     balance = control("ledger/balance", {"balance": "3"}, **more)
     assert engine.handle(balance).json() == {"balance": "3.0000"}
-    assert engine.handle(control("ledger", **more)).json() == {"balance": "3.0000", "entries": []}
+    assert engine.handle(control("ledger", **more)).json()["balance"] == "3.0000"
     assert engine.handle(control(f"ledger?key={key}")).json()["balance"] == "3.0000"
     assert engine.handle(control("ledger")).json()["balance"] == "100.0000"
     assert engine.handle(control("ledger", **{ACCOUNT_HEADER: "nobody"})).status == 404
-    assert engine.handle(control("payments")).json() == {"payments": []}
+    assert engine.handle(control("payments")).json()["payments"] == []
 
 
 #: No endpoint takes a refresh token: none is documented.

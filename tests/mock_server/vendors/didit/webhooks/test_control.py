@@ -4,7 +4,7 @@ import json
 
 import pytest
 from kit import mock_didit as didit
-from kit.mock_didit_webhooks import HOOK
+from kit.mock_didit_webhooks import HOOK, letters_of
 from kit.mock_worlds import control_of
 
 from facematch_didit.webhooks import Refusal, WebhookRefused, verify_webhook
@@ -152,7 +152,7 @@ def test_no_secret_address_or_body_is_in_a_repr(world):
     made = world.destination
     assert len(made.secret) == 43
     world.call()
-    (delivery,) = world.webhooks.deliveries()
+    (delivery,) = letters_of(world.app.world)
     assert b"__media__" in delivery.body
     shown = repr(made) + repr(delivery)
     for hidden in (made.secret, made.url, "__media__"):

@@ -4,7 +4,7 @@ import pytest
 from kit import mock_didit as didit
 from kit.mock_didit import control, match, picture
 from kit.mock_didit_sessions import NOBODY, listed, on
-from kit.mock_didit_webhooks import HOOK
+from kit.mock_didit_webhooks import HOOK, letters_of
 from kit.mock_worlds import control_of
 
 from facematch_didit.webhooks import verify_webhook
@@ -70,7 +70,7 @@ def test_a_review_changes_the_status_and_is_announced_and_free(
     event = verify_webhook(letter.body, dict(letter.headers), secret, verbs.now())
     assert (event.session_id, event.caller_ref) == (name, "emp-0042")
     assert (event.vendor_status, event.decision["reviews"]) == ("Approved", [row])
-    delivery = verbs.webhooks.deliveries()[-1]
+    delivery = letters_of(engine.world)[-1]
     assert (delivery.state, delivery.status, delivery.body) == (
         *("delivered", "Approved"),
         letter.body,

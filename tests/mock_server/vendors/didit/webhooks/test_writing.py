@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
+from kit.mock_didit_webhooks import letters_of
 from kit.mock_worlds import control_of
 
 from facematch_core import Secret
@@ -30,10 +31,6 @@ def engine():
     return didit.new_engine()
 
 
-def deliveries_of(engine):
-    return control_of(engine.world).webhooks.deliveries()
-
-
 def document(delivery):
     return json.loads(delivery.body)
 
@@ -42,7 +39,7 @@ def test_a_saved_call_is_announced_once_and_signed_three_ways(engine, new):
     made = new(engine)
     response = engine.handle(didit.match(vendor_data="emp-é"))
     assert not [claim for claim in response.claims if "webhook" in claim]
-    (delivery,) = deliveries_of(engine)
+    (delivery,) = letters_of(engine.world)
     now = engine.world.clock.now()
     event = verify_webhook(delivery.body, delivery.headers, Secret(made.secret), now)
     assert (event.type, event.vendor_status) == ("status.updated", "Approved")
@@ -79,7 +76,7 @@ def test_a_saved_call_is_announced_once_and_signed_three_ways(engine, new):
 def test_only_what_leaves_a_session_is_announced(engine, new, call):
     new(engine)
     engine.handle(call)
-    assert deliveries_of(engine) == ()
+    assert letters_of(engine.world) == []
 
 
 @pytest.mark.parametrize("change", [{"enabled": False}, {"events": ["data.updated"]}], ids=str)
@@ -87,7 +84,7 @@ def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(engine, n
     control_of(engine.world).webhooks.change(new(engine).uuid, **change)
     other = new(engine)
     engine.handle(didit.match())
-    assert [one.destination for one in deliveries_of(engine)] == [other.uuid]
+    assert [one.destination for one in letters_of(engine.world)] == [other.uuid]
 
 
 def test_each_account_hears_of_its_own_sessions(engine, new):
@@ -95,7 +92,7 @@ def test_each_account_hears_of_its_own_sessions(engine, new):
     mine, theirs = new(engine), control_of(other).webhooks.add("http://127.0.0.1:9/other")
     engine.handle(didit.match(key=next(iter(other.account.first_keys["didit"]))))
     engine.handle(didit.match())
-    deliveries = [*deliveries_of(engine), *control_of(other).webhooks.deliveries()]
+    deliveries = [*letters_of(engine.world), *letters_of(other)]
     assert [one.destination for one in deliveries] == [mine.uuid, theirs.uuid]
     assert len({document(one)["application_id"] for one in deliveries}) == 2
 
@@ -104,7 +101,7 @@ def test_each_destination_has_an_event_id_and_a_secret_of_its_own(engine, new):
     secrets = [new(engine).secret for _ in range(2)]
     assert len(set(secrets)) == 2
     engine.handle(didit.match())
-    first, second = deliveries_of(engine)
+    first, second = letters_of(engine.world)
     assert first.event_id != second.event_id
     for delivery, secret in zip((first, second), secrets, strict=True):
         verify_webhook(delivery.body, delivery.headers, secret, engine.world.clock.now())
@@ -128,7 +125,7 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     changed = attrs.evolve(session, status=status, reviews=(review,))
     with world.together():
         announce(world, changed, didit.request())
-    body = document(deliveries_of(engine)[-1])
+    body = document(letters_of(engine.world)[-1])
     assert body["status"] == status
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
     if has == "decision":
@@ -140,7 +137,7 @@ def test_the_prefix_of_v2_is_a_switch(new):
     engine = didit.new_engine(switches={"v2_prefix": True})
     made = new(engine)
     engine.handle(didit.match())
-    (delivery,) = deliveries_of(engine)
+    (delivery,) = letters_of(engine.world)
     headers = {n: v for n, v in delivery.headers.items() if n != "X-Signature"}
     event = verify_webhook(
         delivery.body,

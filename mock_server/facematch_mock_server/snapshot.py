@@ -1,0 +1,225 @@
+"""The state of a server as JSON: what a test sets, shown while it runs and read at a start.
+
+`control` is always what makes a `Control` of an account's and a vendor's name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any
+
+import attrs
+
+from facematch_core.errors import InvalidRequest
+from facematch_core.files import read_text
+
+from .account import Account
+from .accounts import MAIN, Accounts
+from .faults import Fault
+from .kinds import VendorKind
+from .operations import KINDS, Operation, plain, read
+from .recognition.outcomes import SetOutcome
+from .services import Key, KeyKind, check_key
+from .state import UNSET
+
+#: The form that is shown. A state of another one is refused.
+FORMAT = 1
+
+Controls = Callable[[str, str], Any]
+
+
+def _takes(kind: type) -> dict[str, str]:
+    """What an `Operation` takes that makes one of these of its fields."""
+    return {
+        f"{field.name}{'!' * (field.default is attrs.NOTHING)}": (
+            "number" if "float" in str(field.type) else "any"
+        )
+        for field in attrs.fields(kind)
+    }
+
+
+def _adding(name: str, kind: Any) -> Operation:
+    def add(control: Any, **sent: Any) -> None:
+        getattr(control, f"add_{name}")(kind(**sent))
+
+    return Operation("POST", f"{name}s", add, "", _takes(kind))
+
+
+#: Add one fault, and one outcome with all digests of its picture.
+FAULT, OUTCOME = _adding("fault", Fault), _adding("outcome", SetOutcome)
+#: A place for hosted sessions, of every vendor that has such; nothing is in it yet.
+_SESSION = Operation("POST", "sessions", lambda _: None, "")
+
+#: What each object of a state takes.
+_STATE = {"format!": "count", "accounts": "object"}
+_ACCOUNT = {"vendors": "object", "faults": "objects", "latency": "object"}
+_VENDOR = {"edition": "text", "switches": "object", "balance": "any", "limits": "object"}
+_KEY = {"key!": "text", "kind": "text", "client": "text", "expires": "date"}
+_KEY |= {"allowed": "flag", "revoked": "flag"}
+
+
+def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Any], Any], Operation]]:
+    """The lists of an account at a vendor: what gives the records, and what adds one of them."""
+    lists = {"outcomes": (lambda control: control.outcomes(), OUTCOME)}
+    lists["sessions"] = (lambda _: (), _SESSION)
+    for name in kind.extensions:
+        lists |= kind.extension_class(name).STATE
+    return lists
+
+
+# Shown
+
+
+def state_of(accounts: Accounts, control: Controls) -> dict[str, Any]:
+    """What the accounts of a server have now, in the form that `restore` takes; without those that
+    were registered at a vendor, which nothing but their registration can open."""
+    opened = [account for account in accounts.all if account.parent is None]
+    shown = {account.name: _account(account, control) for account in opened}
+    return {"format": FORMAT, "accounts": shown}
+
+
+def _account(account: Account, control: Controls) -> dict[str, Any]:
+    vendors = {}
+    for world in account.worlds:
+        kind, its_control = world.kind, control(account.name, world.vendor)
+        switches = {
+            name: kind.number(name, value) if name in kind.settings else value
+            for name, value in world.switches.items()
+        }
+        vendors[world.vendor] = {
+            "edition": world.edition,
+            "switches": plain(switches),
+            "balance": plain(world.ledger.balance),
+            "limits": world.rates.limits,
+            "keys": [{"key": text, **_record(_KEY, key)} for text, key in world.keys.items()],
+            **{
+                name: [_record(operation.takes, record) for record in records(its_control)]
+                for name, (records, operation) in _lists(kind).items()
+            },
+        }
+    faults = [_record(FAULT.takes, fault) for fault in account.faults.all]
+    return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.all())}
+
+
+def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
+    """What is taken of a record: enough to add the same one."""
+    values = {name: getattr(record, name, UNSET) for name in (text.rstrip("!") for text in takes)}
+    return {name: plain(value) for name, value in values.items() if value is not UNSET}
+
+
+# Read
+
+
+def restore(
+    accounts: Accounts, control: Controls, source: Mapping[str, Any] | str | os.PathLike[str]
+) -> None:
+    """Give a server that nobody has called the state of a mapping, or of a file of JSON.
+
+    Raises:
+        ValueError: something in it does not fit; it says where.
+        InvalidRequest: the file cannot be read.
+    """
+    if isinstance(source, Mapping):
+        text = json.dumps(plain(source))
+    else:
+        text = read_text(source, "state file", InvalidRequest)
+    with _at(""):
+        try:
+            # Fractions stay as they were written, so that amounts of money are exact.
+            state = json.loads(text, parse_float=Decimal)
+        except (ValueError, ArithmeticError, RecursionError) as error:
+            raise ValueError(f"it is not JSON: {error}") from None
+        state = read(_STATE, KINDS["object"](state))
+        if state["format"] != FORMAT:
+            raise ValueError(f"this version reads the format {FORMAT}, not {state['format']}")
+        for name, record in (state.get("accounts") or {}).items():
+            with _at(f".accounts.{name:.60}"):
+                account = read(_ACCOUNT, KINDS["object"](record))
+                _restore(accounts, functools.partial(control, name), name, account)
+
+
+def _restore(
+    accounts: Accounts, control: Callable[[str], Any], name: str, account: Mapping[str, Any]
+) -> None:
+    parts: dict[str, dict[str, Any]] = {}
+    keys: dict[str, dict[str, Key]] = {}
+    for vendor, record in (account.get("vendors") or {}).items():
+        with _at(f".vendors.{vendor:.60}"):
+            if vendor not in accounts.kinds:
+                raise ValueError(f"the vendors of this server are {', '.join(accounts.kinds)}")
+            kind = accounts.kinds[vendor]
+            takes = _VENDOR | dict.fromkeys(("keys", *_lists(kind)), "objects")
+            parts[vendor] = part = read(takes, KINDS["object"](record))
+            keys[vendor] = dict(_each(part, "keys", functools.partial(_key, kind, name)))
+    if name != MAIN:
+        accounts.open(name, keys=keys)
+    # A reset gives the account another world with every vendor: all of them come first.
+    for vendor, part in parts.items():
+        with _at(f".vendors.{vendor}"):
+            control(vendor).reset(edition=part.get("edition"), switches=part.get("switches"))
+    for vendor, part in parts.items():
+        with _at(f".vendors.{vendor}"):
+            for text, key in keys[vendor].items():
+                control(vendor).world.add_key(text, key)
+            _fill(control(vendor), part, _lists(accounts.kinds[vendor]))
+    first = control(next(iter(accounts.kinds)))
+    _each(account, "faults", functools.partial(FAULT, first, ""))
+    for operation, seconds in (account.get("latency") or {}).items():
+        with _at(f".latency.{operation:.60}"):
+            first.set_latency(operation, *KINDS["seconds"](seconds))
+
+
+def _fill(
+    control: Any, part: Mapping[str, Any], lists: Mapping[str, tuple[Any, Operation]]
+) -> None:
+    """Set what an account has with one vendor."""
+    for name, change in (("balance", control.set_balance), ("limits", control.set_limits)):
+        if part.get(name) is not None:
+            with _at(f".{name}"):
+                change(part[name])
+    for name, (_, operation) in lists.items():
+        _each(part, name, functools.partial(operation, control, ""))
+
+
+def _key(kind: VendorKind, account: str, record: Mapping[str, Any]) -> tuple[str, Key]:
+    values = {name: value for name, value in read(_KEY, record).items() if value is not None}
+    text, client = values.pop("key"), next(iter(kind.first_keys.values())).client
+    check_key(text)
+    if client is None and "client" in values:
+        raise ValueError("a key of this vendor has no client")
+    if client is not None and account != MAIN:
+        client = f"{client}-{account}"
+    return text, Key(**{"kind": KeyKind.LIVE, "client": client, **values})
+
+
+def _each(part: Mapping[str, Any], name: str, act: Callable[[Any], Any]) -> list[Any]:
+    """Do that with each record of a list."""
+    results = []
+    for index, record in enumerate(part.get(name) or ()):
+        with _at(f".{name}[{index}]"):
+            results.append(act(record))
+    return results
+
+
+class _WrongError(ValueError):
+    """A mistake in a state, with its place there."""
+
+    def __init__(self, place: str, problem: object) -> None:
+        where = f" at {place.removeprefix('.')}" if place else ""
+        super().__init__(f"the state is wrong{where}: {problem}")
+        self.place, self.problem = place, problem
+
+
+@contextlib.contextmanager
+def _at(place: str) -> Iterator[None]:
+    try:
+        yield
+    except _WrongError as error:
+        raise _WrongError(place + error.place, error.problem) from None
+    except (ValueError, TypeError, LookupError) as error:
+        raise _WrongError(place, error.args[0]) from None

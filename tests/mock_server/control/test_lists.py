@@ -1,0 +1,217 @@
+"""The lists of the control API: running numbers, filters, and only so many of them at once."""
+
+import json
+import time
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kit import mock_didit as didit
+from kit.mock_didit import control, match
+from kit.mock_didit_webhooks import HOOK, carried
+from kit.mock_worlds import control_of
+
+from facematch_mock_server import make_card
+from facematch_mock_server.services import KEPT_CHARGES
+from facematch_mock_server.state import Collection, select
+
+
+class Listing:
+    """An engine that was called, and its lists over HTTP."""
+
+    def __init__(self):
+        self.engine = didit.new_engine()
+        self.control = control_of(self.engine.world)
+        self.control.set_limit("write", None)
+        self.control.set_balance(1000)
+        self.destination = self.control.webhooks.add(HOOK)
+
+    def call(self, times):
+        for _ in range(times):
+            self.engine.handle(match())
+
+    def ask(self, path, body=None):
+        response = self.engine.handle(control(path, body))
+        assert response.status == 200, response.body
+        return response.json()
+
+
+@pytest.fixture
+def listing():
+    listing = Listing()
+    for person, case in (("ada", "case-1"), ("bob", "case-2"), ("ada", "case-3")):
+        listing.engine.handle(match(make_card(person), vendor_data=case))
+    return listing
+
+
+#: Each list with the name of its records, and a filter that the second of three calls fits alone.
+LISTS = {
+    "journal": ("entries", "field=vendor_data=case-2"),
+    "ledger": ("entries", None),
+    "sessions": ("sessions", "vendor_data=case-2"),
+    "webhooks/deliveries": ("deliveries", "session_id={}"),
+}
+lists = pytest.mark.parametrize("path", LISTS)
+
+
+@lists
+def test_each_list_has_numbers_a_beginning_and_an_end(listing, path):
+    name, fitting = LISTS[path]
+    numbers = {
+        "": [1, 2, 3],
+        "since=1": [2, 3],
+        "since=3": [],
+        "limit=1": [3],
+        "limit=0": [],
+        "since=1&limit=1": [3],
+    }
+    if fitting is not None:
+        second = listing.control.sessions.all()[1].id
+        numbers[fitting.format(second)] = [2]
+    for query, expected in numbers.items():
+        answer = listing.ask(f"{path}?{query}")
+        assert [record["number"] for record in answer[name]] == expected, query
+        rest = 3 - len(expected) - ("since=1" in query)
+        assert answer["left_out"] == (rest if "limit" in query else 0), query
+
+
+@pytest.mark.parametrize(
+    ("path", "numbers"),
+    [
+        ("sessions?status=Approved", [2]),
+        ("sessions?status=Declined&service=FACE_MATCH", [1, 3]),
+        ("sessions?service=PASSIVE_LIVENESS", []),
+        ("webhooks/deliveries?state=pending", [1, 2, 3]),
+        ("webhooks/deliveries?state=failed", []),
+        ("webhooks/deliveries?event=status.updated&limit=2", [2, 3]),
+        ("webhooks/deliveries?destination=nobody", []),
+        ("ledger?what=FACE_MATCH&since=2", [3]),
+        ("ledger?what=PASSIVE_LIVENESS", []),
+    ],
+)
+def test_what_a_tester_looks_for_is_a_filter(listing, path, numbers):
+    name, _ = LISTS[path.partition("?")[0]]
+    for session in listing.control.sessions.all()[1:2]:
+        listing.control.webhooks.remove(listing.destination.uuid)
+        listing.control.sessions.decide(session.id, "Approved")
+    assert [record["number"] for record in listing.ask(path)[name]] == numbers
+
+
+@pytest.mark.parametrize(
+    "path", ["sessions?status=Lost", "webhooks/deliveries?state=lost", "payments?status=lost"]
+)
+def test_a_word_that_is_none_of_the_vendors_is_refused(listing, path):
+    assert listing.engine.handle(control(path)).status == 400
+
+
+@lists
+def test_an_answer_has_a_thousand_unless_it_is_asked_for_more(path):
+    listing = Listing()
+    listing.call(1001)
+    name, _ = LISTS[path]
+    answer = listing.ask(path)
+    assert (len(answer[name]), answer["left_out"], answer[name][0]["number"]) == (1000, 1, 2)
+    assert len(listing.ask(f"{path}?limit=2000")[name]) == 1001
+
+
+def test_in_python_a_list_is_whole_and_says_what_a_limit_left_out(listing):
+    steer = listing.control
+    for records in (steer.journal, steer.charges, steer.sessions.all, steer.webhooks.deliveries):
+        assert [record.number for record in records()] == [1, 2, 3]
+        assert [record.number for record in records(since=1, limit=1)] == [3]
+        assert (records(limit=1).left_out, records().left_out) == (2, 0)
+        for wrong in ({"since": -1}, {"limit": 1.5}, {"limit": True}):
+            with pytest.raises(ValueError, match="whole number from 0"):
+                records(**wrong)
+
+
+def test_a_body_is_answered_singly(listing):
+    listed = listing.ask("webhooks/deliveries")["deliveries"]
+    assert not {"body", "headers"} & set(listed[0])
+    single = listing.ask(f"webhooks/deliveries/{listed[0]['id']}")
+    assert {name: single[name] for name in listed[0]} == listed[0]
+    assert json.loads(single["body"])["vendor_data"] == "case-1"
+    assert single["headers"]["X-Signature-V2"]
+    letter = listing.control.webhooks.delivery(listed[0]["id"])
+    assert (letter.body.decode(), letter.headers) == (single["body"], single["headers"])
+    assert listing.engine.handle(control("webhooks/deliveries/nobody")).status == 404
+
+
+def test_whoever_waits_is_told_how_many_are_in_each_state(listing):
+    carried(200, 401, 200)(listing.engine)
+    counts = {"due": 0, "pending": 0, "delivered": 2, "failed": 1, "dropped": 0, "last": 3}
+    assert listing.ask("webhooks/wait", {}) == counts
+    since = {"since": counts["last"]}
+    assert listing.ask("webhooks/wait", since) == {**counts, "delivered": 0, "failed": 0}
+    assert listing.control.webhooks.wait(since=3) == ()
+    assert [delivery.state for delivery in listing.control.webhooks.wait(since=1)] == [
+        *("failed", "delivered")
+    ]
+
+
+def test_four_thousand_deliveries_are_listed_at_once_and_none_is_composed(monkeypatch):
+    listing = Listing()
+    listing.call(4000)
+    monkeypatch.setattr("facematch_mock_server.vendors.didit.webhooks.WRITER", None)
+    began = time.process_time()
+    answer = listing.ask("webhooks/deliveries")
+    assert len(answer["deliveries"]) + answer["left_out"] == 4000
+    assert len(listing.control.webhooks.deliveries()) == 4000
+    # Some 25 ms; 3,500 with the bodies.
+    assert time.process_time() - began < 0.5
+
+
+def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
+    ledger = didit.new_engine().world.ledger
+    ledger.balance = 10**6
+    for number in range(KEPT_CHARGES + 2):
+        ledger.charge(1, at=didit.START, what="X", request_id=str(number))
+    ledger.take_back(str(KEPT_CHARGES + 1))
+    ledger.charge(1, at=didit.START, what="X")
+    numbers = [charge.number for charge in ledger.entries]
+    assert (numbers[0], numbers[-2:]) == (3, [KEPT_CHARGES + 1, KEPT_CHARGES + 3])
+
+
+class Record:
+    """A record with a number and a color, such as a collection gives it."""
+
+    def __init__(self, number, color):
+        self.number, self.color = number, color
+
+
+@given(
+    colors=st.lists(st.sampled_from("rgb"), max_size=12),
+    since=st.integers(0, 14),
+    limit=st.none() | st.integers(0, 14),
+    color=st.none() | st.sampled_from("rgb"),
+)
+def test_pages_of_a_list_make_the_whole(colors, since, limit, color):
+    records = [Record(number, of) for number, of in enumerate(colors, start=1)]
+    fitting = [one for one in records if one.number > since and color in (None, one.color)]
+    page = select(records, since=since, limit=limit, color=color)
+    assert len(page) == len(fitting) - page.left_out
+    assert [*page] == fitting[page.left_out :]
+    assert limit is None or len(page) <= limit
+    assert page.left_out == 0 or len(page) == limit
+
+
+@attrs.frozen
+class Numbered:
+    """A record that a collection numbers."""
+
+    color: str
+    number: int = 0
+
+
+@given(colors=st.text("rgb", max_size=12), limit=st.integers(1, 4))
+def test_a_record_keeps_the_number_that_it_was_added_with(colors, limit):
+    """Also if another is put in its place, or older ones are dropped."""
+    records, numbers = Collection(limit=limit, numbered=True), {}
+    for color in colors:
+        there = records.find(color)
+        numbers[color] = there.number if there else max(numbers.values(), default=0) + 1
+        records.put(color, there or Numbered(color))
+        records.change(color, lambda record: attrs.evolve(record, color=record.color))
+    shown = [record.number for record in records.all()]
+    assert shown == sorted(shown) == [numbers[record.color] for record in records.all()]
