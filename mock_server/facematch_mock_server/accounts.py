@@ -221,7 +221,8 @@ class Accounts:
             for text, key in first.items():
                 self.claim(vendor, text, key, account)
         # A key with other last characters, or more of them, is one of these mistyped.
-        stems = {(vendor, text[:-4]) for vendor, text in account.claimed}
+        stems = {(vendor, text[:-4]) for vendor, text in account.claimed if len(text) > 12}
+        stems -= self._public
         self._lengths |= {len(stem) for _, stem in stems}
         self._keys.update(dict.fromkeys(stems, account))
         account.claimed |= stems
