@@ -201,7 +201,8 @@ class Account:
     @property
     def workers(self) -> tuple[Any, ...]:
         """What goes on beside requests, as far as anybody has asked for it."""
-        return tuple(world.worker for world in self._worlds.values() if world.worker is not None)
+        worlds = tuple(self._worlds.values())
+        return tuple(world.worker for world in worlds if world.worker is not None)
 
     def end(self) -> None:
         """Nothing goes on in it beside requests, and its pictures go."""
@@ -223,7 +224,7 @@ class Account:
 
     def count(self) -> int:
         """How many calls and sessions stay to be read once it is closed."""
-        sessions = sum(len(world.sessions) for world in self._worlds.values())
+        sessions = sum(len(world.sessions) for world in tuple(self._worlds.values()))
         return len(self.journal.entries) + sessions
 
     def _heard(self, entry: Entry | None) -> None:

@@ -8,6 +8,7 @@ import re
 import secrets
 import threading
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 MAIN = "main"
 #: How long a closed account can be read, how many of them, and how many calls and sessions of all.
 CLOSED_FOR = dt.timedelta(hours=1)
-MAX_CLOSED, MAX_CLOSED_RECORDS = 1000, 50_000
+MAX_CLOSED, MAX_CLOSED_RECORDS = 1000, 20_000
 #: More than so many accounts at a time are refused.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -124,15 +125,15 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """The open account of that name, or of that key or client id; None for neither."""
-        accounts = [self._all[name]] if name in self._all else self._of_key(name)
-        return next((account for account in accounts if account.closed_at is None), None)
+        owners = (owner for owner in self._of_key(name) if owner.closed_at is None)
+        return self._all.get(name) or next(owners, None)
 
     def seen(self, name: str) -> Account | None:
         """As `find`, else the one closed last of that name or key; None if there is none."""
         account = self.find(name)
         if account is None:
             closed = (each for each in reversed(self.closed) if each.name == name)
-            account = next(iter((*closed, *self._of_key(name))), None)
+            account = next(chain(closed, self._of_key(name)), None)
         return account
 
     def named(self, name: str) -> Account:
@@ -161,12 +162,14 @@ class Accounts:
         """By the key, else by the header, else by an account's key that the key resembles."""
         text = kind.key_of(head) or ""
         account = self._keys.get((kind.name, text))
-        if account is None and (header := head.header(ACCOUNT_HEADER.lower())):
+        if account is not None:
+            return account
+        if header := head.header(ACCOUNT_HEADER.lower()):
             return self.seen(header)
-        if account is None and (kind.name, text) in self._public:
+        if (kind.name, text) in self._public:
             return self.main
         beginnings = ((kind.name, text[:length]) for length in self._lengths)
-        return account or next(filter(None, map(self._keys.get, beginnings)), None)
+        return next(filter(None, map(self._keys.get, beginnings)), None)
 
     def open(
         self,
@@ -223,6 +226,7 @@ class Accounts:
                 self.claim(vendor, text, key, account)
         # A key with other last characters, or more of them, is one of these mistyped.
         stems = {(vendor, text[:-4]) for vendor, text in account.claimed if len(text) > 12}
+        stems -= self._public
         self._lengths |= {len(stem) for _, stem in stems}
         self._keys.update(dict.fromkeys(stems, account))
         account.claimed |= stems

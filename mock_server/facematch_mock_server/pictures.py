@@ -76,7 +76,10 @@ class Pictures:
         if digest is None or self.find(digest) != content:
             digest = hashlib.sha256(content).hexdigest()
         with self._lock:
-            self._keep(owner, digest, {digest: content})
+            if digest in self._pages.get(owner, ()):
+                self._pictures.move_to_end(digest)
+            else:
+                self._keep(owner, digest, {digest: content})
             if digest in self._pictures:
                 self._digests[sample] = digest
         return digest

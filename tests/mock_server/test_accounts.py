@@ -16,6 +16,7 @@ from facematch_mock_server import Fault, MockServer, make_card
 from facematch_mock_server.account import Account
 from facematch_mock_server.accounts import ACCOUNT_HEADER
 from facematch_mock_server.http import exchange
+from facematch_mock_server.services import Key
 from facematch_mock_server.vendors import vendor_names
 
 P1 = make_card("p1")
@@ -516,3 +517,36 @@ def test_a_key_names_one_account_at_all_vendors_and_no_other(server):
         one.control.add_key(key=" no key")
     with pytest.raises(ValueError, match="another name"):
         server.new_account("the-key-of-one")
+
+
+def test_what_a_late_call_still_opens_or_lets_in_is_closed_as_well(server):
+    """A call that began before may register an account, or add a key."""
+    parent = server.new_account()
+    world = server.accounts.find(parent.name).world("didit")
+    keys = {"didit": {"key-of-a-late-child": Key(kind="live")}}
+    parent.close()
+    world.add_key("late-key-of-the-parent", Key(kind="live"))
+    world.account.shared.open("late-child", keys=keys, parent=world.account)
+    assert server.accounts.find("late-child") is None
+    before = len(server.control.journal())
+    for key, name in (
+        ("late-key-of-the-parent", parent.name),
+        ("key-of-a-late-child", "late-child"),
+    ):
+        assert ask(server, key) == 403
+        assert [entry.key for entry in server.accounts.seen(name).journal.entries] == ["wrong"]
+    assert len(server.control.journal()) == before
+
+
+def test_an_account_that_was_registered_is_closed_with_its_parent(server):
+    for end in ("reset", "close"):
+        parent = server.new_account()
+        name, key = f"child-{end}", f"the-key-of-a-child-{end}"
+        account = server.accounts.find(parent.name)
+        account.shared.open(name, keys={"didit": {key: Key(kind="live")}}, parent=account)
+        assert ask(server, key) == 200
+        getattr(parent.control if end == "reset" else parent, end)()
+        assert ask(server, key) == 403
+        child = server.accounts.seen(name)
+        assert [entry.status for entry in child.journal.entries] == [200, 403]
+        assert child.closed_at is not None

@@ -161,7 +161,9 @@ def verify(call: AzureCall) -> Response:
         call.claims.cite("verify.others")
         score: float | None = 100.0 if one is two else _SOMEBODY_ELSE
     else:
-        score = call.compare(_upload(call, one), _upload(call, two)).score
+        kept, digests = call.world.account.shared.kept, (one.facts.digest, two.facts.digest)
+        pictures = (Upload("image", kept.find(digest) or b"", digest) for digest in digests)
+        score = call.compare(*pictures).score
     if score is None:
         call.claims.cite("verify.unscored")
         call.refuse("verify.unknown")
@@ -252,20 +254,16 @@ def _picture(call: AzureCall) -> Upload:
 def _known(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
-    found: DetectedFace | None = call.world.records.known.find(face_id.lower())
-    if found is None or found.expires <= call.now.timestamp():
+    face: DetectedFace | None = call.world.records.known.find(face_id.lower())
+    kept, needs_bytes = call.world.account.shared.kept, call.world.recognizer.needs_bytes
+    if (
+        face is None
+        or face.expires <= call.now.timestamp()
+        or (needs_bytes and kept.find(face.facts.digest) is None)
+    ):
         call.claims.cite("verify.expired", "verify.kept")
         call.refuse("verify.unknown")
-    return found
-
-
-def _upload(call: AzureCall, face: DetectedFace) -> Upload:
-    """The picture of a face, as far as comparing takes it."""
-    content = call.world.account.shared.kept.find(face.facts.digest)
-    if content is None and call.world.recognizer.needs_bytes:
-        call.claims.cite("verify.expired", "verify.kept")
-        call.refuse("verify.unknown")
-    return Upload("image", content or b"", face.facts.digest)
+    return face
 
 
 def _flag(text: str) -> bool | None:
