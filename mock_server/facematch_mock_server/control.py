@@ -245,7 +245,7 @@ class Control:
         return (*self.world.recognizer.waiting.unused, *faults)
 
     def near_misses(self) -> tuple[NearMiss, ...]:
-        """Of each of `unused` the call that came closest, among the newest 1,000 of the journal."""
+        """Of each of `unused` the call that came closest, among the newest 500 of the journal."""
         return tuple(near_misses(self.world, self.unused()))
 
     def faults(self) -> tuple[Fault, ...]:

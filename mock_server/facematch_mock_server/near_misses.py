@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
+from typing import Any
 
 import attrs
 
@@ -13,7 +14,7 @@ from .journal import Entry, presentable
 from .recognition.outcomes import SetOutcome
 
 #: How many of the newest calls are looked at.
-_CALLS = 1000
+_CALLS = 500
 
 
 @attrs.frozen(kw_only=True)
@@ -36,15 +37,21 @@ class NearMiss:
 
 def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator[NearMiss]:
     """What came closest to each of these, by the journal."""
-    entries = [*islice(reversed(world.account.journal.entries), _CALLS if rules else 0)]
+    entries = islice(reversed(world.account.journal.entries), _CALLS if rules else 0)
+    calls = [(entry, _find_route(world, entry)) for entry in entries]
     for rule in rules:
-        if not entries:
+        if not calls:
             yield NearMiss(rule=rule, call=None, says="no call")
             continue
-        missed = [[*_missed_by(entry, rule, world)] for entry in entries]
+        # As the journal shows them.
+        fields = presentable((rule.field or {}).items()).items()
+        missed = [
+            [*_missed_by(entry, route, rule, world), *_missed_fields(entry, fields)]
+            for entry, route in calls
+        ]
         # Of those that are equally close the first one, which is the newest.
-        index = min(range(len(entries)), key=lambda index: len(missed[index]))
-        entry, names = entries[index], tuple(dict.fromkeys(name for name, _ in missed[index]))
+        index = min(range(len(calls)), key=lambda index: len(missed[index]))
+        entry, names = calls[index][0], tuple(dict.fromkeys(name for name, _ in missed[index]))
         words = ", ".join(filter(None, (words for _, words in missed[index])))
         if not names:
             words = "which came before it, or ended before its turn"
@@ -52,12 +59,16 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
         yield NearMiss(rule=rule, call=entry, missed=names, says=says)
 
 
+def _find_route(world: World, entry: Entry) -> Any:
+    """The route of a call; None for one that is no vendor's."""
+    behaviour = world.account.world(entry.vendor).behaviour if entry.vendor else None
+    return behaviour.route_of(entry.path)[0] if behaviour else None
+
+
 def _missed_by(
-    entry: Entry, rule: SetOutcome | Fault, world: World
+    entry: Entry, route: Any, rule: SetOutcome | Fault, world: World
 ) -> Iterator[tuple[str, str | None]]:
     """The conditions that a call does not meet, each with what the call has instead."""
-    behaviour = world.account.world(entry.vendor).behaviour if entry.vendor else None
-    route = behaviour.route_of(entry.path)[0] if behaviour else None
     operation = route.operation if route else None
     if isinstance(rule, SetOutcome):
         # Rekognition has one operation for both kinds.
@@ -74,14 +85,18 @@ def _missed_by(
             yield "path", None
         if rule.call not in (None, operation):
             yield "call", None
-        cards = (world.recognizer.card_of(file.digest or "") for file in entry.files)
-        people = [card for card in cards if card is not None] if rule.is_pictured else []
-        if rule.is_pictured and not any(map(rule.is_of, people)):
-            names = ", ".join(dict.fromkeys(card.person for card in people))
-            shows = f"with cards of {names}" if names else "without a test card"
-            yield "card" if rule.card else "person", shows
-    # As the journal shows them.
-    for name, text in presentable((rule.field or {}).items()).items():
+        if rule.is_pictured:
+            cards = [world.recognizer.card_of(file.digest or "") for file in entry.files]
+            names = dict.fromkeys(card.person for card in cards if card is not None)
+            if not any(card is not None and rule.is_of(card) for card in cards):
+                shows = f"with cards of {', '.join(names)}" if names else "without a test card"
+                yield "card" if rule.card else "person", shows
+
+
+def _missed_fields(
+    entry: Entry, fields: Iterable[tuple[str, str]]
+) -> Iterator[tuple[str, str | None]]:
+    for name, text in fields:
         if entry.fields.get(name) != text:
             has = name in entry.fields
             yield "field", f"with {name}={entry.fields[name]}" if has else f"without {name}"

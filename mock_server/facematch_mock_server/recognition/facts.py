@@ -168,29 +168,23 @@ def _gender(*key: str) -> str:
 
 def seen_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
     """What a liveness check finds: what a card says, else a live face, if there is one."""
-    card = facts.card
-    if card is None:
-        return _likely_liveness(facts, picture)
+    card, by = facts.card, "bytes" if facts.card is None else "card"
     if not picture.faces:
-        return LivenessOutcome(probe=picture, score=None, by="card")
+        return LivenessOutcome(probe=picture, score=None, by=by)
+    if card is None:
+        return LivenessOutcome(
+            probe=picture,
+            score=between(90, 99, "liveness", facts.digest),
+            quality=between(60, 90, "quality", facts.digest),
+            luminance=between(40, 60, "luminance", facts.digest),
+        )
     return LivenessOutcome(
         probe=picture,
         score=None if card.liveness is None else float(card.liveness),
         attack=card.attack,
         quality=float(card.quality),
         luminance=float(card.luminance),
-        by="card",
-    )
-
-
-def _likely_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
-    if not picture.faces:
-        return LivenessOutcome(probe=picture, score=None)
-    return LivenessOutcome(
-        probe=picture,
-        score=between(90, 99, "liveness", facts.digest),
-        quality=between(60, 90, "quality", facts.digest),
-        luminance=between(40, 60, "luminance", facts.digest),
+        by=by,
     )
 
 
@@ -224,7 +218,7 @@ def applied_to_liveness(
         count = max(1, count)
     picture = _with_faces(check.probe, probe, count)
     if bool(picture.faces) != bool(check.probe.faces):
-        check = _likely_liveness(probe, picture)
+        check = seen_liveness(attrs.evolve(probe, card=None), picture)
     changes = {name: getattr(outcome, name) for name in FACE_FIELDS}
     changes = {name: value for name, value in changes.items() if value is not None}
     if outcome.score is not UNSET:

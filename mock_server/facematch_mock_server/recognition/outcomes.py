@@ -117,8 +117,7 @@ class OutcomeField:
         values = {
             "words": " or ".join(self.words),
             "number": f"a number between {self.least} and {self.most}",
-            "count": f"a whole number from {self.least}"
-            + (f" to {self.most}" if self.most else ""),
+            "count": f"a whole number from {self.least}" + f" to {self.most}" * bool(self.most),
             "flag": "true or false",
             "digest": "64 hexadecimal digits (SHA-256)",
             "fields": "names of fields, each with its text",
@@ -216,14 +215,6 @@ class SetOutcome:
         values = (self.score, *(getattr(self, name) for name in FACE_FIELDS))
         return any(value not in (None, UNSET) and value is not False for value in values)
 
-    def is_for(self, kind: Kind, digests: set[str], fields: Mapping[str, str]) -> bool:
-        """Whether it is aimed at a call with these pictures and fields."""
-        return (
-            self.kind == kind
-            and (not self.digests or bool(self.digests & digests))
-            and (self.field is None or self.field.items() <= fields.items())
-        )
-
 
 #: The fields of an outcome, by the names of its attributes.
 OUTCOME_FIELDS: Mapping[str, OutcomeField] = {
@@ -254,7 +245,9 @@ class Waiting(Kept[SetOutcome]):
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)
                 for index, outcome in enumerate(self._kept)
-                if outcome.is_for(kind, pictures, sent)
+                if outcome.kind == kind
+                and (not outcome.digests or outcome.digests & pictures)
+                and (outcome.field is None or outcome.field.items() <= sent.items())
             ]
             if not fitting:
                 return None

@@ -171,7 +171,7 @@ class Call:
     values: dict[str, Any] = attrs.field(factory=dict)
     outcome: Any = None
     fault: Fault | None = None
-    _fields: dict[str, str] | None = None
+    _fields: dict[str, str] | None = attrs.field(default=None, init=False, repr=False)
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
