@@ -419,10 +419,6 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
-    def count(self, **filters: Any) -> int:
-        """How many entries `journal` has for the same arguments."""
-        return len(self.journal(**filters))
-
     def clear_journal(self) -> None:
         """Empty the journal."""
         self.account.journal.clear()
