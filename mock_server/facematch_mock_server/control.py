@@ -432,10 +432,6 @@ class Control:
         entries = self.account.journal.entries
         return select(entries, since=since, limit=limit, fits=fits, status=status)
 
-    def count(self, **filters: Any) -> int:
-        """How many entries `journal` has for the same arguments."""
-        return len(self.journal(**filters))
-
     def clear_journal(self) -> None:
         """Empty the journal."""
         self.open_world.account.journal.clear()
@@ -477,8 +473,16 @@ def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
 
 
 def _accounts(control: Control) -> Any:
-    accounts = control._accounts.all  # noqa: SLF001 - one of our own
-    return [{"name": account.name, "calls": len(account.journal.entries)} for account in accounts]
+    accounts = control._accounts  # noqa: SLF001 - one of our own
+    return [
+        {
+            "name": account.name,
+            "calls": len(account.journal.entries),
+            "opened": account.opened_at,
+            "closed": account.closed_at,
+        }
+        for account in (*accounts.all, *accounts.closed)
+    ]
 
 
 def _overview(control: Control) -> Any:

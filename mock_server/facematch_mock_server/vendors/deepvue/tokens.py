@@ -16,8 +16,8 @@ import attrs
 
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.kinds import Records
-from facematch_mock_server.operations import Extension, Operation, listing
-from facematch_mock_server.state import Kept, Selection, select
+from facematch_mock_server.operations import Extension, Operation
+from facematch_mock_server.state import Kept
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -202,12 +202,9 @@ class Tokens(Extension):
         """How often a token was asked for, with a good pair or a wrong one."""
         return self._book.asked
 
-    def issued(
-        self, *, client: str | None = None, since: int = 0, limit: int | None = None
-    ) -> Selection[IssuedToken]:
-        """The newest 10,000 that were given out, or those to a client, without their texts, in
-        order; `since` and `limit` are as in `Control.journal`."""
-        return select(self._book.issued(), since=since, limit=limit, client=client)
+    def issued(self) -> tuple[IssuedToken, ...]:
+        """The newest 10,000 that were given out, without their texts, in order."""
+        return self._book.issued()
 
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been. Those that are
@@ -221,17 +218,13 @@ class Tokens(Extension):
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        listing("tokens", lambda control, **filters: _tokens(control.tokens, **filters),
-            "How often a token was requested, and those that were issued.", None, client="text"),
+        Operation("GET", "tokens",
+            lambda control: {"asked": control.tokens.asked, "issued": control.tokens.issued()},
+            "How often a token was requested, and those that were issued."),
         Operation("POST", "tokens/revoke", lambda control: control.tokens.revoke(),
             "Revoke every token.", gives="revoked"),
     )
     # fmt: on
-
-
-def _tokens(tokens: Tokens, **filters: Any) -> dict[str, Any]:
-    issued = tokens.issued(**filters)
-    return {"asked": tokens.asked, "issued": issued, "left_out": issued.left_out}
 
 
 class Answers(Extension):

@@ -527,17 +527,9 @@ def _box(mailbox: Mailbox, address: str) -> dict[str, Any]:
 class Payments(_Part):
     """The payment pages that were asked for. Safe across threads."""
 
-    def all(
-        self,
-        *,
-        status: CheckoutStatus | str | None = None,
-        since: int = 0,
-        limit: int | None = None,
-    ) -> Selection[Checkout]:
-        """The newest 10,000, in order, or those with a status (ValueError for none); `since` and
-        `limit` are as in `Control.journal`."""
-        status = None if status is None else CheckoutStatus(status)
-        return select(self._records.checkouts.all(), since=since, limit=limit, status=status)
+    def all(self) -> tuple[Checkout, ...]:
+        """The newest 10,000, in order."""
+        return self._records.checkouts.all()
 
     def settle(self, checkout_id: str) -> Checkout:
         """The money arrives, as if a person had paid on the page; once, however often it is said.
@@ -595,8 +587,8 @@ class Payments(_Part):
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        listing("payments", lambda control, **filters: control.payments.all(**filters),
-            "The payments that were started.", "payments", status="text"),
+        Operation("GET", "payments", lambda control: control.payments.all(),
+            "The payments that were started.", gives="payments"),
         Operation("POST", "payments/settle",
             lambda control, **sent: control.payments.settle(sent["id"]),
             "Complete a payment.", {"id!": "text"}),

@@ -33,7 +33,7 @@ class DiditRecords(Records):
 
     def __init__(self) -> None:
         self.outbox = Outbox()
-        self.checkouts: Collection[Checkout] = Collection(limit=KEPT, numbered=True)
+        self.checkouts: Collection[Checkout] = Collection(limit=KEPT)
         self.plan = Plan()
         self.accounts = Accounts()
         self.mails: Collection[Mail] = Collection(limit=KEPT, numbered=True)
@@ -74,7 +74,6 @@ class Checkout:
         success_url, cancel_url: Where a person is sent afterwards.
         status: What became of it.
         settled_at: When it was paid, UTC; None for not yet.
-        number: Its place among the payments, from 1 on.
     """
 
     id: str
@@ -84,7 +83,6 @@ class Checkout:
     cancel_url: str
     status: CheckoutStatus = CheckoutStatus.OPEN
     settled_at: dt.datetime | None = None
-    number: int = 0
 
 
 @attrs.frozen(kw_only=True)
