@@ -174,8 +174,8 @@ class Keys(Collection[Key]):
         for text, key in first.items():
             self.put(text, key)
 
-    def put(self, key: str, record: Key) -> None:
-        super().put(key, attrs.evolve(record, revoked=True) if self._is_closed else record)
+    def put(self, key: str, record: Key) -> Key:
+        return super().put(key, attrs.evolve(record, revoked=True) if self._is_closed else record)
 
     def close(self) -> None:
         """Take every key back, and whatever is put here later."""

@@ -118,7 +118,7 @@ def test_over_http_an_account_is_opened_steered_and_closed(server):
     assert server.control.balance() != 3
     assert ask(server, key) == 200
     listed = requests.get(f"{base}accounts", timeout=30).json()["accounts"]
-    assert {"name": "job-7", "calls": 1} in listed
+    assert ("job-7", 1, None) in [(each["name"], each["calls"], each["closed"]) for each in listed]
     again = requests.post(f"{base}accounts", json={"name": "job-7"}, timeout=30)
     assert (again.status_code, list(again.json())) == (400, ["mock"])
     requests.post(f"{base}accounts/close", json={"account": "job-7"}, timeout=30)

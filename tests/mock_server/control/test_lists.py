@@ -151,7 +151,7 @@ def test_whoever_waits_is_told_how_many_are_in_each_state(listing):
 def test_four_thousand_deliveries_are_listed_at_once_and_none_is_composed(monkeypatch):
     listing = Listing()
     listing.call(4000)
-    monkeypatch.setattr("facematch_mock_server.vendors.didit.webhooks.WRITER", None)
+    monkeypatch.setattr("facematch_mock_server.vendors.didit.webhooks.compose", None)
     began = time.process_time()
     answer = listing.ask("webhooks/deliveries")
     assert len(answer["deliveries"]) + answer["left_out"] == 4000

@@ -3,9 +3,16 @@ import pytest
 from facematch_mock_server.recognition.recognizer import Recognizer
 
 
+class Deciding(Recognizer):
+    """A recognizer whose outcomes are set as a test does it."""
+
+    def set_outcome(self, kind, **fields):
+        self.waiting.add(self.make_outcome(kind, **fields))
+
+
 @pytest.fixture
 def deciding():
-    return Recognizer()
+    return Deciding()
 
 
 @pytest.fixture

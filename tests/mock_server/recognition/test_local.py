@@ -52,7 +52,7 @@ def test_one_person_scores_high_and_two_score_low(local):
 def test_cards_and_outcomes_go_before_the_engine(local):
     hopper = photograph("grace-hopper")
     assert local.match(P1, hopper, rotate=False).by == "card"
-    local.set_outcome("match", score=30)
+    local.waiting.add(local.make_outcome("match", score=30))
     assert local.match(hopper, hopper, rotate=False).by == "control"
     assert local.match(hopper, hopper, rotate=False).by == "local"
     assert local.match(hopper, b"no picture", rotate=False).by == "bytes"

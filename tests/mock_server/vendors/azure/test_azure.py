@@ -99,9 +99,9 @@ def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
         assert said(answer) == (404, "FaceNotFound", "Face is not found.")
 
 
-def test_of_a_detected_picture_only_the_facts_are_kept():
-    recognizer = Recognizer(cached_pictures=1)
-    engine = didit.new_engine(vendor="azure", recognizer=recognizer)
+def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
+    monkeypatch.setattr("facematch_mock_server.recognition.recognizer._CACHED", 1)
+    engine = didit.new_engine(vendor="azure", recognizer=Recognizer())
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
     shared = engine.account.shared
