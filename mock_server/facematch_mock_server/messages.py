@@ -85,12 +85,12 @@ class Request(Head):
     """A whole request.
 
     Attributes:
-        body: After the transfer coding was taken off.
+        body: After the transfer coding was taken off; nobody changes it.
         fault: The `Fault` that strikes this call, if it is known already.
         account: In whose world the call began; None for that of its key.
     """
 
-    body: bytes = attrs.field(default=b"", repr=False)
+    body: bytes | bytearray = attrs.field(default=b"", repr=False)
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     account: Any = attrs.field(default=None, eq=False, repr=False)
 

@@ -211,8 +211,8 @@ class MockServer:
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
         self.live_key = self.of(kinds[0].name).live_key
-        # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
-        self.app.slow = engine != "cards"
+        # Some 30 ms a picture: too long for the loop that all servers share.
+        self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port)
 
     @property

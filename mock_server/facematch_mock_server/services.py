@@ -34,24 +34,30 @@ class Digests:
         self._known: OrderedDict[tuple[int, bytes], tuple[bytes, str]] = OrderedDict()
         self.remembered_bytes = 0
 
-    def of(self, content: bytes) -> str:
-        """The SHA-256 of `content`, hexadecimal."""
+    def of(
+        self, body: bytes | bytearray, start: int = 0, end: int | None = None
+    ) -> tuple[str, bytes]:
+        """The SHA-256, hexadecimal, of what stands between two places of `body`, and that itself:
+        copied when it is first seen, the same object from then on."""
+        end = len(body) if end is None else end
+        length = end - start
         # A sample from all over the content, because pictures begin and end alike.
-        key = (len(content), content[:: max(1, len(content) // 256)])
+        key = (length, bytes(body[start : end : max(1, length // 256)]))
         known = self._known.get(key)
-        if known is not None and known[0] == content:
+        if known is not None and body.startswith(known[0], start):
             with self._lock:
                 if key in self._known:
                     self._known.move_to_end(key)
-            return known[1]
+            return known[1], known[0]
+        content = bytes(memoryview(body)[start:end])
         digest = hashlib.sha256(content).hexdigest()
         with self._lock:
             self._forget(key)
             self._known[key] = (content, digest)
-            self.remembered_bytes += len(content)
+            self.remembered_bytes += length
             while self.remembered_bytes > self._max_bytes:
                 self._forget(next(iter(self._known)))
-        return digest
+        return digest, content
 
     def find(self, digest: str) -> bytes | None:
         """The content of that digest, if it is remembered."""

@@ -50,6 +50,9 @@ class Handler(Protocol):
     def too_large(self, head: Head) -> Response:
         """The 413 for a body that grew over the limit (chunked, no declared length)."""
 
+    def is_slow(self, request: Request) -> bool:
+        """Whether the answer may take so long that a server should not wait for it on its loop."""
+
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
 
@@ -102,7 +105,7 @@ def is_by_our_page(head: Head) -> bool:
     if is_ours(head) or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
-    return origin is not None and origin == f"http://{head.header('host')}"
+    return origin is not None and origin.partition("://")[2] == head.header("host")
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:

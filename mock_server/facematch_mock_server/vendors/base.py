@@ -190,9 +190,11 @@ class Call:
         self.key, self.key_word = found, str(found.kind)
         return True
 
-    def upload(self, field: str, name: str, content: bytes) -> Upload:
+    def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
         """A picture that was sent outside a form, noted for the journal and digested once."""
-        digest = None if self.world.digest is None else self.world.digest(content)
+        digest = None
+        if self.world.digest is not None:
+            digest, content = self.world.digest(content)
         self.files.append(SentFile(field=field, name=name, size=len(content), digest=digest))
         return Upload(name, content, digest)
 

@@ -87,6 +87,7 @@ class Line:
             part = data[at : at + len(self.service.scratch)]
             self.connection.get_buffer(-1)[: len(part)] = part
             self.connection.buffer_updated(len(part))
+            self.service.loop.advance(0)
 
     def half_close(self):
         self.connection.eof_received()
@@ -139,7 +140,7 @@ def connect(make_engine):
                 handler=make_engine(limit=limit),
                 loop=Loop(),
                 scratch=memoryview(bytearray(4096)),
-                workers=None,
+                threads=None,
                 idle_s=IDLE_S,
                 linger_s=LINGER_S,
             )
