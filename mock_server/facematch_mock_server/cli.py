@@ -94,6 +94,10 @@ def _editions(context: click.Context, _option: click.Parameter, typed: str) -> l
     help="Make ids and random outcomes the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
     help="Also send webhooks to this host, not only to this machine. May be repeated.")
+@click.option("--tls-certificate", metavar="FILE",
+    help="Serve HTTPS by this certificate, a PEM file.")
+@click.option("--tls-key", metavar="FILE",
+    help="Its private key, a PEM file; without it, the key is in the same file.")
 @click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
     help="Open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
 from .account import MAIN, Accounts, World, check_operation
@@ -147,6 +148,8 @@ class MockServer:
         latency: Seconds that answers take, by operation, or the least and the most, drawn by the
             seed: ``{"match": (0.8, 2.5)}``. None for at once.
         deliver_to: Hosts beyond the loopback that webhooks may be sent to, by name.
+        tls_certificate, tls_key: PEM files by which the server speaks HTTPS, which some vendors'
+            clients insist on; without a key it is in the file of the certificate. None for HTTP.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
 
@@ -156,8 +159,8 @@ class MockServer:
         accounts, app: The parts, for transports of your own.
 
     Raises:
-        ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
-            a value that does not fit.
+        ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, a
+            value that does not fit, or a file that is no certificate or not its key.
     """
 
     live_key = LIVE_KEY
@@ -178,6 +181,8 @@ class MockServer:
         switches: Mapping[str, Any] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         deliver_to: Collection[str] = (),
+        tls_certificate: str | PathLike[str] | None = None,
+        tls_key: str | PathLike[str] | None = None,
         show_pictures: bool = False,
     ) -> None:
         is_open = not is_loopback(host)
@@ -186,6 +191,13 @@ class MockServer:
                 "beyond the loopback other machines reach the control API: give a control_token, "
                 "or control=False"
             )
+        tls = None
+        if tls_certificate is not None:
+            from .http.tls import read_certificate  # not above: few servers need it
+
+            tls = read_certificate(tls_certificate, tls_key)
+        elif tls_key is not None:
+            raise ValueError("a TLS key needs its certificate: give tls_certificate, too")
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
             raise ValueError("a mock server needs at least one vendor")
@@ -213,7 +225,7 @@ class MockServer:
         self.live_key = self.of(kinds[0].name).live_key
         # Some 30 ms a picture: too long for the loop that all servers share.
         self.app.has_engine = engine != "cards"
-        self._http = HttpServer(self.app, host=host, port=port)
+        self._http = HttpServer(self.app, host=host, port=port, tls=tls)
 
     @property
     def world(self) -> World:
@@ -268,7 +280,7 @@ class MockServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``; RuntimeError if it is not running."""
+        """``http://127.0.0.1:PORT``, or ``https``; RuntimeError if it is not running."""
         return self._http.url
 
     @property

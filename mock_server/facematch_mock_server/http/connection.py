@@ -217,7 +217,9 @@ class Connection(asyncio.BufferedProtocol):
             fault = exchange.at_connection(handler, self._peer)
             goes_on = fault is None or (yield from self._send(exchange.script(b"", b"", fault)))
             while goes_on:
-                goes_on = (yield from self._await_request()) and (yield from self._exchange(handler))
+                goes_on = (yield from self._await_request()) and (
+                    yield from self._exchange(handler)
+                )
         except _Broken as broken:
             handler.note(exchange.nobody(self._peer), f"broken request: {broken}")
             self._refuse(exchange.answer(broken.status))

@@ -173,8 +173,11 @@ class _Running:
         self._loop.remove_reader(self._socket)
         self._socket.close()
         if self._tls:
-            for task in self._beginning:
-                task.cancel()  # nobody waits for a client that does not shake hands
+            # Nobody waits for a client that does not shake hands; but one that was just accepted
+            # has a turn, so that there is something to close.
+            await asyncio.sleep(0)
+            for task in tuple(self._beginning):
+                task.cancel()
         await asyncio.gather(*self._beginning, return_exceptions=True)
         for connection in tuple(self.service.connections):
             connection.abort()

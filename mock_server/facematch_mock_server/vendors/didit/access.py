@@ -78,11 +78,12 @@ class DiditCall(Call):
 def origin_of(world: World, head: Head | None) -> str:
     """Scheme and host under which the caller reached this server, or its own if that is no name
     of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
+    address = world.account.accounts.address or "http://127.0.0.1"
     if head is None or not is_ours(world, head):
-        return world.account.accounts.address or "http://127.0.0.1"
+        return address
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
-    scheme = "https" if host_in(host) in HOSTS else "http"
+    scheme = "https" if host_in(host) in HOSTS else address.partition(":")[0]
     return f"{scheme}://{host}"
 
 
