@@ -56,6 +56,18 @@ def connect(serve, context, files, at_end):
     return connect
 
 
+@pytest.fixture
+def serve_struck(make_engine, make_fault, serve):
+    """Serves an engine whose next exchange is struck: it, and an address there."""
+
+    def serve_it(place, tls):
+        more = {"seconds": 0.001} if "dribble" in place else {}
+        engine = make_engine(make_fault(place, **more))
+        return engine, serve(engine, tls=tls).url + "/x"
+
+    return serve_it
+
+
 def test_requests_of_every_kind_are_answered_on_one_connection(connect, engine):
     client = connect(engine)
     coded = request("POST", "/c", "Transfer-Encoding: chunked") + chunked(BODY[:9], BODY)
@@ -93,14 +105,10 @@ def test_a_request_that_is_refused_gets_its_answer_and_an_end(connect, engine, s
         ("answer.json", 502),
     ],
 )
-def test_faults_strike_as_they_do_without_tls(
-    make_engine, make_fault, serve, context, files, place, status
-):
+def test_faults_strike_as_they_do_without_tls(serve_struck, context, files, place, status):
     outcomes, notes = [], []
-    more = {"seconds": 0.001} if "dribble" in place else {}
     for tls in (None, context):
-        engine = make_engine(make_fault(place, **more))
-        url = serve(engine, tls=tls).url + "/x"
+        engine, url = serve_struck(place, tls)
         try:
             reply = requests.post(url, BODY, verify=str(files["ca"]), timeout=10)
         except requests.RequestException:
@@ -195,9 +203,9 @@ def test_microsofts_own_client_shows_a_token(files):
         more = {"connection_verify": str(files["ca"])}
         with FaceClient(mock.url, Token(mock.live_key), **more) as client:
             assert len(client.detect(P1, **facts)) == 1
-        with FaceClient(mock.url, Token("another"), **more) as client:
-            with pytest.raises(ClientAuthenticationError):
-                client.detect(P1, **facts)
+        another = FaceClient(mock.url, Token("another"), **more)
+        with another as client, pytest.raises(ClientAuthenticationError):
+            client.detect(P1, **facts)
 
 
 @pytest.mark.parametrize(
