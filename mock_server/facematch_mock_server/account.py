@@ -19,7 +19,6 @@ import attrs
 from .claims import MOCK_CLAIMS, Behaviours, Claim
 from .clock import Ids, VirtualClock
 from .faults import Faults
-from .http.forms import Digest
 from .journal import Entry, Journal, short
 from .messages import Head
 from .recognition.outcomes import Recognizer
@@ -374,7 +373,7 @@ class Accounts:
         self.seed, self.has_workers = seed, has_workers
         self.control, self.control_token = control, control_token
         remembered = Digests()
-        self.digest: Digest | None = remembered.of if digests else None
+        self.digest = remembered.of if digests else None
         #: What was digested, while it is remembered.
         self.picture = remembered.find
         self.deliver_to = frozenset(host.lower() for host in deliver_to)

@@ -8,13 +8,14 @@ from typing import Protocol
 import attrs
 
 from facematch_core import __version__
+from facematch_core.addresses import MOCK_HEADER
 
 from .account import ACCOUNT_HEADER, NO_ACCOUNT, Account, Accounts, World
 from .claims import Citations
 from .control_http import ControlApi, said
 from .faults import Fault, is_ours
 from .journal import noted, presentable, short
-from .messages import CLAIMS_HEADER, MOCK_HEADER, Head, Request, Response
+from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
@@ -45,6 +46,11 @@ class App:
         self._vendors: tuple[Routed, ...] = tuple(one.behaviour for one in accounts.main.worlds)
         self._control = ControlApi(accounts)
         self.console: Console | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the server was stopped, and so nobody reaches it, within the process either."""
+        return self.accounts.is_stopped
 
     @property
     def account(self) -> Account:

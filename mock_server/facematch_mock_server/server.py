@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
 
+from facematch_core.addresses import is_loopback
+
 from .account import MAIN, Accounts, World, check_operation
 from .app import App
 from .clock import VirtualClock
 from .console import Console
 from .control_http import PREFIX
 from .http.server import HttpServer
-from .messages import is_loopback
 from .recognition.recognizer import PictureRecognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .vendors import choose_each, vendor_named
@@ -311,7 +312,7 @@ class MockServer:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        return MockAdapter(self.app, is_up=lambda: not self.accounts.is_stopped)
+        return MockAdapter(self.app)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from facematch_core import __version__
+from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account, Accounts, World
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, mistaken
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import Entry
-from facematch_mock_server.messages import MOCK_HEADER, Request, Response
+from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.vendors import vendor_named
 
 from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, detail, rows

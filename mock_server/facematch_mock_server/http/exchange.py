@@ -12,6 +12,7 @@ from typing import Literal, Protocol, TypeVar
 
 import attrs
 
+from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
@@ -24,6 +25,10 @@ R = TypeVar("R", Response, Response | None)
 
 class Handler(Protocol):
     """The app as a transport sees it. Safe across threads."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its server was stopped, and so nobody reaches it."""
 
     def account_of(self, head: Head) -> Account:
         """Whose request it is, or was when it began."""
@@ -194,9 +199,6 @@ def _is_value(value: str) -> bool:
     plain = value.isascii() and value.isprintable() and value.strip() == value
     return plain or HEADER_VALUE.fullmatch(value) is not None
 
-
-#: As `facematch_core.http.MOCK_HEADER`, which would bring requests along.
-MOCK_HEADER = "X-Facematch-Mock"
 
 #: Longest head of a request in bytes, from the method to the empty line.
 MAX_HEAD_BYTES = 64 * 1024

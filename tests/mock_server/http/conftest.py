@@ -23,9 +23,10 @@ class FakeEngine:
         notes: What fronts wrote into the journal, beside a call that was carried out or alone.
         limit: Of bodies, in bytes.
         slow: Whether it says so of each request.
+        is_stopped: Whether it lets nobody reach it.
     """
 
-    slow = False
+    slow = is_stopped = False
 
     def __init__(self, *faults, limit=1_000_000):
         self.faults = Faults()

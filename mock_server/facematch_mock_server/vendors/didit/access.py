@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
+from facematch_core.addresses import is_loopback
 from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import described
-from facematch_mock_server.messages import Head, Response, host_in, is_loopback
+from facematch_mock_server.messages import Head, Response, host_in
 from facematch_mock_server.services import KeyKind, Session, Window
 from facematch_mock_server.vendors.base import Call, Route
 
