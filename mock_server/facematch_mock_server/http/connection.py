@@ -250,7 +250,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.resume_reading()
         while True:
             # Some clients end a body with an empty line that belongs to nothing.
-            while self._came[self._start : self._start + 1] in (b"\r", b"\n"):
+            while self._came.startswith((b"\r", b"\n"), self._start):
                 self._start += 1
             if self._count or self._ended:
                 return bool(self._count)

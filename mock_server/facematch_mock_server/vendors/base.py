@@ -192,11 +192,10 @@ class Call:
 
     def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
         """A picture that was sent outside a form, noted for the journal and digested once."""
-        digest = None
-        if self.world.digest is not None:
-            digest, content = self.world.digest(content)
-        self.files.append(SentFile(field=field, name=name, size=len(content), digest=digest))
-        return Upload(name, content, digest)
+        known = self.world.digest
+        digest, picture = (None, bytes(content)) if known is None else known(content)
+        self.files.append(SentFile(field=field, name=name, size=len(picture), digest=digest))
+        return Upload(name, picture, digest)
 
     def read_form(self) -> Form:
         """The request as a form, its files noted for the journal; `FormError` if it is none."""
