@@ -131,7 +131,7 @@ class _Call:
             body,
             HTTPHeaderDict(headers),
             status=response.status,
-            reason=exchange.reason(response.status),
+            reason=exchange.REASONS.get(response.status, ""),
             request_method=method,
             preload_content=False,
         )

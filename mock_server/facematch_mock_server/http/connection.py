@@ -404,12 +404,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def _deliver(self, delivery: Delivery, method: str, *, close: bool) -> Work[bool]:
         response, fault = delivery.response, delivery.fault
-        if response is None:
-            return (yield from self._send(exchange.script(b"", b"", fault)))
-        if response.more is not None and fault is None:
-            yield from self._stream(response, response.more, method)
-        head = exchange.head(response, method=method, close=close)
-        body = exchange.body(response, method=method)
+        head = body = b""
+        if response is not None:
+            if response.more is not None and fault is None:
+                yield from self._stream(response, response.more, method)
+            head = exchange.head(response, method=method, close=close)
+            body = exchange.body(response, method=method)
+        if fault is None:
+            self._transport.write(head + body)
+            return True
         return (yield from self._send(exchange.script(head, body, fault)))
 
     def _send(self, script: Script) -> Work[bool]:

@@ -184,20 +184,21 @@ def _guarded(ask: Callable[[], R]) -> R:
 
 def _check(response: Response) -> None:
     for name, value in response.headers:
-        if not is_name(name) or not _is_value(value):
+        if not _is_line(name, value):
             raise ValueError(f"not an HTTP header: {name!r}")
 
 
-@lru_cache(maxsize=128)
-def is_name(name: str) -> bool:
-    """Whether a header may be called so; the same few are asked for again and again."""
-    return HEADER_NAME.fullmatch(name) is not None
-
-
-def _is_value(value: str) -> bool:
-    # Most values are plain ASCII, and the pattern is slow over a list of claims.
+@lru_cache(maxsize=1024)
+def _is_line(name: str, value: str) -> bool:
+    # Remembered, for the same few are sent again and again. Most values are plain ASCII, and the
+    # pattern is slow over a list of claims.
     plain = value.isascii() and value.isprintable() and value.strip() == value
-    return plain or HEADER_VALUE.fullmatch(value) is not None
+    return is_name(name) and (plain or HEADER_VALUE.fullmatch(value) is not None)
+
+
+def is_name(name: str) -> bool:
+    """Whether a header may be called so."""
+    return HEADER_NAME.fullmatch(name) is not None
 
 
 #: Longest head of a request in bytes, from the method to the empty line.
@@ -242,11 +243,8 @@ GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-#: Written here: `email.utils` has it too, and would be loaded at every start for nothing else.
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+#: The words beside a status.
+REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 #: What becomes of the connection after the bytes of an answer: the next request, unless the request
@@ -267,18 +265,14 @@ class Script:
 
 def http_date(moment: dt.datetime) -> str:
     """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
-    return _written(moment.astimezone(dt.UTC).replace(microsecond=0))
+    return _format_second(int(moment.timestamp() // 1))
 
 
 @lru_cache(maxsize=8)
-def _written(utc: dt.datetime) -> str:
-    day, month = _DAYS[utc.weekday()], _MONTHS[utc.month - 1]
-    return f"{day}, {utc.day:02} {month} {utc.year:04} {utc:%H:%M:%S} GMT"
+def _format_second(second: int) -> str:
+    from email.utils import formatdate  # not above: half of a start needs it for nothing else
 
-
-def reason(status: int) -> str:
-    """The words beside a status; empty if HTTP has none."""
-    return _REASONS.get(status, "")
+    return formatdate(second, usegmt=True)
 
 
 def headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
@@ -296,7 +290,7 @@ def headers(response: Response, *, method: str, close: bool = False) -> list[tup
 
 def head(response: Response, *, method: str, close: bool) -> bytes:
     """Status line and headers of an answer, with the empty line."""
-    lines = [f"HTTP/1.1 {response.status} {reason(response.status)}"]
+    lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"]
     lines += [f"{name}: {value}" for name, value in headers(response, method=method, close=close)]
     lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
@@ -317,11 +311,9 @@ def body_cut(length: int) -> int:
     return length // 2
 
 
-def script(head: bytes, body: bytes, fault: Fault | None) -> Script:
+def script(head: bytes, body: bytes, fault: Fault) -> Script:
     """How an answer of these bytes leaves under a fault; without any bytes if there is none."""
     whole, cut = head + body, 0
-    if fault is None:
-        return Script(first=whole)
     if fault.kind is Kind.DELAY:
         return Script(wait_s=fault.seconds, first=whole)
     if fault.stage is Stage.MID_HEADERS:

@@ -21,6 +21,8 @@ MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, MAX_HEAD_BYTES = 1000, 100, 2_621_440, 10
 
 #: A parameter of a header: up to a semicolon that is not within quotes.
 _PARAMETER = re.compile(r""";((?:[^";\\]+|\\"?|"(?:\\"|[^"])*"|".*)*)""", re.DOTALL)
+#: A content type as nearly all clients write it.
+_USUAL = re.compile(r"multipart/form-data; boundary=([0-9A-Za-z'()+_,./:=?-]{1,200})")
 _USABLE_BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
 
 
@@ -78,6 +80,9 @@ def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | No
     Raises:
         FormError: it cannot be taken apart at all.
     """
+    usual = _USUAL.fullmatch(content_type)
+    if usual is not None:
+        return _read_multipart(b"--" + usual[1].encode(), body, digest)
     if media_type(content_type) == URLENCODED:
         return _read_urlencoded(body)
     return _read_multipart(b"--" + _boundary(content_type), body, digest)
@@ -110,7 +115,7 @@ def _boundary(content_type: str) -> bytes:
 
 def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | None) -> Form:
     """One pass, as the framework makes it: what stands between two boundaries is a part."""
-    form = Form(problem=_problem(separator, body))
+    form = Form()
     texts = uploads = text_bytes = start = 0
     length = len(body)
     while start < length:
@@ -147,14 +152,10 @@ def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | 
         # What is before the first boundary and after the last one counts there, too.
         if texts > MAX_FIELDS + 2 or text_bytes > MAX_TEXT_BYTES or uploads > MAX_FILES:
             raise TooManyParts("Too many fields or files.")
-    return form
-
-
-def _problem(separator: bytes, body: bytes | bytearray) -> str | None:
     last = body.rfind(separator)
-    if last >= 0 and body.startswith(b"--", last + len(separator)):
-        return None
-    return "the body ends before its last boundary"
+    if last < 0 or not body.startswith(b"--", last + len(separator)):
+        return attrs.evolve(form, problem="the body ends before its last boundary")
+    return form
 
 
 # The same few fields are sent again and again.
@@ -190,6 +191,7 @@ def _parameters(header: str) -> dict[str, str]:
     return plain | extended
 
 
+@lru_cache(maxsize=256)
 def bare_name(filename: str) -> str:
     """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
     if "&" in filename:

@@ -18,7 +18,7 @@ Digests = tuple[str | None, str | None]
 UNKNOWN: Digests = (None, None)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
     """One face in one picture: its edges in pixels, and how sure (0-1) it is a face."""
 
@@ -28,7 +28,7 @@ class SeenFace:
     gender: str = "female"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
     """One picture, as the mock sees it.
 
