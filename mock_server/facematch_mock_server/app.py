@@ -103,7 +103,8 @@ class App:
 
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
-        vendor = self._of(head)
+        account = head.account if isinstance(head, Request) else None
+        vendor = self._of(head) if account is None or account.latency.all() else None
         if vendor is None:
             return 0.0
         latency = vendor.world.account.latency

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import attrs
 import httptools
 
-from facematch_mock_server.faults import Fault, Stage, is_ours
+from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
 from facematch_mock_server.http import exchange
-from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handler, Script
+from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handler
 from facematch_mock_server.messages import Head, Request, Response
 
 if TYPE_CHECKING:
@@ -215,7 +215,7 @@ class Connection(asyncio.BufferedProtocol):
     def _serve(self, handler: Handler) -> Work[None]:
         try:
             fault = exchange.at_connection(handler, self._peer)
-            goes_on = fault is None or (yield from self._send(exchange.script(b"", b"", fault)))
+            goes_on = fault is None or (yield from self._send(b"", b"", fault))
             while goes_on:
                 goes_on = (yield from self._await_request()) and (
                     yield from self._exchange(handler)
@@ -410,21 +410,29 @@ class Connection(asyncio.BufferedProtocol):
                 yield from self._stream(response, response.more, method)
             head = exchange.head(response, method=method, close=close)
             body = exchange.body(response, method=method)
-        if fault is None:
-            self._transport.write(head + body)
-            return True
-        return (yield from self._send(exchange.script(head, body, fault)))
+        return (yield from self._send(head, body, fault))
 
-    def _send(self, script: Script) -> Work[bool]:
-        """Send what a script says; whether the connection goes on after it."""
-        if script.wait_s:
-            yield from self._pause(_For.MOMENT, script.wait_s)
-        if script.first:
-            self._transport.write(script.first)
-        for at in range(len(script.then)):
-            yield from self._pause(_For.NEXT_BYTE, script.every_s)
-            self._transport.write(script.then[at : at + 1])
-        if script.end == "reset":
+    def _send(self, head: bytes, body: bytes, fault: Fault | None) -> Work[bool]:
+        """Send an answer, without any bytes if there is none, as a fault lets it leave; whether the
+        connection goes on after it."""
+        whole, cut = head + body, 0
+        if fault is None or fault.kind is Kind.DELAY:
+            if fault is not None:
+                yield from self._pause(_For.MOMENT, fault.seconds)
+            self._transport.write(whole)
+            return True
+        if fault.stage is Stage.MID_HEADERS:
+            cut = exchange.head_cut(head)
+        elif fault.stage is Stage.MID_BODY:
+            cut = len(head) + exchange.body_cut(len(body))
+        garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
+        self._transport.write(whole[:cut] + garbage)
+        if fault.kind is Kind.DRIBBLE:
+            for place in range(cut, len(whole)):
+                yield from self._pause(_For.NEXT_BYTE, fault.seconds)
+                self._transport.write(whole[place : place + 1])
+            return True
+        if fault.kind is Kind.RESET:
             # A RST takes back what has not left yet; what the system holds (up to some megabytes,
             # if the client is slow) cannot be helped.
             self._transport.set_write_buffer_limits(0)
@@ -435,7 +443,7 @@ class Connection(asyncio.BufferedProtocol):
                     socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
                 )
             self.abort()
-        return script.end == "keep"
+        return False
 
     def _stream(self, response: Response, more: Callable[[], bytes], method: str) -> Work[None]:
         """Send an answer that does not end, until the client is gone."""

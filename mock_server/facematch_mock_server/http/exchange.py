@@ -8,7 +8,7 @@ import json
 import logging
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -247,22 +247,6 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
-#: What becomes of the connection after the bytes of an answer: the next request, unless the request
-#: or the transport wants it closed; a FIN; or a RST.
-End = Literal["keep", "fin", "reset"]
-
-
-@attrs.frozen(kw_only=True)
-class Script:
-    """How one answer leaves: `first` at once, `then` byte by byte, every `every_s` seconds."""
-
-    wait_s: float = 0.0
-    first: bytes = b""
-    then: bytes = b""
-    every_s: float = 0.0
-    end: End = "keep"
-
-
 def http_date(moment: dt.datetime) -> str:
     """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
     return _format_second(int(moment.timestamp() // 1))
@@ -309,22 +293,6 @@ def head_cut(head: bytes) -> int:
 def body_cut(length: int) -> int:
     """Where a body of that length breaks."""
     return length // 2
-
-
-def script(head: bytes, body: bytes, fault: Fault) -> Script:
-    """How an answer of these bytes leaves under a fault; without any bytes if there is none."""
-    whole, cut = head + body, 0
-    if fault.kind is Kind.DELAY:
-        return Script(wait_s=fault.seconds, first=whole)
-    if fault.stage is Stage.MID_HEADERS:
-        cut = head_cut(head)
-    elif fault.stage is Stage.MID_BODY:
-        cut = len(head) + body_cut(len(body))
-    if fault.kind is Kind.DRIBBLE:
-        return Script(first=whole[:cut], then=whole[cut:], every_s=fault.seconds)
-    if fault.kind is Kind.RESET:
-        return Script(first=whole[:cut], end="reset")
-    return Script(first=whole[:cut] + (GARBAGE if fault.kind is Kind.GARBAGE else b""), end="fin")
 
 
 #: Size of the block that `keep_freed_pages` frees; glibc learns from none above 32 MiB.

@@ -136,12 +136,8 @@ def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | 
             bare = bare_name(filename)
             # A file that breaks off is none; a text that does is what there is of it.
             if name and bare and next_start < length:
-                if digest is None:
-                    upload = Upload(bare, bytes(body[content:end]))
-                else:
-                    hexadecimal, picture = digest(body, content, end)
-                    upload = Upload(bare, picture, hexadecimal)
-                form.files.setdefault(name, []).append(upload)
+                hexadecimal, picture = (digest or _copy)(body, content, end)
+                form.files.setdefault(name, []).append(Upload(bare, picture, hexadecimal))
         else:
             texts += 1
             if name is not None:
@@ -156,6 +152,10 @@ def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | 
     if last < 0 or not body.startswith(b"--", last + len(separator)):
         return attrs.evolve(form, problem="the body ends before its last boundary")
     return form
+
+
+def _copy(body: bytes | bytearray, start: int, end: int) -> tuple[None, bytes]:
+    return None, bytes(body[start:end])
 
 
 # The same few fields are sent again and again.
