@@ -224,7 +224,7 @@ class Connection(asyncio.BufferedProtocol):
             handler.note(exchange.nobody(self._peer), f"broken request: {broken}")
             self._refuse(exchange.answer(broken.status))
         if self._service.tls is not None:
-            self._transport.close()  # tells the client, and takes in what it still sends
+            self._transport.close()  # says so to the client, and takes in what it still sends
             return
         # Our side is closed; what still comes is taken in, for unread bytes would reset the answer.
         self._patience(self._service.linger_s)

@@ -168,7 +168,7 @@ def test_a_handshake_that_does_not_come_to_its_end_is_closed(serve, engine, cont
         assert client.end() in ("fin", "reset")
 
 
-def test_the_whole_mock_is_at_https(files):
+def test_the_whole_mock_is_at_https(files, caplog):
     with MockServer(tls_certificate=files["both"]) as mock, requests.Session() as session:
         session.verify, session.trust_env = str(files["ca"]), False
         assert mock.url == f"https://127.0.0.1:{mock.port}"
@@ -182,6 +182,7 @@ def test_the_whole_mock_is_at_https(files):
         session.post(url, headers=headers, files=sent, timeout=10).raise_for_status()
         page = session.get(f"{mock.url}/v3/sessions/?limit=1", headers=headers, timeout=10).json()
         assert page["next"].startswith(mock.url)
+    assert not caplog.records
 
 
 class Token:
