@@ -118,13 +118,13 @@ def with_policies(server: MockServer, folder: Path) -> Any:
 
     (folder / "key").write_text(server.live_key)
     (folder / "key").chmod(0o600)
-    said = {"budget": "calls = 100", "rate": "per_minute = 1000"}
+    tables = {"budget": "calls = 100", "rate": "per_minute = 1000"}
     for names in TABLES:
         text = (
             '[profiles.all]\nbackend = "didit"\n[profiles.all.settings]\n'
             f'api_key = {{ file = "key" }}\nbase_url = "{server.url}"\n'
         )
-        for name, what in zip(names, (said["budget"], "", said["rate"], ""), strict=True):
+        for name, what in zip(names, (tables["budget"], "", tables["rate"], ""), strict=True):
             text += f"[profiles.all.{name}]\n{what}\n"
         try:
             return open_verifier(profile="all", config=profile_file(folder, text))
@@ -137,9 +137,9 @@ def report(title: str, functions: set[Function]) -> None:
     """Print one small table, of the packages that the call comes through."""
     print(f"{title:38}{'files':>7}{'functions':>11}")
     for package in (*PACKAGES, "others"):
-        own = [(file, name) for file, name in functions if package_of(file) == package]
-        if own:
-            print(f"  {package:36}{len({file for file, _ in own}):7}{len(own):11}")
+        entered = [(file, name) for file, name in functions if package_of(file) == package]
+        if entered:
+            print(f"  {package:36}{len({file for file, _ in entered}):7}{len(entered):11}")
 
 
 def main() -> None:

@@ -251,19 +251,19 @@ def request_of(prepared: requests.PreparedRequest) -> Request:
 
 def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
     """In the order in which http.client and urllib3 send them, with what they add."""
-    own = [
+    lines = [
         (_text(name).lower(), _text(value).strip(" \t")) for name, value in prepared.headers.items()
     ]
-    known = {name for name, _ in own}
-    if "host" not in known:
+    names = {name for name, _ in lines}
+    if "host" not in names:
         yield "host", _host(str(prepared.url))
-    if "accept-encoding" not in known:
+    if "accept-encoding" not in names:
         yield "accept-encoding", "identity"
-    if "content-length" not in known and "transfer-encoding" not in known and prepared.body:
+    if "content-length" not in names and "transfer-encoding" not in names and prepared.body:
         yield "transfer-encoding", "chunked"
-    if "user-agent" not in known:
+    if "user-agent" not in names:
         yield "user-agent", _USER_AGENT
-    yield from ((name, value) for name, value in own if value != SKIP_HEADER)
+    yield from ((name, value) for name, value in lines if value != SKIP_HEADER)
 
 
 def _host(url: str) -> str:
