@@ -43,10 +43,10 @@ PEERS = {
 #: What we ask of ourselves.
 #: Times as many requests a second, by KB of a picture and connections.
 FASTER: dict[str, dict[tuple[int, int], float]] = {
-    "pytest-httpserver": {(20, 1): 1.0, (20, 16): 1.5, (200, 1): 1.8, (200, 16): 2.0},
+    "pytest-httpserver": {(20, 1): 1.2, (20, 16): 1.8, (200, 1): 1.6, (200, 16): 2.2},
     "moto": dict.fromkeys(itertools.product(SIZES, CONNECTIONS), 10.0),
 }
-START_UP = 1.5  # times pytest-httpserver's
+START_UP = 1.6  # times pytest-httpserver's
 IN_A_TEST_MS = 2.0  # for a start, and for a stop
 ADAPTER, RESPONSES = 0.5, 1.3  # times the socket way, times a static answer
 APP_US = 120.0  # two pictures of 200 KB, without digest and decoding

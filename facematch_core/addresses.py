@@ -9,6 +9,9 @@ from collections.abc import Callable, Collection
 
 from .errors import ConfigurationError
 
+#: Every answer of a mock server carries this header, and no vendor's does.
+MOCK_HEADER = "X-Facematch-Mock"
+
 # One strict pattern and no parser: two parsers may find two different hosts in an odd address.
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"

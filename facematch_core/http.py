@@ -16,7 +16,7 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 import attrs
 
 from ._cancellation import CANCELLATION, CallCancelled, callers_exception
-from .addresses import check_base_url, find_foreign_host, is_among, is_loopback
+from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
 from .backend import (
     Call,
     Image,
@@ -80,9 +80,6 @@ __all__ = [
     "as_secret", "check_base_url", "default_row", "excerpt", "is_loopback", "picture",
     "retry_after_s", "rows", "vendor_error", "without_secrets",
 ]  # fmt: skip
-
-#: Every answer of a mock server carries this header, and no vendor's does.
-MOCK_HEADER = "X-Facematch-Mock"
 
 K = TypeVar("K", bound=Result)
 _Row: TypeAlias = ErrorRow | InconclusiveRow

@@ -8,18 +8,21 @@ from typing import Protocol
 import attrs
 
 from facematch_core import __version__
+from facematch_core.addresses import MOCK_HEADER
 
 from .account import Account, World
 from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Accounts
 from .claims import Citations
 from .control_http import ControlApi, said
-from .faults import Fault
+from .faults import Fault, is_ours
 from .journal import noted, presentable, short
-from .messages import CLAIMS_HEADER, MOCK_HEADER, Head, Request, Response
+from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
 
 #: Many times what a vendor takes: until then a file that is too large is refused by its field.
 MAX_BODY_BYTES = 64 * 1024 * 1024
+#: A body from which on a picture that nobody has seen takes tens of milliseconds.
+LONG_BODY_BYTES = 1024 * 1024
 #: A change through the control API is no longer than this.
 MAX_CONTROL_BYTES = 1024 * 1024
 
@@ -33,10 +36,10 @@ class Console(Protocol):
 class App:
     """Answers for the accounts of one server, whatever the transport. Safe across threads.
 
-    `slow` says whether an answer takes so long that a server should not wait for it on its loop.
+    `has_engine` says whether pictures are really compared, which takes its time.
     """
 
-    slow = False
+    has_engine = False
 
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
@@ -44,6 +47,11 @@ class App:
         self._vendors: tuple[Routed, ...] = tuple(world.behaviour for world in accounts.main.worlds)
         self._control = ControlApi(accounts)
         self.console: Console | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the server was stopped, and so nobody reaches it, within the process either."""
+        return self.accounts.shared.is_stopped
 
     @property
     def account(self) -> Account:
@@ -89,9 +97,15 @@ class App:
             return self._marked(self._elsewhere(request))
         return self._marked(vendor.handle(request), vendor.world)
 
+    def is_slow(self, request: Request) -> bool:
+        """Whether others should not wait for this answer: a list or a reset of ours may be long, a
+        large picture takes long to decode."""
+        return self.has_engine or len(request.body) > LONG_BODY_BYTES or is_ours(request)
+
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
-        vendor = self._of(head)
+        account = head.account if isinstance(head, Request) else None
+        vendor = self._of(head) if account is None or account.latency.all() else None
         if vendor is None:
             return 0.0
         latency = vendor.world.account.latency

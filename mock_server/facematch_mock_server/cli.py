@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 import click
 
+from facematch_core.addresses import is_loopback
 from facematch_core.errors import ConfigurationError, InvalidRequest
 from facematch_core.files import read_text
-from facematch_mock_server.messages import TOKEN_HEADER, is_loopback
+from facematch_mock_server.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
     from facematch_mock_server.vendors.base import Vendor
@@ -148,6 +149,10 @@ def _check_variables(options: Iterable[click.Parameter]) -> None:
     help="Make ids and random outcomes the same in every run.")
 @click.option("--deliver-to", multiple=True, metavar="HOST",
     help="Also send webhooks to this host, not only to this machine. May be repeated.")
+@click.option("--tls-certificate", metavar="FILE",
+    help="Serve HTTPS by this certificate, a PEM file.")
+@click.option("--tls-key", metavar="FILE",
+    help="Its private key, a PEM file; without it, the key is in the same file.")
 @click.option("--open", "open_console", is_flag=True, envvar="FACEMATCH_MOCK_OPEN",
     help="Open the console in a browser.")
 @click.option("--show-pictures", is_flag=True,

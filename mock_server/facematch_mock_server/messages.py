@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
-import ipaddress
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -18,9 +16,6 @@ Headers = tuple[tuple[str, str], ...]
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"([!-~\x80-\xff]([\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
 
-#: In every answer of the mock, with its version. As `facematch_core.http.MOCK_HEADER`, which would
-#: bring requests along.
-MOCK_HEADER = "X-Facematch-Mock"
 #: Shows the control API its token.
 TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 #: The claims that an answer rests on.
@@ -74,8 +69,8 @@ class Head:
 
     def header(self, name: str) -> str | None:
         """The first header of that name (in lower case), or None."""
-        for known, value in self.headers:
-            if known == name:
+        for header, value in self.headers:
+            if header == name:
                 return value
         return None
 
@@ -85,12 +80,12 @@ class Request(Head):
     """A whole request.
 
     Attributes:
-        body: After the transfer coding was taken off.
+        body: After the transfer coding was taken off; nobody changes it.
         fault: The `Fault` that strikes this call, if it is known already.
         account: In whose world the call began; None for that of its key.
     """
 
-    body: bytes = attrs.field(default=b"", repr=False)
+    body: bytes | bytearray = attrs.field(default=b"", repr=False)
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     account: Any = attrs.field(default=None, eq=False, repr=False)
 
@@ -123,7 +118,7 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case, or None."""
-        return next((v for known, v in self.headers if known.lower() == name.lower()), None)
+        return next((text for header, text in self.headers if header.lower() == name.lower()), None)
 
     def json(self) -> Any:
         """The decoded body; ValueError if it is no JSON."""
@@ -139,17 +134,5 @@ def host_in(header: str) -> str | None:
 
     None for what is no host, so that whatever else is there gets into no address.
     """
-    found = _HOST.fullmatch(header)
-    return None if found is None else found[1].strip("[]").lower()
-
-
-# Asked for every request; the same few hosts again and again.
-@functools.lru_cache(maxsize=1000)
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    host = _HOST.fullmatch(header)
+    return None if host is None else host[1].strip("[]").lower()

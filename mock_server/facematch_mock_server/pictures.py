@@ -65,15 +65,20 @@ class Pictures:
         with self._lock:
             self._forget(owner, page)
 
-    def digest(self, owner: Hashable, content: bytes) -> str:
-        """The SHA-256 of a picture, hexadecimal, under which it is kept from now on.
+    def digest(
+        self, owner: Hashable, body: bytes | bytearray, start: int = 0, end: int | None = None
+    ) -> tuple[str, bytes]:
+        """The SHA-256, hexadecimal, of the picture between two places of `body`, under which it is
+        kept from now on, and the picture: copied when it is first seen.
 
         Exact: that of a picture which is kept counts only if every byte is the same. Comparing is
         some twenty times faster than hashing.
         """
-        sample = _sample(content)
+        sample = _sample(body, start, len(body) if end is None else end)
         digest = self._digests.get(sample)
-        if digest is None or self.find(digest) != content:
+        content = None if digest is None else self.find(digest)
+        if digest is None or content is None or not body.startswith(content, start):
+            content = bytes(memoryview(body)[start:end])
             digest = hashlib.sha256(content).hexdigest()
         with self._lock:
             if digest in self._pages.get(owner, ()):
@@ -82,7 +87,7 @@ class Pictures:
                 self._keep(owner, digest, {digest: content})
             if digest in self._pictures:
                 self._digests[sample] = digest
-        return digest
+        return digest, content
 
     def _keep(self, owner: Hashable, page: str, contents: Mapping[str, bytes]) -> None:
         pages = self._pages.get(owner)
@@ -114,7 +119,7 @@ class Pictures:
     def _drop(self, name: str) -> None:
         picture = self._pictures.pop(name)
         self.kept_bytes -= len(picture.content)
-        self._digests.pop(_sample(picture.content), None)
+        self._digests.pop(_sample(picture.content, 0, len(picture.content)), None)
         for owner, page in picture.places:
             names = self._pages[owner][page]
             names.discard(name)
@@ -122,5 +127,6 @@ class Pictures:
                 del self._pages[owner][page]
 
 
-def _sample(content: bytes) -> tuple[int, bytes]:
-    return len(content), content[:: max(1, len(content) // 256)]
+def _sample(body: bytes | bytearray, start: int, end: int) -> tuple[int, bytes]:
+    length = end - start
+    return length, bytes(body[start : end : max(1, length // 256)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Collection, Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, Self
+
+from facematch_core.addresses import is_loopback
 
 from .account import Account, World
 from .accounts import MAIN, Accounts
@@ -15,7 +17,6 @@ from .console import Console
 from .control_http import PREFIX
 from .http.server import HttpServer
 from .kinds import check_operation
-from .messages import is_loopback
 from .recognition.recognizer import Recognizer
 from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
 from .vendors import choose_each, vendor_named
@@ -157,6 +158,8 @@ class MockServer:
         state: What its accounts begin with, as `control.state()` gives it: a mapping, or a file of
             JSON. Keys, credit, limits, outcomes, faults, receivers of webhooks; what is left out is
             as without it.
+        tls_certificate, tls_key: PEM files by which the server speaks HTTPS, which some vendors'
+            clients insist on; without a key it is in the file of the certificate. None for HTTP.
         show_pictures: Whether the console at `url` shows the pictures that were sent; it keeps the
             newest 64 MiB of them in memory then.
 
@@ -166,8 +169,8 @@ class MockServer:
         accounts, app: The parts, for transports of your own.
 
     Raises:
-        ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, or
-            a value that does not fit.
+        ValueError: no vendor, an unknown or repeated one, an unknown edition, engine or switch, a
+            value that does not fit, or a file that is no certificate or not its key.
         InvalidRequest: the file of a state cannot be read.
     """
 
@@ -189,7 +192,9 @@ class MockServer:
         switches: Mapping[str, Any] | None = None,
         latency: Mapping[str, float | tuple[float, float]] | None = None,
         deliver_to: Collection[str] = (),
-        state: Mapping[str, Any] | str | os.PathLike[str] | None = None,
+        state: Mapping[str, Any] | str | PathLike[str] | None = None,
+        tls_certificate: str | PathLike[str] | None = None,
+        tls_key: str | PathLike[str] | None = None,
         show_pictures: bool = False,
     ) -> None:
         is_open = not is_loopback(host)
@@ -198,6 +203,13 @@ class MockServer:
                 "beyond the loopback other machines reach the control API: give a control_token, "
                 "or control=False"
             )
+        tls = None
+        if tls_certificate is not None:
+            from .http.tls import read_certificate  # not above: few servers need it
+
+            tls = read_certificate(tls_certificate, tls_key)
+        elif tls_key is not None:
+            raise ValueError("a TLS key needs its certificate: give tls_certificate, too")
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
             raise ValueError("a mock server needs at least one vendor")
@@ -228,9 +240,9 @@ class MockServer:
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
         self.live_key = self.of(kinds[0].name).live_key
-        # The local engine takes some 30 ms a picture: too long for the loop that all servers share.
-        self.app.slow = engine != "cards"
-        self._http = HttpServer(self.app, host=host, port=port)
+        # Some 30 ms a picture: too long for the loop that all servers share.
+        self.app.has_engine = engine != "cards"
+        self._http = HttpServer(self.app, host=host, port=port, tls=tls)
 
     @property
     def world(self) -> World:
@@ -286,7 +298,7 @@ class MockServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``; RuntimeError if it is not running."""
+        """``http://127.0.0.1:PORT``, or ``https``; RuntimeError if it is not running."""
         return self._http.url
 
     @property
@@ -317,7 +329,7 @@ class MockServer:
         """The same world for ``session.mount(...)`` of requests, without a socket, until `stop`."""
         from .http.client import MockAdapter
 
-        return MockAdapter(self.app, is_up=lambda: not self.accounts.shared.is_stopped)
+        return MockAdapter(self.app)
 
     def __enter__(self) -> Self:
         return self.start()

@@ -349,7 +349,7 @@ class Between:
         for name, value in request.headers:
             headers[name] = value
         self.last = SimulatorRequest(
-            method=request.method, path=request.target, headers=headers, body=request.body
+            method=request.method, path=request.target, headers=headers, body=bytes(request.body)
         )
         if self._simulator.overheard is not None:
             self._simulator.overheard.append(self.last)

@@ -29,9 +29,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
+from facematch_core.addresses import is_loopback
+
 from .account import World
 from .claims import Citations
-from .messages import is_loopback
 from .services import Session
 from .state import Collection
 

@@ -13,6 +13,7 @@ import webbrowser
 
 import pytest
 import requests
+import trustme
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
@@ -223,6 +224,8 @@ SETTINGS = {
     "FACEMATCH_MOCK_ENGINE": "cards",
     "FACEMATCH_MOCK_NO_CONTROL": "0",
     "FACEMATCH_MOCK_OPEN": "false",
+    "FACEMATCH_MOCK_TLS_CERTIFICATE": "",
+    "FACEMATCH_MOCK_TLS_KEY": "",
 }
 
 
@@ -310,6 +313,20 @@ def test_in_a_pod_it_starts_beside_what_kubernetes_sets(serve):
         "FACEMATCH_MOCK_VENDORS": "",
     }
     serve(lambda url, _: get(url).raise_for_status(), "--port", "0", **links)
+def test_files_in_the_environment_make_it_speak_https(serve, tmp_path):
+    authority = trustme.CA()
+    pair = authority.issue_cert("127.0.0.1")
+    trusted, certificate, key = (tmp_path / name for name in ("ca.pem", "certificate.pem", "k.pem"))
+    authority.cert_pem.write_to_path(trusted)
+    pair.cert_chain_pems[0].write_to_path(certificate)
+    pair.private_key_pem.write_to_path(key)
+
+    def during(url, _printed):
+        assert url.startswith("https://")
+        assert requests.get(f"{url}/__mock__/", verify=str(trusted), timeout=10).ok
+
+    files = {"CERTIFICATE": str(certificate), "KEY": str(key)}
+    serve(during, **{f"FACEMATCH_MOCK_TLS_{name}": path for name, path in files.items()})
 
 
 def test_an_option_goes_before_the_environment(serve):
@@ -346,6 +363,8 @@ def test_any_words_are_switches_or_refused(words):
         (["--control-token", "short"], "token"),
         (["--control-token-file", os.devnull], "token"),
         (["--control-token", "a-long-token-1", "--control-token-file", os.devnull], "not both"),
+        (["--tls-certificate", os.devnull], "/dev/null holds no TLS certificate"),
+        (["--tls-key", os.devnull], "give tls_certificate, too"),
         (["--no-control", "--open"], "leaves the console out"),
         (["--no-control", "--show-pictures"], "leaves the console out"),
         (["explain", "didit.no.such.claim"], "didit.no.such.claim"),

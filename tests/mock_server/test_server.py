@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import threading
 from decimal import Decimal
 
 import httpx
@@ -14,6 +15,7 @@ from facematch_mock_server import (
     VirtualClock,
     card_sheet,
 )
+from facematch_mock_server.http.server import THREAD
 
 P1, P2 = card_sheet()["p1"].data, card_sheet()["p2"].data
 MATCH, LIVENESS = "/v3/face-match/", "/v3/passive-liveness/"
@@ -168,3 +170,32 @@ def test_answers_and_limits_live_in_the_time_that_the_test_moves(mock):
     times = [dt.datetime.fromisoformat(a.json()["created_at"]) for a in (first, second)]
     assert times[1] - times[0] == dt.timedelta(seconds=60)
     assert second.headers["Date"] == times[1].strftime("%a, %d %b %Y %H:%M:%S GMT")
+
+
+@pytest.mark.parametrize(
+    ("target", "size", "is_slow"),
+    [
+        ("/v3/face-match/", 40_000, False),
+        ("/v3/sessions/", 0, False),
+        ("/v3/face-match/", 8_000_000, True),
+        ("/__mock__/journal?limit=10000", 0, True),
+        ("/__mock__/webhooks/wait", 10, True),
+        ("/__mock__/reset", 2, True),
+    ],
+)
+def test_what_may_take_long_is_answered_beside_the_loop(target, size, is_slow):
+    """Of a list, a reset, a wait, and a picture that takes long to decode."""
+    threads = set()
+    server = MockServer()
+    handle = server.app.handle
+
+    def note_thread(request):
+        threads.add(threading.current_thread().name)
+        return handle(request)
+
+    server.app.handle = note_thread
+    with server:
+        method = "POST" if size else "GET"
+        requests.request(method, server.url + target, data=b"x" * size, timeout=20)
+    assert len(threads) == 1
+    assert (THREAD in threads) is not is_slow

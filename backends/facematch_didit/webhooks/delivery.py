@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn, Protocol
 
 from facematch_core import Secret
+from facematch_core.addresses import MOCK_HEADER
 from facematch_core.errors import FaceMatchError, InvalidRequest
 
 
@@ -87,8 +88,7 @@ SIGNATURE_V2 = "x-signature-v2"
 SIGNATURE_SIMPLE = "x-signature-simple"
 #: On deliveries that somebody asked for in Didit's console.
 TEST = "x-didit-test-webhook"
-#: As `facematch_core.http.MOCK_HEADER`, which would load a client that nobody needs here.
-MOCK = "x-facematch-mock"
+MOCK = MOCK_HEADER.lower()
 
 _WANTED = frozenset({TIMESTAMP, SIGNATURE, SIGNATURE_V2, SIGNATURE_SIMPLE, TEST, MOCK})
 

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from facematch_core import __version__
+from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account, World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, mistaken
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import Entry
-from facematch_mock_server.messages import MOCK_HEADER, Request, Response
+from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import vendor_named
 

@@ -55,7 +55,7 @@ class Call:
     ms: float | None = None
     target: str = ""
     headers: Headers | None = None
-    body: bytes | None = None
+    body: bytes | bytearray | None = None
     response: Response | None = None
     #: As the list has it, in JSON: made when it is first looked at.
     row: str | None = None
@@ -214,7 +214,7 @@ _Part = tuple[str, tuple[str, ...]]
 
 def _parts(call: Call) -> list[_Part]:
     """The body, taken apart for the eye: texts masked, pictures by size and digest."""
-    body, files = call.body or b"", list(call.entry.files)
+    body, files = bytes(call.body or b""), list(call.entry.files)
     content_type = dict(call.headers or ()).get("content-type", "")
     kind, boundary = media_type(content_type), re.search(r'boundary="?([^";,]+)', content_type)
     if not body:

@@ -35,25 +35,17 @@ class MockAdapter(HTTPAdapter):
     its own. Safe across threads and for any number of sessions; it has nothing to close.
 
     Args:
-        handler: The app.
+        handler: The app. While it is stopped connections are refused.
         sleep: Waits for late answers, never longer than the read time-out of the request; a test
             that has no time gives one that does not.
-        is_up: Whether a connection can be made now; if not, it is refused.
     """
 
-    def __init__(
-        self,
-        handler: Handler,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        is_up: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def __init__(self, handler: Handler, *, sleep: Callable[[float], None] = time.sleep) -> None:
         super().__init__()
         # No server need run beside it that would have done so; it saves a third of a call.
         exchange.keep_freed_pages()
         self._handler = handler
         self._sleep = sleep
-        self._is_up = is_up
 
     def send(  # noqa: PLR0917 - requests' own signature
         self,
@@ -65,17 +57,15 @@ class MockAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """The answer to `request`; a fault, or a refused connection, is a `RequestException`."""
-        if not self._is_up():
-            pool = connection_from_url(str(request.url))
-            refused = NewConnectionError(
-                HTTPConnection(pool.host), "[Errno 111] Connection refused"
-            )
-            cause = MaxRetryError(pool, request.path_url, refused)
-            raise requests.ConnectionError(cause, request=request)
         return self.build_response(request, self.ask(request, timeout))
 
     def ask(self, sent: requests.PreparedRequest, timeout: Any = None) -> HTTPResponse:
         """The answer to `sent`, as urllib3 would give it to requests; a fault is raised."""
+        if self._handler.is_stopped:
+            pool = connection_from_url(str(sent.url))
+            error = NewConnectionError(HTTPConnection(pool.host), "[Errno 111] Connection refused")
+            cause = MaxRetryError(pool, sent.path_url, error)
+            raise requests.ConnectionError(cause, request=sent)
         call = _Call(sent, timeout, self._sleep)
         fault = exchange.at_connection(self._handler, _PEER)
         if fault is not None:
@@ -141,7 +131,7 @@ class _Call:
             body,
             HTTPHeaderDict(headers),
             status=response.status,
-            reason=exchange.reason(response.status),
+            reason=exchange.REASONS.get(response.status, ""),
             request_method=method,
             preload_content=False,
         )
@@ -261,19 +251,19 @@ def request_of(prepared: requests.PreparedRequest) -> Request:
 
 def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
     """In the order in which http.client and urllib3 send them, with what they add."""
-    own = [
+    lines = [
         (_text(name).lower(), _text(value).strip(" \t")) for name, value in prepared.headers.items()
     ]
-    known = {name for name, _ in own}
-    if "host" not in known:
+    names = {name for name, _ in lines}
+    if "host" not in names:
         yield "host", _host(str(prepared.url))
-    if "accept-encoding" not in known:
+    if "accept-encoding" not in names:
         yield "accept-encoding", "identity"
-    if "content-length" not in known and "transfer-encoding" not in known and prepared.body:
+    if "content-length" not in names and "transfer-encoding" not in names and prepared.body:
         yield "transfer-encoding", "chunked"
-    if "user-agent" not in known:
+    if "user-agent" not in names:
         yield "user-agent", _USER_AGENT
-    yield from ((name, value) for name, value in own if value != SKIP_HEADER)
+    yield from ((name, value) for name, value in lines if value != SKIP_HEADER)
 
 
 def _host(url: str) -> str:

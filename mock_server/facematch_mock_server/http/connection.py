@@ -19,18 +19,21 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import attrs
 import httptools
 
-from facematch_mock_server.faults import Fault, Stage
+from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
 from facematch_mock_server.http import exchange
-from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handler, Script
+from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handler
 from facematch_mock_server.messages import Head, Request, Response
 
 if TYPE_CHECKING:
+    import ssl
     from concurrent.futures import Executor
 
 #: How much a client may send ahead while its last request is being answered.
 _AHEAD_BYTES = 256 * 1024
 #: How much all unfinished requests of a server may hold; what would go beyond it is refused.
 MAX_HELD_BYTES = 256 * 1024 * 1024
+#: How many chunks of a body are taken before others have their turn: some milliseconds of work.
+_CHUNKS_A_TURN = 256
 #: Seconds between two looks for more of an answer that does not end.
 _EVERY_S = 0.1
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -59,6 +62,8 @@ class _For(enum.Enum):
     ROOM = enum.auto()
     #: The answer of an app that is asked in another thread.
     WORKER = enum.auto()
+    #: The other connections, which have their turn first.
+    OTHERS = enum.auto()
 
 
 Work = Generator[_For, None, R]
@@ -81,12 +86,14 @@ class Service:
     """What all connections of one server share.
 
     Attributes:
-        handler: The app. With a true attribute `slow` it is asked in another thread.
+        handler: The app.
         loop: Where they are served.
         scratch: Where they read; its content is taken before the next read.
-        workers: Gives the threads for what would hold the loop up.
+        threads: Gives the threads for what would hold the loop up: others for our own control API,
+            which may wait there, than for the work on a vendor's request.
         idle_s: Longest wait for a head, or for the next piece of a body.
         linger_s: How long a connection that is closed on our side takes in what still comes.
+        tls: What their bytes are encrypted by; None for plain HTTP.
         connections: Those that are open.
         held: How many bytes of unfinished requests they hold.
         stopped: Whether the server is being stopped.
@@ -95,9 +102,10 @@ class Service:
     handler: Handler
     loop: asyncio.AbstractEventLoop
     scratch: memoryview
-    workers: Callable[[], Executor]
+    threads: Callable[[bool], Executor]
     idle_s: float
     linger_s: float
+    tls: ssl.SSLContext | None = None
     connections: set[Connection] = attrs.field(factory=set)
     held: int = 0
     stopped: bool = False
@@ -109,8 +117,9 @@ class Connection(asyncio.BufferedProtocol):
     def __init__(self, service: Service) -> None:
         self._service = service
         self._loop = service.loop
-        #: What came and was not taken yet; it grows with what arrives, never with what is declared.
-        self._came = bytearray()
+        #: What came, and where it begins that was not taken yet. It grows with what arrives, never
+        #: with what is declared.
+        self._came, self._start = bytearray(), 0
         self._held = 0
         self._ended = self._blocked = False
         self._deadline = math.inf
@@ -139,6 +148,10 @@ class Connection(asyncio.BufferedProtocol):
         return self._service.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
+        if self._start:
+            # Once for each read, so that many small pieces are not moved again and again.
+            del self._came[: self._start]
+            self._start = 0
         self._came += self._service.scratch[:nbytes]
         self._hold(self._held + nbytes)
         if self._waits_for is _For.MORE:
@@ -151,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._waits_for is _For.MOMENT:
             self.abort()  # nobody waits for this answer any more
         self._wake(_For.MORE)
-        return True
+        return self._service.tls is None  # TLS knows no end of one side
 
     def pause_writing(self) -> None:
         self._blocked = True
@@ -202,12 +215,17 @@ class Connection(asyncio.BufferedProtocol):
     def _serve(self, handler: Handler) -> Work[None]:
         try:
             fault = exchange.at_connection(handler, self._peer)
-            goes_on = fault is None or (yield from self._send(exchange.script(b"", b"", fault)))
+            goes_on = fault is None or (yield from self._send(b"", b"", fault))
             while goes_on:
-                goes_on = (yield from self._is_asked()) and (yield from self._exchange(handler))
+                goes_on = (yield from self._await_request()) and (
+                    yield from self._exchange(handler)
+                )
         except _Broken as broken:
             handler.note(exchange.nobody(self._peer), f"broken request: {broken}")
             self._refuse(exchange.answer(broken.status))
+        if self._service.tls is not None:
+            self._transport.close()  # says so to the client, and takes in what it still sends
+            return
         # Our side is closed; what still comes is taken in, for unread bytes would reset the answer.
         self._patience(self._service.linger_s)
         with contextlib.suppress(OSError):  # the client has gone
@@ -215,24 +233,27 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.write_eof()
         self._transport.resume_reading()
         while not self._ended:
-            self._came.clear()
+            self._came, self._start = bytearray(), 0
             self._hold(0)
             yield _For.MORE
         self._transport.close()
 
-    def _is_asked(self) -> Work[bool]:
+    def _await_request(self) -> Work[bool]:
         """Wait for the first byte of a request; False if none comes."""
-        self._hold(len(self._came))
+        self._hold(self._count)
         self._patience(self._service.idle_s)
         while self._blocked:
             yield _For.ROOM
+        if self._count:
+            # Who sends the next request before the answer to the last one waits for the others.
+            yield from self._pause(_For.OTHERS, 0)
         self._transport.resume_reading()
         while True:
             # Some clients end a body with an empty line that belongs to nothing.
-            while self._came.startswith((b"\r", b"\n")):
-                del self._came[0]
-            if self._came or self._ended:
-                return bool(self._came)
+            while self._came.startswith((b"\r", b"\n"), self._start):
+                self._start += 1
+            if self._count or self._ended:
+                return bool(self._count)
             try:
                 yield _For.MORE
             except _Expired:
@@ -242,13 +263,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _exchange(self, handler: Handler) -> Work[bool]:
         """One request and its answer; whether the connection goes on after it."""
-        asked = yield from self._head()
-        head, limit = asked.head, handler.max_body_bytes(asked.head)
+        beginning = yield from self._head()
+        head, limit = beginning.head, handler.max_body_bytes(beginning.head)
         opening = exchange.opening(handler, head)
         if opening.refusal is not None:
             return self._refuse(opening.refusal, head.method)
         within = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
-        body = yield from self._body(asked, limit, within=within)
+        body = yield from self._body(beginning, limit, within=within)
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
         request = Request(
@@ -269,81 +290,92 @@ class Connection(asyncio.BufferedProtocol):
                 exchange.abandoned(handler, late, delivery.fault)
                 raise
             delivery = yield from self._delivery(handler, late, None)
-        closes = asked.closes or exchange.is_by_our_page(head)
+        closes = beginning.closes or exchange.is_by_our_page(head)
         return (yield from self._deliver(delivery, head.method, close=closes)) and not closes
 
     def _delivery(self, handler: Handler, request: Request, fault: Fault | None) -> Work[Delivery]:
-        # A receiver of webhooks may ask us while somebody waits for them.
-        waits = request.path.endswith("/webhooks/wait")
-        if not waits and not getattr(handler, "slow", False):
+        if not handler.is_slow(request):
             return exchange.delivery(handler, request, fault)
-        working = self._loop.run_in_executor(
-            self._service.workers(), exchange.delivery, handler, request, fault
-        )
-        working.add_done_callback(lambda _: self._wake(_For.WORKER))
+        threads = self._service.threads(is_ours(request))
+        future = self._loop.run_in_executor(threads, exchange.delivery, handler, request, fault)
+        future.add_done_callback(lambda _: self._wake(_For.WORKER))
         yield _For.WORKER
-        return working.result()
+        return future.result()
 
     # Reading
 
-    def _head(self) -> Work[_Asked]:
+    @property
+    def _count(self) -> int:
+        """How many bytes came and were not taken yet."""
+        return len(self._came) - self._start
+
+    def _head(self) -> Work[_Beginning]:
         # A head has its time as a whole; a body has it for each piece.
         self._patience(self._service.idle_s)
-        while b"\r\n\r\n" not in self._came and len(self._came) < MAX_HEAD_BYTES:
-            if not _BEGINNING.match(self._came) or b"\n\n" in self._came:
+        while (end := self._came.find(b"\r\n\r\n", self._start)) < 0:
+            if self._count >= MAX_HEAD_BYTES:
+                break
+            is_hopeless = self._came.find(b"\n\n", self._start) >= 0
+            if is_hopeless or not _BEGINNING.match(self._came, self._start):
                 raise _Broken(400, "what came is no head of a request")
             yield from self._more()
-        end = self._came.find(b"\r\n\r\n") + 4
-        if not 4 <= end <= MAX_HEAD_BYTES:
+        length = end + 4 - self._start
+        if not 4 <= length <= MAX_HEAD_BYTES:
             raise _Broken(431, "the head is too long")
-        return _asked(self._take(end), self._peer)
+        return _parse_head(bytes(self._take(length)), self._peer)
 
-    def _body(self, asked: _Asked, limit: int, *, within: bool) -> Work[bytes | None]:
+    def _body(self, head: _Beginning, limit: int, *, within: bool) -> Work[bytearray | None]:
         """The body, or None if it is over the limit.
 
         If the request is struck `within` it: nothing, as soon as the first half of a counted body,
         or any of a chunked one, is there.
         """
-        if asked.expects_continue and (asked.length is None or 0 < asked.length <= limit):
+        length = head.length
+        if head.expects_continue and (length is None or 0 < length <= limit):
             self._transport.write(exchange.CONTINUE)
-        if asked.length is None:
+        if length is None:
             return (yield from self._chunked(limit, within=within))
-        if asked.length > limit:
+        if length > limit:
             return None
-        yield from self._until((asked.length + 1) // 2 if within else asked.length)
-        return b"" if within else self._take(asked.length)
+        yield from self._until((length + 1) // 2 if within else length)
+        return bytearray() if within else self._take(length)
 
-    def _chunked(self, limit: int, *, within: bool) -> Work[bytes | None]:
-        body, trailer = bytearray(), b""
-        while size := _size_of_chunk((yield from self._line())):
+    def _chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
+        body, trailer, number = bytearray(), bytearray(), 0
+        while size := _parse_size((yield from self._line())):
             if len(body) + size > limit:
                 return None
             yield from self._until(1 if within else size + 2)
             if within:
-                return b""
+                return bytearray()
             body += self._take(size)
             if self._take(2) != b"\r\n":
                 raise _Broken(400, "a chunk is longer than it says")
+            number += 1
+            if not number % _CHUNKS_A_TURN:
+                self._patience(self._service.idle_s)
+                yield from self._pause(_For.OTHERS, 0)
         while not trailer.endswith(b"\r\n") or len(trailer) > 2:
             trailer = yield from self._line()
-        return bytes(body)
+        return body
 
-    def _line(self) -> Work[bytes]:
-        while b"\n" not in self._came:
-            if len(self._came) > MAX_HEAD_BYTES:
+    def _line(self) -> Work[bytearray]:
+        while (end := self._came.find(b"\n", self._start)) < 0:
+            if self._count > MAX_HEAD_BYTES:
                 raise _Broken(400, "a line of a chunked body is too long")
-            yield from self._until(len(self._came) + 1)
-        return self._take(self._came.find(b"\n") + 1)
+            yield from self._until(self._count + 1)
+        return self._take(end + 1 - self._start)
 
     def _until(self, count: int) -> Work[None]:
         """Wait until so much of a body is there."""
-        while len(self._came) < count:
+        while self._count < count:
             self._patience(self._service.idle_s)
             yield from self._more()
 
     def _more(self) -> Work[None]:
         if self._ended:
             raise _Broken(400, "the client ended its side within a request")
+        self._transport.resume_reading()
         try:
             yield _For.MORE
         except _Expired:
@@ -351,10 +383,15 @@ class Connection(asyncio.BufferedProtocol):
         if self._service.held > MAX_HELD_BYTES:
             raise _Broken(503, "the unfinished requests of all clients are too long")
 
-    def _take(self, count: int) -> bytes:
-        with memoryview(self._came) as came:
-            taken = bytes(came[:count])
-        del self._came[:count]
+    def _take(self, count: int) -> bytearray:
+        """The next bytes; if they are all that came, without a copy."""
+        end = self._start + count
+        if end < len(self._came):
+            taken, self._start = self._came[self._start : end], end
+            return taken
+        # From the front this moves nothing.
+        del self._came[: self._start]
+        taken, self._came, self._start = self._came, bytearray(), 0
         return taken
 
     # Writing
@@ -367,24 +404,35 @@ class Connection(asyncio.BufferedProtocol):
 
     def _deliver(self, delivery: Delivery, method: str, *, close: bool) -> Work[bool]:
         response, fault = delivery.response, delivery.fault
-        if response is None:
-            return (yield from self._send(exchange.script(b"", b"", fault)))
-        if response.more is not None and fault is None:
-            yield from self._stream(response, response.more, method)
-        head = exchange.head(response, method=method, close=close)
-        body = exchange.body(response, method=method)
-        return (yield from self._send(exchange.script(head, body, fault)))
+        head = body = b""
+        if response is not None:
+            if response.more is not None and fault is None:
+                yield from self._stream(response, response.more, method)
+            head = exchange.head(response, method=method, close=close)
+            body = exchange.body(response, method=method)
+        return (yield from self._send(head, body, fault))
 
-    def _send(self, script: Script) -> Work[bool]:
-        """Send what a script says; whether the connection goes on after it."""
-        if script.wait_s:
-            yield from self._pause(_For.MOMENT, script.wait_s)
-        if script.first:
-            self._transport.write(script.first)
-        for at in range(len(script.then)):
-            yield from self._pause(_For.NEXT_BYTE, script.every_s)
-            self._transport.write(script.then[at : at + 1])
-        if script.end == "reset":
+    def _send(self, head: bytes, body: bytes, fault: Fault | None) -> Work[bool]:
+        """Send an answer, without any bytes if there is none, as a fault lets it leave; whether the
+        connection goes on after it."""
+        whole, cut = head + body, 0
+        if fault is None or fault.kind is Kind.DELAY:
+            if fault is not None:
+                yield from self._pause(_For.MOMENT, fault.seconds)
+            self._transport.write(whole)
+            return True
+        if fault.stage is Stage.MID_HEADERS:
+            cut = exchange.head_cut(head)
+        elif fault.stage is Stage.MID_BODY:
+            cut = len(head) + exchange.body_cut(len(body))
+        garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
+        self._transport.write(whole[:cut] + garbage)
+        if fault.kind is Kind.DRIBBLE:
+            for place in range(cut, len(whole)):
+                yield from self._pause(_For.NEXT_BYTE, fault.seconds)
+                self._transport.write(whole[place : place + 1])
+            return True
+        if fault.kind is Kind.RESET:
             # A RST takes back what has not left yet; what the system holds (up to some megabytes,
             # if the client is slow) cannot be helped.
             self._transport.set_write_buffer_limits(0)
@@ -395,7 +443,7 @@ class Connection(asyncio.BufferedProtocol):
                     socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
                 )
             self.abort()
-        return script.end == "keep"
+        return False
 
     def _stream(self, response: Response, more: Callable[[], bytes], method: str) -> Work[None]:
         """Send an answer that does not end, until the client is gone."""
@@ -415,7 +463,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 @attrs.frozen(kw_only=True)
-class _Asked:
+class _Beginning:
     """A head that was read. The length of the body is None for a chunked one."""
 
     head: Head
@@ -424,19 +472,19 @@ class _Asked:
     expects_continue: bool
 
 
-def _asked(text: bytes, peer: str) -> _Asked:
+def _parse_head(text: bytes, peer: str) -> _Beginning:
     line = _FIRST_LINE.match(text)
     if line is None:
         raise _Broken(400, "the first line is none of HTTP")
     if line[3] != b"1":
         raise _Broken(505, "another version of HTTP")
     is_old, target = line[4] == b"0", line[2].decode()
-    headers = _headers(text[line.end() :])
-    sent: dict[str, list[str]] = {}
+    headers = _parse_headers(text[line.end() :])
+    values: dict[str, list[str]] = {}
     for name, value in headers:
-        sent.setdefault(name, []).append(value)
-    codings, hosts = sent.get("transfer-encoding", []), sent.get("host", [])
-    if codings and [one.lower() for one in codings] != ["chunked"]:
+        values.setdefault(name, []).append(value)
+    codings, hosts = values.get("transfer-encoding"), values.get("host", ())
+    if codings and [coding.lower() for coding in codings] != ["chunked"]:
         raise _Broken(501, "a transfer coding other than chunked")
     if len(hosts) > 1 or not (hosts or is_old):
         raise _Broken(400, "a request has one Host header")
@@ -445,27 +493,29 @@ def _asked(text: bytes, peer: str) -> _Asked:
         # (RFC 9112, 3.2.2).
         host, path, query = whole.groups(default="")
         target = (path or "/") + query
-        headers = [("host", host), *(one for one in headers if one[0] != "host")]
-    options = [one.strip(" \t") for one in ",".join(sent.get("connection", ())).lower().split(",")]
-    return _Asked(
+        headers = [("host", host), *(line for line in headers if line[0] != "host")]
+    options = ",".join(values.get("connection", ())).lower().split(",")
+    return _Beginning(
         head=Head(method=line[1].decode(), target=target, headers=headers, peer=peer),
-        length=None if codings else int(sent.get("content-length", "0")[0]),
+        length=None if codings else int(values.get("content-length", "0")[0]),
         # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
-        closes=is_old or "close" in options or (bool(codings) and "content-length" in sent),
-        expects_continue=not is_old and sent.get("expect", [""])[0].lower() == "100-continue",
+        closes=is_old
+        or "close" in [option.strip(" \t") for option in options]
+        or (bool(codings) and "content-length" in values),
+        expects_continue=not is_old and values.get("expect", [""])[0].lower() == "100-continue",
     )
 
 
-class _Headers(list[tuple[bytes, bytes]]):
+class _Headers(list[tuple[str, str]]):
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.append((name, value))
+        self.append((name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1")))
 
 
-def _headers(text: bytes) -> list[tuple[str, str]]:
+def _parse_headers(text: bytes) -> list[tuple[str, str]]:
     # The parser knows a fixed list of methods, ends at a CONNECT or an Upgrade and cannot pause: it
     # is given the headers alone, each time anew. Two lengths and odd codings are told apart above.
-    found = _Headers()
-    parser = httptools.HttpRequestParser(found)
+    headers = _Headers()
+    parser = httptools.HttpRequestParser(headers)
     parser.set_dangerous_leniencies(lenient_chunked_length=True, lenient_transfer_encoding=True)
     try:
         parser.feed_data(b"GET / HTTP/1.1\r\n" + text)
@@ -473,13 +523,10 @@ def _headers(text: bytes) -> list[tuple[str, str]]:
         pass
     except httptools.HttpParserError as error:
         raise _Broken(400, str(error)) from None
-    return [
-        (name.lower().decode("latin-1"), value.strip(b" \t").decode("latin-1"))
-        for name, value in found
-    ]
+    return headers
 
 
-def _size_of_chunk(line: bytes) -> int:
+def _parse_size(line: bytearray) -> int:
     size = _CHUNK.fullmatch(line)
     if size is None:
         raise _Broken(400, "no chunk begins so")

@@ -8,10 +8,11 @@ import json
 import logging
 from collections.abc import Callable
 from functools import cache, lru_cache
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import attrs
 
+from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
@@ -24,6 +25,10 @@ R = TypeVar("R", Response, Response | None)
 
 class Handler(Protocol):
     """The app as a transport sees it. Safe across threads."""
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether its server was stopped, and so nobody reaches it."""
 
     def account_of(self, head: Head) -> Account:
         """Whose request it is, or was when it began."""
@@ -49,6 +54,9 @@ class Handler(Protocol):
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body that grew over the limit (chunked, no declared length)."""
+
+    def is_slow(self, request: Request) -> bool:
+        """Whether the answer may take so long that a server should not wait for it on its loop."""
 
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
@@ -102,7 +110,7 @@ def is_by_our_page(head: Head) -> bool:
     if is_ours(head) or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
-    return origin is not None and origin == f"http://{head.header('host')}"
+    return origin is not None and origin.partition("://")[2] == head.header("host")
 
 
 def at_connection(handler: Handler, peer: str) -> Fault | None:
@@ -176,24 +184,22 @@ def _guarded(ask: Callable[[], R]) -> R:
 
 def _check(response: Response) -> None:
     for name, value in response.headers:
-        if not is_name(name) or not _is_value(value):
+        if not _is_line(name, value):
             raise ValueError(f"not an HTTP header: {name!r}")
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=1024)
+def _is_line(name: str, value: str) -> bool:
+    # Remembered, for the same few are sent again and again. Most values are plain ASCII, and the
+    # pattern is slow over a list of claims.
+    plain = value.isascii() and value.isprintable() and value.strip() == value
+    return is_name(name) and (plain or HEADER_VALUE.fullmatch(value) is not None)
+
+
 def is_name(name: str) -> bool:
-    """Whether a header may be called so; the same few are asked for again and again."""
+    """Whether a header may be called so."""
     return HEADER_NAME.fullmatch(name) is not None
 
-
-def _is_value(value: str) -> bool:
-    # Most values are plain ASCII, and the pattern is slow over a list of claims.
-    plain = value.isascii() and value.isprintable() and value.strip() == value
-    return plain or HEADER_VALUE.fullmatch(value) is not None
-
-
-#: As `facematch_core.http.MOCK_HEADER`, which would bring requests along.
-MOCK_HEADER = "X-Facematch-Mock"
 
 #: Longest head of a request in bytes, from the method to the empty line.
 MAX_HEAD_BYTES = 64 * 1024
@@ -237,43 +243,20 @@ GARBAGE = b"\x00\xff\x16\x03 this is no HTTP \x80\x81"
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-#: Written here: `email.utils` has it too, and would be loaded at every start for nothing else.
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-
-_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
-
-
-#: What becomes of the connection after the bytes of an answer: the next request, unless the request
-#: or the transport wants it closed; a FIN; or a RST.
-End = Literal["keep", "fin", "reset"]
-
-
-@attrs.frozen(kw_only=True)
-class Script:
-    """How one answer leaves: `first` at once, `then` byte by byte, every `every_s` seconds."""
-
-    wait_s: float = 0.0
-    first: bytes = b""
-    then: bytes = b""
-    every_s: float = 0.0
-    end: End = "keep"
+#: The words beside a status.
+REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
 def http_date(moment: dt.datetime) -> str:
     """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
-    return _written(moment.astimezone(dt.UTC).replace(microsecond=0))
+    return _format_second(int(moment.timestamp() // 1))
 
 
 @lru_cache(maxsize=8)
-def _written(utc: dt.datetime) -> str:
-    day, month = _DAYS[utc.weekday()], _MONTHS[utc.month - 1]
-    return f"{day}, {utc.day:02} {month} {utc.year:04} {utc:%H:%M:%S} GMT"
+def _format_second(second: int) -> str:
+    from email.utils import formatdate  # not above: half of a start needs it for nothing else
 
-
-def reason(status: int) -> str:
-    """The words beside a status; empty if HTTP has none."""
-    return _REASONS.get(status, "")
+    return formatdate(second, usegmt=True)
 
 
 def headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
@@ -291,7 +274,7 @@ def headers(response: Response, *, method: str, close: bool = False) -> list[tup
 
 def head(response: Response, *, method: str, close: bool) -> bytes:
     """Status line and headers of an answer, with the empty line."""
-    lines = [f"HTTP/1.1 {response.status} {reason(response.status)}"]
+    lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"]
     lines += [f"{name}: {value}" for name, value in headers(response, method=method, close=close)]
     lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
@@ -310,24 +293,6 @@ def head_cut(head: bytes) -> int:
 def body_cut(length: int) -> int:
     """Where a body of that length breaks."""
     return length // 2
-
-
-def script(head: bytes, body: bytes, fault: Fault | None) -> Script:
-    """How an answer of these bytes leaves under a fault; without any bytes if there is none."""
-    whole, cut = head + body, 0
-    if fault is None:
-        return Script(first=whole)
-    if fault.kind is Kind.DELAY:
-        return Script(wait_s=fault.seconds, first=whole)
-    if fault.stage is Stage.MID_HEADERS:
-        cut = head_cut(head)
-    elif fault.stage is Stage.MID_BODY:
-        cut = len(head) + body_cut(len(body))
-    if fault.kind is Kind.DRIBBLE:
-        return Script(first=whole[:cut], then=whole[cut:], every_s=fault.seconds)
-    if fault.kind is Kind.RESET:
-        return Script(first=whole[:cut], end="reset")
-    return Script(first=whole[:cut] + (GARBAGE if fault.kind is Kind.GARBAGE else b""), end="fin")
 
 
 #: Size of the block that `keep_freed_pages` frees; glibc learns from none above 32 MiB.

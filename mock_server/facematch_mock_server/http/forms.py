@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
-#: Content to SHA-256 in hexadecimal.
-Digest = Callable[[bytes], str]
+#: Of a body, and where a part of it starts and ends: the part's SHA-256 in hexadecimal, and itself.
+Digest = Callable[..., tuple[str, bytes]]
 
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
@@ -21,6 +21,8 @@ MAX_FIELDS, MAX_FILES, MAX_TEXT_BYTES, MAX_HEAD_BYTES = 1000, 100, 2_621_440, 10
 
 #: A parameter of a header: up to a semicolon that is not within quotes.
 _PARAMETER = re.compile(r""";((?:[^";\\]+|\\"?|"(?:\\"|[^"])*"|".*)*)""", re.DOTALL)
+#: A content type as nearly all clients write it.
+_USUAL = re.compile(r"multipart/form-data; boundary=([0-9A-Za-z'()+_,./:=?-]{1,200})")
 _USABLE_BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
 
 
@@ -67,7 +69,7 @@ def media_type(content_type: str) -> str:
     return content_type.partition(";")[0].strip().lower()
 
 
-def read_form(content_type: str, body: bytes, *, digest: Digest | None) -> Form:
+def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | None) -> Form:
     """Read a multipart or urlencoded body.
 
     Args:
@@ -78,12 +80,15 @@ def read_form(content_type: str, body: bytes, *, digest: Digest | None) -> Form:
     Raises:
         FormError: it cannot be taken apart at all.
     """
+    usual = _USUAL.fullmatch(content_type)
+    if usual is not None:
+        return _read_multipart(b"--" + usual[1].encode(), body, digest)
     if media_type(content_type) == URLENCODED:
         return _read_urlencoded(body)
     return _read_multipart(b"--" + _boundary(content_type), body, digest)
 
 
-def _read_urlencoded(body: bytes) -> Form:
+def _read_urlencoded(body: bytes | bytearray) -> Form:
     text = body.decode(errors="replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
@@ -108,61 +113,63 @@ def _boundary(content_type: str) -> bytes:
     return boundary.encode()
 
 
-def _read_multipart(separator: bytes, body: bytes, digest: Digest | None) -> Form:
+def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | None) -> Form:
     """One pass, as the framework makes it: what stands between two boundaries is a part."""
-    form = Form(problem=_problem(separator, body))
-    texts = uploads = text_bytes = begin = 0
-    while begin < len(body):
-        found = body.find(separator, begin)
-        end, following = (len(body), len(body)) if found < 0 else (found, found + len(separator))
-        if found >= 0:
-            end -= body.endswith(b"\n", begin, end)
-            end -= body.endswith(b"\r", begin, end)
-        head = body.find(b"\r\n\r\n", begin, min(end, begin + MAX_HEAD_BYTES))
-        if head < 0 and end - begin >= MAX_HEAD_BYTES:
+    form = Form()
+    texts = uploads = text_bytes = start = 0
+    length = len(body)
+    while start < length:
+        end = next_start = body.find(separator, start)
+        if end < 0:
+            end = next_start = length
+        else:
+            next_start += len(separator)
+            end -= body.endswith(b"\n", start, end)
+            end -= body.endswith(b"\r", start, end)
+        head_end = body.find(b"\r\n\r\n", start, min(end, start + MAX_HEAD_BYTES))
+        if head_end < 0 and end - start >= MAX_HEAD_BYTES:
             raise FormError("Request max total header size exceeded.")
-        name, filename = (None, None) if head < 0 else _names(body[begin:head])
-        content, begin = slice(head + 4, end), following
+        name, filename = (None, None) if head_end < 0 else _names(bytes(body[start:head_end]))
+        start, content = next_start, head_end + 4
         if filename:
             uploads += name is not None
             bare = bare_name(filename)
             # A file that breaks off is none; a text that does is what there is of it.
-            if name and bare and following < len(body):
-                data = body[content]
-                upload = Upload(bare, data, digest(data) if digest else None)
-                form.files.setdefault(name, []).append(upload)
+            if name and bare and next_start < length:
+                hexadecimal, picture = (digest or _copy)(body, content, end)
+                form.files.setdefault(name, []).append(Upload(bare, picture, hexadecimal))
         else:
             texts += 1
             if name is not None:
-                text_bytes += content.stop - content.start + len(name) + 2
+                text_bytes += end - content + len(name) + 2
             if name and text_bytes <= MAX_TEXT_BYTES:
-                text = body[content].decode(errors="replace")
+                text = body[content:end].decode(errors="replace")
                 form.fields.setdefault(name, []).append(text)
         # What is before the first boundary and after the last one counts there, too.
         if texts > MAX_FIELDS + 2 or text_bytes > MAX_TEXT_BYTES or uploads > MAX_FILES:
             raise TooManyParts("Too many fields or files.")
+    last = body.rfind(separator)
+    if last < 0 or not body.startswith(b"--", last + len(separator)):
+        return attrs.evolve(form, problem="the body ends before its last boundary")
     return form
 
 
-def _problem(separator: bytes, body: bytes) -> str | None:
-    last = body.rfind(separator)
-    if last >= 0 and body.startswith(b"--", last + len(separator)):
-        return None
-    return "the body ends before its last boundary"
+def _copy(body: bytes | bytearray, start: int, end: int) -> tuple[None, bytes]:
+    return None, bytes(body[start:end])
 
 
 # The same few fields are sent again and again.
 @lru_cache(maxsize=256)
 def _names(head: bytes) -> tuple[str | None, str | None]:
     """Name and file name in the head of a part; None for one that it has not."""
-    found: dict[str, str] = {}
+    parameters: dict[str, str] = {}
     for line in head.split(b"\r\n"):
         with contextlib.suppress(UnicodeError, LookupError):
             text = line.decode()
             if text.strip()[:20].lower() == "content-disposition:":
-                found = _parameters(text)
-    name = found.get("name")
-    return None if name is None else name.strip(string.whitespace), found.get("filename")
+                parameters = _parameters(text)
+    name = parameters.get("name")
+    return None if name is None else name.strip(string.whitespace), parameters.get("filename")
 
 
 def _parameters(header: str) -> dict[str, str]:
@@ -184,6 +191,7 @@ def _parameters(header: str) -> dict[str, str]:
     return plain | extended
 
 
+@lru_cache(maxsize=256)
 def bare_name(filename: str) -> str:
     """A file's name as the framework keeps it: no folders, nothing that cannot be printed."""
     if "&" in filename:

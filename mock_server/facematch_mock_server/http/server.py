@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -15,6 +16,7 @@ from facematch_mock_server.http.connection import Connection, Service
 from facematch_mock_server.http.exchange import Handler, keep_freed_pages
 
 if TYPE_CHECKING:
+    import ssl
     from concurrent.futures import ThreadPoolExecutor
 
 _log = logging.getLogger("facematch_mock_server")
@@ -23,8 +25,9 @@ _log = logging.getLogger("facematch_mock_server")
 _BACKLOG, _AT_ONCE = 1024, 256
 #: Seconds until the next try when the process has no descriptor left.
 _PAUSE_S = 0.1
-#: How many slow requests are worked on at once.
-_WORKERS = 8
+#: How many slow requests to vendors are worked on at once: each may hold a decoded picture. And how
+#: many to the control API: one may wait for webhooks, and no reset waits for that.
+_WORKERS, _CLERKS = 8, 64
 #: What a connection reads at once: more than two pictures of a usual size.
 _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and one that leads there.
@@ -38,18 +41,20 @@ T = TypeVar("T")
 class HttpServer:
     """Serves one app over HTTP/1.1, on the event loop that all servers of the process share.
 
-    A context manager; may be started again after it was stopped. In the child of a fork it is not
-    running.
+    A context manager; may be started again after it was stopped. In the child of a fork it neither
+    listens nor answers, and `port` and `url` lead to the parent's; a server of the child's own may
+    be started beside it.
 
     Args:
-        handler: The app. It is asked on the loop's thread, or, while its attribute `slow` is
-            true, on one of a few others; it must not call a server of the same process there.
+        handler: The app. It is asked on the loop's thread, or, where `Handler.is_slow` says so, on
+            one of a few others; it must not call a server of the same process there.
         host: Address to bind. Whoever gives another than a loopback one decides who may reach it.
         port: 0 for any free one, which a later start may change.
         idle_s: Seconds until a connection without a request is closed, a head that is not
             complete, or an upload that stands still, is answered 408.
         linger_s: Seconds for which a connection that is closed on our side takes in, and throws
             away, what its client sends: a client must be done sending before it reads an answer.
+        tls: Serve HTTPS by this; None for plain HTTP.
     """
 
     def __init__(
@@ -60,10 +65,11 @@ class HttpServer:
         port: int = 0,
         idle_s: float = 60.0,
         linger_s: float = 5.0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._handler = handler
         self._address = (host, port)
-        self._waits = (idle_s, linger_s)
+        self._settings = (idle_s, linger_s, tls)
         self._running: _Running | None = None
 
     def start(self) -> Self:
@@ -73,7 +79,7 @@ class HttpServer:
             OSError: the address cannot be bound.
         """
         if self._running is None:
-            self._running = _Running(self._handler, self._address, *self._waits)
+            self._running = _Running(self._handler, self._address, *self._settings)
         return self
 
     def stop(self) -> None:
@@ -95,9 +101,11 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``, without a slash at the end; RuntimeError as `port`."""
+        """``http://127.0.0.1:PORT``, or ``https``, without a slash at the end; RuntimeError as
+        `port`."""
         host = _ANY.get(self._address[0], self._address[0])
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        scheme = "http" if self._settings[2] is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def __enter__(self) -> Self:
         return self.start()
@@ -114,7 +122,12 @@ class _Running:
     """
 
     def __init__(
-        self, handler: Handler, address: tuple[str, int], idle_s: float, linger_s: float
+        self,
+        handler: Handler,
+        address: tuple[str, int],
+        idle_s: float,
+        linger_s: float,
+        tls: ssl.SSLContext | None,
     ) -> None:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._socket = socket.create_server(address, family=family, backlog=_BACKLOG)
@@ -128,10 +141,15 @@ class _Running:
             handler=handler,
             loop=self._loop,
             scratch=self._thread.scratch,
-            workers=lambda: self._thread.workers,
+            threads=lambda ours: self._thread.clerks if ours else self._thread.workers,
+            tls=tls,
             idle_s=idle_s,
             linger_s=linger_s,
         )
+        self._tls: dict[str, Any] = {}
+        if tls is not None:
+            limits = {"ssl_handshake_timeout": idle_s, "ssl_shutdown_timeout": linger_s}
+            self._tls = {"ssl": tls, **limits}
         try:
             self._thread.run(self._begin())
         except BaseException:
@@ -154,6 +172,12 @@ class _Running:
             self._pause.cancel()
         self._loop.remove_reader(self._socket)
         self._socket.close()
+        if self._tls:
+            # Nobody waits for a client that does not shake hands; but one that was just accepted
+            # has a turn, so that there is something to close.
+            await asyncio.sleep(0)
+            for task in tuple(self._beginning):
+                task.cancel()
         await asyncio.gather(*self._beginning, return_exceptions=True)
         for connection in tuple(self.service.connections):
             connection.abort()
@@ -177,11 +201,16 @@ class _Running:
                 self._pause = self._loop.call_later(_PAUSE_S, self._watch)
                 return
             accepted.setblocking(False)
-            task = self._loop.create_task(
-                self._loop.connect_accepted_socket(lambda: Connection(self.service), accepted)
-            )
+            task = self._loop.create_task(self._connect(accepted))
             self._beginning.add(task)
             task.add_done_callback(self._beginning.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        # Without TLS no error ends this; with it, a client that speaks none, or another one.
+        with contextlib.suppress(OSError):
+            await self._loop.connect_accepted_socket(
+                lambda: Connection(self.service), accepted, **self._tls
+            )
 
 
 class LoopThread:
@@ -204,11 +233,17 @@ class LoopThread:
 
     @functools.cached_property
     def workers(self) -> ThreadPoolExecutor:
-        """Threads for what would hold the loop up."""
-        # Not above: only the local engine is so slow.
-        from concurrent.futures import ThreadPoolExecutor
+        """Threads for vendors' requests that would hold the loop up."""
+        from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
 
         return ThreadPoolExecutor(_WORKERS, "facematch-mock-worker")
+
+    @functools.cached_property
+    def clerks(self) -> ThreadPoolExecutor:
+        """Threads for the control API and the console."""
+        from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
+
+        return ThreadPoolExecutor(_CLERKS, "facematch-mock-clerk")
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and wait for it; RuntimeError there, where it would never end."""
@@ -221,8 +256,9 @@ class LoopThread:
         """End the loop and its thread. Slow requests end by themselves; nobody waits for them."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        if "workers" in self.__dict__:
-            self.workers.shutdown(wait=False, cancel_futures=True)
+        for name in ("workers", "clerks"):
+            if name in self.__dict__:
+                getattr(self, name).shutdown(wait=False, cancel_futures=True)
 
     def _main(self) -> None:
         self.loop.run_forever()

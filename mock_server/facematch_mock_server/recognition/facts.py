@@ -36,7 +36,7 @@ from facematch_mock_server.state import UNSET
 _MAX_PIXELS = 40_000_000
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Facts:
     """One picture."""
 

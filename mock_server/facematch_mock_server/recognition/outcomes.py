@@ -21,7 +21,7 @@ UNKNOWN: Digests = (None, None)
 Fields = Callable[[], Mapping[str, str]]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class SeenFace:
     """One face in one picture: its edges in pixels, and how sure (0-1) it is a face."""
 
@@ -31,7 +31,7 @@ class SeenFace:
     gender: str = "female"
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
     """One picture, as the mock sees it.
 

@@ -204,11 +204,11 @@ class Call:
         self.key, self.key_word = key, str(key.kind)
         return True
 
-    def upload(self, field: str, name: str, content: bytes) -> Upload:
+    def upload(self, field: str, name: str, content: bytes | bytearray) -> Upload:
         """A picture that was sent outside a form, noted for the journal and digested once."""
-        digest = self.world.digest(content)
-        self.files.append(SentFile(field=field, name=name, size=len(content), digest=digest))
-        return Upload(name, content, digest)
+        digest, picture = self.world.digest(content)
+        self.files.append(SentFile(field=field, name=name, size=len(picture), digest=digest))
+        return Upload(name, picture, digest)
 
     def read_form(self) -> Form:
         """The request as a form, its files noted for the journal; `FormError` if it is none."""

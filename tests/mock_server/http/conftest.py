@@ -22,7 +22,11 @@ class FakeEngine:
         handled: The requests that were carried out.
         notes: What fronts wrote into the journal, beside a call that was carried out or alone.
         limit: Of bodies, in bytes.
+        slow: Whether it says so of each request.
+        is_stopped: Whether it lets nobody reach it.
     """
+
+    slow = is_stopped = False
 
     def __init__(self, *faults, limit=1_000_000):
         self.faults = Faults()
@@ -84,6 +88,9 @@ class FakeEngine:
 
     def too_large(self, head):
         return Response(status=413, headers=(("Content-Type", "text/html"),), body=b"<h1>413</h1>")
+
+    def is_slow(self, request):
+        return self.slow
 
     def latency_s(self, head):
         return 0.0

@@ -37,7 +37,7 @@ class Loop:
     """An event loop whose clock the test moves."""
 
     def __init__(self):
-        self.now, self.timers = 0.0, []
+        self.now, self.timers, self.turns = 0.0, [], 0
 
     def time(self):
         return self.now
@@ -59,7 +59,7 @@ class Loop:
             self.timers.remove(first)
             self.now = max(self.now, first.due)
             first.call()
-            called += 1
+            called, self.turns = called + 1, self.turns + 1
             assert called < 1000, "a timer begins itself anew, at once"
         self.now = end
 
@@ -87,6 +87,7 @@ class Line:
             part = data[at : at + len(self.service.scratch)]
             self.connection.get_buffer(-1)[: len(part)] = part
             self.connection.buffer_updated(len(part))
+            self.service.loop.advance(0)
 
     def half_close(self):
         self.connection.eof_received()
@@ -139,7 +140,7 @@ def connect(make_engine):
                 handler=make_engine(limit=limit),
                 loop=Loop(),
                 scratch=memoryview(bytearray(4096)),
-                workers=None,
+                threads=None,
                 idle_s=IDLE_S,
                 linger_s=LINGER_S,
             )
@@ -181,6 +182,21 @@ def test_requests_survive_any_cut(connect, sent, sizes):
     handled = [(one.target, one.body) for one in line.service.handler.handled]
     assert handled == [(target, body) for _, target, body in sent]
     assert (line.ended, line.service.held) == (False, 0)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        request("GET") * 50,
+        request("POST", "/x", "Transfer-Encoding: chunked") + chunked(*[b"x"] * 20_000),
+    ],
+    ids=["requests", "chunks"],
+)
+def test_who_sends_much_at_once_gives_others_their_turn(connect, sent):
+    line = connect(limit=20_000)
+    line.send(sent)
+    assert line.service.loop.turns > 40
+    assert line.service.handler.handled
 
 
 @given(st.binary(max_size=200))

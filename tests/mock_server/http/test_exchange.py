@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Fault, Kind, Stage
+from facematch_mock_server.faults import CARRIED_OUT, POSSIBLE, Kind, Stage
 from facematch_mock_server.http import client as prepared
 from facematch_mock_server.http import exchange
 from facematch_mock_server.messages import HEADER_VALUE, Head, Request, Response
@@ -79,29 +79,7 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
     assert "KeyError" in caplog.text
 
 
-# As bytes, in the order in which they leave
-
-FAULTS = [
-    Fault(stage=stage, kind=kind, seconds=0.5)
-    for stage, kinds in POSSIBLE.items()
-    for kind in sorted(kinds)
-    if stage is not Stage.ANSWER
-]
-
-
-@given(st.sampled_from(FAULTS), st.binary(min_size=1, max_size=50))
-def test_a_script_sends_the_answer_or_a_first_part_of_it(fault, body):
-    """Whatever a fault does, what leaves is the answer, a part of it, or that and garbage."""
-    head = exchange.head(Response(status=200), method="GET", close=False)
-    script = exchange.script(head, body, fault)
-    sent = (script.first + script.then).removesuffix(exchange.GARBAGE)
-    assert (head + body).startswith(sent)
-    whole = fault.kind in (Kind.DELAY, Kind.DRIBBLE)
-    assert (sent == head + body) is whole
-    assert (script.end == "keep") is whole
-    first = len(script.first.removesuffix(exchange.GARBAGE))
-    assert (0 < first < len(head)) is (fault.stage is Stage.MID_HEADERS)
-    assert (len(head) <= first < len(head + body)) is (fault.stage is Stage.MID_BODY)
+# As bytes
 
 
 @given(st.integers(100, 599), st.binary(max_size=9), st.sampled_from(["GET", "HEAD", "POST"]))

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kit.mock_ways import by_requests, on_the_wire
 
+from facematch_mock_server import MockServer
 from facematch_mock_server.http import client as prepared
 from facematch_mock_server.http.client import MockAdapter
 from facematch_mock_server.http.in_responses import register
@@ -140,3 +141,18 @@ def test_responses_answers_what_is_registered_and_leaves_the_users_own_alone(eng
             with pytest.raises(requests.ConnectionError):
                 requests.get(other, timeout=1)
         assert answered.call_count == len(engine.handled) == 3
+
+
+def test_a_server_that_was_stopped_answers_through_responses_no_more():
+    with MockServer() as server:
+        pass
+    with responses.RequestsMock() as rsps:
+        register(rsps, server.app, [URL])
+        headers = {"x-api-key": server.live_key}
+        for _ in range(2):
+            with pytest.raises(requests.ConnectionError, match="refused"):
+                requests.post(f"{URL}/v3/face-match/", headers=headers, timeout=1)
+            assert not server.control.charges()
+            assert not server.control.journal()
+        with server:
+            assert requests.get(f"{URL}/system/healthcheck", timeout=1).status_code == 200

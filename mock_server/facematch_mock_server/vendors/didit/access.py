@@ -7,10 +7,11 @@ from typing import Any
 
 import attrs
 
+from facematch_core.addresses import is_loopback
 from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import described
-from facematch_mock_server.messages import Head, Response, host_in, is_loopback
+from facematch_mock_server.messages import Head, Response, host_in
 from facematch_mock_server.services import KeyKind, Session, Window
 from facematch_mock_server.vendors.base import Call, Route
 
@@ -78,11 +79,12 @@ class DiditCall(Call):
 def origin_of(world: World, head: Head | None) -> str:
     """Scheme and host under which the caller reached this server, or its own if that is no name
     of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
+    address = world.account.shared.address or "http://127.0.0.1"
     if head is None or not is_ours(world, head):
-        return world.account.shared.address or "http://127.0.0.1"
+        return address
     host = head.header("host") or "127.0.0.1"
     # In process the address is the vendor's own, and that is https.
-    scheme = "https" if host_in(host) in HOSTS else "http"
+    scheme = "https" if host_in(host) in HOSTS else address.partition(":")[0]
     return f"{scheme}://{host}"
 
 

@@ -9,6 +9,7 @@ Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -314,7 +315,14 @@ def _picture_of(claims: Citations, name: str, seen: SeenPicture, *, rotate: bool
         return {"entities": [], "best_angle": claims[f"{name}.faceless"]}
     if len(seen.faces) > 1:
         claims.cite("entity.largest_first")
-    race = {"race": None} if claims["entity.keys"] == 5 else {}
+    return _faces_of(seen, claims["entity.keys"] == 5, rotate)
+
+
+# One object for all answers and sessions with that picture, which nobody changes: each session
+# that keeps its own is looked through by every collection of garbage.
+@functools.lru_cache(maxsize=2000)
+def _faces_of(seen: SeenPicture, has_race: bool, rotate: bool) -> Block:
+    race = {"race": None} if has_race else {}
     entities = [
         {
             # x_min, y_min, x_max, y_max in whole pixels of the processed picture.

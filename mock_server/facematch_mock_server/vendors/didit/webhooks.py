@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from facematch_core import __version__
+from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import World
 from facematch_mock_server.claims import Citations
-from facematch_mock_server.messages import MOCK_HEADER, Head
+from facematch_mock_server.messages import Head
 from facematch_mock_server.services import Session
 from facematch_mock_server.webhooks import Delivery, Destination, Outbox, SignedPayload
 
