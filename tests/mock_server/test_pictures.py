@@ -48,7 +48,9 @@ def test_every_digest_is_right_however_little_is_remembered(sent, size):
     pictures = Pictures(size)
     pictures.let_in("main")
     for owner, content in [*sent, *sent]:
-        digest = pictures.digest(owner, content)
+        body = b"--" + content + b"--"
+        digest, picture = pictures.digest(owner, bytearray(body), 2, 2 + len(content))
+        assert picture == content
         assert digest == hashlib.sha256(content).hexdigest()
         assert pictures.find(digest) in (None, content)
         assert pictures.kept_bytes <= size
@@ -61,7 +63,7 @@ def test_every_byte_is_compared_before_a_remembered_digest_counts():
     pictures = Pictures()
     pictures.let_in("main")
     for content in (first, second, first, second):
-        assert pictures.digest("main", content) == hashlib.sha256(content).hexdigest()
+        assert pictures.digest("main", content)[0] == hashlib.sha256(content).hexdigest()
 
 
 def test_what_was_used_longest_ago_goes_first_whoever_has_it():
@@ -69,8 +71,8 @@ def test_what_was_used_longest_ago_goes_first_whoever_has_it():
     for owner in ("main", "job-7"):
         pictures.let_in(owner)
     digests = [
-        pictures.digest(owner, text * 8) for owner, text in (("main", b"a"), ("job-7", b"b"))
+        pictures.digest(owner, text * 8)[0] for owner, text in (("main", b"a"), ("job-7", b"b"))
     ]
-    assert pictures.digest("job-7", b"a" * 8) == digests[0]
+    assert pictures.digest("job-7", b"a" * 8)[0] == digests[0]
     pictures.digest("main", b"c" * 8)
     assert [pictures.find(digest) for digest in digests] == [b"a" * 8, None]
