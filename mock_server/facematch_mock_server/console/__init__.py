@@ -10,7 +10,7 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -54,8 +54,8 @@ HEADERS = (
 _AGAIN = "x-facematch-again"
 #: An event stream without news says that it is alive after so many looks, some 15 seconds.
 _QUIET = 150
-#: Sessions, and deliveries, that the page shows at once.
-_ROWS, _DELIVERIES = 200, 100
+#: Accounts, sessions and deliveries that the page shows at once.
+_ROWS = 200
 
 
 class Console:
@@ -90,46 +90,59 @@ class Console:
             if isinstance(again, Response):
                 return again
             request = again
-        here, said, entries = self._handling, None, list[tuple[str, Entry]]()
-        here.entries, began = entries, time.perf_counter()
+        handling, executed, entries = self._handling, None, list[tuple[str, Entry]]()
+        handling.entries, start = entries, time.perf_counter()
         try:
             response = answer(request)
             # Where a fault sent another answer, that of the call is beside its entry.
-            said = response.instead_of or response
+            executed = response.instead_of or response
             return response
         finally:
-            ms, here.entries = (time.perf_counter() - began) * 1000, None
+            ms, handling.entries = (time.perf_counter() - start) * 1000, None
             for account, entry in entries:
-                self._feed(account).add(entry, request, said, ms)
+                self._feed(account).add(entry, request, executed, ms)
 
     def _noted(self, account: str, entry: Entry | None) -> None:
         """Called by a journal: what this thread is answering waits for its answer."""
         entries = getattr(self._handling, "entries", None)
         if entry is None:
-            if (feed := self._feeds.get(account)) is not None:
-                feed.clear()
+            # The calls of an account that is closed stay.
+            if account in self._feeds and self._accounts.find(account) is not None:
+                self._feeds[account].clear()
         elif entries is not None:
             entries.append((account, entry))
         else:
             self._feed(account).add(entry)
 
-    def _feed(self, account: str) -> Feed:
-        """The calls of an account; those of accounts that are closed are forgotten."""
+    def _feed(self, name: str) -> Feed:
+        """The calls of an account; those of accounts that nobody can look at are forgotten."""
+        accounts = self._accounts
+        account = accounts.seen(name)
         with self._lock:
-            if account not in self._feeds:
-                for gone in {*self._feeds} - {one.name for one in self._accounts.all}:
-                    self._feeds.pop(gone).clear()
-                self._feeds[account] = Feed(self._sent, self._answered)
-            return self._feeds[account]
+            if name not in self._feeds:
+                for old in {*self._feeds}.difference(
+                    x.name for x in (*accounts.all, *accounts.closed)
+                ):
+                    self._feeds.pop(old).clear()
+                self._feeds[name] = Feed(self._sent, self._answered)
+            feed = self._feeds[name]
+            if account is not None and feed.opened_at != account.opened_at:
+                # Another one has the name of an account that was closed.
+                feed.clear()
+                feed.opened_at = account.opened_at
+            return feed
 
-    def _asked(self, request: Request) -> tuple[Account, Feed]:
-        """The account that a request of the page is about; LookupError if there is none."""
+    def _named(self, request: Request) -> tuple[Account, Feed]:
+        """The account that a request of the page is about; LookupError if there is none, ValueError
+        for a change of one that is closed."""
         account = self._guard.account(request)
+        if request.method == "POST" and account.closed_at is not None:
+            raise ValueError(f"the account {account.name} is closed: it can only be looked at")
         return account, self._feed(account.name)
 
     def _again(self, request: Request, number: str) -> Request:
         """The request of an earlier call, with the key and the pictures that the page has not."""
-        call = self._asked(request)[1].find(_int(number))
+        call = self._named(request)[1].find(_int(number))
         if call.body is None or not call.headers:
             raise LookupError("the bytes of this call are not kept any more: make a new one")
         return attrs.evolve(request, target=call.target, headers=call.headers, body=call.body)
@@ -138,26 +151,28 @@ class Console:
 
     def _own(self, request: Request) -> Response | None:
         """The answer of a path of the console; None for other paths."""
-        place, method = request.path, request.method
-        if place in _FILES and method in ("GET", "HEAD"):
-            # Beyond the loopback the page asks for the token itself: it cannot be opened with one.
-            if self._accounts.control_token is None:
-                refusal = self._guard.refuse(request)
-                if refusal is not None:
-                    return _sealed(refusal)
-            from importlib import resources  # not above: 2 ms of a start
-
-            name, kind = _FILES[place]
-            return _given(kind, resources.files(__package__).joinpath(name).read_bytes())
-        name, _, rest = place.removeprefix(PATH).partition("/")
-        is_mine = place.startswith(PATH) and method in ("GET", "POST")
+        path, method = request.path, request.method
+        if path in _FILES and method in ("GET", "HEAD"):
+            return self._guarded(request, lambda: _file(path), has_data=False)
+        name, _, rest = path.removeprefix(PATH).partition("/")
+        is_mine = path.startswith(PATH) and method in ("GET", "POST")
         verb = getattr(self, f"_{method}_{name}".lower(), None) if is_mine else None
-        return None if verb is None else self._guarded(request, lambda: verb(request, rest))
+        if verb is None:
+            return None
+        is_card = method == "GET" and name == "cards" and rest != ""
+        return self._guarded(request, lambda: verb(request, rest), has_data=not is_card)
 
-    def _guarded(self, request: Request, work: Callable[[], _T]) -> _T | Response:
-        """What `work` gives to whoever may use the console; else, or if it fails, a refusal."""
-        refusal = self._guard.refuse(request)
-        if refusal is None and _is_of_another_page(request):
+    def _guarded(
+        self, request: Request, work: Callable[[], _T], *, has_data: bool = True
+    ) -> _T | Response:
+        """What `work` gives to whoever may use the console; else, or if it fails, a refusal.
+
+        What has no data is for everybody beyond the loopback, where the page asks for the token.
+        """
+        refusal = None
+        if has_data or self._accounts.control_token is None:
+            refusal = self._guard.refuse(request)
+        if refusal is None and has_data and _is_of_another_page(request):
             refusal = _json({"mock": "The console answers its own page only."}, 403)
         if refusal is None:
             try:
@@ -167,10 +182,33 @@ class Console:
         return _sealed(refusal)
 
     def _get_about(self, request: Request, _: str) -> Response:
-        told = {"version": __version__, "show_pictures": self._shows_pictures}
-        told["faults"] = {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()}
-        worlds = self._asked(request)[0].worlds
-        return _json({**told, "vendors": [_vendor(world) for world in worlds]})
+        account = self._named(request)[0]
+        faults = {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()}
+        about = {"version": __version__, "show_pictures": self._shows_pictures, "faults": faults}
+        vendors = [_vendor(world) for world in account.worlds]
+        return _json({**about, "account": self._row(account), "vendors": vendors})
+
+    def _get_accounts(self, request: Request, _: str) -> Response:
+        """The accounts whose name has what is searched for: those with the newest calls."""
+        text = dict(request.query).get("search", "").lower()
+        accounts = (*self._accounts.all, *self._accounts.closed)
+        rows = [self._row(account) for account in accounts if text in account.name.lower()]
+        rows.sort(key=lambda row: row["last"] or row["opened"], reverse=True)
+        return _json({"accounts": rows[:_ROWS], "total": len(rows)})
+
+    def _row(self, account: Account) -> dict[str, Any]:
+        feed, closed = self._feeds.get(account.name), account.closed_at
+        if feed is None or feed.opened_at != account.opened_at:
+            counts = {"calls": 0, "failures": 0, "last": None}
+        else:
+            counts = {"calls": feed.calls, "failures": feed.failures, "last": feed.last}
+        closed = account.closed_at and account.closed_at.isoformat()
+        return {
+            "name": account.name,
+            "opened": account.opened_at.isoformat(),
+            "closed": closed,
+            **counts,
+        }
 
     def _get_events(self, request: Request, _: str) -> Response:
         """Calls as server-sent events: those after the last one that the page has, then new ones.
@@ -181,50 +219,65 @@ class Console:
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _int(number) if number else 0
         quiet = 0
-        account, feed = self._asked(request)
+        account, feed = self._named(request)
+        closed_at = account.closed_at
 
         def more() -> bytes:
-            nonlocal run, at, quiet
+            nonlocal run, at, quiet, closed_at
             now, last, calls = feed.since(at if run == feed.run else 0)
-            told = ""
+            # A reset has put another one in its place.
+            current = self._accounts.seen(account.name) or account
+            events = ""
+            if closed_at != current.closed_at:
+                closed_at = current.closed_at
+                events = f"event: account\ndata: {json.dumps(self._row(current))}\n\n"
             if now != run:
                 run, at = now, 0
-                told = f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
+                events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
             if calls:
                 at = calls[-1].place
-                # A reset has put another one in its place.
-                there = self._accounts.find(account.name) or account
-                listed = ",".join(rows(calls, there.worlds))
-                told += f"event: calls\nid: {run}:{at}\ndata: [{listed}]\n\n"
-            quiet = 0 if told or quiet == _QUIET else quiet + 1
-            return (told or ("" if quiet else ": alive\n\n")).encode()
+                data = ",".join(rows(calls, current.worlds))
+                events += f"event: calls\nid: {run}:{at}\ndata: [{data}]\n\n"
+            quiet = 0 if events or quiet == _QUIET else quiet + 1
+            return (events or ("" if quiet else ": alive\n\n")).encode()
 
         return _given("text/event-stream", b"retry: 1000\n\n" + more(), more)
 
     def _get_calls(self, request: Request, number: str) -> Response:
-        account, feed = self._asked(request)
+        account, feed = self._named(request)
         return _json(detail(feed.find(_int(number)), account.worlds))
 
     def _post_forget(self, request: Request, number: str) -> Response:
-        account, feed = self._asked(request)
+        account, feed = self._named(request)
         account.journal.remove(feed.remove(_int(number)).entry)
         return _json({})
 
-    def _get_state(self, request: Request, asked: str) -> Response:
-        """What a view shows of a vendor: of what may be long, the newest, made in milliseconds."""
-        from facematch_mock_server.control import Control  # not above: few servers are looked at
-        from facematch_mock_server.operations import plain  # not above: as `Control`
+    def _get_state(self, request: Request, path: str) -> Response:
+        """What a view shows of a vendor: of what may be long, the newest that fit a search."""
+        from facematch_mock_server.operations import plain  # not above: few servers are looked at
 
-        vendor, _slash, view = asked.partition("/")
-        account = self._asked(request)[0]
+        account, control, view = self._control(request, path)
+        clock = {"now": account.clock.now(), "stands": not account.clock.running}
+        words = dict(request.query).get("search", "").lower().split()
+        return _json(plain({**clock, **_STATES[view](control, words)}))
+
+    def _get_delivery(self, request: Request, path: str) -> Response:
+        """One webhook as it was sent."""
+        path, _, number = path.rpartition("/")
+        delivery = self._control(request, f"{path}/webhooks")[1].webhooks.delivery(number)
+        # A body is ASCII, and is there as it is sent: what is signed are its bytes.
+        return _json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
+
+    def _control(self, request: Request, path: str) -> tuple[Account, Control, str]:
+        from facematch_mock_server.control import Control  # not above: as `plain`
+
+        vendor, _, view = path.partition("/")
+        account = self._named(request)[0]
         if vendor not in self._accounts.kinds or view not in _STATES:
             raise LookupError("there is no such vendor or view")
         if view != "control" and view not in vendor_named(vendor).extensions:
             raise LookupError(f"this vendor has no {view}")
-        clock = {"now": account.clock.now(), "stands": not account.clock.running}
-        return _json(
-            plain({**clock, **_STATES[view](Control(self._accounts, account.name, vendor))})
-        )
+        return account, Control(self._accounts, account.name, vendor), view
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
         content = self._accounts.picture(digest) if self._shows_pictures else None
@@ -262,7 +315,7 @@ class Console:
         return _given("image/png", make_card(**facts))
 
 
-def _control_state(control: Control) -> dict[str, Any]:
+def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
     return {
         "balance": control.balance(),
         "charges": control.charges()[-6:],
@@ -274,22 +327,60 @@ def _control_state(control: Control) -> dict[str, Any]:
     }
 
 
-def _sessions_state(control: Control) -> dict[str, Any]:
-    sessions = control.sessions
-    every, waiting = sessions.all(), sessions.waiting()
-    shown = {"total": len(every), "waiting": waiting[-_ROWS:], "newest": every[-_ROWS:]}
-    return {**shown, "choices": sessions.CHOICES}
+def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
+    sessions, waiting = control.sessions.all(), control.sessions.waiting()
+    fitting = [
+        session
+        for session in sessions
+        if _has(
+            words,
+            f"#{session.number}",
+            session.id,
+            session.status,
+            session.service,
+            session.vendor_data,
+        )
+    ]
+    shown = {"total": len(fitting), "waiting": waiting[-_ROWS:], "newest": fitting[-_ROWS:]}
+    return {**shown, "choices": control.sessions.CHOICES}
 
 
-def _webhooks_state(control: Control) -> dict[str, Any]:
-    # A body is ASCII, and is there as it is sent: what is signed are its bytes.
-    webhooks = control.webhooks
-    newest = webhooks.deliveries(newest=_DELIVERIES)
+def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
+    destinations = control.webhooks.destinations()
+    urls = {destination.uuid: destination.url for destination in destinations}
+    rows = []
+    for delivery in control.world.records.outbox.deliveries.all():
+        session, url = delivery.session, urls.get(delivery.destination)
+        statuses = [attempt.status or attempt.problem for attempt in delivery.attempts]
+        if _has(
+            words,
+            delivery.event,
+            delivery.state,
+            session.status,
+            session.id,
+            session.vendor_data,
+            url,
+            *statuses,
+        ):
+            rows.append(
+                (delivery, {"session_id": session.id, "status": session.status, "url": url})
+            )
+    names = ("id", "event", "state", "is_test", "created_at", "due", "attempts")
+    newest = [
+        {**{name: getattr(delivery, name) for name in names}, **more}
+        for delivery, more in rows[-_ROWS:]
+    ]
     return {
-        "destinations": webhooks.destinations(),
-        "due": webhooks.due(),
-        "newest": [attrs.evolve(one, body=one.body.decode()) for one in newest],
+        "destinations": destinations,
+        "due": control.webhooks.due(),
+        "total": len(rows),
+        "newest": newest,
     }
+
+
+def _has(words: Sequence[str], *values: Any) -> bool:
+    text = " ".join(map(str, values)).lower() if words else ""
+    return all(word in text for word in words)
 
 
 #: By view: what it shows.
@@ -335,6 +426,13 @@ def _is_of_another_page(request: Request) -> bool:
     if origin is not None and origin.partition("://")[2] != request.header("host"):
         return True
     return request.header("sec-fetch-site") in ("cross-site", "same-site")
+
+
+def _file(path: str) -> Response:
+    from importlib import resources  # not above: 2 ms of a start
+
+    name, kind = _FILES[path]
+    return _given(kind, resources.files(__package__).joinpath(name).read_bytes())
 
 
 def _given(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:

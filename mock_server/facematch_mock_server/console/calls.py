@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
 import math
-import re
 import secrets
-import shlex
 import threading
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
 from operator import attrgetter
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 import attrs
 
 from facematch_mock_server.account import World
-from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
-from facematch_mock_server.journal import KEPT, Entry, SentFile, presentable
+from facematch_mock_server.journal import KEPT, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response
+
+from .sent import sent
 
 #: So many bytes of requests, and of answers, are kept in memory; the oldest go first.
 SENT_BYTES = ANSWER_BYTES = 16 * 1024 * 1024
-#: Of a longer body the page has only the length.
+#: Fields of a call that the list has.
+_FIELDS = 30
+#: Of a longer answer the page has only the length.
 _LONGEST = 64 * 1024
 #: What the headers of a call take beside its bodies, roughly.
 _HEADS = 4096
@@ -38,11 +39,6 @@ _VERDICTS = ("status", "match", "is_live", "isIdentical")
 _REASONS = ("mock", "detail", "message", "Message")
 #: What the list has of an entry as it is.
 _TOLD = ("method", "path", "status", "vendor", "key", "note")
-#: Headers that the front of the next client writes itself, or that are the page's own.
-_OF_THE_FRONT = re.compile(
-    "host|content-length|connection|accept(-encoding|-language)?|user-agent|expect|origin|referer"
-    "|sec-.*|transfer-encoding|cache-control|pragma|x-facematch-.*|x-mock-token"
-)
 
 
 @attrs.define(eq=False)
@@ -88,6 +84,8 @@ class Feed:
         self._lock = threading.Lock()
         self._places = itertools.count(1)
         self._calls: deque[Call] = deque(maxlen=KEPT)
+        #: When the account of these calls was opened.
+        self.opened_at: dt.datetime | None = None
         self.clear()
 
     def clear(self) -> None:
@@ -97,6 +95,9 @@ class Feed:
             self._calls.clear()
             #: Another one after each time, so that a page knows that its calls are gone.
             self.run = secrets.token_hex(4)
+            #: How many calls there were, how many of them went wrong, and when the last one was.
+            self.calls = self.failures = 0
+            self.last: str | None = None
 
     def add(
         self,
@@ -113,12 +114,20 @@ class Feed:
                 self._sent.keep(call, len(request.body))
                 self._answered.keep(call, _HEADS + len(response.body if response else b""))
             self._calls.append(call)
+            self._count(entry, 1)
+            self.last = dt.datetime.now(dt.UTC).isoformat()
+
+    def _count(self, entry: Entry, number: int) -> None:
+        self.calls += number
+        if entry.status is None or entry.status >= 400 or (entry.note or "").startswith("fault"):
+            self.failures += number
 
     def remove(self, number: int) -> Call:
         """Take one out; LookupError if it is not there."""
         call = self.find(number)
         with self._lock:
             self._calls.remove(call)
+            self._count(call.entry, -1)
         return call
 
     def since(self, place: int) -> tuple[str, int, list[Call]]:
@@ -174,7 +183,7 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
                 {"field": one.field, "digest": one.digest, "card": _card(known, one.digest)}
                 for one in entry.files
             ],
-            "text": " ".join(f"{name}={value}" for name, value in entry.fields.items())[:300],
+            "fields": dict(itertools.islice(entry.fields.items(), _FIELDS)),
         }
         call.row = json.dumps(row)
     return (call.row or "" for call in calls)
@@ -189,96 +198,22 @@ def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
     body: Any = None if answer is None else _masked("", answer)
     if response is not None and answer is None:
         body = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
-    headers = None if call.headers is None else _shown(call.headers)
-    parts = None if call.body is None or headers is None else _parts(call)
-    raw = None if parts is None else "\n".join(text for text, _ in parts)
+    request = None
+    if call.headers is not None and call.body is not None:
+        request = sent(call.target, call.headers, call.body)
     return {
         **json.loads(row),
         **shown,
-        "sent": None if headers is None else {"headers": headers, "body": raw},
+        "sent": request,
         "answer": body,
         "answered": None if response is None else _shown(response.headers),
-        "curl": None if parts is None or headers is None else _curl(call, headers, parts),
     }
 
 
 def _shown(headers: Headers) -> dict[str, str]:
-    """Headers without secrets, and without those of the page itself."""
-    told = presentable(one for one in headers if not one[0].startswith("x-facematch-a"))
-    return {name: "***" if "cookie" in name.lower() else value for name, value in told.items()}
-
-
-#: A piece of a body: as it is shown, and as curl is given it.
-_Part = tuple[str, tuple[str, ...]]
-
-
-def _parts(call: Call) -> list[_Part]:
-    """The body, taken apart for the eye: texts masked, pictures by size and digest."""
-    body, files = call.body or b"", list(call.entry.files)
-    content_type = dict(call.headers or ()).get("content-type", "")
-    kind, boundary = media_type(content_type), re.search(r'boundary="?([^";,]+)', content_type)
-    if not body:
-        return []
-    if kind == MULTIPART and boundary:
-        pieces = body.split(b"--" + boundary[1].encode())[1:]
-        return [_form_part(piece, boundary[1], files) for piece in pieces]
-    if kind == URLENCODED and len(body) <= _LONGEST:
-        text = _pairs(body.decode(errors="replace"))
-        return [(text, ("--data-raw", _placed(text)))]
-    value = _decoded(body) if "json" in kind else None
-    if value is not None:
-        text = json.dumps(_masked("", value), indent=2, ensure_ascii=False)
-        return [(text, ("--data-raw", _placed(text)))]
-    return [(_named(len(body), files), ("--data-binary", "@picture.png"))]
-
-
-def _form_part(piece: bytes, boundary: str, files: list[SentFile]) -> _Part:
-    if piece.startswith(b"--"):
-        return f"--{boundary}--", ()
-    head, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    content, words = content.removesuffix(b"\r\n"), head.decode(errors="replace")
-    name, filename = (re.search(rf'[; ]{what}="([^"]*)"', words) for what in ("name", "filename"))
-    field = name[1] if name else ""
-    if filename:
-        text = _named(len(content), [one for one in files if one.field == field])
-        curl = ("-F", f"{field}=@{filename[1] or 'picture.png'}")
-    else:
-        text = _masked(field, content.decode(errors="replace"))
-        curl = ("--form-string", f"{field}={_placed(text)}")
-    lines = words.replace("\r\n", "\n")
-    return f"--{boundary}\n{lines}\n\n{text}", curl
-
-
-def _named(size: int, files: list[SentFile]) -> str:
-    digest = f", SHA-256 {files[0].digest}" if files and files[0].digest else ""
-    return f"<{size:,} bytes{digest}>"
-
-
-def _pairs(query: str) -> str:
-    told = presentable(parse_qsl(query, keep_blank_values=True))
-    return urlencode(told, safe="*…")
-
-
-def _placed(text: str) -> str:
-    """Text for curl: a mask is what whoever pastes it fills in."""
-    return text.replace("***", "YOUR-KEY")
-
-
-def _curl(call: Call, headers: dict[str, str], parts: list[_Part]) -> str:
-    """A command that makes the call again; ``{url}`` stands for the address of the mock."""
-    method = call.entry.method
-    words = [] if method == ("POST" if parts else "GET") else ["-X", method]
-    for name, value in headers.items():
-        is_form = name == "content-type" and value.startswith(MULTIPART)
-        if not is_form and not _OF_THE_FRONT.fullmatch(name):
-            scheme = "Bearer " if name == "authorization" else ""
-            words += ["-H", f"{name}: {scheme}{_placed(value)}"]
-    words += [word for _, curl in parts for word in curl]
-    path, mark, query = call.target.partition("?")
-    address = f"{{url}}{path}{mark}{_placed(_pairs(query))}"
-    quoted = " ".join(map(shlex.quote, ["curl", *words, address]))
-    # A picture within JSON is read by the shell.
-    return re.sub("<picture of [0-9,]+ characters>", """'"$(base64 -w0 picture.png)"'""", quoted)
+    """The headers of an answer without secrets."""
+    shown = presentable(headers)
+    return {name: "***" if "cookie" in name.lower() else value for name, value in shown.items()}
 
 
 def _card(worlds: dict[str, World], digest: str | None) -> dict[str, Any] | None:
