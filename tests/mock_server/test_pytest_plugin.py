@@ -219,6 +219,24 @@ def test_skipped(didit_mock):
     didit_mock.control.add_fault(down())
     pytest.skip()
 """,
+    "test_6_red.py": """
+from helpers import ask, down
+
+def test_red(didit_server):
+    import requests
+
+    account = didit_server.new_account("case-7")
+    for number in range(12):
+        requests.get(didit_server.url + f"/v3/nothing/{number}?token=a-secret-text", timeout=9)
+    account.control.add_fault(down())
+    ask(account, account.url)
+    account.close()
+    requests.get(didit_server.url + "/v3/%1B%5B31m", timeout=9)
+    assert False
+
+def test_green(didit_server):
+    assert ask(didit_server, didit_server.url + "/v3/of-a-green-test").status_code == 404
+""",
 }
 LEFT = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
 
@@ -269,10 +287,22 @@ def test_without_the_extra_a_fixture_says_what_to_install(printed):
 def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
     assert named(printed, "ERROR") == LEFT | {"without_the_extra"}
     assert {*LEFT, "used", "cleared"} <= named(printed, "PASSED")
-    assert named(printed, "FAILED") == {"failed_anyway"}
-    assert "1 failed, 17 passed, 1 skipped, 5 errors" in printed
+    assert named(printed, "FAILED") == {"failed_anyway", "red"}
+    assert "2 failed, 18 passed, 1 skipped, 5 errors" in printed
     assert "SetOutcome(kind='match', score=1" in printed
     assert "control.clear_faults()" in printed
+
+
+def test_the_report_of_a_red_test_has_its_newest_calls(printed):
+    report = printed.partition("____ test_red ____")[2]
+    section = re.search(r"^-+ facematch mock -+\n((?:\w.*\n)*)", report, re.MULTILINE)
+    lines = section[1].splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("main: GET /v3/nothing/4 404")
+    assert lines[8].startswith("main: GET /v3/?[31m 404")
+    assert lines[9] == "case-7: POST /v3/face-match/ 503 fault: answer status"
+    assert "token=" not in section[1]
+    assert "of-a-green-test" not in printed
 
 
 def test_a_suite_may_allow_what_no_call_uses(tmp_path):

@@ -181,7 +181,7 @@ def test_hostile_text_stays_text_and_is_short(browser, mock):
     assert text.count("<img src=/x onerror=alert(1)>\\x1b[31m\\xe2\\x80\\xae") == 1
     # In the answer, as JSON writes it.
     assert text.count("<img src=/x onerror=alert(1)>\\u001b[31m\ufffd") == 1
-    assert len(text) < 8_000
+    assert len(text) < 16_000
     assert not browser.value("document.querySelectorAll('main img').length")
     quiet(browser, mock)
 

@@ -106,31 +106,22 @@ class Console:
         """Called by a journal: what this thread is answering waits for its answer."""
         entries = getattr(self._handling, "entries", None)
         if entry is None:
-            # The calls of an account that is closed stay.
-            if account in self._feeds and self._accounts.find(account) is not None:
-                self._feeds[account].clear()
+            if (feed := self._feeds.get(account)) is not None:
+                feed.clear()
         elif entries is not None:
             entries.append((account, entry))
         else:
             self._feed(account).add(entry)
 
-    def _feed(self, name: str) -> Feed:
+    def _feed(self, account: str) -> Feed:
         """The calls of an account; those of accounts that nobody can look at are forgotten."""
-        accounts = self._accounts
-        account = accounts.seen(name)
         with self._lock:
-            if name not in self._feeds:
-                for old in {*self._feeds}.difference(
-                    x.name for x in (*accounts.all, *accounts.closed)
-                ):
-                    self._feeds.pop(old).clear()
-                self._feeds[name] = Feed(self._sent, self._answered)
-            feed = self._feeds[name]
-            if account is not None and feed.opened_at != account.opened_at:
-                # Another one has the name of an account that was closed.
-                feed.clear()
-                feed.opened_at = account.opened_at
-            return feed
+            if account not in self._feeds:
+                accounts = (*self._accounts.all, *self._accounts.closed)
+                for name in {*self._feeds}.difference(each.name for each in accounts):
+                    self._feeds.pop(name).clear()
+                self._feeds[account] = Feed(self._sent, self._answered)
+            return self._feeds[account]
 
     def _named(self, request: Request) -> tuple[Account, Feed]:
         """The account that a request of the page is about; LookupError if there is none, ValueError
@@ -183,31 +174,34 @@ class Console:
 
     def _get_about(self, request: Request, _: str) -> Response:
         account = self._named(request)[0]
-        faults = {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()}
-        about = {"version": __version__, "show_pictures": self._shows_pictures, "faults": faults}
-        vendors = [_vendor(world) for world in account.worlds]
-        return _json({**about, "account": self._row(account), "vendors": vendors})
+        about = {
+            "version": __version__,
+            "show_pictures": self._shows_pictures,
+            "faults": {stage: sorted(kinds) for stage, kinds in POSSIBLE.items()},
+            "account": self._row(account),
+            "vendors": [_vendor(world) for world in account.worlds],
+        }
+        return _json(about)
 
     def _get_accounts(self, request: Request, _: str) -> Response:
         """The accounts whose name has what is searched for: those with the newest calls."""
         text = dict(request.query).get("search", "").lower()
-        accounts = (*self._accounts.all, *self._accounts.closed)
-        rows = [self._row(account) for account in accounts if text in account.name.lower()]
+        # An address leads to the newest one of a name.
+        accounts = (*self._accounts.closed, *self._accounts.all)
+        named = {account.name: account for account in accounts if text in account.name.lower()}
+        rows = [self._row(account) for account in named.values()]
         rows.sort(key=lambda row: row["last"] or row["opened"], reverse=True)
         return _json({"accounts": rows[:_ROWS], "total": len(rows)})
 
     def _row(self, account: Account) -> dict[str, Any]:
         feed, closed = self._feeds.get(account.name), account.closed_at
-        if feed is None or feed.opened_at != account.opened_at:
-            counts = {"calls": 0, "failures": 0, "last": None}
-        else:
-            counts = {"calls": feed.calls, "failures": feed.failures, "last": feed.last}
-        closed = account.closed_at and account.closed_at.isoformat()
         return {
             "name": account.name,
             "opened": account.opened_at.isoformat(),
-            "closed": closed,
-            **counts,
+            "closed": None if closed is None else closed.isoformat(),
+            "calls": feed.calls if feed else 0,
+            "failures": feed.failures if feed else 0,
+            "last": feed.last if feed else None,
         }
 
     def _get_events(self, request: Request, _: str) -> Response:

@@ -84,8 +84,6 @@ class Feed:
         self._lock = threading.Lock()
         self._places = itertools.count(1)
         self._calls: deque[Call] = deque(maxlen=KEPT)
-        #: When the account of these calls was opened.
-        self.opened_at: dt.datetime | None = None
         self.clear()
 
     def clear(self) -> None:
