@@ -198,7 +198,7 @@ def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
         body = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
     request = None
     if call.headers is not None and call.body is not None:
-        request = sent(call.target, call.headers, call.body)
+        request = sent(call.target, call.headers, bytes(call.body))
     return {
         **json.loads(row),
         **shown,

@@ -1,7 +1,7 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { address, cardWords, clean, curl, dollars, each, ending, fits, following, hashOf, hue, kind, openedWith, parsed, placed, searchable, searched, seconds, secondsWords, sentAlong, sentText, tokens, tone, trouble, typedField, typedJson, verb, waits, webhookCurl } from "./pure.mjs";
+import { address, cardWords, clean, curl, dollars, each, ending, fits, following, hashOf, hue, kind, openedWith, parsed, placed, searchable, searched, seconds, secondsWords, sentAlong, sentText, tokens, tone, trouble, typedJson, verb, waits, webhookCurl } from "./pure.mjs";
 
 const API = "/__mock__/", OWN = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -652,8 +652,8 @@ function panels({ limits, reviews }) {
   const quick = (list, path, words) => h("div.quick", { role: "group", "aria-label": words },
     list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
   const number = (name, label, max, min = 0) => field(name, label, "number", { min, max });
-  const counted = ({ always, field: text, ...given }) => ({ ...given, ...(always && { times: null }), ...(text && { field: typedField(text) }) });
-  const times = () => [field("field", "calls with the field", "text", { placeholder: "vendor_data=case-7" }), field("times", "for calls", "number", { min: 1, value: 1 }), field("always", "for every call", "check")];
+  const counted = ({ always, ...given }) => ({ ...given, ...(always && { times: null }) });
+  const times = () => [field("times", "for calls", "number", { min: 1, value: 1 }), field("always", "for every call", "check")];
 
   const isLive = vendor.operations.includes("liveness");
   const offered = OUTCOMES.filter(([, one]) => (one.kind === "match" || isLive) && (reviews || !one.review));

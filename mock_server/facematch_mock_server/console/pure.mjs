@@ -108,19 +108,13 @@ export function fits(call, { wanted, vendor, words, filters = [] }) {
     && words.every((word) => call.words.includes(word)) && filters.every(([name, text]) => FILTERS[name](call, text));
 }
 
-// What was typed into a form as JSON, or as `name=value`.
+// What was typed into a form as JSON.
 export function typedJson(text) {
   try {
     return JSON.parse(text);
   } catch {
     throw new Error(`The body must be JSON, such as {"detail": "Down."}, not ${clean(text || "nothing", 60)}`);
   }
-}
-
-export function typedField(text) {
-  const [name, ...value] = text.split("=");
-  if (!name || !value.length) throw new Error(`A field is written as vendor_data=case-7, not "${clean(text, 60)}".`);
-  return { [name]: value.join("=") };
 }
 
 // The call that was made first after another one, with that method and path; none is known of a connection that was refused.
