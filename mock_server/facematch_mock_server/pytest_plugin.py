@@ -50,13 +50,14 @@ def pytest_runtest_makereport(
 def _lines(server: MockServer) -> list[str]:
     """The newest ten calls, the first account's first: no secret is in the journal."""
     accounts = (*server.accounts.all, *server.accounts.closed)
-    calls = [(one.name, entry) for one in accounts for entry in one.journal.entries]
     lines = [
-        f"{account}: {entry.method} {entry.path} {entry.status or 'no answer'} {entry.note or ''}"
-        for account, entry in calls[-10:]
+        f"{account.name}: {entry.method} {entry.path} {entry.status or 'no answer'} "
+        f"{entry.note or ''}".rstrip()
+        for account in accounts
+        for entry in account.journal.entries[-10:]
     ]
     # What a client sent steers no terminal.
-    return ["".join(one if one.isprintable() else "?" for one in line).rstrip() for line in lines]
+    return ["".join(c if c.isprintable() else "?" for c in line) for line in lines[-10:]]
 
 
 @contextlib.contextmanager

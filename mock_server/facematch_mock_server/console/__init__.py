@@ -10,7 +10,8 @@ import io
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -82,8 +83,8 @@ class Console:
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
         if is_ours(request):
-            own = self._own(request)
-            return answer(request) if own is None else own
+            response = self._answer(request)
+            return answer(request) if response is None else response
         number = request.header(_AGAIN)
         if number is not None:
             again = self._guarded(request, lambda: self._again(request, number))
@@ -140,7 +141,7 @@ class Console:
 
     # What is answered
 
-    def _own(self, request: Request) -> Response | None:
+    def _answer(self, request: Request) -> Response | None:
         """The answer of a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
@@ -235,7 +236,7 @@ class Console:
             quiet = 0 if events or quiet == _QUIET else quiet + 1
             return (events or ("" if quiet else ": alive\n\n")).encode()
 
-        return _given("text/event-stream", b"retry: 1000\n\n" + more(), more)
+        return _page("text/event-stream", b"retry: 1000\n\n" + more(), more)
 
     def _get_calls(self, request: Request, number: str) -> Response:
         account, feed = self._named(request)
@@ -278,7 +279,7 @@ class Console:
         if content is None:
             raise LookupError("this picture is not shown")
         # The page shows it as a picture, and a browser that is led here saves it.
-        return _given("application/octet-stream", content)
+        return _page("application/octet-stream", content)
 
     def _get_cards(self, _: Request, name: str) -> Response:
         """The sheet as a list, one card of it, or all of it in a ZIP file."""
@@ -290,15 +291,16 @@ class Console:
 
             file = io.BytesIO()
             with zipfile.ZipFile(file, "w") as packed:
-                for one in sheet.values():
-                    packed.writestr(f"{one.name}.png", one.data)
-            return _given("application/zip", file.getvalue())
+                for card in sheet.values():
+                    packed.writestr(f"{card.name}.png", card.data)
+            return _page("application/zip", file.getvalue())
         if name:
-            return _given("image/png", sheet[name.removesuffix(".png")].data)
-        listed = [
-            {"name": one.name, "says": one.says, **attrs.asdict(one.card)} for one in sheet.values()
+            return _page("image/png", sheet[name.removesuffix(".png")].data)
+        cards = [
+            {"name": ready.name, "says": ready.says, **attrs.asdict(ready.card)}
+            for ready in sheet.values()
         ]
-        return _json({"cards": listed})
+        return _json({"cards": cards})
 
     def _post_cards(self, request: Request, _: str) -> Response:
         from facematch_mock_server.recognition.sheet import make_card  # it loads Pillow
@@ -306,7 +308,7 @@ class Console:
         facts = json.loads(request.body or b"null")
         if not isinstance(facts, dict) or {"size", "kind"} & set(facts):
             raise ValueError("the body is not a JSON object with the facts of a card")
-        return _given("image/png", make_card(**facts))
+        return _page("image/png", make_card(**facts))
 
 
 def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
@@ -322,61 +324,43 @@ def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
 
 
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    sessions, waiting = control.sessions.all(), control.sessions.waiting()
-    fitting = [
-        session
-        for session in sessions
-        if _has(
-            words,
-            f"#{session.number}",
-            session.id,
-            session.status,
-            session.service,
-            session.vendor_data,
-        )
-    ]
-    shown = {"total": len(fitting), "waiting": waiting[-_ROWS:], "newest": fitting[-_ROWS:]}
-    return {**shown, "choices": control.sessions.CHOICES}
+    sessions = control.sessions
+    fitting = [session for session in sessions.all() if _has(words, _OF_SESSION(session))]
+    newest, waiting = fitting[-_ROWS:], sessions.waiting()[-_ROWS:]
+    choices = sessions.CHOICES
+    return {"total": len(fitting), "waiting": waiting, "newest": newest, "choices": choices}
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     destinations = control.webhooks.destinations()
     urls = {destination.uuid: destination.url for destination in destinations}
-    rows = []
-    for delivery in control.world.records.outbox.deliveries.all():
-        session, url = delivery.session, urls.get(delivery.destination)
-        statuses = [attempt.status or attempt.problem for attempt in delivery.attempts]
-        if _has(
-            words,
-            delivery.event,
-            delivery.state,
-            session.status,
-            session.id,
-            session.vendor_data,
-            url,
-            *statuses,
-        ):
-            rows.append(
-                (delivery, {"session_id": session.id, "status": session.status, "url": url})
-            )
-    names = ("id", "event", "state", "is_test", "created_at", "due", "attempts")
-    newest = [
-        {**{name: getattr(delivery, name) for name in names}, **more}
-        for delivery, more in rows[-_ROWS:]
+    fitting = [
+        delivery
+        for delivery in control.world.records.outbox.deliveries.all()
+        if _has(words, (*_OF_DELIVERY(delivery), urls.get(delivery.destination)))
     ]
-    return {
-        "destinations": destinations,
-        "due": control.webhooks.due(),
-        "total": len(rows),
-        "newest": newest,
-    }
+    newest = [
+        {
+            **{name: getattr(delivery, name) for name in _DELIVERY},
+            "session_id": delivery.session.id,
+            "status": delivery.session.status,
+            "url": urls.get(delivery.destination),
+        }
+        for delivery in fitting[-_ROWS:]
+    ]
+    due = control.webhooks.due()
+    return {"destinations": destinations, "due": due, "total": len(fitting), "newest": newest}
 
 
-def _has(words: Sequence[str], *values: Any) -> bool:
+def _has(words: Sequence[str], values: Iterable[Any]) -> bool:
     text = " ".join(map(str, values)).lower() if words else ""
     return all(word in text for word in words)
 
 
+#: What a search looks at, and what the page has of a delivery as it is.
+_OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
+_OF_DELIVERY = attrgetter("event", "state", "session.id", "session.status", "session.vendor_data")
+_DELIVERY = ("id", "event", "state", "is_test", "created_at", "due", "attempts")
 #: By view: what it shows.
 _STATES = {"control": _control_state, "sessions": _sessions_state, "webhooks": _webhooks_state}
 
@@ -398,7 +382,7 @@ def _vendor(world: World) -> dict[str, Any]:
         "client": None if first is None else first.client,
         # Of a vendor without examples: a browser cannot sign, whoever pastes this can.
         "paste": kind.greeting[1].format(url="{url}"),
-        "examples": [attrs.asdict(one) for one in kind.examples],
+        "examples": [attrs.asdict(example) for example in kind.examples],
     }
 
 
@@ -426,15 +410,15 @@ def _file(path: str) -> Response:
     from importlib import resources  # not above: 2 ms of a start
 
     name, kind = _FILES[path]
-    return _given(kind, resources.files(__package__).joinpath(name).read_bytes())
+    return _page(kind, resources.files(__package__).joinpath(name).read_bytes())
 
 
-def _given(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
+def _page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
     return Response(status=200, headers=(("Content-Type", kind), *HEADERS), body=body, more=more)
 
 
 def _json(value: Any, status: int = 200) -> Response:
-    return attrs.evolve(_given("application/json", json.dumps(value).encode()), status=status)
+    return attrs.evolve(_page("application/json", json.dumps(value).encode()), status=status)
 
 
 def _sealed(refusal: Response) -> Response:

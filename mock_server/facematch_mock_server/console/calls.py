@@ -38,7 +38,7 @@ _SCORES = ("score", "similarity", "Similarity")
 _VERDICTS = ("status", "match", "is_live", "isIdentical")
 _REASONS = ("mock", "detail", "message", "Message")
 #: What the list has of an entry as it is.
-_TOLD = ("method", "path", "status", "vendor", "key", "note")
+_OF_ENTRY = ("method", "path", "status", "vendor", "key", "note")
 
 
 @attrs.define(eq=False)
@@ -138,10 +138,10 @@ class Feed:
     def find(self, number: int) -> Call:
         """The call of that number; LookupError if it is not there."""
         with self._lock:
-            found = next((one for one in self._calls if one.entry.number == number), None)
-        if found is None:
+            call = next((call for call in self._calls if call.entry.number == number), None)
+        if call is None:
             raise LookupError("there is no such call any more")
-        return found
+        return call
 
 
 # What the page shows
@@ -150,10 +150,10 @@ class Feed:
 def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
     """Calls as the list has them, in JSON."""
     fresh = [call for call in calls if call.row is None]
-    known = {world.vendor: world for world in worlds} if fresh else {}
+    worlds = [*worlds] if fresh else []
     charges = {
-        (vendor, charge.request_id): charge
-        for vendor, world in known.items()
+        (world.vendor, charge.request_id): charge
+        for world in worlds
         for charge in world.ledger.entries
         if charge.request_id is not None
     }
@@ -161,8 +161,8 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
         entry, answer = call.entry, _answer(call)
         # An answer that names what a charge was for is the one that was charged.
         named = answer.values() if isinstance(answer, dict) else ()
-        ids = ((entry.vendor, one) for one in named if isinstance(one, str))
-        paid = next((charges[one] for one in ids if one in charges), None)
+        ids = ((entry.vendor, text) for text in named if isinstance(text, str))
+        charge = next((charges[pair] for pair in ids if pair in charges), None)
         is_refused = entry.status is not None and entry.status >= 400
         judges = bool(entry.files) or (isinstance(answer, dict) and "isIdentical" in answer)
         judged = answer if judges and not is_refused else None
@@ -170,16 +170,16 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
             "number": entry.number,
             "place": call.place,
             "at": entry.at.isoformat(timespec="milliseconds"),
-            **{name: getattr(entry, name) for name in _TOLD},
+            **{name: getattr(entry, name) for name in _OF_ENTRY},
             "ms": None if call.ms is None else round(call.ms, 2),
             "verdict": _nearest(judged, _VERDICTS, (str, bool)),
             "score": _score(judged),
             "reason": _reason(answer) if is_refused else None,
-            "charged": None if paid is None else f"{paid.amount:.4f}",
-            "left": None if paid is None else f"{paid.balance:.4f}",
+            "charged": None if charge is None else f"{charge.amount:.4f}",
+            "left": None if charge is None else f"{charge.balance:.4f}",
             "pictures": [
-                {"field": one.field, "digest": one.digest, "card": _card(known, one.digest)}
-                for one in entry.files
+                {"field": file.field, "digest": file.digest, "card": _card(worlds, file.digest)}
+                for file in entry.files
             ],
             "fields": dict(itertools.islice(entry.fields.items(), _FIELDS)),
         }
@@ -190,20 +190,16 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
 def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
     """One call, with its headers and bodies: secrets masked, pictures named."""
     (row,) = rows([call], worlds)
-    told = call.entry.to_dict()
-    shown = {name: told[name] for name in ("fields", "files", "claims")}
-    response, answer = call.response, _answer(call)
-    body: Any = None if answer is None else _masked("", answer)
+    response, answer, entry = call.response, _answer(call), call.entry.to_dict()
+    shown: Any = None if answer is None else _masked("", answer)
     if response is not None and answer is None:
-        body = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
-    request = None
-    if call.headers is not None and call.body is not None:
-        request = sent(call.target, call.headers, bytes(call.body))
+        shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
+    is_kept = call.headers is not None and call.body is not None
     return {
         **json.loads(row),
-        **shown,
-        "sent": request,
-        "answer": body,
+        **{name: entry[name] for name in ("fields", "files", "claims")},
+        "sent": sent(call.target, call.headers or (), bytes(call.body or b"")) if is_kept else None,
+        "answer": shown,
         "answered": None if response is None else _shown(response.headers),
     }
 
@@ -214,9 +210,9 @@ def _shown(headers: Headers) -> dict[str, str]:
     return {name: "***" if "cookie" in name.lower() else value for name, value in shown.items()}
 
 
-def _card(worlds: dict[str, World], digest: str | None) -> dict[str, Any] | None:
+def _card(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
     """What the test card of that digest says; None for another picture."""
-    for world in worlds.values() if digest else ():
+    for world in worlds if digest else ():
         card_of = getattr(world.recognizer, "card_of", None)
         card = None if card_of is None else card_of(digest)
         if card is not None:
@@ -244,50 +240,50 @@ def _finite(text: str) -> float | str:
     return float(text) if math.isfinite(float(text)) else text
 
 
-def _levels(value: Any) -> Iterator[list[dict[str, Any]]]:
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
     """The objects in `value`, those nearest to the top first."""
     level = [value]
     while level:
-        objects = [one for one in level if isinstance(one, dict)]
-        yield objects
-        below = [inner for one in objects for inner in one.values()]
-        level = below + [inner for one in level if isinstance(one, list) for inner in one]
+        objects = [inner for inner in level if isinstance(inner, dict)]
+        yield from objects
+        lists = [inner for inner in level if isinstance(inner, list)]
+        inside = (*(each.values() for each in objects), *lists)
+        level = [*itertools.chain.from_iterable(inside)]
 
 
 def _nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
     """What is under one of `names` nearest to the top, if it is of these kinds."""
-    for one, name in ((one, name) for level in _levels(value) for one in level for name in names):
-        if name in one and (one[name] is None or isinstance(one[name], kinds)):
-            return one[name]
+    for values, name in ((values, name) for values in _objects(value) for name in names):
+        if name in values and (values[name] is None or isinstance(values[name], kinds)):
+            return values[name]
     return None
 
 
 def _score(answer: Any) -> Any:
     score = _nearest(answer, _SCORES, (int, float))
-    judged = (one for level in _levels(answer) for one in level if {*_VERDICTS} & {*one})
-    beside = (
-        one["confidence"] for one in judged if isinstance(one.get("confidence"), (int, float))
-    )
+    judged = (values for values in _objects(answer) if {*_VERDICTS} & {*values})
+    confidences = (values.get("confidence") for values in judged)
+    beside = (number for number in confidences if isinstance(number, (int, float)))
     return next(beside, None) if score is None else score
 
 
 def _reason(answer: Any) -> str | None:
     """Why a call was refused, in the words of the answer."""
-    said = _nearest(answer, _REASONS, (str,))
-    while said is None and isinstance(answer, (dict, list)) and answer:
+    reason = _nearest(answer, _REASONS, (str,))
+    while reason is None and isinstance(answer, (dict, list)) and answer:
         # Fields by name, each with what is wrong with it.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
-        said = answer if isinstance(answer, str) else None
-    return None if said is None else presentable((("reason", said),))["reason"]
+        reason = answer if isinstance(answer, str) else None
+    return None if reason is None else presentable((("reason", reason),))["reason"]
 
 
 def _masked(name: str, value: Any) -> Any:
     """JSON as the journal shows texts: short, without secrets and signed addresses; a long text
     without a space is a picture, and so is what was no text."""
     if isinstance(value, dict):
-        return {str(inner)[:80]: _masked(str(inner), one) for inner, one in value.items()}
+        return {str(key)[:80]: _masked(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_masked(name, one) for one in value[:100]]
+        return [_masked(name, inner) for inner in value[:100]]
     if not isinstance(value, str):
         return value
     if (len(value) > 400 and " " not in value) or "\ufffd" in value:

@@ -766,7 +766,7 @@ async function webhooks() {
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
   const rows = newest.reverse().map((one) => row(
     [one.event, one.is_test && " (a test)", h("br"), h("small", {}, moment(one.created_at))],
-    [pill(one.state), " ", h("small", {}, waits(one, state, time))],
+    [pill(one.state), " ", h("small", {}, about.account.closed ? "" : waits(one, state, time))],
     h("div.acts", {}, act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
       one.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${one.id}`, click: () => attempt(async () => copy(webhookCurl(one.url, await letter(one)))) }, "Copy as curl")),
     [pill(one.status), " ", h("code", {}, one.session_id.slice(0, 8))],

@@ -87,7 +87,7 @@ def _text(content: bytes, *, name: str = "", is_form: bool = False) -> list[str 
     pieces = _PICTURE.split(text)
     if "\0" in text or sum(map(len, pieces[::2])) > _LONGEST:
         return None
-    return [len(one) * 3 // 4 if at % 2 else one for at, one in enumerate(pieces)]
+    return [len(text) * 3 // 4 if at % 2 else text for at, text in enumerate(pieces)]
 
 
 def _header(name: str, value: str) -> str:
