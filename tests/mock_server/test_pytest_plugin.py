@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ import requests
 import urllib3
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
-from facematch_mock_server import card_sheet
+from facematch_mock_server import MockServer, card_sheet
 
 P1 = card_sheet()["p1"].data
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
@@ -303,6 +304,37 @@ def test_the_report_of_a_red_test_has_its_newest_calls(printed):
     assert lines[9] == "case-7: POST /v3/face-match/ 503 fault: answer status"
     assert "token=" not in section[1]
     assert "of-a-green-test" not in printed
+
+
+def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
+    """As the page of the service has it; the link is that of an account that is closed by then."""
+    page = (Path(__file__).parents[2] / "docs/extend/run-the-mock-as-a-service.md").read_text()
+    conftest = re.search(
+        r'```python title="conftest.py"\n(.*?)^```', page, re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "conftest.py").write_text(conftest[1])
+    (tmp_path / "test_red.py").write_text(
+        "import requests\n\ndef test_red(didit):\n"
+        "    requests.get(didit.url + '/v3/', headers={'x-api-key': didit.live_key}, timeout=9)\n"
+        "    assert False\n"
+    )
+    token = {"X-Mock-Token": "only-for-these-tests"}
+    with MockServer(control_token=token["X-Mock-Token"]) as mock:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+            env={**os.environ, "MOCK_URL": mock.url, "MOCK_TOKEN": token["X-Mock-Token"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd=tmp_path,
+        )
+        link = re.search(r"facematch mock.*\ncalls of this test: (.*)/#/accounts/(.*)", done.stdout)
+        assert link[1] == mock.url
+        headers = {**token, "X-Facematch-Account": link[2]}
+        about = f"{mock.url}/__mock__/console/about"
+        account = requests.get(about, headers=headers, timeout=10).json()["account"]
+    assert (account["calls"], account["closed"] is None) == (1, False)
 
 
 def test_a_suite_may_allow_what_no_call_uses(tmp_path):

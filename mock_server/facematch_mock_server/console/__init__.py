@@ -200,9 +200,9 @@ class Console:
             "name": account.name,
             "opened": account.opened_at.isoformat(),
             "closed": None if closed is None else closed.isoformat(),
-            "calls": feed.calls if feed else 0,
-            "failures": feed.failures if feed else 0,
-            "last": feed.last if feed else None,
+            "calls": 0 if feed is None else feed.calls,
+            "failures": 0 if feed is None else feed.failures,
+            "last": None if feed is None else feed.last,
         }
 
     def _get_events(self, request: Request, _: str) -> Response:
