@@ -377,7 +377,7 @@ def _vendor(world: World) -> dict[str, Any]:
         "edition": world.edition,
         "extensions": sorted(kind.extensions),
         "operations": list(kind.operations),
-        "limited": {scope: _per(world, scope) for scope in kind.rate_limits},
+        "limited": {scope: _window(world, scope) for scope in kind.rate_limits},
         "key": key,
         "client": None if first is None else first.client,
         # Of a vendor without examples: a browser cannot sign, whoever pastes this can.
@@ -386,16 +386,10 @@ def _vendor(world: World) -> dict[str, Any]:
     }
 
 
-_UNITS = {1: "second", 60: "minute", 3600: "hour", 86_400: "day"}
-
-
-def _per(world: World, scope: str) -> str:
-    """A rate limit with its unit, for a label; without one where no claim has its window."""
-    if scope in _UNITS.values():
-        return f"requests per {scope}"
+def _window(world: World, scope: str) -> int | None:
+    """Of a rate limit, in seconds; None where no claim has it."""
     keys = (f"rate.{scope}.window_s", "rate.window_s")
-    window = next((world.claims[key] for key in keys if key in world.claims), None)
-    return f"{scope} per {_UNITS[window]}" if window in _UNITS else scope
+    return next((world.claims[key] for key in keys if key in world.claims), None)
 
 
 def _is_of_another_page(request: Request) -> bool:

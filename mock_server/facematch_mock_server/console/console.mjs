@@ -1,7 +1,7 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { address, cardWords, clean, curl, dollars, each, ending, fits, following, hashOf, hue, kind, openedWith, parsed, placed, searchable, searched, seconds, secondsWords, sentAlong, sentText, tokens, tone, trouble, typedJson, verb, waits, webhookCurl } from "./pure.mjs";
+import { address, cardWords, clean, curl, dollars, each, ending, fits, following, hashOf, hue, kind, openedWith, parsed, perWindow, placed, searchable, searched, seconds, secondsWords, sentAlong, sentText, tokens, tone, trouble, typedJson, verb, waits, webhookCurl } from "./pure.mjs";
 
 const API = "/__mock__/", OWN = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
@@ -685,7 +685,7 @@ function panels({ limits, reviews }) {
   fault.addEventListener("change", ({ target }) => fitTo(target));
   fitTo(stage.lastChild);
 
-  const scopes = Object.keys(limits).map((scope) => field(scope, vendor.limited[scope], "number", { min: 0, placeholder: "no limit" }));
+  const scopes = Object.keys(limits).map((scope) => field(scope, perWindow(scope, vendor.limited[scope]), "number", { min: 0, placeholder: "no limit" }));
   const limited = form(scopes, "Set the limits", (given, node) => done(its("limits"), touched(node, given, null), "The limits are set."));
   const late = form(Object.entries(operations()).map(([name, titles]) => field(name, `${name} of ${titles.join(", ")}: seconds`, "text", { placeholder: "at once" })),
     "Set the latency", async (given, node) => {

@@ -59,6 +59,12 @@ export const each = (object, change) => Object.fromEntries(Object.entries(object
 // What a person does, for the status that comes of it.
 export const verb = (status) => ({ Approved: "Approve", Declined: "Decline" }[status] ?? `Set to ${status}`);
 
+// A rate limit with its unit, for a label; without one where its window is not known.
+export function perWindow(scope, seconds) {
+  const units = { 1: "second", 60: "minute", 3600: "hour", 86400: "day" }, unit = units[seconds];
+  return Object.values(units).includes(scope) ? `requests per ${scope}` : unit ? `${scope} per ${unit}` : scope;
+}
+
 // How a word of a vendor looks; nothing is decided by it.
 export function tone(word) {
   if (/^(true|approved|match|live|delivered)$/i.test(word)) return "good";
@@ -154,6 +160,9 @@ export function quoted(text) {
   return `$'${[...text].map((letter) => (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(letter) && !/['\\]/.test(letter) ? letter : escaped(letter))).join("")}'`;
 }
 
+// Headers that the next client writes itself, or that are the page's own.
+const OF_THE_CLIENT = /^(host|content-length|connection|accept(-encoding|-language)?|user-agent|expect|origin|referer|sec-.*|transfer-encoding|cache-control|pragma|x-facematch-again|x-mock-token)$/;
+
 // A call as a command for bash: all that was sent, below lines that say what is not in it.
 export function curl({ method, sent }, origin) {
   const files = new Map(), { target, headers, form, size } = sent;
@@ -163,9 +172,11 @@ export function curl({ method, sent }, origin) {
     return free;
   };
   const escaped = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
-  const part = ({ name, filename, type, size: bytes, text }) => {
+  const part = ({ head, size: bytes, text }) => {
+    const find = (pattern) => pattern.exec(head)?.[1], type = find(/^content-type: *([\w.+/-]+)/im);
+    const name = find(/[; ]name="([^"]*)"/) ?? "", filename = find(/[; ]filename="([^"]*)"/);
     let end = type ? `;type=${type}` : "";
-    if (filename != null) {
+    if (filename !== undefined) {
       const there = file(bytes, filename);
       if (there !== filename) end = `;filename=${escaped(filename)}${end}`;
       return ["-F", quoted(`${name}=@${there}${end}`)];
@@ -182,7 +193,7 @@ export function curl({ method, sent }, origin) {
   const usual = size ? "POST" : "GET", words = ["curl", quoted(origin + target)];
   if (/[[\]{}]|\/\./.test(target)) words.push("--globoff", "--path-as-is");
   if (method !== usual) words.push(...(method === "HEAD" ? ["--head"] : ["-X", quoted(method)]));
-  for (const [name, value] of headers) if (!form || name !== "content-type") words.push("-H", quoted(value ? `${name}: ${value}` : `${name};`));
+  for (const [name, value] of headers) if (!OF_THE_CLIENT.test(name) && (!form || name !== "content-type")) words.push("-H", quoted(value ? `${name}: ${value}` : `${name};`));
   if (size && !form && !headers.some(([name]) => name === "content-type")) words.push("-H", "content-type:");
   words.push(...(form ? form.flatMap(part) : size ? data(sent) : []));
   const line = words.join(" "), left = [...files].map(([name, bytes]) => `# ${name}: a file of yours, for ${bytes} bytes that are not in this command`);

@@ -26,53 +26,33 @@ _PICTURE = re.compile(
 _PAIR = re.compile(r'([?&]([^=?&#\s"]+)=)[^&#\s"]+')
 _MEMBER = re.compile(r'("([^"\\]*)"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?[0-9.]+|\[[^][]*\])')
 _ADDRESS = re.compile(r'(?<=://)([^/?#@\s"]+(?=@))?([^\s"]*)')
-#: Headers that the next client writes itself, or that are the console's own.
-_OF_THE_CLIENT = re.compile(
-    "host|content-length|connection|accept(-encoding|-language)?|user-agent|expect|origin|referer"
-    "|sec-.*|transfer-encoding|cache-control|pragma|x-facematch-again|x-mock-token"
-)
 
 
 def sent(target: str, headers: Headers, body: bytes) -> dict[str, Any]:
-    """A request for the page: the target, the headers that are no client's own, and the body.
+    """A request for the page: its target, headers and body, or the parts of a form.
 
-    A part of the body is a text with the sizes of the pictures in it, or None for what is no text
-    or too long for a command. A form has several, each with its head.
+    Each has its size, and its text with the sizes of the pictures in it, or None for what is no
+    text or too long for a command. A part has its head, too.
     """
     content_type = dict(headers).get("content-type", "")
     boundary = re.search(r'boundary="?([^";,]+)', content_type)
-    parts: list[dict[str, Any]] | None = None
+    is_form, form, text = media_type(content_type) == URLENCODED, None, None
     if media_type(content_type) == MULTIPART and boundary:
-        pieces = body.split(b"--" + boundary[1].encode())[1:]
-        parts = [_part(piece) for piece in pieces if not piece.startswith(b"--")]
-    is_form = media_type(content_type) == URLENCODED
-    return {
-        "target": _without_pairs(target),
-        "headers": [(n, _header(n, v)) for n, v in headers if not _OF_THE_CLIENT.fullmatch(n)],
-        "form": parts,
-        "is_form": is_form,
-        "size": len(body),
-        "text": _text(body, is_form=is_form) if parts is None else None,
-    }
+        parts = body.split(b"--" + boundary[1].encode())[1:]
+        form = [_part(part) for part in parts if not part.startswith(b"--")]
+    else:
+        text = _text(body, is_form=is_form)
+    shown = [(name, _header(name, value)) for name, value in headers]
+    content = {"form": form, "is_form": is_form, "size": len(body), "text": text}
+    return {"target": _without_pairs(target), "headers": shown, **content}
 
 
-def _part(piece: bytes) -> dict[str, Any]:
-    start, _, content = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+def _part(part: bytes) -> dict[str, Any]:
+    start, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
     head, content = start.decode(errors="replace"), content.removesuffix(b"\r\n")
-
-    def find(pattern: str) -> str | None:
-        match = re.search(pattern, head, re.IGNORECASE | re.MULTILINE)
-        return None if match is None else match[1]
-
-    name, filename = find('[; ]name="([^"]*)"') or "", find('[; ]filename="([^"]*)"')
-    return {
-        "head": head,
-        "name": name,
-        "filename": filename,
-        "type": find(r"^content-type: *([\w.+/-]+)"),
-        "size": len(content),
-        "text": _text(content, name=name) if filename is None else None,
-    }
+    name = re.search('[; ]name="([^"]*)"', head)
+    text = None if "filename=" in head else _text(content, name=name[1] if name else "")
+    return {"head": head, "size": len(content), "text": text}
 
 
 def _text(content: bytes, *, name: str = "", is_form: bool = False) -> list[str | int] | None:

@@ -144,6 +144,12 @@ test("words are what they are for people", () => {
   assert.equal(pure.dollars(null), "");
 });
 
+test("a rate limit has its unit", () => {
+  assert.equal(pure.perWindow("write", 60), "write per minute");
+  assert.equal(pure.perWindow("second", null), "requests per second");
+  assert.equal(pure.perWindow("write", 7), "write");
+});
+
 test("templates keep what is not known", () => {
   assert.equal(pure.placed("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
 });
