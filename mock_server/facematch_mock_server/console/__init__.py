@@ -118,9 +118,9 @@ class Console:
         """The calls of an account; those of accounts that nobody can look at are forgotten."""
         with self._lock:
             if account not in self._feeds:
-                accounts = (*self._accounts.all, *self._accounts.closed)
-                for name in {*self._feeds}.difference(each.name for each in accounts):
-                    self._feeds.pop(name).clear()
+                kept = (*self._accounts.all, *self._accounts.closed)
+                for gone in {*self._feeds} - {each.name for each in kept}:
+                    self._feeds.pop(gone).clear()
                 self._feeds[account] = Feed(self._sent, self._answered)
             return self._feeds[account]
 
