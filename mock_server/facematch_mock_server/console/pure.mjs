@@ -165,7 +165,7 @@ const OF_THE_CLIENT = /^(host|content-length|connection|accept(-encoding|-langua
 
 // A call as a command for bash: all that was sent, below lines that say what is not in it.
 export function curl({ method, sent }, origin) {
-  const files = new Map(), { target, headers, form, size } = sent;
+  const files = new Map(), notes = [], { target, headers, form, size } = sent;
   const file = (bytes, name = "") => {
     const free = /^\w[\w.-]{0,99}$/.test(name) && !files.has(name) ? name : `file-${files.size + 1}`;
     files.set(free, bytes);
@@ -176,6 +176,11 @@ export function curl({ method, sent }, origin) {
     const find = (pattern) => pattern.exec(head)?.[1], type = find(/^content-type: *([\w.+/-]+)/im);
     const name = find(/[; ]name="([^"]*)"/) ?? "", filename = find(/[; ]filename="([^"]*)"/);
     let end = type ? `;type=${type}` : "";
+    if (name.includes("=")) {
+      // What is behind it would be read as a file of whoever pastes the command.
+      notes.push("# A field is not in this command: its name has a =, which curl cannot send");
+      return [];
+    }
     if (filename !== undefined) {
       const there = file(bytes, filename);
       if (there !== filename) end = `;filename=${escaped(filename)}${end}`;
@@ -196,8 +201,9 @@ export function curl({ method, sent }, origin) {
   for (const [name, value] of headers) if (!OF_THE_CLIENT.test(name) && (!form || name !== "content-type")) words.push("-H", quoted(value ? `${name}: ${value}` : `${name};`));
   if (size && !form && !headers.some(([name]) => name === "content-type")) words.push("-H", "content-type:");
   words.push(...(form ? form.flatMap(part) : size ? data(sent) : []));
-  const line = words.join(" "), left = [...files].map(([name, bytes]) => `# ${name}: a file of yours, for ${bytes} bytes that are not in this command`);
-  return [...left, ...(line.includes("YOUR-KEY") ? ["# YOUR-KEY: a secret of this call"] : []), line].join("\n");
+  const line = words.join(" ");
+  for (const [name, bytes] of files) notes.push(`# ${name}: a file of yours, for ${bytes} bytes that are not in this command`);
+  return [...notes, ...(line.includes("YOUR-KEY") ? ["# YOUR-KEY: a secret of this call"] : []), line].join("\n");
 }
 
 // A webhook as a command: the same bytes and signatures.

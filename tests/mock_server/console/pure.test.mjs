@@ -108,6 +108,16 @@ test("what is typed as JSON is refused in words", () => {
   for (const text of ["", "{oops"]) assert.throws(() => pure.typedJson(text), /must be JSON/);
 });
 
+test("a command names no file that a client chose", () => {
+  const part = (head) => ({ head, size: 3, text: ["abc"] }), sent = { target: "/v3/", headers: [], size: 9, is_form: false, text: null };
+  const form = [part('x; name="a=@/etc/hostname;"'), part('x; name="b"; filename="/etc/hostname"'), part('x; name="c"; filename="$(id)"')];
+  assert.equal(pure.curl({ method: "POST", sent: { ...sent, form } }, "http://mock"), [
+    "# A field is not in this command: its name has a =, which curl cannot send",
+    "# file-1: a file of yours, for 3 bytes that are not in this command", "# file-2: a file of yours, for 3 bytes that are not in this command",
+    `curl http://mock/v3/ -F 'b=@file-1;filename="/etc/hostname"' -F 'c=@file-2;filename="$(id)"'`,
+  ].join("\n"));
+});
+
 test("a webhook is copied as it was sent", () => {
   assert.equal(pure.webhookCurl("http://127.0.0.1:9/hook?a=1", { headers: { "X-Signature-V2": "ab" }, body: "{\"it's\": 1}" }),
     `curl 'http://127.0.0.1:9/hook?a=1' -H 'X-Signature-V2: ab' --data-raw '{"it'"'"'s": 1}'`);
