@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import functools
 import hashlib
 import random
@@ -288,7 +287,6 @@ class Account:
     ) -> None:
         self.accounts, self.name, self.clock = accounts, name, clock
         self.first_keys, self.chosen, self.parent = first_keys, chosen, parent
-        self.opened_at, self.closed_at = dt.datetime.now(dt.UTC), None
         # Every account of a server has ids of its own, which the same seed repeats.
         seed = accounts.seed
         if seed is not None and name != MAIN:
@@ -391,7 +389,6 @@ class Accounts:
         }
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
-        self._closed: dict[str, Account] = {}
         self._opened = 0
         #: Whose a key is, by vendor and text; those of the first account are nobody else's.
         self._keys: dict[tuple[str, str], str] = {}
@@ -408,18 +405,6 @@ class Accounts:
         """The oldest first."""
         with self._lock:
             return tuple(self._all.values())
-
-    @property
-    def closed(self) -> tuple[Account, ...]:
-        """Those that were closed in the last hour, the newest last."""
-        limit = dt.datetime.now(dt.UTC) - dt.timedelta(hours=1)
-        with self._lock:
-            return tuple(one for one in self._closed.values() if one.closed_at > limit)
-
-    def seen(self, name: str) -> Account | None:
-        """As `find`; else the account of that name that was closed in the last hour."""
-        closed = next((one for one in self.closed if one.name == name), None)
-        return self.find(name) or closed
 
     def find(self, name: str) -> Account | None:
         """The account of that name, or of that key; None for neither."""
@@ -475,10 +460,7 @@ class Accounts:
             if keys is None:
                 keys = {kind.name: _new_keys(kind) for kind in self.kinds.values()}
             told = None if parent is None else parent.name
-            account = self._put(name, clock, keys, self._chosen, told)
-        if self.heard is not None:
-            self.heard(name, None)
-        return account
+            return self._put(name, clock, keys, self._chosen, told)
 
     def _put(
         self,
@@ -503,14 +485,9 @@ class Accounts:
                 raise ValueError("the first account stays as long as the server; reset it")
             self._forget(account)
             del self._all[account.name]
-            self._keep(account)
-
-    def _keep(self, account: Account) -> None:
-        account.closed_at = dt.datetime.now(dt.UTC)
-        self._closed.pop(account.name, None)
-        self._closed[account.name] = account
-        while len(self._closed) > 200:
-            del self._closed[next(iter(self._closed))]
+        if self.heard is not None:
+            # Another one may have that name later.
+            self.heard(account.name, None)
 
     def reset(self, name: str, vendor: str, chosen: Chosen) -> None:
         """Give an account a new world, in which that vendor behaves as chosen."""
@@ -530,7 +507,6 @@ class Accounts:
         for one in [one for one in self._all.values() if one.parent == account.name]:
             self._forget(one)
             del self._all[one.name]
-            self._keep(one)
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """That key is this account's; ValueError if it is another one's.

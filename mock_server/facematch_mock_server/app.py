@@ -102,7 +102,7 @@ class App:
         The 413 is noted in the journal.
         """
         named = head.header(ACCOUNT_HEADER.lower())
-        if named is not None and self.accounts.seen(named) is None:
+        if named is not None and self.accounts.find(named) is None:
             return self._marked(said(404, NO_ACCOUNT))
         declared = head.header("content-length") or ""
         if not (declared.isascii() and declared.isdigit()):

@@ -54,7 +54,7 @@ class Control:
     @property
     def account(self) -> Account:
         """As it is now: a reset puts another in its place. LookupError once it is closed."""
-        return self._accounts.seen(self._name) or self._accounts.named(self._name)
+        return self._accounts.named(self._name)
 
     @property
     def world(self) -> World:

@@ -117,8 +117,9 @@ class ControlApi:
     def account(self, request: Request) -> Account:
         """The account that a request names, the first one without a word; LookupError for none."""
         header = request.header(ACCOUNT_HEADER.lower())
-        name = dict(request.query).get("key", MAIN if header is None else header)
-        return self._accounts.seen(name) or self._accounts.named(name)
+        return self._accounts.named(
+            dict(request.query).get("key", MAIN if header is None else header)
+        )
 
     def _whose(self, asked: str) -> tuple[str, str]:
         """The vendor that is meant, and the path below it."""
