@@ -33,7 +33,8 @@ _KINDS: Mapping[type, str] = {
 }
 #: A longer value is cut to so many characters.
 SHORT = 80
-_SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
+#: What a name sounds like whose value is a secret.
+SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$", re.IGNORECASE)
 
 _PICTURE = re.compile(r"image|picture|photo|selfie", re.IGNORECASE)
 
@@ -68,7 +69,7 @@ def flat(values: Mapping[str, Any]) -> str:
     """A JSON object as short JSON: what is nested in it has type and length only, and what sounds
     like a secret or a picture is masked."""
     shown = {
-        name: "***" if _SECRET.search(name) or _PICTURE.search(name) else _leaf(value)
+        name: "***" if SECRET.search(name) or _PICTURE.search(name) else _leaf(value)
         for name, value in values.items()
     }
     return short(json.dumps(shown, ensure_ascii=False))
@@ -81,7 +82,7 @@ def _leaf(value: Any) -> Any:
 
 
 def _value(name: str, value: str) -> str:
-    return "***" if _SECRET.search(name) else short(_without_secrets(value))
+    return "***" if SECRET.search(name) else short(_without_secrets(value))
 
 
 def _without_secrets(value: str) -> str:

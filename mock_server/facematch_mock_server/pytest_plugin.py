@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: The vendors that have hosts of their own, which requests can be kept from.
 _WITH_HOSTS = frozenset({"azure", "deepvue", "didit", "rekognition"})
 _PASSED = pytest.StashKey[bool]()
+_SERVERS = pytest.StashKey[list["MockServer"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -31,24 +32,47 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, None]:
-    """Remember that a test passed."""
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, Any, None]:
+    """Remember that a test passed; the report of one that failed has its newest calls."""
     outcome = yield
-    item.stash[_PASSED] = outcome.excinfo is None
+    if call.when == "call":
+        item.stash[_PASSED] = call.excinfo is None
+    report, servers = outcome.get_result(), item.stash.get(_SERVERS, [])
+    if report.failed and (lines := [line for server in servers for line in _lines(server)]):
+        report.sections.append(("facematch mock", "\n".join(lines)))
+    if call.when == "teardown":
+        # Pytest keeps its items to the end.
+        servers.clear()
+
+
+def _lines(server: MockServer) -> list[str]:
+    """The newest ten calls, the first account's first: no secret is in the journal."""
+    accounts = (*server.accounts.all, *server.accounts.closed)
+    lines = [
+        f"{account.name}: {entry.method} {entry.path} {entry.status or 'no answer'} "
+        f"{entry.note or ''}".rstrip()
+        for account in accounts
+        for entry in account.journal.entries[-10:]
+    ]
+    # What a client sent steers no terminal.
+    return ["".join(c if c.isprintable() else "?" for c in line) for line in lines[-10:]]
 
 
 @contextlib.contextmanager
-def _all_used(request: pytest.FixtureRequest, served: MockServer) -> Iterator[MockServer]:
+def _watched(request: pytest.FixtureRequest, server: MockServer) -> Iterator[MockServer]:
     """Fail a test that passed although outcomes or faults that it set were never used."""
-    yield served
+    request.node.stash.setdefault(_SERVERS, []).append(server)
+    yield server
     if not request.node.stash.get(_PASSED, False):
         return
-    wanted = request.config.getini("facematch_unused")
-    if wanted not in ("fail", "allow"):
-        pytest.fail(f"facematch_unused must be fail or allow, not {wanted!r:.40}", pytrace=False)
-    every = [served.account(name).control for name in served.control.accounts()]
+    setting = request.config.getini("facematch_unused")
+    if setting not in ("fail", "allow"):
+        pytest.fail(f"facematch_unused must be fail or allow, not {setting!r:.40}", pytrace=False)
+    every = [server.account(name).control for name in server.control.accounts()]
     unused = [miss for control in every for miss in control.near_misses()]
-    if unused and wanted == "fail":
+    if unused and setting == "fail":
         listed = "\n".join(f"  {miss.rule!r}\n    closest was {miss.says}" for miss in unused)
         pytest.fail(
             f"no call of this test used what it set:\n{listed}\nIf that is meant, end the test "
@@ -73,8 +97,8 @@ def _server() -> type[MockServer]:
 def _over_http(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_server")
     def server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
-        with _server()(vendor=vendor) as served, _all_used(request, served):
-            yield served
+        with _server()(vendor=vendor) as running, _watched(request, running):
+            yield running
 
     server.__doc__ = f"""The API of {vendor} over HTTP on the loopback: a world for this test alone.
 
@@ -89,15 +113,15 @@ def _without_a_socket(vendor: str) -> Any:
     def mock(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
-        served = _server()(vendor=vendor)
-        _mount(monkeypatch, served)
-        _shut_off(monkeypatch, served)
+        server = _server()(vendor=vendor)
+        _mount(monkeypatch, server)
+        _shut_off(monkeypatch, server)
         try:
-            with _all_used(request, served):
-                yield served
+            with _watched(request, server):
+                yield server
         finally:
             # It may still have webhooks to deliver, in a thread of its own.
-            served.stop()
+            server.stop()
 
     mock.__doc__ = f"""The API of {vendor} without a socket: whatever requests sends to its hosts.
 
@@ -115,13 +139,13 @@ def _mount(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     import requests
 
     adapter, has_host = server.adapter(), server.world.kind.has_host
-    found = requests.Session.get_adapter
+    get_another = requests.Session.get_adapter
 
     def get_adapter(session: requests.Session, url: str) -> requests.adapters.BaseAdapter:
         address = urlsplit(url)
         if address.scheme == "https" and has_host(address.hostname) and address.port in (None, 443):
             return adapter
-        return found(session, url)
+        return get_another(session, url)
 
     monkeypatch.setattr(requests.Session, "get_adapter", get_adapter)
 
@@ -131,7 +155,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
     import os
     import socket
 
-    found, kind = socket.getaddrinfo, server.world.kind
+    look_up, kind = socket.getaddrinfo, server.world.kind
 
     def getaddrinfo(host: Any, *arguments: Any, **more: Any) -> Any:
         name = host.decode("latin-1") if isinstance(host, bytes) else str(host)
@@ -142,7 +166,7 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
                 f"every other client use {kind.name}_server and its url.",
                 pytrace=False,
             )
-        return found(host, *arguments, **more)
+        return look_up(host, *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     hosts = sorted(host.removeprefix("*") for host in kind.hosts)

@@ -313,6 +313,8 @@ def test_in_a_pod_it_starts_beside_what_kubernetes_sets(serve):
         "FACEMATCH_MOCK_VENDORS": "",
     }
     serve(lambda url, _: get(url).raise_for_status(), "--port", "0", **links)
+
+
 def test_files_in_the_environment_make_it_speak_https(serve, tmp_path):
     authority = trustme.CA()
     pair = authority.issue_cert("127.0.0.1")

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ import requests
 import urllib3
 
 from facematch_core import Charged, VendorUnavailable, open_verifier
-from facematch_mock_server import card_sheet
+from facematch_mock_server import MockServer, card_sheet
 
 P1 = card_sheet()["p1"].data
 FILES = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
@@ -221,6 +222,24 @@ def test_skipped(didit_mock):
     didit_mock.control.add_fault(down())
     pytest.skip()
 """,
+    "test_6_red.py": """
+from helpers import ask, down
+
+def test_red(didit_server):
+    import requests
+
+    account = didit_server.new_account("case-7")
+    for number in range(12):
+        requests.get(didit_server.url + f"/v3/nothing/{number}?token=a-secret-text", timeout=9)
+    account.control.add_fault(down())
+    ask(account, account.url)
+    account.close()
+    requests.get(didit_server.url + "/v3/%1B%5B31m", timeout=9)
+    assert False
+
+def test_green(didit_server):
+    assert ask(didit_server, didit_server.url + "/v3/of-a-green-test").status_code == 404
+""",
 }
 LEFT = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
 
@@ -271,12 +290,55 @@ def test_without_the_extra_a_fixture_says_what_to_install(printed):
 def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
     assert named(printed, "ERROR") == LEFT | {"without_the_extra"}
     assert {*LEFT, "used", "cleared"} <= named(printed, "PASSED")
-    assert named(printed, "FAILED") == {"failed_anyway"}
-    assert "1 failed, 17 passed, 1 skipped, 5 errors" in printed
+    assert named(printed, "FAILED") == {"failed_anyway", "red"}
+    assert "2 failed, 18 passed, 1 skipped, 5 errors" in printed
     assert "SetOutcome(kind='match', score=1" in printed
     assert "control.clear_faults()" in printed
     assert "closest was no call" in printed
     assert "closest was a POST /v3/face-match/ without a test card" in printed
+
+
+def test_the_report_of_a_red_test_has_its_newest_calls(printed):
+    report = printed.partition("____ test_red ____")[2]
+    section = re.search(r"^-+ facematch mock -+\n((?:\w.*\n)*)", report, re.MULTILINE)
+    lines = section[1].splitlines()
+    assert len(lines) == 10
+    assert lines[0].startswith("main: GET /v3/nothing/4 404")
+    assert lines[8].startswith("main: GET /v3/?[31m 404")
+    assert lines[9] == "case-7: POST /v3/face-match/ 503 fault: answer status"
+    assert "token=" not in section[1]
+    assert "of-a-green-test" not in printed
+
+
+def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
+    """As the page of the service has it; the link is that of an account that is closed by then."""
+    page = (Path(__file__).parents[2] / "docs/extend/run-the-mock-as-a-service.md").read_text()
+    conftest = re.search(
+        r'```python title="conftest.py"\n(.*?)^```', page, re.DOTALL | re.MULTILINE
+    )
+    (tmp_path / "conftest.py").write_text(conftest[1])
+    (tmp_path / "test_red.py").write_text(
+        "import requests\n\ndef test_red(didit):\n"
+        "    requests.get(didit.url + '/v3/', headers={'x-api-key': didit.live_key}, timeout=9)\n"
+        "    assert False\n"
+    )
+    token = {"X-Mock-Token": "only-for-these-tests"}
+    with MockServer(control_token=token["X-Mock-Token"]) as mock:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+            env={**os.environ, "MOCK_URL": mock.url, "MOCK_TOKEN": token["X-Mock-Token"]},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+            cwd=tmp_path,
+        )
+        link = re.search(r"facematch mock.*\ncalls of this test: (.*)/#/accounts/(.*)", done.stdout)
+        assert link[1] == mock.url
+        headers = {**token, "X-Facematch-Account": link[2]}
+        about = f"{mock.url}/__mock__/console/about"
+        account = requests.get(about, headers=headers, timeout=10).json()["account"]
+    assert (account["calls"], account["closed"] is None) == (1, False)
 
 
 def test_a_suite_may_allow_what_no_call_uses(tmp_path):

@@ -1,14 +1,14 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { cardWords, clean, dollars, each, ending, fits, following, hue, kind, meant, openedWith, parsed, placed, searchable, seconds, secondsWords, sentAlong, tokens, tone, trouble, verb, waits } from "./pure.mjs";
+import { address, cardWords, clean, curl, dollars, each, ending, fits, following, hashOf, hue, kind, meant, openedWith, parsed, perWindow, placed, searchable, searched, seconds, secondsWords, sentAlong, sentText, tokens, tone, trouble, typedJson, verb, waits, webhookCurl } from "./pure.mjs";
 
 const API = "/__mock__/", OWN = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
 const $ = (selector) => document.querySelector(selector);
 
 let about, vendor;  // what there is to imitate, and whom the views are about
-let account = "", accounts = [];  // whose calls and state are shown, and whose there are; none where there is one alone
+let account = "main";  // whose calls and state are shown
 const begun = openedWith(location.hash, sessionStorage.getItem("token"));
 let token = begun.token;
 if (begun.hash !== location.hash) history.replaceState(null, "", `/${begun.hash}`);
@@ -161,6 +161,7 @@ async function listen() {
         for (const one of whole.map(parsed)) {
           if (one.event === "cleared") forget(JSON.parse(one.data).last);
           if (one.event === "calls") received(JSON.parse(one.data));
+          if (one.event === "account") attempt(lookAgain).then(() => show(false));
           last = one.id ?? last;
         }
       }
@@ -227,13 +228,13 @@ function pattern(digest) {
 
 // Calls -------------------------------------------------------------------------------------------
 const calls = [], drawn = new Map();
-let shown = [], wanted = "all", only = "", active = null, opened = null, made = 0;  // `only` this vendor's calls; `made` before this page looked
+let shown = [], wanted = "all", only = "", active = null, opened = null, awaited = null, made = 0;  // `awaited` was opened by its address before it was in the list; `only` this vendor's calls; `made` before this page looked
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
 const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or broken" };
 function received(rows) {
   for (const call of rows) {
     for (const picture of call.pictures) if (picture.card) cardsSeen.set(picture.digest, picture.card);
-    Object.assign(call, { kind: kind(call), words: searchable(call) });
+    Object.assign(call, { kind: kind(call), words: searchable(call), text: Object.entries(call.fields).map((pair) => pair.join("=")).join(" ") });
     calls.push(call);
   }
   const old = calls.splice(0, Math.max(0, calls.length - MOST_CALLS));
@@ -241,6 +242,8 @@ function received(rows) {
   shown.push(...fitting);
   if (old.length) shown = shown.filter((call) => call.place > old.at(-1).place);
   if (scroller.scrollTop > 4) scroller.scrollTop += fitting.length * rowHeight();
+  const linked = fitting.find((call) => call.number === awaited);
+  if (linked) reveal(linked);
   counted();
   draw();
   announce(rows.filter((call) => call.place > made).length);
@@ -255,7 +258,7 @@ function forget(last) {
 }
 
 function isShown() {
-  const wish = { wanted, vendor: only, words: $("#search").value.toLowerCase().split(/\s+/) };
+  const wish = { wanted, vendor: only, ...searched($("#search").value) };
   return (call) => fits(call, wish);
 }
 
@@ -315,8 +318,8 @@ function draw() {
 function callRow(call) {
   const cell = (name, ...inner) => h(`span.${name}`, { role: "gridcell" }, inner);
   const what = [about.vendors.length > 1 && call.vendor, call.note, call.reason ?? (call.note ? "" : call.text)].filter(Boolean).join(" · ");
-  return h("div.call", { role: "row", "aria-selected": String(call.number === opened), click: () => attempt(() => open(call)) },
-    cell("time", h("time", { datetime: call.at, title: moment(call.at) }, time(call.at))),
+  return h("div.call", { role: "row", "aria-selected": String(call.number === opened), click: () => attempt(() => visit("calls", call.number)) },
+    cell("time", h("time", { datetime: call.at, title: moment(call.at) }, time(call.at)), h("small", {}, call.note ?? call.reason)),
     cell("pictures", call.pictures.slice(0, 2).map((one) => thumb(one))),
     cell("what", h("span", {}, h("b", {}, call.method || "—"), call.path || "no request"), h("small", {}, what)),
     cell("verdict", call.verdict == null || call.kind === "fail" ? trouble(call) && pill(trouble(call), "fail") : pill(String(call.verdict))),
@@ -328,12 +331,12 @@ function callRow(call) {
 // A fraction is on a scale up to 1, as some vendors have it.
 const meter = (score) => h("meter", { min: 0, max: score > 0 && score < 1 ? 1 : 100, value: score, "aria-hidden": "true" });
 
-async function open(call) {
-  active = call;
-  opened = call.number;
+async function open(number) {
+  const told = await ask(`${OWN}calls/${number}`), call = calls.find((one) => one.number === number);
+  opened = number;
   for (const [one, node] of drawn) node.setAttribute("aria-selected", String(one === call));
-  draw();
-  const told = await ask(`${OWN}calls/${call.number}`);
+  awaited = call ? null : number;
+  if (call) reveal(call);
   const facts = {
     Time: moment(told.at), Status: told.status ?? "no answer", Reason: told.reason, Note: told.note, Vendor: told.vendor ?? "nobody's", Key: told.key,
     Took: told.ms == null ? null : `${told.ms} ms, delays aside`, Verdict: told.verdict == null ? null : pill(String(told.verdict)),
@@ -341,20 +344,29 @@ async function open(call) {
   };
   const pictures = told.files.map((file, at) => h("figure", {}, thumb(told.pictures[at], "big"), h("figcaption", {}, h("b", {}, file.field),
     cardWords(told.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
-  const command = told.curl && clean(told.curl.replace("{url}", location.origin), MOST_TEXT);
+  const command = told.sent && curl(told, location.origin);
   const part = (title, ...inner) => [h("h3", {}, title), inner];
   put($("#detail"),
     h("header", {}, h("h2", {}, `${told.method} ${told.path}`), button("Close", close, ".quiet")),
-    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), told.sent?.body != null && button("Send again", () => again(told)),
-      button("Download", () => saveJson(told, `call-${told.number}.json`)), button("Delete", () => remove(call))),
+    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), command && changing(button("Send again", () => again(told))),
+      button("Download", () => saveJson(told, `call-${told.number}.json`)), changing(button("Delete", () => remove(number)))),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(told.fields).length > 0 && part("Fields", list(told.fields)),
     part("Answer", told.answered ? [json(told.answer), more("Its headers", "got", block("Headers of the answer", lines(told.answered)))] : "Not kept: there was none, or it is too old."),
-    part("Request", command && more("As curl", "curl", block("As curl", command)), told.sent
-      ? more("Headers and body", "sent", block("Request", `${lines(told.sent.headers)}\n${told.sent.body ?? "The body is not kept any more."}`)) : "Not kept: it broke before, or it is too old."),
+    part("Request", command ? [more("As curl", "curl", block("As curl", command)), more("Headers and body", "sent", block("Request", sentText(told.sent)))]
+      : "Not kept: it broke before, or it is too old."),
     told.claims.length > 0 && part(`Based on ${told.claims.length} claims`, told.claims.map(claim)));
   Object.assign($("#detail"), { hidden: false, scrollTop: 0 });
   if (covered()) $("#detail button").focus();
+}
+
+// Bring a call into sight, as the one that keys go on from.
+function reveal(call) {
+  const at = shown.length - 1 - shown.indexOf(call), height = rowHeight();
+  active = call;
+  awaited = null;
+  if (at < shown.length) scroller.scrollTop = Math.min(at * height, Math.max(scroller.scrollTop, (at + 1) * height - scroller.clientHeight));
+  draw();
 }
 
 // What the mock assumes of the vendor, and where that is from; asked for when it is opened.
@@ -366,7 +378,7 @@ function claim(id) {
   return node;
 }
 
-const copy = (text) => navigator.clipboard.writeText(text).then(() => say("Copied. Its key is a placeholder."));
+const copy = (text) => navigator.clipboard.writeText(text).then(() => say("Copied. What is secret, and each picture, is a placeholder."));
 
 // The mock puts in what the page has not: the key, and the pictures.
 async function again({ number, method, path }) {
@@ -375,9 +387,9 @@ async function again({ number, method, path }) {
   await goTo(await arrived(before, method, path));
 }
 
-async function remove(call) {
-  await ask(`${OWN}forget/${call.number}`, {});
-  calls.splice(calls.indexOf(call), 1);
+async function remove(number) {
+  await ask(`${OWN}forget/${number}`, {});
+  calls.splice(calls.findIndex((call) => call.number === number), 1);
   close();
   choose();
 }
@@ -398,9 +410,7 @@ async function goTo(call) {
     only = $("#search").value = "";
     choose();
   }
-  location.hash = "#calls";
-  show(false);
-  await open(call);
+  await visit("calls", call.number);
 }
 
 // In a narrow window the chosen call lies over all else, which cannot be reached then.
@@ -410,24 +420,26 @@ function covered() {
   return over;
 }
 
-function close() {
+function hide() {
   $("#detail").hidden = true;
   opened = null;
   covered();
-  drawn.get(active)?.setAttribute("aria-selected", "false");
+  for (const node of drawn.values()) node.setAttribute("aria-selected", "false");
+}
+
+function close() {
+  hide();
+  visit("calls");
   drawn.get(active)?.focus();
 }
 
 function byKey(event) {
   const page = Math.floor(scroller.clientHeight / rowHeight()), at = shown.length - 1 - shown.indexOf(active);
   const to = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: shown.length - 1 }[event.key];
-  if ((event.key === "Enter" || event.key === " ") && active) attempt(() => open(active));
+  if ((event.key === "Enter" || event.key === " ") && active) attempt(() => visit("calls", active.number));
   else if (to === undefined || !shown.length) return;
   else {
-    const place = Math.min(shown.length - 1, Math.max(0, to)), height = rowHeight();
-    active = shown[shown.length - 1 - place];
-    scroller.scrollTop = Math.min(place * height, Math.max(scroller.scrollTop, (place + 1) * height - scroller.clientHeight));
-    draw();
+    reveal(shown[shown.length - 1 - Math.min(shown.length - 1, Math.max(0, to))]);
     drawn.get(active)?.focus();
   }
   event.preventDefault();
@@ -663,7 +675,7 @@ function panels({ limits, reviews }) {
     field("field", "fields of the call", "area", { rows: 1, placeholder: FIELD }), field("retry", "Retry-After"), field("executed", "carried out all the same", "check"),
     field("times", "for calls", "number", { min: 1, value: 1 }), field("null times", "for every call", "check"), body,
   ], "Set the fault", async ({ body: text, retry, ...given }) => {
-    const sent = { ...meant(given), ...(retry && { headers: { "Retry-After": retry } }), ...(given.kind === "json" && { body: JSON.parse(text ?? "null") }) };
+    const sent = { ...meant(given), ...(retry && { headers: { "Retry-After": retry } }), ...(given.kind === "json" && { body: typedJson(text ?? "") }) };
     if (given.stage !== "connect") return done("faults", sent, "The fault is set.");
     await ask("faults", sent);
     hushed = true;
@@ -672,7 +684,7 @@ function panels({ limits, reviews }) {
   fault.addEventListener("change", ({ target }) => fitTo(target));
   fitTo(stage.lastChild);
 
-  const scopes = Object.keys(limits).map((scope) => field(scope, vendor.limited[scope], "number", { min: 0, placeholder: "no limit" }));
+  const scopes = Object.keys(limits).map((scope) => field(scope, perWindow(scope, vendor.limited[scope]), "number", { min: 0, placeholder: "no limit" }));
   const limited = form(scopes, "Set the limits", (given, node) => done(its("limits"), touched(node, given, null), "The limits are set."));
   const late = form(Object.entries(operations()).map(([name, titles]) => field(name, `${name} of ${titles.join(", ")}: seconds`, "text", { placeholder: "at once" })),
     "Set the latency", async (given, node) => {
@@ -703,10 +715,10 @@ function panels({ limits, reviews }) {
 const SESSION = ["Number", "Pictures", "Status", "Decide", "Score", "Service", "Vendor data", "Kept", "Reviews"];
 async function sessions() {
   if (lacks("sessions", "keeps no sessions", "#queue", "#kept")) return;
-  const state = await ask(`${OWN}state/${vendor.name}/sessions`);
+  const state = await ask(`${OWN}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
   if (!changed("sessions", [state.total, state.waiting, state.newest])) return;
   const rows = (list) => list.reverse().map((one) => sessionRow(one, state.choices));
-  const comment = $("#comment")?.parentElement ?? h("label.field.narrow", {},
+  const comment = $("#comment")?.parentElement ?? h("label.field.narrow", { "data-changes": true },
     h("span", {}, "Comment that goes with a decision"), h("input", { id: "comment", "data-key": "comment", autocomplete: "off" }));
   put($("#queue"), state.waiting.length > 0 && comment, table("Sessions that wait for a person", SESSION, rows(state.waiting)));
   put($("#kept"), table("Kept sessions", SESSION, rows(state.newest)),
@@ -720,7 +732,7 @@ function sessionRow(session, words) {
     // In the order of the call: the target is what was sent first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status),
-    h("div.acts", {}, choices.map((one) => h("button", {
+    h("div.acts", { "data-changes": true }, choices.map((one) => h("button", {
       type: "button", "data-key": session.id + one, "aria-label": `${verb(one)} session ${session.number}`,
       click: () => attempt(() => done(its("sessions/decide"), { session_id: session.id, status: one, comment: $("#comment")?.value || null }, `Session ${session.number} is ${one} now.`)),
     }, verb(one)))),
@@ -736,33 +748,47 @@ const TRICKS = [
 ];
 async function webhooks() {
   if (lacks("webhooks", "sends no webhooks", "#destinations", "#tricks", "#listen", "#deliveries")) return;
-  const state = await ask(`${OWN}state/${vendor.name}/webhooks`), { destinations, due, newest } = state;
+  const state = await ask(`${OWN}state/${vendor.name}/webhooks?search=${encodeURIComponent($("#search-webhooks").value)}`), { destinations, due, newest, total } = state;
   if (listener.for !== place()) listener();
   if (!changed("webhooks", [destinations, due, newest, newest.map((one) => waits(one, state, time))])) return;
   const act = (words, verb, body, said, more) => h("button", {
-    type: "button", "data-key": verb + Object.values(body), ...more, click: () => attempt(() => done(its(`webhooks/${verb}`), body, said)),
+    type: "button", "data-key": verb + Object.values(body), "data-changes": true, ...more, click: () => attempt(() => done(its(`webhooks/${verb}`), body, said)),
   }, words);
   put($("#tricks"), TRICKS.map((trick) => act(...trick)), h("span.lead", {}, `${due} due`));
   const that = (one) => ({ destination: one.uuid });
   const places = destinations.map((one) => row(h("code", {}, one.url), one.enabled ? pill("on", "good") : pill("off"), one.events.join(", "),
     h("details", { "data-key": one.uuid }, h("summary", {}, "show"), h("code", {}, one.secret)),
-    h("div.acts", {}, button("Edit", () => listener(one)), act("Send a test", "test", that(one), "A test was sent."),
+    h("div.acts", {}, changing(button("Edit", () => listener(one))), act("Send a test", "test", that(one), "A test was sent."),
       act(one.enabled ? "Switch off" : "Switch on", "destinations/change", { ...that(one), enabled: !one.enabled }, "It is changed."),
       act("Remove", "destinations/remove", that(one), "Nothing is sent there any more."))));
   put($("#destinations"), table("Destinations", ["Address", "Enabled", "Events", "Secret", "Change"], places));
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
   const rows = newest.reverse().map((one) => row(
     [one.event, one.is_test && " (a test)", h("br"), h("small", {}, moment(one.created_at))],
-    [pill(one.state), " ", h("small", {}, waits(one, state, time))],
-    act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
+    [pill(one.state), " ", h("small", {}, about.account.closed ? "" : waits(one, state, time))],
+    h("div.acts", {}, act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
+      one.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${one.id}`, click: () => attempt(async () => copy(webhookCurl(one.url, await letter(one)))) }, "Copy as curl")),
     [pill(one.status), " ", h("code", {}, one.session_id.slice(0, 8))],
     one.url ?? "gone",
     one.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${one.id}` },
       h("summary", {}, `${one.attempts.length}, last ${one.attempts.at(-1).status ?? one.attempts.at(-1).problem}`),
       h("ul.waiting", {}, one.attempts.map(tried))),
-    h("details", { "data-key": `sent${one.id}` }, h("summary", {}, "headers and body"),
-      block("Request", `${lines(one.headers)}\n${one.body}`))));
-  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "Request"], rows));
+    request(one)));
+  put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "Request"], rows),
+    total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
+}
+
+const letter = (delivery) => ask(`${OWN}delivery/${vendor.name}/${delivery.id}`);
+
+// What was sent, asked for when it is opened.
+function request(delivery) {
+  const node = h("details", { "data-key": `sent${delivery.id}` }, h("summary", {}, "headers and body"));
+  node.addEventListener("toggle", () => attempt(async () => {
+    if (!node.open || node.childElementCount > 1) return;
+    const { headers, body } = await letter(delivery);
+    node.append(block("Request", `${lines(headers)}\n${body}`));
+  }));
+  return node;
 }
 
 // The form that adds a destination, or changes the one that is given; it stays while the lists change.
@@ -813,19 +839,42 @@ async function edition() {
 }
 
 // Views -------------------------------------------------------------------------------------------
-const VIEWS = { calls: draw, try: trial, cards, control, sessions, webhooks, edition };
-const LIVE = ["control", "sessions", "webhooks"];
+const VIEWS = { calls: draw, try: trial, cards, control, sessions, webhooks, edition, accounts };
+const LIVE = ["control", "sessions", "webhooks", "accounts"], OF_CLOSED = ["calls", "sessions", "webhooks", "accounts", "cards"];
 let view = "calls";
-function show(focus = true) {
-  view = location.hash.slice(1) in VIEWS ? location.hash.slice(1) : "calls";
+// Shows what the address of the page names.
+async function show(focus = true) {
+  const named = address(location.hash), before = `${account} ${view}`;
+  if (named.account && named.account !== account && !(await choseAccount(named.account))) return;
+  const isClosed = about.account.closed !== null;
+  view = named.view in VIEWS && !(isClosed && !OF_CLOSED.includes(named.view)) ? named.view : "calls";
+  const number = view === "calls" ? named.number : null;
+  history.replaceState(null, "", `/${hashOf(account, view, number)}`);
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== view;
-  for (const link of document.querySelectorAll("nav a")) filled(link, { "aria-current": link.hash === `#${view}` ? "page" : "false" }, []);
+  for (const link of document.querySelectorAll("nav a")) {
+    const name = link.dataset.view;
+    filled(link, { href: hashOf(account, name), "aria-current": name === view ? "page" : "false" }, []);
+    link.parentElement.hidden = isClosed && !OF_CLOSED.includes(name);
+  }
   $("#vendor").value = view === "calls" && about.vendors.length > 1 ? only : vendor.name;
+  $("#account").textContent = account;
+  document.body.classList.toggle("closed", isClosed);
+  put($("#closed"), isClosed && `The account ${account} was closed on ${moment(about.account.closed)}. What it did can be looked at for an hour.`);
   document.title = `${$(`#${view} h1`).textContent} – facematch mock`;
   covered();
-  if (focus) { $("#main").focus({ preventScroll: true }); scrollTo(0, 0); }
+  if (focus && before !== `${account} ${view}`) { $("#main").focus({ preventScroll: true }); scrollTo(0, 0); }
   attempt(VIEWS[view]);
+  if (number) await attempt(() => open(number));
+  else if (view === "calls" && opened) hide();
 }
+
+function visit(name, number) {
+  history.pushState(null, "", `/${hashOf(account, name, number)}`);
+  return show(false);
+}
+
+// What changes something is not there for an account that is closed.
+const changing = (node) => filled(node, { "data-changes": true }, []);
 
 function refreshSoon() {
   if (hushed || document.hidden || !LIVE.includes(view)) return;
@@ -844,29 +893,43 @@ async function lookAgain() {
   choseVendor(vendor?.name);
 }
 
+// Whether there is such an account; if not, the page goes on with those that there are.
 async function choseAccount(name) {
-  $("#account").value = account = name;
-  accounts = [];
-  forget(0);
-  listen.stop?.abort();
-  await lookAgain();
-  show(false);
-}
-
-// Which accounts there are. For one that is closed this is refused, and the page goes back to the first.
-async function lookForAccounts() {
-  const now = (await ask("accounts")).accounts.map((one) => one.name);
-  if (now.join() === accounts.join()) return;
-  accounts = now;
-  put($("#account"), now.map((one) => h("option", { value: one, selected: one === account }, one)));
-  $("#accounts").hidden = now.length < 2;
-}
-
-async function start() {
+  const before = account;
+  account = name;
   try {
     await lookAgain();
   } catch (error) {
+    if (error.status !== 404) throw error;
+    account = before;
+    say(`There is no account ${name}: one that was closed is kept for an hour.`, true);
+    if (!about) await lookAgain();
+    location.hash = "#/accounts";
+    return false;
+  }
+  hide();
+  forget(0);
+  listen.stop?.abort();
+  return true;
+}
+
+async function accounts() {
+  const { accounts: list, total } = await ask(`${OWN}accounts?search=${encodeURIComponent($("#search-accounts").value)}`);
+  if (!changed("accounts", [list, total])) return;
+  const rows = list.map((one) => row(h("a", { href: hashOf(one.name, "calls"), "data-key": one.name }, one.name),
+    one.closed ? pill(`closed ${moment(one.closed)}`) : pill("open", "good"), one.calls.toLocaleString(),
+    one.failures > 0 ? pill(one.failures.toLocaleString(), "fail") : "0", one.last ? moment(one.last) : "none", moment(one.opened)));
+  put($("#every"), table("Accounts, the newest calls first", ["Name", "State", "Calls", "Failures", "Last call", "Opened"], rows),
+    total > list.length && h("p.lead", {}, `The newest ${list.length} of ${total.toLocaleString()}.`));
+}
+
+async function start() {
+  const named = address(location.hash).account ?? account;
+  try {
+    await (named === account ? lookAgain() : choseAccount(named));
+  } catch (error) {
     if (error.status !== 403) throw error;
+    account = "main";
     for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== "token";
     $("nav").hidden = true;
     if (token) say(error.message, true);
@@ -877,17 +940,14 @@ async function start() {
   put($("#vendor"), about.vendors.length > 1 && h("option", { value: "" }, "All vendors"), about.vendors.map((one) => h("option", { value: one.name }, one.title)));
   startCalls();
   await cardList();
-  const hasAccounts = (await ask("")).operations.includes(`GET ${API}accounts`);
-  if (hasAccounts) await attempt(lookForAccounts);
   $("#vendor").addEventListener("change", ({ target }) => { only = target.value; choseVendor(only || vendor.name); choose(); show(false); });
-  $("#account").addEventListener("change", ({ target }) => attempt(() => choseAccount(target.value)));
-  addEventListener("hashchange", () => show());
+  for (const search of document.querySelectorAll("[type=search]:not(#search)")) search.addEventListener("input", refreshSoon);
+  addEventListener("hashchange", () => attempt(show));
   document.addEventListener("input", ({ target }) => { target.dataset.touched = "yes"; });
   document.addEventListener("visibilitychange", () => document.hidden && listen.stop?.abort());
   $(".skip").addEventListener("click", (event) => { event.preventDefault(); $("#main").focus(); });
   // What goes on beside calls: a delivery that is tried again, a client that moves the clock.
   setInterval(refreshSoon, 2000);
-  if (hasAccounts) setInterval(() => { if (!hushed && !document.hidden) lookForAccounts().catch((error) => error.status === 404 && attempt(() => choseAccount(""))); }, 3000);
   show(false);
   listen();
 }

@@ -13,6 +13,15 @@ export function openedWith(hash, kept) {
   return { token: given ?? kept ?? "", hash: given === null ? hash : "#calls" };
 }
 
+// What an address of the page names: `#/accounts/case-7/calls/12`, or a view alone of the account that is shown.
+export function address(hash) {
+  const path = hash.replace(/^#/, "").split("/").filter(Boolean);
+  const [account, view, number] = path[0] === "accounts" && path.length > 1 ? path.slice(1) : [null, ...path];
+  return { account, view: view ?? "calls", number: /^[0-9]{1,15}$/.test(number) ? Number(number) : null };
+}
+
+export const hashOf = (account, view, number) => (view === "accounts" ? "#/accounts" : `#/accounts/${account}/${view}${number ? `/${number}` : ""}`);
+
 // The headers of every request to control: the token and the account, if there is any.
 export const sentAlong = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
 
@@ -50,6 +59,12 @@ export const each = (object, change) => Object.fromEntries(Object.entries(object
 // What a person does, for the status that comes of it.
 export const verb = (status) => ({ Approved: "Approve", Declined: "Decline" }[status] ?? `Set to ${status}`);
 
+// A rate limit with its unit, for a label; without one where its window is not known.
+export function perWindow(scope, seconds) {
+  const units = { 1: "second", 60: "minute", 3600: "hour", 86400: "day" }, unit = units[seconds];
+  return Object.values(units).includes(scope) ? `requests per ${scope}` : unit ? `${scope} per ${unit}` : scope;
+}
+
 // How a word of a vendor looks; nothing is decided by it.
 export function tone(word) {
   if (/^(true|approved|match|live|delivered)$/i.test(word)) return "good";
@@ -72,14 +87,40 @@ export function ending(note = "") {
   return { reset: "was reset", truncate: "ended too early", garbage: "brought what is no HTTP" }[word] ?? "broke";
 }
 
-// All that a call is found by.
+// All that a call is found by, but for filters.
 export function searchable(call) {
-  const people = call.pictures.map((one) => one.card?.person);
-  return [call.method, call.path, call.status, call.vendor, call.key, call.verdict, call.reason, call.note, call.text, ...people].join(" ").toLowerCase();
+  const people = call.pictures.map(({ card }) => card?.person), fields = Object.entries(call.fields).map((pair) => pair.join("="));
+  return [call.method, call.path, call.status, call.vendor, call.key, call.verdict, call.reason, call.note, ...fields, ...people].join(" ").toLowerCase();
 }
 
-export function fits(call, { wanted, vendor, words }) {
-  return (wanted === "all" || call.kind === wanted) && (!vendor || call.vendor === vendor) && words.every((word) => call.words.includes(word));
+// What each filter of a search is compared with.
+const FILTERS = {
+  status: (call, text) => String(call.status) === text,
+  path: (call, text) => call.path.startsWith(text),
+  person: (call, text) => call.pictures.some(({ card }) => card?.person === text),
+  // As the journal has it: a long value is cut.
+  field: (call, text) => Object.entries(call.fields).some(([name, value]) => text === name || text === `${name}=${value}` || (value.endsWith("…") && text.startsWith(`${name}=${value.slice(0, -1)}`))),
+};
+
+// A search taken apart: `status:503 field:vendor_data="case 7"` and free words.
+export function searched(text) {
+  const terms = [...text.matchAll(/(?:[^\s"]|"[^"]*"?)+/g)].map(([term]) => term.replaceAll('"', ""));
+  const named = terms.map((term) => /^(status|path|person|field):(.*)$/s.exec(term));
+  return { words: terms.filter((_, at) => !named[at]).map((term) => term.toLowerCase()), filters: named.filter((match) => match?.[2]).map(([, name, value]) => [name, value]) };
+}
+
+export function fits(call, { wanted, vendor, words, filters = [] }) {
+  return (wanted === "all" || call.kind === wanted) && (!vendor || call.vendor === vendor)
+    && words.every((word) => call.words.includes(word)) && filters.every(([name, text]) => FILTERS[name](call, text));
+}
+
+// What was typed into a form as JSON.
+export function typedJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`The body must be JSON, such as {"detail": "Down."}, not ${clean(text || "nothing", 60)}`);
+  }
 }
 
 // The call that was made first after another one, with that method and path; none is known of a connection that was refused.
@@ -116,4 +157,69 @@ export function meant(given) {
   for (const name of Object.keys(given)) if (name.startsWith("null ")) sent[name.slice(5)] = null;
   if (sent.field) sent.field = Object.fromEntries(sent.field.split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)));
   return sent;
+}
+
+// A word of bash; what could steer the terminal that it is pasted into is escaped.
+export function quoted(text) {
+  if (/^[\w@%+=:,./-]+$/.test(text)) return text;
+  if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u.test(text)) return `'${text.replaceAll("'", `'"'"'`)}'`;
+  const byte = (number) => `\\x${number.toString(16).padStart(2, "0")}`;
+  const escaped = (letter) => (/[\udc80-\udcff]/u.test(letter) ? byte(letter.charCodeAt(0) - 0xdc00) : [...new TextEncoder().encode(letter)].map(byte).join(""));
+  return `$'${[...text].map((letter) => (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]$/u.test(letter) && !/['\\]/.test(letter) ? letter : escaped(letter))).join("")}'`;
+}
+
+// Headers that the next client writes itself, or that are the page's own.
+const OF_THE_CLIENT = /^(host|content-length|connection|accept(-encoding|-language)?|user-agent|expect|origin|referer|sec-.*|transfer-encoding|cache-control|pragma|x-facematch-again|x-mock-token)$/;
+
+// A call as a command for bash: all that was sent, below lines that say what is not in it.
+export function curl({ method, sent }, origin) {
+  const files = new Map(), notes = [], { target, headers, form, size } = sent;
+  const file = (bytes, name = "") => {
+    const free = /^\w[\w.-]{0,99}$/.test(name) && !files.has(name) ? name : `file-${files.size + 1}`;
+    files.set(free, bytes);
+    return free;
+  };
+  const escaped = (text) => `"${text.replace(/[\\"]/g, "\\$&")}"`;
+  const part = ({ head, size: bytes, text }) => {
+    const find = (pattern) => pattern.exec(head)?.[1], type = find(/^content-type: *([\w.+/-]+)/im);
+    const name = find(/[; ]name="([^"]*)"/) ?? "", filename = find(/[; ]filename="([^"]*)"/);
+    let end = type ? `;type=${type}` : "";
+    if (name.includes("=")) {
+      // What is behind it would be read as a file of whoever pastes the command.
+      notes.push("# A field is not in this command: its name has a =, which curl cannot send");
+      return [];
+    }
+    if (filename !== undefined) {
+      const there = file(bytes, filename);
+      if (there !== filename) end = `;filename=${escaped(filename)}${end}`;
+      return ["-F", quoted(`${name}=@${there}${end}`)];
+    }
+    if (text?.length !== 1) return ["-F", quoted(`${name}=<${file(bytes)}${end}`)];
+    return end ? ["-F", quoted(`${name}=${escaped(text[0])}${end}`)] : ["--form-string", quoted(`${name}=${text[0]}`)];
+  };
+  const data = ({ is_form: isForm, text }) => {
+    if (text === null || (isForm && text.length > 1)) return ["--data-binary", `@${file(size)}`];
+    if (text.length === 1) return ["--data-raw", quoted(text[0])];
+    const pieces = text.map((piece) => (typeof piece === "string" ? `printf %s ${quoted(piece)}` : `base64 < ${file(piece)} | tr -d '\\n'`));
+    return ["--data-binary", `@<(${pieces.join("; ")})`];
+  };
+  const usual = size ? "POST" : "GET", words = ["curl", quoted(origin + target)];
+  if (/[[\]{}]|\/\./.test(target)) words.push("--globoff", "--path-as-is");
+  if (method !== usual) words.push(...(method === "HEAD" ? ["--head"] : ["-X", quoted(method)]));
+  for (const [name, value] of headers) if (!OF_THE_CLIENT.test(name) && (!form || name !== "content-type")) words.push("-H", quoted(value ? `${name}: ${value}` : `${name};`));
+  if (size && !form && !headers.some(([name]) => name === "content-type")) words.push("-H", "content-type:");
+  words.push(...(form ? form.flatMap(part) : size ? data(sent) : []));
+  const line = words.join(" ");
+  for (const [name, bytes] of files) notes.push(`# ${name}: a file of yours, for ${bytes} bytes that are not in this command`);
+  return [...notes, ...(line.includes("YOUR-KEY") ? ["# YOUR-KEY: a secret of this call"] : []), line].join("\n");
+}
+
+// A webhook as a command: the same bytes and signatures.
+export const webhookCurl = (url, { headers, body }) => ["curl", quoted(url), ...Object.entries(headers).flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), "--data-raw", quoted(body)].join(" ");
+
+// What was sent, for the eye.
+export function sentText({ headers, form, size, text }) {
+  const shown = (part) => part.text?.map((piece) => (typeof piece === "string" ? piece : `<a picture of some ${piece} bytes>`)).join("") ?? `<${part.size} bytes>`;
+  const body = form ? form.map((part) => `${part.head}\n\n${shown(part)}`).join("\n--\n") : size ? shown({ size, text }) : "";
+  return `${headers.map(([name, value]) => `${name}: ${value}\n`).join("")}\n${body.replaceAll("\r\n", "\n")}`;
 }

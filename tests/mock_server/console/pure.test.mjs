@@ -73,7 +73,7 @@ test("a connection ends as its fault says", () => {
   assert.equal(pure.ending(undefined), "broke");
 });
 
-const call = { place: 3, method: "POST", path: "/v3/x/", status: 200, vendor: "didit", key: "live", verdict: "Approved", note: null, text: "vendor_data=a", pictures: [{ card: { person: "p7" } }] };
+const call = { place: 3, method: "POST", path: "/v3/x/", status: 200, vendor: "didit", key: "live", verdict: "Approved", note: null, fields: { vendor_data: "a", long: `${"x".repeat(79)}…` }, pictures: [{ card: { person: "p7" } }] };
 
 test("a call is found by its words, its kind and its vendor", () => {
   const shown = { ...call, kind: "good", words: pure.searchable(call) };
@@ -81,6 +81,46 @@ test("a call is found by its words, its kind and its vendor", () => {
   for (const words of [["p7"], ["vendor_data=a", "live"], ["200", "/v3/"]]) assert.ok(pure.fits(shown, { ...all, words }));
   for (const wish of [{ words: ["p8"] }, { wanted: "bad" }, { vendor: "azure" }]) assert.ok(!pure.fits(shown, { ...all, ...wish }));
   assert.ok(pure.fits(shown, { ...all, wanted: "good", vendor: "didit" }));
+});
+
+test("a search has filters and free words", () => {
+  assert.deepEqual(pure.searched('status:503 Approved field:vendor_data="case 7" http://x person:'), {
+    words: ["approved", "http://x"], filters: [["status", "503"], ["field", "vendor_data=case 7"]],
+  });
+  assert.deepEqual(pure.searched(""), { words: [], filters: [] });
+  const shown = { ...call, kind: "good", words: pure.searchable(call) }, hit = (text) => pure.fits(shown, { wanted: "all", vendor: "", ...pure.searched(text) });
+  for (const text of ["status:200", "path:/v3/", "person:p7", "field:vendor_data=a", "field:vendor_data", `field:long=${"x".repeat(300)}`, "status:200 live"]) assert.ok(hit(text), text);
+  for (const text of ["status:20", "path:3", "person:p", "field:vendor_data=", "field:data=a", "status:200 sandbox"]) assert.ok(!hit(text), text);
+});
+
+test("an address names an account, a view and a call", () => {
+  for (const [hash, account, view, number] of [
+    ["", null, "calls", null], ["#control", null, "control", null], ["#/accounts", null, "accounts", null], ["#/accounts/a-1", "a-1", "calls", null],
+    ["#/accounts/a-1/sessions", "a-1", "sessions", null], ["#/accounts/a-1/calls/12", "a-1", "calls", 12], ["#/accounts/a-1/calls/x", "a-1", "calls", null],
+  ]) assert.deepEqual(pure.address(hash), { account, view, number });
+  assert.equal(pure.hashOf("a-1", "calls", 12), "#/accounts/a-1/calls/12");
+  assert.equal(pure.hashOf("a-1", "control"), "#/accounts/a-1/control");
+  assert.equal(pure.hashOf("a-1", "accounts"), "#/accounts");
+});
+
+test("what is typed as JSON is refused in words", () => {
+  assert.deepEqual(pure.typedJson('{"a": 1}'), { a: 1 });
+  for (const text of ["", "{oops"]) assert.throws(() => pure.typedJson(text), /must be JSON/);
+});
+
+test("a command names no file that a client chose", () => {
+  const part = (head) => ({ head, size: 3, text: ["abc"] }), sent = { target: "/v3/", headers: [], size: 9, is_form: false, text: null };
+  const form = [part('x; name="a=@/etc/hostname;"'), part('x; name="b"; filename="/etc/hostname"'), part('x; name="c"; filename="$(id)"')];
+  assert.equal(pure.curl({ method: "POST", sent: { ...sent, form } }, "http://mock"), [
+    "# A field is not in this command: its name has a =, which curl cannot send",
+    "# file-1: a file of yours, for 3 bytes that are not in this command", "# file-2: a file of yours, for 3 bytes that are not in this command",
+    `curl http://mock/v3/ -F 'b=@file-1;filename="/etc/hostname"' -F 'c=@file-2;filename="$(id)"'`,
+  ].join("\n"));
+});
+
+test("a webhook is copied as it was sent", () => {
+  assert.equal(pure.webhookCurl("http://127.0.0.1:9/hook?a=1", { headers: { "X-Signature-V2": "ab" }, body: "{\"it's\": 1}" }),
+    `curl 'http://127.0.0.1:9/hook?a=1' -H 'X-Signature-V2: ab' --data-raw '{"it'"'"'s": 1}'`);
 });
 
 test("the call that was made is the next of its method and path, or the connection that was refused", () => {
@@ -112,6 +152,12 @@ test("words are what they are for people", () => {
   assert.equal(pure.dollars("0.0500"), "$0.05");
   assert.equal(pure.dollars("0.0525"), "$0.0525");
   assert.equal(pure.dollars(null), "");
+});
+
+test("a rate limit has its unit", () => {
+  assert.equal(pure.perWindow("write", 60), "write per minute");
+  assert.equal(pure.perWindow("second", null), "requests per second");
+  assert.equal(pure.perWindow("write", 7), "write");
 });
 
 test("templates keep what is not known", () => {

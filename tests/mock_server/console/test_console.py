@@ -74,7 +74,7 @@ def events(mock, last="", **headers):
                     name, _, value = line.partition(": ")
                     shown[name] = value
                 elif "data" in shown:
-                    yield shown["event"], shown["id"], json.loads(shown["data"])
+                    yield shown["event"], shown.get("id"), json.loads(shown["data"])
                     shown = {}
 
         yield read()
@@ -143,7 +143,10 @@ def test_nothing_of_the_console_is_written_into_the_journal_or_struck_by_a_fault
 # Who may ask
 
 
-@pytest.mark.parametrize("path", ["/", f"{PATH}console.mjs", f"{PATH}about", f"{PATH}events"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", f"{PATH}console.mjs", f"{PATH}about", f"{PATH}events", f"{PATH}cards/p1.png"],
+)
 def test_it_answers_only_under_a_loopback_name(mock, path):
     for host in ("evil.example", "127.0.0.1.evil.example", "[::1]evil.example"):
         answer = ask(mock, path, headers={**BROWSER, "Host": host})
@@ -173,8 +176,11 @@ def test_with_a_token_only_what_holds_no_data_is_open():
     with MockServer(control_token=TOKEN) as mock:
         for path in ("/", f"{PATH}console.mjs", f"{PATH}style.css"):
             assert ask(mock, path, headers=BROWSER).status_code == 200
-        for path in ("about", "events", "calls/1", "cards", "pictures/00"):
+        assert ask(mock, f"{PATH}cards/p1.png").content == P1
+        assert ask(mock, f"{PATH}cards/sheet.zip").content.startswith(b"PK")
+        for path in ("about", "accounts", "events", "calls/1", "cards", "cards/", "pictures/00"):
             assert ask(mock, PATH + path).status_code == 403
+        assert ask(mock, f"{PATH}cards/p1.png", "POST", json={"person": "p1"}).status_code == 403
         token = {"X-Mock-Token": TOKEN}
         assert ask(mock, f"{PATH}about", headers=token).status_code == 200
         match(mock)
@@ -210,7 +216,7 @@ def test_a_page_that_listens_is_sent_each_call(mock):
         "score": 15.35,
         "charged": "0.0500",
         "left": "99.9500",
-        "text": "vendor_data=order-1",
+        "fields": {"vendor_data": "order-1"},
     }.items() <= call.items()
     assert [one["card"]["person"] for one in call["pictures"]] == ["p1", "p2"]
 
@@ -317,7 +323,8 @@ def test_hostile_text_is_shortened_and_stays_text(mock):
     shown = ask(mock, f"{PATH}calls/1")
     assert shown.headers["Content-Type"] == "application/json"
     assert len(json.dumps(call)) < 2_000
-    assert len(shown.content) < 10_000
+    # But for the command that makes the call again.
+    assert len(shown.content) - len(json.dumps(shown.json()["sent"])) < 4_000
     assert shown.json()["fields"]["vendor_data"].startswith(evil)
 
 
@@ -341,16 +348,15 @@ def detail_of(mock, number=1):
 def test_a_call_is_shown_as_it_was_sent_without_pictures(mock):
     match(mock, P1, P2, vendor_data="order-9")
     shown = detail_of(mock)
-    assert shown["sent"]["headers"]["x-api-key"] == "***"
-    assert shown["sent"]["headers"]["content-type"].startswith("multipart/form-data")
+    assert dict(shown["sent"]["headers"])["x-api-key"] == "YOUR-KEY"
     assert shown["answered"]["Content-Type"] == "application/json"
     assert 0 < shown["ms"] < 5_000
-    body = shown["sent"]["body"]
-    at = [body.index(name) for name in ('name="vendor_data"', 'name="user_image"', "ref_image")]
-    assert at == sorted(at)
-    assert "order-9" in body
+    names = [re.search(' name="(.*?)"', part["head"])[1] for part in shown["sent"]["form"]]
+    sent = dict(zip(names, shown["sent"]["form"], strict=True))
+    assert list(sent) == ["vendor_data", "user_image", "ref_image"]
+    assert sent["vendor_data"]["text"] == ["order-9"]
     for file in shown["files"]:
-        assert f"<{file['size']:,} bytes, SHA-256 {file['digest']}>" in body
+        assert (sent[file["field"]]["size"], sent[file["field"]]["text"]) == (file["size"], None)
     assert "IHDR" not in json.dumps(shown)
 
 
@@ -358,30 +364,142 @@ def test_secrets_and_pictures_are_masked_in_every_form_of_body():
     with MockServer(vendor=["deepvue", "azure"]) as mock:
         token = token_of(mock)
         headers = {"x-api-key": "mock-live-key", "Authorization": f"Bearer {token}"}
-        sent = {"image": base64.b64encode(P1).decode()}
-        ask(mock, "/v1/liveness-check", "POST", headers=headers, json=sent)
+        image = base64.b64encode(P1).decode()
+        ask(mock, "/v1/liveness-check", "POST", headers=headers, json={"image": image})
         detect(mock, mock.of("azure"), P1)
         form, in_json, as_bytes = (detail_of(mock, number) for number in (1, 2, 3))
-    assert form["sent"]["body"] == "client_id=mock-client&client_secret=***"
-    assert len(in_json["sent"]["body"]) < 100
-    assert "<picture of" in in_json["sent"]["body"]
-    assert as_bytes["sent"]["body"].startswith(f"<{len(P1):,} bytes, SHA-256")
+    assert form["sent"]["text"] == ["client_id=mock-client&client_secret=YOUR-KEY"]
+    assert in_json["sent"]["text"] == ['{"image": "', len(image) * 3 // 4, '"}']
+    assert (as_bytes["sent"]["text"], as_bytes["sent"]["size"]) == (None, len(P1))
     for shown in (form, in_json, as_bytes):
         assert token not in json.dumps(shown)
         assert "mock-live-key" not in json.dumps(shown)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl: NOT TESTED")
-def test_the_command_of_a_call_makes_it_again(mock, tmp_path):
+needs_curl = pytest.mark.skipif(
+    None in map(shutil.which, ("curl", "bash", "node")), reason="no curl, bash or node: NOT TESTED"
+)
+
+
+def command_of(mock, number=1):
+    """What "Copy as curl" gives, as the page makes it."""
+    script = f"import {{ curl }} from {json.dumps((FILES / 'pure.mjs').as_uri())}; "
+    script += f"console.log(curl({json.dumps(detail_of(mock, number))}, {json.dumps(mock.url)}))"
+    node = ["node", "--input-type=module", "-e", script]
+    done = subprocess.run(node, check=True, timeout=60, capture_output=True, text=True)
+    return done.stdout.rstrip("\n")
+
+
+def run(command, mock, folder):
+    """What the command prints, as whoever pastes it into bash sees it."""
+    command = command.replace("YOUR-KEY", mock.live_key)
+    done = subprocess.run(
+        ["bash", "-c", f"{command} -s"],
+        cwd=folder,
+        check=True,
+        timeout=20,
+        capture_output=True,
+    )
+    return done.stdout
+
+
+def copied(mock, folder):
+    """The command of the newest call, and the call that was made with it."""
+    entry = mock.control.journal()[-1]
+    command = command_of(mock, entry.number)
+    answer = run(command, mock, folder)
+    repeated = mock.control.journal()[-1]
+    assert repeated.number == entry.number + 1
+    assert (repeated.method, repeated.path, repeated.status) == (
+        entry.method,
+        entry.path,
+        entry.status,
+    )
+    assert (repeated.fields, repeated.files) == (entry.fields, entry.files)
+    return command, answer
+
+
+def compared(answer):
+    """The part of an answer that says what was found, and what the call had."""
+    told = json.loads(answer)
+    return told["face_match"], told.get("vendor_data"), told.get("metadata")
+
+
+TEXTS = [
+    "x" * 300,
+    "y" * 5_000,
+    'it\'s "$HOME" & `id` $(id) more!',
+    "a\r\nb\n\tc",
+    "é ☂ \u202e \x1b[31m",
+    "https://shop.example/back?order=7&next=%2Fa",
+    "-d @/etc/hostname; \\",
+    "key=7&code=5",
+    "@a.png",
+    "<a.png",
+    "{url}",
+]
+
+
+@needs_curl
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_command_of_a_call_makes_it_again(mock, tmp_path, text):
     (tmp_path / "a.png").write_bytes(P1)
     (tmp_path / "b.png").write_bytes(P2)
-    match(mock, P1, P2, vendor_data='it\'s "$HOME" & more')
-    command = detail_of(mock)["curl"].replace("{url}", mock.url)
+    metadata = json.dumps({"order": text, "more": "y" * 300})
+    first = match(mock, P1, P2, vendor_data=text, metadata=metadata)
+    command, answer = copied(mock, tmp_path)
+    assert compared(answer) == compared(first.content)
+    assert first.json()["vendor_data"] == text
     assert mock.live_key not in command
-    command = command.replace("YOUR-KEY", mock.live_key)
-    subprocess.run(["sh", "-c", f"{command} -s"], cwd=tmp_path, check=True, timeout=20)
-    first, again = mock.control.journal()
-    assert (again.fields, again.files) == (first.fields, first.files)
+    assert command.replace("\n", "").isprintable()
+
+
+@needs_curl
+def test_a_command_says_what_it_left_out(mock, tmp_path):
+    (tmp_path / "a.png").write_bytes(P1)
+    for name, content in (("file-1", b"z" * 70_000), ("file-3", P2)):
+        (tmp_path / name).write_bytes(content)
+    secret = {"callback": "https://user:word@shop.example/?token=abc&order=1", "api_key": "abc"}
+    fields = {"vendor_data": "v", "api_token": "abc", "note": "z" * 70_000}
+    fields["metadata"] = json.dumps(secret)
+    files = {"user_image": ("a.png", P1), "ref_image": ("a.png", P2, "image/png")}
+    head = {"x-api-key": mock.live_key, "x-trace": "https://x.example/?signature=abc"}
+    ask(mock, "/v3/face-match/?code=abc&page=1", "POST", headers=head, files=files, data=fields)
+    command = command_of(mock)
+    for hidden in ("abc", "user:word", mock.live_key):
+        assert hidden not in command
+    *notes, line = command.split("\n")
+    assert [one.split(":")[0] for one in notes] == ["# file-1", "# a.png", "# file-3", "# YOUR-KEY"]
+    assert "order=1" in line
+    assert "page=1" in line
+    run(command, mock, tmp_path)
+    first, repeated = mock.control.journal()
+    assert [(one.name, one.digest) for one in repeated.files] == [
+        (one.name, one.digest) for one in first.files
+    ]
+    assert repeated.fields["note"] == first.fields["note"]
+
+
+@needs_curl
+def test_commands_of_every_form_of_body_make_the_call_again(tmp_path):
+    with MockServer(vendor=["deepvue", "azure"]) as mock:
+        headers = {"x-api-key": "mock-live-key", "Authorization": f"Bearer {token_of(mock)}"}
+        login, _ = copied(mock, tmp_path)
+        assert "client_id=mock-client&client_secret=YOUR-KEY" in login
+        (tmp_path / "file-1").write_bytes(P1)
+        sent = {"image": base64.b64encode(P1).decode(), "note": "é \"☂\" 'x'"}
+        ask(mock, "/v1/liveness-check", "POST", headers=headers, json=sent)
+        command = command_of(mock, 3)
+        command = command.replace("Bearer YOUR-KEY", headers["Authorization"])
+        run(command, mock, tmp_path)
+        detect(mock, mock.of("azure"), P1)
+        copied(mock, tmp_path)
+        broken = {**headers, "Content-Type": "application/json"}
+        ask(mock, "/v1/liveness-check", "POST", headers=broken, data=b'{"a": ')
+        calls = mock.control.journal()
+    assert calls[2].fields == calls[3].fields
+    assert calls[2].status == calls[3].status == 200
+    assert calls[2].files == calls[3].files
 
 
 def again(mock, number=1, **headers):
@@ -396,7 +514,7 @@ def test_a_call_is_sent_again_with_what_the_page_has_not(mock):
     first, second = mock.control.journal()
     assert (first.key, first.fields, first.files) == (second.key, second.fields, second.files)
     assert len(mock.control.charges()) == 2
-    assert detail_of(mock, 2)["sent"]["headers"]["x-api-key"] == "***"
+    assert ["x-api-key", "YOUR-KEY"] in detail_of(mock, 2)["sent"]["headers"]
 
 
 def test_nobody_else_sends_a_call_again(mock):
@@ -432,11 +550,11 @@ def test_only_the_newest_bytes_of_requests_and_answers_are_kept(monkeypatch):
         for _ in range(4):
             match(mock)
         old, _, third, new = (detail_of(mock, number) for number in (1, 2, 3, 4))
-        assert (old["sent"], old["answer"], old["answered"], old["curl"]) == (None,) * 4
+        assert (old["sent"], old["answer"], old["answered"]) == (None,) * 3
         assert old["status"] == 200
-        assert (third["sent"]["body"], third["curl"]) == (None, None)
+        assert third["sent"] is None
         assert third["answer"]["face_match"]["status"] == "Approved"
-        assert new["sent"]["body"]
+        assert new["sent"]["form"]
         assert again(mock, 3).status_code == again(mock, 1).status_code == 404
         for number in ("9", "9" * 30, "x"):
             assert ask(mock, f"{PATH}calls/{number}").status_code == 404
@@ -449,8 +567,8 @@ def test_an_account_has_calls_of_its_own(mock):
     its = {"X-Facematch-Account": other.name}
     with events(mock, **its) as stream:
         shown = next(data for name, _, data in stream if name == "calls")
-    assert [call["text"] for call in shown] == ["vendor_data=theirs"]
-    assert [call["text"] for call in rows(mock, 1)] == ["vendor_data=mine"]
+    assert [call["fields"] for call in shown] == [{"vendor_data": "theirs"}]
+    assert [call["fields"] for call in rows(mock, 1)] == [{"vendor_data": "mine"}]
     about = ask(mock, f"{PATH}about", headers=its).json()
     assert about["vendors"][0]["key"] == other.live_key
     shown_there = ask(mock, f"{PATH}calls/1", headers=its).json()
@@ -460,8 +578,85 @@ def test_an_account_has_calls_of_its_own(mock):
     assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 2]
     assert ask(mock, f"{PATH}forget/1", "POST", json={}, headers=its).status_code == 200
     assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 1]
-    mock.control.close_account(other.name)
-    assert ask(mock, f"{PATH}calls/2", headers=its).json()["fields"]["vendor_data"] == "theirs"
+
+
+def test_an_account_that_was_closed_is_looked_at_and_not_changed(mock):
+    """Calls, sessions and webhooks, as they were; until another one has the name."""
+    other = mock.new_account("case-7")
+    its = {"X-Facematch-Account": other.name}
+    other.control.webhooks.add("http://127.0.0.1:9/hook")
+    other.control.add_fault(Fault(stage="answer", kind="status", status=503))
+    match(mock, key=other.live_key, vendor_data="first")
+    match(mock, key=other.live_key, vendor_data="second")
+    with events(mock, **its) as stream:
+        assert [name for name, _, _ in (next(stream), next(stream))] == ["cleared", "calls"]
+        mock.control.close_account(other.name)
+        assert next(stream)[0] == "account"
+    about = ask(mock, f"{PATH}about", headers=its).json()["account"]
+    assert (about["name"], about["calls"], about["failures"]) == ("case-7", 2, 1)
+    assert about["opened"] < about["closed"]
+    with events(mock, **its) as stream:
+        assert [call["status"] for call in (next(stream), next(stream))[1][2]] == [503, 200]
+    detail = ask(mock, f"{PATH}calls/2", headers=its).json()
+    assert detail["fields"]["vendor_data"] == "second"
+    sessions = ask(mock, f"{PATH}state/didit/sessions", headers=its).json()
+    assert [session["vendor_data"] for session in sessions["newest"]] == ["second"]
+    (delivery,) = ask(mock, f"{PATH}state/didit/webhooks", headers=its).json()["newest"]
+    shown = ask(mock, f"{PATH}delivery/didit/{delivery['id']}", headers=its).json()
+    assert json.loads(shown["body"])["session_id"] == delivery["session_id"]
+    answer = ask(mock, f"{PATH}forget/1", "POST", json={}, headers=its)
+    assert (answer.status_code, list(answer.json())) == (400, ["mock"])
+    mock.new_account("case-7")
+    assert ask(mock, f"{PATH}about", headers=its).json()["account"]["calls"] == 0
+    assert ask(mock, f"{PATH}calls/2", headers=its).status_code == 404
+
+
+def test_all_accounts_are_listed_with_what_went_wrong(mock):
+    for name in ("b-1", "b-2", "c-1"):
+        account = mock.new_account(name)
+        match(mock, key=account.live_key)
+        match(mock, key=account.live_key, face_match_score_decline_threshold="x")
+        if name == "b-2":
+            account.close()
+
+    def listed(search):
+        told = ask(mock, f"{PATH}accounts?search={search}").json()
+        return [
+            (one["name"], one["calls"], one["failures"], one["closed"] is None)
+            for one in told["accounts"]
+        ]
+
+    assert listed("")[:3] == [("c-1", 2, 1, True), ("b-2", 2, 1, False), ("b-1", 2, 1, True)]
+    assert listed("")[3] == ("main", 0, 0, True)
+    assert [name for name, *_ in listed("B-")] == ["b-2", "b-1"]
+    assert listed("nobody") == []
+
+
+def test_sessions_and_webhooks_are_searched_beyond_what_is_shown(mock):
+    mock.control.webhooks.add("http://127.0.0.1:9/hook")
+    for number in range(210):
+        mock.world.sessions.add(
+            f"id-{number}",
+            service="FACE_MATCH",
+            status="Approved",
+            created_at=mock.control.now(),
+            vendor_data=f"order-{number}",
+            metadata=None,
+            pictures={},
+            result={},
+        )
+    match(mock, vendor_data="order-x")
+    state = f"{PATH}state/didit/sessions"
+    every = ask(mock, state).json()
+    assert (every["total"], len(every["newest"])) == (211, 200)
+    found = ask(mock, f"{state}?search=Order-3%20approved").json()
+    assert {one["vendor_data"] for one in found["newest"]} == {
+        "order-3",
+        *(f"order-3{at}" for at in range(10)),
+    }
+    for search, count in (("order-x", 1), ("127.0.0.1:9/hook", 1), ("order-y", 0)):
+        answer = ask(mock, f"{PATH}state/didit/webhooks?search={search}").json()
+        assert answer["total"] == len(answer["newest"]) == count
 
 
 # Pictures and cards
