@@ -212,8 +212,8 @@ def _shown(headers: Headers) -> dict[str, str]:
 
 def _card(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
     """What the test card of that digest says; None for another picture."""
-    for world in worlds if digest else ():
-        card = world.recognizer.card_of(digest)
+    for world in worlds:
+        card = None if digest is None else world.recognizer.card_of(digest)
         if card is not None:
             return attrs.asdict(card)
     return None

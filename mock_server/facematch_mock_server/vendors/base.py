@@ -536,7 +536,7 @@ def begins_so(pattern: str, path: str) -> bool:
     )
 
 
-def _texts_of(body: bytes) -> dict[str, str]:
+def _texts_of(body: bytes | bytearray) -> dict[str, str]:
     """The plain values of a JSON object; ValueError or RecursionError for what is none."""
     # A number stays as it was written.
     values = json.loads(body, parse_int=str, parse_float=str, parse_constant=str)

@@ -57,8 +57,9 @@ def part(head, data=b"x"):
 END = f"--{BOUNDARY}--\r\n".encode()
 
 
-def sha256(content):
-    return hashlib.sha256(content).hexdigest()
+def sha256(body, start, end):
+    content = body[start:end]
+    return hashlib.sha256(content).hexdigest(), content
 
 
 def read(body, content_type=TYPE):
