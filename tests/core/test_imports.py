@@ -18,7 +18,7 @@ PUBLIC = {
     "facematch_core",
     *(f"facematch_core.{name}" for name in ("backend", "config", "deadline", "engine", "errors")),
     *(f"facematch_core.{name}" for name in ("files", "http", "lazy", "resilience", "sdk")),
-    "facematch_core.threads",
+    *(f"facematch_core.{name}" for name in ("addresses", "kinds", "threads")),
 }
 #: What doubles are made of; nothing else may need pytest.
 KIT = "facematch_core.testing"

@@ -126,8 +126,9 @@ def test_ctrl_c_in_the_local_backend_shows_no_canary(said, monkeypatch):
     assert hits(texts) == {}
 
 
-def test_a_mock_gives_away_the_secret_of_a_destination_alone():
-    """On purpose: who drives a mock may ask it for that, to sign deliveries of their own."""
+def test_a_mock_gives_away_the_secret_of_a_destination_and_its_state_alone():
+    """On purpose: who drives a mock signs deliveries of their own, and begins another mock with the
+    keys that a client has."""
     with MockServer(vendor=list(VENDORS), seed=5) as mock:
         mock.control.add_key(key=canaries.API_KEY)
         deepvue = mock.of("deepvue").control
@@ -158,7 +159,11 @@ def test_a_mock_gives_away_the_secret_of_a_destination_alone():
     # The id of a client is a name, which the list of keys shows.
     secrets.pop("client id")
     found = canaries.leaks(texts, secrets)
-    assert set(found) == {("didit/webhooks/destinations", "secret of a destination")}
+    in_state = ("API key", "client secret", "secret of a destination")
+    assert set(found) == {
+        ("didit/webhooks/destinations", "secret of a destination"),
+        *((f"{vendor}/state", name) for vendor in VENDORS for name in in_state),
+    }
 
 
 def test_what_is_remembered_of_a_webhook_holds_no_canary(caplog):

@@ -1,4 +1,4 @@
-"""What the mock signs verifies in whatever style it is written, and nothing else does; and what a
+"""What the mock signs verifies in whatever style it is write_json, and nothing else does; and what a
 stranger's body may cost before its signature is known, counted, not timed.
 """
 
@@ -14,7 +14,7 @@ from facematch_didit.webhooks import Refusal, SignatureVariant, WebhookRefused
 from facematch_didit.webhooks.delivery import canonical, signature
 from facematch_didit.webhooks.verify import MAX_BYTES
 from facematch_mock_server.vendors.didit.webhooks import v2_message
-from facematch_mock_server.vendors.didit.webhooks import written as as_the_mock
+from facematch_mock_server.vendors.didit.webhooks import write_json as as_the_mock
 
 UNSIGNED = {"X-Timestamp": "1783000006", "X-Signature": "0" * 64, "X-Signature-V2": "0" * 64}
 
@@ -48,7 +48,7 @@ variants = st.sampled_from(["raw", "v2", "prefixed"])
 MANY = settings(max_examples=60)
 
 
-def written(document, style):
+def write_json(document, style):
     """JSON without spaces."""
     is_sorted, is_escaped, is_whole = style
     if is_sorted and is_whole:
@@ -65,7 +65,7 @@ def written(document, style):
 def test_each_signature_alone_verifies_and_the_event_says_what_was_signed(
     delivery, document, style, secret, name
 ):
-    body = written(document, style)
+    body = write_json(document, style)
     headers = delivery.signed(body, secret=secret, only=[name])
     event = delivery.verify(body, headers, secret, accept_prefixed_v2=name == "prefixed")
     assert event.signature.value == {"prefixed": "v2_prefixed"}.get(name, name)
@@ -76,7 +76,7 @@ def test_each_signature_alone_verifies_and_the_event_says_what_was_signed(
 @MANY
 @given(documents, styles, secrets, st.data())
 def test_another_byte_secret_or_second_is_refused(delivery, document, style, secret, data):
-    body, other = written(document, style), data.draw(secrets)
+    body, other = write_json(document, style), data.draw(secrets)
     # HMAC fills a key up with zeros, so these two are one key.
     assume(secret.rstrip("\0") != other.rstrip("\0"))
     at = data.draw(st.integers(0, len(body) - 1))
