@@ -1,4 +1,4 @@
-"""What the mock signs verifies in whatever style it is write_json, and nothing else does; and what a
+"""What the mock signs verifies in whatever style it is written, and nothing else does; and what a
 stranger's body may cost before its signature is known, counted, not timed.
 """
 
