@@ -9,9 +9,7 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
-
-import attrs
+from typing import TYPE_CHECKING, Any, Protocol
 
 from .clock import Ids, VirtualClock
 from .faults import Faults
@@ -25,9 +23,8 @@ if TYPE_CHECKING:
     from .recognition.recognizer import Recognizer
 
 
-@attrs.define(kw_only=True, eq=False)
-class Shared:
-    """What the accounts of one server share; three of its functions are those of `Accounts`."""
+class Shared(Protocol):
+    """What the accounts of one server share, and ask of it: `Accounts`."""
 
     kinds: Mapping[str, VendorKind]
     recognizer: Recognizer
@@ -36,14 +33,9 @@ class Shared:
     #: That of a new account: seconds, or the least and the most of them, by operation.
     latency: Mapping[str, tuple[float, ...]]
     has_workers: bool
-    claim: Callable[[str, str, Key, Account], None]
-    open: Callable[..., Account]
-    is_stranger: Callable[[VendorKind, Head], bool]
-    #: Gives all accounts that are open, the oldest first.
-    every: Callable[[], tuple[Account, ...]]
     #: The pictures that were sent, and those of saved calls.
-    sent: Pictures = attrs.field(factory=Pictures)
-    kept: Pictures = attrs.field(factory=Pictures)
+    sent: Pictures
+    kept: Pictures
     #: Scheme and host while the server runs.
     address: str | None = None
     #: Whether it is bound beyond the loopback.
@@ -52,13 +44,24 @@ class Shared:
     #: Is called with an account's name and each entry of its journal, or None for all gone.
     heard: Callable[[str, Entry | None], None] | None = None
 
+    @property
+    def all(self) -> tuple[Account, ...]: ...
+    def claim(self, vendor: str, text: str, key: Key, account: Account) -> None: ...
+    def is_stranger(self, kind: VendorKind, head: Head) -> bool: ...
+    def open(
+        self, name: str, *, keys: Mapping[str, Mapping[str, Key]], parent: Account
+    ) -> Account: ...
+
 
 class Latency:
-    """How long answers take, by operation: off until it is set. Safe across threads."""
+    """How long answers take. Safe across threads.
+
+    `spans` has the least and the most seconds of each operation that is late.
+    """
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a test's dice
-        self._seconds: dict[str, tuple[float, float]] = {}
+        self.spans: dict[str, tuple[float, float]] = {}
 
     def set(self, operation: str, *seconds: float) -> None:
         """Answer after so many seconds, or after some between two; 0 for at once."""
@@ -71,17 +74,15 @@ class Latency:
                 "latency must be from 0 to 3600 seconds, or the least and the most of them, not "
                 f"{', '.join(map(str, seconds)):.60}"
             )
-        self._seconds[operation] = float(seconds[0]), float(seconds[-1])
-
-    def all(self) -> dict[str, tuple[float, float]]:
-        """The least and the most seconds of each operation that was set."""
-        return {name: span for name, span in self._seconds.items() if span[1]}
+        self.spans.pop(operation, None)
+        if seconds[-1]:
+            self.spans[operation] = float(seconds[0]), float(seconds[-1])
 
     def draw(self, operation: str | None) -> float:
         """Seconds for one answer."""
-        span = self._seconds.get(operation or "", (0.0, 0.0))
+        span = self.spans.get(operation or "")
         # What is not late takes nothing from the series of those that are.
-        return self._random.uniform(*span) if span[1] else 0.0
+        return 0.0 if span is None else self._random.uniform(*span)
 
 
 class World:
@@ -167,10 +168,12 @@ class Account:
             self.latency.set(operation, *span)
         self.journal = Journal()
         self.journal.watch = self._heard
-        #: By vendor and text: those that lead here.
+        #: What leads here, by vendor and text.
         self.claimed: set[tuple[str, str]] = set()
-        for pictures in (shared.sent, shared.kept):
-            pictures.let_in(self)
+        #: By name: the open ones that were registered in it.
+        self.children: dict[str, Account] = {}
+        shared.sent.let_in(self)
+        shared.kept.let_in(self)
         self.digest = functools.partial(shared.sent.digest, self)
         self._lock = threading.RLock()
         self._worlds: dict[str, World] = {}
@@ -196,7 +199,7 @@ class Account:
     @property
     def worlds(self) -> tuple[World, ...]:
         """With every vendor, in their order."""
-        return tuple(self.world(vendor) for vendor in self.shared.kinds)
+        return tuple(map(self.world, self.shared.kinds))
 
     @property
     def workers(self) -> tuple[Any, ...]:
@@ -210,12 +213,11 @@ class Account:
             self._is_over = True
         for worker in self.workers:
             worker.stop()
-        for pictures in (self.shared.sent, self.shared.kept):
-            pictures.let_go(self)
+        self.shared.sent.let_go(self)
+        self.shared.kept.let_go(self)
 
     def close(self) -> None:
-        """Its keys and what a test set are of no use; what happened stays to be read. It has yet to
-        `end`."""
+        """Nothing that was set is of use; what happened stays to be read. It has yet to `end`."""
         with self._lock:
             self.closed_at = dt.datetime.now(dt.UTC)
             for world in self._worlds.values():

@@ -7,8 +7,8 @@ import hashlib
 import re
 import secrets
 import threading
+from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import attrs
@@ -17,6 +17,7 @@ from .account import Account, Shared
 from .clock import VirtualClock
 from .kinds import Chosen, VendorKind
 from .messages import Head
+from .pictures import Pictures
 from .services import Key
 
 if TYPE_CHECKING:
@@ -36,12 +37,15 @@ NO_ACCOUNT = "There is no account of that name or key; GET /__mock__/accounts li
 ACCOUNT_HEADER = "X-Facematch-Account"
 
 
-class Accounts:
+class Accounts(Shared):
     """The accounts of one server, and what they share. Safe across threads.
 
     The arguments are those of `MockServer`; without a recognizer it is outcomes, cards, then the
-    bytes. `shared` is what each account knows of the server.
+    bytes.
     """
+
+    #: The account that the server begins with.
+    main: Account
 
     def __init__(
         self,
@@ -67,20 +71,13 @@ class Accounts:
         if len(self.kinds) < len(kinds):
             raise ValueError("a vendor is named twice")
         self.control, self.control_token = control, control_token
-        self.shared = Shared(
-            kinds=self.kinds,
-            recognizer=recognizer,
-            deliver_to=frozenset(host.lower() for host in deliver_to),
-            latency={
-                name: seconds if isinstance(seconds, tuple) else (seconds,)
-                for name, seconds in (latency or {}).items()
-            },
-            has_workers=has_workers,
-            claim=self.claim,
-            open=self.open,
-            every=lambda: self.all,
-            is_stranger=self.is_stranger,
-        )
+        self.recognizer, self.has_workers = recognizer, has_workers
+        self.deliver_to = frozenset(host.lower() for host in deliver_to)
+        self.latency = {
+            name: seconds if isinstance(seconds, tuple) else (seconds,)
+            for name, seconds in (latency or {}).items()
+        }
+        self.sent, self.kept = Pictures(), Pictures()
         self._seed = seed
         self._chosen = {
             kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, None, {}) for kind in kinds
@@ -88,10 +85,11 @@ class Accounts:
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
         self._opened = 0
-        #: With how much of each stays to be read.
-        self._closed: dict[Account, int] = {}
-        #: Whose a key is, by vendor and text, or by how an account's first keys begin; and the
-        #: lengths of these beginnings.
+        #: The newest last, with how much of each, and of all, stays to be read.
+        self._closed: deque[tuple[Account, int]] = deque()
+        self._closed_records = 0
+        #: Whose a key is, by vendor and text, or by how an account's first keys begin, and the
+        #: lengths of these beginnings; and whose a name is, as that of no vendor.
         self._keys: dict[tuple[str, str], Account] = {}
         self._lengths: frozenset[int] = frozenset()
         #: The keys and client ids that everybody knows.
@@ -105,11 +103,6 @@ class Accounts:
         self._put(MAIN, clock or VirtualClock(), keys, self._chosen, None)
 
     @property
-    def main(self) -> Account:
-        """The account that the server begins with."""
-        return self._all[MAIN]
-
-    @property
     def all(self) -> tuple[Account, ...]:
         """The oldest first."""
         with self._lock:
@@ -121,55 +114,46 @@ class Accounts:
         have many calls and sessions."""
         with self._lock:
             self._let_go()
-            return tuple(self._closed)
+            return tuple(account for account, _ in self._closed)
 
     def find(self, name: str) -> Account | None:
-        """The open account of that name, or of that key or client id; None for neither."""
-        owners = (owner for owner in self._of_key(name) if owner.closed_at is None)
-        return self._all.get(name) or next(owners, None)
+        """The account of a name, a key or a client id, the one closed last if none is open; None if
+        there is none."""
+        # Whoever has a key need not say of which vendor.
+        keys = [("", name), *((vendor, name) for vendor in self.kinds)]
+        with self._lock:
+            self._let_go()
+            accounts = [*filter(None, map(self._keys.get, keys))]
+        if not self._public.isdisjoint(keys):
+            return self.main
+        are_open = (account for account in accounts if account.closed_at is None)
+        return next(are_open, accounts[0] if accounts else None)
 
-    def seen(self, name: str) -> Account | None:
-        """As `find`, else the one closed last of that name or key; None if there is none."""
+    def named(self, name: str, *, is_open: bool = False) -> Account:
+        """As `find`; LookupError if there is none, or a closed one where `is_open` is wanted."""
         account = self.find(name)
-        if account is None:
-            closed = (each for each in reversed(self.closed) if each.name == name)
-            account = next(chain(closed, self._of_key(name)), None)
-        return account
-
-    def named(self, name: str) -> Account:
-        """As `seen`; LookupError if there is none."""
-        account = self.seen(name)
-        if account is None:
+        if account is None or (is_open and account.closed_at is not None):
             raise LookupError(NO_ACCOUNT)
         return account
 
-    def _of_key(self, text: str) -> list[Account]:
-        # Whoever has a key need not say of which vendor.
-        keys = [(vendor, text) for vendor in self.kinds]
-        accounts = [*filter(None, map(self._keys.get, keys))]
-        return accounts if self._public.isdisjoint(keys) else [self.main]
-
-    def of(self, kind: VendorKind, head: Head) -> Account:
-        """Whose a vendor's request is; the first one's if nobody knows."""
-        return self._owner(kind, head) or self.main
-
-    def is_stranger(self, kind: VendorKind, head: Head) -> bool:
-        """Whether nobody knows whose request this is, and there are others than the first one."""
-        are_others = len(self._all) > 1 or bool(self._closed)
-        return are_others and self._owner(kind, head) is None
-
-    def _owner(self, kind: VendorKind, head: Head) -> Account | None:
-        """By the key, else by the header, else by an account's key that the key resembles."""
+    def owner_of(self, kind: VendorKind, head: Head) -> Account | None:
+        """Whose a vendor's request is: by its key, else by the header, else by an account's key
+        that its key resembles; None if nobody knows."""
         text = kind.key_of(head) or ""
         account = self._keys.get((kind.name, text))
         if account is not None:
             return account
         if header := head.header(ACCOUNT_HEADER.lower()):
-            return self.seen(header)
+            return self.find(header)
         if (kind.name, text) in self._public:
             return self.main
-        beginnings = ((kind.name, text[:length]) for length in self._lengths)
-        return next(filter(None, map(self._keys.get, beginnings)), None)
+        stems = ((kind.name, text[:length]) for length in self._lengths)
+        return next(filter(None, map(self._keys.get, stems)), None)
+
+    def is_stranger(self, kind: VendorKind, head: Head) -> bool:
+        """Whether nobody knows whose request this is, and there are others than the first one."""
+        are_others = len(self._all) > 1 or bool(self._closed)
+        return are_others and self.owner_of(kind, head) is None
 
     def open(
         self,
@@ -192,7 +176,8 @@ class Accounts:
                 raise ValueError(
                     "an account's name is up to 100 letters, digits, dots, dashes and underscores"
                 )
-            if self.find(name) is not None:
+            namesake = self.find(name)
+            if namesake is not None and namesake.closed_at is None:
                 raise ValueError(f"{name} is an account, or a key of one; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
@@ -218,9 +203,13 @@ class Accounts:
             # Every account of a server has ids of its own, which the same seed repeats.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         account = Account(
-            self.shared, name, clock=clock, seed=seed, first_keys=keys, chosen=chosen, parent=parent
+            self, name, clock=clock, seed=seed, first_keys=keys, chosen=chosen, parent=parent
         )
         self._all[name] = account
+        if name == MAIN:
+            self.main = account
+        if parent is not None:
+            parent.children[name] = account
         for vendor, first in keys.items():
             for text, key in first.items():
                 self.claim(vendor, text, key, account)
@@ -228,54 +217,52 @@ class Accounts:
         stems = {(vendor, text[:-4]) for vendor, text in account.claimed if len(text) > 12}
         stems -= self._public
         self._lengths |= {len(stem) for _, stem in stems}
-        self._keys.update(dict.fromkeys(stems, account))
-        account.claimed |= stems
+        account.claimed |= {("", name), *stems}
+        self._keys.update(dict.fromkeys(account.claimed, account))
         return account
 
     def close(self, name: str) -> None:
         """Close an account; LookupError if there is none, ValueError for the first one."""
         with self._lock:
-            account = self._find_open(name)
-            if account.name == MAIN:
+            account = self.named(name, is_open=True)
+            if account is self.main:
                 raise ValueError("the first account stays as long as the server; reset it")
             closed = self._close(account)
         for account in closed:
             account.end()
 
-    def _find_open(self, name: str) -> Account:
-        account = self.find(name)
-        if account is None:
-            raise LookupError(NO_ACCOUNT)
-        return account
-
     def _close(self, account: Account) -> list[Account]:
         """Close it and those registered in it; the lock is held. They have yet to end."""
         del self._all[account.name]
+        if account.parent is not None:
+            account.parent.children.pop(account.name, None)
         account.close()
-        self._closed[account] = account.count()
+        self._closed.append((account, account.count()))
+        self._closed_records += self._closed[-1][1]
         self._let_go()
         return [account, *self._close_children(account)]
 
     def _close_children(self, account: Account) -> list[Account]:
-        children = [each for each in self.all if each.parent is account]
+        children = tuple(account.children.values())
         return [closed for child in children for closed in self._close(child)]
 
     def _let_go(self) -> None:
         """Forget what was closed long ago, or is too much; the lock is held."""
         now = dt.datetime.now(dt.UTC)
         while self._closed:
-            account = next(iter(self._closed))
-            is_old = account.closed_at is None or now - account.closed_at > CLOSED_FOR
-            is_full = len(self._closed) > 1 and sum(self._closed.values()) > MAX_CLOSED_RECORDS
+            account, count = self._closed[0]
+            is_old = now - (account.closed_at or now) > CLOSED_FOR
+            is_full = len(self._closed) > 1 and self._closed_records > MAX_CLOSED_RECORDS
             if not (is_old or is_full or len(self._closed) > MAX_CLOSED):
                 return
-            del self._closed[account]
+            self._closed.popleft()
+            self._closed_records -= count
             self._unclaim(account)
 
     def reset(self, name: str, vendor: str, chosen: Chosen) -> None:
         """Give an account a new world, in which that vendor behaves as chosen."""
         with self._lock:
-            old = self._find_open(name)
+            old = self.named(name, is_open=True)
             each = {**old.chosen, vendor: chosen}
             # Calls go on beside this: its first keys are never nobody's.
             fresh = self._put(old.name, old.clock, old.first_keys, each, old.parent)
@@ -290,8 +277,8 @@ class Accounts:
         the account of that name."""
         for account in accounts:
             account.end()
-        if self.shared.heard is not None:
-            self.shared.heard(name, None)
+        if self.heard is not None:
+            self.heard(name, None)
 
     def _unclaim(self, account: Account) -> None:
         """Its keys are nobody's, but for those that another account has by now."""
@@ -300,14 +287,13 @@ class Accounts:
                 del self._keys[key]
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
-        """That key is this account's; ValueError if it is another one's that is open.
-
-        Those that everybody knows are of the account that a request is for without a key.
-        """
+        """That key is this account's; ValueError if it is another one's that is open. One that
+        everybody knows is of the account that a request is for without a key."""
         texts = {each for each in (text, key.client or text) if (vendor, each) not in self._public}
         with self._lock:
             # At whichever vendor: a key alone says which account is meant.
-            if any(owner.name != account.name for owner in map(self.find, texts) if owner):
+            owners = [owner for owner in map(self.find, texts) if owner is not None]
+            if any(not owner.closed_at and owner.name != account.name for owner in owners):
                 raise ValueError("another account has this key")
             claimed = {(vendor, each) for each in texts}
             self._keys.update(dict.fromkeys(claimed, account))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 
@@ -12,7 +12,6 @@ from facematch_core.addresses import MOCK_HEADER
 
 from .account import Account, World
 from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Accounts
-from .claims import Citations
 from .control_http import ControlApi, said
 from .faults import Fault, is_ours
 from .journal import noted, presentable, short
@@ -43,15 +42,13 @@ class App:
 
     def __init__(self, accounts: Accounts) -> None:
         self.accounts = accounts
-        # Their paths are the same in every account.
-        self._vendors: tuple[Routed, ...] = tuple(world.behaviour for world in accounts.main.worlds)
         self._control = ControlApi(accounts)
         self.console: Console | None = None
 
     @property
     def is_stopped(self) -> bool:
         """Whether the server was stopped, and so nobody reaches it, within the process either."""
-        return self.accounts.shared.is_stopped
+        return self.accounts.is_stopped
 
     @property
     def account(self) -> Account:
@@ -61,7 +58,7 @@ class App:
     @property
     def world(self) -> World:
         """The first vendor's in the first account."""
-        return self.account.world(self._vendors[0].world.vendor)
+        return self.account.world(next(iter(self.accounts.kinds)))
 
     def account_of(self, head: Head) -> Account:
         """Whose request it is, or was when it began."""
@@ -91,11 +88,11 @@ class App:
 
     def _handle(self, request: Request) -> Response:
         if self._control.owns(request):
-            return self._marked(self._control.handle(request))
+            return self._mark(self._control.handle(request))
         vendor = self._of(request)
         if vendor is None:
-            return self._marked(self._elsewhere(request))
-        return self._marked(vendor.handle(request), vendor.world)
+            return self._elsewhere(request)
+        return self._mark(vendor.handle(request), vendor.world)
 
     def is_slow(self, request: Request) -> bool:
         """Whether others should not wait for this answer: a list or a reset of ours may be long, a
@@ -105,20 +102,19 @@ class App:
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
         account = head.account if isinstance(head, Request) else None
-        vendor = self._of(head) if account is None or account.latency.all() else None
+        vendor = self._of(head) if account is None or account.latency.spans else None
         if vendor is None:
             return 0.0
-        latency = vendor.world.account.latency
-        return latency.draw(vendor.operation(head)) if latency.all() else 0.0
+        return vendor.world.account.latency.draw(vendor.operation(head))
 
     def refuse_early(self, head: Head) -> Response | None:
         """404 for an account that is none, 413 for a declared length over the limit, or None.
 
         The 413 is noted in the journal.
         """
-        named = head.header(ACCOUNT_HEADER.lower())
-        if named is not None and self.accounts.seen(named) is None:
-            return self._marked(said(404, NO_ACCOUNT))
+        name = head.header(ACCOUNT_HEADER.lower())
+        if name is not None and self.accounts.find(name) is None:
+            return self._mark(said(404, NO_ACCOUNT))
         declared = head.header("content-length") or ""
         if not (declared.isascii() and declared.isdigit()):
             return None
@@ -133,22 +129,26 @@ class App:
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body over the limit, noted in the journal."""
-        claims = self.world.claims.citations()
         key = "limit.control" if self._control.owns(head) else "limit.body"
-        return self._marked(self._logged(head, claims, claims.answer(key), "the body is too large"))
+        return self._answer(head, key, "the body is too large")
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
         self._world_of(head).log(head, note=short(what, 200))
 
     def _of(self, head: Head) -> Routed | None:
-        """Who answers it: a vendor, in the account that the request's key says."""
-        vendor = self._vendor_of(head)
-        if vendor is None:
+        """Who answers it: a vendor, by the host, if that is a vendor's own, else by the path; in
+        the account that the request's key says."""
+        # The paths are the same in every account.
+        worlds, host = self.account.worlds, head.header("host")
+        by_host = (each for each in worlds if len(worlds) > 1 and each.kind.has_host(host))
+        by_path = (each for each in worlds if each.behaviour.owns(head))
+        world = next(by_host, None) or next(by_path, None)
+        if world is None:
             return None
-        began_in = head.account if isinstance(head, Request) else None
-        account = began_in or self.accounts.of(vendor.world.kind, head)
-        behaviour: Routed = account.world(vendor.world.vendor).behaviour
+        account = head.account if isinstance(head, Request) else None
+        account = account or self.accounts.owner_of(world.kind, head) or world.account
+        behaviour: Routed = account.world(world.vendor).behaviour
         return behaviour
 
     def _world_of(self, head: Head) -> World:
@@ -156,39 +156,21 @@ class App:
         vendor = self._of(head)
         return self.world if vendor is None else vendor.world
 
-    def _vendor_of(self, head: Head) -> Routed | None:
-        """By the host, if that is a vendor's own, else by the path."""
-        if len(self._vendors) > 1:
-            for vendor in self._vendors:
-                if vendor.world.kind.has_host(head.header("host")):
-                    return vendor
-        for vendor in self._vendors:
-            if vendor.owns(head):
-                return vendor
-        return None
-
     def _elsewhere(self, request: Request) -> Response:
         from difflib import get_close_matches  # not above: few requests need a hint
 
-        paths = [path for vendor in self._vendors for path in vendor.known_paths()]
+        vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
+        paths = [path for vendor in vendors for path in vendor.known_paths()]
         paths += self._control.known_paths()
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
-        first = self._vendors[0]
+        first = vendors[0]
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
+        return self._answer(request, "elsewhere", hint, path=short(request.path, 200), hint=hint)
+
+    def _answer(self, head: Head, key: str, note: str, **filled: Any) -> Response:
+        """An answer in the mock's own words, noted in the journal."""
         claims = self.world.claims.citations()
-        response = claims.answer("elsewhere", path=short(request.path, 200), hint=hint)
-        return self._logged(request, claims, response, hint)
-
-    def _marked(self, response: Response, world: World | None = None) -> Response:
-        claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
-        headers = (*response.headers, (MOCK_HEADER, __version__), *claims)
-        return attrs.evolve(response, headers=headers, date=(world or self.world).clock.now())
-
-    def _logged(
-        self, head: Head, claims: Citations, response: Response, note: str | None = None
-    ) -> Response:
-        if not response.claims:
-            response = claims.sealed(response)
+        response = claims.sealed(claims.answer(key, **filled))
         self._world_of(head).log(
             head,
             status=response.status,
@@ -196,4 +178,9 @@ class App:
             claims=response.claims,
             note=noted(head, note),
         )
-        return response
+        return self._mark(response)
+
+    def _mark(self, response: Response, world: World | None = None) -> Response:
+        claims = ((CLAIMS_HEADER, ", ".join(response.claims)),) if response.claims else ()
+        headers = (*response.headers, (MOCK_HEADER, __version__), *claims)
+        return attrs.evolve(response, headers=headers, date=(world or self.world).clock.now())

@@ -129,7 +129,7 @@ def fact(key: str, origin: Origin, statement: str, **more: Any) -> Claim:
 
 def table(vendor: str, *rows: Claim) -> tuple[Claim, ...]:
     """Claims about one vendor from the rows of `row` and `fact`."""
-    return tuple(attrs.evolve(one, id=f"{vendor}.{one.id}") for one in rows)
+    return tuple(attrs.evolve(claim, id=f"{vendor}.{claim.id}") for claim in rows)
 
 
 class MissingClaimError(Exception):
@@ -156,9 +156,11 @@ class Behaviours:
         chosen: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        every = tuple(claims)
+        claims = tuple(claims)
         self.claims = tuple(
-            one for one in every if one.when is None or chosen[one.when[0]] in one.when[1:]
+            claim
+            for claim in claims
+            if claim.when is None or chosen[claim.when[0]] in claim.when[1:]
         )
         self._table = _Table()
         for claim in self.claims:
@@ -166,7 +168,7 @@ class Behaviours:
                 raise ValueError(f"two claims decide {claim.key}")
             self._table[claim.key] = (claim.value, claim.id)
         # Switches are set one by one: an answer may need what only another edition says.
-        for claim in every:
+        for claim in claims:
             self._table.setdefault(claim.key, (claim.value, claim.id))
         for key, value in (settings or {}).items():
             self._table[key] = (value, self._table[key][1])
@@ -231,13 +233,12 @@ class Citations:
         else:
             kind = self["json.content_type"] if "json.content_type" in self._table else JSON
             content = encode(fill(reply.body, filled) if body is None else body)
-        return response(reply.status, kind, content, (*reply.headers, *headers))
+        lines = (("Content-Type", kind), *reply.headers, *headers)
+        return Response(status=reply.status, headers=lines, body=content)
 
     def sealed(self, answer: Response) -> Response:
         """`answer` with the claims that it rests on."""
-        return Response(
-            status=answer.status, headers=answer.headers, body=answer.body, claims=self.claims
-        )
+        return attrs.evolve(answer, claims=self.claims)
 
 
 def response(
@@ -309,8 +310,8 @@ def in_force(claim: Claim, switches: Collection[str]) -> str:
     if claim.when is None:
         return "always"
     switch, *values = claim.when
-    said = f"{switch} = {' or '.join(str(value) for value in values)}"
-    return said if switch in switches else f"{said} (set by the edition)"
+    text = f"{switch} = {' or '.join(map(str, values))}"
+    return text if switch in switches else f"{text} (set by the edition)"
 
 
 def _shown(value: Any) -> str:

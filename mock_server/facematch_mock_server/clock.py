@@ -26,14 +26,13 @@ class VirtualClock:
 
     Args:
         start: Its first reading, up to the year 8999; None for the machine's time now.
-        running: Whether it runs by itself, as the server of the command line does.
+        running: Whether it runs by itself, as the server of the command line does; it can be read, too.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:
         self._lock = threading.Lock()
         machine = dt.datetime.now(dt.UTC)
-        self._running = running
-        self._base = machine
+        self.running, self._base = running, machine
         if start is not None and start.replace(tzinfo=None) >= LATEST.replace(tzinfo=None):
             raise ValueError("the clock cannot go beyond the year 8999")
         self._now = (start or machine).astimezone(dt.UTC)
@@ -42,17 +41,12 @@ class VirtualClock:
     def now(self) -> dt.datetime:
         """The time of day, UTC; never earlier than the reading before."""
         with self._lock:
-            if self._running:
+            if self.running:
                 machine = dt.datetime.now(dt.UTC)
                 # The machine's clock may be set back; ours never is.
                 self._now += max(dt.timedelta(0), machine - self._base)
                 self._base = machine
             return self._now
-
-    @property
-    def running(self) -> bool:
-        """Whether it runs by itself."""
-        return self._running
 
     def timestamp(self) -> float:
         """Seconds since 1970."""
@@ -60,9 +54,9 @@ class VirtualClock:
 
     def advance(self, seconds: float) -> dt.datetime:
         """Let that many seconds pass at once; a ValueError beyond the year 8999."""
-        given: Any = seconds
-        is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
-        if not is_number or not seconds >= 0:
+        number: Any = seconds
+        is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+        if not is_number or not number >= 0:
             raise ValueError(
                 "the clock only goes forward, by a number of seconds from 0, such as 60 or "
                 f"timedelta(minutes=1).total_seconds(), not {seconds!r:.60}"
@@ -77,10 +71,8 @@ class VirtualClock:
             return self._now
 
     def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
-        """Tell `watcher` of each `advance`, with the new reading.
-
-        It is called before anybody can read the new time, so it must not read this clock.
-        """
+        """Call `watcher` with the new reading at each `advance`, before anybody can read the new
+        time: it must not read this clock."""
         with self._lock:
             self._watchers.append(watcher)
 

@@ -258,7 +258,7 @@ class Control:
 
     def latency(self) -> dict[str, tuple[float, float]]:
         """The least and the most seconds that an answer takes, by operation; only what was set."""
-        return self.account.latency.all()
+        return dict(self.account.latency.spans)
 
     def set_latency(self, operation: str, least_s: float, most_s: float | None = None) -> None:
         """Answer an operation (``match``; `behaviours` lists them) after that many real seconds,

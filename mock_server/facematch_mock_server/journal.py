@@ -68,17 +68,13 @@ def described(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict
 def flat(values: Mapping[str, Any]) -> str:
     """A JSON object as short JSON: what is nested in it has type and length only, and what sounds
     like a secret or a picture is masked."""
-    shown = {
-        name: "***" if SECRET.search(name) or _PICTURE.search(name) else _leaf(value)
-        for name, value in values.items()
-    }
+    shown = {}
+    for name, value in values.items():
+        text = _without_secrets(value) if isinstance(value, str) else value
+        shown[name] = _kind(value) if isinstance(value, (list, dict)) else text
+        if SECRET.search(name) or _PICTURE.search(name):
+            shown[name] = "***"
     return short(json.dumps(shown, ensure_ascii=False))
-
-
-def _leaf(value: Any) -> Any:
-    if isinstance(value, (list, dict)):
-        return _kind(value)
-    return _without_secrets(value) if isinstance(value, str) else value
 
 
 def _value(name: str, value: str) -> str:

@@ -31,7 +31,7 @@ class Pictures:
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_pages: int = KEPT_SESSIONS) -> None:
         self._max_bytes, self._max_pages = max_bytes, max_pages
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pictures: OrderedDict[str, _Picture] = OrderedDict()
         #: By length and a sample from all over the content, because pictures begin and end alike.
         self._digests: dict[tuple[int, bytes], str] = {}
@@ -47,13 +47,27 @@ class Pictures:
         """All that this owner has goes, and nothing more is kept for it."""
         with self._lock:
             for page in tuple(self._pages.get(owner, ())):
-                self._forget(owner, page)
+                self.forget(owner, page)
             self._pages.pop(owner, None)
 
     def keep(self, owner: Hashable, page: str, contents: Mapping[str, bytes]) -> None:
         """Keep the pictures of a page by name; one that is there already is the newest again."""
         with self._lock:
-            self._keep(owner, page, contents)
+            pages = self._pages.get(owner)
+            if pages is None:
+                return
+            self._take_off(owner, page, pages.pop(page, set()) - contents.keys())
+            pages[page] = set(contents)
+            for name, content in contents.items():
+                if name not in self._pictures:
+                    self._pictures[name] = _Picture(bytes(content))
+                    self.kept_bytes += len(content)
+                self._pictures.move_to_end(name)
+                self._pictures[name].places.add((owner, page))
+            while len(pages) > self._max_pages:
+                self.forget(owner, next(iter(pages)))
+            while self.kept_bytes > self._max_bytes:
+                self._drop(next(iter(self._pictures)))
 
     def find(self, name: str) -> bytes | None:
         """The picture of that name; None if it is not kept, or no longer."""
@@ -63,7 +77,7 @@ class Pictures:
     def forget(self, owner: Hashable, page: str) -> None:
         """A page is gone, and what no other page shows with it."""
         with self._lock:
-            self._forget(owner, page)
+            self._take_off(owner, page, self._pages.get(owner, {}).pop(page, set()))
 
     def digest(
         self, owner: Hashable, body: bytes | bytearray, start: int = 0, end: int | None = None
@@ -75,39 +89,20 @@ class Pictures:
         some twenty times faster than hashing.
         """
         sample = _sample(body, start, len(body) if end is None else end)
-        digest = self._digests.get(sample)
-        content = None if digest is None else self.find(digest)
-        if digest is None or content is None or not body.startswith(content, start):
+        digest = self._digests.get(sample, "")
+        picture = self._pictures.get(digest)
+        content = None if picture is None else picture.content
+        if content is None or not body.startswith(content, start):
             content = bytes(memoryview(body)[start:end])
             digest = hashlib.sha256(content).hexdigest()
         with self._lock:
             if digest in self._pages.get(owner, ()):
                 self._pictures.move_to_end(digest)
             else:
-                self._keep(owner, digest, {digest: content})
+                self.keep(owner, digest, {digest: content})
             if digest in self._pictures:
                 self._digests[sample] = digest
         return digest, content
-
-    def _keep(self, owner: Hashable, page: str, contents: Mapping[str, bytes]) -> None:
-        pages = self._pages.get(owner)
-        if pages is None:
-            return
-        self._take_off(owner, page, pages.pop(page, set()) - contents.keys())
-        pages[page] = set(contents)
-        for name, content in contents.items():
-            if name not in self._pictures:
-                self._pictures[name] = _Picture(bytes(content))
-                self.kept_bytes += len(content)
-            self._pictures.move_to_end(name)
-            self._pictures[name].places.add((owner, page))
-        while len(pages) > self._max_pages:
-            self._forget(owner, next(iter(pages)))
-        while self.kept_bytes > self._max_bytes:
-            self._drop(next(iter(self._pictures)))
-
-    def _forget(self, owner: Hashable, page: str) -> None:
-        self._take_off(owner, page, self._pages.get(owner, {}).pop(page, set()))
 
     def _take_off(self, owner: Hashable, page: str, names: set[str]) -> None:
         for name in names:

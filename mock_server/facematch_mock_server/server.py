@@ -27,25 +27,16 @@ if TYPE_CHECKING:
     from .recognition.recognizer import EngineName
 
 
-class Served:
-    """One account at one vendor: what a client needs to ask it, and what a test may do to it.
-
-    Attributes:
-        name: Of the vendor.
-        account: Name of the account.
-        live_key: A key that works at once.
-        sandbox_key: Likewise; None of a vendor without a sandbox.
-        client_id: What belongs to the key; None of a vendor whose keys are enough.
-    """
+class _Access:
+    """What a client needs to ask one account at one vendor, and what a test may do to it."""
 
     def __init__(self, server: MockServer, handle: str, vendor: str) -> None:
+        self._server, self._handle, self._vendor = server, handle, vendor
         account = server.accounts.named(handle)
-        self._server, self._handle = server, handle
-        self.name, self.account = vendor, account.name
-        first = account.first_keys.get(vendor, {})
-        kinds = {key.kind: text for text, key in reversed([*first.items()])}
-        self.live_key = kinds.get(KeyKind.LIVE, "")
-        self.sandbox_key = kinds.get(KeyKind.SANDBOX)
+        self._name, first = account.name, account.first_keys.get(vendor, {})
+        texts = {key.kind: text for text, key in reversed([*first.items()])}
+        self.live_key = texts.get(KeyKind.LIVE, "")
+        self.sandbox_key = texts.get(KeyKind.SANDBOX)
         self.client_id = first[self.live_key].client if self.live_key else None
 
     @property
@@ -58,7 +49,25 @@ class Served:
         """What a test may do to this account at this vendor."""
         from .control import Control  # not above: it brings what every area of a vendor can do
 
-        return Control(self._server.accounts, self._handle, self.name)
+        return Control(self._server.accounts, self._handle, self._vendor)
+
+
+class Served(_Access):
+    """One account at one vendor: what a client needs to ask it, and what a test may do to it.
+
+    Attributes:
+        name: Of the vendor.
+        account: Name of the account.
+        live_key: A key that works at once.
+        sandbox_key: Likewise; None of a vendor without a sandbox.
+        client_id: What belongs to the key; None of a vendor whose keys are enough.
+        url: That of the server; RuntimeError if it is not running.
+        control: What a test may do to this account at this vendor.
+    """
+
+    def __init__(self, server: MockServer, handle: str, vendor: str) -> None:
+        super().__init__(server, handle, vendor)
+        self.name, self.account = vendor, self._name
 
     @property
     def control_url(self) -> str:
@@ -71,16 +80,22 @@ class Served:
         return f"Served({self.name}, account {self.account})"
 
 
-class MockAccount:
-    """One account of a server, by its `name`: its keys open it, and what is done to it reaches no
-    other.
+class MockAccount(_Access):
+    """One account of a server: its keys open it, and what is done to it reaches no other.
+
+    Attributes:
+        name: Of the account.
+        live_key, sandbox_key, client_id, control: Those of `Served`, at the first vendor; `control`
+            is for what all vendors share, too.
+        url: That of the server; RuntimeError if it is not running.
     """
 
     def __init__(self, server: MockServer, account: Account) -> None:
-        self._server, self.name = server, account.name
         keys = (text for keys in account.first_keys.values() for text in keys)
         # Once it is closed, another one may have its name, and none its keys.
-        self._handle = MAIN if account.name == MAIN else next(keys, account.name)
+        handle = MAIN if account.name == MAIN else next(keys, account.name)
+        super().__init__(server, handle, server.vendors[0])
+        self.name = account.name
 
     def of(self, vendor: str) -> Served:
         """The account at one of the vendors; LookupError if it is not among them."""
@@ -88,35 +103,6 @@ class MockAccount:
             names = ", ".join(self._server.vendors)
             raise LookupError(f"this server has no vendor {vendor:.40}; it has {names}")
         return Served(self._server, self._handle, vendor)
-
-    @functools.cached_property
-    def _first(self) -> Served:
-        return self.of(self._server.vendors[0])
-
-    @property
-    def url(self) -> str:
-        """That of the server; RuntimeError if it is not running."""
-        return self._server.url
-
-    @property
-    def live_key(self) -> str:
-        """A key that works at once at the first vendor."""
-        return self._first.live_key
-
-    @property
-    def sandbox_key(self) -> str | None:
-        """Likewise; None of a vendor without a sandbox."""
-        return self._first.sandbox_key
-
-    @property
-    def client_id(self) -> str | None:
-        """What belongs to the key at the first vendor; None where its keys are enough."""
-        return self._first.client_id
-
-    @property
-    def control(self) -> Control:
-        """What a test may do to the account at the first vendor, and to what all vendors share."""
-        return self._first.control
 
     def close(self) -> None:
         """Close the account: its keys are wrong from now on, and for an hour its `control` can read
@@ -230,7 +216,7 @@ class MockServer:
             latency=latency,
             has_workers=True,
         )
-        self.accounts.shared.is_open = is_open
+        self.accounts.is_open = is_open
         if state is not None:
             from .control import Control  # not above: few servers begin with one
             from .snapshot import restore
@@ -239,7 +225,8 @@ class MockServer:
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
-        self.live_key = self.of(kinds[0].name).live_key
+        self._main = MockAccount(self, self.accounts.main)
+        self.live_key = self._main.live_key
         # Some 30 ms a picture: too long for the loop that all servers share.
         self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port, tls=tls)
@@ -248,10 +235,6 @@ class MockServer:
     def world(self) -> World:
         """What the first account has with the first vendor."""
         return self.app.world
-
-    @functools.cached_property
-    def _main(self) -> MockAccount:
-        return MockAccount(self, self.accounts.main)
 
     def account(self, key: str) -> MockAccount:
         """The account of a key, a client id or a name, the one closed last if none is open;
@@ -274,8 +257,8 @@ class MockServer:
         """
         self._recognizer.load()
         self._http.start()
-        self.accounts.shared.is_stopped = False
-        self.accounts.shared.address = self._http.url
+        self.accounts.is_stopped = False
+        self.accounts.address = self._http.url
         for worker in self._workers:
             worker.start()
         return self
@@ -285,9 +268,9 @@ class MockServer:
 
         Until it is started again, an `adapter` refuses connections, as the port does.
         """
-        self.accounts.shared.is_stopped = True
+        self.accounts.is_stopped = True
         self._http.stop()
-        self.accounts.shared.address = None
+        self.accounts.address = None
         for worker in self._workers:
             worker.stop()
         self._recognizer.close()

@@ -88,12 +88,7 @@ class Ledger:
         return self._charges.all()
 
     def charge(
-        self,
-        price: Decimal,
-        *,
-        at: dt.datetime,
-        what: str,
-        request_id: str | None = None,
+        self, price: Decimal, *, at: dt.datetime, what: str, request_id: str | None = None
     ) -> bool:
         """Take `price` away; False, and nothing is taken, if there is not so much."""
         with self._lock:
@@ -106,10 +101,8 @@ class Ledger:
         return True
 
     def take_back(self, request_id: str) -> None:
-        """The charge of a call that was not answered after all; nothing is done if there is none.
-
-        Later entries keep the balance that they were written with.
-        """
+        """The charge of a call that was not answered after all, if there is one; later entries keep
+        their balance."""
         with self._lock:
             for key, entry in reversed(self._charges.items()):
                 if entry.request_id == request_id:
@@ -185,11 +178,9 @@ class Keys(Collection[Key]):
                 self.put(text, key)
 
     def of_client(self, client: str) -> tuple[tuple[str, Key], ...]:
-        """The keys of a client id that are not revoked, with their texts: what a signature can be
-        checked with.
-        """
-        every = self.items()
-        return tuple((text, key) for text, key in every if key.client == client and not key.revoked)
+        """The keys of a client id that are not revoked, with their texts."""
+        keys = self.items()
+        return tuple((text, key) for text, key in keys if key.client == client and not key.revoked)
 
     def revoke(self, text: str) -> None:
         """Take a key back; LookupError, which does not repeat it, if there is none."""
@@ -220,7 +211,7 @@ class Rates:
     def __init__(self, limits: dict[str, int | None]) -> None:
         self._lock = threading.Lock()
         self._limits = dict(limits)
-        self._seen: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
+        self._times: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     @property
     def limits(self) -> dict[str, int | None]:
@@ -243,58 +234,49 @@ class Rates:
             limit = self._limits[scope]
             if limit is None:
                 return None
-            seen = self._of(scope, client, now - window_s)
-            refused = len(seen) >= limit
+            times = self._times_of(scope, client, now - window_s)
+            refused = len(times) >= limit
             if not refused:
-                seen.append(now)
-            while len(seen) > max(limit, 1):
-                seen.popleft()
-            return _window(seen, limit, now, window_s, refused=refused)
+                times.append(now)
+            while len(times) > max(limit, 1):
+                times.popleft()
+            return _window(times, limit, now, window_s, refused=refused)
 
     def take_all(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
         """Count one request in several windows, by scope in seconds; in none of them if one refuses
-        it: then that scope, and where the client is there.
-        """
+        it: then that scope, and where the client is there."""
         with self._lock:
-            counted: list[deque[float]] = []
-            refusal: tuple[str, Window] | None = None
-            for scope, window_s in windows.items():
-                limit = self._limits[scope]
-                if limit is None:
-                    continue
-                seen = self._of(scope, client, now - window_s)
-                counted.append(seen)
-                if len(seen) >= limit and refusal is None:
-                    refusal = scope, _window(seen, limit, now, window_s, refused=True)
-            if refusal is None:
-                for seen in counted:
-                    seen.append(now)
-            return refusal
+            times = {
+                scope: self._times_of(scope, client, now - window_s)
+                for scope, window_s in windows.items()
+                if self._limits[scope] is not None
+            }
+            for scope, each in times.items():
+                if len(each) >= (limit := self._limits[scope] or 0):
+                    return scope, _window(each, limit, now, windows[scope], refused=True)
+            for each in times.values():
+                each.append(now)
+            return None
 
-    def _of(self, scope: str, client: str, since: float) -> deque[float]:
+    def _times_of(self, scope: str, client: str, since: float) -> deque[float]:
         """When this client asked, later than `since`; the lock is held."""
-        seen = self._seen.setdefault((scope, client), deque())
-        self._seen.move_to_end((scope, client))
-        if len(self._seen) > CLIENTS:
-            self._seen.popitem(last=False)
-        while seen and seen[0] <= since:
-            seen.popleft()
-        return seen
+        times = self._times.setdefault((scope, client), deque())
+        self._times.move_to_end((scope, client))
+        if len(self._times) > CLIENTS:
+            self._times.popitem(last=False)
+        while times and times[0] <= since:
+            times.popleft()
+        return times
 
 
 def _window(
-    seen: deque[float], limit: int, now: float, window_s: float, *, refused: bool
+    times: deque[float], limit: int, now: float, window_s: float, *, refused: bool
 ) -> Window:
-    reset = (seen[0] if seen else now) + window_s
-    return Window(
-        refused=refused,
-        limit=limit,
-        remaining=max(0, limit - len(seen)),
-        reset=math.ceil(reset),
-        retry_after=max(1, math.ceil(reset - now)),
-    )
+    reset = (times[0] if times else now) + window_s
+    remaining, wait_s = max(0, limit - len(times)), max(1, math.ceil(reset - now))
+    return Window(refused, limit, remaining, math.ceil(reset), wait_s)
 
 
 #: How many of the newest sessions are kept.

@@ -116,7 +116,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         # Nobody but the simulator moves this world.
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
-        self._mock.accounts.shared.recognizer = Upright()
+        self._mock.accounts.recognizer = Upright()
         self.control: Control = self._mock.control
         self.control.reset()
         self._between = Between(self._mock.app, self)
@@ -267,7 +267,7 @@ class MockSimulator(VendorSimulator):
         if is_there:
             handler = cast("Handler", self._between)
             self._front = HttpServer(handler, host=_HOST, port=self._port).start()
-            self._port, self._mock.accounts.shared.address = self._front.port, self._front.url
+            self._port, self._mock.accounts.address = self._front.port, self._front.url
             return
         # Bound and not listening: connections are refused, and nobody else gets the port.
         self._place = socket.socket()

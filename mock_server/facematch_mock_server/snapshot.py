@@ -103,7 +103,7 @@ def _account(account: Account, control: Controls) -> dict[str, Any]:
             },
         }
     faults = [_record(FAULT.takes, fault) for fault in account.faults.all]
-    return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.all())}
+    return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.spans)}
 
 
 def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:

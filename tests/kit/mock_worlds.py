@@ -20,7 +20,7 @@ def world_of(recognizer=None, *, vendor="didit", edition=None, switches=None, **
 
 
 def _accounts_of(world):
-    return world.account.shared.claim.__self__
+    return world.account.shared
 
 
 def app_of(world):

@@ -325,7 +325,7 @@ class Accounts(RuleBasedStateMachine):
             assert [entry.status for entry in control.journal()] == account.statuses
             assert len(control.charges()) == account.statuses.count(200)
             assert len(control.faults()) == account.faults
-            assert (accounts.seen(account.key).closed_at is None) == account.is_open
+            assert (accounts.find(account.key).closed_at is None) == account.is_open
         assert [entry.status for entry in self.mock.control.journal()] == self.in_main
         assert len(self.mock.control.faults()) == self.main_faults
         closed = [account for account in self.opened if not account.is_open]
@@ -371,4 +371,4 @@ def test_calls_beside_resets_and_closes_are_each_answered_in_their_account():
     assert answers == [([200, 200, 200, 403], 1, 2)] * 3 * rounds
     assert [account.name for account in mock.accounts.all] == ["main"]
     assert mock.control.journal() == ()
-    assert mock.accounts.shared.sent.kept_bytes == mock.accounts.shared.kept.kept_bytes == 0
+    assert mock.accounts.sent.kept_bytes == mock.accounts.kept.kept_bytes == 0

@@ -1,8 +1,10 @@
 """Accounts of one server: what is done in one reaches no other."""
 
 import datetime as dt
+import gc
 import socket
 import threading
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -169,6 +171,14 @@ def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
     assert [owner.name for owner in owners] == [one.name]
     assert ask(server, one.live_key) == 200
     assert server.accounts.find("of-before") is None
+
+
+def test_what_was_reset_in_the_first_account_is_let_go():
+    mock = MockServer()
+    world = weakref.ref(mock.world)
+    mock.control.reset()
+    gc.collect()
+    assert world() is None
 
 
 @pytest.mark.parametrize("vendor", ["deepvue", "rekognition"])
@@ -346,7 +356,7 @@ def test_a_name_leads_to_the_account_that_is_open_and_each_key_to_its_own(server
     account = server.new_account("again")
     assert ask(server, old.live_key) == 403
     assert account.control.journal() == ()
-    fresh, closed = server.accounts.seen("again"), server.accounts.seen(old.live_key)
+    fresh, closed = server.accounts.find("again"), server.accounts.find(old.live_key)
     assert fresh.closed_at is None
     assert closed.opened_at <= closed.closed_at <= before <= fresh.opened_at
     assert len(closed.journal.entries) == 2
@@ -356,7 +366,7 @@ def test_a_name_leads_to_the_account_that_is_open_and_each_key_to_its_own(server
     assert sent.status_code == 400
     account.close()
     assert [each.name for each in server.accounts.closed[-2:]] == ["again", "again"]
-    assert server.accounts.seen("again").journal.entries == ()
+    assert server.accounts.find("again").journal.entries == ()
     other = server.new_account()
     other.control.add_key(key=old.live_key)
     assert ask(server, old.live_key) == 200
@@ -373,7 +383,7 @@ def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bou
         monkeypatch.setattr(f"facematch_mock_server.accounts.{bound}", limit)
         kept = names[3:] if bound == "CLOSED_FOR" else names[1:]
         assert [each.name for each in mock.accounts.closed] == kept
-        assert mock.accounts.seen(names[0]) is mock.accounts.seen(accounts[0].live_key) is None
+        assert mock.accounts.find(names[0]) is mock.accounts.find(accounts[0].live_key) is None
         with pytest.raises(LookupError):
             accounts[0].control.balance()
         assert ask(mock, accounts[0].live_key) == 403
@@ -384,7 +394,7 @@ def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bou
 def test_pictures_go_with_their_account_unless_another_one_sent_them(end):
     with MockServer() as mock:
         first, second = mock.new_account(), mock.new_account()
-        shared, other = mock.accounts.shared, make_card("p2")
+        shared, other = mock.accounts, make_card("p2")
         for key in (first.live_key, second.live_key):
             assert ask(mock, key) == 200
         with open_verifier("didit", api_key=first.live_key, base_url=mock.url) as verifier:
@@ -527,14 +537,14 @@ def test_what_a_late_call_still_opens_or_lets_in_is_closed_as_well(server):
     parent.close()
     world.add_key("late-key-of-the-parent", Key(kind="live"))
     world.account.shared.open("late-child", keys=keys, parent=world.account)
-    assert server.accounts.find("late-child") is None
+    assert server.accounts.find("late-child").closed_at is not None
     before = len(server.control.journal())
     for key, name in (
         ("late-key-of-the-parent", parent.name),
         ("key-of-a-late-child", "late-child"),
     ):
         assert ask(server, key) == 403
-        assert [entry.key for entry in server.accounts.seen(name).journal.entries] == ["wrong"]
+        assert [entry.key for entry in server.accounts.find(name).journal.entries] == ["wrong"]
     assert len(server.control.journal()) == before
 
 
@@ -547,6 +557,6 @@ def test_an_account_that_was_registered_is_closed_with_its_parent(server):
         assert ask(server, key) == 200
         getattr(parent.control if end == "reset" else parent, end)()
         assert ask(server, key) == 403
-        child = server.accounts.seen(name)
+        child = server.accounts.find(name)
         assert [entry.status for entry in child.journal.entries] == [200, 403]
         assert child.closed_at is not None

@@ -81,7 +81,7 @@ class Console:
         self._feeds: dict[str, Feed] = {}
         self._shows_pictures = show_pictures
         self._handling = threading.local()
-        accounts.shared.heard = self._noted
+        accounts.heard = self._noted
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
@@ -227,7 +227,7 @@ class Console:
             nonlocal run, at, quiet, closed_at
             now, last, calls = feed.since(at if run == feed.run else 0)
             # A reset has put another one in its place.
-            current = self._accounts.seen(account.name) or account
+            current = self._accounts.find(account.name) or account
             events = ""
             if closed_at != current.closed_at:
                 closed_at = current.closed_at
@@ -281,7 +281,7 @@ class Console:
         return account, Control(self._accounts, account.name, vendor), view
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
-        content = self._accounts.shared.sent.find(digest) if self._shows_pictures else None
+        content = self._accounts.sent.find(digest) if self._shows_pictures else None
         if content is None:
             raise LookupError("this picture is not shown")
         # The page shows it as a picture, and a browser that is led here saves it.

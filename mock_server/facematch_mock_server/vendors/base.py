@@ -255,7 +255,13 @@ class Call:
                     texts = read_form(kind, request.body, digest=None).fields
                     fields |= {name: many[-1] for name, many in texts.items()}
                 else:
-                    fields |= _texts_of(request.body)
+                    # A number stays as it was written.
+                    values = json.loads(
+                        request.body, parse_int=str, parse_float=str, parse_constant=str
+                    )
+                    for name, value in values.items() if isinstance(values, dict) else ():
+                        text = json.dumps(value) if type(value) is bool else value
+                        fields |= {name: text} if isinstance(text, str) else {}
             except (ValueError, RecursionError):
                 pass  # A body that cannot be read has no fields.
             self._fields = fields
@@ -271,17 +277,15 @@ class Call:
         that is not carried out ends the call."""
         if self.request.fault is not None:
             return
-        card_in = self.world.recognizer.card_in
-        sent = [card_in(picture.content, picture.digest) for picture in pictures]
-        cards = [card for card in sent if card is not None]
-        faults, fault = self.world.account.faults, None
-        if faults and cards:
+        world, fault = self.world, None
+        seen = [world.recognizer.card_in(picture.content, picture.digest) for picture in pictures]
+        cards = [card for card in seen if card is not None]
+        if cards and world.account.faults:
             operation = None if self.route is None else self.route.operation
-            fault = faults.for_pictures(
+            fault = world.account.faults.for_pictures(
                 lambda rule: rule.fits(self.request, operation, fields=self.fields), cards
             )
-        if fault is None:
-            fault = next((failure_of(card) for card in cards if card.fails), None)
+        fault = fault or next((failure_of(card) for card in cards if card.fails), None)
         if fault is not None:
             self.strike(fault)
             if not fault.is_carried_out:
@@ -355,14 +359,13 @@ class Routed:
                 fault = fault or faults.for_request(aim)
                 if fault is not None:
                     call.strike(fault)
-            response = UNANSWERED
             if call.fault is None or call.fault.is_carried_out:
-                response = self._answered(call)
+                response = self._answer_call(call)
             else:
-                self._glance(call)
+                response = self._look_at(call)
             # The pictures may have brought a fault.
             if call.fault is not None:
-                return self._struck(call, call.fault, response)
+                return self._fail(call, call.fault, response)
             self.log(call, response)
             return response
 
@@ -378,37 +381,41 @@ class Routed:
     def _aim(
         self, head: Head, route: Route | None, fields: Fields = dict
     ) -> Callable[[Fault], bool]:
+        kind, shared, operation = self.world.kind, self.world.account.shared, self.operation(head)
+        needs_key = not self.is_keyless(head) or kind.key_of(head) is not None
         # Nobody's call uses up what a test waits for, unless it says where.
-        is_call = route is not None and not self._is_strangers(head)
-        operation = self.operation(head)
+        is_call = route is not None and not (needs_key and shared.is_stranger(kind, head))
         return lambda rule: rule.fits(head, operation, is_call=is_call, fields=fields)
 
-    def _is_strangers(self, head: Head) -> bool:
-        """Whether the key of this request, if it needs one, is nobody's."""
-        kind = self.world.kind
-        needs_key = not self.is_keyless(head) or kind.key_of(head) is not None
-        return needs_key and self.world.account.shared.is_stranger(kind, head)
-
-    def _answered(self, call: Call) -> Response:
+    def _answer_call(self, call: Call) -> Response:
         try:
             route = call.route
             response = self.elsewhere(call) if route is None else self.answer(call, route)
         except Refused as refused:
             response = refused.response
-        if (hint := self._hint(call, response.status)) is not None:
+        hint, seen = None, call.outcome
+        if response.status == 429 and not call.world.clock.running:
+            hint = STANDS_STILL
+        elif response.status == 200 and seen is not None:
+            # For whoever wonders why two photographs of one person are not alike.
+            hint = BY_BYTES if seen.by == "bytes" and seen.score is not None else None
+        if hint is not None:
             response = attrs.evolve(response, headers=(*response.headers, (HINT_HEADER, hint)))
         return call.claims.sealed(self.finished(call, response))
 
-    def _hint(self, call: Call, status: int) -> str | None:
-        seen = call.outcome
-        if status == 200 and seen is not None and seen.by == "bytes" and seen.score is not None:
-            # For whoever wonders why two photographs of one person are not alike.
-            return BY_BYTES
-        if status == 429 and not call.world.clock.running:
-            return STANDS_STILL
-        return None
+    def _look_at(self, call: Call) -> Response:
+        """Of a call that is not carried out: whose key it bears, and what is in a form; of other
+        bodies nothing is read."""
+        route = call.route
+        for name in route.credentials if route is not None else ():
+            if "key" in name:
+                call.let_in(call.request.header(name))
+        if route is not None and route.is_form:
+            fields = read_or_empty(call).fields.items()
+            call.shown = described(((name, texts[-1]) for name, texts in fields), route.shown)
+        return UNANSWERED
 
-    def _struck(self, call: Call, fault: Fault, response: Response) -> Response:
+    def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
         """What is sent of a call that a fault strikes; `response` if it was carried out."""
         if fault.is_postponed:
             return attrs.evolve(UNANSWERED, fault=fault)
@@ -416,30 +423,26 @@ class Routed:
         if fault.stage is not Stage.ANSWER:
             self.log(call, done)
             return attrs.evolve(response, fault=fault)
-        instead = self._made_up(fault, call.request)
+        claims, status = self.world.claims.citations(), fault.status
+        instead: Response | None
+        if fault.kind is Kind.HTML:
+            instead = claims.answer("fault.html", status=status)
+        elif fault.kind is Kind.WRONG_JSON:
+            instead = claims.answer("fault.wrong_json")
+        elif fault.kind is Kind.JSON:
+            instead = claims.answer("fault.own", fault.body)
+        else:
+            instead = self.vendor_error(status, call.request)
+        if instead is None:
+            key = "fault.server" if status >= 500 else "fault.other"
+            instead = claims.answer(key, status=status)
+        instead = instead if instead.claims else claims.sealed(instead)
+        names = {name.lower() for name in fault.headers}
+        headers = [line for line in instead.headers if line[0].lower() not in names]
+        headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
+        instead = attrs.evolve(instead, status=status, headers=headers)
         self.log(call, done or instead)
         return attrs.evolve(instead, instead_of=done)
-
-    def _made_up(self, fault: Fault, request: Request) -> Response:
-        """The answer of a fault at `Stage.ANSWER`."""
-        claims = self.world.claims.citations()
-        response = None
-        if fault.kind is Kind.HTML:
-            response = claims.answer("fault.html", status=fault.status)
-        elif fault.kind is Kind.WRONG_JSON:
-            response = claims.answer("fault.wrong_json")
-        elif fault.kind is Kind.JSON:
-            response = claims.answer("fault.own", fault.body)
-        else:
-            response = self.vendor_error(fault.status, request)
-        if response is None:
-            key = "fault.server" if fault.status >= 500 else "fault.other"
-            response = claims.answer(key, status=fault.status)
-        response = response if response.claims else claims.sealed(response)
-        set_here = {name.lower() for name in fault.headers}
-        headers = [line for line in response.headers if line[0].lower() not in set_here]
-        headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
-        return attrs.evolve(response, status=fault.status, headers=headers)
 
     def log(self, call: Call, response: Response | None) -> None:
         """Write a call into the journal, with its answer; None for a call that had none."""
@@ -455,18 +458,6 @@ class Routed:
             claims=() if response is None else response.claims,
             note=noted(request, call.note),
         )
-
-    def _glance(self, call: Call) -> None:
-        """See of a call that is not carried out whose key it bears, and what is in a form; of other
-        bodies nothing is read."""
-        route = call.route
-        if route is not None:
-            for name in route.credentials:
-                if "key" in name:
-                    call.let_in(call.request.header(name))
-            if route.is_form:
-                fields = read_or_empty(call).fields.items()
-                call.shown = described(((name, sent[-1]) for name, sent in fields), route.shown)
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:
         return self.call(
@@ -534,16 +525,6 @@ def begins_so(pattern: str, path: str) -> bool:
     return all(word == part or (word[:1] == "{" and part) for word, part in whole) and (
         last[0].startswith(last[1]) or last[0][:1] == "{"
     )
-
-
-def _texts_of(body: bytes | bytearray) -> dict[str, str]:
-    """The plain values of a JSON object; ValueError or RecursionError for what is none."""
-    # A number stays as it was written.
-    values = json.loads(body, parse_int=str, parse_float=str, parse_constant=str)
-    if not isinstance(values, dict):
-        return {}
-    values = {name: json.dumps(x) if type(x) is bool else x for name, x in values.items()}
-    return {name: text for name, text in values.items() if isinstance(text, str)}
 
 
 def as_fraction(score: float) -> float:

@@ -59,7 +59,7 @@ class AzureSimulator(MockSimulator):
         if sent.path.startswith(DETECT):
             return {"probe": sent.body}
         faces, ids = self._mock.world.records.known, sent.json()
-        pictures = self._mock.accounts.shared.kept
+        pictures = self._mock.accounts.kept
         return {
             name: pictures.find(faces.find(ids[f"faceId{place}"]).facts.digest)
             for place, name in enumerate(("probe", "reference"), 1)

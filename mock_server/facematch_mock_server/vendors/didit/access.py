@@ -188,7 +188,7 @@ def _session(call: DiditCall) -> None:
 
 def world_of(world: World, session_id: str) -> World | None:
     """The world among those of all accounts that has the session."""
-    every = (one.begun(world.vendor) for one in world.account.shared.every())
+    every = (one.begun(world.vendor) for one in world.account.shared.all)
     return next((one for one in every if one and one.sessions.find(session_id)), None)
 
 
