@@ -13,7 +13,7 @@ from facematch_core.addresses import MOCK_HEADER
 from .account import Account, World
 from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Accounts
 from .claims import Citations
-from .control_http import ControlApi, said
+from .control_http import ControlApi, reply_words
 from .faults import Fault, is_ours
 from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, Head, Request, Response
@@ -118,7 +118,7 @@ class App:
         """
         named = head.header(ACCOUNT_HEADER.lower())
         if named is not None and self.accounts.seen(named) is None:
-            return self._marked(said(404, NO_ACCOUNT))
+            return self._marked(reply_words(404, NO_ACCOUNT))
         declared = head.header("content-length") or ""
         if not (declared.isascii() and declared.isdigit()):
             return None

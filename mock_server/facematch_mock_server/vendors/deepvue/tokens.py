@@ -16,7 +16,7 @@ import attrs
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.operations import Extension, Operation
-from facematch_mock_server.state import Kept
+from facematch_mock_server.state import Kept, check_times
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -160,8 +160,7 @@ class SetAnswer:
             raise ValueError("the kind of an answer must be match or liveness")
         if not isinstance(self.fields, dict):
             raise ValueError("the fields of an answer must be an object")  # noqa: TRY004 - one error for all
-        if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times must be a whole number from 1, or null (None) for every call")
+        check_times(self.times)
 
     def applied(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`body` as the test wants it."""
