@@ -378,6 +378,5 @@ class Faults(Kept[Fault]):
                 if not is_due:
                     return None
                 if rule.chance == 1 or self._random.random() < rule.chance:
-                    self._count(index, rule)
-                    return rule
+                    return self._count(index)
         return None

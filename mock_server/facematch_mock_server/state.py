@@ -173,11 +173,13 @@ class Kept(Generic[T]):
             self._kept.clear()
             self._used.clear()
 
-    def _count(self, index: int, rule: Any) -> None:
-        """Use that rule once; under the lock."""
+    def _count(self, index: int) -> T:
+        """Use that rule once, under the lock; as it was."""
+        rule: Any = self._kept[index]
         self._used.pop(id(rule), None)
         if rule.times == 1:
             del self._kept[index]
-            return
-        rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
-        self._kept[index] = self._used[id(rest)] = rest
+        else:
+            rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
+            self._kept[index] = self._used[id(rest)] = rest
+        return rule  # type: ignore[no-any-return]  # it is of this kind

@@ -176,8 +176,7 @@ class MadeUp(Kept[SetAnswer]):
         with self._lock:
             for index, answer in enumerate(self._kept):
                 if answer.kind == kind:
-                    self._count(index, answer)
-                    return answer
+                    return self._count(index)
         return None
 
 
