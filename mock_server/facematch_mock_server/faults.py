@@ -101,12 +101,8 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
 }
 
 #: Whether the call is carried out, by stage; at those that are not here the rule says so.
-CARRIED_OUT: dict[Stage, bool] = {
-    Stage.CONNECT: False,
-    Stage.MID_UPLOAD: False,
-    Stage.MID_HEADERS: True,
-    Stage.MID_BODY: True,
-}
+CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
+CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
 
 
 def is_ours(head: Head) -> bool:

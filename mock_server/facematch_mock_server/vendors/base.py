@@ -271,9 +271,9 @@ class Call:
         that is not carried out ends the call."""
         if self.request.fault is not None:
             return
-        card_in = self.world.recognizer.card_in
-        sent = [card_in(picture.content, picture.digest) for picture in pictures]
-        cards = [card for card in sent if card is not None]
+        facts_of = self.world.recognizer.facts_of
+        facts = [facts_of(picture.content, picture.digest) for picture in pictures]
+        cards = [each.card for each in facts if each.card is not None]
         faults, fault = self.world.account.faults, None
         if faults and cards:
             operation = None if self.route is None else self.route.operation
