@@ -12,7 +12,7 @@ from facematch_core.addresses import MOCK_HEADER
 
 from .account import Account, World
 from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Accounts
-from .control_http import ControlApi, said
+from .control_http import ControlApi, reply_words
 from .faults import Fault, is_ours
 from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, Head, Request, Response
@@ -114,7 +114,7 @@ class App:
         """
         name = head.header(ACCOUNT_HEADER.lower())
         if name is not None and self.accounts.find(name) is None:
-            return self._mark(said(404, NO_ACCOUNT))
+            return self._mark(reply_words(404, NO_ACCOUNT))
         declared = head.header("content-length") or ""
         if not (declared.isascii() and declared.isdigit()):
             return None

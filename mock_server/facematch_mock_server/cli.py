@@ -114,8 +114,7 @@ def _check_variables(options: Iterable[click.Parameter]) -> None:
 @click.group("mock", invoke_without_command=True, cls=_MockCommand,
     context_settings={"auto_envvar_prefix": _PREFIX})
 @click.option("--vendor", metavar="NAME", shell_complete=_vendors, multiple=True,
-    default=["didit"], is_eager=True,
-    show_default=True,
+    default=["didit"], is_eager=True, show_default=True,
     help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
 @click.option("--edition", multiple=True, metavar="EDITION", shell_complete=_editions,
     show_default="2026-07",
@@ -125,8 +124,7 @@ def _check_variables(options: Iterable[click.Parameter]) -> None:
     help="Change one behaviour of the edition, such as boundary=inclusive or "
     "deepvue.bad_token=401. May be repeated.")
 @click.option("--latency", multiple=True, metavar="CALL=SECONDS",
-    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds. May be "
-    "repeated.")
+    help="Delay answers, such as match=1.5 or match=0.8-2.5 seconds. May be repeated.")
 @click.option("--port", type=click.IntRange(0, 65535), metavar="PORT", default=0,
     show_default="a free one", help="Port to listen on.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1",
@@ -196,16 +194,20 @@ def serve(
     **more: Any,
 ) -> None:
     """Start, print where, and wait; `more` is for the server as it is."""
+    # To look through all modules for garbage again and again takes 5 ms of a start.
+    gc.disable()
     try:
-        with _without_collections():
-            from facematch_mock_server.clock import VirtualClock
-            from facematch_mock_server.server import MockServer
-            from facematch_mock_server.vendors import vendor_named
+        from facematch_mock_server.clock import VirtualClock
+        from facematch_mock_server.server import MockServer
+        from facematch_mock_server.vendors import vendor_named
 
+        gc.freeze()
     except ModuleNotFoundError as missing:
         raise ConfigurationError(
             f'The mock server needs {missing.name}: pip install -e ".[mock]" in the checkout.'
         ) from None
+    finally:
+        gc.enable()
     if no_control and (open_console or show_pictures):
         raise click.UsageError("--no-control leaves the console out, and with it these options.")
     if control_token is not None and control_token_file is not None:
@@ -222,7 +224,7 @@ def serve(
             vendor=vendor,
             edition=editions,
             switches=read_switches(kinds, switch),
-            latency={n: _span(t) for n, t in _pairs("latency", latency).items()},
+            latency={name: _span(text) for name, text in _pairs("latency", latency).items()},
             host=host,
             clock=VirtualClock(running=True),
             control=not no_control,
@@ -234,7 +236,8 @@ def serve(
             for name in vendor:
                 server.of(name).control.add_key(key=text)
     except ValueError as error:
-        raise click.UsageError(_sentence(str(error))) from None
+        words, end = str(error).rstrip("."), "" if str(error).endswith("?") else "."
+        raise click.UsageError(f"{words[:1].upper()}{words[1:]}{end}") from None
     # Ctrl-C stays an exception, and ends this command as it ends every other.
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
@@ -292,25 +295,6 @@ def _greetings(
         yield f"{kind.name}\n{text}" if len(kinds) > 1 else text
 
 
-@contextlib.contextmanager
-def _without_collections() -> Iterator[None]:
-    """No garbage collection inside, and later ones leave alone what was made inside.
-
-    What is imported stays: looking through it for garbage again and again takes 5 ms of a start.
-    """
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        gc.enable()
-
-
-def _sentence(text: str) -> str:
-    end = "" if text.endswith("?") else "."
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}{end}"
-
-
 @command.command("explain", short_help="Explain one claim, and how we know it.")
 @click.argument("claim", required=False)
 def explain_command(claim: str | None) -> None:
@@ -318,8 +302,7 @@ def explain_command(claim: str | None) -> None:
     from facematch_mock_server.vendors import all_claims, explain
 
     if claim is None:
-        for each in all_claims():
-            click.echo(each.id)
+        click.echo("\n".join(each.id for each in all_claims()))
         return
     try:
         click.echo(explain(claim))
@@ -331,15 +314,15 @@ def explain_command(claim: str | None) -> None:
 
 
 def _pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
-    read: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")
         if not equals or not name:
             raise ValueError(f"--{option} must be NAME=VALUE, not {word!r:.60}")
-        if name in read:
+        if name in pairs:
             raise ValueError(f"--{option} {name:.60} is given twice")
-        read[name] = value
-    return read
+        pairs[name] = value
+    return pairs
 
 
 def _span(typed: str) -> float | tuple[float, float]:
@@ -356,16 +339,16 @@ def _span(typed: str) -> float | tuple[float, float]:
 def read_editions(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, str]:
     """Editions by vendor, from words like ``2026-07`` and ``deepvue=2026-11``; ValueError for two
     of one vendor. Whether there are such is not asked here."""
-    read: dict[str, str] = {}
+    editions: dict[str, str] = {}
     for word in words:
         vendor, equals, edition = word.partition("=")
         if not equals:
             has = (kind.name for kind in kinds if word in kind.editions)
             vendor, edition = next(has, kinds[0].name), word
-        if vendor in read:
+        if vendor in editions:
             raise ValueError(f"two editions are given for {vendor:.60}")
-        read[vendor] = edition
-    return read
+        editions[vendor] = edition
+    return editions
 
 
 def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, Any]:
@@ -373,37 +356,34 @@ def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, An
     ``deepvue.bad_token=401``; ValueError for a name or value that does not fit."""
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
-    by_name, read = {kind.name: kind for kind in kinds}, {}
+    by_name, switches = {kind.name: kind for kind in kinds}, {}
     for word, value in _pairs("switch", words).items():
         vendor, name = owner_of(kinds, word)
         if vendor not in by_name:
             raise ValueError(f"there is no vendor {vendor:.60}; there is {', '.join(by_name)}")
-        read[word] = _value(by_name[vendor], name, value)
-    return read
+        switches[word] = _value(by_name[vendor], name, value)
+    return switches
 
 
 def _value(kind: Vendor, name: str, typed: str) -> Any:
     if name in kind.switches:
-        words = {_word(value): value for value in kind.switches[name]}
-        for word, value in words.items():
-            if word.lower() == typed.lower():
-                return value
-        raise ValueError(f"the switch {name} takes {' or '.join(words)}, not {typed!r:.60}")
+        values = {
+            str(value).lower() if isinstance(value, bool) else str(value): value
+            for value in kind.switches[name]
+        }
+        # As it is, else in any case: there are "bearer" and "Bearer".
+        for text in (typed, *values):
+            if text in values and text.lower() == typed.lower():
+                return values[text]
+        raise ValueError(f"the switch {name} takes {' or '.join(values)}, not {typed!r:.60}")
     if name not in kind.settings:
-        from difflib import get_close_matches  # not above: a mistake is rare
+        from facematch_core.kinds import nearest  # not above: a mistake is rare
 
-        names = (*kind.switches, *kind.settings)
-        close = get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
+        hint = nearest(name, (*kind.switches, *kind.settings))
         raise ValueError(f"there is no switch {name:.60}; {hint}")
     from facematch_mock_server.kinds import NUMBERS  # not above: as in `serve`
 
-    read, _, _ = NUMBERS[kind.settings[name][1]]
     number: Any = typed
     with contextlib.suppress(ValueError):
-        number = read(typed)
+        number = NUMBERS[kind.settings[name][1]][0](typed)
     return kind.number(name, number)
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -20,10 +19,9 @@ from .faults import Fault, Stage
 from .journal import Entry, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
-from .operations import Operation, listing, plain, read
+from .operations import Operation, listing, plain, read, takes_of
 from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
-from .snapshot import FAULT, state_of
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import Route, begins_so
@@ -145,33 +143,25 @@ class Control:
             ValueError: a value of another type or range, values that do not go together, a field
                 that the call has not, or a review in an edition without one.
         """
-        arguments = {
-            name: value for name, value in locals().items() if name not in ("self", "kind")
-        }
-        outcome = self.open_world.recognizer.make_outcome(kind, **arguments)
+        arguments = {name: value for name, value in locals().items() if name != "self"}
+        outcome = self.open_world.recognizer.make_outcome(**arguments)
         self.add_outcome(outcome)
         return outcome
 
     def add_outcome(self, outcome: SetOutcome) -> None:
         """Set an outcome after the others; ValueError as for `set_outcome`."""
-        world = self.open_world
-        if outcome.review:
-            self._check_review()
+        world, kind = self.open_world, self.world.kind
+        if outcome.review and not _has_review(world.claims):
+            # Nobody would see it.
+            editions = kind.editions.items()
+            able = [name for name, value in editions if _has_review(Behaviours(kind.claims, value))]
+            hint = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
+            if "in_review" in kind.switches:
+                hint += "; or set the switch in_review"
+            raise ValueError(f'the edition {world.edition} has no "In Review" for a match; {hint}')
         routes = world.behaviour.routes
         _check_field(outcome.field, [route for route in routes if route.operation == outcome.kind])
         world.recognizer.waiting.add(outcome)
-
-    def _check_review(self) -> None:
-        """Refuse a review that nobody would see."""
-        world, kind = self.world, self.world.kind
-        if _has_review(world.claims):
-            return
-        editions = kind.editions.items()
-        able = [name for name, value in editions if _has_review(Behaviours(kind.claims, value))]
-        others = f"the editions that have it: {', '.join(able)}" if able else "no edition has it"
-        if "in_review" in kind.switches:
-            others += "; or set the switch in_review"
-        raise ValueError(f'the edition {world.edition} has no "In Review" for a match; {others}')
 
     def outcomes(self) -> tuple[SetOutcome, ...]:
         """The outcomes that have not been used yet."""
@@ -211,21 +201,18 @@ class Control:
                 "account can have one: use the stage mid_upload"
             )
         vendors = [world.behaviour for world in self.account.worlds]
-        calls = {name for vendor in vendors for name in vendor.world.kind.operations}
+        calls = {name for kind in self._accounts.kinds.values() for name in kind.operations}
         if fault.call is not None and fault.call not in calls:
             raise ValueError(f"there is no call {fault.call:.40}; {nearest(fault.call, calls)}")
+        routes = [route for vendor in vendors for route in vendor.routes]
         is_for_calls = fault.call is not None or fault.is_pictured
-        routes = [
-            route
-            for vendor in vendors
-            for route in vendor.routes
-            if not is_for_calls or (route.operation and fault.call in (None, route.operation))
-        ]
+        if is_for_calls:
+            routes = [r for r in routes if r.operation and fault.call in (None, r.operation)]
         whose = "call with such a picture" if fault.is_pictured else fault.call or "request"
-        paths = {route.pattern for route in routes}
-        if not is_for_calls:
-            paths.update(path for vendor in vendors for path in vendor.known_paths())
         if fault.path is not None:
+            paths = {route.pattern for route in routes}
+            if not is_for_calls:
+                paths.update(path for vendor in vendors for path in vendor.known_paths())
             if not any(begins_so(path, fault.path) for path in paths):
                 raise ValueError(
                     f"the path of no {whose} to this server begins with {fault.path:.80}; "
@@ -376,7 +363,9 @@ class Control:
     def state(self) -> dict[str, Any]:
         """What all accounts of the server have of what a test sets, keys and secrets of webhooks
         among it, as ``MockServer(state=...)`` takes it."""
-        return state_of(self._accounts, functools.partial(Control, self._accounts))
+        from .snapshot import state_of  # not above: it needs this chapter
+
+        return state_of(self._accounts)
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
@@ -503,7 +492,7 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     if faults is not None and sent:
         raise ValueError("faults is a list of faults, and nothing is beside it")
     records = [sent] if faults is None else faults
-    rules = [Fault(**read(FAULT.takes, record)) for record in records]
+    rules = [Fault(**read(takes_of(Fault), record)) for record in records]
     if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
         raise ValueError(
             "a fault at connect without an end would refuse the request that clears it, too: "
@@ -526,38 +515,15 @@ def _ledger(control: Control, **filters: Any) -> Any:
     return {"balance": control.balance(), "entries": charges, "left_out": charges.left_out}
 
 
-def _set_balance(control: Control, balance: Any) -> Any:
-    control.set_balance(balance)
-    return {"balance": control.balance()}
-
-
 def _add_key(control: Control, **sent: Any) -> str:
     sent = {name: value for name, value in sent.items() if value is not None}
     return control.add_key(**sent)
 
 
-def _set_limits(control: Control, **limits: Any) -> Any:
-    control.set_limits(limits)
-    return control.limits()
-
-
-def _set_latency(control: Control, operation: str, seconds: Sequence[float]) -> Any:
-    control.set_latency(operation, *seconds)
-    return control.latency()
-
-
-def _reset(control: Control, edition: str | None = None, switches: Any = None) -> Any:
-    control.reset(edition=edition, switches=switches)
-    return control.behaviours()
-
-
-def _journal(control: Control, field: str | None = None, **filters: Any) -> Selection[Entry]:
-    if field is not None:
-        name, equals, value = field.partition("=")
-        if not equals:
-            raise ValueError(f"field must be NAME=VALUE, not {field!r:.40}")
-        filters["fields"] = {name: value}
-    return control.journal(**filters)
+def _journal(
+    control: Control, field: Mapping[str, str] | None = None, **filters: Any
+) -> Selection[Entry]:
+    return control.journal(fields=field, **filters)
 
 
 def _claim(claim: Claim) -> Any:
@@ -576,7 +542,7 @@ _OUTCOME = {
     for row in OUTCOME_FIELDS.values()
 }
 #: What narrows the journal down.
-_FILTERS = {"path": "text", "status": "count", "person": "text", "field": "text"}
+_FILTERS = {"path": "text", "status": "count", "person": "text", "field": "pair"}
 
 # fmt: off
 #: Of every vendor.
@@ -603,14 +569,16 @@ OPERATIONS = (
         "The outcomes and faults that no call has used, each with the call that came closest.",
         gives="unused"),
     Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
-    Operation("POST", "latency", _set_latency,
+    Operation("POST", "latency",
+        lambda control, operation, seconds: control.set_latency(operation, *seconds),
         "Delay the answers of an operation by that many seconds, or by a random time between two.",
-        {"operation!": "text", "seconds!": "seconds"}),
+        {"operation!": "text", "seconds!": "seconds"}, then=Control.latency),
     Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
     Operation("POST", "clock/advance", Control.advance, "Let that many seconds pass at once.",
         {"seconds!": "number"}, gives="now"),
     listing("ledger", _ledger, "The credit, and what was charged.", None, what="text"),
-    Operation("POST", "ledger/balance", _set_balance, "Set the credit.", {"balance!": "any"}),
+    Operation("POST", "ledger/balance", Control.set_balance, "Set the credit.", {"balance!": "any"},
+        gives="balance", then=Control.balance),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
     Operation("POST", "keys", _add_key, "Add a key.",
         {"kind": "text", "key": "text", "allowed": "flag", "expires": "date", "client": "text"},
@@ -627,8 +595,8 @@ OPERATIONS = (
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
     Operation("GET", "state", Control.state,
         "What all accounts have of what a test sets, with their keys: a file for --state."),
-    Operation("POST", "reset", _reset, "Start again, in another edition if you like.",
-        {"edition": "text", "switches": "object"}),
+    Operation("POST", "reset", Control.reset, "Start again, in another edition if you like.",
+        {"edition": "text", "switches": "object"}, then=Control.behaviours),
     Operation("GET", "claims", lambda control: [*map(_claim, control.claims())],
         "The claims in force.", gives="claims"),
     Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
@@ -638,9 +606,14 @@ OPERATIONS = (
 
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
-    takes = dict.fromkeys(vendor.rate_limits, "any")
-    limits = Operation("POST", "limits", _set_limits, "Change rate limits.", takes)
-    operations = [*OPERATIONS, limits]
-    for name in vendor.extensions:
-        operations += vendor.extension_class(name).OPERATIONS
+    operations = [
+        *OPERATIONS,
+        Operation("POST", "limits", lambda control, **limits: control.set_limits(limits),
+            "Change rate limits.", dict.fromkeys(vendor.rate_limits, "any"), then=Control.limits),
+        *(
+            attrs.evolve(operation, of=name)
+            for name in vendor.extensions
+            for operation in vendor.extension_class(name).OPERATIONS
+        ),
+    ]  # fmt: skip
     return {(operation.method, operation.path): operation for operation in operations}

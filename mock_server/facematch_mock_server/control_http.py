@@ -42,11 +42,9 @@ class ControlApi:
     """Serves the control API of one server, below the prefix for the first vendor and below
     ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback port.
 
-    The account is that which the header ``X-Facematch-Account`` names, or a ``key=`` in the query.
-
-    GET reads, POST changes. A change must be ``application/json``, which no page of another origin
-    can send without being allowed to, and nothing here allows it. The host must be a loopback one,
-    so that no name that points here is of use; with a token, the token is asked for instead.
+    A change must be ``application/json``, which no page of another origin can send without being
+    allowed to, and nothing here allows it. The host must be a loopback one, so that no name that
+    points here is of use; with a token, the token is asked for instead.
     """
 
     def __init__(self, accounts: Accounts) -> None:
@@ -68,41 +66,41 @@ class ControlApi:
         refusal = self.refuse(request)
         if refusal is not None:
             return refusal
-        below = request.path[len(PREFIX) :].strip("/")
-        vendor, path = self._whose(below)
-        operations = _operations(self._accounts.kinds[vendor])
+        kinds, below = self._accounts.kinds, request.path[len(PREFIX) :].strip("/")
+        vendor, _, path = below.partition("/")
+        if vendor not in kinds:
+            vendor, path = next(iter(kinds)), below
+        operations = _operations(kinds[vendor])
         operation, rest = _find(operations, request.method, path)
         if operation is None:
             methods = [method for method, its_path in operations if its_path == path]
             if methods:
-                return said(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
-            return said(404, f"There is no {PREFIX}{below}; GET {PREFIX} lists what there is.")
+                return reply_words(405, f"{PREFIX}{below} takes {' and '.join(methods)}.")
+            words = f"There is no {PREFIX}{below}; GET {PREFIX} lists what there is."
+            return reply_words(404, words)
         try:
-            sent = _object(request) if request.method == "POST" else _query(request)
-            return answered(200, operation(self.control(request, vendor), rest, sent))
+            sent = _read_object(request) if request.method == "POST" else _read_query(request)
+            return reply_json(200, operation(self.control(request, vendor), rest, sent))
         except MISTAKES as error:
-            return mistaken(error)
+            return reply_mistake(error)
 
     def refuse(self, request: Request) -> Response | None:
         """The refusal of whoever may not drive the mock; None for whoever may."""
         accounts = self._accounts
         if not accounts.control:
-            return said(404, "The control API is switched off.")
+            return reply_words(404, "The control API is switched off.")
         if accounts.control_token is not None:
             token = request.header(TOKEN_HEADER.lower()) or ""
             if not hmac.compare_digest(token.encode(), accounts.control_token.encode()):
-                return said(403, f"The control API needs its token in {TOKEN_HEADER}.")
+                return reply_words(403, f"The control API needs its token in {TOKEN_HEADER}.")
         # What is no host ("[::1]evil.com", "127.0.0.1:80@evil") is not this machine.
         elif host_in(request.header("host") or "") not in _LOOPBACK:
-            return said(
-                403,
-                "The control API answers only under a loopback host name, such as 127.0.0.1.",
-            )
-        json_body = media_type(request.header("content-type") or "") == "application/json"
-        if request.method == "POST" and not json_body:
-            return said(
-                415, "Send a change as JSON, with the header Content-Type: application/json."
-            )
+            words = "The control API answers only under a loopback host name, such as 127.0.0.1."
+            return reply_words(403, words)
+        is_json = media_type(request.header("content-type") or "") == "application/json"
+        if request.method == "POST" and not is_json:
+            words = "Send a change as JSON, with the header Content-Type: application/json."
+            return reply_words(415, words)
         return None
 
     def control(self, request: Request, vendor: str) -> Any:
@@ -119,13 +117,6 @@ class ControlApi:
         header = request.header(ACCOUNT_HEADER.lower())
         return dict(request.query).get("key", MAIN if header is None else header)
 
-    def _whose(self, below: str) -> tuple[str, str]:
-        """The vendor that is meant, and the path below it."""
-        vendor, _, path = below.partition("/")
-        if vendor in self._accounts.kinds:
-            return vendor, path
-        return next(iter(self._accounts.kinds)), below
-
 
 def _find(
     operations: Mapping[tuple[str, str], Operation], method: str, path: str
@@ -139,22 +130,19 @@ def _find(
     return None, ""
 
 
-def _query(request: Request) -> dict[str, str]:
+def _read_query(request: Request) -> dict[str, str]:
     sent: dict[str, str] = {}
     for name, value in request.query:
-        if name == "key":
-            continue
         if name in sent:
             raise ValueError(f"{name:.60} is given twice")
-        sent[name] = value
+        if name != "key":
+            sent[name] = value
     return sent
 
 
-def _object(request: Request) -> dict[str, Any]:
-    if beside := [*_query(request)]:
-        raise ValueError(
-            f"{beside[0]:.60} is no part of the address of a change: send it in the body"
-        )
+def _read_object(request: Request) -> dict[str, Any]:
+    for name in _read_query(request):
+        raise ValueError(f"{name:.60} is no part of the address of a change: send it in the body")
     try:
         # Fractions stay as they were written, so that amounts of money are exact.
         body = json.loads(request.body or b"{}", parse_float=Decimal)
@@ -169,19 +157,19 @@ def _object(request: Request) -> dict[str, Any]:
 MISTAKES = (ValueError, TypeError, LookupError, RecursionError, TimeoutError)
 
 
-def mistaken(error: BaseException) -> Response:
+def reply_mistake(error: BaseException) -> Response:
     """The answer to a mistake: its sentence, and 404 for what is not there."""
     late = 504 if isinstance(error, TimeoutError) else 400
     status = 404 if isinstance(error, LookupError) else late
-    return said(status, str(error.args[0] if error.args else error))
+    return reply_words(status, str(error.args[0] if error.args else error))
 
 
-def answered(status: int, body: Any) -> Response:
+def reply_json(status: int, body: Any) -> Response:
     """An answer in JSON."""
     # With an end of line, for whoever reads it in a terminal.
     return response(status, JSON, encode(body) + b"\n", GUARDS)
 
 
-def said(status: int, sentence: str) -> Response:
+def reply_words(status: int, sentence: str) -> Response:
     """An answer of one sentence of ours."""
-    return answered(status, {"mock": sentence})
+    return reply_json(status, {"mock": sentence})

@@ -17,9 +17,9 @@ import attrs
 from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
-from facematch_mock_server.state import Kept
+from facematch_mock_server.state import Kept, check_times
 
-#: Levels, so that whatever writes it down comes to an end.
+#: So many levels, so that whatever writes it down comes to an end.
 DEEPEST = 50
 
 
@@ -101,12 +101,8 @@ POSSIBLE: dict[Stage, frozenset[Kind]] = {
 }
 
 #: Whether the call is carried out, by stage; at those that are not here the rule says so.
-CARRIED_OUT: dict[Stage, bool] = {
-    Stage.CONNECT: False,
-    Stage.MID_UPLOAD: False,
-    Stage.MID_HEADERS: True,
-    Stage.MID_BODY: True,
-}
+CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
+CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
 
 
 def is_ours(head: Head) -> bool:
@@ -117,7 +113,6 @@ def is_ours(head: Head) -> bool:
 
 
 def _as_headers(value: Any) -> dict[str, str | None]:
-    """By name; a whole number as text, None for a header that is taken away."""
     if not isinstance(value, (Mapping, type(None))):
         raise TypeError(f"headers of a fault must be a mapping of names, not {value!r:.40}")
     headers: dict[str, str | None] = {}
@@ -202,8 +197,7 @@ class Fault:
         if self.kind not in POSSIBLE[self.stage]:
             kinds = ", ".join(sorted(POSSIBLE[self.stage]))
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
-        if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times must be a whole number from 1, or null (None) for every call")
+        check_times(self.times)
         if not _is_number(self.chance) or not 0 < self.chance <= 1:
             raise ValueError("chance must be a number above 0 and at most 1")
         if type(self.status) is not int or not 200 <= self.status <= 599:
@@ -212,16 +206,21 @@ class Fault:
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
             raise ValueError("headers are those of an answer: only a fault at answer has some")
-        self._check_aim()
-        self._check_executed()
         if (self.body is None) is (self.kind is Kind.JSON):
             raise ValueError("a fault of kind json needs a body, and no other kind takes one")
+        self._check_aim()
+        if type(self.executed) not in (bool, type(None)):
+            raise ValueError("executed must be true or false, or left out for what the stage does")
+        if self._always is not None and self.executed not in (None, self._always):
+            always = "always" if self._always else "never"
+            raise ValueError(
+                f"with a fault at {self.stage} the call is {always} executed; leave executed out"
+            )
 
     def _check_aim(self) -> None:
-        for name in ("method", "path", "call", "card", "person", "field"):
-            value = getattr(self, name)
-            if value is None:
-                continue
+        names = ("method", "path", "call", "card", "person", "field")
+        aims = {name: getattr(self, name) for name in names}
+        for name, value in ((name, value) for name, value in aims.items() if value is not None):
             if name != "field" and type(value) is not str:
                 raise ValueError(f"{name} of a fault must be a string, or null (None) for any")
             if self.stage is Stage.CONNECT:
@@ -240,10 +239,6 @@ class Fault:
             )
         if self.path is not None:
             _check_path(self.path)
-        if self.is_pictured:
-            self._check_picture()
-
-    def _check_picture(self) -> None:
         if self.card is not None and self.person is not None:
             raise ValueError("a fault is aimed at a card or at a person, not at both")
         if self.person is not None:
@@ -253,15 +248,6 @@ class Fault:
 
             hint = nearest(self.card, ready_cards())
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
-
-    def _check_executed(self) -> None:
-        if type(self.executed) not in (bool, type(None)):
-            raise ValueError("executed must be true or false, or left out for what the stage does")
-        if None not in (self._always, self.executed) and self._always is not self.executed:
-            always = "always" if self._always else "never"
-            raise ValueError(
-                f"with a fault at {self.stage} the call is {always} executed; leave executed out"
-            )
 
     @property
     def _always(self) -> bool | None:
@@ -388,6 +374,5 @@ class Faults(Kept[Fault]):
                 if not is_due:
                     return None
                 if rule.chance == 1 or self._random.random() < rule.chance:
-                    self._count(index, rule)
-                    return rule
+                    return self._count(index)
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
@@ -37,35 +37,27 @@ class NearMiss:
 
 def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator[NearMiss]:
     """What came closest to each of these, by the journal."""
-    entries = islice(reversed(world.account.journal.entries), _CALLS if rules else 0)
-    calls = [(entry, _find_route(world, entry)) for entry in entries]
+    behaviours = {vendor.vendor: vendor.behaviour for vendor in world.account.worlds}
+    calls = [
+        (entry, behaviours[entry.vendor].route_of(entry.path)[0] if entry.vendor else None)
+        for entry in islice(reversed(world.account.journal.entries), _CALLS if rules else 0)
+    ]
     for rule in rules:
         if not calls:
             yield NearMiss(rule=rule, call=None, says="no call")
             continue
-        # As the journal shows them.
-        fields = presentable((rule.field or {}).items()).items()
-        missed = [
-            [*_missed_by(entry, route, rule, world), *_missed_fields(entry, fields)]
-            for entry, route in calls
-        ]
+        misses = ((call[0], [*_find_missed(*call, rule, world)]) for call in calls)
         # Of those that are equally close the first one, which is the newest.
-        index = min(range(len(calls)), key=lambda index: len(missed[index]))
-        entry, names = calls[index][0], tuple(dict.fromkeys(name for name, _ in missed[index]))
-        words = ", ".join(filter(None, (words for _, words in missed[index])))
-        if not names:
+        entry, missed = min(misses, key=lambda miss: len(miss[1]))
+        words = ", ".join(words for _, words in missed if words)
+        if not missed:
             words = "which came before it, or ended before its turn"
+        names = tuple(dict.fromkeys(name for name, _ in missed))
         says = f"a {entry.method} {entry.path} {words}".rstrip()
         yield NearMiss(rule=rule, call=entry, missed=names, says=says)
 
 
-def _find_route(world: World, entry: Entry) -> Any:
-    """The route of a call; None for one that is no vendor's."""
-    behaviour = world.account.world(entry.vendor).behaviour if entry.vendor else None
-    return behaviour.route_of(entry.path)[0] if behaviour else None
-
-
-def _missed_by(
+def _find_missed(
     entry: Entry, route: Any, rule: SetOutcome | Fault, world: World
 ) -> Iterator[tuple[str, str | None]]:
     """The conditions that a call does not meet, each with what the call has instead."""
@@ -79,24 +71,21 @@ def _missed_by(
         if rule.digests and rule.digests.isdisjoint(file.digest or "" for file in entry.files):
             yield "digest", "with other pictures"
     else:
-        if rule.method not in (None, entry.method):
-            yield "method", None
-        if not (route if rule.path is None else entry.path.startswith(rule.path)):
-            yield "path", None
-        if rule.call not in (None, operation):
-            yield "call", None
+        is_there = route if rule.path is None else entry.path.startswith(rule.path)
+        conditions = {
+            "method": rule.method in (None, entry.method),
+            "path": is_there,
+            "call": rule.call in (None, operation),
+        }
+        yield from ((name, None) for name, is_met in conditions.items() if not is_met)
         if rule.is_pictured:
             cards = [world.recognizer.card_of(file.digest or "") for file in entry.files]
             names = dict.fromkeys(card.person for card in cards if card is not None)
             if not any(card is not None and rule.is_of(card) for card in cards):
                 shows = f"with cards of {', '.join(names)}" if names else "without a test card"
                 yield "card" if rule.card else "person", shows
-
-
-def _missed_fields(
-    entry: Entry, fields: Iterable[tuple[str, str]]
-) -> Iterator[tuple[str, str | None]]:
-    for name, text in fields:
+    # As the journal shows them.
+    for name, text in presentable((rule.field or {}).items()).items():
         if entry.fields.get(name) != text:
             has = name in entry.fields
             yield "field", f"with {name}={entry.fields[name]}" if has else f"without {name}"

@@ -6,12 +6,14 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from .account import World
 from .state import UNSET, Selection
+
+if TYPE_CHECKING:
+    from .control import Control
 
 #: How many records an answer lists unless it is asked for another number of them.
 LISTED = 1000
@@ -20,12 +22,12 @@ LISTED = 1000
 def _of(words: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
     """Reads a value that fits as it is, and refuses every other one in these words."""
 
-    def read(value: Any) -> Any:
+    def check(value: Any) -> Any:
         if not fits(value):
             raise ValueError(f"must be {words}, not {value!r:.40}")
         return value
 
-    return read
+    return check
 
 
 def _is_list(value: Any, kind: type) -> bool:
@@ -57,6 +59,13 @@ def _count(value: Any) -> int:
     return int(text)
 
 
+def _pair(value: Any) -> dict[str, str]:
+    name, equals, text = str(value).partition("=")
+    if not equals:
+        raise ValueError(f"must be NAME=VALUE, not {value!r:.40}")
+    return {name: text}
+
+
 def _date(value: Any) -> dt.date:
     try:
         return dt.date.fromisoformat(value)
@@ -75,44 +84,48 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "object": _of("an object", lambda value: isinstance(value, dict)),
     "objects": _of("a list of objects", lambda value: _is_list(value, dict)),
     "date": _date,
+    "pair": _pair,
     "seconds": _seconds,
 }
 
 
-class Extension:
+R = TypeVar("R")
+
+
+class Extension(Generic[R]):
     """What `Control` has for one vendor and not for every one. Safe across threads.
 
-    `STATE` is its part of a server's state: by name of a list, what gives its records, and the
-    operation that adds one of them.
+    Its `OPERATIONS` are run with it. `STATE` is its part of a server's state: by name of a list,
+    the path whose operations list the records (GET) and add one of them (POST).
     """
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
-    STATE: ClassVar[Mapping[str, tuple[Callable[[Any], Any], Operation]]] = {}
+    STATE: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, control: Any) -> None:
+    def __init__(self, control: Control) -> None:
         self._control = control
 
     @property
-    def _world(self) -> World:
-        # As it is now: a reset gives the account another one.
-        world: World = self._control.world
-        return world
+    def _records(self) -> R:
+        # As they are now: a reset gives the account others.
+        records: R = self._control.world.records
+        return records
 
     @property
-    def _open_world(self) -> World:
-        """As `_world`, for a change; ValueError once the account is closed."""
-        world: World = self._control.open_world
-        return world
+    def _open_records(self) -> R:
+        """As `_records`, for a change; ValueError once the account is closed."""
+        records: R = self._control.open_world.records
+        return records
 
 
 @attrs.frozen
 class Operation:
     """One operation of the control API; `path` is that below the prefix, ``{}`` for the rest of it.
 
-    `run` is called with the `Control`, the rest of the path if there is one, and what was sent, by
-    name. `takes` has the kind of each value that can be sent, by name; one with ``!`` is needed.
-    POST takes them in JSON, GET in the query. `gives` is the name of its result in the answer, None
-    for a result that is an object itself.
+    `run` is called with the `Control`, or with what it has as `of`; with the rest of the path if
+    there is one, and what was sent, by name. `takes` has the kind of each value that can be sent,
+    by name; one with ``!`` is needed. POST takes them in JSON, GET in the query. The answer is the
+    result of `run`, or of `then`, under the name `gives`, None for one that is an object itself.
     """
 
     method: str
@@ -121,14 +134,33 @@ class Operation:
     says: str
     takes: Mapping[str, str] = attrs.field(factory=dict)
     gives: str | None = None
+    then: Callable[[Any], Any] | None = None
+    of: str | None = None
 
-    def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
+    def act(self, control: Control, *rest: str, **values: Any) -> Any:
+        """What `run` gives, or `then`."""
+        target = control if self.of is None else getattr(control, self.of)
+        result = self.run(target, *rest, **values)
+        return result if self.then is None else self.then(target)
+
+    def __call__(self, control: Control, rest: str, sent: Mapping[str, Any]) -> Any:
         """What it gives, as JSON; ValueError for what was sent and does not fit."""
-        result = self.run(control, *([rest] if "{}" in self.path else []), **read(self.takes, sent))
+        result = self.act(control, *([rest] if "{}" in self.path else []), **read(self.takes, sent))
         if self.gives is None:
             return {} if result is None else plain(result)
         answer = {self.gives: plain(result)}
         return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
+
+
+def takes_of(kind: type) -> dict[str, str]:
+    """What an operation takes that makes one of these of its fields."""
+    # A number may be sent as text; of the rest the class says what does not fit.
+    return {
+        f"{field.name}{'!' * (field.default is attrs.NOTHING)}": (
+            "number" if "float" in str(field.type) else "any"
+        )
+        for field in attrs.fields(kind)
+    }
 
 
 def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -159,8 +191,8 @@ def listing(
 ) -> Operation:
     """An operation that lists what `run` selects: by these filters, `since` and `limit`."""
 
-    def run_newest(control: Any, limit: int | None = None, **sent: Any) -> Any:
-        return run(control, limit=LISTED if limit is None else limit, **sent)
+    def run_newest(target: Any, limit: int | None = None, **sent: Any) -> Any:
+        return run(target, limit=LISTED if limit is None else limit, **sent)
 
     takes = {**filters, "since": "count", "limit": "count"}
     return Operation("GET", path, run_newest, says, takes, gives)

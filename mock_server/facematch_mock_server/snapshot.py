@@ -1,7 +1,4 @@
-"""The state of a server as JSON: what a test sets, shown while it runs and read at a start.
-
-`control` is always what makes a `Control` of an account's and a vendor's name.
-"""
+"""The state of a server as JSON: what a test sets, shown while it runs and read at a start."""
 
 from __future__ import annotations
 
@@ -13,16 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-import attrs
-
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_text
 
 from .account import Account
 from .accounts import MAIN, Accounts
+from .control import Control, operations_of
 from .faults import Fault
 from .kinds import VendorKind
-from .operations import KINDS, Operation, plain, read
+from .operations import KINDS, Operation, plain, read, takes_of
 from .recognition.outcomes import SetOutcome
 from .services import Key, KeyKind, check_key
 from .state import UNSET
@@ -30,30 +26,15 @@ from .state import UNSET
 #: The form that is shown. A state of another one is refused.
 FORMAT = 1
 
-Controls = Callable[[str, str], Any]
-
-
-def _takes(kind: type) -> dict[str, str]:
-    """What an `Operation` takes that makes one of these of its fields."""
-    return {
-        f"{field.name}{'!' * (field.default is attrs.NOTHING)}": (
-            "number" if "float" in str(field.type) else "any"
-        )
-        for field in attrs.fields(kind)
-    }
-
-
-def _adding(name: str, kind: Any) -> Operation:
-    def add(control: Any, **sent: Any) -> None:
-        getattr(control, f"add_{name}")(kind(**sent))
-
-    return Operation("POST", f"{name}s", add, "", _takes(kind))
-
-
-#: Add one fault, and one outcome with all digests of its picture.
-FAULT, OUTCOME = _adding("fault", Fault), _adding("outcome", SetOutcome)
+# fmt: off
+_FAULT = Operation("POST", "faults", lambda control, **sent: control.add_fault(Fault(**sent)),
+    "", takes_of(Fault))
+#: With all digests of its picture, unlike that of the control API.
+_OUTCOME = Operation("POST", "outcomes",
+    lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "", takes_of(SetOutcome))
 #: A place for hosted sessions, of every vendor that has such; nothing is in it yet.
 _SESSION = Operation("POST", "sessions", lambda _: None, "")
+# fmt: on
 
 #: What each object of a state takes.
 _STATE = {"format!": "count", "accounts": "object"}
@@ -63,30 +44,34 @@ _KEY = {"key!": "text", "kind": "text", "client": "text", "expires": "date"}
 _KEY |= {"allowed": "flag", "revoked": "flag"}
 
 
-def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Any], Any], Operation]]:
+def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Control], Any], Operation]]:
     """The lists of an account at a vendor: what gives the records, and what adds one of them."""
-    lists = {"outcomes": (lambda control: control.outcomes(), OUTCOME)}
-    lists["sessions"] = (lambda _: (), _SESSION)
-    for name in kind.extensions:
-        lists |= kind.extension_class(name).STATE
+    operations = operations_of(kind)
+    lists: dict[str, tuple[Callable[[Control], Any], Operation]] = {
+        "outcomes": (Control.outcomes, _OUTCOME),
+        "sessions": (lambda _: (), _SESSION),
+    }
+    for extension in kind.extensions:
+        for name, path in kind.extension_class(extension).STATE.items():
+            lists[name] = operations["GET", path].act, operations["POST", path]
     return lists
 
 
 # Shown
 
 
-def state_of(accounts: Accounts, control: Controls) -> dict[str, Any]:
+def state_of(accounts: Accounts) -> dict[str, Any]:
     """What the accounts of a server have now, in the form that `restore` takes; without those that
     were registered at a vendor, which nothing but their registration can open."""
     opened = [account for account in accounts.all if account.parent is None]
-    shown = {account.name: _account(account, control) for account in opened}
+    shown = {account.name: _account(accounts, account) for account in opened}
     return {"format": FORMAT, "accounts": shown}
 
 
-def _account(account: Account, control: Controls) -> dict[str, Any]:
+def _account(accounts: Accounts, account: Account) -> dict[str, Any]:
     vendors = {}
     for world in account.worlds:
-        kind, its_control = world.kind, control(account.name, world.vendor)
+        kind, control = world.kind, Control(accounts, account.name, world.vendor)
         switches = {
             name: kind.number(name, value) if name in kind.settings else value
             for name, value in world.switches.items()
@@ -98,11 +83,11 @@ def _account(account: Account, control: Controls) -> dict[str, Any]:
             "limits": world.rates.limits,
             "keys": [{"key": text, **_record(_KEY, key)} for text, key in world.keys.items()],
             **{
-                name: [_record(operation.takes, record) for record in records(its_control)]
-                for name, (records, operation) in _lists(kind).items()
+                name: [_record(adding.takes, record) for record in records(control)]
+                for name, (records, adding) in _lists(kind).items()
             },
         }
-    faults = [_record(FAULT.takes, fault) for fault in account.faults.all]
+    faults = [_record(_FAULT.takes, fault) for fault in account.faults.all]
     return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.spans)}
 
 
@@ -115,9 +100,7 @@ def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
 # Read
 
 
-def restore(
-    accounts: Accounts, control: Controls, source: Mapping[str, Any] | str | os.PathLike[str]
-) -> None:
+def restore(accounts: Accounts, source: Mapping[str, Any] | str | os.PathLike[str]) -> None:
     """Give a server that nobody has called the state of a mapping, or of a file of JSON.
 
     Raises:
@@ -139,15 +122,13 @@ def restore(
             raise ValueError(f"this version reads the format {FORMAT}, not {state['format']}")
         for name, record in (state.get("accounts") or {}).items():
             with _at(f".accounts.{name:.60}"):
-                account = read(_ACCOUNT, KINDS["object"](record))
-                _restore(accounts, functools.partial(control, name), name, account)
+                _restore(accounts, name, read(_ACCOUNT, KINDS["object"](record)))
 
 
-def _restore(
-    accounts: Accounts, control: Callable[[str], Any], name: str, account: Mapping[str, Any]
-) -> None:
+def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
     parts: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Key]] = {}
+    controls = {vendor: Control(accounts, name, vendor) for vendor in accounts.kinds}
     for vendor, record in (account.get("vendors") or {}).items():
         with _at(f".vendors.{vendor:.60}"):
             if vendor not in accounts.kinds:
@@ -161,29 +142,27 @@ def _restore(
     # A reset gives the account another world with every vendor: all of them come first.
     for vendor, part in parts.items():
         with _at(f".vendors.{vendor}"):
-            control(vendor).reset(edition=part.get("edition"), switches=part.get("switches"))
+            controls[vendor].reset(edition=part.get("edition"), switches=part.get("switches"))
     for vendor, part in parts.items():
         with _at(f".vendors.{vendor}"):
-            for text, key in keys[vendor].items():
-                control(vendor).world.add_key(text, key)
-            _fill(control(vendor), part, _lists(accounts.kinds[vendor]))
-    first = control(next(iter(accounts.kinds)))
-    _each(account, "faults", functools.partial(FAULT, first, ""))
+            _fill(controls[vendor], keys[vendor], part)
+    first = next(iter(controls.values()))
+    _each(account, "faults", functools.partial(_FAULT, first, ""))
     for operation, seconds in (account.get("latency") or {}).items():
         with _at(f".latency.{operation:.60}"):
             first.set_latency(operation, *KINDS["seconds"](seconds))
 
 
-def _fill(
-    control: Any, part: Mapping[str, Any], lists: Mapping[str, tuple[Any, Operation]]
-) -> None:
+def _fill(control: Control, keys: Mapping[str, Key], part: Mapping[str, Any]) -> None:
     """Set what an account has with one vendor."""
+    for text, key in keys.items():
+        control.world.add_key(text, key)
     for name, change in (("balance", control.set_balance), ("limits", control.set_limits)):
         if part.get(name) is not None:
             with _at(f".{name}"):
                 change(part[name])
-    for name, (_, operation) in lists.items():
-        _each(part, name, functools.partial(operation, control, ""))
+    for name, (_, adding) in _lists(control.world.kind).items():
+        _each(part, name, functools.partial(adding, control, ""))
 
 
 def _key(kind: VendorKind, account: str, record: Mapping[str, Any]) -> tuple[str, Key]:

@@ -45,15 +45,8 @@ def select(
     fits: Callable[[T], bool] | None = None,
     **attributes: Any,
 ) -> Selection[T]:
-    """The records of a list, each with its running `number` in it, that a reader wants to see.
-
-    Args:
-        records: The oldest first.
-        since: Only those with a higher number.
-        limit: Only so many, the newest; None for all.
-        fits: Only those for which it is true.
-        attributes: Only those that have these values; None for any.
-    """
+    """The records of a list, each with its running `number`, that have a higher number than `since`
+    and these values (None for any), and fit; only so many, the newest."""
     for name, number in (("since", since), ("limit", limit)):
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
@@ -72,11 +65,8 @@ def select(
 
 
 class Collection(Generic[T]):
-    """Records in the order they were added, the newest up to `limit`. Safe across threads.
-
-    Where they are `numbered` each gets the next running `number` when it is added: none is given
-    twice. `forget` is called with each that the limit pushes out.
-    """
+    """Records in the order they were added, the newest up to `limit`; `forget` is called with each
+    that this pushes out. `numbered` ones get a `number` that no other gets. Safe across threads."""
 
     def __init__(
         self,
@@ -109,8 +99,7 @@ class Collection(Generic[T]):
             return tuple(self._all.items())
 
     def put(self, key: str, record: T) -> T:
-        """Add a record, or replace that of the key in its place by one with its number; as it is
-        kept."""
+        """Add a record, or replace that of the key in its place; as it is kept."""
         with self._lock:
             if self._numbered and key not in self._all:
                 self._last += 1
@@ -127,11 +116,8 @@ class Collection(Generic[T]):
             return self.put(str(self._last + 1), record)
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
-        """Replace the record of that key by what `change` makes of it; None if there is none.
-
-        Nobody else changes a record of this collection meanwhile. An exception of `change` is
-        handed on, and nothing is changed.
-        """
+        """Replace the record of that key by what `change` makes of it, while nobody else changes
+        one; None if there is none."""
         with self._lock:
             record = self._all.get(key)
             if record is None:
@@ -147,6 +133,12 @@ class Collection(Generic[T]):
     def clear(self) -> None:
         with self._lock:
             self._all.clear()
+
+
+def check_times(times: Any) -> None:
+    """Refuse a number of calls that no rule can have."""
+    if times is not None and (type(times) is not int or times < 1):
+        raise ValueError("times must be a whole number from 1, or null (None) for every call")
 
 
 class Kept(Generic[T]):
@@ -181,11 +173,13 @@ class Kept(Generic[T]):
             self._kept.clear()
             self._used.clear()
 
-    def _count(self, index: int, rule: Any) -> None:
-        """Use that rule once; under the lock."""
+    def _count(self, index: int) -> T:
+        """Use that rule once, under the lock; as it was."""
+        rule: Any = self._kept[index]
         self._used.pop(id(rule), None)
         if rule.times == 1:
             del self._kept[index]
-            return
-        rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
-        self._kept[index] = self._used[id(rest)] = rest
+        else:
+            rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
+            self._kept[index] = self._used[id(rest)] = rest
+        return rule  # type: ignore[no-any-return]  # it is of this kind

@@ -20,7 +20,7 @@ from facematch_core import __version__
 from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account, World
 from facematch_mock_server.accounts import Accounts
-from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, mistaken
+from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.faults import POSSIBLE, is_ours
 from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import Request, Response
@@ -173,7 +173,7 @@ class Console:
             try:
                 return work()
             except MISTAKES as error:
-                refusal = mistaken(error)
+                refusal = reply_mistake(error)
         return _sealed(refusal)
 
     def _get_about(self, request: Request, _: str) -> Response:

@@ -155,7 +155,11 @@ export function waits(delivery, { now, stands }, time) {
 export function meant(given) {
   const sent = Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith("null ")));
   for (const name of Object.keys(given)) if (name.startsWith("null ")) sent[name.slice(5)] = null;
-  if (sent.field) sent.field = Object.fromEntries(sent.field.split("\n").map((line) => line.split(/=(.*)/s).slice(0, 2)));
+  if (sent.field) {
+    const lines = sent.field.split("\n").filter((line) => line.trim()), wrong = lines.find((line) => !/^[^=]+=/.test(line));
+    if (wrong !== undefined) throw new Error(`Fields are lines NAME=VALUE, such as vendor_data=case-7, not "${clean(wrong, 60)}".`);
+    sent.field = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)));
+  }
   return sent;
 }
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PERSON = re.compile(r"[A-Za-z0-9_-]{1,12}")
 
-#: The turns that exist, in degrees.
+#: Turns in degrees.
 TURNS = (0, 90, 180, 270)
 GENDERS = ("female", "male")
 LOSSES = ("before_charge", "after_charge")
@@ -39,13 +39,11 @@ def _whole(low: int, high: int, *, optional: bool = False) -> Callable[..., None
     )
 
 
-def _one_of(values: tuple[object, ...]) -> Callable[..., None]:
+def _in(*values: object) -> Callable[..., None]:
     # True equals 1, and 90.0 equals 90: the type counts as well.
-    pairs = {(type(value), value) for value in values}
-    words = ", ".join(map(str, values))
+    pairs = [(type(value), value) for value in values]
     return _must_be(
-        f"one of {words}",
-        lambda value: any(type(value) is kind and value == x for kind, x in pairs),
+        f"one of {', '.join(map(str, values))}", lambda value: (type(value), value) in pairs
     )
 
 
@@ -98,16 +96,16 @@ class Card:
     quality: int = attrs.field(default=85, validator=_whole(0, 100))
     luminance: int = attrs.field(default=55, validator=_whole(0, 100))
     liveness: int | None = attrs.field(default=97, validator=_whole(0, 100, optional=True))
-    attack: bool = attrs.field(default=False, validator=_one_of((False, True)))
+    attack: bool = attrs.field(default=False, validator=_in(False, True))
     age: int | None = attrs.field(default=None, validator=_whole(0, MAX_AGE, optional=True))
-    gender: str | None = attrs.field(default=None, validator=_one_of((*GENDERS, None)))
-    review: bool = attrs.field(default=False, validator=_one_of((False, True)))
+    gender: str | None = attrs.field(default=None, validator=_in(*GENDERS, None))
+    review: bool = attrs.field(default=False, validator=_in(False, True))
     score: float | None = attrs.field(default=None, validator=_number(0, 100, 2))
     status: int | None = attrs.field(default=None, validator=_whole(400, 599, optional=True))
     retry_after: int | None = attrs.field(default=None, validator=_whole(0, 60, optional=True))
     delay: float | None = attrs.field(default=None, validator=_number(0.1, 600, 1))
-    lost: str | None = attrs.field(default=None, validator=_one_of((*LOSSES, None)))
-    turned: int = attrs.field(default=0, validator=_one_of(TURNS))
+    lost: str | None = attrs.field(default=None, validator=_in(*LOSSES, None))
+    turned: int = attrs.field(default=0, validator=_in(*TURNS))
 
     def __attrs_post_init__(self) -> None:
         if sum(way is not None for way in (self.status, self.delay, self.lost)) > 1:
@@ -126,12 +124,10 @@ class Card:
         return -self.turned % 360
 
 
-#: Size in pixels at which a card is drawn, and its default size.
+#: Size in pixels at which a card is drawn, which is its default size.
 WIDTH, HEIGHT = 480, 640
-#: Side of a cell of the code, in pixels of that size.
-CELL = 16
-#: Left upper corner of the code, in pixels of that size.
-CODE_LEFT, CODE_TOP = 16, 400
+#: In these pixels the side of a cell of the code, and the code's left upper corner.
+CELL, CODE_LEFT, CODE_TOP = 16, 16, 400
 
 
 class Part(NamedTuple):
@@ -151,8 +147,8 @@ class Part(NamedTuple):
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """In whole pixels of a picture of that width and height."""
-        left, top, right, bottom = (round(edge) for edge in self.of(size))
-        return left, top, right, bottom
+        left, top, right, bottom = self.of(size)
+        return round(left), round(top), round(right), round(bottom)
 
     def of(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
         width, height = size
@@ -217,6 +213,7 @@ def payload_of(card: Card) -> bytes:
 
 
 def _failure_of(card: Card) -> int | None:
+    """How a call with it fails, in sixteen bits; None for a card that does not fail."""
     if card.status is not None:
         wait = _NO_WAIT if card.retry_after is None else card.retry_after
         return _STATUS << 14 | card.status - 400 << 6 | wait
@@ -321,29 +318,22 @@ def payload_in(greys: Sequence[int]) -> bytes | None:
 
     The greys are 0 (black) to 255, row by row, `FINENESS` x `FINENESS` for each cell.
     """
-    level = _level([(greys[_MIDDLES[cell]], dark) for cell, dark in _FINDER.items()])
-    if level is None:
+    corners = [(greys[_MIDDLES[cell]], is_dark) for cell, is_dark in _FINDER.items()]
+    darks = sorted(grey for grey, is_dark in corners if is_dark)
+    lights = sorted(grey for grey, is_dark in corners if not is_dark)
+    # Medians: a covered corner does not move them.
+    dark, light = darks[len(darks) // 2], lights[len(lights) // 2]
+    level = (dark + light) / 2
+    wrong = sum((grey < level) != is_dark for grey, is_dark in corners)
+    if light - dark < _MIN_CONTRAST or wrong > _MAX_WRONG:
         return None
     left = [level - greys[_MIDDLES[cell]] for cell in _LEFT]
     right = [greys[_MIDDLES[cell]] - level for cell in _RIGHT]
     both = [a + b for a, b in zip(left, right, strict=True)]
-    return next(filter(None, map(_checked, (both, left, right))), None)
+    return next(filter(None, map(_payload_of_bits, (both, left, right))), None)
 
 
-def _level(corners: Sequence[tuple[int, bool]]) -> float | None:
-    """The grey value between dark and light; None if these are not the corners of a card."""
-    darks = sorted(grey for grey, dark in corners if dark)
-    lights = sorted(grey for grey, dark in corners if not dark)
-    # Medians: a covered corner does not move them.
-    dark, light = darks[len(darks) // 2], lights[len(lights) // 2]
-    if light - dark < _MIN_CONTRAST:
-        return None
-    level = (dark + light) / 2
-    wrong = sum((grey < level) != dark for grey, dark in corners)
-    return level if wrong <= _MAX_WRONG else None
-
-
-def _checked(darkness: Sequence[float]) -> bytes | None:
+def _payload_of_bits(darkness: Sequence[float]) -> bytes | None:
     """The payload of either size, if the checksum after it is right."""
     bits = int("".join("1" if value > 0 else "0" for value in darkness), 2)
     whole = bits.to_bytes(_BITS // 8, "big")
@@ -433,11 +423,10 @@ def read_card(data: bytes) -> Card | None:
     turned by quarters, not cropped or mirrored. An EXIF orientation is ignored. None if the picture
     is no card, or there is no picture at all; never raises.
     """
-    card = card_in_text(data)
-    if card is not None:
+    if (card := card_in_text(data)) is not None:
         return card
     try:
-        with _opened(data) as picture:
+        with _open(data) as picture:
             width, height = picture.size
             if min(width, height) < _MIN_SIDE or width * height > _MAX_PIXELS:
                 return None
@@ -447,7 +436,7 @@ def read_card(data: bytes) -> Card | None:
         return None
 
 
-def _opened(data: bytes) -> PIL.Image.Image:
+def _open(data: bytes) -> PIL.Image.Image:
     if data.startswith(_JPEG):
         # `Image.open` would load the decoders of four other formats before it looks at the bytes.
         from PIL.JpegImagePlugin import jpeg_factory

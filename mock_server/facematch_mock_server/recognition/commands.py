@@ -17,17 +17,14 @@ from .sheet import Kind, make_card, sheet_files, write_sheet
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _FILE = click.Path(path_type=Path)
-#: The largest file that may be a card.
+#: Of a file that may be a card.
 _MAX_BYTES = 1 << 25
 _PERCENT = click.IntRange(0, 100)
 _TURN = click.Choice([str(turn) for turn in TURNS])
 
 #: What an ending says of the kind of file.
-_KINDS: dict[str, Kind] = {
-    **{f".{kind.lower()}": kind for kind in get_args(Kind)},
-    ".jpg": "JPEG",
-    ".tif": "TIFF",
-}
+_KINDS: dict[str, Kind] = {f".{kind.lower()}": kind for kind in get_args(Kind)}
+_KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
 
 def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> _Decorator:
@@ -78,8 +75,15 @@ def make(out: Path, force: bool, **facts: Any) -> None:
     if kind is None:
         raise click.UsageError(f"--out must end in one of {', '.join(sorted(_KINDS))}.")
     facts["turned"] = int(facts["turned"])
-    facts["size"] = _size(facts["size"])
-    facts["liveness"] = _liveness(facts["liveness"])
+    for name, takes, parse in (
+        ("size", "WIDTHxHEIGHT in pixels", lambda text: tuple(map(int, text.split("x")))),
+        ("liveness", "0-100 or none", lambda text: None if text == "none" else int(text)),
+    ):
+        try:
+            facts[name] = parse(facts[name])
+        except ValueError:
+            problem = f"--{name} must be {takes}, not {facts[name][:60]!r}."
+            raise click.UsageError(problem) from None
     _refuse_present([out], force=force)
     try:
         data = make_card(**facts, kind=kind)
@@ -125,25 +129,6 @@ def _refuse_present(files: list[Path], *, force: bool) -> None:
     present = next((file for file in files if file.exists() and not is_stream(file)), None)
     if present is not None and not force:
         raise click.UsageError(f"{_clean(str(present))} exists; --force overwrites it.")
-
-
-def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    try:
-        return int(width), int(height)
-    except ValueError:
-        raise click.UsageError(
-            f"--size must be WIDTHxHEIGHT in pixels, not {text[:60]!r}."
-        ) from None
-
-
-def _liveness(text: str) -> int | None:
-    if text == "none":
-        return None
-    try:
-        return int(text)
-    except ValueError:
-        raise click.UsageError(f"--liveness must be 0-100 or none, not {text[:60]!r}.") from None
 
 
 def _clean(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import attrs
 
 from facematch_core import Face, FaceVerifier, InvalidImage, open_verifier
 from facematch_mock_server.recognition.facts import Facts, likely_face
-from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenFace, SeenPicture
+from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
 
 
 class LocalEngine:
@@ -58,18 +59,15 @@ class LocalEngine:
 
 def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
     angle = (faces[0].rotation or 0) if faces else 0
-    shown = tuple(_face(face, facts, number) for number, face in enumerate(faces))
-    return SeenPicture(faces=shown, angle=angle)
-
-
-def _face(face: Face, facts: Facts, number: int) -> SeenFace:
-    likely = likely_face(facts, number)
-    if face.box is not None:
-        edges = (face.box.left, face.box.top, face.box.right, face.box.bottom)
-        left, top, right, bottom = (round(edge) for edge in edges)
-        likely = attrs.evolve(likely, box=(left, top, right, bottom))
-    if face.confidence is not None:
-        # dlib's detection score has no upper end; the vendors' confidence ends at 1.
-        score = max(0.0, face.confidence)
-        likely = attrs.evolve(likely, confidence=round(score / (1 + score), 6))
-    return likely
+    shown = []
+    for number, face in enumerate(faces):
+        facts_of_face: dict[str, Any] = {}
+        if (box := face.box) is not None:
+            edges = (box.left, box.top, box.right, box.bottom)
+            facts_of_face["box"] = tuple(round(edge) for edge in edges)
+        if face.confidence is not None:
+            # dlib's detection score has no upper end; the vendors' confidence ends at 1.
+            score = max(0.0, face.confidence)
+            facts_of_face["confidence"] = round(score / (1 + score), 6)
+        shown.append(attrs.evolve(likely_face(facts, number), **facts_of_face))
+    return SeenPicture(faces=tuple(shown), angle=angle)

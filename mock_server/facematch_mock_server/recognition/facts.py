@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import io
@@ -55,44 +56,37 @@ class FactsCache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, Facts] = OrderedDict()
+        self._newest: OrderedDict[str, Facts] = OrderedDict()
         self._held: WeakValueDictionary[str, Facts] = WeakValueDictionary()
 
-    def known(self, digest: str) -> Facts | None:
+    def find(self, digest: str) -> Facts | None:
         """The facts of a picture that is remembered; None for another one."""
         with self._lock:
-            return self._known.get(digest)
+            return self._newest.get(digest)
 
     def of(self, data: bytes, digest: str | None = None) -> Facts:
         """The facts of a picture; `digest` is its SHA-256, if the caller has it already."""
         digest = digest or hashlib.sha256(data).hexdigest()
         with self._lock:
-            facts = self._known.get(digest)
-            if facts is not None:
-                self._known.move_to_end(digest)
-                return facts
+            if digest in self._newest:
+                self._newest.move_to_end(digest)
             if digest in self._held:
                 return self._held[digest]
         # Outside the lock: two threads may look at one picture, but none waits for another one's.
         size = _size_of(data)
         facts = Facts(digest, size, read_card(data) if size else None)
         with self._lock:
-            self._known[digest] = self._held[digest] = facts
-            while len(self._known) > self._limit:
-                self._known.popitem(last=False)
+            self._newest[digest] = self._held[digest] = facts
+            while len(self._newest) > self._limit:
+                self._newest.popitem(last=False)
         return facts
 
 
 def _size_of(data: bytes) -> tuple[int, int] | None:
-    try:
+    with contextlib.suppress(InvalidImage):
         image = Image.from_bytes(data)
-    except InvalidImage:
-        return _size_by_pillow(data)
-    return image.width, image.height
-
-
-def _size_by_pillow(data: bytes) -> tuple[int, int] | None:
-    """The size of a picture that our own library refuses (an animation, say), if it is whole."""
+        return image.width, image.height
+    # What our own library refuses (an animation, say) has a size, too, if it is whole.
     from PIL import Image as Pillow
 
     try:
@@ -126,21 +120,14 @@ def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
     if not card.faces or (card.turned and not rotate):
         return SeenPicture()
     upright = facts.size if card.turned in {0, 180} else facts.size[::-1]
-    faces = tuple(
-        _card_face(card, facts, number, part.box(upright))
+    faces = [
+        _make_face(facts, number, part.box(upright), card.person)
         for number, part in enumerate(FACES[card.faces])
-    )
-    return SeenPicture(faces=faces, angle=card.angle)
-
-
-def _card_face(card: Card, facts: Facts, number: int, box: tuple[int, int, int, int]) -> SeenFace:
-    who, is_first = (card.person, str(number)), number == 0
-    return SeenFace(
-        box=box,
-        confidence=_confidence(facts.digest, str(number)),
-        age=float(card.age) if is_first and card.age is not None else _age(*who),
-        gender=card.gender if is_first and card.gender else _gender(*who),
-    )
+    ]
+    if card.age is not None:
+        faces[0] = attrs.evolve(faces[0], age=float(card.age))
+    faces[0] = attrs.evolve(faces[0], gender=card.gender or faces[0].gender)
+    return SeenPicture(faces=tuple(faces), angle=card.angle)
 
 
 def likely_face(facts: Facts, number: int = 0) -> SeenFace:
@@ -151,19 +138,17 @@ def likely_face(facts: Facts, number: int = 0) -> SeenFace:
     left = between(0.3, 0.7, "left", *key) * (width - side)
     top = between(0.2, 0.5, "top", *key) * (height - side)
     box = (round(left), round(top), round(left + side), round(top + side))
-    return SeenFace(box=box, confidence=_confidence(*key), age=_age(*key), gender=_gender(*key))
+    return _make_face(facts, number, box, facts.digest)
 
 
-def _confidence(*key: str) -> float:
-    return round(between(0.68, 0.79, "confidence", *key), 6)
-
-
-def _age(*key: str) -> float:
-    return round(between(20, 60, "age", *key), 2)
-
-
-def _gender(*key: str) -> str:
-    return GENDERS[int(fraction("gender", *key) * len(GENDERS))]
+def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person: str) -> SeenFace:
+    key = (person, str(number))
+    return SeenFace(
+        box=box,
+        confidence=round(between(0.68, 0.79, "confidence", facts.digest, str(number)), 6),
+        age=round(between(20, 60, "age", *key), 2),
+        gender=GENDERS[int(fraction("gender", *key) * len(GENDERS))],
+    )
 
 
 def seen_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:

@@ -33,44 +33,33 @@ class SeenFace:
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
-    """One picture, as the mock sees it.
+    """One picture, as the mock sees it."""
 
-    Attributes:
-        decodes: Whether the bytes are a picture at all.
-        faces: The largest first; empty if there is none, or none that is upright.
-        angle: Degrees by which it was turned to find them: 0, 90, 180 or 270.
-    """
-
+    #: Whether the bytes are a picture at all.
     decodes: bool = True
+    #: The largest first; those that are upright.
     faces: tuple[SeenFace, ...] = ()
+    #: Degrees by which it was turned to find them: 0, 90, 180 or 270.
     angle: int = 0
 
 
 @attrs.frozen(kw_only=True)
 class MatchOutcome:
-    """What a comparison found.
-
-    Attributes:
-        probe, reference: The pictures.
-        score: 0-100, not rounded; None if no pair of faces could be scored.
-        review: Whether a person is to look (only vendors and editions that know it say so).
-        by: What decided: ``control``, ``card``, ``bytes``, or the engine's backend by its name.
-    """
+    """What a comparison found."""
 
     probe: SeenPicture
     reference: SeenPicture
+    #: 0-100, not rounded; None if no pair of faces could be scored.
     score: float | None
     review: bool = False
+    #: What decided: ``control``, ``card``, ``bytes``, or the engine's backend by its name.
     by: str = "bytes"
 
 
 @attrs.frozen(kw_only=True)
 class LivenessOutcome:
-    """What a liveness check found, in words as `SetOutcome` and `MatchOutcome` have them.
-
-    Without a face quality and luminance are None; blocklist and duplicate are for a face that the
-    vendor does not know.
-    """
+    """What a liveness check found, in words as `SetOutcome` and `MatchOutcome` have them; without a
+    face quality and luminance are None."""
 
     probe: SeenPicture
     score: float | None
@@ -90,25 +79,18 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @attrs.frozen(kw_only=True)
 class OutcomeField:
-    """A field of `SetOutcome`, as Python, the control API, the console and the docs have it.
-
-    Attributes:
-        name: That of the argument.
-        takes: ``words``, ``number``, ``count`` (a whole number), ``flag``, ``digest``, ``fields``.
-        says: What it is.
-        of: The kind of outcome that alone has it; None for both.
-        words: Those that it takes.
-        least, most: The range of a number; None for one without an end.
-        null: What null (None) stands for; empty where it is as if nothing was set.
-    """
+    """A field of `SetOutcome`, as Python, the control API, the console and the docs have it."""
 
     name: str
+    #: ``words``, ``number``, ``count`` (a whole number), ``flag``, ``digest`` or ``fields``.
     takes: str
     says: str
+    #: The kind of outcome that alone has it.
     of: Kind | None = None
     words: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
+    #: What null (None) stands for; empty where it is as if nothing was set.
     null: str = ""
 
     @property
@@ -131,8 +113,7 @@ class OutcomeField:
         if self.of not in (None, kind):
             raise ValueError(f"{self.name} is an outcome of {_A[self.of]}, not of {_A[kind]}")
         if self.takes in ("number", "count"):
-            kinds = (int, float) if self.takes == "number" else (int,)
-            fits = isinstance(value, kinds) and not isinstance(value, bool)
+            fits = type(value) is int or (type(value) is float and self.takes == "number")
             fits = fits and self.least <= value and (self.most is None or value <= self.most)
         elif self.takes == "digest":
             fits = all(map(_DIGEST.fullmatch, value))
@@ -249,9 +230,4 @@ class Waiting(Kept[SetOutcome]):
                 and (not outcome.digests or outcome.digests & pictures)
                 and (outcome.field is None or outcome.field.items() <= sent.items())
             ]
-            if not fitting:
-                return None
-            index = -max(fitting)[-1]
-            outcome = self._kept[index]
-            self._count(index, outcome)
-            return outcome
+            return self._count(-max(fitting)[-1]) if fitting else None

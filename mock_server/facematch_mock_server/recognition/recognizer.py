@@ -82,13 +82,9 @@ class Recognizer:
         for the picture, whose bytes nobody needs unless `needs_bytes`."""
         return self._facts.of(picture, digest)
 
-    def card_in(self, picture: bytes, digest: str | None = None) -> Card | None:
-        """The test card that a picture is; None if it is none. `digest` is its SHA-256."""
-        return self._facts.of(picture, digest).card
-
     def card_of(self, digest: str) -> Card | None:
         """The test card of that SHA-256, if it was looked at lately and is one."""
-        facts = self._facts.known(digest)
+        facts = self._facts.find(digest)
         return None if facts is None else facts.card
 
     def make_outcome(
@@ -163,25 +159,24 @@ class Recognizer:
 
     def _match_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
         cards = [facts.card for facts in (probe, reference) if facts.card is not None]
-        pictures = seen(probe, rotate=rotate), seen(reference, rotate=rotate)
-        score = self._score(probe, reference) if all(p.faces for p in pictures) else None
+        sights = [seen(facts, rotate=rotate) for facts in (probe, reference)]
+        scores = [float(card.score) for card in cards if card.score is not None]
+        if not all(sight.faces for sight in sights):
+            score = None
+        elif scores:
+            score = scores[0]
+        elif probe.card is None and probe.digest == reference.digest:
+            score = 100.0
+        else:
+            # In a picture without a card there is nobody but the picture itself.
+            score = pair_score(*(
+                facts.card.person if facts.card is not None else f"sha256:{facts.digest}"
+                for facts in (probe, reference)
+            ))  # fmt: skip
         return MatchOutcome(
-            probe=pictures[0],
-            reference=pictures[1],
+            probe=sights[0],
+            reference=sights[1],
             score=score,
             review=any(card.review for card in cards),
             by="card" if cards else "bytes",
         )
-
-    def _score(self, probe: Facts, reference: Facts) -> float:
-        for facts in (probe, reference):
-            if facts.card is not None and facts.card.score is not None:
-                return float(facts.card.score)
-        if probe.card is None and probe.digest == reference.digest:
-            return 100.0
-        return pair_score(_person(probe), _person(reference))
-
-
-def _person(facts: Facts) -> str:
-    """Who is in a picture: a card's person, else nobody but the picture itself."""
-    return facts.card.person if facts.card is not None else f"sha256:{facts.digest}"

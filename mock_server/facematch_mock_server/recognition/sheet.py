@@ -24,9 +24,7 @@ _Colour = tuple[int, int, int]
 _SKINS: tuple[_Colour, ...] = ((244, 208, 177), (224, 172, 125), (176, 122, 82), (122, 80, 54))
 _HAIRS: tuple[_Colour, ...] = ((40, 30, 25), (92, 60, 35), (190, 150, 70), (150, 150, 155))
 _WALLS: tuple[_Colour, ...] = ((214, 228, 240), (226, 238, 214), (244, 230, 214), (232, 222, 242))
-_INK: _Colour = (30, 34, 44)
-_ALARM: _Colour = (178, 34, 34)
-_WHITE: _Colour = (255, 255, 255)
+_INK, _ALARM, _WHITE = (30, 34, 44), (178, 34, 34), (255, 255, 255)
 #: Top edge in pixels of the lines of text, and how much larger than the font each one is.
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 

@@ -278,8 +278,9 @@ class Call:
         if self.request.fault is not None:
             return
         world, fault = self.world, None
-        seen = [world.recognizer.card_in(picture.content, picture.digest) for picture in pictures]
-        cards = [card for card in seen if card is not None]
+        facts_of = world.recognizer.facts_of
+        facts = [facts_of(picture.content, picture.digest) for picture in pictures]
+        cards = [each.card for each in facts if each.card is not None]
         if cards and world.account.faults:
             operation = None if self.route is None else self.route.operation
             fault = world.account.faults.for_pictures(

@@ -172,4 +172,6 @@ test("a form of rules sends null and fields", () => {
   const sent = pure.meant({ kind: "match", score: 3, "null times": true, times: 1, field: "vendor_data=a=b\nnote=" });
   assert.deepEqual(sent, { kind: "match", score: 3, times: null, field: { vendor_data: "a=b", note: "" } });
   assert.deepEqual(pure.meant({ "null score": true }), { score: null });
+  assert.deepEqual(pure.meant({ field: "\na=1\n\n" }), { field: { a: "1" } });
+  for (const field of ["case-7", "a=1\ncase-7", "=case-7"]) assert.throws(() => pure.meant({ field }), /NAME=VALUE.*case-7/);
 });

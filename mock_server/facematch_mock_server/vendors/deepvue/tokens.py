@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
-import hashlib
 import hmac
 import json
 import threading
@@ -17,7 +16,7 @@ import attrs
 from facematch_mock_server.faults import own_json
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.operations import Extension, Operation
-from facematch_mock_server.state import Kept
+from facematch_mock_server.state import Kept, check_times
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -28,17 +27,17 @@ Recognized = Literal["match", "liveness"]
 # JSON Web Tokens signed with HS256 (RFC 7519, RFC 7515)
 
 
-def signed(claims: Mapping[str, Any], key: bytes) -> str:
+def sign(claims: Mapping[str, Any], key: bytes) -> str:
     """A token with these claims."""
     parts = ({"alg": "HS256", "typ": "JWT"}, dict(claims))
-    text = ".".join(_packed(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-    return f"{text}.{_packed(_signature(text, key))}"
+    text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
+    return f"{text}.{_signature(text, key)}"
 
 
-def claims_of(token: str, key: bytes) -> dict[str, Any] | None:
+def read_claims(token: str, key: bytes) -> dict[str, Any] | None:
     """The claims of a token that was signed with `key`; None for any other text."""
     text, _, signature = token.rpartition(".")
-    if not token.isascii() or not hmac.compare_digest(signature, _packed(_signature(text, key))):
+    if not token.isascii() or not hmac.compare_digest(signature, _signature(text, key)):
         return None
     middle = text.partition(".")[2]
     try:
@@ -48,11 +47,11 @@ def claims_of(token: str, key: bytes) -> dict[str, Any] | None:
     return claims if isinstance(claims, dict) else None
 
 
-def _signature(text: str, key: bytes) -> bytes:
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
+def _signature(text: str, key: bytes) -> str:
+    return _encode(hmac.digest(key, text.encode(), "sha256"))
 
 
-def _packed(data: bytes) -> str:
+def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
@@ -106,11 +105,11 @@ class TokenBook:
             self._issued.append(issued)
         # As client programs read it; the number is ours, so that no two tokens are the same.
         claims = {"sub": client, "exp": int(expires.timestamp()), "jti": str(issued.number)}
-        return signed(claims, secret), issued
+        return sign(claims, secret), issued
 
     def client_of(self, text: str, now: dt.datetime, secret: bytes) -> str | None:
         """Whose token it is; None if it is not one of this world, over, or taken back."""
-        claims = claims_of(text, secret)
+        claims = read_claims(text, secret)
         if claims is None or now.timestamp() >= claims["exp"]:
             return None
         if not self._revoked_to < int(claims["jti"]) <= self._count:
@@ -161,8 +160,7 @@ class SetAnswer:
             raise ValueError("the kind of an answer must be match or liveness")
         if not isinstance(self.fields, dict):
             raise ValueError("the fields of an answer must be an object")  # noqa: TRY004 - one error for all
-        if self.times is not None and (type(self.times) is not int or self.times < 1):
-            raise ValueError("times must be a whole number from 1, or null (None) for every call")
+        check_times(self.times)
 
     def applied(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`body` as the test wants it."""
@@ -178,8 +176,7 @@ class MadeUp(Kept[SetAnswer]):
         with self._lock:
             for index, answer in enumerate(self._kept):
                 if answer.kind == kind:
-                    self._count(index, answer)
-                    return answer
+                    return self._count(index)
         return None
 
 
@@ -194,40 +191,34 @@ class DeepvueRecords(Records):
 # What a test may do
 
 
-class Tokens(Extension):
+class Tokens(Extension["DeepvueRecords"]):
     """The access tokens of one world. In memory only. Safe across threads."""
 
     @property
     def asked(self) -> int:
         """How often a token was asked for, with a good pair or a wrong one."""
-        return self._book.asked
+        return self._records.tokens.asked
 
     def issued(self) -> tuple[IssuedToken, ...]:
         """The newest 10,000 that were given out, without their texts, in order."""
-        return self._book.issued()
+        return self._records.tokens.issued()
 
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been. Those that are
         given out later are good."""
-        return int(self._open_world.records.tokens.revoke())
-
-    @property
-    def _book(self) -> TokenBook:
-        book: TokenBook = self._world.records.tokens
-        return book
+        return self._open_records.tokens.revoke()
 
     # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "tokens",
-            lambda control: {"asked": control.tokens.asked, "issued": control.tokens.issued()},
+            lambda tokens: {"asked": tokens.asked, "issued": tokens.issued()},
             "How often a token was requested, and those that were issued."),
-        Operation("POST", "tokens/revoke", lambda control: control.tokens.revoke(),
-            "Revoke every token.", gives="revoked"),
+        Operation("POST", "tokens/revoke", revoke, "Revoke every token.", gives="revoked"),
     )
     # fmt: on
 
 
-class Answers(Extension):
+class Answers(Extension["DeepvueRecords"]):
     """Answers whose fields a test makes up, for what no document says. Safe across threads."""
 
     def set(
@@ -243,28 +234,25 @@ class Answers(Extension):
         The call is charged as ever.
         """
         answer = SetAnswer(kind=kind, fields=fields or {}, without=without, times=times)
-        self._open_world.records.answers.add(answer)
+        self._open_records.answers.add(answer)
         return answer
 
     def all(self) -> tuple[SetAnswer, ...]:
         """Those that still wait, in order."""
-        answers: tuple[SetAnswer, ...] = self._world.records.answers.all
-        return answers
+        return self._records.answers.all
 
     def clear(self) -> None:
         """Drop all."""
-        self._open_world.records.answers.clear()
+        self._open_records.answers.clear()
 
+    STATE: ClassVar = {"answers": "answers"}
     # fmt: off
-    _ADD: ClassVar = Operation("POST", "answers",
-        lambda control, kind, **sent: control.answers.set(kind, **sent),
-        "Make up fields of the next answers with a verdict.",
-        {"kind!": "any", "fields": "any", "without": "names", "times": "any"})
-    STATE: ClassVar = {"answers": (lambda control: control.answers.all(), _ADD)}
     OPERATIONS: ClassVar = (
-        Operation("GET", "answers", lambda control: control.answers.all(),
+        Operation("GET", "answers", all,  # noqa: A003 - the method
             "The made-up answers that have not been used yet.", gives="answers"),
-        _ADD,
-        Operation("POST", "answers/clear", lambda control: control.answers.clear(), "Drop all."),
+        Operation("POST", "answers", set,  # noqa: A003 - the method
+            "Make up fields of the next answers with a verdict.",
+            {"kind!": "any", "fields": "any", "without": "names", "times": "any"}),
+        Operation("POST", "answers/clear", clear, "Drop all."),
     )
     # fmt: on

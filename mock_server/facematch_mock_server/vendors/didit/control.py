@@ -48,21 +48,7 @@ def _require(record: T | None, what: str) -> T:
     return record
 
 
-class _Part(Extension):
-    """A part of what Didit remembers."""
-
-    @property
-    def _records(self) -> DiditRecords:
-        records: DiditRecords = self._world.records
-        return records
-
-    @property
-    def _open_records(self) -> DiditRecords:
-        records: DiditRecords = self._open_world.records
-        return records
-
-
-class Sessions(Extension):
+class Sessions(Extension[DiditRecords]):
     """The saved calls of one world, and the person who decides them. Safe across threads."""
 
     #: What a person decides, in the vendor's words; `decide` takes its other words, too.
@@ -81,14 +67,9 @@ class Sessions(Extension):
         the vendor's), service and `vendor_data`; `since` and `limit` are as in `Control.journal`.
         """
         _check_status(status or APPROVED)
-        return select(
-            self._world.sessions.all(),
-            since=since,
-            limit=limit,
-            status=status,
-            service=service,
-            vendor_data=vendor_data,
-        )
+        filters: Any = {"status": status, "service": service, "vendor_data": vendor_data}
+        sessions = self._control.world.sessions.all()
+        return select(sessions, since=since, limit=limit, **filters)
 
     def waiting(self) -> tuple[Session, ...]:
         """Those that wait for a person, in order."""
@@ -106,7 +87,7 @@ class Sessions(Extension):
             LookupError: there is no such session.
             ValueError: the vendor has no such status, or the comment is no text.
         """
-        world = self._open_world
+        world = self._control.open_world
         _check_status(status)
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
@@ -126,9 +107,10 @@ class Sessions(Extension):
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        listing("sessions", lambda control, **filters: control.sessions.all(**filters),
-            "The saved calls.", "sessions", status="text", service="text", vendor_data="text"),
-        Operation("POST", "sessions/decide", lambda control, **sent: _standing(control, sent),
+        listing("sessions", all, "The saved calls.", "sessions",  # noqa: A003 - the method
+            status="text", service="text", vendor_data="text"),
+        Operation("POST", "sessions/decide",
+            lambda sessions, **sent: _standing(sessions.decide(**sent)),
             "Decide a session as a person does: it is noted, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"}),
     )
@@ -140,8 +122,7 @@ def _check_status(status: str) -> None:
         raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
 
 
-def _standing(control: Any, sent: Mapping[str, Any]) -> dict[str, str]:
-    session = control.sessions.decide(**sent)
+def _standing(session: Session) -> dict[str, str]:
     return {"session_id": session.id, "status": session.status}
 
 
@@ -179,6 +160,9 @@ class WebhookDelivery:
     attempts: tuple[Attempt, ...]
 
 
+_OF_DELIVERY = attrs.fields(WebhookDelivery)
+
+
 @attrs.frozen(kw_only=True)
 class WebhookLetter(WebhookDelivery):
     """One delivery with what is sent.
@@ -192,21 +176,16 @@ class WebhookLetter(WebhookDelivery):
     body: bytes = attrs.field(repr=False)
 
 
-_SAME = (
-    *("id", "number", "destination", "event", "event_id", "state", "is_test", "created_at"),
-    *("due", "attempts"),
-)
-
-
-def _wait(control: Any, timeout_s: float | None = None, since: int | None = None) -> dict[str, int]:
+def _wait(
+    webhooks: Webhooks, timeout_s: float | None = None, since: int | None = None
+) -> dict[str, int]:
     timeout_s = 10 if timeout_s is None else timeout_s
     if not 0 <= timeout_s <= 60:
         raise ValueError("timeout_s must be a number of seconds from 0 to 60")
-    deliveries = control.webhooks.wait(timeout_s, since=since or 0)
+    deliveries = webhooks.wait(timeout_s, since=since or 0)
     states = [delivery.state for delivery in deliveries]
     last = deliveries[-1].number if deliveries else since or 0
-    counts = {str(state): states.count(state) for state in State}
-    return {"due": control.webhooks.due(), "last": last, **counts}
+    return {"due": webhooks.due(), "last": last, **{state: states.count(state) for state in State}}
 
 
 def _letter(letter: WebhookLetter) -> dict[str, Any]:
@@ -214,7 +193,7 @@ def _letter(letter: WebhookLetter) -> dict[str, Any]:
     return {**plain(attrs.evolve(letter, body=b"")), "body": letter.body.decode()}
 
 
-class Webhooks(_Part):
+class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
     # Where they go
@@ -244,16 +223,16 @@ class Webhooks(_Part):
             ValueError: nothing is sent to that address, there is no such event, or a value is of
                 another kind.
         """
-        ids = self._open_world.account.ids
+        ids = self._control.open_world.account.ids
         # By the ids of the world: the same seed repeats it.
         digest = hashlib.sha256(ids.uuid().encode()).digest()
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a text that is not empty")
         destination = Destination(
             uuid=ids.uuid(),
-            url=self._reached(url),
-            events=_events((webhooks.EVENT,) if events is None else events),
-            enabled=_flag(enabled is None or enabled),
+            url=self._check_url(url),
+            events=_check_events((webhooks.EVENT,) if events is None else events),
+            enabled=_check_flag(enabled is None or enabled),
             secret=secret or base64.urlsafe_b64encode(digest).decode().rstrip("="),
         )
         return self._records.outbox.destinations.put(destination.uuid, destination)
@@ -272,13 +251,12 @@ class Webhooks(_Part):
         Args:
             enabled: Whether anything is sent there; what waits is lost if not.
         """
-        changes: dict[str, Any] = {}
-        if url is not None:
-            changes["url"] = self._reached(url)
-        if events is not None:
-            changes["events"] = _events(events)
-        if enabled is not None:
-            changes["enabled"] = _flag(enabled)
+        changes: dict[str, Any] = {
+            "url": url if url is None else self._check_url(url),
+            "events": events if events is None else _check_events(events),
+            "enabled": enabled if enabled is None else _check_flag(enabled),
+        }
+        changes = {name: value for name, value in changes.items() if value is not None}
         changed = self._open_records.outbox.destinations.change(
             destination, lambda record: attrs.evolve(record, **changes)
         )
@@ -288,8 +266,9 @@ class Webhooks(_Part):
         """Send nothing there any more; LookupError if there is no destination of that id."""
         _require(self._open_records.outbox.destinations.remove(destination), "destination")
 
-    def _reached(self, url: Any) -> str:
-        if not isinstance(url, str) or not is_sent(url, self._world.account.shared.deliver_to):
+    def _check_url(self, url: Any) -> str:
+        deliver_to = self._control.account.shared.deliver_to
+        if not isinstance(url, str) or not is_sent(url, deliver_to):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
                 "deliver_to names: nothing is sent anywhere else"
@@ -324,20 +303,21 @@ class Webhooks(_Part):
             event=event,
             destination=destination,
         )
-        urls = {place.uuid: place.url for place in self.destinations()}
+        urls = self._urls()
         return selection.map(lambda delivery: WebhookDelivery(**_facts(delivery, urls)))
 
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """One of them, with headers and body; LookupError if there is none of that id."""
         delivery = self._find(delivery_id)
-        urls = {place.uuid: place.url for place in self.destinations()}
         try:
-            payload = self._records.outbox.payload(delivery) or self._composed(delivery)
+            payload = self._records.outbox.payload(delivery) or self._compose(delivery)
         except LookupError:
             payload = SignedPayload(headers=(), body=b"")
-        return WebhookLetter(
-            **_facts(delivery, urls), headers=dict(payload.headers), body=payload.body
-        )
+        facts = _facts(delivery, self._urls())
+        return WebhookLetter(**facts, headers=dict(payload.headers), body=payload.body)
+
+    def _urls(self) -> dict[str, str]:
+        return {place.uuid: place.url for place in self.destinations()}
 
     def wait(self, timeout_s: float = 10.0, *, since: int = 0) -> Selection[WebhookDelivery]:
         """Until nothing is due any more; then the deliveries after the number `since`. What is due
@@ -346,31 +326,28 @@ class Webhooks(_Part):
         Raises:
             TimeoutError: something still is, after `timeout_s` seconds of real time.
         """
-        if not self._records.outbox.wait(self._world.clock.now, timeout_s):
+        if not self._records.outbox.wait(self._control.world.clock.now, timeout_s):
             raise TimeoutError(f"{self.due()} deliveries are due and not done")
         return self.deliveries(since=since)
 
     def due(self) -> int:
         """How many are due now or under way."""
-        return self._records.outbox.count_due(self._world.clock.now())
+        return self._records.outbox.count_due(self._control.now())
 
     # Again, and otherwise
 
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
-        world = self._open_world
+        world = self._control.open_world
         delivery = self._find(delivery_id)
         with world.together():
             now = world.clock.now()
+            timestamp = int(now.timestamp())
             fresh = attrs.evolve(
-                delivery,
-                state=State.PENDING,
-                due=now,
-                timestamp=int(now.timestamp()),
-                retries=0,
+                delivery, state=State.PENDING, due=now, timestamp=timestamp, retries=0
             )
-            self._records.outbox.enqueue(fresh, self._composed(fresh))
+            self._records.outbox.enqueue(fresh, self._compose(fresh))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -387,7 +364,7 @@ class Webhooks(_Part):
     def test(self, destination: str) -> WebhookLetter:
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
-        world = self._open_world
+        world = self._control.open_world
         place = _require(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
@@ -407,57 +384,46 @@ class Webhooks(_Part):
     def _find(self, delivery_id: str) -> Delivery:
         return _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
 
-    def _composed(self, delivery: Delivery) -> SignedPayload:
-        destination = self._records.outbox.destinations.find(delivery.destination)
+    def _compose(self, delivery: Delivery) -> SignedPayload:
+        world, destinations = self._control.world, self._records.outbox.destinations
+        destination = destinations.find(delivery.destination)
         if destination is None:
             raise LookupError("the destination of this delivery is gone")
-        claims = self._world.claims.citations()
-        return webhooks.compose(claims, self._world, delivery, destination)
+        return webhooks.compose(world.claims.citations(), world, delivery, destination)
 
+    STATE: ClassVar = {"destinations": "webhooks/destinations"}
     # fmt: off
-    _ADD: ClassVar = Operation("POST", "webhooks/destinations",
-        lambda control, url, **sent: control.webhooks.add(url, **sent),
-        "Send webhooks to an address; the answer has the secret that they are signed with.",
-        {"url!": "text", "events": "names", "enabled": "flag", "secret": "text"})
-    STATE: ClassVar = {
-        "destinations": (lambda control: control.webhooks.destinations(), _ADD),
-    }
     OPERATIONS: ClassVar = (
-        Operation("GET", "webhooks/destinations", lambda control: control.webhooks.destinations(),
+        Operation("GET", "webhooks/destinations", destinations,
             "Where webhooks go, with their secrets.", gives="destinations"),
-        _ADD,
-        Operation("POST", "webhooks/destinations/change",
-            lambda control, destination, **sent: control.webhooks.change(destination, **sent),
+        Operation("POST", "webhooks/destinations", add,
+            "Send webhooks to an address; the answer has the secret that they are signed with.",
+            {"url!": "text", "events": "names", "enabled": "flag", "secret": "text"}),
+        Operation("POST", "webhooks/destinations/change", change,
             "Change the address, the events or the state of a destination.",
             {"destination!": "text", "url": "text", "events": "names", "enabled": "flag"}),
-        Operation("POST", "webhooks/destinations/remove",
-            lambda control, destination: control.webhooks.remove(destination),
+        Operation("POST", "webhooks/destinations/remove", remove,
             "Send nothing to a destination any more.", {"destination!": "text"}),
-        listing("webhooks/deliveries",
-            lambda control, **filters: control.webhooks.deliveries(**filters),
+        listing("webhooks/deliveries", deliveries,
             "Deliveries sent and waiting, with their attempts, without bodies.", "deliveries",
             state="text", session_id="text", event="text", destination="text"),
         Operation("GET", "webhooks/deliveries/{}",
-            lambda control, delivery: _letter(control.webhooks.delivery(delivery)),
+            lambda webhooks, delivery: _letter(webhooks.delivery(delivery)),
             "One delivery, with headers and body."),
-        Operation("GET", "webhooks/due", lambda control: control.webhooks.due(),
-            "How many are due now or under way.", gives="due"),
+        Operation("GET", "webhooks/due", due, "How many are due now or under way.", gives="due"),
         Operation("POST", "webhooks/wait", _wait,
             "Once nothing is due: how many deliveries are in each state; 504 after timeout_s (10).",
             {"timeout_s": "number", "since": "count"}),
         Operation("POST", "webhooks/resend",
-            lambda control, delivery: control.webhooks.resend(delivery),
+            lambda webhooks, delivery: webhooks.resend(delivery),
             "Send one again with a new timestamp.", {"delivery!": "text"}),
-        Operation("POST", "webhooks/corrupt",
-            lambda control, times=1: control.webhooks.corrupt(times),
+        Operation("POST", "webhooks/corrupt", corrupt,
             "Change a byte of the next deliveries after they are signed.", {"times": "any"}),
-        Operation("POST", "webhooks/sign-wrong",
-            lambda control, times=1: control.webhooks.sign_wrong(times),
+        Operation("POST", "webhooks/sign-wrong", sign_wrong,
             "Sign the next deliveries with another secret.", {"times": "any"}),
-        Operation("POST", "webhooks/drop", lambda control, times=1: control.webhooks.drop(times),
-            "Lose the next deliveries.", {"times": "any"}),
+        Operation("POST", "webhooks/drop", drop, "Lose the next deliveries.", {"times": "any"}),
         Operation("POST", "webhooks/test",
-            lambda control, destination: _letter(control.webhooks.test(destination)),
+            lambda webhooks, destination: _letter(webhooks.test(destination)),
             "Send what the vendor's console sends for a test.", {"destination!": "text"}),
     )
     # fmt: on
@@ -465,25 +431,26 @@ class Webhooks(_Part):
 
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
     """What a list says of a delivery: what it is, and of its destination and session."""
-    facts = {name: getattr(delivery, name) for name in _SAME}
+    session = delivery.session
+    facts = {field.name: getattr(delivery, field.name, None) for field in _OF_DELIVERY}
     facts["url"] = urls.get(delivery.destination)
-    return {**facts, "session_id": delivery.session.id, "status": delivery.session.status}
+    return {**facts, "session_id": session.id, "status": session.status}
 
 
-def _flag(enabled: Any) -> bool:
+def _check_flag(enabled: Any) -> bool:
     if type(enabled) is not bool:
         raise ValueError("enabled must be true or false")
     return enabled
 
 
-def _events(events: Collection[str]) -> tuple[str, ...]:
+def _check_events(events: Collection[str]) -> tuple[str, ...]:
     names = webhooks.EVENTS
     if isinstance(events, str) or not events or any(event not in names for event in events):
         raise ValueError(f"events must be a list of one or several of {', '.join(names)}")
     return tuple(dict.fromkeys(events))
 
 
-class Mailbox(_Part):
+class Mailbox(Extension[DiditRecords]):
     """Every mailbox that a code went to. In memory only. Safe across threads."""
 
     def mails(
@@ -493,8 +460,7 @@ class Mailbox(_Part):
         and `limit` are as in `Control.journal`."""
         to = None if address is None else address.lower()
         mails = self._records.mails.all()
-        fits = lambda mail: to in (None, mail.to.lower())  # noqa: E731 - of one line
-        return select(mails, since=since, limit=limit, fits=fits)
+        return select(mails, since=since, limit=limit, fits=lambda m: to in (None, m.to.lower()))
 
     def code(self, address: str) -> str:
         """The newest code that an address got; LookupError if it got none."""
@@ -507,24 +473,20 @@ class Mailbox(_Part):
         """Forget all mails; their codes are as good as before."""
         self._open_records.mails.clear()
 
+    def _box(self, address: str) -> dict[str, Any]:
+        mails = self.mails(address, limit=LISTED)
+        return {"code": self.code(address), "mails": mails, "left_out": mails.left_out}
+
     # fmt: off
     OPERATIONS: ClassVar = (
-        listing("mailbox", lambda control, **filters: control.mailbox.mails(**filters),
-            "Every mail that the vendor would have sent.", "mails"),
-        Operation("GET", "mailbox/{}", lambda control, address: _box(control.mailbox, address),
-            "The mails to one address, and the newest code."),
-        Operation("POST", "mailbox/clear", lambda control: control.mailbox.clear(),
-            "Forget all mails."),
+        listing("mailbox", mails, "Every mail that the vendor would have sent.", "mails"),
+        Operation("GET", "mailbox/{}", _box, "The mails to one address, and the newest code."),
+        Operation("POST", "mailbox/clear", clear, "Forget all mails."),
     )
     # fmt: on
 
 
-def _box(mailbox: Mailbox, address: str) -> dict[str, Any]:
-    mails = mailbox.mails(address, limit=LISTED)
-    return {"code": mailbox.code(address), "mails": mails, "left_out": mails.left_out}
-
-
-class Payments(_Part):
+class Payments(Extension[DiditRecords]):
     """The payment pages that were asked for. Safe across threads."""
 
     def all(self) -> tuple[Checkout, ...]:
@@ -538,27 +500,28 @@ class Payments(_Part):
             LookupError: there is no such payment.
             ValueError: it was canceled, or there would be more credit than a balance can hold.
         """
-        world = self._open_world
+        world = self._control.open_world
 
-        def settled(there: Checkout) -> Checkout:
-            if there.status is CheckoutStatus.SETTLED:
-                return there
-            if there.status is CheckoutStatus.CANCELED:
+        def settle(checkout: Checkout) -> Checkout:
+            if checkout.status is CheckoutStatus.SETTLED:
+                return checkout
+            if checkout.status is CheckoutStatus.CANCELED:
                 raise ValueError("this payment was canceled; ask for another one")
-            world.ledger.pay_in(there.amount)
-            return attrs.evolve(there, status=CheckoutStatus.SETTLED, settled_at=world.clock.now())
+            world.ledger.pay_in(checkout.amount)
+            now = world.clock.now()
+            return attrs.evolve(checkout, status=CheckoutStatus.SETTLED, settled_at=now)
 
-        return _require(self._open_records.checkouts.change(checkout_id, settled), "payment")
+        return _require(self._records.checkouts.change(checkout_id, settle), "payment")
 
     def cancel(self, checkout_id: str) -> Checkout:
         """The person goes away without paying; may be said twice. ValueError if it was settled."""
 
-        def canceled(there: Checkout) -> Checkout:
-            if there.status is CheckoutStatus.SETTLED:
+        def cancel(checkout: Checkout) -> Checkout:
+            if checkout.status is CheckoutStatus.SETTLED:
                 raise ValueError("this payment was settled; it cannot be canceled any more")
-            return attrs.evolve(there, status=CheckoutStatus.CANCELED)
+            return attrs.evolve(checkout, status=CheckoutStatus.CANCELED)
 
-        return _require(self._open_records.checkouts.change(checkout_id, canceled), "payment")
+        return _require(self._open_records.checkouts.change(checkout_id, cancel), "payment")
 
     def plan(self) -> Plan:
         """How the account pays."""
@@ -577,27 +540,22 @@ class Payments(_Part):
             raise ValueError("annual must be true or false")
         if (refill_amount is None) != (refill_threshold is None):
             raise ValueError("refill_amount and refill_threshold go together: give both or none")
-        plan = Plan(
-            annual=annual,
-            refill_amount=None if refill_amount is None else amount(refill_amount),
-            refill_threshold=None if refill_threshold is None else amount(refill_threshold),
+        refill, threshold = (
+            None if value is None else amount(value) for value in (refill_amount, refill_threshold)
         )
+        plan = Plan(annual=annual, refill_amount=refill, refill_threshold=threshold)
         self._open_records.plan = plan
         return plan
 
     # fmt: off
     OPERATIONS: ClassVar = (
-        Operation("GET", "payments", lambda control: control.payments.all(),
+        Operation("GET", "payments", all,  # noqa: A003 - the method
             "The payments that were started.", gives="payments"),
-        Operation("POST", "payments/settle",
-            lambda control, **sent: control.payments.settle(sent["id"]),
+        Operation("POST", "payments/settle", lambda payments, **sent: payments.settle(sent["id"]),
             "Complete a payment.", {"id!": "text"}),
-        Operation("POST", "payments/cancel",
-            lambda control, **sent: control.payments.cancel(sent["id"]),
+        Operation("POST", "payments/cancel", lambda payments, **sent: payments.cancel(sent["id"]),
             "Cancel a payment.", {"id!": "text"}),
-        Operation("POST", "payments/plan",
-            lambda control, **sent: control.payments.set_plan(**sent),
-            "Change how the account pays.",
+        Operation("POST", "payments/plan", set_plan, "Change how the account pays.",
             {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"}),
     )
     # fmt: on

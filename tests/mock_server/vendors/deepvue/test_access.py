@@ -14,7 +14,7 @@ from kit import mock_didit as didit
 from kit.mock_deepvue import MATCH, authorize, liveness, match, request, token_of, wallet
 from kit.mock_worlds import control_of
 
-from facematch_mock_server.vendors.deepvue.tokens import claims_of, signed
+from facematch_mock_server.vendors.deepvue.tokens import read_claims, sign
 
 DENIED = "Invalid client_id or client_secret, access Denied"
 END = int((didit.START + dt.timedelta(days=1)).timestamp())
@@ -132,9 +132,9 @@ def test_a_token_of_another_world_is_none():
     key=st.binary(min_size=1, max_size=40),
 )
 def test_what_is_signed_can_be_read_with_the_key_alone(claims, key):
-    token = signed(claims, key)
-    assert claims_of(token, key) == claims
-    assert claims_of(token, key + b"\1") is None
+    token = sign(claims, key)
+    assert read_claims(token, key) == claims
+    assert read_claims(token, key + b"\1") is None
     text, _, _ = token.rpartition(".")
     assert decoded(token)[2] == hmac.new(key, text.encode(), hashlib.sha256).digest()
 
