@@ -248,11 +248,6 @@ class Console:
         account, feed = self._named(request)
         return _json(detail(feed.find(_int(number)), account.worlds))
 
-    def _post_forget(self, request: Request, number: str) -> Response:
-        account, feed = self._named(request)
-        account.journal.remove(feed.remove(_int(number)).entry)
-        return _json({})
-
     def _get_state(self, request: Request, path: str) -> Response:
         """What a view shows of a vendor: of what may be long, the newest that fit a search."""
         from facematch_mock_server.operations import plain  # not above: few servers are looked at

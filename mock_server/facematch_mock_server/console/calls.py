@@ -112,21 +112,10 @@ class Feed:
                 self._sent.keep(call, len(request.body))
                 self._answered.keep(call, _HEADS + len(response.body if response else b""))
             self._calls.append(call)
-            self._count(entry, 1)
+            self.calls += 1
+            was_struck = (entry.note or "").startswith("fault")
+            self.failures += entry.status is None or entry.status >= 400 or was_struck
             self.last = dt.datetime.now(dt.UTC).isoformat()
-
-    def _count(self, entry: Entry, number: int) -> None:
-        self.calls += number
-        if entry.status is None or entry.status >= 400 or (entry.note or "").startswith("fault"):
-            self.failures += number
-
-    def remove(self, number: int) -> Call:
-        """Take one out; LookupError if it is not there."""
-        call = self.find(number)
-        with self._lock:
-            self._calls.remove(call)
-            self._count(call.entry, -1)
-        return call
 
     def since(self, place: int) -> tuple[str, int, list[Call]]:
         """The run, the place of its newest call, and the calls after `place`, at most a batch."""
