@@ -75,14 +75,14 @@ class MockAdapter(HTTPAdapter):
         if status is not None:
             self._handler.note(exchange.nobody(_PEER), "broken request: its head is not taken")
             return call.answer(request.method, Delivery(response=exchange.answer(status)))
-        opening = exchange.opening(self._handler, request)
-        if opening.refusal is not None:
-            return call.answer(request.method, Delivery(response=opening.refusal))
-        mid_upload = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
-        if len(request.body) > self._handler.max_body_bytes(request) and not mid_upload:
+        refusal, _, fault = exchange.opening(self._handler, request)
+        mid_upload = fault is not None and fault.stage is Stage.MID_UPLOAD
+        is_too_large = len(request.body) > self._handler.max_body_bytes(request)
+        if refusal is None and is_too_large and not mid_upload:
             refusal = exchange.too_large(self._handler, request)
+        if refusal is not None:
             return call.answer(request.method, Delivery(response=refusal))
-        delivery = exchange.delivery(self._handler, request, opening.fault)
+        delivery = exchange.delivery(self._handler, request, fault)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
             try:

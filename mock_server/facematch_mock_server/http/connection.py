@@ -265,10 +265,10 @@ class Connection(asyncio.BufferedProtocol):
         """One request and its answer; whether the connection goes on after it."""
         beginning = yield from self._head()
         head, limit = beginning.head, handler.max_body_bytes(beginning.head)
-        opening = exchange.opening(handler, head)
-        if opening.refusal is not None:
-            return self._refuse(opening.refusal, head.method)
-        within = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
+        refusal, account, fault = exchange.opening(handler, head)
+        if refusal is not None:
+            return self._refuse(refusal, head.method)
+        within = fault is not None and fault.stage is Stage.MID_UPLOAD
         body = yield from self._body(beginning, limit, within=within)
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
@@ -278,10 +278,10 @@ class Connection(asyncio.BufferedProtocol):
             headers=head.headers,
             peer=head.peer,
             body=body,
-            account=opening.account,
+            account=account,
         )
         self._deadline = math.inf
-        delivery = yield from self._delivery(handler, request, opening.fault)
+        delivery = yield from self._delivery(handler, request, fault)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
             try:

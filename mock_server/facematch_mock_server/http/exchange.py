@@ -66,19 +66,6 @@ class Handler(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Opening:
-    """What the head of a request decides: an answer that needs no body, or a fault mid-upload.
-
-    `account` is the one that its key says, None where the key is in the body: the request belongs
-    to it as it is now, whatever becomes of it during the upload.
-    """
-
-    refusal: Response | None = None
-    fault: Fault | None = None
-    account: Account | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Delivery:
     """What is sent for a whole request, and how it breaks.
 
@@ -121,16 +108,15 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
     return fault
 
 
-def opening(handler: Handler, head: Head) -> Opening:
-    """What to do with a request whose head is known.
+def opening(handler: Handler, head: Head) -> tuple[Response | None, Account | None, Fault | None]:
+    """What the head of a request decides: an answer that needs no body, or the account that its key
+    says, None where that is in the body, and the fault that breaks its upload, counted.
 
-    A request that is refused for its head meets no fault and uses none up.
+    The request belongs to that account as it is now, whatever becomes of it during the upload. One
+    that is refused meets no fault and uses none up.
     """
     refusal = _guarded(lambda: handler.refuse_early(head))
-    if refusal is not None:
-        return Opening(refusal=refusal)
-    account, fault = handler.at_head(head)
-    return Opening(fault=fault, account=account)
+    return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:

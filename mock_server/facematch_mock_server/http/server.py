@@ -57,6 +57,9 @@ class HttpServer:
         tls: Serve HTTPS by this; None for plain HTTP.
     """
 
+    # It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that
+    # are still being set up when it stops, and leaves them open.
+
     def __init__(
         self,
         handler: Handler,
@@ -67,10 +70,13 @@ class HttpServer:
         linger_s: float = 5.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._handler = handler
         self._address = (host, port)
-        self._settings = (idle_s, linger_s, tls)
-        self._running: _Running | None = None
+        self._make_service = functools.partial(
+            Service, handler=handler, idle_s=idle_s, linger_s=linger_s, tls=tls
+        )
+        limits = {"ssl_handshake_timeout": idle_s, "ssl_shutdown_timeout": linger_s}
+        self._tls: dict[str, Any] = {} if tls is None else {"ssl": tls, **limits}
+        self._listener: socket.socket | None = None
 
     def start(self) -> Self:
         """Listen. Does nothing if it does already.
@@ -78,15 +84,35 @@ class HttpServer:
         Raises:
             OSError: the address cannot be bound.
         """
-        if self._running is None:
-            self._running = _Running(self._handler, self._address, *self._settings)
+        if self._listener is not None:
+            return self
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
+        listener.setblocking(False)
+        self._port: int = listener.getsockname()[1]
+        self._setting_up: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._thread = thread = _acquire(listener)
+        self._service = self._make_service(
+            loop=thread.loop,
+            scratch=thread.scratch,
+            threads=lambda ours: thread.clerks if ours else thread.workers,
+        )
+        try:
+            thread.run(self._begin(listener))
+        except BaseException:
+            listener.close()
+            _release(thread, listener)
+            raise
+        self._listener = listener
         return self
 
     def stop(self) -> None:
         """Close the port and every connection, at once. Does nothing if that is done already."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.close()
+        listener, self._listener = self._listener, None
+        if listener is not None and self._thread is _Process.thread:  # not the child of a fork
+            self._thread.run(self._close(listener))
+            _release(self._thread, listener)
 
     @property
     def port(self) -> int:
@@ -95,16 +121,16 @@ class HttpServer:
         Raises:
             RuntimeError: it does not.
         """
-        if self._running is None:
+        if self._listener is None:
             raise RuntimeError("the server is not running")
-        return self._running.port
+        return self._port
 
     @property
     def url(self) -> str:
         """``http://127.0.0.1:PORT``, or ``https``, without a slash at the end; RuntimeError as
         `port`."""
         host = _ANY.get(self._address[0], self._address[0])
-        scheme = "http" if self._settings[2] is None else "https"
+        scheme = "https" if self._tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -113,103 +139,55 @@ class HttpServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    async def _begin(self, listener: socket.socket) -> None:
+        self._watch(listener)
 
-class _Running:
-    """A listening port and its connections.
-
-    It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that are
-    still being set up when it stops, and leaves them open.
-    """
-
-    def __init__(
-        self,
-        handler: Handler,
-        address: tuple[str, int],
-        idle_s: float,
-        linger_s: float,
-        tls: ssl.SSLContext | None,
-    ) -> None:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.create_server(address, family=family, backlog=_BACKLOG)
-        self._socket.setblocking(False)
-        self.port: int = self._socket.getsockname()[1]
-        self._beginning: set[asyncio.Task[Any]] = set()
-        self._pause: asyncio.TimerHandle | None = None
-        self._thread = _acquire(self._socket)
-        self._loop = self._thread.loop
-        self.service = Service(
-            handler=handler,
-            loop=self._loop,
-            scratch=self._thread.scratch,
-            threads=lambda ours: self._thread.clerks if ours else self._thread.workers,
-            tls=tls,
-            idle_s=idle_s,
-            linger_s=linger_s,
-        )
-        self._tls: dict[str, Any] = {}
-        if tls is not None:
-            limits = {"ssl_handshake_timeout": idle_s, "ssl_shutdown_timeout": linger_s}
-            self._tls = {"ssl": tls, **limits}
-        try:
-            self._thread.run(self._begin())
-        except BaseException:
-            self._socket.close()
-            _release(self._thread, self._socket)
-            raise
-
-    def close(self) -> None:
-        if self._thread is _Process.thread:  # and not the child of a fork
-            self._thread.run(self._end())
-            _release(self._thread, self._socket)
-
-    async def _begin(self) -> None:
-        self._watch()
-
-    async def _end(self) -> None:
-        self.service.stopped = True
-        self._accept()  # else who waits to be accepted would be reset
+    async def _close(self, listener: socket.socket) -> None:
+        self._service.stopped = True
+        self._accept(listener)  # else who waits to be accepted would be reset
         if self._pause is not None:
             self._pause.cancel()
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
+        self._thread.loop.remove_reader(listener)
+        listener.close()
         if self._tls:
-            # Nobody waits for a client that does not shake hands; but one that was just accepted
-            # has a turn, so that there is something to close.
+            # Nobody waits for a client that does not shake hands; but the newest has a turn, so
+            # that there is something to close.
             await asyncio.sleep(0)
-            for task in tuple(self._beginning):
+            for task in tuple(self._setting_up):
                 task.cancel()
-        await asyncio.gather(*self._beginning, return_exceptions=True)
-        for connection in tuple(self.service.connections):
+        await asyncio.gather(*self._setting_up, return_exceptions=True)
+        for connection in tuple(self._service.connections):
             connection.abort()
         # They learn in the next turn that they are lost.
-        while self.service.connections:  # noqa: ASYNC110 - that turn, not a poll
+        while self._service.connections:  # noqa: ASYNC110 - that turn, not a poll
             await asyncio.sleep(0)
 
-    def _watch(self) -> None:
+    def _watch(self, listener: socket.socket) -> None:
         self._pause = None
-        self._loop.add_reader(self._socket, self._accept)
+        self._thread.loop.add_reader(listener, self._accept, listener)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        loop = self._thread.loop
         for _ in range(_AT_ONCE):
             try:
-                accepted, _peer = self._socket.accept()
+                accepted, _peer = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
                 _log.exception("no connection can be accepted; trying again in %s s", _PAUSE_S)
-                self._loop.remove_reader(self._socket)
-                self._pause = self._loop.call_later(_PAUSE_S, self._watch)
+                loop.remove_reader(listener)
+                self._pause = loop.call_later(_PAUSE_S, self._watch, listener)
                 return
             accepted.setblocking(False)
-            task = self._loop.create_task(self._connect(accepted))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            task = loop.create_task(self._connect(accepted))
+            self._setting_up.add(task)
+            task.add_done_callback(self._setting_up.discard)
 
     async def _connect(self, accepted: socket.socket) -> None:
         # Without TLS no error ends this; with it, a client that speaks none, or another one.
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(
-                lambda: Connection(self.service), accepted, **self._tls
+            await self._thread.loop.connect_accepted_socket(
+                lambda: Connection(self._service), accepted, **self._tls
             )
 
 
