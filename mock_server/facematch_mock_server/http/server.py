@@ -27,7 +27,7 @@ _BACKLOG, _AT_ONCE = 1024, 256
 _PAUSE_S = 0.1
 #: How many slow requests to vendors are worked on at once: each may hold a decoded picture. And how
 #: many to the control API: one may wait for webhooks, and no reset waits for that.
-_WORKERS, _CLERKS = 8, 64
+_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
 #: What a connection reads at once: more than two pictures of a usual size.
 _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and one that leads there.
@@ -48,8 +48,7 @@ class HttpServer:
     Args:
         handler: The app. It is asked on the loop's thread, or, where `Handler.is_slow` says so, on
             one of a few others; it must not call a server of the same process there.
-        host: Address to bind. Whoever gives another than a loopback one decides who may reach it.
-        port: 0 for any free one, which a later start may change.
+        host, port: Where to listen; port 0 for any free one, which a later start may change.
         idle_s: Seconds until a connection without a request is closed, a head that is not
             complete, or an upload that stands still, is answered 408.
         linger_s: Seconds for which a connection that is closed on our side takes in, and throws
@@ -79,11 +78,7 @@ class HttpServer:
         self._listener: socket.socket | None = None
 
     def start(self) -> Self:
-        """Listen. Does nothing if it does already.
-
-        Raises:
-            OSError: the address cannot be bound.
-        """
+        """Listen, if it does not already; OSError if the address cannot be bound."""
         if self._listener is not None:
             return self
         family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
@@ -96,7 +91,7 @@ class HttpServer:
         self._service = self._make_service(
             loop=thread.loop,
             scratch=thread.scratch,
-            threads=lambda ours: thread.clerks if ours else thread.workers,
+            threads=thread.pool,
         )
         try:
             thread.run(self._begin(listener))
@@ -116,19 +111,14 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """Where it listens.
-
-        Raises:
-            RuntimeError: it does not.
-        """
+        """Where it listens; RuntimeError if it does not."""
         if self._listener is None:
             raise RuntimeError("the server is not running")
         return self._port
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``, or ``https``, without a slash at the end; RuntimeError as
-        `port`."""
+        """``http://127.0.0.1:PORT``, or ``https``; RuntimeError as `port`."""
         host = _ANY.get(self._address[0], self._address[0])
         scheme = "https" if self._tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
@@ -192,13 +182,7 @@ class HttpServer:
 
 
 class LoopThread:
-    """An event loop in a thread of its own. It runs from `__init__` to `close`.
-
-    Attributes:
-        loop: The loop.
-        scratch: Where every connection reads; its content is taken before the next read.
-        listening: Open sockets: one for each server, and what the child of a fork has to close.
-    """
+    """An event loop in a thread of its own, and the sockets that listen there, one a server."""
 
     def __init__(self) -> None:
         keep_freed_pages()
@@ -206,22 +190,17 @@ class LoopThread:
         self.loop = asyncio.SelectorEventLoop()
         self.scratch = memoryview(bytearray(_READ_BYTES))
         self.listening: set[socket.socket] = set()
+        self._pools: dict[bool, ThreadPoolExecutor] = {}
         self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
         self._thread.start()
 
-    @functools.cached_property
-    def workers(self) -> ThreadPoolExecutor:
-        """Threads for vendors' requests that would hold the loop up."""
+    def pool(self, is_ours: bool) -> ThreadPoolExecutor:
+        """Threads for our control API and console, or for vendors' requests that are slow."""
         from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
 
-        return ThreadPoolExecutor(_WORKERS, "facematch-mock-worker")
-
-    @functools.cached_property
-    def clerks(self) -> ThreadPoolExecutor:
-        """Threads for the control API and the console."""
-        from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
-
-        return ThreadPoolExecutor(_CLERKS, "facematch-mock-clerk")
+        if is_ours not in self._pools:
+            self._pools[is_ours] = ThreadPoolExecutor(*(_CLERKS if is_ours else _WORKERS))
+        return self._pools[is_ours]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and wait for it; RuntimeError there, where it would never end."""
@@ -234,9 +213,8 @@ class LoopThread:
         """End the loop and its thread. Slow requests end by themselves; nobody waits for them."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        for name in ("workers", "clerks"):
-            if name in self.__dict__:
-                getattr(self, name).shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _main(self) -> None:
         self.loop.run_forever()
