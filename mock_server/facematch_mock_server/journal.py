@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import json
 import re
@@ -181,11 +180,6 @@ class Journal:
             self._entries.clear()
         if self.watch is not None:
             self.watch(None)
-
-    def remove(self, entry: Entry) -> None:
-        """Forget one. Does nothing if it is not there any more."""
-        with self._lock, contextlib.suppress(ValueError):
-            self._entries.remove(entry)
 
     @property
     def entries(self) -> tuple[Entry, ...]:

@@ -24,7 +24,7 @@ from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterator
 from collections.abc import Collection as Several
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -160,12 +160,8 @@ class SignedPayload:
     claims: tuple[str, ...] = ()
 
 
-class Compose(Protocol):
-    """What a vendor sends, signed with the secret of the destination."""
-
-    def __call__(
-        self, claims: Citations, world: World, delivery: Delivery, destination: Destination, /
-    ) -> SignedPayload: ...
+#: What a vendor sends, signed with the secret of the destination.
+Compose = Callable[[Citations, World, Delivery, Destination], SignedPayload]
 
 
 # The queue
@@ -176,12 +172,8 @@ _NEVER: _Place = (dt.datetime.max.replace(tzinfo=dt.UTC), 0, "")
 
 
 class Outbox:
-    """The webhooks of one world: destinations, deliveries, and which of them are due.
-
-    What a request queues is due when `release` says that the request is over, and gone when `drop`
-    says that it failed. A destination is given one delivery at a time, in the order in which they
-    are due. `deliveries` have no bodies: `payload` has them singly. Safe across threads.
-    """
+    """The webhooks of one world; a destination is given one delivery at a time, in the order in
+    which they are due. Safe across threads."""
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
@@ -238,8 +230,7 @@ class Outbox:
             self._faults.extend([fault] * times)
 
     def take(self, now: dt.datetime) -> tuple[Delivery, DeliveryFault | None] | None:
-        """The delivery that is due first, and what a test does to it; None if none is due. `record`
-        must follow."""
+        """What is due first, and what a test does to it, if anything is; `record` must follow."""
         with self._changed:
             due, _, delivery_id = self._first()
             delivery = self.deliveries.find(delivery_id)
@@ -258,11 +249,10 @@ class Outbox:
         payload: SignedPayload | None = None,
         **changes: Any,
     ) -> None:
-        """Keep what came of a delivery that was taken: the attempt, if there was one, its payload,
-        and the changes; without any it is due as before. If somebody began it again meanwhile, only
-        the attempt is kept."""
+        """Keep what came of a delivery that was taken; without changes it is due as before."""
 
         def change(current: Delivery) -> Delivery:
+            # Of what somebody began again meanwhile only the attempt is kept.
             if current.turn == taken.turn:
                 current = attrs.evolve(current, **changes)
             tried = () if attempt is None else (attempt,)
@@ -281,7 +271,7 @@ class Outbox:
             self._changed.notify_all()
 
     def next_due(self) -> dt.datetime | None:
-        """When the next delivery can be tried that no other one is before; None if none waits."""
+        """When the next delivery can be tried; None if none waits, or only behind others."""
         with self._changed:
             due, _, delivery_id = self._first()
             return due if delivery_id else None
@@ -421,11 +411,8 @@ def is_sent(url: str, named: Several[str]) -> bool:
 async def post(
     url: str, payload: SignedPayload, timeout_s: float, sending: AbstractContextManager[None]
 ) -> Answer:
-    """Send a payload, without proxy or redirect, and say what came back within that time.
-
-    Raises nothing that a network can cause. `sending` is entered while the request is handed to the
-    socket.
-    """
+    """Send a payload, within `sending`, without proxy or redirect, and say what came back in that
+    time; raises nothing that a network can cause."""
     began, status, problem, parts = time.monotonic(), None, None, urlsplit(url)
     lines = (
         f"POST {parts.path or '/'}{'?' * bool(parts.query)}{parts.query} HTTP/1.1",
@@ -524,37 +511,31 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int]:
 
 
 class _Sender:
-    """One thread with an event loop, which sends what is due in all worlds of the process.
-
-    It is there while something is due or under way, or waits for a clock that runs; nobody waits
-    for it. So many deliveries are sent at a time as `room` has places; the others of those that
-    were taken, a few of each world, wait in line.
-    """
+    """One thread with an event loop, which sends what is due in all worlds of the process, as long
+    as there is any, or a clock runs; nobody waits for it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        #: All that belongs to a loop is made anew with it.
+        #: The loop, and what is made anew with it: `room` has a place for each that is sent.
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
         #: Who has to look what is due, in order.
         self._woken: dict[WebhookWorker, None] = {}
 
     def leave_to_parent(self) -> None:
-        """In the child of a fork there is no thread, and its loop must not be closed: the selector
-        is the parent's, too."""
-        loop = self._loop
+        """In the child of a fork there is no thread."""
+        # Its loop is kept, for it must not be closed: the selector is the parent's, too.
+        self._inherited = self._loop
         _Sender.__init__(self)
-        self._inherited = loop
 
     def wake(self, worker: WebhookWorker, *, starts: bool = True) -> None:
-        """Let it look what is due, or was stopped; unless the thread `starts` for that, only if
-        there is one."""
+        """Let it look what is due, or was stopped, on a thread that `starts` if there is none."""
         with self.lock:
             if self._loop is None and starts:
+                self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
                 loop = asyncio.SelectorEventLoop()
                 threading.Thread(target=self._run, args=(loop,), name=THREAD, daemon=True).start()
                 self._loop = loop
-                self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
             if self._loop is not None:
                 self._woken[worker] = None
                 self._loop.call_soon_threadsafe(self._changed.set)
@@ -584,10 +565,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class WebhookWorker:
-    """Delivers what is due in one world, to several destinations at once, until it is stopped.
-
-    While the world's clock stands still, what is due later waits for `advance`.
-    """
+    """Delivers what is due in one world, to several destinations at once, until it is stopped."""
 
     def __init__(
         self, world: World, compose: Compose, send: Callable[..., Awaitable[Answer]] = post
@@ -609,8 +587,7 @@ class WebhookWorker:
         self.wake()
 
     def stop(self) -> None:
-        """Begin nothing more, and cut what is under way, which counts as not sent; at once, without
-        waiting for anybody."""
+        """Begin nothing more, and cut what is under way, which counts as not sent; at once."""
         # A clock may outlive many worlds.
         self._world.clock.unwatch(self._look)
         with _sender.lock:
@@ -630,8 +607,7 @@ class WebhookWorker:
             _sender.wake(self)
 
     def begin(self) -> bool:
-        """Begin what is due, and end what was stopped; whether anything is under way, or will be
-        due by itself. On the sender's loop."""
+        """On the loop: begin what is due, end what was stopped; whether there is more to come."""
         run, clock, loop = self._run, self._world.clock, asyncio.get_running_loop()
         tasks = self._under_way
         for task, (delivery, begun_in) in tuple(tasks.items()):

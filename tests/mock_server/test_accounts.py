@@ -432,9 +432,9 @@ def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):
     account = server.new_account()
     account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
     asked = match(picture(), key=account.live_key)
-    opening = exchange.opening(server.app, asked)
-    asked = attrs.evolve(asked, account=opening.account)
-    late = exchange.delivery(server.app, asked, opening.fault).postponed
+    _, began_in, fault = exchange.opening(server.app, asked)
+    asked = attrs.evolve(asked, account=began_in)
+    late = exchange.delivery(server.app, asked, fault).postponed
     account.control.reset()
     account.control.set_outcome("match", score=99)
     assert exchange.delivery(server.app, late, None).response.status == 200

@@ -63,13 +63,8 @@ _ROWS = 200
 
 
 class Console:
-    """The console of one server. Safe across threads.
-
-    Args:
-        accounts: Those of the server.
-        show_pictures: Whether the pictures that are sent may be looked at: the newest 64 MiB of
-            them, in memory alone. Else only a drawing of what a test card says, or of the digest.
-    """
+    """The console of one server; it shows the newest 64 MiB of the pictures that were sent, or, if
+    it is not to, a drawing of what a test card says, or of the digest. Safe across threads."""
 
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
@@ -128,8 +123,7 @@ class Console:
             return self._feeds[account]
 
     def _named(self, request: Request) -> tuple[Account, Feed]:
-        """The account that a request of the page is about; LookupError if there is none, ValueError
-        for a change of one that is closed."""
+        """The account that a request of the page is about, and its calls."""
         account = self._guard.account(request)
         if request.method == "POST" and account.closed_at is not None:
             raise ValueError(f"the account {account.name} is closed: it can only be looked at")
@@ -160,11 +154,9 @@ class Console:
     def _guarded(
         self, request: Request, work: Callable[[], _T], *, has_data: bool = True
     ) -> _T | Response:
-        """What `work` gives to whoever may use the console; else, or if it fails, a refusal.
-
-        What has no data is for everybody beyond the loopback, where the page asks for the token.
-        """
+        """What `work` gives to whoever may use the console; else, or if it fails, a refusal."""
         refusal = None
+        # What has no data is for everybody beyond the loopback, where the page asks for the token.
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
@@ -174,7 +166,8 @@ class Console:
                 return work()
             except MISTAKES as error:
                 refusal = reply_mistake(error)
-        return _sealed(refusal)
+        kept = [(name, text) for name, text in refusal.headers if name not in dict(HEADERS)]
+        return attrs.evolve(refusal, headers=(*kept, *HEADERS))
 
     def _get_about(self, request: Request, _: str) -> Response:
         account = self._named(request)[0]
@@ -205,18 +198,14 @@ class Console:
         return {
             "name": account.name,
             "opened": account.opened_at.isoformat(),
-            "closed": None if closed is None else closed.isoformat(),
-            "calls": 0 if feed is None else feed.calls,
-            "failures": 0 if feed is None else feed.failures,
-            "last": None if feed is None else feed.last,
+            "closed": closed and closed.isoformat(),
+            **{name: getattr(feed, name, empty) for name, empty in _COUNTS},
         }
 
     def _get_events(self, request: Request, _: str) -> Response:
-        """Calls as server-sent events: those after the last one that the page has, then new ones.
-
-        An event's id is the run and the number of its last call. `cleared` says that the calls of
-        the page are gone, and the number of the last call that was made before.
-        """
+        """Calls as server-sent events: those after the last one that the page has, and new ones."""
+        # An event's id is the run and the number of its last call. `cleared` says that the calls of
+        # the page are gone, and the number of the last call that was made before.
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _int(number) if number else 0
         quiet = 0
@@ -247,11 +236,6 @@ class Console:
     def _get_calls(self, request: Request, number: str) -> Response:
         account, feed = self._named(request)
         return _json(detail(feed.find(_int(number)), account.worlds))
-
-    def _post_forget(self, request: Request, number: str) -> Response:
-        account, feed = self._named(request)
-        account.journal.remove(feed.remove(_int(number)).entry)
-        return _json({})
 
     def _get_state(self, request: Request, path: str) -> Response:
         """What a view shows of a vendor: of what may be long, the newest that fit a search."""
@@ -344,23 +328,15 @@ def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
 
 
 def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
-    destinations = control.webhooks.destinations()
-    urls = {destination.uuid: destination.url for destination in destinations}
+    destinations, due = control.webhooks.destinations(), control.webhooks.due()
+    deliveries = control.world.records.outbox.deliveries.all()
+    data = {delivery.id: delivery.session.vendor_data for delivery in deliveries}
     fitting = [
         delivery
-        for delivery in control.world.records.outbox.deliveries.all()
-        if _has(words, (*_OF_DELIVERY(delivery), urls.get(delivery.destination)))
+        for delivery in control.webhooks.deliveries()
+        if _has(words, (*_OF_DELIVERY(delivery), data.get(delivery.id)))
     ]
-    newest = [
-        {
-            **{name: getattr(delivery, name) for name in _DELIVERY},
-            "session_id": delivery.session.id,
-            "status": delivery.session.status,
-            "url": urls.get(delivery.destination),
-        }
-        for delivery in fitting[-_ROWS:]
-    ]
-    due = control.webhooks.due()
+    newest = fitting[-_ROWS:]
     return {"destinations": destinations, "due": due, "total": len(fitting), "newest": newest}
 
 
@@ -369,10 +345,11 @@ def _has(words: Sequence[str], values: Iterable[Any]) -> bool:
     return all(word in text for word in words)
 
 
-#: What a search looks at, and what the page has of a delivery as it is.
+#: What a search looks at.
 _OF_SESSION = attrgetter("number", "id", "status", "service", "vendor_data")
-_OF_DELIVERY = attrgetter("event", "state", "session.id", "session.status", "session.vendor_data")
-_DELIVERY = ("id", "event", "state", "is_test", "created_at", "due", "attempts")
+_OF_DELIVERY = attrgetter("event", "state", "session_id", "status", "url")
+#: What is said of the calls of an account, and what of one without any.
+_COUNTS = (("calls", 0), ("failures", 0), ("last", None))
 #: By view: what it shows.
 _STATES = {"control": _control_state, "sessions": _sessions_state, "webhooks": _webhooks_state}
 
@@ -425,12 +402,6 @@ def _page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Re
 
 def _json(value: Any, status: int = 200) -> Response:
     return attrs.evolve(_page("application/json", json.dumps(value).encode()), status=status)
-
-
-def _sealed(refusal: Response) -> Response:
-    """An answer of the control API with the headers of the console."""
-    kept = [(n, v) for n, v in refusal.headers if n not in dict(HEADERS)]
-    return attrs.evolve(refusal, headers=(*kept, *HEADERS))
 
 
 def _int(text: str) -> int:

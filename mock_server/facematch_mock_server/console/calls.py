@@ -112,21 +112,10 @@ class Feed:
                 self._sent.keep(call, len(request.body))
                 self._answered.keep(call, _HEADS + len(response.body if response else b""))
             self._calls.append(call)
-            self._count(entry, 1)
+            self.calls += 1
+            was_struck = (entry.note or "").startswith("fault")
+            self.failures += entry.status is None or entry.status >= 400 or was_struck
             self.last = dt.datetime.now(dt.UTC).isoformat()
-
-    def _count(self, entry: Entry, number: int) -> None:
-        self.calls += number
-        if entry.status is None or entry.status >= 400 or (entry.note or "").startswith("fault"):
-            self.failures += number
-
-    def remove(self, number: int) -> Call:
-        """Take one out; LookupError if it is not there."""
-        call = self.find(number)
-        with self._lock:
-            self._calls.remove(call)
-            self._count(call.entry, -1)
-        return call
 
     def since(self, place: int) -> tuple[str, int, list[Call]]:
         """The run, the place of its newest call, and the calls after `place`, at most a batch."""
@@ -191,6 +180,7 @@ def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
     """One call, with its headers and bodies: secrets masked, pictures named."""
     (row,) = rows([call], worlds)
     response, answer, entry = call.response, _answer(call), call.entry.to_dict()
+    headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _masked("", answer)
     if response is not None and answer is None:
         shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
@@ -200,14 +190,9 @@ def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
         **{name: entry[name] for name in ("fields", "files", "claims")},
         "sent": sent(call.target, call.headers or (), bytes(call.body or b"")) if is_kept else None,
         "answer": shown,
-        "answered": None if response is None else _shown(response.headers),
+        "answered": response
+        and {name: "***" if "cookie" in name.lower() else headers[name] for name in headers},
     }
-
-
-def _shown(headers: Headers) -> dict[str, str]:
-    """The headers of an answer without secrets."""
-    shown = presentable(headers)
-    return {name: "***" if "cookie" in name.lower() else value for name, value in shown.items()}
 
 
 def _card(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
@@ -224,12 +209,9 @@ def _answer(call: Call) -> Any:
     response = call.response
     if response is None or "json" not in (response.header("content-type") or ""):
         return None
-    return _decoded(response.body) if len(response.body) <= _LONGEST else None
-
-
-def _decoded(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=str, parse_float=_finite)
+        text = response.body if len(response.body) <= _LONGEST else b""
+        return json.loads(text, parse_constant=str, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
 
@@ -277,8 +259,7 @@ def _reason(answer: Any) -> str | None:
 
 
 def _masked(name: str, value: Any) -> Any:
-    """JSON as the journal shows texts: short, without secrets and signed addresses; a long text
-    without a space is a picture, and so is what was no text."""
+    """JSON as the journal shows texts: short, without secrets; what is no text is a picture."""
     if isinstance(value, dict):
         return {str(key)[:80]: _masked(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -349,7 +349,7 @@ async function open(number) {
   put($("#detail"),
     h("header", {}, h("h2", {}, `${told.method} ${told.path}`), button("Close", close, ".quiet")),
     h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), command && changing(button("Send again", () => again(told))),
-      button("Download", () => saveJson(told, `call-${told.number}.json`)), changing(button("Delete", () => remove(number)))),
+      button("Download", () => saveJson(told, `call-${told.number}.json`))),
     list(facts),
     pictures.length > 0 && part("Pictures", pictures), Object.keys(told.fields).length > 0 && part("Fields", list(told.fields)),
     part("Answer", told.answered ? [json(told.answer), more("Its headers", "got", block("Headers of the answer", lines(told.answered)))] : "Not kept: there was none, or it is too old."),
@@ -385,13 +385,6 @@ async function again({ number, method, path }) {
   const before = calls.at(-1)?.place ?? made, headers = { ...guarded(), "X-Facematch-Again": number, "Content-Type": "application/json" };
   await fetch(encodeURI(path), { method, headers, body: /GET|HEAD/.test(method) ? undefined : "{}" }).catch(() => say("The connection broke.", true));
   await goTo(await arrived(before, method, path));
-}
-
-async function remove(number) {
-  await ask(`${OWN}forget/${number}`, {});
-  calls.splice(calls.findIndex((call) => call.number === number), 1);
-  close();
-  choose();
 }
 
 // The call that was just made, as soon as the mock has it in its list.

@@ -29,11 +29,8 @@ _ADDRESS = re.compile(r'(?<=://)([^/?#@\s"]+(?=@))?([^\s"]*)')
 
 
 def sent(target: str, headers: Headers, body: bytes) -> dict[str, Any]:
-    """A request for the page: its target, headers and body, or the parts of a form.
-
-    Each has its size, and its text with the sizes of the pictures in it, or None for what is no
-    text or too long for a command. A part has its head, too.
-    """
+    """A request for the page: its target, headers and body, or the parts of a form, each with its
+    text and the sizes of the pictures in it, or None for what is no text or too long."""
     content_type = dict(headers).get("content-type", "")
     boundary = re.search(r'boundary="?([^";,]+)', content_type)
     is_form, form, text = media_type(content_type) == URLENCODED, None, None

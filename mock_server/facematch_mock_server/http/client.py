@@ -75,14 +75,14 @@ class MockAdapter(HTTPAdapter):
         if status is not None:
             self._handler.note(exchange.nobody(_PEER), "broken request: its head is not taken")
             return call.answer(request.method, Delivery(response=exchange.answer(status)))
-        opening = exchange.opening(self._handler, request)
-        if opening.refusal is not None:
-            return call.answer(request.method, Delivery(response=opening.refusal))
-        mid_upload = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
-        if len(request.body) > self._handler.max_body_bytes(request) and not mid_upload:
+        refusal, _, fault = exchange.opening(self._handler, request)
+        mid_upload = fault is not None and fault.stage is Stage.MID_UPLOAD
+        is_too_large = len(request.body) > self._handler.max_body_bytes(request)
+        if refusal is None and is_too_large and not mid_upload:
             refusal = exchange.too_large(self._handler, request)
+        if refusal is not None:
             return call.answer(request.method, Delivery(response=refusal))
-        delivery = exchange.delivery(self._handler, request, opening.fault)
+        delivery = exchange.delivery(self._handler, request, fault)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
             try:
@@ -118,7 +118,11 @@ class _Call:
         whole = exchange.body(response, method=method)
         body: io.IOBase = io.BytesIO(whole)
         if fault is not None and fault.stage is Stage.MID_BODY:
-            body = self._broken_body(fault, whole)
+            cut = exchange.body_cut(len(whole))
+            # An early end urllib3 finds by itself.
+            body = Body(whole[:cut], end=_MET[fault.kind]() if fault.kind is Kind.RESET else None)
+            if fault.kind is Kind.DRIBBLE:
+                body = Body(whole[:cut], whole[cut:], wait=lambda: self._wait(1, fault.seconds))
         elif fault is not None and fault.stage is Stage.MID_HEADERS:
             if fault.kind is Kind.DRIBBLE:
                 head = exchange.head(response, method=method, close=False)
@@ -144,13 +148,6 @@ class _Call:
             # What urllib3 makes of what it meets, and requests of that.
             cause = ProtocolError("Connection aborted.", _MET[fault.kind]())
             raise requests.ConnectionError(cause, request=self._sent)
-
-    def _broken_body(self, fault: Fault, whole: bytes) -> Body:
-        cut = exchange.body_cut(len(whole))
-        if fault.kind is Kind.DRIBBLE:
-            return Body(whole[:cut], whole[cut:], wait=lambda: self._wait(1, fault.seconds))
-        # An early end urllib3 finds by itself.
-        return Body(whole[:cut], end=_MET[fault.kind]() if fault.kind is Kind.RESET else None)
 
     def _wait_for_head(self, times: int, seconds: float) -> None:
         try:
@@ -180,11 +177,8 @@ _MET: dict[Kind, Callable[[], Exception]] = {
 
 
 class Body(io.RawIOBase):
-    """The body of an answer that comes in parts, or not to its end.
-
-    After `first` comes `then` byte by byte; each is waited for by `wait`, which raises TimeoutError
-    if nobody waits so long. `end` is raised after the last byte.
-    """
+    """The body of an answer: `first`, then byte by byte `then`, each of which `wait` waits for, and
+    after the last one the error `end`."""
 
     def __init__(
         self,
@@ -256,7 +250,9 @@ def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
     ]
     names = {name for name, _ in lines}
     if "host" not in names:
-        yield "host", _host(str(prepared.url))
+        parts = urlsplit(str(prepared.url))
+        host = parts.netloc.rpartition("@")[2]
+        yield "host", host.removesuffix(f":{_DEFAULT_PORTS.get(parts.scheme)}")
     if "accept-encoding" not in names:
         yield "accept-encoding", "identity"
     if "content-length" not in names and "transfer-encoding" not in names and prepared.body:
@@ -264,12 +260,6 @@ def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
     if "user-agent" not in names:
         yield "user-agent", _USER_AGENT
     yield from ((name, value) for name, value in lines if value != SKIP_HEADER)
-
-
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    host = str(parts.netloc).rpartition("@")[2]
-    return host.removesuffix(f":{_DEFAULT_PORTS.get(parts.scheme)}")
 
 
 def _text(value: str | bytes) -> str:

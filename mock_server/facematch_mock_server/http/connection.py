@@ -83,29 +83,19 @@ class _Broken(Exception):
 
 @attrs.define(kw_only=True, eq=False)
 class Service:
-    """What all connections of one server share.
-
-    Attributes:
-        handler: The app.
-        loop: Where they are served.
-        scratch: Where they read; its content is taken before the next read.
-        threads: Gives the threads for what would hold the loop up: others for our own control API,
-            which may wait there, than for the work on a vendor's request.
-        idle_s: Longest wait for a head, or for the next piece of a body.
-        linger_s: How long a connection that is closed on our side takes in what still comes.
-        tls: What their bytes are encrypted by; None for plain HTTP.
-        connections: Those that are open.
-        held: How many bytes of unfinished requests they hold.
-        stopped: Whether the server is being stopped.
-    """
+    """What all connections of one server share; the times are those of `HttpServer`."""
 
     handler: Handler
     loop: asyncio.AbstractEventLoop
+    #: Where they read; its content is taken before the next read.
     scratch: memoryview
+    #: Gives the threads for what would hold the loop up: others for our own control API, which may
+    #: wait there, than for the work on a vendor's request.
     threads: Callable[[bool], Executor]
     idle_s: float
     linger_s: float
     tls: ssl.SSLContext | None = None
+    #: Those that are open, and how many bytes of unfinished requests they hold.
     connections: set[Connection] = attrs.field(factory=set)
     held: int = 0
     stopped: bool = False
@@ -265,10 +255,10 @@ class Connection(asyncio.BufferedProtocol):
         """One request and its answer; whether the connection goes on after it."""
         beginning = yield from self._head()
         head, limit = beginning.head, handler.max_body_bytes(beginning.head)
-        opening = exchange.opening(handler, head)
-        if opening.refusal is not None:
-            return self._refuse(opening.refusal, head.method)
-        within = opening.fault is not None and opening.fault.stage is Stage.MID_UPLOAD
+        refusal, account, fault = exchange.opening(handler, head)
+        if refusal is not None:
+            return self._refuse(refusal, head.method)
+        within = fault is not None and fault.stage is Stage.MID_UPLOAD
         body = yield from self._body(beginning, limit, within=within)
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
@@ -278,10 +268,10 @@ class Connection(asyncio.BufferedProtocol):
             headers=head.headers,
             peer=head.peer,
             body=body,
-            account=opening.account,
+            account=account,
         )
         self._deadline = math.inf
-        delivery = yield from self._delivery(handler, request, opening.fault)
+        delivery = yield from self._delivery(handler, request, fault)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
             try:
@@ -325,11 +315,8 @@ class Connection(asyncio.BufferedProtocol):
         return _parse_head(bytes(self._take(length)), self._peer)
 
     def _body(self, head: _Beginning, limit: int, *, within: bool) -> Work[bytearray | None]:
-        """The body, or None if it is over the limit.
-
-        If the request is struck `within` it: nothing, as soon as the first half of a counted body,
-        or any of a chunked one, is there.
-        """
+        """The body, or None if it is over the limit; nothing if a fault strikes `within` it, after
+        the first half of a counted body, or any of a chunked one."""
         length = head.length
         if head.expects_continue and (length is None or 0 < length <= limit):
             self._transport.write(exchange.CONTINUE)
@@ -342,7 +329,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
         body, trailer, number = bytearray(), bytearray(), 0
-        while size := _parse_size((yield from self._line())):
+        while match := _CHUNK.fullmatch((yield from self._line())):
+            size = int(match[1], 16)
+            if not size:
+                break
             if len(body) + size > limit:
                 return None
             yield from self._until(1 if within else size + 2)
@@ -355,6 +345,8 @@ class Connection(asyncio.BufferedProtocol):
             if not number % _CHUNKS_A_TURN:
                 self._patience(self._service.idle_s)
                 yield from self._pause(_For.OTHERS, 0)
+        else:
+            raise _Broken(400, "no chunk begins so")
         while not trailer.endswith(b"\r\n") or len(trailer) > 2:
             trailer = yield from self._line()
         return body
@@ -413,8 +405,7 @@ class Connection(asyncio.BufferedProtocol):
         return (yield from self._send(head, body, fault))
 
     def _send(self, head: bytes, body: bytes, fault: Fault | None) -> Work[bool]:
-        """Send an answer, without any bytes if there is none, as a fault lets it leave; whether the
-        connection goes on after it."""
+        """Send an answer as a fault lets it leave; whether the connection goes on after it."""
         whole, cut = head + body, 0
         if fault is None or fault.kind is Kind.DELAY:
             if fault is not None:
@@ -464,9 +455,8 @@ class Connection(asyncio.BufferedProtocol):
 
 @attrs.frozen(kw_only=True)
 class _Beginning:
-    """A head that was read. The length of the body is None for a chunked one."""
-
     head: Head
+    #: Of the body; None for a chunked one.
     length: int | None
     closes: bool
     expects_continue: bool
@@ -524,10 +514,3 @@ def _parse_headers(text: bytes) -> list[tuple[str, str]]:
     except httptools.HttpParserError as error:
         raise _Broken(400, str(error)) from None
     return headers
-
-
-def _parse_size(line: bytearray) -> int:
-    size = _CHUNK.fullmatch(line)
-    if size is None:
-        raise _Broken(400, "no chunk begins so")
-    return int(size[1], 16)

@@ -16,7 +16,14 @@ from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
 from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
-from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head, Request, Response
+from facematch_mock_server.messages import (
+    HEADER_NAME,
+    HEADER_VALUE,
+    Head,
+    Headers,
+    Request,
+    Response,
+)
 
 _log = logging.getLogger("facematch_mock_server")
 
@@ -37,8 +44,7 @@ class Handler(Protocol):
         """The fault for a connection that was just made, counted."""
 
     def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
-        """Whose request it is, as far as its head says so, and the fault that breaks its upload,
-        counted."""
+        """Whose request it is, if its head says so, and the fault of its upload, counted."""
 
     def refuse_early(self, head: Head) -> Response | None:
         """An answer that needs no body (413 for a declared length over the limit), or None."""
@@ -47,10 +53,8 @@ class Handler(Protocol):
         """How many bytes of a body are taken before the answer is 413."""
 
     def handle(self, request: Request) -> Response:
-        """The whole answer, with the fault that strikes while it is sent.
-
-        With `Request.fault` it is the call that this fault postponed.
-        """
+        """The whole answer, with the fault that strikes while it is sent; `Request.fault` is one
+        that postponed the call."""
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body that grew over the limit (chunked, no declared length)."""
@@ -66,47 +70,23 @@ class Handler(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Opening:
-    """What the head of a request decides: an answer that needs no body, or a fault mid-upload.
-
-    `account` is the one that its key says, None where the key is in the body: the request belongs
-    to it as it is now, whatever becomes of it during the upload.
-    """
-
-    refusal: Response | None = None
-    fault: Fault | None = None
-    account: Account | None = None
-
-
-@attrs.frozen(kw_only=True)
 class Delivery:
-    """What is sent for a whole request, and how it breaks.
+    """What is sent for a whole request, and how it breaks."""
 
-    Attributes:
-        response: The answer as it would be; None if no byte of one is sent.
-        fault: How sending it goes wrong (never one at `Stage.ANSWER`).
-        postponed: The request, if nothing is carried out yet: wait `fault.seconds`, then, if the
-            client is still there, ask for its `delivery`, without a fault; if it is gone,
-            `abandoned` says so. It keeps its account, so that none of it happens in a world that
-            begins meanwhile.
-    """
-
+    #: The answer as it would be; None if no byte of it is sent.
     response: Response | None = None
+    #: How sending it goes wrong, never at `Stage.ANSWER`.
     fault: Fault | None = None
+    #: The request, if nothing is carried out yet: after `fault.seconds` its `delivery` without a
+    #: fault is, or its client is gone. It keeps its account, so that none of it happens in a world
+    #: that begins meanwhile.
     postponed: Request | None = None
 
 
-def has_body(method: str, status: int) -> bool:
-    """Whether HTTP lets an answer of this status to this method carry a body."""
-    return method != "HEAD" and status >= 200 and status not in (204, 304)
-
-
 def is_by_our_page(head: Head) -> bool:
-    """Whether the console in a browser asks, or anybody the control API.
-
-    Those connections are closed after each answer: when a kept one dies, a browser sends its POST
-    again by itself, and the fault that was set would charge twice and never be seen.
-    """
+    """Whether the console in a browser asks, or anybody the control API."""
+    # Those connections are closed after each answer: when a kept one dies, a browser sends its POST
+    # again by itself, and the fault that was set would charge twice and never be seen.
     if is_ours(head) or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
@@ -121,16 +101,15 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
     return fault
 
 
-def opening(handler: Handler, head: Head) -> Opening:
-    """What to do with a request whose head is known.
+def opening(handler: Handler, head: Head) -> tuple[Response | None, Account | None, Fault | None]:
+    """What the head of a request decides: an answer that needs no body, or the account that its key
+    says, None where that is in the body, and the fault that breaks its upload, counted.
 
-    A request that is refused for its head meets no fault and uses none up.
+    The request belongs to that account as it is now, whatever becomes of it during the upload. One
+    that is refused meets no fault and uses none up.
     """
     refusal = _guarded(lambda: handler.refuse_early(head))
-    if refusal is not None:
-        return Opening(refusal=refusal)
-    account, fault = handler.at_head(head)
-    return Opening(fault=fault, account=account)
+    return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
@@ -139,12 +118,8 @@ def too_large(handler: Handler, head: Head) -> Response:
 
 
 def delivery(handler: Handler, request: Request, fault: Fault | None) -> Delivery:
-    """Carry out what is to be carried out, and say what is sent.
-
-    The fault is that of `opening`; with one the request is whatever there is of it.
-    """
-    if fault is not None:
-        # Nothing is carried out, so nothing else writes the request down.
+    """Carry out what is to be carried out, and say what is sent; `fault` is that of `opening`."""
+    if fault is not None:  # nothing is carried out, so nothing else writes the request down
         handler.note(request, str(fault))
         return Delivery(fault=fault)
     response = _guarded(lambda: handler.handle(request))
@@ -175,15 +150,15 @@ def _guarded(ask: Callable[[], R]) -> R:
     try:
         response = ask()
         if response is not None:
-            _check(response)
+            _check(response.headers)
     except Exception as error:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
         _log.exception("the app failed over a request")
         return answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
 
 
-def _check(response: Response) -> None:
-    for name, value in response.headers:
+def _check(headers: Headers) -> None:
+    for name, value in headers:
         if not _is_line(name, value):
             raise ValueError(f"not an HTTP header: {name!r}")
 
@@ -231,8 +206,6 @@ def nobody(peer: str) -> Head:
     return Head(method="", target="", peer=peer)
 
 
-SERVER = "facematch-mock"
-
 #: What the transport writes itself; in an app's answer they are dropped.
 FRONT_HEADERS = frozenset(
     {"connection", "content-length", "date", "keep-alive", "server", "transfer-encoding"}
@@ -247,13 +220,8 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 
-def http_date(moment: dt.datetime) -> str:
-    """A time with a zone as HTTP writes it (RFC 9110, section 5.6.7): no locale has a say."""
-    return _format_second(int(moment.timestamp() // 1))
-
-
 @lru_cache(maxsize=8)
-def _format_second(second: int) -> str:
+def _format_date(second: int) -> str:
     from email.utils import formatdate  # not above: half of a start needs it for nothing else
 
     return formatdate(second, usegmt=True)
@@ -261,11 +229,11 @@ def _format_second(second: int) -> str:
 
 def headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
     """All headers of an answer in the order in which they are sent."""
-    date = http_date(response.date or dt.datetime.now(dt.UTC))
-    lines = [("Date", date), ("Server", SERVER)]
+    moment = response.date or dt.datetime.now(dt.UTC)
+    lines = [("Date", _format_date(int(moment.timestamp() // 1))), ("Server", "facematch-mock")]
     lines += [line for line in response.headers if line[0].lower() not in FRONT_HEADERS]
     # An answer to HEAD has the length that GET would give.
-    if response.more is None and (method == "HEAD" or has_body(method, response.status)):
+    if response.more is None and (method == "HEAD" or _has_body(response)):
         lines.append(("Content-Length", str(len(response.body))))
     if close:
         lines.append(("Connection", "close"))
@@ -282,7 +250,11 @@ def head(response: Response, *, method: str, close: bool) -> bytes:
 
 def body(response: Response, *, method: str) -> bytes:
     """The bytes that follow the head."""
-    return response.body if has_body(method, response.status) else b""
+    return response.body if method != "HEAD" and _has_body(response) else b""
+
+
+def _has_body(response: Response) -> bool:
+    return response.status >= 200 and response.status not in (204, 304)
 
 
 def head_cut(head: bytes) -> int:
@@ -295,17 +267,10 @@ def body_cut(length: int) -> int:
     return length // 2
 
 
-#: Size of the block that `keep_freed_pages` frees; glibc learns from none above 32 MiB.
-_LESSON_BYTES = 16 * 1024 * 1024
-
-
 @cache
 def keep_freed_pages() -> None:
-    """Let the C library keep what is freed, up to twice `_LESSON_BYTES`, for the next request.
-
-    glibc raises the size from which it gives memory back to the system when it sees a block come
-    and go. Unless it has, it does so with every pair of pictures that the app has done with:
-    a fifth of the throughput is left. The block is never touched, so it costs no memory. Once: a
-    second one would be dear, for it would be zeroed.
-    """
-    bytes(_LESSON_BYTES)
+    """Let the C library keep what is freed for the next request: five times the throughput."""
+    # glibc raises the size from which it gives memory back to the system when it sees a block come
+    # and go; it learns from none above 32 MiB. The block is never touched, so it costs no memory.
+    # Once: a second one would be dear, for it would be zeroed.
+    bytes(16 * 1024 * 1024)

@@ -36,31 +36,21 @@ class TooManyParts(FormError):
 
 @attrs.frozen
 class Upload:
-    """One file of a form.
-
-    Attributes:
-        name: Of the file, without folders.
-        content: Its bytes.
-        digest: SHA-256 in hexadecimal; None where digests are off.
-    """
+    """One file of a form: its name without folders, and its SHA-256 in hexadecimal."""
 
     name: str
     content: bytes = attrs.field(repr=False)
+    #: None where digests are off.
     digest: str | None = None
 
 
 @attrs.frozen
 class Form:
-    """A form that was read.
-
-    Attributes:
-        fields: Texts by name, in the order sent.
-        files: Files by name, in the order sent.
-        problem: What is malformed in a body of which the rest was read; None for a whole one.
-    """
+    """A form that was read: texts and files by name, in the order sent."""
 
     fields: dict[str, list[str]] = attrs.field(factory=dict)
     files: dict[str, list[Upload]] = attrs.field(factory=dict)
+    #: What is malformed in a body of which the rest was read; None for a whole one.
     problem: str | None = None
 
 
@@ -70,37 +60,24 @@ def media_type(content_type: str) -> str:
 
 
 def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | None) -> Form:
-    """Read a multipart or urlencoded body.
-
-    Args:
-        content_type: The whole header.
-        body: All of it.
-        digest: What files are digested with; None for not at all.
-
-    Raises:
-        FormError: it cannot be taken apart at all.
-    """
+    """Read a multipart or urlencoded body, without digests if there is no `digest`; FormError if it
+    cannot be taken apart at all."""
     usual = _USUAL.fullmatch(content_type)
     if usual is not None:
-        return _read_multipart(b"--" + usual[1].encode(), body, digest)
-    if media_type(content_type) == URLENCODED:
-        return _read_urlencoded(body)
-    return _read_multipart(b"--" + _boundary(content_type), body, digest)
-
-
-def _read_urlencoded(body: bytes | bytearray) -> Form:
-    text = body.decode(errors="replace")
+        return _read_multipart(usual[1], body, digest)
+    if media_type(content_type) != URLENCODED:
+        return _read_multipart(_boundary(content_type), body, digest)
+    form, text = Form(), body.decode(errors="replace")
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:
         raise TooManyParts("Too many fields.") from None
-    form = Form()
     for name, value in pairs:
         form.fields.setdefault(name, []).append(value)
     return form
 
 
-def _boundary(content_type: str) -> bytes:
+def _boundary(content_type: str) -> str:
     if not content_type.isascii():
         raise FormError(f"Invalid non-ASCII Content-Type in multipart: {content_type}")
     if not content_type.startswith("multipart/"):
@@ -110,12 +87,12 @@ def _boundary(content_type: str) -> bytes:
         boundary = _parameters(content_type).get("boundary")
     if boundary is None or not _USABLE_BOUNDARY.fullmatch(boundary):
         raise FormError(f"Invalid boundary in multipart: {boundary}")
-    return boundary.encode()
+    return boundary
 
 
-def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | None) -> Form:
+def _read_multipart(boundary: str, body: bytes | bytearray, digest: Digest | None) -> Form:
     """One pass, as the framework makes it: what stands between two boundaries is a part."""
-    form = Form()
+    form, separator = Form(), b"--" + boundary.encode()
     texts = uploads = text_bytes = start = 0
     length = len(body)
     while start < length:
@@ -136,8 +113,8 @@ def _read_multipart(separator: bytes, body: bytes | bytearray, digest: Digest | 
             bare = bare_name(filename)
             # A file that breaks off is none; a text that does is what there is of it.
             if name and bare and next_start < length:
-                hexadecimal, picture = (digest or _copy)(body, content, end)
-                form.files.setdefault(name, []).append(Upload(bare, picture, hexadecimal))
+                file = (digest or _copy)(body, content, end)
+                form.files.setdefault(name, []).append(Upload(bare, file[1], file[0]))
         else:
             texts += 1
             if name is not None:

@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 
 class AppResponse(responses.BaseResponse):
-    """Answers every method and path under some base URLs by an app.
-
-    Args:
-        app: It, within the process.
-        base_urls: As ``https://verification.didit.me``, with or without a path.
-    """
+    """Answers every method and path under some base URLs by an app."""
 
     def __init__(self, app: MockAdapter, base_urls: Iterable[str]) -> None:
         bases = "|".join(re.escape(url.rstrip("/")) for url in base_urls)
@@ -51,12 +46,6 @@ def register(
     sleep: Callable[[float], None] = time.sleep,
 ) -> AppResponse:
     """Let `handler` answer everything under `base_urls` while `rsps` is active.
-
-    Args:
-        rsps: A started or a future mock.
-        handler: The app.
-        base_urls: As ``https://verification.didit.me``, with or without a path.
-        sleep: As `MockAdapter` takes it.
 
     Returns:
         What was registered; its `calls` are those that it answered.

@@ -27,7 +27,7 @@ _BACKLOG, _AT_ONCE = 1024, 256
 _PAUSE_S = 0.1
 #: How many slow requests to vendors are worked on at once: each may hold a decoded picture. And how
 #: many to the control API: one may wait for webhooks, and no reset waits for that.
-_WORKERS, _CLERKS = 8, 64
+_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
 #: What a connection reads at once: more than two pictures of a usual size.
 _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and one that leads there.
@@ -48,14 +48,16 @@ class HttpServer:
     Args:
         handler: The app. It is asked on the loop's thread, or, where `Handler.is_slow` says so, on
             one of a few others; it must not call a server of the same process there.
-        host: Address to bind. Whoever gives another than a loopback one decides who may reach it.
-        port: 0 for any free one, which a later start may change.
+        host, port: Where to listen; port 0 for any free one, which a later start may change.
         idle_s: Seconds until a connection without a request is closed, a head that is not
             complete, or an upload that stands still, is answered 408.
         linger_s: Seconds for which a connection that is closed on our side takes in, and throws
             away, what its client sends: a client must be done sending before it reads an answer.
         tls: Serve HTTPS by this; None for plain HTTP.
     """
+
+    # It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that
+    # are still being set up when it stops, and leaves them open.
 
     def __init__(
         self,
@@ -67,44 +69,58 @@ class HttpServer:
         linger_s: float = 5.0,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._handler = handler
         self._address = (host, port)
-        self._settings = (idle_s, linger_s, tls)
-        self._running: _Running | None = None
+        self._make_service = functools.partial(
+            Service, handler=handler, idle_s=idle_s, linger_s=linger_s, tls=tls
+        )
+        limits = {"ssl_handshake_timeout": idle_s, "ssl_shutdown_timeout": linger_s}
+        self._tls: dict[str, Any] = {} if tls is None else {"ssl": tls, **limits}
+        self._listener: socket.socket | None = None
 
     def start(self) -> Self:
-        """Listen. Does nothing if it does already.
-
-        Raises:
-            OSError: the address cannot be bound.
-        """
-        if self._running is None:
-            self._running = _Running(self._handler, self._address, *self._settings)
+        """Listen, if it does not already; OSError if the address cannot be bound."""
+        if self._listener is not None:
+            return self
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        listener = socket.create_server(self._address, family=family, backlog=_BACKLOG)
+        listener.setblocking(False)
+        self._port: int = listener.getsockname()[1]
+        self._setting_up: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._thread = thread = _acquire(listener)
+        self._service = self._make_service(
+            loop=thread.loop,
+            scratch=thread.scratch,
+            threads=thread.pool,
+        )
+        try:
+            thread.run(self._begin(listener))
+        except BaseException:
+            listener.close()
+            _release(thread, listener)
+            raise
+        self._listener = listener
         return self
 
     def stop(self) -> None:
         """Close the port and every connection, at once. Does nothing if that is done already."""
-        running, self._running = self._running, None
-        if running is not None:
-            running.close()
+        listener, self._listener = self._listener, None
+        if listener is not None and self._thread is _Process.thread:  # not the child of a fork
+            self._thread.run(self._close(listener))
+            _release(self._thread, listener)
 
     @property
     def port(self) -> int:
-        """Where it listens.
-
-        Raises:
-            RuntimeError: it does not.
-        """
-        if self._running is None:
+        """Where it listens; RuntimeError if it does not."""
+        if self._listener is None:
             raise RuntimeError("the server is not running")
-        return self._running.port
+        return self._port
 
     @property
     def url(self) -> str:
-        """``http://127.0.0.1:PORT``, or ``https``, without a slash at the end; RuntimeError as
-        `port`."""
+        """``http://127.0.0.1:PORT``, or ``https``; RuntimeError as `port`."""
         host = _ANY.get(self._address[0], self._address[0])
-        scheme = "http" if self._settings[2] is None else "https"
+        scheme = "https" if self._tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     def __enter__(self) -> Self:
@@ -113,114 +129,60 @@ class HttpServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    async def _begin(self, listener: socket.socket) -> None:
+        self._watch(listener)
 
-class _Running:
-    """A listening port and its connections.
-
-    It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that are
-    still being set up when it stops, and leaves them open.
-    """
-
-    def __init__(
-        self,
-        handler: Handler,
-        address: tuple[str, int],
-        idle_s: float,
-        linger_s: float,
-        tls: ssl.SSLContext | None,
-    ) -> None:
-        family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        self._socket = socket.create_server(address, family=family, backlog=_BACKLOG)
-        self._socket.setblocking(False)
-        self.port: int = self._socket.getsockname()[1]
-        self._beginning: set[asyncio.Task[Any]] = set()
-        self._pause: asyncio.TimerHandle | None = None
-        self._thread = _acquire(self._socket)
-        self._loop = self._thread.loop
-        self.service = Service(
-            handler=handler,
-            loop=self._loop,
-            scratch=self._thread.scratch,
-            threads=lambda ours: self._thread.clerks if ours else self._thread.workers,
-            tls=tls,
-            idle_s=idle_s,
-            linger_s=linger_s,
-        )
-        self._tls: dict[str, Any] = {}
-        if tls is not None:
-            limits = {"ssl_handshake_timeout": idle_s, "ssl_shutdown_timeout": linger_s}
-            self._tls = {"ssl": tls, **limits}
-        try:
-            self._thread.run(self._begin())
-        except BaseException:
-            self._socket.close()
-            _release(self._thread, self._socket)
-            raise
-
-    def close(self) -> None:
-        if self._thread is _Process.thread:  # and not the child of a fork
-            self._thread.run(self._end())
-            _release(self._thread, self._socket)
-
-    async def _begin(self) -> None:
-        self._watch()
-
-    async def _end(self) -> None:
-        self.service.stopped = True
-        self._accept()  # else who waits to be accepted would be reset
+    async def _close(self, listener: socket.socket) -> None:
+        self._service.stopped = True
+        self._accept(listener)  # else who waits to be accepted would be reset
         if self._pause is not None:
             self._pause.cancel()
-        self._loop.remove_reader(self._socket)
-        self._socket.close()
+        self._thread.loop.remove_reader(listener)
+        listener.close()
         if self._tls:
-            # Nobody waits for a client that does not shake hands; but one that was just accepted
-            # has a turn, so that there is something to close.
+            # Nobody waits for a client that does not shake hands; but the newest has a turn, so
+            # that there is something to close.
             await asyncio.sleep(0)
-            for task in tuple(self._beginning):
+            for task in tuple(self._setting_up):
                 task.cancel()
-        await asyncio.gather(*self._beginning, return_exceptions=True)
-        for connection in tuple(self.service.connections):
+        await asyncio.gather(*self._setting_up, return_exceptions=True)
+        for connection in tuple(self._service.connections):
             connection.abort()
         # They learn in the next turn that they are lost.
-        while self.service.connections:  # noqa: ASYNC110 - that turn, not a poll
+        while self._service.connections:  # noqa: ASYNC110 - that turn, not a poll
             await asyncio.sleep(0)
 
-    def _watch(self) -> None:
+    def _watch(self, listener: socket.socket) -> None:
         self._pause = None
-        self._loop.add_reader(self._socket, self._accept)
+        self._thread.loop.add_reader(listener, self._accept, listener)
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        loop = self._thread.loop
         for _ in range(_AT_ONCE):
             try:
-                accepted, _peer = self._socket.accept()
+                accepted, _peer = listener.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:
                 _log.exception("no connection can be accepted; trying again in %s s", _PAUSE_S)
-                self._loop.remove_reader(self._socket)
-                self._pause = self._loop.call_later(_PAUSE_S, self._watch)
+                loop.remove_reader(listener)
+                self._pause = loop.call_later(_PAUSE_S, self._watch, listener)
                 return
             accepted.setblocking(False)
-            task = self._loop.create_task(self._connect(accepted))
-            self._beginning.add(task)
-            task.add_done_callback(self._beginning.discard)
+            task = loop.create_task(self._connect(accepted))
+            self._setting_up.add(task)
+            task.add_done_callback(self._setting_up.discard)
 
     async def _connect(self, accepted: socket.socket) -> None:
         # Without TLS no error ends this; with it, a client that speaks none, or another one.
         with contextlib.suppress(OSError):
-            await self._loop.connect_accepted_socket(
-                lambda: Connection(self.service), accepted, **self._tls
+            await self._thread.loop.connect_accepted_socket(
+                lambda: Connection(self._service), accepted, **self._tls
             )
 
 
 class LoopThread:
-    """An event loop in a thread of its own. It runs from `__init__` to `close`.
-
-    Attributes:
-        loop: The loop.
-        scratch: Where every connection reads; its content is taken before the next read.
-        listening: Open sockets: one for each server, and what the child of a fork has to close.
-    """
+    """An event loop in a thread of its own, and the sockets that listen there, one a server."""
 
     def __init__(self) -> None:
         keep_freed_pages()
@@ -228,22 +190,17 @@ class LoopThread:
         self.loop = asyncio.SelectorEventLoop()
         self.scratch = memoryview(bytearray(_READ_BYTES))
         self.listening: set[socket.socket] = set()
+        self._pools: dict[bool, ThreadPoolExecutor] = {}
         self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
         self._thread.start()
 
-    @functools.cached_property
-    def workers(self) -> ThreadPoolExecutor:
-        """Threads for vendors' requests that would hold the loop up."""
+    def pool(self, is_ours: bool) -> ThreadPoolExecutor:
+        """Threads for our control API and console, or for vendors' requests that are slow."""
         from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
 
-        return ThreadPoolExecutor(_WORKERS, "facematch-mock-worker")
-
-    @functools.cached_property
-    def clerks(self) -> ThreadPoolExecutor:
-        """Threads for the control API and the console."""
-        from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
-
-        return ThreadPoolExecutor(_CLERKS, "facematch-mock-clerk")
+        if is_ours not in self._pools:
+            self._pools[is_ours] = ThreadPoolExecutor(*(_CLERKS if is_ours else _WORKERS))
+        return self._pools[is_ours]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and wait for it; RuntimeError there, where it would never end."""
@@ -256,9 +213,8 @@ class LoopThread:
         """End the loop and its thread. Slow requests end by themselves; nobody waits for them."""
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
-        for name in ("workers", "clerks"):
-            if name in self.__dict__:
-                getattr(self, name).shutdown(wait=False, cancel_futures=True)
+        for pool in self._pools.values():
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _main(self) -> None:
         self.loop.run_forever()

@@ -532,17 +532,6 @@ def test_nobody_else_sends_a_call_again(mock):
         assert again(guarded, **{"X-Mock-Token": TOKEN}).status_code == 200
 
 
-def test_one_call_can_be_deleted(mock):
-    for name in ("a", "b", "c"):
-        match(mock, vendor_data=name)
-    forget = {"json": {}}
-    assert ask(mock, f"{PATH}forget/2", "POST", **forget).status_code == 200
-    assert ask(mock, f"{PATH}forget/2", "POST", **forget).status_code == 404
-    assert [one.fields["vendor_data"] for one in mock.control.journal()] == ["a", "c"]
-    assert [call["number"] for call in rows(mock, 2)] == [1, 3]
-    assert detail_of(mock, 3)["fields"]["vendor_data"] == "c"
-
-
 def test_only_the_newest_bytes_of_requests_and_answers_are_kept(monkeypatch):
     monkeypatch.setattr(console_package, "ANSWER_BYTES", 15_000)
     monkeypatch.setattr(console_package, "SENT_BYTES", 3 * len(P1))
@@ -576,8 +565,6 @@ def test_an_account_has_calls_of_its_own(mock):
     assert other.live_key not in json.dumps(shown_there)
     assert again(mock, 1, **its).status_code == 200
     assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 2]
-    assert ask(mock, f"{PATH}forget/1", "POST", json={}, headers=its).status_code == 200
-    assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 1]
 
 
 def test_an_account_that_was_closed_is_looked_at_and_not_changed(mock):
@@ -604,7 +591,7 @@ def test_an_account_that_was_closed_is_looked_at_and_not_changed(mock):
     (delivery,) = ask(mock, f"{PATH}state/didit/webhooks", headers=its).json()["newest"]
     shown = ask(mock, f"{PATH}delivery/didit/{delivery['id']}", headers=its).json()
     assert json.loads(shown["body"])["session_id"] == delivery["session_id"]
-    answer = ask(mock, f"{PATH}forget/1", "POST", json={}, headers=its)
+    answer = again(mock, 1, **its)
     assert (answer.status_code, list(answer.json())) == (400, ["mock"])
     mock.new_account("case-7")
     assert ask(mock, f"{PATH}about", headers=its).json()["account"]["calls"] == 0

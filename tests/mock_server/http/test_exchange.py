@@ -31,7 +31,7 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
     """Mid-upload never, in the answer's course always, else as the fault says: at most once."""
     fault = make_fault(place, executed=executed, status=500)
     engine = make_engine(fault)
-    drawn = exchange.opening(engine, ASKED).fault
+    drawn = exchange.opening(engine, ASKED)[2]
     delivery = exchange.delivery(engine, ASKED, drawn)
     done = {
         Stage.MID_UPLOAD: False,
@@ -55,7 +55,7 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
 
 
 def test_without_a_fault_the_engines_answer_is_whole(engine):
-    assert exchange.opening(engine, ASKED) == exchange.Opening()
+    assert exchange.opening(engine, ASKED) == (None, None, None)
     delivery = exchange.delivery(engine, ASKED, None)
     assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
@@ -69,7 +69,7 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
 
     setattr(engine, name, fail)
     answers = {
-        "refuse_early": lambda: exchange.opening(engine, ASKED).refusal,
+        "refuse_early": lambda: exchange.opening(engine, ASKED)[0],
         "handle": lambda: exchange.delivery(engine, ASKED, None).response,
         "too_large": lambda: exchange.too_large(engine, ASKED),
     }

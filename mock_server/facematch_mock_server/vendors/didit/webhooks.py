@@ -43,10 +43,7 @@ _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
 
 
 def announce(world: World, session: Session, head: Head | None = None) -> None:
-    """Queue a delivery of ``status.updated`` for each destination of the account.
-
-    `head` is that of the request which caused it; None for a person.
-    """
+    """Queue a delivery for each destination of the account; `head` is None for a person's doing."""
     outbox: Outbox = world.records.outbox
     for destination in outbox.destinations.all():
         if destination.enabled and EVENT in destination.events:
@@ -57,7 +54,7 @@ def queue(
     world: World, destination: Destination, session: Session, *, origin: str, is_test: bool = False
 ) -> Delivery:
     """Queue one delivery, to be sent when the request is over."""
-    now, ids, outbox = world.clock.now(), world.account.ids, world.records.outbox
+    now, ids = world.clock.now(), world.account.ids
     delivery = Delivery(
         id=ids.uuid(),
         destination=destination.uuid,
@@ -71,7 +68,7 @@ def queue(
         due=now,
     )
     payload = compose(world.claims.citations(), world, delivery, destination)
-    outbox.enqueue(delivery, payload)
+    world.records.outbox.enqueue(delivery, payload)
     return delivery
 
 
@@ -142,8 +139,7 @@ def _headers(
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:
-    """`document` as JSON without spaces: keys sorted, whole floats as integers; `escaped` for
-    ``\\uXXXX`` in the place of what is not ASCII."""
+    """`document` as JSON without spaces: keys sorted, whole floats as integers."""
     # By way of the text: a walk in Python would end at the depth that the parser still takes.
     document = json.loads(json.dumps(document), parse_float=_whole)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
@@ -161,8 +157,7 @@ def signature(secret: str, message: bytes) -> str:
 
 
 def v2_message(body: bytes, *, prefix: int | None = None) -> bytes | None:
-    """What the V2 signature signs: the canonical JSON, behind `prefix` and a colon if there is one;
-    None for a body that has no such form."""
+    """What the V2 signature signs: the canonical JSON; None for a body that has no such form."""
     try:
         form = write_json(json.loads(body), escaped=False)
     except UnicodeEncodeError:
