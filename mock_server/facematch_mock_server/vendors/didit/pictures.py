@@ -55,7 +55,7 @@ class Endpoint(Door):
         return (
             *(
                 Field(name, framework.file, kind="file", required=True)
-                for name in reversed(self.pictures.values())
+                for name in [*self.pictures.values()][::-1]
             ),
             # 30: of liveness in early 2026 no page states a default.
             Field(self.threshold, framework.threshold, kind="number", default=30),
