@@ -26,7 +26,7 @@ class VirtualClock:
 
     Args:
         start: Its first reading, up to the year 8999; None for the machine's time now.
-        running: Whether it runs by itself, as the server of the command line does; it can be read, too.
+        running: Whether it runs by itself, as that of the command line does; it can be read, too.
     """
 
     def __init__(self, start: dt.datetime | None = None, *, running: bool = False) -> None:

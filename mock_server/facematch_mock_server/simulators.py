@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 import functools
 import io
 import json
@@ -66,9 +65,6 @@ _FAULTS = {
     Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=500),
 }
 
-#: Why no call of any of these vendors waits in vain.
-_AT_ONCE = "The vendor answers a request with its result, and has no jobs."
-
 #: Answers that have no end: how many bytes of it follow at a time, ten times a second.
 _ENDLESS = {Situation.DRIPPING: 1, Situation.ENDLESS: 256 * 1024}
 
@@ -94,22 +90,35 @@ class MockSimulator(VendorSimulator):
         vendor: Name of the backend and of the mock's vendor.
         calls: The paths of the calls.
         last_calls: Those of the last request of a call, where one is several; empty for `calls`.
+        pictures: The names of the pictures, by the field of a call's form.
+        keys: The settings that a backend signs in with; the first of `secrets` is the key, and
+            `client` whose it is.
+        scope: The rate limit that refuses a call in THROTTLED; None where a fault does.
         switches: Of the mock.
         faults: What the vendor does otherwise, or in further situations.
         control: What may be done to the world.
         situation, score: What was set; None before the first time.
+        last: The last call that arrived whole; None for none.
     """
 
     vendor: ClassVar[str]
     calls: ClassVar[frozenset[str]]
     last_calls: ClassVar[frozenset[str]] = frozenset()
+    pictures: ClassVar[Mapping[str, str]] = {}
+    keys: ClassVar[Mapping[str, str]]
+    client: ClassVar[str | None] = None
+    scope: ClassVar[str | None] = None
     switches: ClassVar[Mapping[str, Any]] = {}
     faults: ClassVar[Mapping[Situation, Fault]] = {}
+    faces = FACES
     takes_replies = True
+    last_reply: SimulatorReply | None = None
+    requests_seen = 0
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
-        cls.cannot_happen = {Situation.NEVER_DONE: _AT_ONCE, **cls.cannot_happen}
+        at_once = "The vendor answers a request with its result, and has no jobs."
+        cls.cannot_happen = {Situation.NEVER_DONE: at_once, **cls.cannot_happen}
         if "situations" not in vars(cls):
             cls.situations = frozenset(Situation) - frozenset(cls.cannot_happen)
 
@@ -119,9 +128,12 @@ class MockSimulator(VendorSimulator):
         self._mock.accounts.recognizer = Upright()
         self.control: Control = self._mock.control
         self.control.reset()
-        self._between = Between(self._mock.app, self)
         self.situation: Situation | None = None
         self.score: float | None = None
+        self.last: SimulatorRequest | None = None
+        self._lock = threading.Lock()
+        #: How many calls have arrived since the situation was set, and which of them is struck.
+        self._at = 0
         self._step: int | None = None
         self._reply: SimulatorReply | None = None
         self._charged_before = 0
@@ -129,18 +141,18 @@ class MockSimulator(VendorSimulator):
         self._front: HttpServer | None = None
         self._port = 0
 
-    @abc.abstractmethod
-    def keys(self) -> Mapping[str, str]:
-        """The settings that a backend signs in with."""
-
     def begin(self, situation: Situation, score: float | None) -> None:
         """Make the world do what `situation` says, whatever it did before.
 
         Here it begins anew, and lets the first of `secrets` in unless that is to be a bad key.
         """
-        self.begin_again()
+        self._charged_before = self.charges
+        self.control.reset()
         if situation is not Situation.BAD_KEY:
-            self.control.add_key(key=self.secrets[0])
+            self.control.add_key(key=self.secrets[0], client=self.client)
+        if self.scope is not None:
+            # A rule calls as often as it likes, and the clock stands still.
+            self.control.set_limit(self.scope, 0 if situation is Situation.THROTTLED else None)
 
     def alter(self, path: str, body: Any) -> Any:
         """Another body of an answer 200, in the situation that is prepared."""
@@ -164,8 +176,8 @@ class MockSimulator(VendorSimulator):
         """The installed backend, by its name, with `settings` over its usual ones."""
         if not self._port:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
-        own = {**self.keys(), "base_url": f"http://{_HOST}:{self._port}"}
-        return open_verifier(self.vendor, **own | settings).backend
+        address = f"http://{_HOST}:{self._port}"
+        return open_verifier(self.vendor, **{**self.keys, "base_url": address, **settings}).backend
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
@@ -173,7 +185,7 @@ class MockSimulator(VendorSimulator):
         # Set to the same once more, the vendor still knows its records.
         again = (situation, None, None) == (self.situation, score, self._step or step)
         self.situation, self.score, self._step, self._reply = situation, score, step, None
-        self._between.at = 0
+        self._at = 0
         if step is not None and step > 1:
             # Until then it is as if nothing were wrong.
             self.begin(Situation.SAME_PERSON, None)
@@ -186,18 +198,22 @@ class MockSimulator(VendorSimulator):
         self.set_situation(Situation.SAME_PERSON)
         self._reply, self._step = reply, step
 
-    @property
-    def last_reply(self) -> SimulatorReply | None:
-        return self._between.last_reply
-
-    def arrived(self, at: int) -> None:
-        """A request of a call is there, the first one since the situation was set being 1."""
-        situation = self.situation
-        if situation is None or self._reply is not None or at != self._step or at == 1:
-            return
-        if situation not in {*_FAULTS, *self.faults, *_ENDLESS}:
-            self.begin(situation, self.score)
-        self._strike(self.calls)
+    def count(self) -> None:
+        """A request of a call is there, before any fault strikes it."""
+        with self._lock:
+            self.requests_seen += 1
+            self._at += 1
+            situation = self.situation
+            if (
+                situation is None
+                or self._reply is not None
+                or self._at != self._step
+                or self._at == 1
+            ):
+                return
+            if situation not in {*_FAULTS, *self.faults, *_ENDLESS}:
+                self.begin(situation, self.score)
+            self._strike(self.calls)
 
     def _strike(self, paths: frozenset[str]) -> None:
         fault = {**_FAULTS, **self.faults}.get(self.situation or Situation.SAME_PERSON)
@@ -205,9 +221,20 @@ class MockSimulator(VendorSimulator):
             for path in sorted(paths):
                 self.control.add_fault(attrs.evolve(fault, path=path, times=None))
 
-    def answered(self, path: str, at: int, response: Response) -> Response:
-        """What is sent instead of an answer of the world's own."""
-        struck = at == self._step if self._step else path in (self.last_calls or self.calls)
+    def remember(self, request: Request) -> None:
+        """A call arrived whole."""
+        headers = Message()
+        for name, value in request.headers:
+            headers[name] = value
+        self.last = SimulatorRequest(
+            method=request.method, path=request.target, headers=headers, body=bytes(request.body)
+        )
+        if self.overheard is not None:
+            self.overheard.append(self.last)
+
+    def instead_of(self, path: str, response: Response) -> Response:
+        """What is sent instead of the world's own answer to a call."""
+        struck = self._at == self._step if self._step else path in (self.last_calls or self.calls)
         if struck and self._reply is not None:
             headers = {"Content-Type": "application/json", **self._reply.headers}
             return Response(
@@ -229,26 +256,17 @@ class MockSimulator(VendorSimulator):
         return _picture(_PROBES.get(situation, "p1-again")), _reference()
 
     @property
-    def requests_seen(self) -> int:
-        return self._between.seen
-
-    @property
     def charges(self) -> int:
         return self._charged_before + len(self.control.charges())
 
     @property
     def received(self) -> Mapping[str, Any]:
-        sent = self._between.last
-        return {} if sent is None else self.told(sent)
+        return {} if self.last is None else self.understand(self.last)
 
-    @abc.abstractmethod
-    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
-        """What the vendor understood of a call."""
-
-    def begin_again(self) -> None:
-        """Forget whatever the world remembers; what was charged stays counted."""
-        self._charged_before = self.charges
-        self.control.reset()
+    def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
+        """What the vendor understood of a call; here the pictures of its form."""
+        files = request.files
+        return {name: files[field] for field, name in self.pictures.items() if field in files}
 
     def __enter__(self) -> Self:
         self._listen(is_there=True)
@@ -265,7 +283,7 @@ class MockSimulator(VendorSimulator):
             return
         self._leave()
         if is_there:
-            handler = cast("Handler", self._between)
+            handler = cast("Handler", Between(self._mock.app, self))
             self._front = HttpServer(handler, host=_HOST, port=self._port).start()
             self._port, self._mock.accounts.address = self._front.port, self._front.url
             return
@@ -297,62 +315,38 @@ def _reference() -> Image:
 
 
 class Between:
-    """An engine as its front sees it, with an ear on the line. Safe across threads.
-
-    Attributes:
-        seen: How many calls have arrived, whatever became of them.
-        at: How many of them since the situation was set.
-        last: The last one that arrived whole; None for none.
-        last_reply: What it was answered with.
-    """
+    """An engine as its front sees it, with an ear on the line. Safe across threads."""
 
     def __init__(self, engine: App, simulator: MockSimulator) -> None:
         self._engine = engine
         self._simulator = simulator
-        self._lock = threading.Lock()
-        self.seen = self.at = 0
-        self.last: SimulatorRequest | None = None
-        self.last_reply: SimulatorReply | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
     def refuse_early(self, head: Head) -> Response | None:
-        """As the engine. Asked once for each request, before any fault strikes it."""
+        """As the engine. Called once for each request, before any fault strikes it."""
         if head.path in self._simulator.calls:
-            with self._lock:
-                self.seen += 1
-                self.at += 1
-                self._simulator.arrived(self.at)
+            self._simulator.count()
         return self._engine.refuse_early(head)
 
     def handle(self, request: Request) -> Response:
         """The engine's answer, or what the simulator makes of it."""
-        is_call = request.path in self._simulator.calls
+        simulator, is_call = self._simulator, request.path in self._simulator.calls
         if is_call:
-            self._remember(request)
+            simulator.remember(request)
         response = self._engine.handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response
         if not is_call:
-            return self._simulator.altered(request.path, response)
-        response = self._simulator.answered(request.path, self.at, response)
-        self.last_reply = SimulatorReply(
+            return simulator.altered(request.path, response)
+        response = simulator.instead_of(request.path, response)
+        simulator.last_reply = SimulatorReply(
             status=response.status,
             body=response.body,
             headers={"Content-Type": response.header("content-type") or ""},
         )
         return response
-
-    def _remember(self, request: Request) -> None:
-        headers = Message()
-        for name, value in request.headers:
-            headers[name] = value
-        self.last = SimulatorRequest(
-            method=request.method, path=request.target, headers=headers, body=bytes(request.body)
-        )
-        if self._simulator.overheard is not None:
-            self._simulator.overheard.append(self.last)
 
 
 class Upright(Recognizer):

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pytest
 
 from facematch_core.testing import BackendContract
@@ -16,8 +18,7 @@ class WithQuality(RekognitionSimulator):
 
     steps = 2
 
-    def keys(self):
-        return {**super().keys(), "reference_quality": True}
+    keys: ClassVar = {**RekognitionSimulator.keys, "reference_quality": True}
 
 
 @pytest.mark.slow

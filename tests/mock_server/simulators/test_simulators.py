@@ -1,6 +1,7 @@
 """The simulators of the vendors: what they count, forget and give back, and what is between."""
 
 import io
+from typing import ClassVar
 
 import pytest
 from PIL import ExifTags
@@ -168,14 +169,10 @@ class Simulator(MockSimulator):
     calls = frozenset({"/call"})
     situations = frozenset()
 
-    def keys(self):
-        return {}
+    keys: ClassVar = {}
 
     def begin(self, situation, score):
         """Nothing."""
-
-    def told(self, sent):
-        return {}
 
     def alter(self, path, body):
         return [path, body]
@@ -205,23 +202,25 @@ def test_every_other_answer_is_left_alone(response):
 
 def test_the_answer_of_a_fault_is_left_alone_and_the_call_remembered():
     response = Response(status=200, headers=(JSON,), body=b"7", claims=("mock.fault.wrong_json",))
-    line = between(response)
-    assert line.handle(CALL) is response
-    assert line.last.body == b"picture"
+    simulator = Simulator()
+    assert Between(Engine(response), simulator).handle(CALL) is response
+    assert simulator.last.body == b"picture"
 
 
 def test_only_calls_are_counted_and_remembered():
-    line = between(Response(status=200))
+    simulator = Simulator()
+    line = Between(Engine(Response(status=200)), simulator)
     other = Request(method="POST", target="/login", body=b"secret")
     line.refuse_early(other)
     line.handle(other)
-    assert (line.seen, line.last) == (0, None)
+    assert (simulator.requests_seen, simulator.last) == (0, None)
     line.refuse_early(CALL)
-    assert (line.seen, line.last) == (1, None)
+    assert (simulator.requests_seen, simulator.last) == (1, None)
     line.handle(CALL)
-    got = line.last
-    assert (line.seen, got.path, got.headers["Content-Type"]) == (1, "/call?x=1", "a")
-    assert "picture" not in repr(line.last)
+    got = simulator.last
+    seen = simulator.requests_seen
+    assert (seen, got.path, got.headers["Content-Type"]) == (1, "/call?x=1", "a")
+    assert "picture" not in repr(got)
 
 
 CARD = make_card("p1", kind="JPEG")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from facematch_mock_server.http.forms import Upload
+from facematch_mock_server.http.forms import Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.messages import Head, Response
@@ -25,14 +25,7 @@ VERSIONS = ("v1.2", "v1.2-preview.1")
 DETECT, VERIFY = (f"/face/{VERSIONS[0]}/{operation}" for operation in ("detect", "verify"))
 KEY_HEADER = "Ocp-Apim-Subscription-Key"
 
-_FORMATS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")
-#: 1 KB and 6 MB; that they are 1,024 bytes and 6 times 1,024 KB is ours.
-_LEAST_BYTES, _MOST_BYTES = 1024, 6 * 1024 * 1024
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-#: 100 by the specification; how many ids are kept is ours.
-_MOST_FACES, _KEPT = 100, 1000
-#: Of a face that is not the largest in its picture; ours.
-_SOMEBODY_ELSE = 5.0
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 #: Where a point is made up, in hundredths of the face's rectangle from its left and top.
 _LANDMARKS = """
     pupilLeft 30 40, pupilRight 70 40, noseTip 50 60, mouthLeft 35 80, mouthRight 65 80,
@@ -92,7 +85,8 @@ class FaceIds(Records):
     """The face ids of one world."""
 
     def __init__(self) -> None:
-        self.known: Collection[DetectedFace] = Collection(limit=_KEPT)
+        # How many are kept is ours.
+        self.known: Collection[DetectedFace] = Collection(limit=1000)
 
     def drop_expired(self, now: float) -> None:
         """Forget the faces whose ids are of no use any more."""
@@ -103,44 +97,44 @@ class FaceIds(Records):
 
 def detect(call: AzureCall) -> Response:
     """Find the faces of a picture, and give each an id for a while."""
-    asked = _asked(call)
-    if asked["returnFaceId"]:
+    query = _read_query(call)
+    if query["returnFaceId"]:
         _check_access(call)
-    picture = _picture(call)
+    picture = _read_picture(call)
     seen = call.look(picture)
     if not seen.decodes:
         call.refuse("image.unreadable")
-    wanted, model = asked["returnFaceAttributes"], asked["recognitionModel"]
-    if seen.faces and (wanted or asked["returnFaceLandmarks"]):
+    attributes, model = query["returnFaceAttributes"], query["recognitionModel"]
+    if seen.faces and (attributes or query["returnFaceLandmarks"]):
         call.claims.cite("detect.made_up")
-    faces, account, recognizer = [], call.world.account, call.world.recognizer
+    rows, account, recognizer = [], call.world.account, call.world.recognizer
     facts = recognizer.facts_of(picture.content, picture.digest)
     call.world.records.drop_expired(call.now.timestamp())
-    for number, face in enumerate(seen.faces[:_MOST_FACES]):
+    # 100 by the specification.
+    for number, face in enumerate(seen.faces[:100]):
         left, top, right, bottom = face.box
         width, height = right - left, bottom - top
-        shown: dict[str, Any] = {}
-        if asked["returnFaceId"]:
-            shown["faceId"] = face_id = account.ids.uuid()
-            expires = call.now.timestamp() + asked["faceIdTimeToLive"]
+        row: dict[str, Any] = {}
+        if query["returnFaceId"]:
+            row["faceId"] = face_id = account.ids.uuid()
+            expires = call.now.timestamp() + query["faceIdTimeToLive"]
             detected = DetectedFace(facts, number, model, expires)
             call.world.records.known.put(face_id, detected)
             if recognizer.needs_bytes:
                 account.shared.kept.keep(account, face_id, {facts.digest: picture.content})
             # "The 'recognitionModel' associated with this faceId."
-            if asked["returnRecognitionModel"]:
-                shown["recognitionModel"] = model
-        shown["faceRectangle"] = {"top": top, "left": left, "width": width, "height": height}
-        if asked["returnFaceLandmarks"]:
-            points = (one.split() for one in _LANDMARKS.split(","))
-            shown["faceLandmarks"] = {
+            if query["returnRecognitionModel"]:
+                row["recognitionModel"] = model
+        row["faceRectangle"] = {"top": top, "left": left, "width": width, "height": height}
+        if query["returnFaceLandmarks"]:
+            row["faceLandmarks"] = {
                 name: {"x": left + width * int(x) / 100, "y": top + height * int(y) / 100}
-                for name, x, y in points
+                for name, x, y in (point.split() for point in _LANDMARKS.split(","))
             }
-        if wanted:
-            shown["faceAttributes"] = {name: _ATTRIBUTES[name] for name in wanted}
-        faces.append(shown)
-    return _charged(call, "detect.faces", faces)
+        if attributes:
+            row["faceAttributes"] = {name: _ATTRIBUTES[name] for name in attributes}
+        rows.append(row)
+    return _charge(call, "detect.faces", rows)
 
 
 def verify(call: AzureCall) -> Response:
@@ -150,18 +144,20 @@ def verify(call: AzureCall) -> Response:
         body = json.loads(call.request.body)
     except (ValueError, RecursionError):
         call.refuse("body.json")
-    if isinstance(body, dict) and "personId" in body:
+    body = body if isinstance(body, dict) else {}
+    if "personId" in body:
         call.refuse("verify.person")
-    ids = {name: body.get(name) if isinstance(body, dict) else None for name in _IDS}
+    ids = {name: body.get(name) for name in _IDS}
     call.shown = presentable((name, str(value)) for name, value in ids.items())
-    one, two = (_known(call, face_id) for face_id in ids.values())
-    if one.model != two.model:
+    first, second = (_find_face(call, face_id) for face_id in ids.values())
+    if first.model != second.model:
         call.refuse("verify.models")
-    if one is two or one.number or two.number:
+    if first is second or first.number or second.number:
         call.claims.cite("verify.others")
-        score: float | None = 100.0 if one is two else _SOMEBODY_ELSE
+        # Of a face that is not the largest in its picture; ours.
+        score: float | None = 100.0 if first is second else 5.0
     else:
-        kept, digests = call.world.account.shared.kept, (one.facts.digest, two.facts.digest)
+        kept, digests = call.world.account.shared.kept, (first.facts.digest, second.facts.digest)
         pictures = (Upload("image", kept.find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
@@ -170,10 +166,10 @@ def verify(call: AzureCall) -> Response:
     call.claims.cite("verify.boundary", "verify.digits")
     confidence = as_fraction(score)
     answer = {"isIdentical": confidence >= 0.5, "confidence": confidence}
-    return _charged(call, "verify.answer", answer)
+    return _charge(call, "verify.answer", answer)
 
 
-def _charged(call: AzureCall, claim: str, body: Any) -> Response:
+def _charge(call: AzureCall, claim: str, body: Any) -> Response:
     call.claims.cite("charge")
     what = claim.partition(".")[0].upper()
     call.ledger.charge(Decimal(0), at=call.now, what=what, request_id=call.request_id)
@@ -212,46 +208,47 @@ def _check_access(call: AzureCall) -> None:
         call.refuse("access.refused")
 
 
-def _asked(call: AzureCall) -> dict[str, Any]:
+def _read_query(call: AzureCall) -> dict[str, Any]:
     """The query by name of the field; the first one that is wrong refuses the call."""
-    asked: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, (default, read) in _QUERY.items():
-        asked[name] = read(call.query.get(name, default))
-        if asked[name] is None:
+        values[name] = read(call.query.get(name, default))
+        if values[name] is None:
             if name not in _MODELS:
                 call.claims.cite("query.others")
             call.refuse("query.wrong", name=name)
     if not _MODELS.isdisjoint(call.query):
         call.claims.cite("models")
-    wanted, detection = set(asked["returnFaceAttributes"]), asked["detectionModel"]
-    if not wanted <= _ATTRIBUTES.keys() | _RETIRED:
+    names, detection = set(values["returnFaceAttributes"]), values["detectionModel"]
+    if not names <= _ATTRIBUTES.keys() | _RETIRED:
         call.refuse("attributes.wrong")
-    if detection == "detection_02" and wanted:
+    if detection == "detection_02" and names:
         call.refuse("attributes.detection_02")
-    if detection == "detection_02" and asked["returnFaceLandmarks"]:
+    if detection == "detection_02" and values["returnFaceLandmarks"]:
         call.refuse("landmarks.detection_02")
-    if wanted & _RETIRED:
+    if names & _RETIRED:
         call.refuse("attributes.retired")
-    models = (_OF_MODELS.get(asked[name], set()) for name in _MODELS)
-    if not wanted <= set().union(*models):
+    if not names <= set().union(*(_OF_MODELS.get(values[name], set()) for name in _MODELS)):
         call.claims.cite("attributes.models")
         call.refuse("attributes.wrong")
-    return asked
+    return values
 
 
-def _picture(call: AzureCall) -> Upload:
-    body, kind = call.request.body, call.request.header("content-type") or ""
-    kind = kind.partition(";")[0].strip().lower()
+def _read_picture(call: AzureCall) -> Upload:
+    body, kind = call.request.body, media_type(call.request.header("content-type") or "")
     if kind != "application/octet-stream":
         call.refuse("image.url" if kind == "application/json" else "body.wrong")
-    if not _LEAST_BYTES <= len(body) <= _MOST_BYTES:
-        call.refuse("image.small" if len(body) < _LEAST_BYTES else "image.large")
-    if not body.startswith(_FORMATS):
+    # 1 KB and 6 MB; that they are 1,024 bytes and 6 times 1,024 KB is ours.
+    if len(body) < 1024:
+        call.refuse("image.small")
+    if len(body) > 6 * 1024 * 1024:
+        call.refuse("image.large")
+    if not body.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM")):
         call.refuse("image.unreadable")
     return call.upload("image", "image", body)
 
 
-def _known(call: AzureCall, face_id: object) -> DetectedFace:
+def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.known.find(face_id.lower())
@@ -285,7 +282,7 @@ _IDS = ("faceId1", "faceId2")
 _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "returnFaceId": ("true", _flag),
     "returnFaceLandmarks": ("false", _flag),
-    "returnFaceAttributes": ("", lambda text: [one for one in text.split(",") if one]),
+    "returnFaceAttributes": ("", lambda text: [name for name in text.split(",") if name]),
     "recognitionModel": ("recognition_01", _model("recognition", 4)),
     "returnRecognitionModel": ("false", _flag),
     "detectionModel": ("detection_01", _model("detection", 3)),

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 from facematch_mock_server.http.forms import FormError, Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
-from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
+from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
 
@@ -25,10 +25,8 @@ PICTURES = ("source_image", "target_image")
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _EXTENSIONS = frozenset({"tif", "tiff", "jpg", "jpeg", "png", "bmp", "ico", "gif", "webp"})
-# ``max_file_size=5MB`` and ``max_request_size=10M`` of the project's ``.env``.
-_MAX_FILE, _MAX_REQUEST = 5 * 1024 * 1024, 10 * 1024 * 1024
 _YES, _NO = ("true", "on", "yes", "1"), ("false", "off", "no", "0")
-_SOMEBODY_ELSE, _PROBABILITY = 5.0, 0.99975
+_PROBABILITY = 0.99975
 #: Of left eye, right eye, nose, left and right corner of the mouth: hundredths of the box.
 _LANDMARKS = ((30, 40), (70, 40), (50, 60), (35, 80), (65, 80))
 #: The class of each plug-in that has a version, and its milliseconds.
@@ -45,46 +43,43 @@ _VERSIONS = {
 def verify(call: base.Call) -> Response:
     """Compare the face of the source image with every face of the target image."""
     kind = media_type(call.request.header("content-type") or "")
-    if kind not in _READ:
+    if kind not in _READERS:
         _refuse_empty(call, "type.wrong", 415)
-    source, target, (limit, least, status) = _READ[kind](call)
+    source, target, (limit, least, status) = _READERS[kind](call)
     seen = call.compare(source, target)
-    faces, others = (_found(call, one, limit, least) for one in (seen.probe, seen.reference))
+    for picture in (seen.probe, seen.reference):
+        if limit is not None and len(picture.faces) > limit:
+            call.claims.cite("face.limit")
+        if least:
+            call.claims.cite("det.threshold")
+    # The faces that the detector is sure enough of.
+    limit = limit if 0 <= least < _PROBABILITY else 0
+    faces, others = seen.probe.faces[:limit], seen.reference.faces[:limit]
     if len(faces) > 1:
         call.refuse("face.many")
     if not faces or not others:
         call.refuse("face.none")
     call.claims.cite("verify.made_up")
-    asked = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
-    if asked != [""]:
+    plugins = re.split(r"[\s,]+", call.query.get("face_plugins", ""))
+    if plugins != [""]:
         call.claims.cite("verify.plugins")
-    source_face, *matches = (_face(face, asked) for face in (faces[0], *others))
-    scores = [seen.score or 0.0, *[_SOMEBODY_ELSE] * (len(others) - 1)]
+    source_face, *matches = (_describe(face, plugins) for face in (faces[0], *others))
+    scores = [seen.score or 0.0, *[5.0] * (len(others) - 1)]
     for match, score in zip(matches, scores, strict=True):
         match["similarity"] = base.as_fraction(score)
     result: dict[str, Any] = {"source_image_face": source_face, "face_matches": matches}
     if status:
         call.claims.cite("verify.status")
-        ran = {k: v for k, v in _VERSIONS.items() if k in ("detector", "calculator", *asked)}
-        for one in (source_face, *matches):
-            one["execution_time"] = {slug: ms for slug, (_, ms) in ran.items()}
+        ran = {k: v for k, v in _VERSIONS.items() if k in ("detector", "calculator", *plugins)}
+        for face in (source_face, *matches):
+            face["execution_time"] = {slug: ms for slug, (_, ms) in ran.items()}
         result["plugins_versions"] = {slug: version for slug, (version, _) in ran.items()}
     return call.answer("verify.answer", {"result": [result]})
 
 
-def _found(
-    call: base.Call, picture: SeenPicture, limit: int | None, least: float
-) -> tuple[SeenFace, ...]:
-    """The faces of a picture that the detector is sure enough of, as many as are wanted."""
-    if limit is not None and len(picture.faces) > limit:
-        call.claims.cite("face.limit")
-    if least:
-        call.claims.cite("det.threshold")
-    return picture.faces[:limit] if 0 <= least < _PROBABILITY else ()
-
-
 def _check_size(call: base.Call) -> None:
-    if len(call.request.body) > _MAX_REQUEST:
+    # ``max_request_size=10M`` of the project's ``.env``, and ``max_file_size=5MB`` below.
+    if len(call.request.body) > 10 * 1024 * 1024:
         call.refuse("request.too_large")
 
 
@@ -109,26 +104,27 @@ def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
         call.refuse("error.undefined")
     if form.problem is not None:
         call.refuse("error.undefined")
-    call.shown = presentable((name, text) for name, many in form.fields.items() for text in many)
-    if any(len(one.content) > _MAX_FILE for many in form.files.values() for one in many):
+    call.shown = presentable((name, text) for name, texts in form.fields.items() for text in texts)
+    files = [file for files in form.files.values() for file in files]
+    if any(len(file.content) > 5 * 1024 * 1024 for file in files):
         call.refuse("file.too_large")
     for name in PICTURES:
         if name not in form.files:
             call.refuse("part.missing", name=name)
-    query = _query(call)
+    query = _read_query(call)
     _check_limit(call, query)
     source, target = (form.files[name][0] for name in PICTURES)
-    for one in (source, target):
-        if one.name.lower().rpartition(".")[2] not in _EXTENSIONS:
-            call.refuse("file.extension", name=one.name)
+    for file in (source, target):
+        if file.name.lower().rpartition(".")[2] not in _EXTENSIONS:
+            call.refuse("file.extension", name=file.name)
     return source, target, query
 
 
 def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
-    query = _query(call)
+    query = _read_query(call)
     try:
-        sent = json.loads(call.request.body)
-        texts = {name: sent[name] for name in PICTURES if sent.get(name) is not None}
+        body = json.loads(call.request.body)
+        texts = {name: body[name] for name in PICTURES if body.get(name) is not None}
     except (ValueError, AttributeError, RecursionError):
         _refuse_empty(call)
     for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
@@ -146,13 +142,13 @@ def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
 
 
 #: By the types of a body that its methods consume.
-_READ: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
+_READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
     "multipart/form-data": _from_form,
     "application/json": _from_json,
 }
 
 
-def _query(call: base.Call) -> _Query:
+def _read_query(call: base.Call) -> _Query:
     """How many faces at most, how sure the detector must be, and whether versions are given."""
     # Spring takes an empty value for one that was not sent.
     status = (call.query.get("status") or "false").lower()
@@ -176,11 +172,11 @@ def _refuse_empty(call: base.Call, claim: str = "query.wrong", status: int = 400
     raise base.Refused(Response(status=status, headers=(), body=b""))
 
 
-def _face(face: SeenFace, asked: list[str]) -> dict[str, Any]:
-    """A face with what the plug-ins add that were asked for."""
+def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
+    """A face with what the plug-ins add that were requested."""
     left, top, right, bottom = face.box
     width, height = right - left, bottom - top
-    told = {
+    added = {
         "age": {"probability": 0.9308982491493225, "high": int(face.age), "low": int(face.age)},
         "gender": {"probability": 0.9898611307144165, "value": face.gender},
         "mask": {"probability": 0.9999470710754395, "value": "without_mask"},
@@ -191,7 +187,7 @@ def _face(face: SeenFace, asked: list[str]) -> dict[str, Any]:
     sides = {"x_max": right, "y_max": bottom, "x_min": left, "y_min": top}
     names = {"calculator": "embedding"}
     box = {"probability": _PROBABILITY, **sides}
-    return {"box": box, **{names.get(k, k): told[k] for k in told if k in asked}}
+    return {"box": box, **{names.get(k, k): added[k] for k in added if k in plugins}}
 
 
 class Compreface(base.Routed):

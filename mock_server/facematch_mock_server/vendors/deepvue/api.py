@@ -10,7 +10,7 @@ import base64
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import attrs
@@ -25,13 +25,8 @@ from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDO
 from .tokens import DeepvueRecords, IssuedToken
 from .validation import Problem, no_json, problem
 
-#: The production host. No other one is known to serve the face calls.
-HOSTS = frozenset({"production.deepvue.tech"})
-#: The client id of the key that works at once.
-CLIENT_ID = "mock-client"
-#: Where a token is asked for.
+#: Where a token is issued.
 LOGIN = "/v1/authorize"
-_BEGINNINGS = ("/v1/", "/v2/")
 
 #: The keys of an error, by status, where errors come in an envelope: seen in client programs.
 _WHOLE = ("transaction_id", "timestamp", "sub_code", "message")
@@ -43,7 +38,6 @@ _ENVELOPES: Mapping[int, tuple[str, ...]] = {
 }
 #: What a file must begin with; its extension need not be that one.
 _STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"}
-_NOT_A_FILE = "Expected UploadFile, received: <class 'str'>"
 
 
 @attrs.frozen(kw_only=True)
@@ -52,10 +46,8 @@ class Paid:
 
     #: ``match`` or ``liveness``: prefix of its claims.
     name: str
-    #: What it is charged as.
+    #: What it is charged as: the end of its path.
     what: str
-    #: Of a success; that of a comparison is ours.
-    message: str
     version: int = 1
     #: Of the files that a comparison takes.
     extensions: tuple[str, ...] = ()
@@ -65,7 +57,7 @@ class Paid:
 class DeepvueCall(base.Call):
     """One request to Deepvue."""
 
-    #: Whose token it has, once that was found good.
+    #: Whose token it has, once that was read.
     client: str | None = None
     _id: str | None = None
 
@@ -86,7 +78,8 @@ class DeepvueCall(base.Call):
         """The id of the answer, the same however often it is asked for; version 2 has dashes."""
         if self._id is None:
             number = self.world.account.ids.uuid()
-            has_dashes = self.route is not None and self.route.more == _MATCH_2
+            paid = None if self.route is None else self.route.more
+            has_dashes = paid is not None and paid.version == 2
             self._id = number if has_dashes else number.replace("-", "")
         return self._id
 
@@ -95,7 +88,9 @@ class DeepvueCall(base.Call):
         """In milliseconds since 1970."""
         return int(self.now.timestamp() * 1000)
 
-    def deny(self, key: str, headers: Headers = (), problems: tuple[Problem, ...] = ()) -> NoReturn:
+    def deny(
+        self, key: str, headers: Headers = (), *, problems: Sequence[Problem] = ()
+    ) -> NoReturn:
         """End the call with the refusal of that name: in its own words, or with a 422's list."""
         reply = self.claims.get(key)
         words: Any = list(problems) or reply.body["detail"]
@@ -120,8 +115,7 @@ class DeepvueCall(base.Call):
 # What is before an answer: token, key, limit, body, wallet, pictures. The order is ours.
 
 
-def _token(call: DeepvueCall) -> None:
-    """Whether there is a token, and a good one."""
+def _check_token(call: DeepvueCall) -> None:
     scheme, _, token = (call.request.header("authorization") or "").partition(" ")
     text, secret = token.strip(), call.world.account.ids.secret
     if scheme.lower() != "bearer" or not text:
@@ -137,24 +131,24 @@ def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
     text = call.request.header("x-api-key")
     key = call.world.keys.find(text) if text else None
     call.key_word = "wrong" if text else "none"
-    if key is None or key.client != client:
-        call.deny(refusal)
-    _check_active(call, key)
+    key = _check_client(call, key, client, refusal)
     if not key.allowed:
         call.deny("auth.not_allowed")
     call.key, call.key_word = key, str(key.kind)
 
 
-def _check_active(call: DeepvueCall, key: Key) -> None:
+def _check_client(call: DeepvueCall, key: Key | None, client: str | None, refusal: str) -> Key:
+    """The key, if it is that of the client, and in force."""
+    if key is None or key.client != client:
+        call.deny(refusal)
     if key.revoked or key.expired(call.now):
         call.deny("auth.inactive")
+    return key
 
 
-def _rate(call: DeepvueCall) -> None:
-    """The rate limits; counts the call."""
-    place = call.world.rates.take_all(
-        WINDOWS, call.request.header("x-api-key") or "", now=call.now.timestamp()
-    )
+def _check_rate(call: DeepvueCall) -> None:
+    key = call.request.header("x-api-key") or ""
+    place = call.world.rates.take_all(WINDOWS, key, now=call.now.timestamp())
     if place is not None:
         scope, window = place
         call.claims.cite(f"rate.{scope}.limit")
@@ -162,20 +156,18 @@ def _rate(call: DeepvueCall) -> None:
         call.deny("rate.refused", (wait,) if call.claims["rate.retry_after"] else ())
 
 
-def _credit(call: DeepvueCall) -> None:
-    """Whether the call can be paid."""
+def _check_credit(call: DeepvueCall) -> None:
     if call.ledger.balance < call.claims.get(f"credit.price.{call.paid.name}"):
-        _unpaid(call)
+        _refuse_unpaid(call)
 
 
-def _picture(call: DeepvueCall) -> None:
+def _look(call: DeepvueCall) -> None:
     """What is seen in the pictures; the answer where there is no face."""
     if call.paid.name == "match":
-        there = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
+        has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
-        sent: forms.Upload = call.values["image"]
-        there = bool(call.check_liveness(sent).probe.faces)
-    if there:
+        has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
+    if has_faces:
         return
     text, sub_code = "Face not detected", "FACE_NOT_DETECTED"
     if call.claims.get("face.missing").status != 200:
@@ -187,7 +179,7 @@ def _picture(call: DeepvueCall) -> None:
 # Bodies, refused as the framework does
 
 
-def _form(call: DeepvueCall) -> forms.Form:
+def _read_form(call: DeepvueCall) -> forms.Form:
     """The form of a body; of a part that is sent twice the last one counts."""
     kind = forms.media_type(call.request.header("content-type") or "")
     if not call.request.body or kind not in (forms.MULTIPART, forms.URLENCODED):
@@ -204,20 +196,21 @@ def _form(call: DeepvueCall) -> forms.Form:
 def _read_pair(call: DeepvueCall) -> None:
     """The pair that a token is asked for with; counts the call."""
     call.records.tokens.ask()
-    form = _form(call)
-    call.values = {name: many[-1] for name, many in form.fields.items()}
+    form = _read_form(call)
+    call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
-        _refuse(call, *(_problem(call, "missing", name) for name in missing))
+        problems = [_problem(call, "missing", name) for name in missing]
+        call.deny("body.refused", problems=problems)
 
 
 def _read_files(call: DeepvueCall) -> None:
     """The two files of a comparison."""
-    form = _form(call)
-    # A text in the place of a file may be a picture all the same: only its length is given.
+    form = _read_form(call)
+    # A text in the place of a file may be a picture all the same: only its length is shown.
     call.shown = presentable(
-        (name, f"{len(text)} characters") for name, many in form.fields.items() for text in many
+        (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
     allowed, problems = call.paid.extensions, []
     starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
@@ -229,69 +222,67 @@ def _read_files(call: DeepvueCall) -> None:
                 problems.append(_problem(call, call.claims["body.format"], name))
             continue
         text = form.fields.get(name, [""])[-1]
-        kind = _NOT_A_FILE if text else "missing"
+        kind = "Expected UploadFile, received: <class 'str'>" if text else "missing"
         problems.append(_problem(call, kind, name, value=text or None))
     if problems:
-        _refuse(call, *problems)
+        call.deny("body.refused", problems=problems)
 
 
-def _read_image(call: DeepvueCall) -> None:
-    """The picture of a liveness check."""
-    body, is_old = _read_json(call), _is_old(call)
-    if is_old:
-        # It takes whatever makes a dict for an object, and a number for a text.
-        with contextlib.suppress(TypeError, ValueError):
-            body = dict(body)
-    if not isinstance(body, dict):
-        _refuse(call, _problem(call, "object", value=body))
-    call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
-    if "image" not in body:
-        _refuse(call, _problem(call, "missing", "image", value=body))
-    image = (
-        str(body["image"]) if is_old and isinstance(body["image"], (int, float)) else body["image"]
-    )
-    if not isinstance(image, str):
-        _refuse(call, _problem(call, "null" if image is None else "text", "image", value=image))
-    text = image.partition(",")[2] if image.startswith("data:") else image
-    try:
-        content = base64.b64decode(text, validate=True)
-    except ValueError:
-        content = b""
-    if not content:
-        _refuse(call, _problem(call, call.claims["body.no_base64"], "image", value=image))
-    call.values["image"] = call.upload("image", "", content)
-
-
-def _read_json(call: DeepvueCall) -> Any:
-    """The JSON of a body; the text of one that is not said to be JSON."""
+def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
+    """The JSON of a body; the text of a body that is not said to be JSON."""
     request = call.request
     if not request.body:
-        _refuse(call, _problem(call, "missing"))
-    default = "application/json" if _is_old(call) else "text/plain"
+        _refuse(call, "missing")
+    default = "application/json" if is_old else "text/plain"
     kind, _, subtype = forms.media_type(request.header("content-type") or default).partition("/")
     if kind != "application" or (subtype != "json" and not subtype.endswith("+json")):
         return request.body.decode(errors="replace")
     try:
         body = json.loads(request.body)
     except json.JSONDecodeError as error:
-        _refuse(call, no_json(call.claims["body.validation"], error))
+        problem = no_json(call.claims["body.validation"], error)
+        call.deny("body.refused", problems=[problem])
     except (ValueError, RecursionError):
         call.deny("body.unreadable")
-    if body is None and _is_old(call):
-        _refuse(call, _problem(call, "missing"))
+    if body is None and is_old:
+        _refuse(call, "missing")
     return body
 
 
-def _is_old(call: DeepvueCall) -> bool:
-    return bool(call.claims.get("body.validation") == "pydantic1")
+def _read_image(call: DeepvueCall) -> None:
+    """The picture of a liveness check."""
+    is_old = call.claims.get("body.validation") == "pydantic1"
+    body = _read_json(call, is_old=is_old)
+    if is_old:
+        # It takes whatever makes a dict for an object, and a number for a text.
+        with contextlib.suppress(TypeError, ValueError):
+            body = dict(body)
+    if not isinstance(body, dict):
+        _refuse(call, "object", value=body)
+    call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
+    if "image" not in body:
+        _refuse(call, "missing", "image", value=body)
+    image = body["image"]
+    if is_old and isinstance(image, (int, float)):
+        image = str(image)
+    if not isinstance(image, str):
+        _refuse(call, "null" if image is None else "text", "image", value=image)
+    text = image.partition(",")[2] if image.startswith("data:") else image
+    try:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:
+        content = b""
+    if not content:
+        _refuse(call, call.claims["body.no_base64"], "image", value=image)
+    call.values["image"] = call.upload("image", "", content)
 
 
 def _problem(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> Problem:
     return problem(call.claims["body.validation"], kind, *place, value=value)
 
 
-def _refuse(call: DeepvueCall, *problems: Problem) -> NoReturn:
-    call.deny("body.refused", problems=problems)
+def _refuse(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> NoReturn:
+    call.deny("body.refused", problems=[_problem(call, kind, *place, value=value)])
 
 
 # The answers
@@ -306,13 +297,11 @@ def _key_of(head: Head) -> str | None:
     return head.header("x-api-key")
 
 
-def _granted(call: DeepvueCall) -> Response:
+def _issue(call: DeepvueCall) -> Response:
     """Ask for a token with a client id and a client secret."""
     claims, key = call.claims, call.world.keys.find(call.values["client_secret"])
     call.key_word = "wrong"
-    if key is None or key.client != call.values["client_id"]:
-        call.deny("auth.pair")
-    _check_active(call, key)
+    key = _check_client(call, key, call.values["client_id"], "auth.pair")
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     secret = call.world.account.ids.secret
@@ -333,34 +322,34 @@ _EXPIRIES: dict[str, Callable[[IssuedToken], dict[str, Any]]] = {
 }
 
 
-def _matched(call: DeepvueCall) -> Response:
+def _match(call: DeepvueCall) -> Response:
     """Compare the faces of two pictures."""
     claims, outcome = call.claims, call.outcome
     score = float(outcome.score or 0)
     if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
         score = float(claims["match.equal_bytes"])
     is_match, meaning = score >= claims["match.from"], claims["match.confidence"]
-    confidence: int | None = None
-    if meaning != "null":
-        value = score if is_match or meaning == "similarity" else 100 - score
-        # Whole, as in the sample of version 2; its scale is not documented.
-        confidence = int(value + 0.5)
-    return _answered(call, {"match": is_match, "confidence": confidence})
+    value = score if is_match or meaning == "similarity" else 100 - score
+    # Whole, as in the sample of version 2; its scale is not documented.
+    confidence = None if meaning == "null" else int(value + 0.5)
+    return _answer(call, {"match": is_match, "confidence": confidence})
 
 
-def _checked(call: DeepvueCall) -> Response:
+def _check_liveness(call: DeepvueCall) -> Response:
     """Tell whether a living person stood before the camera."""
     claims, score = call.claims, call.outcome.score
-    least = claims["liveness.from"]
-    is_live = score is not None and score >= least and not call.outcome.attack
+    is_live = score is not None and score >= claims["liveness.from"] and not call.outcome.attack
     number = None if claims["liveness.score"] == "null" or score is None else int(score + 0.5)
-    return _answered(call, {"is_live": is_live, "score": number})
+    return _answer(call, {"is_live": is_live, "score": number})
 
 
-def _answered(call: DeepvueCall, data: dict[str, Any]) -> Response:
+def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
+    is_match = call.paid.name == "match"
+    # That of a comparison is ours.
+    message = "Face match completed." if is_match else "Request processed successfully"
     try:
-        body = _body(call, data, "SUCCESS", call.paid.message)
+        body = _body(call, data, "SUCCESS", message)
         made_up = call.records.answers.take(call.paid.name)
         if made_up is not None:
             call.claims.cite("answer.own")
@@ -390,15 +379,15 @@ def _charge(call: DeepvueCall) -> None:
     """Take the price of the call from the balance; another call may have taken the last credit."""
     price, number = call.claims[f"credit.price.{call.paid.name}"], call.transaction_id
     if not call.ledger.charge(price, at=call.now, what=call.paid.what, request_id=number):
-        _unpaid(call)
+        _refuse_unpaid(call)
 
 
-def _unpaid(call: DeepvueCall) -> NoReturn:
+def _refuse_unpaid(call: DeepvueCall) -> NoReturn:
     call.claims.cite(f"credit.price.{call.paid.name}")
     call.deny("credit.refused")
 
 
-def _balance(call: DeepvueCall) -> Response:
+def _show_balance(call: DeepvueCall) -> Response:
     """Tell the prepaid credit that is left, in USD."""
     balance = call.ledger.balance
     call.claims.cite("credit.start")
@@ -409,50 +398,45 @@ def _balance(call: DeepvueCall) -> Response:
 # The routes
 
 
-def _paid_route(
-    path: str, answer: Callable[[Any], Response], read: Callable[[Any], None], paid: Paid
-) -> base.Route:
-    return base.Route(
-        pattern=path,
-        answers={"POST": answer},
-        checks={
-            "token": _token,
-            "key": lambda call: _check_key(call, call.client, "auth.key"),
-            "rate": _rate,
-            "body": read,
-            "credit": _credit,
-            "picture": _picture,
-        },
-        operation=paid.name,
-        credentials=("authorization", "x-api-key"),
-        is_form=paid.name == "match",
-        more=paid,
-    )
-
-
-_COMPLETED = "Face match completed."
 _FILES = ("jpeg", "jpg", "png")
-_MATCH = Paid(name="match", what="facematch", message=_COMPLETED, extensions=_FILES)
-_MATCH_2 = attrs.evolve(_MATCH, version=2, extensions=(*_FILES, "pdf"))
-_CHECK = Paid(name="liveness", what="liveness-check", message="Request processed successfully")
-
+_PAID = {
+    "/v1/facematch": Paid(name="match", what="facematch", extensions=_FILES),
+    "/v2/facematch": Paid(name="match", what="facematch", version=2, extensions=(*_FILES, "pdf")),
+    "/v1/liveness-check": Paid(name="liveness", what="liveness-check"),
+}
 ROUTES = (
     base.Route(
         pattern=LOGIN,
-        answers={"POST": _granted},
+        answers={"POST": _issue},
         checks={"body": _read_pair},
         credentials=(),
         is_form=True,
     ),
-    _paid_route("/v1/facematch", _matched, _read_files, _MATCH),
-    _paid_route("/v2/facematch", _matched, _read_files, _MATCH_2),
-    _paid_route("/v1/liveness-check", _checked, _read_image, _CHECK),
+    *(
+        base.Route(
+            pattern=path,
+            answers={"POST": _match if paid.name == "match" else _check_liveness},
+            checks={
+                "token": _check_token,
+                "key": lambda call: _check_key(call, call.client, "auth.key"),
+                "rate": _check_rate,
+                "body": _read_files if paid.name == "match" else _read_image,
+                "credit": _check_credit,
+                "picture": _look,
+            },
+            operation=paid.name,
+            credentials=("authorization", "x-api-key"),
+            is_form=paid.name == "match",
+            more=paid,
+        )
+        for path, paid in _PAID.items()
+    ),
     base.Route(
         pattern="/v1/internal/wallet-balance",
-        answers={"GET": _balance},
+        answers={"GET": _show_balance},
         checks={
             "key": lambda call: _check_key(call, call.request.header("client-id"), "auth.wallet"),
-            "rate": _rate,
+            "rate": _check_rate,
         },
         credentials=("client-id", "x-api-key"),
     ),
@@ -481,7 +465,7 @@ class Deepvue(base.Routed):
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for Deepvue: by path, or by the name of its host."""
-        is_path = head.path.startswith(_BEGINNINGS)
+        is_path = head.path.startswith(("/v1/", "/v2/"))
         return is_path or self.world.kind.has_host(head.header("host"))
 
     def answer(self, call: base.Call, route: base.Route) -> Response:
@@ -536,8 +520,9 @@ VENDOR = base.Vendor(
     settings=SETTINGS,
     rate_limits={name: f"rate.{name}.limit" for name in WINDOWS},
     operations=("match", "liveness"),
-    hosts=HOSTS,
-    first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client=CLIENT_ID)},
+    # The production host. No other is known to serve the face calls.
+    hosts=frozenset({"production.deepvue.tech"}),
+    first_keys={LIVE_KEY: Key(kind=KeyKind.LIVE, client="mock-client")},
     key_of=_key_of,
     records=DeepvueRecords,
     behaviour=Deepvue,

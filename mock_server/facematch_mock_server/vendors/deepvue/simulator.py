@@ -18,18 +18,6 @@ _CLIENT_ID = "deepvue-simulator-client-7c1e90"
 _CLIENT_SECRET = "deepvue-simulator-secret-4f7e1c2ab9"  # noqa: S105 - nobody's
 _LOGIN = "/v1/authorize"
 _LIVENESS = "/v1/liveness-check"
-_FACES = frozenset({"/v1/facematch", "/v2/facematch"})
-_PICTURES = {"file_b": "probe", "file_a": "reference"}
-
-#: What cannot be met at Deepvue, and why.
-_CANNOT_HAPPEN = {
-    Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
-    Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
-    Situation.TURNED: "Deepvue takes no request to turn a picture.",
-    Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
-    Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
-    Situation.DEMOGRAPHICS: "Deepvue's answer has no guesses of age, gender or race.",
-}
 
 
 class DeepvueSimulator(MockSimulator):
@@ -40,25 +28,42 @@ class DeepvueSimulator(MockSimulator):
     """
 
     vendor = "deepvue"
-    calls = _FACES | {_LIVENESS}
-    #: Given, so that a backend whose setting says what the number means can be held to it.
+    calls = frozenset({"/v1/facematch", "/v2/facematch", _LIVENESS})
+    pictures: ClassVar[Mapping[str, str]] = {"file_b": "probe", "file_a": "reference"}
+    faces: ClassVar[Mapping[str, Any]] = {}
+    keys: ClassVar[Mapping[str, str]] = {
+        "client_id": _CLIENT_ID,
+        "client_secret": _CLIENT_SECRET,
+    }
+    #: Set, so that a backend whose setting says what the number means can be held to it.
     switches: ClassVar[Mapping[str, Any]] = {"liveness_score": "number"}
-    cannot_happen = _CANNOT_HAPPEN
+    #: What cannot be met at Deepvue, and why.
+    cannot_happen: ClassVar[Mapping[Situation, str]] = {
+        Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
+        Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
+        Situation.TURNED: "Deepvue takes no request to turn a picture.",
+        Situation.UNKNOWN_STATUS: "Deepvue's verdict is true or false: it has no word of status.",
+        Situation.UNKNOWN_WARNING: "Deepvue's answer has no warnings.",
+        Situation.DEMOGRAPHICS: "Deepvue's answer has no guesses of age, gender or race.",
+    }
     # Deepvue docs, Face Match v1, read 2026-11-20; the size is an assumption of ours.
     limits = ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=5 * 1024 * 1024)
 
     def __init__(self) -> None:
         super().__init__()
-        self._let_in(_CLIENT_ID)
-        # Asked for beforehand: a secret has to be known before it can be looked for.
-        self._token = self._login()
+        self.control.add_key(key=_CLIENT_SECRET, client=_CLIENT_ID)
+        # Issued beforehand: a secret has to be known before it can be looked for.
+        login = Request(
+            method="POST",
+            target=_LOGIN,
+            headers=(("content-type", URLENCODED),),
+            body=urlencode(self.keys).encode(),
+        )
+        self._token: str = self._mock.app.handle(login).json()["access_token"]
 
     @property
     def secrets(self) -> tuple[str, ...]:  # type: ignore[override]  # there is nothing to set
         return (_CLIENT_ID, _CLIENT_SECRET, self._token)
-
-    def keys(self) -> Mapping[str, str]:
-        return {"client_id": _CLIENT_ID, "client_secret": _CLIENT_SECRET}
 
     def begin(self, situation: Situation, score: float | None) -> None:
         # Not from the beginning: the tokens that backends hold would be good no more.
@@ -68,40 +73,23 @@ class DeepvueSimulator(MockSimulator):
         control.set_balance(0 if situation is Situation.NO_CREDIT else 100)
         control.set_limit("day", 0 if situation is Situation.THROTTLED else None)
         # The key of somebody else, as far as Deepvue knows.
-        self._let_in("somebody-else" if situation is Situation.BAD_KEY else _CLIENT_ID)
+        client = "somebody-else" if situation is Situation.BAD_KEY else _CLIENT_ID
+        control.add_key(key=_CLIENT_SECRET, client=client)
         number = {
             Situation.SCORE: score,
             Situation.NULL_SCORE: None,
             Situation.IMPOSSIBLE_SCORE: 250,
         }
         if situation in number:
-            told = number[situation]
-            match, live = {"match": True, "confidence": told}, {"is_live": True, "score": told}
+            score = number[situation]
+            match, live = {"match": True, "confidence": score}, {"is_live": True, "score": score}
             control.answers.set("match", {"data": match}, times=None)
             control.answers.set("liveness", {"data": live}, times=None)
 
     def alter(self, path: str, body: Any) -> Any:
         return {**body, "access_token": self._token} if path == _LOGIN else body
 
-    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
-        if sent.path.startswith(_LIVENESS):
-            picture = sent.json()["image"]
-            return {"probe": base64.b64decode(picture.rpartition(",")[2])}
-        files = sent.files
-        return {name: files[field] for field, name in _PICTURES.items() if field in files}
-
-    def _let_in(self, client: str) -> None:
-        self.control.add_key(key=_CLIENT_SECRET, client=client)
-
-    def _login(self) -> str:
-        pair = {"client_id": _CLIENT_ID, "client_secret": _CLIENT_SECRET}
-        answer = self._mock.app.handle(
-            Request(
-                method="POST",
-                target=_LOGIN,
-                headers=(("content-type", URLENCODED),),
-                body=urlencode(pair).encode(),
-            )
-        )
-        token: str = answer.json()["access_token"]
-        return token
+    def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
+        if not request.path.startswith(_LIVENESS):
+            return super().understand(request)
+        return {"probe": base64.b64decode(request.json()["image"].rpartition(",")[2])}

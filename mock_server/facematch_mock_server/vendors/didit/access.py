@@ -12,7 +12,7 @@ from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
 from facematch_mock_server.journal import described
 from facematch_mock_server.messages import Head, Response, host_in
-from facematch_mock_server.services import KeyKind, Session, Window
+from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
 
 from . import framework
@@ -26,7 +26,7 @@ _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 @attrs.frozen(kw_only=True)
 class Door:
-    """How an endpoint that takes JSON or nothing is entered."""
+    """How an endpoint is entered."""
 
     #: Whether its path names a session, which is looked up before the key.
     session: bool = False
@@ -36,12 +36,15 @@ class Door:
     throttle: str | None = None
 
 
+_PLAIN = Door()
+
+
 @attrs.define(kw_only=True)
 class DiditCall(Call):
     """One request to Didit."""
 
-    #: The session of the path, once it was found.
-    session: Session | None = None
+    #: The session of the path, behind the door of one; else None.
+    session: Any = None
     _body: tuple[Any] | None = None
 
     @property
@@ -64,11 +67,9 @@ class DiditCall(Call):
         return self.key is not None and self.key.kind is KeyKind.LIVE
 
     @property
-    def found(self) -> Session:
-        """The session of the path; only behind the door of a session."""
-        if self.session is None:
-            raise LookupError("there is no session in this path")
-        return self.session
+    def door(self) -> Any:
+        """How its endpoint is entered."""
+        return _PLAIN if self.route is None else self.route.more
 
     @property
     def origin(self) -> str:
@@ -104,23 +105,26 @@ def is_ours(world: World, head: Head) -> bool:
 # ours; that the session of a path is looked up before the key is the OpenAPI's.
 
 
-def rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
-    """The rate limit of a scope, None for that of the method; counts the request by its key, or by
-    its address whatever key is shown."""
-    scope = scope or _SCOPES.get(call.request.method)
+def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
+    """The rate limit of a scope, None for that of the endpoint, else of the method; counts the
+    request by its key, or by its address whatever key is shown."""
+    own = call.door.scope
+    if scope is None:
+        is_set = own is not None and call.world.rates.limits[own] is not None
+        scope = own if is_set else _SCOPES.get(call.request.method)
     if scope is None:
         return
     key = None if by_address else call.request.header("x-api-key")
     forwarded = call.request.header("x-forwarded-for")
     address = forwarded.partition(",")[0].strip() if forwarded else call.request.peer
-    place = call.world.rates.take(
+    window = call.world.rates.take(
         scope,
         f"key {key}" if key else f"address {address}",
         now=call.now.timestamp(),
         window_s=call.claims.get(window_of(scope)),
     )
-    if place is not None and place.refused:
-        throttled(call, scope, place)
+    if window is not None and window.refused:
+        refuse_rate(call, scope, window)
 
 
 def window_of(scope: str) -> str:
@@ -128,58 +132,50 @@ def window_of(scope: str) -> str:
     return "rate.register.window_s" if scope == "register" else "rate.window_s"
 
 
-def throttled(call: Call, scope: str, place: Window) -> None:
+def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     """Refuse the call with the 429 of a scope; no other answer speaks of limits (its rate page)."""
-    door = None if call.route is None else call.route.more
-    if isinstance(door, Door) and door.scope not in (None, scope):
+    if call.door.scope not in (None, scope):
         # It has a limit of its own, which is not set.
-        call.claims.cite(f"rate.{door.scope}.limit")
+        call.claims.cite(f"rate.{call.door.scope}.limit")
     call.claims.cite(f"rate.{scope}.limit", window_of(scope))
     headers = (
-        ("X-RateLimit-Limit", str(place.limit)),
-        ("X-RateLimit-Remaining", str(place.remaining)),
-        ("X-RateLimit-Reset", str(place.reset)),
-        ("Retry-After", str(place.retry_after)),
+        ("X-RateLimit-Limit", str(window.limit)),
+        ("X-RateLimit-Remaining", str(window.remaining)),
+        ("X-RateLimit-Reset", str(window.reset)),
+        ("Retry-After", str(window.retry_after)),
     )
-    words = {"limit": place.limit, "wait": place.retry_after}
+    words = {"limit": window.limit, "wait": window.retry_after}
     call.refuse(f"rate.{scope}.refused", headers=headers, **words)
 
 
-def access(call: DiditCall) -> None:
-    """The key."""
+def check_key(call: DiditCall) -> None:
+    """The key, and whether the session of the path is its to see."""
+    if call.route is not None and "x-api-key" not in call.route.credentials:
+        return
     sent = call.request.header("x-api-key")
-    if call.let_in(sent) and call.key is not None:
-        if call.key.allowed:
-            return
+    if not call.let_in(sent) or call.key is None:
+        key = call.world.keys.find(sent) if sent else None
+        problem = "wrong" if key is None or key.revoked else "expired"
+        status = call.claims[f"auth.{problem if sent else 'missing'}"]
+        call.refuse("auth.words.401" if status == 401 else forbidden(call))
+    if not call.key.allowed:
         call.key, call.key_word = None, "wrong"
         call.refuse(forbidden(call))
-    found = call.world.keys.find(sent) if sent else None
-    known = "wrong" if found is None or found.revoked else "expired"
-    status = call.claims[f"auth.{known if sent else 'missing'}"]
-    call.refuse("auth.words.401" if status == 401 else forbidden(call))
+    if call.door.session and call.session is None:
+        call.refuse("auth.other_owner")
+    if call.door.session and not call.is_live:
+        # It belongs to the live application beside it.
+        call.refuse("session.out_of_reach")
 
 
-def forbidden(call: Call) -> str:
+def forbidden(call: DiditCall) -> str:
     """The claim with the words of a 403 there."""
-    door = None if call.route is None else call.route.more
-    of_session = isinstance(door, Door) and door.session
-    return "auth.words.session" if of_session else "auth.words.403"
+    return "auth.words.session" if call.door.session else "auth.words.403"
 
 
-def _door(call: DiditCall) -> Door:
-    door: Door = call.route.more  # type: ignore[union-attr]  # a check is asked for a route
-    return door
-
-
-def _limit(call: DiditCall) -> None:
-    scope = _door(call).scope
-    is_set = scope is not None and call.world.rates.limits[scope] is not None
-    rate(call, scope if is_set else None)
-
-
-def _session(call: DiditCall) -> None:
+def _find_session(call: DiditCall) -> None:
     """The session of the path, before anybody asks for a key."""
-    if _door(call).session:
+    if call.door.session:
         call.session = call.world.sessions.find(call.words[0])
         # The vendor looks for it before it asks whose it is.
         if call.session is None and world_of(call.world, call.words[0]) is None:
@@ -188,35 +184,28 @@ def _session(call: DiditCall) -> None:
 
 def world_of(world: World, session_id: str) -> World | None:
     """The world among those of all accounts that has the session."""
-    every = (one.begun(world.vendor) for one in world.account.shared.all)
-    return next((one for one in every if one and one.sessions.find(session_id)), None)
+    worlds = (account.begun(world.vendor) for account in world.account.shared.all)
+    return next((world for world in worlds if world and world.sessions.find(session_id)), None)
 
 
-def _key(call: DiditCall) -> None:
-    """The key, and whether the session is its to see."""
-    if call.route is not None and "x-api-key" not in call.route.credentials:
-        return
-    access(call)
-    if not _door(call).session:
-        return
-    if call.session is None:
-        call.refuse("auth.other_owner")
-    if not call.is_live:
-        # It belongs to the live application beside it.
-        call.refuse("session.out_of_reach")
-
-
-def method(call: DiditCall) -> None:
-    """The method."""
-    answers = {} if call.route is None else call.route.answers
-    sent = call.request.method
-    if ("GET" if sent == "HEAD" else sent) not in answers:
-        framework.other_method(call, answers)
+def check_method(call: DiditCall) -> None:
+    """The method; and where a form is taken the content type, unless there is no body."""
+    route: Any = call.route
+    request = call.request
+    if ("GET" if request.method == "HEAD" else request.method) not in route.answers:
+        framework.refuse_method(call, route.answers)
+    kind = request.header("content-type") or ""
+    if route.is_form and request.body and media_type(kind) not in (URLENCODED, MULTIPART):
+        call.refuse("media.refused", media=kind)
 
 
 #: Of endpoints that take JSON or nothing.
-_JSON_CHECKS = {"limit": _limit, "session": _session, "key": _key, "method": method}
-_PLAIN = Door()
+_JSON_CHECKS = {
+    "limit": check_rate,
+    "session": _find_session,
+    "key": check_key,
+    "method": check_method,
+}
 
 
 def json_route(
@@ -228,12 +217,3 @@ def json_route(
 ) -> Route:
     """An endpoint that takes JSON or nothing, with its door; `more` as for `Route`."""
     return Route(pattern=pattern, answers=answers, checks=_JSON_CHECKS, more=door, **more)
-
-
-def method_and_media(call: DiditCall) -> None:
-    """The method and the content type of an endpoint that takes a form; without a body there is
-    nothing that could be wrong."""
-    method(call)
-    kind = call.request.header("content-type") or ""
-    if call.request.body and media_type(kind) not in (URLENCODED, MULTIPART):
-        call.refuse("media.refused", media=kind)

@@ -8,6 +8,7 @@ import hmac
 import math
 import string
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import attrs
@@ -15,53 +16,52 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Key, KeyKind
-from facematch_mock_server.vendors.base import Route
 
 from . import framework
-from .access import DiditCall, Door, json_route, rate
-from .framework import Given, Invalid
+from .access import DiditCall, Door, check_rate, json_route
+from .framework import Field, Invalid
 from .records import Account, Mail, Opened
 
 
-def _sealed(call: DiditCall, text: str) -> str:
+def _seal(call: DiditCall, text: str) -> str:
     """What is kept of a password or a code. It guards nothing: whoever has the memory has all."""
-    sent = text.encode(errors="surrogatepass")
-    return hmac.new(call.world.account.ids.secret, sent, hashlib.sha256).hexdigest()
+    content = text.encode(errors="surrogatepass")
+    return hmac.new(call.world.account.ids.secret, content, hashlib.sha256).hexdigest()
 
 
-def _is(call: DiditCall, text: str, kept: str | None) -> bool:
-    return kept is not None and hmac.compare_digest(_sealed(call, text), kept)
+def _matches(call: DiditCall, text: str, kept: str | None) -> bool:
+    return kept is not None and hmac.compare_digest(_seal(call, text), kept)
 
 
 # The fields
 
-_EMAIL = Given(name="email", required=True, read=framework.email)
+_EMAIL = Field("email", framework.email, required=True)
 
 #: Whether a text breaks each rule of a password (Didit skills repository, 2026), in the order in
 #: which they are reported.
 _BREAKS: Mapping[str, Callable[[str], bool]] = {
     "short": lambda text: len(text) < 8,
-    "upper": lambda text: not any(one.isupper() for one in text),
-    "lower": lambda text: not any(one.islower() for one in text),
-    "digit": lambda text: not any(one.isdigit() for one in text),
-    "special": lambda text: all(one.isalnum() for one in text),
+    "upper": lambda text: not any(map(str.isupper, text)),
+    "lower": lambda text: not any(map(str.islower, text)),
+    "digit": lambda text: not any(map(str.isdigit, text)),
+    "special": lambda text: all(map(str.isalnum, text)),
 }
 
 
 def _password(claims: Citations, value: Any) -> str:
     """A password that keeps the rules; of several that it breaks only the first is reported."""
-    sent = framework.long_text(claims, value)
-    if len(sent) > claims.get("text.longest"):
+    text = framework.long_text(claims, value)
+    if len(text) > claims.get("text.longest"):
         raise Invalid(framework.too_long(claims["text.longest"]))
     for name, breaks in _BREAKS.items():
-        if breaks(sent):
+        if breaks(text):
             raise Invalid(claims["register.password"][name])
-    return sent
+    return text
 
 
-_REGISTER = (_EMAIL, Given(name="password", required=True, read=_password))
-_LOGIN = (_EMAIL, Given(name="password", required=True, read=framework.long_text))
-_VERIFY = (_EMAIL, Given(name="code", required=True, read=framework.text))
+_REGISTER = (_EMAIL, Field("password", _password, required=True))
+_LOGIN = (_EMAIL, Field("password", framework.long_text, required=True))
+_VERIFY = (_EMAIL, Field("code", framework.text, required=True))
 
 
 # Registration, and the code to the mailbox
@@ -69,17 +69,17 @@ _VERIFY = (_EMAIL, Given(name="code", required=True, read=framework.text))
 
 def _register(call: DiditCall) -> Response:
     """Register an account; it can do nothing until its code was shown."""
-    rate(call, "register", by_address=True)
+    check_rate(call, "register", by_address=True)
     values = framework.read_json_fields(call, call.body, _REGISTER)
     email: str = values["email"]
     domain = "." + email.rpartition("@")[2].lower()
-    if any(domain.endswith("." + one) for one in call.claims["register.reserved"]):
+    if any(domain.endswith("." + name) for name in call.claims["register.reserved"]):
         call.refuse("register.broken")
     code = _new_code(call)
     account = Account(
         email=email,
-        password=_sealed(call, values["password"]),
-        code=_sealed(call, code),
+        password=_seal(call, values["password"]),
+        code=_seal(call, code),
         code_at=call.now,
     )
     if not call.records.accounts.add(account):
@@ -101,7 +101,7 @@ def _verify(call: DiditCall) -> Response:
     accounts, ids = call.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
-    if account is None or not _is(call, values["code"], account.code):
+    if account is None or not _matches(call, values["code"], account.code):
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
         call.refuse("verify.expired")
@@ -109,18 +109,16 @@ def _verify(call: DiditCall) -> Response:
         organization=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_secret(call)
     )
     proved = attrs.evolve(account, opened=opened, code=None)
-    # Of two who show the code at once, one is the first.
-    kept = accounts.change(account.email, lambda one: proved if one is account else one)
-    if kept is not proved:
+    # Of two who show the code at once, the first gets in.
+    if accounts.change(account.email, lambda x: proved if x is account else x) is not proved:
         call.refuse("verify.wrong")
     # A full-access key.
     keys = {call.world.vendor: {opened.key: Key(kind=KeyKind.LIVE)}}
-    here = call.world.account
-    here.shared.open(opened.organization, keys=keys, parent=here)
+    call.world.account.shared.open(opened.organization, keys=keys, parent=call.world.account)
     body = {
         **_new_tokens(call, proved),
         "organization": _organization(opened),
-        "application": _application_of(opened),
+        "application": _application(opened),
     }
     return call.answer("verify.answer", body)
 
@@ -133,15 +131,15 @@ def _resend(call: DiditCall) -> Response:
     if account is not None and account.opened is None:
         wait = claims["resend.wait_s"] - (call.now - account.code_at).total_seconds()
         if wait > 0:
-            _wait(call, "resend.throttled", wait)
+            _refuse_for(wait, call, "resend.throttled")
         code = _new_code(call)
-        again = attrs.evolve(account, code_at=call.now, code=_sealed(call, code))
-        if accounts.change(account.email, lambda one: again if one is account else one) is again:
+        fresh = attrs.evolve(account, code_at=call.now, code=_seal(call, code))
+        if accounts.change(account.email, lambda x: fresh if x is account else x) is fresh:
             call.records.mails.append(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
 
 
-def _wait(call: DiditCall, key: str, seconds: float) -> None:
+def _refuse_for(seconds: float, call: DiditCall, key: str) -> None:
     wait = str(max(1, math.ceil(seconds)))
     call.refuse(key, headers=(("Retry-After", wait),), wait=wait)
 
@@ -157,32 +155,29 @@ def _login(call: DiditCall) -> Response:
     if account is None:
         call.refuse("login.wrong")
     if account.locked_until is not None and call.now < account.locked_until:
-        _wait(call, "login.locked", (account.locked_until - call.now).total_seconds())
-    if not _is(call, values["password"], account.password):
+        wait = (account.locked_until - call.now).total_seconds()
+        _refuse_for(wait, call, "login.locked")
+    if not _matches(call, values["password"], account.password):
 
-        def failed(one: Account) -> Account:
-            failures = one.failures + 1
-            locked = locked_s(failures)
-            until = call.now + dt.timedelta(seconds=locked) if locked else one.locked_until
-            return attrs.evolve(one, failures=failures, locked_until=until)
+        def count(account: Account) -> Account:
+            failures = account.failures + 1
+            seconds, until = locked_s(failures), account.locked_until
+            until = call.now + dt.timedelta(seconds=seconds) if seconds else until
+            return attrs.evolve(account, failures=failures, locked_until=until)
 
-        accounts.change(account.email, failed)
+        accounts.change(account.email, count)
         call.refuse("login.wrong")
     if account.opened is None:
         call.refuse("login.unverified")
-    accounts.change(account.email, lambda one: attrs.evolve(one, failures=0, locked_until=None))
+    accounts.change(account.email, lambda x: attrs.evolve(x, failures=0, locked_until=None))
     return call.answer("login.answer", _new_tokens(call, account))
-
-
-#: Failures in a row, and for how many seconds the last of them locks the account (Didit skills
-#: repository, 2026).
-_LOCKOUTS = {5: 900, 10: 3600, 20: 86_400}
 
 
 def locked_s(failures: int) -> int:
     """For how many seconds an account is locked by its nth failure in a row; 0 for not. Each one
     beyond the last row locks as that does."""
-    return _LOCKOUTS.get(min(failures, max(_LOCKOUTS)), 0)
+    # Didit skills repository, 2026.
+    return {5: 900, 10: 3600, 20: 86_400}.get(min(failures, 20), 0)
 
 
 def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
@@ -205,7 +200,7 @@ def _organization(opened: Opened) -> dict[str, str]:
     return {"uuid": opened.organization, "name": "My organization"}
 
 
-def _application_of(opened: Opened) -> dict[str, str]:
+def _application(opened: Opened) -> dict[str, str]:
     return {
         "uuid": opened.application,
         "name": "My application",
@@ -214,7 +209,7 @@ def _application_of(opened: Opened) -> dict[str, str]:
     }
 
 
-def _opened(call: DiditCall) -> tuple[Account, Opened]:
+def _read_token(call: DiditCall) -> tuple[Account, Opened]:
     """Who shows a token in the Authorization header, and what was opened for that person."""
     scheme, _, token = (call.request.header("authorization") or "").partition(" ")
     account = None
@@ -225,49 +220,48 @@ def _opened(call: DiditCall) -> tuple[Account, Opened]:
     return account, account.opened
 
 
-def _organizations(call: DiditCall) -> Response:
+def _list_organizations(call: DiditCall) -> Response:
     """List the organizations of whoever shows a token."""
-    account, opened = _opened(call)
+    account, opened = _read_token(call)
     rows = [{**_organization(opened), "contact_email": account.email}]
     return call.answer("organizations.answer", rows)
 
 
-def _application(call: DiditCall) -> Response:
+def _show_application(call: DiditCall) -> Response:
     """Tell one application, with its key."""
-    _, opened = _opened(call)
+    _, opened = _read_token(call)
     if call.words != (opened.organization, opened.application):
         call.refuse("application.unknown")
-    return call.answer("application.answer", _application_of(opened))
+    return call.answer("application.answer", _application(opened))
 
 
-def _route(
-    path: str, answers: Mapping[str, Any], credentials: tuple[str, ...] = (), **more: Any
-) -> Route:
-    return json_route(f"/auth/v2/{path}", answers, credentials=credentials, **more)
-
-
-_TOKEN = ("authorization",)
+_route = partial(json_route, credentials=())
 
 ROUTES = (
     _route(
-        "programmatic/register/",
+        "/auth/v2/programmatic/register/",
         {"POST": _register},
         door=Door(throttle="register"),
         shown=("email",),
     ),
-    _route("programmatic/verify-email/", {"POST": _verify}),
-    _route("programmatic/resend-otp/", {"POST": _resend}),
+    _route("/auth/v2/programmatic/verify-email/", {"POST": _verify}),
+    _route("/auth/v2/programmatic/resend-otp/", {"POST": _resend}),
     _route(
-        "programmatic/login/",
+        "/auth/v2/programmatic/login/",
         {"POST": _login},
         shown=("email",),
         own={401: "login.wrong", 403: "login.unverified"},
     ),
-    _route("organizations/me/", {"GET": _organizations}, _TOKEN, own={401: "bearer.wrong"}),
     _route(
-        "organizations/me/{organization}/applications/{application}/",
-        {"GET": _application},
-        _TOKEN,
+        "/auth/v2/organizations/me/",
+        {"GET": _list_organizations},
+        credentials=("authorization",),
+        own={401: "bearer.wrong"},
+    ),
+    _route(
+        "/auth/v2/organizations/me/{organization}/applications/{application}/",
+        {"GET": _show_application},
+        credentials=("authorization",),
         own={401: "bearer.wrong", 404: "application.unknown"},
     ),
 )

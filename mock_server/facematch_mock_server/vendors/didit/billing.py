@@ -11,12 +11,9 @@ from facematch_mock_server.messages import Response
 
 from . import framework
 from .access import DiditCall, Door, json_route
-from .framework import Given, Invalid
+from .framework import Field, Invalid
 from .records import Checkout
 
-_LONGEST_URL = 2000
-#: In USD: the least is the OpenAPI's, the most ours.
-_LEAST, _MOST = 50, 999_999
 #: Where a person is sent after paying, if the caller names no address.
 _HOME = "https://console.didit.me"
 
@@ -43,16 +40,12 @@ def _url(claims: Citations, value: Any) -> str:
     address = framework.text(claims, value)
     try:
         parts = urlsplit(address)
-        is_one = parts.scheme in ("http", "https") and bool(parts.hostname)
-        is_one = is_one and address.isprintable()
+        is_web = parts.scheme in ("http", "https") and bool(parts.hostname)
     except ValueError:
-        is_one = False
-    if not is_one or len(address) > _LONGEST_URL:
+        is_web = False
+    if not is_web or not address.isprintable() or len(address) > 2000:
         raise Invalid("Enter a valid URL.")
     return address
-
-
-_URLS = (Given(name="success_url", read=_url), Given(name="cancel_url", read=_url))
 
 
 def _top_up(call: DiditCall) -> Response:
@@ -61,14 +54,16 @@ def _top_up(call: DiditCall) -> Response:
     sent = body.get("amount_in_dollars")
     if sent is None:
         call.refuse("billing.required")
-    amount = framework.dollars(sent)
-    if amount is None:
+    if isinstance(sent, bool) or not isinstance(sent, (int, float)):
         call.refuse("billing.number")
-    if amount < _LEAST:
+    amount = Decimal(str(sent))
+    # In USD: the least is the OpenAPI's, the most ours.
+    if amount < 50:
         call.refuse("billing.least")
-    if amount > _MOST:
+    if amount > 999_999:
         call.refuse("billing.most")
-    urls = framework.read_json_fields(call, body, _URLS)
+    fields = (Field("success_url", _url), Field("cancel_url", _url))
+    urls = framework.read_json_fields(call, body, fields)
     if call.records.plan.annual:
         call.refuse("billing.annual")
     checkout = Checkout(

@@ -64,7 +64,7 @@ def decision_body(claims: Citations, world: World, session: Session, origin: str
         "callback": None,
         **dict.fromkeys(_BLOCKS, claims["decision.empty_block"]),
         FEATURES[session.service].block: [_block(claims, world, session, origin)],
-        "reviews": [_review(claims, one) for one in session.reviews],
+        "reviews": [_review(claims, review) for review in session.reviews],
         "created_at": stamp(session.created_at),
         "expires_at": None,
     }
@@ -83,7 +83,8 @@ def _block(claims: Citations, world: World, session: Session, origin: str) -> di
             "target_image": pictures.get("target_image"),
             "warnings": warnings,
         }
-    largest: Mapping[str, Any] = max(result["user_image"]["entities"], key=_size, default={})
+    faces: list[Mapping[str, Any]] = result["user_image"]["entities"]
+    largest = max(faces, key=lambda face: _area(*face["bbox"]), default={})
     return {
         **block,
         "method": result["method"],
@@ -97,21 +98,24 @@ def _block(claims: Citations, world: World, session: Session, origin: str) -> di
     }
 
 
-def _size(face: Mapping[str, Any]) -> int:
-    left, top, right, bottom = face["bbox"]
+def _area(left: int, top: int, right: int, bottom: int) -> int:
     return abs(int((right - left) * (bottom - top)))
 
 
 def _review(claims: Citations, review: Review) -> dict[str, Any]:
     if review.comment is None:
         claims.cite("review.comment")
-    told = {"user": review.user, "new_status": review.new_status, "comment": review.comment or ""}
-    return {**told, "created_at": stamp(review.created_at)}
+    return {
+        "user": review.user,
+        "new_status": review.new_status,
+        "comment": review.comment or "",
+        "created_at": stamp(review.created_at),
+    }
 
 
 def decision(call: DiditCall) -> Response:
     """Tell what a saved call came to."""
-    claims, session = call.claims, call.found
+    claims, session = call.claims, call.session
     body = decision_body(claims, call.world, session, call.origin)
     include = call.query.get("include")
     if include == "events":
@@ -174,8 +178,8 @@ def picture(call: DiditCall) -> Response:
         call.refuse("media.unknown")
     text = call.query.get("expires", "")
     expires = int(text) if text.isascii() and text.isdigit() and len(text) < 12 else 0
-    wanted = _signature(world, session_id, name, expires)
-    if not hmac.compare_digest(wanted.encode(), call.query.get("signature", "").encode()):
+    signature = _signature(world, session_id, name, expires)
+    if not hmac.compare_digest(signature.encode(), call.query.get("signature", "").encode()):
         call.refuse("media.unsigned")
     if world.clock.timestamp() >= expires:
         claims.cite("media.ttl_s")

@@ -1,4 +1,4 @@
-"""Didit answers like Django REST framework: its fields, JSON bodies, pages and other methods.
+"""Didit answers like Django REST framework: its fields, JSON bodies and other methods.
 
 Each reader takes the claims and what was sent, and gives the value or raises `Invalid` with the
 framework's words. One set of readers serves forms and JSON bodies.
@@ -10,37 +10,29 @@ import contextlib
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Decimal
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import parse_qs, urlencode
 
 import attrs
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, Upload, media_type
-from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.base import Call
 
-T = TypeVar("T")
 N = TypeVar("N", int, float)
-Reader = Callable[[Citations, Any], Any]
-
-#: Levels of JSON that is read: Python reads deeper ones than it writes.
-DEEPEST = 100
-_TOO_DEEP = "nested too deeply"
 
 #: The files that are taken, by extension; tif is not among them (Didit OpenAPI, 2026-07-18).
 _EXTENSIONS = ("tiff", "jpg", "jpeg", "png", "webp")
-_LONGEST_EMAIL = 320
-_WHOLE_TAIL = re.compile(r"\.0*\s*$")
 _TRUTH: Mapping[Any, bool] = {
     **dict.fromkeys(("t", "y", "yes", "true", "on", "1", 1), True),
     **dict.fromkeys(("f", "n", "no", "false", "off", "0", 0), False),
 }
-#: Kinds of which an empty text in a form counts as nothing.
-_EMPTY_IS_NONE = frozenset({"number", "boolean"})
+_WORD = r"[-!#$%&'*+/=?^_`{}|~0-9a-z]+"
+_LABEL = r"(?!-)[a-z0-9\u00a1-\uffff-]{1,63}(?<!-)"
+_LAST = r"(xn--[a-z0-9]{1,59}|(?!-)[a-z\u00a1-\uffff-]{2,63}(?<!-))"
+#: Compiled when it is first needed: that takes 7 ms.
+_MAILBOX = rf"{_WORD}(\.{_WORD})*@({_LABEL}\.)+{_LAST}"
+NULL_CHARACTERS = "Null characters are not allowed."
 
 
 class Invalid(Exception):
@@ -50,11 +42,12 @@ class Invalid(Exception):
         self.words = list(words)
 
 
-@attrs.frozen(kw_only=True)
-class Given:
+@attrs.frozen
+class Field:
     """A field of a form or of a JSON body."""
 
     name: str
+    read: Callable[[Citations, Any], Any]
     #: In a form: ``file``, ``text``, ``number``, ``boolean`` or ``object``.
     kind: str = "text"
     #: Whether it must be there, and whether null is a value in a JSON body.
@@ -62,11 +55,10 @@ class Given:
     nullable: bool = False
     #: Its value where a form has it not.
     default: Any = None
-    read: Reader
 
 
 def read_form_fields(
-    claims: Citations, fields: Iterable[Given], form: Form
+    claims: Citations, fields: Iterable[Field], form: Form
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """The value of every field of a form, and the words in which fields are refused, by name.
 
@@ -78,7 +70,8 @@ def read_form_fields(
         name = field.name
         # The framework sees files after texts, and a file is no value of another field.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
-        is_nothing = sent is None or (sent == "" and field.kind in _EMPTY_IS_NONE)
+        # An empty text is no number, and neither true nor false.
+        is_nothing = sent is None or (sent == "" and field.kind in ("number", "boolean"))
         try:
             is_read = field.required or not is_nothing
             values[name] = field.read(claims, sent) if is_read else field.default
@@ -87,18 +80,8 @@ def read_form_fields(
     return values, errors
 
 
-def read_json_fields(call: Call, body: Any, fields: Iterable[Given]) -> dict[str, Any]:
+def read_json_fields(call: Call, body: Any, fields: Iterable[Field]) -> dict[str, Any]:
     """The fields that a JSON body has; other names are ignored. Refuses the call for bad ones."""
-    values, errors = checked(call, body, fields)
-    if errors:
-        call.refuse("fields.refused", errors)
-    return values
-
-
-def checked(
-    call: Call, body: Any, fields: Iterable[Given]
-) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """As `read_json_fields`, with the words in which fields are refused, by name."""
     if body is None:
         call.refuse("given.nothing")
     if not isinstance(body, dict):
@@ -117,7 +100,9 @@ def checked(
                 values[field.name] = None if value is None else field.read(call.claims, value)
             except Invalid as invalid:
                 errors[field.name] = invalid.words
-    return values, errors
+    if errors:
+        call.refuse("fields.refused", errors)
+    return values
 
 
 # Readers. The words of refusals are those of the OpenAPI as far as that shows them (files, a
@@ -133,7 +118,9 @@ def file(claims: Citations, upload: Any) -> Upload:
     if not upload.content:
         raise Invalid("The submitted file is empty.")
     words = []
-    suffix = extension(upload.name).lower()
+    # As pathlib.PurePath.suffix has it, at a tenth of its price: a leading dot begins no extension.
+    dot = upload.name.rfind(".")
+    suffix = upload.name[dot + 1 :].lower() if dot > 0 else ""
     if suffix not in _EXTENSIONS:
         allowed = ", ".join(_EXTENSIONS)
         words.append(
@@ -145,13 +132,6 @@ def file(claims: Citations, upload: Any) -> Upload:
     if words:
         raise Invalid(*words)
     return upload
-
-
-def extension(name: str) -> str:
-    """The extension of a file name without its dot, as it stands; empty without one."""
-    # As pathlib.PurePath.suffix has it, at a tenth of its price: a leading dot begins no extension.
-    dot = name.rfind(".")
-    return name[dot + 1 :] if dot > 0 else ""
 
 
 def threshold(claims: Citations, value: Any) -> float:
@@ -171,7 +151,7 @@ def threshold(claims: Citations, value: Any) -> float:
 def whole(_: Citations, value: Any, *, lowest: int, highest: int) -> int:
     """A whole number of a range; a fraction of zero is no hindrance."""
     try:
-        number = int(_WHOLE_TAIL.sub("", str(value)))
+        number = int(re.sub(r"\.0*\s*$", "", str(value)))
     except ValueError:
         raise Invalid("A valid integer is required.") from None
     return _in_range(number, lowest, highest)
@@ -196,36 +176,31 @@ def boolean(_: Citations, value: Any) -> bool:
 
 def text(claims: Citations, value: Any) -> str:
     """A text without spaces around it; numbers are read as one."""
-    sent = long_text(claims, value).strip()
-    words = faults_of(claims, sent)
-    if words:
-        raise Invalid(*words)
-    return sent
+    return checked_text(claims, long_text(claims, value).strip())
 
 
 def vendor_data(claims: Citations, value: Any) -> str | None:
     """The caller's own words; empty ones are none."""
-    sent = text(claims, value)
-    if not sent:
+    words = text(claims, value)
+    if not words:
         claims.cite("answer.empty")
-    return sent or None
+    return words or None
 
 
-def faults_of(claims: Citations, sent: str) -> list[str]:
-    """What the framework has against a text, in its order."""
+def checked_text(claims: Citations, sent: str, *further: str) -> str:
+    """A text with which the framework finds nothing wrong, nor its field, in `further` words."""
     words = []
     if len(sent) > claims.get("text.longest"):
         words.append(too_long(claims["text.longest"]))
     if "\x00" in sent:
         words.append(NULL_CHARACTERS)
-    halves = dict.fromkeys(one for one in sent if "\ud800" <= one <= "\udfff")
+    halves = dict.fromkeys(letter for letter in sent if "\ud800" <= letter <= "\udfff")
     if halves:
-        named = ", ".join(f"U+{ord(one):X}" for one in halves)
-        words.append(f"Surrogate characters are not allowed: {named}.")
-    return words
-
-
-NULL_CHARACTERS = "Null characters are not allowed."
+        names = ", ".join(f"U+{ord(letter):X}" for letter in halves)
+        words.append(f"Surrogate characters are not allowed: {names}.")
+    if words or further:
+        raise Invalid(*words, *further)
+    return sent
 
 
 def too_long(most: int) -> str:
@@ -250,21 +225,8 @@ def items(_: Citations, value: Any) -> list[Any]:
 def email(claims: Citations, value: Any) -> str:
     """An email address."""
     address = value.strip() if isinstance(value, str) else ""
-    words = faults_of(claims, address)
-    if not _mailbox().fullmatch(address.lower()) or len(address) > _LONGEST_EMAIL:
-        words.append("Enter a valid email address.")
-    if words:
-        raise Invalid(*words)
-    return address
-
-
-@cache
-def _mailbox() -> re.Pattern[str]:
-    # Compiled when it is first needed: that takes 7 ms.
-    word = r"[-!#$%&'*+/=?^_`{}|~0-9a-z]+"
-    label = r"(?!-)[a-z0-9\u00a1-\uffff-]{1,63}(?<!-)"
-    last = r"(xn--[a-z0-9]{1,59}|(?!-)[a-z\u00a1-\uffff-]{2,63}(?<!-))"
-    return re.compile(rf"{word}(\.{word})*@({label}\.)+{last}")
+    is_valid = re.fullmatch(_MAILBOX, address.lower()) and len(address) <= 320
+    return checked_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
@@ -272,25 +234,20 @@ def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     if value == "":
         claims.cite("answer.empty")
         return None
-    found = None
+    document = None
     if not isinstance(value, Upload):
         if len(value) > claims.get("metadata.longest"):
             raise Invalid(too_long(claims["metadata.longest"]))
         with contextlib.suppress(ValueError):
-            found = _loads(value)
-    if not isinstance(found, dict):
+            document = _load_json(value)
+    if not isinstance(document, dict):
         raise Invalid(claims["metadata.bad"])
-    return found
-
-
-def dollars(value: object) -> Decimal | None:
-    """An amount from decoded JSON, as it was written; None if it is no number."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return Decimal(str(value))
+    return document
 
 
 # JSON bodies
+
+_TOO_DEEP = "nested too deeply"
 
 
 def read_json(call: Call) -> Any:
@@ -302,34 +259,35 @@ def read_json(call: Call) -> Any:
     if media_type(kind) != "application/json":
         call.refuse("media.refused", media=kind)
     try:
-        return _loads(request.body.decode())
+        return _load_json(request.body.decode())
     except ValueError as error:
         if str(error) == _TOO_DEEP:
             call.claims.cite("json.deep")
         call.refuse("json.refused", problem=error)
 
 
-def _loads(text: str) -> Any:
+def _load_json(text: str) -> Any:
     """JSON that can be written again; ValueError for other texts."""
     try:
-        value = json.loads(text, parse_constant=_no_constant)
+        value = json.loads(text, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
-    if not _is_within(value, DEEPEST):
+    # Python reads deeper ones than it writes.
+    if not _is_within(value, 100):
         raise ValueError(_TOO_DEEP)
     json.dumps(value, allow_nan=False)
     return value
 
 
-def _no_constant(sent: str) -> NoReturn:
-    raise ValueError(f"Out of range float values are not JSON compliant: {sent!r}")
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"Out of range float values are not JSON compliant: {text!r}")
 
 
 def _is_within(value: Any, levels: int) -> bool:
     if not isinstance(value, (dict, list)):
         return True
     inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_within(one, levels - 1) for one in inner)
+    return levels > 0 and all(_is_within(item, levels - 1) for item in inner)
 
 
 # Other methods
@@ -341,64 +299,8 @@ def allow_of(methods: Iterable[str]) -> tuple[str, str]:
     return "Allow", ", ".join([*methods, *heads, "OPTIONS"])
 
 
-def other_method(call: Call, methods: Iterable[str]) -> NoReturn:
+def refuse_method(call: Call, methods: Iterable[str]) -> NoReturn:
     """The answer to OPTIONS, and to a method that an endpoint does not have."""
     if call.request.method == "OPTIONS":
         call.refuse("method.options")
     call.refuse("method.refused", headers=(allow_of(methods),), method=call.request.method)
-
-
-# Pages
-
-
-def paged(
-    call: Call, origin: str, key: str, rows: Sequence[T], show: Callable[[T], Any]
-) -> Response:
-    """The page of `rows` that was asked for, in the answer of the claim `key`. Addresses of other
-    pages begin with `origin`, and each row is shown by `show`."""
-    size, by_number = call.claims["page.size"]
-    # The address of the first page says nothing of where it begins.
-    if by_number and {"page", "page_size"} & set(call.query):
-        size = _number(call, "page_size", size, lowest=1)
-        last = max(1, -(-len(rows) // size))
-        asked = call.query.get("page") or "1"
-        number = last if asked == "last" else _whole_or_none(asked)
-        if number is None or not 1 <= number <= last:
-            call.refuse("page.invalid")
-        start = (number - 1) * size
-        following: dict[str, int | None] = {"page": number + 1}
-        preceding = {"page": number - 1 if number > 2 else None}
-    else:
-        size = _number(call, "limit", size, lowest=1)
-        start = _number(call, "offset", 0, lowest=0)
-        following = {"limit": size, "offset": start + size}
-        preceding = {"limit": size, "offset": start - size if start > size else None}
-    page = {
-        "count": len(rows),
-        "next": _address(call, origin, following) if start + size < len(rows) else None,
-        "previous": _address(call, origin, preceding) if start > 0 else None,
-        "results": [show(row) for row in rows[start : start + size]],
-    }
-    return call.answer(key, page)
-
-
-def _number(call: Call, name: str, default: int, *, lowest: int) -> int:
-    """A number of the query; what is none, or too low, counts as not sent."""
-    number = _whole_or_none(call.query.get(name, ""))
-    return default if number is None or number < lowest else number
-
-
-def _whole_or_none(sent: str) -> int | None:
-    try:
-        return int(sent)
-    except ValueError:
-        return None
-
-
-def _address(call: Call, origin: str, changes: Mapping[str, int | None]) -> str:
-    """The address of another page: the parameters of this one, sorted by name."""
-    path, _, query = call.request.target.partition("?")
-    known = parse_qs(query, keep_blank_values=True)
-    known |= {name: [] if value is None else [str(value)] for name, value in changes.items()}
-    encoded = urlencode(sorted(known.items()), doseq=True)
-    return f"{origin}{path}{'?' if encoded else ''}{encoded}"

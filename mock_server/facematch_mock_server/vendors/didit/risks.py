@@ -70,7 +70,7 @@ def warnings(
     claims: Citations, feature: str, risks: Iterable[str], data: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """The warnings for these risks, in their order; `data` has the additional data of some."""
-    found = []
+    reports = []
     for name in risks:
         risk = RISKS[name]
         claims.cite("warning.risks", *(["warning.words"] if risk.ours else []))
@@ -78,5 +78,5 @@ def warnings(
         if claims["warning.keys"] == 6:
             warning |= {"feature": feature, "additional_data": data.get(name)}
         words = {"short_description": risk.short, "long_description": risk.long}
-        found.append({**warning, "log_type": risk.type, **words})
-    return found
+        reports.append({**warning, "log_type": risk.type, **words})
+    return reports

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import attrs
 
@@ -20,7 +21,7 @@ from facematch_mock_server.services import Review, Session
 from . import decisions, framework, webhooks
 from .access import DiditCall, Door, json_route
 from .decisions import FEATURES
-from .framework import Given, Invalid, paged
+from .framework import Field, Invalid
 from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, stamp
 
 _AGAIN = "Resubmitted"
@@ -29,22 +30,59 @@ _AGAIN = "Resubmitted"
 # GET /v3/sessions/
 
 
-def _sessions(call: DiditCall) -> Response:
-    """List the saved calls, the newest first."""
-    tests, errors = _tests(call.claims, call.query)
+def _list(call: DiditCall) -> Response:
+    """List the saved calls, the newest first, a page at a time."""
+    claims, query = call.claims, call.query
+    tests, errors = _read_filters(claims, query)
     if errors:
         call.refuse("list.refused", errors)
     if not call.is_live:
-        call.claims.cite("list.sandbox")
+        claims.cite("list.sandbox")
         tests.append(_nothing)
-    call.claims.cite("list.saved")
-    own = call.world.sessions.all()
-    rows = [one for one in own if all(test(one) for test in tests)][::-1]
-    return paged(call, call.origin, "list.answer", rows, _row)
+    claims.cite("list.saved")
+    sessions = [x for x in call.world.sessions.all() if all(test(x) for test in tests)][::-1]
+    size, by_number = claims["page.size"]
+    # The address of the first page says nothing of where it begins.
+    if by_number and {"page", "page_size"} & query.keys():
+        size = _read_number(query.get("page_size"), size)
+        last = max(1, -(-len(sessions) // size))
+        page = query.get("page") or "1"
+        number = last if page == "last" else _read_number(page, 0)
+        if not 1 <= number <= last:
+            call.refuse("page.invalid")
+        start = (number - 1) * size
+        following: dict[str, int | None] = {"page": number + 1}
+        preceding = {"page": number - 1 if number > 2 else None}
+    else:
+        size = _read_number(query.get("limit"), size)
+        start = _read_number(query.get("offset"), 0)
+        following = {"limit": size, "offset": start + size}
+        preceding = {"limit": size, "offset": start - size if start > size else None}
+    page_body = {
+        "count": len(sessions),
+        "next": _address(call, following) if start + size < len(sessions) else None,
+        "previous": _address(call, preceding) if start > 0 else None,
+        "results": [_row(session) for session in sessions[start : start + size]],
+    }
+    return call.answer("list.answer", page_body)
 
 
-#: What is not known of a person in a saved call.
-_UNKNOWN = ("session_url", "portrait_image", "document_type", "full_name", "country")
+def _read_number(text: str | None, default: int) -> int:
+    """A number of the query, from 1 on; what is none, or too low, counts as not sent."""
+    try:
+        number = int(text or "")
+    except ValueError:
+        return default
+    return number if number > 0 else default
+
+
+def _address(call: DiditCall, changes: Mapping[str, int | None]) -> str:
+    """The address of another page: the parameters of this one, sorted by name."""
+    path, _, query = call.request.target.partition("?")
+    values = parse_qs(query, keep_blank_values=True)
+    values |= {name: [] if value is None else [str(value)] for name, value in changes.items()}
+    encoded = urlencode(sorted(values.items()), doseq=True)
+    return f"{call.origin}{path}{'?' if encoded else ''}{encoded}"
 
 
 def _row(session: Session) -> dict[str, Any]:
@@ -54,7 +92,8 @@ def _row(session: Session) -> dict[str, Any]:
         "session_id": session.id,
         "session_kind": "user",
         "session_number": session.number,
-        **dict.fromkeys(_UNKNOWN),
+        # What is not known of a person in a saved call.
+        **dict.fromkeys(("session_url", "portrait_image", "document_type", "full_name", "country")),
         "status": session.status,
         "vendor_data": session.vendor_data,
         "didit_internal_id": session.internal_id,
@@ -79,11 +118,9 @@ _SERVICES = (
     *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
     "EMAIL_VERIFICATION",
 )
-#: What no saved call has.
-_FOREIGN = ("workflow_id", "country", "document_type")
 
 
-def _tests(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
+def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
     """What a session must pass to be listed, and the words for refused filters, by name. A filter
     without a value is none, and one that is not known is ignored."""
     kind = query.get("session_kind") or "user"
@@ -94,13 +131,15 @@ def _tests(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dic
     errors: dict[str, Any] = {}
     for name, (read, fits) in _FILTERS.items():
         value = query.get(name, "")
-        value = value.strip() if name in _TRIMMED else value
+        # Texts lose the white space around them; choices and days of white space alone are wrong.
+        value = value.strip() if name in ("vendor_data", "search", "didit_internal_id") else value
         try:
             if value:
                 tests.append(partial(fits, read(value)))
         except Invalid as invalid:
             errors[name] = invalid.words
-    if any(query.get(name) for name in _FOREIGN):
+    # What no saved call has.
+    if any(query.get(name) for name in ("workflow_id", "country", "document_type")):
         claims.cite("list.foreign")
         tests.append(_nothing)
     return tests, errors
@@ -110,9 +149,8 @@ def _nothing(_: Session) -> bool:
     return False
 
 
-def _words(value: str) -> set[str]:
-    """Several words; their case matters, and one that there is not gives no rows."""
-    return set(value.split(","))
+def _split(value: str) -> list[str]:
+    return value.split(",")
 
 
 def _text(value: str) -> str:
@@ -142,28 +180,29 @@ def _uuid(value: str) -> str:
         raise Invalid("Enter a valid UUID.") from None
 
 
-def _has(needle: str, one: Session) -> bool:
-    known = (one.id, one.number, one.vendor_data)
-    return any(needle in str(text or "").casefold() for text in known)
+def _mentions(text: str, session: Session) -> bool:
+    values = (session.id, session.number, session.vendor_data)
+    return any(text in str(value or "").casefold() for value in values)
 
 
-#: Texts lose the white space around them; choices and days of white space alone are wrong.
-_TRIMMED = ("vendor_data", "search", "didit_internal_id")
-#: How each is read, and what it lets through; in the order in which errors are reported.
+#: How each is read, and what it lets through; in the order in which errors are reported. Of
+#: several words, the case of which matters, each is enough.
 _FILTERS: dict[str, tuple[Callable[[str], Any], Callable[[Any, Session], bool]]] = {
-    "status": (_words, lambda wanted, one: one.status in wanted),
-    "vendor_data": (_text, lambda wanted, one: one.vendor_data == wanted),
-    "search": (str.casefold, _has),
-    "date_from": (_day, lambda day, one: day <= one.created_at.date()),
-    "date_to": (_day, lambda day, one: one.created_at.date() <= day),
+    "status": (_split, lambda words, session: session.status in words),
+    "vendor_data": (_text, lambda text, session: session.vendor_data == text),
+    "search": (str.casefold, _mentions),
+    "date_from": (_day, lambda day, session: day <= session.created_at.date()),
+    "date_to": (_day, lambda day, session: session.created_at.date() <= day),
     "session_type": (partial(_choice, _TYPES), lambda name, _: _TYPES[name]),
-    "api_service": (partial(_choice, _SERVICES), lambda name, one: one.service == name),
-    # One of several risks is enough.
+    "api_service": (partial(_choice, _SERVICES), lambda name, session: session.service == name),
     "warning": (
-        _words,
-        lambda wanted, one: any(found["risk"] in wanted for found in one.result["warnings"]),
+        _split,
+        lambda words, session: any(x["risk"] in words for x in session.result["warnings"]),
     ),
-    "didit_internal_id": (_uuid, lambda bare, one: one.internal_id.replace("-", "") == bare),
+    "didit_internal_id": (
+        _uuid,
+        lambda hexes, session: session.internal_id.replace("-", "") == hexes,
+    ),
 }
 
 
@@ -172,7 +211,7 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], Callable[[Any, Session], bool]]]
 _OPEN = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _AGAIN)
 
 
-def _target(_: Citations, value: Any) -> str:
+def _status(_: Citations, value: Any) -> str:
     if value not in STATUSES:
         raise Invalid(f'"{value}" is not a valid choice.')
     if value not in (APPROVED, DECLINED, _AGAIN):
@@ -186,30 +225,37 @@ def _email(claims: Citations, value: Any) -> str:
 
 
 _UPDATE = (
-    Given(name="new_status", required=True, read=_target),
-    Given(name="comment", read=framework.text, nullable=True),
-    Given(name="nodes_to_resubmit", read=framework.items),
-    Given(name="send_email", read=framework.boolean),
-    Given(name="email_address", read=_email, nullable=True),
-    Given(name="email_language", read=framework.text, nullable=True),
+    Field("new_status", _status, required=True),
+    Field("comment", framework.text, nullable=True),
+    Field("nodes_to_resubmit", framework.items),
+    Field("send_email", framework.boolean),
+    Field("email_address", _email, nullable=True),
+    Field("email_language", framework.text, nullable=True),
 )
 
 
 def _update(call: DiditCall) -> Response:
     """Change the decision of a saved call by hand."""
-    session = call.found
+    session: Session = call.session
     if session.status not in _OPEN:
         call.refuse("update.closed", status=session.status)
-    values, errors = framework.checked(call, call.body, _UPDATE)
-    if not errors and values.get("send_email") and not values.get("email_address"):
-        errors["email_address"] = ["Email address is required when send_email is true."]
-    if errors:
-        call.refuse("fields.refused", errors)
+    values = framework.read_json_fields(call, call.body, _UPDATE)
+    if values.get("send_email") and not values.get("email_address"):
+        words = ["Email address is required when send_email is true."]
+        call.refuse("fields.refused", {"email_address": words})
     status, result = values["new_status"], session.result
     if status == session.status:
         call.refuse("update.same")
     if status == _AGAIN:
-        if not _is_named(session, values.get("nodes_to_resubmit") or ()):
+        nodes = values.get("nodes_to_resubmit") or ()
+        feature = FEATURES[session.service]
+        # A session has one feature; without nodes each that is not approved is meant.
+        is_meant = any(
+            isinstance(node, dict)
+            and (node.get("node_id") == feature.node or node.get("feature") == feature.name)
+            for node in nodes
+        )
+        if not (is_meant if nodes else result["status"] != APPROVED):
             call.refuse("update.nothing")
         call.claims.cite("update.resubmitted")
         result = {**result, "status": "Resub Requested"}
@@ -218,41 +264,29 @@ def _update(call: DiditCall) -> Response:
     )
     reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
     updated = attrs.evolve(session, status=status, reviews=reviews, result=result)
-    kept = call.world.sessions.change(session.id, lambda one: updated if one is session else one)
+    kept = call.world.sessions.change(session.id, lambda x: updated if x is session else x)
     if kept is None:
         call.refuse("session.unknown")
     if kept is not updated:
-        # Somebody else was faster: asked again, of the session as it is now.
+        # Somebody else was faster: once more, of the session as it is now.
         call.session = kept
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
 
 
-def _is_named(session: Session, nodes: Any) -> bool:
-    """Whether the one feature of the session is to be asked for again."""
-    if not nodes:
-        return bool(session.result["status"] != APPROVED)
-    feature = FEATURES[session.service]
-    return any(
-        isinstance(node, dict)
-        and (node.get("node_id") == feature.node or node.get("feature") == feature.name)
-        for node in nodes
-    )
-
-
 # DELETE /v3/session/{id}/delete/: it vanishes from every read, and nothing is paid back
 
-#: Days from 1 to 3650: the page of the deletion, as `claims` names it.
 _RETENTION = (
-    Given(name="retain_face_embeddings", read=framework.boolean),
-    Given(name="face_retention_days", read=partial(framework.whole, lowest=1, highest=3650)),
+    Field("retain_face_embeddings", framework.boolean),
+    # Days: the page of the deletion, as `claims` names it.
+    Field("face_retention_days", partial(framework.whole, lowest=1, highest=3650)),
 )
 
 
 def _delete(call: DiditCall) -> Response:
     """Delete a saved call."""
-    claims, session = call.claims, call.found
+    claims, session = call.claims, call.session
     with_body = claims.get("delete.answer").status == 200
     values = framework.read_json_fields(call, call.body, _RETENTION) if with_body else {}
     # Of two who try at once one does it.
@@ -285,7 +319,7 @@ ROUTES = (
         {"GET": decisions.decision},
         door=Door(session=True, scope="decision"),
     ),
-    json_route("/v3/sessions/", {"GET": _sessions}),
+    json_route("/v3/sessions/", {"GET": _list}),
     json_route(
         "/v3/session/{uuid}/delete/",
         {"DELETE": _delete},

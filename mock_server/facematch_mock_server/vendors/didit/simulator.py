@@ -10,7 +10,7 @@ from facematch_core import ImageFormat, Retention
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.faults import Fault, Kind, Stage
-from facematch_mock_server.simulators import AGE, FACES, GENDER, MockSimulator
+from facematch_mock_server.simulators import AGE, GENDER, MockSimulator
 
 _KEY = "didit-simulator-key-9d4b7a31cc"
 
@@ -18,7 +18,7 @@ _KEY = "didit-simulator-key-9d4b7a31cc"
 _BLOCKS = {"/v3/face-match/": "face_match", "/v3/passive-liveness/": "liveness"}
 
 #: By field of a call's form: what it is in the words of `FaceVerifier.verify`, and how it is read.
-_TOLD: dict[str, tuple[str, Callable[[str], Any]]] = {
+_READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "face_match_score_decline_threshold": ("threshold", float),
     "face_liveness_score_decline_threshold": ("threshold", float),
     "rotate_image": ("rotate", lambda text: text == "true"),
@@ -29,8 +29,6 @@ _TOLD: dict[str, tuple[str, Callable[[str], Any]]] = {
     "vendor_data": ("caller_ref", str),
     "metadata": ("metadata", json.loads),
 }
-_DEMOGRAPHICS = {"age": float(AGE), "gender": GENDER}
-_PICTURES = {"user_image": "probe", "ref_image": "reference"}
 
 
 class DiditSimulator(MockSimulator):
@@ -43,6 +41,9 @@ class DiditSimulator(MockSimulator):
 
     vendor = "didit"
     calls = frozenset(_BLOCKS)
+    pictures: ClassVar[Mapping[str, str]] = {"user_image": "probe", "ref_image": "reference"}
+    keys: ClassVar[Mapping[str, str]] = {"api_key": _KEY}
+    scope = "write"
     faults: ClassVar[Mapping[Situation, Fault]] = {
         # In words that are documented for this status, unlike most refusals.
         Situation.REJECTED: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=415),
@@ -61,41 +62,22 @@ class DiditSimulator(MockSimulator):
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF},
         max_bytes=5 * 1024 * 1024,
     )
-    demographics = _DEMOGRAPHICS
-    faces = FACES
-
-    def keys(self) -> Mapping[str, str]:
-        return {"api_key": _KEY}
+    demographics: ClassVar[Mapping[str, Any]] = {"age": float(AGE), "gender": GENDER}
 
     def begin(self, situation: Situation, score: float | None) -> None:
         super().begin(situation, score)
-        control = self.control
-        # A rule asks as often as it likes, and the clock stands still.
-        control.set_limit("write", 0 if situation is Situation.THROTTLED else None)
         if situation is Situation.NO_CREDIT:
-            control.set_balance(0)
+            self.control.set_balance(0)
         if situation is Situation.SCORE:
             for kind in ("match", "liveness"):
-                control.set_outcome(kind, score=score, times=None)
+                self.control.set_outcome(kind, score=score, times=None)
 
     def alter(self, path: str, body: Any) -> Any:
         if path not in _BLOCKS or self.situation is None:
             return body
-        block = body[_BLOCKS[path]]
-        changes: dict[Situation, dict[str, Any]] = {
-            # Decided by the score that was set, and shown with all of its digits.
-            Situation.SCORE: {"score": self.score},
-            Situation.NULL_SCORE: {"status": "Approved", "score": None, "warnings": []},
-            Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
-            Situation.UNKNOWN_STATUS: {"status": self.unknown_status},
-            Situation.UNKNOWN_WARNING: {"warnings": [*block["warnings"], *self._warned()]},
-        }
-        return {**body, _BLOCKS[path]: {**block, **changes.get(self.situation, {})}}
-
-    def _warned(self) -> list[dict[str, Any]]:
-        """Of the gravest of the documented weights, and of one that no document has."""
-        tag, text = self.unknown_warning
-        return [
+        block, (tag, text) = body[_BLOCKS[path]], self.unknown_warning
+        # Of the gravest of the documented weights, and of one that no document has.
+        warned = [
             {
                 "risk": tag,
                 "feature": "FACEMATCH",
@@ -106,10 +88,17 @@ class DiditSimulator(MockSimulator):
             }
             for weight in ("error", "fatal")
         ]
+        changes: dict[Situation, dict[str, Any]] = {
+            # Decided by the score that was set, and shown with all of its digits.
+            Situation.SCORE: {"score": self.score},
+            Situation.NULL_SCORE: {"status": "Approved", "score": None, "warnings": []},
+            Situation.IMPOSSIBLE_SCORE: {"score": 250.0},
+            Situation.UNKNOWN_STATUS: {"status": self.unknown_status},
+            Situation.UNKNOWN_WARNING: {"warnings": [*block["warnings"], *warned]},
+        }
+        return {**body, _BLOCKS[path]: {**block, **changes.get(self.situation, {})}}
 
-    def told(self, sent: SimulatorRequest) -> Mapping[str, Any]:
-        fields, files = sent.fields, sent.files
-        nothing = {"caller_ref": None, "metadata": None}
-        texts = {name: read(fields[f]) for f, (name, read) in _TOLD.items() if f in fields}
-        pictures = {name: files[field] for field, name in _PICTURES.items() if field in files}
-        return {**nothing, **texts, **pictures}
+    def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
+        fields = request.fields
+        texts = {name: read(fields[x]) for x, (name, read) in _READERS.items() if x in fields}
+        return {"caller_ref": None, "metadata": None, **texts, **super().understand(request)}

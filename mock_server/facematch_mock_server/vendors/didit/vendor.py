@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import re
 from typing import Any
@@ -15,7 +14,7 @@ from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker
 
 from . import accounts, billing, decisions, framework, pictures, sessions, webhooks
-from .access import HOSTS, DiditCall, Door, forbidden, throttled, window_of
+from .access import HOSTS, DiditCall, forbidden, refuse_rate, window_of
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .records import DiditRecords
 
@@ -24,26 +23,16 @@ HEALTHCHECK = "/system/healthcheck"
 _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA)
 
-#: What the documents name and this mock does not imitate; {} is one segment.
-LEFT_OUT = (
-    *("/v3/session/{}/generate-pdf/", "/v3/session/{}/sandbox/arm/", "/v3/session/"),
-    *("/v3/sessions/delete/", "/v3/sessions/{}/reviews/", "/v3/webhook/"),
-    *("/v3/webhook/destinations/", "/v3/webhook/destinations/{}/", "/v3/lists/"),
-    *("/v3/blocklist/", "/v3/face-search/", "/v3/age-estimation/", "/v3/workflows/"),
-    *("/v3/questionnaires/", "/v3/users/", "/v3/businesses/", "/v3/id-verification/"),
-    *("/v3/poa/", "/v3/aml/", "/v3/database-validation/", "/v3/email/send/", "/v3/email/check/"),
-    *("/v3/phone/send/", "/v3/phone/check/", "/v3/transactions/", "/v3/customization/"),
-    "/v3/wallet-screening/",
-)
-#: What the mock does imitate, for whoever asks for something else.
-COVERS = (
-    "It imitates face match, passive liveness, saved sessions, webhooks, billing and registration."
-)
-
-
-@functools.cache
-def _left_out() -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(path).replace(r"\{\}", "[^/]+") for path in LEFT_OUT))
+#: What the documents name and this mock does not imitate, as patterns.
+_LEFT_OUT = """
+    /v3/session/[^/]+/generate-pdf/ /v3/session/[^/]+/sandbox/arm/ /v3/session/
+    /v3/sessions/delete/ /v3/sessions/[^/]+/reviews/ /v3/webhook/ /v3/webhook/destinations/
+    /v3/webhook/destinations/[^/]+/ /v3/lists/ /v3/blocklist/ /v3/face-search/
+    /v3/age-estimation/ /v3/workflows/ /v3/questionnaires/ /v3/users/ /v3/businesses/
+    /v3/id-verification/ /v3/poa/ /v3/aml/ /v3/database-validation/ /v3/email/send/
+    /v3/email/check/ /v3/phone/send/ /v3/phone/check/ /v3/transactions/ /v3/customization/
+    /v3/wallet-screening/
+"""
 
 
 class Didit(base.Routed):
@@ -62,12 +51,9 @@ class Didit(base.Routed):
         """The paths of Didit that are imitated."""
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
-    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
-        """The route of a request, if there is one and its UUID is one."""
-        return self._find(head.path)
-
-    def _find(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
-        route, words = self.route_of(path)
+    def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
+        """The route of a path, if there is one and its UUID is one."""
+        route, words = super().route_of(path)
         # The framework's router takes UUIDs in lower case alone.
         has_uuid = route is not None and "{uuid}" in route.pattern
         return (None, ()) if has_uuid and not _PATH_UUID.fullmatch(words[0]) else (route, words)
@@ -91,61 +77,58 @@ class Didit(base.Routed):
             session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
             call.words = (session_id, name)
             return decisions.picture(call)
-        if not path.endswith("/") and self._find(f"{path}/")[0] is not None:
+        if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
             # Django redirects before any view is asked.
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", there),))
-        if self.route_of(path)[0] is not None:
+        if super().route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
-        if _left_out().fullmatch(path):
-            return call.answer("later", vendor=self.title, path=path, covers=COVERS)
+        if re.fullmatch("|".join(_LEFT_OUT.split()), path):
+            covers = (
+                "It imitates face match, passive liveness, saved sessions, webhooks, billing and "
+                "registration."
+            )
+            return call.answer("later", vendor=self.title, path=path, covers=covers)
         return self.unknown(call)
-
-    # Words for a status that a test asks for, as far as they are known
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status as Didit words it there; None where the words are not known."""
-        route, words = self.find(request)
-        call = self.new_call(request, route, words)
+        call = self.new_call(request, *self.find(request))
         try:
-            self._refuse(status, call, route)
+            self._refuse(status, call, call.route)
         except base.Refused as refused:
             return call.claims.sealed(attrs.evolve(refused.response, status=status))
         return None
 
     def _refuse(self, status: int, call: Any, route: base.Route | None) -> None:
-        door = route.more if route is not None else None
+        claims, door, method = call.claims, call.door, call.request.method
         if route is not None and status in route.own:
             call.refuse(route.own[status])
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
-            # Whoever asks there shows no key.
+            # Whoever calls there shows no key.
             return
-        of_session = isinstance(door, Door) and door.session
         words = {
             # In an edition that knows no 401 the words of another one serve.
             401: "auth.words.401",
             403: forbidden(call),
-            404: "session.unknown" if of_session else "path.not_found",
+            404: "session.unknown" if door.session else "path.not_found",
         }
         if status in words:
             call.refuse(words[status])
         if status == 405:
-            framework.other_method(call, ("POST",) if route is None else route.answers)
+            framework.refuse_method(call, ("POST",) if route is None else route.answers)
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
-            self._throttled(call, door)
-
-    def _throttled(self, call: Any, door: Any) -> None:
-        claims = call.claims
-        wanted = (door.throttle or door.scope) if isinstance(door, Door) else None
-        # Management views have words of their own, though nobody says how often they may be asked.
-        if wanted is None or (wanted != "management" and not claims.get(f"rate.{wanted}.limit")):
-            wanted = "get" if call.request.method == "GET" else "write"
-        wait, limit = claims.get(window_of(wanted)), claims.get(f"rate.{wanted}.limit") or 0
-        reset = math.ceil(self.world.clock.timestamp() + wait)
-        throttled(call, wanted, Window(True, limit, 0, reset, wait))
+            scope = door.throttle or door.scope
+            # Management views have words of their own, though nobody says how often they may be
+            # asked.
+            if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
+                scope = "get" if method == "GET" else "write"
+            wait, limit = claims.get(window_of(scope)), claims.get(f"rate.{scope}.limit") or 0
+            reset = math.ceil(self.world.clock.timestamp() + wait)
+            refuse_rate(call, scope, Window(True, limit, 0, reset, wait))
 
 
 _KEYS = "keys: mock-live-key (live), mock-sandbox-key (sandbox: approves everything, costs nothing)"

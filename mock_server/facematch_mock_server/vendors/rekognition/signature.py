@@ -28,8 +28,8 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 def access_key(head: Head) -> str | None:
     """The id of the access key that a request names, whether or not it is signed well."""
-    found = _ACCESS_KEY.match(head.header("authorization") or "")
-    return found and found[1]
+    match = _ACCESS_KEY.match(head.header("authorization") or "")
+    return match and match[1]
 
 
 @attrs.frozen
@@ -50,42 +50,41 @@ class Signature:
     @classmethod
     def of(cls, request: Request) -> Signature | None:
         """The signature of a request; None if what is there is none."""
-        found = _HEADER.fullmatch(request.header("authorization") or "")
+        match = _HEADER.fullmatch(request.header("authorization") or "")
         date = request.header("x-amz-date") or ""
-        if found is None or date[:8] != found["day"]:
+        if match is None or date[:8] != match["day"]:
             return None
         try:
             signed = dt.datetime.strptime(date, STAMP).replace(tzinfo=dt.UTC)
         except ValueError:
             return None
-        headers = tuple(found["headers"].split(";"))
-        scope = found["scope"], found["service"]
-        return cls(found["key"], date, signed, *scope, headers, found["signature"])
+        scope, headers = match["scope"], tuple(match["headers"].split(";"))
+        return cls(match["key"], date, signed, scope, match["service"], headers, match["signature"])
 
     def is_of(self, request: Request, secret: str) -> bool:
         """Whether `secret` and these bytes make this signature."""
-        lines = [f"{one}:{_value(request, one)}" for one in self.headers]
         query = sorted(
             (quote(name, safe="-_.~"), quote(text, safe="-_.~")) for name, text in request.query
         )
-        parts = (
-            request.method,
-            quote(request.path, safe="/-_.~"),
-            "&".join(f"{name}={text}" for name, text in query),
-            *lines,
-            "",
-            ";".join(self.headers),
-            hashlib.sha256(request.body).hexdigest(),
+        canonical = "\n".join(
+            (
+                request.method,
+                quote(request.path, safe="/-_.~"),
+                "&".join(f"{name}={text}" for name, text in query),
+                *(f"{name}:{_value(request, name)}" for name in self.headers),
+                "",
+                ";".join(self.headers),
+                hashlib.sha256(request.body).hexdigest(),
+            )
         )
-        canonical = "\n".join(parts)
         digest = hashlib.sha256(canonical.encode()).hexdigest()
-        made = f"AWS4-HMAC-SHA256\n{self.date}\n{self.scope}\n{digest}"
+        text = f"AWS4-HMAC-SHA256\n{self.date}\n{self.scope}\n{digest}"
         key = f"AWS4{secret}".encode()
-        for part in self.scope.split("/"):
+        for part in (*self.scope.split("/"), text):
             key = hmac.digest(key, part.encode(), "sha256")
-        return hmac.compare_digest(hmac.digest(key, made.encode(), "sha256").hex(), self.signature)
+        return hmac.compare_digest(key.hex(), self.signature)
 
 
 def _value(request: Request, name: str) -> str:
-    every = (" ".join(value.split()) for known, value in request.headers if known == name)
-    return ",".join(every)
+    values = (value for header, value in request.headers if header == name)
+    return ",".join(" ".join(value.split()) for value in values)

@@ -23,7 +23,6 @@ from facematch_mock_server.vendors.base import HINT_HEADER, Call, Route, Routed,
 from .claims import CLAIMS
 from .signature import STAMP, Signature, access_key
 
-_JSON = "application/x-amz-json-1.1"
 #: The id of the key that works at once; its secret is `LIVE_KEY`.
 ACCESS_KEY = "mock-access-key"
 _TARGET = "RekognitionService."
@@ -40,21 +39,12 @@ _HOSTS = frozenset(
     for kind in (("", "-fips") if region[:2] in ("us", "ca") else ("",))
     for suffix in ("amazonaws.com", "api.aws")
 )
-#: How far the date of a signature may be from AWS's: AWS Developer Tools Blog, Clock-skew
-#: correction.
-_SKEW = dt.timedelta(minutes=15)
-#: Of a picture sent as bytes, by the API model; and of its sides, by Guidelines and quotas.
-_MOST_BYTES, _LEAST_SIDE = 5_242_880, 80
 #: The refusal of calls beyond a limit, by its scope.
 _LIMITS = {
     "second": "quota.refused",
     "increase": "quota.throttled",
     "capacity": "quota.unavailable",
 }
-_FILTERS = (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
-_FORMATS = (ImageFormat.JPEG, ImageFormat.PNG)
-#: Of a further face in the target image; ours.
-_SOMEBODY_ELSE = 5.0
 #: Where they are in a box, from its left and top; ours.
 _LANDMARKS = {
     "eyeLeft": (0.3, 0.4), "eyeRight": (0.7, 0.4), "nose": (0.5, 0.6),
@@ -82,8 +72,9 @@ class RekognitionCall(Call):
         """As of every vendor; the headers and Logref are as in the Developer Guide's example."""
         headers = (*headers, ("x-amzn-RequestId", self.request_id))
         logref = self.world.account.ids.uuid()
-        made = super().answer(key, body, headers, logref=logref, **filled)
-        return attrs.evolve(made, headers=(("Content-Type", _JSON), *made.headers[1:]))
+        response = super().answer(key, body, headers, logref=logref, **filled)
+        kind = ("Content-Type", "application/x-amz-json-1.1")
+        return attrs.evolve(response, headers=(kind, *response.headers[1:]))
 
 
 def check_signature(call: RekognitionCall) -> None:
@@ -98,10 +89,11 @@ def check_signature(call: RekognitionCall) -> None:
     if signature.service != "rekognition":
         call.refuse("auth.service")
     every = call.world.keys.of_client(signature.key)
-    known = [secret for secret, key in every if not key.expired(call.now)]
-    if not known:
+    secrets = [secret for secret, key in every if not key.expired(call.now)]
+    if not secrets:
         call.refuse("auth.key")
-    if not call.let_in(next((one for one in known if signature.is_of(call.request, one)), None)):
+    signers = (secret for secret in secrets if signature.is_of(call.request, secret))
+    if not call.let_in(next(signers, None)):
         call.key_word = "wrong"
         call.refuse("auth.signature")
     if call.request.header("x-amz-security-token") is not None:
@@ -111,17 +103,19 @@ def check_signature(call: RekognitionCall) -> None:
 
 
 def _check_date(call: RekognitionCall, signature: Signature) -> None:
-    # Whoever asks goes by the machine's clock or by the mock's, which a test moves.
+    # The client goes by the machine's clock or by the mock's, which a test moves.
     machine = dt.datetime.now(dt.UTC)
+    # How far the date may be from AWS's: AWS Developer Tools Blog, Clock-skew correction.
+    skew = dt.timedelta(minutes=15)
     first, last = min(call.now, machine), max(call.now, machine)
     for claim, is_out, now, limit in (
-        ("auth.late", operator.lt, first, first - _SKEW),
-        ("auth.early", operator.gt, last, last + _SKEW),
+        ("auth.late", operator.lt, first, first - skew),
+        ("auth.early", operator.gt, last, last + skew),
     ):
         if is_out(signature.signed, limit):
             words = {"now": now.strftime(STAMP), "limit": limit.strftime(STAMP)}
             call.refuse(claim, signed=signature.date, **words)
-    if abs(signature.signed - call.now) > _SKEW:
+    if abs(signature.signed - call.now) > skew:
         call.claims.cite("auth.clock")
 
 
@@ -139,28 +133,29 @@ def perform(call: RekognitionCall) -> Response:
             call.claims.cite(f"quota.{scope}")
             call.refuse(refused)
     try:
-        sent = json.loads(call.request.body)
+        body = json.loads(call.request.body)
     except (ValueError, RecursionError):
-        sent = None
-    if not isinstance(sent, dict):
+        body = None
+    if not isinstance(body, dict):
         call.refuse("body.malformed")
     names = ("SimilarityThreshold", "QualityFilter", "Attributes")
-    call.shown = presentable((name, str(sent[name])) for name in names if name in sent)
-    return answer(call, sent)
+    call.shown = presentable((name, str(body[name])) for name in names if name in body)
+    return answer(call, body)
 
 
 def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     threshold = sent.get("SimilarityThreshold")
     threshold = call.claims["compare.threshold"] if threshold is None else threshold
     is_number = isinstance(threshold, (int, float)) and not isinstance(threshold, bool)
-    quality = sent.get("QualityFilter")
-    if not is_number or not 0 <= threshold <= 100 or quality not in _FILTERS:
+    quality, filters = sent.get("QualityFilter"), (None, "NONE", "AUTO", "LOW", "MEDIUM", "HIGH")
+    if not is_number or not 0 <= threshold <= 100 or quality not in filters:
         call.claims.cite("parameters.ranges")
         call.refuse("parameters.wrong")
     if quality not in (None, "NONE"):
         call.claims.cite("parameters.quality")
-    source, target = _picture(call, sent, "SourceImage"), _picture(call, sent, "TargetImage")
-    seen = call.compare(source.upload, target.upload)
+    source, source_image = _read_picture(call, sent, "SourceImage")
+    target, target_image = _read_picture(call, sent, "TargetImage")
+    seen = call.compare(source, target)
     if not seen.probe.decodes or not seen.reference.decodes:
         call.refuse("image.format")
     if not seen.probe.faces or not seen.reference.faces:
@@ -171,47 +166,46 @@ def _compare_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
         call.claims.cite("face.largest")
     if len(faces) > 1:
         call.claims.cite("compare.others")
-    # What cannot be scored matches at no threshold.
-    scores = [-1.0 if seen.score is None else seen.score, *[_SOMEBODY_ELSE] * (len(faces) - 1)]
+    # What cannot be scored matches at no threshold; the score of a further face is ours.
+    scores = [-1.0 if seen.score is None else seen.score, *[5.0] * (len(faces) - 1)]
     pairs = sorted(zip(scores, faces, strict=True), key=lambda pair: -pair[0])
     _charge(call, "CompareFaces")
     # The model: the two orientation corrections are always null, so they are left out.
-    told = [(score, _face(call, target, face)) for score, face in pairs]
+    rows = [(score, _describe(call, target_image, face)) for score, face in pairs]
     body = {
-        "SourceImageFace": _face(call, source, seen.probe.faces[0], whole=False),
+        "SourceImageFace": _describe(call, source_image, seen.probe.faces[0], whole=False),
         "FaceMatches": [
-            {"Similarity": score, "Face": face} for score, face in told if score >= threshold
+            {"Similarity": score, "Face": face} for score, face in rows if score >= threshold
         ],
-        "UnmatchedFaces": [face for score, face in told if score < threshold],
+        "UnmatchedFaces": [face for score, face in rows if score < threshold],
     }
     return call.answer("compare.answer", body)
 
 
 def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
-    asked = sent.get("Attributes") or []
-    if not isinstance(asked, list) or not {*map(str, asked)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
+    names = sent.get("Attributes") or []
+    if not isinstance(names, list) or not {*map(str, names)} <= {"DEFAULT", "ALL", *_ATTRIBUTES}:
         call.claims.cite("parameters.ranges")
         call.refuse("parameters.wrong")
-    picture = _picture(call, sent, "Image")
-    upload = picture.upload
-    seen = call.check_liveness(upload)
+    picture, image = _read_picture(call, sent, "Image")
+    seen = call.check_liveness(picture)
     if not seen.probe.decodes:
         call.refuse("image.format")
     _charge(call, "DetectFaces")
     quality = {"Brightness": seen.luminance or 50.0, "Sharpness": seen.quality or 50.0}
-    names = [name for name in _ATTRIBUTES if "ALL" in asked or name in asked]
+    names = [name for name in _ATTRIBUTES if "ALL" in names or name in names]
     if names:
         call.claims.cite("detect.made_up")
     faces = [
-        {**_face(call, picture, one), "Quality": quality, **_attributes(one, names)}
-        for one in seen.probe.faces[:100]
+        {**_describe(call, image, face), "Quality": quality, **_attributes(face, names)}
+        for face in seen.probe.faces[:100]
     ]
     return call.answer("detect.answer", {"FaceDetails": faces})
 
 
 def _attributes(face: SeenFace, names: list[str]) -> dict[str, Any]:
-    """What DetectFaces was asked to tell besides, each by its field: ``EYES_OPEN`` is EyesOpen."""
-    told: dict[str, Any] = {
+    """What DetectFaces is to tell besides, each by its field: ``EYES_OPEN`` is EyesOpen."""
+    values: dict[str, Any] = {
         "AgeRange": {"Low": int(face.age), "High": int(face.age)},
         "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
         "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
@@ -219,7 +213,7 @@ def _attributes(face: SeenFace, names: list[str]) -> dict[str, Any]:
         "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
     }
     fields = (name.title().replace("_", "") for name in names)
-    return {name: told.get(name, {"Value": False, "Confidence": 99.0}) for name in fields}
+    return {name: values.get(name, {"Value": False, "Confidence": 99.0}) for name in fields}
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -228,61 +222,58 @@ _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Respons
 }
 
 
-@attrs.frozen
-class _Picture:
-    upload: Upload
-    width: int
-    height: int
-
-
-def _picture(call: RekognitionCall, sent: Mapping[str, Any], name: str) -> _Picture:
-    image = sent.get(name)
-    if not isinstance(image, dict):
+def _read_picture(
+    call: RekognitionCall, sent: Mapping[str, Any], name: str
+) -> tuple[Upload, Image]:
+    holder = sent.get(name)
+    if not isinstance(holder, dict):
         call.refuse("parameters.wrong")
-    if image.get("S3Object") is not None:
+    if holder.get("S3Object") is not None:
         call.refuse("s3.object")
     try:
-        content = base64.b64decode(image.get("Bytes") or "", validate=True)
+        content = base64.b64decode(holder.get("Bytes") or "", validate=True)
     except (TypeError, ValueError):
         call.refuse("body.malformed")
     upload = call.upload(name, name, content)
     if not content:
         call.refuse("parameters.wrong")
-    if len(content) > _MOST_BYTES:
+    # The API model.
+    if len(content) > 5_242_880:
         call.refuse("image.size")
     try:
-        picture = Image.from_bytes(content)
+        image = Image.from_bytes(content)
     except InvalidImage:
         call.refuse("image.format")
-    if picture.format not in _FORMATS:
+    if image.format not in (ImageFormat.JPEG, ImageFormat.PNG):
         call.refuse("image.format")
-    if picture.format is ImageFormat.JPEG:
+    if image.format is ImageFormat.JPEG:
         call.claims.cite("image.orientation")
-    if min(picture.width, picture.height) < _LEAST_SIDE:
+    # Guidelines and quotas.
+    if min(image.width, image.height) < 80:
         call.claims.cite("image.min_side")
         call.refuse("parameters.wrong")
-    return _Picture(upload, picture.width, picture.height)
+    return upload, image
 
 
-def _face(
-    call: RekognitionCall, picture: _Picture, face: SeenFace, *, whole: bool = True
+def _describe(
+    call: RekognitionCall, image: Image, face: SeenFace, *, whole: bool = True
 ) -> dict[str, Any]:
     left, top, right, bottom = face.box
-    width, height = (right - left) / picture.width, (bottom - top) / picture.height
-    x, y = left / picture.width, top / picture.height
-    told: dict[str, Any] = {
+    width, height = (right - left) / image.width, (bottom - top) / image.height
+    x, y = left / image.width, top / image.height
+    details: dict[str, Any] = {
         "BoundingBox": {"Width": width, "Height": height, "Left": x, "Top": y},
         "Confidence": face.confidence * 100,
     }
     if whole:
         call.claims.cite("face.made_up")
-        told["Landmarks"] = [
+        details["Landmarks"] = [
             {"Type": name, "X": x + width * right, "Y": y + height * down}
             for name, (right, down) in _LANDMARKS.items()
         ]
-        told["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
-        told["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
-    return told
+        details["Pose"] = {"Roll": 0.0, "Yaw": 0.0, "Pitch": 0.0}
+        details["Quality"] = {"Brightness": 50.0, "Sharpness": 50.0}
+    return details
 
 
 def _charge(call: RekognitionCall, what: str) -> None:
