@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+import attrs
+
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal, short
@@ -51,6 +53,37 @@ class Shared(Protocol):
     def open(
         self, name: str, *, keys: Mapping[str, Mapping[str, Key]], parent: Account
     ) -> Account: ...
+
+
+NO_ACCOUNT = "There is no account of that name or key; GET /__mock__/accounts lists them."
+#: What there is to say of a closed one.
+CLOSED = (
+    "the account {0.name} was closed at {0.closed_at:%H:%M:%S} UTC: it can be read, and nothing in "
+    "it can be changed; open another account"
+)
+
+
+@attrs.define(eq=False)
+class Place:
+    """Where an account is, for whoever keeps hold of it: a reset puts another one there. None once
+    it is closed and forgotten."""
+
+    account: Account | None = None
+
+    @property
+    def current(self) -> Account:
+        """As it is now, or was when it was closed; LookupError once it is forgotten."""
+        if self.account is None:
+            raise LookupError(NO_ACCOUNT)
+        return self.account
+
+    @property
+    def open(self) -> Account:
+        """As `current`, for a change; ValueError once it is closed."""
+        account = self.current
+        if account.closed_at is not None:
+            raise ValueError(CLOSED.format(account))
+        return account
 
 
 class Latency:
@@ -140,7 +173,7 @@ class World:
 class Account:
     """One account: a world with each vendor, and what these share. Safe across threads.
 
-    A reset puts another one in its place: whatever began before ends in the state it began in.
+    A reset puts another one in its `place`: whatever began before ends in the state it began in.
     `parent` is the account that a vendor's registration opened it from. `opened_at` and `closed_at`
     are UTC by the machine's clock; `closed_at` is None while it is open. A closed one can be read,
     and refuses every call.
@@ -156,8 +189,10 @@ class Account:
         first_keys: Mapping[str, Mapping[str, Key]],
         chosen: Mapping[str, Chosen],
         parent: Account | None = None,
+        place: Place | None = None,
     ) -> None:
         self.shared, self.name, self.clock = shared, name, clock
+        self.place = place or Place()
         self.first_keys, self.chosen, self.parent = first_keys, chosen, parent
         self.opened_at = dt.datetime.now(dt.UTC)
         self.closed_at: dt.datetime | None = None
@@ -168,8 +203,9 @@ class Account:
             self.latency.set(operation, *span)
         self.journal = Journal()
         self.journal.watch = self._heard
-        #: What leads here, by vendor and text.
+        #: What leads here, by vendor and text, and how the keys begin that the mock made for it.
         self.claimed: set[tuple[str, str]] = set()
+        self.stems: frozenset[tuple[str, str]] = frozenset()
         #: By name: the open ones that were registered in it.
         self.children: dict[str, Account] = {}
         shared.sent.let_in(self)

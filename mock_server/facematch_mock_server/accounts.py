@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from .account import Account, Shared
+from .account import CLOSED, NO_ACCOUNT, Account, Place, Shared
 from .clock import VirtualClock
 from .kinds import Chosen, VendorKind
 from .messages import Head
@@ -32,7 +32,6 @@ MAX_CLOSED, MAX_CLOSED_RECORDS = 1000, 20_000
 #: More than so many accounts at a time are refused.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
-NO_ACCOUNT = "There is no account of that name or key; GET /__mock__/accounts lists them."
 #: Names an account in a request; the control API takes one of its keys there, too.
 ACCOUNT_HEADER = "X-Facematch-Account"
 
@@ -88,9 +87,10 @@ class Accounts(Shared):
         #: The newest last, with how much of each, and of all, stays to be read.
         self._closed: deque[tuple[Account, int]] = deque()
         self._closed_records = 0
-        #: Whose a key is, by vendor and text, or by how an account's first keys begin, and the
-        #: lengths of these beginnings; and whose a name is, as that of no vendor.
+        #: Whose a key is, by vendor and text, and whose a name is, as that of no vendor; and whose
+        #: a key is that begins as one which the mock made, and the lengths of these beginnings.
         self._keys: dict[tuple[str, str], Account] = {}
+        self._stems: dict[tuple[str, str], Account] = {}
         self._lengths: frozenset[int] = frozenset()
         #: The keys and client ids that everybody knows.
         self._public = {
@@ -100,7 +100,7 @@ class Accounts(Shared):
             for text in (first, key.client)
         }
         keys = {kind.name: kind.first_keys for kind in kinds}
-        self._put(MAIN, clock or VirtualClock(), keys, self._chosen, None)
+        self._put(MAIN, clock or VirtualClock(), keys, self._chosen)
 
     @property
     def all(self) -> tuple[Account, ...]:
@@ -129,16 +129,16 @@ class Accounts(Shared):
         are_open = (account for account in accounts if account.closed_at is None)
         return next(are_open, accounts[0] if accounts else None)
 
-    def named(self, name: str, *, is_open: bool = False) -> Account:
-        """As `find`; LookupError if there is none, or a closed one where `is_open` is wanted."""
+    def named(self, name: str) -> Account:
+        """As `find`; LookupError if there is none."""
         account = self.find(name)
-        if account is None or (is_open and account.closed_at is not None):
+        if account is None:
             raise LookupError(NO_ACCOUNT)
         return account
 
     def owner_of(self, kind: VendorKind, head: Head) -> Account | None:
-        """Whose a vendor's request is: by its key, else by the header, else by an account's key
-        that its key resembles; None if nobody knows."""
+        """Whose a vendor's request is: by its key, else by the header, else by a key that the mock
+        made and that its key resembles; None if nobody knows."""
         text = kind.key_of(head) or ""
         account = self._keys.get((kind.name, text))
         if account is not None:
@@ -148,7 +148,7 @@ class Accounts(Shared):
         if (kind.name, text) in self._public:
             return self.main
         stems = ((kind.name, text[:length]) for length in self._lengths)
-        return next(filter(None, map(self._keys.get, stems)), None)
+        return next(filter(None, map(self._stems.get, stems)), None)
 
     def is_stranger(self, kind: VendorKind, head: Head) -> bool:
         """Whether nobody knows whose request this is, and there are others than the first one."""
@@ -178,13 +178,18 @@ class Accounts(Shared):
                 )
             namesake = self.find(name)
             if namesake is not None and namesake.closed_at is None:
-                raise ValueError(f"{name} is an account, or a key of one; take another name")
+                # A key is not repeated.
+                taken = f"{name} is an account" if name in self._all else "that is a key of one"
+                raise ValueError(f"{taken}; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
-            keys = dict(keys or {})
-            if parent is None:
-                keys = {n: keys.get(n) or _new_keys(kind) for n, kind in self.kinds.items()}
-            account = self._put(name, clock, keys, self._chosen, parent)
+            keys = {name: first for name, first in (keys or {}).items() if first}
+            missing = [] if parent is not None else [n for n in self.kinds if n not in keys]
+            made = {vendor: _new_keys(self.kinds[vendor]) for vendor in missing}
+            each = {vendor: keys.get(vendor) or made[vendor] for vendor in (*keys, *made)}
+            # A key with other last characters, or more of them, is one of these mistyped.
+            stems = frozenset((vendor, text[:-4]) for vendor, text in _texts(made))
+            account = self._put(name, clock, each, self._chosen, parent, stems=stems)
             is_late = parent is not None and self._all.get(parent.name) is not parent
             closed = self._close(account) if is_late else ()
         self._end(name, closed)
@@ -196,35 +201,49 @@ class Accounts(Shared):
         clock: VirtualClock,
         keys: Mapping[str, Mapping[str, Key]],
         chosen: Mapping[str, Chosen],
-        parent: Account | None,
+        parent: Account | None = None,
+        *,
+        old: Account | None = None,
+        stems: frozenset[tuple[str, str]] = frozenset(),
     ) -> Account:
+        """A new account, in the place of the `old` one; ValueError, and nothing is changed, for a
+        key of another one."""
+        texts = _texts(keys) - self._public
+        self._check_free(texts, name)
         seed = self._seed
         if seed is not None and name != MAIN:
             # Every account of a server has ids of its own, which the same seed repeats.
             seed = int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest())
         account = Account(
-            self, name, clock=clock, seed=seed, first_keys=keys, chosen=chosen, parent=parent
+            self,
+            name,
+            clock=clock,
+            seed=seed,
+            first_keys=keys,
+            chosen=chosen,
+            parent=parent,
+            place=None if old is None else old.place,
         )
-        self._all[name] = account
+        if old is not None:
+            account.opened_at = old.opened_at
+        self._all[name] = account.place.account = account
         if name == MAIN:
             self.main = account
         if parent is not None:
             parent.children[name] = account
-        for vendor, first in keys.items():
-            for text, key in first.items():
-                self.claim(vendor, text, key, account)
-        # A key with other last characters, or more of them, is one of these mistyped.
-        stems = {(vendor, text[:-4]) for vendor, text in account.claimed if len(text) > 12}
-        stems -= self._public
-        self._lengths |= {len(stem) for _, stem in stems}
-        account.claimed |= {("", name), *stems}
+        account.claimed, account.stems = {("", name), *texts}, stems
         self._keys.update(dict.fromkeys(account.claimed, account))
+        self._stems.update(dict.fromkeys(stems, account))
+        self._lengths |= {len(stem) for _, stem in stems}
         return account
 
-    def close(self, name: str) -> None:
-        """Close an account; LookupError if there is none, ValueError for the first one."""
+    def close(self, place: Place) -> None:
+        """Close the account that is there; LookupError for one that is closed, ValueError for the
+        first one."""
         with self._lock:
-            account = self.named(name, is_open=True)
+            account = place.current
+            if account.closed_at is not None:
+                raise LookupError(CLOSED.format(account))
             if account is self.main:
                 raise ValueError("the first account stays as long as the server; reset it")
             closed = self._close(account)
@@ -257,16 +276,17 @@ class Accounts(Shared):
                 return
             self._closed.popleft()
             self._closed_records -= count
+            account.place.account = None
             self._unclaim(account)
 
-    def reset(self, name: str, vendor: str, chosen: Chosen) -> None:
-        """Give an account a new world, in which that vendor behaves as chosen."""
+    def reset(self, place: Place, vendor: str, chosen: Chosen) -> None:
+        """Give the account that is there a new world, in which that vendor behaves as chosen;
+        ValueError for a closed one, and if another one has one of its first keys by now."""
         with self._lock:
-            old = self.named(name, is_open=True)
-            each = {**old.chosen, vendor: chosen}
+            old = place.open
+            each, keys = {**old.chosen, vendor: chosen}, old.first_keys
             # Calls go on beside this: its first keys are never nobody's.
-            fresh = self._put(old.name, old.clock, old.first_keys, each, old.parent)
-            fresh.opened_at = old.opened_at
+            self._put(old.name, old.clock, keys, each, old.parent, old=old, stems=old.stems)
             self._unclaim(old)
             ended = [old, *self._close_children(old)]
         old.journal.watch = None
@@ -282,22 +302,32 @@ class Accounts(Shared):
 
     def _unclaim(self, account: Account) -> None:
         """Its keys are nobody's, but for those that another account has by now."""
-        for key in account.claimed:
-            if self._keys.get(key) is account:
-                del self._keys[key]
+        for owners, texts in ((self._keys, account.claimed), (self._stems, account.stems)):
+            for text in texts:
+                if owners.get(text) is account:
+                    del owners[text]
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
         """That key is this account's; ValueError if it is another one's that is open. One that
         everybody knows is of the account that a request is for without a key."""
-        texts = {each for each in (text, key.client or text) if (vendor, each) not in self._public}
+        texts = _texts({vendor: {text: key}}) - self._public
         with self._lock:
-            # At whichever vendor: a key alone says which account is meant.
-            owners = [owner for owner in map(self.find, texts) if owner is not None]
-            if any(not owner.closed_at and owner.name != account.name for owner in owners):
-                raise ValueError("another account has this key")
-            claimed = {(vendor, each) for each in texts}
-            self._keys.update(dict.fromkeys(claimed, account))
-            account.claimed |= claimed
+            self._check_free(texts, account.name)
+            self._keys.update(dict.fromkeys(texts, account))
+            account.claimed |= texts
+
+    def _check_free(self, texts: Iterable[tuple[str, str]], name: str) -> None:
+        """ValueError if one of these is of another open account than that of the name."""
+        # At whichever vendor: a key alone says which account is meant.
+        owners = filter(None, map(self.find, {text for _, text in texts}))
+        if any(owner.closed_at is None and owner.name != name for owner in owners):
+            raise ValueError("another account has this key")
+
+
+def _texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:
+    """All keys and client ids, by vendor and text."""
+    pairs = ((vendor, text, key) for vendor, first in keys.items() for text, key in first.items())
+    return {(vendor, each) for vendor, text, key in pairs for each in (text, key.client or text)}
 
 
 def _new_keys(kind: VendorKind) -> dict[str, Key]:

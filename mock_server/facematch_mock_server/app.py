@@ -10,8 +10,8 @@ import attrs
 from facematch_core import __version__
 from facematch_core.addresses import MOCK_HEADER
 
-from .account import Account, World
-from .accounts import ACCOUNT_HEADER, NO_ACCOUNT, Accounts
+from .account import NO_ACCOUNT, Account, World
+from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
 from .faults import Fault, is_ours
 from .journal import noted, presentable, short

@@ -53,14 +53,14 @@ class Control:
     What this vendor has not got is an AttributeError.
     """
 
-    def __init__(self, accounts: Accounts, account: str, vendor: str) -> None:
-        self._accounts, self._name, self._vendor = accounts, account, vendor
+    def __init__(self, accounts: Accounts, account: Account, vendor: str) -> None:
+        self._accounts, self._place, self._vendor = accounts, account.place, vendor
 
     @property
     def account(self) -> Account:
         """As it is now: a reset puts another in its place; or, for an hour, as it was when it was
-        closed. LookupError for none."""
-        return self._accounts.named(self._name)
+        closed. LookupError for one that is forgotten."""
+        return self._place.current
 
     @property
     def world(self) -> World:
@@ -70,13 +70,7 @@ class Control:
     @property
     def open_world(self) -> World:
         """As `world`, for a change; ValueError once the account is closed."""
-        account = self.account
-        if account.closed_at is not None:
-            raise ValueError(
-                f"the account {account.name} was closed at {account.closed_at:%H:%M:%S} UTC: "
-                "it can be read, and nothing in it can be changed; open another account"
-            )
-        return account.world(self._vendor)
+        return self._place.open.world(self._vendor)
 
     # Accounts
 
@@ -95,8 +89,8 @@ class Control:
 
     def close_account(self, account: str) -> None:
         """Close an account, which can be read for an hour; ValueError for the first one,
-        LookupError for none."""
-        self._accounts.close(account)
+        LookupError for none, or a closed one."""
+        self._accounts.close(self._accounts.named(account).place)
 
     # What only some vendors have
 
@@ -381,7 +375,7 @@ class Control:
         before = self.open_world
         kept = before.switches if switches is None else switches
         chosen = Chosen.of(before.kind, edition or before.edition, kept)
-        self._accounts.reset(self._name, self._vendor, chosen)
+        self._accounts.reset(self._place, self._vendor, chosen)
 
     def journal(
         self,

@@ -107,15 +107,13 @@ class ControlApi:
         """What may be done to the account that a request names; LookupError if there is none."""
         from .control import Control  # not above: as the operations
 
-        return Control(self._accounts, self._name(request), vendor)
+        return Control(self._accounts, self.account(request), vendor)
 
     def account(self, request: Request) -> Account:
         """The account that a request names, the first one without a word; LookupError for none."""
-        return self._accounts.named(self._name(request))
-
-    def _name(self, request: Request) -> str:
         header = request.header(ACCOUNT_HEADER.lower())
-        return dict(request.query).get("key", MAIN if header is None else header)
+        name = dict(request.query).get("key", MAIN if header is None else header)
+        return self._accounts.named(name)
 
 
 def _find(

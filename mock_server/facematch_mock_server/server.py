@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from facematch_core.addresses import is_loopback
 
 from .account import Account, World
-from .accounts import MAIN, Accounts
+from .accounts import Accounts
 from .app import App
 from .clock import VirtualClock
 from .console import Console
@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 class _Access:
     """What a client needs to ask one account at one vendor, and what a test may do to it."""
 
-    def __init__(self, server: MockServer, handle: str, vendor: str) -> None:
-        self._server, self._handle, self._vendor = server, handle, vendor
-        account = server.accounts.named(handle)
-        self._name, first = account.name, account.first_keys.get(vendor, {})
-        texts = {key.kind: text for text, key in reversed([*first.items()])}
+    def __init__(self, server: MockServer, account: Account, vendor: str) -> None:
+        self._server, self._place, self._vendor = server, account.place, vendor
+        first, now = account.first_keys.get(vendor, {}), account.clock.now()
+        texts = {
+            key.kind: text
+            for text, key in reversed([*first.items()])
+            if key.allowed and not key.revoked and not key.expired(now)
+        }
         self.live_key = texts.get(KeyKind.LIVE, "")
         self.sandbox_key = texts.get(KeyKind.SANDBOX)
         self.client_id = first[self.live_key].client if self.live_key else None
@@ -49,7 +52,7 @@ class _Access:
         """What a test may do to this account at this vendor."""
         from .control import Control  # not above: it brings what every area of a vendor can do
 
-        return Control(self._server.accounts, self._handle, self._vendor)
+        return Control(self._server.accounts, self._place.current, self._vendor)
 
 
 class Served(_Access):
@@ -58,16 +61,16 @@ class Served(_Access):
     Attributes:
         name: Of the vendor.
         account: Name of the account.
-        live_key: A key that works at once.
-        sandbox_key: Likewise; None of a vendor without a sandbox.
+        live_key: A key that works at once; empty if a state gave the account none.
+        sandbox_key: Likewise; None without one, or of a vendor without a sandbox.
         client_id: What belongs to the key; None of a vendor whose keys are enough.
         url: That of the server; RuntimeError if it is not running.
         control: What a test may do to this account at this vendor.
     """
 
-    def __init__(self, server: MockServer, handle: str, vendor: str) -> None:
-        super().__init__(server, handle, vendor)
-        self.name, self.account = vendor, self._name
+    def __init__(self, server: MockServer, account: Account, vendor: str) -> None:
+        super().__init__(server, account, vendor)
+        self.name, self.account = vendor, account.name
 
     @property
     def control_url(self) -> str:
@@ -91,23 +94,22 @@ class MockAccount(_Access):
     """
 
     def __init__(self, server: MockServer, account: Account) -> None:
-        keys = (text for keys in account.first_keys.values() for text in keys)
-        # Once it is closed, another one may have its name, and none its keys.
-        handle = MAIN if account.name == MAIN else next(keys, account.name)
-        super().__init__(server, handle, server.vendors[0])
+        super().__init__(server, account, server.vendors[0])
         self.name = account.name
 
     def of(self, vendor: str) -> Served:
         """The account at one of the vendors; LookupError if it is not among them."""
         if vendor not in self._server.vendors:
             names = ", ".join(self._server.vendors)
-            raise LookupError(f"this server has no vendor {vendor:.40}; it has {names}")
-        return Served(self._server, self._handle, vendor)
+            # A key is not repeated.
+            name = "***" if self._server.accounts.find(vendor) else vendor
+            raise LookupError(f"this server has no vendor {name:.40}; it has {names}")
+        return Served(self._server, self._place.current, vendor)
 
     def close(self) -> None:
         """Close the account: its keys are wrong from now on, and for an hour its `control` can read
         what happened. ValueError for the first one, LookupError for one that is closed."""
-        self._server.accounts.close(self._handle)
+        self._server.accounts.close(self._place)
 
     def __repr__(self) -> str:
         return f"MockAccount({self.name})"

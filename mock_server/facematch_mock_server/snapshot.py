@@ -71,7 +71,7 @@ def state_of(accounts: Accounts) -> dict[str, Any]:
 def _account(accounts: Accounts, account: Account) -> dict[str, Any]:
     vendors = {}
     for world in account.worlds:
-        kind, control = world.kind, Control(accounts, account.name, world.vendor)
+        kind, control = world.kind, Control(accounts, account, world.vendor)
         switches = {
             name: kind.number(name, value) if name in kind.settings else value
             for name, value in world.switches.items()
@@ -128,7 +128,6 @@ def restore(accounts: Accounts, source: Mapping[str, Any] | str | os.PathLike[st
 def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
     parts: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Key]] = {}
-    controls = {vendor: Control(accounts, name, vendor) for vendor in accounts.kinds}
     for vendor, record in (account.get("vendors") or {}).items():
         with _at(f".vendors.{vendor:.60}"):
             if vendor not in accounts.kinds:
@@ -137,15 +136,20 @@ def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
             takes = _VENDOR | dict.fromkeys(("keys", *_lists(kind)), "objects")
             parts[vendor] = part = read(takes, KINDS["object"](record))
             keys[vendor] = dict(_each(part, "keys", functools.partial(_key, kind, name)))
-    if name != MAIN:
-        accounts.open(name, keys=keys)
+    if name == MAIN:
+        main, kinds = accounts.main, accounts.kinds.items()
+        main.first_keys = {n: {**kind.first_keys, **keys.get(n, {})} for n, kind in kinds}
+        opened = main
+    else:
+        opened = accounts.open(name, keys=keys)
+    controls = {vendor: Control(accounts, opened, vendor) for vendor in accounts.kinds}
     # A reset gives the account another world with every vendor: all of them come first.
     for vendor, part in parts.items():
         with _at(f".vendors.{vendor}"):
             controls[vendor].reset(edition=part.get("edition"), switches=part.get("switches"))
     for vendor, part in parts.items():
         with _at(f".vendors.{vendor}"):
-            _fill(controls[vendor], keys[vendor], part)
+            _fill(controls[vendor], part)
     first = next(iter(controls.values()))
     _each(account, "faults", functools.partial(_FAULT, first, ""))
     for operation, seconds in (account.get("latency") or {}).items():
@@ -153,10 +157,8 @@ def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
             first.set_latency(operation, *KINDS["seconds"](seconds))
 
 
-def _fill(control: Control, keys: Mapping[str, Key], part: Mapping[str, Any]) -> None:
+def _fill(control: Control, part: Mapping[str, Any]) -> None:
     """Set what an account has with one vendor."""
-    for text, key in keys.items():
-        control.world.add_key(text, key)
     for name, change in (("balance", control.set_balance), ("limits", control.set_limits)):
         if part.get(name) is not None:
             with _at(f".{name}"):

@@ -29,7 +29,7 @@ def app_of(world):
 
 def control_of(world):
     """What a test may do to the account of a world, at its vendor."""
-    return Control(_accounts_of(world), world.account.name, world.vendor)
+    return Control(_accounts_of(world), world.account, world.vendor)
 
 
 def struck_by(app, fault, request):

@@ -269,7 +269,7 @@ class Accounts(RuleBasedStateMachine):
     def close(self, number):
         account = self.any_of(number)
         if account is not None and account.is_open:
-            self.mock.accounts.close(account.key)
+            self.mock.account(account.key).close()
             account.is_open, account.faults = False, 0
 
     @rule(number=NUMBERS)

@@ -216,7 +216,7 @@ class Console:
             nonlocal run, at, quiet, closed_at
             now, last, calls = feed.since(at if run == feed.run else 0)
             # A reset has put another one in its place.
-            current = self._accounts.find(account.name) or account
+            current = account.place.account or account
             events = ""
             if closed_at != current.closed_at:
                 closed_at = current.closed_at
@@ -262,7 +262,7 @@ class Console:
             raise LookupError("there is no such vendor or view")
         if view != "control" and view not in vendor_named(vendor).extensions:
             raise LookupError(f"this vendor has no {view}")
-        return account, Control(self._accounts, account.name, vendor), view
+        return account, Control(self._accounts, account, vendor), view
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
         content = self._accounts.sent.find(digest) if self._shows_pictures else None
