@@ -20,6 +20,7 @@ from .kinds import Chosen, VendorKind
 from .messages import Head
 from .pictures import Pictures
 from .services import Key, Keys, Ledger, Rates, Sessions, check_key
+from .state import size_of
 
 if TYPE_CHECKING:
     from .recognition.recognizer import Recognizer
@@ -50,6 +51,7 @@ class Shared(Protocol):
     def all(self) -> tuple[Account, ...]: ...
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None: ...
     def is_stranger(self, kind: VendorKind, head: Head) -> bool: ...
+    def let_go(self) -> None: ...
     def open(
         self, name: str, *, keys: Mapping[str, Mapping[str, Key]], parent: Account
     ) -> Account: ...
@@ -151,7 +153,14 @@ class World:
     def close(self) -> None:
         """No key opens it any more, and no call finds what a test set."""
         self.keys.close()
-        self.recognizer.waiting.clear()
+        self.recognizer.waiting.close()
+        self.records.close()
+
+    @property
+    def kept(self) -> tuple[Any, ...]:
+        """What stays to be read of a closed one."""
+        waiting, entries = self.recognizer.waiting.unused, self.ledger.entries
+        return self.sessions.all(), entries, waiting, self.records.kept()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -211,6 +220,8 @@ class Account:
         shared.sent.let_in(self)
         shared.kept.let_in(self)
         self.digest = functools.partial(shared.sent.digest, self)
+        #: About how many bytes stay to be read once it is closed.
+        self.kept_bytes = 0
         self._lock = threading.RLock()
         self._worlds: dict[str, World] = {}
         self._is_over = False
@@ -251,6 +262,9 @@ class Account:
             worker.stop()
         self.shared.sent.let_go(self)
         self.shared.kept.let_go(self)
+        if self.closed_at is not None:
+            kept = [world.kept for world in tuple(self._worlds.values())]
+            self.kept_bytes = size_of(self.journal.entries, self.faults.unused, kept)
 
     def close(self) -> None:
         """Nothing that was set is of use; what happened stays to be read. It has yet to `end`."""
@@ -258,13 +272,12 @@ class Account:
             self.closed_at = dt.datetime.now(dt.UTC)
             for world in self._worlds.values():
                 world.close()
-        self.faults.clear()
-
-    def count(self) -> int:
-        """How many calls and sessions stay to be read once it is closed."""
-        sessions = sum(len(world.sessions) for world in tuple(self._worlds.values()))
-        return len(self.journal.entries) + sessions
+        self.faults.close()
 
     def _heard(self, entry: Entry | None) -> None:
+        if self.closed_at is not None:
+            # What it refuses is kept beside what it was.
+            self.kept_bytes += size_of(entry)
+            self.shared.let_go()
         if self.shared.heard is not None:
             self.shared.heard(self.name, entry)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 #: The account that a server begins with: that of the keys that everybody knows, and of whoever
 #: shows a key that nobody has.
 MAIN = "main"
-#: How long a closed account can be read, how many of them, and how many calls and sessions of all.
+#: How long a closed account can be read, how many of them, and about how many bytes of those before
+#: the newest.
 CLOSED_FOR = dt.timedelta(hours=1)
-MAX_CLOSED, MAX_CLOSED_RECORDS = 1000, 20_000
+MAX_CLOSED, MAX_CLOSED_BYTES = 1000, 64 * 1024 * 1024
 #: More than so many accounts at a time are refused.
 MAX_ACCOUNTS = 10_000
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -84,9 +85,8 @@ class Accounts(Shared):
         self._lock = threading.RLock()
         self._all: dict[str, Account] = {}
         self._opened = 0
-        #: The newest last, with how much of each, and of all, stays to be read.
-        self._closed: deque[tuple[Account, int]] = deque()
-        self._closed_records = 0
+        #: The newest last.
+        self._closed: deque[Account] = deque()
         #: Whose a key is, by vendor and text, and whose a name is, as that of no vendor; and whose
         #: a key is that begins as one which the mock made, and the lengths of these beginnings.
         self._keys: dict[tuple[str, str], Account] = {}
@@ -111,10 +111,10 @@ class Accounts(Shared):
     @property
     def closed(self) -> tuple[Account, ...]:
         """Those closed in the last hour of real time, the newest last; fewer if they are many, or
-        have many calls and sessions."""
+        have much to be read."""
         with self._lock:
-            self._let_go()
-            return tuple(account for account, _ in self._closed)
+            self.let_go()
+            return tuple(self._closed)
 
     def find(self, name: str) -> Account | None:
         """The account of a name, a key or a client id, the one closed last if none is open; None if
@@ -122,7 +122,7 @@ class Accounts(Shared):
         # Whoever has a key need not say of which vendor.
         keys = [("", name), *((vendor, name) for vendor in self.kinds)]
         with self._lock:
-            self._let_go()
+            self.let_go()
             accounts = [*filter(None, map(self._keys.get, keys))]
         if not self._public.isdisjoint(keys):
             return self.main
@@ -256,28 +256,28 @@ class Accounts(Shared):
         if account.parent is not None:
             account.parent.children.pop(account.name, None)
         account.close()
-        self._closed.append((account, account.count()))
-        self._closed_records += self._closed[-1][1]
-        self._let_go()
+        self._closed.append(account)
         return [account, *self._close_children(account)]
 
     def _close_children(self, account: Account) -> list[Account]:
         children = tuple(account.children.values())
         return [closed for child in children for closed in self._close(child)]
 
-    def _let_go(self) -> None:
-        """Forget what was closed long ago, or is too much; the lock is held."""
+    def let_go(self) -> None:
+        """Forget what was closed long ago, or is too much."""
         now = dt.datetime.now(dt.UTC)
-        while self._closed:
-            account, count = self._closed[0]
-            is_old = now - (account.closed_at or now) > CLOSED_FOR
-            is_full = len(self._closed) > 1 and self._closed_records > MAX_CLOSED_RECORDS
-            if not (is_old or is_full or len(self._closed) > MAX_CLOSED):
-                return
-            self._closed.popleft()
-            self._closed_records -= count
-            account.place.account = None
-            self._unclaim(account)
+        with self._lock:
+            kept_bytes = sum(account.kept_bytes for account in self._closed)
+            while self._closed:
+                account = self._closed[0]
+                is_old = now - (account.closed_at or now) > CLOSED_FOR
+                is_full = len(self._closed) > 1 and kept_bytes > MAX_CLOSED_BYTES
+                if not (is_old or is_full or len(self._closed) > MAX_CLOSED):
+                    return
+                self._closed.popleft()
+                kept_bytes -= account.kept_bytes
+                account.place.account = None
+                self._unclaim(account)
 
     def reset(self, place: Place, vendor: str, chosen: Chosen) -> None:
         """Give the account that is there a new world, in which that vendor behaves as chosen;

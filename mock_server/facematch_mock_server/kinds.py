@@ -24,6 +24,13 @@ class Records:
     def drop(self) -> None:
         """What this thread queued is dropped."""
 
+    def close(self) -> None:
+        """Its account is closed: nobody uses it any more, and `kept` alone is still read."""
+
+    def kept(self) -> tuple[Any, ...]:
+        """What is read of a closed account."""
+        return ()
+
 
 # There is one object for each vendor: it is compared as such.
 @attrs.frozen(kw_only=True, eq=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import enum
+import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -135,6 +136,24 @@ class Collection(Generic[T]):
             self._all.clear()
 
 
+def size_of(*values: Any) -> int:
+    """About how many bytes these take in memory, with all that is in them, each counted once."""
+    total, seen, waiting = 0, set[int](), [*values]
+    while waiting:
+        value = waiting.pop()
+        if value is None or id(value) in seen:
+            continue
+        seen.add(id(value))
+        total += sys.getsizeof(value)
+        if isinstance(value, Mapping):
+            waiting += (*value.keys(), *value.values())
+        elif isinstance(value, (tuple, list, set, frozenset)):
+            waiting += value
+        elif attrs.has(type(value)):
+            waiting += (getattr(value, field.name) for field in attrs.fields(type(value)))
+    return total
+
+
 def check_times(times: Any) -> None:
     """Refuse a number of calls that no rule can have."""
     if times is not None and (type(times) is not int or times < 1):
@@ -145,8 +164,9 @@ class Kept(Generic[T]):
     """The rules that wait in one world, each for so many `times`, in order. Safe across threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept: list[T] = []
+        self._closed: tuple[T, ...] = ()
         #: Those that were used and still wait, by id: equal ones may wait beside them.
         self._used: dict[int, T] = {}
 
@@ -162,7 +182,8 @@ class Kept(Generic[T]):
     def unused(self) -> tuple[T, ...]:
         """Those that were never used, the oldest first."""
         with self._lock:
-            return tuple(rule for rule in self._kept if id(rule) not in self._used)
+            unused = (rule for rule in self._kept if id(rule) not in self._used)
+            return (*self._closed, *unused)
 
     def add(self, rule: T) -> None:
         with self._lock:
@@ -172,6 +193,12 @@ class Kept(Generic[T]):
         with self._lock:
             self._kept.clear()
             self._used.clear()
+
+    def close(self) -> None:
+        """None waits any more; those that were never used can still be read."""
+        with self._lock:
+            self._closed = self.unused
+            self.clear()
 
     def _count(self, index: int) -> T:
         """Use that rule once, under the lock; as it was."""

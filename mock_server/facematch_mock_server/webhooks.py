@@ -222,6 +222,10 @@ class Outbox:
         """A delivery as it was sent last, or will be; None if that is not kept any more."""
         return self._payloads.find(f"{delivery.id} {delivery.turn}")
 
+    def forget_payloads(self) -> None:
+        """Whoever reads a delivery has it written anew."""
+        self._payloads.clear()
+
     def add_fault(self, fault: DeliveryFault, times: int) -> None:
         """Do this to so many attempts, after what waits already; 1-10,000 of them."""
         if type(times) is not int or not 1 <= times <= 10_000:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import gc
+import json
 import socket
 import threading
 import weakref
@@ -300,7 +301,11 @@ def test_a_closed_account_can_be_read_and_nothing_in_it_changed(server):
     control.add_fault(attrs.evolve(BUSY, path="/v3/sessions/"))
     control.set_outcome("liveness", score=12)
     assert ask(server, account.live_key) == 200
+    unused = control.unused()
     account.close()
+    # Whoever closes it at the end of a test can still say what the test did not use.
+    assert control.unused() == unused
+    assert [miss.call.number for miss in control.near_misses()] == [1, 1]
     assert len(control.journal()) == len(control.charges()) == len(control.sessions.all()) == 1
     assert control.balance() == Decimal("99.95")
     assert (control.faults(), control.outcomes()) == ((), ())
@@ -372,14 +377,14 @@ def test_a_name_leads_to_the_account_that_is_open_and_each_key_to_its_own(server
     assert ask(server, old.live_key) == 200
 
 
-@pytest.mark.parametrize("bound", ["CLOSED_FOR", "MAX_CLOSED", "MAX_CLOSED_RECORDS"])
+@pytest.mark.parametrize("bound", ["CLOSED_FOR", "MAX_CLOSED", "MAX_CLOSED_BYTES"])
 def test_closed_accounts_are_kept_for_a_while_and_within_bounds(monkeypatch, bound):
     with MockServer() as mock:
         accounts = [closed_one(mock) for _ in range(3)]
         names = [account.name for account in accounts]
         assert [each.name for each in mock.accounts.closed] == names
-        # Of each there are a call and a session.
-        limit = {"CLOSED_FOR": dt.timedelta(0), "MAX_CLOSED": 2, "MAX_CLOSED_RECORDS": 5}[bound]
+        two = sum(each.kept_bytes for each in mock.accounts.closed[1:])
+        limit = {"CLOSED_FOR": dt.timedelta(0), "MAX_CLOSED": 2, "MAX_CLOSED_BYTES": two}[bound]
         monkeypatch.setattr(f"facematch_mock_server.accounts.{bound}", limit)
         kept = names[3:] if bound == "CLOSED_FOR" else names[1:]
         assert [each.name for each in mock.accounts.closed] == kept
@@ -636,3 +641,89 @@ def test_a_live_key_of_a_state_works_and_stays_over_a_reset():
             assert [ask(mock, key) for key in keys] == [200, 403, 200, 403]
             for name in ("main", "revoked"):
                 mock.account(name).control.reset()
+
+
+# What closed accounts keep
+
+
+def register(server, account, path, **fields):
+    """A request to Didit's registration, in an account: the answer."""
+    url, named = f"{server.url}/auth/v2/programmatic/{path}/", {ACCOUNT_HEADER: account.name}
+    return requests.post(url, json=fields, headers=named, timeout=30)
+
+
+def test_nobody_registers_or_is_known_in_a_closed_account(server):
+    account, person = server.new_account(), {"password": "Correct-horse-7"}
+    for name in ("anna", "ben", "cora"):
+        person["email"] = f"{name}@mailbox.dev"
+        assert register(server, account, "register", **person).status_code == 201
+    codes = {mail.to: mail.code for mail in account.control.mailbox.mails()}
+    verified = register(
+        server, account, "verify-email", email="ben@mailbox.dev", code=codes["ben@mailbox.dev"]
+    )
+    token = {
+        "Authorization": f"Bearer {verified.json()['access_token']}",
+        ACCOUNT_HEADER: account.name,
+    }
+    organizations = f"{server.url}/auth/v2/organizations/me/"
+    assert requests.get(organizations, headers=token, timeout=30).status_code == 200
+    account.close()
+    before = len(server.accounts.closed)
+    statuses = [
+        register(
+            server, account, "register", **{**person, "email": "dora@mailbox.dev"}
+        ).status_code,
+        register(
+            server,
+            account,
+            "verify-email",
+            email="anna@mailbox.dev",
+            code=codes["anna@mailbox.dev"],
+        ).status_code,
+        register(server, account, "login", **{**person, "email": "ben@mailbox.dev"}).status_code,
+        requests.get(organizations, headers=token, timeout=30).status_code,
+    ]
+    assert statuses == [403, 400, 401, 401]
+    assert account.control.mailbox.mails() == ()
+    assert len(server.accounts.closed) == before
+
+
+def test_a_registration_that_finds_no_place_can_be_proved_later(server, monkeypatch):
+    account, anna = server.new_account(), {"email": "anna@mailbox.dev"}
+    register(server, account, "register", **anna, password="Correct-horse-7")
+    code = account.control.mailbox.code(anna["email"])
+    with monkeypatch.context() as patch:
+        patch.setattr("facematch_mock_server.accounts.MAX_ACCOUNTS", 1)
+        assert register(server, account, "verify-email", **anna, code=code).status_code == 403
+    assert register(server, account, "verify-email", **anna, code=code).status_code == 200
+
+
+def test_what_closed_accounts_keep_is_bounded_in_bytes():
+    """With all that was sent: metadata, and what was announced of it."""
+    with MockServer() as mock:
+        files = {"user_image": ("a.png", P1), "ref_image": ("b.png", P1)}
+        fields = {"metadata": json.dumps({"a": "x" * 45_000})}
+        accounts = [mock.new_account() for _ in range(2)]
+        for account in accounts:
+            account.control.webhooks.add("http://127.0.0.1:9/")
+            key = {"x-api-key": account.live_key}
+            url = mock.url + "/v3/face-match/"
+            assert requests.post(url, headers=key, data=fields, files=files, timeout=30).ok
+            account.close()
+        sizes = [account.kept_bytes for account in mock.accounts.closed]
+        assert all(45_000 < size < 90_000 for size in sizes)
+        # Refused calls are kept, too.
+        for _ in range(5):
+            ask(mock, accounts[0].live_key)
+        assert mock.accounts.closed[0].kept_bytes > sizes[0] + 1000
+
+
+def test_refused_calls_push_the_oldest_closed_account_out(monkeypatch):
+    with MockServer() as mock:
+        first, second = closed_one(mock), closed_one(mock)
+        kept = sum(account.kept_bytes for account in mock.accounts.closed)
+        monkeypatch.setattr("facematch_mock_server.accounts.MAX_CLOSED_BYTES", kept)
+        assert ask(mock, second.live_key) == 403
+        with pytest.raises(LookupError):
+            first.control.journal()
+        assert len(second.control.journal()) == 2

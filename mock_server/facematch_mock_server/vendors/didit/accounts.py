@@ -16,6 +16,7 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Key, KeyKind
+from facematch_mock_server.vendors.base import HINT_HEADER
 
 from . import framework
 from .access import DiditCall, Door, check_rate, json_route
@@ -70,6 +71,8 @@ _VERIFY = (_EMAIL, Field("code", framework.text, required=True))
 def _register(call: DiditCall) -> Response:
     """Register an account; it can do nothing until its code was shown."""
     check_rate(call, "register", by_address=True)
+    if call.world.account.closed_at is not None:
+        call.refuse("auth.words.403")
     values = framework.read_json_fields(call, call.body, _REGISTER)
     email: str = values["email"]
     domain = "." + email.rpartition("@")[2].lower()
@@ -114,7 +117,12 @@ def _verify(call: DiditCall) -> Response:
         call.refuse("verify.wrong")
     # A full-access key.
     keys = {call.world.vendor: {opened.key: Key(kind=KeyKind.LIVE)}}
-    call.world.account.shared.open(opened.organization, keys=keys, parent=call.world.account)
+    try:
+        call.world.account.shared.open(opened.organization, keys=keys, parent=call.world.account)
+    except ValueError as error:
+        # There are too many accounts: the code is good for later.
+        accounts.change(account.email, lambda _: account)
+        call.refuse("auth.words.403", headers=((HINT_HEADER, str(error)),))
     body = {
         **_new_tokens(call, proved),
         "organization": _organization(opened),

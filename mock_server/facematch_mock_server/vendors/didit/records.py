@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -45,6 +46,16 @@ class DiditRecords(Records):
     def drop(self) -> None:
         """What this thread queued is not announced to anybody."""
         self.outbox.drop()
+
+    def close(self) -> None:
+        """Nobody is known here any more; mails go, and payloads, which are long."""
+        self.accounts.close()
+        self.mails.clear()
+        self.outbox.forget_payloads()
+
+    def kept(self) -> tuple[Any, ...]:
+        """What is read of a closed account."""
+        return self.outbox.deliveries.all(), self.checkouts.all(), self.accounts.all()
 
 
 def stamp(at: dt.datetime, zone: str = "Z") -> str:
@@ -138,10 +149,20 @@ class Accounts:
         self._accounts: Collection[Account] = Collection(limit=KEPT)
         self._lock = threading.Lock()
         self._tokens: Collection[tuple[str, dt.datetime]] = Collection(limit=KEPT)
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Nobody has an account any more, and no token is good."""
+        self._is_closed = True
+        self._tokens.clear()
+
+    def all(self) -> tuple[Account, ...]:
+        """In the order in which they registered, of a closed world, too."""
+        return self._accounts.all()
 
     def find(self, email: str) -> Account | None:
         """The account of that address in any case, or None."""
-        return self._accounts.find(email.lower())
+        return None if self._is_closed else self._accounts.find(email.lower())
 
     def application_of(self, organization: str) -> str | None:
         """The UUID of an organization's application; None if nobody has opened it."""
