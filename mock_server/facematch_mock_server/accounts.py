@@ -179,7 +179,9 @@ class Accounts(Shared):
             namesake = self.find(name)
             if namesake is not None and namesake.closed_at is None:
                 # A key is not repeated.
-                taken = f"{name} is an account" if name in self._all else "that is a key of one"
+                taken = (
+                    f"{name} is an account" if name in self._all else "that is a key of an account"
+                )
                 raise ValueError(f"{taken}; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
@@ -312,6 +314,8 @@ class Accounts(Shared):
         everybody knows is of the account that a request is for without a key."""
         texts = _texts({vendor: {text: key}}) - self._public
         with self._lock:
+            # A reset may just have put another one there.
+            account = account.place.account or account
             self._check_free(texts, account.name)
             self._keys.update(dict.fromkeys(texts, account))
             account.claimed |= texts

@@ -643,6 +643,15 @@ def test_a_live_key_of_a_state_works_and_stays_over_a_reset():
                 mock.account(name).control.reset()
 
 
+def test_a_key_that_is_added_beside_a_reset_leads_to_no_account_of_before(server):
+    account = server.new_account()
+    before = account.control.world
+    account.control.reset()
+    before.add_key("added-late", Key(kind="live"))
+    assert ask(server, "added-late") == 403
+    assert [call.key for call in account.control.journal()] == ["wrong"]
+
+
 # What closed accounts keep
 
 
