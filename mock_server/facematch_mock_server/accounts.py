@@ -178,20 +178,16 @@ class Accounts(Shared):
                 )
             namesake = self.find(name)
             if namesake is not None and namesake.closed_at is None:
-                # A key is not repeated.
-                taken = (
-                    f"{name} is an account" if name in self._all else "that is a key of an account"
-                )
-                raise ValueError(f"{taken}; take another name")
+                # It is not repeated: it may be a key.
+                raise ValueError("an account, or a key of one, is called so; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
-            keys = {name: first for name, first in (keys or {}).items() if first}
-            missing = [] if parent is not None else [n for n in self.kinds if n not in keys]
-            made = {vendor: _new_keys(self.kinds[vendor]) for vendor in missing}
-            each = {vendor: keys.get(vendor) or made[vendor] for vendor in (*keys, *made)}
-            # A key with other last characters, or more of them, is one of these mistyped.
+            made = keys = keys or {}
+            if parent is None:
+                made = {n: _new_keys(kind) for n, kind in self.kinds.items() if not keys.get(n)}
+            # A key with other last characters, or more of them, is one of the mock's mistyped.
             stems = frozenset((vendor, text[:-4]) for vendor, text in _texts(made))
-            account = self._put(name, clock, each, self._chosen, parent, stems=stems)
+            account = self._put(name, clock, {**keys, **made}, self._chosen, parent, stems=stems)
             is_late = parent is not None and self._all.get(parent.name) is not parent
             closed = self._close(account) if is_late else ()
         self._end(name, closed)

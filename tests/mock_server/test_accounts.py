@@ -704,7 +704,11 @@ def test_a_registration_that_finds_no_place_can_be_proved_later(server, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr("facematch_mock_server.accounts.MAX_ACCOUNTS", 1)
         assert register(server, account, "verify-email", **anna, code=code).status_code == 403
-    assert register(server, account, "verify-email", **anna, code=code).status_code == 200
+    verified = register(server, account, "verify-email", **anna, code=code)
+    key = verified.json()["application"]["api_key"]
+    # The mock made it: mistyped it is known, too.
+    assert (ask(server, key), ask(server, key[:-4] + "WXYZ")) == (200, 403)
+    assert [call.key for call in server.account(key).control.journal()] == ["live", "wrong"]
 
 
 def test_what_closed_accounts_keep_is_bounded_in_bytes():
