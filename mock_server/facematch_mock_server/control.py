@@ -464,27 +464,18 @@ def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
 def _accounts(control: Control) -> Any:
     accounts = control._accounts  # noqa: SLF001 - one of our own
     return [
-        {
-            "name": account.name,
-            "calls": len(account.journal.entries),
-            "opened": account.opened_at,
-            "closed": account.closed_at,
-        }
+        {"name": account.name, "calls": len(account.journal.entries),
+            "opened": account.opened_at, "closed": account.closed_at}
         for account in (*accounts.all, *accounts.closed)
-    ]
+    ]  # fmt: skip
 
 
 def _overview(control: Control) -> Any:
-    behaviours, vendors = control.behaviours(), control.vendors()
-    vendor = behaviours["vendor"]
-    below = "" if vendor == vendors[0] else f"{vendor}/"
-    every = operations_of(control.world.kind)
-    return {
-        "vendor": vendor,
-        "edition": behaviours["edition"],
-        "vendors": list(vendors),
-        "operations": [f"{method} /__mock__/{below}{path}" for method, path in every],
-    }
+    world, vendors = control.world, control.vendors()
+    below = "" if world.vendor == vendors[0] else f"{world.vendor}/"
+    every = [f"{method} /__mock__/{below}{path}" for method, path in operations_of(world.kind)]
+    overview = {"vendor": world.vendor, "edition": world.edition, "vendors": vendors}
+    return {**overview, "operations": every}
 
 
 def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
@@ -516,8 +507,7 @@ def _ledger(control: Control, **filters: Any) -> Any:
 
 
 def _add_key(control: Control, **sent: Any) -> str:
-    sent = {name: value for name, value in sent.items() if value is not None}
-    return control.add_key(**sent)
+    return control.add_key(**{name: value for name, value in sent.items() if value is not None})
 
 
 def _journal(
@@ -527,13 +517,8 @@ def _journal(
 
 
 def _claim(claim: Claim) -> Any:
-    return {
-        "id": claim.id,
-        "statement": claim.statement,
-        "known": str(claim.origin.known),
-        "source": claim.origin.document,
-        "read": claim.origin.read,
-    }
+    origin, text = claim.origin, {"id": claim.id, "statement": claim.statement}
+    return {**text, "known": origin.known, "source": origin.document, "read": origin.read}
 
 
 _OUTCOME = {

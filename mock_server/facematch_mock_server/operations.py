@@ -15,7 +15,7 @@ from .state import UNSET, Selection
 if TYPE_CHECKING:
     from .control import Control
 
-#: How many records an answer lists unless it is asked for another number of them.
+#: How many records an answer lists unless another number of them is sent.
 LISTED = 1000
 
 
@@ -208,6 +208,8 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
+    # A body is there as it is sent: what is signed are its bytes.
+    (bytes, bytes.decode),
     (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
     ((list, tuple), lambda items: [plain(item) for item in items]),
     ((set, frozenset), lambda items: sorted(plain(item) for item in items)),
