@@ -69,7 +69,8 @@ class Control:
 
     @property
     def open_world(self) -> World:
-        """As `world`, for a change; ValueError once the account is closed."""
+        """As `world`, for a change: every method that changes something asks for it. ValueError
+        once the account is closed."""
         account = self.account
         if account.closed_at is not None:
             raise ValueError(

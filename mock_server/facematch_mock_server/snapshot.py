@@ -32,8 +32,6 @@ _FAULT = Operation("POST", "faults", lambda control, **sent: control.add_fault(F
 #: With all digests of its picture, unlike that of the control API.
 _OUTCOME = Operation("POST", "outcomes",
     lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "", takes_of(SetOutcome))
-#: A place for hosted sessions, of every vendor that has such; nothing is in it yet.
-_SESSION = Operation("POST", "sessions", lambda _: None, "")
 # fmt: on
 
 #: What each object of a state takes.
@@ -47,14 +45,17 @@ _KEY |= {"allowed": "flag", "revoked": "flag"}
 def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Control], Any], Operation]]:
     """The lists of an account at a vendor: what gives the records, and what adds one of them."""
     operations = operations_of(kind)
-    lists: dict[str, tuple[Callable[[Control], Any], Operation]] = {
+    tables = [kind.extension_class(extension).STATE.items() for extension in kind.extensions]
+    return {
         "outcomes": (Control.outcomes, _OUTCOME),
-        "sessions": (lambda _: (), _SESSION),
+        # A place for hosted sessions, of every vendor that has such; nothing is in it yet.
+        "sessions": (lambda _: (), Operation("POST", "sessions", lambda _: None, "")),
+        **{
+            name: (operations["GET", path].act, operations["POST", path])
+            for table in tables
+            for name, path in table
+        },
     }
-    for extension in kind.extensions:
-        for name, path in kind.extension_class(extension).STATE.items():
-            lists[name] = operations["GET", path].act, operations["POST", path]
-    return lists
 
 
 # Shown
@@ -186,19 +187,18 @@ def _each(part: Mapping[str, Any], name: str, act: Callable[[Any], Any]) -> list
 
 
 class _WrongError(ValueError):
-    """A mistake in a state, with its place there."""
+    """A mistake in a state: its place there, and what is wrong."""
 
-    def __init__(self, place: str, problem: object) -> None:
+    def __str__(self) -> str:
+        place, problem = self.args
         where = f" at {place.removeprefix('.')}" if place else ""
-        super().__init__(f"the state is wrong{where}: {problem}")
-        self.place, self.problem = place, problem
+        return f"the state is wrong{where}: {problem}"
 
 
 @contextlib.contextmanager
 def _at(place: str) -> Iterator[None]:
     try:
         yield
-    except _WrongError as error:
-        raise _WrongError(place + error.place, error.problem) from None
     except (ValueError, TypeError, LookupError) as error:
-        raise _WrongError(place, error.args[0]) from None
+        inner = error.args[0] if isinstance(error, _WrongError) else ""
+        raise _WrongError(place + inner, error.args[-1]) from None

@@ -368,15 +368,10 @@ class Webhooks(Extension[DiditRecords]):
         place = _require(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
-            id=world.account.ids.uuid(),
-            service="FACE_MATCH",
-            status=block["status"],
-            created_at=world.clock.now(),
-            vendor_data=None,
-            metadata=None,
-            pictures={},
+            id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
+            created_at=world.clock.now(), vendor_data=None, metadata=None, pictures={},
             result=block,
-        )
+        )  # fmt: skip
         with world.together():
             queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
         return self.delivery(queued.id)
