@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -19,9 +20,10 @@ from .faults import Fault, Stage
 from .journal import Entry, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
-from .operations import Operation, listing, plain, read, takes_of
+from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
+from .snapshot import state_of
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import Route, begins_so
@@ -364,9 +366,7 @@ class Control:
     def state(self) -> dict[str, Any]:
         """What all accounts of the server have of what a test sets, keys and secrets of webhooks
         among it, as ``MockServer(state=...)`` takes it."""
-        from .snapshot import state_of  # not above: it needs this chapter
-
-        return state_of(self._accounts)
+        return state_of(self._accounts, functools.partial(Control, self._accounts))
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
@@ -530,7 +530,6 @@ _OUTCOME = {
 #: What narrows the journal down.
 _FILTERS = {"path": "text", "status": "count", "person": "text", "field": "pair"}
 
-# fmt: off
 #: Of every vendor.
 OPERATIONS = (
     Operation("GET", "", _overview, "All operations of this API."),
@@ -586,20 +585,13 @@ OPERATIONS = (
     Operation("GET", "claims", lambda control: [*map(_claim, control.claims())],
         "The claims in force.", gives="claims"),
     Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
-)
-# fmt: on
+)  # fmt: skip
 
 
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
-    operations = [
-        *OPERATIONS,
-        Operation("POST", "limits", lambda control, **limits: control.set_limits(limits),
-            "Change rate limits.", dict.fromkeys(vendor.rate_limits, "any"), then=Control.limits),
-        *(
-            attrs.evolve(operation, of=name)
-            for name in vendor.extensions
-            for operation in vendor.extension_class(name).OPERATIONS
-        ),
-    ]  # fmt: skip
-    return {(operation.method, operation.path): operation for operation in operations}
+    limits = Operation("POST", "limits", lambda control, **limits: control.set_limits(limits),
+        "Change rate limits.", dict.fromkeys(vendor.rate_limits, "any"),
+        then=Control.limits)  # fmt: skip
+    operations = {(operation.method, operation.path): operation for operation in OPERATIONS}
+    return {**operations, ("POST", "limits"): limits, **operations_of_extensions(vendor)}

@@ -7,14 +7,11 @@ import datetime as dt
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
 from .state import UNSET, Selection
-
-if TYPE_CHECKING:
-    from .control import Control
 
 #: How many records an answer lists unless another number of them is sent.
 LISTED = 1000
@@ -58,7 +55,6 @@ def _list_of(kind: type) -> Callable[[list[Any]], list[Any]]:
     return check
 
 
-# fmt: off
 #: What reads each kind of value; ``any`` is checked by whom it is for.
 KINDS: Mapping[str, Callable[[Any], Any]] = {
     "any": lambda value: value,
@@ -75,8 +71,7 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "date": _of("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
     "pair": _of("NAME=VALUE", str, parse=lambda value: dict([value.split("=", 1)])),
     "seconds": _read_seconds,
-}
-# fmt: on
+}  # fmt: skip
 
 
 R = TypeVar("R")
@@ -92,7 +87,7 @@ class Extension(Generic[R]):
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
     STATE: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Any) -> None:
         self._control = control
 
     @property
@@ -127,19 +122,28 @@ class Operation:
     then: Callable[[Any], Any] | None = None
     of: str | None = None
 
-    def act(self, control: Control, *rest: str, **values: Any) -> Any:
+    def act(self, control: Any, *rest: str, **values: Any) -> Any:
         """What `run` gives, or `then`."""
         target = control if self.of is None else getattr(control, self.of)
         result = self.run(target, *rest, **values)
         return result if self.then is None else self.then(target)
 
-    def __call__(self, control: Control, rest: str, sent: Mapping[str, Any]) -> Any:
+    def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
         """What it gives, as JSON; ValueError for what was sent and does not fit."""
         result = self.act(control, *([rest] if "{}" in self.path else []), **read(self.takes, sent))
         if self.gives is None:
             return {} if result is None else plain(result)
         answer = {self.gives: plain(result)}
         return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
+
+
+def operations_of_extensions(vendor: Any) -> dict[tuple[str, str], Operation]:
+    """What a vendor has beyond the operations of every one, by method and path."""
+    return {
+        (operation.method, operation.path): attrs.evolve(operation, of=name)
+        for name in vendor.extensions
+        for operation in vendor.extension_class(name).OPERATIONS
+    }
 
 
 def takes_of(kind: type) -> dict[str, str]:

@@ -16,8 +16,8 @@ import PIL.Image
 from PIL import ImageDraw, ImageFont
 from PIL.Image import Resampling
 
-from facematch_mock_server.recognition import cards
-from facematch_mock_server.recognition.cards import CELL, HEIGHT, WIDTH, Card
+from . import cards
+from .cards import CELL, HEIGHT, WIDTH, Card
 
 _Colour = tuple[int, int, int]
 

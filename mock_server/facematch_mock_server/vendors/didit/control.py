@@ -101,11 +101,10 @@ class Sessions(Extension[DiditRecords]):
             return attrs.evolve(session, status=status, reviews=reviews)
 
         with world.together():
-            session = _require(world.sessions.change(session_id, change), "session")
+            session: Session = _require(world.sessions.change(session_id, change), "session")
             webhooks.announce(world, session)
         return session
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         listing("sessions", all, "The saved calls.", "sessions",  # noqa: A003 - the method
             status="text", service="text", vendor_data="text"),
@@ -113,8 +112,7 @@ class Sessions(Extension[DiditRecords]):
             lambda sessions, **sent: _standing(sessions.decide(**sent)),
             "Decide a session as a person does: it is noted, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"}),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 def _check_status(status: str) -> None:
@@ -387,7 +385,6 @@ class Webhooks(Extension[DiditRecords]):
         return webhooks.compose(world.claims.citations(), world, delivery, destination)
 
     STATE: ClassVar = {"destinations": "webhooks/destinations"}
-    # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "webhooks/destinations", destinations,
             "Where webhooks go, with their secrets.", gives="destinations"),
@@ -418,8 +415,7 @@ class Webhooks(Extension[DiditRecords]):
         Operation("POST", "webhooks/drop", drop, "Lose the next deliveries.", {"times": "any"}),
         Operation("POST", "webhooks/test", test,
             "Send what the vendor's console sends for a test.", {"destination!": "text"}),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
@@ -457,13 +453,11 @@ class Mailbox(Extension[DiditRecords]):
         mails = self.mails(address, limit=LISTED)
         return {"code": self.code(address), "mails": mails, "left_out": mails.left_out}
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         listing("mailbox", mails, "Every mail that the vendor would have sent.", "mails"),
         Operation("GET", "mailbox/{}", _box, "The mails to one address, and the newest code."),
         Operation("POST", "mailbox/clear", clear, "Forget all mails."),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 class Payments(Extension[DiditRecords]):
@@ -527,7 +521,6 @@ class Payments(Extension[DiditRecords]):
         self._open_records.plan = plan
         return plan
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "payments", all,  # noqa: A003 - the method
             "The payments that were started.", gives="payments"),
@@ -537,5 +530,4 @@ class Payments(Extension[DiditRecords]):
             "Cancel a payment.", {"id!": "text"}),
         Operation("POST", "payments/plan", set_plan, "Change how the account pays.",
             {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"}),
-    )
-    # fmt: on
+    )  # fmt: skip
