@@ -271,7 +271,7 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 yield from self._pause(_For.MOMENT, delivery.fault.seconds)
             except GeneratorExit:
-                exchange.abandoned(handler, late, delivery.fault)
+                exchange.note_abandoned(handler, late, delivery.fault)
                 raise
             delivery = yield from self._delivery(handler, late, None)
         closes = beginning.closes or exchange.is_by_our_page(head)

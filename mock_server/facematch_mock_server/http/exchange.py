@@ -86,13 +86,13 @@ def opening(handler: Handler, head: Head) -> tuple[Response | None, Account | No
     The request belongs to that account as it is now, whatever becomes of it during the upload. One
     that is refused meets no fault and uses none up.
     """
-    refusal = _guarded(lambda: handler.refuse_early(head))
+    refusal = _guard(lambda: handler.refuse_early(head))
     return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
     """The answer to a body that is over the limit. It meets no fault."""
-    return _guarded(lambda: handler.too_large(head))
+    return _guard(lambda: handler.too_large(head))
 
 
 def delivery(handler: Handler, request: Request, fault: Fault | None) -> Delivery:
@@ -100,7 +100,7 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     if fault is not None:  # nothing is carried out, so nothing else writes the request down
         handler.note(request, str(fault))
         return Delivery(fault=fault)
-    response = _guarded(lambda: handler.handle(request))
+    response = _guard(lambda: handler.handle(request))
     fault = response.fault
     if fault is None:
         seconds = handler.latency_s(request)
@@ -118,12 +118,12 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     return Delivery(response=response, fault=fault)
 
 
-def abandoned(handler: Handler, request: Request, fault: Fault) -> None:
+def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
     """Note a postponed call that is never carried out, because the client is gone."""
     handler.note(request, f"{fault}; the client did not wait")
 
 
-def _guarded(ask: Callable[[], R]) -> R:
+def _guard(ask: Callable[[], R]) -> R:
     """The app's answer if it can be sent; else, whatever went wrong, a 500 of ours."""
     try:
         response = ask()
