@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 from facematch_mock_server.http.forms import FormError, Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
-from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
 
@@ -47,14 +47,8 @@ def verify(call: base.Call) -> Response:
         _refuse_empty(call, "type.wrong", 415)
     source, target, (limit, least, status) = _READERS[kind](call)
     seen = call.compare(source, target)
-    for picture in (seen.probe, seen.reference):
-        if limit is not None and len(picture.faces) > limit:
-            call.claims.cite("face.limit")
-        if least:
-            call.claims.cite("det.threshold")
-    # The faces that the detector is sure enough of.
-    limit = limit if 0 <= least < _PROBABILITY else 0
-    faces, others = seen.probe.faces[:limit], seen.reference.faces[:limit]
+    pictures = (seen.probe, seen.reference)
+    faces, others = (_choose_faces(call, picture, limit, least) for picture in pictures)
     if len(faces) > 1:
         call.refuse("face.many")
     if not faces or not others:
@@ -75,6 +69,17 @@ def verify(call: base.Call) -> Response:
             face["execution_time"] = {slug: ms for slug, (_, ms) in ran.items()}
         result["plugins_versions"] = {slug: version for slug, (version, _) in ran.items()}
     return call.answer("verify.answer", {"result": [result]})
+
+
+def _choose_faces(
+    call: base.Call, picture: SeenPicture, limit: int | None, least: float
+) -> tuple[SeenFace, ...]:
+    """The faces of a picture that the detector is sure enough of, as many as are to be."""
+    if limit is not None and len(picture.faces) > limit:
+        call.claims.cite("face.limit")
+    if least:
+        call.claims.cite("det.threshold")
+    return picture.faces[:limit] if 0 <= least < _PROBABILITY else ()
 
 
 def _check_size(call: base.Call) -> None:

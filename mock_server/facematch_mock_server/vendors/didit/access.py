@@ -16,7 +16,6 @@ from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
 
 from . import framework
-from .records import DiditRecords
 
 #: Both hosts; one port serves them, told apart by path or by the Host header.
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
@@ -46,12 +45,6 @@ class DiditCall(Call):
     #: The session of the path, behind the door of one; else None.
     session: Any = None
     _body: tuple[Any] | None = None
-
-    @property
-    def records(self) -> DiditRecords:
-        """What Didit remembers beyond keys, credit and sessions."""
-        records: DiditRecords = self.world.records
-        return records
 
     @property
     def body(self) -> Any:

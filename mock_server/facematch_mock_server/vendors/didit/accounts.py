@@ -82,9 +82,9 @@ def _register(call: DiditCall) -> Response:
         code=_seal(call, code),
         code_at=call.now,
     )
-    if not call.records.accounts.add(account):
+    if not call.world.records.accounts.add(account):
         call.refuse("register.taken")
-    call.records.mails.append(Mail(at=call.now, to=email, code=code))
+    call.world.records.mails.append(Mail(at=call.now, to=email, code=code))
     return call.answer("register.answer", email=email)
 
 
@@ -98,7 +98,7 @@ def _new_code(call: DiditCall) -> str:
 
 def _verify(call: DiditCall) -> Response:
     """Open an organization, an application and its key, for whoever has the code."""
-    accounts, ids = call.records.accounts, call.world.account.ids
+    accounts, ids = call.world.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
     if account is None or not _matches(call, values["code"], account.code):
@@ -125,7 +125,7 @@ def _verify(call: DiditCall) -> Response:
 
 def _resend(call: DiditCall) -> Response:
     """Send another code; the one before is worth nothing."""
-    claims, accounts = call.claims, call.records.accounts
+    claims, accounts = call.claims, call.world.records.accounts
     values = framework.read_json_fields(call, call.body, (_EMAIL,))
     account = accounts.find(values["email"])
     if account is not None and account.opened is None:
@@ -135,7 +135,7 @@ def _resend(call: DiditCall) -> Response:
         code = _new_code(call)
         fresh = attrs.evolve(account, code_at=call.now, code=_seal(call, code))
         if accounts.change(account.email, lambda x: fresh if x is account else x) is fresh:
-            call.records.mails.append(Mail(at=call.now, to=account.email, code=code))
+            call.world.records.mails.append(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
 
 
@@ -149,7 +149,7 @@ def _refuse_for(seconds: float, call: DiditCall, key: str) -> None:
 
 def _login(call: DiditCall) -> Response:
     """Log in a person who proved a mailbox."""
-    accounts = call.records.accounts
+    accounts = call.world.records.accounts
     values = framework.read_json_fields(call, call.body, _LOGIN)
     account = accounts.find(values["email"])
     if account is None:
@@ -184,7 +184,7 @@ def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
     """A pair of tokens, and for how many seconds the first is good."""
     life: int = call.claims["token.lifetime_s"]
     access, refresh = _secret(call), _secret(call)
-    call.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
+    call.world.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
     return {"access_token": access, "refresh_token": refresh, "expires_in": life}
 
 
@@ -212,9 +212,9 @@ def _application(opened: Opened) -> dict[str, str]:
 def _read_token(call: DiditCall) -> tuple[Account, Opened]:
     """Who shows a token in the Authorization header, and what was opened for that person."""
     scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    account = None
+    account: Account | None = None
     if scheme.lower() == "bearer":
-        account = call.records.accounts.who(token.strip(), call.now)
+        account = call.world.records.accounts.who(token.strip(), call.now)
     if account is None or account.opened is None:
         call.refuse("bearer.wrong")
     return account, account.opened
