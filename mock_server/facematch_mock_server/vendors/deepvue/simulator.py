@@ -30,7 +30,7 @@ class DeepvueSimulator(MockSimulator):
     vendor = "deepvue"
     calls = frozenset({"/v1/facematch", "/v2/facematch", _LIVENESS})
     pictures: ClassVar[Mapping[str, str]] = {"file_b": "probe", "file_a": "reference"}
-    faces: Mapping[str, Sequence[Box]] = {}  # noqa: RUF012
+    faces: Mapping[str, Sequence[Box]] = {}
     keys: ClassVar[Mapping[str, str]] = {
         "client_id": _CLIENT_ID,
         "client_secret": _CLIENT_SECRET,
@@ -38,7 +38,7 @@ class DeepvueSimulator(MockSimulator):
     #: Set, so that a backend whose setting says what the number means can be held to it.
     switches: ClassVar[Mapping[str, Any]] = {"liveness_score": "number"}
     #: What cannot be met at Deepvue, and why.
-    cannot_happen: Mapping[Situation, str] = {  # noqa: RUF012 - nobody changes it
+    cannot_happen: Mapping[Situation, str] = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
         Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
         Situation.TURNED: "Deepvue takes no request to turn a picture.",

@@ -493,13 +493,8 @@ _CALL: dict[str, Any] = {
     "token": LOGIN,
     "token_fields": {"client_id": "{client}", "client_secret": "{key}"},
 }
-_PAIR = ("file_a", "file_b")
-_IMAGE: dict[str, Any] = {"pictures": ("image",), "as_json": True, **_CALL}
-_EXAMPLES = (
-    base.Example(title="Face match", path="/v1/facematch", pictures=_PAIR, **_CALL),
-    base.Example(title="Face match, v2", path="/v2/facematch", pictures=_PAIR, **_CALL),
-    base.Example(title="Passive liveness", path="/v1/liveness-check", **_IMAGE),
-)
+_FILES_CALL = {"pictures": ("file_a", "file_b"), **_CALL}
+_IMAGE_CALL = {"pictures": ("image",), "as_json": True, **_CALL}
 
 VENDOR = base.Vendor(
     name="deepvue",
@@ -521,5 +516,9 @@ VENDOR = base.Vendor(
         name: f"{__package__}.tokens:{name.capitalize()}" for name in ("tokens", "answers")
     },
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
-    examples=_EXAMPLES,
+    examples=(
+        base.Example(title="Face match", path="/v1/facematch", **_FILES_CALL),
+        base.Example(title="Face match, v2", path="/v2/facematch", **_FILES_CALL),
+        base.Example(title="Passive liveness", path="/v1/liveness-check", **_IMAGE_CALL),
+    ),
 )

@@ -62,7 +62,7 @@ class DiditSimulator(MockSimulator):
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF},
         max_bytes=5 * 1024 * 1024,
     )
-    demographics: Mapping[str, Any] = {"age": float(AGE), "gender": GENDER}  # noqa: RUF012
+    demographics: Mapping[str, Any] = {"age": float(AGE), "gender": GENDER}
 
     def begin(self, situation: Situation, score: float | None) -> None:
         super().begin(situation, score)
