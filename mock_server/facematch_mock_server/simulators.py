@@ -142,10 +142,7 @@ class MockSimulator(VendorSimulator):
         self._port = 0
 
     def begin(self, situation: Situation, score: float | None) -> None:
-        """Make the world do what `situation` says, whatever it did before.
-
-        Here it begins anew, and lets the first of `secrets` in unless that is to be a bad key.
-        """
+        """Make the world do what `situation` says, whatever it did before: here it begins anew."""
         self._charged_before = self.charges
         self.control.reset()
         if situation is not Situation.BAD_KEY:
@@ -159,10 +156,8 @@ class MockSimulator(VendorSimulator):
         return body
 
     def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
-        """Put the number of the situation into an answer, if the situation is about the score.
-
-        It has all its digits, where the mock may round; with `fraction` it is from 0 to 1.
-        """
+        """Put the number of a situation about scores into an answer; a fraction is from 0 to 1."""
+        # With all its digits, where the mock may round.
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
             Situation.SCORE: float(exact),
@@ -346,11 +341,7 @@ class Between:
 
 
 class Upright(Recognizer):
-    """Follows the EXIF orientation of pictures.
-
-    The mock ignores it, because no vendor says whether it follows it; a contract that is about the
-    client cannot be held if what arrives well is refused for that.
-    """
+    """Follows the EXIF orientation, which the mock ignores: a contract is about the client."""
 
     needs_bytes = True
 

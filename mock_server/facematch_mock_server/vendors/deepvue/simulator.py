@@ -21,11 +21,7 @@ _LIVENESS = "/v1/liveness-check"
 
 
 class DeepvueSimulator(MockSimulator):
-    """The mock server in the place of Deepvue.
-
-    Deepvue documents a yes or no with a number, and little else. What it says nothing of, no
-    backend can be held to: those situations are absent, each with its reason.
-    """
+    """The mock server in the place of Deepvue, which documents a yes or no with a number."""
 
     vendor = "deepvue"
     calls = frozenset({"/v1/facematch", "/v2/facematch", _LIVENESS})

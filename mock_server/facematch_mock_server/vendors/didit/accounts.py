@@ -89,8 +89,7 @@ def _register(call: DiditCall) -> Response:
 
 
 def _new_code(call: DiditCall) -> str:
-    """Six letters and digits (Didit skills repository, 2026), by the ids of the world: the same
-    seed repeats them."""
+    """Six letters and digits (Didit skills repository, 2026); the same seed repeats them."""
     alphabet = string.digits + string.ascii_uppercase
     number = int(call.world.account.ids.uuid().replace("-", ""), 16)
     return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(6))
@@ -174,9 +173,8 @@ def _login(call: DiditCall) -> Response:
 
 
 def locked_s(failures: int) -> int:
-    """For how many seconds an account is locked by its nth failure in a row; 0 for not. Each one
-    beyond the last row locks as that does."""
-    # Didit skills repository, 2026.
+    """For how many seconds an account is locked by its nth failure in a row; 0 for not."""
+    # Didit skills repository, 2026; each failure beyond the last row locks as that does.
     return {5: 900, 10: 3600, 20: 86_400}.get(min(failures, 20), 0)
 
 
@@ -189,7 +187,7 @@ def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
 
 
 def _secret(call: DiditCall) -> str:
-    """A token or a key, by the ids of the world: the same seed repeats it."""
+    """A token or a key; the same seed repeats it."""
     return "".join(call.world.account.ids.uuid().replace("-", "") for _ in range(2))
 
 

@@ -122,8 +122,7 @@ _NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
 def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
-    """What a session must pass to be listed, and the words for refused filters, by name. A filter
-    without a value is none, and one that is not known is ignored."""
+    """What a session must pass to be listed, and the words for refused filters, by name."""
     kind = query.get("session_kind") or "user"
     if kind not in _KINDS:
         # A text and no array; that it comes before the other filters is ours.
