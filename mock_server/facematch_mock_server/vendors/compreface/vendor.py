@@ -117,7 +117,8 @@ def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
         if name not in form.files:
             call.refuse("part.missing", name=name)
     query = _read_query(call)
-    _check_limit(call, query)
+    if (query[0] or 0) < 0:
+        call.refuse("limit.negative")
     source, target = (form.files[name][0] for name in PICTURES)
     for file in (source, target):
         if file.name.lower().rpartition(".")[2] not in _EXTENSIONS:
@@ -135,7 +136,8 @@ def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
         if name not in texts:
             call.refuse("base64.missing", name=java)
-    _check_limit(call, query)
+    if (query[0] or 0) < 0:
+        call.refuse("limit.negative")
     try:
         source, target = (
             call.upload(name, "", base64.b64decode("".join(str(text).split()), validate=True))
@@ -165,11 +167,6 @@ def _read_query(call: base.Call) -> _Query:
     if status not in _YES + _NO:
         _refuse_empty(call)
     return limit or None, least, status in _YES
-
-
-def _check_limit(call: base.Call, query: _Query) -> None:
-    if (query[0] or 0) < 0:
-        call.refuse("limit.negative")
 
 
 def _refuse_empty(call: base.Call, claim: str = "query.wrong", status: int = 400) -> NoReturn:

@@ -62,18 +62,16 @@ class DeepvueCall(base.Call):
     _id: str | None = None
 
     @property
-    def paid(self) -> Paid:
-        """What sets a call about pictures apart."""
-        paid: Paid = self.route.more  # type: ignore[union-attr]  # there is a route
-        return paid
+    def paid(self) -> Any:
+        """What sets a call about pictures apart; None elsewhere."""
+        return None if self.route is None else self.route.more
 
     @property
     def transaction_id(self) -> str:
         """The id of the answer, the same however often it is asked for; version 2 has dashes."""
         if self._id is None:
             number = self.world.account.ids.uuid()
-            paid = None if self.route is None else self.route.more
-            has_dashes = paid is not None and paid.version == 2
+            has_dashes = self.paid is not None and self.paid.version == 2
             self._id = number if has_dashes else number.replace("-", "")
         return self._id
 
