@@ -10,7 +10,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -23,6 +23,7 @@ from facematch_core.files import read_text
 from facematch_mock_server.messages import TOKEN_HEADER
 
 if TYPE_CHECKING:
+    from facematch_mock_server.server import MockServer
     from facematch_mock_server.vendors.base import Vendor
 
 #: What a person needs at once. The first line is the address alone, for programs that start us.
@@ -219,10 +220,9 @@ def serve(
     token = secrets.token_urlsafe(24) if is_made else token
     try:
         kinds = [vendor_named(name) for name in vendor]
-        editions = read_editions(kinds, edition)
         server = MockServer(
             vendor=vendor,
-            edition=editions,
+            edition=read_editions(kinds, edition),
             switches=read_switches(kinds, switch),
             latency={name: _span(text) for name, text in _pairs("latency", latency).items()},
             host=host,
@@ -251,7 +251,7 @@ def serve(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else shown,
-                vendors="\n".join(_greetings(kinds, editions, switch, server.url, more["engine"])),
+                vendors="\n".join(_greetings(server, kinds, switch, more["engine"])),
                 control="none" if no_control else server.control_url + about_token,
             )
         )
@@ -272,11 +272,7 @@ def wait_for(stopped: threading.Event) -> None:
 
 
 def _greetings(
-    kinds: Sequence[Vendor],
-    editions: Mapping[str, str],
-    switches: Iterable[str],
-    url: str,
-    engine: str,
+    server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """What is said of each vendor; its name only where there are several."""
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
@@ -284,11 +280,11 @@ def _greetings(
     for kind in kinds:
         owners = {word: owner_of(kinds, word.partition("=")[0])[0] for word in switches}
         mine = [word for word, owner in owners.items() if owner == kind.name]
-        keys, curl = (line.format(url=url) for line in kind.greeting)
+        keys, curl = (line.format(url=server.url) for line in kind.greeting)
         text = VENDOR.format(
             keys=keys,
             curl=curl,
-            edition=", ".join((editions.get(kind.name, kind.default_edition), *mine)),
+            edition=", ".join((server.accounts.main.chosen[kind.name].edition, *mine)),
             engine=engine,
             unknown=UNKNOWN if engine == "cards" else "",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import secrets
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -19,9 +20,10 @@ from .faults import Fault, Stage
 from .journal import Entry, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
-from .operations import Operation, listing, plain, read, takes_of
+from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
 from .services import Charge, Key, KeyKind, Rates, amount
+from .snapshot import state_of
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
 from .vendors.base import Route, begins_so
@@ -69,7 +71,8 @@ class Control:
 
     @property
     def open_world(self) -> World:
-        """As `world`, for a change; ValueError once the account is closed."""
+        """As `world`, for a change: every method that changes something asks for it. ValueError
+        once the account is closed."""
         return self._place.open.world(self._vendor)
 
     # Accounts
@@ -357,9 +360,7 @@ class Control:
     def state(self) -> dict[str, Any]:
         """What all accounts of the server have of what a test sets, keys and secrets of webhooks
         among it, as ``MockServer(state=...)`` takes it."""
-        from .snapshot import state_of  # not above: it needs this chapter
-
-        return state_of(self._accounts)
+        return state_of(self._accounts, functools.partial(Control, self._accounts))
 
     def reset(
         self, *, edition: str | None = None, switches: Mapping[str, Any] | None = None
@@ -458,27 +459,18 @@ def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
 def _accounts(control: Control) -> Any:
     accounts = control._accounts  # noqa: SLF001 - one of our own
     return [
-        {
-            "name": account.name,
-            "calls": len(account.journal.entries),
-            "opened": account.opened_at,
-            "closed": account.closed_at,
-        }
+        {"name": account.name, "calls": len(account.journal.entries),
+            "opened": account.opened_at, "closed": account.closed_at}
         for account in (*accounts.all, *accounts.closed)
-    ]
+    ]  # fmt: skip
 
 
 def _overview(control: Control) -> Any:
-    behaviours, vendors = control.behaviours(), control.vendors()
-    vendor = behaviours["vendor"]
-    below = "" if vendor == vendors[0] else f"{vendor}/"
-    every = operations_of(control.world.kind)
-    return {
-        "vendor": vendor,
-        "edition": behaviours["edition"],
-        "vendors": list(vendors),
-        "operations": [f"{method} /__mock__/{below}{path}" for method, path in every],
-    }
+    world, vendors = control.world, control.vendors()
+    below = "" if world.vendor == vendors[0] else f"{world.vendor}/"
+    every = [f"{method} /__mock__/{below}{path}" for method, path in operations_of(world.kind)]
+    overview = {"vendor": world.vendor, "edition": world.edition, "vendors": vendors}
+    return {**overview, "operations": every}
 
 
 def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
@@ -510,8 +502,7 @@ def _ledger(control: Control, **filters: Any) -> Any:
 
 
 def _add_key(control: Control, **sent: Any) -> str:
-    sent = {name: value for name, value in sent.items() if value is not None}
-    return control.add_key(**sent)
+    return control.add_key(**{name: value for name, value in sent.items() if value is not None})
 
 
 def _journal(
@@ -521,13 +512,8 @@ def _journal(
 
 
 def _claim(claim: Claim) -> Any:
-    return {
-        "id": claim.id,
-        "statement": claim.statement,
-        "known": str(claim.origin.known),
-        "source": claim.origin.document,
-        "read": claim.origin.read,
-    }
+    origin, text = claim.origin, {"id": claim.id, "statement": claim.statement}
+    return {**text, "known": origin.known, "source": origin.document, "read": origin.read}
 
 
 _OUTCOME = {
@@ -538,7 +524,6 @@ _OUTCOME = {
 #: What narrows the journal down.
 _FILTERS = {"path": "text", "status": "count", "person": "text", "field": "pair"}
 
-# fmt: off
 #: Of every vendor.
 OPERATIONS = (
     Operation("GET", "", _overview, "All operations of this API."),
@@ -594,20 +579,13 @@ OPERATIONS = (
     Operation("GET", "claims", lambda control: [*map(_claim, control.claims())],
         "The claims in force.", gives="claims"),
     Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
-)
-# fmt: on
+)  # fmt: skip
 
 
 def operations_of(vendor: VendorKind) -> dict[tuple[str, str], Operation]:
     """The operations of every vendor and those of its extensions, by method and path."""
-    operations = [
-        *OPERATIONS,
-        Operation("POST", "limits", lambda control, **limits: control.set_limits(limits),
-            "Change rate limits.", dict.fromkeys(vendor.rate_limits, "any"), then=Control.limits),
-        *(
-            attrs.evolve(operation, of=name)
-            for name in vendor.extensions
-            for operation in vendor.extension_class(name).OPERATIONS
-        ),
-    ]  # fmt: skip
-    return {(operation.method, operation.path): operation for operation in operations}
+    limits = Operation("POST", "limits", lambda control, **limits: control.set_limits(limits),
+        "Change rate limits.", dict.fromkeys(vendor.rate_limits, "any"),
+        then=Control.limits)  # fmt: skip
+    operations = {(operation.method, operation.path): operation for operation in OPERATIONS}
+    return {**operations, ("POST", "limits"): limits, **operations_of_extensions(vendor)}

@@ -135,8 +135,8 @@ def _as_number(value: Any) -> Any:
     return float(value) if isinstance(value, Decimal) else value
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is_between(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, (int, float)) and type(value) is not bool and least <= value <= most
 
 
 @attrs.frozen(kw_only=True)
@@ -198,11 +198,11 @@ class Fault:
             kinds = ", ".join(sorted(POSSIBLE[self.stage]))
             raise ValueError(f"a fault at {self.stage} must be one of {kinds}, not {self.kind}")
         check_times(self.times)
-        if not _is_number(self.chance) or not 0 < self.chance <= 1:
+        if not _is_between(self.chance, 0, 1) or not self.chance:
             raise ValueError("chance must be a number above 0 and at most 1")
-        if type(self.status) is not int or not 200 <= self.status <= 599:
+        if type(self.status) is not int or not _is_between(self.status, 200, 599):
             raise ValueError("status must be a whole number from 200 to 599")
-        if not _is_number(self.seconds) or not 0 <= self.seconds <= 3600:
+        if not _is_between(self.seconds, 0, 3600):
             raise ValueError(f"seconds must be a number from 0 to 3600, not {self.seconds!r:.40}")
         if self.headers and self.stage is not Stage.ANSWER:
             raise ValueError("headers are those of an answer: only a fault at answer has some")

@@ -36,6 +36,10 @@ def _without_query(target: str) -> str:
     return repr(path + ("?…" if mark else ""))
 
 
+def _as_they_are(headers: Iterable[tuple[str, str]]) -> Headers:
+    return tuple(headers)
+
+
 @attrs.frozen(kw_only=True)
 class Head:
     """What is known of a request before its body: enough to choose a fault or to refuse it early.
@@ -104,7 +108,7 @@ class Response:
     """
 
     status: int
-    headers: Headers = attrs.field(default=(), converter=tuple)
+    headers: Headers = attrs.field(default=(), converter=_as_they_are)
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
     date: dt.datetime | None = None

@@ -2,91 +2,76 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
 from .state import UNSET, Selection
 
-if TYPE_CHECKING:
-    from .control import Control
-
-#: How many records an answer lists unless it is asked for another number of them.
+#: How many records an answer lists unless another number of them is sent.
 LISTED = 1000
 
 
-def _of(words: str, fits: Callable[[Any], bool]) -> Callable[[Any], Any]:
-    """Reads a value that fits as it is, and refuses every other one in these words."""
+def _of(
+    words: str, *kinds: type, parse: Callable[[Any], Any] = lambda value: value
+) -> Callable[[Any], Any]:
+    """Reads a value of these kinds (a flag is no number), and refuses every other one, and what
+    cannot be parsed, in these words."""
 
     def check(value: Any) -> Any:
-        if not fits(value):
-            raise ValueError(f"must be {words}, not {value!r:.40}")
-        return value
+        if type(value) in kinds:
+            with contextlib.suppress(ValueError):
+                return parse(value)
+        raise ValueError(f"must be {words}, not {value!r:.40}")
 
     return check
 
 
-def _is_list(value: Any, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in value)
-
-
-def _number(value: Any) -> Any:
-    # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
-    if type(value) in (int, Decimal, str):
-        try:
-            return value if isinstance(value, int) else float(value)
-        except ValueError:
-            pass
-    raise ValueError(f"must be a number, not {value!r:.40}")
-
-
-def _seconds(value: Any) -> list[Any]:
-    span = value if isinstance(value, list) else [value]
-    if not 1 <= len(span) <= 2:
-        raise ValueError("must be a number, or the least and the most")
-    return [*map(_number, span)]
-
-
-def _count(value: Any) -> int:
-    # In a query numbers are text.
-    text = str(value) if type(value) in (int, str) else ""
+def _read_count(value: int | str) -> int:
+    text = str(value)
     if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise ValueError(f"must be a whole number from 0, not {value!r:.40}")
+        raise ValueError
     return int(text)
 
 
-def _pair(value: Any) -> dict[str, str]:
-    name, equals, text = str(value).partition("=")
-    if not equals:
-        raise ValueError(f"must be NAME=VALUE, not {value!r:.40}")
-    return {name: text}
+def _read_seconds(value: Any) -> list[Any]:
+    span = value if isinstance(value, list) else [value]
+    if not 1 <= len(span) <= 2:
+        raise ValueError("must be a number, or the least and the most")
+    return [*map(KINDS["number"], span)]
 
 
-def _date(value: Any) -> dt.date:
-    try:
-        return dt.date.fromisoformat(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"must be a date, YYYY-MM-DD, not {value!r:.40}") from None
+def _list_of(kind: type) -> Callable[[list[Any]], list[Any]]:
+    def check(items: list[Any]) -> list[Any]:
+        if not all(isinstance(item, kind) for item in items):
+            raise ValueError
+        return items
+
+    return check
 
 
 #: What reads each kind of value; ``any`` is checked by whom it is for.
 KINDS: Mapping[str, Callable[[Any], Any]] = {
     "any": lambda value: value,
-    "text": _of("a string", lambda value: isinstance(value, str)),
-    "number": _number,
-    "count": _count,
-    "flag": _of("true or false", lambda value: type(value) is bool),
-    "names": _of("a list of strings", lambda value: _is_list(value, str)),
-    "object": _of("an object", lambda value: isinstance(value, dict)),
-    "objects": _of("a list of objects", lambda value: _is_list(value, dict)),
-    "date": _date,
-    "pair": _pair,
-    "seconds": _seconds,
-}
+    "text": _of("a string", str),
+    # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
+    "number": _of("a number", int, Decimal, str,
+        parse=lambda value: value if isinstance(value, int) else float(value)),
+    # In a query numbers are text.
+    "count": _of("a whole number from 0", int, str, parse=_read_count),
+    "flag": _of("true or false", bool),
+    "names": _of("a list of strings", list, parse=_list_of(str)),
+    "object": _of("an object", dict),
+    "objects": _of("a list of objects", list, parse=_list_of(dict)),
+    "date": _of("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
+    "pair": _of("NAME=VALUE", str, parse=lambda value: dict([value.split("=", 1)])),
+    "seconds": _read_seconds,
+}  # fmt: skip
 
 
 R = TypeVar("R")
@@ -102,7 +87,7 @@ class Extension(Generic[R]):
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
     STATE: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Any) -> None:
         self._control = control
 
     @property
@@ -137,19 +122,28 @@ class Operation:
     then: Callable[[Any], Any] | None = None
     of: str | None = None
 
-    def act(self, control: Control, *rest: str, **values: Any) -> Any:
+    def act(self, control: Any, *rest: str, **values: Any) -> Any:
         """What `run` gives, or `then`."""
         target = control if self.of is None else getattr(control, self.of)
         result = self.run(target, *rest, **values)
         return result if self.then is None else self.then(target)
 
-    def __call__(self, control: Control, rest: str, sent: Mapping[str, Any]) -> Any:
+    def __call__(self, control: Any, rest: str, sent: Mapping[str, Any]) -> Any:
         """What it gives, as JSON; ValueError for what was sent and does not fit."""
         result = self.act(control, *([rest] if "{}" in self.path else []), **read(self.takes, sent))
         if self.gives is None:
             return {} if result is None else plain(result)
         answer = {self.gives: plain(result)}
         return answer | {"left_out": result.left_out} if isinstance(result, Selection) else answer
+
+
+def operations_of_extensions(vendor: Any) -> dict[tuple[str, str], Operation]:
+    """What a vendor has beyond the operations of every one, by method and path."""
+    return {
+        (operation.method, operation.path): attrs.evolve(operation, of=name)
+        for name in vendor.extensions
+        for operation in vendor.extension_class(name).OPERATIONS
+    }
 
 
 def takes_of(kind: type) -> dict[str, str]:
@@ -208,6 +202,8 @@ _SHAPES: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (dt.datetime, lambda time: time.isoformat(timespec="microseconds")),
     (dt.date, lambda day: day.isoformat()),
     (Decimal, "{:.4f}".format),
+    # A body is there as it is sent: what is signed are its bytes.
+    (bytes, bytes.decode),
     (Mapping, lambda mapping: {str(name): plain(value) for name, value in mapping.items()}),
     ((list, tuple), lambda items: [plain(item) for item in items]),
     ((set, frozenset), lambda items: sorted(plain(item) for item in items)),

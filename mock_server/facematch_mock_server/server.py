@@ -220,9 +220,10 @@ class MockServer:
         )
         self.accounts.is_open = is_open
         if state is not None:
-            from .snapshot import restore  # not above: few servers begin with one
+            from .control import Control  # not above: few servers begin with one
+            from .snapshot import restore
 
-            restore(self.accounts, state)
+            restore(self.accounts, functools.partial(Control, self.accounts), state)
         self.app = App(self.accounts)
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)

@@ -32,7 +32,7 @@ from facematch_mock_server.server import MockServer
 
 _HOST = "127.0.0.1"
 
-#: Of the card of DEMOGRAPHICS: guesses that no other card has.
+#: Of the card of DEMOGRAPHICS: no other card has these.
 AGE, GENDER = 47, "female"
 
 #: Width and height of the reference: smaller than the probe, so that its face is elsewhere.
@@ -142,10 +142,7 @@ class MockSimulator(VendorSimulator):
         self._port = 0
 
     def begin(self, situation: Situation, score: float | None) -> None:
-        """Make the world do what `situation` says, whatever it did before.
-
-        Here it begins anew, and lets the first of `secrets` in unless that is to be a bad key.
-        """
+        """Make the world do what `situation` says, whatever it did before: here it begins anew."""
         self._charged_before = self.charges
         self.control.reset()
         if situation is not Situation.BAD_KEY:
@@ -159,10 +156,8 @@ class MockSimulator(VendorSimulator):
         return body
 
     def put_score(self, holder: dict[str, Any], name: str, *, fraction: bool = False) -> None:
-        """Put the number of the situation into an answer, if the situation is about the score.
-
-        It has all its digits, where the mock may round; with `fraction` it is from 0 to 1.
-        """
+        """Put the number of a situation about scores into an answer; a fraction is from 0 to 1."""
+        # With all its digits, where the mock may round.
         exact = Decimal(str(self.score or 0)) / (100 if fraction else 1)
         numbers = {
             Situation.SCORE: float(exact),
@@ -176,8 +171,8 @@ class MockSimulator(VendorSimulator):
         """The installed backend, by its name, with `settings` over its usual ones."""
         if not self._port:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
-        address = f"http://{_HOST}:{self._port}"
-        return open_verifier(self.vendor, **{**self.keys, "base_url": address, **settings}).backend
+        usual = {**self.keys, "base_url": f"http://{_HOST}:{self._port}"}
+        return open_verifier(self.vendor, **usual | settings).backend
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
@@ -253,7 +248,8 @@ class MockSimulator(VendorSimulator):
         return attrs.evolve(response, body=json.dumps(self.alter(path, response.json())).encode())
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        return _picture(_PROBES.get(situation, "p1-again")), _reference()
+        probe = _draw(_PROBES.get(situation, "p1-again"), age=AGE, gender=GENDER)
+        return probe, _draw(None, size=_REFERENCE)
 
     @property
     def charges(self) -> int:
@@ -303,15 +299,10 @@ class MockSimulator(VendorSimulator):
 
 
 @functools.cache
-def _picture(name: str | None) -> Image:
-    """Read once: a contract asks for the same few pictures a thousand times."""
-    drawn = make_card("p1", age=AGE, gender=GENDER) if name is None else card_sheet()[name].data
+def _draw(name: str | None, **changes: Any) -> Image:
+    """Drawn once: a contract takes the same few pictures a thousand times."""
+    drawn = card_sheet()[name].data if name else make_card("p1", **changes)
     return Image.from_bytes(drawn)
-
-
-@functools.cache
-def _reference() -> Image:
-    return Image.from_bytes(make_card("p1", size=_REFERENCE))
 
 
 class Between:
@@ -350,11 +341,7 @@ class Between:
 
 
 class Upright(Recognizer):
-    """Follows the EXIF orientation of pictures.
-
-    The mock ignores it, because no vendor says whether it follows it; a contract that is about the
-    client cannot be held if what arrives well is refused for that.
-    """
+    """Follows the EXIF orientation, which the mock ignores: a contract is about the client."""
 
     needs_bytes = True
 

@@ -15,26 +15,25 @@ from facematch_core.files import read_text
 
 from .account import Account
 from .accounts import MAIN, Accounts
-from .control import Control, operations_of
 from .faults import Fault
 from .kinds import VendorKind
-from .operations import KINDS, Operation, plain, read, takes_of
+from .operations import KINDS, Operation, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import SetOutcome
 from .services import Key, KeyKind, check_key
 from .state import UNSET
 
+#: Makes a `Control` of an account and a vendor's name.
+Controls = Callable[[Account, str], Any]
+
 #: The form that is shown. A state of another one is refused.
 FORMAT = 1
 
-# fmt: off
 _FAULT = Operation("POST", "faults", lambda control, **sent: control.add_fault(Fault(**sent)),
-    "", takes_of(Fault))
+    "", takes_of(Fault))  # fmt: skip
 #: With all digests of its picture, unlike that of the control API.
 _OUTCOME = Operation("POST", "outcomes",
-    lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "", takes_of(SetOutcome))
-#: A place for hosted sessions, of every vendor that has such; nothing is in it yet.
-_SESSION = Operation("POST", "sessions", lambda _: None, "")
-# fmt: on
+    lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "",
+    takes_of(SetOutcome))  # fmt: skip
 
 #: What each object of a state takes.
 _STATE = {"format!": "count", "accounts": "object"}
@@ -44,34 +43,37 @@ _KEY = {"key!": "text", "kind": "text", "client": "text", "expires": "date"}
 _KEY |= {"allowed": "flag", "revoked": "flag"}
 
 
-def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Control], Any], Operation]]:
+def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Any], Any], Operation]]:
     """The lists of an account at a vendor: what gives the records, and what adds one of them."""
-    operations = operations_of(kind)
-    lists: dict[str, tuple[Callable[[Control], Any], Operation]] = {
-        "outcomes": (Control.outcomes, _OUTCOME),
-        "sessions": (lambda _: (), _SESSION),
+    operations = operations_of_extensions(kind)
+    tables = [kind.extension_class(extension).STATE.items() for extension in kind.extensions]
+    return {
+        "outcomes": (lambda control: control.outcomes(), _OUTCOME),
+        # A place for hosted sessions, of every vendor that has such; nothing is in it yet.
+        "sessions": (lambda _: (), Operation("POST", "sessions", lambda _: None, "")),
+        **{
+            name: (operations["GET", path].act, operations["POST", path])
+            for table in tables
+            for name, path in table
+        },
     }
-    for extension in kind.extensions:
-        for name, path in kind.extension_class(extension).STATE.items():
-            lists[name] = operations["GET", path].act, operations["POST", path]
-    return lists
 
 
 # Shown
 
 
-def state_of(accounts: Accounts) -> dict[str, Any]:
+def state_of(accounts: Accounts, controls: Controls) -> dict[str, Any]:
     """What the accounts of a server have now, in the form that `restore` takes; without those that
     were registered at a vendor, which nothing but their registration can open."""
     opened = [account for account in accounts.all if account.parent is None]
-    shown = {account.name: _account(accounts, account) for account in opened}
+    shown = {account.name: _account(account, controls) for account in opened}
     return {"format": FORMAT, "accounts": shown}
 
 
-def _account(accounts: Accounts, account: Account) -> dict[str, Any]:
+def _account(account: Account, controls: Controls) -> dict[str, Any]:
     vendors = {}
     for world in account.worlds:
-        kind, control = world.kind, Control(accounts, account, world.vendor)
+        kind, control = world.kind, controls(account, world.vendor)
         switches = {
             name: kind.number(name, value) if name in kind.settings else value
             for name, value in world.switches.items()
@@ -100,7 +102,9 @@ def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
 # Read
 
 
-def restore(accounts: Accounts, source: Mapping[str, Any] | str | os.PathLike[str]) -> None:
+def restore(
+    accounts: Accounts, controls: Controls, source: Mapping[str, Any] | str | os.PathLike[str]
+) -> None:
     """Give a server that nobody has called the state of a mapping, or of a file of JSON.
 
     Raises:
@@ -122,10 +126,10 @@ def restore(accounts: Accounts, source: Mapping[str, Any] | str | os.PathLike[st
             raise ValueError(f"this version reads the format {FORMAT}, not {state['format']}")
         for name, record in (state.get("accounts") or {}).items():
             with _at(f".accounts.{name:.60}"):
-                _restore(accounts, name, read(_ACCOUNT, KINDS["object"](record)))
+                _restore(accounts, controls, name, read(_ACCOUNT, KINDS["object"](record)))
 
 
-def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
+def _restore(accounts: Accounts, control: Controls, name: str, account: Mapping[str, Any]) -> None:
     parts: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Key]] = {}
     for vendor, record in (account.get("vendors") or {}).items():
@@ -142,7 +146,7 @@ def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
         opened = main
     else:
         opened = accounts.open(name, keys=keys)
-    controls = {vendor: Control(accounts, opened, vendor) for vendor in accounts.kinds}
+    controls = {vendor: control(opened, vendor) for vendor in accounts.kinds}
     # A reset gives the account another world with every vendor: all of them come first.
     for vendor, part in parts.items():
         with _at(f".vendors.{vendor}"):
@@ -157,7 +161,7 @@ def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
             first.set_latency(operation, *KINDS["seconds"](seconds))
 
 
-def _fill(control: Control, part: Mapping[str, Any]) -> None:
+def _fill(control: Any, part: Mapping[str, Any]) -> None:
     """Set what an account has with one vendor."""
     for name, change in (("balance", control.set_balance), ("limits", control.set_limits)):
         if part.get(name) is not None:
@@ -188,19 +192,18 @@ def _each(part: Mapping[str, Any], name: str, act: Callable[[Any], Any]) -> list
 
 
 class _WrongError(ValueError):
-    """A mistake in a state, with its place there."""
+    """A mistake in a state: its place there, and what is wrong."""
 
-    def __init__(self, place: str, problem: object) -> None:
+    def __str__(self) -> str:
+        place, problem = self.args
         where = f" at {place.removeprefix('.')}" if place else ""
-        super().__init__(f"the state is wrong{where}: {problem}")
-        self.place, self.problem = place, problem
+        return f"the state is wrong{where}: {problem}"
 
 
 @contextlib.contextmanager
 def _at(place: str) -> Iterator[None]:
     try:
         yield
-    except _WrongError as error:
-        raise _WrongError(place + error.place, error.problem) from None
     except (ValueError, TypeError, LookupError) as error:
-        raise _WrongError(place, error.args[0]) from None
+        inner = error.args[0] if isinstance(error, _WrongError) else ""
+        raise _WrongError(place + inner, error.args[-1]) from None

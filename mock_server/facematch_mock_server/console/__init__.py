@@ -76,7 +76,7 @@ class Console:
         self._feeds: dict[str, Feed] = {}
         self._shows_pictures = show_pictures
         self._handling = threading.local()
-        accounts.heard = self._noted
+        accounts.heard = self._hear
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
@@ -85,7 +85,7 @@ class Console:
             return answer(request) if response is None else response
         number = request.header(_AGAIN)
         if number is not None:
-            again = self._guarded(request, lambda: self._again(request, number))
+            again = self._run_guarded(request, lambda: self._again(request, number))
             if isinstance(again, Response):
                 return again
             request = again
@@ -101,7 +101,7 @@ class Console:
             for account, entry in entries:
                 self._feed(account).add(entry, request, executed, ms)
 
-    def _noted(self, account: str, entry: Entry | None) -> None:
+    def _hear(self, account: str, entry: Entry | None) -> None:
         """Called by a journal: what this thread is answering waits for its answer."""
         entries = getattr(self._handling, "entries", None)
         if entry is None:
@@ -122,7 +122,7 @@ class Console:
                 self._feeds[account] = Feed(self._sent, self._answered)
             return self._feeds[account]
 
-    def _named(self, request: Request) -> tuple[Account, Feed]:
+    def _find_account(self, request: Request) -> tuple[Account, Feed]:
         """The account that a request of the page is about, and its calls."""
         account = self._guard.account(request)
         if request.method == "POST" and account.closed_at is not None:
@@ -131,7 +131,7 @@ class Console:
 
     def _again(self, request: Request, number: str) -> Request:
         """The request of an earlier call, with the key and the pictures that the page has not."""
-        call = self._named(request)[1].find(_int(number))
+        call = self._find_account(request)[1].find(_int(number))
         if call.body is None or not call.headers:
             raise LookupError("the bytes of this call are not kept any more: make a new one")
         return attrs.evolve(request, target=call.target, headers=call.headers, body=call.body)
@@ -142,16 +142,16 @@ class Console:
         """The answer of a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
-            return self._guarded(request, lambda: _file(path), has_data=False)
+            return self._run_guarded(request, lambda: _file(path), has_data=False)
         name, _, rest = path.removeprefix(PATH).partition("/")
         is_mine = path.startswith(PATH) and method in ("GET", "POST")
         verb = getattr(self, f"_{method}_{name}".lower(), None) if is_mine else None
         if verb is None:
             return None
         is_card = method == "GET" and name == "cards" and rest != ""
-        return self._guarded(request, lambda: verb(request, rest), has_data=not is_card)
+        return self._run_guarded(request, lambda: verb(request, rest), has_data=not is_card)
 
-    def _guarded(
+    def _run_guarded(
         self, request: Request, work: Callable[[], _T], *, has_data: bool = True
     ) -> _T | Response:
         """What `work` gives to whoever may use the console; else, or if it fails, a refusal."""
@@ -170,7 +170,7 @@ class Console:
         return attrs.evolve(refusal, headers=(*kept, *HEADERS))
 
     def _get_about(self, request: Request, _: str) -> Response:
-        account = self._named(request)[0]
+        account = self._find_account(request)[0]
         about = {
             "version": __version__,
             "show_pictures": self._shows_pictures,
@@ -209,7 +209,7 @@ class Console:
         run, _, number = (request.header("last-event-id") or "").partition(":")
         at = _int(number) if number else 0
         quiet = 0
-        account, feed = self._named(request)
+        account, feed = self._find_account(request)
         closed_at = account.closed_at
 
         def more() -> bytes:
@@ -234,7 +234,7 @@ class Console:
         return _page("text/event-stream", b"retry: 1000\n\n" + more(), more)
 
     def _get_calls(self, request: Request, number: str) -> Response:
-        account, feed = self._named(request)
+        account, feed = self._find_account(request)
         return _json(detail(feed.find(_int(number)), account.worlds))
 
     def _get_state(self, request: Request, path: str) -> Response:
@@ -257,7 +257,7 @@ class Console:
         from facematch_mock_server.control import Control  # not above: as `plain`
 
         vendor, _, view = path.partition("/")
-        account = self._named(request)[0]
+        account = self._find_account(request)[0]
         if vendor not in self._accounts.kinds or view not in _STATES:
             raise LookupError("there is no such vendor or view")
         if view != "control" and view not in vendor_named(vendor).extensions:

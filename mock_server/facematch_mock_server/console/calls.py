@@ -20,7 +20,7 @@ from facematch_mock_server.account import World
 from facematch_mock_server.journal import KEPT, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response
 
-from .sent import sent
+from .sent import show_request
 
 #: So many bytes of requests, and of answers, are kept in memory; the oldest go first.
 SENT_BYTES = ANSWER_BYTES = 16 * 1024 * 1024
@@ -181,14 +181,16 @@ def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
     (row,) = rows([call], worlds)
     response, answer, entry = call.response, _answer(call), call.entry.to_dict()
     headers = {} if response is None else presentable(response.headers)
-    shown: Any = None if answer is None else _masked("", answer)
+    shown: Any = None if answer is None else _mask("", answer)
     if response is not None and answer is None:
         shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
     is_kept = call.headers is not None and call.body is not None
     return {
         **json.loads(row),
         **{name: entry[name] for name in ("fields", "files", "claims")},
-        "sent": sent(call.target, call.headers or (), bytes(call.body or b"")) if is_kept else None,
+        "sent": show_request(call.target, call.headers or (), bytes(call.body or b""))
+        if is_kept
+        else None,
         "answer": shown,
         "answered": response
         and {name: "***" if "cookie" in name.lower() else headers[name] for name in headers},
@@ -258,12 +260,12 @@ def _reason(answer: Any) -> str | None:
     return None if reason is None else presentable((("reason", reason),))["reason"]
 
 
-def _masked(name: str, value: Any) -> Any:
+def _mask(name: str, value: Any) -> Any:
     """JSON as the journal shows texts: short, without secrets; what is no text is a picture."""
     if isinstance(value, dict):
-        return {str(key)[:80]: _masked(str(key), inner) for key, inner in value.items()}
+        return {str(key)[:80]: _mask(str(key), inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_masked(name, inner) for inner in value[:100]]
+        return [_mask(name, inner) for inner in value[:100]]
     if not isinstance(value, str):
         return value
     if (len(value) > 400 and " " not in value) or "\ufffd" in value:

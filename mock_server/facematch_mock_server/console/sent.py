@@ -28,7 +28,7 @@ _MEMBER = re.compile(r'("([^"\\]*)"\s*:\s*)(?:"(?:[^"\\]|\\.)*"|-?[0-9.]+|\[[^][
 _ADDRESS = re.compile(r'(?<=://)([^/?#@\s"]+(?=@))?([^\s"]*)')
 
 
-def sent(target: str, headers: Headers, body: bytes) -> dict[str, Any]:
+def show_request(target: str, headers: Headers, body: bytes) -> dict[str, Any]:
     """A request for the page: its target, headers and body, or the parts of a form, each with its
     text and the sizes of the pictures in it, or None for what is no text or too long."""
     content_type = dict(headers).get("content-type", "")

@@ -88,7 +88,7 @@ class MockAdapter(HTTPAdapter):
             try:
                 call.meet(delivery.fault)
             except requests.RequestException:
-                exchange.abandoned(self._handler, late, delivery.fault)
+                exchange.note_abandoned(self._handler, late, delivery.fault)
                 raise
             delivery = exchange.delivery(self._handler, late, None)
         return call.answer(request.method, delivery)

@@ -52,18 +52,12 @@ R = TypeVar("R")
 class _For(enum.Enum):
     """What the work of a connection waits for."""
 
-    #: More bytes, or the end of the client's side.
-    MORE = enum.auto()
-    #: A moment, as long as the client is there.
-    MOMENT = enum.auto()
-    #: The moment of the next byte, whether or not the client has ended its side.
-    NEXT_BYTE = enum.auto()
-    #: The client's taking what was written.
-    ROOM = enum.auto()
-    #: The answer of an app that is asked in another thread.
-    WORKER = enum.auto()
-    #: The other connections, which have their turn first.
-    OTHERS = enum.auto()
+    MORE = enum.auto()  # bytes, or the end of the client's side
+    MOMENT = enum.auto()  # as long as the client is there
+    NEXT_BYTE = enum.auto()  # its moment, whether or not the client has ended its side
+    ROOM = enum.auto()  # the client's taking what was written
+    WORKER = enum.auto()  # the answer of an app that is asked in another thread
+    OTHERS = enum.auto()  # the other connections, which have their turn first
 
 
 Work = Generator[_For, None, R]
@@ -277,7 +271,7 @@ class Connection(asyncio.BufferedProtocol):
             try:
                 yield from self._pause(_For.MOMENT, delivery.fault.seconds)
             except GeneratorExit:
-                exchange.abandoned(handler, late, delivery.fault)
+                exchange.note_abandoned(handler, late, delivery.fault)
                 raise
             delivery = yield from self._delivery(handler, late, None)
         closes = beginning.closes or exchange.is_by_our_page(head)

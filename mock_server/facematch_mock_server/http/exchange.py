@@ -31,42 +31,20 @@ R = TypeVar("R", Response, Response | None)
 
 
 class Handler(Protocol):
-    """The app as a transport sees it. Safe across threads."""
+    """The app as a transport sees it: `App` says what each of these is. Safe across threads."""
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether its server was stopped, and so nobody reaches it."""
-
-    def account_of(self, head: Head) -> Account:
-        """Whose request it is, or was when it began."""
-
-    def at_connection(self) -> Fault | None:
-        """The fault for a connection that was just made, counted."""
-
-    def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
-        """Whose request it is, if its head says so, and the fault of its upload, counted."""
-
-    def refuse_early(self, head: Head) -> Response | None:
-        """An answer that needs no body (413 for a declared length over the limit), or None."""
-
-    def max_body_bytes(self, head: Head) -> int:
-        """How many bytes of a body are taken before the answer is 413."""
-
-    def handle(self, request: Request) -> Response:
-        """The whole answer, with the fault that strikes while it is sent; `Request.fault` is one
-        that postponed the call."""
-
-    def too_large(self, head: Head) -> Response:
-        """The 413 for a body that grew over the limit (chunked, no declared length)."""
-
-    def is_slow(self, request: Request) -> bool:
-        """Whether the answer may take so long that a server should not wait for it on its loop."""
-
-    def latency_s(self, head: Head) -> float:
-        """How many seconds later than it could the answer to this request leaves."""
-
-    def note(self, head: Head, what: str) -> None:
-        """Write into the journal what the transport did by itself (a fault, a broken request)."""
+    def is_stopped(self) -> bool: ...
+    def account_of(self, head: Head) -> Account: ...
+    def at_connection(self) -> Fault | None: ...
+    def at_head(self, head: Head) -> tuple[Account | None, Fault | None]: ...
+    def refuse_early(self, head: Head) -> Response | None: ...
+    def max_body_bytes(self, head: Head) -> int: ...
+    def handle(self, request: Request) -> Response: ...
+    def too_large(self, head: Head) -> Response: ...
+    def is_slow(self, request: Request) -> bool: ...
+    def latency_s(self, head: Head) -> float: ...
+    def note(self, head: Head, what: str) -> None: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -108,13 +86,13 @@ def opening(handler: Handler, head: Head) -> tuple[Response | None, Account | No
     The request belongs to that account as it is now, whatever becomes of it during the upload. One
     that is refused meets no fault and uses none up.
     """
-    refusal = _guarded(lambda: handler.refuse_early(head))
+    refusal = _guard(lambda: handler.refuse_early(head))
     return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
     """The answer to a body that is over the limit. It meets no fault."""
-    return _guarded(lambda: handler.too_large(head))
+    return _guard(lambda: handler.too_large(head))
 
 
 def delivery(handler: Handler, request: Request, fault: Fault | None) -> Delivery:
@@ -122,7 +100,7 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     if fault is not None:  # nothing is carried out, so nothing else writes the request down
         handler.note(request, str(fault))
         return Delivery(fault=fault)
-    response = _guarded(lambda: handler.handle(request))
+    response = _guard(lambda: handler.handle(request))
     fault = response.fault
     if fault is None:
         seconds = handler.latency_s(request)
@@ -140,12 +118,12 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
     return Delivery(response=response, fault=fault)
 
 
-def abandoned(handler: Handler, request: Request, fault: Fault) -> None:
+def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
     """Note a postponed call that is never carried out, because the client is gone."""
     handler.note(request, f"{fault}; the client did not wait")
 
 
-def _guarded(ask: Callable[[], R]) -> R:
+def _guard(ask: Callable[[], R]) -> R:
     """The app's answer if it can be sent; else, whatever went wrong, a 500 of ours."""
     try:
         response = ask()

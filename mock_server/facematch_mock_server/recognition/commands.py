@@ -29,9 +29,8 @@ _KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
 def _shown(name: str, kind: Any, metavar: str | None, default: Any, words: str) -> _Decorator:
     """An option whose default the help shows."""
-    return click.option(
-        name, type=kind, metavar=metavar, default=default, show_default=True, help=words
-    )
+    shown = {"default": default, "show_default": True}
+    return click.option(name, type=kind, metavar=metavar, help=words, **shown)
 
 
 @click.group("cards", short_help="Make and read test cards for the mock server.")
@@ -45,6 +44,7 @@ def command() -> None:
     """
 
 
+# fmt: off
 @command.command("make", short_help="Make one card.")
 @click.option("--person", required=True, help="Who it is: 1-12 letters, digits, - or _.")
 @_shown("--faces", click.IntRange(0, 4), "0-4", 1, "How many faces it shows.")
@@ -59,12 +59,8 @@ def command() -> None:
 @click.option("--status", type=int, metavar="400-599", help="Answer its calls with this status.")
 @click.option("--retry-after", type=int, metavar="0-60", help="Beside --status, in seconds.")
 @click.option("--delay", type=float, metavar="SECONDS", help="Answer its calls so much later.")
-@click.option(
-    "--lost",
-    metavar="WHEN",
-    type=click.Choice(LOSSES),
-    help=f"Reset the connection of its calls: {' or '.join(LOSSES)}.",
-)
+@click.option("--lost", metavar="WHEN", type=click.Choice(LOSSES),
+    help=f"Reset the connection of its calls: {' or '.join(LOSSES)}.")
 @_shown("--turned", _TURN, None, "0", "Turn it in the picture, degrees clockwise.")
 @_shown("--size", str, "WxH", "480x640", "Width and height, upright.")
 @click.option("--out", type=_FILE, required=True, help="The file; its suffix sets the format.")
@@ -91,6 +87,7 @@ def make(out: Path, force: bool, **facts: Any) -> None:
         raise click.UsageError(f"{error}.") from None
     write_file(out, data)
     click.echo(f"{_clean(str(out))} ({len(data)} bytes)")
+# fmt: on
 
 
 @command.command("read", short_help="Show what a card says.")

@@ -8,8 +8,9 @@ from typing import Any
 import attrs
 
 from facematch_core import Face, FaceVerifier, InvalidImage, open_verifier
-from facematch_mock_server.recognition.facts import Facts, likely_face
-from facematch_mock_server.recognition.outcomes import MatchOutcome, SeenPicture
+
+from .facts import Facts, likely_face
+from .outcomes import MatchOutcome, SeenPicture
 
 
 class LocalEngine:

@@ -14,24 +14,10 @@ from weakref import WeakValueDictionary
 import attrs
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.recognition.cards import (
-    FACES,
-    FORMATS,
-    GENDERS,
-    Card,
-    between,
-    fraction,
-    read_card,
-)
-from facematch_mock_server.recognition.outcomes import (
-    FACE_FIELDS,
-    LivenessOutcome,
-    MatchOutcome,
-    SeenFace,
-    SeenPicture,
-    SetOutcome,
-)
 from facematch_mock_server.state import UNSET
+
+from .cards import FACES, FORMATS, GENDERS, Card, between, fraction, read_card
+from .outcomes import FACE_FIELDS, LivenessOutcome, MatchOutcome, SeenFace, SeenPicture, SetOutcome
 
 #: A picture that only Pillow takes is decoded to see whether it is whole, up to so many pixels.
 _MAX_PIXELS = 40_000_000

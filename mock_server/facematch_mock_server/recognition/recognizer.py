@@ -8,16 +8,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from facematch_core import Image, InvalidImage
-from facematch_mock_server.recognition.cards import Card, pair_score
-from facematch_mock_server.recognition.facts import (
-    Facts,
-    FactsCache,
-    applied_to_liveness,
-    applied_to_match,
-    seen,
-    seen_liveness,
-)
-from facematch_mock_server.recognition.outcomes import (
+from facematch_mock_server.state import UNSET
+
+from .cards import Card, pair_score
+from .facts import Facts, FactsCache, applied_to_liveness, applied_to_match, seen, seen_liveness
+from .outcomes import (
     UNKNOWN,
     Digests,
     Fields,
@@ -28,10 +23,9 @@ from facematch_mock_server.recognition.outcomes import (
     SetOutcome,
     Waiting,
 )
-from facematch_mock_server.state import UNSET
 
 if TYPE_CHECKING:
-    from facematch_mock_server.recognition.engine import LocalEngine
+    from .engine import LocalEngine
 
 #: What decides a score.
 EngineName = Literal["cards", "local"]
@@ -62,7 +56,7 @@ class Recognizer:
         self._engine: LocalEngine | None = None
         if engine == "local":
             # Not above: it brings the whole interface along, and most mocks start without it.
-            from facematch_mock_server.recognition.engine import LocalEngine
+            from .engine import LocalEngine
 
             self._engine = LocalEngine()
 

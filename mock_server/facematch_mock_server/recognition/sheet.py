@@ -16,8 +16,8 @@ import PIL.Image
 from PIL import ImageDraw, ImageFont
 from PIL.Image import Resampling
 
-from facematch_mock_server.recognition import cards
-from facematch_mock_server.recognition.cards import CELL, HEIGHT, WIDTH, Card
+from . import cards
+from .cards import CELL, HEIGHT, WIDTH, Card
 
 _Colour = tuple[int, int, int]
 
@@ -29,7 +29,7 @@ _INK, _ALARM, _WHITE = (30, 34, 44), (178, 34, 34), (255, 255, 255)
 _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
-def _drawn(card: Card) -> PIL.Image.Image:
+def _draw(card: Card) -> PIL.Image.Image:
     """The card upright, mode RGB, in its default size."""
     # One choice per person: the same person looks the same on every card.
     looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
@@ -152,18 +152,14 @@ def make_card(
         raise ValueError(
             f"kind of a card must be one of {', '.join(get_args(Kind))}, not {kind!r:.40}"
         )
-    return _of_usual_size(card, kind) if sides == (WIDTH, HEIGHT) else _file_of(card, size, kind)
+    return _encode(card, (sides[0], sides[1]), kind)
 
 
+# Once: a suite asks for the same few cards all the time, and each takes 10 ms.
 @functools.lru_cache(maxsize=64)
-def _of_usual_size(card: Card, kind: Kind) -> bytes:
-    """Drawn once: a suite asks for the same few cards all the time, and each takes 10 ms."""
-    return _file_of(card, (WIDTH, HEIGHT), kind)
-
-
-def _file_of(card: Card, size: tuple[int, int], kind: Kind) -> bytes:
-    picture = _drawn(card)
-    if tuple(size) != picture.size:
+def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: Kind = "PNG") -> bytes:
+    picture = _draw(card)
+    if size != picture.size:
         picture = picture.resize(size, Resampling.LANCZOS)
     # Pillow turns against the clock.
     picture = picture.rotate(-card.turned, expand=True)
@@ -305,7 +301,7 @@ def table() -> str:
 def write_sheet(folder: Path) -> None:
     """Draw the cards and write them and `TABLE` into a folder; the package's own are written so."""
     for card in _CARDS:
-        (folder / f"{card.name}.png").write_bytes(_of_usual_size(card.card, "PNG"))
+        (folder / f"{card.name}.png").write_bytes(_encode(card.card))
     (folder / TABLE).write_text(table(), encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ GROUP = "facematch.mock_vendors"
 
 
 def _folders() -> tuple[str, ...]:
-    return tuple(found.name for found in iter_modules(__path__) if found.ispkg)
+    return tuple(module.name for module in iter_modules(__path__) if module.ispkg)
 
 
 @cache
@@ -39,7 +39,7 @@ def vendor_named(name: str) -> Vendor:
     """The vendor of that name; ValueError if the mock does not know it."""
     # Those of this distribution are found without entry points, which take 15 ms to read.
     if name in _folders():
-        bundled: Vendor = import_module(f"{__name__}.{name}").VENDOR
+        bundled: Vendor = import_module(f"{__name__}.{name}.vendor").VENDOR
         return bundled
     from importlib.metadata import entry_points
 
@@ -76,28 +76,27 @@ def choose_each(
     `edition` is that of the first vendor that has it, or one by vendor's name. `switches` are named
     ``switch`` (of the first vendor that has it) or ``vendor.switch``, or are mappings by vendor.
     """
-    editions: dict[str, str] = {}
-    each: dict[str, dict[str, Any]] = {one.name: {} for one in vendors}
+    each: dict[str, dict[str, Any]] = {vendor.name: {} for vendor in vendors}
 
-    def known(name: str) -> str:
+    def check(name: str) -> str:
         if name not in each:
             raise ValueError(f"there is no vendor {name} here; there is {', '.join(each)}")
         return name
 
-    if isinstance(edition, Mapping):
-        editions = {known(name): its_edition for name, its_edition in edition.items()}
-    elif edition is not None:
-        has = (one.name for one in vendors if edition in one.editions)
-        editions[next(has, vendors[0].name)] = edition
+    editions: Mapping[str, str] = edition if isinstance(edition, Mapping) else {}
+    for name in editions:
+        check(name)
+    if isinstance(edition, str):
+        owners = (vendor.name for vendor in vendors if edition in vendor.editions)
+        editions = {next(owners, vendors[0].name): edition}
     for word, value in (switches or {}).items():
-        several = value if isinstance(value, Mapping) else None
-        owner, switch = (word, "") if several is not None else owner_of(vendors, word)
-        mine = each[known(owner)]
-        for name, setting in ({switch: value} if several is None else several).items():
-            if name in mine:
+        owner, switch = (word, "") if isinstance(value, Mapping) else owner_of(vendors, word)
+        settings = each[check(owner)]
+        for name, setting in (value if isinstance(value, Mapping) else {switch: value}).items():
+            if name in settings:
                 raise ValueError(f"the switch {owner}.{name} is given twice")
-            mine[name] = setting
-    return {one.name: Chosen.of(one, editions.get(one.name), each[one.name]) for one in vendors}
+            settings[name] = setting
+    return {x.name: Chosen.of(x, editions.get(x.name), each[x.name]) for x in vendors}
 
 
 def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
@@ -105,5 +104,5 @@ def owner_of(vendors: Sequence[Vendor], word: str) -> tuple[str, str]:
     name, dot, switch = word.partition(".")
     if dot:
         return name, switch
-    has = (one.name for one in vendors if word in one.switches or word in one.settings)
-    return next(has, vendors[0].name), word
+    owners = (vendor.name for vendor in vendors if word in {*vendor.switches, *vendor.settings})
+    return next(owners, vendors[0].name), word

@@ -1,5 +1,1 @@
 """Azure AI Face, as the mock imitates it."""
-
-from .vendor import VENDOR
-
-__all__ = ["VENDOR"]

@@ -28,7 +28,7 @@ class AzureSimulator(MockSimulator):
         Situation.OUTAGE: Fault(stage=Stage.ANSWER, kind=Kind.STATUS, status=503),
     }
     #: What cannot be met at Azure AI Face, and why.
-    cannot_happen: ClassVar[Mapping[Situation, str]] = {
+    cannot_happen: Mapping[Situation, str] = {
         Situation.NO_CREDIT: "Azure bills afterwards: there is no credit that could be used up.",
         Situation.SPOOF: "Azure checks liveness in sessions with a camera, never in a picture.",
         Situation.TURNED: "detect takes no request to turn a picture.",

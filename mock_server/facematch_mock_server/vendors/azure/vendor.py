@@ -72,8 +72,7 @@ class AzureCall(Call):
 
 @attrs.frozen(eq=False)
 class DetectedFace:
-    """What a face id stands for: face `number` of a picture with these facts, 0 for the largest,
-    until `expires`."""
+    """What a face id stands for, until it expires: a face of a picture, 0 for the largest."""
 
     facts: Facts
     number: int

@@ -1,5 +1,1 @@
 """CompreFace, as the mock imitates it."""
-
-from .vendor import VENDOR
-
-__all__ = ["VENDOR"]

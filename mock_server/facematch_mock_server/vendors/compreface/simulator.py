@@ -23,7 +23,7 @@ class ComprefaceSimulator(MockSimulator):
     calls = frozenset({PATH})
     pictures: ClassVar[Mapping[str, str]] = dict(zip(PICTURES, ("probe", "reference"), strict=True))
     #: What cannot be met at CompreFace, and why.
-    cannot_happen: ClassVar[Mapping[Situation, str]] = {
+    cannot_happen: Mapping[Situation, str] = {
         Situation.NO_CREDIT: _FREE,
         Situation.THROTTLED: _FREE,
         Situation.SPOOF: "CompreFace has no liveness check.",
@@ -36,7 +36,7 @@ class ComprefaceSimulator(MockSimulator):
         "api_key": _KEY,
         "plugins": "age,gender,landmarks,mask,pose",
     }
-    demographics: ClassVar[Mapping[str, Any]] = {"age": AGE, "gender": GENDER}
+    demographics: Mapping[str, Any] = {"age": AGE, "gender": GENDER}
     # CompreFace, docs/Rest-API-description.md, read 2026-11-21.
     limits = ImageLimits(
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP},

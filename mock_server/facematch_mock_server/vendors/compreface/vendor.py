@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NoReturn
 from facematch_mock_server.http.forms import FormError, Upload, media_type
 from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
-from facematch_mock_server.recognition.outcomes import SeenFace
+from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.services import Key, KeyKind
 from facematch_mock_server.vendors import base
 
@@ -47,14 +47,8 @@ def verify(call: base.Call) -> Response:
         _refuse_empty(call, "type.wrong", 415)
     source, target, (limit, least, status) = _READERS[kind](call)
     seen = call.compare(source, target)
-    for picture in (seen.probe, seen.reference):
-        if limit is not None and len(picture.faces) > limit:
-            call.claims.cite("face.limit")
-        if least:
-            call.claims.cite("det.threshold")
-    # The faces that the detector is sure enough of.
-    limit = limit if 0 <= least < _PROBABILITY else 0
-    faces, others = seen.probe.faces[:limit], seen.reference.faces[:limit]
+    pictures = (seen.probe, seen.reference)
+    faces, others = (_choose_faces(call, picture, limit, least) for picture in pictures)
     if len(faces) > 1:
         call.refuse("face.many")
     if not faces or not others:
@@ -75,6 +69,17 @@ def verify(call: base.Call) -> Response:
             face["execution_time"] = {slug: ms for slug, (_, ms) in ran.items()}
         result["plugins_versions"] = {slug: version for slug, (version, _) in ran.items()}
     return call.answer("verify.answer", {"result": [result]})
+
+
+def _choose_faces(
+    call: base.Call, picture: SeenPicture, limit: int | None, least: float
+) -> tuple[SeenFace, ...]:
+    """The faces of a picture that the detector is sure enough of, as many as are to be."""
+    if limit is not None and len(picture.faces) > limit:
+        call.claims.cite("face.limit")
+    if least:
+        call.claims.cite("det.threshold")
+    return picture.faces[:limit] if 0 <= least < _PROBABILITY else ()
 
 
 def _check_size(call: base.Call) -> None:
@@ -112,7 +117,8 @@ def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
         if name not in form.files:
             call.refuse("part.missing", name=name)
     query = _read_query(call)
-    _check_limit(call, query)
+    if (query[0] or 0) < 0:
+        call.refuse("limit.negative")
     source, target = (form.files[name][0] for name in PICTURES)
     for file in (source, target):
         if file.name.lower().rpartition(".")[2] not in _EXTENSIONS:
@@ -130,7 +136,8 @@ def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     for name, java in zip(PICTURES, ("sourceImage", "targetImage"), strict=True):
         if name not in texts:
             call.refuse("base64.missing", name=java)
-    _check_limit(call, query)
+    if (query[0] or 0) < 0:
+        call.refuse("limit.negative")
     try:
         source, target = (
             call.upload(name, "", base64.b64decode("".join(str(text).split()), validate=True))
@@ -160,11 +167,6 @@ def _read_query(call: base.Call) -> _Query:
     if status not in _YES + _NO:
         _refuse_empty(call)
     return limit or None, least, status in _YES
-
-
-def _check_limit(call: base.Call, query: _Query) -> None:
-    if (query[0] or 0) < 0:
-        call.refuse("limit.negative")
 
 
 def _refuse_empty(call: base.Call, claim: str = "query.wrong", status: int = 400) -> NoReturn:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from facematch_core import ImageFormat
+from facematch_core import Box, ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import SimulatorRequest, Situation
 from facematch_mock_server.http.forms import URLENCODED
@@ -21,16 +21,12 @@ _LIVENESS = "/v1/liveness-check"
 
 
 class DeepvueSimulator(MockSimulator):
-    """The mock server in the place of Deepvue.
-
-    Deepvue documents a yes or no with a number, and little else. What it says nothing of, no
-    backend can be held to: those situations are absent, each with its reason.
-    """
+    """The mock server in the place of Deepvue, which documents a yes or no with a number."""
 
     vendor = "deepvue"
     calls = frozenset({"/v1/facematch", "/v2/facematch", _LIVENESS})
     pictures: ClassVar[Mapping[str, str]] = {"file_b": "probe", "file_a": "reference"}
-    faces: ClassVar[Mapping[str, Any]] = {}
+    faces: Mapping[str, Sequence[Box]] = {}
     keys: ClassVar[Mapping[str, str]] = {
         "client_id": _CLIENT_ID,
         "client_secret": _CLIENT_SECRET,
@@ -38,7 +34,7 @@ class DeepvueSimulator(MockSimulator):
     #: Set, so that a backend whose setting says what the number means can be held to it.
     switches: ClassVar[Mapping[str, Any]] = {"liveness_score": "number"}
     #: What cannot be met at Deepvue, and why.
-    cannot_happen: ClassVar[Mapping[Situation, str]] = {
+    cannot_happen: Mapping[Situation, str] = {
         Situation.NO_FACE: "Deepvue documents no answer for a picture without a face.",
         Situation.TWO_FACES: "Deepvue's answer does not say how many faces there were.",
         Situation.TURNED: "Deepvue takes no request to turn a picture.",

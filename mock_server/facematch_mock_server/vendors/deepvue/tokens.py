@@ -208,14 +208,12 @@ class Tokens(Extension["DeepvueRecords"]):
         given out later are good."""
         return self._open_records.tokens.revoke()
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "tokens",
             lambda tokens: {"asked": tokens.asked, "issued": tokens.issued()},
             "How often a token was requested, and those that were issued."),
         Operation("POST", "tokens/revoke", revoke, "Revoke every token.", gives="revoked"),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 class Answers(Extension["DeepvueRecords"]):
@@ -246,7 +244,6 @@ class Answers(Extension["DeepvueRecords"]):
         self._open_records.answers.clear()
 
     STATE: ClassVar = {"answers": "answers"}
-    # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "answers", all,  # noqa: A003 - the method
             "The made-up answers that have not been used yet.", gives="answers"),
@@ -254,5 +251,4 @@ class Answers(Extension["DeepvueRecords"]):
             "Make up fields of the next answers with a verdict.",
             {"kind!": "any", "fields": "any", "without": "names", "times": "any"}),
         Operation("POST", "answers/clear", clear, "Drop all."),
-    )
-    # fmt: on
+    )  # fmt: skip

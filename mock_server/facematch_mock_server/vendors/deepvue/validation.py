@@ -23,8 +23,7 @@ _WORDS = {
 
 
 def problem(version: str, kind: str, *place: str, value: Any = None) -> Problem:
-    """What is wrong at a place of the body, which holds `value`; of another kind than those above
-    it is a ValueError of the application, in these words."""
+    """What is wrong at a place of the body; an unknown kind is the words of the application."""
     words = _WORDS.get(kind, (kind, "value_error", f"Value error, {kind}", "value_error"))
     if version == "pydantic1":
         return {"loc": ["body", *place], "msg": words[0], "type": words[1]}

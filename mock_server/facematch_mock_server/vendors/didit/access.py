@@ -16,7 +16,6 @@ from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
 
 from . import framework
-from .records import DiditRecords
 
 #: Both hosts; one port serves them, told apart by path or by the Host header.
 HOSTS = frozenset({"verification.didit.me", "apx.didit.me"})
@@ -48,12 +47,6 @@ class DiditCall(Call):
     _body: tuple[Any] | None = None
 
     @property
-    def records(self) -> DiditRecords:
-        """What Didit remembers beyond keys, credit and sessions."""
-        records: DiditRecords = self.world.records
-        return records
-
-    @property
     def body(self) -> Any:
         """The JSON of the body, read when it is first asked for, or a refusal; None for null."""
         if self._body is None:
@@ -78,8 +71,9 @@ class DiditCall(Call):
 
 
 def origin_of(world: World, head: Head | None) -> str:
-    """Scheme and host under which the caller reached this server, or its own if that is no name
-    of it: an address that is shown, and sent in webhooks, must not lead elsewhere."""
+    """Scheme and host under which the caller reached this server."""
+    # If that is no name of it, its address: what is shown, and sent in webhooks, must not lead
+    # elsewhere.
     address = world.account.shared.address or "http://127.0.0.1"
     if head is None or not is_ours(world, head):
         return address
@@ -90,11 +84,9 @@ def origin_of(world: World, head: Head | None) -> str:
 
 
 def is_ours(world: World, head: Head) -> bool:
-    """Whether the Host header is a name of this server.
-
-    A page in a browser can have its own name point to the loopback; then it asks under that name.
-    Beyond the loopback, and within the process, a server may have any name.
-    """
+    """Whether the Host header is a name of this server."""
+    # A page in a browser can have its own name point to the loopback; then it asks under that name.
+    # Beyond the loopback, and within the process, a server may have any name.
     host = host_in(head.header("host") or "127.0.0.1")
     if host is None:
         return False
@@ -106,12 +98,11 @@ def is_ours(world: World, head: Head) -> bool:
 
 
 def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
-    """The rate limit of a scope, None for that of the endpoint, else of the method; counts the
-    request by its key, or by its address whatever key is shown."""
-    own = call.door.scope
+    """The rate limit of a scope, None for the endpoint's, else the method's; counts the request."""
     if scope is None:
-        is_set = own is not None and call.world.rates.limits[own] is not None
-        scope = own if is_set else _SCOPES.get(call.request.method)
+        scope = call.door.scope
+        if scope is None or call.world.rates.limits[scope] is None:
+            scope = _SCOPES.get(call.request.method)
     if scope is None:
         return
     key = None if by_address else call.request.header("x-api-key")

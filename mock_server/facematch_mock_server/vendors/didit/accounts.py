@@ -85,15 +85,14 @@ def _register(call: DiditCall) -> Response:
         code=_seal(call, code),
         code_at=call.now,
     )
-    if not call.records.accounts.add(account):
+    if not call.world.records.accounts.add(account):
         call.refuse("register.taken")
-    call.records.mails.append(Mail(at=call.now, to=email, code=code))
+    call.world.records.mails.append(Mail(at=call.now, to=email, code=code))
     return call.answer("register.answer", email=email)
 
 
 def _new_code(call: DiditCall) -> str:
-    """Six letters and digits (Didit skills repository, 2026), by the ids of the world: the same
-    seed repeats them."""
+    """Six letters and digits (Didit skills repository, 2026); the same seed repeats them."""
     alphabet = string.digits + string.ascii_uppercase
     number = int(call.world.account.ids.uuid().replace("-", ""), 16)
     return "".join(alphabet[number // len(alphabet) ** n % len(alphabet)] for n in range(6))
@@ -101,7 +100,7 @@ def _new_code(call: DiditCall) -> str:
 
 def _verify(call: DiditCall) -> Response:
     """Open an organization, an application and its key, for whoever has the code."""
-    accounts, ids = call.records.accounts, call.world.account.ids
+    accounts, ids = call.world.records.accounts, call.world.account.ids
     values = framework.read_json_fields(call, call.body, _VERIFY)
     account = accounts.find(values["email"])
     if account is None or not _matches(call, values["code"], account.code):
@@ -133,7 +132,7 @@ def _verify(call: DiditCall) -> Response:
 
 def _resend(call: DiditCall) -> Response:
     """Send another code; the one before is worth nothing."""
-    claims, accounts = call.claims, call.records.accounts
+    claims, accounts = call.claims, call.world.records.accounts
     values = framework.read_json_fields(call, call.body, (_EMAIL,))
     account = accounts.find(values["email"])
     if account is not None and account.opened is None:
@@ -143,7 +142,7 @@ def _resend(call: DiditCall) -> Response:
         code = _new_code(call)
         fresh = attrs.evolve(account, code_at=call.now, code=_seal(call, code))
         if accounts.change(account.email, lambda x: fresh if x is account else x) is fresh:
-            call.records.mails.append(Mail(at=call.now, to=account.email, code=code))
+            call.world.records.mails.append(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
 
 
@@ -157,7 +156,7 @@ def _refuse_for(seconds: float, call: DiditCall, key: str) -> None:
 
 def _login(call: DiditCall) -> Response:
     """Log in a person who proved a mailbox."""
-    accounts = call.records.accounts
+    accounts = call.world.records.accounts
     values = framework.read_json_fields(call, call.body, _LOGIN)
     account = accounts.find(values["email"])
     if account is None:
@@ -182,9 +181,8 @@ def _login(call: DiditCall) -> Response:
 
 
 def locked_s(failures: int) -> int:
-    """For how many seconds an account is locked by its nth failure in a row; 0 for not. Each one
-    beyond the last row locks as that does."""
-    # Didit skills repository, 2026.
+    """For how many seconds an account is locked by its nth failure in a row; 0 for not."""
+    # Didit skills repository, 2026; each failure beyond the last row locks as that does.
     return {5: 900, 10: 3600, 20: 86_400}.get(min(failures, 20), 0)
 
 
@@ -192,12 +190,12 @@ def _new_tokens(call: DiditCall, account: Account) -> dict[str, Any]:
     """A pair of tokens, and for how many seconds the first is good."""
     life: int = call.claims["token.lifetime_s"]
     access, refresh = _secret(call), _secret(call)
-    call.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
+    call.world.records.accounts.let_in(access, account, call.now + dt.timedelta(seconds=life))
     return {"access_token": access, "refresh_token": refresh, "expires_in": life}
 
 
 def _secret(call: DiditCall) -> str:
-    """A token or a key, by the ids of the world: the same seed repeats it."""
+    """A token or a key; the same seed repeats it."""
     return "".join(call.world.account.ids.uuid().replace("-", "") for _ in range(2))
 
 
@@ -220,9 +218,9 @@ def _application(opened: Opened) -> dict[str, str]:
 def _read_token(call: DiditCall) -> tuple[Account, Opened]:
     """Who shows a token in the Authorization header, and what was opened for that person."""
     scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    account = None
+    account: Account | None = None
     if scheme.lower() == "bearer":
-        account = call.records.accounts.who(token.strip(), call.now)
+        account = call.world.records.accounts.who(token.strip(), call.now)
     if account is None or account.opened is None:
         call.refuse("bearer.wrong")
     return account, account.opened

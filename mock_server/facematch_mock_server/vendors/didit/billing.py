@@ -20,7 +20,7 @@ _HOME = "https://console.didit.me"
 
 def _balance(call: DiditCall) -> Response:
     """Tell the credit that is left, and whether more comes by itself."""
-    plan = call.records.plan
+    plan = call.world.records.plan
     # Four places of a balance, two of a refill, as in the OpenAPI's example.
     balance = {
         "balance": _money(call.ledger.balance, 4),
@@ -64,7 +64,7 @@ def _top_up(call: DiditCall) -> Response:
         call.refuse("billing.most")
     fields = (Field("success_url", _url), Field("cancel_url", _url))
     urls = framework.read_json_fields(call, body, fields)
-    if call.records.plan.annual:
+    if call.world.records.plan.annual:
         call.refuse("billing.annual")
     checkout = Checkout(
         id="cs_test_" + call.world.account.ids.uuid().replace("-", ""),
@@ -73,7 +73,7 @@ def _top_up(call: DiditCall) -> Response:
         success_url=urls.get("success_url", _HOME),
         cancel_url=urls.get("cancel_url", _HOME),
     )
-    call.records.checkouts.put(checkout.id, checkout)
+    call.world.records.checkouts.put(checkout.id, checkout)
     call.claims.cite("billing.page")
     page = {
         "checkout_session_id": checkout.id,

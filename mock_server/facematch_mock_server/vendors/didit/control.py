@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from facematch_mock_server.operations import LISTED, Extension, Operation, listing, plain
+from facematch_mock_server.operations import LISTED, Extension, Operation, listing
 from facematch_mock_server.services import Review, Session, amount
 from facematch_mock_server.state import Selection, select
 from facematch_mock_server.webhooks import (
@@ -101,11 +101,10 @@ class Sessions(Extension[DiditRecords]):
             return attrs.evolve(session, status=status, reviews=reviews)
 
         with world.together():
-            session = _require(world.sessions.change(session_id, change), "session")
+            session: Session = _require(world.sessions.change(session_id, change), "session")
             webhooks.announce(world, session)
         return session
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         listing("sessions", all, "The saved calls.", "sessions",  # noqa: A003 - the method
             status="text", service="text", vendor_data="text"),
@@ -113,8 +112,7 @@ class Sessions(Extension[DiditRecords]):
             lambda sessions, **sent: _standing(sessions.decide(**sent)),
             "Decide a session as a person does: it is noted, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"}),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 def _check_status(status: str) -> None:
@@ -188,11 +186,6 @@ def _wait(
     return {"due": webhooks.due(), "last": last, **{state: states.count(state) for state in State}}
 
 
-def _letter(letter: WebhookLetter) -> dict[str, Any]:
-    # The body is ASCII, and is there as it is sent: what is signed are its bytes.
-    return {**plain(attrs.evolve(letter, body=b"")), "body": letter.body.decode()}
-
-
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
 
@@ -230,9 +223,11 @@ class Webhooks(Extension[DiditRecords]):
             raise ValueError("secret must be a text that is not empty")
         destination = Destination(
             uuid=ids.uuid(),
-            url=self._check_url(url),
-            events=_check_events((webhooks.EVENT,) if events is None else events),
-            enabled=_check_flag(enabled is None or enabled),
+            **self._read_changes(
+                url or "",
+                (webhooks.EVENT,) if events is None else events,
+                True if enabled is None else enabled,
+            ),
             secret=secret or base64.urlsafe_b64encode(digest).decode().rstrip("="),
         )
         return self._records.outbox.destinations.put(destination.uuid, destination)
@@ -251,12 +246,7 @@ class Webhooks(Extension[DiditRecords]):
         Args:
             enabled: Whether anything is sent there; what waits is lost if not.
         """
-        changes: dict[str, Any] = {
-            "url": url if url is None else self._check_url(url),
-            "events": events if events is None else _check_events(events),
-            "enabled": enabled if enabled is None else _check_flag(enabled),
-        }
-        changes = {name: value for name, value in changes.items() if value is not None}
+        changes = self._read_changes(url, events, enabled)
         changed = self._open_records.outbox.destinations.change(
             destination, lambda record: attrs.evolve(record, **changes)
         )
@@ -266,14 +256,22 @@ class Webhooks(Extension[DiditRecords]):
         """Send nothing there any more; LookupError if there is no destination of that id."""
         _require(self._open_records.outbox.destinations.remove(destination), "destination")
 
-    def _check_url(self, url: Any) -> str:
-        deliver_to = self._control.account.shared.deliver_to
-        if not isinstance(url, str) or not is_sent(url, deliver_to):
+    def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
+        """What is set of a destination; ValueError for what does not fit."""
+        names, hosts = webhooks.EVENTS, self._control.account.shared.deliver_to
+        if url is not None and not (isinstance(url, str) and is_sent(url, hosts)):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
                 "deliver_to names: nothing is sent anywhere else"
             )
-        return url
+        if events is not None:
+            if isinstance(events, str) or not events or any(name not in names for name in events):
+                raise ValueError(f"events must be a list of one or several of {', '.join(names)}")
+            events = tuple(dict.fromkeys(events))
+        if type(enabled) not in (bool, type(None)):
+            raise ValueError("enabled must be true or false")
+        changes = {"url": url, "events": events, "enabled": enabled}
+        return {name: value for name, value in changes.items() if value is not None}
 
     # What was sent, and is to be
 
@@ -368,15 +366,10 @@ class Webhooks(Extension[DiditRecords]):
         place = _require(self._records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
-            id=world.account.ids.uuid(),
-            service="FACE_MATCH",
-            status=block["status"],
-            created_at=world.clock.now(),
-            vendor_data=None,
-            metadata=None,
-            pictures={},
+            id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
+            created_at=world.clock.now(), vendor_data=None, metadata=None, pictures={},
             result=block,
-        )
+        )  # fmt: skip
         with world.together():
             queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
         return self.delivery(queued.id)
@@ -392,7 +385,6 @@ class Webhooks(Extension[DiditRecords]):
         return webhooks.compose(world.claims.citations(), world, delivery, destination)
 
     STATE: ClassVar = {"destinations": "webhooks/destinations"}
-    # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "webhooks/destinations", destinations,
             "Where webhooks go, with their secrets.", gives="destinations"),
@@ -407,8 +399,7 @@ class Webhooks(Extension[DiditRecords]):
         listing("webhooks/deliveries", deliveries,
             "Deliveries sent and waiting, with their attempts, without bodies.", "deliveries",
             state="text", session_id="text", event="text", destination="text"),
-        Operation("GET", "webhooks/deliveries/{}",
-            lambda webhooks, delivery: _letter(webhooks.delivery(delivery)),
+        Operation("GET", "webhooks/deliveries/{}", delivery,
             "One delivery, with headers and body."),
         Operation("GET", "webhooks/due", due, "How many are due now or under way.", gives="due"),
         Operation("POST", "webhooks/wait", _wait,
@@ -422,11 +413,9 @@ class Webhooks(Extension[DiditRecords]):
         Operation("POST", "webhooks/sign-wrong", sign_wrong,
             "Sign the next deliveries with another secret.", {"times": "any"}),
         Operation("POST", "webhooks/drop", drop, "Lose the next deliveries.", {"times": "any"}),
-        Operation("POST", "webhooks/test",
-            lambda webhooks, destination: _letter(webhooks.test(destination)),
+        Operation("POST", "webhooks/test", test,
             "Send what the vendor's console sends for a test.", {"destination!": "text"}),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
@@ -435,19 +424,6 @@ def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
     facts = {field.name: getattr(delivery, field.name, None) for field in _OF_DELIVERY}
     facts["url"] = urls.get(delivery.destination)
     return {**facts, "session_id": session.id, "status": session.status}
-
-
-def _check_flag(enabled: Any) -> bool:
-    if type(enabled) is not bool:
-        raise ValueError("enabled must be true or false")
-    return enabled
-
-
-def _check_events(events: Collection[str]) -> tuple[str, ...]:
-    names = webhooks.EVENTS
-    if isinstance(events, str) or not events or any(event not in names for event in events):
-        raise ValueError(f"events must be a list of one or several of {', '.join(names)}")
-    return tuple(dict.fromkeys(events))
 
 
 class Mailbox(Extension[DiditRecords]):
@@ -477,13 +453,11 @@ class Mailbox(Extension[DiditRecords]):
         mails = self.mails(address, limit=LISTED)
         return {"code": self.code(address), "mails": mails, "left_out": mails.left_out}
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         listing("mailbox", mails, "Every mail that the vendor would have sent.", "mails"),
         Operation("GET", "mailbox/{}", _box, "The mails to one address, and the newest code."),
         Operation("POST", "mailbox/clear", clear, "Forget all mails."),
-    )
-    # fmt: on
+    )  # fmt: skip
 
 
 class Payments(Extension[DiditRecords]):
@@ -547,7 +521,6 @@ class Payments(Extension[DiditRecords]):
         self._open_records.plan = plan
         return plan
 
-    # fmt: off
     OPERATIONS: ClassVar = (
         Operation("GET", "payments", all,  # noqa: A003 - the method
             "The payments that were started.", gives="payments"),
@@ -557,5 +530,4 @@ class Payments(Extension[DiditRecords]):
             "Cancel a payment.", {"id!": "text"}),
         Operation("POST", "payments/plan", set_plan, "Change how the account pays.",
             {"annual": "flag", "refill_amount": "any", "refill_threshold": "any"}),
-    )
-    # fmt: on
+    )  # fmt: skip

@@ -45,8 +45,7 @@ _BLOCKS = (
 
 
 def decision_body(claims: Citations, world: World, session: Session, origin: str) -> dict[str, Any]:
-    """A session as the decision endpoint and the webhooks tell it; addresses of its pictures begin
-    with `origin`, scheme and host."""
+    """A session as endpoint and webhooks tell it; pictures are at `origin`, scheme and host."""
     claims.cite("decision.saved")
     return {
         "session_id": session.id,

@@ -60,15 +60,13 @@ class Field:
 def read_form_fields(
     claims: Citations, fields: Iterable[Field], form: Form
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    """The value of every field of a form, and the words in which fields are refused, by name.
-
-    What was not sent has its default. Of a name that stands twice the last one counts.
-    """
+    """The value of every field of a form, and the words in which fields are refused, by name."""
     values: dict[str, Any] = {}
     errors: dict[str, list[str]] = {}
     for field in fields:
         name = field.name
-        # The framework sees files after texts, and a file is no value of another field.
+        # Of a name that stands twice the last value counts. The framework sees files after texts,
+        # and a file is no value of another field.
         sent = (form.files.get(name) or form.fields.get(name) or [None])[-1]
         # An empty text is no number, and neither true nor false.
         is_nothing = sent is None or (sent == "" and field.kind in ("number", "boolean"))

@@ -117,8 +117,7 @@ class Plan:
 
 @attrs.frozen(kw_only=True)
 class Opened:
-    """What was opened for a person who proved a mailbox: an organization, which is an
-    account of the server, and its application."""
+    """The organization of a person, which is an account of the server, and its application."""
 
     organization: str
     application: str

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -113,31 +113,31 @@ Test = Callable[[Session], bool]
 #: Whether saved calls are of this kind, and of this type.
 _KINDS = {"user": True, "business": False, "all": True}
 _TYPES = {"API": True, "HOSTED": False, "MIGRATED": False, "ALL": True}
-_SERVICES = (
+_SERVICES = {
     *("ID_VERIFICATION", "FACE_MATCH", "AGE_ESTIMATION", "FACE_SEARCH", "POA", "AML"),
     *("KYB_REGISTRY", "PASSIVE_LIVENESS", "DATABASE_VALIDATION", "PHONE_VERIFICATION"),
     "EMAIL_VERIFICATION",
-)
+}
+_NO_CHOICE = "Select a valid choice. {} is not one of the available choices."
 
 
 def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Test], dict[str, Any]]:
-    """What a session must pass to be listed, and the words for refused filters, by name. A filter
-    without a value is none, and one that is not known is ignored."""
+    """What a session must pass to be listed, and the words for refused filters, by name."""
     kind = query.get("session_kind") or "user"
     if kind not in _KINDS:
         # A text and no array; that it comes before the other filters is ours.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
     tests: list[Test] = [] if _KINDS[kind] else [_nothing]
     errors: dict[str, Any] = {}
-    for name, (read, fits) in _FILTERS.items():
+    for name, (read, words, fits) in _FILTERS.items():
         value = query.get(name, "")
         # Texts lose the white space around them; choices and days of white space alone are wrong.
         value = value.strip() if name in ("vendor_data", "search", "didit_internal_id") else value
         try:
             if value:
                 tests.append(partial(fits, read(value)))
-        except Invalid as invalid:
-            errors[name] = invalid.words
+        except (ValueError, KeyError):
+            errors[name] = [words.format(value)]
     # What no saved call has.
     if any(query.get(name) for name in ("workflow_id", "country", "document_type")):
         claims.cite("list.foreign")
@@ -149,35 +149,10 @@ def _nothing(_: Session) -> bool:
     return False
 
 
-def _split(value: str) -> list[str]:
-    return value.split(",")
-
-
-def _text(value: str) -> str:
-    if "\x00" in value:
-        raise Invalid(framework.NULL_CHARACTERS)
-    return value
-
-
-def _day(value: str) -> dt.date:
-    """A whole day, UTC."""
-    try:
-        return dt.datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
-    except ValueError:
-        raise Invalid("Enter a valid date.") from None
-
-
-def _choice(choices: Collection[str], value: str) -> str:
-    if value not in choices:
-        raise Invalid(f"Select a valid choice. {value} is not one of the available choices.")
-    return value
-
-
-def _uuid(value: str) -> str:
-    try:
-        return uuid.UUID(value).hex
-    except ValueError:
-        raise Invalid("Enter a valid UUID.") from None
+def _has_no_null(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError(text)
+    return text
 
 
 def _mentions(text: str, session: Session) -> bool:
@@ -185,23 +160,37 @@ def _mentions(text: str, session: Session) -> bool:
     return any(text in str(value or "").casefold() for value in values)
 
 
-#: How each is read, and what it lets through; in the order in which errors are reported. Of
-#: several words, the case of which matters, each is enough.
-_FILTERS: dict[str, tuple[Callable[[str], Any], Callable[[Any, Session], bool]]] = {
-    "status": (_split, lambda words, session: session.status in words),
-    "vendor_data": (_text, lambda text, session: session.vendor_data == text),
-    "search": (str.casefold, _mentions),
-    "date_from": (_day, lambda day, session: day <= session.created_at.date()),
-    "date_to": (_day, lambda day, session: session.created_at.date() <= day),
-    "session_type": (partial(_choice, _TYPES), lambda name, _: _TYPES[name]),
-    "api_service": (partial(_choice, _SERVICES), lambda name, session: session.service == name),
+def _day(text: str) -> dt.date:
+    return dt.datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
+
+
+#: How each is read, the words if it cannot be, and what it lets through; in the order in which
+#: errors are reported. Of several words, the case of which matters, each is enough; days are UTC.
+_FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bool]]] = {
+    "status": (lambda text: text.split(","), "", lambda words, x: x.status in words),
+    "vendor_data": (
+        _has_no_null,
+        framework.NULL_CHARACTERS,
+        lambda text, x: x.vendor_data == text,
+    ),
+    "search": (str.casefold, "", _mentions),
+    "date_from": (_day, "Enter a valid date.", lambda day, x: day <= x.created_at.date()),
+    "date_to": (_day, "Enter a valid date.", lambda day, x: x.created_at.date() <= day),
+    "session_type": (_TYPES.__getitem__, _NO_CHOICE, lambda is_api, _: is_api),
+    "api_service": (
+        {name: name for name in _SERVICES}.__getitem__,
+        _NO_CHOICE,
+        lambda name, x: x.service == name,
+    ),
     "warning": (
-        _split,
-        lambda words, session: any(x["risk"] in words for x in session.result["warnings"]),
+        lambda text: text.split(","),
+        "",
+        lambda words, x: any(warning["risk"] in words for warning in x.result["warnings"]),
     ),
     "didit_internal_id": (
-        _uuid,
-        lambda hexes, session: session.internal_id.replace("-", "") == hexes,
+        lambda text: uuid.UUID(text).hex,
+        "Enter a valid UUID.",
+        lambda hexes, x: x.internal_id.replace("-", "") == hexes,
     ),
 }
 

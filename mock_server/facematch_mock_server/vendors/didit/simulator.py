@@ -32,12 +32,7 @@ _READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 class DiditSimulator(MockSimulator):
-    """The mock server in the place of Didit.
-
-    No document of Didit has an approval without a score, a score beyond 100, a status, a warning or
-    a weight that no document has, more than two decimals of a score of liveness, or words of its
-    own for a fault: there the answer is altered, or ours.
-    """
+    """The mock server in the place of Didit; what no document of it has is altered, or ours."""
 
     vendor = "didit"
     calls = frozenset(_BLOCKS)
@@ -62,7 +57,7 @@ class DiditSimulator(MockSimulator):
         formats={ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.TIFF},
         max_bytes=5 * 1024 * 1024,
     )
-    demographics: ClassVar[Mapping[str, Any]] = {"age": float(AGE), "gender": GENDER}
+    demographics: Mapping[str, Any] = {"age": float(AGE), "gender": GENDER}
 
     def begin(self, situation: Situation, score: float | None) -> None:
         super().begin(situation, score)

@@ -51,9 +51,12 @@ class Didit(base.Routed):
         """The paths of Didit that are imitated."""
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
-    def route_of(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
-        """The route of a path, if there is one and its UUID is one."""
-        route, words = super().route_of(path)
+    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
+        """The route of a request, if there is one and its UUID is one."""
+        return self._find(head.path)
+
+    def _find(self, path: str) -> tuple[base.Route | None, tuple[str, ...]]:
+        route, words = self.route_of(path)
         # The framework's router takes UUIDs in lower case alone.
         has_uuid = route is not None and "{uuid}" in route.pattern
         return (None, ()) if has_uuid and not _PATH_UUID.fullmatch(words[0]) else (route, words)
@@ -77,12 +80,12 @@ class Didit(base.Routed):
             session_id, _, name = path.removeprefix(decisions.MEDIA).partition("/")
             call.words = (session_id, name)
             return decisions.picture(call)
-        if not path.endswith("/") and self.route_of(f"{path}/")[0] is not None:
+        if not path.endswith("/") and self._find(f"{path}/")[0] is not None:
             # Django redirects before any view is asked.
             query = call.request.target.partition("?")[2]
             there = f"{path}/?{query}" if query else f"{path}/"
             return call.answer("path.slash", headers=(("Location", there),))
-        if super().route_of(path)[0] is not None:
+        if self.route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
         if re.fullmatch("|".join(_LEFT_OUT.split()), path):
             covers = (

@@ -10,7 +10,6 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from facematch_core import __version__
@@ -80,8 +79,22 @@ def compose(
 ) -> SignedPayload:
     """The payload of a delivery: body, signatures and headers."""
     body = write_json(_document(claims, world, delivery), escaped=True)
-    headers = tuple(_headers(claims, delivery, destination.secret, body))
-    return SignedPayload(headers=headers, body=body, claims=claims.claims)
+    secret = destination.secret
+    headers = [
+        ("Content-Type", "application/json"),
+        ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
+        ("X-Timestamp", str(delivery.timestamp)),
+        # Pages about transactions name X-Didit-Signature instead.
+        ("X-Signature", signature(secret, body)),
+    ]
+    v2 = v2_message(body, prefix=delivery.timestamp if claims["webhook.v2.prefix"] else None)
+    if v2 is not None:
+        headers.append(("X-Signature-V2", signature(secret, v2)))
+    headers.append(("X-Signature-Simple", signature(secret, simple_message(body))))
+    if delivery.is_test:
+        headers.append(("X-Didit-Test-Webhook", "true"))
+    headers.append((MOCK_HEADER, __version__))
+    return SignedPayload(headers=tuple(headers), body=body, claims=claims.claims)
 
 
 def application_id(world: World) -> str:
@@ -119,23 +132,6 @@ def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, 
         document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
         del document["event_id"]
     return document
-
-
-def _headers(
-    claims: Citations, delivery: Delivery, secret: str, body: bytes
-) -> Iterator[tuple[str, str]]:
-    yield "Content-Type", "application/json"
-    yield "User-Agent", "DiditWebhook/2.0 +https://didit.me"
-    yield "X-Timestamp", str(delivery.timestamp)
-    # Pages about transactions name X-Didit-Signature instead.
-    yield "X-Signature", signature(secret, body)
-    v2 = v2_message(body, prefix=delivery.timestamp if claims["webhook.v2.prefix"] else None)
-    if v2 is not None:
-        yield "X-Signature-V2", signature(secret, v2)
-    yield "X-Signature-Simple", signature(secret, simple_message(body))
-    if delivery.is_test:
-        yield "X-Didit-Test-Webhook", "true"
-    yield MOCK_HEADER, __version__
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:

@@ -20,7 +20,7 @@ class RekognitionSimulator(MockSimulator):
     vendor = "rekognition"
     calls = frozenset({"/"})
     #: What cannot be met at Rekognition, and why.
-    cannot_happen: ClassVar[Mapping[Situation, str]] = {
+    cannot_happen: Mapping[Situation, str] = {
         Situation.NO_CREDIT: "AWS sends a bill: there is no credit that could end.",
         Situation.SPOOF: "CompareFaces has no liveness check.",
         Situation.TURNED: "CompareFaces takes no request to turn a picture.",

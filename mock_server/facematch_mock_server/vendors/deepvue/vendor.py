@@ -62,31 +62,18 @@ class DeepvueCall(base.Call):
     _id: str | None = None
 
     @property
-    def records(self) -> DeepvueRecords:
-        """What Deepvue remembers beyond keys and credit."""
-        records: DeepvueRecords = self.world.records
-        return records
-
-    @property
-    def paid(self) -> Paid:
-        """What sets a call about pictures apart."""
-        paid: Paid = self.route.more  # type: ignore[union-attr]  # there is a route
-        return paid
+    def paid(self) -> Any:
+        """What sets a call about pictures apart; None elsewhere."""
+        return None if self.route is None else self.route.more
 
     @property
     def transaction_id(self) -> str:
         """The id of the answer, the same however often it is asked for; version 2 has dashes."""
         if self._id is None:
             number = self.world.account.ids.uuid()
-            paid = None if self.route is None else self.route.more
-            has_dashes = paid is not None and paid.version == 2
+            has_dashes = self.paid is not None and self.paid.version == 2
             self._id = number if has_dashes else number.replace("-", "")
         return self._id
-
-    @property
-    def timestamp(self) -> int:
-        """In milliseconds since 1970."""
-        return int(self.now.timestamp() * 1000)
 
     def deny(
         self, key: str, headers: Headers = (), *, problems: Sequence[Problem] = ()
@@ -105,7 +92,7 @@ class DeepvueCall(base.Call):
         """The body of an error with these keys."""
         fields = {
             "transaction_id": self.transaction_id.replace("-", ""),
-            "timestamp": self.timestamp,
+            "timestamp": int(self.now.timestamp() * 1000),
             "sub_code": sub_code,
             "message": message,
         }
@@ -120,7 +107,7 @@ def _check_token(call: DeepvueCall) -> None:
     text, secret = token.strip(), call.world.account.ids.secret
     if scheme.lower() != "bearer" or not text:
         call.deny("auth.missing")
-    call.client = call.records.tokens.client_of(text, call.now, secret)
+    call.client = call.world.records.tokens.client_of(text, call.now, secret)
     if call.client is None:
         call.key_word = "wrong"
         call.deny("auth.token")
@@ -195,7 +182,7 @@ def _read_form(call: DeepvueCall) -> forms.Form:
 
 def _read_pair(call: DeepvueCall) -> None:
     """The pair that a token is asked for with; counts the call."""
-    call.records.tokens.ask()
+    call.world.records.tokens.ask()
     form = _read_form(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
@@ -305,7 +292,7 @@ def _issue(call: DeepvueCall) -> Response:
     call.key_word = str(key.kind)
     expires = call.now + dt.timedelta(seconds=claims["token.life_s"])
     secret = call.world.account.ids.secret
-    text, issued = call.records.tokens.issue(str(key.client), call.now, expires, secret)
+    text, issued = call.world.records.tokens.issue(str(key.client), call.now, expires, secret)
     claims.cite("token.many")
     body = {"access_token": text, "token_type": claims["token.type"]}
     return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})
@@ -338,7 +325,8 @@ def _match(call: DeepvueCall) -> Response:
 def _check_liveness(call: DeepvueCall) -> Response:
     """Tell whether a living person stood before the camera."""
     claims, score = call.claims, call.outcome.score
-    is_live = score is not None and score >= claims["liveness.from"] and not call.outcome.attack
+    least = claims["liveness.from"]
+    is_live = score is not None and score >= least and not call.outcome.attack
     number = None if claims["liveness.score"] == "null" or score is None else int(score + 0.5)
     return _answer(call, {"is_live": is_live, "score": number})
 
@@ -350,7 +338,7 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     message = "Face match completed." if is_match else "Request processed successfully"
     try:
         body = _body(call, data, "SUCCESS", message)
-        made_up = call.records.answers.take(call.paid.name)
+        made_up = call.world.records.answers.take(call.paid.name)
         if made_up is not None:
             call.claims.cite("answer.own")
             body = made_up.applied(body)
@@ -364,7 +352,8 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
 def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str, Any]:
     """The body of an answer: a liveness check has no time, and version 2 has no such key."""
     call.claims.cite("answer.words")
-    at = call.timestamp if call.paid.name == "match" else None
+    # In milliseconds since 1970.
+    at = int(call.now.timestamp() * 1000) if call.paid.name == "match" else None
     return {
         "code": call.claims["answer.code"],
         **({"timestamp": at} if call.paid.version == 1 else {}),
@@ -502,13 +491,8 @@ _CALL: dict[str, Any] = {
     "token": LOGIN,
     "token_fields": {"client_id": "{client}", "client_secret": "{key}"},
 }
-_PAIR = ("file_a", "file_b")
-_IMAGE: dict[str, Any] = {"pictures": ("image",), "as_json": True, **_CALL}
-_EXAMPLES = (
-    base.Example(title="Face match", path="/v1/facematch", pictures=_PAIR, **_CALL),
-    base.Example(title="Face match, v2", path="/v2/facematch", pictures=_PAIR, **_CALL),
-    base.Example(title="Passive liveness", path="/v1/liveness-check", **_IMAGE),
-)
+_FILES_CALL = {"pictures": ("file_a", "file_b"), **_CALL}
+_IMAGE_CALL = {"pictures": ("image",), "as_json": True, **_CALL}
 
 VENDOR = base.Vendor(
     name="deepvue",
@@ -530,5 +514,9 @@ VENDOR = base.Vendor(
         name: f"{__package__}.tokens:{name.capitalize()}" for name in ("tokens", "answers")
     },
     greeting=("keys: client id mock-client, client secret mock-live-key", _CURL),
-    examples=_EXAMPLES,
+    examples=(
+        base.Example(title="Face match", path="/v1/facematch", **_FILES_CALL),
+        base.Example(title="Face match, v2", path="/v2/facematch", **_FILES_CALL),
+        base.Example(title="Passive liveness", path="/v1/liveness-check", **_IMAGE_CALL),
+    ),
 )
