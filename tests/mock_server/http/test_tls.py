@@ -1,6 +1,5 @@
 """The server over TLS: the same answers and faults, and clients that speak something else."""
 
-import contextlib
 import os
 import socket
 import ssl
