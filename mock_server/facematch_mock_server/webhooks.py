@@ -187,6 +187,8 @@ class Outbox:
         #: By thread, not yet released.
         self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
+        #: Whether anybody may still send what is due.
+        self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         #: By id and turn.
         self._payloads: Collection[SignedPayload] = Collection(limit=KEPT_PAYLOADS)
@@ -287,13 +289,22 @@ class Outbox:
             return len(self._under_way) + sum(waiting)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
-        """Until none is due or under way; whether that came about in time."""
+        """Until none is due or under way, or nothing is sent any more; whether all is done."""
         # The clock is not read under the lock: whoever moves it asks here, under its own.
         at = now()
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not self._under_way and self._first()[0] > at, timeout_s
-            )
+
+            def is_done() -> bool:
+                return not self._under_way and self._first()[0] > at
+
+            self._changed.wait_for(lambda: is_done() or not self.is_running, timeout_s)
+            return is_done()
+
+    def run(self, is_running: bool) -> None:
+        """Say whether what is due is sent: who waits for it without need goes on."""
+        with self._changed:
+            self.is_running = is_running
+            self._changed.notify_all()
 
     def _first(self) -> _Place:
         """The first one whose destination is given nothing at the moment."""
@@ -638,6 +649,7 @@ class WebhookWorker:
         if self._run is None:
             self._run = object()
             self._world.clock.watch(self._look)
+            self._outbox.run(True)
         self.wake()
 
     def stop(self) -> None:
@@ -647,6 +659,7 @@ class WebhookWorker:
         with _sender.lock:
             self._run = None
         _sender.wake(self, starts=False)
+        self._outbox.run(False)
 
     def wake(self) -> None:
         """Look whether something is due."""

@@ -282,7 +282,13 @@ class Connection(asyncio.BufferedProtocol):
             account=account,
         )
         self._deadline, self._quiet_s = math.inf, 0.0
-        delivery = yield from self._delivery(handler, request, fault)
+        delivery, pause_s = (yield from self._delivery(handler, request, fault)), 0.005
+        while delivery.response is not None and delivery.response.until is not None:
+            # It takes no thread meanwhile, and ends with its client.
+            yield from self._pause(_For.MOMENT, pause_s)
+            pause_s = min(2 * pause_s, _EVERY_S)
+            again = attrs.evolve(request, until=delivery.response.until)
+            delivery = yield from self._delivery(handler, again, None)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
             try:
