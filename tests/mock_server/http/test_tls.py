@@ -226,6 +226,9 @@ def test_microsofts_own_client_shows_a_token(files):
         ("key", "key", "key.pem"),
         ("certificate", "certificate", "certificate.pem"),
         ("certificate", "other", "other.pem"),
+        ("certificate", "rsa", "one pair"),
+        ("certificate", "none", "is empty"),
+        ("key", None, "the file .*key.pem"),
         ("certificate", None, "certificate.pem"),
         ("cut", "key", "cut.pem"),
         ("certificate", "secret", "secret.pem"),
@@ -237,7 +240,11 @@ def test_a_bad_file_is_refused_in_a_sentence_that_names_it(files, certificate, k
     text = files["certificate"].read_text()
     (folder / "cut.pem").write_text(text[: len(text) // 2])
     (folder / "secret.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
-    pair = [name and folder / f"{name}.pem" for name in (certificate, key)]
+    rsa = trustme.CA().issue_cert("localhost", key_type=trustme.KeyType.RSA)
+    rsa.private_key_pem.write_to_path(folder / "rsa.pem")
+    pair = [
+        "" if name == "none" else name and folder / f"{name}.pem" for name in (certificate, key)
+    ]
     with pytest.raises(ValueError, match=named) as raised:
         MockServer(tls_certificate=pair[0], tls_key=pair[1])
     assert "\n" not in str(raised.value)
