@@ -36,7 +36,7 @@ MAX_HELD_BYTES = 256 * 1024 * 1024
 _CHUNKS_A_TURN = 256
 #: Seconds between two looks for more of an answer that does not end.
 _EVERY_S = 0.1
-#: Seconds without a byte after which an upload that was broken off over TLS is taken for ended.
+#: Seconds without a byte after which an upload that was broken off over TLS is treated as ended.
 _QUIET_S = 0.2
 _NO_LINGER = struct.pack("ii", 1, 0)
 
