@@ -465,6 +465,7 @@ async def post(
 async def _limit(timeout_s: float) -> AsyncIterator[None]:
     """TimeoutError once what is within has had that long on a loop that ran."""
     loop, count = asyncio.get_running_loop(), math.ceil(timeout_s / _STEP_S)
+    timer: asyncio.TimerHandle
 
     def step(rest: int) -> None:
         nonlocal timer

@@ -286,9 +286,9 @@ class Console:
                 for card in sheet.values():
                     packed.writestr(f"{card.name}.png", card.data)
             return _page("application/zip", file.getvalue())
-        card = sheet.get(name.removesuffix(".png"))
-        if card is not None:
-            return _page("image/png", card.data)
+        picture = sheet.get(name.removesuffix(".png"))
+        if picture is not None:
+            return _page("image/png", picture.data)
         if name:
             raise LookupError("there is no such card")
         cards = [
