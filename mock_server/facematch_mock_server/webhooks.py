@@ -492,14 +492,14 @@ async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.St
         trusted = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
         context = _contexts.get(trusted)
         if context is None:
-            context = await _run_aside(ssl.create_default_context, key=trusted)
-            _contexts[trusted] = context
+            work = functools.partial(_make_context, trusted)
+            context = await _run_aside(work, key=trusted)
     addresses = [host]
     if host == "localhost":
         addresses = ["127.0.0.1", "::1"]
     elif not is_loopback(host):
-        work = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
-        addresses = [str(entry[4][0]) for entry in await _run_aside(work, key=host)]
+        look_up = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in await _run_aside(look_up, key=host)]
     for address in addresses:
         try:
             return await asyncio.open_connection(
@@ -512,6 +512,13 @@ async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.St
 
 #: By the files that the environment names: what the certificates of receivers are checked by.
 _contexts: dict[Hashable, ssl.SSLContext] = {}
+
+
+def _make_context(trusted: Hashable) -> ssl.SSLContext:
+    # Another thread may have ended before whoever waits for it went on.
+    if trusted not in _contexts:
+        _contexts[trusted] = ssl.create_default_context()
+    return _contexts[trusted]
 
 
 async def _run_aside(work: Callable[[], T], *, key: Hashable) -> T:
