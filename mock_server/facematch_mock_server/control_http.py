@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import hmac
 import json
+import time
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+import attrs
 
 from .account import Account
 from .accounts import ACCOUNT_HEADER, MAIN, Accounts
@@ -82,7 +85,9 @@ class ControlApi:
             sent = _read_object(request) if request.method == "POST" else _read_query(request)
             return reply_json(200, operation(self.control(request, vendor), rest, sent))
         except MISTAKES as error:
-            return reply_mistake(error)
+            reply, now = reply_mistake(error), time.monotonic()
+            until = request.until or now + getattr(error, "timeout_s", 0)
+            return attrs.evolve(reply, until=until) if until > now else reply
 
     def refuse(self, request: Request) -> Response | None:
         """The refusal of whoever may not drive the mock; None for whoever may."""

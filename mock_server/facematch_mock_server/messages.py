@@ -83,11 +83,13 @@ class Request(Head):
         body: After the transfer coding was taken off; nobody changes it.
         fault: The `Fault` that strikes this call, if it is known already.
         account: In whose world the call began; None for that of its key.
+        until: As `Response.until`, if it was asked before.
     """
 
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     account: Any = attrs.field(default=None, eq=False, repr=False)
+    until: float | None = attrs.field(default=None, eq=False, repr=False)
 
 
 @attrs.frozen(kw_only=True)
@@ -105,6 +107,8 @@ class Response:
         fault: The `Fault` by which sending it goes wrong. With one that is postponed nothing is
             carried out yet.
         instead_of: The answer of a call that was carried out, in whose place this one is sent.
+        until: Not yet: while the client waits it is asked again and again, until `time.monotonic`
+            is there; None for an answer that is sent.
     """
 
     status: int
@@ -115,6 +119,7 @@ class Response:
     more: Callable[[], bytes] | None = attrs.field(default=None, eq=False, repr=False)
     fault: Any = attrs.field(default=None, eq=False, repr=False)
     instead_of: Response | None = attrs.field(default=None, eq=False, repr=False)
+    until: float | None = attrs.field(default=None, eq=False, repr=False)
 
     def header(self, name: str) -> str | None:
         """The first header of that name, in any case, or None."""

@@ -77,6 +77,14 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
 R = TypeVar("R")
 
 
+class NotYet(TimeoutError):
+    """What is waited for has not come; it may, within `timeout_s` since it was asked for first."""
+
+    def __init__(self, sentence: str, timeout_s: float) -> None:
+        super().__init__(sentence)
+        self.timeout_s = timeout_s
+
+
 class Extension(Generic[R]):
     """What `Control` has for one vendor and not for every one. Safe across threads.
 

@@ -17,14 +17,15 @@ import math
 import os
 import re
 import socket
+import ssl
 import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from collections.abc import Collection as Several
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
@@ -39,6 +40,7 @@ from .state import Collection
 if TYPE_CHECKING:
     from facematch_core.threads import HelperThreads
 
+T = TypeVar("T")
 _log = logging.getLogger("facematch_mock_server")
 
 #: How many of the newest deliveries are remembered.
@@ -51,8 +53,10 @@ KEPT_ATTEMPTS = 100
 MOST, MOST_OF_ONE = 256, 8
 #: The name of the thread that sends.
 THREAD = "facematch-mock-webhooks"
-#: More of a receiver's answer is not read; only its status counts.
+#: More of a receiver's answer is not read, head and body each; only its status counts.
 _ANSWER_BYTES = 65_536
+#: A time limit is counted in steps: what holds the loop up takes no more than one of them.
+_STEP_S = 0.1
 
 
 # What is remembered
@@ -183,6 +187,8 @@ class Outbox:
         #: By thread, not yet released.
         self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
         self._changed = threading.Condition()
+        #: Whether anybody may still send what is due.
+        self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         #: By id and turn.
         self._payloads: Collection[SignedPayload] = Collection(limit=KEPT_PAYLOADS)
@@ -287,13 +293,22 @@ class Outbox:
             return len(self._under_way) + sum(waiting)
 
     def wait(self, now: Callable[[], dt.datetime], timeout_s: float) -> bool:
-        """Until none is due or under way; whether that came about in time."""
+        """Until none is due or under way, or nothing is sent any more; whether all is done."""
         # The clock is not read under the lock: whoever moves it asks here, under its own.
         at = now()
         with self._changed:
-            return self._changed.wait_for(
-                lambda: not self._under_way and self._first()[0] > at, timeout_s
-            )
+
+            def is_done() -> bool:
+                return not self._under_way and self._first()[0] > at
+
+            self._changed.wait_for(lambda: is_done() or not self.is_running, timeout_s)
+            return is_done()
+
+    def run(self, is_running: bool) -> None:
+        """Say whether what is due is sent: who waits for it without need goes on."""
+        with self._changed:
+            self.is_running = is_running
+            self._changed.notify_all()
 
     def _first(self) -> _Place:
         """The first one whose destination is given nothing at the moment."""
@@ -427,7 +442,7 @@ async def post(
         "Connection: close\r\n\r\n",
     )
     try:
-        async with asyncio.timeout(timeout_s):
+        async with _limit(timeout_s):
             reader, writer = await _connect(parts)
             try:
                 with sending:
@@ -435,7 +450,10 @@ async def post(
                 await writer.drain()
                 status, length = await _read_head(reader)
                 # Closing before the end would reset what the receiver still writes.
-                await reader.readexactly(min(length, _ANSWER_BYTES))
+                if length is not None:
+                    await reader.readexactly(min(length, _ANSWER_BYTES))
+                else:
+                    await _read_chunks(reader)
             finally:
                 writer.transport.abort()
     except TimeoutError:
@@ -447,27 +465,68 @@ async def post(
     return Answer(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
 
 
+@contextlib.asynccontextmanager
+async def _limit(timeout_s: float) -> AsyncIterator[None]:
+    """TimeoutError once what is within has had that long on a loop that ran."""
+    loop, count = asyncio.get_running_loop(), math.ceil(timeout_s / _STEP_S)
+    timer: asyncio.TimerHandle
+
+    def step(rest: int) -> None:
+        nonlocal timer
+        if rest:
+            timer = loop.call_later(timeout_s / count, step, rest - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    async with asyncio.timeout(None) as limit:
+        timer = loop.call_later(timeout_s / count, step, count - 1)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
 async def _connect(parts: SplitResult) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to the first address of a host that takes one."""
     host, is_tls, errors = parts.hostname or "", parts.scheme == "https", []
     port, tls_name = parts.port or (443 if is_tls else 80), host if is_tls else None
+    context = None
+    if is_tls:
+        # To read what the system trusts takes 70 ms.
+        trusted = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+        context = _contexts.get(trusted)
+        if context is None:
+            work = functools.partial(_make_context, trusted)
+            context = await _run_aside(work, key=trusted)
     addresses = [host]
     if host == "localhost":
         addresses = ["127.0.0.1", "::1"]
     elif not is_loopback(host):
-        addresses = await _look_up(host)
+        look_up = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+        addresses = [str(entry[4][0]) for entry in await _run_aside(look_up, key=host)]
     for address in addresses:
         try:
             return await asyncio.open_connection(
-                address, port, ssl=is_tls or None, server_hostname=tls_name
+                address, port, ssl=context, server_hostname=tls_name
             )
         except OSError as error:
             errors.append(error)
     raise errors[0]
 
 
-async def _look_up(host: str) -> list[str]:
-    """The addresses of a host, by a thread that nobody waits for: nobody can end a look-up."""
+#: By the files that the environment names: what the certificates of receivers are checked by.
+_contexts: dict[Hashable, ssl.SSLContext] = {}
+
+
+def _make_context(trusted: Hashable) -> ssl.SSLContext:
+    # Another thread may have ended before whoever waits for it went on.
+    if trusted not in _contexts:
+        _contexts[trusted] = ssl.create_default_context()
+    return _contexts[trusted]
+
+
+async def _run_aside(work: Callable[[], T], *, key: Hashable) -> T:
+    """What `work` returns, by a thread that nobody waits for: nobody can end a look-up."""
     from facematch_core.deadline import Deadline
     from facematch_core.threads import NoThread  # most worlds send to this machine alone
 
@@ -478,37 +537,51 @@ async def _look_up(host: str) -> list[str]:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(has_ended.set)
 
-    work = functools.partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
     try:
-        future = _look_up_threads().start(work, Deadline.after(0), key=host)
+        future = _helper_threads().start(work, Deadline.after(0), key=key)
     except NoThread:
         raise TimeoutError from None
     future.add_done_callback(end)
     await has_ended.wait()
-    return [str(entry[4][0]) for entry in future.result()]
+    return future.result()
 
 
 @functools.cache
-def _look_up_threads() -> HelperThreads:
+def _helper_threads() -> HelperThreads:
     from facematch_core.threads import HelperThreads
 
     return HelperThreads(32, "facematch-mock-look-up")
 
 
-async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int]:
-    """The status of an answer, and how many bytes follow at most."""
-    status, length = 100, _ANSWER_BYTES
+async def _read_head(reader: asyncio.StreamReader) -> tuple[int, int | None]:
+    """The status of an answer, and how many bytes follow at most; None for chunks."""
+    status, size, is_chunked, length = 100, 0, False, _ANSWER_BYTES
     while status < 200:
-        line = await reader.readline()
-        match = re.match(rb"HTTP/1\.\d (\d{3})\b", line)
-        if match is None:
-            raise ValueError("no HTTP") if line else ConnectionResetError
-        status = int(match[1])
-        while line := (await reader.readline()).strip():
-            name, _, value = line.partition(b":")
-            if name.lower() == b"content-length" and value.strip().isdigit():
+        match, line = None, b""
+        while match is None or line.strip():
+            line = await reader.readline()
+            size += len(line)
+            match = match or re.match(rb"HTTP/1\.\d (\d{3})\b", line)
+            if match is None or not line.endswith(b"\n") or size > _ANSWER_BYTES:
+                raise ValueError("no HTTP") if line else ConnectionResetError
+            name, _, value = (part.strip().lower() for part in line.partition(b":"))
+            if name == b"transfer-encoding":
+                is_chunked = value.endswith(b"chunked")
+            elif name == b"content-length" and value.isdigit():
                 length = int(value)
-    return status, length
+        status = int(match[1])
+    if status in (204, 304):
+        return status, 0
+    return status, None if is_chunked else length
+
+
+async def _read_chunks(reader: asyncio.StreamReader) -> None:
+    rest = _ANSWER_BYTES
+    while rest > 0 and (size := int((await reader.readline()).partition(b";")[0], 16)):
+        await reader.readexactly(min(size + 2, rest))
+        rest -= size + 2
+    while rest > 0 and (line := await reader.readline()).strip():
+        rest -= len(line)
 
 
 # Who sends
@@ -588,6 +661,7 @@ class WebhookWorker:
         if self._run is None:
             self._run = object()
             self._world.clock.watch(self._look)
+            self._outbox.run(True)
         self.wake()
 
     def stop(self) -> None:
@@ -597,6 +671,7 @@ class WebhookWorker:
         with _sender.lock:
             self._run = None
         _sender.wake(self, starts=False)
+        self._outbox.run(False)
 
     def wake(self) -> None:
         """Look whether something is due."""

@@ -418,6 +418,16 @@ def test_each_call_of_each_account_has_an_address(browser, mock):
     browser.wait("document.querySelectorAll('#every tbody tr').length == 2")
 
 
+def test_an_address_of_nothing_shows_no_other_call(browser, mock):
+    match(mock)
+    show(browser, mock, "constructor")
+    browser.wait("!document.querySelector('main > #calls').hidden")
+    assert not text_of(browser, "#toast")
+    open_call(browser)
+    go(browser, "/accounts/main/calls/999")
+    browser.wait("document.querySelector('#detail').hidden")
+
+
 def test_calls_are_searched_by_what_they_had(browser, mock):
     match(mock, vendor_data="case-503")
     match(mock, P2, P2, vendor_data="case-7")

@@ -144,6 +144,8 @@ class Console:
         if path in _FILES and method in ("GET", "HEAD"):
             return self._run_guarded(request, lambda: _file(path), has_data=False)
         name, _, rest = path.removeprefix(PATH).partition("/")
+        if name == "cards" and method == "HEAD":
+            method = "GET"
         is_mine = path.startswith(PATH) and method in ("GET", "POST")
         verb = getattr(self, f"_{method}_{name}".lower(), None) if is_mine else None
         if verb is None:
@@ -284,8 +286,11 @@ class Console:
                 for card in sheet.values():
                     packed.writestr(f"{card.name}.png", card.data)
             return _page("application/zip", file.getvalue())
+        picture = sheet.get(name.removesuffix(".png"))
+        if picture is not None:
+            return _page("image/png", picture.data)
         if name:
-            return _page("image/png", sheet[name.removesuffix(".png")].data)
+            raise LookupError("there is no such card")
         cards = [
             {"name": ready.name, "says": ready.says, **attrs.asdict(ready.card)}
             for ready in sheet.values()

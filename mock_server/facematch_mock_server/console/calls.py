@@ -129,7 +129,7 @@ class Feed:
         with self._lock:
             call = next((call for call in self._calls if call.entry.number == number), None)
         if call is None:
-            raise LookupError("there is no such call any more")
+            raise LookupError("there is no such call")
         return call
 
 

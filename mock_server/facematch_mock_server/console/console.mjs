@@ -563,10 +563,10 @@ async function send(example, { key, ...fields }) {
 // Cards -------------------------------------------------------------------------------------------
 async function cards() {
   if ($("#ready").childElementCount) return;
-  const use = (name, picture) => h("div.acts", {}, [0, 1].map((at) => h("button", {
+  const use = (name, picture) => changing(h("div.acts", {}, [0, 1].map((at) => h("button", {
     type: "button", "aria-label": `Use ${name} as picture ${at + 1}`,
     click: () => attempt(async () => { slots[at] = await picture(); location.hash = "#try"; }),
-  }, `Use as ${at + 1}`)));
+  }, `Use as ${at + 1}`))));
   put($("#ready"), (await cardList()).map((card) => {
     const image = h("img", { alt: `Test card ${card.name}` }), picture = cardNamed(card.name);
     picture.then(({ blob }) => { image.src = URL.createObjectURL(blob); }, (error) => say(error.message, true));
@@ -840,7 +840,7 @@ async function show(focus = true) {
   const named = address(location.hash), before = `${account} ${view}`;
   if (named.account && named.account !== account && !(await choseAccount(named.account))) return;
   const isClosed = about.account.closed !== null;
-  view = named.view in VIEWS && !(isClosed && !OF_CLOSED.includes(named.view)) ? named.view : "calls";
+  view = Object.hasOwn(VIEWS, named.view) && !(isClosed && !OF_CLOSED.includes(named.view)) ? named.view : "calls";
   const number = view === "calls" ? named.number : null;
   history.replaceState(null, "", `/${hashOf(account, view, number)}`);
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== view;
@@ -857,8 +857,8 @@ async function show(focus = true) {
   covered();
   if (focus && before !== `${account} ${view}`) { $("#main").focus({ preventScroll: true }); scrollTo(0, 0); }
   attempt(VIEWS[view]);
+  if (view === "calls" && opened && opened !== number) hide();
   if (number) await attempt(() => open(number));
-  else if (view === "calls" && opened) hide();
 }
 
 function visit(name, number) {

@@ -207,9 +207,10 @@ export function curl({ method, sent }, origin) {
     const pieces = text.map((piece) => (typeof piece === "string" ? `printf %s ${quoted(piece)}` : `base64 < ${file(piece)} | tr -d '\\n'`));
     return ["--data-binary", `@<(${pieces.join("; ")})`];
   };
-  const usual = size ? "POST" : "GET", words = ["curl", quoted(origin + target)];
+  const usual = size ? "POST" : "GET", isPath = /^\/[^#]*$/.test(target);
+  const words = ["curl", ...(isPath ? [quoted(origin + target)] : [quoted(origin), "--request-target", quoted(target)])];
   if (/[[\]{}]|\/\./.test(target)) words.push("--globoff", "--path-as-is");
-  if (method !== usual) words.push(...(method === "HEAD" ? ["--head"] : ["-X", quoted(method)]));
+  if (method !== usual) words.push(...(method === "HEAD" && !size ? ["--head"] : ["-X", quoted(method)]));
   for (const [name, value] of headers) if (!OF_THE_CLIENT.test(name) && (!form || name !== "content-type")) words.push("-H", quoted(value ? `${name}: ${value}` : `${name};`));
   if (size && !form && !headers.some(([name]) => name === "content-type")) words.push("-H", "content-type:");
   words.push(...(form ? form.flatMap(part) : size ? data(sent) : []));

@@ -36,6 +36,8 @@ MAX_HELD_BYTES = 256 * 1024 * 1024
 _CHUNKS_A_TURN = 256
 #: Seconds between two looks for more of an answer that does not end.
 _EVERY_S = 0.1
+#: Seconds without a byte after which an upload that was broken off over TLS is treated as ended.
+_QUIET_S = 0.2
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 _METHOD = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
@@ -106,6 +108,9 @@ class Connection(asyncio.BufferedProtocol):
         self._came, self._start = bytearray(), 0
         self._held = 0
         self._ended = self._blocked = False
+        #: TLS cannot end one side alone: how long a client that may still be sending is silent
+        #: before its connection is closed.
+        self._quiet_s = _QUIET_S
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._waits_for: _For | None = None
@@ -207,19 +212,24 @@ class Connection(asyncio.BufferedProtocol):
         except _Broken as broken:
             handler.note(exchange.nobody(self._peer), f"broken request: {broken}")
             self._refuse(exchange.answer(broken.status))
-        if self._service.tls is not None:
-            self._transport.close()  # says so to the client, and takes in what it still sends
-            return
-        # Our side is closed; what still comes is taken in, for unread bytes would reset the answer.
-        self._patience(self._service.linger_s)
-        with contextlib.suppress(OSError):  # the client has gone
-            if not self._transport.is_closing():
-                self._transport.write_eof()
+        # What still comes is taken in, for unread bytes would reset the answer.
+        end = self._loop.time() + self._service.linger_s
+        if self._service.tls is None:
+            self._quiet_s = self._service.linger_s
+            with contextlib.suppress(OSError):  # the client has gone
+                if not self._transport.is_closing():
+                    self._transport.write_eof()
         self._transport.resume_reading()
         while not self._ended:
             self._came, self._start = bytearray(), 0
             self._hold(0)
-            yield _For.MORE
+            self._patience(min(self._quiet_s, end - self._loop.time()))
+            try:
+                yield _For.MORE
+            except _Expired:
+                if self._service.tls is None:
+                    raise
+                break
         self._transport.close()
 
     def _await_request(self) -> Work[bool]:
@@ -247,6 +257,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _exchange(self, handler: Handler) -> Work[bool]:
         """One request and its answer; whether the connection goes on after it."""
+        self._quiet_s = _QUIET_S
         beginning = yield from self._head()
         head, limit = beginning.head, handler.max_body_bytes(beginning.head)
         refusal, account, fault = exchange.opening(handler, head)
@@ -264,8 +275,14 @@ class Connection(asyncio.BufferedProtocol):
             body=body,
             account=account,
         )
-        self._deadline = math.inf
-        delivery = yield from self._delivery(handler, request, fault)
+        self._deadline, self._quiet_s = math.inf, 0.0
+        delivery, pause_s = (yield from self._delivery(handler, request, fault)), 0.005
+        while delivery.response is not None and delivery.response.until is not None:
+            # It takes no thread meanwhile, and ends with its client.
+            yield from self._pause(_For.MOMENT, pause_s)
+            pause_s = min(2 * pause_s, _EVERY_S)
+            again = attrs.evolve(request, until=delivery.response.until)
+            delivery = yield from self._delivery(handler, again, None)
         late = delivery.postponed
         if late is not None and delivery.fault is not None:
             try:
@@ -386,6 +403,7 @@ class Connection(asyncio.BufferedProtocol):
         """Answer without reading on."""
         head = exchange.head(response, method=method, close=True)
         self._transport.write(head + exchange.body(response, method=method))
+        self._quiet_s = self._service.linger_s
         return False
 
     def _deliver(self, delivery: Delivery, method: str, *, close: bool) -> Work[bool]:
@@ -411,6 +429,10 @@ class Connection(asyncio.BufferedProtocol):
         elif fault.stage is Stage.MID_BODY:
             cut = len(head) + exchange.body_cut(len(body))
         garbage = exchange.GARBAGE if fault.kind is Kind.GARBAGE else b""
+        if fault.kind is Kind.RESET:
+            # A RST takes back what has not left yet; what the system holds (up to some megabytes,
+            # if the client is slow) cannot be helped. Over TLS a limit of 0 would block at once.
+            self._transport.set_write_buffer_limits(1, 0)
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:
             for place in range(cut, len(whole)):
@@ -418,9 +440,6 @@ class Connection(asyncio.BufferedProtocol):
                 self._transport.write(whole[place : place + 1])
             return True
         if fault.kind is Kind.RESET:
-            # A RST takes back what has not left yet; what the system holds (up to some megabytes,
-            # if the client is slow) cannot be helped.
-            self._transport.set_write_buffer_limits(0)
             while self._blocked:
                 yield _For.ROOM
             with contextlib.suppress(OSError):

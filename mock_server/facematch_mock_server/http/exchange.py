@@ -6,6 +6,7 @@ import datetime as dt
 import http
 import json
 import logging
+import time
 from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Protocol, TypeVar
@@ -101,6 +102,10 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
         handler.note(request, str(fault))
         return Delivery(fault=fault)
     response = _guard(lambda: handler.handle(request))
+    while request.is_inside and response.until is not None:
+        time.sleep(0.01)
+        again = attrs.evolve(request, until=response.until)
+        response = _guard(lambda: handler.handle(again))  # noqa: B023 - it is called here
     fault = response.fault
     if fault is None:
         seconds = handler.latency_s(request)

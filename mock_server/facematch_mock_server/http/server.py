@@ -26,8 +26,8 @@ _BACKLOG, _AT_ONCE = 1024, 256
 #: Seconds until the next try when the process has no descriptor left.
 _PAUSE_S = 0.1
 #: How many slow requests to vendors are worked on at once: each may hold a decoded picture. And how
-#: many to the control API: one may wait for webhooks, and no reset waits for that.
-_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (64, "facematch-mock-clerk")
+#: many to the control API.
+_WORKERS, _CLERKS = (8, "facematch-mock-worker"), (8, "facematch-mock-clerk")
 #: What a connection reads at once: more than two pictures of a usual size.
 _READ_BYTES = 512 * 1024
 #: Hosts that mean every address of the machine, and one that leads there.

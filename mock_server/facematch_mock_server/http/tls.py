@@ -24,6 +24,8 @@ def read_certificate(
         (certificate, "-----BEGIN CERTIFICATE-----", "certificate"),
         (key, "PRIVATE KEY-----", "private key"),
     ):
+        if not os.fspath(path):
+            raise ValueError(f"the name of the TLS {what} is empty; name a PEM file")
         try:
             text = Path(path).read_text(encoding="latin-1")
         except OSError as error:
@@ -31,7 +33,7 @@ def read_certificate(
                 f"the TLS {what} {path} cannot be read: {error.strerror}; name a PEM file"
             ) from None
         if mark not in text:
-            raise ValueError(f"{path} holds no TLS {what}; name a PEM file with one")
+            raise ValueError(f"the file {path} holds no TLS {what}; name a PEM file with one")
         if "ENCRYPTED" in text:
             raise ValueError(f"the TLS {what} {path} has a password; name a file without one")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -40,7 +42,8 @@ def read_certificate(
         # With a password, so that nobody is asked for one.
         context.load_cert_chain(certificate, key, password="")
     except (ssl.SSLError, OSError) as error:
-        if "KEY_VALUES_MISMATCH" in str(error):
+        # The key of another certificate, or of another kind.
+        if any(name in str(error) for name in ("MISMATCH", "NO_CERTIFICATE_ASSIGNED")):
             raise ValueError(
                 f"the TLS private key {key} does not belong to the certificate {certificate}; "
                 "name the two files of one pair"

@@ -118,6 +118,14 @@ test("a command names no file that a client chose", () => {
   ].join("\n"));
 });
 
+test("a command has what curl takes for another thing", () => {
+  const sent = { headers: [["content-type", "a/b"]], form: null, is_form: false, size: 3, text: ["abc"] };
+  assert.equal(pure.curl({ method: "HEAD", sent: { ...sent, target: "/v3/" } }, "http://mock"),
+    "curl http://mock/v3/ -X HEAD -H 'content-type: a/b' --data-raw abc");
+  for (const target of ["*", "/v3/?#a"]) assert.equal(pure.curl({ method: "GET", sent: { ...sent, headers: [], size: 0, target } }, "http://mock"),
+    `curl http://mock --request-target '${target}'`);
+});
+
 test("a webhook is copied as it was sent", () => {
   assert.equal(pure.webhookCurl("http://127.0.0.1:9/hook?a=1", { headers: { "X-Signature-V2": "ab" }, body: "{\"it's\": 1}" }),
     `curl 'http://127.0.0.1:9/hook?a=1' -H 'X-Signature-V2: ab' --data-raw '{"it'"'"'s": 1}'`);

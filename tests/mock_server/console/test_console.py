@@ -670,6 +670,9 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
 
 
 def test_cards_can_be_taken_and_made_and_wrong_facts_are_refused(mock):
+    assert ask(mock, f"{PATH}cards/p1.png", "HEAD").status_code == 200
+    absent = ask(mock, f"{PATH}cards/nope.png")
+    assert (absent.status_code, absent.json()) == (404, {"mock": "there is no such card"})
     listed = ask(mock, f"{PATH}cards").json()["cards"]
     assert [card["name"] for card in listed] == list(SHEET)
     assert ask(mock, f"{PATH}cards/p2.png").content == P2

@@ -1,6 +1,5 @@
 """The server over TLS: the same answers and faults, and clients that speak something else."""
 
-import contextlib
 import os
 import socket
 import ssl
@@ -81,11 +80,18 @@ def test_requests_of_every_kind_are_answered_on_one_connection(connect, engine):
 
 @pytest.mark.parametrize("size", [10, 3_000_000])
 def test_a_request_that_is_refused_gets_its_answer_and_an_end(connect, engine, size):
-    client = connect(engine)
-    with contextlib.suppress(OSError):
-        client.send(request("BAD HTTP", body=b"x" * size))
+    client = connect(engine, linger_s=0.5)
+    client.send(request("BAD HTTP", body=b"x" * size))
     assert client.answer().status == 400
     assert client.end() == "fin"
+
+
+def test_an_upload_that_is_refused_at_its_head_gets_its_answer(serve, make_engine, context, files):
+    url = serve(make_engine(limit=1000), tls=context).url
+    for size in (300_000, 5_000_000):
+        for _ in range(3):
+            reply = requests.post(url, b"x" * size, verify=str(files["ca"]), timeout=10)
+            assert reply.status_code == 413
 
 
 @pytest.mark.parametrize(
@@ -122,9 +128,12 @@ def test_faults_strike_as_they_do_without_tls(serve_struck, context, files, plac
     assert notes[0] == notes[1]
 
 
-@pytest.mark.parametrize("stage", ["mid_headers", "mid_body"])
-def test_a_reset_is_one_on_the_wire(connect, make_engine, make_fault, stage):
-    client = connect(make_engine(make_fault(f"{stage}.reset")))
+@pytest.mark.parametrize("is_slow", [False, True])
+@pytest.mark.parametrize("stage", ["after_upload", "mid_headers", "mid_body"])
+def test_a_reset_is_one_on_the_wire(connect, make_engine, make_fault, stage, is_slow):
+    engine = make_engine(make_fault(f"{stage}.reset"))
+    engine.slow = is_slow
+    client = connect(engine)
     client.send(request(body=BODY))
     # Below TLS, where Python takes it for an end.
     with socket.socket(fileno=os.dup(client.sock.fileno())) as wire:
@@ -217,6 +226,9 @@ def test_microsofts_own_client_shows_a_token(files):
         ("key", "key", "key.pem"),
         ("certificate", "certificate", "certificate.pem"),
         ("certificate", "other", "other.pem"),
+        ("certificate", "rsa", "one pair"),
+        ("certificate", "none", "is empty"),
+        ("key", None, "the file .*key.pem"),
         ("certificate", None, "certificate.pem"),
         ("cut", "key", "cut.pem"),
         ("certificate", "secret", "secret.pem"),
@@ -228,7 +240,11 @@ def test_a_bad_file_is_refused_in_a_sentence_that_names_it(files, certificate, k
     text = files["certificate"].read_text()
     (folder / "cut.pem").write_text(text[: len(text) // 2])
     (folder / "secret.pem").write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
-    pair = [name and folder / f"{name}.pem" for name in (certificate, key)]
+    rsa = trustme.CA().issue_cert("localhost", key_type=trustme.KeyType.RSA)
+    rsa.private_key_pem.write_to_path(folder / "rsa.pem")
+    pair = [
+        "" if name == "none" else name and folder / f"{name}.pem" for name in (certificate, key)
+    ]
     with pytest.raises(ValueError, match=named) as raised:
         MockServer(tls_certificate=pair[0], tls_key=pair[1])
     assert "\n" not in str(raised.value)

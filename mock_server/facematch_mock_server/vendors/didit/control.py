@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from facematch_mock_server.operations import LISTED, Extension, Operation, listing
+from facematch_mock_server.operations import LISTED, Extension, NotYet, Operation, listing
 from facematch_mock_server.services import Review, Session, amount
 from facematch_mock_server.state import Selection, select
 from facematch_mock_server.webhooks import (
@@ -180,7 +180,10 @@ def _wait(
     timeout_s = 10 if timeout_s is None else timeout_s
     if not 0 <= timeout_s <= 60:
         raise ValueError("timeout_s must be a number of seconds from 0 to 60")
-    deliveries = webhooks.wait(timeout_s, since=since or 0)
+    try:
+        deliveries = webhooks.wait(0, since=since or 0)
+    except NotYet as error:
+        raise NotYet(str(error), timeout_s) from None
     states = [delivery.state for delivery in deliveries]
     last = deliveries[-1].number if deliveries else since or 0
     return {"due": webhooks.due(), "last": last, **{state: states.count(state) for state in State}}
@@ -322,10 +325,17 @@ class Webhooks(Extension[DiditRecords]):
         at a later time of the world is not waited for.
 
         Raises:
-            TimeoutError: something still is, after `timeout_s` seconds of real time.
+            TimeoutError: something still is, after `timeout_s` seconds of real time; or at once,
+                because the account was reset or closed, or the server has stopped.
         """
-        if not self._records.outbox.wait(self._control.world.clock.now, timeout_s):
-            raise TimeoutError(f"{self.due()} deliveries are due and not done")
+        outbox, now = self._records.outbox, self._control.world.clock.now
+        if not outbox.wait(now, timeout_s):
+            sentence = f"{outbox.count_due(now())} deliveries are due and not done"
+            if outbox.is_running:
+                raise NotYet(sentence, 0)
+            raise TimeoutError(
+                f"{sentence}: the account was reset or closed, or the server has stopped"
+            )
         return self.deliveries(since=since)
 
     def due(self) -> int:

@@ -6,13 +6,16 @@ import gc
 import os
 import socket
 import threading
+import time
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
 from kit import mock_didit as didit
 from kit.mock_didit_webhooks import is_quiet, webhook_threads, with_one_due
 from kit.mock_worlds import control_of
+from kit.rawclient import RawClient, request
 
 from facematch_mock_server import MockServer, card_sheet, webhooks
 from facematch_mock_server.vendors.didit.webhooks import compose
@@ -161,6 +164,58 @@ def test_while_there_is_no_room_deliveries_wait_in_line(mock, receiver, monkeypa
         (delivery,) = account.control.webhooks.wait()
         assert delivery.state == "delivered"
     assert len(receiver.came) == 5
+
+
+@pytest.mark.parametrize("verb", ["reset", "close", "stop"])
+def test_who_waits_is_let_go_when_nothing_is_sent_any_more(mock, listener, verb):
+    account = mock.new_account("first")
+    account.control.webhooks.add(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    call(account)
+    with ThreadPoolExecutor() as pool:
+        waits = pool.submit(account.control.webhooks.wait, 20)
+        with pytest.raises(TimeoutError):
+            waits.result(0.1)
+        if verb == "stop":
+            mock.stop()
+        elif verb == "reset":
+            account.control.reset()
+        else:
+            mock.accounts.close("first")
+        with pytest.raises(TimeoutError, match="reset or closed"):
+            waits.result(SOON_S)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_many_who_wait_over_http_hold_up_nobody(mock, listener, stays):
+    account = mock.new_account("first")
+    account.control.webhooks.add(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    call(account)
+    threads = threading.active_count()
+    headers = ("Content-Type: application/json", "X-Facematch-Account: first")
+    sent = request("POST", "/__mock__/webhooks/wait", *headers, body=b'{"timeout_s": 4}')
+    sent = sent.replace(b"Host: mock", b"Host: localhost")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(mock.port)) for _ in range(100)]
+        for client in clients:
+            client.send(sent)
+            if not stays:
+                client.sock.close()
+        assert requests.get(mock.control_url + "ledger", timeout=SOON_S).status_code == 200
+        assert threading.active_count() < threads + 20
+        if stays:
+            post(mock, "first", "reset", {})
+            assert {client.answer().status for client in clients} == {200}
+
+
+def test_a_wait_over_http_ends_in_its_time(mock, listener):
+    account = mock.new_account("first")
+    account.control.webhooks.add(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    call(account)
+    url, headers = mock.control_url + "webhooks/wait", {"X-Facematch-Account": "first"}
+    started = time.monotonic()
+    answer = requests.post(url, json={"timeout_s": 0.4}, headers=headers, timeout=SOON_S)
+    assert answer.status_code == 504
+    assert 0.4 <= time.monotonic() - started < 1.5
 
 
 class Stubborn:

@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 
 import pytest
 import trustme
@@ -70,13 +71,18 @@ def test_a_connection_that_fails_is_no_answer():
 
 @pytest.mark.parametrize(
     "said",
-    [b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 2x0 OK\r\n\r\n"],
-    ids=["nothing", "other", "broken"],
+    [
+        *(b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 2x0 OK\r\n\r\n", b"HTTP/1.1 200"),
+        *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: a"),
+        b"HTTP/1.1 200 OK\r\n%b\r\n" % (b"X: a\r\n" * 20_000),
+    ],
+    ids=["nothing", "other", "broken", "half a line", "a line", "half a head", "a long head"],
 )
 def test_what_is_no_http_is_no_answer(raw, said):
     def act(client):
         client.recv(65536)
-        client.sendall(said)
+        with contextlib.suppress(OSError):
+            client.sendall(said)
 
     assert post(raw(act), LETTER, timeout_s=5).status is None
 
@@ -87,8 +93,11 @@ def test_what_is_no_http_is_no_answer(raw, said):
         b"HTTP/1.1 103 Hints\r\nLink: x\r\n\r\nHTTP/1.1 202 A\r\nContent-Length: 2\r\n\r\nok",
         b"HTTP/1.1 202 OK\ncontent-length: 0\n\n",
         b"HTTP/1.0 202\r\nContent-Length: many\r\n\r\n" + b"x" * 70_000,
+        b"HTTP/1.1 202 A\r\nTransfer-Encoding: chunked\r\n\r\n2;a=b\r\nok\r\n0\r\nX: y\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n",
     ],
-    ids=["after hints", "lines of one byte", "longer than is read"],
+    ids=["hints", "lines of one byte", "longer than is read", "chunks", "no content", "no change"],
 )
 def test_an_answer_is_waited_for_no_longer_than_it_is(raw, reply):
     end = threading.Event()
@@ -100,8 +109,44 @@ def test_an_answer_is_waited_for_no_longer_than_it_is(raw, reply):
 
     answer = post(raw(act), LETTER, timeout_s=5)
     end.set()
-    assert (answer.status, answer.problem) == (202, None)
+    assert (answer.status, answer.problem) == (int(reply.rpartition(b"HTTP/1.")[2][2:5]), None)
     assert answer.elapsed_ms < 2000
+
+
+def test_what_holds_the_loop_up_takes_nothing_from_the_time_of_a_receiver(raw):
+    def act(client):
+        client.recv(65536)
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    async def hold_up():
+        time.sleep(1)  # noqa: ASYNC251 - that is what is tried
+
+    async def post_beside():
+        sending = webhooks.post(raw(act), LETTER, 0.5, contextlib.nullcontext())
+        return (await asyncio.gather(sending, hold_up()))[0]
+
+    assert asyncio.run(post_beside()).status == 200
+
+
+def test_receivers_over_tls_share_what_is_trusted_and_it_is_read_beside_the_loop(monkeypatch):
+    made, make = [], ssl.create_default_context
+
+    def count(*arguments, **named):
+        made.append(threading.current_thread())
+        return make(*arguments, **named)
+
+    async def post_all(url):
+        letters = [webhooks.post(url, LETTER, 5, contextlib.nullcontext()) for _ in range(8)]
+        return await asyncio.gather(*letters)
+
+    monkeypatch.setattr(ssl, "create_default_context", count)
+    monkeypatch.setenv("SSL_CERT_DIR", "/nowhere")
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"https://127.0.0.1:{gone.getsockname()[1]}/"
+    for _ in range(2):
+        assert {answer.status for answer in asyncio.run(post_all(url))} == {None}
+    assert len(made) == 1
+    assert made[0] is not threading.current_thread()
 
 
 @pytest.fixture
