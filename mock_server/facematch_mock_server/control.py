@@ -16,7 +16,7 @@ from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage
-from .journal import Entry, presentable
+from .journal import Entry, masked, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
 from .operations import Operation, listing, plain, read, takes_of
@@ -502,9 +502,13 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     return rules[0] if faults is None else {"faults": rules}
 
 
+def _mask(*rules: SetOutcome | Fault) -> Any:
+    return [{**plain(rule), "field": rule.field and masked(rule.field)} for rule in rules]
+
+
 def _unused(control: Control) -> Any:
     return [
-        {**plain(miss.rule), "near_miss": {"call": miss.call and miss.call.number,
+        {**_mask(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
             "missed": miss.missed, "says": miss.says}}
         for miss in control.near_misses()
     ]  # fmt: skip
@@ -553,13 +557,13 @@ OPERATIONS = (
         "Open an account with keys, credit, faults and a clock of its own.", {"name": "text"}),
     Operation("POST", "accounts/close", Control.close_account, "Close an account.",
         {"account!": "text"}),
-    Operation("GET", "outcomes", Control.outcomes, "The outcomes that have not been used yet.",
-        gives="outcomes"),
+    Operation("GET", "outcomes", lambda control: _mask(*control.outcomes()),
+        "The outcomes that have not been used yet.", gives="outcomes"),
     Operation("POST", "outcomes", Control.set_outcome, "Set the outcome of the next calls.",
         _OUTCOME),
     Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
-    Operation("GET", "faults", Control.faults, "The faults that have not struck yet.",
-        gives="faults"),
+    Operation("GET", "faults", lambda control: _mask(*control.faults()),
+        "The faults that have not struck yet.", gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
         {**dict.fromkeys((field.name for field in attrs.fields(Fault)), "any"),

@@ -17,7 +17,7 @@ import attrs
 from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
-from facematch_mock_server.state import Kept, check_times
+from facematch_mock_server.state import Kept, check_times, show_rule
 
 #: So many levels, so that whatever writes it down comes to an end.
 DEEPEST = 50
@@ -139,7 +139,7 @@ def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Fault:
     """One rule.
 
@@ -293,6 +293,8 @@ class Fault:
         if self.card is not None:
             return ready_cards()[self.card] == card
         return self.person == card.person
+
+    __repr__ = show_rule
 
     def __str__(self) -> str:
         instead = self.stage is Stage.ANSWER and self.executed

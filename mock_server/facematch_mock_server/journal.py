@@ -55,6 +55,11 @@ def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {short(name): _value(name, value) for name, value in fields}
 
 
+def masked(fields: Mapping[str, str]) -> dict[str, str]:
+    """The same fields; a value whose name sounds secret is masked."""
+    return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
+
+
 def described(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
     """Names with the short values of those that may be `shown`, where they are plain, and with type
     and length of others."""

@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.state import UNSET, Kept, Unset
+from facematch_mock_server.state import UNSET, Kept, Unset, show_rule
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
@@ -149,7 +149,7 @@ def as_field(value: Any) -> dict[str, str] | None:
     return None if value is None else dict(pairs)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SetOutcome:
     """One outcome that a test set. What it does not set is decided as it would be without it.
 
@@ -183,6 +183,8 @@ class SetOutcome:
     digests: frozenset[str] = attrs.field(default=frozenset(), converter=_as_digests,
         metadata=_row("digest", "Only calls with a picture of this SHA-256.", name="digest"))
     # fmt: on
+
+    __repr__ = show_rule
 
     def __attrs_post_init__(self) -> None:
         for name, row in OUTCOME_FIELDS.items():
