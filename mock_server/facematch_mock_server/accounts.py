@@ -178,7 +178,7 @@ class Accounts(Shared):
                 )
             namesake = self.find(name)
             if namesake is not None and namesake.closed_at is None:
-                raise ValueError(f"{name} is an account, or a key of one; take another name")
+                raise ValueError("that name is an account, or a key of one; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
             keys = dict(keys or {})

@@ -20,7 +20,7 @@ from .journal import Entry, masked, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
 from .operations import Operation, listing, plain, read, takes_of
-from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
+from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
@@ -407,8 +407,12 @@ class Control:
         """
         if type(status) not in (int, type(None)):
             raise ValueError(f"status must be a whole number, not {status!r:.40}")
+        for name, text in (("path", path), ("person", person)):
+            if type(text) not in (str, type(None)):
+                raise ValueError(f"{name} must be a string, not {text!r:.40}")
+        fields = as_field(fields or None) or {}
         card_of = self.world.recognizer.card_of
-        shown = presentable((fields or {}).items()).items()
+        shown = presentable(fields.items()).items()
 
         def fits(entry: Entry) -> bool:
             if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):
@@ -493,13 +497,18 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
         raise ValueError("faults is a list of faults, and nothing is beside it")
     records = [sent] if faults is None else faults
     rules = [Fault(**read(takes_of(Fault), record)) for record in records]
+    add_ending(control, *rules)
+    return rules[0] if faults is None else {"faults": rules}
+
+
+def add_ending(control: Control, *rules: Fault) -> None:
+    """Add faults that come to an end where nothing but a request can clear them."""
     if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
         raise ValueError(
             "a fault at connect without an end would refuse the request that clears it, too: "
             "give times, or use the stage mid_upload with a path of the vendor"
         )
     control.add_faults(*rules)
-    return rules[0] if faults is None else {"faults": rules}
 
 
 def _mask(*rules: SetOutcome | Fault) -> Any:

@@ -97,7 +97,7 @@ class VendorKind:
             # True equals 1: the type counts as well.
             elif (type(value), value) not in ((type(each), each) for each in self.switches[name]):
                 values = ", ".join(map(str, self.switches[name]))
-                raise ValueError(f"the switch {name} takes one of {values}")
+                raise ValueError(f"the switch {name} takes one of {values}, not {value!r:.40}")
             else:
                 chosen[name] = value
         return chosen, settings

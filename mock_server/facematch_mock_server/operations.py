@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from .state import UNSET, Selection
+from .journal import SECRET
+from .state import UNSET, Selection, check_text
 
 if TYPE_CHECKING:
     from .control import Control
@@ -55,14 +57,15 @@ def _count(value: Any) -> int:
     # In a query numbers are text.
     text = str(value) if type(value) in (int, str) else ""
     if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise ValueError(f"must be a whole number from 0, not {value!r:.40}")
+        shown = value if isinstance(value, Decimal) else repr(value)
+        raise ValueError(f"must be a whole number from 0, not {shown!s:.40}")
     return int(text)
 
 
 def _pair(value: Any) -> dict[str, str]:
     name, equals, text = str(value).partition("=")
     if not equals:
-        raise ValueError(f"must be NAME=VALUE, not {value!r:.40}")
+        raise ValueError("must be NAME=VALUE")
     return {name: text}
 
 
@@ -170,7 +173,9 @@ def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
     for name in sorted(sent):
         if name not in kinds:
             names = ", ".join(kinds) or "nothing"
-            raise ValueError(f"{name!r:.60} is not known here; this takes {names}")
+            # What is no word may be a key in the place of a name.
+            shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
+            raise ValueError(f"{shown} is not known here; this takes {names}")
     values: dict[str, Any] = {}
     for name, kind in kinds.items():
         is_needed = f"{name}!" in takes
@@ -182,7 +187,12 @@ def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 values[name] = None if is_left_out else KINDS[kind](sent[name])
             except ValueError as problem:
-                raise ValueError(f"{name} {problem}") from None
+                is_secret = name == "client" or SECRET.search(name)
+                words = str(problem).partition(", not ")[0] if is_secret else problem
+                raise ValueError(f"{name} {words}") from None
+            # A made-up body may hold what is no text; of an object each part is read by itself.
+            if kind not in ("object", "objects") and name not in ("body", "fields"):
+                check_text(name, values[name])
     return values
 
 

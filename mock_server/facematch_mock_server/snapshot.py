@@ -15,7 +15,7 @@ from facematch_core.files import read_text
 
 from .account import Account
 from .accounts import MAIN, Accounts
-from .control import Control, operations_of
+from .control import Control, add_ending, operations_of
 from .faults import Fault
 from .kinds import VendorKind
 from .operations import KINDS, Operation, plain, read, takes_of
@@ -27,8 +27,8 @@ from .state import UNSET
 FORMAT = 1
 
 # fmt: off
-_FAULT = Operation("POST", "faults", lambda control, **sent: control.add_fault(Fault(**sent)),
-    "", takes_of(Fault))
+_FAULT = Operation("POST", "faults",
+    lambda control, **sent: add_ending(control, Fault(**sent)), "", takes_of(Fault))
 #: With all digests of its picture, unlike that of the control API.
 _OUTCOME = Operation("POST", "outcomes",
     lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "", takes_of(SetOutcome))
@@ -37,7 +37,7 @@ _SESSION = Operation("POST", "sessions", lambda _: None, "")
 # fmt: on
 
 #: What each object of a state takes.
-_STATE = {"format!": "count", "accounts": "object"}
+_STATE = {"format!": "any", "accounts": "object"}
 _ACCOUNT = {"vendors": "object", "faults": "objects", "latency": "object"}
 _VENDOR = {"edition": "text", "switches": "object", "balance": "any", "limits": "object"}
 _KEY = {"key!": "text", "kind": "text", "client": "text", "expires": "date"}
@@ -114,15 +114,24 @@ def restore(accounts: Accounts, source: Mapping[str, Any] | str | os.PathLike[st
     with _at(""):
         try:
             # Fractions stay as they were written, so that amounts of money are exact.
-            state = json.loads(text, parse_float=Decimal)
+            state = json.loads(text, parse_float=Decimal, object_pairs_hook=_read_pairs)
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"it is not JSON: {error}") from None
         state = read(_STATE, KINDS["object"](state))
         if state["format"] != FORMAT:
-            raise ValueError(f"this version reads the format {FORMAT}, not {state['format']}")
-        for name, record in (state.get("accounts") or {}).items():
-            with _at(f".accounts.{name:.60}"):
+            raise ValueError(f"this version reads the format {FORMAT}, not {state['format']!s:.40}")
+        for index, (name, record) in enumerate((state.get("accounts") or {}).items()):
+            owner = accounts.find(name)
+            is_key = owner is not None and owner.name != name
+            with _at(f".accounts[{index}]" if is_key else f".accounts.{name:.60}"):
                 _restore(accounts, name, read(_ACCOUNT, KINDS["object"](record)))
+
+
+def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return values
 
 
 def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
@@ -136,7 +145,10 @@ def _restore(accounts: Accounts, name: str, account: Mapping[str, Any]) -> None:
             kind = accounts.kinds[vendor]
             takes = _VENDOR | dict.fromkeys(("keys", *_lists(kind)), "objects")
             parts[vendor] = part = read(takes, KINDS["object"](record))
-            keys[vendor] = dict(_each(part, "keys", functools.partial(_key, kind, name)))
+            pairs = _each(part, "keys", functools.partial(_key, kind, name))
+            keys[vendor] = dict(pairs)
+            if len(keys[vendor]) < len(pairs):
+                raise ValueError("keys has a key twice")
     if name != MAIN:
         accounts.open(name, keys=keys)
     # A reset gives the account another world with every vendor: all of them come first.

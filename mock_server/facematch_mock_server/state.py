@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
@@ -53,6 +54,9 @@ def select(
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
     equal = [(name, value) for name, value in attributes.items() if value is not None]
+    for name, value in equal:
+        if not isinstance(value, (str, int)):
+            raise ValueError(f"{name} must be a string, not {value!r:.40}")  # noqa: TRY004
     fitting: list[Any] = [
         record
         for record in records
@@ -151,6 +155,14 @@ def show_rule(rule: Any) -> str:
         text = repr(str(value) if isinstance(value, str) else value)
         shown.append(f"{field.name}={short(text, 200)}")
     return f"{type(rule).__name__}({', '.join(shown)})"
+
+
+def check_text(name: str, value: Any) -> None:
+    """Refuse a value with half of a surrogate pair, which nothing can send."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} must be whole characters: half of a pair is in it") from None
 
 
 def check_times(times: Any) -> None:

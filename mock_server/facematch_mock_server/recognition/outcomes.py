@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.state import UNSET, Kept, Unset, show_rule
+from facematch_mock_server.state import UNSET, Kept, Unset, check_text, show_rule
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
@@ -116,7 +116,8 @@ class OutcomeField:
             fits = type(value) is int or (type(value) is float and self.takes == "number")
             fits = fits and self.least <= value and (self.most is None or value <= self.most)
         elif self.takes == "digest":
-            fits = all(map(_DIGEST.fullmatch, value))
+            value = next((text for text in sorted(value) if not _DIGEST.fullmatch(text)), None)
+            fits = value is None
         else:
             # The converter of fields has refused what does not fit.
             fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
@@ -131,9 +132,13 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
     return {"takes": takes, "says": says, **more}
 
 
-def _as_digests(values: Iterable[object]) -> frozenset[str]:
+def _as_digests(values: Any) -> frozenset[str]:
+    if values is not None and (
+        isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
+    ):
+        raise ValueError(f"digests of an outcome must be a list of texts, not {values!r:.40}")
     # What is no text is refused with what is no digest.
-    return frozenset(value.lower() if isinstance(value, str) else "" for value in values)
+    return frozenset(str(value).lower() for value in values or ())
 
 
 def as_field(value: Any) -> dict[str, str] | None:
@@ -146,6 +151,7 @@ def as_field(value: Any) -> dict[str, str] | None:
             "field must be names of fields, each with its text as it is sent, such as "
             f'{{"vendor_data": "case-7"}}, or null (None) for any call, not {value!r:.40}'
         )
+    check_text("field", [*pairs])
     return None if value is None else dict(pairs)
 
 
