@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .claims import Behaviours
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal, short
@@ -87,6 +88,16 @@ class Latency:
         return 0.0 if span is None else self._random.uniform(*span)
 
 
+def start_credit(claims: Behaviours) -> Decimal:
+    """What a vendor gives at the start; of one that knows no credit nothing is charged either."""
+    return claims["credit.start"] if "credit.start" in claims else Decimal(0)
+
+
+def start_limits(kind: VendorKind, claims: Behaviours) -> dict[str, int | None]:
+    """The limit of each scope."""
+    return {scope: claims[key] for scope, key in kind.rate_limits.items()}
+
+
 class World:
     """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads.
 
@@ -101,9 +112,8 @@ class World:
         self.clock, self.digest = account.clock, account.digest
         self.recognizer = shared.recognizer.beside()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
-        # Of a vendor that knows no credit nothing is charged either.
-        self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
-        self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
+        self.ledger = Ledger(start_credit(claims))
+        self.rates = Rates(start_limits(kind, claims))
         self.sessions = Sessions()
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)

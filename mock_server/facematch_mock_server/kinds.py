@@ -150,7 +150,7 @@ def check_operation(operation: str, kinds: Iterable[VendorKind]) -> None:
         raise ValueError(f"there is no operation {operation:.60} here; there are {names}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Chosen:
     """How a vendor behaves, found good before anything is changed."""
 

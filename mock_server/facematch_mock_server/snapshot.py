@@ -13,11 +13,11 @@ from typing import Any
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_text
 
-from .account import Account
+from .account import World, start_credit, start_limits
 from .accounts import MAIN, Accounts
 from .control import Control, add_ending, operations_of
 from .faults import Fault
-from .kinds import VendorKind
+from .kinds import Chosen, VendorKind
 from .operations import KINDS, Operation, plain, read, takes_of
 from .recognition.outcomes import SetOutcome
 from .services import Key, KeyKind, check_key
@@ -64,31 +64,50 @@ def state_of(accounts: Accounts) -> dict[str, Any]:
     """What the accounts of a server have now, in the form that `restore` takes; without those that
     were registered at a vendor, which nothing but their registration can open."""
     opened = [account for account in accounts.all if account.parent is None]
-    shown = {account.name: _account(accounts, account) for account in opened}
+    # Of what nobody has used yet no world is made: all accounts of one choice have the same.
+    unused = functools.cache(_vendor)
+    shown = {}
+    for account in opened:
+        vendors = {}
+        for vendor, kind in accounts.kinds.items():
+            world = account.begun(vendor)
+            keys = dict(world.keys.items()) if world else account.first_keys.get(vendor, {})
+            vendors[vendor] = {
+                **(_used(accounts, world) if world else unused(kind, account.chosen[vendor])),
+                "keys": [{"key": text, **_record(_KEY, key)} for text, key in keys.items()],
+            }
+        faults = [_record(_FAULT.takes, fault) for fault in account.faults.all]
+        latency = plain(account.latency.spans)
+        shown[account.name] = {"vendors": vendors, "faults": faults, "latency": latency}
     return {"format": FORMAT, "accounts": shown}
 
 
-def _account(accounts: Accounts, account: Account) -> dict[str, Any]:
-    vendors = {}
-    for world in account.worlds:
-        kind, control = world.kind, Control(accounts, account.name, world.vendor)
-        switches = {
-            name: kind.number(name, value) if name in kind.settings else value
-            for name, value in world.switches.items()
-        }
-        vendors[world.vendor] = {
-            "edition": world.edition,
-            "switches": plain(switches),
-            "balance": plain(world.ledger.balance),
-            "limits": world.rates.limits,
-            "keys": [{"key": text, **_record(_KEY, key)} for text, key in world.keys.items()],
-            **{
-                name: [_record(adding.takes, record) for record in records(control)]
-                for name, (records, adding) in _lists(kind).items()
-            },
-        }
-    faults = [_record(_FAULT.takes, fault) for fault in account.faults.all]
-    return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.spans)}
+def _vendor(kind: VendorKind, chosen: Chosen) -> dict[str, Any]:
+    """What an account begins with at a vendor, but for its keys."""
+    switches = {
+        name: kind.number(name, value) if name in kind.settings else value
+        for name, value in chosen.switches.items()
+    }
+    return {
+        "edition": chosen.edition,
+        "switches": plain(switches),
+        "balance": plain(start_credit(chosen.behaviours)),
+        "limits": start_limits(kind, chosen.behaviours),
+        **{name: [] for name in _lists(kind)},
+    }
+
+
+def _used(accounts: Accounts, world: World) -> dict[str, Any]:
+    kind, control = world.kind, Control(accounts, world.account.name, world.vendor)
+    return {
+        **_vendor(kind, world.account.chosen[world.vendor]),
+        "balance": plain(world.ledger.balance),
+        "limits": world.rates.limits,
+        **{
+            name: [_record(adding.takes, record) for record in records(control)]
+            for name, (records, adding) in _lists(kind).items()
+        },
+    }
 
 
 def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:

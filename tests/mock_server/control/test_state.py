@@ -99,6 +99,17 @@ def test_what_a_registration_opened_is_not_shown():
         assert child.name not in mock.control.state()["accounts"]
 
 
+def test_to_show_a_state_makes_no_world():
+    with server(SHOP) as mock:
+        name = mock.new_account().name
+        before = mock.control.state()["accounts"][name]
+        assert [mock.accounts.named(name).begun(vendor) for vendor in BOTH] == [None, None]
+        for vendor in BOTH:
+            mock.accounts.named(name).world(vendor)
+        assert mock.control.state()["accounts"][name] == before
+        assert before["vendors"]["didit"]["balance"] == "100.0000"
+
+
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 bodies = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(-1e9, 1e9) | words,
