@@ -81,6 +81,22 @@ def flat(values: Mapping[str, Any]) -> str:
     return short(json.dumps(shown, ensure_ascii=False))
 
 
+def show_rule(rule: Any) -> str:
+    """The `repr` of a rule: what was set alone, with secrets masked and long values cut."""
+    shown = []
+    for field in attrs.fields(type(rule)):
+        value = getattr(rule, field.name)
+        if value == field.default or value in ({}, frozenset()):
+            continue
+        if field.name in ("field", "headers"):
+            value = presentable((name, str(text)) for name, text in value.items())
+        elif field.name == "body" and isinstance(value, (dict, list)):
+            value = flat(value) if isinstance(value, dict) else f"list of {len(value)}"
+        text = repr(str(value) if isinstance(value, str) else value)
+        shown.append(f"{field.name}={short(text, 200)}")
+    return f"{type(rule).__name__}({', '.join(shown)})"
+
+
 def _value(name: str, value: str) -> str:
     return "***" if SECRET.search(name) else short(_without_secrets(value))
 

@@ -11,8 +11,6 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from .journal import flat, presentable, short
-
 
 class Unset(enum.Enum):
     """The value of what was not set. None is another one: no score."""
@@ -139,22 +137,6 @@ class Collection(Generic[T]):
     def clear(self) -> None:
         with self._lock:
             self._all.clear()
-
-
-def show_rule(rule: Any) -> str:
-    """The `repr` of a rule: what was set alone, with secrets masked and long values cut."""
-    shown = []
-    for field in attrs.fields(type(rule)):
-        value = getattr(rule, field.name)
-        if value == field.default or value in ({}, frozenset()):
-            continue
-        if field.name in ("field", "headers"):
-            value = presentable((name, str(text)) for name, text in value.items())
-        elif field.name == "body" and isinstance(value, (dict, list)):
-            value = flat(value) if isinstance(value, dict) else f"list of {len(value)}"
-        text = repr(str(value) if isinstance(value, str) else value)
-        shown.append(f"{field.name}={short(text, 200)}")
-    return f"{type(rule).__name__}({', '.join(shown)})"
 
 
 def check_text(name: str, value: Any) -> None:

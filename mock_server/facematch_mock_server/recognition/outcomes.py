@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.state import UNSET, Kept, Unset, check_text, show_rule
+from facematch_mock_server.journal import show_rule
+from facematch_mock_server.state import UNSET, Kept, Unset, check_text
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
