@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from .claims import Behaviours
 from .clock import Ids, VirtualClock
 from .faults import Faults
 from .journal import Entry, Journal, short
@@ -49,6 +50,8 @@ class Shared(Protocol):
 
     @property
     def all(self) -> tuple[Account, ...]: ...
+    @property
+    def closed(self) -> tuple[Account, ...]: ...
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None: ...
     def is_stranger(self, kind: VendorKind, head: Head) -> bool: ...
     def let_go(self) -> None: ...
@@ -120,6 +123,16 @@ class Latency:
         return 0.0 if span is None else self._random.uniform(*span)
 
 
+def start_credit(claims: Behaviours) -> Decimal:
+    """What a vendor gives at the start; of one that knows no credit nothing is charged either."""
+    return claims["credit.start"] if "credit.start" in claims else Decimal(0)
+
+
+def start_limits(kind: VendorKind, claims: Behaviours) -> dict[str, int | None]:
+    """The limit of each scope."""
+    return {scope: claims[key] for scope, key in kind.rate_limits.items()}
+
+
 class World:
     """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads.
 
@@ -134,9 +147,8 @@ class World:
         self.clock, self.digest = account.clock, account.digest
         self.recognizer = shared.recognizer.beside()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
-        # Of a vendor that knows no credit nothing is charged either.
-        self.ledger = Ledger(claims["credit.start"] if "credit.start" in claims else Decimal(0))
-        self.rates = Rates({scope: claims[key] for scope, key in kind.rate_limits.items()})
+        self.ledger = Ledger(start_credit(claims))
+        self.rates = Rates(start_limits(kind, claims))
         self.sessions = Sessions()
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)

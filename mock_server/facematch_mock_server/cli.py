@@ -214,11 +214,11 @@ def serve(
     if control_token is not None and control_token_file is not None:
         raise click.UsageError("Give --control-token or --control-token-file, not both.")
     token = control_token
-    if control_token_file is not None:
-        token = read_text(control_token_file, "token file", InvalidRequest).strip()
-    is_made = not is_loopback(host) and token is None and not no_control
-    token = secrets.token_urlsafe(24) if is_made else token
+    is_made = not is_loopback(host) and not (token or control_token_file or no_control)
     try:
+        if control_token_file is not None:
+            token = read_text(control_token_file, "token file", InvalidRequest).strip()
+        token = secrets.token_urlsafe(24) if is_made else token
         kinds = [vendor_named(name) for name in vendor]
         server = MockServer(
             vendor=vendor,

@@ -16,12 +16,12 @@ from facematch_core.kinds import nearest
 from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage
-from .journal import Entry, presentable
+from .faults import Fault, Stage, require_end
+from .journal import Entry, masked, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
 from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
-from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome
+from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
 from .services import Charge, Key, KeyKind, Rates, amount
 from .snapshot import state_of
 from .state import UNSET, Selection, Unset, select
@@ -402,8 +402,12 @@ class Control:
         """
         if type(status) not in (int, type(None)):
             raise ValueError(f"status must be a whole number, not {status!r:.40}")
+        for name, text in (("path", path), ("person", person)):
+            if type(text) not in (str, type(None)):
+                raise ValueError(f"{name} must be a string, not {text!r:.40}")
+        fields = as_field(fields or None) or {}
         card_of = self.world.recognizer.card_of
-        shown = presentable((fields or {}).items()).items()
+        shown = presentable(fields.items()).items()
 
         def fits(entry: Entry) -> bool:
             if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):
@@ -478,19 +482,18 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     if faults is not None and sent:
         raise ValueError("faults is a list of faults, and nothing is beside it")
     records = [sent] if faults is None else faults
-    rules = [Fault(**read(takes_of(Fault), record)) for record in records]
-    if any(rule.stage is Stage.CONNECT and rule.times is None for rule in rules):
-        raise ValueError(
-            "a fault at connect without an end would refuse the request that clears it, too: "
-            "give times, or use the stage mid_upload with a path of the vendor"
-        )
+    rules = [require_end(Fault(**read(takes_of(Fault), record))) for record in records]
     control.add_faults(*rules)
     return rules[0] if faults is None else {"faults": rules}
 
 
+def _mask(*rules: SetOutcome | Fault) -> Any:
+    return [{**plain(rule), "field": rule.field and masked(rule.field)} for rule in rules]
+
+
 def _unused(control: Control) -> Any:
     return [
-        {**plain(miss.rule), "near_miss": {"call": miss.call and miss.call.number,
+        {**_mask(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
             "missed": miss.missed, "says": miss.says}}
         for miss in control.near_misses()
     ]  # fmt: skip
@@ -532,13 +535,13 @@ OPERATIONS = (
         "Open an account with keys, credit, faults and a clock of its own.", {"name": "text"}),
     Operation("POST", "accounts/close", Control.close_account, "Close an account.",
         {"account!": "text"}),
-    Operation("GET", "outcomes", Control.outcomes, "The outcomes that have not been used yet.",
-        gives="outcomes"),
+    Operation("GET", "outcomes", lambda control: _mask(*control.outcomes()),
+        "The outcomes that have not been used yet.", gives="outcomes"),
     Operation("POST", "outcomes", Control.set_outcome, "Set the outcome of the next calls.",
         _OUTCOME),
     Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
-    Operation("GET", "faults", Control.faults, "The faults that have not struck yet.",
-        gives="faults"),
+    Operation("GET", "faults", lambda control: _mask(*control.faults()),
+        "The faults that have not struck yet.", gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
         {**dict.fromkeys((field.name for field in attrs.fields(Fault)), "any"),

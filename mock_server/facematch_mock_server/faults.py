@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from facematch_mock_server.journal import show_rule
 from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
@@ -139,7 +140,7 @@ def _is_between(value: Any, least: float, most: float) -> bool:
     return isinstance(value, (int, float)) and type(value) is not bool and least <= value <= most
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class Fault:
     """One rule.
 
@@ -294,6 +295,8 @@ class Fault:
             return ready_cards()[self.card] == card
         return self.person == card.person
 
+    __repr__ = show_rule
+
     def __str__(self) -> str:
         instead = self.stage is Stage.ANSWER and self.executed
         more = f": {self.status} was sent instead" if instead else ""
@@ -310,6 +313,16 @@ def _check_path(path: str) -> None:
         )
     if path.startswith(CONTROL):
         raise ValueError("no fault strikes the control API or the console, unless at connect")
+
+
+def require_end(fault: Fault) -> Fault:
+    """The fault; ValueError for one that would refuse whoever wants to clear it over HTTP."""
+    if fault.stage is Stage.CONNECT and fault.times is None:
+        raise ValueError(
+            "a fault at connect without an end would refuse the request that clears it, too: "
+            "give times, or use the stage mid_upload with a path of the vendor"
+        )
+    return fault
 
 
 @functools.cache

@@ -55,6 +55,11 @@ def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {short(name): _value(name, value) for name, value in fields}
 
 
+def masked(fields: Mapping[str, str]) -> dict[str, str]:
+    """The same fields; a value whose name sounds secret is masked."""
+    return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
+
+
 def described(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
     """Names with the short values of those that may be `shown`, where they are plain, and with type
     and length of others."""
@@ -74,6 +79,22 @@ def flat(values: Mapping[str, Any]) -> str:
         if SECRET.search(name) or _PICTURE.search(name):
             shown[name] = "***"
     return short(json.dumps(shown, ensure_ascii=False))
+
+
+def show_rule(rule: Any) -> str:
+    """The `repr` of a rule: what was set alone, with secrets masked and long values cut."""
+    shown = []
+    for field in attrs.fields(type(rule)):
+        value = getattr(rule, field.name)
+        if value == field.default or value in ({}, frozenset()):
+            continue
+        if field.name in ("field", "headers"):
+            value = presentable((name, str(text)) for name, text in value.items())
+        elif field.name == "body" and isinstance(value, (dict, list)):
+            value = flat(value) if isinstance(value, dict) else f"list of {len(value)}"
+        text = repr(str(value) if isinstance(value, str) else value)
+        shown.append(f"{field.name}={short(text, 200)}")
+    return f"{type(rule).__name__}({', '.join(shown)})"
 
 
 def _value(name: str, value: str) -> str:

@@ -104,7 +104,7 @@ class VendorKind:
             # True equals 1: the type counts as well.
             elif (type(value), value) not in ((type(each), each) for each in self.switches[name]):
                 values = ", ".join(map(str, self.switches[name]))
-                raise ValueError(f"the switch {name} takes one of {values}")
+                raise ValueError(f"the switch {name} takes one of {values}, not {value!r:.40}")
             else:
                 chosen[name] = value
         return chosen, settings
@@ -157,7 +157,7 @@ def check_operation(operation: str, kinds: Iterable[VendorKind]) -> None:
         raise ValueError(f"there is no operation {operation:.60} here; there are {names}")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, eq=False)
 class Chosen:
     """How a vendor behaves, found good before anything is changed."""
 

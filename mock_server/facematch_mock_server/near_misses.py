@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
@@ -10,11 +11,16 @@ import attrs
 
 from .account import World
 from .faults import Fault
-from .journal import Entry, presentable
+from .journal import Entry, presentable, short
 from .recognition.outcomes import SetOutcome
 
 #: How many of the newest calls are looked at.
 _CALLS = 500
+#: A value that the journal does not show, by its type or length.
+_KIND = re.compile(
+    r"(?:text of )?(\d+) characters|(?:list|object) of \d+|a flag|a number|null|"
+    r"str|int|float|bool|list|dict|NoneType"
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -24,9 +30,11 @@ class NearMiss:
     Attributes:
         rule: The outcome or the fault.
         call: The call that met most of its conditions, the newest of these; None for no call.
-        missed: The conditions that it did not meet: of ``kind method path call card person digest
-            field``. None is missed by a call that came before the rule, or ended before its turn.
-        says: The same in words: ``a POST /v3/face-match/ with vendor_data=case-8``.
+        missed: The conditions that it did not meet, as far as the journal shows: of ``kind key
+            method path call card person digest field``. None is missed by a call that came before
+            the rule, or ended before its turn.
+        says: The same in words, and what cannot be told: ``a POST /v3/face-match/ with
+            vendor_data=case-8``.
     """
 
     rule: SetOutcome | Fault
@@ -44,48 +52,104 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
     ]
     for rule in rules:
         if not calls:
-            yield NearMiss(rule=rule, call=None, says="no call")
+            yield NearMiss(rule=rule, call=None, says="no call came")
             continue
         misses = ((call[0], [*_find_missed(*call, rule, world)]) for call in calls)
         # Of those that are equally close the first one, which is the newest.
-        entry, missed = min(misses, key=lambda miss: len(miss[1]))
-        words = ", ".join(words for _, words in missed if words)
-        if not missed:
-            words = "which came before it, or ended before its turn"
-        names = tuple(dict.fromkeys(name for name, _ in missed))
-        says = f"a {entry.method} {entry.path} {words}".rstrip()
+        entry, missed = min(misses, key=_distance)
+        words = ", ".join(words for _, words in missed)
+        names = tuple(dict.fromkeys(name for name, _ in missed if name))
+        says = words or "which came before it, or ended before its turn"
+        says = f"a {entry.method} {entry.path} {says}"
         yield NearMiss(rule=rule, call=entry, missed=names, says=says)
 
 
-def _find_missed(
-    entry: Entry, route: Any, rule: SetOutcome | Fault, world: World
-) -> Iterator[tuple[str, str | None]]:
-    """The conditions that a call does not meet, each with what the call has instead."""
+def _distance(miss: tuple[Entry, list[tuple[str, str]]]) -> tuple[int, int]:
+    """What was missed counts before what cannot be told."""
+    names = [name for name, _ in miss[1]]
+    return len(names) - names.count(""), len(names)
+
+
+#: A condition that a call does not meet, and what the call has instead; without a name one of which
+#: the journal does not show enough.
+_Misses = Iterator[tuple[str, str]]
+
+
+def _find_missed(entry: Entry, route: Any, rule: SetOutcome | Fault, world: World) -> _Misses:
+    yield from _check_request(entry, route, rule, world)
+    yield from _check_key(entry, route, rule, world)
+    yield from _check_pictures(entry, rule, world)
+    # Of a body that was not read, or in which the vendor looks for some names alone, the journal
+    # does not say what was not there.
+    is_read = route and (route.is_form or route.shown)
+    is_read = is_read and (entry.files or (entry.fields and entry.key != "wrong"))
+    for name, text in (rule.field or {}).items():
+        shown = entry.fields.get(short(name))
+        if shown is None and is_read:
+            yield "field", f"without {short(name)}"
+        elif shown is None or (is_same := _is_same(name, text, shown)) is None:
+            yield "", f"whose {short(name)} cannot be told"
+        elif not is_same:
+            yield "field", f"with {short(name)}={shown}"
+
+
+def _check_request(entry: Entry, route: Any, rule: SetOutcome | Fault, world: World) -> _Misses:
     operation = route.operation if route else None
     if isinstance(rule, SetOutcome):
         # Rekognition has one operation for both kinds.
         has_kind = rule.kind in world.kind.operations
         is_kind = operation == rule.kind if has_kind else operation is not None
         if not is_kind or entry.vendor != world.vendor:
-            yield "kind", None
-        if rule.digests and rule.digests.isdisjoint(file.digest or "" for file in entry.files):
-            yield "digest", "with other pictures"
+            yield "kind", f"which is no {rule.kind} of {world.vendor}"
+        return
+    if not (route if rule.path is None else entry.path.startswith(rule.path)):
+        yield "path", f"not to {rule.path or 'a path of the vendor'}"
+    if rule.method not in (None, entry.method):
+        yield "method", f"which is no {rule.method}"
+    if rule.call not in (None, operation):
+        yield "call", f"which is no {rule.call}"
+
+
+def _check_key(entry: Entry, route: Any, rule: SetOutcome | Fault, world: World) -> _Misses:
+    needs_key = route is not None and any("key" in name for name in route.credentials)
+    if entry.key == "live" or (entry.key == "none" and not needs_key):
+        return
+    # Pictures are looked at for a live key alone.
+    is_met = isinstance(rule, Fault) and not rule.is_pictured
+    if isinstance(rule, Fault) and rule.path is None and entry.key != "sandbox":
+        # Beside other accounts a fault strikes no call of a key that nobody knows.
+        shared = world.account.shared
+        is_met = is_met and len(shared.all) == 1 and not shared.closed
+    if not is_met:
+        yield "key", "without a key" if entry.key == "none" else f"with a {entry.key} key"
+
+
+def _check_pictures(entry: Entry, rule: SetOutcome | Fault, world: World) -> _Misses:
+    digests = [file.digest for file in entry.files if file.digest]
+    if isinstance(rule, SetOutcome):
+        if rule.digests and rule.digests.isdisjoint(digests):
+            unknown = "", "whose pictures are not noted"
+            yield ("digest", "with other pictures") if digests else unknown
+        return
+    facts = [world.recognizer.find_facts(digest) for digest in digests if rule.is_pictured]
+    cards = [each.card for each in facts if each is not None and each.card is not None]
+    if not rule.is_pictured or any(map(rule.is_of, cards)):
+        return
+    if not facts or None in facts:
+        yield "", "whose pictures nobody looked at"
     else:
-        is_there = route if rule.path is None else entry.path.startswith(rule.path)
-        conditions = {
-            "method": rule.method in (None, entry.method),
-            "path": is_there,
-            "call": rule.call in (None, operation),
-        }
-        yield from ((name, None) for name, is_met in conditions.items() if not is_met)
-        if rule.is_pictured:
-            cards = [world.recognizer.card_of(file.digest or "") for file in entry.files]
-            names = dict.fromkeys(card.person for card in cards if card is not None)
-            if not any(card is not None and rule.is_of(card) for card in cards):
-                shows = f"with cards of {', '.join(names)}" if names else "without a test card"
-                yield "card" if rule.card else "person", shows
-    # As the journal shows them.
-    for name, text in presentable((rule.field or {}).items()).items():
-        if entry.fields.get(name) != text:
-            has = name in entry.fields
-            yield "field", f"with {name}={entry.fields[name]}" if has else f"without {name}"
+        people = ", ".join(dict.fromkeys(card.person for card in cards))
+        shows = f"with cards of {people}" if cards else "without a test card"
+        yield "card" if rule.card else "person", shows
+
+
+def _is_same(name: str, text: str, shown: str) -> bool | None:
+    """Whether a field that the journal shows so was sent as `text`; None where that cannot be told:
+    of a secret, what was cut, an address, or what has its type or length alone."""
+    kind = _KIND.fullmatch(shown)
+    if kind is not None:
+        return False if kind[1] and int(kind[1]) != len(text) else None
+    (expected,) = presentable([(name, text)]).values()
+    if "".join(shown.split()) != "".join(expected.split()):
+        return False
+    return True if text == expected == shown and "://" not in text else None

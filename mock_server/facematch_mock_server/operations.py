@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import functools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from .state import UNSET, Selection
+from .journal import SECRET
+from .state import UNSET, Selection, check_text
 
 #: How many records an answer lists unless another number of them is sent.
 LISTED = 1000
@@ -27,7 +29,8 @@ def _of(
         if type(value) in kinds:
             with contextlib.suppress(ValueError):
                 return parse(value)
-        raise ValueError(f"must be {words}, not {value!r:.40}")
+        shown = value if isinstance(value, Decimal) else repr(value)
+        raise ValueError(f"must be {words}, not {shown!s:.40}")
 
     return check
 
@@ -44,6 +47,13 @@ def _read_seconds(value: Any) -> list[Any]:
     if not 1 <= len(span) <= 2:
         raise ValueError("must be a number, or the least and the most")
     return [*map(KINDS["number"], span)]
+
+
+def _read_pair(value: Any) -> dict[str, str]:
+    name, equals, text = str(value).partition("=")
+    if not equals:
+        raise ValueError("must be NAME=VALUE")
+    return {name: text}
 
 
 def _list_of(kind: type) -> Callable[[list[Any]], list[Any]]:
@@ -69,7 +79,7 @@ KINDS: Mapping[str, Callable[[Any], Any]] = {
     "object": _of("an object", dict),
     "objects": _of("a list of objects", list, parse=_list_of(dict)),
     "date": _of("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
-    "pair": _of("NAME=VALUE", str, parse=lambda value: dict([value.split("=", 1)])),
+    "pair": _read_pair,
     "seconds": _read_seconds,
 }  # fmt: skip
 
@@ -172,7 +182,9 @@ def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
     for name in sorted(sent):
         if name not in kinds:
             names = ", ".join(kinds) or "nothing"
-            raise ValueError(f"{name!r:.60} is not known here; this takes {names}")
+            # What is no word may be a key in the place of a name.
+            shown = repr(name) if re.fullmatch("[A-Za-z_]{1,40}", name) else "a name that was sent"
+            raise ValueError(f"{shown} is not known here; this takes {names}")
     values: dict[str, Any] = {}
     for name, kind in kinds.items():
         is_needed = f"{name}!" in takes
@@ -184,7 +196,12 @@ def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
             try:
                 values[name] = None if is_left_out else KINDS[kind](sent[name])
             except ValueError as problem:
-                raise ValueError(f"{name} {problem}") from None
+                is_secret = name == "client" or SECRET.search(name)
+                words = str(problem).partition(", not ")[0] if is_secret else problem
+                raise ValueError(f"{name} {words}") from None
+            # A made-up body may hold what is no text; of an object each part is read by itself.
+            if kind not in ("object", "objects") and name not in ("body", "fields"):
+                check_text(name, values[name])
     return values
 
 

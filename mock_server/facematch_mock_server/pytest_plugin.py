@@ -73,7 +73,10 @@ def _watched(request: pytest.FixtureRequest, server: MockServer) -> Iterator[Moc
     every = [server.account(name).control for name in server.control.accounts()]
     unused = [miss for control in every for miss in control.near_misses()]
     if unused and setting == "fail":
-        listed = "\n".join(f"  {miss.rule!r}\n    closest was {miss.says}" for miss in unused)
+        listed = "\n".join(
+            f"  {miss.rule!r}\n    {'closest was ' if miss.call else ''}{miss.says}"
+            for miss in unused
+        )
         pytest.fail(
             f"no call of this test used what it set:\n{listed}\nIf that is meant, end the test "
             "with control.clear_outcomes() and control.clear_faults(), or set facematch_unused = "

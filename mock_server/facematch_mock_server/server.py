@@ -101,9 +101,7 @@ class MockAccount(_Access):
         """The account at one of the vendors; LookupError if it is not among them."""
         if vendor not in self._server.vendors:
             names = ", ".join(self._server.vendors)
-            # A key is not repeated.
-            name = "***" if self._server.accounts.find(vendor) else vendor
-            raise LookupError(f"this server has no vendor {name:.40}; it has {names}")
+            raise LookupError(f"this server has no such vendor; it has {names}")
         return Served(self._server, self._place.current, vendor)
 
     def close(self) -> None:
@@ -197,7 +195,9 @@ class MockServer:
 
             tls = read_certificate(tls_certificate, tls_key)
         elif tls_key is not None:
-            raise ValueError("a TLS key needs its certificate: give tls_certificate, too")
+            raise ValueError(
+                "a TLS key needs its certificate: give tls_certificate (--tls-certificate), too"
+            )
         names = [vendor] if isinstance(vendor, str) else list(vendor)
         if not names:
             raise ValueError("a mock server needs at least one vendor")

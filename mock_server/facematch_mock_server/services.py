@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 
@@ -120,6 +120,10 @@ class KeyKind(enum.StrEnum):
 
     LIVE = "live"
     SANDBOX = "sandbox"
+
+    @classmethod
+    def _missing_(cls, value: object) -> NoReturn:
+        raise ValueError(f"kind of a key must be {' or '.join(cls)}, not {value!r:.40}")
 
 
 @attrs.frozen(kw_only=True)

@@ -13,10 +13,10 @@ from typing import Any
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_text
 
-from .account import Account
+from .account import Account, World, start_credit, start_limits
 from .accounts import MAIN, Accounts
-from .faults import Fault
-from .kinds import VendorKind
+from .faults import Fault, require_end
+from .kinds import Chosen, VendorKind
 from .operations import KINDS, Operation, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import SetOutcome
 from .services import Key, KeyKind, check_key
@@ -28,15 +28,16 @@ Controls = Callable[[Account, str], Any]
 #: The form that is shown. A state of another one is refused.
 FORMAT = 1
 
-_FAULT = Operation("POST", "faults", lambda control, **sent: control.add_fault(Fault(**sent)),
-    "", takes_of(Fault))  # fmt: skip
+_FAULT = Operation("POST", "faults",
+    lambda control, **sent: control.add_fault(require_end(Fault(**sent))), "",
+    takes_of(Fault))  # fmt: skip
 #: With all digests of its picture, unlike that of the control API.
 _OUTCOME = Operation("POST", "outcomes",
     lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "",
     takes_of(SetOutcome))  # fmt: skip
 
 #: What each object of a state takes.
-_STATE = {"format!": "count", "accounts": "object"}
+_STATE = {"format!": "any", "accounts": "object"}
 _ACCOUNT = {"vendors": "object", "faults": "objects", "latency": "object"}
 _VENDOR = {"edition": "text", "switches": "object", "balance": "any", "limits": "object"}
 _KEY = {"key!": "text", "kind": "text", "client": "text", "expires": "date"}
@@ -66,31 +67,50 @@ def state_of(accounts: Accounts, controls: Controls) -> dict[str, Any]:
     """What the accounts of a server have now, in the form that `restore` takes; without those that
     were registered at a vendor, which nothing but their registration can open."""
     opened = [account for account in accounts.all if account.parent is None]
-    shown = {account.name: _account(account, controls) for account in opened}
+    # Of what nobody has used yet no world is made: all accounts of one choice have the same.
+    unused = functools.cache(_vendor)
+    shown = {}
+    for account in opened:
+        vendors = {}
+        for vendor, kind in accounts.kinds.items():
+            world = account.begun(vendor)
+            keys = dict(world.keys.items()) if world else account.first_keys.get(vendor, {})
+            used = world and _used(world, controls(account, vendor))
+            vendors[vendor] = {
+                **(used or unused(kind, account.chosen[vendor])),
+                "keys": [{"key": text, **_record(_KEY, key)} for text, key in keys.items()],
+            }
+        faults = [_record(_FAULT.takes, fault) for fault in account.faults.all]
+        latency = plain(account.latency.spans)
+        shown[account.name] = {"vendors": vendors, "faults": faults, "latency": latency}
     return {"format": FORMAT, "accounts": shown}
 
 
-def _account(account: Account, controls: Controls) -> dict[str, Any]:
-    vendors = {}
-    for world in account.worlds:
-        kind, control = world.kind, controls(account, world.vendor)
-        switches = {
-            name: kind.number(name, value) if name in kind.settings else value
-            for name, value in world.switches.items()
-        }
-        vendors[world.vendor] = {
-            "edition": world.edition,
-            "switches": plain(switches),
-            "balance": plain(world.ledger.balance),
-            "limits": world.rates.limits,
-            "keys": [{"key": text, **_record(_KEY, key)} for text, key in world.keys.items()],
-            **{
-                name: [_record(adding.takes, record) for record in records(control)]
-                for name, (records, adding) in _lists(kind).items()
-            },
-        }
-    faults = [_record(_FAULT.takes, fault) for fault in account.faults.all]
-    return {"vendors": vendors, "faults": faults, "latency": plain(account.latency.spans)}
+def _vendor(kind: VendorKind, chosen: Chosen) -> dict[str, Any]:
+    """What an account begins with at a vendor, but for its keys."""
+    switches = {
+        name: kind.number(name, value) if name in kind.settings else value
+        for name, value in chosen.switches.items()
+    }
+    return {
+        "edition": chosen.edition,
+        "switches": plain(switches),
+        "balance": plain(start_credit(chosen.behaviours)),
+        "limits": start_limits(kind, chosen.behaviours),
+        **{name: [] for name in _lists(kind)},
+    }
+
+
+def _used(world: World, control: Any) -> dict[str, Any]:
+    return {
+        **_vendor(world.kind, world.account.chosen[world.vendor]),
+        "balance": plain(world.ledger.balance),
+        "limits": world.rates.limits,
+        **{
+            name: [_record(adding.takes, record) for record in records(control)]
+            for name, (records, adding) in _lists(world.kind).items()
+        },
+    }
 
 
 def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
@@ -118,15 +138,24 @@ def restore(
     with _at(""):
         try:
             # Fractions stay as they were written, so that amounts of money are exact.
-            state = json.loads(text, parse_float=Decimal)
+            state = json.loads(text, parse_float=Decimal, object_pairs_hook=_read_pairs)
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"it is not JSON: {error}") from None
         state = read(_STATE, KINDS["object"](state))
         if state["format"] != FORMAT:
-            raise ValueError(f"this version reads the format {FORMAT}, not {state['format']}")
-        for name, record in (state.get("accounts") or {}).items():
-            with _at(f".accounts.{name:.60}"):
+            raise ValueError(f"this version reads the format {FORMAT}, not {state['format']!s:.40}")
+        for index, (name, record) in enumerate((state.get("accounts") or {}).items()):
+            owner = accounts.find(name)
+            is_key = owner is not None and owner.name != name
+            with _at(f".accounts[{index}]" if is_key else f".accounts.{name:.60}"):
                 _restore(accounts, controls, name, read(_ACCOUNT, KINDS["object"](record)))
+
+
+def _read_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("an object has a name twice")
+    return values
 
 
 def _restore(accounts: Accounts, control: Controls, name: str, account: Mapping[str, Any]) -> None:
@@ -139,7 +168,10 @@ def _restore(accounts: Accounts, control: Controls, name: str, account: Mapping[
             kind = accounts.kinds[vendor]
             takes = _VENDOR | dict.fromkeys(("keys", *_lists(kind)), "objects")
             parts[vendor] = part = read(takes, KINDS["object"](record))
-            keys[vendor] = dict(_each(part, "keys", functools.partial(_key, kind, name)))
+            pairs = _each(part, "keys", functools.partial(_key, kind, name))
+            keys[vendor] = dict(pairs)
+            if len(keys[vendor]) < len(pairs):
+                raise ValueError("keys has a key twice")
     if name == MAIN:
         main, kinds = accounts.main, accounts.kinds.items()
         main.first_keys = {n: {**kind.first_keys, **keys.get(n, {})} for n, kind in kinds}

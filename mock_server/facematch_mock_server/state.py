@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import json
 import sys
 import threading
 from collections import OrderedDict
@@ -52,6 +53,9 @@ def select(
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
     equal = [(name, value) for name, value in attributes.items() if value is not None]
+    for name, value in equal:
+        if not isinstance(value, (str, int)):
+            raise ValueError(f"{name} must be a string, not {value!r:.40}")  # noqa: TRY004
     fitting: list[Any] = [
         record
         for record in records
@@ -152,6 +156,14 @@ def size_of(*values: Any) -> int:
         elif attrs.has(type(value)):
             waiting += (getattr(value, field.name) for field in attrs.fields(type(value)))
     return total
+
+
+def check_text(name: str, value: Any) -> None:
+    """Refuse a value with half of a surrogate pair, which nothing can send."""
+    try:
+        json.dumps(value, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} must be whole characters: half of a pair is in it") from None
 
 
 def check_times(times: Any) -> None:

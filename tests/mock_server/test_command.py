@@ -372,7 +372,7 @@ def test_a_value_of_a_switch_is_as_typed_where_only_the_case_differs(text):
         (["--control-token-file", os.devnull], "token"),
         (["--control-token", "a-long-token-1", "--control-token-file", os.devnull], "not both"),
         (["--tls-certificate", os.devnull], "/dev/null holds no TLS certificate"),
-        (["--tls-key", os.devnull], "give tls_certificate, too"),
+        (["--tls-key", os.devnull], "--tls-certificate"),
         (["--no-control", "--open"], "leaves the console out"),
         (["--no-control", "--show-pictures"], "leaves the console out"),
         (["explain", "didit.no.such.claim"], "didit.no.such.claim"),

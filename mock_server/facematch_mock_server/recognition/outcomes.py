@@ -8,7 +8,8 @@ from typing import Any, Literal, get_args
 
 import attrs
 
-from facematch_mock_server.state import UNSET, Kept, Unset
+from facematch_mock_server.journal import show_rule
+from facematch_mock_server.state import UNSET, Kept, Unset, check_text
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
@@ -116,7 +117,8 @@ class OutcomeField:
             fits = type(value) is int or (type(value) is float and self.takes == "number")
             fits = fits and self.least <= value and (self.most is None or value <= self.most)
         elif self.takes == "digest":
-            fits = all(map(_DIGEST.fullmatch, value))
+            value = next((text for text in sorted(value) if not _DIGEST.fullmatch(text)), None)
+            fits = value is None
         else:
             # The converter of fields has refused what does not fit.
             fits = {"words": value in self.words, "flag": type(value) is bool}.get(self.takes, True)
@@ -131,9 +133,13 @@ def _row(takes: str, says: str, **more: Any) -> dict[str, Any]:
     return {"takes": takes, "says": says, **more}
 
 
-def _as_digests(values: Iterable[object]) -> frozenset[str]:
+def _as_digests(values: Any) -> frozenset[str]:
+    if values is not None and (
+        isinstance(values, (str, bytes)) or not isinstance(values, Iterable)
+    ):
+        raise ValueError(f"digests of an outcome must be a list of texts, not {values!r:.40}")
     # What is no text is refused with what is no digest.
-    return frozenset(value.lower() if isinstance(value, str) else "" for value in values)
+    return frozenset(str(value).lower() for value in values or ())
 
 
 def as_field(value: Any) -> dict[str, str] | None:
@@ -146,10 +152,11 @@ def as_field(value: Any) -> dict[str, str] | None:
             "field must be names of fields, each with its text as it is sent, such as "
             f'{{"vendor_data": "case-7"}}, or null (None) for any call, not {value!r:.40}'
         )
+    check_text("field", [*pairs])
     return None if value is None else dict(pairs)
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, repr=False)
 class SetOutcome:
     """One outcome that a test set. What it does not set is decided as it would be without it.
 
@@ -183,6 +190,8 @@ class SetOutcome:
     digests: frozenset[str] = attrs.field(default=frozenset(), converter=_as_digests,
         metadata=_row("digest", "Only calls with a picture of this SHA-256.", name="digest"))
     # fmt: on
+
+    __repr__ = show_rule
 
     def __attrs_post_init__(self) -> None:
         for name, row in OUTCOME_FIELDS.items():

@@ -76,9 +76,13 @@ class Recognizer:
         for the picture, whose bytes nobody needs unless `needs_bytes`."""
         return self._facts.of(picture, digest)
 
+    def find_facts(self, digest: str) -> Facts | None:
+        """The facts of the picture of that SHA-256; None if it was not looked at lately."""
+        return self._facts.find(digest)
+
     def card_of(self, digest: str) -> Card | None:
         """The test card of that SHA-256, if it was looked at lately and is one."""
-        facts = self._facts.find(digest)
+        facts = self.find_facts(digest)
         return None if facts is None else facts.card
 
     def make_outcome(

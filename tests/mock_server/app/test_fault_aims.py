@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from facematch_mock_server import Fault, MockServer, card_sheet
 from facematch_mock_server.faults import Faults, Kind, Stage
 from facematch_mock_server.messages import Head
+from facematch_mock_server.recognition.outcomes import SetOutcome
 
 CARDS = {name: card.data for name, card in card_sheet().items()}
 DIDIT = {"match": "/v3/face-match/", "liveness": "/v3/passive-liveness/"}
@@ -414,18 +415,18 @@ def near_miss(asking):
 
 def test_without_a_call_nothing_came_close(asking):
     asking.control.set_outcome("match", score=3, field=CASE_7)
-    assert near_miss(asking) == (None, (), "no call")
+    assert near_miss(asking) == (None, (), "no call came")
     asking.control.clear_outcomes()
     asking.control.add_fault(Fault(stage="connect", kind="delay", seconds=0))
     (miss,) = asking.control.near_misses()
-    assert (miss.call, miss.missed, miss.says) == (None, (), "no call")
+    assert (miss.call, miss.missed, miss.says) == (None, (), "no call came")
 
 
 def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
     asking.control.set_outcome("match", score=3, field={**CASE_7, "save_api_request": "false"})
     asking.get("/v3/billing/balance/")
     number, missed, _ = near_miss(asking)
-    assert (number, missed) == (1, ("kind", "field"))
+    assert (number, missed) == (1, ("kind", "key"))
     asking.didit(vendor_data="case-8", save_api_request="false")
     asking.didit(call="liveness", vendor_data="case-7")
     asking.didit(vendor_data="case-9")
@@ -442,8 +443,10 @@ def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
         ({"person": "p3"}, "person", "cards of p1, p2"),
         ({"card": "dark", "call": "match"}, "card", "cards of p1, p2"),
         ({"call": "liveness"}, "call", MATCH_PATH),
+        ({"call": "liveness"}, "call", "no liveness"),
         ({"path": "/v3/passive"}, "path", MATCH_PATH),
-        ({"method": "GET"}, "method", "POST"),
+        ({"path": "/v3/passive"}, "path", "/v3/passive"),
+        ({"method": "GET"}, "method", "no GET"),
         ({"field": {"metadata": "{}"}}, "field", "without metadata"),
     ],
     ids=str,
@@ -474,7 +477,83 @@ def test_a_secret_is_masked_in_what_came_closest(asking):
     assert missed == ("field",)
     asking.control.clear_faults()
     asking.control.add_fault(Fault(**DOWN, path=path, field={"password": "s3cret-rule"}))
+    # Whether it was the same one, the masks do not say.
+    assert near_miss(asking)[1] == ()
     assert "s3cret" not in said + near_miss(asking)[2]
+
+
+@pytest.mark.parametrize(
+    ("rule", "sent", "missed", "words"),
+    [
+        # Both are shown as the same short text, without what may be a secret.
+        ("a" * 90 + "1", "a" * 90 + "2", (), "whose vendor_data cannot be told"),
+        ("http://u:a@h/x?t=1", "http://u:b@h/x?t=2", (), "whose vendor_data cannot be told"),
+        ("a" * 90, "b" * 90, ("field",), "with vendor_data=bbb"),
+        ("http://a/x", "http://b/x", ("field",), "with vendor_data=http://b/x"),
+    ],
+)
+def test_what_the_journal_shortens_is_compared_by_the_rest(asking, rule, sent, missed, words):
+    asking.control.add_fault(Fault(**DOWN, field={"vendor_data": rule}))
+    asking.didit(vendor_data=sent)
+    assert near_miss(asking)[1] == missed
+    assert words in near_miss(asking)[2]
+
+
+@pytest.mark.parametrize("key", ["wrong", "", "mock-sandbox-key"])
+@pytest.mark.parametrize("rule", ["outcome", "person", "fault", "digest"])
+def test_a_key_that_opens_nothing_is_named(key, rule):
+    with MockServer() as mock:
+        mock.new_account("another")
+        if rule == "outcome":
+            mock.control.set_outcome("match", score=3)
+        elif rule == "digest":
+            mock.control.set_outcome("match", score=3, picture=CARDS["p1"])
+        else:
+            aim = {"person": "p1"} if rule == "person" else {}
+            mock.control.add_fault(Fault(**DOWN, **aim))
+        files = {"user_image": CARDS["p1"], "ref_image": CARDS["p2"]}
+        requests.post(mock.url + MATCH_PATH, headers={"x-api-key": key}, files=files, timeout=10)
+        misses = mock.control.near_misses()
+        if (key, rule) == ("mock-sandbox-key", "fault"):
+            assert misses == ()
+        else:
+            assert [miss.missed for miss in misses] == [("key",)]
+
+
+def test_of_a_body_that_nobody_read_nothing_is_told(asking):
+    asking.control.add_fault(Fault(**DOWN, field={"vendor_data": "case-7"}))
+    files, headers = {"user_image": CARDS["p1"]}, {"x-api-key": "wrong"}
+    data = {"vendor_data": "case-8"}
+    address = asking.mock.url + MATCH_PATH
+    asking.session.post(address, headers=headers, files=files, data=data, timeout=10)
+    _, missed, said = near_miss(asking)
+    assert (missed, "cannot be told" in said) == ((), True)
+
+
+def test_pictures_that_are_not_noted_are_not_others(asking):
+    asking.get(MATCH_PATH)
+    asking.control.set_outcome("match", score=3, digest="a" * 64)
+    assert "other pictures" not in near_miss(asking)[2]
+    assert "digest" not in near_miss(asking)[1]
+
+
+def test_no_rule_shows_a_secret_but_in_the_state(asking):
+    secret = {"client_secret": "s3cret"}
+    asking.control.add_fault(Fault(**DOWN, field=secret))
+    for name in ("unused", "faults"):
+        assert "s3cret" not in asking.get(f"/__mock__/{name}").text
+    (kept,) = asking.control.state()["accounts"]["main"]["faults"]
+    assert kept["field"] == secret
+    assert "s3cret" not in repr((asking.control.unused(), asking.control.near_misses()))
+    more = {"headers": {"X-Api-Key": "s3cret"}, "body": {"token": "s3cret"}}
+    assert "s3cret" not in repr(Fault(**{**DOWN, "kind": "json"}, **more))
+    assert "s3cret" not in repr(SetOutcome(kind="match", field=secret))
+
+
+def test_a_rule_shows_what_was_set_alone():
+    assert repr(Fault(**DOWN)) == "Fault(stage='answer', kind='status', status=503)"
+    long = Fault(**{**DOWN, "kind": "json"}, body={"text": "x" * 900})
+    assert len(repr(long)) < 300
 
 
 # The limit of a clock that stands still

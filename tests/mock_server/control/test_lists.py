@@ -213,3 +213,26 @@ def test_a_record_keeps_the_number_that_it_was_added_with(colors, limit):
         records.change(color, lambda record: attrs.evolve(record, color=record.color))
     shown = [record.number for record in records.all()]
     assert shown == sorted(shown) == [numbers[record.color] for record in records.all()]
+
+
+@pytest.mark.parametrize(
+    "select_by",
+    [
+        lambda control: control.journal(path=5),
+        lambda control: control.journal(person=5),
+        lambda control: control.journal(fields=["a"]),
+        lambda control: control.journal(fields={"a": 5}),
+        lambda control: control.charges(what=["x"]),
+        lambda control: control.sessions.all(status=""),
+        lambda control: control.webhooks.deliveries("nope"),
+        lambda control: control.webhooks.wait(timeout_s=-1),
+        lambda control: control.webhooks.wait(timeout_s=float("nan")),
+        lambda control: control.webhooks.wait(timeout_s=None),
+        lambda control: control.webhooks.add(HOOK, secret="\ud800"),
+        lambda control: control.sessions.decide("1", "Approved", "\ud800"),
+    ],
+)
+def test_what_fits_no_record_is_refused_in_a_sentence(listing, select_by):
+    with pytest.raises(ValueError) as refused:
+        select_by(listing.control)
+    assert "is not a valid" not in str(refused.value)

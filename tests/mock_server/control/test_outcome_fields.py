@@ -108,3 +108,10 @@ def test_the_control_api_the_console_and_the_docs_have_every_row(mock):
 def test_what_was_not_set_is_not_what_is_null():
     assert SetOutcome(kind="match").score is UNSET
     assert (SetOutcome(kind="match").times, SetOutcome(kind="match", times=None).times) == (1, None)
+
+
+def test_an_outcome_waits_for_no_field_that_is_a_picture():
+    with MockServer(vendor="rekognition") as mock:
+        mock.control.set_outcome("match", score=3, field={"QualityFilter": "AUTO"})
+        with pytest.raises(ValueError, match="no such call has a field SourceImage"):
+            mock.control.set_outcome("match", score=3, field={"SourceImage": "x"})

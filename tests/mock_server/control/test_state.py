@@ -99,6 +99,17 @@ def test_what_a_registration_opened_is_not_shown():
         assert child.name not in mock.control.state()["accounts"]
 
 
+def test_to_show_a_state_makes_no_world():
+    with server(SHOP) as mock:
+        name = mock.new_account().name
+        before = mock.control.state()["accounts"][name]
+        assert [mock.accounts.named(name).begun(vendor) for vendor in BOTH] == [None, None]
+        for vendor in BOTH:
+            mock.accounts.named(name).world(vendor)
+        assert mock.control.state()["accounts"][name] == before
+        assert before["vendors"]["didit"]["balance"] == "100.0000"
+
+
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5)
 bodies = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(-1e9, 1e9) | words,
@@ -218,7 +229,7 @@ ANSWER = {"stage": "answer", "kind": "status"}
         (didit(limits={"push": 1}), "vendors.didit.limits: there is no rate limit push"),
         (didit(keys=[{}]), "vendors.didit.keys[0]: key is missing"),
         (didit(keys=[{"key": " x"}]), "vendors.didit.keys[0]: a key must be printable"),
-        (didit(keys=[{"key": "x", "kind": "gold"}]), "vendors.didit.keys[0]: 'gold'"),
+        (didit(keys=[{"key": "x", "kind": "gold"}]), "vendors.didit.keys[0]: kind of a key"),
         (didit(keys=[{"key": "x", "client": "y"}]), "keys[0]: a key of this vendor has no client"),
         (didit(keys=[{"key": "x", "expires": "soon"}]), "keys[0]: expires must be a date"),
         (didit(outcomes=[{"kind": "match", "score": 300}]), "outcomes[0]: score of an outcome"),
@@ -226,6 +237,24 @@ ANSWER = {"stage": "answer", "kind": "status"}
         (didit(destinations=[{"url": "http://a.example/"}]), "destinations[0]: url must be"),
         (didit(destinations=[{"events": []}]), "destinations[0]: url is missing"),
         (didit(sessions=[{"id": "1"}]), "sessions[0]: 'id' is not known here"),
+        ({"format": "1"}, "reads the format 1, not"),
+        (didit(keys=[{"key": "k-1"}, {"key": "k-1"}]), "vendors.didit: keys has a key twice"),
+        (didit(outcomes=[{"kind": "match", "digests": 5}]), "digests of an outcome must be a list"),
+        (didit(outcomes=[{"kind": "match", "digests": ["a", "c"]}]), "(SHA-256), not 'a'"),
+        (didit(keys=[{"key": "k", "kind": "gold"}]), "must be live or sandbox, not 'gold'"),
+        (
+            didit(destinations=[{"url": "http://127.0.0.1:9/", "secret": "\ud800"}]),
+            "destinations[0]: secret must be whole characters",
+        ),
+        (
+            {
+                "format": 1,
+                "accounts": {
+                    "main": {"faults": [{"stage": "connect", "kind": "reset", "times": None}]}
+                },
+            },
+            "accounts.main.faults[0]: a fault at connect without an end",
+        ),
         (
             {
                 "format": 1,
@@ -242,7 +271,32 @@ def test_a_mistake_is_a_sentence_with_its_place(state, place):
     assert place in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1e99999999999999999999}', "[" * 99999])
+@pytest.mark.parametrize("place", ["key", "client", "account", "name", "secret"])
+def test_no_mistake_repeats_a_key(place):
+    key = "mock-live-key" if place == "account" else "s3cret-key-1"
+    state = {
+        "key": didit(keys=[{"key": [key]}]),
+        "client": didit(keys=[{"key": "x", "client": [key]}]),
+        "account": {"format": 1, "accounts": {key: {}}},
+        "name": didit(keys=[{key: "x"}]),
+        "secret": didit(destinations=[{"url": "http://127.0.0.1:9/", "secret": [key]}]),
+    }[place]
+    with pytest.raises(ValueError) as refused:
+        server(state)
+    assert key not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"format": 1, "format": 1}',
+        "",
+        "{",
+        "[]",
+        '{"format": 1e99999999999999999999}',
+        "[" * 99999,
+    ],
+)
 def test_a_file_that_holds_no_state_is_refused(tmp_path, text):
     (tmp_path / "state.json").write_text(text)
     with pytest.raises(ValueError, match="the state is wrong"):

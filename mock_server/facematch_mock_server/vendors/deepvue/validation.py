@@ -27,6 +27,8 @@ def problem(version: str, kind: str, *place: str, value: Any = None) -> Problem:
     words = _WORDS.get(kind, (kind, "value_error", f"Value error, {kind}", "value_error"))
     if version == "pydantic1":
         return {"loc": ["body", *place], "msg": words[0], "type": words[1]}
+    # What JSON has no number for is null: FastAPI itself fails over it.
+    value = json.loads(json.dumps(value), parse_constant=lambda _: None)
     report = {"type": words[3], "loc": ["body", *place], "msg": words[2], "input": value}
     return report if kind in _WORDS else {**report, "ctx": {"error": {}}}
 

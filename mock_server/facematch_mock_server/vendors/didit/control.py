@@ -13,7 +13,7 @@ import attrs
 
 from facematch_mock_server.operations import LISTED, Extension, NotYet, Operation, listing
 from facematch_mock_server.services import Review, Session, amount
-from facematch_mock_server.state import Selection, select
+from facematch_mock_server.state import Selection, check_text, select
 from facematch_mock_server.webhooks import (
     Attempt,
     Delivery,
@@ -66,7 +66,8 @@ class Sessions(Extension[DiditRecords]):
         """The saved calls, in order; all of them, or those with this status (ValueError for none of
         the vendor's), service and `vendor_data`; `since` and `limit` are as in `Control.journal`.
         """
-        _check_status(status or APPROVED)
+        if status is not None:
+            _check_status(status)
         filters: Any = {"status": status, "service": service, "vendor_data": vendor_data}
         sessions = self._control.world.sessions.all()
         return select(sessions, since=since, limit=limit, **filters)
@@ -91,6 +92,7 @@ class Sessions(Extension[DiditRecords]):
         _check_status(status)
         if comment is not None and not isinstance(comment, str):
             raise ValueError("comment must be a string, or None")
+        check_text("comment", comment)
         # The vendor writes the name of its user.
         review = Review(
             user="Console", new_status=status, comment=comment, created_at=world.clock.now()
@@ -117,7 +119,7 @@ class Sessions(Extension[DiditRecords]):
 
 def _check_status(status: str) -> None:
     if status not in STATUSES:
-        raise ValueError(f"there is no status of that name; there are {', '.join(STATUSES)}")
+        raise ValueError(f"there is no status {status!r:.40}; there are {', '.join(STATUSES)}")
 
 
 def _standing(session: Session) -> dict[str, str]:
@@ -224,6 +226,7 @@ class Webhooks(Extension[DiditRecords]):
         digest = hashlib.sha256(ids.uuid().encode()).digest()
         if secret is not None and (type(secret) is not str or not secret.strip()):
             raise ValueError("secret must be a text that is not empty")
+        check_text("secret", secret)
         destination = Destination(
             uuid=ids.uuid(),
             **self._read_changes(
@@ -295,12 +298,14 @@ class Webhooks(Extension[DiditRecords]):
             state: Only those that are there, or ValueError if there is no such state.
             session_id, event, destination: Only those of a session, an event, a destination's id.
         """
+        if state is not None and state not in [*State]:
+            raise ValueError(f"state must be one of {', '.join(State)}, not {state!r:.40}")
         selection = select(
             self._records.outbox.deliveries.all(),
             since=since,
             limit=limit,
             fits=lambda delivery: session_id in (None, delivery.session.id),
-            state=None if state is None else State(state),
+            state=state,
             event=event,
             destination=destination,
         )
@@ -328,6 +333,8 @@ class Webhooks(Extension[DiditRecords]):
             TimeoutError: something still is, after `timeout_s` seconds of real time; or at once,
                 because the account was reset or closed, or the server has stopped.
         """
+        if type(timeout_s) not in (int, float) or not timeout_s >= 0:
+            raise ValueError("timeout_s must be a number of seconds from 0")
         outbox, now = self._records.outbox, self._control.world.clock.now
         if not outbox.wait(now, timeout_s):
             sentence = f"{outbox.count_due(now())} deliveries are due and not done"

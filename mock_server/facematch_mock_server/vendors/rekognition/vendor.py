@@ -303,6 +303,8 @@ class Rekognition(Routed):
             checks={"auth.signature": check_signature},
             operation="match",
             credentials=("x-amz-date",),
+            # Pictures and lists are no texts.
+            fields=("SimilarityThreshold", "QualityFilter"),
         ),
     )
 

@@ -307,3 +307,13 @@ def test_the_backend_reads_either_as_the_same_error_without_the_picture(version,
     picture_text = base64.b64encode(face).decode()
     for text in (str(error), repr(error), str(error.field_errors)):
         assert picture_text[100:140] not in text
+
+
+def test_a_number_that_json_has_not_is_null_in_the_report():
+    """FastAPI itself fails over it."""
+    engine = deepvue.new_engine(vendor="deepvue", switches={"validation_bodies": "pydantic2"})
+    token = deepvue.token_of(engine)
+    body = b'{"image": NaN, "more": Infinity}'
+    response = engine.handle(deepvue.request(LIVENESS, body, JSON, token=token))
+    assert response.status == 422
+    assert response.json()["detail"][0]["input"] is None
