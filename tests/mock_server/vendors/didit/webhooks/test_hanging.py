@@ -180,7 +180,7 @@ def test_who_waits_is_let_go_when_nothing_is_sent_any_more(mock, listener, verb)
         elif verb == "reset":
             account.control.reset()
         else:
-            mock.accounts.close("first")
+            account.close()
         with pytest.raises(TimeoutError, match="reset or closed"):
             waits.result(SOON_S)
 
