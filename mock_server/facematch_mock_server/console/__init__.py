@@ -309,7 +309,8 @@ class Console:
 def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
     from facematch_mock_server.operations import plain  # not above: as `Control`
 
-    closest = {id(miss.rule): miss.says for miss in control.near_misses()}
+    # One that only came too early for a rule is no news while the rule waits.
+    closest = {id(miss.rule): miss.says for miss in control.near_misses() if miss.missed}
     rules = {"outcomes": control.outcomes(), "faults": control.faults()}
     return {
         **{
