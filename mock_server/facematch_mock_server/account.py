@@ -46,7 +46,7 @@ class Shared(Protocol):
     is_open: bool = False
     is_stopped: bool = False
     #: Is called with an account's name and each entry of its journal, or None for all gone.
-    heard: Callable[[str, Entry | None], None] | None = None
+    heard: Callable[[Place, Entry | None], None] | None = None
 
     @property
     def all(self) -> tuple[Account, ...]: ...
@@ -288,8 +288,8 @@ class Account:
 
     def _heard(self, entry: Entry | None) -> None:
         if self.closed_at is not None:
-            # What it refuses is kept beside what it was.
-            self.kept_bytes += size_of(entry)
+            # What it refuses is kept beside what it was, until its journal is full.
+            self.kept_bytes += 0 if self.journal.is_full else size_of(entry)
             self.shared.let_go()
         if self.shared.heard is not None:
-            self.shared.heard(self.name, entry)
+            self.shared.heard(self.place, entry)

@@ -126,8 +126,8 @@ class Accounts(Shared):
             accounts = [*filter(None, map(self._keys.get, keys))]
         if not self._public.isdisjoint(keys):
             return self.main
-        are_open = (account for account in accounts if account.closed_at is None)
-        return next(are_open, accounts[0] if accounts else None)
+        latest = dt.datetime.max.replace(tzinfo=dt.UTC)
+        return max(accounts, key=lambda account: account.closed_at or latest, default=None)
 
     def named(self, name: str) -> Account:
         """As `find`; LookupError if there is none."""
@@ -182,15 +182,15 @@ class Accounts(Shared):
                 raise ValueError("an account, or a key of one, is called so; take another name")
             if len(self._all) >= MAX_ACCOUNTS:
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
-            made = keys = keys or {}
+            fresh = keys = keys or {}
             if parent is None:
-                made = {n: _new_keys(kind) for n, kind in self.kinds.items() if not keys.get(n)}
+                fresh = {n: _new_keys(kind) for n, kind in self.kinds.items() if not keys.get(n)}
             # A key with other last characters, or more of them, is one of the mock's mistyped.
-            stems = frozenset((vendor, text[:-4]) for vendor, text in _texts(made))
-            account = self._put(name, clock, {**keys, **made}, self._chosen, parent, stems=stems)
+            stems = frozenset((vendor, text[:-4]) for vendor, text in _texts(fresh))
+            account = self._put(name, clock, {**keys, **fresh}, self._chosen, parent, stems=stems)
             is_late = parent is not None and self._all.get(parent.name) is not parent
             closed = self._close(account) if is_late else ()
-        self._end(name, closed)
+        self._end(account.place, closed)
         return account
 
     def _put(
@@ -288,15 +288,15 @@ class Accounts(Shared):
             self._unclaim(old)
             ended = [old, *self._close_children(old)]
         old.journal.watch = None
-        self._end(old.name, ended)
+        self._end(old.place, ended)
 
-    def _end(self, name: str, accounts: Iterable[Account]) -> None:
+    def _end(self, place: Place, accounts: Iterable[Account]) -> None:
         """Outside the lock: nobody waits for these, and whoever hears the journals begins anew with
-        the account of that name."""
+        the account in that place."""
         for account in accounts:
             account.end()
         if self.heard is not None:
-            self.heard(name, None)
+            self.heard(place, None)
 
     def _unclaim(self, account: Account) -> None:
         """Its keys are nobody's, but for those that another account has by now."""

@@ -110,7 +110,7 @@ def is_ours(head: Head) -> bool:
     """Whether a request is for the control API or the console, and so for no vendor."""
     if head.path == "/":
         return "text/html" in (head.header("accept") or "")
-    return head.path.startswith(CONTROL)
+    return head.path == CONTROL or head.path.startswith(f"{CONTROL}/")
 
 
 def _as_headers(value: Any) -> dict[str, str | None]:

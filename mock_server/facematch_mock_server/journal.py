@@ -203,6 +203,11 @@ class Journal:
             self.watch(None)
 
     @property
+    def is_full(self) -> bool:
+        """Whether each new entry pushes out the oldest one."""
+        return len(self._entries) == KEPT
+
+    @property
     def entries(self) -> tuple[Entry, ...]:
         """The oldest first."""
         with self._lock:

@@ -16,6 +16,8 @@ from .recognition.outcomes import SetOutcome
 
 #: How many of the newest calls are looked at.
 _CALLS = 500
+#: For so many rules: each is held beside all these calls.
+_RULES = 100
 #: A value that the journal does not show, by its type or length.
 _KIND = re.compile(
     r"(?:text of )?(\d+) characters|(?:list|object) of \d+|a flag|a number|null|"
@@ -50,9 +52,10 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
         (entry, behaviours[entry.vendor].route_of(entry.path)[0] if entry.vendor else None)
         for entry in islice(reversed(world.account.journal.entries), _CALLS if rules else 0)
     ]
-    for rule in rules:
-        if not calls:
-            yield NearMiss(rule=rule, call=None, says="no call came")
+    for number, rule in enumerate(rules):
+        if not calls or number >= _RULES:
+            says = f"only the first {_RULES} are looked for" if calls else "no call came"
+            yield NearMiss(rule=rule, call=None, says=says)
             continue
         misses = ((call[0], [*_find_missed(*call, rule, world)]) for call in calls)
         # Of those that are equally close the first one, which is the newest.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from .account import Account
     from .server import MockServer
 
 #: The vendors that have hosts of their own, which requests can be kept from.
@@ -48,16 +49,23 @@ def pytest_runtest_makereport(
 
 
 def _lines(server: MockServer) -> list[str]:
-    """The newest ten calls, the first account's first: no secret is in the journal."""
-    accounts = (*server.accounts.all, *server.accounts.closed)
-    lines = [
+    """The newest ten calls, those of the first account last: no secret is in the journal."""
+    first, *others = server.accounts.all
+    calls = _calls_of(first)
+    beside = [line for account in (*server.accounts.closed, *others) for line in _calls_of(account)]
+    # Others' calls hide no more than half of them.
+    beside = beside[-max(5, 10 - len(calls)) :]
+    return [*beside, *calls[len(beside) - 10 :]]
+
+
+def _calls_of(account: Account) -> list[str]:
+    lines = (
         f"{account.name}: {entry.method} {entry.path} {entry.status or 'no answer'} "
         f"{entry.note or ''}".rstrip()
-        for account in accounts
         for entry in account.journal.entries[-10:]
-    ]
+    )
     # What a client sent steers no terminal.
-    return ["".join(c if c.isprintable() else "?" for c in line) for line in lines[-10:]]
+    return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
 
 
 @contextlib.contextmanager
@@ -67,11 +75,14 @@ def _watched(request: pytest.FixtureRequest, server: MockServer) -> Iterator[Moc
     yield server
     if not request.node.stash.get(_PASSED, False):
         return
+    from .server import MockAccount  # not above: nothing but pytest is imported until then
+
     setting = request.config.getini("facematch_unused")
     if setting not in ("fail", "allow"):
         pytest.fail(f"facematch_unused must be fail or allow, not {setting!r:.40}", pytrace=False)
-    every = [server.account(name).control for name in server.control.accounts()]
-    unused = [miss for control in every for miss in control.near_misses()]
+    accounts = (*server.accounts.all, *server.accounts.closed)
+    controls = [MockAccount(server, account).control for account in accounts]
+    unused = [miss for control in controls for miss in control.near_misses()]
     if unused and setting == "fail":
         listed = "\n".join(
             f"  {miss.rule!r}\n    {'closest was ' if miss.call else ''}{miss.says}"

@@ -161,7 +161,7 @@ class MockServer:
     """
 
     live_key = LIVE_KEY
-    sandbox_key = SANDBOX_KEY
+    sandbox_key: str | None = SANDBOX_KEY
 
     def __init__(
         self,
@@ -228,7 +228,7 @@ class MockServer:
         if control:
             self.app.console = Console(self.accounts, show_pictures=show_pictures)
         self._main = MockAccount(self, self.accounts.main)
-        self.live_key = self._main.live_key
+        self.live_key, self.sandbox_key = self._main.live_key, self._main.sandbox_key
         # Some 30 ms a picture: too long for the loop that all servers share.
         self.app.has_engine = engine != "cards"
         self._http = HttpServer(self.app, host=host, port=port, tls=tls)

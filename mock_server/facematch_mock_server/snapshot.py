@@ -44,14 +44,18 @@ _KEY = {"key!": "text", "kind": "text", "client": "text", "expires": "date"}
 _KEY |= {"allowed": "flag", "revoked": "flag"}
 
 
+def _refuse_session(_: Any) -> None:
+    raise ValueError("this version begins without sessions: leave the list empty")
+
+
 def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Any], Any], Operation]]:
     """The lists of an account at a vendor: what gives the records, and what adds one of them."""
     operations = operations_of_extensions(kind)
     tables = [kind.extension_class(extension).STATE.items() for extension in kind.extensions]
     return {
         "outcomes": (lambda control: control.outcomes(), _OUTCOME),
-        # A place for hosted sessions, of every vendor that has such; nothing is in it yet.
-        "sessions": (lambda _: (), Operation("POST", "sessions", lambda _: None, "")),
+        # Of every vendor: a state of this format begins without sessions.
+        "sessions": (lambda _: (), Operation("POST", "sessions", _refuse_session, "")),
         **{
             name: (operations["GET", path].act, operations["POST", path])
             for table in tables
@@ -142,7 +146,7 @@ def restore(
         except (ValueError, ArithmeticError, RecursionError) as error:
             raise ValueError(f"it is not JSON: {error}") from None
         state = read(_STATE, KINDS["object"](state))
-        if state["format"] != FORMAT:
+        if type(state["format"]) is not int or state["format"] != FORMAT:
             raise ValueError(f"this version reads the format {FORMAT}, not {state['format']!s:.40}")
         for index, (name, record) in enumerate((state.get("accounts") or {}).items()):
             owner = accounts.find(name)

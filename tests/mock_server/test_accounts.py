@@ -740,3 +740,26 @@ def test_refused_calls_push_the_oldest_closed_account_out(monkeypatch):
         with pytest.raises(LookupError):
             first.control.journal()
         assert len(second.control.journal()) == 2
+
+
+def test_of_two_closed_accounts_a_key_leads_to_the_one_closed_last():
+    with MockServer(vendor=["didit", "deepvue"]) as server:
+        for name, vendor in (("first", "didit"), ("second", "deepvue")):
+            account = server.new_account(name)
+            account.of(vendor).control.add_key(key="a-key-of-both-in-turn")
+            account.close()
+        assert server.account("a-key-of-both-in-turn").name == "second"
+
+
+def test_a_server_names_its_own_keys():
+    assert MockServer(vendor="deepvue").sandbox_key is None
+    assert MockServer().sandbox_key == MockServer.sandbox_key
+
+
+def test_only_so_many_unused_rules_are_held_beside_the_calls(server):
+    for _ in range(120):
+        server.control.add_fault(Fault(stage="answer", kind="status", status=503, path="/v3/face"))
+    ask(server, server.live_key)
+    misses = server.control.near_misses()
+    assert len(misses) == len(server.control.unused()) == 119
+    assert [miss.call is None for miss in misses] == [False] * 100 + [True] * 19

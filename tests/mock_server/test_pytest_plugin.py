@@ -204,6 +204,11 @@ def test_one_of_two_left(didit_mock):
 def test_left_in_an_account(didit_server):
     didit_server.new_account().control.add_fault(down())
 
+def test_left_in_a_closed_account(didit_server):
+    account = didit_server.new_account()
+    account.control.add_fault(down())
+    account.close()
+
 def test_used(didit_mock):
     didit_mock.control.add_faults(down(times=None), down(chance=1e-9))
     assert ask(didit_mock).status_code == 503
@@ -242,6 +247,7 @@ def test_green(didit_server):
 """,
 }
 LEFT = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
+LEFT |= {"left_in_a_closed_account"}
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +297,7 @@ def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
     assert named(printed, "ERROR") == LEFT | {"without_the_extra"}
     assert {*LEFT, "used", "cleared"} <= named(printed, "PASSED")
     assert named(printed, "FAILED") == {"failed_anyway", "red"}
-    assert "2 failed, 18 passed, 1 skipped, 5 errors" in printed
+    assert "2 failed, 19 passed, 1 skipped, 6 errors" in printed
     assert "SetOutcome(kind='match', score=1" in printed
     assert "control.clear_faults()" in printed
     assert "\n    no call came\n" in printed
@@ -303,9 +309,10 @@ def test_the_report_of_a_red_test_has_its_newest_calls(printed):
     section = re.search(r"^-+ facematch mock -+\n((?:\w.*\n)*)", report, re.MULTILINE)
     lines = section[1].splitlines()
     assert len(lines) == 10
-    assert lines[0].startswith("main: GET /v3/nothing/4 404")
-    assert lines[8].startswith("main: GET /v3/?[31m 404")
-    assert lines[9] == "case-7: POST /v3/face-match/ 503 fault: answer status"
+    # Calls of others hide none of the first account's.
+    assert lines[0] == "case-7: POST /v3/face-match/ 503 fault: answer status"
+    assert lines[1].startswith("main: GET /v3/nothing/4 404")
+    assert lines[9].startswith("main: GET /v3/?[31m 404")
     assert "token=" not in section[1]
     assert "of-a-green-test" not in printed
 

@@ -436,7 +436,7 @@ def test_calls_are_searched_by_what_they_had(browser, mock):
         ("503", 2),
         ("status:503", 1),
         ("path:/v3/ person:p2", 1),
-        ("field:vendor_data=case-7", 1),
+        ("field:vendor_data=case-7", 2),
         ("field:vendor_data=case-7 status:200 approved", 1),
         ("path:/v4", 0),
     ):

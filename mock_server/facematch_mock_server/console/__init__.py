@@ -18,7 +18,7 @@ import attrs
 
 from facematch_core import __version__
 from facematch_core.addresses import MOCK_HEADER
-from facematch_mock_server.account import Account, World
+from facematch_mock_server.account import Account, Place, World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
 from facematch_mock_server.faults import POSSIBLE, is_ours
@@ -73,7 +73,7 @@ class Console:
         self._sent = Newest(SENT_BYTES, "body")
         self._answered = Newest(ANSWER_BYTES, "headers", "response")
         self._lock = threading.Lock()
-        self._feeds: dict[str, Feed] = {}
+        self._feeds: dict[Place, Feed] = {}
         self._shows_pictures = show_pictures
         self._handling = threading.local()
         accounts.heard = self._hear
@@ -89,7 +89,7 @@ class Console:
             if isinstance(again, Response):
                 return again
             request = again
-        handling, executed, entries = self._handling, None, list[tuple[str, Entry]]()
+        handling, executed, entries = self._handling, None, list[tuple[Place, Entry]]()
         handling.entries, start = entries, time.perf_counter()
         try:
             response = answer(request)
@@ -98,36 +98,36 @@ class Console:
             return response
         finally:
             ms, handling.entries = (time.perf_counter() - start) * 1000, None
-            for account, entry in entries:
-                self._feed(account).add(entry, request, executed, ms)
+            for place, entry in entries:
+                self._feed(place).add(entry, request, executed, ms)
 
-    def _hear(self, account: str, entry: Entry | None) -> None:
+    def _hear(self, place: Place, entry: Entry | None) -> None:
         """Called by a journal: what this thread is answering waits for its answer."""
         entries = getattr(self._handling, "entries", None)
         if entry is None:
-            if (feed := self._feeds.get(account)) is not None:
+            if (feed := self._feeds.get(place)) is not None:
                 feed.clear()
         elif entries is not None:
-            entries.append((account, entry))
+            entries.append((place, entry))
         else:
-            self._feed(account).add(entry)
+            self._feed(place).add(entry)
 
-    def _feed(self, account: str) -> Feed:
+    def _feed(self, place: Place) -> Feed:
         """The calls of an account; those of accounts that nobody can look at are forgotten."""
         with self._lock:
-            if account not in self._feeds:
-                kept = (*self._accounts.all, *self._accounts.closed)
-                for gone in {*self._feeds} - {each.name for each in kept}:
+            if place not in self._feeds:
+                accounts = (*self._accounts.all, *self._accounts.closed)
+                for gone in {*self._feeds} - {account.place for account in accounts}:
                     self._feeds.pop(gone).clear()
-                self._feeds[account] = Feed(self._sent, self._answered)
-            return self._feeds[account]
+                self._feeds[place] = Feed(self._sent, self._answered)
+            return self._feeds[place]
 
     def _find_account(self, request: Request) -> tuple[Account, Feed]:
         """The account that a request of the page is about, and its calls."""
         account = self._guard.account(request)
         if request.method == "POST" and account.closed_at is not None:
             raise ValueError(f"the account {account.name} is closed: it can only be looked at")
-        return account, self._feed(account.name)
+        return account, self._feed(account.place)
 
     def _again(self, request: Request, number: str) -> Request:
         """The request of an earlier call, with the key and the pictures that the page has not."""
@@ -196,7 +196,7 @@ class Console:
         return _json({"accounts": rows[:_ROWS], "total": len(rows)})
 
     def _row(self, account: Account) -> dict[str, Any]:
-        feed, closed = self._feeds.get(account.name), account.closed_at
+        feed, closed = self._feeds.get(account.place), account.closed_at
         return {
             "name": account.name,
             "opened": account.opened_at.isoformat(),

@@ -598,6 +598,16 @@ def test_an_account_that_was_closed_is_looked_at_and_not_changed(mock):
     assert ask(mock, f"{PATH}calls/2", headers=its).status_code == 404
 
 
+def test_a_late_call_of_a_closed_account_is_no_other_ones(mock):
+    closed = mock.new_account("case-8")
+    closed.close()
+    again = mock.new_account("case-8")
+    match(mock, key=again.live_key, vendor_data="its own")
+    match(mock, key=closed.live_key, vendor_data="late")
+    account = ask(mock, f"{PATH}about", headers={"X-Facematch-Account": "case-8"}).json()["account"]
+    assert (account["calls"], account["failures"]) == (1, 0)
+
+
 def test_all_accounts_are_listed_with_what_went_wrong(mock):
     for name in ("b-1", "b-2", "c-1"):
         account = mock.new_account(name)

@@ -210,9 +210,14 @@ ANSWER = {"stage": "answer", "kind": "status"}
     [
         ({}, "format is missing"),
         ({"format": 2}, "reads the format 1, not 2"),
+        ({"format": True}, "reads the format 1, not True"),
         ({"format": 1, "account": {}}, "'account' is not known here"),
         ({"format": 1, "accounts": {"a b": {}}}, "accounts.a b: an account's name"),
         (shop(fault=[]), "accounts.shop: 'fault' is not known here"),
+        (
+            shop(vendors={"didit": {"sessions": [{}]}}),
+            "accounts.shop.vendors.didit.sessions[0]: this version begins without sessions",
+        ),
         (shop(faults={}), "accounts.shop: faults must be a list of objects"),
         (
             shop(faults=[ANSWER, ANSWER, {**ANSWER, "stage": "anwser"}]),

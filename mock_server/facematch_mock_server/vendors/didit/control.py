@@ -355,14 +355,15 @@ class Webhooks(Extension[DiditRecords]):
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
         world = self._control.open_world
-        delivery = self._find(delivery_id)
+        outbox = world.records.outbox
+        delivery = _require(outbox.deliveries.find(delivery_id), "delivery")
         with world.together():
             now = world.clock.now()
             timestamp = int(now.timestamp())
             fresh = attrs.evolve(
                 delivery, state=State.PENDING, due=now, timestamp=timestamp, retries=0
             )
-            self._records.outbox.enqueue(fresh, self._compose(fresh))
+            outbox.enqueue(fresh, self._compose(fresh))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -380,7 +381,7 @@ class Webhooks(Extension[DiditRecords]):
         """Send what the console sends for a test: marked as one, with a made-up decision;
         LookupError if there is no destination of that id."""
         world = self._control.open_world
-        place = _require(self._records.outbox.destinations.find(destination), "destination")
+        place = _require(world.records.outbox.destinations.find(destination), "destination")
         block = canned_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
