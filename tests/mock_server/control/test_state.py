@@ -220,7 +220,7 @@ ANSWER = {"stage": "answer", "kind": "status"}
         ),
         (shop(faults={}), "accounts.shop: faults must be a list of objects"),
         (
-            shop(faults=[ANSWER, ANSWER, {**ANSWER, "stage": "anwser"}]),
+            shop(faults=[ANSWER, ANSWER, {**ANSWER, "stage": "answers"}]),
             "accounts.shop.faults[2]: the stage of a fault must be one of",
         ),
         (shop(faults=[{**ANSWER, "path": "/v9/"}]), "accounts.shop.faults[0]: the path of no"),
