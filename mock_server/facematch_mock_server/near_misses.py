@@ -35,7 +35,7 @@ class NearMiss:
         missed: The conditions that it did not meet, as far as the journal shows: of ``kind key
             method path call card person digest field``. None is missed by a call that came before
             the rule, or ended before its turn.
-        says: The same in words, and what cannot be told: ``a POST /v3/face-match/ with
+        says: The same in words, and what cannot be seen: ``a POST /v3/face-match/ with
             vendor_data=case-8``.
     """
 
@@ -68,7 +68,7 @@ def near_misses(world: World, rules: Collection[SetOutcome | Fault]) -> Iterator
 
 
 def _distance(miss: tuple[Entry, list[tuple[str, str]]]) -> tuple[int, int]:
-    """What was missed counts before what cannot be told."""
+    """What was missed counts before what cannot be seen."""
     names = [name for name, _ in miss[1]]
     return len(names) - names.count(""), len(names)
 
@@ -91,7 +91,7 @@ def _find_missed(entry: Entry, route: Any, rule: SetOutcome | Fault, world: Worl
         if shown is None and is_read:
             yield "field", f"without {short(name)}"
         elif shown is None or (is_same := _is_same(name, text, shown)) is None:
-            yield "", f"whose {short(name)} cannot be told"
+            yield "", f"whose {short(name)} cannot be seen"
         elif not is_same:
             yield "field", f"with {short(name)}={shown}"
 
@@ -147,7 +147,7 @@ def _check_pictures(entry: Entry, rule: SetOutcome | Fault, world: World) -> _Mi
 
 
 def _is_same(name: str, text: str, shown: str) -> bool | None:
-    """Whether a field that the journal shows so was sent as `text`; None where that cannot be told:
+    """Whether a field that the journal shows so was sent as `text`; None where that cannot be seen:
     of a secret, what was cut, an address, or what has its type or length alone."""
     kind = _KIND.fullmatch(shown)
     if kind is not None:

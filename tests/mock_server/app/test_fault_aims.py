@@ -486,8 +486,8 @@ def test_a_secret_is_masked_in_what_came_closest(asking):
     ("rule", "sent", "missed", "words"),
     [
         # Both are shown as the same short text, without what may be a secret.
-        ("a" * 90 + "1", "a" * 90 + "2", (), "whose vendor_data cannot be told"),
-        ("http://u:a@h/x?t=1", "http://u:b@h/x?t=2", (), "whose vendor_data cannot be told"),
+        ("a" * 90 + "1", "a" * 90 + "2", (), "whose vendor_data cannot be seen"),
+        ("http://u:a@h/x?t=1", "http://u:b@h/x?t=2", (), "whose vendor_data cannot be seen"),
         ("a" * 90, "b" * 90, ("field",), "with vendor_data=bbb"),
         ("http://a/x", "http://b/x", ("field",), "with vendor_data=http://b/x"),
     ],
@@ -527,7 +527,7 @@ def test_of_a_body_that_nobody_read_nothing_is_told(asking):
     address = asking.mock.url + MATCH_PATH
     asking.session.post(address, headers=headers, files=files, data=data, timeout=10)
     _, missed, said = near_miss(asking)
-    assert (missed, "cannot be told" in said) == ((), True)
+    assert (missed, "cannot be seen" in said) == ((), True)
 
 
 def test_pictures_that_are_not_noted_are_not_others(asking):
