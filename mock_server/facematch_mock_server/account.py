@@ -45,7 +45,7 @@ class Shared(Protocol):
     #: Whether it is bound beyond the loopback.
     is_open: bool = False
     is_stopped: bool = False
-    #: Is called with an account's name and each entry of its journal, or None for all gone.
+    #: Is called with an account's place and each entry of its journal, or None for all gone.
     heard: Callable[[Place, Entry | None], None] | None = None
 
     @property

@@ -190,7 +190,8 @@ class Accounts(Shared):
             account = self._put(name, clock, {**keys, **fresh}, self._chosen, parent, stems=stems)
             is_late = parent is not None and self._all.get(parent.name) is not parent
             closed = self._close(account) if is_late else ()
-        self._end(account.place, closed)
+        for each in closed:
+            each.end()
         return account
 
     def _put(
@@ -288,15 +289,12 @@ class Accounts(Shared):
             self._unclaim(old)
             ended = [old, *self._close_children(old)]
         old.journal.watch = None
-        self._end(old.place, ended)
-
-    def _end(self, place: Place, accounts: Iterable[Account]) -> None:
-        """Outside the lock: nobody waits for these, and whoever hears the journals begins anew with
-        the account in that place."""
-        for account in accounts:
+        # Outside the lock: nobody waits for these.
+        for account in ended:
             account.end()
         if self.heard is not None:
-            self.heard(place, None)
+            # Whoever hears the journals begins anew with the account in that place.
+            self.heard(old.place, None)
 
     def _unclaim(self, account: Account) -> None:
         """Its keys are nobody's, but for those that another account has by now."""

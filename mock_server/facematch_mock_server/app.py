@@ -13,7 +13,7 @@ from facematch_core.addresses import MOCK_HEADER
 from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
-from .faults import Fault, is_ours
+from .faults import Fault, is_control, is_ours
 from .journal import noted, presentable, short
 from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
@@ -71,7 +71,7 @@ class App:
     def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
         """Whose request it is, None where only its body can say so; and the fault that breaks its
         upload, counted."""
-        vendor = None if self._control.owns(head) else self._of(head)
+        vendor = None if is_control(head) else self._of(head)
         if vendor is None or vendor.is_keyless(head):
             return None, None
         account = vendor.world.account
@@ -87,7 +87,7 @@ class App:
         return self.console.handle(request, self._handle)
 
     def _handle(self, request: Request) -> Response:
-        if self._control.owns(request):
+        if is_control(request):
             return self._mark(self._control.handle(request))
         vendor = self._of(request)
         if vendor is None:
@@ -125,11 +125,11 @@ class App:
 
     def max_body_bytes(self, head: Head) -> int:
         """How many bytes of a body are taken before the answer is 413."""
-        return MAX_CONTROL_BYTES if self._control.owns(head) else MAX_BODY_BYTES
+        return MAX_CONTROL_BYTES if is_control(head) else MAX_BODY_BYTES
 
     def too_large(self, head: Head) -> Response:
         """The 413 for a body over the limit, noted in the journal."""
-        key = "limit.control" if self._control.owns(head) else "limit.body"
+        key = "limit.control" if is_control(head) else "limit.body"
         return self._answer(head, key, "the body is too large")
 
     def note(self, head: Head, what: str) -> None:

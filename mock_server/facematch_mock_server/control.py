@@ -147,7 +147,8 @@ class Control:
 
     def add_outcome(self, outcome: SetOutcome) -> None:
         """Set an outcome after the others; ValueError as for `set_outcome`."""
-        world, kind = self.open_world, self.world.kind
+        world = self.open_world
+        kind = world.kind
         if outcome.review and not _has_review(world.claims):
             # Nobody would see it.
             editions = kind.editions.items()

@@ -15,13 +15,14 @@ import attrs
 from .account import Account
 from .accounts import ACCOUNT_HEADER, MAIN, Accounts
 from .claims import JSON, encode, response
+from .faults import CONTROL
 from .http.forms import media_type
-from .messages import TOKEN_HEADER, Head, Request, Response, host_in
+from .messages import TOKEN_HEADER, Request, Response, host_in
 
 if TYPE_CHECKING:
     from .operations import Operation
 
-PREFIX = "/__mock__/"
+PREFIX = f"{CONTROL}/"
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 #: No browser guesses what an answer is, keeps it, or shows it to a page of another origin.
@@ -52,10 +53,6 @@ class ControlApi:
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
-
-    def owns(self, head: Head) -> bool:
-        """Whether this request is for the control API."""
-        return head.path.startswith(PREFIX) or head.path == PREFIX.rstrip("/")
 
     def known_paths(self) -> tuple[str, ...]:
         """Its paths; none where it is switched off."""

@@ -110,6 +110,11 @@ def is_ours(head: Head) -> bool:
     """Whether a request is for the control API or the console, and so for no vendor."""
     if head.path == "/":
         return "text/html" in (head.header("accept") or "")
+    return is_control(head)
+
+
+def is_control(head: Head) -> bool:
+    """Whether a request is for a path of the control API, or for one of the console below it."""
     return head.path == CONTROL or head.path.startswith(f"{CONTROL}/")
 
 

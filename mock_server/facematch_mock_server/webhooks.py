@@ -593,9 +593,10 @@ class _Sender:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        #: The loop, and what is made anew with it: `room` has a place for each that is sent.
+        #: The loop, and what is made with it: `room` has a place for each that is sent.
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
+        self._changed: asyncio.Event
+        self.room: asyncio.Semaphore
         #: Who has to look what is due, in order.
         self._woken: dict[WebhookWorker, None] = {}
 
