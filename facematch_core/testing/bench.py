@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -27,6 +27,9 @@ from .report import DOES_NOT_APPLY, NOT_TESTED
 from .simulator import FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
 Result = fm.MatchResult | fm.LivenessResult
+#: What carries a request: by what sends it, and whether it is a step of a call.
+Send = Callable[[], HttpReply]
+Exchange = Callable[[HttpRequest, Send, bool], HttpReply]
 
 #: The decision that lets somebody in, and the others, per operation.
 PASS = {Operation.MATCH: fm.Decision.MATCH, Operation.LIVENESS: fm.LivenessDecision.LIVE}
@@ -119,7 +122,7 @@ class Bench:
         self.faults: dict[str, str] = {}
         backends.plugin_faults.append(self._note_fault)
 
-    @cached_property
+    @functools.cached_property
     def backend(self) -> Backend:
         """The backend under test, opened when it is first needed: some take their time."""
         return self.open_backend()
@@ -359,22 +362,37 @@ class Bench:
             self._requests[operation] = tuple(heard)
         return self._requests[operation]
 
+    def _listening(
+        self, hear: Callable[[HttpRequest, HttpReply], None]
+    ) -> contextlib.AbstractContextManager[None]:
+        def exchange(
+            request: HttpRequest, send: Callable[[], HttpReply], is_step: bool
+        ) -> HttpReply:
+            reply = send()
+            if is_step:
+                hear(request, reply)
+            return reply
+
+        return self.line(exchange)
+
     @contextlib.contextmanager
-    def _listening(self, hear: Callable[[HttpRequest, HttpReply], None]) -> Iterator[None]:
+    def line(self, exchange: Exchange) -> Iterator[None]:
+        """Have `exchange` carry the requests of an `HttpBackend` meanwhile.
+
+        It gets what sends the request, and whether that is one of a call's steps: clean-ups,
+        looks into records and logins are none.
+        """
         if not isinstance(self.backend, HttpBackend):
             yield
             return
         client: Any = self.backend.client
         send = client.send
 
-        def sent(request: HttpRequest, **how: Any) -> HttpReply:
-            reply: HttpReply = send(request, **how)
-            # Signing in has no id of a call.
-            if how.get("call_id") is not None:
-                hear(request, reply)
-            return reply
+        def carry(request: HttpRequest, **options: Any) -> HttpReply:
+            is_step = options.get("call_id") is not None
+            return exchange(request, functools.partial(send, request, **options), is_step)
 
-        client.send = sent
+        client.send = carry
         try:
             yield
         finally:

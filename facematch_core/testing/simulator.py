@@ -177,6 +177,9 @@ class VendorSimulator(abc.ABC):
             ``probe``, ``reference``; best in another place in each, so that boxes of the other
             picture are seen.
         takes_replies: Whether `set_reply` works.
+        keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
+            that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
+            ends as the new situation says. Without that nobody knows whether that works.
         overheard: While it is a list, the requests of calls are added to it.
     """
 
@@ -195,6 +198,7 @@ class VendorSimulator(abc.ABC):
     demographics: Mapping[str, Any] = {}
     faces: Mapping[str, Sequence[Box]] = {}
     takes_replies: ClassVar[bool] = False
+    keeps_records: ClassVar[bool] = True
     overheard: list[SimulatorRequest] | None = None
 
     @property
@@ -423,13 +427,13 @@ class HttpSimulator(VendorSimulator):
         """
 
     def counts(self, request: SimulatorRequest) -> bool:
-        """Whether this is for a comparison or a check; False for signing in and the like.
+        """Whether this is for a comparison or a check; False for a DELETE, and signing in.
 
         What does not count is always answered, in every situation that has an answer. Polls of a
         vendor's own library, which no rule can tell from a repeat, do not count either; such a
         simulator sets `takes_replies` to False.
         """
-        return True
+        return request.method != "DELETE"
 
     def ends(self, request: SimulatorRequest) -> bool:
         """Whether this is the last request of its call, for a vendor with several `steps`."""

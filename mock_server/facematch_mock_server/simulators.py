@@ -18,6 +18,7 @@ import attrs
 from facematch_core import Box, Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
 from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
+from facematch_core.testing.simulator import GOOD
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Kind, Stage
@@ -177,8 +178,10 @@ class MockSimulator(VendorSimulator):
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
-        # Set to the same once more, the vendor still knows its records.
-        again = (situation, None, None) == (self.situation, score, self._step or step)
+        # Set to the same once more, or well again after a lost answer, it still knows its records.
+        recovers = self.situation is Situation.LOST_ANSWER and situation in GOOD.values()
+        is_same = situation is self.situation or recovers
+        again = is_same and (score, self._step or step) == (None, None)
         self.situation, self.score, self._step, self._reply = situation, score, step, None
         self._at = 0
         if step is not None and step > 1:
@@ -187,6 +190,8 @@ class MockSimulator(VendorSimulator):
         elif not again:
             self.begin(situation, score)
             self._strike(self.last_calls or self.calls if step is None else self.calls)
+        elif recovers:
+            self.control.clear_faults()
         self._listen(is_there=situation is not Situation.UNREACHABLE)
 
     def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:

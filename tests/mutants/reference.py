@@ -241,7 +241,9 @@ class ReferenceBackend(Mapping, Backend):
             return (*self.vendor.ask(words, call.deadline.timeout_s()), None)
         except TimeoutError:
             return None, None, self.late(call)
-        except ConnectionResetError:
+        except ConnectionResetError as error:
+            for body in error.args:  # which the vendor has in its records all the same
+                self.keep(call, self.result(call, body))
             return None, None, self.lost()
 
     def late(self, call):
@@ -539,7 +541,7 @@ class ReferenceSimulator(Vendor, VendorSimulator):
         with self._lock:
             self.charges += status == 200
         if self.situation in (Situation.LOST_ANSWER, Situation.BROKEN_ANSWER):
-            raise ConnectionResetError
+            raise ConnectionResetError(body)
         return status, body
 
 

@@ -11,6 +11,7 @@ from .answers import AnswerRules
 from .mapping import MappingRules
 from .money import MoneyRules
 from .privacy import PrivacyRules
+from .records import RecordRules
 from .settings import SettingRules
 from .sharing import SharingRules
 
@@ -19,6 +20,7 @@ class BackendContract(
     AnswerRules,
     MoneyRules,
     PrivacyRules,
+    RecordRules,
     MappingRules,
     SettingRules,
     SharingRules,

@@ -1,4 +1,4 @@
-"""R01-R03, R05-R08, R10-R15, R32, R48: what a result says, who passes, and where faces are."""
+"""R01-R03, R05-R08, R10-R15, R48: what a result says, who passes, and where faces are."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import inspect
 import itertools
 import math
 import re
-import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
-import attrs
-
 import facematch_core as fm
-from facematch_core.backend import Backend
 from facematch_core.pipeline import PICTURES
-from facematch_core.policy import ANSWERS
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
@@ -258,35 +252,6 @@ class AnswerRules(Rules):
             decision = _unscored(bench, operation, Situation.IMPOSSIBLE_SCORE, threshold=10.0)
             assert decision is not PASS[operation], f"{decision} by a number off the scale"
 
-    def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
-        """`reconcile` finds only the call with the ids that it was given.
-
-        Two visitors come in one second. The newest record, or the one with the same reference, may
-        be the other one's: mistaken for the lost call, it lets a stranger in.
-        """
-        if type(bench.backend).reconcile is Backend.reconcile:
-            benches.does_not_apply(f"{bench.backend.name} cannot look into its vendor's records.")
-        keeps, waits = fm.Retention.KEEP in bench.can.retention, False
-        retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
-        how: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
-        records: list[fm.CallRecord] = []
-        for operation in bench.operations:
-            for situation in (GOOD[operation], Situation.NEVER_DONE, GOOD[operation]):
-                if situation is GOOD[operation]:
-                    result = bench.ask(operation, situation, **how).answer
-                    records.append(attrs.evolve(record_of(bench, operation, result), kept=keeps))
-                    waits = waits or bool(bench.waits)
-                elif waits and situation in bench.simulator.situations:
-                    records += _unfinished(bench, operation, **how)
-        # Each job is done by now, and each record is there.
-        records = [*filter(bench.backend.reconcilable, records)]
-        for record in records:
-            _finds_only_itself(bench, record)
-        if waits:
-            bench.need(Situation.NEVER_DONE)
-        if not records:
-            benches.does_not_apply(f"{bench.backend.name} keeps nothing that could be found.")
-
     def test_r48_faces_are_where_they_are(self, bench: Bench) -> None:
         """Faces are where they are said to be, each in its own picture.
 
@@ -349,62 +314,6 @@ def _edges_hold(bench: Bench, operation: fm.Operation) -> None:
             wanted = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
             at = f"the score {score} at the threshold {threshold}, {rule}"
             assert result.decision in wanted, f"{at}, is {result.decision}"
-
-
-def record_of(bench: Bench, operation: fm.Operation, result: benches.Result) -> fm.CallRecord:
-    """What one would look for to find the call that gave `result`."""
-    return fm.CallRecord(
-        id=str(result.ids.call),
-        operation=operation,
-        backend=bench.backend.name,
-        started_at=result.created_at or datetime.now(UTC),
-        kept=True,
-        caller_ref=result.ids.caller,
-        vendor_id=result.ids.vendor,
-    )
-
-
-def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | None:
-    """What the backend says; None if the simulator cannot tell what its vendor's records hold."""
-    before, told = bench.simulator.charges, None
-    try:
-        told = bench.backend.reconcile(record)
-    except fm.VendorError as error:
-        same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
-    same("what the vendor charges for `reconcile`", bench.simulator.charges - before, 0)
-    if told is not None:
-        same("the id of the call that `reconcile` was asked about", told.call.id, record.id)
-    return told
-
-
-def _finds_only_itself(bench: Bench, record: fm.CallRecord) -> None:
-    """What is found for a record, if anything, is its own call, and without its ids nothing is."""
-    told = look(bench, record)
-    if told is not None and told.result is not None:
-        result, kind = told.result, ANSWERS[record.operation]
-        assert isinstance(result, kind), f"what is found is {result}, and no {kind.__name__}"
-        same("`ids.call` of what is found", result.ids.call, record.id)
-        if record.vendor_id and result.ids.vendor:
-            same("`ids.vendor` of what is found", result.ids.vendor, record.vendor_id)
-    # What nobody sent, with its reference or with ids that begin or end alike.
-    others = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
-    for made_up, vendor_id in itertools.product(others, (None, f"{record.vendor_id}x")):
-        other = attrs.evolve(record, id=made_up, vendor_id=vendor_id)
-        told = look(bench, other) if bench.backend.reconcilable(other) else None
-        found = told is not None and told.result is not None
-        assert not found, f"found what nobody sent, with the reference of another call: {other}"
-
-
-def _unfinished(bench: Bench, operation: fm.Operation, **how: Any) -> list[fm.CallRecord]:
-    """A job that was accepted and not finished, as its error says: none that is free."""
-    # Time for some polls more than a good call has made, on a clock that does not wait.
-    how["deadline_s"] = benches.DEADLINE_S + 2 * sum(bench.waits)
-    outcome = bench.ask(operation, Situation.NEVER_DONE, **how)
-    error = outcome.error
-    assert isinstance(error, fm.OutcomeUnknown), f"a job that is not finished gives {outcome.told}"
-    assert error.ids.vendor, "a job was accepted and not finished: its error has no `ids.vendor`"
-    assert error.reconcilable, "a job was accepted and not finished: it is not `reconcilable`"
-    return [] if error.call is None else [error.call]
 
 
 def _sides(box: fm.Box, image: fm.Image) -> tuple[float, float, float, float]:

@@ -30,7 +30,7 @@ from facematch_core.testing.bench import MIDDLE, PASS, Bench, Outcome, not_teste
 from facematch_core.testing.simulator import ANSWERS, FAILURES, GOOD, Situation
 
 from ._frame import Rules
-from .answers import look, record_of
+from .records import find, record_of
 
 #: Where one may look, and what is there; or what is looked for, and its bytes.
 Text = tuple[str, str | bytes]
@@ -309,10 +309,8 @@ def _is_not_kept(bench: Bench, operation: fm.Operation, options: Wish, when: str
     # The vendor's records, where one can look into them, hold nothing of the call. That a vendor
     # which answers later knows the result of a job by its own id is another matter.
     record = attrs.evolve(record_of(bench, operation, answer), vendor_id=None)
-    if bench.backend.reconcilable(record):
-        found = look(bench, record)
-        kept = found is not None and found.outcome is fm.Reconciled.FOUND
-        assert not kept, f"{call}: nobody asked to keep it, and it is in the vendor's records"
+    kept = find(bench, record) if bench.backend.reconcilable(record) else None
+    assert kept is None, f"{call}: nobody asked to keep it, and it is in the vendor's records"
 
 
 # --- What a backend leaves behind ----------------------------------------------------------------

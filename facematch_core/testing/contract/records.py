@@ -1,0 +1,304 @@
+"""R32, R49: what the vendor still has of a call is found again, or removed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+import facematch_core as fm
+from facematch_core.backend import Backend
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
+from facematch_core.testing import bench as benches
+from facematch_core.testing.bench import Bench, Outcome, Result, Send
+from facematch_core.testing.simulator import BAD, GOOD, Situation
+
+from ._frame import Rules
+from .answers import same
+from .money import request_at
+
+#: How often a job is looked for that is not done.
+MOST_LOOKS = 20
+
+
+class RecordRules(Rules):
+    """What the vendor still has of a call is found again, or removed."""
+
+    def test_r32_another_call_is_never_found(self, bench: Bench) -> None:
+        """`reconcile` finds a call that was lost, by its ids, and never another one.
+
+        Whoever does not find what was paid for pays again. And two visitors come in one second: the
+        newest record, or the one with the same reference, may be the other one's.
+        """
+        backend, simulator = bench.backend, bench.simulator
+        if type(backend).reconcile is Backend.reconcile:
+            benches.does_not_apply(f"{backend.name} cannot look into its vendor's records.")
+        if not simulator.keeps_records:
+            benches.not_tested(f"{type(simulator).__name__} keeps no records to be looked into.")
+        keeps, is_checked = fm.Retention.KEEP in bench.can.retention, False
+        retention = fm.Retention.KEEP if keeps else fm.Retention.MINIMAL
+        options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
+        for operation in bench.operations:
+            answers: dict[Situation, Result] = {}
+            calls: Sequence[_Searched]
+            for situation in (GOOD[operation], BAD[operation]):
+                results = [bench.ask(operation, situation, **options).answer for _ in range(2)]
+                answers[situation], waits = results[0], bench.waits
+                records = [record_of(bench, operation, result) for result in results]
+                if keeps and all(map(backend.reconcilable, records)):
+                    calls = [*zip(records, [situation] * 2, results, strict=True)]
+                    is_checked |= _find_each(bench, "a kept call", calls)
+            if waits:
+                bench.need(Situation.NEVER_DONE)
+            for how, calls in _lose_calls(bench, operation, answers, sum(waits), options):
+                is_checked |= _find_each(bench, how, calls)
+        if not is_checked:
+            benches.not_tested(f"no lost call of {backend.name} is `reconcilable`.")
+
+    def test_r49_what_is_made_is_removed(self, bench: Bench) -> None:
+        """What a call makes at the vendor is removed after it, which changes no result and no bill.
+
+        A face that stays is a leak that nobody sees. Removed by a step of the call, it takes a paid
+        answer with it when the vendor refuses to remove it.
+        """
+        if not isinstance(bench.backend, HttpBackend):
+            benches.does_not_apply(f"{bench.backend.name} is no HttpBackend, and has no clean-ups.")
+        for operation in bench.operations:
+            good, bad = GOOD[operation], BAD[operation]
+            first, second = (_trace(bench, operation, good) for _ in range(2))
+            texts = [*map(_text, first.cleanups)]
+            assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
+            made_at = [*_steps_that_make(first, second)]
+            later = ((Situation.REJECTED, step) for step in range(2, bench.steps(operation) + 1))
+            ends = (bad, Situation.NO_FACE, Situation.UNREADABLE_200, Situation.NEVER_DONE)
+            for situation, step in (*((end, None) for end in ends), *later) if made_at else ():
+                if situation not in bench.simulator.situations:
+                    continue
+                trace = _trace(bench, operation, situation, step=step)
+                count, error = len(trace.cleanups), trace.outcome.error
+                where = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
+                if isinstance(error, fm.OutcomeUnknown) and error.reconcilable:
+                    assert not count, f"{where}: what `reconcile` would look for is removed"
+                    continue
+                # Whether the last request made something, a refusal of it does not say.
+                reached = len(trace.steps) + (situation is bad)
+                due = sum(step < reached for step in made_at)
+                assert count >= due, (
+                    f"{where}: {count} of {due} clean-ups are sent: yield each of them as soon as "
+                    "there is something to remove; it is sent after the call"
+                )
+            for status in (401, 404, 500, None) if made_at else ():
+                trace = _trace(bench, operation, good, answer_cleanup=status or "nothing")
+                result, how = trace.outcome.result, f"{operation}, a clean-up answered {status}"
+                right = result is not None and _facts(result) == _facts(first.outcome.answer)
+                assert right, f"{how}: the call gives {trace.outcome.told}, with another bill?"
+                refused = any(status not in request.expects for request in trace.cleanups)
+                tags = [warning.tag for warning in result.warnings] if result else []
+                assert "not_cleaned_up" in tags or not refused, f"{how}: no warning says so"
+
+
+# --- Looking for calls ----------------------------------------------------------------------------
+
+#: A call that is in the vendor's records, in which situation it ends there, and what it answers.
+_Searched = tuple[fm.CallRecord, Situation, Result]
+
+
+def record_of(bench: Bench, operation: fm.Operation, result: Result) -> fm.CallRecord:
+    """What one would look for to find the call that gave `result`, if it was kept."""
+    return fm.CallRecord(
+        id=str(result.ids.call),
+        operation=operation,
+        backend=bench.backend.name,
+        started_at=result.created_at or datetime.now(UTC),
+        kept=True,
+        caller_ref=result.ids.caller,
+        threshold=result.threshold,
+        vendor_id=result.ids.vendor,
+    )
+
+
+def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | fm.VendorError:
+    """What the backend says of a call, or its error; neither costs anything."""
+    before = bench.simulator.charges
+    answer: fm.Reconciliation | fm.VendorError
+    try:
+        answer = bench.backend.reconcile(record)
+        same("the id of the call that `reconcile` was asked about", answer.call.id, record.id)
+    except fm.VendorError as error:
+        same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
+        answer = error
+    same("what the vendor charges for `reconcile`", bench.simulator.charges - before, 0)
+    return answer
+
+
+def find(bench: Bench, record: fm.CallRecord) -> Result | None:
+    """The result that the backend finds for a call; None for any other answer."""
+    answer = look(bench, record)
+    return answer.result if isinstance(answer, fm.Reconciliation) else None
+
+
+def _lose_calls(
+    bench: Bench,
+    operation: fm.Operation,
+    answers: Mapping[Situation, Result],
+    waits_s: float,
+    options: Mapping[str, Any],
+) -> Iterator[tuple[str, list[_Searched]]]:
+    """Calls that were carried out and lost, and how; a job that is never done is NOT_YET found."""
+    is_polled = not request_at(bench, operation, bench.steps(operation)).charges
+    losses = {
+        Situation.NEVER_DONE: (waits_s > 0, 2 * waits_s, [*answers]),
+        Situation.LOST_ANSWER: (True, 2 * waits_s, [GOOD[operation]]),
+        Situation.SLOW: (is_polled, waits_s, [GOOD[operation]]),
+    }
+    for loss, (can_be, longest_s, ends) in losses.items():
+        calls: list[_Searched] = []
+        for end in ends if can_be and loss in bench.simulator.situations else ():
+            pictures, step = bench.simulator.pictures_for(end), bench.each_step(operation, loss)[-1]
+            limit: dict[str, Any] = (
+                {"deadline_s": benches.DEADLINE_S + longest_s} if longest_s else {}
+            )
+            outcome = bench.ask(operation, loss, step=step, images=pictures, **options, **limit)
+            error, is_job = outcome.error, loss is Situation.NEVER_DONE
+            is_open = isinstance(error, fm.OutcomeUnknown) and error.reconcilable
+            record = error.call if isinstance(error, fm.VendorError) and is_open else None
+            gives = f"{operation}: a job that is accepted and not finished gives {outcome.told}"
+            assert record or not is_job, f"{gives}, which nobody could look for"
+            if record:
+                says = look(bench, record) if is_job else None
+                early = is_job and getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET
+                assert not early, f"{operation}: while a job goes on `reconcile` {_words(says)}"
+                calls.append((record, end, answers[end]))
+        yield f"a call lost by {loss.name}", calls
+
+
+def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
+    """Assert that each call is found as it was answered, by its own ids and answers alone."""
+    heard: list[list[HttpReply]] = []
+
+    def hear(_: HttpRequest, send: Send, __: bool) -> HttpReply:
+        heard[-1].append(send())
+        return heard[-1][-1]
+
+    for record, situation, answer in calls:
+        bench.prepare(situation)
+        heard.append([])
+        says: object = None
+        for _ in range(MOST_LOOKS):
+            heard[-1].clear()
+            with bench.line(hear):
+                says = look(bench, record)
+            if getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET:
+                break
+        where = f"{record.operation}, {how}"
+        result: Result | None = getattr(says, "result", None)
+        assert result is not None, (
+            f"{where}: it is in the vendor's records, and for its `vendor_id` {record.vendor_id} "
+            f"`reconcile` {_words(says)}. A simulator without records has no `keeps_records`"
+        )
+        expected = {"ids.call": record.id, "ids.vendor": record.vendor_id or result.ids.vendor}
+        actual = {"ids.call": result.ids.call, "ids.vendor": result.ids.vendor}
+        for name, fact in {**expected, **_facts(answer)}.items():
+            same(f"{where}: the {name} of what is found", {**actual, **_facts(result)}[name], fact)
+        # What nobody sent, with its reference or with ids that begin or end alike.
+        ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
+        others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
+        for made_up, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
+            other = attrs.evolve(record, id=made_up, vendor_id=vendor_id)
+            stranger = find(bench, other) if bench.backend.reconcilable(other) else None
+            assert stranger is None, f"found what nobody sent, with ids of another call: {other}"
+    for (record, _, answer), replies in zip(calls, reversed(heard), strict=True):
+        again = itertools.cycle(replies)
+        with bench.line(lambda *_: next(again)):  # noqa: B023 - called in this turn alone
+            result = find(bench, record)
+        right = result is None or result.decision is answer.decision
+        assert right, f"{record.operation}, {how}: it is found in an answer about another one"
+    return bool(calls)
+
+
+def _facts(result: Result) -> dict[str, object]:
+    score, billing = result.score, result.billing
+    return {
+        "decision": result.decision,
+        "score": score and (score.value, score.scale),
+        "bill": (billing.charged, billing.charges),
+    }
+
+
+def _words(says: object) -> str:
+    if isinstance(says, fm.Reconciliation):
+        return f"says {says.outcome} ({says.reason})"
+    return f"raises {type(says).__name__} ({says})"
+
+
+# --- Cleaning up ----------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class _Trace:
+    """A call: its outcome, what went to and fro at each step, and what cleaned up after it."""
+
+    outcome: Outcome
+    steps: list[str]
+    cleanups: list[HttpRequest]
+
+
+def _trace(
+    bench: Bench,
+    operation: fm.Operation,
+    situation: Situation,
+    *,
+    step: int | None = None,
+    answer_cleanup: int | str = "",
+) -> _Trace:
+    steps, cleanups, unmarked = list[str](), list[HttpRequest](), list[HttpRequest]()
+
+    def exchange(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
+        if request.is_cleanup:
+            cleanups.append(request)
+            if isinstance(answer_cleanup, int):
+                return HttpReply(status=answer_cleanup)
+            if answer_cleanup:
+                raise fm.OutcomeUnknown("The answer is lost.")
+        elif request.method == "DELETE":
+            unmarked.append(request)
+        reply = send()
+        if is_step:
+            steps.append(f"{_text(request)} {dict(reply.headers)} {reply.body!r}")
+        return reply
+
+    waits_s = sum(bench.waits)
+    limit: dict[str, Any] = {"deadline_s": benches.DEADLINE_S + 2 * waits_s} if waits_s else {}
+    with bench.line(exchange):
+        outcome = bench.ask(operation, situation, step=step, **limit)
+    assert not unmarked, (
+        f"{operation}, {situation.name}: {unmarked} is a request of the call's own, which a "
+        "refusal of it may end, or charge: mark it `is_cleanup=True`"
+    )
+    return _Trace(outcome, steps, cleanups)
+
+
+def _steps_that_make(first: _Trace, second: _Trace) -> Iterator[int]:
+    """At which step, from 1, what each clean-up removes is first named; the last if at none.
+
+    It is named by what two calls do not share.
+    """
+    for request, another in zip(first.cleanups, second.cleanups, strict=False):
+        names = _names(_text(request)) - _names(_text(another))
+        steps = enumerate(first.steps, 1)
+        yield next((at for at, text in steps if names & _names(text)), len(first.steps))
+
+
+def _names(text: str) -> set[str]:
+    # What is shorter may stand in a picture by chance.
+    return set(re.findall(r"[\w.-]{4,}", text))
+
+
+def _text(request: HttpRequest) -> str:
+    parts = (request.url, request.params, request.fields, request.json, request.body)
+    return " ".join(map(str, parts))
