@@ -8,7 +8,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import attrs
 import pytest
@@ -26,6 +26,7 @@ from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
 from .simulator import FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
+T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
 #: What carries a request: by what sends it, and whether it is a step of a call.
 Send = Callable[[], HttpReply]
@@ -403,18 +404,24 @@ class Bench:
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
         try:
-            result = HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
-        except StillRunning:
-            raise AssertionError(
-                f"a call without a deadline did not end in {ENDS_S:.0f} s: does it try again, "
-                "or ask until another answer comes?"
-            ) from None
+            result = run_in_time(ask)
         except fm.FaceMatchError as ended:
             error = ended
         finally:
             self.waits = tuple(self.clock.slept[waited:])
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
         return Outcome(result=result, error=error, requests=requests, charges=charges)
+
+
+def run_in_time(ask: Callable[[], T]) -> T:
+    """What `ask` gives; an AssertionError where it does not come to an end."""
+    try:
+        return HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
+    except StillRunning:
+        raise AssertionError(
+            f"a call without a deadline did not end in {ENDS_S:.0f} s: does it try again, or ask "
+            "until another answer comes?"
+        ) from None
 
 
 def application_call(

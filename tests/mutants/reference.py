@@ -366,6 +366,62 @@ class JobReference(HttpReference):
         return looked_up(call, result)
 
 
+class CheckReference(JobReference):
+    """Conforms; its vendor checks an applicant, reports on the check, and is asked to forget."""
+
+    job_states: ClassVar = {"in_progress": False, "complete": True}
+
+    def steps(self, call):
+        reply = yield self.free("applicants")
+        applicant = reply.json()["applicant"]
+        yield from self.before(applicant)
+        for place, data in self.pictures(call).items():
+            yield self.free(f"applicants/{applicant}/{place}", body=data)
+        words = {word: value for word, value in self.request(call).items() if word not in PLACES}
+        words["applicant"] = applicant
+        reply = yield attrs.evolve(self.post("checks", json=words), expects={201})
+        reply = yield from self.follow(reply)
+        reply = yield self.report(reply)
+        result = self.parse(call, reply)
+        yield from self.after(applicant)
+        return result
+
+    def before(self, applicant):
+        yield self.removal(applicant)
+
+    def after(self, applicant):
+        yield from ()
+
+    def free(self, path, **body):
+        return attrs.evolve(self.post(path, **body), charges=0, expects={201})
+
+    def removal(self, applicant):
+        url = f"{self.address}/applicants/{applicant}"
+        return attrs.evolve(self.poll(url), method="DELETE", on_refusal="end", is_cleanup=True)
+
+    def poll(self, url):
+        return attrs.evolve(ApiKeyBackend.poll(self, url), headers={"X-Api-Key": self.api_key})
+
+    def report(self, reply):
+        url = urljoin(f"{self.address}/", reply.json()["report"])
+        return attrs.evolve(self.poll(url), on_refusal="end")
+
+    def vendor_id(self, reply):
+        return reply.at("id")
+
+    def job_state(self, reply):
+        return reply.at("state")
+
+    def reconcile(self, call, *, deadline=NO_DEADLINE):
+        check = f"{self.address}/checks/{call.vendor_id}"
+        reply, result = self.fetch_job(check, call=call, deadline=deadline), None
+        if reply is not None:
+            reply = self.fetch(self.report(reply), call=call, deadline=deadline)
+            result = self.parse(call, reply)
+            result = attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id))
+        return looked_up(call, result)
+
+
 @attrs.define(kw_only=True, eq=False, slots=False)
 class SdkReference(Mapping, SdkBackend):
     """Conforms; the vendor's own library does the sending."""
@@ -624,3 +680,63 @@ class JobSimulator(HttpReferenceSimulator):
         self.jobs[f"/jobs/{job}"] = words, 0
         headers = {"Location": f"/jobs/{job}"}
         return SimulatorReply(body={"id": job}, status=202, headers=headers, charged=True)
+
+
+class CheckSimulator(HttpReferenceSimulator):
+    """The vendor, who wants an applicant and pictures before the check, and reports on it."""
+
+    situations = frozenset(Situation)
+    steps: ClassVar = {fm.Operation.MATCH: 7, fm.Operation.LIVENESS: 6}
+
+    def __init__(self, backend_class=CheckReference):
+        super().__init__(backend_class)
+        #: Each applicant's pictures; each check's words, and how many polls of it were answered.
+        self.applicants, self.checks, self.polls = {}, {}, {}
+
+    def ends(self, request):
+        return request.path.startswith("/reports/")
+
+    def answer(self, request, situation, score):
+        kind, _, name = request.path[1:].partition("/")
+        check, is_post = name.removeprefix("report-"), request.method == "POST"
+        if request.method == "DELETE":
+            is_there = self.applicants.pop(name, None) is not None
+            return SimulatorReply(body=b"", status=204 if is_there else 404)
+        if not is_post and check not in self.checks:
+            return SimulatorReply(body={"error": "no such check"}, status=404)
+        refuses = situation in REFUSALS or situation is Situation.UNREADABLE_200
+        if refuses or kind == "reports":
+            words, key = self.checks.get(check, {}), request.headers["X-Api-Key"]
+            status, body = self.answered(words, key, situation, score)
+            paid = None if is_post and kind == "checks" else False
+            body = body if refuses else {**body, "id": check}
+            return SimulatorReply(body=body, status=status, charged=paid)
+        body, headers = getattr(self, f"post_{kind}" if is_post else "poll")(
+            name, request, situation
+        )
+        return SimulatorReply(
+            body=body,
+            status=201 if is_post else 200,
+            headers=headers,
+            charged=is_post and kind == "checks",
+        )
+
+    def post_applicants(self, name, request, situation):
+        applicant, _, place = (name or f"applicant-{next(self._numbers)}").partition("/")
+        pictures = self.applicants.setdefault(applicant, {})
+        if place:
+            pictures[place] = base64.b64encode(request.body).decode()
+        return {"applicant": applicant}, {}
+
+    def post_checks(self, name, request, situation):
+        words, check = request.json(), f"check-{next(self._numbers)}"
+        applicant = words.pop("applicant")
+        self.checks[check], self.polls[check] = words | self.applicants[applicant], 0
+        body = {"id": check, "applicant": applicant, "state": "in_progress"}
+        return body, {"Location": f"/checks/{check}"}
+
+    def poll(self, check, request, situation):
+        self.polls[check] += 1
+        goes_on = self.polls[check] == 1 or situation is Situation.NEVER_DONE
+        state = "in_progress" if goes_on else "complete"
+        return {"id": check, "state": state, "report": f"/reports/report-{check}"}, {}

@@ -3,6 +3,8 @@
 import pytest
 from mutants.making import broken
 from mutants.reference import (
+    CheckReference,
+    CheckSimulator,
     HttpReference,
     HttpReferenceSimulator,
     JobReference,
@@ -53,13 +55,17 @@ FORMS = {
     "by a library": (SdkReference, lambda: HttpReferenceSimulator(SdkReference)),
     "in steps": (StepsReference, StepsSimulator),
     "as a job": (JobReference, JobSimulator),
+    "as a check": (CheckReference, CheckSimulator),
 }
 
-#: Whom a rule is not about, and why not: answers that are no bytes, records that nobody can read.
+#: Whom a rule is not about, and why not: answers that are no bytes, records that nobody can read,
+#: clean-ups that nobody sees.
 APART = {
     **dict.fromkeys(FORMS, frozenset({"R32"})),
-    "in this process": frozenset({"R38", "R39"}),
+    "in this process": frozenset({"R38", "R39", "R49"}),
+    "by a library": frozenset({"R32", "R49"}),
     "as a job": frozenset(),
+    "as a check": frozenset(),
 }
 
 

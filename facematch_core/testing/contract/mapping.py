@@ -156,6 +156,8 @@ class Reader:
             with bench.overheard() as heard:
                 outcome = bench.made(call)
             assert outcome.error is None, f"{operation}, {situation.name}: {outcome.error!r}"
+            removes = bool(requests) and requests[-1].method == "DELETE"
+            assert not removes, f"{operation} ends with a DELETE: mark it `is_cleanup=True`"
             replies = [reply for reply, _ in heard]
             if (last := bench.simulator.last_reply) and not self.is_core:
                 headers = {**mock, **last.headers}
@@ -282,6 +284,8 @@ def _other_answers(reader: Reader, given: Given, known: Container[int]) -> None:
                 continue  # It is no refusal.
             if result is not None:
                 read = status in known and reading.passed is None
+                if given.step == len(given.requests) > 1:
+                    where += " (what only removes something is marked `is_cleanup=True`)"
                 assert read, f"{where}: it becomes a result, {result.decision}, and not an error"
             if error is not None:
                 assert status >= 300 or not error.retryable, f"{end} may be repeated"

@@ -84,9 +84,6 @@ class LatterlySimulator(HttpSimulator):
         sent = self.last.json()
         return {name: base64.b64decode(sent[name]) for name in PICTURES}
 
-    def counts(self, request: SimulatorRequest) -> bool:
-        return request.method != "DELETE"  # it cleans up after a call
-
     def ends(self, request: SimulatorRequest) -> bool:
         return self._jobs.get(request.path.removeprefix("/jobs/"), 0) >= RUNNING
 

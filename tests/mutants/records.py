@@ -1,0 +1,135 @@
+"""The mutants that look for lost calls, and that remove what a call leaves, each in a wrong way."""
+
+import contextlib
+import functools
+
+import attrs
+from mutants.faults import refuse
+from mutants.making import row
+from mutants.reference import (
+    PASS,
+    VERDICTS,
+    CheckReference,
+    CheckSimulator,
+    JobReference,
+    JobSimulator,
+    looked_up,
+)
+
+import facematch_core as fm
+
+evolve = attrs.evolve
+job = functools.partial(row, base=JobReference, simulator=JobSimulator)
+check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
+
+
+def changed_result(change):
+    """Replaces `reconcile`: what is found is another result."""
+
+    def reconcile(me, ok, call, **how):
+        answer = ok(call, **how)
+        return answer if answer.result is None else looked_up(call, change(answer.result))
+
+    return reconcile
+
+
+def found_too_early(me, ok, call, **how):
+    """Replaces `reconcile`."""
+    answer, match = ok(call, **how), call.operation is fm.Operation.MATCH
+    kind = fm.MatchResult if match else fm.LivenessResult
+    no = kind(decision=VERDICTS["no"][not match], backend=me.name)
+    return looked_up(call, no if answer.result is None else answer.result)
+
+
+def by_any_answer(me, ok, call, **how):
+    """Replaces `reconcile`: nobody compares whose answer it is."""
+    reply = me.fetch(me.poll(f"{me.address}/jobs/{call.vendor_id}"), call=None)
+    result = me.parse(call, reply) if me.is_done(reply.json()) else None
+    ids = fm.Ids(call=call.id, vendor=call.vendor_id)
+    return looked_up(call, None if result is None else evolve(result, ids=ids))
+
+
+def step(request, **changes):
+    """The removal as a step of the call."""
+    yield evolve(request, is_cleanup=False, expects={204}, **changes)
+
+
+def best_effort(request):
+    with contextlib.suppress(fm.VendorError):
+        yield from step(request, on_refusal="raise")
+
+
+def before_it_reads(me, ok, reply, url=None):
+    """Replaces `follow`."""
+    end = yield from ok(reply, url)
+    yield from step(me.removal(reply.json()["applicant"]))
+    return end
+
+
+def not_cleaned_up(result):
+    return any(warning.tag == "not_cleaned_up" for warning in result.warnings)
+
+
+def removed_when_lost(me, ok, call, kind):
+    """Replaces `ask`."""
+    try:
+        return ok(call, kind)
+    except fm.OutcomeUnknown as lost:
+        me.client.send(me.removal(lost.ids.vendor), backend=me.name, charges=0)
+        raise
+
+
+# fmt: off
+ROWS = (
+    check("R32", "LooksUnderAnotherId", "The id that is kept is the applicant's, not the check's.",
+        vendor_id=lambda me, ok, reply: reply.at("applicant")),
+    check("R32", "NeverThereYet", "Says of every call that it is not in the records yet.",
+        reconcile=lambda me, ok, call, **how: looked_up(call, None)),
+    row("R32", "KeptAndNeverFound", "What the vendor was asked to keep is never found.",
+        record=lambda me, ok, wanted: None),
+    check("R32", "NobodyCanTell", "Looks where its vendor has nothing, and hands on the refusal.",
+        reconcile=lambda me, ok, call, **how: refuse(fm.RequestRejected("There is no such check.",
+            billing=fm.Billing(fm.Charged.NO)))),
+    row("R32", "LookingMayCost", "Does not know what a look that failed has cost.",
+        reconcile=lambda me, ok, call, **how: refuse(fm.OutcomeUnknown("It is lost."))),
+    check("R32", "EndsBeforeItIsDone", "A check that goes on is found, as a mismatch.",
+        reconcile=found_too_early),
+    check("R32", "WhatIsFoundIsAPass", "Whoever is found in the records has passed.",
+        reconcile=changed_result(lambda result: evolve(result, decision=PASS[
+            fm.Operation.MATCH if isinstance(result, fm.MatchResult) else fm.Operation.LIVENESS]))),
+    check("R32", "WhatIsFoundIsFree", "What is found is billed like the look.",
+        reconcile=changed_result(
+            lambda result: evolve(result, billing=fm.Billing(fm.Charged.NO)))),
+    check("R32", "NamesTheReport", "What is found has the id of the report, not of the check.",
+        reconcile=changed_result(
+            lambda result: evolve(result, ids=evolve(result.ids, vendor="report-1")))),
+    job("R32", "BelievesAnyAnswer", "Whatever is answered is about the call that is looked for.",
+        reconcile=by_any_answer),
+
+    check("R49", "DeletesAsAStep", "The removal is the last request of the call: a refusal of it "
+        "takes the place of the answer.",
+        before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: step(
+            me.removal(applicant))),
+    check("R38", "DeletesIfItCan", "The removal is the last request, whose refusal is passed over.",
+        before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: best_effort(
+            me.removal(applicant))),
+    check("R49", "DeletesBeforeItReads", "The applicant is removed before the report is read.",
+        before=lambda me, ok, applicant: (), follow=before_it_reads),
+    check("R49", "PaysForTheDelete", "The removal is a request that has a price.",
+        before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: step(
+            me.removal(applicant), charges=1)),
+    check("R49", "RemovesTwice", "Removes once more at the end what it has said to remove before.",
+        after=lambda me, ok, applicant: iter([me.removal(applicant)])),
+    check("R49", "RemovesAfterASuccess", "What a call has made stays where the call ends early.",
+        before=lambda me, ok, applicant: (),
+        after=lambda me, ok, applicant: iter([me.removal(applicant)])),
+    check("R49", "RemovesWhatIsLost", "Removes what a lost call would be found by.",
+        ask=removed_when_lost),
+    check("R49", "NothingWithoutRemoval", "A result whose applicant stays is an error.",
+        ask=lambda me, ok, call, kind: refuse(fm.UnexpectedResponse("It is still there."))
+            if not_cleaned_up(result := ok(call, kind)) else result),
+    check("R49", "SilentRemoval", "Nobody hears that the applicant is still there.",
+        ask=lambda me, ok, call, kind: evolve(result, warnings=()) if not_cleaned_up(
+            result := ok(call, kind)) else result),
+)
+# fmt: on
