@@ -348,40 +348,32 @@ class Bench:
     # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
-    def overheard(self) -> Iterator[list[tuple[HttpReply, int]]]:
-        """Replies to the client of an `HttpBackend` meanwhile, each with what was charged then."""
-        heard: list[tuple[HttpReply, int]] = []
-        with self._listening(lambda _, reply: heard.append((reply, self.simulator.charges))):
+    def overheard(self) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
+        """The steps of an `HttpBackend`'s calls meanwhile: clean-ups and logins are none."""
+        heard: list[tuple[HttpRequest, HttpReply]] = []
+
+        def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
+            reply = send()
+            if is_step:
+                heard.append((request, reply))
+            return reply
+
+        with self.line(hear):
             yield heard
 
     def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
         """The requests of one good call of an `HttpBackend`; none of any other."""
         if operation not in self._requests:
-            heard: list[HttpRequest] = []
-            with self._listening(lambda request, _: heard.append(request)):
+            with self.overheard() as heard:
                 self.ask_directly(operation, GOOD[operation])
-            self._requests[operation] = tuple(heard)
+            self._requests[operation] = tuple(request for request, _ in heard)
         return self._requests[operation]
-
-    def _listening(
-        self, hear: Callable[[HttpRequest, HttpReply], None]
-    ) -> contextlib.AbstractContextManager[None]:
-        def exchange(
-            request: HttpRequest, send: Callable[[], HttpReply], is_step: bool
-        ) -> HttpReply:
-            reply = send()
-            if is_step:
-                hear(request, reply)
-            return reply
-
-        return self.line(exchange)
 
     @contextlib.contextmanager
     def line(self, exchange: Exchange) -> Iterator[None]:
         """Have `exchange` carry the requests of an `HttpBackend` meanwhile.
 
-        It gets what sends the request, and whether that is one of a call's steps: clean-ups,
-        looks into records and logins are none.
+        It gets what sends the request, and whether that is a step of a call.
         """
         if not isinstance(self.backend, HttpBackend):
             yield

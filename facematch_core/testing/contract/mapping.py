@@ -158,7 +158,7 @@ class Reader:
             assert outcome.error is None, f"{operation}, {situation.name}: {outcome.error!r}"
             removes = bool(requests) and requests[-1].method == "DELETE"
             assert not removes, f"{operation} ends with a DELETE: mark it `is_cleanup=True`"
-            replies = [reply for reply, _ in heard]
+            replies = [reply for _, reply in heard]
             if (last := bench.simulator.last_reply) and not self.is_core:
                 headers = {**mock, **last.headers}
                 end = attrs.evolve(blank, status=last.status, body=last.content, headers=headers)

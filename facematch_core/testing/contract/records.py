@@ -69,19 +69,23 @@ class RecordRules(Rules):
         if not isinstance(bench.backend, HttpBackend):
             benches.does_not_apply(f"{bench.backend.name} is no HttpBackend, and has no clean-ups.")
         for operation in bench.operations:
-            good, bad = GOOD[operation], BAD[operation]
+            good, bad, steps = GOOD[operation], BAD[operation], bench.steps(operation)
             first, second = (_trace(bench, operation, good) for _ in range(2))
             texts = [*map(_text, first.cleanups)]
             assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
             made_at = [*_steps_that_make(bench, first, second)]
-            later = ((Situation.REJECTED, step) for step in range(2, bench.steps(operation) + 1))
-            ends = (bad, Situation.NO_FACE, Situation.UNREADABLE_200, Situation.NEVER_DONE)
-            for situation, step in (*((end, None) for end in ends), *later) if made_at else ():
+            limit = {"deadline_s": benches.DEADLINE_S + 2 * sum(bench.waits)}
+            ends: list[tuple[Situation, dict[str, Any]]] = [
+                *((end, {}) for end in (bad, Situation.NO_FACE, Situation.UNREADABLE_200)),
+                (Situation.NEVER_DONE, limit),
+                *((Situation.REJECTED, {"step": step + 1}) for step in range(1, steps)),
+            ]
+            for situation, options in ends if made_at else ():
                 if situation not in bench.simulator.situations:
                     continue
-                trace = _trace(bench, operation, situation, step=step)
+                trace = _trace(bench, operation, situation, **options)
                 count, error = len(trace.cleanups), trace.outcome.error
-                where = f"{operation}, {situation.name}" + (f" at step {step}" if step else "")
+                where = f"{operation}, {situation.name} {options or ''}"
                 if isinstance(error, fm.OutcomeUnknown) and error.reconcilable:
                     assert not count, f"{where}: what `reconcile` would look for is removed"
                     continue
@@ -93,7 +97,7 @@ class RecordRules(Rules):
                     "there is something to remove; it is sent after the call"
                 )
             for status in (401, 404, 500, None) if made_at else ():
-                trace = _trace(bench, operation, good, answer_cleanup=status or "nothing")
+                trace = _trace(bench, operation, good, status or "nothing")
                 result, how = trace.outcome.result, f"{operation}, a clean-up answered {status}"
                 right = result is not None and _facts(result) == _facts(first.outcome.answer)
                 assert right, f"{how}: the call gives {trace.outcome.told}, or costs more"
@@ -257,9 +261,8 @@ def _trace(
     bench: Bench,
     operation: fm.Operation,
     situation: Situation,
-    *,
-    step: int | None = None,
     answer_cleanup: int | str = "",
+    **options: Any,
 ) -> _Trace:
     steps, cleanups, unmarked = list[str](), list[HttpRequest](), list[HttpRequest]()
 
@@ -277,10 +280,8 @@ def _trace(
             steps.append(f"{_text(request)} {dict(reply.headers)} {reply.body!r}")
         return reply
 
-    waits_s = sum(bench.waits)
-    limit: dict[str, Any] = {"deadline_s": benches.DEADLINE_S + 2 * waits_s} if waits_s else {}
     with bench.line(exchange):
-        outcome = bench.ask(operation, situation, step=step, **limit)
+        outcome = bench.ask(operation, situation, **options)
     assert not unmarked, (
         f"{operation}, {situation.name}: {unmarked} is a request of the call's own, which a "
         "refusal of it may end, or charge: mark it `is_cleanup=True`"

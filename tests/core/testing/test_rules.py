@@ -68,6 +68,12 @@ def charges_nothing(me, ok, *asked):
 # --- Replacements that take more than a line
 
 
+def forgets_jobs(me, ok, situation, **how):
+    if situation is Situation.SAME_PERSON:
+        me.jobs.clear()
+    ok(situation, **how)
+
+
 def refused(me, ok, call):
     """Says that the vendor has refused a job, which has accepted it."""
     try:
@@ -221,6 +227,10 @@ CASES = (
     (FAILED, "", row("R32", "Unnamed", "Nobody could ask for it.", **JOB,
         vendor_id=lambda me, ok, reply: None)),
     (FAILED, "", row("R32", "Refused", "Nobody would ask for it.", **JOB, match=refused)),
+    (OPEN, "keeps no records", row("R32", "Unproved", "Nobody knows whether it finds a job.",
+        base=JobReference, simulator=vendor(JobSimulator, keeps_records=False))),
+    (FAILED, "`keeps_records`", row("R32", "OfAMoment", "Its simulator would have to say so.",
+        base=JobReference, simulator=vendor(JobSimulator, set_situation=forgets_jobs))),
 
     # What arrives
     (FAILED, "reference", row("R24", "AnyBytes", "The same of the reference.",
