@@ -174,9 +174,9 @@ def _lose_calls(
             assert is_open or not is_job, f"{gives}, which nobody could look for"
             if isinstance(error, fm.VendorError) and is_open:
                 # The error of a call that is never charged has no record of it.
-                ids = {"id": str(error.ids.call), "vendor_id": error.ids.vendor, "kept": False}
-                free = attrs.evolve(record_of(bench, operation, answers[end]), **ids)
-                record = error.call or free
+                ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
+                answer = attrs.evolve(answers[end], ids=ids)
+                record = error.call or record_of(bench, operation, answer)
                 says = look(bench, record) if is_job else None
                 early = is_job and getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET
                 assert not early, (
