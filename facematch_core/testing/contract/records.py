@@ -157,17 +157,15 @@ def _lose_calls(
     is_polled = not request_at(bench, operation, bench.steps(operation)).charges
     losses = {
         Situation.NEVER_DONE: (waits_s > 0, 2 * waits_s, [*answers]),
-        Situation.LOST_ANSWER: (True, 2 * waits_s, [GOOD[operation]]),
+        Situation.LOST_ANSWER: (True, 2 * waits_s + benches.ENDS_S, [GOOD[operation]]),
         Situation.SLOW: (is_polled, waits_s, [GOOD[operation]]),
     }
     for loss, (can_be, longest_s, ends) in losses.items():
         calls: list[_Searched] = []
+        options = {**options, "deadline_s": benches.DEADLINE_S + longest_s}
         for end in ends if can_be and loss in bench.simulator.situations else ():
             pictures, step = bench.simulator.pictures_for(end), bench.each_step(operation, loss)[-1]
-            limit: dict[str, Any] = (
-                {"deadline_s": benches.DEADLINE_S + longest_s} if longest_s else {}
-            )
-            outcome = bench.ask(operation, loss, step=step, images=pictures, **options, **limit)
+            outcome = bench.ask(operation, loss, step=step, images=pictures, **options)
             error, is_job = outcome.error, loss is Situation.NEVER_DONE
             is_open = isinstance(error, fm.OutcomeUnknown) and error.reconcilable
             gives = f"{operation}: a job that is accepted and not finished gives {outcome.told}"
@@ -303,7 +301,7 @@ def _steps_that_make(bench: Bench, first: _Trace, second: _Trace) -> Iterator[in
 
 
 def _names(text: str) -> set[str]:
-    # What is shorter may stand in a picture by chance.
+    # A shorter one may be in a picture by chance.
     return set(re.findall(r"[\w.-]{4,}", text))
 
 
