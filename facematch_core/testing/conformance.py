@@ -240,10 +240,10 @@ class Alone(VendorSimulator):
             # Then it is the class itself that judges them.
             return self._class(**self._settings | settings)
         # As `open_verifier` opens it, but that the environment's keys stay out of it.
-        settings = resolve_settings(
+        resolved = resolve_settings(
             self._class, given=self._settings, in_file={}, where="", folder=Path(), environ={}
         )
-        return Plan(backend=self._class, settings=settings, profile=None).open_backend()
+        return Plan(backend=self._class, settings=resolved, profile=None).open_backend()
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None

@@ -69,7 +69,7 @@ class RuleLine:
         number, title: Of the rule.
         status: FAILED if any of its cases failed; else NOT_JUDGED if any was not judged; else OPEN
             if any was not tested; else PASSED if any passed; else DOES_NOT_APPLY.
-        reasons: Why it is not PASSED, each reason once, with the cases that it holds for.
+        reasons: Why it is not PASSED, each reason once; a failure with the cases that met it.
         cases: How many cases it has: one, or one for each of several situations.
         passed: How many of them passed.
     """
@@ -93,8 +93,8 @@ class RuleLine:
                 names.setdefault(case.reason, []).append(case.name)
         reasons = []
         for reason, some in names.items():
-            # It holds for every case, or says nothing of those that met it.
-            is_general = len(some) == len(cases) or status is Status.NOT_JUDGED
+            # It holds for every case, or speaks of none of those that met it.
+            is_general = status is not Status.FAILED or len(some) == len(cases)
             is_general |= reason.startswith(SIMULATOR_FAILED)
             reasons.append(reason if is_general else f"{', '.join(some)}: {reason}")
         return cls(
