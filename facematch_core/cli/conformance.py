@@ -136,10 +136,10 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     if report.simulator:
         offered = _of(report.simulator_distribution, report.simulator_version)
         simulator = f"simulated by {report.simulator}{offered}"
-    made = [f"{report.backend}{_of(report.distribution, report.version)}", simulator]
+    parts = [f"{report.backend}{_of(report.distribution, report.version)}", simulator]
     if report.settings:
-        made.append(f"set: {', '.join(report.settings)}")
-    say(f"  {', '.join(made)}")
+        parts.append(f"set: {', '.join(report.settings)}")
+    say(f"  {', '.join(parts)}")
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
     broken = {rule.number for rule in report.of("failed")}

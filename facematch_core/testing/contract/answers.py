@@ -53,10 +53,10 @@ class AnswerRules(Rules):
             )
             other = BAD[operation]
             if other in bench.simulator.situations and result.ids.vendor is not None:
-                later, known = bench.ask(operation, other).result, result.ids.vendor
-                same_id = later is not None and later.ids.vendor == known
+                later, vendor_id = bench.ask(operation, other).result, result.ids.vendor
+                same_id = later is not None and later.ids.vendor == vendor_id
                 fresh = later is None or not same_id or later.decision is not result.decision
-                assert fresh, f"{other}: the result is that of the call before it, {known}"
+                assert fresh, f"{other}: the result is that of the call before it, {vendor_id}"
 
     def test_r01_result_names_its_call(self, bench: Bench) -> None:
         """A result says who answered which call.

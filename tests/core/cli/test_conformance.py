@@ -67,8 +67,8 @@ def failed(reason, *numbers, **more):
 
 
 def card(*rules, **more):
-    made = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
-    facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": made}
+    when = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
+    facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": when}
     return ConformanceReport(**{"rules": rules, **facts, **more})
 
 
@@ -106,11 +106,11 @@ def test_cards(screens, alone, monkeypatch):
     }
     with screens("conformance") as show:
         for title, (code, rules, more) in cards.items():
-            made = card(*rules, **more)
+            report = card(*rules, **more)
 
-            def conformance(name, *, settings, progress, made=made):
+            def conformance(name, *, settings, progress, report=report):
                 assert (name, settings) == ("good", {"level": 3})
-                return made
+                return report
 
             monkeypatch.setattr(testing, "conformance", conformance)
             show(title, "conformance", "good", "--set", "level=3", code=code)
@@ -172,7 +172,7 @@ def test_the_card_for_programs_is_printed_and_written(run_json, shared, tmp_path
 @pytest.mark.parametrize("content", [b'{"kind": "match"}', b"[" * 100_000])
 def test_another_file_is_left_alone(run, alone, tmp_path, content):
     (tmp_path / "card.json").write_bytes(content)
-    told = run("conformance", "good", "--out", "card.json")
-    assert told.exit_code == 2
-    assert "is not a conformance report of facematch" in told.stderr
+    outcome = run("conformance", "good", "--out", "card.json")
+    assert outcome.exit_code == 2
+    assert "is not a conformance report of facematch" in outcome.stderr
     assert (tmp_path / "card.json").read_bytes() == content

@@ -28,30 +28,30 @@ from facematch_core.testing.simulator import required
 
 def counted():
     """A simulator, and a list of all that were made of it."""
-    made = []
+    simulators = []
 
     def make():
-        made.append(ReferenceSimulator())
-        return made[-1]
+        simulators.append(ReferenceSimulator())
+        return simulators[-1]
 
-    return make, made
+    return make, simulators
 
 
 def test_rules_are_run_in_order():
     """Each case with a simulator of its own; how many there are is reported all the while."""
     progress, listening = [], len(plugin_faults)
-    make, made = counted()
+    make, simulators = counted()
     cases = run_rules(make, rules={"R17", "R01"}, progress=lambda *at: progress.append(at))
     assert [case.name for case in cases][:3] == ["", "bad_key", "no_credit"]
     assert [case.rule for case in cases] == ["R01", *["R17"] * (len(cases) - 1)]
     assert progress == [(done, len(cases)) for done in range(1, len(cases) + 1)]
     assert {case.status for case in cases} == {Status.PASSED}
-    assert len(made) == len(cases)
+    assert len(simulators) == len(cases)
     assert len(plugin_faults) == listening
     # Whoever has seen enough stops: nothing is run that nobody asks for.
-    make, made = counted()
+    make, simulators = counted()
     assert next(each_case(make, rules={"R17"})).rule == "R17"
-    assert len(made) == 1
+    assert len(simulators) == 1
 
 
 def test_the_two_kinds_of_a_skip_become_two_statuses():
