@@ -6,7 +6,7 @@ import contextlib
 import importlib.util
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from . import common
 from .common import Exit, counted, say
 
 if TYPE_CHECKING:
-    from facematch_core.testing import ConformanceReport, RuleLine
+    from facematch_core.testing import CapabilityLine, ConformanceReport, RuleLine
     from facematch_core.testing.conformance import Progress
 
 #: Verdict of a report to its word, colour, meaning and exit code.
@@ -32,6 +32,7 @@ VERDICTS: dict[str, tuple[str, str, str, Exit]] = {
 WORDS = {
     "passed": "passed",
     "failed": "failed",
+    "not_judged": "not judged",
     "open": "not tested",
     "does_not_apply": "do not apply",
 }
@@ -135,32 +136,48 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     if report.simulator:
         offered = _of(report.simulator_distribution, report.simulator_version)
         simulator = f"simulated by {report.simulator}{offered}"
-    made = [f"{report.backend}{_of(report.distribution, report.version)}", simulator]
+    parts = [f"{report.backend}{_of(report.distribution, report.version)}", simulator]
     if report.settings:
-        made.append(f"set: {', '.join(report.settings)}")
-    say(f"  {', '.join(made)}")
+        parts.append(f"set: {', '.join(report.settings)}")
+    say(f"  {', '.join(parts)}")
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
-    for title, proved in (("Declared and proved", True), ("Declared, not proved", False)):
-        names = [one.name for one in report.capabilities if one.proved is proved]
-        if names:
-            say(f"  {title}: {', '.join(names)}")
+    broken = {rule.number for rule in report.of("failed")}
+    capabilities: dict[str, list[CapabilityLine]] = {
+        "proved": [],
+        "not proved": [],
+        "not checked": [],
+    }
+    for line in report.capabilities:
+        capabilities[_proof(line, broken)].append(line)
+    for proof, some in capabilities.items():
+        if some:
+            comma = " and" if proof == "proved" else ","
+            say(f"  Declared{comma} {proof}: {', '.join(line.name for line in some)}")
     _show_failed(failed)
+    _show_reasons("Not judged", "", report.of("not_judged"))
     _show_reasons("Not tested", "yellow", report.of("open"))
     _show_reasons("Do not apply", "", report.of("does_not_apply"))
     if not everything:
         return
     say()
     say(word="Every rule")
-    for rule in report.rules:
+    for rule in sorted(report.rules, key=_number):
         cases = f", {rule.passed} of {rule.cases} cases" if rule.cases > 1 else ""
         status = WORDS[rule.status.value].replace("do not", "does not")
         say(f"  {rule.number}  {status}{cases}: {rule.title}")
     say()
     say(word="Everything declared")
-    for one in report.capabilities:
-        word = "proved" if one.proved else "not proved"
-        say(f"  {one.name}: {one.declared}; {word} by {', '.join(one.rules)}")
+    for line in report.capabilities:
+        proof = _proof(line, broken)
+        say(f"  {line.name}: {line.declared}; {proof} by {', '.join(line.rules)}")
+
+
+def _proof(line: CapabilityLine, broken: Container[str]) -> str:
+    """Whether a declaration was proved, or a rule about it failed, or none has seen it."""
+    if line.proved:
+        return "proved"
+    return "not proved" if any(rule in broken for rule in line.rules) else "not checked"
 
 
 def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
@@ -173,32 +190,23 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     elif unknown:
         says = "could not be checked"
     say(f"  {report.backend} {says}.", word=word, colour=colour)
-    for reason in _by_reason(unknown):
-        say(f"  {reason[0].upper()}{reason[1:]}.")
+    for reason, group in _by_reason(unknown).items():
+        say(f"  {numbers(group)}: {reason}.")
     counts = {WORDS[status.value]: number for status, number in report.counts.items()}
-    counts[WORDS["failed"]] = len(failed)
-    if unknown:
-        say(f"  {counted(len(unknown), 'rule')} could not be run: {numbers(unknown)}")
-        counts["could not be run"] = len(unknown)
-    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    say(f"  {counted(len(report.rules), 'rule')}: {told}")
+    counts[WORDS["failed"]], counts["could not be run"] = len(failed), len(unknown)
+    parts = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    say(f"  {counted(len(report.rules), 'rule')}: {parts}")
     return failed
 
 
 def _show_failed(rules: Sequence[RuleLine]) -> None:
-    """Rules that are broken; first what several of them have met, once."""
+    """Rules that are broken, each with what it met; the report has a cause before what follows."""
     if rules:
         say()
         say(word="Failed", colour="red")
-    shared = {one: group for one, group in _by_reason(rules).items() if len(group) > 1}
-    for reason, group in shared.items():
-        say(f"  {counted(len(group), 'rule')}: {reason}")
-        say(f"       {numbers(group)}")
     for rule in rules:
-        own = [reason for reason in rule.reasons if reason not in shared]
-        if own or not rule.reasons:
-            say(f"  {rule.number}  {rule.title}")
-        for reason in own:
+        say(f"  {rule.number}  {rule.title}")
+        for reason in rule.reasons:
             say(f"       {reason}")
 
 
@@ -206,17 +214,21 @@ def _show_reasons(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
     if rules:
         say()
         say(word=title, colour=colour)
-    for reason, group in _by_reason(rules).items():
+    for reason, group in _by_reason(sorted(rules, key=_number)).items():
         say(f"  {numbers(group)}: {reason}")
+
+
+def _number(rule: RuleLine) -> str:
+    return rule.number
 
 
 def _by_reason(rules: Iterable[RuleLine]) -> dict[str, list[RuleLine]]:
     """The rules that have each reason."""
-    found: dict[str, list[RuleLine]] = {}
+    groups: dict[str, list[RuleLine]] = {}
     for rule in rules:
         for reason in rule.reasons or ("no reason was given",):
-            found.setdefault(reason, []).append(rule)
-    return found
+            groups.setdefault(reason, []).append(rule)
+    return groups
 
 
 def numbers(rules: Iterable[RuleLine]) -> str:

@@ -26,16 +26,17 @@ from facematch_core.config import Plan
 from facematch_core.deadline import Deadline
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.kinds import choices_of
+from facematch_core.masking import without_secrets
 from facematch_core.plugins import available_backends, backend_class
 from facematch_core.settings import declared_settings, resolve_settings
 from facematch_core.threads import HelperThreads, StillRunning
 
 from . import report as reports
-from .bench import Bench, raised
+from .bench import ENDS_S, NEVER_ENDS, Bench, raised
 from .contract import BackendContract, Rule
 from .contract import rules as all_rules
 from .report import DOES_NOT_APPLY, NOT_TESTED, Case, ConformanceReport, RuleLine, Status
-from .simulator import GOOD, Situation, VendorSimulator
+from .simulator import Situation, VendorSimulator
 
 #: The entry-point group that simulators join: name of the backend to a subclass of
 #: `VendorSimulator`, which is called without arguments.
@@ -44,12 +45,15 @@ GROUP = "facematch.simulators"
 #: Why most rules are open where nobody plays the vendor.
 NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
 
-#: Seconds that a good call at a simulator may take, of which the contract makes hundreds; and how
-#: often it is tried: the first one may load an engine.
-CALL_S, TRIES = 1.0, 2
+#: Seconds of a run on the clock that its author looks at; and of one in which no rule has failed,
+#: which may be that of an honest engine on a slow machine.
+RUN_S, HONEST_RUN_S = 60.0, 180.0
 
-#: Seconds of a whole run: what is under way then is given up, and nothing further is begun.
-RUN_S = 300.0
+#: How a reason begins of what failed outside of a rule.
+BEFORE, AFTER = "before the rule: ", "after the rule: "
+
+#: Seconds after which a call is given up when another one has not ended: a good call takes one.
+AGAIN_S = 2.0
 
 MakeSimulator = Callable[[], VendorSimulator]
 Progress = Callable[[int, int], None]
@@ -69,8 +73,8 @@ def conformance(
     the backend's class opened with placeholders for its keys; the report says so. Nothing is sent
     beyond this machine, and no key of the environment is read.
 
-    A backend whose good calls take more than a second each at its simulator fails without any rule
-    being run, and a run ends after five minutes, whatever a rule waits for.
+    Rules are run in the order of causes. What follows from a rule that has failed is not judged,
+    and a run in which a rule has failed ends after a minute, whatever a rule waits for.
 
     Args:
         backend: Name of an installed backend, or its class.
@@ -90,28 +94,25 @@ def conformance(
             "The rules are assertions, which Python leaves out with -O and PYTHONOPTIMIZE: run it "
             "without them."
         )
-    cls, distribution, version = _found(backend)
-    playing = simulator_of(cls.name) if simulator is None else FoundSimulator(simulator)
-    given = dict(settings or {})
-    values = (value.reveal() if isinstance(value, Secret) else value for value in given.values())
+    cls, distribution, version = _find_backend(backend)
+    player = simulator_of(cls.name) if simulator is None else FoundSimulator(simulator)
+    set_here = dict(settings or {})
+    values = [value.reveal() if isinstance(value, Secret) else value for value in set_here.values()]
     secrets = tuple(value for value in values if isinstance(value, str))
-    make: MakeSimulator = functools.partial(Alone, cls, given)
-    if playing is not None:
-        make = functools.partial(_with_settings, playing.cls, given)
-    opened = _tried(make, cls, playing, secrets)
-    if playing is not None and (slow := too_slow(make)):
-        cases = tuple(Case(rule.number, "", Status.FAILED, slow) for rule in all_rules())
-    else:
-        cases = run_rules(make, pure_only=playing is None, secrets=secrets, progress=progress)
+    make: MakeSimulator = functools.partial(Alone, cls, set_here)
+    if player is not None:
+        make = functools.partial(_with_settings, player.cls, set_here)
+    opened = _open_once(make, cls, player, secrets)
+    cases = run_rules(make, pure_only=player is None, secrets=secrets, progress=progress)
     lines = rule_lines(cases)
     return ConformanceReport(
         backend=cls.name,
         distribution=distribution,
         version=version,
-        simulator=playing and playing.cls.__name__,
-        simulator_distribution=playing and playing.distribution,
-        simulator_version=playing and playing.version,
-        settings=tuple(sorted(given)),
+        simulator=player and player.cls.__name__,
+        simulator_distribution=player and player.distribution,
+        simulator_version=player and player.version,
+        settings=tuple(sorted(set_here)),
         core_version=__version__,
         python_version=platform.python_version(),
         made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
@@ -120,7 +121,7 @@ def conformance(
     )
 
 
-def _found(backend: object) -> tuple[type[Backend], str | None, str | None]:
+def _find_backend(backend: object) -> tuple[type[Backend], str | None, str | None]:
     """A backend's class, and the distribution and version that offer it, if any does."""
     if isinstance(backend, str):
         cls = backend_class(backend)
@@ -149,29 +150,30 @@ class FoundSimulator(NamedTuple):
 
 def simulator_of(name: str) -> FoundSimulator | None:
     """The simulator for the backend of this name, imported now; None if nobody offers one."""
-    found = plugins.load(GROUP, name, "simulator")
-    if found is None:
+    loaded = plugins.load(GROUP, name, "simulator")
+    if loaded is None:
         return None
-    loaded, point = found
-    if not (isinstance(loaded, type) and issubclass(loaded, VendorSimulator)):
+    cls, point = loaded
+    if not (isinstance(cls, type) and issubclass(cls, VendorSimulator)):
         raise BackendUnavailable(
             f"The simulator {name} of {plugins.distribution(point)} is no subclass of "
             "facematch_core.testing.VendorSimulator: report this to its author."
         )
-    return FoundSimulator(loaded, plugins.distribution(point), plugins.version(point))
+    return FoundSimulator(cls, plugins.distribution(point), plugins.version(point))
 
 
-def _with_settings(simulator: type[VendorSimulator], given: Mapping[str, Any]) -> VendorSimulator:
-    made = simulator()
+def _with_settings(cls: type[VendorSimulator], settings: Mapping[str, Any]) -> VendorSimulator:
+    simulator = cls()
     # Under whatever the rule itself sets, over what the simulator would choose.
-    made.backend = functools.partial(made.backend, **given)  # type: ignore[method-assign]  # on this one object
-    return made
+    backend = functools.partial(simulator.backend, **settings)
+    simulator.backend = backend  # type: ignore[method-assign]  # on this one object
+    return simulator
 
 
-def _tried(
-    make: MakeSimulator, cls: type[Backend], playing: FoundSimulator | None, secrets: Sequence[str]
+def _open_once(
+    make: MakeSimulator, cls: type[Backend], player: FoundSimulator | None, secrets: Sequence[str]
 ) -> Backend:
-    """The backend, opened and closed once: what cannot be started would else fail every rule."""
+    """The backend, opened and closed: what cannot be started would else fail every rule."""
     try:
         with make() as simulator:
             opened = simulator.backend()
@@ -185,54 +187,19 @@ def _tried(
             return opened
         reason = f"it opens {type(opened).__name__}, which is no {cls.__name__}"
     who = f"The backend {cls.name}"
-    if playing is not None:
-        of = f" of {playing.distribution}" if playing.distribution else ""
-        who = f"The simulator {playing.cls.__name__}{of}"
+    if player is not None:
+        of = f" of {player.distribution}" if player.distribution else ""
+        who = f"The simulator {player.cls.__name__}{of}"
     raise BackendUnavailable(f"{who} cannot be used ({reason}).")
 
 
-def too_slow(make: MakeSimulator) -> str | None:
-    """Why no rule is worth running: a good call takes too long; None if it does not.
-
-    What else is wrong with such a call the rules find out.
-    """
-    with (
-        contextlib.suppress(Exception),
-        _quiet(),
-        make() as simulator,
-        contextlib.closing(Bench(simulator)) as bench,
-    ):
-        for operation, situation in bench.cases(GOOD.values()):
-            for _ in range(TRIES):
-                began = time.monotonic()
-                with contextlib.suppress(Exception):
-                    bench.ask(operation, situation)
-                taken_s = time.monotonic() - began
-                if taken_s <= CALL_S:
-                    break
-            else:
-                return (
-                    f"{reports.NO_RULE_RUN}a good {operation} call took {taken_s:.1f} s at the "
-                    f"simulator on this machine, and may take {CALL_S:g} s: a backend waits by "
-                    "`yield Wait(seconds)`, which takes no time here, a simulator answers at once"
-                )
-    return None
-
-
 def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
-    """What came out, rule by rule; a rule that was not run is open for want of a simulator.
-
-    A reason that several rules share is about none of their cases: it is given without them.
-    """
-    found: dict[str, list[Case]] = {}
-    met: dict[str, set[str]] = {}
+    """What came out, rule by rule; a rule that was not run is open for want of a simulator."""
+    by_rule: dict[str, list[Case]] = {}
     for case in cases:
-        found.setdefault(case.rule, []).append(case)
-        met.setdefault(case.reason, set()).add(case.rule)
-    failed = reports.SIMULATOR_FAILED
-    shared = {one for one, by in met.items() if len(by) > 1 or one.startswith(failed)}
+        by_rule.setdefault(case.rule, []).append(case)
     return tuple(
-        RuleLine.of(rule.number, rule.title, found.get(rule.number, ()), NO_SIMULATOR, shared)
+        RuleLine.of(rule.number, rule.title, by_rule.get(rule.number, ()), NO_SIMULATOR)
         for rule in all_rules()
     )
 
@@ -250,11 +217,11 @@ class Alone(VendorSimulator):
     requests_seen = 0
     charges = 0
 
-    def __init__(self, cls: type[Backend], given: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, cls: type[Backend], settings: Mapping[str, Any] | None = None) -> None:
         self._class = cls
-        self._settings = dict(given or {})
-        for name, (wanted, default) in declared_settings(cls).items():
-            if Secret in choices_of(wanted):
+        self._settings = dict(settings or {})
+        for name, (kind, default) in declared_settings(cls).items():
+            if Secret in choices_of(kind):
                 value = self._settings.get(name)
                 if value is None and default is attrs.NOTHING:
                     # Each has its own, so that a report shows which of two keys it has met.
@@ -273,10 +240,10 @@ class Alone(VendorSimulator):
             # Then it is the class itself that judges them.
             return self._class(**self._settings | settings)
         # As `open_verifier` opens it, but that the environment's keys stay out of it.
-        found = resolve_settings(
+        resolved = resolve_settings(
             self._class, given=self._settings, in_file={}, where="", folder=Path(), environ={}
         )
-        return Plan(backend=self._class, settings=found, profile=None).open_backend()
+        return Plan(backend=self._class, settings=resolved, profile=None).open_backend()
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
@@ -310,19 +277,17 @@ def each_case(
     progress: Progress | None = None,
 ) -> Iterator[Case]:
     """The same one by one: whoever has seen enough asks for no further case."""
-    asked = [
+    cases = [
         (rule, situation)
         for rule in all_rules()
         if (rules is None or rule.number in rules) and (rule.pure or not pure_only)
         for situation in _situations_of(rule)
     ]
-    began = time.monotonic()
-    for done, (rule, situation) in enumerate(asked, 1):
-        judge = functools.partial(_judged, make, rule, situation, secrets)
-        status, reason = _in_time(judge, began + RUN_S - time.monotonic())
-        yield Case(rule.number, "" if situation is None else situation.value, status, reason)
+    run = _Run(make, secrets)
+    for done, (rule, situation) in enumerate(cases, 1):
+        yield run.judge(rule, situation)
         if progress is not None:
-            progress(done, len(asked))
+            progress(done, len(cases))
 
 
 def _situations_of(rule: Rule) -> Sequence[Situation | None]:
@@ -331,40 +296,67 @@ def _situations_of(rule: Rule) -> Sequence[Situation | None]:
     return tuple(next(tables, (None,)))
 
 
-def _in_time(judge: Callable[[], tuple[Status, str]], left_s: float) -> tuple[Status, str]:
-    if left_s <= 0:
-        return Status.FAILED, f"not run: the {RUN_S:g} s of a run were over"
-    try:
-        return HelperThreads(1, "facematch-kit").run(judge, Deadline.after(left_s))
-    except StillRunning:
-        return Status.FAILED, f"it did not end before the {RUN_S:g} s of a run were over"
+class _Run:
+    """One run: what has failed in it decides what is still judged, and how long it may take."""
 
+    def __init__(self, make: MakeSimulator, secrets: Sequence[str]) -> None:
+        self._make, self._secrets = make, secrets
+        self._began = time.monotonic()
+        #: The rules that have failed, by the reason that each was the first to meet.
+        self._failed: dict[str, str] = {}
 
-def _judged(
-    make: MakeSimulator, rule: Rule, situation: Situation | None, secrets: Sequence[str]
-) -> tuple[Status, str]:
-    """What came out of one case, and why."""
-    judge = getattr(BackendContract(), rule.name)
-    simulator: VendorSimulator | None = None
-    bench: Bench | None = None
-    phase = "before the rule: "
-    try:
-        with _quiet(), make() as simulator, contextlib.closing(Bench(simulator)) as bench:
-            phase = ""
-            judge(bench) if situation is None else judge(bench, situation)
-            phase = "after the rule: "
-    except pytest.skip.Exception as skipped:
-        told = str(skipped)
-        if told.startswith(DOES_NOT_APPLY):
-            return Status.DOES_NOT_APPLY, told.removeprefix(DOES_NOT_APPLY)
-        return Status.OPEN, told.removeprefix(NOT_TESTED)
-    except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - Ctrl-C ends the run
-        reason = phase + (raised(error, simulator) if bench is None else bench.reason(error))
-        if getattr(simulator, "_problem", None) is error:
-            where = f"in {type(simulator).__name__}.answer"
-            reason = f"{reports.SIMULATOR_FAILED}{raised(error, simulator)} {where}"
-        return Status.FAILED, in_one_line(reason, (*secrets, *getattr(simulator, "secrets", ())))
-    return Status.PASSED, ""
+    def judge(self, rule: Rule, situation: Situation | None) -> Case:
+        """Run one case, unless a rule that it follows from has failed."""
+        cause = next((number for number in self._failed.values() if number in rule.follows), None)
+        if cause is None:
+            status, reason = self._in_time(rule, situation)
+            if status is Status.FAILED:
+                met = reason.removeprefix(BEFORE).removeprefix(AFTER)
+                cause = self._failed.setdefault(met, rule.number)
+        if cause not in (None, rule.number):
+            status, reason = Status.NOT_JUDGED, f"because of {cause}"
+        return Case(rule.number, "" if situation is None else situation.value, status, reason)
+
+    def _in_time(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
+        """What came out of one case; it is not judged, or the first to fail, if time is over."""
+        run_s = RUN_S if self._failed else HONEST_RUN_S
+        left_s = self._began + run_s - time.monotonic()
+        if left_s > 0:
+            work = functools.partial(self._run_case, rule, situation)
+            with contextlib.suppress(StillRunning):
+                return HelperThreads(1, "facematch-kit").run(work, Deadline.after(left_s))
+        status = Status.NOT_JUDGED if self._failed else Status.FAILED
+        return status, f"the {run_s:g} s of a run were over"
+
+    def _run_case(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
+        """What came out of one case, and why."""
+        test = getattr(BackendContract(), rule.name)
+        ends_s = AGAIN_S if NEVER_ENDS in self._failed else ENDS_S
+        simulator: VendorSimulator | None = None
+        bench: Bench | None = None
+        phase = BEFORE
+        try:
+            with (
+                _quiet(),
+                self._make() as simulator,
+                contextlib.closing(Bench(simulator, ends_s=ends_s)) as bench,
+            ):
+                phase = ""
+                test(bench) if situation is None else test(bench, situation)
+                phase = AFTER
+        except pytest.skip.Exception as skipped:
+            text = str(skipped)
+            if text.startswith(DOES_NOT_APPLY):
+                return Status.DOES_NOT_APPLY, text.removeprefix(DOES_NOT_APPLY)
+            return Status.OPEN, text.removeprefix(NOT_TESTED)
+        except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - Ctrl-C ends the run
+            reason = phase + (raised(error, simulator) if bench is None else bench.reason(error))
+            if getattr(simulator, "_problem", None) is error:
+                where = f"in {type(simulator).__name__}.answer"
+                reason = f"{reports.SIMULATOR_FAILED}{raised(error, simulator)} {where}"
+            secrets = (*self._secrets, *getattr(simulator, "secrets", ()))
+            return Status.FAILED, in_one_line(reason, secrets)
+        return Status.PASSED, ""
 
 
 @contextlib.contextmanager
@@ -390,16 +382,12 @@ _PLACES = re.compile(r"/(?:home|Users|root|tmp|private|var)(?:/[^\s'\"<>:,()]+)*
 
 
 def in_one_line(text: str, secrets: Iterable[str] = ()) -> str:
-    text = " ".join(masked(text, secrets).split())
-    return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."
-
-
-def masked(text: str, secrets: Iterable[str]) -> str:
     """`text` without secrets of 6 characters or more, and without paths of this machine."""
-    hidden = {secret: "***" for secret in secrets if len(secret) >= 6}
+    text = without_secrets(text, tuple(Secret(secret) for secret in secrets if len(secret) >= 6))
     folders = {sys.prefix, sys.base_prefix, tempfile.gettempdir(), str(Path.cwd()), *sys.path}
     folders |= {os.path.realpath(folder) for folder in folders}
-    hidden |= {one: "..." for one in folders if Path(one).is_absolute() and len(one) > 1}
-    for shown in sorted(hidden, key=len, reverse=True):
-        text = text.replace(shown, hidden[shown])
-    return _PLACES.sub(".../", text)
+    for folder in sorted(folders, key=len, reverse=True):
+        if len(folder) > 1 and Path(folder).is_absolute():
+            text = text.replace(folder, "...")
+    text = " ".join(_PLACES.sub(".../", text).split())
+    return text if len(text) <= LONGEST else text[: LONGEST - 4] + " ..."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import attrs
 
 from facematch_core import Operation, Retention, ThresholdRule
-from facematch_core.backend import Backend, ImageLimits
+from facematch_core.backend import Backend, Capabilities, ImageLimits
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import read_as, written
 
@@ -21,9 +21,8 @@ KIND = "conformance_report"
 #: How the reason of a rule that did not run begins.
 NOT_TESTED, DOES_NOT_APPLY = "Not tested: ", "Does not apply: "
 
-#: How a reason begins that says nothing of the backend: its simulator failed, or answers so late
-#: that no rule was run.
-SIMULATOR_FAILED, NO_RULE_RUN = "the simulator failed: ", "no rule was run: "
+#: How a reason begins that says nothing of the backend.
+SIMULATOR_FAILED = "the simulator failed: "
 
 
 class Status(enum.StrEnum):
@@ -33,6 +32,8 @@ class Status(enum.StrEnum):
     PASSED = "passed"
     #: It was run, and broken; or it could not be run to its end.
     FAILED = "failed"
+    #: It would say the same as a rule that has failed, or the time of a run was over.
+    NOT_JUDGED = "not_judged"
     #: It was not run, and could be with a simulator that can do more.
     OPEN = "open"
     #: It speaks of something that the backend does not declare, or that its vendor does not know.
@@ -66,9 +67,9 @@ class RuleLine:
 
     Attributes:
         number, title: Of the rule.
-        status: FAILED if any of its cases failed; else OPEN if any was not tested; else PASSED if
-            any passed; else DOES_NOT_APPLY.
-        reasons: Why it is not PASSED, each reason once, with the cases that it holds for.
+        status: FAILED if any of its cases failed; else NOT_JUDGED if any was not judged; else OPEN
+            if any was not tested; else PASSED if any passed; else DOES_NOT_APPLY.
+        reasons: Why it is not PASSED, each reason once; a failure with the cases that met it.
         cases: How many cases it has: one, or one for each of several situations.
         passed: How many of them passed.
     """
@@ -81,25 +82,21 @@ class RuleLine:
     passed: int = 0
 
     @classmethod
-    def of(
-        cls, number: str, title: str, cases: Sequence[Case], missing: str, shared: Container[str]
-    ) -> Self:
-        """The line of one rule: `missing` is the reason if it has no cases; one of the `shared` is
-        given without the cases that met it.
-        """
+    def of(cls, number: str, title: str, cases: Sequence[Case], missing: str) -> Self:
+        """The line of one rule: `missing` is the reason if it has no cases."""
         statuses = {case.status for case in cases} or {Status.OPEN}
-        weight = (Status.FAILED, Status.OPEN, Status.PASSED, Status.DOES_NOT_APPLY)
-        status = next(one for one in weight if one in statuses)
-        where: dict[str, list[str]] = {}
+        weights = (Status.FAILED, Status.NOT_JUDGED, Status.OPEN, Status.PASSED)
+        status = next((status for status in weights if status in statuses), Status.DOES_NOT_APPLY)
+        names: dict[str, list[str]] = {}
         for case in cases:
             if case.status is status and case.reason:
-                where.setdefault(case.reason, []).append(case.name)
-        reasons = [
-            reason
-            if reason in shared or len(names) == len(cases)
-            else f"{', '.join(names)}: {reason}"
-            for reason, names in where.items()
-        ]
+                names.setdefault(case.reason, []).append(case.name)
+        reasons = []
+        for reason, some in names.items():
+            # It holds for every case, or speaks of none of those that met it.
+            is_general = status is not Status.FAILED or len(some) == len(cases)
+            is_general |= reason.startswith(SIMULATOR_FAILED)
+            reasons.append(reason if is_general else f"{', '.join(some)}: {reason}")
         return cls(
             number=number,
             title=title,
@@ -112,8 +109,9 @@ class RuleLine:
     @property
     def is_of_the_backend(self) -> bool:
         """Whether the reasons speak of the backend: not where its simulator failed."""
-        others = (SIMULATOR_FAILED, NO_RULE_RUN)
-        return not self.reasons or any(not one.startswith(others) for one in self.reasons)
+        return not self.reasons or not all(
+            reason.startswith(SIMULATOR_FAILED) for reason in self.reasons
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -123,7 +121,7 @@ class CapabilityLine:
     Attributes:
         name: What it is called in the report.
         declared: What is declared of it; "yes" if there is nothing more to say.
-        proved: Whether a rule about it passed and none of them failed or was left open.
+        proved: Whether a rule about it passed, and each of the others did or does not apply.
         rules: Numbers of the rules about it.
     """
 
@@ -147,8 +145,8 @@ class ConformanceReport:
         core_version: Version of facematch-core, and so of the rules.
         python_version: Of the interpreter.
         made_at: When, UTC.
-        rules: Every rule of the contract, by number.
-        capabilities: Everything that the backend declares.
+        rules: Every rule of the contract, a cause before what follows from it.
+        capabilities: Everything that the backend declares, and what its calls show that it does.
     """
 
     backend: str
@@ -166,11 +164,15 @@ class ConformanceReport:
 
     @property
     def verdict(self) -> Verdict:
-        """FAILS if a rule failed; OPEN if one is open or a capability not proved; else CONFORMS."""
-        if self.of(Status.FAILED):
+        """FAILS if a rule failed; OPEN if one was not tested or judged, or a capability is not
+        proved; else CONFORMS.
+        """
+        statuses = {rule.status for rule in self.rules}
+        if Status.FAILED in statuses:
             return Verdict.FAILS
-        proved = all(one.proved for one in self.capabilities)
-        return Verdict.CONFORMS if proved and not self.of(Status.OPEN) else Verdict.OPEN
+        proved = all(line.proved for line in self.capabilities)
+        kept = statuses <= {Status.PASSED, Status.DOES_NOT_APPLY}
+        return Verdict.CONFORMS if proved and kept else Verdict.OPEN
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -179,8 +181,8 @@ class ConformanceReport:
 
     def of(self, status: Status | str) -> tuple[RuleLine, ...]:
         """The rules of one status, which may be given as its word, for example ``failed``."""
-        wanted = Status(status)
-        return tuple(rule for rule in self.rules if rule.status is wanted)
+        status = Status(status)
+        return tuple(rule for rule in self.rules if rule.status is status)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as JSON; its schema is docs/reference/conformance-report.schema.json."""
@@ -218,43 +220,73 @@ class ConformanceReport:
 
 
 # --- Which rules prove what a backend declares ----------------------------------------------------
+#
+# What only the vendor could prove is not there (its limits of requests), nor what says only how to
+# read or mask an answer.
+
+
+def _threshold_rule(can: Capabilities) -> str | None:
+    decides = can.threshold_rule is not ThresholdRule.VENDOR
+    return can.threshold_rule.value.replace("_", " ") if decides else None
+
+
+def _defaults(can: Capabilities) -> str:
+    values = (can.default_threshold, can.default_liveness_threshold)
+    return " and ".join(f"{value:g}" for value in values if value is not None)
+
+
+def _billed(can: Capabilities) -> str:
+    return ", ".join(each.value for each in Operation if each in can.billed_operations)
+
+
+def _is_limited(can: Capabilities) -> bool:
+    return bool({can.image_limits, can.reference_limits} - {ImageLimits(), None})
+
+
+#: What can be declared, the rules that prove it, and what is declared of it, if it is.
+DECLARED: tuple[tuple[str, str, Callable[[Capabilities], str | bool | None]], ...] = (
+    ("match", "R51 R01 R06", lambda can: Operation.MATCH in can.operations),
+    ("liveness", "R51 R01 R06", lambda can: Operation.LIVENESS in can.operations),
+    ("rotate", "R25 R42", lambda can: can.rotate),
+    ("keep", "R25 R44", lambda can: Retention.KEEP in can.retention),
+    ("caller_ref", "R25", lambda can: can.sends_caller_ref),
+    ("metadata", "R25", lambda can: can.sends_metadata),
+    ("own options", "R25", lambda can: getattr(can.options, "__name__", None)),
+    ("threshold rule", "R07 R08", _threshold_rule),
+    ("default threshold", "R07", _defaults),
+    ("scale of scores", "R02 R03", lambda can: can.score_scale),
+    ("scale of liveness", "R02 R03", lambda can: can.liveness_scale),
+    ("limits of pictures", "R24", _is_limited),
+    ("faces", "R48", lambda can: can.reports_faces),
+    ("what is charged", "R16 R17 R18 R20", _billed),
+)
+
+#: What no declaration says, and calls show: it is there unless its rules do not apply.
+SHOWN = (("nothing kept in memory", "R28"),)
 
 
 def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
-    """Everything that `backend` declares, and whether the rules, by their numbers, proved it.
-
-    What only the vendor could prove is not there (its limits of requests), nor what says only how
-    to read or mask an answer.
-    """
-    can = backend.capabilities
+    """Everything that `backend` declares or shows, and whether the rules, by number, proved it."""
+    can, does_not_apply = backend.capabilities, Status.DOES_NOT_APPLY
+    declared = [(name, rules, declares(can)) for name, rules, declares in DECLARED]
+    looks = type(backend).reconcile is not Backend.reconcile
+    declared.append(("look into records", "R32", looks))
+    for name, rules in SHOWN:
+        applies = any(
+            statuses.get(rule, does_not_apply) != does_not_apply for rule in rules.split()
+        )
+        declared.append((name, rules, applies))
     lines = []
-
-    def line(name: str, declared: str | bool | None, *rules: str) -> None:
-        met = {statuses.get(number, Status.OPEN) for number in rules}
-        holds = Status.PASSED in met and not met & {Status.FAILED, Status.OPEN}
-        if declared:
-            said = "yes" if declared is True else declared
-            lines.append(CapabilityLine(name=name, declared=said, proved=holds, rules=rules))
-
-    for operation in Operation:
-        line(operation.value, operation in can.operations, "R01", "R06")
-    line("rotate", can.rotate, "R25", "R42")
-    line("keep", Retention.KEEP in can.retention, "R25", "R44")
-    line("caller_ref", can.sends_caller_ref, "R25")
-    line("metadata", can.sends_metadata, "R25")
-    line("own options", getattr(can.options, "__name__", None), "R25")
-    rule = can.threshold_rule
-    decides = rule is not ThresholdRule.VENDOR
-    line("threshold rule", decides and rule.value.replace("_", " "), "R07", "R08")
-    defaults = (can.default_threshold, can.default_liveness_threshold)
-    told = " and ".join(f"{one:g}" for one in defaults if one is not None)
-    line("default threshold", told, "R07")
-    line("scale of scores", can.score_scale, "R02", "R03")
-    line("scale of liveness", can.liveness_scale, "R02", "R03")
-    limited = {can.image_limits, can.reference_limits} - {ImageLimits(), None}
-    line("limits of pictures", bool(limited), "R24")
-    line("faces", can.reports_faces, "R48")
-    billed = ", ".join(one.value for one in Operation if one in can.billed_operations)
-    line("what is charged", billed, "R16", "R17", "R18", "R20")
-    line("look into records", type(backend).reconcile is not Backend.reconcile, "R32")
+    for name, rules, value in declared:
+        numbers = tuple(rules.split())
+        met = {statuses.get(number, Status.OPEN) for number in numbers}
+        if value:
+            lines.append(
+                CapabilityLine(
+                    name=name,
+                    declared="yes" if value is True else value,
+                    proved=Status.PASSED in met and met <= {Status.PASSED, does_not_apply},
+                    rules=numbers,
+                )
+            )
     return tuple(lines)

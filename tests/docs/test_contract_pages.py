@@ -63,7 +63,7 @@ def cell(text):
 
 def test_the_page_of_mutants_is_generated():
     page = MUTANTS_PAGE.format(number=len(MUTANTS), rules=len(rules()))
-    for rule in rules():
+    for rule in sorted(rules(), key=lambda rule: rule.number):
         caught = [one for one in MUTANTS.values() if one.rule == rule.number]
         faults = "<br>".join(f"`{one.name}`: {cell(one.fault)}" for one in caught)
         page += f"| {rule.number} | {cell(rule.title)} | {faults} |\n"

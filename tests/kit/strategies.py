@@ -1,18 +1,174 @@
-"""Hypothesis strategies for results, errors and arguments: the shipped ones, by short names."""
+"""Hypothesis strategies for results, calls, JSON, and documents in which one thing is wrong."""
+
+import datetime as dt
+import json
 
 from hypothesis import strategies as st
 
-from facematch_core import CallRecord, Operation
-from facematch_core.testing import strategies as shipped
-from facematch_core.testing.strategies import PERCENTAGES, TEXTS, THRESHOLDS, TIMES
+from facematch_core import CallRecord, Operation, models
+from facematch_core.testing.bodies import places, replaced
 
-percentages = PERCENTAGES
-json_values = shipped.json_values()
+# --- JSON: any value, and documents with one thing wrong ------------------------------------------
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)  # others are rounded by programs that read doubles
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
 json_objects = st.dictionaries(TEXTS, json_values, max_size=3)
-thresholds = THRESHOLDS
-match_results = shipped.match_results()
-liveness_results = shipped.liveness_results()
-live_match_results = shipped.live_match_results()
+
+
+def mutated(body):
+    """JSON documents that differ from `body` in one place, as a vendor may get it wrong one day.
+
+    They may share parts of it: do not change them.
+    """
+    text = json.dumps(body, sort_keys=True)
+    return (
+        st.sampled_from([((), body), *places(body)])
+        .flatmap(lambda at: _wrong(at[1]).map(lambda new: replaced(body, at[0], new)))
+        .filter(lambda document: json.dumps(document, sort_keys=True) != text)
+    )
+
+
+def _wrong(value):
+    """What may be where `value` should."""
+    wrong = [None, True, False, 0, 1, -1, "", [], {}, [value], {"value": value}]
+    match value:
+        case bool():
+            wrong += [not value, int(value), str(value), str(value).lower()]
+        case int() | float():
+            wrong += [value + 1, value - 1, -value, value * 100, value / 100]
+            wrong += [-0.01, 100.01, 2**70, 10**400, -1e300, str(value), f"{value}%"]
+        case str():
+            wrong += [value + " ", value.upper(), value.lower(), value.title()]
+            wrong += [value * 2, value[:-1], "null"]
+        case list():
+            wrong += [value[:at] + value[at + 1 :] for at in range(len(value))]
+            wrong += [value * 2, [*value, None], value[::-1]]
+        case dict():
+            wrong += [{key: value[key] for key in value if key != gone} for gone in value]
+            wrong += [{key.upper(): value[key] for key in value}, {**value, "unknown": 1}]
+            wrong += [[*value.values()], [*value]]
+    return st.sampled_from(wrong) | json_values
+
+
+# --- Results, with everything in them that the classes allow --------------------------------------
+
+percentages = st.floats(0, 100)
+TIMES = st.datetimes(dt.datetime(2020, 1, 1), dt.datetime(2030, 1, 1), timezones=st.just(dt.UTC))
+
+_SOME_TEXT = st.none() | TEXTS
+_EDGES = st.floats(-1e6, 1e6)
+_SOURCES = st.sampled_from(models.ThresholdSource)
+
+#: With a value for every rule; one of a vendor's own may have none.
+thresholds = st.builds(
+    models.Threshold, percentages, st.sampled_from(models.ThresholdRule), _SOURCES
+) | st.builds(models.Threshold, st.none(), source=_SOURCES)
+
+_BOXES = st.builds(
+    models.Box,
+    **dict.fromkeys(("left", "top", "right", "bottom"), _EDGES),
+    **dict.fromkeys(("of_width", "of_height"), st.none() | st.integers(1, 10**5)),
+    unit=st.sampled_from(["px", "ratio"]),
+)
+_FACES = st.builds(
+    models.Face,
+    box=st.none() | _BOXES,
+    confidence=st.none() | st.floats(-10, 10),
+    rotation=st.none() | st.sampled_from([0, 90, 180, 270]),
+    similarity=st.none() | st.builds(models.Score, percentages, st.just("acme/v1")),
+    compared=st.none() | st.booleans(),
+    landmarks=st.none() | st.dictionaries(TEXTS, st.tuples(_EDGES, _EDGES), max_size=2),
+    pose=st.none() | st.dictionaries(TEXTS, st.floats(-180, 180), max_size=2),
+    quality=st.none() | st.dictionaries(TEXTS, st.floats(0, 100), max_size=2),
+    demographics=st.none()
+    | st.builds(
+        models.Demographics, age=st.none() | st.floats(0, 120), gender=_SOME_TEXT, race=_SOME_TEXT
+    ),
+)
+_SOME_FACES = st.none() | st.lists(_FACES, max_size=2).map(tuple)
+_SCORES = st.builds(
+    models.Score,
+    percentages,
+    st.sampled_from(["acme/v1", "other/v2"]),
+    raw=st.none() | _EDGES,
+    raw_name=_SOME_TEXT,
+    source=st.none() | st.sampled_from(models.ScaleSource),
+)
+_WARNINGS = st.builds(
+    models.ResultWarning,
+    code=st.sampled_from(models.WarningCode),
+    severity=st.sampled_from(models.Severity),
+    tag=_SOME_TEXT,
+    text=_SOME_TEXT,
+    advice=st.none() | st.sampled_from(models.Advice),
+)
+_BILLINGS = st.builds(models.Billing, st.sampled_from(models.Charged), _SOME_TEXT)
+_FAILED_ATTEMPTS = st.builds(
+    models.FailedAttempt,
+    backend=TEXTS,
+    error=TEXTS,
+    billing=_BILLINGS,
+    status_code=st.none() | st.integers(100, 599),
+)
+_SKIPPED = st.builds(models.Skipped, backend=TEXTS, reason=TEXTS, message=TEXTS)
+_ROUTES = st.builds(
+    models.Route, answered_by=_SOME_TEXT, skipped=st.lists(_SKIPPED, max_size=2).map(tuple)
+)
+
+#: The fields of every result.
+_COMMON = {
+    "score": st.none() | _SCORES,
+    "threshold": st.none() | thresholds,
+    "review_threshold": st.none() | thresholds,
+    "warnings": st.lists(_WARNINGS, max_size=3).map(tuple),
+    "backend": TEXTS,
+    "model": _SOME_TEXT,
+    "vendor_status": _SOME_TEXT,
+    "ids": st.builds(
+        models.Ids, **dict.fromkeys(("call", "vendor", "session", "caller"), _SOME_TEXT)
+    ),
+    "metadata": st.none() | json_objects,
+    "created_at": st.none() | TIMES,
+    "elapsed_s": st.floats(0, 1e4),
+    "billing": _BILLINGS,
+    "environment": st.none() | st.sampled_from(models.Environment),
+    "route": st.none() | _ROUTES,
+    "failed_attempts": st.lists(_FAILED_ATTEMPTS, max_size=2).map(tuple),
+    "probe_faces": _SOME_FACES,
+    "raw": json_objects,
+}
+
+
+match_results = st.builds(
+    models.MatchResult,
+    decision=st.sampled_from(models.Decision),
+    reference_faces=_SOME_FACES,
+    **_COMMON,
+)
+liveness_results = st.builds(
+    models.LivenessResult,
+    decision=st.sampled_from(models.LivenessDecision),
+    method=_SOME_TEXT,
+    quality=st.none() | percentages,
+    luminance=st.none() | percentages,
+    **_COMMON,
+)
+#: A check, and a match where the check did not end it.
+live_match_results = st.builds(
+    lambda liveness, match: models.LiveMatchResult.of(
+        liveness, None if models.ends_early(liveness) else match
+    ),
+    liveness_results,
+    match_results,
+)
 attempts = st.builds(
     CallRecord,
     id=TEXTS,

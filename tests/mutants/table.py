@@ -116,10 +116,17 @@ def passed(me, call):
 
 # fmt: off
 ROWS = (
+    # A good call
+    row("R51", "LooksForAnotherName", "Looks for the score under a name that no answer has.",
+        score=lambda me, ok, call, told: ok(call, {}["similarity"])),
+    row("R51", "TakesItsTime", "Waits before each call, so that the vendor is not annoyed.",
+        exchange=lambda me, ok, call: (time.sleep(1.05), ok(call))[1]),
+    http("R51", "ReadsTheFirstBody", "Every answer is read from the body that came first.",
+        body=lambda me, ok, reply: remembered(me, "body", lambda: ok(reply))),
     # What a result says
     row("R01", "SignsWithAnotherName", "Results carry the vendor's name instead of the backend's.",
         result=lambda me, ok, call, body: evolve(ok(call, body), backend="Reference Inc.")),
-    row("R01", "RemembersTheAnswer",
+    row("R51", "RemembersTheAnswer",
         "Hands out the first answer again for the same pictures at the same threshold.",
         exchange=lambda me, ok, call: remembered(me,
             (call.operation, call.probe, getattr(call, "reference", 0), call.threshold),

@@ -36,7 +36,13 @@ def in_turn(names, first):
 
 #: Those that take more than a quarter of a second.
 SLOW = {"ReadsByPosition", "EmptiesWhatItRead", "WarningsAsASet", "SkipsOddWarnings"}
-SLOW |= {"NoScoreIsTheBest", "HighScoreOverrulesNo", "KeepsEveryCall", "ItsLibraryHasGlobals"}
+SLOW |= {
+    "TakesItsTime",
+    "NoScoreIsTheBest",
+    "HighScoreOverrulesNo",
+    "KeepsEveryCall",
+    "ItsLibraryHasGlobals",
+}
 
 
 @pytest.mark.parametrize("name", in_turn(MUTANTS, MUTANTS.keys() - SLOW))

@@ -48,6 +48,28 @@ class BackendContract(
     """
 
 
+#: The rules in the order of causes, and from which rules each line of them follows: after one of
+#: those has failed, they would say the same in other words, and are not judged. Any other rule is,
+#: whatever has failed before it: two faults that have nothing in common are named in one run.
+_ANSWERED, _DECIDED = ("R51",), ("R51", "R06")
+CAUSES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("R31 R05 R23", ()),  # opening it, what it declares, what it prints
+    ("R51", ()),  # one good call
+    ("R01 R06 R02 R03", _ANSWERED),  # its id, verdict and score
+    ("R07 R08", _DECIDED),
+    ("R42 R24 R25", _ANSWERED),  # what is sent
+    ("R18 R16 R20", _ANSWERED),  # how often, and what it costs
+    ("R30", _DECIDED),  # the end of a backend
+    ("R17", _ANSWERED),  # refusals and failures
+    ("R19", _DECIDED),
+    ("R10 R11 R12 R13 R14 R15 R48 R22", _ANSWERED),  # answers that are easily misread
+    ("R32 R44", _ANSWERED),  # records
+    ("R21 R37 R47", _ANSWERED),  # privacy
+    ("R28", _ANSWERED),  # threads and memory
+    ("R39 R38", _ANSWERED),  # any answer: the longest, so what a run that is over leaves out
+)
+
+
 @attrs.frozen(kw_only=True)
 class Rule:
     """One rule of the contract.
@@ -58,6 +80,8 @@ class Rule:
         title: What is asked, in a sentence.
         reason: Why it matters.
         pure: Whether it runs without a simulator, too.
+        follows: Numbers of the rules without which it says nothing new: it is not judged after
+            one of them has failed.
     """
 
     number: str
@@ -65,21 +89,27 @@ class Rule:
     title: str
     reason: str
     pure: bool = False
+    follows: tuple[str, ...] = ()
 
 
 def rules() -> tuple[Rule, ...]:
-    """All rules, by number."""
-    found = []
-    for name in sorted(name for name in dir(BackendContract) if name.startswith("test_r")):
-        rule = getattr(BackendContract, name)
-        title, _, reason = (inspect.getdoc(rule) or "").partition("\n\n")
-        found.append(
-            Rule(
-                number=name.split("_")[1].upper(),
-                name=name,
-                title=" ".join(title.split()),
-                reason=" ".join(reason.split()),
-                pure=getattr(rule, "asks_nothing", False),
-            )
-        )
-    return tuple(found)
+    """All rules, in the order in which they are run: each after those that it follows from."""
+    names = [name for name in dir(BackendContract) if name.startswith("test_r")]
+    tests = {name.split("_")[1].upper(): name for name in names}
+    places = {number: follows for numbers, follows in CAUSES for number in numbers.split()}
+    # A rule without a place comes last.
+    places |= dict.fromkeys(sorted(tests.keys() - places.keys()), _ANSWERED)
+    return tuple(_rule(number, tests[number], follows) for number, follows in places.items())
+
+
+def _rule(number: str, name: str, follows: tuple[str, ...]) -> Rule:
+    test = getattr(BackendContract, name)
+    title, _, reason = (inspect.getdoc(test) or "").partition("\n\n")
+    return Rule(
+        number=number,
+        name=name,
+        title=" ".join(title.split()),
+        reason=" ".join(reason.split()),
+        pure=getattr(test, "asks_nothing", False),
+        follows=follows,
+    )

@@ -47,12 +47,12 @@ class Rules:
         kit = [vars(base) for base in cls.__mro__ if base.__module__.startswith(_KIT)]
         for name in (name for name in dir(cls) if name.startswith("test_r")):
             rule = next((members[name] for members in kit if name in members), None)
-            found = getattr(cls, name)
-            marks = [m for m in getattr(found, "pytestmark", ()) if m.name != "parametrize"]
+            test = getattr(cls, name)
+            marks = [m for m in getattr(test, "pytestmark", ()) if m.name != "parametrize"]
             expected = any(m.name == "xfail" and m.kwargs.get("reason") for m in marks)
-            if rule is None or (found is rule and not marks):
+            if rule is None or (test is rule and not marks):
                 continue  # the author's own test, or the rule as it is
-            if found is rule or not expected:
+            if test is rule or not expected:
                 raise TypeError(
                     f"{cls.__name__} changes the rule {name}. A rule may be expected to fail, by "
                     'an override with @pytest.mark.xfail(reason="..."), but not be changed or '

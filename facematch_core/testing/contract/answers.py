@@ -1,4 +1,4 @@
-"""R01-R03, R05-R08, R10-R15, R48: what a result says, who passes, and where faces are."""
+"""R01-R03, R05-R08, R10-R15, R48, R51: what a result says, who passes, and where faces are."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import itertools
 import math
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +25,32 @@ SCORES = (0.0, 0.87, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99
 
 class AnswerRules(Rules):
     """What a result says, and that it means what it says."""
+
+    def test_r51_good_call_is_answered(self, bench: Bench) -> None:
+        """A good call gives a result within a second, made of the vendor's answer to this call.
+
+        Every rule builds on it: if it fails, most of them are not judged. A call that takes longer
+        makes the kit take half an hour; an answer that is kept lets the next visitor in.
+        """
+        for operation, situation in bench.cases(GOOD.values()):
+            fastest_s = math.inf
+            for _ in range(2):  # the first one may load an engine
+                began = time.monotonic()
+                outcome = bench.ask(operation, situation)
+                fastest_s = min(fastest_s, time.monotonic() - began)
+                result = outcome.answer
+                assert outcome.requests, f"a {operation} call was not sent: is an answer kept?"
+            assert fastest_s <= benches.CALL_S, (
+                f"a good {operation} call took {fastest_s:.1f} s at the simulator on this machine, "
+                f"and may take {benches.CALL_S:g} s: a backend waits by `yield Wait(seconds)`, "
+                "which takes no time here, a simulator answers at once"
+            )
+            other = BAD[operation]
+            if other in bench.simulator.situations and result.ids.vendor is not None:
+                later, vendor_id = bench.ask(operation, other).result, result.ids.vendor
+                same_id = later is not None and later.ids.vendor == vendor_id
+                fresh = later is None or not same_id or later.decision is not result.decision
+                assert fresh, f"{other}: the result is that of the call before it, {vendor_id}"
 
     def test_r01_result_names_its_call(self, bench: Bench) -> None:
         """A result says who answered which call.

@@ -103,8 +103,6 @@ class SettingRules(Rules):
         A misspelt `threshold` that is ignored changes who comes in, and nobody notices. The value
         may be a key in the wrong place.
         """
-        refusal = _refusal(bench)
-        assert not refusal, f"it cannot be opened: {refusal}"
         cls, verifiers = type(bench.backend), inspect.signature(fm.FaceVerifier).parameters
         taken = sorted(set(verifiers) & set(inspect.signature(cls).parameters))
         assert not taken, f"settings with names of FaceVerifier's arguments: {', '.join(taken)}"

@@ -7,9 +7,9 @@ import math
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from kit.strategies import mutated
 
 import facematch_core as fm
-from facematch_core.testing.strategies import mutated
 from facematch_didit import LIVENESS_SCALE, MATCH_SCALE, DiditBackend
 
 SANDBOX = DiditBackend(api_key="sandbox-key", environment=fm.Environment.SANDBOX)

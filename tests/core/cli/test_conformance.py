@@ -13,7 +13,6 @@ from facematch_core.cli import common
 from facematch_core.cli.common import Exit
 from facematch_core.testing import ConformanceReport
 from facematch_core.testing.report import (
-    NO_RULE_RUN,
     SIMULATOR_FAILED,
     CapabilityLine,
     RuleLine,
@@ -68,44 +67,50 @@ def failed(reason, *numbers, **more):
 
 
 def card(*rules, **more):
-    made = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
-    facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": made}
+    when = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
+    facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": when}
     return ConformanceReport(**{"rules": rules, **facts, **more})
 
 
 def test_cards(screens, alone, monkeypatch):
     cause = "KeyError: 'score' (_backend.py, line 100)"
     proved = [
-        CapabilityLine(name=name, declared="yes", proved=name == "match", rules=("R01",))
-        for name in ("match", "rotate")
+        CapabilityLine(name=name, declared="yes", proved=name == "match", rules=(rule,))
+        for name, rule in (("match", "R01"), ("rotate", "R25"), ("keep", "R44"))
     ]
     whom = {"distribution": "stranger", "version": "2.5", "simulator": "Simulator"}
     does_not_apply = line("R05", Status.DOES_NOT_APPLY, "a: no a here.", "b: no b here.")
     untested = [line(f"R{n:02}", Status.OPEN, "Acme cannot do it.") for n in (2, 3, 4, 7)]
     fault = f"{SIMULATOR_FAILED}TypeError: no more (_simulator.py, line 7) in Faulty.answer"
-    slow = f"{NO_RULE_RUN}a good match call took 5.0 seconds"
-    own = line("R07", Status.FAILED, cause, "its own")
+    effects = [line(f"R{n:02}", Status.NOT_JUDGED, "because of R51") for n in (3, 2, 1, 7)]
     whole = [line(f"R{n:02}", cases=3, passed=3) for n in range(1, 48)]
     cards = {
         "it conforms": (0, whole, {**whom, "capabilities": proved[:1], "settings": ("level",)}),
         "one rule is broken": (7, [line("R01"), *failed("It gives match.", 6)], {}),
-        "what several rules met is said once": (7, [*failed(cause, 2, 3, 5), own], {}),
-        "the simulator fails": (7, [*failed(fault, 1, 2, 3), line("R31")], {}),
-        "its calls take their time": (7, failed(slow, 1, 2, 3, cases=0), {}),
+        "a cause is first, and its effects are not judged": (
+            7,
+            [*failed(cause, 51), *failed("A leak.", 21), *effects],
+            {"capabilities": tuple(proved[1:2])},
+        ),
+        "the simulator fails": (7, [*failed(fault, 51), *effects, line("R31")], {}),
         "rules with one reason share a line": (
             3,
             [line("R01"), *untested, does_not_apply, line("R06", Status.OPEN)],
             {},
         ),
-        "not everything is proved": (3, [line("R06")], {"capabilities": tuple(proved)}),
+        "not everything is proved": (
+            7,
+            [line("R01"), *failed("It is kept.", 44)],
+            {"capabilities": tuple(proved)},
+        ),
     }
     with screens("conformance") as show:
         for title, (code, rules, more) in cards.items():
-            made = card(*rules, **more)
+            report = card(*rules, **more)
 
-            def conformance(name, *, settings, progress, made=made):
+            def conformance(name, *, settings, progress, report=report):
                 assert (name, settings) == ("good", {"level": 3})
-                return made
+                return report
 
             monkeypatch.setattr(testing, "conformance", conformance)
             show(title, "conformance", "good", "--set", "level=3", code=code)
@@ -167,7 +172,7 @@ def test_the_card_for_programs_is_printed_and_written(run_json, shared, tmp_path
 @pytest.mark.parametrize("content", [b'{"kind": "match"}', b"[" * 100_000])
 def test_another_file_is_left_alone(run, alone, tmp_path, content):
     (tmp_path / "card.json").write_bytes(content)
-    told = run("conformance", "good", "--out", "card.json")
-    assert told.exit_code == 2
-    assert "is not a conformance report of facematch" in told.stderr
+    outcome = run("conformance", "good", "--out", "card.json")
+    assert outcome.exit_code == 2
+    assert "is not a conformance report of facematch" in outcome.stderr
     assert (tmp_path / "card.json").read_bytes() == content

@@ -18,9 +18,8 @@ GONE |= {"R45", "R46"}
 
 def test_a_number_is_a_name():
     numbers = [rule.number for rule in rules()]
-    assert numbers == sorted(set(numbers))
+    assert len(numbers) == len(set(numbers))
     assert not GONE & set(numbers)
-    assert set(numbers) | GONE == {f"R{n:02}" for n in range(1, int(numbers[-1][1:]) + 1)}
 
 
 def test_a_rule_cannot_be_replaced():
@@ -75,28 +74,24 @@ def test_an_author_sees_what_the_own_code_raised(capsys):
     assert raised in capsys.readouterr().out
 
 
-def test_only_the_kit_needs_pytest_and_only_its_strategies_hypothesis():
-    """Without them one line says what to install; the core loads neither."""
+def test_only_the_kit_needs_pytest():
+    """Without it one line says what to install. The kit itself loads no Hypothesis."""
     code = """
 import sys
 import facematch_core, facematch_core.http
 heavy = {"pytest", "_pytest", "facematch_core.testing"}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
-found = []
-for name, module in (("pytest", "testing"), ("hypothesis", "testing.strategies")):
-    sys.modules[name] = None
-    try:
-        __import__(f"facematch_core.{module}")
-    except ImportError as error:
-        print(error, error.__cause__, error.__suppress_context__)
-    del sys.modules[name]
+sys.modules["pytest"] = None
+try:
     import facematch_core.testing
-    assert "hypothesis" not in sys.modules
+except ImportError as error:
+    print(error, error.__cause__, error.__suppress_context__)
+del sys.modules["pytest"]
+import facematch_core.testing
+assert "hypothesis" not in sys.modules
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
-    pytest_, hypothesis = done.stdout.splitlines()
-    assert pytest_.startswith("facematch_core.testing needs pytest: ")
-    assert hypothesis.startswith("facematch_core.testing.strategies needs hypothesis: ")
-    assert pytest_.endswith(" None True")
+    assert done.stdout.startswith("facematch_core.testing needs pytest: ")
+    assert done.stdout.endswith(" None True\n")

@@ -49,22 +49,22 @@ reports = st.builds(
 
 
 def report(*statuses, **more):
-    found = tuple(
+    lines = tuple(
         RuleLine(number=f"R{number:02}", title="It is so.", status=status)
         for number, status in enumerate(statuses, 1)
     )
-    made = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
-    told = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": made}
-    return ConformanceReport(**{"rules": found, **told, **more})
+    when = dt.datetime(2026, 11, 20, 9, 30, tzinfo=dt.UTC)
+    facts = {"backend": "acme", "core_version": "1.0", "python_version": "3.11.2", "made_at": when}
+    return ConformanceReport(**{"rules": lines, **facts, **more})
 
 
 @given(reports)
 @settings(max_examples=10)
-def test_a_report_is_read_as_it_was_written_and_keeps_its_schema(made):
-    document = json.loads(json.dumps(made.to_dict(), allow_nan=False))
+def test_a_report_is_read_as_it_was_written_and_keeps_its_schema(report):
+    document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     VALIDATOR.validate(document)
-    assert ConformanceReport.from_dict(document) == made
-    assert ConformanceReport.from_dict({**document, "later": 1}) == made
+    assert ConformanceReport.from_dict(document) == report
+    assert ConformanceReport.from_dict({**document, "later": 1}) == report
 
 
 def test_the_schema_knows_every_field():
@@ -87,11 +87,13 @@ def test_one_failure_fails_and_what_is_untested_leaves_it_open():
     assert report(passed, capabilities=(unproved,)).verdict == "open"
     assert report(passed, Status.OPEN).verdict == "open"
     assert report(passed, Status.OPEN, Status.FAILED).verdict == "fails"
-    made = report(passed, Status.OPEN)
-    assert made.to_dict()["counts"]["passed"] == 1
-    assert made.of("passed") == made.of(Status.PASSED) == made.rules[:1]
+    assert report(passed, Status.NOT_JUDGED).verdict == "open"
+    assert report(passed, Status.NOT_JUDGED, Status.FAILED).verdict == "fails"
+    some = report(passed, Status.OPEN)
+    assert some.to_dict()["counts"]["passed"] == 1
+    assert some.of("passed") == some.of(Status.PASSED) == some.rules[:1]
     with pytest.raises(ValueError, match="fine"):
-        made.of("fine")
+        some.of("fine")
 
 
 @pytest.mark.parametrize(
@@ -115,15 +117,26 @@ CAPABILITIES = [
     *("match", "liveness", "rotate", "keep", "caller_ref", "metadata", "own options"),
     *("threshold rule", "default threshold", "scale of scores", "scale of liveness"),
     *("limits of pictures", "faces", "what is charged", "look into records"),
+    "nothing kept in memory",
 ]
 
 
 def test_existing_rules_prove_everything_that_can_be_declared():
     numbers = {rule.number for rule in rules()}
-    found = proved(ReferenceSimulator().backend(), dict.fromkeys(numbers, Status.PASSED))
-    assert [line.name for line in found] == CAPABILITIES
-    assert all(line.proved for line in found)
-    assert {number for line in found for number in line.rules} <= numbers
+    lines = proved(ReferenceSimulator().backend(), dict.fromkeys(numbers, Status.PASSED))
+    assert [line.name for line in lines] == CAPABILITIES
+    assert all(line.proved for line in lines)
+    assert {number for line in lines for number in line.rules} <= numbers
+
+
+@pytest.mark.parametrize("status", [None, *Status])
+def test_what_calls_show_is_there_where_its_rule_applies(status):
+    """What nobody declares, and no rule has seen, is not said to be proved."""
+    backend = ReferenceSimulator().backend()
+    lines = proved(backend, {} if status is None else {"R28": status})
+    shown = [line.proved for line in lines if line.name == "nothing kept in memory"]
+    absent = status in (None, Status.DOES_NOT_APPLY)
+    assert shown == ([] if absent else [status is Status.PASSED])
 
 
 @pytest.mark.parametrize("status", Status)
