@@ -81,8 +81,8 @@ class AcmeSimulator(HttpSimulator):
         if set(sent) != {*PICTURES, "threshold"}:
             situation = Situation.REJECTED
         if situation in REFUSALS:
-            status, told = REFUSALS[situation]
-            return SimulatorReply(status=status, body={"error": told})
+            status, words = REFUSALS[situation]
+            return SimulatorReply(status=status, body={"error": words})
         if situation is Situation.UNREADABLE_200:
             return SimulatorReply(body={"result": "ok"})
         similarity = SIMILARITIES.get(situation, 93.5) if score is None else score

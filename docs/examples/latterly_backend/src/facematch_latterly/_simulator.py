@@ -1,4 +1,4 @@
-"""Latterly on this machine, as README.md describes it.
+"""Latterly, simulated on this machine, as its documents describe it.
 
 For tests alone, and for `facematch conformance`, which finds it by its entry point. Nothing else
 imports this module: it needs ``facematch-latterly[testing]``.
@@ -14,7 +14,7 @@ from facematch_core.testing import HttpSimulator, SimulatorReply, SimulatorReque
 
 from ._backend import LatterlyBackend
 
-KEY = "an-example-of-a-key-7c21d90be4"
+KEY = "an-example-of-a-key-4f7e1c2ab9"
 PICTURES = ("probe", "reference")
 
 #: How often a job says that it is running before it is done.
