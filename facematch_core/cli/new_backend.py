@@ -51,10 +51,16 @@ FILES: tuple[str, ...] = (
 )
 
 
-#: What its README says of the backend, by whether its vendor answers later.
-_STEPS = {
-    False: "`build`, what `parse` reads, `error_table`",
-    True: "`steps`, `job_states`, `job_result`, `reconcile`",
+#: What its README says, where that depends on whether its vendor answers later.
+_TEXTS = {
+    False: {
+        "steps": "`build`, what `parse` reads, `error_table`",
+        "keeps": "It keeps nothing, and charges one comparison for each answer 200.",
+    },
+    True: {
+        "steps": "`steps`, `job_states`, `job_result`, `reconcile`",
+        "keeps": "It keeps a job for a day, unless that is deleted, and charges each.",
+    },
 }
 
 
@@ -142,8 +148,7 @@ def files_for(name: str, author: Author = Author(), *, jobs: bool = False) -> di
         # A text of JSON is one of TOML.
         "author": json.dumps(author.name, ensure_ascii=False),
         "email": json.dumps(author.email, ensure_ascii=False),
-        "steps": _STEPS[jobs],
-    }
+    } | _TEXTS[jobs]
 
     def fill(file: str) -> str:
         name = f"{file.rpartition('/')[2].removeprefix('.')}.txt"
@@ -151,7 +156,6 @@ def files_for(name: str, author: Author = Author(), *, jobs: bool = False) -> di
         path = path if jobs and path.exists() else TEMPLATES / name
         return Template(path.read_text(encoding="utf-8")).substitute(words)
 
-    words["facts"] = fill("facts.md")
     return {Template(file).substitute(words): fill(file) for file in FILES}
 
 
