@@ -205,10 +205,12 @@ class HttpBackend(JobFollower):
     def vendor_id(self, reply: HttpReply) -> str | None:
         """The vendor's own id of the call (of its job, say) in a reply; by default None.
 
-        The first one that a reply gives is `ids.vendor` of the result and of every later error, and
-        `CallRecord.vendor_id`. An answer with another one is about somebody else: it ends the call
-        as an `UnexpectedResponse`. So give None for a reply that has only an id of its request, or
-        of something else. A text of more than 200 characters, or that cannot be printed, is none.
+        Asked of every reply. It is `ids.vendor` of the result and of every later error, and the
+        `CallRecord.vendor_id` that `reconcile` gets. Until a request that has a price is answered,
+        a later id takes the place of the one before; from then on an answer with another one is
+        about somebody else, and ends the call as an `UnexpectedResponse`. So give None for a reply
+        that has only an id of its request, or of something else (a person, a report). A text of
+        more than 200 characters, or that cannot be printed, is none.
         """
         return None
 
@@ -583,7 +585,8 @@ class _HttpCall:
         """What a reply means for the call; what its end needs of it is kept."""
         backend, call, headers = self.backend, self.call, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
-        if vendor_id and call.vendor_id is None:
+        # What was made for the call before it was accepted may have an id of its own.
+        if vendor_id and (call.vendor_id is None or not self.is_accepted):
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id

@@ -271,30 +271,34 @@ _NUMBER = re.compile(r"-?[0-9]{1,4096}(\.[0-9]{0,9})?")
 #: What is longer means "never", and would be too much for a clock.
 _LONGEST_WAIT_S = 1e9
 
-#: Where vendors put a sentence for people: names in the body, or in an object of it.
+#: What vendors call a sentence for people.
 _NAMES = ("detail", "error", "message", "Message", "exception", "errorMessage", "error_description")
-_OBJECTS: tuple[tuple[str | int, ...], ...] = (
-    (),
-    *(("error",), ("Error",), ("Response", "Error"), ("response", "error"), ("errors", 0)),
-    *(("fault",), ("status",), ("meta",)),
-)
+#: After so many values a body has no sentence about the call.
+_MOST_PLACES = 100
 
 
 def excerpt(reply: HttpReply) -> str:
-    """What the vendor says in one of the usual places, fit for an error message.
+    """What the vendor says to people, fit for an error message: ``Response.Error.Message``, say.
 
-    They are ``detail``, ``error``, ``message``, ``Message``, ``exception``, ``errorMessage`` and
-    ``error_description``, in the body or in one of its objects ``error``, ``Error``,
-    ``Response.Error``, ``errors[0]``, ``fault``, ``status`` and ``meta``; the first that is text.
+    It is the first text that is called ``detail``, ``error``, ``message``, ``Message``,
+    ``exception``, ``errorMessage`` or ``error_description``, in the body or as deep in it as it
+    takes, the outermost first; of a list only its first item is looked at.
 
     Returns:
         Up to 200 printable characters, the request's secrets and anything that looks like a key
         masked; empty if the body is no JSON object or none of them is text.
     """
-    for path in _OBJECTS:
-        place = reply.at(*path)
-        for name in _NAMES if isinstance(place, dict) else ():
-            text = place.get(name)
-            if isinstance(text, str) and text.strip():
-                return quotable(text, masker(reply.secrets))
+    body = reply.at()
+    places = [body] if isinstance(body, dict) else []
+    for place in places:  # which grows meanwhile
+        if isinstance(place, list):
+            places += place[:1]
+        elif isinstance(place, dict):
+            for name in _NAMES:
+                text = place.get(name)
+                if isinstance(text, str) and text.strip():
+                    return quotable(text, masker(reply.secrets))
+            places += place.values()
+        if len(places) > _MOST_PLACES:
+            break
     return ""

@@ -29,11 +29,11 @@ PREFIX = "facematch"
 #: More would break the lines of the files.
 LONGEST = 24
 
+#: The template of a file bears its name and ends in ``.txt``, without a dot before it: an installer
+#: would compile what ends in ``.py``. ``jobs`` has those that differ if a vendor answers later.
 TEMPLATES = Path(__file__).parent / "new_backend_template"
 
-
-#: What a repository has. The template of a file bears its name and ends in ``.txt``, without a dot
-#: before it: an installer would compile what ends in ``.py``.
+#: What a repository has.
 FILES: tuple[str, ...] = (
     ".github/workflows/test.yml",
     ".gitignore",
@@ -49,6 +49,19 @@ FILES: tuple[str, ...] = (
     "tests/test_contract.py",
     "tests/test_package.py",
 )
+
+
+#: What its README says, where that depends on whether its vendor answers later.
+_TEXTS = {
+    False: {
+        "steps": "`build`, what `parse` reads, `error_table`",
+        "keeps": "It keeps nothing, and charges one comparison for each answer 200.",
+    },
+    True: {
+        "steps": "`steps`, `job_states`, `job_result`, `reconcile`",
+        "keeps": "It keeps a job for a day, unless that is deleted, and charges each.",
+    },
+}
 
 
 @attrs.frozen
@@ -71,7 +84,8 @@ class Author:
     metavar="DIR",
     default=Path(),
 )
-def command(name: str, into: Path) -> None:
+@click.option("--jobs", is_flag=True, help="For a vendor that answers later.")
+def command(name: str, into: Path, jobs: bool) -> None:
     """Write a small, complete plug-in repository, facematch-NAME, that passes its own tests.
 
     NAME is the name that opens your backend: small letters, digits and hyphens.
@@ -79,10 +93,12 @@ def command(name: str, into: Path) -> None:
     \b
     facematch new-backend my-vendor
     facematch new-backend my-vendor --into ~/src
+    facematch new-backend my-vendor --jobs
 
-    It is for a vendor with an HTTP API. Its vendor is invented: README.md says what to change, in
-    order. Its author is that of `git config`, if there is one. A folder that exists is never
-    overwritten.
+    It is for a vendor with an HTTP API, which answers a comparison at once; with --jobs for one
+    that takes it as a job, is asked until that is done, and keeps it until it is deleted. Its
+    vendor is invented: README.md says what to change, in order. Its author is that of `git
+    config`, if there is one. A folder that exists is never overwritten.
     """
     _check(name)
     folder = into / f"{PREFIX}-{name.replace('_', '-')}"
@@ -92,7 +108,7 @@ def command(name: str, into: Path) -> None:
             "written."
         )
     common.check_target("--into", folder, force=False)
-    files = files_for(name, author())
+    files = files_for(name, author(), jobs=jobs)
     _write(folder, files)
     say(
         f"Wrote {len(files)} files to {folder}. Its vendor is invented; README.md says what to "
@@ -101,8 +117,8 @@ def command(name: str, into: Path) -> None:
     say()
     say("Next:")
     # Where the shell does not find us by name, it would find another Python, too.
-    found = shutil.which("facematch")
-    python, facematch = ("python", "facematch") if found else (sys.executable, sys.argv[0])
+    is_on_path = shutil.which("facematch")
+    python, facematch = ("python", "facematch") if is_on_path else (sys.executable, sys.argv[0])
     # Without a slash pip would take it for the name of a distribution.
     place = str(folder) if folder.is_absolute() else f"./{folder}"
     for words in (
@@ -113,8 +129,8 @@ def command(name: str, into: Path) -> None:
         click.echo(f"  {typed(words)}")
 
 
-def files_for(name: str, author: Author = Author()) -> dict[str, str]:
-    """Path in the repository, with slashes, to text."""
+def files_for(name: str, author: Author = Author(), *, jobs: bool = False) -> dict[str, str]:
+    """Path in the repository, with slashes, to text; `jobs` for a vendor that answers later."""
     module = name.replace("-", "_")
     hyphened = name.replace("_", "-")
     parts = [part.capitalize() for part in module.split("_")]
@@ -132,16 +148,15 @@ def files_for(name: str, author: Author = Author()) -> dict[str, str]:
         # A text of JSON is one of TOML.
         "author": json.dumps(author.name, ensure_ascii=False),
         "email": json.dumps(author.email, ensure_ascii=False),
-    }
-    return {
-        Template(file).substitute(words): Template(_template(file)).substitute(words)
-        for file in FILES
-    }
+    } | _TEXTS[jobs]
 
+    def fill(file: str) -> str:
+        name = f"{file.rpartition('/')[2].removeprefix('.')}.txt"
+        path = TEMPLATES / "jobs" / name
+        path = path if jobs and path.exists() else TEMPLATES / name
+        return Template(path.read_text(encoding="utf-8")).substitute(words)
 
-def _template(file: str) -> str:
-    name = f"{file.rpartition('/')[2].removeprefix('.')}.txt"
-    return (TEMPLATES / name).read_text(encoding="utf-8")
+    return {Template(file).substitute(words): fill(file) for file in FILES}
 
 
 def author() -> Author:
@@ -158,10 +173,10 @@ def _git_config(key: str) -> str:
     git = shutil.which("git")
     if git is None:
         return ""
-    ran = subprocess.run(  # noqa: S603 - no word of it comes from outside
+    process = subprocess.run(  # noqa: S603 - no word of it comes from outside
         [git, "config", "--get", key], capture_output=True, encoding="utf-8", check=False
     )
-    return ran.stdout.strip()
+    return process.stdout.strip()
 
 
 def _check(typed: str) -> None:
@@ -199,13 +214,13 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
     """Write all files beside their place, and move them there: half a repository is none."""
     with named(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".facematch."))
+        scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".facematch."))
         try:
             for name, text in files.items():
-                file = made / folder.name / name
+                file = scratch / folder.name / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_text(text, encoding="utf-8", newline="\n")
             # A folder in the one of mkdtemp, which nobody but its owner may read.
-            (made / folder.name).rename(folder)
+            (scratch / folder.name).rename(folder)
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            shutil.rmtree(scratch, ignore_errors=True)

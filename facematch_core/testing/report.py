@@ -262,7 +262,7 @@ DECLARED: tuple[tuple[str, str, Callable[[Capabilities], str | bool | None]], ..
 )
 
 #: What no declaration says, and calls show: it is there unless its rules do not apply.
-SHOWN = (("nothing kept in memory", "R28"),)
+SHOWN = (("clean-ups", "R49"), ("nothing kept in memory", "R28"))
 
 
 def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:

@@ -63,7 +63,7 @@ CAUSES: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("R17", _ANSWERED),  # refusals and failures
     ("R19", _DECIDED),
     ("R10 R11 R12 R13 R14 R15 R48 R22", _ANSWERED),  # answers that are easily misread
-    ("R32 R44", _ANSWERED),  # records
+    ("R49 R32 R44", _ANSWERED),  # what is made at the vendor, and its records
     ("R21 R37 R47", _ANSWERED),  # privacy
     ("R28", _ANSWERED),  # threads and memory
     ("R39 R38", _ANSWERED),  # any answer: the longest, so what a run that is over leaves out

@@ -109,10 +109,9 @@ class SharingRules(Rules):
             f"{THREADS * CALLS} {operation} calls are {due} requests and {paid} charges, and the "
             f"vendor counted {seen} and {counted}"
         )
-        polls = Counter(one.path for one in heard if one.method == "GET")
-        # A job, and a report on it, need not be asked for equally often.
-        counts = {(path.rpartition("/")[0], count) for path, count in polls.items()}
-        assert len(counts) == len(dict(counts)), (
+        polls = Counter(request.path for request in heard if request.method == "GET")
+        # Each call may ask at several addresses: at its job, and at the report of it.
+        assert all(paths % (THREADS * CALLS) == 0 for paths in Counter(polls.values()).values()), (
             "a job was asked about more often than another one: the id of another thread's job?"
         )
         keys = [(key, one.path) for one in heard if (key := one.headers["Idempotency-Key"])]

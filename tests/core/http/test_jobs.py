@@ -484,6 +484,24 @@ class TidyJobs(Tidy):
         return reply.at("job")
 
 
+class AnyId(Tidy):
+    """Takes whatever is called an id for that of the call."""
+
+    def vendor_id(self, reply):
+        return reply.at("id")
+
+
+def test_the_id_of_a_call_is_that_of_what_is_charged(clock):
+    """A person who is made before has an id, too: nobody could look for the check by that."""
+    person, checked = reply(200, {"id": "p-1"}), {"id": "c-1", "similarity": 0.935}
+    with served(person, reply(200, checked), GONE, GONE) as server:
+        assert verify(server, clock, by=AnyId).ids.vendor == "c-1"
+    with served(person, reply(200, {"id": "c-1"}), GONE, GONE) as server:
+        with pytest.raises(fm.UnexpectedResponse) as caught:
+            verify(server, clock, by=AnyId)
+        assert caught.value.ids.vendor == "c-1"
+
+
 def test_what_may_still_be_looked_for_is_not_removed(clock):
     with served(ACCEPTED, RUNNING) as server, pytest.raises(fm.DeadlineExceeded):
         verify(server, clock, by=TidyJobs, deadline_s=0.5)

@@ -3,8 +3,11 @@ import sys
 import types
 from collections import deque
 
+import attrs
 import pytest
 from mutants.reference import (
+    JobReference,
+    JobSimulator,
     ReferenceBackend,
     ReferenceSimulator,
 )
@@ -67,3 +70,37 @@ def test_only_the_plug_ins_own_modules_are_looked_at(monkeypatch):
     names = held(backend(ReferenceSimulator()))
     assert {"acme.kept": 3, "acme.parts.kept": 3}.items() <= names.items()
     assert not [name for name in names if name.startswith(("another", "facematch_core"))]
+
+
+class HasReports(JobReference):
+    """Its vendor has the result of a job at another address."""
+
+    def steps(self, call):
+        job = super().steps(call)
+        request = next(job)
+        while True:
+            reply = yield request
+            try:
+                request = job.send(reply)
+            except StopIteration:
+                path = reply.json()["report"]
+                return self.parse(call, (yield self.poll(f"{self.address}{path}")))
+
+
+class ReportSimulator(JobSimulator):
+    steps = JobSimulator.steps + 1
+
+    def ends(self, request):
+        return request.path.endswith("/report")
+
+    def answer(self, request, situation, score):
+        path = request.path.removesuffix("/report")
+        reply = super().answer(attrs.evolve(request, path=path), situation, score)
+        if self.ends(request) or not isinstance(reply.body, dict):
+            return reply
+        return attrs.evolve(reply, body=reply.body | {"report": f"{path}/report"})
+
+
+def test_a_job_may_be_asked_about_at_several_addresses():
+    cases = run_rules(lambda: ReportSimulator(HasReports), rules={"R28"})
+    assert {case.status for case in cases} == {Status.PASSED}, [case.reason for case in cases]

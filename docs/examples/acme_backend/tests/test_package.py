@@ -19,11 +19,11 @@ PLACEHOLDERS = (
 
 def test_nothing_is_left_to_fill_in() -> None:
     """Until then this names what is left, and does not fail."""
-    left = [
+    placeholders = [
         f"{file.relative_to(ROOT)}: {word}"
         for file in FILES
         for word in PLACEHOLDERS
         if word in file.read_text(encoding="utf-8")
     ]
-    if left:
-        pytest.xfail(f"to fill in before you publish: {'; '.join(left)}")
+    if placeholders:
+        pytest.xfail(f"to fill in before you publish: {'; '.join(placeholders)}")

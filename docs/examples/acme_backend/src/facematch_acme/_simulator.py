@@ -1,5 +1,14 @@
 """Acme, simulated on this machine, as its documents describe it.
 
+**Invented**, read 2026-11-22:
+
+- ``POST /compare`` with the header ``X-Api-Key`` and a JSON object: ``probe`` and ``reference``
+  (JPEG or PNG in base64, at most 1 MB each) and ``threshold``. It answers 200:
+  ``{"verdict": "same", "similarity": 87.5, "id": "cmp_1"}``.
+- ``verdict`` is ``same`` if the similarity (0 to 100) is at least the threshold, else
+  ``different``, and ``unsure`` if a person should look. ``similarity`` is null without a face.
+- Refusals: 401 wrong key, 402 empty account, 422 bad request, 429 too many, 500 its own faults.
+
 For tests alone, and for `facematch conformance`, which finds it by its entry point. Nothing else
 imports this module: it needs ``facematch-acme[testing]``.
 """
@@ -49,6 +58,7 @@ class AcmeSimulator(HttpSimulator):
         *INSTEAD,
     }
     cannot_happen: Mapping[Situation, str] = {
+        Situation.SPOOF: "Acme has no word for a photograph of a photograph.",
         Situation.TWO_FACES: "Acme does not count the faces in a picture.",
         Situation.UNKNOWN_WARNING: "Acme sends no warnings.",
         Situation.DEMOGRAPHICS: "Acme guesses nothing about people.",
@@ -81,8 +91,8 @@ class AcmeSimulator(HttpSimulator):
         if set(sent) != {*PICTURES, "threshold"}:
             situation = Situation.REJECTED
         if situation in REFUSALS:
-            status, told = REFUSALS[situation]
-            return SimulatorReply(status=status, body={"error": told})
+            status, words = REFUSALS[situation]
+            return SimulatorReply(status=status, body={"error": words})
         if situation is Situation.UNREADABLE_200:
             return SimulatorReply(body={"result": "ok"})
         similarity = SIMILARITIES.get(situation, 93.5) if score is None else score

@@ -1,4 +1,4 @@
-"""Latterly for facematch: an invented vendor that answers later."""
+"""Latterly for facematch: an invented vendor, to be replaced by yours."""
 
 from ._backend import LatterlyBackend
 

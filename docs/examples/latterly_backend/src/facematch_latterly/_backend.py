@@ -1,7 +1,9 @@
 """What to ask Latterly, and what its answers mean.
 
-**Latterly is invented**, and so are its facts, which README.md lists. It takes a comparison as a
-job, charges for it at once, and is then asked until the job is done.
+**Latterly is invented**, and so are these facts. Yours name their source and day:
+"Latterly API reference, Jobs, read 2026-11-21".
+
+It takes a comparison as a job, charges for it at once, and is then asked until the job is done.
 """
 
 import base64
@@ -39,15 +41,20 @@ from facematch_core.backend import (
 from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.http import ApiKeyBackend, HttpReply, HttpRequest, Steps
 
+#: Who may receive the key and the faces, beside this machine.
 HOST = "api.latterly.example"
 SCALE = "latterly/likeness"
 
-PAID = Billing(Charged.YES, "Latterly charges for each job that it accepts", charges=1)
+PAID = Billing(Charged.YES, "Latterly charges each job it accepts", charges=1)
 
 
+# Pyright has the rules of dataclasses; attrs lets a frozen class inherit from one that is not.
 @attrs.frozen(kw_only=True)  # pyright: ignore[reportGeneralTypeIssues]
 class LatterlyBackend(ApiKeyBackend):
-    """Compares two faces at Latterly. `api_key` may come from ``LATTERLY_API_KEY``."""
+    """Compares two faces at Latterly.
+
+    The key may come from ``LATTERLY_API_KEY``.
+    """
 
     name = "latterly"
     allowed_hosts = frozenset({HOST})
@@ -59,6 +66,7 @@ class LatterlyBackend(ApiKeyBackend):
             formats={ImageFormat.JPEG, ImageFormat.PNG}, max_bytes=2_000_000, max_side_px=4096
         ),
     )
+    #: Each state of a job, and whether it is over then. Another one ends the call as an error.
     job_states: ClassVar[Mapping[str, bool]] = {
         "queued": False,
         "running": False,
@@ -69,7 +77,11 @@ class LatterlyBackend(ApiKeyBackend):
     base_url: str = f"https://{HOST}"
 
     def steps(self, call: MatchCall) -> Steps:
-        """A job that is followed to its end; then Latterly forgets it."""
+        """A job that is followed to its end; then Latterly forgets it.
+
+        What is made before it, a person or a file, is a request with ``charges=0`` and has a
+        clean-up as well.
+        """
         reply = yield HttpRequest(
             url=f"{self.address}/jobs",
             headers={"X-Api-Key": self.api_key},
@@ -91,12 +103,15 @@ class LatterlyBackend(ApiKeyBackend):
         return reply.at("state")
 
     def vendor_id(self, reply: HttpReply) -> str | None:
-        """That of the job, which is in every answer about it."""
+        """That of the job, which is in every answer about it.
+
+        None for a reply that only has the id of something else: `reconcile` looks under this one.
+        """
         job = reply.at("id")
         return job if isinstance(job, str) else None
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Latterly knows each job for a day, by its id, whatever it was asked to keep."""
+        """Whether `reconcile` can look: for a day, by the id, whatever was asked to be kept."""
         return call.vendor_id is not None
 
     def reconcile(self, call: CallRecord, *, deadline: Deadline = NO_DEADLINE) -> Reconciliation:

@@ -1,4 +1,17 @@
-"""Latterly on this machine, as README.md describes it.
+"""Latterly, simulated on this machine, as its documents describe it.
+
+**Invented**, read 2026-11-22:
+
+- Every request has the header ``X-Api-Key``.
+- ``POST /jobs`` takes a JSON object: ``probe`` and ``reference`` (JPEG or PNG in base64, at most
+  2 MB and 4096 pixels a side each). It answers 202 with the address of the job in ``Location``,
+  and ``{"id": "job_1", "state": "queued"}``.
+- ``GET /jobs/ID`` answers 200 with the same object. ``state`` is ``queued`` or ``running``, then
+  ``done`` with ``similarity`` (0 to 1), or ``failed`` with ``reason``: ``no_face``, for one.
+  ``Retry-After`` says when to ask.
+- ``DELETE /jobs/ID`` makes it forget a job and its result: 204.
+- Refusals: 401 wrong key, 402 empty account, 404 unknown job, 422 bad request, 429 too many, 503
+  its own faults.
 
 For tests alone, and for `facematch conformance`, which finds it by its entry point. Nothing else
 imports this module: it needs ``facematch-latterly[testing]``.
@@ -14,7 +27,7 @@ from facematch_core.testing import HttpSimulator, SimulatorReply, SimulatorReque
 
 from ._backend import LatterlyBackend
 
-KEY = "an-example-of-a-key-7c21d90be4"
+KEY = "an-example-of-a-key-4f7e1c2ab9"
 PICTURES = ("probe", "reference")
 
 #: How often a job says that it is running before it is done.
@@ -50,6 +63,7 @@ class LatterlySimulator(HttpSimulator):
         *ENDS,
     }
     cannot_happen: Mapping[Situation, str] = {
+        Situation.SPOOF: "Latterly has no word for a photograph of a photograph.",
         Situation.TWO_FACES: "Latterly does not count the faces in a picture.",
         Situation.UNKNOWN_STATUS: "Latterly gives no verdict.",
         Situation.UNKNOWN_WARNING: "Latterly sends no warnings.",
