@@ -49,6 +49,7 @@ class AcmeSimulator(HttpSimulator):
         *INSTEAD,
     }
     cannot_happen: Mapping[Situation, str] = {
+        Situation.SPOOF: "Acme has no word for a photograph of a photograph.",
         Situation.TWO_FACES: "Acme does not count the faces in a picture.",
         Situation.UNKNOWN_WARNING: "Acme sends no warnings.",
         Situation.DEMOGRAPHICS: "Acme guesses nothing about people.",

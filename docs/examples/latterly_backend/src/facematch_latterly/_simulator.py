@@ -50,6 +50,7 @@ class LatterlySimulator(HttpSimulator):
         *ENDS,
     }
     cannot_happen: Mapping[Situation, str] = {
+        Situation.SPOOF: "Latterly has no word for a photograph of a photograph.",
         Situation.TWO_FACES: "Latterly does not count the faces in a picture.",
         Situation.UNKNOWN_STATUS: "Latterly gives no verdict.",
         Situation.UNKNOWN_WARNING: "Latterly sends no warnings.",
