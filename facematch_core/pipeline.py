@@ -225,6 +225,7 @@ class Pipeline:
             raise errors.Unsupported.of_operation(self.backend.name, operation)
         threshold, review = self.thresholds(options)
         self._check_options(options)
+        self._check_operation(options)
         retention = Retention(options.retention)
         record = CallRecord(
             id=new_call_id(),
@@ -288,6 +289,19 @@ class Pipeline:
             raise errors.InvalidRequest(
                 f"retry must be a Retry, False or None, not {type(options.retry).__name__}."
             )
+
+    def _check_operation(self, options: CallOptions) -> None:
+        """Refuse an option that this backend takes for another operation alone."""
+        can = self.backend.capabilities
+        is_used = {
+            "rotate": options.rotate,
+            "retention": options.retention != Retention.MINIMAL,
+            "options": options.options is not None,
+        }
+        for name, operations in can.option_operations.items():
+            if is_used.get(name) and options.operation not in operations:
+                takers = " and ".join(sorted(operations))
+                raise self._unsupported(name, f"takes {name} for {takers} alone: leave it out")
 
     def _unsupported(self, what: str, problem: str) -> errors.Unsupported:
         name = self.backend.name

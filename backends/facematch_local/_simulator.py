@@ -19,8 +19,6 @@ from facematch_core.testing import EngineSimulator, Situation, photograph
 from ._backend import LocalBackend
 from ._engine import Engine
 
-_NO_SUCH_CALL = "The engine only compares faces."
-
 #: Never closed: loading takes half a second, and each rule opens backends of its own.
 _engine = functools.cache(Engine)
 
@@ -44,8 +42,7 @@ class LocalSimulator(EngineSimulator):
         }
     )
     cannot_happen: Mapping[Situation, str] = {
-        Situation.LIVE: _NO_SUCH_CALL,
-        Situation.SPOOF: _NO_SUCH_CALL,
+        Situation.LIVE: "The engine only compares faces.",
         Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
     }
     # From brow to chin and from cheek to cheek, measured by eye.

@@ -46,6 +46,12 @@ WORKERS = 4
     help="With --live: score where a live face begins.",
 )
 @click.option(
+    "--liveness-review-threshold",
+    callback=common.percentage,
+    metavar="0-100",
+    help="With --live: a live face with a score up to this one becomes REVIEW.",
+)
+@click.option(
     "--max-fmr",
     callback=common.rate,
     metavar="RATE",
@@ -83,6 +89,7 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
             "PROBE and REFERENCE": probe,
             "--live": given["live"],
             "--liveness-threshold": given["liveness_threshold"],
+            "--liveness-review-threshold": given["liveness_review_threshold"],
             "--picture": given["picture"],
         }
         for name, value in alone.items():
@@ -96,8 +103,9 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
             raise click.UsageError(f"--{name} goes with --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
-    if given["liveness_threshold"] is not None and not given["live"]:
-        raise click.UsageError("--liveness-threshold goes with --live.")
+    for name in ("liveness_threshold", "liveness_review_threshold"):
+        if given[name] is not None and not given["live"]:
+            raise click.UsageError(f"--{name.replace('_', '-')} goes with --live.")
     return ask("verify_live" if given["live"] else "verify", [probe, reference], given)
 
 
@@ -156,7 +164,8 @@ def _read(path: Path) -> Any:
 
 def _call_options(verifier: Verifier, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments for a call of `verifier`; what was not given is left out."""
-    passed = ("threshold", "review_threshold", "liveness_threshold", "max_fmr", "caller_ref")
+    passed = ("threshold", "review_threshold", "max_fmr", "caller_ref")
+    passed += ("liveness_threshold", "liveness_review_threshold")
     options = {
         # As a Threshold: the command line has warned of a fraction in its own words.
         name: Threshold(given[name]) if name.endswith("threshold") else given[name]

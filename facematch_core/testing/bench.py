@@ -203,15 +203,15 @@ class Bench:
         billed = operation in self.can.billed_operations
         return (fm.Charged.YES,) if billed else (fm.Charged.YES, fm.Charged.NO)
 
-    def wishes(self) -> Iterator[dict[str, Any]]:
-        """What a caller may ask for besides, of what is declared, one thing at a time."""
-        if self.can.rotate:
+    def wishes(self, operation: Operation) -> Iterator[dict[str, Any]]:
+        """What a caller may ask for besides, of what is declared for it, one thing at a time."""
+        can, simulator = self.can, self.simulator
+        if can.rotate and can.takes("rotate", operation):
             yield {"rotate": True}
-        if fm.Retention.KEEP in self.can.retention:
+        if fm.Retention.KEEP in can.retention and can.takes("retention", operation):
             yield {"retention": fm.Retention.KEEP}
-        if self.can.options is not None:
-            simulator, declared = self.simulator, self.can.options
-            for options in (simulator.options(declared), *simulator.other_options(declared)):
+        if can.options is not None and can.takes("options", operation):
+            for options in (simulator.options(can.options), *simulator.other_options(can.options)):
                 yield {"options": options}
 
     # What can be tested.
@@ -226,12 +226,17 @@ class Bench:
             names = " or ".join(situation.name for situation in missing)
             not_tested(f"{type(self.simulator).__name__} cannot produce {names}.")
 
+    def meets(self, operation: Operation, situation: Situation) -> bool:
+        """Whether a call of a declared operation can meet `situation`."""
+        if situation is Situation.SPOOF and Operation.LIVENESS not in self.operations:
+            return operation in self.operations
+        return OPERATION_OF.get(situation, operation) is operation
+
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips if there is none."""
-        only = OPERATION_OF.get(situation)
-        meet = [operation for operation in self.operations if only in (None, operation)]
+        meet = [operation for operation in self.operations if self.meets(operation, situation)]
         if not meet:
-            does_not_apply(f"{self.backend.name} declares no {only} call.")
+            does_not_apply(f"{self.backend.name} declares no {OPERATION_OF[situation]} call.")
         self.need(situation)
         return meet
 
@@ -240,7 +245,7 @@ class Bench:
         for situation in situations:
             if situation in self.simulator.situations:
                 for operation in self.operations:
-                    if OPERATION_OF.get(situation, operation) is operation:
+                    if self.meets(operation, situation):
                         yield operation, situation
 
     def edges(self) -> list[Operation]:

@@ -50,7 +50,8 @@ class Situation(enum.StrEnum):
     DIFFERENT_PEOPLE = "different_people"
     #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
     LIVE = "live"
-    #: The probe shows a photograph, a screen or a mask. What a comparison says is left open.
+    #: The probe shows a photograph, a screen or a mask. What a comparison says is left open, unless
+    #: the backend only compares: then its vendor says so beside what would be a match.
     SPOOF = "spoof"
     #: Exactly the score that `set_situation` is given, decided by the vendor's own rule at the
     #: threshold it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
@@ -116,7 +117,7 @@ class Situation(enum.StrEnum):
 GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LIVE}
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
 
-#: Situations that only one operation can meet.
+#: Situations that only one operation can meet; SPOOF a comparison, too, where there is no check.
 OPERATION_OF = {met: operation for table in (GOOD, BAD) for operation, met in table.items()}
 
 #: Situations that end in a result, whatever its decision.
@@ -670,7 +671,7 @@ _NOT_AT_AN_ENGINE = {
     **dict.fromkeys((*FAILURES, Situation.DRIPPING, Situation.ENDLESS), _NO_VENDOR),
     **dict.fromkeys((Situation.UNREADABLE_200, Situation.NULL_SCORE), _NO_ANSWER),
     **dict.fromkeys((Situation.IMPOSSIBLE_SCORE, Situation.UNKNOWN_STATUS), _NO_ANSWER),
-    Situation.UNKNOWN_WARNING: _NO_ANSWER,
+    **dict.fromkeys((Situation.UNKNOWN_WARNING, Situation.SPOOF), _NO_ANSWER),
     Situation.SCORE: "The pictures decide the score: nobody else can set it.",
     Situation.DEMOGRAPHICS: "The engine guesses no age, gender or race.",
     Situation.NEVER_DONE: "The engine answers at once: it takes no jobs.",

@@ -63,7 +63,7 @@ def derived(base, name, fault="", **changes):
 
         return replaced
 
-    cls = type(name, (base,), {"__doc__": fault})
+    cls = type(name, (base,), {"__doc__": fault, "__module__": __name__})
     for attribute, change in changes.items():
         new = method(attribute, change) if inspect.isfunction(change) else change
         setattr(cls, attribute, new)

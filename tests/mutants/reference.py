@@ -60,7 +60,7 @@ class ReferenceOptions:
     note: str = "-"
 
 
-@functools.lru_cache(maxsize=32)  # thousands of calls are about the same few pictures
+@functools.lru_cache(maxsize=8)  # thousands of calls are about the same few pictures
 def in_base64(data):
     return base64.b64encode(data).decode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import itertools
 import math
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import facematch_core as fm
+from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.pipeline import PICTURES
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
@@ -61,18 +63,26 @@ class AnswerRules(Rules):
         for operation in bench.operations:
             results, replies = [], []
             for _ in range(2):
-                results.append(bench.ask(operation, GOOD[operation]).answer)
+                with bench.overheard() as heard:
+                    outcome = bench.ask(operation, GOOD[operation])
+                ids = _vendor_ids(bench.backend, heard)
+                assert len(ids) < 2, (
+                    f"`vendor_id` names one call {' and '.join(ids)}: give the id of the call, and "
+                    "None for an answer that does not have it"
+                )
+                results.append(outcome.answer)
                 replies.append(bench.simulator.last_reply)
+                for vendor_id in ids:
+                    same("`ids.vendor`, by `vendor_id`,", outcome.answer.ids.vendor, vendor_id)
             first, second = results
             same("`backend` of the result", first.backend, bench.backend.name)
-            known = first.ids.vendor
-            if known is not None and known == second.ids.vendor:
-                by_simulator = all(one and known.encode() in one.content for one in replies)
+            shared = first.ids.vendor
+            if shared is not None and shared == second.ids.vendor:
                 simulator = type(bench.simulator).__name__
-                told = f"{simulator} answers every call with the id {known}: let it count them"
-                if not by_simulator:
-                    told = f"the second call has the `ids.vendor` of the first one, {known}"
-                raise AssertionError(told)
+                problem = f"the second call has the `ids.vendor` of the first one, {shared}"
+                if all(reply and shared.encode() in reply.content for reply in replies):
+                    problem = f"{simulator} answers every call with the id {shared}: let it count"
+                raise AssertionError(problem)
             if first.environment is not fm.Environment.MOCK:
                 same("`environment`", first.environment, bench.backend.environment)
 
@@ -137,7 +147,8 @@ class AnswerRules(Rules):
             assert refused, f"{operation} is not declared, and gives {outcome.told}"
 
     def test_r06_verdicts_are_not_swapped(self, bench: Bench) -> None:
-        """The same person matches, two people do not; a live face is live, a photograph is not.
+        """The same person matches, two people do not; a live face is live, a photograph is not, and
+        nobody passes a comparison beside which the vendor calls the probe a photograph.
 
         The first thing that a table of the vendor's words can get wrong, and the worst. All calls
         are of one visitor: whoever has passed one of them must not pass the next for that.
@@ -146,6 +157,14 @@ class AnswerRules(Rules):
             for table, wanted in ((GOOD, PASS), (BAD, FAIL)):
                 result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
                 same(f"{table[operation]}", result.decision, wanted[operation])
+        spoof = Situation.SPOOF
+        if not bench.meets(fm.Operation.MATCH, spoof) or spoof in bench.simulator.cannot_happen:
+            return
+        bench.need(spoof)
+        for threshold in (None, 0.0):
+            result = bench.ask(fm.Operation.MATCH, spoof, threshold=threshold).answer
+            passes = result.decision is fm.Decision.MATCH
+            assert not passes, f"match with the word for a spoof beside it: {result.decision}"
 
     def test_r07_threshold_edge(self, bench: Bench) -> None:
         """The declared rule decides at the threshold, and the result names it and who set it.
@@ -314,6 +333,18 @@ class AnswerRules(Rules):
 def same(what: str, found: object, wanted: object) -> None:
     """Fail with a sentence unless the two are equal."""
     assert found == wanted, f"{what} is {found}, not {wanted}"
+
+
+def _vendor_ids(backend: Any, heard: Sequence[tuple[HttpRequest, HttpReply]]) -> list[str]:
+    """The ids in the answers of one call, each once, as an `HttpBackend` reads them.
+
+    What is made before the first request with a price may have an id of its own.
+    """
+    ids: list[str | None] = []
+    for _, reply in itertools.dropwhile(lambda exchange: not exchange[0].charges, heard):
+        with contextlib.suppress(Exception):  # an answer without an id may be read so
+            ids.append(backend.vendor_id(reply))
+    return [*dict.fromkeys(filter(None, ids))]
 
 
 def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:

@@ -108,7 +108,7 @@ class MoneyRules(Rules):
             assert ground, f"{where}: charged, and `billing.ground` does not say why"
         for operation in bench.operations:
             # What a caller may ask for besides, and may cost more.
-            for wish in bench.wishes():
+            for wish in bench.wishes(operation):
                 outcome = bench.ask(operation, GOOD[operation], **wish)
                 agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
 

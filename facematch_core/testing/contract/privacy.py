@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import hashlib
@@ -17,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 import attrs
 import pytest
@@ -136,7 +138,7 @@ class PrivacyRules(Rules):
         """
         for operation in bench.operations:
             probe, reference = given = bench.simulator.pictures_for(GOOD[operation])
-            for wish in ({}, *bench.wishes()):
+            for wish in ({}, *bench.wishes(operation)):
                 _in_place(bench, operation, given, wish)
             # Others than before, and files that are not sent as they are.
             noted = pictures.noted(probe), pictures.noted(reference)
@@ -153,8 +155,8 @@ class PrivacyRules(Rules):
         """
         # What a caller may say of a call who does not ask to keep it.
         besides = {"caller_ref": "visitor 7", "metadata": {"desk": 3}, "threshold": MIDDLE}
-        wishes = [wish for wish in bench.wishes() if "retention" not in wish]
         for operation in bench.operations:
+            wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
             for options in ({}, besides, *wishes):
                 _is_not_kept(bench, operation, options)
         # What is not known of one call is no reason to keep the next one.
@@ -244,7 +246,15 @@ def _arrived(
 ) -> tuple[Outcome, dict[str, bytes]]:
     """Make one call; the pictures of it as the vendor got them, by place."""
     # Whatever the vendor makes of a picture that lies on its side.
+    bench.simulator.overheard = []
     outcome = bench.ask(operation, GOOD[operation], images=given, **wish)
+    heard, bench.simulator.overheard = bench.simulator.overheard, None
+    for place, image in zip(PICTURES, bench.prepared(given), strict=True):
+        broken = any(_has_line_breaks(request.body, image.data) for request in heard)
+        assert not broken, (
+            f"{_named(operation, wish)}: the {place} arrived as base64 with line breaks, which is "
+            "no base64 to many decoders (`b64encode` writes none)"
+        )
     assert outcome.requests, f"nothing was sent: {outcome.told}"
     received = bench.simulator.received
     arrived = {place: received[place] for place in PICTURES if received.get(place) is not None}
@@ -259,6 +269,13 @@ def _arrived(
     are_bytes = all(type(data) is bytes for data in arrived.values())
     assert are_bytes, "`received` of the simulator must hold the pictures as bytes"
     return outcome, arrived
+
+
+def _has_line_breaks(body: bytes, picture: bytes) -> bool:
+    """Whether a picture is in JSON or in a form as base64 that goes over several lines."""
+    bodies = body, re.sub(rb"\\[rn]|%0[AaDd]", b"", body)
+    as_it_is, in_a_line = (base64.b64encode(picture) in unquote_to_bytes(text) for text in bodies)
+    return in_a_line and not as_it_is
 
 
 def _in_place(bench: Bench, operation: fm.Operation, given: Pair, wish: Wish) -> None:

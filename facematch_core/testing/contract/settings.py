@@ -80,14 +80,19 @@ class SettingRules(Rules):
             ("metadata", METADATA, can.sends_metadata or None),
             ("options", object(), False),
         ]
+        named = {name for name, *_ in wishes} | _fields(can.options)
+        for name, operations in can.option_operations.items():
+            right = name in named and operations & can.operations
+            assert right, f"`option_operations` has {name} for {[*operations]}: for no call of it"
         for operation in bench.operations:
             for option, value, declared in wishes:
                 if declared is False:
                     how = f"with {option}={value}, which is not declared"
                     _refused(bench, operation, fm.Unsupported, how, **{option: value})
-                elif declared:
+                elif declared and can.takes(option, operation):
                     _arrives(bench, operation, option, value)
-            if can.rotate and Situation.TURNED in bench.simulator.situations:
+            turns = can.rotate and can.takes("rotate", operation)
+            if turns and Situation.TURNED in bench.simulator.situations:
                 for rotate in (False, True):
                     told = bench.ask(operation, Situation.TURNED, rotate=rotate).answer.decision
                     how = f"{operation} of a picture on its side, with rotate={rotate}: {told}"
@@ -181,18 +186,29 @@ def _arrives(bench: Bench, operation: fm.Operation, option: str, value: Any) -> 
 
 def _own_options_arrive(bench: Bench, declared: type) -> None:
     """Assert that the vendor hears of the backend's own options, as far as can be known."""
-    simulator = bench.simulator
+    simulator, can = bench.simulator, bench.can
     first, *others = simulator.options(declared), *simulator.other_options(declared)
-    each = [
-        [_heard(bench, operation, "options", options) for operation in bench.operations]
-        for options in (first, *others)
+    pairs = [
+        (operation, options, *(_heard(bench, operation, "options", o) for o in (first, options)))
+        for operation in bench.operations
+        if can.takes("options", operation)
+        for options in others
     ]
-    if not others or all(heard is UNTOLD for heards in each for heard in heards):
+    if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
         unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` in `received`"
         not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
-    # A choice may be one of some operations only, but not of none.
-    for options, heards in zip(others, each[1:], strict=True):
-        assert heards != each[0], f"{options}: the vendor heard the same as of {first}"
+    for operation, options, usual, heard in pairs:
+        fields = {f for f in _fields(declared) if getattr(options, f) != getattr(first, f)}
+        is_meant = all(can.takes(field, operation) for field in fields)
+        assert heard != usual or not is_meant, (
+            f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
+            "another operation alone is declared in `option_operations`"
+        )
+
+
+def _fields(options: type | None) -> set[str]:
+    """The names of what can be chosen in options of this class."""
+    return set(attrs.fields_dict(options)) if options and attrs.has(options) else set()
 
 
 def _refusal(bench: Bench, **settings: Any) -> str:

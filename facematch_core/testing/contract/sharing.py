@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import gc
 import itertools
+import logging
 import os
 import socket
 import sys
 import threading
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any
 
 from facematch_core import (
@@ -21,14 +23,16 @@ from facematch_core import (
     EventKind,
     FaceMatchError,
     FaceVerifier,
+    ImageFormat,
     Operation,
     ThresholdRule,
 )
 from facematch_core.backend import Backend, Secret
 from facematch_core.engine import EngineBackend
+from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
-from facematch_core.testing.pictures import noise
+from facematch_core.testing.pictures import drawn, noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 
 from ._frame import Rules
@@ -38,6 +42,9 @@ THREADS, CALLS, MEET_S = 8, 4, 1.0
 
 #: Calls after which what is held is counted, and those that fill a cache which has a bound.
 BATCH, FILLS = 4, 520
+
+#: What `functools.lru_cache` makes.
+CACHE = type(functools.lru_cache(len))
 
 
 class SharingRules(Rules):
@@ -121,11 +128,12 @@ class SharingRules(Rules):
         if scripted and operation is Operation.MATCH and bench.steps(operation) == 1:
             files = [(n, one.data) for n, pair in enumerate(pairs) for one in bench.prepared(pair)]
             arrived = Counter(
-                tuple(n for n, file in files if file in body or base64.b64encode(file) in body)
-                for body in (request.body for request in heard)
+                frozenset(n for n, file in files if _carries(request.body, file))
+                for request in heard
             )
-            # In another form they are not seen.
-            assert arrived.keys() <= {()} or arrived == {(n, n): CALLS for n in range(THREADS)}, (
+            # In another form than raw or base64 they are not seen.
+            pure = {frozenset({number}): CALLS for number in range(THREADS)}
+            assert arrived.keys() <= {frozenset()} or arrived == pure, (
                 f"{THREADS} pairs of pictures were sent {CALLS} times each, and arrived mixed, or "
                 "not equally often: the pictures of another thread"
             )
@@ -136,14 +144,24 @@ class SharingRules(Rules):
         bench.prepare(GOOD[operation])
         # An engine looks at each of them: they are small there.
         side = 24 if isinstance(bench.backend, EngineBackend) else 96
-        people = (noise(number, (side, side)) for number in itertools.count(100))
+        side = max(side, *(bench.can.limits_for(picture).min_side_px for picture in PICTURES))
+        people = (drawn((side, side), ImageFormat.JPEG, seed=n) for n in itertools.count(100))
+        #: Bytes of pictures that somebody still holds.
+        kept: list[bytes] = []
 
         def ask(calls: int) -> Counter[str]:
             for _ in range(calls):
-                pictures = next(people), next(people)
+                # As they are sent: what is written anew would not be seen again.
+                probe, reference = bench.prepared((next(people), next(people)))
                 with contextlib.suppress(FaceMatchError):  # an engine finds nobody in noise
-                    application_call(verifier, operation, pictures, {})()
-            return Counter(held(verifier.backend))
+                    application_call(verifier, operation, (probe, reference), {})()
+                kept.extend((probe.data, reference.data))
+                del probe, reference
+                _let_go(kept)
+            if kept:
+                gc.collect()
+                _let_go(kept)
+            return Counter({**held(verifier.backend), "pictures": len(kept)})
 
         def grown(first: Counter[str], then: Counter[str]) -> set[str]:
             return {name for name, more in (then - first).items() if more >= BATCH}
@@ -218,39 +236,59 @@ def _gist(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value
 
 
+def _carries(body: bytes, file: bytes) -> bool:
+    """Whether a request has a picture in it, as it is or in base64."""
+    return file in body or base64.b64encode(file) in body
+
+
+def _let_go(pictures: list[bytes]) -> None:
+    """Leave only the pictures that somebody else holds as well."""
+    pictures.append(os.urandom(9))
+    *counts, free = [sys.getrefcount(picture) for picture in pictures]
+    pictures[:] = [pictures[n] for n, count in enumerate(counts) if count > free]
+
+
 def held(backend: Backend) -> dict[str, int]:
-    """How many things hang on each attribute of a backend, and on each name in its package."""
+    """How much hangs on each attribute of a backend, and on each name in its package."""
     package = {cls.__module__.partition(".")[0] for cls in type(backend).__mro__}
     package -= {"facematch_core", *sys.stdlib_module_names}
-    seen = set[int]()
+    # A function leads to every name of its module, which is looked at by itself.
+    seen = {id(vars(module)) for module in tuple(sys.modules.values())}
 
-    def is_own(value: Any) -> bool:
-        cls = value if isinstance(value, type) else type(value)
-        own = str(getattr(value, "__module__", "")).partition(".")[0] in package
-        return own and not issubclass(cls, (VendorSimulator, FunctionType))
+    def is_own(thing: Any) -> bool:
+        return str(getattr(thing, "__module__", "")).partition(".")[0] in package
 
-    def things(value: Any) -> int:
-        found, waiting = 0, [value]
+    def leads_on(thing: Any) -> bool:
+        # Not isinstance: it asks the object, which may be somebody's proxy.
+        cls = thing if issubclass(type(thing), type) else type(thing)
+        if issubclass(cls, (ModuleType, logging.Logger, VendorSimulator)):
+            return False
+        if cls is thing or cls is FunctionType or cls.__module__.startswith("facematch_core."):
+            return is_own(thing)
+        # What says its bound stops by itself.
+        is_cache = cls is CACHE and thing.cache_info().maxsize
+        return not is_cache and not (cls is deque and thing.maxlen)
+
+    def amount(value: Any) -> int:
+        """How many references, and how many kilobytes of what has none."""
+        total, waiting = 0, [value]
         while waiting:
-            one = waiting.pop()
-            is_many = isinstance(one, (dict, list, tuple, set, frozenset, deque))
-            if id(one) in seen or not (is_many or is_own(one)):
-                continue
-            seen.add(id(one))
-            if hasattr(one, "cache_info"):
-                found += 0 if one.cache_info().maxsize else one.cache_info().currsize
-                continue
-            # What says its bound stops by itself.
-            found += len(one) if is_many and not getattr(one, "maxlen", None) else 0
-            waiting += gc.get_referents(one)
-        return found
+            thing = waiting.pop()
+            if id(thing) not in seen and leads_on(thing):
+                seen.add(id(thing))
+                things = gc.get_referents(thing)
+                total += len(things) or sys.getsizeof(thing, 0) // 1024
+                waiting += things
+        return total
 
     owners: list[tuple[str, Any]] = [(type(backend).__name__, backend)]
     owners += [(cls.__name__, cls) for cls in type(backend).__mro__ if is_own(cls)]
     owners += [one for one in sys.modules.items() if one[0].partition(".")[0] in package]
-    return {
-        f"{owner}.{name}": things(value)
+    amounts = {
+        f"{owner}.{name}": amount(value)
         for owner, holder in owners
         for name, value in list(getattr(holder, "__dict__", {}).items())
         if not name.startswith("__")
     }
+    # What is in slots.
+    return amounts | {type(backend).__name__: amount(gc.get_referents(backend))}

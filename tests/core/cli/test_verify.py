@@ -1,4 +1,5 @@
 import enum
+import inspect
 import json
 
 import attrs
@@ -12,6 +13,7 @@ from facematch_core import (
     Charged,
     Decision,
     Environment,
+    FaceVerifier,
     Ids,
     LiveMatchResult,
     LivenessResult,
@@ -26,8 +28,27 @@ from facematch_core import (
     ThresholdSource,
     WarningCode,
 )
-from facematch_core.cli import common
+from facematch_core.cli import common, liveness, verify
 from facematch_core.errors import RequestRejected
+
+#: Arguments of a call that are options of another name, and those that a profile sets.
+OTHER_NAMES = {"retention": "keep", "options": "vendor"}
+OF_PROFILES = {"deadline_s", "timeouts_s", "retry"}
+
+
+@pytest.mark.parametrize(
+    ("call", "command"),
+    [
+        ("verify", verify.command),
+        ("verify_live", verify.command),
+        ("check_liveness", liveness.command),
+    ],
+)
+def test_every_argument_of_a_call_is_an_option_of_its_command(call, command):
+    parameters = inspect.signature(getattr(FaceVerifier, call)).parameters.values()
+    keywords = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - OF_PROFILES
+    missing = {OTHER_NAMES.get(name, name) for name in keywords} - {o.name for o in command.params}
+    assert missing == set()
 
 
 def test_screens(screens, photos, scripted):
@@ -261,6 +282,13 @@ def test_a_result_that_was_paid_for_is_shown_though_it_cannot_be_drawn(
     assert answer.exit_code == 4
     assert answer.stdout.startswith("MATCH")
     assert answer.stderr == "error: No space left on device: out.png.\n"
+
+
+def test_a_review_threshold_of_liveness_holds_for_the_check(run_json, photos, scripted):
+    verify = ("verify", *photos, "--live", "--liveness-review-threshold")
+    for limit, decision in ((scripted.score, "review"), (scripted.score - 1, "live")):
+        _, document = run_json(*verify, limit)
+        assert document["liveness"]["decision"] == decision
 
 
 @pytest.mark.parametrize("name", ["--threshold", "--review-threshold", "--liveness-threshold"])

@@ -117,7 +117,7 @@ CAPABILITIES = [
     *("match", "liveness", "rotate", "keep", "caller_ref", "metadata", "own options"),
     *("threshold rule", "default threshold", "scale of scores", "scale of liveness"),
     *("limits of pictures", "faces", "what is charged", "look into records"),
-    "nothing kept in memory",
+    *("clean-ups", "nothing kept in memory"),
 ]
 
 

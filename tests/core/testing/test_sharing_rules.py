@@ -5,14 +5,12 @@ from collections import deque
 
 import attrs
 import pytest
-from mutants.reference import (
-    JobReference,
-    JobSimulator,
-    ReferenceBackend,
-    ReferenceSimulator,
-)
+from mutants.reference import KEY, HttpReference, ReferenceBackend, ReferenceSimulator
+from mutants.sharing import MATCH, ReportSimulator, only_for
+from mutants.table import MUTANTS
 
-from facematch_core.testing import Status
+import facematch_core as fm
+from facematch_core.testing import Situation, Status
 from facematch_core.testing.conformance import run_rules
 from facematch_core.testing.contract.sharing import held
 
@@ -72,35 +70,62 @@ def test_only_the_plug_ins_own_modules_are_looked_at(monkeypatch):
     assert not [name for name in names if name.startswith(("another", "facematch_core"))]
 
 
-class HasReports(JobReference):
-    """Its vendor has the result of a job at another address."""
-
-    def steps(self, call):
-        job = super().steps(call)
-        request = next(job)
-        while True:
-            reply = yield request
-            try:
-                request = job.send(reply)
-            except StopIteration:
-                path = reply.json()["report"]
-                return self.parse(call, (yield self.poll(f"{self.address}{path}")))
+@attrs.frozen(kw_only=True)
+class Slotted(HttpReference):
+    calls: list = attrs.field(factory=list)
 
 
-class ReportSimulator(JobSimulator):
-    steps = JobSimulator.steps + 1
-
-    def ends(self, request):
-        return request.path.endswith("/report")
-
-    def answer(self, request, situation, score):
-        path = request.path.removesuffix("/report")
-        reply = super().answer(attrs.evolve(request, path=path), situation, score)
-        if self.ends(request) or not isinstance(reply.body, dict):
-            return reply
-        return attrs.evolve(reply, body=reply.body | {"report": f"{path}/report"})
+def test_what_is_in_slots_is_looked_at():
+    backend = Slotted(api_key=KEY)
+    assert "calls" not in getattr(backend, "__dict__", {})
+    before = held(backend)
+    backend.calls.extend(range(7))
+    grown = {name: more - before[name] for name, more in held(backend).items()}
+    assert [more for more in grown.values() if more] == [7]
 
 
-def test_a_job_may_be_asked_about_at_several_addresses():
-    cases = run_rules(lambda: ReportSimulator(HasReports), rules={"R28"})
-    assert {case.status for case in cases} == {Status.PASSED}, [case.reason for case in cases]
+def test_pictures_that_arrive_in_an_odd_form_are_not_those_of_another_thread():
+    make = MUTANTS["BreaksItsLines"].make
+    assert [case.status for case in run_rules(make, rules={"R28"})] == [Status.PASSED]
+
+
+@pytest.mark.parametrize(("situation", "rule"), [("SPOOF", "R06"), ("NO_FACE", "R11")])
+def test_what_a_vendor_says_beside_a_comparison_is_asked_for(situation, rule):
+    met = Situation[situation]
+    unable = {"situations": ReportSimulator.situations - {met}}
+    forms = {
+        Status.PASSED: ReportSimulator,
+        Status.OPEN: type("Silent", (ReportSimulator,), unable),
+    }
+    for status, simulator in forms.items():
+        assert {case.status for case in run_rules(simulator, rules={rule})} == {status}
+    excluded = type("Excluded", (ReportSimulator,), {**unable, "cannot_happen": {met: "No word."}})
+    statuses = {case.status for case in run_rules(excluded, rules={rule})}
+    # R06 is about more than that.
+    assert statuses == {Status.PASSED if rule == "R06" else Status.DOES_NOT_APPLY}
+
+
+@pytest.mark.parametrize("operation", fm.Operation)
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_an_option_may_be_for_one_operation_alone(operation, is_declared):
+    def request(me, call):
+        words = ReferenceBackend.request(me, call)
+        if call.operation is operation:
+            return words
+        return words | {"rotate": False, "retention": fm.Retention.MINIMAL, "options": None}
+
+    how = {"request": request}
+    if is_declared:
+        how["capabilities"] = only_for(operation)
+    backend = type("HalfOptions", (ReferenceBackend,), how)
+    rules = {"R16", "R25", "R42", "R44"}
+    cases = list(run_rules(lambda: ReferenceSimulator(backend), rules=rules))
+    failed = {case.rule for case in cases if case.status is not Status.PASSED}
+    assert failed == (set() if is_declared else {"R25"})
+
+
+def test_a_field_of_the_options_may_be_for_one_operation_alone():
+    base = MUTANTS["DropsItsOptionsOfChecks"].backend
+    backend = type("NotesOfMatches", (base,), {"capabilities": only_for(MATCH, ["note"])})
+    cases = run_rules(lambda: ReferenceSimulator(backend), rules={"R25"})
+    assert [case.status for case in cases] == [Status.PASSED]

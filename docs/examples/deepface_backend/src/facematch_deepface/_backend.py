@@ -87,6 +87,8 @@ class DeepfaceBackend(HttpBackend):
         threshold_rule=ThresholdRule.AT_LEAST,
         default_threshold=_wire.CUT,
         options=DeepfaceOptions,
+        # A check always looks for them.
+        option_operations={"anti_spoofing": frozenset({Operation.MATCH})},
         image_limits=ImageLimits(formats={ImageFormat.JPEG, ImageFormat.PNG}),
     )
 
