@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -43,8 +44,8 @@ MIDDLE = 61.23
 #: Seconds that a call may take where the vendor's answer has no end.
 DEADLINE_S = 0.25
 
-#: Seconds after which any other call is given up: no run of the kit waits for ever.
-ENDS_S = 20.0
+#: Seconds, and waits, after which any other call is given up: no run of the kit waits for ever.
+ENDS_S, MOST_WAITS = 20.0, 100
 
 
 def not_tested(reason: str) -> NoReturn:
@@ -344,46 +345,50 @@ class Bench:
     # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
-    def overheard(self) -> Iterator[list[tuple[HttpReply, int]]]:
-        """Replies to the client of an `HttpBackend` meanwhile, each with what was charged then."""
-        heard: list[tuple[HttpReply, int]] = []
-        with self._listening(lambda _, reply: heard.append((reply, self.simulator.charges))):
-            yield heard
-
-    def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
-        """The requests of one good call of an `HttpBackend`; none of any other."""
-        if operation not in self._requests:
-            heard: list[HttpRequest] = []
-            with self._listening(lambda request, _: heard.append(request)):
-                self.ask_directly(operation, GOOD[operation])
-            self._requests[operation] = tuple(heard)
-        return self._requests[operation]
-
-    @contextlib.contextmanager
-    def _listening(self, hear: Callable[[HttpRequest, HttpReply], None]) -> Iterator[None]:
+    def overheard(
+        self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
+    ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
+        """Requests of calls of an `HttpBackend` meanwhile, as signed, each with its reply, or with
+        what `answer` makes of that.
+        """
+        heard: list[tuple[HttpRequest, HttpReply]] = []
         if not isinstance(self.backend, HttpBackend):
-            yield
+            yield heard
             return
         client: Any = self.backend.client
         send = client.send
 
-        def sent(request: HttpRequest, **how: Any) -> HttpReply:
+        def exchange(request: HttpRequest, **how: Any) -> HttpReply:
             reply: HttpReply = send(request, **how)
             # Signing in has no id of a call.
             if how.get("call_id") is not None:
-                hear(request, reply)
+                reply = reply if answer is None else answer(request, reply)
+                heard.append((request, reply))
             return reply
 
-        client.send = sent
+        client.send = exchange
         try:
-            yield
+            yield heard
         finally:
             del client.send
+
+    def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
+        """The requests of one good call of an `HttpBackend`; none of any other."""
+        if operation not in self._requests:
+            with self.overheard() as heard:
+                self.ask_directly(operation, GOOD[operation])
+            self._requests[operation] = tuple(request for request, _ in heard)
+        return self._requests[operation]
 
     def _counted(self, ask: Callable[[], Result]) -> Outcome:
         simulator, waited = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
+        endless = (
+            f"a call has waited {MOST_WAITS} times and goes on: does it keep what another poll, or "
+            "another call, was answered?"
+        )
+        self.clock.most_waits = waited + MOST_WAITS
         try:
             result = HelperThreads(1, "facematch-kit").run(ask, Deadline.after(ENDS_S))
         except StillRunning:
@@ -394,7 +399,8 @@ class Bench:
         except fm.FaceMatchError as ended:
             error = ended
         finally:
-            self.waits = tuple(self.clock.slept[waited:])
+            self.waits, self.clock.most_waits = tuple(self.clock.slept[waited:]), math.inf
+        assert len(self.waits) < MOST_WAITS, endless
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
         return Outcome(result=result, error=error, requests=requests, charges=charges)
 

@@ -107,8 +107,8 @@ class Situation(enum.StrEnum):
     #: The answer begins, and goes on as fast as it is read.
     ENDLESS = "endless"
 
-    #: The vendor accepts the call, charges it, and never comes to an end with it. Only where a
-    #: good call waits, as at a vendor that answers later.
+    #: The vendor accepts the call, charges it, and comes to no end with it until another situation
+    #: is set. Only where a good call waits, as at a vendor that answers later.
     NEVER_DONE = "never_done"
 
 

@@ -21,7 +21,7 @@ import time
 import warnings
 
 import attrs
-from mutants import faults
+from mutants import faults, jobs
 from mutants.faults import (
     A_PASS,
     GLOBALS,
@@ -590,4 +590,4 @@ ROWS = (
 # fmt: on
 
 #: By name.
-MUTANTS = {one.name: one for one in (*ROWS, *CLASSES)}
+MUTANTS = {one.name: one for one in (*ROWS, *jobs.ROWS, *CLASSES)}

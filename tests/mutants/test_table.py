@@ -1,6 +1,7 @@
 """Every rule of the contract catches the faults that it is there for, and nobody who conforms."""
 
 import pytest
+from mutants.jobs import ByHandReference, PoliteReference, PoliteSimulator
 from mutants.making import broken
 from mutants.reference import (
     HttpReference,
@@ -53,6 +54,8 @@ FORMS = {
     "by a library": (SdkReference, lambda: HttpReferenceSimulator(SdkReference)),
     "in steps": (StepsReference, StepsSimulator),
     "as a job": (JobReference, JobSimulator),
+    "refused with a 200": (PoliteReference, PoliteSimulator),
+    "refused by hand": (ByHandReference, lambda: PoliteSimulator(ByHandReference)),
 }
 
 #: Whom a rule is not about, and why not: answers that are no bytes, records that nobody can read.
