@@ -23,7 +23,7 @@ from facematch_core.sdk import SdkBackend
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
 from facematch_core.testing.bodies import Place, changed, named, number_in, places
-from facematch_core.testing.simulator import ANSWERS, BAD, GOOD, SimulatorReply, Situation
+from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
 from .jobs import judge_polls
@@ -164,7 +164,8 @@ class Reader:
             replies = [attrs.evolve(blank, status=min(requests[0].expects))]
         else:
             requests = [*bench.requests(operation)]
-            bench.prepare(situation)
+            several = bench.steps(operation) > 1 and situation in AIMED
+            bench.prepare(situation, step=1 if several else None)
             with bench.overheard() as heard:
                 outcome = bench.made(call)
             fails = outcome.error is not None and situation not in REFUSALS
