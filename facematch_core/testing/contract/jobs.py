@@ -202,9 +202,6 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
     if polls is None:
         return
     running, done, secrets = polls.running, polls.done, [text for _, text in bench.secrets()]
-    for status, form in itertools.product(REFUSED, bodies.forms(secrets)[::8]):
-        reply = attrs.evolve(running, status=status, body=form.body)
-        polls.judge(f"{status} with {form.name}", reply)
     before, ends = dict(places(running.at())), dict(places(done.at()))
     pairs = {
         place: (before.get(place, GONE), value)
@@ -232,6 +229,9 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
         decides = state is not GONE and not polls.goes_on(_put(running, place, end))
         for value in odd if decides else ():
             polls.judge_changed(running, place, value)
+    for status, form in itertools.product(REFUSED, bodies.forms(secrets)[::8]):
+        reply = attrs.evolve(running, status=status, body=form.body)
+        polls.judge(f"{status} with {form.name}", reply)
     polls.judge("with half of its body", attrs.evolve(done, body=done.body[: len(done.body) // 2]))
 
 

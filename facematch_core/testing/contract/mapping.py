@@ -74,10 +74,10 @@ class MappingRules(Rules):
         if Situation.NO_FACE not in bench.simulator.situations:
             known = bodies.STATUSES  # nobody knows with which the vendor says something of faces
         for operation in bench.operations:
-            judge_polls(bench, operation)
             given = reader.given(operation, GOOD[operation])
             for step in range(len(given.replies), 0, -1):
                 _other_answers(reader, attrs.evolve(given, step=step), known)
+            judge_polls(bench, operation)
         for case in bench.cases(GOOD.values()):
             _other_values(reader, *case)
         _read_again(reader)
