@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +25,7 @@ from facematch_core.threads import HelperThreads, StillRunning
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
-from .simulator import FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
+from .simulator import ANSWERS, FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
@@ -50,8 +51,8 @@ DEADLINE_S = 0.25
 #: Seconds that a good call at a simulator may take, of which the contract makes hundreds.
 CALL_S = 1.0
 
-#: Seconds after which any other call is given up: no run of the kit waits for ever.
-ENDS_S = 15.0
+#: Seconds, and waits, after which any other call is given up: no run of the kit waits for ever.
+ENDS_S, MOST_WAITS = 15.0, 100
 NEVER_ENDS = (
     "a call without a deadline does not end: does it try again, or ask until another answer comes?"
 )
@@ -125,6 +126,7 @@ class Bench:
         self.simulator, self.ends_s = simulator, ends_s
         self.clock = RunningClock()
         self.waits: tuple[float, ...] = ()
+        self._situation: Situation | None = None
         self._opened: list[Backend | fm.FaceVerifier] = []
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
         self.faults: dict[str, str] = {}
@@ -354,19 +356,24 @@ class Bench:
         self, situation: Situation, score: float | None = None, step: int | None = None
     ) -> None:
         """Set the situation; a step only where there are several."""
-        aim = {} if step is None else {"step": step}
+        aim, self._situation = {} if step is None else {"step": step}, situation
         self.simulator.set_situation(situation, score=score, **aim)
 
     # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
-    def overheard(self) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
-        """The steps of an `HttpBackend`'s calls meanwhile: clean-ups and logins are none."""
+    def overheard(
+        self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
+    ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
+        """The steps of an `HttpBackend`'s calls meanwhile, each with its reply, or with what
+        `answer` makes of that: clean-ups and logins are none.
+        """
         heard: list[tuple[HttpRequest, HttpReply]] = []
 
         def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
             reply = send()
             if is_step:
+                reply = reply if answer is None else answer(request, reply)
                 heard.append((request, reply))
             return reply
 
@@ -407,12 +414,19 @@ class Bench:
         simulator, waited = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
+        # What is refused for ever may be asked for until the deadline.
+        most_waits = MOST_WAITS if self._situation in ANSWERS else math.inf
+        self.clock.most_waits = waited + most_waits
         try:
             result = run_in_time(ask, self.ends_s)
         except fm.FaceMatchError as ended:
             error = ended
         finally:
-            self.waits = tuple(self.clock.slept[waited:])
+            self.waits, self.clock.most_waits = tuple(self.clock.slept[waited:]), math.inf
+        assert len(self.waits) < most_waits, (
+            f"a call has waited {MOST_WAITS} times and goes on: does it keep what another poll, or "
+            "another call, was answered?"
+        )
         requests, charges = simulator.requests_seen - requests, simulator.charges - charges
         return Outcome(result=result, error=error, requests=requests, charges=charges)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -55,7 +56,13 @@ class ManualClock:
 
 
 class RunningClock(ManualClock):
-    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once."""
+    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once.
+
+    After `most_waits` it moves beyond every deadline, so that whoever waits on and on comes to an
+    end.
+    """
+
+    most_waits: float = math.inf
 
     def __init__(self) -> None:
         super().__init__(datetime.now(UTC))
@@ -63,3 +70,6 @@ class RunningClock(ManualClock):
 
     def monotonic(self) -> float:
         return super().monotonic() + time.monotonic() - self._began
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds if len(self.slept) + 1 < self.most_waits else seconds + 1e6)

@@ -108,8 +108,8 @@ class Situation(enum.StrEnum):
     #: The answer begins, and goes on as fast as it is read.
     ENDLESS = "endless"
 
-    #: The vendor accepts the call, charges it, and comes to no end with it before the next
-    #: situation says which. Only where a good call waits, as at a vendor that answers later.
+    #: The vendor accepts the call, charges it, and comes to no end with it until another situation
+    #: is set. Only where a good call waits, as at a vendor that answers later.
     NEVER_DONE = "never_done"
 
 

@@ -23,6 +23,7 @@ import facematch_core as fm
 from facematch_core.backend import Backend, Capabilities, ImageLimits
 from facematch_core.deadline import NO_DEADLINE
 from facematch_core.http import ApiKeyBackend, HttpRequest, Wait
+from facematch_core.refusals import retry_after_s
 from facematch_core.sdk import SdkBackend
 from facematch_core.testing import HttpSimulator, SimulatorReply, Situation, VendorSimulator, noise
 
@@ -321,22 +322,30 @@ class StepsReference(HttpReference):
 class JobReference(HttpReference):
     """Conforms; its vendor takes a call as a job, which is asked for until it is done."""
 
+    most_failures: ClassVar = 3
+
     # A job that is never done ends after twenty polls.
     call_timeout_s: float = 20.0
 
     def steps(self, call):
         reply = yield self.submit(call)
-        job = urljoin(f"{self.address}/", reply.headers["Location"])
-        pause_s = None
+        job, failures = urljoin(f"{self.address}/", reply.headers["Location"]), 0
         while True:
-            yield Wait(pause_s or 1.0)
+            yield Wait(self.pause_s(reply))
             try:
                 reply = yield self.poll(job)
             except (fm.RateLimited, fm.VendorUnavailable) as refusal:
-                pause_s = self.refused(refusal)
+                failures += 1
+                if failures == self.most_failures:
+                    raise
+                yield Wait(self.refused(refusal) or 0.0)
             else:
+                failures = 0
                 if self.is_done(reply.json()):
                     return self.parse(call, reply)
+
+    def pause_s(self, reply):
+        return retry_after_s(reply, self.client.clock.now()) or 1.0
 
     def submit(self, call):
         return attrs.evolve(self.build(call), expects={202})
@@ -346,7 +355,7 @@ class JobReference(HttpReference):
         return HttpRequest(method="GET", url=job, **how)
 
     def refused(self, refusal):
-        return getattr(refusal, "retry_after_s", None)
+        return refusal.retry_after_s
 
     def is_done(self, body):
         return {"running": False, "done": True}[body["state"]]

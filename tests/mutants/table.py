@@ -21,7 +21,7 @@ import time
 import warnings
 
 import attrs
-from mutants import faults, records, sharing
+from mutants import faults, jobs, records, sharing
 from mutants.faults import (
     A_PASS,
     GLOBALS,
@@ -597,4 +597,4 @@ ROWS = (
 # fmt: on
 
 #: By name.
-MUTANTS = {row.name: row for row in (*ROWS, *records.ROWS, *sharing.ROWS, *CLASSES)}
+MUTANTS = {row.name: row for row in (*ROWS, *jobs.ROWS, *records.ROWS, *sharing.ROWS, *CLASSES)}

@@ -2,6 +2,7 @@
 
 import pytest
 from mutants import sharing
+from mutants.jobs import ByHandReference, PoliteReference, PoliteSimulator
 from mutants.making import broken
 from mutants.reference import (
     CheckReference,
@@ -66,6 +67,8 @@ FORMS = {
     "as a job": (JobReference, JobSimulator),
     "as a check": (CheckReference, CheckSimulator),
     "that only compares": (ReportReference, ReportSimulator),
+    "refused with a 200": (PoliteReference, PoliteSimulator),
+    "refused by hand": (ByHandReference, lambda: PoliteSimulator(ByHandReference)),
 }
 
 #: Whom a rule is not about, and why not: answers that are no bytes, records that nobody can read,

@@ -23,15 +23,25 @@ from facematch_core.sdk import SdkBackend
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
 from facematch_core.testing.bodies import Place, changed, named, number_in, places
-from facematch_core.testing.simulator import ANSWERS, BAD, GOOD, SimulatorReply, Situation
+from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
+from .jobs import judge_polls
 
 #: A threshold that the good answer of any simulator passes: it is well above the default.
 LOW = 1.0
 
 #: What is put in the place of each value of a good answer, as JSON.
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
+
+#: Refusals before anything is done, and the answer that some vendors word as one.
+REFUSALS = (
+    *(Situation.REJECTED, Situation.THROTTLED, Situation.NO_CREDIT, Situation.BAD_KEY),
+    Situation.NO_FACE,
+)
+
+#: What a code may be that the vendor has added since.
+NEW_CODES = ('"CodeOfNextYear"', "98765")
 
 #: How often a call may ask for the good end once more: it may poll.
 POLLS = 20
@@ -58,6 +68,7 @@ class MappingRules(Rules):
                     apart = _difference(first, again, "ids", "headers", "raw")
                     assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
         reader = Reader(bench)
+        _other_codes(reader)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
         known: Container[int] = {reader.given(*case).reply.status for case in about_faces}
         if Situation.NO_FACE not in bench.simulator.situations:
@@ -66,6 +77,7 @@ class MappingRules(Rules):
             given = reader.given(operation, GOOD[operation])
             for step in range(len(given.replies), 0, -1):
                 _other_answers(reader, attrs.evolve(given, step=step), known)
+            judge_polls(bench, operation)
         for case in bench.cases(GOOD.values()):
             _other_values(reader, *case)
         _read_again(reader)
@@ -152,10 +164,12 @@ class Reader:
             replies = [attrs.evolve(blank, status=min(requests[0].expects))]
         else:
             requests = [*bench.requests(operation)]
-            bench.prepare(situation)
+            several = bench.steps(operation) > 1 and situation in AIMED
+            bench.prepare(situation, step=1 if several else None)
             with bench.overheard() as heard:
                 outcome = bench.made(call)
-            assert outcome.error is None, f"{operation}, {situation.name}: {outcome.error!r}"
+            fails = outcome.error is not None and situation not in REFUSALS
+            assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
             removes = bool(requests) and requests[-1].method == "DELETE"
             assert not removes, f"{operation} ends with a DELETE: mark it `is_cleanup=True`"
             replies = [reply for _, reply in heard]
@@ -298,6 +312,40 @@ def _other_answers(reader: Reader, given: Given, known: Container[int]) -> None:
         end = f"{where}: {type(error).__name__}"
         wrong = free and reader.costs(given)
         assert not wrong, f"{end} says that it was free, and the vendor charges it"
+
+
+def _other_codes(reader: Reader) -> None:
+    """A refusal with the status of an answer and a code that nobody knows: who says it is free?"""
+    refusals = list[tuple[Given, object]]()
+    for given in itertools.starmap(reader.given, reader.bench.cases(REFUSALS)):
+        sent = given.requests[: given.step]
+        if given.reply.status in (sent[-1].expects if sent else {200}):
+            outcome = _kind(reader.read(given, f"as in {given.situation.name}", given.reply.body))
+            refusals.append((given, outcome))
+    for given, outcome in refusals:
+        for place in dict(places(given.reply.at())):
+            # It is the code if that of another refusal makes that refusal of it.
+            others = (
+                (other.reply.at(*place), end)
+                for other, end in refusals
+                if end != outcome and other.operation is given.operation
+            )
+            is_code = any(
+                isinstance(code, (str, int))
+                and _kind(reader.changed(given, place, json.dumps(code))) == end
+                for code, end in others
+            )
+            for text in NEW_CODES if is_code else ():
+                where, result, error = reader.changed(given, place, text)
+                assert result is None, f"{where}: a refusal that nobody knows is a result"
+                free = error is not None and error.billing.charged is fm.Charged.NO
+                wrong = free and reader.costs(given)
+                assert not wrong, f"{where}: an unknown refusal is free, by {type(error).__name__}"
+
+
+def _kind(reading: Reading) -> object:
+    """What became of an answer, roughly."""
+    return type(reading.error) if reading.result is None else reading.result.decision
 
 
 def _other_values(reader: Reader, operation: fm.Operation, situation: Situation) -> None:

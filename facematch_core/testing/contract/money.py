@@ -29,6 +29,7 @@ from facematch_core.testing.simulator import (
 )
 
 from ._frame import Rules
+from .jobs import judge_pauses
 
 
 @attrs.frozen
@@ -183,6 +184,7 @@ class MoneyRules(Rules):
             )
             bench.ask(operation, GOOD[operation])
             waits_s = sum(bench.waits)
+            judge_pauses(bench, operation)
             for stall in stalls:
                 steps = bench.each_step(operation, stall)
                 # Before any wait, and after all of them; how it has no end is the same at both.
@@ -354,7 +356,8 @@ def sleeps(bench: Bench, operation: Operation) -> list[str]:
     if isinstance(backend, HttpBackend):
         sys.setprofile(watch)
         try:
-            (backend.match if operation is Operation.MATCH else backend.check_liveness)(call)
+            with contextlib.suppress(errors.VendorError):
+                (backend.match if operation is Operation.MATCH else backend.check_liveness)(call)
         finally:
             sys.setprofile(before)
     return found
