@@ -75,6 +75,77 @@ def nan(score):
     return score
 
 
+def unchecked(result, **changes):
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)
+    return result
+
+
+def tried_json(reply):
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        return None
+
+
+def sent_all_the_same(on_sent, send):
+    try:
+        on_sent()
+    except BaseException:
+        send()
+        raise
+
+
+def unreadable_is_free(me, ok, call, reply):
+    try:
+        return ok(call, reply)
+    except (KeyError, TypeError, ValueError):
+        raise fm.UnexpectedResponse("Odd.", billing=fm.Billing(fm.Charged.NO)) from None
+
+
+def called_refused(me, ok, call):
+    try:
+        return ok(call)
+    except fm.DeadlineExceeded as error:
+        problem = fm.RequestRejected("It is not done.", billing=error.billing)
+        changed(problem, ids=error.ids, reconcilable=True)
+        raise problem from None
+
+
+def blamed(me, ok, call):
+    try:
+        return ok(call)
+    except fm.VendorError as error:
+        if error.status_code != 413:
+            raise
+        raise fm.InvalidImage("It is too large.") from None
+
+
+def heard(do):
+    try:
+        do()
+    except Exception:  # noqa: BLE001 - whatever a policy raises
+        return False
+    return True
+
+
+def doubted_once(me, result):
+    doubts = noted(me, "doubts", False)
+    vars(me)["doubts"] = result.decision is fm.Decision.INCONCLUSIVE
+    passes = result.decision is fm.Decision.MATCH
+    return attrs.evolve(result, decision=fm.Decision.REVIEW) if doubts and passes else result
+
+
+def another_kind(call, result):
+    kind = next(one for one in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, one))
+    decision = next(
+        one.INCONCLUSIVE
+        for one in (fm.Decision, fm.LivenessDecision)
+        if not isinstance(result.decision, one)
+    )
+    return kind(decision=decision, backend=result.backend, ids=result.ids)
+
+
 def read_in(header):
     try:
         return float(header)
@@ -144,6 +215,19 @@ class HasAThresholdOfItsOwn(ReferenceBackend):
 
     def __init__(self, vendor, key=KEY, threshold=50.0):
         super().__init__(vendor, key)
+
+
+def quoted(_, attribute, value):
+    if not isinstance(value, int):
+        raise TypeError(f"{attribute.name} cannot be {value!r}")
+
+
+@caught_by("R31")
+@attrs.define(kw_only=True, eq=False, slots=False)
+class QuotesASetting(HttpReference):
+    """A validator of its own shows the value that it refuses."""
+
+    tries: int = attrs.field(default=1, validator=quoted)
 
 
 @caught_by("R31")
