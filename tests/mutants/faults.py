@@ -129,11 +129,12 @@ def heard(do):
     return True
 
 
-def doubted_once(me, result):
-    doubts = noted(me, "doubts", False)
-    vars(me)["doubts"] = result.decision is fm.Decision.INCONCLUSIVE
-    passes = result.decision is fm.Decision.MATCH
-    return attrs.evolve(result, decision=fm.Decision.REVIEW) if doubts and passes else result
+def doubted_once(me, result, is_doubtful):
+    in_doubt = noted(me, "in_doubt", False)
+    vars(me)["in_doubt"] = is_doubtful(result)
+    if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
+        return attrs.evolve(result, decision=fm.Decision.REVIEW)
+    return result
 
 
 def another_kind(call, result):
@@ -353,8 +354,8 @@ def deaf(do):
         do()
 
 
-def tried(do):
-    with contextlib.suppress(BaseException):
+def deaf_to_the_end(do):
+    with contextlib.suppress(SystemExit):
         do()
 
 

@@ -1,5 +1,6 @@
 """Mutants of the simulator: what a rule says to its author, and vendors of another kind."""
 
+import base64
 import io
 
 import attrs
@@ -22,7 +23,26 @@ from facematch_core.testing.simulator import required
 
 #: What every simulator must produce, and no more.
 FEWEST = required(ReferenceBackend.capabilities)
+BLANK = noise(9, (96, 96))
 UNSCORED = frozenset(Situation) - {Situation.NEVER_DONE, Situation.SCORE}
+
+
+class SeesFaces(ReferenceSimulator):
+    """The vendor, who looks whether there is a face, and has a word for that of each picture."""
+
+    #: In which a face is missed by a word that nobody knows.
+    place = "reference"
+
+    def pictures_for(self, situation):
+        probe, reference = super().pictures_for(situation)
+        return (BLANK if situation is Situation.NO_FACE else probe), reference
+
+    def answered(self, words, *how):
+        status, body = super().answered(words, *how)
+        blank = base64.b64encode(BLANK.data).decode()
+        if words.get(self.place) == blank:
+            body["warnings"] = [["NOBODY", "Nobody.", "high"]]
+        return status, body
 
 
 def charges_nothing(me, ok, *asked):
@@ -92,6 +112,9 @@ ROWS = (
         unscored=lambda me, ok, call, decision: decision),
     row("R07", "ScoresAtTheEnd", "The simulator's good answer has no room above its score.",
         simulator=vendor(situations=UNSCORED, answered=always(score=99.5))),
+    *(row("R11", f"MissesTheFaceOfThe{place.title()}",
+        f"One of the words for a missing face is not known: that for the {place}.",
+        simulator=vendor(SeesFaces, place=place)) for place in PLACES),
     row("R21", "PlainPictures", "The simulator's pictures cannot be found again.",
         simulator=vendor(pictures=lambda me, ok: (plain("red"), plain("blue")))),
     row("R22", "SaysNoGuesses", "The simulator does not say which guesses it sends.",

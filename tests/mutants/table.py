@@ -55,7 +55,9 @@ from facematch_core.deadline import NO_DEADLINE
 from facematch_core.http import check_base_url
 
 evolve = attrs.evolve
+MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
 INCONCLUSIVE = {operation: type(decision).INCONCLUSIVE for operation, decision in PASS.items()}
+FAIL = {MATCH: fm.Decision.NO_MATCH, LIVENESS: fm.LivenessDecision.NOT_LIVE}
 REVIEW = {operation: type(decision).REVIEW for operation, decision in PASS.items()}
 #: Its vendor decides by a rule of its own.
 UNRULED = {
@@ -65,7 +67,6 @@ UNRULED = {
         default_liveness_threshold=None,
     )
 }
-MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
 #: Opened at its own host, so that only the pattern beside it is wrong.
 HOSTS = HttpReference.allowed_hosts
 #: A mutant of the reference whose vendor answers later.
@@ -98,6 +99,10 @@ def without(gone):
 def each_picture(change):
     """Replaces `pictures`: the bytes of each are others."""
     return lambda me, ok, call: {place: change(data) for place, data in ok(call).items()}
+
+
+def words_that_are_set(me, ok, call):
+    return {word: value for word, value in ok(call).items() if value is not None}
 
 
 def by_default(call):
@@ -152,6 +157,12 @@ ROWS = (
     row("R02", "QualityIsNaN", "The vendor's NaN for the quality of a picture is handed on.",
         result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
             else faults.unchecked(ok(call, body), quality=math.nan)),
+    row("R02", "LuminanceIsNaN", "The vendor's NaN for the light of a picture is handed on.",
+        result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
+            else faults.unchecked(ok(call, body), luminance=math.nan)),
+    row("R02", "MismatchesOnAnotherScale", "A negative answer has a score on another scale.",
+        score=changed_score(lambda me, call, score: score if score.value > 50
+            else evolve(score, scale="reference/distance"))),
     row("R02", "NoScoreAtAll", "Declares a scale, and gives no score.",
         score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
     row("R03", "ClampedScore", "No score may look too good to be true.",
@@ -160,6 +171,8 @@ ROWS = (
         score=number(lambda told: told * 100 if 0 < told <= 1 else told)),
     row("R03", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda told: told or None)),
+    row("R03", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
+        score=number(lambda told: told / 100 * 100)),
     row("R03", "ThroughSinglePrecision",
         "The number passes through an array of 32-bit floats: 50.1 becomes 50.0999985.",
         score=number(lambda told: struct.unpack("f", struct.pack("f", told))[0])),
@@ -192,11 +205,30 @@ ROWS = (
                 score)),
     row("R08", "ForgetsTheThreshold", "The vendor is always sent the default.",
         threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)),
+    *(row("R07", name, fault, **UNRULED, request=words_that_are_set,
+        threshold=lambda me, ok, call, change=change: call.threshold
+            and change(call.threshold.value))
+        for name, fault, change in (
+            ("RoundsTheThreshold", "Sends one decimal of a threshold.",
+                lambda value: round(value, 1)),
+            ("HundredIsNotSent", "Sends 99.9 for 100, where the vendor has a rule of its own.",
+                lambda value: min(value, 99.9)),
+        )),
+    *(row("R08", f"PassesAt{value}", f"At a threshold of {value} everybody passes.",
+        decision=lambda me, ok, call, body, score, value=value: PASS[call.operation]
+            if me.threshold(call) == value else ok(call, body, score)) for value in (50, 90)),
+    row("R07", "AHundredthMore", "Passes only what is two hundredths above the threshold.",
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if score is None or not 0 < score.value - me.threshold(call) < 0.02
+            else FAIL[call.operation]),
+    row("R07", "AHundredthLess", "Passes what is a hundredth below the threshold.",
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if score is None or not 0 < me.threshold(call) - score.value < 0.02
+            else PASS[call.operation]),
     row("R07", "NamesAThresholdThatNobodySet",
         "Where the vendor decides, a result names 50, as if somebody had set it.",
         **UNRULED, threshold=lambda me, ok, call: call.threshold and call.threshold.value,
-        request=lambda me, ok, call: {word: value for word, value in ok(call).items()
-            if value is not None},
+        request=words_that_are_set,
         result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
             or fm.Threshold(50.0, fm.ThresholdRule.VENDOR, fm.ThresholdSource.DEFAULT))),
     row("R07", "OneMore", "Sends the vendor one more than the caller's threshold.", **UNRULED,
@@ -242,6 +274,12 @@ ROWS = (
         result=lambda me, ok, call, body: ok(call, body)
             if body["score"] is not None or body["warnings"]
             else refuse(fm.UnexpectedResponse("No score.", billing=fm.Billing(fm.Charged.NO)))),
+    row("R10", "NoScoreIsANo", "Without a score there is no match.",
+        unscored=lambda me, ok, call, decision: FAIL[call.operation] if by_default(call)
+            else ok(call, decision)),
+    row("R10", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
+        unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
+            else FAIL[call.operation]),
     row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",
         score=lambda me, ok, call, told: ok(call, told or 0.0),
         decision=lambda me, ok, call, body, score: ok(call, body, score)
@@ -297,6 +335,8 @@ ROWS = (
             billing=fm.Billing(fm.Charged.UNKNOWN)) if status == 503 else ok(status)),
     row("R17", "KnowsTheUnknown", "A lost answer is reported as paid for, as it mostly is.",
         lost=lambda me, ok: changed(ok(), billing=fm.Billing(fm.Charged.YES))),
+    row("R17", "CountsWhatItDoesNotKnow", "A lost answer is reported as perhaps paid for twice.",
+        lost=lambda me, ok: changed(ok(), billing=fm.Billing(fm.Charged.UNKNOWN, charges=2))),
     row("R17", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
         refusal=lambda me, ok, status: changed(ok(status), retryable=False)),
     row("R18", "RepeatsLostCalls", "Asks again when the answer is lost.",
@@ -305,6 +345,10 @@ ROWS = (
         "A liveness check that was lost is made again: it changes nothing, but costs the same.",
         exchange=lambda me, ok, call: ok(call)
             if lost(answer := ok(call)) and call.operation is LIVENESS else answer),
+    row("R18", "RemembersRefusals", "After five refused requests it refuses the sixth by itself.",
+        exchange=lambda me, ok, call: (400, {}, None) if vars(me).setdefault("refused", 0) >= 5
+            else (vars(me).update(refused=me.refused + ((answer := ok(call))[0] == 400)),
+                answer)[1]),
     sdk("R18", "ItsLibraryRetries", "Its library makes a call again after a fault of the vendor's.",
         ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] >= 500 else answer),
     row("R18", "TriesTheGatewayAgain",
@@ -378,6 +422,9 @@ ROWS = (
     row("R07", "NoughtIsNoThreshold",
         "Asks `if threshold`, so that a caller's 0 becomes the default.",
         threshold=lambda me, ok, call: ok(call) or me.capabilities.default_for(call.operation)),
+    row("R07", "ProfilesAreNotAsked", "Only what a call sets is sent, not a verifier's threshold.",
+        threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)
+            if call.threshold.source is fm.ThresholdSource.PROFILE else ok(call)),
     row("R07", "HundredIsTooMuch",
         "Sends 99.99 for a caller's 100, because nobody would ever pass.",
         threshold=lambda me, ok, call: min(ok(call), 99.99)),
@@ -416,6 +463,15 @@ ROWS = (
     row("R32", "TakesTheNewestOfItsKind", "The newest record of a call of this kind is taken.",
         record=lambda me, ok, wanted: next((kept for kept in reversed(me.vendor.records.values())
             if isinstance(kept, fm.MatchResult) is (wanted.operation is MATCH)), None)),
+    row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
+        record=lambda me, ok, wanted: next((kept for call, kept in me.vendor.records.items()
+            if call[-12:] == wanted.id[-12:]), None)),
+    row("R32", "TakesTheNewestForNoId", "Without the vendor's id it takes the newest record.",
+        record=lambda me, ok, wanted: ok(wanted) if wanted.vendor_id
+            else faults.newest(me)),
+    row("R32", "FindsByHalfTheVendorsId", "Compares the beginning of the vendor's id.",
+        record=lambda me, ok, wanted: next((kept for kept in me.vendor.records.values()
+            if (wanted.vendor_id or "").startswith(kept.ids.vendor)), None)),
     row("R32", "FindsAnotherKind", "A check of a face is reported as a comparison.",
         record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
             else faults.another_kind(wanted, kept)),
@@ -434,6 +490,9 @@ ROWS = (
     row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
         reconcile=lambda me, ok, wanted, **how: evolve(ok(wanted),
             call=evolve(wanted, id="another"))),
+    row("R06", "PassesGoToAPerson", "Nobody passes without a person who has looked.",
+        decision=lambda me, ok, call, *said: REVIEW[call.operation]
+            if ok(call, *said) is PASS[call.operation] else ok(call, *said)),
     row("R06", "SpoofsGoToAPerson",
         "A spoof is reported as REVIEW, so that the comparison is made and paid for as well.",
         decision=lambda me, ok, *said: fm.LivenessDecision.REVIEW
@@ -486,8 +545,17 @@ ROWS = (
         'Every 2xx with an object in it is a pass: the vendor "accepted" it.',
         parse_non_200=lambda me, ok, call, reply: passed(me, call)
             if 200 <= reply.status < 300 else None),
-    http("R38", "RemembersNobody", "After a picture without a face a pass is doubted, once.",
-        match=lambda me, ok, call: faults.doubted_once(me, ok(call))),
+    *(http("R38", name, f"After {what} a pass is doubted, once.",
+        match=lambda me, ok, call, doubts=doubts: faults.doubted_once(me, ok(call), doubts))
+        for name, what, doubts in (
+            ("RemembersNobody", "a picture without a face",
+                lambda result: result.decision is fm.Decision.INCONCLUSIVE),
+            ("RemembersTwoPeople", "two people",
+                lambda result: result.decision is fm.Decision.NO_MATCH),
+            ("RemembersTwoFaces", "a second face in one picture",
+                lambda result: any(w.code is fm.WarningCode.MULTIPLE_FACES
+                    for w in result.warnings)),
+        )),
     http("R38", "RefusesLowThresholds", "A threshold below 5 is an error at a closer look.",
         request=lambda me, ok, call: ok(call) if call.threshold.value >= 5
             else refuse(fm.RequestRejected("It is too low."))),
@@ -659,12 +727,13 @@ ROWS = (
         simulator=faults.HastySimulator, keeps_deadline=True,
         match=faults.unguarded, check_liveness=faults.unguarded),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
-        exchange=lambda me, ok, call: (faults.tried(call.on_sent), ok(quiet(call)))[1]),
+        exchange=lambda me, ok, call: (faults.deaf_to_the_end(call.on_sent), ok(quiet(call)))[1]),
     row("R16", "TurningCostsTheSame", "Turning is charged twice, and said to be one charge.",
         simulator=faults.TurningCostsSimulator),
-    http("R18", "SendsAgainAfterA500",
-        "A 500, too, may mean that the token is old: the call is sent a second time.",
-        should_relogin=lambda me, ok, request, reply: reply.status == 500),
+    *(http("R18", f"SendsAgainAfterA{status}",
+        f"A {status}, too, may mean that the token is old: the call is sent a second time.",
+        should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
+        for status in (400, 404, 408, 409, 422, 429, 500, 502, 503, 504)),
     row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
         exchange=lambda me, ok, call: (faults.deaf(call.on_sent), ok(quiet(call)))[1]),
     row("R21", "WarnsOfTheKey", "Warns that a key is short, and shows which.",
@@ -735,6 +804,10 @@ ROWS = (
     row("R48", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
+    *(row("R48", f"{side}EdgeIsOff", f"The {side.lower()} edge of a face is that of the picture.",
+        box=lambda me, ok, edges, place=place: ok([
+            (place > 1) * 1.0 if at == place else edge for at, edge in enumerate(edges)]))
+        for place, side in enumerate(("Left", "Top", "Right", "Bottom"))),
     row("R48", "BesideTheFace", "Of a face its box has no more than a third.",
         box=lambda me, ok, edges: ok((0.0, edges[1], 0.375, edges[3]))),
     row("R48", "OnlyTheLargestFace", "Of two faces it reports the first one alone.",

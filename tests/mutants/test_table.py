@@ -42,6 +42,8 @@ def in_turn(names, first):
 #: Those that take more than a quarter of a second.
 SLOW = {"ReadsByPosition", "EmptiesWhatItRead", "WarningsAsASet", "SkipsOddWarnings"}
 SLOW |= {"NoScoreIsTheBest", "HighScoreOverrulesNo", "KeepsEveryCall", "ItsLibraryHasGlobals"}
+#: And those that differ in a number only.
+SLOW |= {name for name in MUTANTS if name.startswith("SendsAgainAfterA")} - {"SendsAgainAfterA500"}
 
 
 @pytest.mark.parametrize("name", in_turn(MUTANTS, MUTANTS.keys() - SLOW))
