@@ -1,13 +1,13 @@
 """The faults that take more than a line: steps that a row of the table puts in, and classes."""
 
 import contextlib
+import http.client
 import io
 import json
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 
 import attrs
 from mutants.making import caught_by
@@ -20,11 +20,11 @@ from mutants.reference import (
     Library,
     ReferenceBackend,
     ReferenceSimulator,
-    SdkReference,
 )
 from PIL import Image as Pillow
 
 import facematch_core as fm
+from facematch_core.http import check_base_url
 from facematch_core.testing import Situation
 
 #: What a vendor answers of whom it accepts.
@@ -163,8 +163,9 @@ def _saved(picture, kind, **how):
     return buffer.getvalue()
 
 
-def without_orientation(data):
-    if fm.Image.from_bytes(data).orientation == 1:
+def without_orientation(data, only=None):
+    orientation = fm.Image.from_bytes(data).orientation
+    if orientation == 1 or only not in (None, orientation):
         return data
     return _saved(Pillow.open(io.BytesIO(data)), "JPEG")
 
@@ -302,22 +303,51 @@ def someone_else(shared, key):
         time.sleep(0.001)
 
 
-@caught_by("R31")
-class FollowsRedirects(SdkReference):
-    """Its library goes wherever a redirect leads, with the key."""
+def followed(me, ok, call, status):
+    """What is answered to a call; to another address, if that is what is answered with `status`."""
+    url = urllib.parse.urlsplit(f"{me.address}/{call.operation}")
+    with contextlib.closing(http.client.HTTPConnection(url.netloc, timeout=1)) as line:
+        body, headers = json.dumps(me.request(call)), {"X-Api-Key": me.api_key.reveal()}
+        line.request("POST", url.path, body, headers)
+        reply = line.getresponse()
+        content, elsewhere = reply.read(), reply.headers["Location"]
+    if reply.status == status and elsewhere:
+        host = urllib.parse.urlsplit(elsewhere).netloc
+        with contextlib.closing(http.client.HTTPConnection(host, timeout=1)) as line:
+            line.request("POST", "/", body, headers)
+    return reply.status, content
 
-    def ask(self, call):
-        request = urllib.request.Request(
-            f"{self.address}/{call.operation}",
-            json.dumps(self.request(call)).encode(),
-            {"X-Api-Key": self.api_key.reveal()},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=1) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+
+def own_address(me):
+    return check_base_url(me.base_url, allowed_hosts=me.allowed_hosts)
+
+
+def explain(check, number):
+    try:
+        if isinstance(number, str):
+            float(number)
+    except ValueError as error:
+        raise fm.ConfigurationError("It is no number.") from error
+    check()
+
+
+def fits(call, limits):
+    try:
+        for place in PLACES:
+            getattr(call, place, call.probe).prepared(limits, fit=False)
+    except fm.InvalidImage:
+        return False
+    return True
+
+
+@attrs.frozen
+class Hidden:
+    text: str = attrs.field(repr=False)
+
+
+def with_its_key_at_hand(me, ok, call):
+    key = me.key.reveal()
+    return ok(call) if key else None
 
 
 @caught_by("R31")

@@ -24,6 +24,7 @@ from facematch_core.testing.simulator import required
 #: What every simulator must produce, and no more.
 FEWEST = required(ReferenceBackend.capabilities)
 BLANK = noise(9, (96, 96))
+UNTURNED = frozenset(Situation) - {Situation.NEVER_DONE, Situation.TURNED}
 UNSCORED = frozenset(Situation) - {Situation.NEVER_DONE, Situation.SCORE}
 
 
@@ -127,6 +128,10 @@ ROWS = (
         simulator=HearsNoRotation, request=asked_for(lambda call: {"rotate": False})),
     row("R25", "TurnsEverything", "Every picture may be turned, whether it was asked for or not.",
         simulator=HearsNoRotation, request=asked_for(lambda call: {"rotate": True})),
+    row("R25", "TurnsEverythingUnseen", "The same, where no answer would show it.",
+        simulator=vendor(situations=UNTURNED), request=asked_for(lambda call: {"rotate": True})),
+    row("R25", "TurnsNothingUnseen", "Rotation is never asked for, and no answer would show it.",
+        simulator=vendor(situations=UNTURNED), request=asked_for(lambda call: {"rotate": False})),
     row("R25", "HearsNothing", "The simulator does not say what it has heard.",
         simulator=vendor(situations=FEWEST, received={})),
     row("R25", "OneOptionLost", "One of its options is heard as the usual ones are.",

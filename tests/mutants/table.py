@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import warnings
+from urllib.parse import urlsplit
 
 import attrs
 from mutants import faults, simulators
@@ -36,6 +37,7 @@ from mutants.faults import (
 )
 from mutants.making import CLASSES, http, row, sdk
 from mutants.reference import (
+    HOST,
     LIMITS,
     PASS,
     PLACES,
@@ -337,6 +339,10 @@ ROWS = (
         lost=lambda me, ok: changed(ok(), billing=fm.Billing(fm.Charged.YES))),
     row("R17", "CountsWhatItDoesNotKnow", "A lost answer is reported as perhaps paid for twice.",
         lost=lambda me, ok: changed(ok(), billing=fm.Billing(fm.Charged.UNKNOWN, charges=2))),
+    row("R17", "WaitsWhereItHasWaited", "Every other refusal names a wait that is over.",
+        refusal=lambda me, ok, status: changed(ok(status), retry_after_s=-5.0)
+            if vars(me).update(again=not vars(me).get("again", True)) or me.again
+            else ok(status)),
     row("R17", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
         refusal=lambda me, ok, status: changed(ok(status), retryable=False)),
     row("R18", "RepeatsLostCalls", "Asks again when the answer is lost.",
@@ -432,10 +438,10 @@ ROWS = (
         capabilities=can(image_limits=ImageLimits()),
         exchange=lambda me, ok, call: (ok(quiet(call)), [getattr(call, place).prepared(LIMITS,
             fit=False) for place in ok.__self__.pictures(call)])[0]),
-    row("R25", "RefusesInAnotherWay", "Options of another vendor are reported as refused by it.",
-        capabilities=can(options=object),
-        exchange=lambda me, ok, call: ok(call) if type(call.options) is not object
-            else (None, None, fm.RequestRejected("Of another vendor."))),
+    row("R24", "RefusesInAnotherWay", "A picture beyond the limits is a refused request.",
+        capabilities=can(image_limits=ImageLimits()),
+        exchange=lambda me, ok, call: ok(call) if faults.fits(call, LIMITS)
+            else (None, None, fm.RequestRejected("It is too large."))),
     row("R25", "FailsWithMetadata", "A call with metadata is an error, though they are declared.",
         exchange=lambda me, ok, call: ok(call) if not call.metadata else (ok(call)[0], None,
             fm.RequestRejected("No field is called so."))),
@@ -510,6 +516,8 @@ ROWS = (
     row("R37", "SpoolsThePicture",
         "The upload is read from a temporary file, which is deleted at once.",
         exchange=lambda me, ok, call: (written(call.probe.data), ok(call))[1]),
+    row("R37", "WritesResultsDown", "Each result is written to a file.",
+        keep=lambda me, ok, call, result: (written(b"result: 7"), ok(call, result))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
         close=lambda me, ok: written(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
@@ -562,6 +570,9 @@ ROWS = (
     http("R38", "ReadsNothingTwice", "The same answer read a second time is an error.",
         body=lambda me, ok, reply: ok(reply) if reply.body not in vars(me).setdefault("read", set())
             and not me.read.add(reply.body) else refuse(ValueError("It was read."))),
+    *(sdk("R31", f"FollowsA{status}", f"Its library goes wherever a {status} leads, with the key.",
+        ask=lambda me, ok, call, status=status: faults.followed(me, ok, call, status))
+        for status in (201, 202, 301, 302, 303, 307, 308)),
     sdk("R38", "ItsLibraryTriesAgain", "Its library makes a call again when it is to wait.",
         ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] == 429 else answer),
     sdk("R38", "BlamesThePicture", "A 413 is reported as a picture that was never sent.",
@@ -644,6 +655,12 @@ ROWS = (
     row("R42", "OrientationDropped",
         "A turned picture is encoded anew, without what says how it is turned.",
         pictures=each_picture(faults.without_orientation)),
+    *(row("R42", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
+        pictures=each_picture(functools.partial(faults.without_orientation, only=turn)))
+        for turn in (3, 5, 7, 8)),
+    row("R42", "SwapsWhatItTurns", "Where pictures may be turned they change places.",
+        pictures=lambda me, ok, call: ok(call) if not call.rotate
+            else dict(zip(ok(call), [*ok(call).values()][::-1], strict=True))),
     row("R42", "KnowsOnlyQuarterTurns",
         "Turns pictures upright itself, and does not know the mirrored orientations.",
         pictures=each_picture(faults.without_mirrors)),
@@ -657,6 +674,13 @@ ROWS = (
     row("R44", "KeepsWhatHasMetadata",
         "Asks for KEEP where there is metadata, which the vendor takes for kept calls alone.",
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.metadata else {})),
+    row("R44", "KeepsWhatItTurns", "Asks for KEEP where pictures may be turned.",
+        request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.rotate else {})),
+    row("R44", "KeepsAfterAnOutage", "After an outage it asks to keep every call.",
+        refusal=lambda me, ok, status: (status == 503
+            and noted(me, "careful", True), ok(status))[1],
+        request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
+            if "careful" in vars(me) else {})),
     row("R44", "KeepsAfterALoss", "Once an answer was lost, it asks the vendor to keep every "
         "call, to find the next one.",
         lost=lambda me, ok: (noted(me, "careful", True), ok())[1],
@@ -685,6 +709,14 @@ ROWS = (
     http("R31", "TakesAnyAddress", "Key and faces go wherever base_url says.",
         address=property(lambda me: check_base_url(me.base_url, allow_base_url=True,
             allowed_hosts=me.allowed_hosts))),
+    http("R31", "HostsThatBeginSo", "Whatever host begins with the vendor's is the vendor's.",
+        address=property(lambda me: me.base_url if (urlsplit(me.base_url).hostname or "")
+            .startswith(f"{HOST}.") else faults.own_address(me))),
+    http("R31", "UsersOfThatName", "Whatever begins with the vendor's address is its own.",
+        address=property(lambda me: me.base_url if me.base_url.startswith(f"https://{HOST}@")
+            else faults.own_address(me))),
+    http("R31", "ShowsItInTheCause", "What is no number is shown by the error behind the refusal.",
+        __attrs_post_init__=lambda me, ok: faults.explain(ok, me.patience_s)),
     http("R31", "TravelsInTheOpen", "Key and faces may go to the vendor without TLS.",
         address=property(lambda me: check_base_url(me.base_url, allow_insecure=True,
             allowed_hosts=me.allowed_hosts))),
@@ -733,9 +765,17 @@ ROWS = (
     *(http("R18", f"SendsAgainAfterA{status}",
         f"A {status}, too, may mean that the token is old: the call is sent a second time.",
         should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
-        for status in (400, 404, 408, 409, 422, 429, 500, 502, 503, 504)),
+        for status in (404, 408, 409, 422, 500, 504)),
     row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
         exchange=lambda me, ok, call: (faults.deaf(call.on_sent), ok(quiet(call)))[1]),
+    row("R21", "QuotesTheEndOfTheKey", "An error quotes the last characters of the key.",
+        refusal=lambda me, ok, status: changed(ok(status),
+            args=(f"Key ...{me.key.reveal()[-12:]}",))),
+    row("R21", "KeyInAFrame", "The key is in a local variable of a function that an error leaves.",
+        answer=faults.with_its_key_at_hand),
+    row("R21", "KeyInAnAttribute", "An error has the request in an attribute, unshown.",
+        refusal=lambda me, ok, status: changed(ok(status),
+            request=faults.Hidden(me.key.reveal()))),
     row("R21", "WarnsOfTheKey", "Warns that a key is short, and shows which.",
         request=lambda me, ok, call: (warnings.warn(
             f"The key {me.key.reveal()} is short.", stacklevel=2), ok(call))[1]),

@@ -26,6 +26,7 @@ from mutants.simulators import FREE_VENDOR, charges_nothing
 from mutants.table import MUTANTS
 
 from facematch_core import (
+    Billing,
     Box,
     Charged,
     DeadlineExceeded,
@@ -100,6 +101,10 @@ FREE = can(billed_operations=frozenset())
 FREE_HTTP = {"capabilities": FREE, "charged": lambda me, ok, call: Charged.NO}
 
 
+def charges_faces(me, ok, request, situation, score):
+    return evolve(ok(request, situation, score), charged=situation is not Situation.NO_FACE)
+
+
 class Refusing(HttpReferenceSimulator):
     """Answers so about a picture without a face, and charges it."""
 
@@ -123,6 +128,10 @@ CASES = (
     # Money, time and jobs
     *((PASSED, "", row(rule, f"FreeVendor{rule}", "What fails at a free vendor is free.",
         **OVER_HTTP, **FREE_HTTP, simulator=FREE_VENDOR)) for rule in ("R16", "R17")),
+    (PASSED, "", row("R16", "NobodyIsFree", "A vendor may charge nothing where nobody is seen.",
+        **OVER_HTTP, simulator=vendor(HttpReferenceSimulator, answer=charges_faces),
+        result=lambda me, ok, call, body: ok(call, body) if body["faces"]
+            else evolve(ok(call, body), billing=Billing(Charged.NO)))),
     (PASSED, "", row("R32", "FreeJob", "A job is found by its id, though nothing is charged.",
         base=JobReference, simulator=vendor(JobSimulator, accepted=charges_nothing),
         capabilities=evolve(JobReference.capabilities, billed_operations=frozenset()),
