@@ -5,7 +5,6 @@ call of `same`. They are read from the source, so that none is listed anywhere.
 """
 
 import ast
-import collections
 import contextlib
 import functools
 import importlib
@@ -84,7 +83,7 @@ def clause_of(error):
     if not frames or not isinstance(error, AssertionError):
         return None
     file, line = frames[-1]
-    return next((one for one in clauses(file) if one.first <= line <= one.last), None)
+    return next((each for each in clauses(file) if each.first <= line <= each.last), None)
 
 
 def failures(mutant):
@@ -143,74 +142,3 @@ def replaced(file, tree, name):
         yield
     finally:
         where.__code__ = before
-
-
-# --- Values that a rule goes through
-
-
-@functools.cache
-def _functions():
-    """Every function of a module or of a class in it, by file and name."""
-    found = {}
-    for file in MODULES:
-        for node in _tree(file).body:
-            members = node.body if isinstance(node, ast.ClassDef) else [node]
-            prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
-            functions = (each for each in members if isinstance(each, ast.FunctionDef))
-            found |= {(file, prefix + each.name): each for each in functions}
-    return found
-
-
-@functools.cache
-def _rules():
-    """The numbers of the rules that come, by names, to each of those functions."""
-    functions, by_name = _functions(), collections.defaultdict(list)
-    for key in functions:
-        by_name[key[1].rpartition(".")[2]].append(key)
-    numbers = collections.defaultdict(set)
-    for name, rule in [
-        (name, name.split("_")[1].upper()) for name in by_name if name[:6] == "test_r"
-    ]:
-        waiting = [*by_name[name]]
-        while waiting:
-            if rule in numbers[key := waiting.pop()]:
-                continue
-            numbers[key].add(rule)
-            names = {
-                getattr(node, "id", getattr(node, "attr", "")) for node in ast.walk(functions[key])
-            }
-            waiting += (other for name in names & by_name.keys() for other in by_name[name])
-    return numbers
-
-
-def elements():
-    """Each element of a literal that a loop of the contract goes through: the element, the numbers
-    of the rules with that loop, and a context in which it is not in it.
-    """
-    for (file, name), function in _functions().items():
-        if file == bench.__file__:
-            continue
-        for loop in ast.walk(function):
-            inside = ast.walk(loop.iter) if isinstance(loop, (ast.For, ast.comprehension)) else ()
-            for literal in inside:
-                if not isinstance(literal, (ast.Tuple, ast.List, ast.Set)):
-                    continue
-                for index in range(len(literal.elts)) if len(literal.elts) > 1 else ():
-                    text = f"{ast.unparse(literal.elts[index])} of {ast.unparse(literal)}"
-                    clause = Clause(file, name, text, literal.lineno, literal.end_lineno)
-                    yield clause, _rules()[file, name], _shorter(file, name, literal, index)
-
-
-@contextlib.contextmanager
-def _shorter(file, name, literal, index):
-    tree = _tree(file)
-    place = literal.lineno, literal.col_offset, literal.end_col_offset
-    for node in ast.walk(tree):
-        if type(node) is type(literal) and place == (
-            node.lineno,
-            node.col_offset,
-            node.end_col_offset,
-        ):
-            del node.elts[index]
-    with replaced(file, tree, name):
-        yield

@@ -81,14 +81,14 @@ def unchecked(result, **changes):
     return result
 
 
-def tried_json(reply):
+def read_json(reply):
     try:
         return json.loads(reply.body)
     except ValueError:
         return None
 
 
-def sent_all_the_same(on_sent, send):
+def send_all_the_same(on_sent, send):
     try:
         on_sent()
     except BaseException:
@@ -103,7 +103,7 @@ def unreadable_is_free(me, ok, call, reply):
         raise fm.UnexpectedResponse("Odd.", billing=fm.Billing(fm.Charged.NO)) from None
 
 
-def called_refused(me, ok, call):
+def call_it_refused(me, ok, call):
     try:
         return ok(call)
     except fm.DeadlineExceeded as error:
@@ -112,7 +112,7 @@ def called_refused(me, ok, call):
         raise problem from None
 
 
-def blamed(me, ok, call):
+def blame(me, ok, call):
     try:
         return ok(call)
     except fm.VendorError as error:
@@ -121,7 +121,7 @@ def blamed(me, ok, call):
         raise fm.InvalidImage("It is too large.") from None
 
 
-def heard(do):
+def is_heard(do):
     try:
         do()
     except Exception:  # noqa: BLE001 - whatever a policy raises
@@ -129,7 +129,7 @@ def heard(do):
     return True
 
 
-def doubted_once(me, result, is_doubtful):
+def doubt_once(me, result, is_doubtful):
     in_doubt = noted(me, "in_doubt", False)
     vars(me)["in_doubt"] = is_doubtful(result)
     if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
@@ -303,7 +303,7 @@ def someone_else(shared, key):
         time.sleep(0.001)
 
 
-def followed(me, ok, call, status):
+def follow(me, ok, call, status):
     """What is answered to a call; to another address, if that is what is answered with `status`."""
     url = urllib.parse.urlsplit(f"{me.address}/{call.operation}")
     with contextlib.closing(http.client.HTTPConnection(url.netloc, timeout=1)) as line:

@@ -46,8 +46,8 @@ class SeesFaces(ReferenceSimulator):
         return status, body
 
 
-def charges_nothing(me, ok, *asked):
-    return attrs.evolve(ok(*asked), charged=False)
+def charges_nothing(me, ok, *request):
+    return attrs.evolve(ok(*request), charged=False)
 
 
 def asked_for(words):
@@ -93,8 +93,8 @@ def limited(reference):
 def always(**there):
     """Replaces `answered`: something else in every answer that has a score."""
 
-    def answered(me, ok, *asked):
-        status, body = ok(*asked)
+    def answered(me, ok, *request):
+        status, body = ok(*request)
         return status, {**body, **there} if body.get("score") else body
 
     return answered

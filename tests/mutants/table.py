@@ -374,11 +374,11 @@ ROWS = (
     row("R20", "SaysItTwice", "`on_sent` is called for the key, and again for the picture.",
         exchange=lambda me, ok, call: (call.on_sent(), ok(call))[1]),
     row("R20", "ABudgetIsAnOutage", "Nothing is sent, and what a policy raised is an outage.",
-        exchange=lambda me, ok, call: ok(quiet(call)) if faults.heard(call.on_sent)
+        exchange=lambda me, ok, call: ok(quiet(call)) if faults.is_heard(call.on_sent)
             else (None, None, fm.VendorUnavailable("It is not there."))),
     row("R20", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
         exchange=lambda me, ok, call: ok(evolve(call,
-            on_sent=lambda: faults.sent_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
+            on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
 
     # Keys and faces
     row("R21", "KeyInTheMessage", "The error quotes the key.",
@@ -554,7 +554,7 @@ ROWS = (
         parse_non_200=lambda me, ok, call, reply: passed(me, call)
             if 200 <= reply.status < 300 else None),
     *(http("R38", name, f"After {what} a pass is doubted, once.",
-        match=lambda me, ok, call, doubts=doubts: faults.doubted_once(me, ok(call), doubts))
+        match=lambda me, ok, call, doubts=doubts: faults.doubt_once(me, ok(call), doubts))
         for name, what, doubts in (
             ("RemembersNobody", "a picture without a face",
                 lambda result: result.decision is fm.Decision.INCONCLUSIVE),
@@ -571,18 +571,20 @@ ROWS = (
         body=lambda me, ok, reply: ok(reply) if reply.body not in vars(me).setdefault("read", set())
             and not me.read.add(reply.body) else refuse(ValueError("It was read."))),
     *(sdk("R31", f"FollowsA{status}", f"Its library goes wherever a {status} leads, with the key.",
-        ask=lambda me, ok, call, status=status: faults.followed(me, ok, call, status))
+        ask=lambda me, ok, call, status=status: faults.follow(me, ok, call, status))
         for status in (201, 202, 301, 302, 303, 307, 308)),
     sdk("R38", "ItsLibraryTriesAgain", "Its library makes a call again when it is to wait.",
         ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] == 429 else answer),
     sdk("R38", "BlamesThePicture", "A 413 is reported as a picture that was never sent.",
-        match=faults.blamed, check_liveness=faults.blamed),
+        match=faults.blame, check_liveness=faults.blame),
+    sdk("R38", "ItsLibraryReadsPages", "A gateway's page is the vendor's own word.",
+        spoken=lambda me, ok, status, body: status),
     sdk("R38", "EchoesTheKey", "The error of its library quotes whatever it was answered.",
         refusal=lambda me, ok, status: changed(ok(status),
             note=f"Asked with {me.api_key.reveal()}.")),
     http("R38", "RepeatsALongText", "A text without a word like a key is shown, however long.",
         error=lambda me, ok, reply, call: changed(error := ok(reply, call),
-            message=error.message + text if len(text := as_dict(faults.tried_json(reply)).get(
+            message=error.message + text if len(text := as_dict(faults.read_json(reply)).get(
                 "message", "")) > 500 else error.message)),
     http("R38", "AcceptedIsBusy", "A 202 where a result belongs is worth another try.",
         parse_non_200=lambda me, ok, call, reply: None if reply.status != 202
@@ -790,7 +792,8 @@ ROWS = (
         post=lambda me, ok, path, **body: evolve(ok(path, **body),
             headers={"X-Api-Key": GLOBALS.setdefault("key", me.api_key)})),
     http("R30", "KeyInTheEnvironment", "Hands its key to its library by the environment.",
-        post=lambda me, ok, path, **body: (os.environ.update(REFERENCE_SESSION=me.api_key.reveal()),
+        post=lambda me, ok, path, **body: (os.environ.update(
+            REFERENCE_SESSION=f"{me.api_key.reveal()} {id(body)} {time.monotonic_ns()}"),
             ok(path, **body))[1]),
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
         record=lambda me, ok, wanted: (vars(me.vendor).update(charges=me.vendor.charges + 1),
@@ -884,7 +887,7 @@ ROWS = (
     job("R32", "NamesNoJob", "The error of a job that goes on does not name it.",
         vendor_id=lambda me, ok, reply: None, reconcilable=lambda me, ok, call: True),
     job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",
-        match=faults.called_refused, check_liveness=faults.called_refused),
+        match=faults.call_it_refused, check_liveness=faults.call_it_refused),
     job("R32", "FindsTheLatestJob", "Looks for the job that was begun last, whatever it is asked.",
         vendor_id=lambda me, ok, reply: vars(me).update(latest=ok(reply)) or ok(reply),
         reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest))),
