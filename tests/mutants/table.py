@@ -539,7 +539,7 @@ ROWS = (
             status_code=min(reply.status, 500))),
     http("R38", "QuotesTheBody", "The error shows the beginning of what was answered.",
         error=lambda me, ok, reply, call: changed(error := ok(reply, call),
-            message=f"{error.message} It answered {reply.body[:300]!r}.")),
+            message=f"{error.message} It answered {reply.body[:150]!r}.")),
     http("R38", "WaitsForEver", "Whatever float() makes of the header is a time to wait.",
         error=lambda me, ok, reply, call: changed(error,
             retry_after_s=faults.read_in(reply.headers.get("Retry-After", "")))
@@ -761,7 +761,8 @@ ROWS = (
         simulator=faults.HastySimulator, keeps_deadline=True,
         match=faults.unguarded, check_liveness=faults.unguarded),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
-        exchange=lambda me, ok, call: (faults.deaf_to_the_end(call.on_sent), ok(quiet(call)))[1]),
+        exchange=lambda me, ok, call: ok(evolve(call,
+            on_sent=lambda: faults.deaf_to_the_end(call.on_sent)))),
     row("R16", "TurningCostsTheSame", "Turning is charged twice, and said to be one charge.",
         simulator=faults.TurningCostsSimulator),
     *(http("R18", f"SendsAgainAfterA{status}",
@@ -769,7 +770,8 @@ ROWS = (
         should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
         for status in (404, 408, 409, 422, 500, 504)),
     row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
-        exchange=lambda me, ok, call: (faults.deaf(call.on_sent), ok(quiet(call)))[1]),
+        exchange=lambda me, ok, call: ok(evolve(call,
+            on_sent=lambda: faults.deaf(call.on_sent)))),
     row("R21", "QuotesTheEndOfTheKey", "An error quotes the last characters of the key.",
         refusal=lambda me, ok, status: changed(ok(status),
             args=(f"Key ...{me.key.reveal()[-12:]}",))),
