@@ -121,12 +121,11 @@ def blame(me, ok, call):
         raise fm.InvalidImage("It is too large.") from None
 
 
-def is_heard(do):
+def call_it_unavailable(exchange):
     try:
-        do()
+        return exchange()
     except Exception:  # noqa: BLE001 - whatever a policy raises
-        return False
-    return True
+        return None, None, fm.VendorUnavailable("It is not there.")
 
 
 def doubt_once(me, result, is_doubtful):
