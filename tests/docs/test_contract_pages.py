@@ -27,8 +27,8 @@ MUTANTS_PAGE = """# Mutants of the conformance kit
 The kit is tried on a reference backend, and on mutants of it, each with one fault. The rule that is
 there for the fault must catch it: a rule that catches nobody would be there for show. The reference
 itself conforms in each of its forms: in this process, over HTTP, in several requests, by a vendor's
-library, and with a vendor that answers later. They live in `tests/mutants`, and a test runs each
-mutant against its rule.
+library, and with a vendor that answers later. They live in `tests/mutants`, and tests run each
+against its rule: every assertion of the contract has a mutant that fails by it.
 
 This page is generated from {number} mutants and {rules} rules.
 

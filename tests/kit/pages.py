@@ -11,7 +11,8 @@ def hold(page, text):
     """A page is this text."""
     if os.environ.get("UPDATE_DOCS"):
         (DOCS / page).write_text(text)
-    assert (DOCS / page).read_text() == text
+    is_held = (DOCS / page).read_text() == text
+    assert is_held, f"docs/{page} is not as it is generated: with UPDATE_DOCS=1 this test writes it"
 
 
 def hold_part(page, name, text):

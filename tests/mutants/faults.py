@@ -1,13 +1,13 @@
 """The faults that take more than a line: steps that a row of the table puts in, and classes."""
 
 import contextlib
+import http.client
 import io
 import json
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
+import urllib.parse
 
 import attrs
 from mutants.making import caught_by
@@ -20,11 +20,11 @@ from mutants.reference import (
     Library,
     ReferenceBackend,
     ReferenceSimulator,
-    SdkReference,
 )
 from PIL import Image as Pillow
 
 import facematch_core as fm
+from facematch_core.http import check_base_url
 from facematch_core.testing import Situation
 
 #: What a vendor answers of whom it accepts.
@@ -75,6 +75,77 @@ def nan(score):
     return score
 
 
+def unchecked(result, **changes):
+    for name, value in changes.items():
+        object.__setattr__(result, name, value)
+    return result
+
+
+def read_json(reply):
+    try:
+        return json.loads(reply.body)
+    except ValueError:
+        return None
+
+
+def send_all_the_same(on_sent, send):
+    try:
+        on_sent()
+    except BaseException:
+        send()
+        raise
+
+
+def unreadable_is_free(me, ok, call, reply):
+    try:
+        return ok(call, reply)
+    except (KeyError, TypeError, ValueError):
+        raise fm.UnexpectedResponse("Odd.", billing=fm.Billing(fm.Charged.NO)) from None
+
+
+def call_it_refused(me, ok, call):
+    try:
+        return ok(call)
+    except fm.DeadlineExceeded as error:
+        problem = fm.RequestRejected("It is not done.", billing=error.billing)
+        changed(problem, ids=error.ids, reconcilable=True)
+        raise problem from None
+
+
+def blame(me, ok, call):
+    try:
+        return ok(call)
+    except fm.VendorError as error:
+        if error.status_code != 413:
+            raise
+        raise fm.InvalidImage("It is too large.") from None
+
+
+def call_it_unavailable(exchange):
+    try:
+        return exchange()
+    except Exception:  # noqa: BLE001 - whatever a policy raises
+        return None, None, fm.VendorUnavailable("It is not there.")
+
+
+def doubt_once(me, result, is_doubtful):
+    in_doubt = noted(me, "in_doubt", False)
+    vars(me)["in_doubt"] = is_doubtful(result)
+    if in_doubt and not me.in_doubt and result.decision is fm.Decision.MATCH:
+        return attrs.evolve(result, decision=fm.Decision.REVIEW)
+    return result
+
+
+def another_kind(call, result):
+    kind = next(one for one in (fm.MatchResult, fm.LivenessResult) if not isinstance(result, one))
+    decision = next(
+        one.INCONCLUSIVE
+        for one in (fm.Decision, fm.LivenessDecision)
+        if not isinstance(result.decision, one)
+    )
+    return kind(decision=decision, backend=result.backend, ids=result.ids)
+
+
 def read_in(header):
     try:
         return float(header)
@@ -91,8 +162,9 @@ def _saved(picture, kind, **how):
     return buffer.getvalue()
 
 
-def without_orientation(data):
-    if fm.Image.from_bytes(data).orientation == 1:
+def without_orientation(data, only=None):
+    orientation = fm.Image.from_bytes(data).orientation
+    if orientation == 1 or only not in (None, orientation):
         return data
     return _saved(Pillow.open(io.BytesIO(data)), "JPEG")
 
@@ -144,6 +216,19 @@ class HasAThresholdOfItsOwn(ReferenceBackend):
 
     def __init__(self, vendor, key=KEY, threshold=50.0):
         super().__init__(vendor, key)
+
+
+def quoted(_, attribute, value):
+    if not isinstance(value, int):
+        raise TypeError(f"{attribute.name} cannot be {value!r}")
+
+
+@caught_by("R31")
+@attrs.define(kw_only=True, eq=False, slots=False)
+class QuotesASetting(HttpReference):
+    """A validator of its own shows the value that it refuses."""
+
+    tries: int = attrs.field(default=1, validator=quoted)
 
 
 @caught_by("R31")
@@ -217,22 +302,51 @@ def someone_else(shared, key):
         time.sleep(0.001)
 
 
-@caught_by("R31")
-class FollowsRedirects(SdkReference):
-    """Its library goes wherever a redirect leads, with the key."""
+def follow(me, ok, call, status):
+    """What is answered to a call; to another address, if that is what is answered with `status`."""
+    url = urllib.parse.urlsplit(f"{me.address}/{call.operation}")
+    with contextlib.closing(http.client.HTTPConnection(url.netloc, timeout=1)) as line:
+        body, headers = json.dumps(me.request(call)), {"X-Api-Key": me.api_key.reveal()}
+        line.request("POST", url.path, body, headers)
+        reply = line.getresponse()
+        content, elsewhere = reply.read(), reply.headers["Location"]
+    if reply.status == status and elsewhere:
+        host = urllib.parse.urlsplit(elsewhere).netloc
+        with contextlib.closing(http.client.HTTPConnection(host, timeout=1)) as line:
+            line.request("POST", "/", body, headers)
+    return reply.status, content
 
-    def ask(self, call):
-        request = urllib.request.Request(
-            f"{self.address}/{call.operation}",
-            json.dumps(self.request(call)).encode(),
-            {"X-Api-Key": self.api_key.reveal()},
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=1) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read()
+
+def own_address(me):
+    return check_base_url(me.base_url, allowed_hosts=me.allowed_hosts)
+
+
+def explain(check, number):
+    try:
+        if isinstance(number, str):
+            float(number)
+    except ValueError as error:
+        raise fm.ConfigurationError("It is no number.") from error
+    check()
+
+
+def fits(call, limits):
+    try:
+        for place in PLACES:
+            getattr(call, place, call.probe).prepared(limits, fit=False)
+    except fm.InvalidImage:
+        return False
+    return True
+
+
+@attrs.frozen
+class Hidden:
+    text: str = attrs.field(repr=False)
+
+
+def with_its_key_at_hand(me, ok, call):
+    key = me.key.reveal()
+    return ok(call) if key else None
 
 
 @caught_by("R31")
@@ -269,8 +383,8 @@ def deaf(do):
         do()
 
 
-def tried(do):
-    with contextlib.suppress(BaseException):
+def deaf_to_the_end(do):
+    with contextlib.suppress(SystemExit):
         do()
 
 

@@ -13,8 +13,7 @@ from mutants.reference import (
     SdkReference,
 )
 
-from facematch_core.testing import Status, VendorSimulator
-from facematch_core.testing.conformance import each_case
+from facematch_core.testing import VendorSimulator
 
 
 @attrs.frozen(kw_only=True)
@@ -29,12 +28,6 @@ class Mutant:
 
     def make(self):
         return self.simulator(self.backend)
-
-
-def broken(make, *rules):
-    for case in each_case(make, rules=rules or None):
-        if case.status is Status.FAILED:
-            yield case
 
 
 def of_class(rule, name, cls, simulator=None):
@@ -56,7 +49,7 @@ def caught_by(rule):
     return register
 
 
-def derived(base, name, fault="", **changes):
+def derived(base, name, fault="", /, **changes):
     def method(attribute, change):
         def replaced(self, *args, **named):
             return change(self, getattr(super(cls, self), attribute), *args, **named)
@@ -70,7 +63,12 @@ def derived(base, name, fault="", **changes):
     return cls
 
 
-def row(rule, name, fault, *, base=ReferenceBackend, simulator=None, **changes):
+def vendor(base=ReferenceSimulator, **changes):
+    """The vendor of the reference with some changes."""
+    return derived(base, "Odd", **changes)
+
+
+def row(rule, name, fault, /, *, base=ReferenceBackend, simulator=None, **changes):
     return of_class(rule, name, derived(base, name, fault, **changes), simulator)
 
 

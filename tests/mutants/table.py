@@ -19,9 +19,10 @@ import sys
 import threading
 import time
 import warnings
+from urllib.parse import urlsplit
 
 import attrs
-from mutants import faults, jobs, records, sharing
+from mutants import faults, jobs, records, sharing, simulators
 from mutants.faults import (
     A_PASS,
     GLOBALS,
@@ -36,6 +37,7 @@ from mutants.faults import (
 )
 from mutants.making import CLASSES, http, row, sdk
 from mutants.reference import (
+    HOST,
     LIMITS,
     PASS,
     PLACES,
@@ -47,6 +49,7 @@ from mutants.reference import (
     StepsSimulator,
     can,
 )
+from mutants.simulators import asked_for
 
 import facematch_core as fm
 from facematch_core.backend import ImageLimits
@@ -55,6 +58,17 @@ from facematch_core.http import check_base_url
 
 evolve = attrs.evolve
 MATCH, LIVENESS = fm.Operation.MATCH, fm.Operation.LIVENESS
+INCONCLUSIVE = {operation: type(decision).INCONCLUSIVE for operation, decision in PASS.items()}
+FAIL = {MATCH: fm.Decision.NO_MATCH, LIVENESS: fm.LivenessDecision.NOT_LIVE}
+REVIEW = {operation: type(decision).REVIEW for operation, decision in PASS.items()}
+#: Its vendor decides by a rule of its own.
+UNRULED = {
+    "capabilities": can(
+        threshold_rule=fm.ThresholdRule.VENDOR,
+        default_threshold=None,
+        default_liveness_threshold=None,
+    )
+}
 #: Opened at its own host, so that only the pattern beside it is wrong.
 HOSTS = HttpReference.allowed_hosts
 #: A mutant of the reference whose vendor answers later.
@@ -69,6 +83,16 @@ def number(change):
     return lambda me, ok, call, told: ok(call, None if told is None else change(told))
 
 
+def changed_score(change):
+    """Replaces `score`: something else in it than the vendor's, where there is one."""
+
+    def read(me, ok, call, number):
+        score = ok(call, number)
+        return None if score is None else change(me, call, score)
+
+    return read
+
+
 def without(gone):
     """Replaces `warnings`: some of them are missing."""
     return lambda me, ok, body: tuple(w for w in ok(body) if not gone(w))
@@ -79,14 +103,13 @@ def each_picture(change):
     return lambda me, ok, call: {place: change(data) for place, data in ok(call).items()}
 
 
+def words_that_are_set(me, ok, call):
+    return {word: value for word, value in ok(call).items() if value is not None}
+
+
 def by_default(call):
     """Whether the threshold of a call is the backend's default."""
     return call.threshold is not None and call.threshold.source is fm.ThresholdSource.DEFAULT
-
-
-def asked_for(words):
-    """Replaces `request`: some of its words are others, for some calls."""
-    return lambda me, ok, call: ok(call) | words(call)
 
 
 def lost(answer):
@@ -134,16 +157,31 @@ ROWS = (
     row("R02", "ScoreIsNaN", "NaN smuggled past the validator of `Score`.",
         score=lambda me, ok, call, told: faults.nan(ok(call, told))),
     row("R02", "OtherScale", "Scores on a scale that is not the declared one.",
-        score=lambda me, ok, call, told: None if told is None else fm.Score(told, "reference/v0")),
+        score=changed_score(lambda me, call, score: evolve(score, scale="reference/v0"))),
     row("R02", "OneScaleForBoth", "Liveness is given on the scale of comparisons.",
-        score=lambda me, ok, call, told: None if told is None
-            else fm.Score(told, me.capabilities.score_scale)),
+        score=changed_score(lambda me, call, score: evolve(score,
+            scale=me.capabilities.score_scale))),
+    row("R02", "SaysNotHowItKnows", "A score does not say how its scale is known.",
+        score=changed_score(lambda me, call, score: evolve(score, source=None))),
+    row("R02", "QualityIsNaN", "The vendor's NaN for the quality of a picture is handed on.",
+        result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
+            else faults.unchecked(ok(call, body), quality=math.nan)),
+    row("R02", "LuminanceIsNaN", "The vendor's NaN for the light of a picture is handed on.",
+        result=lambda me, ok, call, body: ok(call, body) if call.operation is MATCH
+            else faults.unchecked(ok(call, body), luminance=math.nan)),
+    row("R02", "MismatchesOnAnotherScale", "A negative answer has a score on another scale.",
+        score=changed_score(lambda me, call, score: score if score.value > 50
+            else evolve(score, scale="reference/distance"))),
+    row("R02", "NoScoreAtAll", "Declares a scale, and gives no score.",
+        score=lambda *_: None, unscored=lambda me, ok, call, decision: decision),
     row("R03", "ClampedScore", "No score may look too good to be true.",
         score=number(lambda told: min(max(told, 1.0), 99.0))),
     row("R03", "GuessesFractions", 'What is below 1 "must be a fraction".',
         score=number(lambda told: told * 100 if 0 < told <= 1 else told)),
     row("R03", "ZeroIsNone", "`if score` where `if score is not None` was meant.",
         score=number(lambda told: told or None)),
+    row("R03", "ThroughAFraction", "The number is kept as a fraction: 7 becomes 7.000000000000001.",
+        score=number(lambda told: told / 100 * 100)),
     row("R03", "ThroughSinglePrecision",
         "The number passes through an array of 32-bit floats: 50.1 becomes 50.0999985.",
         score=number(lambda told: struct.unpack("f", struct.pack("f", told))[0])),
@@ -151,6 +189,15 @@ ROWS = (
         capabilities=can(operations=frozenset({MATCH}), billed_operations=frozenset({MATCH}))),
     row("R05", "ChecksUndeclared", "Declares no liveness check, and makes one.",
         capabilities=can(operations=frozenset({MATCH}))),
+    row("R05", "BillsUndeclared", "Declares the price of a check that it does not make.",
+        capabilities=can(operations=frozenset({MATCH})),
+        check_liveness=lambda me, ok, call: refuse(fm.Unsupported(
+            "It checks nothing.", backend=me.name, what="liveness"))),
+    row("R05", "NameForPeople", "Its name is as people write it.", name="Reference"),
+    row("R05", "CanDoNothing", "Declares no operation.",
+        capabilities=can(operations=frozenset(), billed_operations=frozenset())),
+    row("R05", "VariableForNothing", "An environment variable is of a setting that was renamed.",
+        environment_variables={"api_token": "REFERENCE_TOKEN"}),
 
     # Verdicts and thresholds
     row("R06", "SwappedVerdicts", '"yes" read as no.',
@@ -167,10 +214,41 @@ ROWS = (
                 score)),
     row("R08", "ForgetsTheThreshold", "The vendor is always sent the default.",
         threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)),
+    *(row("R07", name, fault, **UNRULED, request=words_that_are_set,
+        threshold=lambda me, ok, call, change=change: call.threshold
+            and change(call.threshold.value))
+        for name, fault, change in (
+            ("RoundsTheThreshold", "Sends one decimal of a threshold.",
+                lambda value: round(value, 1)),
+            ("HundredIsNotSent", "Sends 99.9 for 100, where the vendor has a rule of its own.",
+                lambda value: min(value, 99.9)),
+        )),
+    *(row("R08", f"PassesAt{value}", f"At a threshold of {value} everybody passes.",
+        decision=lambda me, ok, call, body, score, value=value: PASS[call.operation]
+            if me.threshold(call) == value else ok(call, body, score)) for value in (50, 90)),
+    row("R07", "AHundredthMore", "Passes only what is two hundredths above the threshold.",
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if score is None or not 0 < score.value - me.threshold(call) < 0.02
+            else FAIL[call.operation]),
+    row("R07", "AHundredthLess", "Passes what is a hundredth below the threshold.",
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if score is None or not 0 < me.threshold(call) - score.value < 0.02
+            else PASS[call.operation]),
+    row("R07", "NamesAThresholdThatNobodySet",
+        "Where the vendor decides, a result names 50, as if somebody had set it.",
+        **UNRULED, threshold=lambda me, ok, call: call.threshold and call.threshold.value,
+        request=words_that_are_set,
+        result=lambda me, ok, call, body: evolve(ok(call, body), threshold=call.threshold
+            or fm.Threshold(50.0, fm.ThresholdRule.VENDOR, fm.ThresholdSource.DEFAULT))),
+    row("R07", "OneMore", "Sends the vendor one more than the caller's threshold.", **UNRULED,
+        threshold=lambda me, ok, call: min(call.threshold.value + 1, 100)
+            if call.threshold else 51.0),
 
     # What is missing, unknown or impossible
     row("R10", "ZeroForNone", "0 where the vendor gave no score.",
-        score=lambda me, ok, call, told: ok(call, told or 0.0)),
+        score=lambda me, ok, call, told: ok(call, told or 0.0),
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if body["score"] is not None else INCONCLUSIVE[call.operation]),
     row("R10", "VerdictWithoutScore",
         'Believes a "yes" that cannot be held against the caller\'s threshold.',
         unscored=lambda me, ok, call, decision: decision if decision is PASS[call.operation]
@@ -201,6 +279,43 @@ ROWS = (
         "A score beyond the scale is treated as a refused request, which costs nothing.",
         score=number(lambda told: told if told <= 100 else refuse(
             fm.RequestRejected("It is not on its scale.", billing=fm.Billing(fm.Charged.NO))))),
+    row("R10", "NoScoreIsFree", "A verdict without its score is odd, and said to be free.",
+        result=lambda me, ok, call, body: ok(call, body)
+            if body["score"] is not None or body["warnings"]
+            else refuse(fm.UnexpectedResponse("No score.", billing=fm.Billing(fm.Charged.NO)))),
+    row("R10", "NoScoreIsANo", "Without a score there is no match.",
+        unscored=lambda me, ok, call, decision: FAIL[call.operation] if by_default(call)
+            else ok(call, decision)),
+    row("R10", "NoScoreIsBelow", "Without a score the caller's threshold is not met: no match.",
+        unscored=lambda me, ok, call, decision: ok(call, decision) if by_default(call)
+            else FAIL[call.operation]),
+    row("R11", "ZeroWithoutAFace", "Where no face is found the score is 0, and passes 0.",
+        score=lambda me, ok, call, told: ok(call, told or 0.0),
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if body["score"] is not None else INCONCLUSIVE[call.operation]),
+    row("R11", "NobodyPassesNought", "A threshold of 0 is passed by whoever has no face, too.",
+        unscored=lambda me, ok, call, decision: PASS[call.operation]
+            if me.threshold(call) == 0 else ok(call, decision)),
+    row("R11", "OnlyOnesOwnThreshold", "Asks whether there is a score only where a caller has set "
+        "a threshold: else the vendor's no stays.",
+        unscored=lambda me, ok, call, decision: decision if by_default(call)
+            else ok(call, decision)),
+    row("R12", "StillTwoFaces", "A second face in one picture is reported of the next ones, too.",
+        warnings=lambda me, ok, body: (
+            vars(me).update(two=[w for w in ok(body) if w.code is fm.WarningCode.MULTIPLE_FACES]
+                or vars(me).get("two", [])), (*ok(body), *me.two))[1]),
+    row("R14", "DropsTheText", "Of a warning only the tag is kept.",
+        warnings=lambda me, ok, body: tuple(evolve(one, text=None) for one in ok(body))),
+    row("R14", "FilesUnderTheNearest", "A warning that nobody knows gets the code of a known one.",
+        warnings=lambda me, ok, body: tuple(evolve(one, code=fm.WarningCode.LOW_QUALITY)
+            if one.code is fm.WarningCode.OTHER else one for one in ok(body))),
+    row("R15", "PassesWithoutItsScore",
+        "Drops a score beyond the scale, and believes the verdict beside it.",
+        score=lambda me, ok, call, told: None if told and told > 100 else ok(call, told),
+        unscored=lambda me, ok, call, decision: decision),
+    http("R15", "UnreadableIsFree",
+        "An answer that it cannot read is free, for the mock charged nothing.",
+        simulator=simulators.FREE_VENDOR, parse=faults.unreadable_is_free),
 
     # Who pays, and who knows of it
     row("R16", "EverythingIsFree", "Results say that nothing was charged.",
@@ -224,12 +339,31 @@ ROWS = (
     row("R17", "PromisesToFindWhatWasNotKept",
         "A lost answer is reported as one that the records know, though the vendor keeps nothing.",
         lost=lambda me, ok: changed(ok(), reconcilable=True)),
+    row("R17", "BillsAnOutage", "A fault of the vendor's is named, with a bill that nobody knows.",
+        refusal=lambda me, ok, status: changed(ok(status), retryable=False,
+            billing=fm.Billing(fm.Charged.UNKNOWN)) if status == 503 else ok(status)),
+    row("R17", "KnowsTheUnknown", "A lost answer is reported as paid for, as it mostly is.",
+        lost=lambda me, ok: changed(ok(), billing=fm.Billing(fm.Charged.YES))),
+    row("R17", "CountsWhatItDoesNotKnow", "A lost answer is reported as perhaps paid for twice.",
+        lost=lambda me, ok: changed(ok(), billing=fm.Billing(fm.Charged.UNKNOWN, charges=2))),
+    row("R17", "WaitsWhereItHasWaited", "Every other refusal names a wait that is over.",
+        refusal=lambda me, ok, status: changed(ok(status), retry_after_s=-5.0)
+            if vars(me).update(again=not vars(me).get("again", True)) or me.again
+            else ok(status)),
+    row("R17", "NeverAgain", "Whoever asked too often is not to ask again, ever.",
+        refusal=lambda me, ok, status: changed(ok(status), retryable=False)),
     row("R18", "RepeatsLostCalls", "Asks again when the answer is lost.",
         exchange=lambda me, ok, call: ok(call) if lost(answer := ok(call)) else answer),
     row("R18", "RepeatsLostChecks",
         "A liveness check that was lost is made again: it changes nothing, but costs the same.",
         exchange=lambda me, ok, call: ok(call)
             if lost(answer := ok(call)) and call.operation is LIVENESS else answer),
+    row("R18", "RemembersRefusals", "After five refused requests it refuses the sixth by itself.",
+        exchange=lambda me, ok, call: (400, {}, None) if vars(me).setdefault("refused", 0) >= 5
+            else (vars(me).update(refused=me.refused + ((answer := ok(call))[0] == 400)),
+                answer)[1]),
+    sdk("R18", "ItsLibraryRetries", "Its library makes a call again after a fault of the vendor's.",
+        ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] >= 500 else answer),
     row("R18", "TriesTheGatewayAgain",
         "Repeats a call once after a gateway's 502, behind which it may have been carried out.",
         exchange=lambda me, ok, call: ok(quiet(call)) if (answer := ok(call))[0] == 502
@@ -244,6 +378,14 @@ ROWS = (
         "Reports that bytes have left once there is an answer, and not if none comes.",
         exchange=lambda me, ok, call: (answer := ok(quiet(call)),
             answer[2] or call.on_sent())[0]),
+    row("R20", "SaysItTwice", "`on_sent` is called for the key, and again for the picture.",
+        exchange=lambda me, ok, call: ok(evolve(call,
+            on_sent=lambda: (call.on_sent(), call.on_sent())))),
+    row("R20", "ABudgetIsAnOutage", "Nothing is sent, and what a policy raised is an outage.",
+        exchange=lambda me, ok, call: faults.call_it_unavailable(lambda: ok(call))),
+    row("R20", "SendsBeforeItStops", "When a policy stops the call its bytes have left already.",
+        exchange=lambda me, ok, call: ok(evolve(call,
+            on_sent=lambda: faults.send_all_the_same(call.on_sent, lambda: ok(quiet(call)))))),
 
     # Keys and faces
     row("R21", "KeyInTheMessage", "The error quotes the key.",
@@ -268,6 +410,8 @@ ROWS = (
         __repr__=lambda me, ok: f"ShowsItsKey(key={me.key.reveal()!r})"),
     row("R23", "PicklesItsKey", "Can be sent to another process, key and all.",
         __reduce__=lambda me, ok: (ReferenceBackend, (None, me.key.reveal()))),
+    row("R21", "Prints", "Prints what it sends, key and all.",
+        request=lambda me, ok, call: (sys.stdout.write(me.key.reveal()), ok(call))[1]),
 
     # What cannot be done
     row("R24", "DeclaresNoLimits", "Lets the vendor refuse large pictures.",
@@ -291,9 +435,23 @@ ROWS = (
     row("R07", "NoughtIsNoThreshold",
         "Asks `if threshold`, so that a caller's 0 becomes the default.",
         threshold=lambda me, ok, call: ok(call) or me.capabilities.default_for(call.operation)),
+    row("R07", "ProfilesAreNotAsked", "Only what a call sets is sent, not a verifier's threshold.",
+        threshold=lambda me, ok, call: me.capabilities.default_for(call.operation)
+            if call.threshold.source is fm.ThresholdSource.PROFILE else ok(call)),
     row("R07", "HundredIsTooMuch",
         "Sends 99.99 for a caller's 100, because nobody would ever pass.",
         threshold=lambda me, ok, call: min(ok(call), 99.99)),
+    row("R24", "AsksBeforeItRefuses", "Looks at the limits when the vendor has the picture.",
+        capabilities=can(image_limits=ImageLimits()),
+        exchange=lambda me, ok, call: (ok(quiet(call)), [getattr(call, place).prepared(LIMITS,
+            fit=False) for place in ok.__self__.pictures(call)])[0]),
+    row("R24", "RefusesInAnotherWay", "A picture beyond the limits is a refused request.",
+        capabilities=can(image_limits=ImageLimits()),
+        exchange=lambda me, ok, call: ok(call) if faults.fits(call, LIMITS)
+            else (None, None, fm.RequestRejected("It is too large."))),
+    row("R25", "FailsWithMetadata", "A call with metadata is an error, though they are declared.",
+        exchange=lambda me, ok, call: ok(call) if not call.metadata else (ok(call)[0], None,
+            fm.RequestRejected("No field is called so."))),
 
     # Threads, other processes, the end, and the vendor's records
     row("R28", "WarmsUpEachThread", "The first call of each thread is made, and paid, twice.",
@@ -315,12 +473,39 @@ ROWS = (
         close=lambda me, ok: noted(me.vendor, "closed", True),
         exchange=lambda me, ok, call: (None, None, fm.VendorUnavailable("It is closed."))
             if me.late else ok(call)),
+    row("R32", "TakesTheNewestOfItsKind", "The newest record of a call of this kind is taken.",
+        record=lambda me, ok, wanted: next((kept for kept in reversed(me.vendor.records.values())
+            if isinstance(kept, fm.MatchResult) is (wanted.operation is MATCH)), None)),
+    row("R32", "FindsByTheEndOfTheId", "Compares the end of the id, which people read out.",
+        record=lambda me, ok, wanted: next((kept for call, kept in me.vendor.records.items()
+            if call[-12:] == wanted.id[-12:]), None)),
+    row("R32", "TakesTheNewestForNoId", "Without the vendor's id it takes the newest record.",
+        record=lambda me, ok, wanted: ok(wanted) if wanted.vendor_id
+            else faults.newest(me)),
+    row("R32", "FindsByHalfTheVendorsId", "Compares the beginning of the vendor's id.",
+        record=lambda me, ok, wanted: next((kept for kept in me.vendor.records.values()
+            if (wanted.vendor_id or "").startswith(kept.ids.vendor)), None)),
+    row("R32", "FindsAnotherKind", "A check of a face is reported as a comparison.",
+        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
+            else faults.another_kind(wanted, kept)),
+    row("R32", "GivesItAnotherName", "What is found bears the vendor's id as the call's.",
+        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
+            else evolve(kept, ids=evolve(kept.ids, call=kept.ids.vendor))),
+    row("R32", "NamesAnotherRecord", "What is found bears the id of the search.",
+        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is None
+            else evolve(kept, ids=evolve(kept.ids, vendor="search-1"))),
+    row("R32", "LooksByAPaidCall", "The error of a search says that it may have been charged.",
+        record=lambda me, ok, wanted: kept if (kept := ok(wanted)) is not None
+            else refuse(fm.OutcomeUnknown("No answer."))),
     row("R32", "TakesTheNewest",
         "The newest record of the kind must be the call's: nobody else asks at that moment.",
         record=lambda me, ok, wanted: faults.newest(me)),
     row("R32", "AnswersForAnother", "The right record, given for a call that nobody asked about.",
         reconcile=lambda me, ok, wanted, **how: evolve(ok(wanted),
             call=evolve(wanted, id="another"))),
+    row("R06", "PassesGoToAPerson", "Nobody passes without a person who has looked.",
+        decision=lambda me, ok, call, *said: REVIEW[call.operation]
+            if ok(call, *said) is PASS[call.operation] else ok(call, *said)),
     row("R06", "SpoofsGoToAPerson",
         "A spoof is reported as REVIEW, so that the comparison is made and paid for as well.",
         decision=lambda me, ok, *said: fm.LivenessDecision.REVIEW
@@ -338,6 +523,8 @@ ROWS = (
     row("R37", "SpoolsThePicture",
         "The upload is read from a temporary file, which is deleted at once.",
         exchange=lambda me, ok, call: (written(call.probe.data), ok(call))[1]),
+    row("R37", "WritesResultsDown", "Each result is written to a file.",
+        keep=lambda me, ok, call, result: (written(b"result: 7"), ok(call, result))[1]),
     row("R37", "ClosesWithAReport", "Writes down whom it has met when it is closed.",
         close=lambda me, ok: written(b"visitors: 7")),
     row("R37", "DumpsWhatItCannotRead",
@@ -357,9 +544,9 @@ ROWS = (
     http("R38", "ForgetsTheStatus", "Every fault of the vendor's is reported as 500.",
         error=lambda me, ok, reply, call: changed(ok(reply, call),
             status_code=min(reply.status, 500))),
-    http("R38", "QuotesTheBody", "The error shows what was answered, all of it.",
+    http("R38", "QuotesTheBody", "The error shows what was answered, if it is short.",
         error=lambda me, ok, reply, call: changed(error := ok(reply, call),
-            message=f"{error.message} It answered {reply.body!r}.")),
+            message=error.message + (f" {reply.body!r}" if len(reply.body) < 300 else ""))),
     http("R38", "WaitsForEver", "Whatever float() makes of the header is a time to wait.",
         error=lambda me, ok, reply, call: changed(error,
             retry_after_s=faults.read_in(reply.headers.get("Retry-After", "")))
@@ -367,17 +554,67 @@ ROWS = (
     http("R38", "LostWithoutDoubt", "What may have been charged is reported as not charged, in an "
         "error that says it is not known.",
         error=lambda me, ok, reply, call: changed(error, billing=fm.Billing(fm.Charged.NO))
-            if isinstance(error := ok(reply, call), fm.OutcomeUnknown) and 520 <= reply.status < 530
+            if isinstance(error := ok(reply, call), fm.OutcomeUnknown) and 300 <= reply.status < 400
             else error),
     http("R38", "BelievesAnAnswerOfAnyStatus",
         'Every 2xx with an object in it is a pass: the vendor "accepted" it.',
         parse_non_200=lambda me, ok, call, reply: passed(me, call)
             if 200 <= reply.status < 300 else None),
+    *(http("R38", name, f"After {what} a pass is doubted, once.",
+        match=lambda me, ok, call, doubts=doubts: faults.doubt_once(me, ok(call), doubts))
+        for name, what, doubts in (
+            ("RemembersNobody", "a picture without a face",
+                lambda result: result.decision is fm.Decision.INCONCLUSIVE),
+            ("RemembersTwoPeople", "two people",
+                lambda result: result.decision is fm.Decision.NO_MATCH),
+            ("RemembersTwoFaces", "a second face in one picture",
+                lambda result: any(w.code is fm.WarningCode.MULTIPLE_FACES
+                    for w in result.warnings)),
+        )),
+    http("R38", "RefusesLowThresholds", "A threshold below 5 is an error at a closer look.",
+        request=lambda me, ok, call: ok(call) if call.threshold.value >= 5
+            else refuse(fm.RequestRejected("It is too low."))),
+    http("R38", "ReadsNothingTwice", "The same answer read a second time is an error.",
+        body=lambda me, ok, reply: ok(reply) if reply.body not in vars(me).setdefault("read", set())
+            and not me.read.add(reply.body) else refuse(ValueError("It was read."))),
+    *(sdk("R31", f"FollowsA{status}", f"Its library goes wherever a {status} leads, with the key.",
+        ask=lambda me, ok, call, status=status: faults.follow(me, ok, call, status))
+        for status in (201, 202, 301, 302, 303, 307, 308)),
+    sdk("R38", "ItsLibraryTriesAgain", "Its library makes a call again when it is to wait.",
+        ask=lambda me, ok, call: ok(call) if (answer := ok(call))[0] == 429 else answer),
+    sdk("R38", "BlamesThePicture", "A 413 is reported as a picture that was never sent.",
+        match=faults.blame, check_liveness=faults.blame),
+    sdk("R38", "ItsLibraryReadsPages", "A gateway's page is the vendor's own word.",
+        spoken=lambda me, ok, status, body: status),
+    sdk("R38", "EchoesTheKey", "The error of its library quotes whatever it was answered.",
+        refusal=lambda me, ok, status: changed(ok(status),
+            note=f"Asked with {me.api_key.reveal()}.")),
+    http("R38", "RepeatsALongText", "A text without a word like a key is shown, however long.",
+        error=lambda me, ok, reply, call: changed(error := ok(reply, call),
+            message=error.message + text if len(text := as_dict(faults.read_json(reply)).get(
+                "message", "")) > 500 else error.message)),
+    http("R38", "AcceptedIsBusy", "A 202 where a result belongs is worth another try.",
+        parse_non_200=lambda me, ok, call, reply: None if reply.status != 202
+            else refuse(fm.VendorUnavailable("Later.", status_code=202))),
+    http("R38", "AVerdictIsEnough", "A verdict whose score was left out is believed.",
+        body=missing(score=None), unscored=lambda me, ok, call, decision: decision),
+    http("R39", "AskedInTheWrongWay", "A score that is no number is reported as a refused request.",
+        score=lambda me, ok, call, told: ok(call, told) if told is None or type(told) is float
+            else refuse(fm.RequestRejected("No number.", billing=fm.Billing(fm.Charged.YES)))),
+    http("R39", "FreeIfItIsOdd", "An answer that it cannot read is said to be free.",
+        simulator=simulators.FREE_VENDOR, parse=faults.unreadable_is_free),
+    http("R39", "OddIsNoScore", "A score that is no number is dropped, and the verdict believed.",
+        score=lambda me, ok, call, told: ok(call, told) if type(told) is float else None,
+        unscored=lambda me, ok, call, decision: decision),
     http("R39", "TrueIsOne", "A flag where the score stands is read as 1 or 0.",
         body=instead_of_number(lambda told: float(told) if isinstance(told, bool) else told)),
     http("R39", "DigitsAreANumber",
         "A text where the score stands is read as the number that it spells, without a word.",
         body=instead_of_number(lambda told: float(told) if isinstance(told, str) else told)),
+    http("R39", "DigitsForAPerson", "A number that comes as a text is read, and a person decides.",
+        body=instead_of_number(lambda told: float(told) if isinstance(told, str) else told),
+        decision=lambda me, ok, call, body, score: ok(call, body, score)
+            if score is None or body["score"] != 93.5 else REVIEW[call.operation]),
     http("R39", "NothingIsNought", "An empty list or object where the score stands is read as 0.",
         body=instead_of_number(lambda told: 0.0 if told in ([], {}) else told)),
     http("R39", "BeyondIsTheBest",
@@ -422,12 +659,23 @@ ROWS = (
         pictures=lambda me, ok, call: ok(call) | {"probe": [*ok(call).values()][-1]}),
     row("R42", "ProbeSentTwice", "A call about one picture sends it as the reference, too.",
         pictures=lambda me, ok, call: {"reference": call.probe.data} | ok(call)),
+    row("R42", "ForgetsTheReference", "Only the probe is sent: the vendor has met the other one.",
+        pictures=lambda me, ok, call: {"probe": call.probe.data}),
     row("R42", "OrientationDropped",
         "A turned picture is encoded anew, without what says how it is turned.",
         pictures=each_picture(faults.without_orientation)),
+    *(row("R42", f"DropsOrientation{turn}", f"Orientation {turn} of EXIF is dropped.",
+        pictures=each_picture(functools.partial(faults.without_orientation, only=turn)))
+        for turn in (3, 5, 7, 8)),
+    row("R42", "SwapsWhatItTurns", "Where pictures may be turned they change places.",
+        pictures=lambda me, ok, call: ok(call) if not call.rotate
+            else dict(zip(ok(call), [*ok(call).values()][::-1], strict=True))),
     row("R42", "KnowsOnlyQuarterTurns",
         "Turns pictures upright itself, and does not know the mirrored orientations.",
         pictures=each_picture(faults.without_mirrors)),
+    row("R42", "RefusesTurnedPictures", "A picture that EXIF turns is refused.",
+        exchange=lambda me, ok, call: ok(call) if call.probe.orientation == 1
+            else (None, None, fm.RequestRejected("It is turned."))),
     row("R44", "KeepsBehindOnesBack", "Every call is kept, whatever the vendor is asked.",
         keep=lambda me, ok, call, result: ok(evolve(call, retention=fm.Retention.KEEP), result)),
     row("R44", "TellsARecordThatIsNot", "The id of the answer is reported as that of a record.",
@@ -435,6 +683,13 @@ ROWS = (
     row("R44", "KeepsWhatHasMetadata",
         "Asks for KEEP where there is metadata, which the vendor takes for kept calls alone.",
         request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.metadata else {})),
+    row("R44", "KeepsWhatItTurns", "Asks for KEEP where pictures may be turned.",
+        request=asked_for(lambda call: {"retention": fm.Retention.KEEP} if call.rotate else {})),
+    row("R44", "KeepsAfterAnOutage", "After an outage it asks to keep every call.",
+        refusal=lambda me, ok, status: (status == 503
+            and noted(me, "careful", True), ok(status))[1],
+        request=lambda me, ok, call: ok(call) | ({"retention": fm.Retention.KEEP}
+            if "careful" in vars(me) else {})),
     row("R44", "KeepsAfterALoss", "Once an answer was lost, it asks the vendor to keep every "
         "call, to find the next one.",
         lost=lambda me, ok: (noted(me, "careful", True), ok())[1],
@@ -463,9 +718,26 @@ ROWS = (
     http("R31", "TakesAnyAddress", "Key and faces go wherever base_url says.",
         address=property(lambda me: check_base_url(me.base_url, allow_base_url=True,
             allowed_hosts=me.allowed_hosts))),
+    http("R31", "HostsThatBeginSo", "Whatever host begins with the vendor's is the vendor's.",
+        address=property(lambda me: me.base_url if (urlsplit(me.base_url).hostname or "")
+            .startswith(f"{HOST}.") else faults.own_address(me))),
+    http("R31", "UsersOfThatName", "Whatever begins with the vendor's address is its own.",
+        address=property(lambda me: me.base_url if me.base_url.startswith(f"https://{HOST}@")
+            else faults.own_address(me))),
+    http("R31", "ShowsItInTheCause", "What is no number is shown by the error behind the refusal.",
+        __attrs_post_init__=lambda me, ok: faults.explain(ok, me.patience_s)),
     http("R31", "TravelsInTheOpen", "Key and faces may go to the vendor without TLS.",
         address=property(lambda me: check_base_url(me.base_url, allow_insecure=True,
             allowed_hosts=me.allowed_hosts))),
+    http("R31", "ExplainsItself", "A setting that it does not take is explained in two lines.",
+        __attrs_post_init__=lambda me, ok: refuse(fm.ConfigurationError("No.\nSee the manual."))
+            if me.patience_s is True else ok()),
+    row("R47", "DiagnoseSpoilsTheNext", "After a diagnosis it takes the next call for another one.",
+        diagnose=lambda me, ok: (vars(me).update(tried=True), ok())[1],
+        exchange=lambda me, ok, call: ok(call) if not vars(me).pop("tried", False)
+            else (None, None, fm.VendorUnavailable("A diagnosis is made."))),
+    row("R47", "DiagnoseWritesItDown", "Writes what it has found to a file as well.",
+        diagnose=lambda me, ok: (written(b"key: set"), ok())[1]),
     row("R47", "DiagnoseAsks", "Makes a call to see whether the key works.",
         diagnose=lambda me, ok: (me.vendor.ask({"key": me.key.reveal()}, 1.0),
             {**ok(), "key": "tried"})[1]),
@@ -496,14 +768,25 @@ ROWS = (
         simulator=faults.HastySimulator, keeps_deadline=True,
         match=faults.unguarded, check_liveness=faults.unguarded),
     row("R20", "SendsAllTheSame", "Sends the request although the program is being ended.",
-        exchange=lambda me, ok, call: (faults.tried(call.on_sent), ok(quiet(call)))[1]),
+        exchange=lambda me, ok, call: ok(evolve(call,
+            on_sent=lambda: faults.deaf_to_the_end(call.on_sent)))),
     row("R16", "TurningCostsTheSame", "Turning is charged twice, and said to be one charge.",
         simulator=faults.TurningCostsSimulator),
-    http("R18", "SendsAgainAfterA500",
-        "A 500, too, may mean that the token is old: the call is sent a second time.",
-        should_relogin=lambda me, ok, request, reply: reply.status == 500),
+    *(http("R18", f"SendsAgainAfterA{status}",
+        f"A {status}, too, may mean that the token is old: the call is sent a second time.",
+        should_relogin=lambda me, ok, request, reply, again=status: reply.status == again)
+        for status in (404, 408, 409, 422, 500, 504)),
     row("R20", "ABudgetIsNotHeard", "Sends the request although a policy refuses it.",
-        exchange=lambda me, ok, call: (faults.deaf(call.on_sent), ok(quiet(call)))[1]),
+        exchange=lambda me, ok, call: ok(evolve(call,
+            on_sent=lambda: faults.deaf(call.on_sent)))),
+    row("R21", "QuotesTheEndOfTheKey", "An error quotes the last characters of the key.",
+        refusal=lambda me, ok, status: changed(ok(status),
+            args=(f"Key ...{me.key.reveal()[-12:]}",))),
+    row("R21", "KeyInAFrame", "The key is in a local variable of a function that an error leaves.",
+        answer=faults.with_its_key_at_hand),
+    row("R21", "KeyInAnAttribute", "An error has the request in an attribute, unshown.",
+        refusal=lambda me, ok, status: changed(ok(status),
+            request=faults.Hidden(me.key.reveal()))),
     row("R21", "WarnsOfTheKey", "Warns that a key is short, and shows which.",
         request=lambda me, ok, call: (warnings.warn(
             f"The key {me.key.reveal()} is short.", stacklevel=2), ok(call))[1]),
@@ -518,7 +801,8 @@ ROWS = (
         post=lambda me, ok, path, **body: evolve(ok(path, **body),
             headers={"X-Api-Key": GLOBALS.setdefault("key", me.api_key)})),
     http("R30", "KeyInTheEnvironment", "Hands its key to its library by the environment.",
-        post=lambda me, ok, path, **body: (os.environ.update(REFERENCE_SESSION=me.api_key.reveal()),
+        post=lambda me, ok, path, **body: (os.environ.update(
+            REFERENCE_SESSION=f"{me.api_key.reveal()} {id(body)} {time.monotonic_ns()}"),
             ok(path, **body))[1]),
     row("R32", "LookingCosts", "Looks by a call that the vendor charges.",
         record=lambda me, ok, wanted: (vars(me.vendor).update(charges=me.vendor.charges + 1),
@@ -572,22 +856,47 @@ ROWS = (
     row("R48", "FacesUndeclared", "Says where faces are, and does not declare it.",
         capabilities=can(reports_faces=False)),
 
+    *(row("R48", f"{side}EdgeIsOff", f"The {side.lower()} edge of a face is that of the picture.",
+        box=lambda me, ok, edges, place=place: ok([
+            (place > 1) * 1.0 if at == place else edge for at, edge in enumerate(edges)]))
+        for place, side in enumerate(("Left", "Top", "Right", "Bottom"))),
+    row("R48", "BesideTheFace", "Of a face its box has no more than a third.",
+        box=lambda me, ok, edges: ok((0.0, edges[1], 0.375, edges[3]))),
+    row("R48", "OnlyTheLargestFace", "Of two faces it reports the first one alone.",
+        faces=lambda me, ok, *said: ok(*said)[:1]),
+
     # A vendor that answers later
     job("R01", "AsksForTheFirstJob", "Every call asks for the job that the first one began.",
+        vendor_id=lambda me, ok, reply: None,
         poll=lambda me, ok, url: ok(remembered(me, "job", lambda: url))),
     job("R28", "AsksForTheLatestJob", "Threads ask for the job that any of them began last.",
         vendor_id=lambda me, ok, reply: (reply.status == 202 and vars(me).update(
-            latest=f"{me.address}{reply.headers['Location']}"), ok(reply))[1],
+            latest=f"{me.address}{reply.headers['Location']}")) or None,
         poll=lambda me, ok, url: ok(me.latest)),
     job("R17", "GivesUpAtABusyPoll",
         "A job that was paid for is given up at the first poll that is refused, for another try.",
         refused=lambda me, ok, refusal: refuse(fm.VendorUnavailable("Try again."))),
+    job("R17", "ForgetsWhatItAsked", "After a poll that was refused nobody passes.",
+        refused=lambda me, ok, refusal: vars(me).update(refused=True),
+        decision=lambda me, ok, call, *said: REVIEW[call.operation]
+            if vars(me).pop("refused", False) else ok(call, *said)),
     job("R17", "LosesItsJob", "The error of a job that was refused at a poll does not name it.",
         vendor_id=lambda me, ok, reply: None),
     job("R19", "PollsForEver", "Without a deadline a job that is never done is asked for for ever.",
         __attrs_post_init__=lambda me, ok: (ok(), vars(me).update(call_timeout_s=1e12))[0]),
     job("R19", "SleepsBetweenPolls", "Sleeps before each poll, whatever is left of the deadline.",
         poll=lambda me, ok, url: (time.sleep(0.01), ok(url))[1]),
+    job("R38", "Sulks", "After a poll that was refused no answer is the last one.",
+        refused=lambda me, ok, refusal: vars(me).update(sulks=25),
+        is_done=lambda me, ok, body: ok(body) and faults.noted(
+            me, "sulks", vars(me).get("sulks", 0) - 1) <= 0),
+    job("R38", "RemembersARefusal", "After a poll that was refused the score is another one.",
+        refused=lambda me, ok, refusal: vars(me).update(lost=True),
+        score=lambda me, ok, call, told: ok(call, 77.5 if vars(me).pop("lost", False) else told)),
+    job("R32", "NamesNoJob", "The error of a job that goes on does not name it.",
+        vendor_id=lambda me, ok, reply: None, reconcilable=lambda me, ok, call: True),
+    job("R32", "CallsItRefused", "A job that goes on is reported as one that was refused.",
+        match=faults.call_it_refused, check_liveness=faults.call_it_refused),
     job("R32", "FindsTheLatestJob", "Looks for the job that was begun last, whatever it is asked.",
         vendor_id=lambda me, ok, reply: vars(me).update(latest=ok(reply)) or ok(reply),
         reconcile=lambda me, ok, call, **how: ok(evolve(call, vendor_id=me.latest))),
@@ -597,4 +906,7 @@ ROWS = (
 # fmt: on
 
 #: By name.
-MUTANTS = {row.name: row for row in (*ROWS, *jobs.ROWS, *records.ROWS, *sharing.ROWS, *CLASSES)}
+MUTANTS = {
+    row.name: row
+    for row in (*ROWS, *jobs.ROWS, *records.ROWS, *sharing.ROWS, *simulators.ROWS, *CLASSES)
+}

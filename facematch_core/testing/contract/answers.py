@@ -206,7 +206,7 @@ class AnswerRules(Rules):
         """
         for operation in bench.edges():
             situations = (GOOD[operation], BAD[operation])
-            for value, situation in itertools.product((0.0, 50.0, 90.0, 100.0), situations):
+            for value, situation in itertools.product((50.0, 90.0, 100.0), situations):
                 result = bench.ask_directly(operation, situation, threshold=value).answer
                 if result.decision is PASS[operation] and result.score:
                     threshold = fm.Threshold(value, bench.can.threshold_rule)

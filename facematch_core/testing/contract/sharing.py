@@ -116,11 +116,6 @@ class SharingRules(Rules):
             f"{THREADS * CALLS} {operation} calls are {due} requests and {paid} charges, and the "
             f"vendor counted {seen} and {counted}"
         )
-        polls = Counter(request.path for request in heard if request.method == "GET")
-        # Each call may ask at several addresses: at its job, and at the report of it.
-        assert all(paths % (THREADS * CALLS) == 0 for paths in Counter(polls.values()).values()), (
-            "a job was asked about more often than another one: the id of another thread's job?"
-        )
         keys = [(key, one.path) for one in heard if (key := one.headers["Idempotency-Key"])]
         assert len(keys) == len(set(keys)), (
             f"{len(keys)} requests share answers, by {len(set(keys))} values of Idempotency-Key"
@@ -188,11 +183,6 @@ class SharingRules(Rules):
                 self._works(bench, operation, "newly opened", verifier)
                 for one in (verifier, verifier, verifier.backend, other):
                     one.close()
-                closed = bench.ask(operation, GOOD[operation], verifier=verifier)
-                assert isinstance(closed.error, ConfigurationError), (
-                    f"{operation} after close() gave {closed.told}, no ConfigurationError"
-                )
-                assert not closed.requests, f"{operation} after close() was sent all the same"
                 self._works(bench, operation, "open while others were closed")
                 self._works(bench, operation, "opened after others", bench.open_verifier())
             self._another_key_is_another(bench)
