@@ -23,7 +23,7 @@ from facematch_core import (
     EventKind,
     FaceMatchError,
     FaceVerifier,
-    ImageFormat,
+    Image,
     Operation,
     ThresholdRule,
 )
@@ -32,7 +32,7 @@ from facematch_core.engine import EngineBackend
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
-from facematch_core.testing.pictures import drawn, noise
+from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 
 from ._frame import Rules
@@ -145,7 +145,9 @@ class SharingRules(Rules):
         # An engine looks at each of them: they are small there.
         side = 24 if isinstance(bench.backend, EngineBackend) else 96
         side = max(side, *(bench.can.limits_for(picture).min_side_px for picture in PICTURES))
-        people = (drawn((side, side), ImageFormat.JPEG, seed=n) for n in itertools.count(100))
+        # Copies, which the cache of `noise` does not hold.
+        files = (bytearray(noise(n, (side, side)).data) for n in itertools.count(100))
+        people = (Image.from_bytes(bytes(file)) for file in files)
         #: Bytes of pictures that somebody still holds.
         kept: list[bytes] = []
 
