@@ -164,8 +164,8 @@ def _read(path: Path) -> Any:
 
 def _call_options(verifier: Verifier, given: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments for a call of `verifier`; what was not given is left out."""
-    passed = ("threshold", "review_threshold", "max_fmr", "caller_ref")
-    passed += ("liveness_threshold", "liveness_review_threshold")
+    names = ("threshold", "review_threshold")
+    passed = (*names, *(f"liveness_{name}" for name in names), "max_fmr", "caller_ref")
     options = {
         # As a Threshold: the command line has warned of a fraction in its own words.
         name: Threshold(given[name]) if name.endswith("threshold") else given[name]

@@ -9,7 +9,6 @@ for a call, and `SdkReference`, whose vendor brings a library that does the send
 
 import base64
 import contextlib
-import functools
 import itertools
 import json
 import threading
@@ -61,7 +60,6 @@ class ReferenceOptions:
     note: str = "-"
 
 
-@functools.lru_cache(maxsize=8)  # thousands of calls are about the same few pictures
 def in_base64(data):
     return base64.b64encode(data).decode()
 

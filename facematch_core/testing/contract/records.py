@@ -68,12 +68,14 @@ class RecordRules(Rules):
         """
         if not isinstance(bench.backend, HttpBackend):
             benches.does_not_apply(f"{bench.backend.name} is no HttpBackend, and has no clean-ups.")
+        removes = False
         for operation in bench.operations:
             good, bad, steps = GOOD[operation], BAD[operation], bench.steps(operation)
             first, second = (_trace(bench, operation, good) for _ in range(2))
             texts = [*map(_text, first.cleanups)]
             assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
             made_at = [*_steps_that_make(bench, first, second)]
+            removes = removes or bool(made_at)
             limit = {"deadline_s": benches.DEADLINE_S + 2 * sum(bench.waits)}
             ends: list[tuple[Situation, dict[str, Any]]] = [
                 *((end, {}) for end in (bad, Situation.NO_FACE, Situation.UNREADABLE_200)),
@@ -104,6 +106,8 @@ class RecordRules(Rules):
                 refused = any(status not in request.expects for request in trace.cleanups)
                 tags = [warning.tag for warning in trace.outcome.answer.warnings]
                 assert "not_cleaned_up" in tags or not refused, f"{how}: no warning says so"
+        if not removes:
+            benches.does_not_apply(f"{bench.backend.name} removes nothing at its vendor.")
 
 
 # --- Looking for calls ----------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from facematch_core import (
     EventKind,
     FaceMatchError,
     FaceVerifier,
-    ImageFormat,
+    Image,
     Operation,
     ThresholdRule,
 )
@@ -32,7 +32,7 @@ from facematch_core.engine import EngineBackend
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
-from facematch_core.testing.pictures import drawn, noise
+from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 
 from ._frame import Rules
@@ -73,13 +73,13 @@ class SharingRules(Rules):
                     place.wait(MEET_S)
 
         verifier = bench.open_verifier(on_event=meet)
-        situation, told = GOOD[operation], None
+        situation, setting = GOOD[operation], None
         wishes: list[dict[str, Any]] = [{}, {}]
         if bench.scale(operation) and bench.can.threshold_rule is not ThresholdRule.VENDOR:
-            situation, told, score = bench.scored(operation)
+            situation, setting, score = bench.scored(operation)
             wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
-        bench.prepare(situation, told)
-        pairs = [simulator.pictures_for(one) for one in (situation, BAD[operation])]
+        bench.prepare(situation, setting)
+        pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
         if operation is Operation.MATCH:
             pairs[1] = pairs[1][::-1]  # so that both pictures are others
         alone = [application_call(verifier, operation, pair, {})().decision for pair in pairs]
@@ -87,27 +87,27 @@ class SharingRules(Rules):
         if scripted:
             # The vendor answers whatever they show: then they are seen as they arrive.
             pairs = [(noise(2 * number), noise(2 * number + 1)) for number in range(THREADS)]
-        asks = [
+        calls = [
             application_call(verifier, operation, pairs[n % len(pairs)], wishes[n // 2 % 2])
             for n in range(THREADS)
         ]
         # Of four kinds: a scripted answer is that of any pictures.
-        wanted = [_gist(ask()) for ask in asks[:4]] * (THREADS // 4)
+        alone_gists = [_gist(call()) for call in calls[:4]] * (THREADS // 4)
         requests, charges, simulator.overheard = simulator.requests_seen, simulator.charges, []
         place.reset()
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)  # threads change places where they hardly ever do
         try:
             with ThreadPoolExecutor(THREADS) as pool:
-                every = list(pool.map(lambda ask: [ask() for _ in range(CALLS)], asks))
+                every = list(pool.map(lambda call: [call() for _ in range(CALLS)], calls))
         finally:
             sys.setswitchinterval(interval)
             heard, simulator.overheard = simulator.overheard, None
-        for by_itself, results in zip(wanted, every, strict=True):
-            told_apart = {_gist(result) for result in results} - {by_itself}
-            assert not told_apart, (
+        for by_itself, results in zip(alone_gists, every, strict=True):
+            others = {_gist(result) for result in results} - {by_itself}
+            assert not others, (
                 f"{operation}: decision and threshold are {by_itself} by itself, and beside "
-                f"{THREADS - 1} threads {told_apart.pop()}: what belongs to another one"
+                f"{THREADS - 1} threads {others.pop()}: what belongs to another one"
             )
         seen, counted = simulator.requests_seen - requests, simulator.charges - charges
         due = THREADS * CALLS * bench.steps(operation)
@@ -116,15 +116,16 @@ class SharingRules(Rules):
             f"{THREADS * CALLS} {operation} calls are {due} requests and {paid} charges, and the "
             f"vendor counted {seen} and {counted}"
         )
-        keys = [(key, one.path) for one in heard if (key := one.headers["Idempotency-Key"])]
+        keys = [(key, r.path) for r in heard if (key := r.headers["Idempotency-Key"])]
         assert len(keys) == len(set(keys)), (
             f"{len(keys)} requests share answers, by {len(set(keys))} values of Idempotency-Key"
         )
         if scripted and operation is Operation.MATCH and bench.steps(operation) == 1:
-            files = [(n, one.data) for n, pair in enumerate(pairs) for one in bench.prepared(pair)]
+            files = [(n, i.data) for n, pair in enumerate(pairs) for i in bench.prepared(pair)]
+            bodies = [request.body for request in heard]
             arrived = Counter(
-                frozenset(n for n, file in files if _carries(request.body, file))
-                for request in heard
+                frozenset(n for n, file in files if file in body or base64.b64encode(file) in body)
+                for body in bodies
             )
             # In another form than raw or base64 they are not seen.
             pure = {frozenset({number}): CALLS for number in range(THREADS)}
@@ -140,7 +141,9 @@ class SharingRules(Rules):
         # An engine looks at each of them: they are small there.
         side = 24 if isinstance(bench.backend, EngineBackend) else 96
         side = max(side, *(bench.can.limits_for(picture).min_side_px for picture in PICTURES))
-        people = (drawn((side, side), ImageFormat.JPEG, seed=n) for n in itertools.count(100))
+        # Copies, which the cache of `noise` does not hold.
+        files = (bytearray(noise(n, (side, side)).data) for n in itertools.count(100))
+        people = (Image.from_bytes(bytes(file)) for file in files)
         #: Bytes of pictures that somebody still holds.
         kept: list[bytes] = []
 
@@ -181,8 +184,8 @@ class SharingRules(Rules):
             for operation in bench.operations:
                 other, verifier = bench.open_backend(), bench.open_verifier()
                 self._works(bench, operation, "newly opened", verifier)
-                for one in (verifier, verifier, verifier.backend, other):
-                    one.close()
+                for opened in (verifier, verifier, verifier.backend, other):
+                    opened.close()
                 self._works(bench, operation, "open while others were closed")
                 self._works(bench, operation, "opened after others", bench.open_verifier())
             self._another_key_is_another(bench)
@@ -199,9 +202,9 @@ class SharingRules(Rules):
     def _works(
         self, bench: Bench, operation: Operation, which: str, verifier: FaceVerifier | None = None
     ) -> None:
-        told = bench.ask(operation, GOOD[operation], verifier=verifier)
-        passes = told.result is not None and told.result.decision is PASS[operation]
-        assert passes, f"{operation} of a backend that was {which} gave {told.told}"
+        outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
+        passes = outcome.result is not None and outcome.result.decision is PASS[operation]
+        assert passes, f"{operation} of a backend that was {which} gave {outcome.told}"
 
     def _another_key_is_another(self, bench: Bench) -> None:
         """A second backend asks with its own key, and not with the first one's."""
@@ -215,8 +218,8 @@ class SharingRules(Rules):
                 with contextlib.closing(FaceVerifier(second, clock=bench.clock)) as verifier:
                     outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
                 last = getattr(simulator, "last", None)
-                said = f"{last.path} {last.headers} {last.body!r}" if last else ""
-                assert outcome.result is None or other in said, (
+                sent = f"{last.path} {last.headers} {last.body!r}" if last else ""
+                assert outcome.result is None or other in sent, (
                     f"with another {name} the answer is the same: the first one was used, or the "
                     "simulator looks at none"
                 )
@@ -224,11 +227,6 @@ class SharingRules(Rules):
 
 def _gist(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value
-
-
-def _carries(body: bytes, file: bytes) -> bool:
-    """Whether a request has a picture in it, as it is or in base64."""
-    return file in body or base64.b64encode(file) in body
 
 
 def _let_go(pictures: list[bytes]) -> None:
@@ -273,7 +271,7 @@ def held(backend: Backend) -> dict[str, int]:
 
     owners: list[tuple[str, Any]] = [(type(backend).__name__, backend)]
     owners += [(cls.__name__, cls) for cls in type(backend).__mro__ if is_own(cls)]
-    owners += [one for one in sys.modules.items() if one[0].partition(".")[0] in package]
+    owners += [item for item in sys.modules.items() if item[0].partition(".")[0] in package]
     amounts = {
         f"{owner}.{name}": amount(value)
         for owner, holder in owners
