@@ -16,22 +16,20 @@ from facematch_core.http import HttpRequest
 Change = Callable[[HttpRequest], HttpRequest]
 
 
+# fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """One call; `is_free` by the claims, changed before or after it is signed."""
+    """One call; `is_free` by the claims, and changed before or after it is signed."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
     is_free: bool = False
     unsigned: Change | None = None
     signed: Change | None = None
-    #: Names of pictures.
-    probe: str = "same"
+    probe: str = "same"  # names of pictures
     reference: str = "again"
     operation: Operation = Operation.MATCH
-    #: Where the threshold is, ``below``, ``at`` or ``above`` the score of that call; empty for the
-    #: usual threshold.
-    place: str = ""
+    place: str = ""  # of the threshold: ``below``, ``at`` or ``above`` the score of that call
     scored_by: str = "same"
 
 
@@ -39,53 +37,44 @@ class Step:
 class VendorCalls:
     """What a vendor has of its own."""
 
-    #: The settings that sign in, each with the attribute of the mock that has its value.
-    keys: Mapping[str, str]
-    #: Those of the mock's backend beside them.
-    settings: Mapping[str, Any] = attrs.field(factory=dict)
-    #: The most that one call can cost.
-    charges: int = 1
-    #: Calls beside the usual ones.
-    steps: tuple[Step, ...] = ()
-    #: ``sent`` if the backend sends it, or the field of the JSON that has one.
-    threshold: str = ""
-    #: The largest file by the claims, in bytes, or the key of that claim.
-    size_limit: int | str | None = None
-    #: The ending of a file of another kind than the vendor takes.
-    kind: str = "gif"
-    #: Path, place in the answer, and headers with the setting that each carries.
-    balance: tuple[str, str, Mapping[str, str]] | None = None
+    keys: Mapping[str, str]  # settings that sign in, each with the attribute of the mock for it
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # of the mock's backend, beside them
+    charges: int = 1  # the most that one call can cost
+    steps: tuple[Step, ...] = ()  # beside the usual ones
+    threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
+    size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
+    kind: str = "gif"  # the ending of a file of another kind than the vendor takes
+    balance: tuple[str, str, Mapping[str, str]] | None = None  # path, place, settings of headers
     #: Calls, aspects, and the claim that such a difference is about: the first line that fits.
     links: tuple[tuple[str, str, str], ...] = ()
+# fmt: on
 
 
-# How a request is changed
-
-
-def scramble(text: str) -> str:
+def _scramble(match: re.Match[str]) -> str:
     """Another key of the same form: each letter and digit is replaced."""
-    letters = "abcdef" if re.fullmatch(r"[0-9a-fA-F-]+", text) else string.ascii_lowercase
+    letters = "abcdef" if re.fullmatch(r"[0-9a-fA-F-]+", match[0]) else string.ascii_lowercase
+    pools = (string.digits, letters, letters.upper())
 
-    def other(match: re.Match[str]) -> str:
-        sign = match[0]
-        pool = string.digits if sign.isdigit() else letters if sign.islower() else letters.upper()
-        return secrets.choice(pool.replace(sign, ""))
+    def choose(sign: str) -> str:
+        pool = next((pool for pool in pools if sign in pool), sign * 2)
+        return secrets.choice(pool.replace(sign, "", 1))
 
-    return re.sub(r"[0-9A-Za-z]", other, text)
+    return "".join(map(choose, match[0]))
 
 
 def _scrambled(names: str, part: str = ".+") -> Change:
     """Make wrong that part of the secrets in headers and fields of these names."""
 
-    def wrong(name: str, value: str | Secret) -> str | Secret:
-        if not isinstance(value, Secret) or not re.fullmatch(names, name, re.IGNORECASE):
-            return value
-        return Secret(re.sub(part, lambda match: scramble(match[0]), value.reveal()))
+    def wrong(values: Mapping[str, str | Secret]) -> dict[str, str | Secret]:
+        return {
+            name: Secret(re.sub(part, _scramble, value.reveal()))
+            if isinstance(value, Secret) and re.fullmatch(names, name, re.IGNORECASE)
+            else value
+            for name, value in values.items()
+        }
 
     return lambda request: attrs.evolve(
-        request,
-        headers={name: wrong(name, value) for name, value in request.headers.items()},
-        fields={name: wrong(name, value) for name, value in request.fields.items()},
+        request, headers=wrong(request.headers), fields=wrong(request.fields)
     )
 
 
@@ -95,18 +84,16 @@ def _without_key(request: HttpRequest) -> HttpRequest:
 
 
 def _without_picture(request: HttpRequest) -> HttpRequest:
-    if request.body is not None:
-        return attrs.evolve(request, body=b"")
     if request.json is not None:
         rest = {name: value for name, value in request.json.items() if name != "TargetImage"}
         return attrs.evolve(request, json=rest)
-    return attrs.evolve(request, files=request.files[:-1])
+    return attrs.evolve(request, files=request.files[:-1], body=request.body and b"")
 
 
-def _with(**more: Mapping[str, str]) -> Change:
-    """Add to the mappings of a request."""
+def _with(part: str, name: str, value: str) -> Change:
+    """Set one value in a mapping of a request."""
     return lambda request: attrs.evolve(
-        request, **{name: {**getattr(request, name), **values} for name, values in more.items()}
+        request, **{part: {**getattr(request, part), name: value}}
     )
 
 
@@ -117,10 +104,11 @@ def _bare(method: str = "POST", path: str = "") -> Change:
 
 
 # fmt: off
-_KEY = "x-api-key|Ocp-Apim-Subscription-Key"
-_WRONG_KEY = Step("wrong-key", "a wrong key", is_free=True, signed=_scrambled(_KEY))
-_METHOD = Step("method", "another method", is_free=True, unsigned=_bare(method="PUT"))
-_ELSEWHERE = (_METHOD, Step("path", "another path", is_free=True, unsigned=_bare(path="x")))
+_FREE: Any = {"is_free": True}
+_LIVE: Any = {"operation": Operation.LIVENESS, "scored_by": "live"}
+_WRONG_KEY = Step("wrong-key", "a wrong key", signed=_scrambled("x-api-key|Ocp-Apim-Subscription-Key"), **_FREE)
+_METHOD = Step("method", "another method", unsigned=_bare(method="PUT"), **_FREE)
+_PATH = Step("path", "another path", unsigned=_bare(path="x"), **_FREE)
 _THRESHOLDS = (
     Step("below-score", "a threshold below the score", place="below"),
     Step("at-score", "a threshold exactly at the score", place="at"),
@@ -133,19 +121,19 @@ _OTHERS = (
 )
 _SIZES = (
     Step("largest", "a file of just the largest size", probe="largest"),
-    Step("too-large", "a file of a byte more", is_free=True, probe="too-large"),
+    Step("too-large", "a file of a byte more", probe="too-large", **_FREE),
 )
 _REFUSALS = (
-    Step("other-kind", "a file of another kind", is_free=True, probe="other-kind"),
+    Step("other-kind", "a file of another kind", probe="other-kind", **_FREE),
     Step("no-picture", "text that is called a picture", probe="no-picture"),
-    Step("missing", "a picture left out", is_free=True, unsigned=_without_picture),
-    Step("no-key", "no key", is_free=True, signed=_without_key),
-    Step("order", "neither key nor picture", is_free=True, unsigned=_without_picture, signed=_without_key),
+    Step("missing", "a picture left out", unsigned=_without_picture, **_FREE),
+    Step("no-key", "no key", signed=_without_key, **_FREE),
+    Step("order", "neither key nor picture", unsigned=_without_picture, signed=_without_key, **_FREE),
 )
 _LIVENESS = (
-    Step("live", "liveness", operation=Operation.LIVENESS),
-    Step("live-no-face", "liveness without a face", operation=Operation.LIVENESS, probe="no-face"),
-    Step("live-no-picture", "liveness of text", operation=Operation.LIVENESS, probe="no-picture"),
+    Step("live", "liveness", **_LIVE),
+    Step("live-no-face", "liveness without a face", probe="no-face", **_LIVE),
+    Step("live-no-picture", "liveness of text", probe="no-picture", **_LIVE),
 )
 
 
@@ -155,9 +143,8 @@ def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Ste
     steps += [*(_THRESHOLDS if vendor.threshold else ()), *_OTHERS]
     steps += [*(_SIZES if vendor.size_limit else ()), *_REFUSALS]
     if Operation.LIVENESS in operations:
-        live: Any = {"operation": Operation.LIVENESS, "scored_by": "live"}
         thresholds = _THRESHOLDS if vendor.threshold == "sent" else ()
-        steps += [*_LIVENESS, *(attrs.evolve(s, name=f"live-{s.name}", **live) for s in thresholds)]
+        steps += [*_LIVENESS, *(attrs.evolve(s, name=f"live-{s.name}", **_LIVE) for s in thresholds)]
     return tuple(steps)
 
 
@@ -166,8 +153,8 @@ VENDORS: Mapping[str, VendorCalls] = {
         keys={"api_key": "live_key"}, threshold="sent", size_limit="file.size_limit",
         balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
         steps=(
-            _WRONG_KEY, *_ELSEWHERE,
-            Step("bad-field", "a field of a wrong value", is_free=True, unsigned=_with(fields={"rotate_image": "sideways"})),
+            _WRONG_KEY, _METHOD, _PATH,
+            Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE),
         ),
         links=(
             ("no-key|order", "status", "auth.missing"),
@@ -191,10 +178,9 @@ VENDORS: Mapping[str, VendorCalls] = {
         keys={"client_id": "client_id", "client_secret": "live_key"},
         balance=("/v1/internal/wallet-balance", "current_balance", {"x-api-key": "client_secret", "client-id": "client_id"}),
         steps=(
-            Step("wrong-pair", "a login with a wrong secret", is_free=True, signed=_scrambled("client_secret")),
-            _WRONG_KEY,
-            Step("wrong-token", "a wrong token", is_free=True, signed=_scrambled("Authorization", r"(?<=Bearer )\S+")),
-            *_ELSEWHERE,
+            Step("wrong-pair", "a login with a wrong secret", signed=_scrambled("client_secret"), **_FREE),
+            _WRONG_KEY, _METHOD, _PATH,
+            Step("wrong-token", "a wrong token", signed=_scrambled("Authorization", r"(?<=Bearer )\S+"), **_FREE),
         ),
         links=(
             ("login", "(time|words|shape) (expiry|expires_in)", "token.expiry"),
@@ -215,7 +201,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
         steps=(
             _WRONG_KEY, _METHOD,
-            Step("bad-field", "a model that there is not", is_free=True, unsigned=_with(params={"recognitionModel": "recognition_99"})),
+            Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE),
         ),
         links=(("same|other", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer")),
     ),
@@ -225,19 +211,18 @@ VENDORS: Mapping[str, VendorCalls] = {
         threshold="SimilarityThreshold", size_limit=5_242_880,
         steps=(
             attrs.evolve(_WRONG_KEY, signed=_scrambled("Authorization", "(?<=Credential=)[^/]+")),
-            Step("wrong-signature", "a wrong signature", is_free=True, signed=_scrambled("Authorization", "(?<=Signature=).+")),
-            Step("path", "another operation", is_free=True, unsigned=_with(headers={"X-Amz-Target": "RekognitionService.CompareFace"})),
-            Step("bad-field", "a filter that there is not", is_free=True, unsigned=_with(json={"QualityFilter": "SIDEWAYS"})),
+            Step("wrong-signature", "a wrong signature", signed=_scrambled("Authorization", "(?<=Signature=).+"), **_FREE),
+            Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
+            Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
         ),
         links=(("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer")),
     ),
     "compreface": VendorCalls(
         keys={"api_key": "live_key"}, charges=0, size_limit=5 * 1024 * 1024, kind="txt",
         steps=(
-            _WRONG_KEY,
-            Step("malformed-key", "a key of another form", is_free=True, signed=_with(headers={"x-api-key": "not-a-uuid"})),
-            _METHOD,
-            Step("bad-field", "a limit below 0", is_free=True, unsigned=_with(params={"limit": "-1"})),
+            _WRONG_KEY, _METHOD,
+            Step("malformed-key", "a key of another form", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
+            Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
         ),
         links=(("order", "status|words", "key.first"), ("", "digits", "verify.answer")),
     ),

@@ -15,14 +15,12 @@ from facematch_core.masking import Secret, masker
 _HEADERS = re.compile(
     r"(x-)?rate-?limit.*|www-authenticate|allow|retry-after|x-ms-error-code|x-amzn-errortype"
 )
-#: Keys whose values are others in each call; those of times, of scores, and of places.
-_OF_CALL = re.compile(
-    r"(^|_)(id|ref|logref|number|token|url|uri|image|hash|digest)s?$|[a-z](Id|Token|Url)\d?$", re.IGNORECASE
-)
+#: Keys whose values are others in each call; those of times, of scores, and of places; and those
+#: that a document would have.
+_OF_CALL = re.compile(r"(^|_|[a-z](?=[A-Z]))(?i:id|ref|logref|number|token|url|image|hash)s?\d?$")
 _TIME = re.compile(r"(^|_)(at|time|timestamp|date|expiry|expires(_in)?)$|[a-z](At|Time|Date)$")
 _SCORE = re.compile("score|confidence|similarity|threshold", re.IGNORECASE)
 _PLACE = re.compile(r"box|left|top|width|height|[xy]_m(in|ax)", re.IGNORECASE)
-#: A key that a document would have.
 _NAME = re.compile(r"[A-Za-z_$][A-Za-z_.-]{0,39}\d{0,2}")
 #: What differs from call to call in a sentence, and what stands for it.
 _CHANGING = (
@@ -38,26 +36,23 @@ _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "
 def observe(reply: HttpReply, private: Collection[str], secrets: tuple[Secret, ...]) -> Any:
     """What may be kept of an answer, as JSON: by aspect what it shows there.
 
-    Args:
-        reply: The answer.
-        private: Keys of age, gender and race: of their values only the type is kept.
-        secrets: What is masked beside the secrets of the request.
+    Of what is `private` (keys of age, gender and race) only the type is kept.
     """
     mask = masker((*reply.secrets, *secrets))
     kind = reply.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    is_kind = re.fullmatch(r"[a-z/.+-]{0,60}", kind)
-    aspects: dict[str, Any] = {"status": reply.status, "type": kind if is_kind else "another"}
+    kind = kind if re.fullmatch(r"[a-z/.+-]{0,60}", kind) else "another"
+    aspects: dict[str, Any] = {"status": reply.status, "type": kind}
     for name, value in reply.headers.items():
         if _HEADERS.fullmatch(name.lower()):
             is_limit = name.lower().endswith("limit") and re.fullmatch(r"\d{1,9}", value)
             aspects[f"header {name.lower()}"] = value if is_limit else _form(value, mask)
     try:
-        body = json.loads(reply.body)
+        shown = [*_look(json.loads(reply.body), "", "", private)]
     except (ValueError, RecursionError):
-        text = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
-        return {**aspects, "words page": [_form(text, mask)]}
-    for name, value in _look(body, "", "", private):
-        value = _form(value, mask) if name.startswith("words") else value
+        page = re.sub(r"<[^>]*>", " ", reply.body[:2000].decode("utf-8", "replace"))
+        shown = [("words page", page)]
+    for name, text in shown:
+        value = _form(text, mask) if name.startswith("words") else text
         aspects[name] = sorted({*aspects.get(name, ()), value})
     return aspects
 
@@ -76,19 +71,23 @@ def _look(value: Any, path: str, key: str, private: Collection[str]) -> Iterator
     yield f"shape {path}", kind
     if isinstance(value, dict):
         for name, inner in value.items():
-            name = name if _NAME.fullmatch(name) else "*"
-            yield from _look(inner, f"{path}.{name}" if path else name, name, private)
+            last = name if _NAME.fullmatch(name) else "*"
+            yield from _look(inner, f"{path}.{last}".lstrip("."), last, private)
     elif isinstance(value, list):
         for inner in value:
             yield from _look(inner, f"{path}[]", key, private)
-    elif key in private or value is None:
-        return
-    elif _TIME.search(key) and kind in ("text", "number"):
+    elif key not in private and kind != "null":
+        yield from _look_at_leaf(value, path, key, kind)
+
+
+def _look_at_leaf(value: Any, path: str, key: str, kind: str) -> Iterator[tuple[str, str]]:
+    if _TIME.search(key) and kind != "flag":
         yield f"time {path}", _time_form(value)
-    elif kind == "number" and (_SCORE.search(key) or _PLACE.search(path)):
+    elif kind == "number" and _PLACE.search(path):
         yield f"digits {path}", "fraction" if isinstance(value, float) else "whole"
-        if not _PLACE.search(path):
-            yield f"side {path}", "high" if value > 60 else "low" if value < 40 else "middle"
+    elif kind == "number" and _SCORE.search(key):
+        yield f"digits {path}", "fraction" if isinstance(value, float) else "whole"
+        yield f"side {path}", "high" if value > 60 else "low" if value < 40 else "middle"
     elif kind == "number" and key in ("code", "status", "statusCode"):
         yield f"code {path}", str(value) if abs(value) < 1000 else "#"
     elif kind == "flag":

@@ -17,16 +17,7 @@ from typing import Any
 
 import attrs
 
-from facematch_core import (
-    Charged,
-    FaceMatchError,
-    Image,
-    InvalidRequest,
-    Operation,
-    RateLimited,
-    Secret,
-    Threshold,
-)
+import facematch_core as fm
 from facematch_core.backend import LivenessCall, MatchCall
 from facematch_core.cli.common import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
@@ -39,24 +30,28 @@ from .calls import Step, VendorCalls
 from .observing import observe, observe_outcome
 
 
-def make_files(pictures: Mapping[str, Image], limit: int | None, kind: str) -> dict[str, Any]:
+def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
     """What is sent, by the names of `Step`: pictures without their metadata, and what is none."""
 
     def encode(form: str) -> bytes:
         content = io.BytesIO()
-        pictures["same"].to_pil().convert("RGB").save(content, form)
+        pictures[0].to_pil().convert("RGB").save(content, form)
         return content.getvalue()
 
+    # Decoders stop at the end of the picture.
     text, jpeg = b"This is no picture. " * 100, encode("JPEG")
-    files = {
+    odd = {
         "no-picture": (text, "jpg", "image/jpeg"),
-        "other-kind": (text, kind, "text/plain") if kind == "txt" else (encode(kind), kind, f"image/{kind}"),
-        "largest": (jpeg.ljust(limit or 0, b"\0"), "jpg", "image/jpeg"),
-        "too-large": (jpeg.ljust((limit or 0) + 1, b"\0"), "jpg", "image/jpeg"),
+        "other-kind": (text if kind == "txt" else encode(kind), kind, f"image/{kind}"),
+        "largest": (jpeg.ljust(limit, b"\0"), "jpg", "image/jpeg"),
+        "too-large": (jpeg.ljust(limit + 1, b"\0"), "jpg", "image/jpeg"),
     }
-    names = ("data", "extension", "media_type")
-    sent = {name: SimpleNamespace(**dict(zip(names, file, strict=True))) for name, file in files.items()}
-    return {**pictures, "no-face": Image.from_bytes(card_sheet()["no-face"].data), **sent}
+    files: dict[str, Any] = {
+        name: SimpleNamespace(data=data, extension=extension, media_type=media_type)
+        for name, (data, extension, media_type) in odd.items()
+    }
+    files["no-face"] = fm.Image.from_bytes(card_sheet()["no-face"].data)
+    return files | dict(zip(("same", "again", "other"), pictures, strict=True))
 
 
 class Line:
@@ -64,19 +59,17 @@ class Line:
 
     def __init__(self, backend: Any, vendor: VendorCalls) -> None:
         self.backend, self.vendor = backend, vendor
-        self.secrets: dict[Secret, None] = {}
+        settings = attrs.asdict(backend, recurse=False).values()
+        self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
 
     def ask(
-        self,
-        step: Step,
-        files: Mapping[str, Any],
-        value: float | None,
-        begin: Callable[[], None] = lambda: None,
+        self, step: Step, files: Any, value: float | None, begin: Callable[[], None] = lambda: None
     ) -> dict[str, Any]:
-        """Make one call at a threshold; `begin` comes before the first byte leaves."""
+        """What is observed of a call at a threshold; `begin` comes before its first byte."""
         backend, replies, logins = self.backend, [], []
-        client, sign, can = backend.client, backend.sign, backend.capabilities
-        send, field = client.send, self.vendor.threshold
+        client, can, own = backend.client, backend.capabilities, vars(backend)
+        send, sign, relogin = client.send, backend.sign, backend.should_relogin
+        field, (before, _) = self.vendor.threshold, self._look_at_balance()
 
         def overhear(request: HttpRequest, **how: Any) -> HttpReply:
             request = step.signed(request) if step.signed else request
@@ -92,62 +85,57 @@ class Line:
             return sign(step.unsigned(request) if step.unsigned else request, call, **how)
 
         level = can.default_for(step.operation) if value is None else value
-        threshold = None if level is None else Threshold(level, can.threshold_rule)
+        threshold = None if level is None else fm.Threshold(level, can.threshold_rule)
         fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
-        client.send, vars(backend)["sign"] = overhear, change
+        client.send, own["sign"] = overhear, change
         # What is refused on purpose is not repeated.
-        vars(backend)["should_relogin"] = lambda *asked: not step.signed and relogin(*asked)
-        relogin = type(backend).should_relogin.__get__(backend)
+        own["should_relogin"] = lambda *asked: not step.signed and relogin(*asked)
+        outcome: Any
         try:
-            if step.operation is Operation.MATCH:
+            if step.operation is fm.Operation.MATCH:
                 outcome = backend.match(MatchCall(reference=files[step.reference], **fields))
             else:
                 outcome = backend.check_liveness(LivenessCall(**fields))
-        except EnvironmentMismatch:
-            raise
-        except FaceMatchError as error:
+        except VendorError as error:
+            is_unsent = isinstance(error, VendorUnavailable) and not replies + logins
+            if isinstance(error, EnvironmentMismatch) or (is_unsent and _is_free(error)):
+                raise
             outcome = error.with_traceback(None)
         finally:
-            del client.send, vars(backend)["sign"], vars(backend)["should_relogin"]
-        seen = {"replies": replies, "login": logins[-1:], "outcome": observe_outcome(outcome)}
-        if seen["outcome"]["charged"] == Charged.NO and isinstance(outcome, VendorError):
-            if isinstance(outcome, VendorUnavailable) and not replies + logins:
-                raise outcome
-            if isinstance(outcome, RateLimited):
-                seen["void"] = "too many calls"
-        return {**seen, "threshold": value}
+            del client.send, own["sign"], own["should_relogin"]
+        after, balance = self._look_at_balance()
+        seen = {"replies": replies, "login": logins[-1:], "balance": balance, "threshold": value}
+        seen |= {"outcome": observe_outcome(outcome)}
+        seen |= {} if None in (before, after) else {"price": str(before - after)}
+        return seen | {"void": isinstance(outcome, fm.RateLimited) and _is_free(outcome)}
 
-    def balance(self) -> tuple[Decimal | None, list[Any]]:
+    def _look_at_balance(self) -> tuple[Any, list[Any]]:
         """What is left at the vendor, None where nobody says; and what its answer shows."""
         if self.vendor.balance is None:
             return None, []
         path, place, names = self.vendor.balance
         headers = {name: getattr(self.backend, setting) for name, setting in names.items()}
         request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
-        try:
+        with contextlib.suppress(VendorError, ArithmeticError):
             reply = self.backend.client.send(request, backend=self.backend.name, charges=0)
             left = Decimal(str(reply.at(place))) if reply.status == 200 else None
-        except (VendorError, ArithmeticError):
-            return None, []
-        return left, [observe(reply, (), tuple(self.secrets))]
+            return left, [observe(reply, (), tuple(self.secrets))]
+        return None, []
 
-    def pause(self) -> None:
-        """Keep to the rates that the vendor publishes; a mock needs no time."""
-        windows = self.backend.capabilities.rate_windows
-        if not is_loopback(host_of(self.backend.address)):
-            spans = [window.seconds / window.calls for window in windows if window.seconds <= 60]
-            time.sleep(max(spans, default=0.2))
+
+def _is_free(error: VendorError) -> bool:
+    return error.billing.charged is fm.Charged.NO
 
 
 class Journal:
-    """What was begun and what ended, on the disk before anything else happens.
+    """What was begun (None) and what ended, on the disk before anything else happens.
 
-    It is the owner's alone, holds what `observing` lets through, and belongs to one plan.
+    It is the owner's alone, belongs to one plan, and holds what `observing` lets through.
     """
 
     def __init__(self, path: Path, plan: Sequence[object]) -> None:
-        self.begun: set[str] = set()
-        self.ended: dict[str, Any] = {}
+        self.calls: dict[str, Any] = {}
+        problem = "is the journal of another profile, edition or other pictures"
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
             with contextlib.suppress(ImportError):  # Windows
@@ -155,55 +143,46 @@ class Journal:
 
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             content = path.read_bytes()
-            # The lines that are whole: the last one may have been cut off.
-            os.ftruncate(self._file, content.rfind(b"\n") + 1)
-            head, *lines = [json.loads(line) for line in content.split(b"\n")[:-1]] or [{}]
+            # The last line may have been cut off.
+            lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
+            salt = lines[0]["salt"] if lines else os.urandom(16).hex()
             # Salted: nobody can look for a picture by it.
-            salt = head["salt"] if head else os.urandom(16).hex()
             digest = hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()
-            if not head:
-                self.write(salt=salt, plan=digest)
-            is_same = not head or head["plan"] == digest
-            for line in lines:
-                self._take(line)
-        except BlockingIOError:
-            raise InvalidRequest(f"{path} is in use by another process: wait for its end.") from None
+            if not lines or lines[0]["plan"] == digest:
+                problem = ""
+            for line in lines[1:]:
+                self._take(**line)
         except OSError as error:
-            raise InvalidRequest(f"{path} cannot be written ({error.strerror}).") from None
+            problem = f"cannot be used ({error.strerror})"
         except (ValueError, LookupError, TypeError):
-            raise InvalidRequest(f"{path} is no journal of parity: name another --out.") from None
-        if not is_same:
-            raise InvalidRequest(
-                f"{path} is the journal of another profile, edition or other pictures: name "
-                "another --out, or go on with what it was begun with."
-            )
+            problem = "is no journal of parity"
+        if problem:
+            raise fm.InvalidRequest(f"{path} {problem}: name another --out.")
+        os.ftruncate(self._file, content.rfind(b"\n") + 1)
+        if not lines:
+            self._write({"salt": salt, "plan": digest})
 
-    def write(self, **line: Any) -> None:
-        """Write one line, and let it reach the disk."""
+    def write(self, call: str, seen: Any = None) -> None:
+        """Write that a call begins, or what was seen of it."""
+        self._write({"call": call, "seen": seen})
+        self._take(call, seen)
+
+    def _write(self, line: Any) -> None:
         os.write(self._file, json.dumps(line).encode() + b"\n")
         os.fsync(self._file)
-        self._take(line)
 
-    def _take(self, line: Mapping[str, Any]) -> None:
-        if "begin" in line:
-            self.begun.add(line["begin"])
-        elif "end" in line:
-            self.ended[line["end"]] = line["seen"]
-            if "void" in line["seen"]:
-                self.begun.discard(line["end"])
-
-    def is_done(self, name: str) -> bool:
-        """Whether a call is not to be made again."""
-        return name in self.begun or (name in self.ended and "void" not in self.ended[name])
+    def _take(self, call: str, seen: Any) -> None:
+        self.calls[call] = seen
+        if seen and seen["void"]:
+            del self.calls[call]
 
     def count(self, most: int) -> int:
         """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
         total = 0
-        for name in self.begun | {*self.ended}:
-            outcome = self.ended[name]["outcome"] if name in self.ended else {"charged": "unknown"}
-            is_free = outcome["charged"] == Charged.NO or "void" in self.ended.get(name, ())
-            if not is_free or float(self.ended[name].get("price", 0)) > 0:
-                total += min(most, outcome.get("charges") or most)
+        for seen in self.calls.values():
+            bill = seen["outcome"] if seen else {"charged": "unknown"}
+            if bill["charged"] != "no" or Decimal(seen.get("price", 0)) > 0:
+                total += min(most, bill.get("charges") or most)
         return total
 
     def close(self) -> None:
@@ -211,76 +190,54 @@ class Journal:
         os.close(self._file)
 
 
-def place_threshold(step: Step, ended: Mapping[str, Any]) -> float | None:
-    """Where the threshold of a call lies; None where there is no score, or no room for it."""
-    score = ended.get(step.scored_by, {"outcome": {}})["outcome"].get("score")
-    if score is None:
-        return None
-    value = {"below": round(score - 1), "at": score, "above": round(score + 1)}[step.place]
-    return float(value) if 0 < value < 100 else None
-
-
 def run_steps(
-    line: Line,
-    journal: Journal,
-    steps: Sequence[Step],
-    files: Mapping[str, Any],
-    budget: int,
+    line: Line, journal: Journal, steps: Sequence[Step], files: Any, budget: int
 ) -> bool:
     """Make the calls that were not made yet; False if the next one could cost more than is left."""
-    most = line.vendor.charges
     for step in steps:
-        value = place_threshold(step, journal.ended) if step.place else None
-        if journal.is_done(step.name) or (step.place and value is None):
+        value: float | None = None
+        if step.place:
+            scored = journal.calls.get(step.scored_by) or {"outcome": {}}
+            score = scored["outcome"].get("score") or 0.0
+            value = {"below": round(score - 1), "at": score, "above": round(score + 1)}[step.place]
+        if step.name in journal.calls or not (value is None or 0 < value < 100):
             continue
-        if journal.count(most) + most > budget:
+        if journal.count(line.vendor.charges) + line.vendor.charges > budget:
             return False
         say(f"  {step.name}: {step.sentence}", err=True)
-        seen = ask(line, step, files, value, lambda: journal.write(begin=step.name))  # noqa: B023 - called at once
-        journal.write(end=step.name, seen={**seen, "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"})
-        line.pause()
+        seen = line.ask(step, files, value, lambda: journal.write(step.name))  # noqa: B023 - called at once
+        journal.write(step.name, {**seen, "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"})
+        if not is_loopback(host_of(line.backend.address)):
+            # As fast as the vendor says; a mock needs no time.
+            windows = [each for each in line.backend.capabilities.rate_windows if each.seconds < 61]
+            time.sleep(max((each.seconds / each.calls for each in windows), default=0.2))
     return True
 
 
-def ask(line: Line, *asked: Any) -> dict[str, Any]:
-    """`Line.ask`, with the balance before and after it."""
-    before, _ = line.balance()
-    seen = line.ask(*asked)
-    after, seen["balance"] = line.balance()
-    price = {} if before is None or after is None else {"price": str(before - after)}
-    return seen | price
-
-
 def ask_mock(
-    line: Line, control: Any, steps: Sequence[Step], theirs: Mapping[str, Any], files: Mapping[str, Any]
+    line: Line, control: Any, steps: Sequence[Step], calls: Mapping[str, Any], files: Any
 ) -> dict[str, Any]:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
-    made = {step: theirs[step.name] for step in steps if step.name in theirs}
-    made = {step: seen for step, seen in made.items() if "void" not in seen}
-    scores = [seen["outcome"].get("score") or 0.0 for seen in made.values()]
+    scores = [seen["outcome"].get("score") or 0.0 for seen in calls.values() if seen]
     # A vendor that counts to 1 where it should count to 100 is not to be taken at its word.
     factor = 100 if 0 < max(scores, default=0) <= 1 else 1
-    ours = {}
-    for step, seen in made.items():
+    path, ours = line.vendor.balance and line.vendor.balance[0], {}
+    for step in [step for step in steps if calls.get(step.name)]:
+        outcome = calls[step.name]["outcome"]
         control.clear_outcomes()
-        outcome, score = seen["outcome"], seen["outcome"].get("score")
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
         if "decision" in outcome and is_pair:
             # Where the vendor's number is no score, its verdict alone is known.
-            verdicts = {"match": 95.0, "live": 95.0, "no_match": 5.0, "not_live": 5.0}
-            score = verdicts.get(outcome["decision"], 50.0) if score is None else score * factor
+            score = {"match": 95.0, "live": 95.0, "review": 50.0}.get(outcome["decision"], 5.0)
+            score = score if outcome["score"] is None else outcome["score"] * factor
             faces = outcome["faces"] if outcome["faces"] > 1 else None
             control.set_outcome(step.operation.value, score=score, faces=faces, times=None)
         control.clear_journal()
-        mock = ask(line, step, files, seen["threshold"])
-        entries, count = control.journal(), len(mock["replies"])
-        path = line.vendor.balance[0] if line.vendor.balance else None
-        cited = [entry.claims for entry in entries if entry.path != path]
-        mock["claims"] = {
-            "login": cited[: len(cited) - count][-1:],
-            "replies": cited[len(cited) - count :],
-            "balance": [entry.claims for entry in entries if entry.path == path][-1:],
-        }
-        ours[step.name] = mock
+        seen = line.ask(step, files, calls[step.name]["threshold"])
+        cited = [entry.claims for entry in control.journal() if entry.path != path]
+        count = len(cited) - len(seen["replies"])
+        about = [entry.claims for entry in control.journal() if entry.path == path][-1:]
+        claims = {"login": cited[:count][-1:], "replies": cited[count:], "balance": about}
+        ours[step.name] = {**seen, "claims": claims}
     return ours

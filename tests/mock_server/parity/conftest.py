@@ -5,14 +5,13 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from kit.commands import _here, run  # noqa: F401 - fixtures
+from kit.commands import _here, run, terminal  # noqa: F401 - fixtures
+from kit.parity import CARDS, PICTURES
 
 from facematch_mock_server import MockServer
 from facematch_mock_server.parity.calls import VENDORS
 from facematch_mock_server.recognition.sheet import card_sheet
 
-CARDS = {"anna-one.png": "p1", "anna-two.png": "p1-again", "berta.png": "p2"}
-PICTURES = ("--same", "anna-one.png", "anna-two.png", "--other", "berta.png")
 
 
 @pytest.fixture
@@ -45,7 +44,11 @@ def rehearse(tmp_path, run):  # noqa: F811
             return SimpleNamespace(answer=answer, document=document, rows=rows, record=record)
 
         return SimpleNamespace(
-            server=server, control=served.control, claims=server.world.claims, run=command
+            server=server,
+            control=served.control,
+            claims=server.world.claims,
+            run=command,
+            record=tmp_path / f"parity-{name}.json",
         )
 
     yield start

@@ -1,4 +1,10 @@
 import pytest
+from kit.parity import CARDS, CHANGES, PICTURES, SAME, change
+
+from facematch_core import Image
+from facematch_core.testing import find_leaks, picture_samples
+from facematch_mock_server import Fault
+from facematch_mock_server.claims import Reply
 
 from facematch_mock_server.parity.calls import VENDORS
 
@@ -12,3 +18,134 @@ def test_a_vendor_that_is_as_its_mock_fails_no_claim(rehearse, name):
     assert results.count("holds") > 8
     assert result.document["rehearsal"]
     assert len(vendor.control.charges()) <= result.document["charges"]
+
+
+def _failed(vendor, values, alter):
+    change(vendor, values, alter)
+    result = vendor.run("--yes")
+    assert result.answer.exit_code in (0, 1), result.answer.output
+    assert len(vendor.control.charges()) <= result.document["charges"]
+    return sorted(claim for claim, row in result.rows.items() if row["result"] == "fails")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "title", "how", "values", "alter", "claim"), CHANGES, ids=[f"{row[0]}-{row[1]}" for row in CHANGES]
+)
+def test_what_a_vendor_does_otherwise_fails_its_claim(
+    rehearse, name, title, how, values, alter, claim
+):
+    failed = _failed(rehearse(name, **how), values, alter)
+    assert any(each.startswith(claim) for each in failed), failed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "title", "how", "values", "alter"), SAME, ids=[f"{row[0]}-{row[1]}" for row in SAME])
+def test_what_differs_in_every_call_fails_nothing(rehearse, name, title, how, values, alter):
+    assert _failed(rehearse(name, **how), values, alter) == []
+
+
+# Money
+
+
+def test_it_asks_first_and_a_no_sends_nothing(rehearse, terminal):
+    vendor = rehearse("didit")
+    assert vendor.run(input="n\n").answer.exit_code == 130
+    assert vendor.control.journal() == ()
+
+
+def test_without_a_terminal_nothing_is_sent(rehearse):
+    vendor = rehearse("didit")
+    assert vendor.run().answer.exit_code == 2
+    assert vendor.control.journal() == ()
+
+
+@pytest.mark.parametrize("budget", [0, 1, 3])
+def test_a_budget_is_never_exceeded_and_more_of_it_goes_on(rehearse, budget):
+    vendor = rehearse("didit")
+    vendor.run("--yes", "--budget", budget, code=3)
+    assert len(vendor.control.charges()) == budget
+    vendor.run("--yes", code=0)
+    assert len(vendor.control.charges()) == 14
+
+
+def test_a_second_run_costs_nothing(rehearse):
+    vendor = rehearse("deepvue")
+    vendor.run("--yes")
+    charges = len(vendor.control.charges())
+    vendor.control.clear_journal()
+    vendor.run(code=0)
+    assert (len(vendor.control.charges()), vendor.control.journal()) == (charges, ())
+
+
+def test_another_plan_than_that_of_the_journal_is_refused(rehearse):
+    vendor = rehearse("deepvue")
+    vendor.run("--yes", "--budget", 0, code=3)
+    result = vendor.run("--yes", "--switch", "bad_token=401", code=2)
+    assert "another profile, edition or other pictures" in result.answer.output
+
+
+def test_a_vendor_that_is_not_there_ends_it_and_it_goes_on_later(rehearse):
+    vendor = rehearse("azure")
+    vendor.server.stop()
+    vendor.run("--yes", code=5)
+    assert not vendor.record.exists()
+
+
+def test_an_answer_that_is_lost_counts_and_is_not_asked_for_again(rehearse):
+    vendor = rehearse("didit")
+    fault = Fault(stage="after_upload", kind="truncate", executed=True, path="/v3/face-match/")
+    vendor.control.add_fault(fault)
+    first = vendor.run("--yes").document
+    assert first["charges"] >= len(vendor.control.charges())
+
+
+@pytest.mark.parametrize(
+    ("backend", "words"), [("local", "no mock"), ("acme", "acme")], ids=["local", "unknown"]
+)
+def test_where_there_is_nobody_to_compare_it_says_so(run, tmp_path, backend, words):
+    (tmp_path / "facematch.toml").write_text(f'[profiles.shop]\nbackend = "{backend}"\n')
+    for name in CARDS:
+        (tmp_path / name).write_bytes(b"")
+    answer = run("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
+    assert answer.exit_code == 4
+    assert words in answer.output
+
+
+# What is left on the disk
+
+
+def test_neither_journal_nor_record_has_a_picture_a_key_an_id_or_a_name(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    ids = set()
+    change(vendor, {}, _remember_ids(ids))
+    result = vendor.run("--yes", code=0)
+    journal = tmp_path / "parity-didit.json.journal"
+    assert journal.stat().st_mode & 0o777 == 0o600
+    texts = journal.read_bytes() + result.record.read_bytes()
+    assert len(ids) > 5
+    for secret in (*ids, "anna-one", "anna-two", "berta", "mock-live-key"):
+        assert find_leaks(secret, texts) == ()
+    for name in CARDS:
+        image = Image.read(tmp_path / name)
+        for piece in (*picture_samples(image), *picture_samples(image.prepared())):
+            assert find_leaks(piece, texts) == ()
+
+
+def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    words = "Anna Karenina of flat 7, anna@example.com, mock-live-key"
+    change(vendor, {"fields.refused": Reply(400), "auth.words.403": Reply(403, {"detail": words})}, None)
+    result = vendor.run("--yes", code=1)
+    text = result.record.read_text()
+    for word in ("Anna", "Karenina", "example.com", "mock-live-key"):
+        assert word not in text
+
+
+def _remember_ids(ids):
+    def alter(request, response):
+        if b'"request_id"' in response.body:
+            ids.add(response.json()["request_id"])
+        return response
+
+    return alter
