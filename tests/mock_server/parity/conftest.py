@@ -5,7 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from kit.commands import _here, run, terminal  # noqa: F401 - fixtures
+from kit.commands import _here, run, started, terminal  # noqa: F401 - fixtures
 from kit.parity import CARDS, PICTURES
 
 from facematch_mock_server import MockServer

@@ -1,3 +1,8 @@
+import json
+import subprocess
+from pathlib import Path
+from random import Random
+
 import pytest
 from kit.parity import CARDS, CHANGES, PICTURES, SAME, change
 
@@ -5,8 +10,9 @@ from facematch_core import Image
 from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
-
 from facematch_mock_server.parity.calls import VENDORS
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -124,7 +130,7 @@ def test_neither_journal_nor_record_has_a_picture_a_key_an_id_or_a_name(rehearse
     assert journal.stat().st_mode & 0o777 == 0o600
     texts = journal.read_bytes() + result.record.read_bytes()
     assert len(ids) > 5
-    for secret in (*ids, "anna-one", "anna-two", "berta", "mock-live-key"):
+    for secret in (*ids, "anna-one", "anna-two", "berta.png", "mock-live-key"):
         assert find_leaks(secret, texts) == ()
     for name in CARDS:
         image = Image.read(tmp_path / name)
@@ -149,3 +155,38 @@ def _remember_ids(ids):
         return response
 
     return alter
+
+
+@pytest.mark.slow
+def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
+    vendor = rehearse("didit")
+    random, processes, kills = Random(20), [], []
+    app = vendor.server.app
+    handle = app.handle
+
+    def answer(request):
+        is_late = random.random() < 0.5
+        response = handle(request) if is_late else None
+        if len(kills) < 20 and random.random() < 0.3:
+            kills.append(request.path)
+            processes[-1].kill()
+        return response or handle(request)
+
+    app.handle = answer
+    words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
+    for _ in range(40):
+        path = [str(ROOT / "mock_server")]
+        process = started(*words, path=path, run=subprocess.Popen, cwd=tmp_path, stderr=subprocess.DEVNULL)
+        processes.append(process)
+        if process.wait(timeout=60) in (0, 1):
+            break
+    assert len(kills) == 20
+    document = json.loads(vendor.record.read_text())
+    assert len(vendor.control.charges()) <= document["charges"] <= 24
+    sent = [entry.files + (entry.fields.get("face_match_score_decline_threshold"),) for entry in vendor.control.journal(path="/v3/face-match/", status=200)]
+    assert len(sent) == len(set(map(str, sent)))
+    assert [row for row in document["claims"] if row["result"] == "fails"] == []
+    left = b"".join(file.read_bytes() for file in tmp_path.rglob("*") if file.suffix in (".json", ".journal"))
+    for name in CARDS:
+        for piece in picture_samples(Image.read(tmp_path / name)):
+            assert find_leaks(piece, left) == ()
