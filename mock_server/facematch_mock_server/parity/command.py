@@ -9,27 +9,28 @@ from typing import Any
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
-from facematch_core.addresses import is_among
 from facematch_core.cli import common
 from facematch_core.cli.common import Exit, say
+from facematch_core.transport import host_of
 
 from .calls import VENDORS, Step, VendorCalls, steps_of
+from .judging import describe, find_private, judge
+from .running import Journal, Line, ask_mock, make_files, run_steps
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-# fmt: off
 @click.command("parity", short_help="Compare a vendor with its mock, by claim.")
 @click.argument("profile")
-@click.option("--same", nargs=2, type=_PICTURE, required=True, metavar="A B", help="Two pictures of one person, who agreed.")
-@click.option("--other", type=_PICTURE, required=True, metavar="C", help="A picture of another person, who agreed.")
+@click.option("--same", nargs=2, type=_PICTURE, required=True, help="Two pictures of one person.")
+@click.option("--other", type=_PICTURE, required=True, help="A picture of another person.")
 @click.option("--edition", help="Edition of the vendor's documents; by default the mock's own.")
-@click.option("--switch", multiple=True, metavar="NAME=VALUE", help="Change one behaviour of it. May be repeated.")
-@click.option("--budget", type=click.IntRange(0), metavar="CHARGES", help="Stop before a call that could cost more than is left.")
+@click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the edition.")
+@click.option("--budget", type=click.IntRange(0), help="Charges that are not to be exceeded.")
 @common.file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
-def command(profile: str, config: str | None, **given: Any) -> int:  # fmt: on
+def command(profile: str, config: str | None, **given: Any) -> int:
     """Does the vendor of PROFILE behave as its mock does, claim by claim?
 
     \b
@@ -53,10 +54,6 @@ def command(profile: str, config: str | None, **given: Any) -> int:  # fmt: on
         backend: Any = planned.open_backend()
         stack.callback(backend.close)
         mock = stack.enter_context(_open_mock(name, given["edition"], given["switch"]))
-        # Not above: they need the mock's own packages.
-        from .judging import describe, find_private, judge
-        from .running import Journal, Line, ask_mock, make_files, run_steps
-
         can, claims, limit = backend.capabilities, mock.world.claims, vendor.size_limit
         pictures = [image.prepared(can.limits_for("probe")) for image in originals]
         limit = claims[limit] if isinstance(limit, str) else limit
@@ -74,13 +71,12 @@ def command(profile: str, config: str | None, **given: Any) -> int:  # fmt: on
             "schema": 1,
             "facematch": __version__,
             "vendor": name,
-            "host": _host(backend),
             "environment": environment,
             "rehearsal": environment is Environment.MOCK,
             "behaviour": behaviour,
         }
         if todo:
-            _show_plan(document, vendor, todo, counted)
+            _show_plan(document, backend.address, vendor, todo, counted)
             _show_prices(planned, claims)
             common.confirm("Make these calls?", yes=given["yes"])
         most, is_whole = counted + len(todo) * vendor.charges, False
@@ -100,7 +96,7 @@ def command(profile: str, config: str | None, **given: Any) -> int:  # fmt: on
         document |= {"charges": charges, "claims": rows}
         document["calls"] = {name: describe(journal.calls.get(name)) for name in names}
         words = {word for path in paths for word in (path.name, path.stem)}
-        private = find_private(document, line.secrets, [image.data for image in pictures], words)
+        private = find_private(document, line.secrets, pictures, words)
     if private:
         raise ConfigurationError(
             f"The record would hold {' and '.join(private)}, so it was not written: give the files "
@@ -118,32 +114,27 @@ def command(profile: str, config: str | None, **given: Any) -> int:  # fmt: on
 
 def _open_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> Any:
     try:
+        import facematch_core.testing  # noqa: F401 - which the end needs
         from facematch_mock_server.cli import read_switches
         from facematch_mock_server.server import MockServer
         from facematch_mock_server.vendors import vendor_named
 
         changes = read_switches([vendor_named(name)], switches)
         return MockServer(vendor=name, edition=edition, switches=changes, control=False)
-    except ModuleNotFoundError as missing:
-        package = missing.name
+    except ImportError:
+        problem = 'parity needs more packages: pip install -e ".[testing]" in the checkout.'
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None
-    raise ConfigurationError(f'The mock needs {package}: pip install -e ".[mock]" in the checkout.')
+    raise ConfigurationError(problem)
 
 
-def _host(backend: Any) -> str:
-    """The host by the pattern that it fits: a label of it may name somebody's account."""
-    from facematch_core.http import is_loopback
-    from facematch_core.transport import host_of
-
-    host = host_of(backend.address)
-    own = "this machine" if is_loopback(host) else "a server of one's own"
-    return next((pattern for pattern in backend.allowed_hosts if is_among(host, {pattern})), own)
-
-
-def _show_plan(about: Any, vendor: VendorCalls, todo: list[Step], counted: int) -> None:
+def _show_plan(
+    about: Any, address: str, vendor: VendorCalls, todo: list[Step], counted: int
+) -> None:
     """What will be asked of whom, and what it may cost."""
-    say(f"{about['vendor']} at {about['host']}, environment: {about['environment'] or 'not said'}")
+    say(
+        f"{about['vendor']} at {host_of(address)}, environment: {about['environment'] or 'not said'}"
+    )
     say(f"beside its mock: {' '.join(about['behaviour'])}")
     most = vendor.charges
     rows = [(s.name, s.sentence, str(most), "0" if s.is_free else str(most)) for s in todo]
@@ -162,21 +153,19 @@ def _show_prices(planned: Any, claims: Any) -> None:
         keys = ("credit.price", f"credit.price.{operation}")
         claim = next((claim for claim in claims.claims if claim.key in keys), None)
         if operation in budget.get("price", {}):
-            say(f"one {operation}: {budget['price'][operation]} {budget['currency']}, by the profile")
+            price, unit = budget["price"][operation], budget["currency"]
+            say(f"one {operation}: {price} {unit}, by the profile")
         elif claim is not None:
             say(f"one {operation}: {claims[claim.key]} USD, by: {claim.origin.document}")
 
 
 def _settings(planned: Any, vendor: VendorCalls, mock: Any, environment: Any) -> dict[str, Any]:
     """The settings of the profile for the mock: with its address and its keys."""
-    apart = {"proxy", "ca_bundle", "allow_base_url", "allow_insecure", "environment"}
-    settings = {
-        setting.name: setting.value
-        for setting in planned.settings
-        if setting.origin != "default" and not isinstance(setting.value, Secret)
-        and setting.name not in apart
-    }  # fmt: skip
+    apart = ("proxy", "ca_bundle", "allow_base_url", "allow_insecure", "environment")
+    chosen = [each for each in planned.settings if each.origin != "default"]
+    settings = {each.name: each.value for each in chosen if not isinstance(each.value, Secret)}
     keys = {name: getattr(mock, place) for name, place in vendor.keys.items()}
     if environment is Environment.SANDBOX and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
-    return settings | dict(vendor.settings) | keys | {"base_url": mock.url}
+    settings = {name: value for name, value in settings.items() if name not in apart}
+    return {**settings, **vendor.settings, **keys, "base_url": mock.url}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import getpass
 import json
 import re
@@ -10,8 +9,7 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from facematch_core import Secret
-from facematch_core.masking import masker
+from facematch_core import Image, Secret
 from facematch_mock_server.claims import Claim, Reply
 
 from .calls import VendorCalls
@@ -29,23 +27,24 @@ def judge(vendor: VendorCalls, claims: Sequence[Claim], theirs: Seen, ours: Seen
     known = {word.lower() for word in _WORD.findall(f"{[(c.statement, c.value) for c in claims]}")}
     seen: dict[str, list[Any]] = {}
     for call, aspect, mock, value, cited in _aspects(theirs, ours):
+        linked = [
+            ids[key]
+            for calls, aspects, key in vendor.links
+            if key in ids and re.search(calls, call) and re.match(aspects, aspect)
+        ]
         behind = [claim for claim in cited if claim in own]
-        behind = [claim for claim in behind if isinstance(own[claim].value, Reply)] or behind
-        for calls, aspects, key in reversed(vendor.links):
-            if key in ids and re.search(calls, call) and re.match(aspects, aspect):
-                behind = [ids[key]]
-        shown = value if mock == value else _show(value, f"{ours}", known)
-        for claim in behind:
-            seen.setdefault(claim, [])
+        replies = [claim for claim in behind if isinstance(own[claim].value, Reply)]
+        for claim in linked[:1] or replies or behind:
+            differences = seen.setdefault(claim, [])
             if mock != value:
+                shown = _show(value, f"{ours}", known)
                 about = {"call": call, "aspect": aspect, "mock": mock, "vendor": shown}
-                seen[claim].append(about)
+                differences.append(about)
     rows = [
         {
             "claim": claim.id,
-            "result": "fails" if seen.get(claim.id) else "holds" if claim.id in seen else "not seen",
+            "result": ("fails" if seen[claim.id] else "holds") if claim.id in seen else "not seen",
             "statement": claim.statement,
-            "known": str(claim.origin.known),
             "source": claim.origin.document,
             "read": claim.origin.read,
             "differences": seen.get(claim.id, []),
@@ -55,7 +54,7 @@ def judge(vendor: VendorCalls, claims: Sequence[Claim], theirs: Seen, ours: Seen
     return sorted(rows, key=lambda row: ("fails", "holds", "not seen").index(str(row["result"])))
 
 
-def _aspects(theirs: Seen, ours: Seen) -> Iterator[tuple[str, str, Any, Any, Sequence[str]]]:
+def _aspects(theirs: Seen, ours: Seen) -> Iterator[tuple[Any, ...]]:
     """Call, aspect, what mock and vendor show, and the claims that the mock's answer rests on."""
     digits: dict[str, list[Any]] = {}
     for call, mock in ours.items():
@@ -81,8 +80,8 @@ def _aspects(theirs: Seen, ours: Seen) -> Iterator[tuple[str, str, Any, Any, Seq
     for aspect, pairs in digits.items():
         # A number that is whole among fractions says nothing, nor does the only one.
         if len(pairs) > 1:
-            sides = (["fraction"] in side or "fraction" in str(side) for side in zip(*pairs, strict=True))
-            yield "all", aspect, *("fraction" if side else "whole" for side in sides), ()
+            sides = [f"{side}" for side in zip(*pairs, strict=True)]
+            yield "all", aspect, *("fraction" in side for side in sides), ()
 
 
 def _compare(own: Seen, reply: Seen) -> Iterator[tuple[str, Any, Any]]:
@@ -100,7 +99,7 @@ def _compare(own: Seen, reply: Seen) -> Iterator[tuple[str, Any, Any]]:
 
 
 def _show(value: Any, ours: str, known: set[str]) -> Any:
-    """A value of the vendor's with those words alone that the mock, a claim or a code could have."""
+    """A value of the vendor's with those words alone that the mock or a claim could have."""
 
     def mask(match: re.Match[str]) -> str:
         word = match[0]
@@ -117,40 +116,31 @@ def describe(seen: Any) -> dict[str, Any]:
     """One call for the record; None for one that was not made, or begun and not ended."""
     if seen is None:
         return {"state": "not made, or begun and not ended"}
-    shape = {
-        f"{aspect[6:]}: {'|'.join(kinds)}"
-        for reply in seen["replies"]
-        for aspect, kinds in reply.items()
-        if aspect.startswith("shape ")
-    }
+    leaves = [item for reply in seen["replies"] for item in reply.items() if "shape " in item[0]]
     numbers = {"score": seen["outcome"].get("score"), "threshold": seen["threshold"]}
-    rounded = {name: round(number) for name, number in numbers.items() if number is not None}
-    statuses = [reply["status"] for reply in seen["replies"]]
-    about = {"on": seen["on"], "statuses": statuses, "shape": sorted(shape)}
-    return about | seen["outcome"] | rounded
+    return {
+        **seen["outcome"],
+        **{name: None if number is None else round(number) for name, number in numbers.items()},
+        "on": seen["on"],
+        "statuses": [reply["status"] for reply in seen["replies"]],
+        "shape": sorted({f"{path[6:]}: {'|'.join(kinds)}" for path, kinds in leaves}),
+    }
 
 
 def find_private(
-    document: Any, secrets: Iterable[Secret], pictures: Iterable[bytes], names: Iterable[str]
+    document: Any, secrets: Iterable[Secret], images: Iterable[Image], names: Iterable[str]
 ) -> list[str]:
     """What of a person or an account is in what is to be written: kinds, not texts."""
+    from facematch_core.testing import find_leaks, picture_samples
+
     text = json.dumps(document, ensure_ascii=False)
-    mask = masker(tuple(secret for secret in secrets if len(secret.reveal()) > 5))
+    keys = [secret.reveal() for secret in secrets if len(secret.reveal()) > 5]
+    pieces = [piece for image in images for piece in picture_samples(image)]
     words = {name for name in (*names, getpass.getuser(), socket.gethostname()) if len(name) > 2}
     has = {
-        "a key": mask(text) != text,
-        "a piece of a picture": any(piece in text for data in pictures for piece in _pieces(data)),
+        "a key": any(find_leaks(key, text) for key in keys),
+        "a piece of a picture": any(find_leaks(piece, text) for piece in pieces),
         "a name of a file, a user or this machine": words & {*re.findall(r"[\w.-]+", text)},
         "an id": _ID.search(text),
     }
     return [kind for kind, is_in in has.items() if is_in]
-
-
-def _pieces(data: bytes) -> Iterator[str]:
-    """Short pieces of a picture, spread over it, as text may have them."""
-    step = max(1, len(data) // 8)
-    for start in range(step, len(data) - 16, step):
-        piece = data[start : start + 16]
-        if len(set(piece)) > 6:
-            yield from (piece.hex(), piece.decode("latin-1"))
-            yield from (base64.b64encode(piece[n:])[:12].decode() for n in range(3))

@@ -66,7 +66,7 @@ class Line:
         self, step: Step, files: Any, value: float | None, begin: Callable[[], None] = lambda: None
     ) -> dict[str, Any]:
         """What is observed of a call at a threshold; `begin` comes before its first byte."""
-        backend, replies, logins = self.backend, [], []
+        backend, replies, logins = self.backend, list[Any](), list[Any]()
         client, can, own = backend.client, backend.capabilities, vars(backend)
         send, sign, relogin = client.send, backend.sign, backend.should_relogin
         field, (before, _) = self.vendor.threshold, self._look_at_balance()
@@ -104,10 +104,10 @@ class Line:
         finally:
             del client.send, own["sign"], own["should_relogin"]
         after, balance = self._look_at_balance()
-        seen = {"replies": replies, "login": logins[-1:], "balance": balance, "threshold": value}
-        seen |= {"outcome": observe_outcome(outcome)}
-        seen |= {} if None in (before, after) else {"price": str(before - after)}
-        return seen | {"void": isinstance(outcome, fm.RateLimited) and _is_free(outcome)}
+        price = {} if None in (before, after) else {"price": str(before - after)}
+        is_void = isinstance(outcome, fm.RateLimited) and _is_free(outcome)
+        seen = {"replies": replies, "login": logins[-1:], "balance": balance, **price}
+        return {**seen, "outcome": observe_outcome(outcome), "threshold": value, "void": is_void}
 
     def _look_at_balance(self) -> tuple[Any, list[Any]]:
         """What is left at the vendor, None where nobody says; and what its answer shows."""
@@ -180,7 +180,7 @@ class Journal:
         """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
         total = 0
         for seen in self.calls.values():
-            bill = seen["outcome"] if seen else {"charged": "unknown"}
+            bill: Any = seen["outcome"] if seen else {"charged": "unknown"}
             if bill["charged"] != "no" or Decimal(seen.get("price", 0)) > 0:
                 total += min(most, bill.get("charges") or most)
         return total
@@ -190,9 +190,7 @@ class Journal:
         os.close(self._file)
 
 
-def run_steps(
-    line: Line, journal: Journal, steps: Sequence[Step], files: Any, budget: int
-) -> bool:
+def run_steps(line: Line, journal: Journal, steps: Sequence[Step], files: Any, budget: int) -> bool:
     """Make the calls that were not made yet; False if the next one could cost more than is left."""
     for step in steps:
         value: float | None = None

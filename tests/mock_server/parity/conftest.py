@@ -13,7 +13,6 @@ from facematch_mock_server.parity.calls import VENDORS
 from facematch_mock_server.recognition.sheet import card_sheet
 
 
-
 @pytest.fixture
 def rehearse(tmp_path, run):  # noqa: F811
     """`with rehearse("didit") as vendor: vendor.run()`; its mock and what may be changed of it."""
