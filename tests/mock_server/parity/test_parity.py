@@ -205,3 +205,30 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     for name in CARDS:
         for piece in picture_samples(Image.read(tmp_path / name)):
             assert find_leaks(piece, left) == ()
+
+
+# The pages
+
+
+def test_no_page_says_yes_without_a_record():
+    page = (ROOT / "docs" / "vendors" / "index.md").read_text(encoding="utf-8")
+    cells = {row[0].strip(" `"): row[-1].strip() for row in _rows(page, "Parity")}
+    assert set(cells) == set(VENDORS)
+    for name, cell in cells.items():
+        record = ROOT / "docs" / "evidence" / "parity" / f"{name}.json"
+        if not record.exists():
+            own = (ROOT / "docs" / "vendors" / f"{name}.md").read_text(encoding="utf-8")
+            assert (cell, "parity: never run" in own) == ("never run", True), name
+            continue
+        document = json.loads(record.read_text(encoding="utf-8"))
+        assert (document["kind"], document["vendor"]) == ("facematch-parity", name)
+        assert not document["rehearsal"]
+
+
+def _rows(page, column):
+    """The rows of the table whose last column has that title."""
+    _, _, table = page.partition(f"| {column} |\n")
+    for line in table.splitlines()[1:]:
+        if not line.startswith("|"):
+            return
+        yield line.strip("|").split("|")
