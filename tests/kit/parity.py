@@ -103,7 +103,7 @@ CHANGES = [
     ("didit", "verdict word", {}, {}, _body("match", lambda body: _rename(body, "face_match", "match")), "didit.match"),
     ("didit", "fraction", {}, {}, _body("match", _scale("face_match", "score", by=0.01)), "didit.match"),
     ("didit", "page", {}, {}, _reply(400, body=b"<p>Bad</p>", headers={"content-type": "text/html"}), "didit.fields"),
-    ("didit", "no allow", {}, {}, _reply(405, headers={"allow": None}), "didit.method"),
+    ("didit", "no allow", {}, {}, _reply(400, headers={"allow": None}), "didit."),
     ("deepvue", "bad token", {"switches": {"bad_token": 401}}, {}, None, "deepvue.auth.token"),
     ("deepvue", "24hrs", {"switches": {"expiry": "24hrs"}}, {}, None, "deepvue.token.expiry"),
     ("deepvue", "digits", {"switches": {"expiry": "digits"}}, {}, None, "deepvue.token.expiry"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
-import string
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -50,19 +48,20 @@ class VendorCalls:
 # fmt: on
 
 
-def _scrambled(names: str, part: str = ".+") -> Change:
-    """Make wrong that part of the secrets of these names: each letter and digit is another."""
+#: Each letter and digit becomes another: a wrong key of the same form, hexadecimal too.
+_OTHERS = str.maketrans(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "1234567890bcdefahijklmnopqrstuvwxyzgBCDEFAHIJKLMNOPQRSTUVWXYZG",
+)
 
-    def scramble(match: re.Match[str]) -> str:
-        letters = "abcdef" if re.fullmatch(r"[0-9a-fA-F-]+", match[0]) else string.ascii_lowercase
-        pools = (string.digits, letters, letters.upper())
-        fits = [next((pool for pool in pools if sign in pool), sign) for sign in match[0]]
-        pairs = zip(fits, match[0], strict=True)
-        return "".join(secrets.choice(pool.replace(sign, "") or sign) for pool, sign in pairs)
+
+def _scrambled(names: str, part: str = ".+") -> Change:
+    """Make wrong that part of the secrets of these names."""
 
     def wrong(name: str, value: str | Secret) -> str | Secret:
-        is_meant = isinstance(value, Secret) and re.fullmatch(names, name, re.IGNORECASE)
-        return Secret(re.sub(part, scramble, Secret.of(value).reveal())) if is_meant else value
+        if not isinstance(value, Secret) or not re.fullmatch(names, name, re.IGNORECASE):
+            return value
+        return Secret(re.sub(part, lambda match: match[0].translate(_OTHERS), value.reveal()))
 
     return lambda request: attrs.evolve(
         request,
@@ -96,43 +95,38 @@ def _with(part: str, name: str, value: str) -> Change:
 _FREE: Any = {"is_free": True}
 _LIVE: Any = {"operation": Operation.LIVENESS, "scored_by": "live"}
 _WRONG_KEY = Step("wrong-key", "a wrong key", signed=_scrambled("x-api-key|Ocp-Apim-Subscription-Key"), **_FREE)
-_THRESHOLDS = (
+_CALLS = (
+    Step("same", "the same person"),
     Step("below-score", "a threshold below the score", place="below"),
     Step("at-score", "a threshold exactly at the score", place="at"),
     Step("above-score", "a threshold above the score", place="above"),
-)
-_OTHERS = (
     Step("other", "another person", reference="other"),
     Step("no-face-probe", "no face in the probe", probe="no-face"),
     Step("no-face-reference", "no face in the reference", reference="no-face"),
-)
-_SIZES = (
     Step("largest", "a file of just the largest size", probe="largest"),
     Step("too-large", "a file of a byte more", probe="too-large", **_FREE),
-)
-_REFUSALS = (
     Step("other-kind", "a file of another kind", probe="other-kind", **_FREE),
     Step("no-picture", "text that is called a picture", probe="no-picture"),
     Step("missing", "a picture left out", unsigned=_without_picture, **_FREE),
     Step("no-key", "no key", signed=_without_key, **_FREE),
     Step("order", "neither key nor picture", unsigned=_without_picture, signed=_without_key, **_FREE),
-)
-_LIVENESS = (
     Step("live", "liveness", **_LIVE),
     Step("live-no-face", "liveness without a face", probe="no-face", **_LIVE),
     Step("live-no-picture", "liveness of text", probe="no-picture", **_LIVE),
+    Step("live-below-score", "a threshold below the score", place="below", **_LIVE),
+    Step("live-at-score", "a threshold exactly at the score", place="at", **_LIVE),
+    Step("live-above-score", "a threshold above the score", place="above", **_LIVE),
 )
 
 
 def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Step, ...]:
     """The calls of a vendor, in their order: first those that nobody should charge."""
-    steps = [*vendor.steps, Step("same", "the same person")]
-    steps += [*(_THRESHOLDS if vendor.threshold else ()), *_OTHERS]
-    steps += [*(_SIZES if vendor.size_limit else ()), *_REFUSALS]
-    if Operation.LIVENESS in operations:
-        thresholds = _THRESHOLDS if vendor.threshold == "sent" else ()
-        steps += [*_LIVENESS, *(attrs.evolve(s, name=f"live-{s.name}", **_LIVE) for s in thresholds)]
-    return tuple(steps)
+    def fits(step: Step) -> bool:
+        has_threshold = vendor.threshold == "sent" or (vendor.threshold and step.scored_by == "same")
+        has_size = vendor.size_limit or step.probe not in ("largest", "too-large")
+        return step.operation in operations and bool(has_size and (has_threshold or not step.place))
+
+    return (*vendor.steps, *filter(fits, _CALLS))
 
 
 VENDORS: Mapping[str, VendorCalls] = {

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import attrs
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
@@ -48,12 +49,14 @@ def command(profile: str, config: str | None, **given: Any) -> int:
             f"{', '.join(VENDORS)}."
         )
     vendor, paths = VENDORS[name], (*given["same"], given["other"])
-    originals, out = [Image.read(path) for path in paths], given["out"]
-    out = out or Path(f"parity-{name}.json")
+    originals = [Image.read(path) for path in paths]
+    out = given["out"] or Path(f"parity-{name}.json")
     with ExitStack() as stack:
         backend: Any = planned.open_backend()
         stack.callback(backend.close)
         mock = stack.enter_context(_open_mock(name, given["edition"], given["switch"]))
+        if getattr(backend, "reference_quality", False):
+            vendor = attrs.evolve(vendor, charges=2)
         can, claims, limit = backend.capabilities, mock.world.claims, vendor.size_limit
         pictures = [image.prepared(can.limits_for("probe")) for image in originals]
         limit = claims[limit] if isinstance(limit, str) else limit
@@ -72,7 +75,6 @@ def command(profile: str, config: str | None, **given: Any) -> int:
             "facematch": __version__,
             "vendor": name,
             "environment": environment,
-            "rehearsal": environment is Environment.MOCK,
             "behaviour": behaviour,
         }
         if todo:
@@ -85,31 +87,39 @@ def command(profile: str, config: str | None, **given: Any) -> int:
             is_whole = run_steps(line, journal, steps, files, budget)
         finally:
             charges = journal.count(vendor.charges)
-            begun = f"{len(journal.calls)} of {len(steps)} calls are made"
-            say(f"{begun}, and count as {charges} charges at most.", err=True)
-            if not is_whole:
-                say("The same command goes on from here.", err=True)
+            _tell_place(len(journal.calls), len(steps), charges)
         own = planned.backend(**_settings(planned, vendor, mock.of(name), environment))
         stack.callback(own.close)
         ours = ask_mock(Line(own, vendor), mock.of(name).control, steps, journal.calls, files)
         rows = judge(vendor, claims.claims, journal.calls, ours)
-        document |= {"charges": charges, "claims": rows}
-        document["calls"] = {name: describe(journal.calls.get(name)) for name in names}
-        words = {word for path in paths for word in (path.name, path.stem)}
+        calls = {name: describe(journal.calls.get(name)) for name in names}
+        is_mock = any(call.get("environment") == Environment.MOCK for call in calls.values())
+        document |= {"rehearsal": is_mock, "charges": charges, "calls": calls, "claims": rows}
+        words = {word for path in paths for word in (path.name, path.stem)} - {*names}
         private = find_private(document, line.secrets, pictures, words)
     if private:
         raise ConfigurationError(
             f"The record would hold {' and '.join(private)}, so it was not written: give the files "
             "other names, or report this."
         )
+    common.write_json(out, document)
+    _show_rows(rows)
+    say(f"The record is {out}: read it before you give it away.")
+    fails = any(row["result"] == "fails" for row in rows)
+    return Exit.NO if fails else Exit.OK if is_whole else Exit.LOOK
+
+
+def _show_rows(rows: list[Any]) -> None:
     columns = ("result", "claim", "source", "read")
     shown = [[row[column] for column in columns] for row in rows if row["result"] != "not seen"]
     common.print_table(columns, shown)
     say(f"not seen: {len(rows) - len(shown)} more claims")
-    common.write_json(out, document)
-    say(f"The record is {out}: read it before you give it away.")
-    fails = any(row["result"] == "fails" for row in rows)
-    return Exit.NO if fails else Exit.OK if is_whole else Exit.LOOK
+
+
+def _tell_place(calls: int, steps: int, charges: int) -> None:
+    say(f"{calls} of {steps} calls are made, and count as {charges} charges at most.", err=True)
+    if calls < steps:
+        say("The same command goes on from here.", err=True)
 
 
 def _open_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> Any:
@@ -132,9 +142,8 @@ def _show_plan(
     about: Any, address: str, vendor: VendorCalls, todo: list[Step], counted: int
 ) -> None:
     """What will be asked of whom, and what it may cost."""
-    say(
-        f"{about['vendor']} at {host_of(address)}, environment: {about['environment'] or 'not said'}"
-    )
+    environment = about["environment"] or "not said"
+    say(f"{about['vendor']} at {host_of(address)}, environment: {environment}")
     say(f"beside its mock: {' '.join(about['behaviour'])}")
     most = vendor.charges
     rows = [(s.name, s.sentence, str(most), "0" if s.is_free else str(most)) for s in todo]

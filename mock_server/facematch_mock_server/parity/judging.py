@@ -59,7 +59,6 @@ def _aspects(theirs: Seen, ours: Seen) -> Iterator[tuple[Any, ...]]:
     digits: dict[str, list[Any]] = {}
     for call, mock in ours.items():
         seen, claims = theirs[call], mock["claims"]
-        last = claims["replies"][-1] if claims["replies"] else ()
         for part in ("login", "balance", "replies"):
             for own, reply, cited in zip(mock[part], seen[part], claims[part], strict=False):
                 for aspect, *pair in _compare(own, reply):
@@ -67,21 +66,26 @@ def _aspects(theirs: Seen, ours: Seen) -> Iterator[tuple[Any, ...]]:
                         digits.setdefault(aspect, []).append(pair)
                     else:
                         yield call if part == "replies" else part, aspect, *pair, cited
-        yield call, "requests", len(mock["replies"]), len(seen["replies"]), last
-        for aspect in ("decision", "warnings", "error"):
-            pair = [side["outcome"].get(aspect) for side in (mock, seen)]
-            if pair != [None, None]:
-                yield call, aspect, *pair, last
-        if "price" in mock and "price" in seen:
-            prices = [round(float(side["price"]), 4) for side in (mock, seen)]
-            yield call, "charge", *(price > 0 for price in prices), last
-            if min(prices) > 0:
-                yield call, "price", *prices, ()
+        last = claims["replies"][-1] if claims["replies"] else ()
+        yield from ((call, *aspect, last) for aspect in _compare_whole(mock, seen))
     for aspect, pairs in digits.items():
         # A number that is whole among fractions says nothing, nor does the only one.
         if len(pairs) > 1:
-            sides = [f"{side}" for side in zip(*pairs, strict=True)]
-            yield "all", aspect, *("fraction" in side for side in sides), ()
+            yield "all", aspect, *("fraction" in f"{side}" for side in zip(*pairs, strict=True)), ()
+
+
+def _compare_whole(mock: Seen, seen: Seen) -> Iterator[tuple[Any, ...]]:
+    """Aspect, the mock's and the vendor's, of a call as a whole."""
+    yield "requests", len(mock["replies"]), len(seen["replies"])
+    for aspect in ("decision", "warnings", "error"):
+        pair = [side["outcome"].get(aspect) for side in (mock, seen)]
+        if pair != [None, None]:
+            yield aspect, *pair
+    if "price" in mock and "price" in seen:
+        prices = [round(float(side["price"]), 4) for side in (mock, seen)]
+        yield "charge", *(price > 0 for price in prices)
+        if min(prices) > 0:
+            yield "price", *prices
 
 
 def _compare(own: Seen, reply: Seen) -> Iterator[tuple[str, Any, Any]]:

@@ -108,9 +108,10 @@ def _time_form(value: Any) -> str:
 def observe_outcome(outcome: Any) -> dict[str, Any]:
     """What the backend made of a call: a result, or an error of ours."""
     billing = outcome.billing
-    aspects = {"charged": str(billing.charged), "charges": billing.charges} if billing else {}
+    aspects = {"charged": str(billing.charged), "charges": billing.charges}
+    aspects["environment"] = str(outcome.environment or "not said")
     if isinstance(outcome, FaceMatchError):
-        return {"charged": "unknown", **aspects, "error": type(outcome).__name__}
+        return {**aspects, "error": type(outcome).__name__}
     faces, model = getattr(outcome, "probe_faces", None), str(outcome.model)
     return {
         **aspects,

@@ -1,7 +1,6 @@
 """A mock in the vendor's place, changed as a test says, and a profile that asks it."""
 
 import json
-import os
 from types import SimpleNamespace
 
 import pytest
@@ -29,7 +28,7 @@ def rehearse(tmp_path, run):  # noqa: F811
         lines += ['region = "eu-west-1"'] * (name == "rekognition")
         for setting, place in VENDORS[name].keys.items():
             (tmp_path / f"{setting}.txt").write_text(getattr(served, place))
-            os.chmod(tmp_path / f"{setting}.txt", 0o600)
+            (tmp_path / f"{setting}.txt").chmod(0o600)
             lines.append(f'{setting} = {{ file = "{setting}.txt" }}')
         (tmp_path / "facematch.toml").write_text("\n".join(lines))
 
