@@ -42,25 +42,16 @@ def command(profile: str, config: str | None, **given: Any) -> int:
     or name. Exit code 1: a claim fails; 3: the budget ended it.
     """
     planned: Any = common.Target(profile=profile, config=config).plan()
-    name = getattr(getattr(planned, "backend", None), "name", "a failover")
-    if name not in VENDORS:
-        raise ConfigurationError(
-            f"{name} has no mock of a vendor to compare with: name a profile of one backend, "
-            f"{', '.join(VENDORS)}."
-        )
-    vendor, paths = VENDORS[name], (*given["same"], given["other"])
-    originals = [Image.read(path) for path in paths]
-    out = given["out"] or Path(f"parity-{name}.json")
+    name, vendor = _find_vendor(planned)
+    paths = (*given["same"], given["other"])
+    originals, out = [*map(Image.read, paths)], given["out"] or Path(f"parity-{name}.json")
     with ExitStack() as stack:
         backend: Any = planned.open_backend()
         stack.callback(backend.close)
         mock = stack.enter_context(_open_mock(name, given["edition"], given["switch"]))
-        if getattr(backend, "reference_quality", False):
-            vendor = attrs.evolve(vendor, charges=2)
-        can, claims, limit = backend.capabilities, mock.world.claims, vendor.size_limit
+        can, claims, size = backend.capabilities, mock.world.claims, vendor.size_limit
         pictures = [image.prepared(can.limits_for("probe")) for image in originals]
-        limit = claims[limit] if isinstance(limit, str) else limit
-        files = make_files(pictures, limit, vendor.kind)
+        files = make_files(pictures, claims[size] if isinstance(size, str) else size, vendor.kind)
         steps, behaviour = steps_of(vendor, can.operations), (mock.world.edition, *given["switch"])
         names, digests = [step.name for step in steps], [image.digest for image in originals]
         plan = (profile, name, backend.address, behaviour, names, digests)
@@ -120,6 +111,18 @@ def _tell_place(calls: int, steps: int, charges: int) -> None:
     say(f"{calls} of {steps} calls are made, and count as {charges} charges at most.", err=True)
     if calls < steps:
         say("The same command goes on from here.", err=True)
+
+
+def _find_vendor(planned: Any) -> tuple[str, VendorCalls]:
+    name = getattr(getattr(planned, "backend", None), "name", "a failover")
+    if name not in VENDORS:
+        raise ConfigurationError(
+            f"{name} has no mock of a vendor to compare with: name a profile of one backend, "
+            f"{', '.join(VENDORS)}."
+        )
+    # That setting asks for one image more.
+    more = any(each.name == "reference_quality" and each.value for each in planned.settings)
+    return name, attrs.evolve(VENDORS[name], charges=VENDORS[name].charges + more)
 
 
 def _open_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> Any:

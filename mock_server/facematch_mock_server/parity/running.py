@@ -61,6 +61,11 @@ class Line:
         self.backend, self.vendor = backend, vendor
         settings = attrs.asdict(backend, recurse=False).values()
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
+        windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
+        is_mock = is_loopback(host_of(backend.address))
+        # As fast as the vendor says; a mock needs no time.
+        self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
+        self.pause_s *= not is_mock
 
     def ask(
         self, step: Step, files: Any, value: float | None, begin: Callable[[], None] = lambda: None
@@ -72,6 +77,7 @@ class Line:
         field, (before, _) = self.vendor.threshold, self._look_at_balance()
 
         def overhear(request: HttpRequest, **how: Any) -> HttpReply:
+            time.sleep(self.pause_s)
             request = step.signed(request) if step.signed else request
             self.secrets |= dict.fromkeys(request.secrets)
             reply: HttpReply = send(request, **how)
@@ -117,6 +123,7 @@ class Line:
         headers = {name: getattr(self.backend, setting) for name, setting in names.items()}
         request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
         with contextlib.suppress(VendorError, ArithmeticError):
+            time.sleep(self.pause_s)
             reply = self.backend.client.send(request, backend=self.backend.name, charges=0)
             left = Decimal(str(reply.at(place))) if reply.status == 200 else None
             return left, [observe(reply, (), tuple(self.secrets))]
@@ -205,10 +212,6 @@ def run_steps(line: Line, journal: Journal, steps: Sequence[Step], files: Any, b
         say(f"  {step.name}: {step.sentence}", err=True)
         seen = line.ask(step, files, value, lambda: journal.write(step.name))  # noqa: B023 - called at once
         journal.write(step.name, {**seen, "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"})
-        if not is_loopback(host_of(line.backend.address)):
-            # As fast as the vendor says; a mock needs no time.
-            windows = [each for each in line.backend.capabilities.rate_windows if each.seconds < 61]
-            time.sleep(max((each.seconds / each.calls for each in windows), default=0.2))
     return True
 
 

@@ -6,11 +6,12 @@ from random import Random
 import pytest
 from kit.parity import CARDS, CHANGES, PICTURES, SAME, change
 
-from facematch_core import Image
+from facematch_core import Image, open_verifier
 from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
+from facematch_mock_server.parity.running import Line
 
 ROOT = Path(__file__).parents[3]
 
@@ -226,3 +227,11 @@ def _rows(page, column):
         if not line.startswith("|"):
             return
         yield line.strip("|").split("|")
+
+
+def test_a_vendor_is_asked_no_faster_than_it_publishes():
+    keys = {"client_id": "deepvue-client", "client_secret": "deepvue-secret"}
+    with open_verifier("deepvue", **keys) as verifier:
+        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 2.0
+    with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
+        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 0
