@@ -222,6 +222,7 @@ def ask_mock(
     scores = [seen["outcome"].get("score") or 0.0 for seen in calls.values() if seen]
     # A vendor that counts to 1 where it should count to 100 is not to be taken at its word.
     factor = 100 if 0 < max(scores, default=0) <= 1 else 1
+    two_faces = fm.Image.from_bytes(card_sheet()["two-faces"].data)
     path, ours = line.vendor.balance and line.vendor.balance[0], {}
     for step in [step for step in steps if calls.get(step.name)]:
         outcome = calls[step.name]["outcome"]
@@ -229,13 +230,16 @@ def ask_mock(
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
         if "decision" in outcome and is_pair:
-            # Where the vendor's number is no score, its verdict alone is known.
-            score = {"match": 95.0, "live": 95.0, "review": 50.0}.get(outcome["decision"], 5.0)
-            score = score if outcome["score"] is None else outcome["score"] * factor
-            faces = outcome["faces"] if outcome["faces"] > 1 else None
-            control.set_outcome(step.operation.value, score=score, faces=faces, times=None)
+            # A threshold can hide the score; where the number is none, the verdict alone is known.
+            scored = calls[step.scored_by]["outcome"] if step.place else outcome
+            score = scored["score"] if outcome["score"] is None else outcome["score"]
+            verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(outcome["decision"], 5.0)
+            score = verdict if score is None else score * factor
+            control.set_outcome(step.operation.value, score=score, times=None)
+        # Whose picture has several faces, the mock sees a card that has.
+        several = {"same": two_faces} if outcome.get("faces", 0) > 1 else {}
         control.clear_journal()
-        seen = line.ask(step, files, calls[step.name]["threshold"])
+        seen = line.ask(step, {**files, **several}, calls[step.name]["threshold"])
         cited = [entry.claims for entry in control.journal() if entry.path != path]
         count = len(cited) - len(seen["replies"])
         about = [entry.claims for entry in control.journal() if entry.path == path][-1:]

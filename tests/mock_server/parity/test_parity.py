@@ -12,6 +12,7 @@ from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
 from facematch_mock_server.parity.running import Line
+from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,6 +49,26 @@ def test_what_a_vendor_does_otherwise_fails_its_claim(rehearse, row):
 def test_what_differs_in_every_call_fails_nothing(rehearse, row):
     name, _, how, values, alter = row
     assert _failed(rehearse(name, **how), values, alter) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("pictures", ["photographs", "score 0", "score 50", "score 100", "several"])
+def test_whatever_pictures_show_fails_nothing(rehearse, tmp_path, name, pictures):
+    vendor = rehearse(name)
+    one, two, other = (tmp_path / file for file in CARDS)
+    if pictures == "photographs":
+        files = ("Family1-Dad1.jpg", "Family1-Dad2.jpg", "Family1-Mom1.jpg")
+        for path, file in zip((one, two, other), files, strict=True):
+            path.write_bytes((ROOT / "docs" / "photographs" / file).read_bytes())
+    elif pictures == "several":
+        one.write_bytes(card_sheet()["two-faces"].data)
+    else:
+        score = int(pictures.split()[1])
+        one.write_bytes(make_card("p1", liveness=score))
+        two.write_bytes(make_card("p1", score=score))
+        other.write_bytes(make_card("p2", score=score))
+    assert _failed(vendor, {}, None) == []
 
 
 # Money
