@@ -31,7 +31,7 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @common.file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
-def command(profile: str, config: str | None, **given: Any) -> int:
+def command(profile: str, config: str | None, **options: Any) -> int:
     """Does the vendor of PROFILE behave as its mock does, claim by claim?
 
     \b
@@ -43,16 +43,19 @@ def command(profile: str, config: str | None, **given: Any) -> int:
     """
     planned: Any = common.Target(profile=profile, config=config).plan()
     name, vendor = _find_vendor(planned)
-    paths = (*given["same"], given["other"])
-    originals, out = [*map(Image.read, paths)], given["out"] or Path(f"parity-{name}.json")
+    paths = (*options["same"], options["other"])
+    originals, out = [*map(Image.read, paths)], options["out"] or Path(f"parity-{name}.json")
     with ExitStack() as stack:
         backend: Any = planned.open_backend()
         stack.callback(backend.close)
-        mock = stack.enter_context(_open_mock(name, given["edition"], given["switch"]))
+        mock = stack.enter_context(_open_mock(name, options["edition"], options["switch"]))
         can, claims, size = backend.capabilities, mock.world.claims, vendor.size_limit
         pictures = [image.prepared(can.limits_for("probe")) for image in originals]
         files = make_files(pictures, claims[size] if isinstance(size, str) else size, vendor.kind)
-        steps, behaviour = steps_of(vendor, can.operations), (mock.world.edition, *given["switch"])
+        steps, behaviour = (
+            steps_of(vendor, can.operations),
+            (mock.world.edition, *options["switch"]),
+        )
         names, digests = [step.name for step in steps], [image.digest for image in originals]
         plan = (profile, name, backend.address, behaviour, names, digests)
         journal = Journal(Path(f"{out}.journal"), plan)
@@ -71,17 +74,17 @@ def command(profile: str, config: str | None, **given: Any) -> int:
         if todo:
             _show_plan(document, backend.address, vendor, todo, counted)
             _show_prices(planned, claims)
-            common.confirm("Make these calls?", yes=given["yes"])
+            common.confirm("Make these calls?", yes=options["yes"])
         most, is_whole = counted + len(todo) * vendor.charges, False
-        budget = most if given["budget"] is None else min(most, given["budget"])
+        budget = most if options["budget"] is None else min(most, options["budget"])
         try:
             is_whole = run_steps(line, journal, steps, files, budget)
         finally:
             charges = journal.count(vendor.charges)
             _tell_place(len(journal.calls), len(steps), charges)
-        own = planned.backend(**_settings(planned, vendor, mock.of(name), environment))
-        stack.callback(own.close)
-        ours = ask_mock(Line(own, vendor), mock.of(name).control, steps, journal.calls, files)
+        double = planned.backend(**_settings(planned, vendor, mock.of(name), environment))
+        stack.callback(double.close)
+        ours = ask_mock(Line(double, vendor), mock.of(name).control, steps, journal.calls, files)
         rows = judge(vendor, claims.claims, journal.calls, ours)
         calls = {name: describe(journal.calls.get(name)) for name in names}
         is_mock = any(call.get("environment") == Environment.MOCK for call in calls.values())

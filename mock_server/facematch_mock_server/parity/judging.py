@@ -22,9 +22,11 @@ _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-|(?=[\w+/=]*\d)[\w+/=]{40,}|\w@\w+\."
 
 def judge(vendor: VendorCalls, claims: Sequence[Claim], theirs: Seen, ours: Seen) -> list[Any]:
     """A row for each claim: what was observed of it at the vendor, by call, and at the mock."""
-    own = {claim.id: claim for claim in claims if claim.vendor != "mock"}
-    ids = {claim.key: claim.id for claim in own.values()}
-    known = {word.lower() for word in _WORD.findall(f"{[(c.statement, c.value) for c in claims]}")}
+    by_id = {claim.id: claim for claim in claims if claim.vendor != "mock"}
+    ids = {claim.key: claim.id for claim in by_id.values()}
+    vocabulary = {
+        word.lower() for word in _WORD.findall(f"{[(c.statement, c.value) for c in claims]}")
+    }
     seen: dict[str, list[Any]] = {}
     for call, aspect, mock, value, cited in _aspects(theirs, ours):
         linked = [
@@ -32,12 +34,12 @@ def judge(vendor: VendorCalls, claims: Sequence[Claim], theirs: Seen, ours: Seen
             for calls, aspects, key in vendor.links
             if key in ids and re.search(calls, call) and re.match(aspects, aspect)
         ]
-        behind = [claim for claim in cited if claim in own]
-        replies = [claim for claim in behind if isinstance(own[claim].value, Reply)]
+        behind = [claim for claim in cited if claim in by_id]
+        replies = [claim for claim in behind if isinstance(by_id[claim].value, Reply)]
         for claim in linked[:1] or replies or behind:
             differences = seen.setdefault(claim, [])
             if mock != value:
-                shown = _show(value, f"{ours}", known)
+                shown = _show(value, f"{ours}", vocabulary)
                 about = {"call": call, "aspect": aspect, "mock": mock, "vendor": shown}
                 differences.append(about)
     rows = [
@@ -49,7 +51,7 @@ def judge(vendor: VendorCalls, claims: Sequence[Claim], theirs: Seen, ours: Seen
             "read": claim.origin.read,
             "differences": seen.get(claim.id, []),
         }
-        for claim in own.values()
+        for claim in by_id.values()
     ]
     return sorted(rows, key=lambda row: ("fails", "holds", "not seen").index(str(row["result"])))
 
@@ -60,8 +62,8 @@ def _aspects(theirs: Seen, ours: Seen) -> Iterator[tuple[Any, ...]]:
     for call, mock in ours.items():
         seen, claims = theirs[call], mock["claims"]
         for part in ("login", "balance", "replies"):
-            for own, reply, cited in zip(mock[part], seen[part], claims[part], strict=False):
-                for aspect, *pair in _compare(own, reply):
+            for expected, reply, cited in zip(mock[part], seen[part], claims[part], strict=False):
+                for aspect, *pair in _compare(expected, reply):
                     if aspect.startswith("digits"):
                         digits.setdefault(aspect, []).append(pair)
                     else:
@@ -88,29 +90,31 @@ def _compare_whole(mock: Seen, seen: Seen) -> Iterator[tuple[Any, ...]]:
             yield "price", *prices
 
 
-def _compare(own: Seen, reply: Seen) -> Iterator[tuple[str, Any, Any]]:
+def _compare(expected: Seen, reply: Seen) -> Iterator[tuple[str, Any, Any]]:
     """Aspect, the mock's and the vendor's, of two answers."""
-    yield "status", own["status"], reply["status"]
-    for aspect in sorted({*own, *reply}) if own["status"] == reply["status"] else ():
+    yield "status", expected["status"], reply["status"]
+    for aspect in sorted({*expected, *reply}) if expected["status"] == reply["status"] else ():
         kind, _, path = aspect.partition(" ")
-        pair = own.get(aspect), reply.get(aspect)
+        pair = expected.get(aspect), reply.get(aspect)
         # Of an empty list nobody knows what would be in it, and what is not there the shape says.
         lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
-        is_open = any(place not in side for place in lists for side in (own, reply))
+        is_open = any(place not in side for place in lists for side in (expected, reply))
         is_missing = None in pair and kind in ("words", "time", "digits", "side", "code")
         if not (is_open or is_missing or (kind == "side" and "middle" in f"{pair}")):
             yield aspect, *pair
 
 
-def _show(value: Any, ours: str, known: set[str]) -> Any:
+def _show(value: Any, ours: str, vocabulary: set[str]) -> Any:
     """A value of the vendor's with those words alone that the mock or a claim could have."""
 
     def mask(match: re.Match[str]) -> str:
         word = match[0]
-        return word if word.islower() or _CODE.fullmatch(word) or word.lower() in known else "*"
+        return (
+            word if word.islower() or _CODE.fullmatch(word) or word.lower() in vocabulary else "*"
+        )
 
     if isinstance(value, list):
-        return [_show(item, ours, known) for item in value]
+        return [_show(item, ours, vocabulary) for item in value]
     if not isinstance(value, str) or repr(value) in ours:
         return value
     return _WORD.sub(mask, re.sub(r"\S*[/\\@:]\S+", "*", value))

@@ -72,7 +72,7 @@ class Line:
     ) -> dict[str, Any]:
         """What is observed of a call at a threshold; `begin` comes before its first byte."""
         backend, replies, logins = self.backend, list[Any](), list[Any]()
-        client, can, own = backend.client, backend.capabilities, vars(backend)
+        client, can, methods = backend.client, backend.capabilities, vars(backend)
         send, sign, relogin = client.send, backend.sign, backend.should_relogin
         field, (before, _) = self.vendor.threshold, self._look_at_balance()
 
@@ -93,9 +93,9 @@ class Line:
         level = can.default_for(step.operation) if value is None else value
         threshold = None if level is None else fm.Threshold(level, can.threshold_rule)
         fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
-        client.send, own["sign"] = overhear, change
+        client.send, methods["sign"] = overhear, change
         # What is refused on purpose is not repeated.
-        own["should_relogin"] = lambda *asked: not step.signed and relogin(*asked)
+        methods["should_relogin"] = lambda *refusal: not step.signed and relogin(*refusal)
         outcome: Any
         try:
             if step.operation is fm.Operation.MATCH:
@@ -108,7 +108,7 @@ class Line:
                 raise
             outcome = error.with_traceback(None)
         finally:
-            del client.send, own["sign"], own["should_relogin"]
+            del client.send, methods["sign"], methods["should_relogin"]
         after, balance = self._look_at_balance()
         price = {} if None in (before, after) else {"price": str(before - after)}
         is_void = isinstance(outcome, fm.RateLimited) and _is_free(outcome)
@@ -125,8 +125,8 @@ class Line:
         with contextlib.suppress(VendorError, ArithmeticError):
             time.sleep(self.pause_s)
             reply = self.backend.client.send(request, backend=self.backend.name, charges=0)
-            left = Decimal(str(reply.at(place))) if reply.status == 200 else None
-            return left, [observe(reply, (), tuple(self.secrets))]
+            amount = Decimal(str(reply.at(place))) if reply.status == 200 else None
+            return amount, [observe(reply, (), tuple(self.secrets))]
         return None, []
 
 
