@@ -203,7 +203,9 @@ def run_steps(line: Line, journal: Journal, steps: Sequence[Step], files: Any, b
         value: float | None = None
         if step.place:
             scored = journal.calls.get(step.scored_by) or {"outcome": {}}
-            score = scored["outcome"].get("score") or 0.0
+            # Without a score there is no room on either side of it.
+            score = scored["outcome"].get("score")
+            score = -9.0 if score is None else score
             value = {"below": round(score - 1), "at": score, "above": round(score + 1)}[step.place]
         if step.name in journal.calls or not (value is None or 0 < value < 100):
             continue
@@ -224,7 +226,9 @@ def ask_mock(
     factor = 100 if 0 < max(scores, default=0) <= 1 else 1
     two_faces = fm.Image.from_bytes(card_sheet()["two-faces"].data)
     path, ours = line.vendor.balance and line.vendor.balance[0], {}
-    for step in [step for step in steps if calls.get(step.name)]:
+    # What is lost on its way shows nothing; a login may be all that a call needs.
+    made = {n: seen for n, seen in calls.items() if seen and (seen["replies"] or seen["login"])}
+    for step in [step for step in steps if step.name in made]:
         outcome = calls[step.name]["outcome"]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.

@@ -122,7 +122,7 @@ def test_an_answer_that_is_lost_counts_and_is_not_asked_for_again(rehearse):
     vendor = rehearse("didit")
     fault = Fault(stage="after_upload", kind="truncate", executed=True, path="/v3/face-match/")
     vendor.control.add_fault(fault)
-    first = vendor.run("--yes").document
+    first = vendor.run("--yes", code=0).document
     assert first["charges"] >= len(vendor.control.charges())
 
 
@@ -201,12 +201,13 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     for _ in range(40):
         path = [str(ROOT / "mock_server")]
         process = started(
-            *words, path=path, run=subprocess.Popen, cwd=tmp_path, stderr=subprocess.DEVNULL
+            *words, path=path, run=subprocess.Popen, cwd=tmp_path, stderr=subprocess.PIPE, text=True
         )
         processes.append(process)
-        if process.wait(timeout=60) in (0, 1):
+        _, errors = process.communicate(timeout=60)
+        if process.returncode in (0, 1):
             break
-    assert len(kills) == 20
+    assert (len(kills), vendor.record.exists()) == (20, True), errors
     document = json.loads(vendor.record.read_text())
     assert len(vendor.control.charges()) <= document["charges"] <= 24
     sent = [
@@ -256,3 +257,15 @@ def test_a_vendor_is_asked_no_faster_than_it_publishes():
         assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 2.0
     with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
         assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 0
+
+
+def test_where_a_score_is_lost_no_threshold_is_tried(rehearse):
+    vendor = rehearse("didit")
+    fault = Fault(
+        stage="after_upload", kind="truncate", executed=True, path="/v3/passive-liveness/"
+    )
+    vendor.control.add_fault(fault)
+    calls = vendor.run("--yes", code=0).document["calls"]
+    assert calls["live"]["error"] == "OutcomeUnknown"
+    assert "state" in calls["live-above-score"]
+    assert "state" not in calls["above-score"]
