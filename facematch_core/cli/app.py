@@ -41,6 +41,7 @@ BUNDLED: dict[str, str] = {
     "compare": "Which vendor, at which threshold, and how sure: pairs, run, report, gate.",
     "didit": "An account at Didit: credit, and the sessions that it keeps.",
     "mock": "Serve mock vendors until Ctrl-C, all on one port.",
+    "parity": "Compare a vendor with its mock, by claim.",
 }
 
 

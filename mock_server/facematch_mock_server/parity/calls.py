@@ -1,0 +1,211 @@
+"""The calls that show claims, and what each vendor has of its own: tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from facematch_core import Operation, Secret
+from facematch_core.http import HttpRequest
+
+Change = Callable[[HttpRequest], HttpRequest]
+
+
+# fmt: off
+@attrs.frozen(kw_only=True)
+class Step:
+    """One call; `is_free` by the claims, and changed before or after it is signed."""
+
+    name: str = attrs.field(kw_only=False)
+    sentence: str = attrs.field(kw_only=False)
+    is_free: bool = False
+    unsigned: Change | None = None
+    signed: Change | None = None
+    probe: str = "same"  # names of pictures
+    reference: str = "again"
+    operation: Operation = Operation.MATCH
+    place: str = ""  # of the threshold: ``below``, ``at`` or ``above`` the score of that call
+    scored_by: str = "same"
+
+
+@attrs.frozen(kw_only=True)
+class VendorCalls:
+    """What a vendor has of its own."""
+
+    keys: Mapping[str, str]  # settings that sign in, each with the attribute of the mock for it
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # of the mock's backend, beside them
+    charges: int = 1  # the most that one call can cost
+    steps: tuple[Step, ...] = ()  # beside the usual ones
+    threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
+    size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
+    kind: str = "gif"  # the ending of a file of another kind than the vendor takes
+    balance: tuple[str, str, Mapping[str, str]] | None = None  # path, place, settings of headers
+    #: Calls, aspects, and the claim that such a difference is about: the first line that fits.
+    links: tuple[tuple[str, str, str], ...] = ()
+# fmt: on
+
+
+#: Each letter and digit becomes another: a wrong key of the same form, hexadecimal too.
+_OTHERS = str.maketrans(
+    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "1234567890bcdefahijklmnopqrstuvwxyzgBCDEFAHIJKLMNOPQRSTUVWXYZG",
+)
+
+
+def _scrambled(names: str, part: str = ".+") -> Change:
+    """Make wrong that part of the secrets of these names."""
+
+    def wrong(name: str, value: str | Secret) -> str | Secret:
+        if not isinstance(value, Secret) or not re.fullmatch(names, name, re.IGNORECASE):
+            return value
+        return Secret(re.sub(part, lambda match: match[0].translate(_OTHERS), value.reveal()))
+
+    return lambda request: attrs.evolve(
+        request,
+        headers={name: wrong(name, value) for name, value in request.headers.items()},
+        fields={name: wrong(name, value) for name, value in request.fields.items()},
+    )
+
+
+def _without_key(request: HttpRequest) -> HttpRequest:
+    headers = {n: value for n, value in request.headers.items() if not isinstance(value, Secret)}
+    return attrs.evolve(request, headers=headers)
+
+
+def _without_picture(request: HttpRequest) -> HttpRequest:
+    rest = {k: v for k, v in (request.json or {}).items() if k != "TargetImage"}
+    body = request.body and b""
+    return attrs.evolve(request, files=request.files[:-1], body=body, json=rest or None)
+
+
+def _with(part: str, name: str, value: str) -> Change:
+    """Set one value in a mapping of a request."""
+
+    def change(request: HttpRequest) -> HttpRequest:
+        more: Any = {part: {**getattr(request, part), name: value}}
+        return attrs.evolve(request, **more)
+
+    return change
+
+
+# fmt: off
+_FREE: Any = {"is_free": True}
+_LIVE: Any = {"operation": Operation.LIVENESS, "scored_by": "live"}
+_WRONG_KEY = Step("wrong-key", "a wrong key", signed=_scrambled("x-api-key|Ocp-Apim-Subscription-Key"), **_FREE)
+_CALLS = (
+    Step("same", "the same person"),
+    Step("below-score", "a threshold below the score", place="below"),
+    Step("at-score", "a threshold exactly at the score", place="at"),
+    Step("above-score", "a threshold above the score", place="above"),
+    Step("other", "another person", reference="other"),
+    Step("no-face-probe", "no face in the probe", probe="no-face"),
+    Step("no-face-reference", "no face in the reference", reference="no-face"),
+    Step("largest", "a file of just the largest size", probe="largest"),
+    Step("too-large", "a file of a byte more", probe="too-large", **_FREE),
+    Step("other-kind", "a file of another kind", probe="other-kind", **_FREE),
+    Step("no-picture", "text that is called a picture", probe="no-picture"),
+    Step("missing", "a picture left out", unsigned=_without_picture, **_FREE),
+    Step("no-key", "no key", signed=_without_key, **_FREE),
+    Step("order", "neither key nor picture", unsigned=_without_picture, signed=_without_key, **_FREE),
+    Step("live", "liveness", **_LIVE),
+    Step("live-no-face", "liveness without a face", probe="no-face", **_LIVE),
+    Step("live-no-picture", "liveness of text", probe="no-picture", **_LIVE),
+    Step("live-below-score", "a threshold below the score", place="below", **_LIVE),
+    Step("live-at-score", "a threshold exactly at the score", place="at", **_LIVE),
+    Step("live-above-score", "a threshold above the score", place="above", **_LIVE),
+)
+
+
+def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Step, ...]:
+    """The calls of a vendor, in their order: first those that nobody should charge."""
+    def fits(step: Step) -> bool:
+        has_threshold = vendor.threshold == "sent" or (vendor.threshold and step.scored_by == "same")
+        has_size = vendor.size_limit or step.probe not in ("largest", "too-large")
+        return step.operation in operations and bool(has_size and (has_threshold or not step.place))
+
+    return (*vendor.steps, *filter(fits, _CALLS))
+
+
+VENDORS: Mapping[str, VendorCalls] = {
+    "didit": VendorCalls(
+        keys={"api_key": "live_key"}, threshold="sent", size_limit="file.size_limit",
+        balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
+        steps=(
+            _WRONG_KEY,
+            Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE),
+        ),
+        links=(
+            ("no-key|order", "status", "auth.missing"),
+            ("wrong-key", "status", "auth.wrong"),
+            ("", "header .*limit", "rate.write.limit"),
+            ("", "shape (vendor_data|metadata)", "answer.echo"),
+            ("", "time created_at", "answer.created_at"),
+            ("^no-face", r"words .*warnings\[\]\.risk", "match.no_face_risk"),
+            ("", r"shape .*warnings\[\]\.", "warning.keys"),
+            ("", r"shape .*entities\[\]\.", "entity.keys"),
+            ("", "digits .*(score|threshold)", "score.type"),
+            ("^no-face", "shape .*score", "match.no_pair_score"),
+            ("live.*-score", "words|decision|warnings", "liveness.boundary"),
+            ("-score", "words|decision|warnings", "match.boundary"),
+            ("largest|too-large", "status|error", "file.size_limit"),
+            ("live", "charge|price", "credit.price.liveness"),
+            ("", "charge|price", "credit.price.match"),
+        ),
+    ),
+    "deepvue": VendorCalls(
+        keys={"client_id": "client_id", "client_secret": "live_key"},
+        balance=("/v1/internal/wallet-balance", "current_balance", {"x-api-key": "client_secret", "client-id": "client_id"}),
+        steps=(
+            Step("wrong-pair", "a login with a wrong secret", signed=_scrambled("client_secret"), **_FREE),
+            _WRONG_KEY,
+            Step("wrong-token", "a wrong token", signed=_scrambled("Authorization", r"(?<=Bearer )\S+"), **_FREE),
+        ),
+        links=(
+            ("login", "(time|words|shape) (expiry|expires_in)", "token.expiry"),
+            ("login", "words token_type", "token.type"),
+            ("wrong-token", "status", "auth.token"),
+            ("", "(shape|code) code", "answer.code"),
+            ("live", "(shape|side) data.score", "liveness.score"),
+            ("", "(shape|side) data.confidence", "match.confidence"),
+            ("same|other", "decision|words data.match", "match.from"),
+            ("live$", "decision|words data.is_live", "liveness.from"),
+            ("no-face", "", "face.missing"),
+            ("missing", "shape|words", "body.validation"),
+            ("live", "charge|price", "credit.price.liveness"),
+            ("", "charge|price", "credit.price.match"),
+        ),
+    ),
+    "azure": VendorCalls(
+        keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
+        steps=(
+            _WRONG_KEY,
+            Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE),
+        ),
+        links=(("same|other", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer")),
+    ),
+    "rekognition": VendorCalls(
+        keys={"access_key_id": "client_id", "secret_access_key": "live_key"},
+        settings={"region": "eu-west-1", "aws_profile": None, "fips": False},
+        threshold="SimilarityThreshold", size_limit=5_242_880,
+        steps=(
+            attrs.evolve(_WRONG_KEY, signed=_scrambled("Authorization", "(?<=Credential=)[^/]+")),
+            Step("wrong-signature", "a wrong signature", signed=_scrambled("Authorization", "(?<=Signature=).+"), **_FREE),
+            Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
+            Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
+        ),
+        links=(("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer")),
+    ),
+    "compreface": VendorCalls(
+        keys={"api_key": "live_key"}, charges=0, size_limit=5 * 1024 * 1024, kind="txt",
+        steps=(
+            _WRONG_KEY,
+            Step("malformed-key", "a key of another form", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
+            Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
+        ),
+        links=(("order", "status|words", "key.first"), ("", "digits", "verify.answer")),
+    ),
+}
+# fmt: on

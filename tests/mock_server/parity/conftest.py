@@ -1,0 +1,54 @@
+"""A mock in the vendor's place, changed as a test says, and a profile that asks it."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from kit.commands import _here, run, started, terminal  # noqa: F401 - fixtures
+from kit.parity import CARDS, PICTURES
+
+from facematch_mock_server import MockServer
+from facematch_mock_server.parity.calls import VENDORS
+from facematch_mock_server.recognition.sheet import card_sheet
+
+
+@pytest.fixture
+def rehearse(tmp_path, run):  # noqa: F811
+    """`with rehearse("didit") as vendor: vendor.run()`; its mock and what may be changed of it."""
+    for name, card in CARDS.items():
+        (tmp_path / name).write_bytes(card_sheet()[card].data)
+    servers = []
+
+    def start(name, **how):
+        server = MockServer(vendor=name, **how).start()
+        servers.append(server)
+        served = server.of(name)
+        lines = ["[profiles.shop]", f'backend = "{name}"', "[profiles.shop.settings]"]
+        lines.append(f'base_url = "{server.url}"')
+        lines += ['region = "eu-west-1"'] * (name == "rekognition")
+        for setting, place in VENDORS[name].keys.items():
+            (tmp_path / f"{setting}.txt").write_text(getattr(served, place))
+            (tmp_path / f"{setting}.txt").chmod(0o600)
+            lines.append(f'{setting} = {{ file = "{setting}.txt" }}')
+        (tmp_path / "facematch.toml").write_text("\n".join(lines))
+
+        def command(*words, code=None, **options):
+            words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, *words)
+            answer = run(*words, **options)
+            assert code in (None, answer.exit_code), answer.output
+            record = tmp_path / f"parity-{name}.json"
+            document = json.loads(record.read_text()) if record.exists() else None
+            rows = {row["claim"]: row for row in document["claims"]} if document else {}
+            return SimpleNamespace(answer=answer, document=document, rows=rows, record=record)
+
+        return SimpleNamespace(
+            server=server,
+            control=served.control,
+            claims=server.world.claims,
+            run=command,
+            record=tmp_path / f"parity-{name}.json",
+        )
+
+    yield start
+    for server in servers:
+        server.stop()

@@ -1,0 +1,271 @@
+import json
+import subprocess
+from pathlib import Path
+from random import Random
+
+import pytest
+from kit.parity import CARDS, CHANGES, PICTURES, SAME, change
+
+from facematch_core import Image, open_verifier
+from facematch_core.testing import find_leaks, picture_samples
+from facematch_mock_server import Fault
+from facematch_mock_server.claims import Reply
+from facematch_mock_server.parity.calls import VENDORS
+from facematch_mock_server.parity.running import Line
+from facematch_mock_server.recognition.sheet import card_sheet, make_card
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", VENDORS)
+def test_a_vendor_that_is_as_its_mock_fails_no_claim(rehearse, name):
+    vendor = rehearse(name)
+    result = vendor.run("--yes", code=0)
+    results = [row["result"] for row in result.rows.values()]
+    assert "fails" not in results
+    assert results.count("holds") >= 8
+    assert result.document["rehearsal"]
+    assert len(vendor.control.charges()) <= result.document["charges"]
+
+
+def _failed(vendor, values, alter):
+    change(vendor, values, alter)
+    result = vendor.run("--yes")
+    assert result.answer.exit_code in (0, 1), result.answer.output
+    assert len(vendor.control.charges()) <= result.document["charges"]
+    return sorted(claim for claim, row in result.rows.items() if row["result"] == "fails")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", CHANGES, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_what_a_vendor_does_otherwise_fails_its_claim(rehearse, row):
+    name, _, how, values, alter, claim = row
+    failed = _failed(rehearse(name, **how), values, alter)
+    assert any(each.startswith(claim) for each in failed), failed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("row", SAME, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_what_differs_in_every_call_fails_nothing(rehearse, row):
+    name, _, how, values, alter = row
+    assert _failed(rehearse(name, **how), values, alter) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VENDORS)
+@pytest.mark.parametrize("pictures", ["photographs", "score 0", "score 50", "score 100", "several"])
+def test_whatever_pictures_show_fails_nothing(rehearse, tmp_path, name, pictures):
+    vendor = rehearse(name)
+    one, two, other = (tmp_path / file for file in CARDS)
+    if pictures == "photographs":
+        files = ("Family1-Dad1.jpg", "Family1-Dad2.jpg", "Family1-Mom1.jpg")
+        for path, file in zip((one, two, other), files, strict=True):
+            path.write_bytes((ROOT / "docs" / "photographs" / file).read_bytes())
+    elif pictures == "several":
+        one.write_bytes(card_sheet()["two-faces"].data)
+    else:
+        score = int(pictures.split()[1])
+        one.write_bytes(make_card("p1", liveness=score))
+        two.write_bytes(make_card("p1", score=score))
+        other.write_bytes(make_card("p2", score=score))
+    assert _failed(vendor, {}, None) == []
+
+
+# Money
+
+
+def test_it_asks_first_and_a_no_sends_nothing(rehearse, terminal):
+    vendor = rehearse("didit")
+    assert vendor.run(input="n\n").answer.exit_code == 130
+    assert vendor.control.journal() == ()
+
+
+def test_without_a_terminal_nothing_is_sent(rehearse):
+    vendor = rehearse("didit")
+    assert vendor.run().answer.exit_code == 2
+    assert vendor.control.journal() == ()
+
+
+@pytest.mark.parametrize("budget", [0, 1, 3])
+def test_a_budget_is_never_exceeded_and_more_of_it_goes_on(rehearse, budget):
+    vendor = rehearse("didit")
+    vendor.run("--yes", "--budget", budget, code=3)
+    assert len(vendor.control.charges()) == budget
+    vendor.run("--yes", code=0)
+    assert len(vendor.control.charges()) == 14
+
+
+def test_a_second_run_costs_nothing(rehearse):
+    vendor = rehearse("deepvue")
+    vendor.run("--yes")
+    charges = len(vendor.control.charges())
+    vendor.control.clear_journal()
+    vendor.run(code=0)
+    assert (len(vendor.control.charges()), vendor.control.journal()) == (charges, ())
+
+
+def test_another_plan_than_that_of_the_journal_is_refused(rehearse):
+    vendor = rehearse("deepvue")
+    vendor.run("--yes", "--budget", 0, code=3)
+    result = vendor.run("--yes", "--switch", "bad_token=401", code=2)
+    assert "another profile, edition or other pictures" in result.answer.output
+
+
+def test_a_vendor_that_is_not_there_ends_it_and_it_goes_on_later(rehearse):
+    vendor = rehearse("azure")
+    vendor.server.stop()
+    vendor.run("--yes", code=5)
+    assert not vendor.record.exists()
+
+
+def test_an_answer_that_is_lost_counts_and_is_not_asked_for_again(rehearse):
+    vendor = rehearse("didit")
+    fault = Fault(stage="after_upload", kind="truncate", executed=True, path="/v3/face-match/")
+    vendor.control.add_fault(fault)
+    first = vendor.run("--yes", code=0).document
+    assert first["charges"] >= len(vendor.control.charges())
+
+
+@pytest.mark.parametrize(
+    ("backend", "words"), [("local", "no mock"), ("acme", "acme")], ids=["local", "unknown"]
+)
+def test_where_there_is_nobody_to_compare_it_says_so(run, tmp_path, backend, words):
+    (tmp_path / "facematch.toml").write_text(f'[profiles.shop]\nbackend = "{backend}"\n')
+    for name in CARDS:
+        (tmp_path / name).write_bytes(b"")
+    answer = run("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
+    assert answer.exit_code == 4
+    assert words in answer.output
+
+
+# What is left on the disk
+
+
+def test_neither_journal_nor_record_has_a_picture_a_key_an_id_or_a_name(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    ids = set()
+    change(vendor, {}, _remember_ids(ids))
+    result = vendor.run("--yes", code=0)
+    journal = tmp_path / "parity-didit.json.journal"
+    assert journal.stat().st_mode & 0o777 == 0o600
+    texts = journal.read_bytes() + result.record.read_bytes()
+    assert len(ids) > 5
+    for secret in (*ids, "anna-one", "anna-two", "berta.png", "mock-live-key"):
+        assert find_leaks(secret, texts) == ()
+    for name in CARDS:
+        image = Image.read(tmp_path / name)
+        for piece in (*picture_samples(image), *picture_samples(image.prepared())):
+            assert find_leaks(piece, texts) == ()
+
+
+def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    words = "Anna Karenina of flat 7, anna@example.com, mock-live-key"
+    change(
+        vendor,
+        {"fields.refused": Reply(400), "auth.words.403": Reply(403, {"detail": words})},
+        None,
+    )
+    result = vendor.run("--yes", code=1)
+    text = result.record.read_text()
+    for word in ("Anna", "Karenina", "example.com", "mock-live-key"):
+        assert word not in text
+
+
+def _remember_ids(ids):
+    def alter(request, response):
+        if b'"request_id"' in response.body:
+            ids.add(response.json()["request_id"])
+        return response
+
+    return alter
+
+
+@pytest.mark.slow
+def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
+    vendor = rehearse("didit")
+    random, processes, kills = Random(20), [], []
+    app = vendor.server.app
+    handle = app.handle
+
+    def answer(request):
+        is_late = random.random() < 0.5
+        response = handle(request) if is_late else None
+        if len(kills) < 20 and random.random() < 0.3:
+            kills.append(request.path)
+            processes[-1].kill()
+        return response or handle(request)
+
+    app.handle = answer
+    words = ("parity", "shop", "--config", "facematch.toml", *PICTURES, "--yes")
+    for _ in range(40):
+        path = [str(ROOT / "mock_server")]
+        process = started(
+            *words, path=path, run=subprocess.Popen, cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        processes.append(process)
+        _, errors = process.communicate(timeout=60)
+        if process.returncode in (0, 1):
+            break
+    assert (len(kills), vendor.record.exists()) == (20, True), errors
+    document = json.loads(vendor.record.read_text())
+    assert len(vendor.control.charges()) <= document["charges"] <= 24
+    sent = [
+        (*entry.files, entry.fields.get("face_match_score_decline_threshold"))
+        for entry in vendor.control.journal(path="/v3/face-match/", status=200)
+    ]
+    assert len(sent) == len(set(map(str, sent)))
+    assert [row for row in document["claims"] if row["result"] == "fails"] == []
+    left = b"".join(
+        file.read_bytes() for file in tmp_path.rglob("*") if file.suffix in (".json", ".journal")
+    )
+    for name in CARDS:
+        for piece in picture_samples(Image.read(tmp_path / name)):
+            assert find_leaks(piece, left) == ()
+
+
+# The pages
+
+
+def test_no_page_says_yes_without_a_record():
+    page = (ROOT / "docs" / "vendors" / "index.md").read_text(encoding="utf-8")
+    cells = {row[0].strip(" `"): row[-1].strip() for row in _rows(page, "Parity")}
+    assert set(cells) == set(VENDORS)
+    for name, cell in cells.items():
+        record = ROOT / "docs" / "evidence" / "parity" / f"{name}.json"
+        if not record.exists():
+            own = (ROOT / "docs" / "vendors" / f"{name}.md").read_text(encoding="utf-8")
+            assert (cell, "parity: never run" in own) == ("never run", True), name
+            continue
+        document = json.loads(record.read_text(encoding="utf-8"))
+        assert (document["kind"], document["vendor"]) == ("facematch-parity", name)
+        assert not document["rehearsal"]
+
+
+def _rows(page, column):
+    """The rows of the table whose last column has that title."""
+    _, _, table = page.partition(f"| {column} |\n")
+    for line in table.splitlines()[1:]:
+        if not line.startswith("|"):
+            return
+        yield line.strip("|").split("|")
+
+
+def test_a_vendor_is_asked_no_faster_than_it_publishes():
+    keys = {"client_id": "deepvue-client", "client_secret": "deepvue-secret"}
+    with open_verifier("deepvue", **keys) as verifier:
+        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 2.0
+    with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
+        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 0
+
+
+def test_where_a_score_is_lost_no_threshold_is_tried(rehearse):
+    vendor = rehearse("didit")
+    fault = Fault(
+        stage="after_upload", kind="truncate", executed=True, path="/v3/passive-liveness/"
+    )
+    vendor.control.add_fault(fault)
+    calls = vendor.run("--yes", code=0).document["calls"]
+    assert calls["live"]["error"] == "OutcomeUnknown"
+    assert "state" in calls["live-above-score"]
+    assert "state" not in calls["above-score"]
