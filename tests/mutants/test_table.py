@@ -119,12 +119,11 @@ FORMS = {
 #: Whom a rule is not about, and why not: answers that are no bytes, records that nobody can read,
 #: clean-ups that nobody sees.
 APART = {
-    **dict.fromkeys(FORMS, frozenset({"R32"})),
+    **dict.fromkeys(FORMS, frozenset({"R32", "R49"})),
     "in this process": frozenset({"R38", "R39", "R49"}),
-    "by a library": frozenset({"R32", "R49"}),
     # Of R18 and R21 what a live face does.
     "that only compares": frozenset({"R18", "R21", "R38", "R39", "R49"}),
-    "as a job": frozenset(),
+    "as a job": frozenset({"R49"}),
     "as a check": frozenset(),
 }
 
