@@ -177,7 +177,7 @@ class Reader:
                 headers = {**mock, **last.headers}
                 end = attrs.evolve(blank, status=last.status, body=last.content, headers=headers)
                 replies = [blank] * (outcome.requests - 1) + [end]  # those before it are not seen
-        if not replies:
+        if not replies and situation not in REFUSALS:
             not_tested(f"{backend.name} does not send by its `client`: its answers are not seen.")
         return Given(operation, situation, call, replies, requests, len(replies))
 
@@ -319,7 +319,8 @@ def _other_codes(reader: Reader) -> None:
     refusals = list[tuple[Given, object]]()
     for given in itertools.starmap(reader.given, reader.bench.cases(REFUSALS)):
         sent = given.requests[: given.step]
-        if given.reply.status in (sent[-1].expects if sent else {200}):
+        # What is refused at its sign-in has no reply.
+        if given.replies and given.reply.status in (sent[-1].expects if sent else {200}):
             outcome = _kind(reader.read(given, f"as in {given.situation.name}", given.reply.body))
             refusals.append((given, outcome))
     for given, outcome in refusals:
