@@ -39,9 +39,10 @@ def world(server):
 @pytest.fixture
 def said(caplog, capfd):
     """Makes a call as `watched.watch` does; its texts include the log and what was printed."""
-    caplog.set_level(logging.DEBUG)
 
     def call(verifier, events, *arguments, **options):
+        # Set in the call: for each phase of a test pytest sets its own level anew.
+        caplog.set_level(logging.DEBUG)
         ended, texts = watched.watch(verifier, events, *arguments, **options)
         out = capfd.readouterr()
         texts |= traces.of_text("output", out.out + out.err)

@@ -3,6 +3,8 @@
 What only a vendor can do (refuse a key, lose an answer) does not apply.
 """
 
+import hashlib
+
 import pytest
 from kit.inner import Inner
 
@@ -17,9 +19,11 @@ def _seen():
     seen, cut = {}, local._parts.Parts.cut
 
     def cut_once(parts, data, *, rotate):
-        if (data, rotate) not in seen:
-            seen[data, rotate] = cut(parts, data, rotate=rotate)
-        return seen[data, rotate]
+        # R28 counts whoever holds a picture: these are their digests.
+        picture = hashlib.sha256(data).digest(), rotate
+        if picture not in seen:
+            seen[picture] = cut(parts, data, rotate=rotate)
+        return seen[picture]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(local._parts.Parts, "cut", cut_once)
