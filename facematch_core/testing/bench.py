@@ -115,23 +115,17 @@ def _place(error: BaseException, author: object) -> str:
 
 
 class Bench:
-    """One simulator under test, with what was opened on it.
-
-    Attributes:
-        simulator: The vendor.
-        ends_s: Seconds after which a call without a deadline is given up.
-        clock: Time of every call: it runs, but a wait is over at once, and noted.
-        waits: Seconds of each wait of the last call.
-        faults: What the plug-in's own code raised, by how the core's errors speak of it.
-    """
+    """One simulator under test, with what was opened on it."""
 
     def __init__(self, simulator: VendorSimulator, *, ends_s: float = ENDS_S) -> None:
+        #: A call without a deadline is given up after so many seconds.
         self.simulator, self.ends_s = simulator, ends_s
-        self.clock = RunningClock()
-        self.waits: tuple[float, ...] = ()
+        #: Time of every call: it runs, but a wait is over at once; and the waits of the last call.
+        self.clock, self.waits = RunningClock(), tuple[float, ...]()
+        #: What the plug-in's own code raised, by how the core's errors speak of it.
+        self.faults: dict[str, str] = {}
         self._situation: Situation | None = None
         self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
-        self.faults: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
         self._stack.callback(backends.plugin_faults.remove, self._note_fault)
         backends.plugin_faults.append(self._note_fault)
@@ -154,9 +148,7 @@ class Bench:
             self.faults.setdefault(f"{type(error).__name__} {place}", raised(error, author))
 
     def reason(self, error: BaseException) -> str:
-        """Why a rule failed that this ended: its sentence, or what the plug-in's own code raised,
-        of which the core's errors say only where: one reason for however many rules meet it.
-        """
+        """Its sentence, or what the plug-in raised, of which the core's errors say only where."""
         text = str(error)
         if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
             reason = text.partition("\n")[0]
@@ -233,11 +225,11 @@ class Bench:
 
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips if there is none."""
-        meet = [operation for operation in self.operations if self.meets(operation, situation)]
-        if not meet:
+        operations = [each for each in self.operations if self.meets(each, situation)]
+        if not operations:
             does_not_apply(f"{self.backend.name} declares no {OPERATION_OF[situation]} call.")
         self.need(situation)
-        return meet
+        return operations
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
         """Those of `situations` that can be produced, with every operation that each fits."""
@@ -297,11 +289,10 @@ class Bench:
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
         events: list[fm.CallEvent] = []
-        verifier = verifier or fm.FaceVerifier(
-            self.backend, on_event=events.append, clock=self.clock
-        )
-        pictures = images or self.simulator.pictures_for(situation)
-        outcome = self._count(application_call(verifier, operation, pictures, options))
+        if verifier is None:
+            verifier = fm.FaceVerifier(self.backend, on_event=events.append, clock=self.clock)
+        images = images or self.simulator.pictures_for(situation)
+        outcome = self._count(application_call(verifier, operation, images, options))
         return attrs.evolve(outcome, events=tuple(events))
 
     def ask_directly(
@@ -359,9 +350,7 @@ class Bench:
     def overheard(
         self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
     ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
-        """The steps of an `HttpBackend`'s calls meanwhile, each with its reply, or with what
-        `answer` makes of that: clean-ups and logins are none.
-        """
+        """The steps of an `HttpBackend`'s calls meanwhile, with what `answer` makes of each."""
         steps: list[tuple[HttpRequest, HttpReply]] = []
 
         def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
@@ -384,10 +373,7 @@ class Bench:
 
     @contextlib.contextmanager
     def line(self, exchange: Exchange) -> Iterator[None]:
-        """Have `exchange` carry the requests of an `HttpBackend` meanwhile.
-
-        It gets what sends the request, and whether that is a step of a call.
-        """
+        """Have `exchange` carry the requests of an `HttpBackend` meanwhile."""
         if not isinstance(self.backend, HttpBackend):
             yield
             return

@@ -49,9 +49,6 @@ NO_SIMULATOR = f"no simulator is installed: entry-point group {GROUP}"
 #: which may be that of an honest engine on a slow machine.
 RUN_S, HONEST_RUN_S = 60.0, 180.0
 
-#: Of the thread of each case: what does not end must not keep the run from ending.
-_THREAD = "facematch-kit"
-
 #: How a reason begins of what failed outside of a rule.
 BEFORE, AFTER = "before the rule: ", "after the rule: "
 
@@ -135,9 +132,9 @@ def _find_backend(backend: object) -> tuple[type[Backend], str | None, str | Non
             f"{type(backend).__name__}: give it type(backend)."
         )
     with contextlib.suppress(FaceMatchError):
-        match plugins.load(BACKENDS, cls.name, "backend"):
-            case (loaded, point) if loaded is cls:
-                return cls, plugins.distribution(point), plugins.version(point) or None
+        loaded, point = plugins.load(BACKENDS, cls.name, "backend") or (None, None)
+        if loaded is cls and point is not None:
+            return cls, plugins.distribution(point), plugins.version(point) or None
     return cls, None, None
 
 
@@ -181,7 +178,7 @@ def _open_once(
             return backend
 
     try:
-        backend = HelperThreads(1, _THREAD).run(open_and_close, Deadline.after(RUN_S))
+        backend = HelperThreads(1, "facematch-kit").run(open_and_close, Deadline.after(RUN_S))
     except FaceMatchError:
         raise
     except StillRunning:
@@ -214,10 +211,7 @@ def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
 
 
 class Alone(VendorSimulator):
-    """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders.
-
-    Another setting that it needs cannot be guessed: a region or an address means something.
-    """
+    """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders."""
 
     situations = frozenset()
     requests_seen = 0
@@ -233,7 +227,7 @@ class Alone(VendorSimulator):
                     value = f"placeholder-{name}-7c1e90d2"
                 if isinstance(value, str):
                     self._settings[name] = Secret(value, origin="placeholder")
-            elif name not in self._settings and is_needed:
+            elif name not in self._settings and is_needed:  # a region, say, means something
                 raise ConfigurationError(
                     f"The backend {cls.name} needs {name}, for which there is no placeholder: give "
                     f"it with --set {name}=VALUE, or declare it as a Secret if it is one."
@@ -271,11 +265,7 @@ def each_case(
     secrets: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Case]:
-    """Run the rules of these numbers, or all, each case with a simulator of its own.
-
-    Whoever has seen enough asks for no further case. No reason holds one of the `secrets`, or of
-    those of the simulator.
-    """
+    """Run the rules of these numbers, or all, each case with a simulator of its own."""
     cases = [
         (rule, situation)
         for rule in all_rules()
@@ -322,7 +312,7 @@ class _Run:
         if rest_s > 0:
             work = functools.partial(self._run_case, rule, situation)
             with contextlib.suppress(StillRunning):
-                return HelperThreads(1, _THREAD).run(work, Deadline.after(rest_s))
+                return HelperThreads(1, "facematch-kit").run(work, Deadline.after(rest_s))
         status = Status.NOT_JUDGED if self._failed else Status.FAILED
         return status, f"the {run_s:g} s of a run were over"
 
@@ -363,8 +353,7 @@ def _quiet() -> Iterator[None]:
     handler, root = logging.NullHandler(), logging.getLogger()
     root.addHandler(handler)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         root.removeHandler(handler)

@@ -172,10 +172,7 @@ class _Whole(logging.Formatter):
 
 @contextmanager
 def captured_log() -> Iterator[io.StringIO]:
-    """Everything that any logger writes meanwhile, from DEBUG up, as one text.
-
-    Also what it keeps from the root (``propagate=False``): it may be given a handler of its own.
-    """
+    """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
@@ -185,6 +182,7 @@ def captured_log() -> Iterator[io.StringIO]:
         handler.handle(record)
         hand_on(logger, record)
 
-    # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has.
+    # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has, and
+    # whatever it keeps from the root: it may be given a handler of its own.
     with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=hear):
         yield text
