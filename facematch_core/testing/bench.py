@@ -79,7 +79,7 @@ class Outcome:
     events: tuple[fm.CallEvent, ...] = ()
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Whichever of the two it is, for messages."""
         if self.result is not None:
             return f"the result {self.result.decision}"
@@ -93,7 +93,7 @@ class Outcome:
         return self.result
 
 
-def raised(error: BaseException, author: object) -> str:
+def describe(error: BaseException, author: object) -> str:
     """Type, text and place of an exception, for the author of this backend or simulator."""
     text = ": ".join(filter(None, (type(error).__name__, str(error))))
     return f"{text} ({_place(error, author)})"
@@ -145,7 +145,7 @@ class Bench:
     def _note_fault(self, error: BaseException) -> None:
         author = vars(self).get("backend")
         for place in (backends.where_raised(error.__traceback__), f"in {_place(error, author)}"):
-            self.faults.setdefault(f"{type(error).__name__} {place}", raised(error, author))
+            self.faults.setdefault(f"{type(error).__name__} {place}", describe(error, author))
 
     def reason(self, error: BaseException) -> str:
         """Its sentence, or what the plug-in raised, of which the core's errors say only where."""
@@ -155,7 +155,7 @@ class Bench:
         elif isinstance(error, fm.FaceMatchError):
             reason = f"{type(error).__name__}: {text}"
         else:
-            return raised(error, vars(self).get("backend"))
+            return describe(error, vars(self).get("backend"))
         return next((fault for place, fault in self.faults.items() if place in reason), reason)
 
     def open_backend(self) -> Backend:
@@ -247,7 +247,7 @@ class Bench:
             does_not_apply(f"{self.backend.name} declares no scale of scores.")
         return scaled
 
-    def scored(self, operation: Operation) -> tuple[Situation, float | None, float]:
+    def find_score(self, operation: Operation) -> tuple[Situation, float | None, float]:
         """A situation to put thresholds beside, what it is set with, and its score, 0-100."""
         if Situation.SCORE in self.simulator.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
@@ -308,7 +308,7 @@ class Bench:
         self.prepare(situation, score, step)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
-        return self.made(self.call(operation, situation, **fields))
+        return self.make_call(self.call(operation, situation, **fields))
 
     def call(
         self,
@@ -319,19 +319,19 @@ class Bench:
         **fields: Any,
     ) -> Call:
         """A call as the verifier would hand it over, with the pictures of `situation`."""
-        probe, reference = self.prepared(self.simulator.pictures_for(situation))
+        probe, reference = self.fit(self.simulator.pictures_for(situation))
         limit = self.threshold(operation, threshold)
         fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
         if operation is Operation.LIVENESS:
             return backends.LivenessCall(**fields)
         return MatchCall(reference=reference, **fields)
 
-    def prepared(self, images: Iterable[fm.Image]) -> list[fm.Image]:
+    def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
         """Probe and reference as the verifier hands them to the backend."""
         limits = map(self.can.limits_for, PICTURES)
         return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 
-    def made(self, call: Call) -> Outcome:
+    def make_call(self, call: Call) -> Outcome:
         """The outcome of a call in the situation that is set."""
         backend: Any = self.backend
         ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
@@ -347,7 +347,7 @@ class Bench:
     # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
-    def overheard(
+    def overhear(
         self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
     ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
         """The steps of an `HttpBackend`'s calls meanwhile, with what `answer` makes of each."""
@@ -366,7 +366,7 @@ class Bench:
     def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
         """The requests of one good call of an `HttpBackend`; none of any other."""
         if operation not in self._requests:
-            with self.overheard() as steps:
+            with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])
             self._requests[operation] = tuple(request for request, _ in steps)
         return self._requests[operation]

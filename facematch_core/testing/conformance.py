@@ -32,7 +32,7 @@ from facematch_core.settings import declared_settings, resolve_settings
 from facematch_core.threads import HelperThreads, StillRunning
 
 from . import report as reports
-from .bench import ENDS_S, NEVER_ENDS, Bench, raised
+from .bench import ENDS_S, NEVER_ENDS, Bench, describe
 from .contract import BackendContract, Rule
 from .contract import rules as all_rules
 from .report import DOES_NOT_APPLY, NOT_TESTED, Case, ConformanceReport, RuleLine, Status
@@ -116,7 +116,7 @@ def conformance(
         python_version=platform.python_version(),
         made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
         rules=lines,
-        capabilities=reports.proved(opened, {line.number: line.status for line in lines}),
+        capabilities=reports.prove(opened, {line.number: line.status for line in lines}),
     )
 
 
@@ -338,10 +338,10 @@ class _Run:
                 return Status.DOES_NOT_APPLY, text.removeprefix(DOES_NOT_APPLY)
             return Status.OPEN, text.removeprefix(NOT_TESTED)
         except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - Ctrl-C ends the run
-            reason = phase + (raised(error, simulator) if bench is None else bench.reason(error))
+            reason = phase + (describe(error, simulator) if bench is None else bench.reason(error))
             if getattr(simulator, "_problem", None) is error:
                 where = f"in {type(simulator).__name__}.answer"
-                reason = f"{reports.SIMULATOR_FAILED}{raised(error, simulator)} {where}"
+                reason = f"{reports.SIMULATOR_FAILED}{describe(error, simulator)} {where}"
             secrets = (*self._secrets, *getattr(simulator, "secrets", ()))
             return Status.FAILED, in_one_line(reason, secrets)
         return Status.PASSED, ""

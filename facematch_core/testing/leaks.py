@@ -41,10 +41,10 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < 6:  # fewer occur by chance, in base64 above all
         raise ValueError(f"A secret of {len(raw)} bytes is too short: take 6 or more.")
-    return found_in(raw, [layer for text in texts for layer in layers(text)])
+    return find_forms(raw, [layer for text in texts for layer in layers(text)])
 
 
-def found_in(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
+def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
     """As `find_leaks`, in the `layers` of texts: made once where many secrets are looked for."""
     hay, forms = tuple(hay), _forms(raw).items()
     return tuple(name for name, some in forms if any(w in text for w in some for text in hay))
@@ -123,7 +123,7 @@ def told_by(error: BaseException) -> str:
     """
     texts = []
     for link in chain(error):
-        texts += [shown(link, str), shown(link), shown(vars(link))]
+        texts += [show(link, str), show(link), show(vars(link))]
         texts += [text for _, text in frames(link)]
     return "\n".join(texts)
 
@@ -145,12 +145,12 @@ def frames(error: BaseException) -> Iterator[tuple[str, str]]:
     """Every frame of its own traceback: the file, and place, line and local variables as text."""
     lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
     for at, (frame, _) in zip(lines, walk, strict=True):
-        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
+        values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]
         place = f'  File "{at.filename}", line {at.lineno}, in {at.name}\n    {at.line}'
         yield at.filename, "\n".join([place, *values])
 
 
-def shown(value: object, how: Callable[[object], str] = repr) -> str:
+def show(value: object, how: Callable[[object], str] = repr) -> str:
     """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
     try:
         return how(value)
@@ -167,11 +167,11 @@ class _Whole(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extra = {key: value for key, value in vars(record).items() if key not in self._usual}
         line = super().format(record)
-        return f"{line} {shown(extra)}" if extra else line
+        return f"{line} {show(extra)}" if extra else line
 
 
 @contextmanager
-def captured_log() -> Iterator[io.StringIO]:
+def capture_log() -> Iterator[io.StringIO]:
     """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)

@@ -130,7 +130,7 @@ def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
 
 
 @functools.lru_cache(64)
-def turned(image: Image, orientation: int) -> Image:
+def turn(image: Image, orientation: int) -> Image:
     """The same picture as a phone stores it: turned, with the EXIF orientation that says so."""
     from PIL import ExifTags
     from PIL import Image as Pillow
@@ -143,7 +143,7 @@ def turned(image: Image, orientation: int) -> Image:
     return _write(image.to_pil().transpose(back), ImageFormat.JPEG, exif=exif, quality=95)
 
 
-def noted(image: Image) -> Image:
+def add_note(image: Image) -> Image:
     """The same picture as PNG, with a text in its file: what is sent of it is another file."""
     from PIL.PngImagePlugin import PngInfo
 

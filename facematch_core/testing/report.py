@@ -221,7 +221,7 @@ class ConformanceReport:
 # --- Which rules prove what a backend declares ----------------------------------------------------
 
 
-def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
+def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
     """Everything that `backend` declares or shows, and whether the rules, by number, proved it."""
     can, apart = backend.capabilities, {Status.DOES_NOT_APPLY}
     applies = {number for number, status in statuses.items() if status not in apart}
