@@ -55,12 +55,9 @@ class ManualClock:
 
 
 class RunningClock(ManualClock):
-    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once.
+    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once."""
 
-    After `most_waits` it moves beyond every deadline, so that whoever waits on and on comes to an
-    end.
-    """
-
+    #: After so many it moves beyond every deadline, so that whoever waits on and on ends.
     most_waits: float = math.inf
 
     def __init__(self) -> None:

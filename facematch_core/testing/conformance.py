@@ -198,13 +198,8 @@ def _open_once(
 
 def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
     """What came out, rule by rule; a rule that was not run is open for want of a simulator."""
-    by_rule: dict[str, list[Case]] = {}
-    for case in cases:
-        by_rule.setdefault(case.rule, []).append(case)
-    return tuple(
-        RuleLine.of(rule.number, rule.title, by_rule.get(rule.number, ()), NO_SIMULATOR)
-        for rule in all_rules()
-    )
+    cases = tuple(cases)
+    return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
 
 
 # --- With nobody behind it ------------------------------------------------------------------------

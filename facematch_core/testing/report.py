@@ -83,7 +83,8 @@ class RuleLine:
 
     @classmethod
     def of(cls, number: str, title: str, cases: Sequence[Case], missing: str) -> Self:
-        """The line of one rule: `missing` is the reason if it has no cases."""
+        """The line of one rule, by its cases among these; `missing` is the reason if none is."""
+        cases = [case for case in cases if case.rule == number]
         statuses = {case.status for case in cases} or {Status.OPEN}
         weights = (Status.FAILED, Status.NOT_JUDGED, Status.OPEN, Status.PASSED)
         status = next((status for status in weights if status in statuses), Status.DOES_NOT_APPLY)
