@@ -114,14 +114,18 @@ def _forms(value: str) -> Iterator[str]:
         return
     yield quote(value, safe="", errors="replace")
     data = value.encode("utf-8", "surrogatepass")
-    texts = [base64.b64encode(data).decode()]
+    # By itself, with its padding, and within a longer text: a name and a colon, say.
+    for form in (base64.b64encode(data), base64.urlsafe_b64encode(data), *base64_parts(data)):
+        yield form.decode()
+
+
+def base64_parts(data: bytes) -> Iterator[bytes]:
+    """The characters of base64 that `data` alone decides, wherever it begins in a longer text."""
     for before in range(3):
-        # The characters at both ends depend on what is beside it: a name and a colon, say.
-        text = base64.b64encode(b"\0" * before + data).decode()
-        texts.append(text[4 if before else 0 : -4 if (before + len(data)) % 3 else None])
-    for text in texts:
-        yield text
-        yield text.replace("+", "-").replace("/", "_")
+        padded = bytes(before) + data
+        first, last = (before * 8 + 5) // 6, len(padded) * 8 // 6
+        yield base64.b64encode(padded)[first:last]
+        yield base64.urlsafe_b64encode(padded)[first:last]
 
 
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:

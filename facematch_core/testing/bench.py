@@ -25,7 +25,7 @@ from facematch_core.threads import HelperThreads, StillRunning
 
 from .clock import RunningClock
 from .report import DOES_NOT_APPLY, NOT_TESTED
-from .simulator import ANSWERS, FAILURES, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
+from .simulator import AIMED, ANSWERS, GOOD, OPERATION_OF, STALLS, Situation, VendorSimulator
 
 T = TypeVar("T")
 Result = fm.MatchResult | fm.LivenessResult
@@ -79,7 +79,7 @@ class Outcome:
     events: tuple[fm.CallEvent, ...] = ()
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         """Whichever of the two it is, for messages."""
         if self.result is not None:
             return f"the result {self.result.decision}"
@@ -93,43 +93,41 @@ class Outcome:
         return self.result
 
 
-def raised(error: BaseException, author: object) -> str:
+def describe(error: BaseException, author: object) -> str:
     """Type, text and place of an exception, for the author of this backend or simulator."""
-    told = ": ".join(filter(None, (type(error).__name__, str(error))))
-    return f"{told} ({_place(error, author)})"
+    text = ": ".join(filter(None, (type(error).__name__, str(error))))
+    return f"{text} ({_place(error, author)})"
 
 
 def _place(error: BaseException, author: object) -> str:
     """File and line: the last one in a file of the author's, if it came by one."""
-    classes = type(author).__mro__
-    names = {cls.__module__ for cls in classes if not cls.__module__.startswith("facematch_core.")}
+    names = {cls.__module__ for cls in type(author).__mro__}
     # What was run as a text, in a notebook say, has no module.
-    files = {getattr(sys.modules.get(name), "__file__", None) for name in names}
-    walked = traceback.walk_tb(error.__traceback__)
-    frames = [(frame.f_code.co_filename, line) for frame, line in walked]
-    own = [frame for frame in frames if frame[0] in files] or frames
-    return f"{Path(own[-1][0]).name}, line {own[-1][1]}" if own else "nowhere"
+    files = {
+        getattr(sys.modules.get(name), "__file__", None)
+        for name in names
+        if not name.startswith("facematch_core.")
+    }
+    walk = traceback.walk_tb(error.__traceback__)
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk]
+    places = [place for place in frames if place[0] in files] or frames
+    return f"{Path(places[-1][0]).name}, line {places[-1][1]}" if places else "nowhere"
 
 
 class Bench:
-    """One simulator under test, with what was opened on it.
-
-    Attributes:
-        simulator: The vendor.
-        ends_s: Seconds after which a call without a deadline is given up.
-        clock: Time of every call: it runs, but a wait is over at once, and noted.
-        waits: Seconds of each wait of the last call.
-        faults: What the plug-in's own code raised, by how the core's errors speak of it.
-    """
+    """One simulator under test, with what was opened on it."""
 
     def __init__(self, simulator: VendorSimulator, *, ends_s: float = ENDS_S) -> None:
+        #: A call without a deadline is given up after so many seconds.
         self.simulator, self.ends_s = simulator, ends_s
-        self.clock = RunningClock()
-        self.waits: tuple[float, ...] = ()
-        self._situation: Situation | None = None
-        self._opened: list[Backend | fm.FaceVerifier] = []
-        self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
+        #: Time of every call: it runs, but a wait is over at once; and the waits of the last call.
+        self.clock, self.waits = RunningClock(), tuple[float, ...]()
+        #: What the plug-in's own code raised, by how the core's errors speak of it.
         self.faults: dict[str, str] = {}
+        self._situation: Situation | None = None
+        self._requests: dict[Operation, tuple[HttpRequest, ...]] = {}
+        self._stack = contextlib.ExitStack()
+        self._stack.callback(backends.plugin_faults.remove, self._note_fault)
         backends.plugin_faults.append(self._note_fault)
 
     @functools.cached_property
@@ -142,40 +140,31 @@ class Bench:
         return self.backend.capabilities
 
     def close(self) -> None:
-        with contextlib.suppress(ValueError):  # a rule may close it, too
-            backends.plugin_faults.remove(self._note_fault)
-        for opened in reversed(self._opened):
-            opened.close()
+        self._stack.close()
 
     def _note_fault(self, error: BaseException) -> None:
         author = vars(self).get("backend")
         for place in (backends.where_raised(error.__traceback__), f"in {_place(error, author)}"):
-            self.faults.setdefault(f"{type(error).__name__} {place}", raised(error, author))
+            self.faults.setdefault(f"{type(error).__name__} {place}", describe(error, author))
 
     def reason(self, error: BaseException) -> str:
-        """Why a rule failed that this ended: its sentence, or what the plug-in's own code raised,
-        of which the core's errors say only where: one reason for however many rules meet it.
-        """
+        """Its sentence, or what the plug-in raised, of which the core's errors say only where."""
         text = str(error)
         if isinstance(error, (AssertionError, pytest.fail.Exception)) and text:
-            told = text.partition("\n")[0]
+            reason = text.partition("\n")[0]
         elif isinstance(error, fm.FaceMatchError):
-            told = f"{type(error).__name__}: {text}"
+            reason = f"{type(error).__name__}: {text}"
         else:
-            return raised(error, vars(self).get("backend"))
-        faults = (fault for known_as, fault in self.faults.items() if known_as in told)
-        return next(faults, told)
+            return describe(error, vars(self).get("backend"))
+        return next((fault for place, fault in self.faults.items() if place in reason), reason)
 
     def open_backend(self) -> Backend:
         """A further one; closed at the end of the test, as the verifiers are."""
-        backend = self.simulator.backend()
-        self._opened.append(backend)
-        return backend
+        return self._stack.enter_context(contextlib.closing(self.simulator.backend()))
 
     def open_verifier(self, **options: Any) -> fm.FaceVerifier:
         verifier = fm.FaceVerifier(self.simulator.backend(), **{"clock": self.clock, **options})
-        self._opened.append(verifier)
-        return verifier
+        return self._stack.enter_context(contextlib.closing(verifier))
 
     # What is declared.
 
@@ -191,8 +180,8 @@ class Bench:
         backend = type(self.backend)
         # A frozen attrs class keeps its fields in slots, where vars() does not look.
         names = [field.name for field in attrs.fields(backend)] if attrs.has(backend) else []
-        held = {name: getattr(self.backend, name, None) for name in names} | vars(self.backend)
-        return [(name, v.reveal()) for name, v in held.items() if isinstance(v, backends.Secret)]
+        values = {name: getattr(self.backend, name, None) for name in names} | vars(self.backend)
+        return [(name, v.reveal()) for name, v in values.items() if isinstance(v, backends.Secret)]
 
     def threshold(self, operation: Operation, value: float | None) -> fm.Threshold | None:
         """A threshold as the verifier hands it to the backend: the caller's, or the default."""
@@ -236,19 +225,18 @@ class Bench:
 
     def operations_for(self, situation: Situation) -> list[Operation]:
         """The declared operations that can meet `situation`; skips if there is none."""
-        meet = [operation for operation in self.operations if self.meets(operation, situation)]
-        if not meet:
+        operations = [each for each in self.operations if self.meets(each, situation)]
+        if not operations:
             does_not_apply(f"{self.backend.name} declares no {OPERATION_OF[situation]} call.")
         self.need(situation)
-        return meet
+        return operations
 
     def cases(self, situations: Iterable[Situation]) -> Iterator[tuple[Operation, Situation]]:
         """Those of `situations` that can be produced, with every operation that each fits."""
-        for situation in situations:
-            if situation in self.simulator.situations:
-                for operation in self.operations:
-                    if self.meets(operation, situation):
-                        yield operation, situation
+        for situation in filter(self.simulator.situations.__contains__, situations):
+            for operation in self.operations:
+                if self.meets(operation, situation):
+                    yield operation, situation
 
     def edges(self) -> list[Operation]:
         """The operations whose threshold has an edge that can be known; skips if there is none."""
@@ -259,7 +247,7 @@ class Bench:
             does_not_apply(f"{self.backend.name} declares no scale of scores.")
         return scaled
 
-    def scored(self, operation: Operation) -> tuple[Situation, float | None, float]:
+    def find_score(self, operation: Operation) -> tuple[Situation, float | None, float]:
         """A situation to put thresholds beside, what it is set with, and its score, 0-100."""
         if Situation.SCORE in self.simulator.situations:
             return Situation.SCORE, MIDDLE, MIDDLE
@@ -279,11 +267,9 @@ class Bench:
     def each_step(self, operation: Operation, situation: Situation) -> list[int | None]:
         """The steps of a call that `situation` can meet; None alone for the whole of it."""
         several = range(1, self.steps(operation) + 1)
-        if len(several) == 1 or situation is Situation.UNREACHABLE:
-            return [None]
         if situation is Situation.BAD_KEY:
             return [None, *several[1:]]
-        return [*several] if situation in (*FAILURES, *STALLS) else [None]
+        return [*several] if len(several) > 1 and situation in AIMED else [None]
 
     # Calls.
 
@@ -303,11 +289,10 @@ class Bench:
         if situation in STALLS:
             options.setdefault("deadline_s", DEADLINE_S)
         events: list[fm.CallEvent] = []
-        verifier = verifier or fm.FaceVerifier(
-            self.backend, on_event=events.append, clock=self.clock
-        )
-        pictures = images or self.simulator.pictures_for(situation)
-        outcome = self._counted(application_call(verifier, operation, pictures, options))
+        if verifier is None:
+            verifier = fm.FaceVerifier(self.backend, on_event=events.append, clock=self.clock)
+        images = images or self.simulator.pictures_for(situation)
+        outcome = self._count(application_call(verifier, operation, images, options))
         return attrs.evolve(outcome, events=tuple(events))
 
     def ask_directly(
@@ -323,7 +308,7 @@ class Bench:
         self.prepare(situation, score, step)
         if situation in STALLS:
             fields.setdefault("deadline", Deadline.after(DEADLINE_S, self.clock))
-        return self.made(self.call(operation, situation, **fields))
+        return self.make_call(self.call(operation, situation, **fields))
 
     def call(
         self,
@@ -334,23 +319,23 @@ class Bench:
         **fields: Any,
     ) -> Call:
         """A call as the verifier would hand it over, with the pictures of `situation`."""
-        probe, reference = self.prepared(self.simulator.pictures_for(situation))
-        told = self.threshold(operation, threshold)
-        fields = {"clock": self.clock, "probe": probe, "threshold": told, **fields}
+        probe, reference = self.fit(self.simulator.pictures_for(situation))
+        limit = self.threshold(operation, threshold)
+        fields = {"clock": self.clock, "probe": probe, "threshold": limit, **fields}
         if operation is Operation.LIVENESS:
             return backends.LivenessCall(**fields)
         return MatchCall(reference=reference, **fields)
 
-    def prepared(self, given: Iterable[fm.Image]) -> list[fm.Image]:
+    def fit(self, images: Iterable[fm.Image]) -> list[fm.Image]:
         """Probe and reference as the verifier hands them to the backend."""
-        both = zip(PICTURES, given, strict=True)
-        return [image.prepared(self.can.limits_for(picture)) for picture, image in both]
+        limits = map(self.can.limits_for, PICTURES)
+        return [image.prepared(limit) for image, limit in zip(images, limits, strict=True)]
 
-    def made(self, call: Call) -> Outcome:
+    def make_call(self, call: Call) -> Outcome:
         """The outcome of a call in the situation that is set."""
         backend: Any = self.backend
         ask = backend.match if isinstance(call, MatchCall) else backend.check_liveness
-        return self._counted(lambda: ask(call))
+        return self._count(lambda: ask(call))
 
     def prepare(
         self, situation: Situation, score: float | None = None, step: int | None = None
@@ -362,38 +347,33 @@ class Bench:
     # What an `HttpBackend` sends.
 
     @contextlib.contextmanager
-    def overheard(
+    def overhear(
         self, answer: Callable[[HttpRequest, HttpReply], HttpReply] | None = None
     ) -> Iterator[list[tuple[HttpRequest, HttpReply]]]:
-        """The steps of an `HttpBackend`'s calls meanwhile, each with its reply, or with what
-        `answer` makes of that: clean-ups and logins are none.
-        """
-        heard: list[tuple[HttpRequest, HttpReply]] = []
+        """The steps of an `HttpBackend`'s calls meanwhile, with what `answer` makes of each."""
+        steps: list[tuple[HttpRequest, HttpReply]] = []
 
         def hear(request: HttpRequest, send: Send, is_step: bool) -> HttpReply:
             reply = send()
             if is_step:
                 reply = reply if answer is None else answer(request, reply)
-                heard.append((request, reply))
+                steps.append((request, reply))
             return reply
 
         with self.line(hear):
-            yield heard
+            yield steps
 
     def requests(self, operation: Operation) -> tuple[HttpRequest, ...]:
         """The requests of one good call of an `HttpBackend`; none of any other."""
         if operation not in self._requests:
-            with self.overheard() as heard:
+            with self.overhear() as steps:
                 self.ask_directly(operation, GOOD[operation])
-            self._requests[operation] = tuple(request for request, _ in heard)
+            self._requests[operation] = tuple(request for request, _ in steps)
         return self._requests[operation]
 
     @contextlib.contextmanager
     def line(self, exchange: Exchange) -> Iterator[None]:
-        """Have `exchange` carry the requests of an `HttpBackend` meanwhile.
-
-        It gets what sends the request, and whether that is a step of a call.
-        """
+        """Have `exchange` carry the requests of an `HttpBackend` meanwhile."""
         if not isinstance(self.backend, HttpBackend):
             yield
             return
@@ -410,19 +390,19 @@ class Bench:
         finally:
             del client.send
 
-    def _counted(self, ask: Callable[[], Result]) -> Outcome:
-        simulator, waited = self.simulator, len(self.clock.slept)
+    def _count(self, ask: Callable[[], Result]) -> Outcome:
+        simulator, before = self.simulator, len(self.clock.slept)
         requests, charges = simulator.requests_seen, simulator.charges
         result, error = None, None
         # What is refused for ever may be asked for until the deadline.
         most_waits = MOST_WAITS if self._situation in ANSWERS else math.inf
-        self.clock.most_waits = waited + most_waits
+        self.clock.most_waits = before + most_waits
         try:
             result = run_in_time(ask, self.ends_s)
-        except fm.FaceMatchError as ended:
-            error = ended
+        except fm.FaceMatchError as failure:
+            error = failure
         finally:
-            self.waits, self.clock.most_waits = tuple(self.clock.slept[waited:]), math.inf
+            self.waits, self.clock.most_waits = tuple(self.clock.slept[before:]), math.inf
         assert len(self.waits) < most_waits, (
             f"a call has waited {MOST_WAITS} times and goes on: does it keep what another poll, or "
             "another call, was answered?"

@@ -43,8 +43,7 @@ class ManualClock:
     def sleep(self, seconds: float) -> None:
         """Note the wait and move on by it."""
         self.advance(seconds)
-        with self._lock:
-            self.slept.append(seconds)
+        self.slept.append(seconds)
 
     def advance(self, seconds: float) -> None:
         """Move on by that many seconds, at least 0."""
@@ -56,12 +55,9 @@ class ManualClock:
 
 
 class RunningClock(ManualClock):
-    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once.
+    """The machine's time, but that nobody waits: `sleep` moves it on and returns at once."""
 
-    After `most_waits` it moves beyond every deadline, so that whoever waits on and on comes to an
-    end.
-    """
-
+    #: After so many it moves beyond every deadline, so that whoever waits on and on ends.
     most_waits: float = math.inf
 
     def __init__(self) -> None:

@@ -27,12 +27,12 @@ from facematch_core.deadline import Deadline
 from facematch_core.errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from facematch_core.kinds import choices_of
 from facematch_core.masking import without_secrets
-from facematch_core.plugins import available_backends, backend_class
+from facematch_core.plugins import BACKENDS, backend_class
 from facematch_core.settings import declared_settings, resolve_settings
 from facematch_core.threads import HelperThreads, StillRunning
 
 from . import report as reports
-from .bench import ENDS_S, NEVER_ENDS, Bench, raised
+from .bench import ENDS_S, NEVER_ENDS, Bench, describe
 from .contract import BackendContract, Rule
 from .contract import rules as all_rules
 from .report import DOES_NOT_APPLY, NOT_TESTED, Case, ConformanceReport, RuleLine, Status
@@ -96,15 +96,14 @@ def conformance(
         )
     cls, distribution, version = _find_backend(backend)
     player = simulator_of(cls.name) if simulator is None else FoundSimulator(simulator)
-    set_here = dict(settings or {})
-    values = [value.reveal() if isinstance(value, Secret) else value for value in set_here.values()]
-    secrets = tuple(value for value in values if isinstance(value, str))
-    make: MakeSimulator = functools.partial(Alone, cls, set_here)
+    values = dict(settings or {})
+    texts = [value.reveal() if isinstance(value, Secret) else value for value in values.values()]
+    secrets = tuple(text for text in texts if isinstance(text, str))
+    make: MakeSimulator = functools.partial(Alone, cls, values)
     if player is not None:
-        make = functools.partial(_with_settings, player.cls, set_here)
+        make = functools.partial(_make_with_settings, player.cls, values)
     opened = _open_once(make, cls, player, secrets)
-    cases = run_rules(make, pure_only=player is None, secrets=secrets, progress=progress)
-    lines = rule_lines(cases)
+    lines = rule_lines(each_case(make, None, player is None, secrets, progress))
     return ConformanceReport(
         backend=cls.name,
         distribution=distribution,
@@ -112,12 +111,12 @@ def conformance(
         simulator=player and player.cls.__name__,
         simulator_distribution=player and player.distribution,
         simulator_version=player and player.version,
-        settings=tuple(sorted(set_here)),
+        settings=tuple(sorted(values)),
         core_version=__version__,
         python_version=platform.python_version(),
         made_at=dt.datetime.now(dt.UTC).replace(microsecond=0),
         rules=lines,
-        capabilities=reports.proved(opened, {line.number: line.status for line in lines}),
+        capabilities=reports.prove(opened, {line.number: line.status for line in lines}),
     )
 
 
@@ -132,11 +131,10 @@ def _find_backend(backend: object) -> tuple[type[Backend], str | None, str | Non
             "conformance takes the name or the class of a backend, not "
             f"{type(backend).__name__}: give it type(backend)."
         )
-    for info in available_backends():
-        if info.name == cls.name and info.problem is None:
-            with contextlib.suppress(FaceMatchError):
-                if backend_class(info.name) is cls:
-                    return cls, info.distribution, info.version or None
+    with contextlib.suppress(FaceMatchError):
+        loaded, point = plugins.load(BACKENDS, cls.name, "backend") or (None, None)
+        if loaded is cls and point is not None:
+            return cls, plugins.distribution(point), plugins.version(point) or None
     return cls, None, None
 
 
@@ -162,7 +160,7 @@ def simulator_of(name: str) -> FoundSimulator | None:
     return FoundSimulator(cls, plugins.distribution(point), plugins.version(point))
 
 
-def _with_settings(cls: type[VendorSimulator], settings: Mapping[str, Any]) -> VendorSimulator:
+def _make_with_settings(cls: type[VendorSimulator], settings: Mapping[str, Any]) -> VendorSimulator:
     simulator = cls()
     # Under whatever the rule itself sets, over what the simulator would choose.
     backend = functools.partial(simulator.backend, **settings)
@@ -174,18 +172,23 @@ def _open_once(
     make: MakeSimulator, cls: type[Backend], player: FoundSimulator | None, secrets: Sequence[str]
 ) -> Backend:
     """The backend, opened and closed: what cannot be started would else fail every rule."""
+
+    def open_and_close() -> Backend:
+        with make() as simulator, contextlib.closing(simulator.backend()) as backend:
+            return backend
+
     try:
-        with make() as simulator:
-            opened = simulator.backend()
-            opened.close()
+        backend = HelperThreads(1, "facematch-kit").run(open_and_close, Deadline.after(RUN_S))
     except FaceMatchError:
         raise
+    except StillRunning:
+        reason = f"it is not open after {RUN_S:g} s"
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a simulator raises is its own fault
         reason = in_one_line(f"{type(error).__name__}: {error}", secrets)
     else:
-        if isinstance(opened, cls):
-            return opened
-        reason = f"it opens {type(opened).__name__}, which is no {cls.__name__}"
+        if isinstance(backend, cls):
+            return backend
+        reason = f"it opens {type(backend).__name__}, which is no {cls.__name__}"
     who = f"The backend {cls.name}"
     if player is not None:
         of = f" of {player.distribution}" if player.distribution else ""
@@ -195,40 +198,31 @@ def _open_once(
 
 def rule_lines(cases: Iterable[Case]) -> tuple[RuleLine, ...]:
     """What came out, rule by rule; a rule that was not run is open for want of a simulator."""
-    by_rule: dict[str, list[Case]] = {}
-    for case in cases:
-        by_rule.setdefault(case.rule, []).append(case)
-    return tuple(
-        RuleLine.of(rule.number, rule.title, by_rule.get(rule.number, ()), NO_SIMULATOR)
-        for rule in all_rules()
-    )
+    cases = tuple(cases)
+    return tuple(RuleLine.of(rule.number, rule.title, cases, NO_SIMULATOR) for rule in all_rules())
 
 
 # --- With nobody behind it ------------------------------------------------------------------------
 
 
 class Alone(VendorSimulator):
-    """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders.
-
-    Another setting that it needs cannot be guessed: a region or an address means something.
-    """
+    """A backend with nobody behind it, for the rules marked `pure`: its keys are placeholders."""
 
     situations = frozenset()
     requests_seen = 0
     charges = 0
 
     def __init__(self, cls: type[Backend], settings: Mapping[str, Any] | None = None) -> None:
-        self._class = cls
-        self._settings = dict(settings or {})
+        self._class, self._settings = cls, dict(settings or {})
         for name, (kind, default) in declared_settings(cls).items():
+            value, is_needed = self._settings.get(name), default is attrs.NOTHING
             if Secret in choices_of(kind):
-                value = self._settings.get(name)
-                if value is None and default is attrs.NOTHING:
+                if value is None and is_needed:
                     # Each has its own, so that a report shows which of two keys it has met.
                     value = f"placeholder-{name}-7c1e90d2"
                 if isinstance(value, str):
                     self._settings[name] = Secret(value, origin="placeholder")
-            elif name not in self._settings and default is attrs.NOTHING:
+            elif name not in self._settings and is_needed:  # a region, say, means something
                 raise ConfigurationError(
                     f"The backend {cls.name} needs {name}, for which there is no placeholder: give "
                     f"it with --set {name}=VALUE, or declare it as a Secret if it is one."
@@ -254,19 +248,9 @@ class Alone(VendorSimulator):
 # --- One rule after another -----------------------------------------------------------------------
 
 
-def run_rules(
-    make: MakeSimulator,
-    *,
-    rules: Collection[str] | None = None,
-    pure_only: bool = False,
-    secrets: Sequence[str] = (),
-    progress: Progress | None = None,
-) -> tuple[Case, ...]:
-    """Run the rules of these numbers, or all, each case with a simulator of its own.
-
-    No reason holds one of the `secrets`, or of those of the simulator.
-    """
-    return tuple(each_case(make, rules, pure_only, secrets, progress))
+def run_rules(make: MakeSimulator, **options: Any) -> tuple[Case, ...]:
+    """All that `each_case` gives."""
+    return tuple(each_case(make, **options))
 
 
 def each_case(
@@ -276,7 +260,7 @@ def each_case(
     secrets: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Iterator[Case]:
-    """The same one by one: whoever has seen enough asks for no further case."""
+    """Run the rules of these numbers, or all, each case with a simulator of its own."""
     cases = [
         (rule, situation)
         for rule in all_rules()
@@ -300,8 +284,7 @@ class _Run:
     """One run: what has failed in it decides what is still judged, and how long it may take."""
 
     def __init__(self, make: MakeSimulator, secrets: Sequence[str]) -> None:
-        self._make, self._secrets = make, secrets
-        self._began = time.monotonic()
+        self._make, self._secrets, self._began = make, secrets, time.monotonic()
         #: The rules that have failed, by the reason that each was the first to meet.
         self._failed: dict[str, str] = {}
 
@@ -311,8 +294,8 @@ class _Run:
         if cause is None:
             status, reason = self._in_time(rule, situation)
             if status is Status.FAILED:
-                met = reason.removeprefix(BEFORE).removeprefix(AFTER)
-                cause = self._failed.setdefault(met, rule.number)
+                fault = reason.removeprefix(BEFORE).removeprefix(AFTER)
+                cause = self._failed.setdefault(fault, rule.number)
         if cause not in (None, rule.number):
             status, reason = Status.NOT_JUDGED, f"because of {cause}"
         return Case(rule.number, "" if situation is None else situation.value, status, reason)
@@ -320,11 +303,11 @@ class _Run:
     def _in_time(self, rule: Rule, situation: Situation | None) -> tuple[Status, str]:
         """What came out of one case; it is not judged, or the first to fail, if time is over."""
         run_s = RUN_S if self._failed else HONEST_RUN_S
-        left_s = self._began + run_s - time.monotonic()
-        if left_s > 0:
+        rest_s = self._began + run_s - time.monotonic()
+        if rest_s > 0:
             work = functools.partial(self._run_case, rule, situation)
             with contextlib.suppress(StillRunning):
-                return HelperThreads(1, "facematch-kit").run(work, Deadline.after(left_s))
+                return HelperThreads(1, "facematch-kit").run(work, Deadline.after(rest_s))
         status = Status.NOT_JUDGED if self._failed else Status.FAILED
         return status, f"the {run_s:g} s of a run were over"
 
@@ -350,10 +333,10 @@ class _Run:
                 return Status.DOES_NOT_APPLY, text.removeprefix(DOES_NOT_APPLY)
             return Status.OPEN, text.removeprefix(NOT_TESTED)
         except (Exception, SystemExit, pytest.fail.Exception) as error:  # noqa: BLE001 - Ctrl-C ends the run
-            reason = phase + (raised(error, simulator) if bench is None else bench.reason(error))
+            reason = phase + (describe(error, simulator) if bench is None else bench.reason(error))
             if getattr(simulator, "_problem", None) is error:
                 where = f"in {type(simulator).__name__}.answer"
-                reason = f"{reports.SIMULATOR_FAILED}{raised(error, simulator)} {where}"
+                reason = f"{reports.SIMULATOR_FAILED}{describe(error, simulator)} {where}"
             secrets = (*self._secrets, *getattr(simulator, "secrets", ()))
             return Status.FAILED, in_one_line(reason, secrets)
         return Status.PASSED, ""
@@ -365,8 +348,7 @@ def _quiet() -> Iterator[None]:
     handler, root = logging.NullHandler(), logging.getLogger()
     root.addHandler(handler)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         root.removeHandler(handler)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import io
 import json
@@ -15,6 +14,7 @@ from unittest import mock
 from urllib.parse import quote, quote_plus
 
 from facematch_core import Image
+from facematch_core.masking import base64_parts
 
 #: What Python and JSON write for one character, and a URL for one byte.
 _ESCAPED = re.compile(rb"""\\(?:([\\'"])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4}))""")
@@ -41,15 +41,13 @@ def find_leaks(secret: bytes | str, *texts: bytes | str) -> tuple[str, ...]:
     raw = secret.encode() if isinstance(secret, str) else secret
     if len(raw) < 6:  # fewer occur by chance, in base64 above all
         raise ValueError(f"A secret of {len(raw)} bytes is too short: take 6 or more.")
-    return found_in(raw, [layer for text in texts for layer in layers(text)])
+    return find_forms(raw, [layer for text in texts for layer in layers(text)])
 
 
-def found_in(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
+def find_forms(raw: bytes, hay: Iterable[bytes]) -> tuple[str, ...]:
     """As `find_leaks`, in the `layers` of texts: made once where many secrets are looked for."""
-    forms, hay = _forms(raw), tuple(hay)
-    return tuple(
-        name for name, written in forms.items() if any(w in text for w in written for text in hay)
-    )
+    hay, forms = tuple(hay), _forms(raw).items()
+    return tuple(name for name, some in forms if any(w in text for w in some for text in hay))
 
 
 def layers(text: bytes | str) -> Iterator[bytes]:
@@ -97,18 +95,9 @@ def _forms(raw: bytes) -> dict[str, set[bytes]]:
         "repr": quoted - plain,
         "JSON": {text.encode() for text in jsons} - plain,
         "hexadecimal": {text.encode() for text in digits},
-        "base64": set(_base64(raw)),
+        "base64": set(base64_parts(raw)),
         "URL": {text.encode() for text in escaped} - plain,
     }
-
-
-def _base64(raw: bytes) -> Iterator[bytes]:
-    """The characters that `raw` alone decides, for each place it can have in a group of three."""
-    for before in range(3):
-        padded = bytes(before) + raw
-        first, last = (before * 8 + 5) // 6, len(padded) * 8 // 6
-        yield base64.b64encode(padded)[first:last]
-        yield base64.urlsafe_b64encode(padded)[first:last]
 
 
 def picture_samples(image: Image) -> tuple[bytes, ...]:
@@ -132,35 +121,36 @@ def told_by(error: BaseException) -> str:
     So for what it was raised from, or while, also where that is not shown, and for the members of a
     group.
     """
-    errors = chain(error)
-    texts = [text for one in errors for text in (shown(one, str), shown(one), shown(vars(one)))]
-    return "\n".join([*texts, *(text for one in errors for _, text in frames(one))])
+    texts = []
+    for link in chain(error):
+        texts += [show(link, str), show(link), show(vars(link))]
+        texts += [text for _, text in frames(link)]
+    return "\n".join(texts)
 
 
 def chain(error: BaseException) -> tuple[BaseException, ...]:
     """`error`, its causes and contexts (also those that are not shown), members of groups."""
-    found: dict[int, BaseException] = {}
+    links: dict[int, BaseException] = {}
     waiting: list[BaseException | None] = [error]
     while waiting:
-        one = waiting.pop()
-        if one is None or id(one) in found:
-            continue
-        found[id(one)] = one
-        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
-        waiting += [one.__cause__, one.__context__, *members]
-    return tuple(found.values())
+        link = waiting.pop()
+        if link is not None and id(link) not in links:
+            links[id(link)] = link
+            members = link.exceptions if isinstance(link, BaseExceptionGroup) else ()
+            waiting += [link.__cause__, link.__context__, *members]
+    return tuple(links.values())
 
 
 def frames(error: BaseException) -> Iterator[tuple[str, str]]:
     """Every frame of its own traceback: the file, and place, line and local variables as text."""
-    found = error.__traceback__
-    for told, (frame, _) in zip(traceback.extract_tb(found), traceback.walk_tb(found), strict=True):
-        values = [f"    {name} = {shown(value)}" for name, value in frame.f_locals.items()]
-        place = f'  File "{told.filename}", line {told.lineno}, in {told.name}\n    {told.line}'
-        yield told.filename, "\n".join([place, *values])
+    lines, walk = traceback.extract_tb(error.__traceback__), traceback.walk_tb(error.__traceback__)
+    for at, (frame, _) in zip(lines, walk, strict=True):
+        values = [f"    {name} = {show(value)}" for name, value in frame.f_locals.items()]
+        place = f'  File "{at.filename}", line {at.lineno}, in {at.name}\n    {at.line}'
+        yield at.filename, "\n".join([place, *values])
 
 
-def shown(value: object, how: Callable[[object], str] = repr) -> str:
+def show(value: object, how: Callable[[object], str] = repr) -> str:
     """As a crash reporter shows it; an object that is not whole yet cannot be shown."""
     try:
         return how(value)
@@ -177,24 +167,22 @@ class _Whole(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extra = {key: value for key, value in vars(record).items() if key not in self._usual}
         line = super().format(record)
-        return f"{line} {shown(extra)}" if extra else line
+        return f"{line} {show(extra)}" if extra else line
 
 
 @contextmanager
-def captured_log() -> Iterator[io.StringIO]:
-    """Everything that any logger writes meanwhile, from DEBUG up, as one text.
-
-    Also what it keeps from the root (``propagate=False``): it may be given a handler of its own.
-    """
+def capture_log() -> Iterator[io.StringIO]:
+    """Everything that any logger writes meanwhile, from DEBUG up, as one text."""
     text = io.StringIO()
     handler = logging.StreamHandler(text)
     handler.setFormatter(_Whole("%(name)s %(levelname)s %(message)s %(args)s"))
     hand_on = logging.Logger.callHandlers
 
-    def heard(logger: logging.Logger, record: logging.LogRecord) -> None:
+    def hear(logger: logging.Logger, record: logging.LogRecord) -> None:
         handler.handle(record)
         hand_on(logger, record)
 
-    # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has.
-    with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=heard):
+    # What a logger's own filters let through comes by `callHandlers`, whatever handlers it has, and
+    # whatever it keeps from the root: it may be given a handler of its own.
+    with mock.patch.multiple(logging.Logger, isEnabledFor=lambda *_: True, callHandlers=hear):
         yield text

@@ -37,24 +37,22 @@ def noise(
         size: Width and height in pixels.
         kind: The kind of file; PNG is written without compression.
     """
-    how: dict[str, Any] = {"compress_level": 0} if kind is ImageFormat.PNG else {}
-    return drawn(size, kind, seed=seed, **how)
-
-
-def drawn(
-    size: tuple[int, int], kind: ImageFormat, *, seed: int | None = None, **how: Any
-) -> Image:
-    """A picture of noise, or of one colour without a seed, written as Pillow is asked."""
     from PIL import Image as Pillow
 
-    if seed is None:
-        return _written(Pillow.new("RGB", size, (90, 120, 150)), kind, **how)
     # S311: repeatable, and nothing is protected by it.
     data = random.Random(seed).randbytes(3 * size[0] * size[1])  # noqa: S311
-    return _written(Pillow.frombytes("RGB", size, data), kind, **how)
+    how: dict[str, Any] = {"compress_level": 0} if kind is ImageFormat.PNG else {}
+    return _write(Pillow.frombytes("RGB", size, data), kind, **how)
 
 
-def _written(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
+def _fill(width: int, height: int, kind: ImageFormat) -> Image:
+    """A picture of one colour: small, however large it is."""
+    from PIL import Image as Pillow
+
+    return _write(Pillow.new("RGB", (width, height), (90, 120, 150)), kind)
+
+
+def _write(picture: PIL.Image.Image, kind: ImageFormat, **how: Any) -> Image:
     if kind is ImageFormat.WEBP:
         # A lossy one is refused wherever nothing may be changed, whatever the backend takes.
         how.setdefault("lossless", True)
@@ -91,11 +89,8 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
         example); none for a limit that is not set, or that the core's own comes before.
     """
     side = max(64, limits.min_side_px)
-    beyond = {
-        f"format {kind.value}": noise(0, (side, side), kind)
-        for kind in WRITABLE
-        if kind not in limits.formats
-    }
+    others = [kind for kind in WRITABLE if kind not in limits.formats]
+    beyond = {f"format {kind.value}": noise(0, (side, side), kind) for kind in others}
     allowed = next((kind for kind in WRITABLE if kind in limits.formats), None)
     if allowed is None:
         return beyond
@@ -107,11 +102,11 @@ def pictures_beyond(limits: ImageLimits) -> dict[str, Image]:
         beyond["few bytes"] = light
     if limits.max_pixels is not None and limits.max_pixels < _MOST_PIXELS // 2:
         longer = max(side, math.isqrt(limits.max_pixels) + 1)
-        beyond["pixels"] = drawn((longer, longer), allowed)
+        beyond["pixels"] = _fill(longer, longer, allowed)
     if limits.min_side_px > 1:
-        beyond["side"] = drawn((limits.min_side_px - 1, limits.min_side_px + 1), allowed)
+        beyond["side"] = _fill(limits.min_side_px - 1, limits.min_side_px + 1, allowed)
     if limits.max_side_px is not None and limits.max_side_px < _LONGEST:
-        beyond["long side"] = drawn((limits.max_side_px + 1, limits.min_side_px), allowed)
+        beyond["long side"] = _fill(limits.max_side_px + 1, limits.min_side_px, allowed)
     return beyond
 
 
@@ -135,7 +130,7 @@ def _lighter(size_bytes: int, least_px: int, kind: ImageFormat) -> Image | None:
 
 
 @functools.lru_cache(64)
-def turned(image: Image, orientation: int) -> Image:
+def turn(image: Image, orientation: int) -> Image:
     """The same picture as a phone stores it: turned, with the EXIF orientation that says so."""
     from PIL import ExifTags
     from PIL import Image as Pillow
@@ -145,35 +140,34 @@ def turned(image: Image, orientation: int) -> Image:
     back = Pillow.Transpose[turns.split()[orientation - 2]]
     exif = Pillow.Exif()
     exif[ExifTags.Base.Orientation] = orientation
-    return _written(image.to_pil().transpose(back), ImageFormat.JPEG, exif=exif, quality=95)
+    return _write(image.to_pil().transpose(back), ImageFormat.JPEG, exif=exif, quality=95)
 
 
-def noted(image: Image) -> Image:
+def add_note(image: Image) -> Image:
     """The same picture as PNG, with a text in its file: what is sent of it is another file."""
     from PIL.PngImagePlugin import PngInfo
 
     texts = PngInfo()
     texts.add_text("Comment", "Taken at home, says the kit.")
-    return _written(image.to_pil(), ImageFormat.PNG, pnginfo=texts, compress_level=1)
+    return _write(image.to_pil(), ImageFormat.PNG, pnginfo=texts, compress_level=1)
 
 
 def is_upright(data: bytes, meant: Image) -> bool:
-    """Whether a picture that arrived shows `meant` the way up that it was taken.
+    """Whether a picture that arrived, perhaps made smaller, shows `meant` the way up it was taken.
 
-    Of all turns and mirrors of what arrived, none may fit better than what a reader of it sees:
-    so it may have been encoded anew, and made smaller.
+    No turn or mirror of what arrived may fit better than what a reader of it sees.
     """
     from PIL import Image as Pillow
     from PIL import ImageChops, ImageStat
 
     # So small it still shows which way up it is, whatever a vendor's format did to its grain.
-    wanted, seen = (
+    sent, seen = (
         picture.to_pil().convert("L").resize((64, 64), Pillow.Resampling.BOX)
         for picture in (meant, Image.from_bytes(data))
     )
 
     def apart(picture: PIL.Image.Image) -> float:
         # Squares, so that a few far-off points weigh more than the noise of an encoder.
-        return ImageStat.Stat(ImageChops.difference(wanted, picture)).sum2[0]
+        return ImageStat.Stat(ImageChops.difference(sent, picture)).sum2[0]
 
     return all(apart(seen) <= apart(seen.transpose(turn)) for turn in Pillow.Transpose)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import attrs
 
 from facematch_core import Operation, Retention, ThresholdRule
-from facematch_core.backend import Backend, Capabilities, ImageLimits
+from facematch_core.backend import Backend, ImageLimits
 from facematch_core.errors import InvalidRequest
 from facematch_core.models import read_as, written
 
@@ -83,25 +83,26 @@ class RuleLine:
 
     @classmethod
     def of(cls, number: str, title: str, cases: Sequence[Case], missing: str) -> Self:
-        """The line of one rule: `missing` is the reason if it has no cases."""
+        """The line of one rule, by its cases among these; `missing` is the reason if none is."""
+        cases = [case for case in cases if case.rule == number]
         statuses = {case.status for case in cases} or {Status.OPEN}
         weights = (Status.FAILED, Status.NOT_JUDGED, Status.OPEN, Status.PASSED)
         status = next((status for status in weights if status in statuses), Status.DOES_NOT_APPLY)
-        names: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {} if cases else {missing: []}
         for case in cases:
             if case.status is status and case.reason:
                 names.setdefault(case.reason, []).append(case.name)
         reasons = []
         for reason, some in names.items():
-            # It holds for every case, or speaks of none of those that met it.
-            is_general = status is not Status.FAILED or len(some) == len(cases)
-            is_general |= reason.startswith(SIMULATOR_FAILED)
-            reasons.append(reason if is_general else f"{', '.join(some)}: {reason}")
+            # Else it holds for every case, or speaks of none of those that met it.
+            is_of_some = status is Status.FAILED and len(some) < len(cases)
+            is_of_some &= not reason.startswith(SIMULATOR_FAILED)
+            reasons.append(f"{', '.join(some)}: {reason}" if is_of_some else reason)
         return cls(
             number=number,
             title=title,
             status=status,
-            reasons=tuple(reasons) if cases else (missing,),
+            reasons=tuple(reasons),
             cases=len(cases),
             passed=sum(case.status is Status.PASSED for case in cases),
         )
@@ -109,9 +110,8 @@ class RuleLine:
     @property
     def is_of_the_backend(self) -> bool:
         """Whether the reasons speak of the backend: not where its simulator failed."""
-        return not self.reasons or not all(
-            reason.startswith(SIMULATOR_FAILED) for reason in self.reasons
-        )
+        faults = [reason for reason in self.reasons if not reason.startswith(SIMULATOR_FAILED)]
+        return bool(faults) or not self.reasons
 
 
 @attrs.frozen(kw_only=True)
@@ -170,9 +170,9 @@ class ConformanceReport:
         statuses = {rule.status for rule in self.rules}
         if Status.FAILED in statuses:
             return Verdict.FAILS
-        proved = all(line.proved for line in self.capabilities)
-        kept = statuses <= {Status.PASSED, Status.DOES_NOT_APPLY}
-        return Verdict.CONFORMS if proved and kept else Verdict.OPEN
+        is_proved = all(line.proved for line in self.capabilities)
+        is_whole = is_proved and statuses <= {Status.PASSED, Status.DOES_NOT_APPLY}
+        return Verdict.CONFORMS if is_whole else Verdict.OPEN
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -220,73 +220,49 @@ class ConformanceReport:
 
 
 # --- Which rules prove what a backend declares ----------------------------------------------------
-#
-# What only the vendor could prove is not there (its limits of requests), nor what says only how to
-# read or mask an answer.
 
 
-def _threshold_rule(can: Capabilities) -> str | None:
-    decides = can.threshold_rule is not ThresholdRule.VENDOR
-    return can.threshold_rule.value.replace("_", " ") if decides else None
-
-
-def _defaults(can: Capabilities) -> str:
-    values = (can.default_threshold, can.default_liveness_threshold)
-    return " and ".join(f"{value:g}" for value in values if value is not None)
-
-
-def _billed(can: Capabilities) -> str:
-    return ", ".join(each.value for each in Operation if each in can.billed_operations)
-
-
-def _is_limited(can: Capabilities) -> bool:
-    return bool({can.image_limits, can.reference_limits} - {ImageLimits(), None})
-
-
-#: What can be declared, the rules that prove it, and what is declared of it, if it is.
-DECLARED: tuple[tuple[str, str, Callable[[Capabilities], str | bool | None]], ...] = (
-    ("match", "R51 R01 R06", lambda can: Operation.MATCH in can.operations),
-    ("liveness", "R51 R01 R06", lambda can: Operation.LIVENESS in can.operations),
-    ("rotate", "R25 R42", lambda can: can.rotate),
-    ("keep", "R25 R44", lambda can: Retention.KEEP in can.retention),
-    ("caller_ref", "R25", lambda can: can.sends_caller_ref),
-    ("metadata", "R25", lambda can: can.sends_metadata),
-    ("own options", "R25", lambda can: getattr(can.options, "__name__", None)),
-    ("threshold rule", "R07 R08", _threshold_rule),
-    ("default threshold", "R07", _defaults),
-    ("scale of scores", "R02 R03", lambda can: can.score_scale),
-    ("scale of liveness", "R02 R03", lambda can: can.liveness_scale),
-    ("limits of pictures", "R24", _is_limited),
-    ("faces", "R48", lambda can: can.reports_faces),
-    ("what is charged", "R16 R17 R18 R20", _billed),
-)
-
-#: What no declaration says, and calls show: it is there unless its rules do not apply.
-SHOWN = (("clean-ups", "R49"), ("nothing kept in memory", "R28"))
-
-
-def proved(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
+def prove(backend: Backend, statuses: Mapping[str, Status]) -> tuple[CapabilityLine, ...]:
     """Everything that `backend` declares or shows, and whether the rules, by number, proved it."""
-    can, does_not_apply = backend.capabilities, Status.DOES_NOT_APPLY
-    declared = [(name, rules, declares(can)) for name, rules, declares in DECLARED]
-    looks = type(backend).reconcile is not Backend.reconcile
-    declared.append(("look into records", "R32", looks))
-    for name, rules in SHOWN:
-        applies = any(
-            statuses.get(rule, does_not_apply) != does_not_apply for rule in rules.split()
+    can, apart = backend.capabilities, {Status.DOES_NOT_APPLY}
+    applies = {number for number, status in statuses.items() if status not in apart}
+    decides, limits = can.threshold_rule, {can.image_limits, can.reference_limits}
+    thresholds = (can.default_threshold, can.default_liveness_threshold)
+    defaults = " and ".join(f"{value:g}" for value in thresholds if value is not None)
+    billed = ", ".join(each.value for each in Operation if each in can.billed_operations)
+    # What only the vendor could prove is not there (its limits of requests), nor what says only how
+    # to read or mask an answer.
+    declared: tuple[tuple[str, str, str | bool | None], ...] = (
+        ("match", "R51 R01 R06", Operation.MATCH in can.operations),
+        ("liveness", "R51 R01 R06", Operation.LIVENESS in can.operations),
+        ("rotate", "R25 R42", can.rotate),
+        ("keep", "R25 R44", Retention.KEEP in can.retention),
+        ("caller_ref", "R25", can.sends_caller_ref),
+        ("metadata", "R25", can.sends_metadata),
+        ("own options", "R25", getattr(can.options, "__name__", None)),
+        (
+            "threshold rule",
+            "R07 R08",
+            decides != ThresholdRule.VENDOR and decides.replace("_", " "),
+        ),
+        ("default threshold", "R07", defaults),
+        ("scale of scores", "R02 R03", can.score_scale),
+        ("scale of liveness", "R02 R03", can.liveness_scale),
+        ("limits of pictures", "R24", bool(limits - {ImageLimits(), None})),
+        ("faces", "R48", can.reports_faces),
+        ("what is charged", "R16 R17 R18 R20", billed),
+        ("look into records", "R32", type(backend).reconcile is not Backend.reconcile),
+        # These nobody declares, and calls show them.
+        ("clean-ups", "R49", "R49" in applies),
+        ("nothing kept in memory", "R28", "R28" in applies),
+    )
+    return tuple(
+        CapabilityLine(
+            name=name,
+            declared="yes" if value is True else value,
+            proved={statuses.get(number) for number in rules.split()} - apart == {Status.PASSED},
+            rules=tuple(rules.split()),
         )
-        declared.append((name, rules, applies))
-    lines = []
-    for name, rules, value in declared:
-        numbers = tuple(rules.split())
-        met = {statuses.get(number, Status.OPEN) for number in numbers}
-        if value:
-            lines.append(
-                CapabilityLine(
-                    name=name,
-                    declared="yes" if value is True else value,
-                    proved=Status.PASSED in met and met <= {Status.PASSED, does_not_apply},
-                    rules=numbers,
-                )
-            )
-    return tuple(lines)
+        for name, rules, value in declared
+        if value
+    )

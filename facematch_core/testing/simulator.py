@@ -15,12 +15,14 @@ import json
 import os
 import re
 import socket
+import socketserver
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from email.message import Message
 from http.client import responses
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import parse_qsl
 
@@ -118,7 +120,7 @@ GOOD = {Operation.MATCH: Situation.SAME_PERSON, Operation.LIVENESS: Situation.LI
 BAD = {Operation.MATCH: Situation.DIFFERENT_PEOPLE, Operation.LIVENESS: Situation.SPOOF}
 
 #: Situations that only one operation can meet; SPOOF a comparison, too, where there is no check.
-OPERATION_OF = {met: operation for table in (GOOD, BAD) for operation, met in table.items()}
+OPERATION_OF = {case: operation for table in (GOOD, BAD) for operation, case in table.items()}
 
 #: Situations that end in a result, whatever its decision.
 ANSWERS = (
@@ -143,11 +145,14 @@ AIMED = frozenset({*FAILURES, *STALLS}) - {Situation.BAD_KEY, Situation.UNREACHA
 
 def required(can: Capabilities) -> frozenset[Situation]:
     """The situations without which a backend that declares `can` cannot be judged at all."""
-    needed = {situation for situation, one in OPERATION_OF.items() if one in can.operations}
-    if can.billed_operations:
-        # Where money is at stake, these two decide whether somebody pays twice.
-        needed |= {Situation.LOST_ANSWER, Situation.UNREADABLE_200}
-    return frozenset(needed)
+    # Where money is at stake, these two decide whether somebody pays twice.
+    paid = {Situation.LOST_ANSWER, Situation.UNREADABLE_200} if can.billed_operations else set()
+    return frozenset(paid | {case for case, each in OPERATION_OF.items() if each in can.operations})
+
+
+def _good(situations: Container[Situation]) -> Situation:
+    """SAME_PERSON, or LIVE where only that is among them."""
+    return Situation.SAME_PERSON if Situation.SAME_PERSON in situations else Situation.LIVE
 
 
 class VendorSimulator(abc.ABC):
@@ -178,6 +183,8 @@ class VendorSimulator(abc.ABC):
             ``probe``, ``reference``; best in another place in each, so that boxes of the other
             picture are seen.
         takes_replies: Whether `set_reply` works.
+        last_reply: What the last request was answered with, where `takes_replies`; None before the
+            first.
         keeps_records: Whether it still knows after `set_situation` what it has accepted before, so
             that `Backend.reconcile` can find it: a call whose answer was lost, and a job, which
             ends as the new situation says. Without that nobody knows whether that works.
@@ -199,6 +206,7 @@ class VendorSimulator(abc.ABC):
     demographics: Mapping[str, Any] = {}
     faces: Mapping[str, Sequence[Box]] = {}
     takes_replies: ClassVar[bool] = False
+    last_reply: SimulatorReply | None = None
     keeps_records: ClassVar[bool] = True
     overheard: list[SimulatorRequest] | None = None
 
@@ -244,11 +252,6 @@ class VendorSimulator(abc.ABC):
             step: As `set_situation`.
         """
         raise NotImplementedError(f"{type(self).__name__} takes no replies.")
-
-    @property
-    def last_reply(self) -> SimulatorReply | None:
-        """What the last request was answered with, where `takes_replies`; None before the first."""
-        return None
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
         """A probe and a reference for `situation`; by default noise, which shows nobody.
@@ -326,22 +329,22 @@ class SimulatorRequest:
         """The form fields that are no files."""
         if self.headers.get_content_type() == "application/x-www-form-urlencoded":
             return dict(parse_qsl(self.body.decode(), keep_blank_values=True))
-        return {name: data.decode() for name, is_file, data in self._parts() if not is_file}
+        return {name: data.decode() for name, data in self._parts(are_files=False)}
 
     @property
     def files(self) -> dict[str, bytes]:
         """The files of a multipart form."""
-        return {name: data for name, is_file, data in self._parts() if is_file}
+        return dict(self._parts(are_files=True))
 
-    def _parts(self) -> Iterator[tuple[str, bool, bytes]]:
+    def _parts(self, *, are_files: bool) -> Iterator[tuple[str, bytes]]:
         boundary = self.headers.get_boundary()
         if boundary is None:
             return
         for part in (b"\r\n" + self.body).split(b"\r\n--" + boundary.encode())[1:-1]:
             head, _, data = part.partition(b"\r\n\r\n")
             name = re.search(rb'[; ]name="([^"]*)"', head)
-            if name is not None:
-                yield name[1].decode(), b"filename=" in head, data
+            if name is not None and are_files == (b"filename=" in head):
+                yield name[1].decode(), data
 
 
 @attrs.frozen(kw_only=True)
@@ -406,13 +409,12 @@ class HttpSimulator(VendorSimulator):
     def __init__(self) -> None:
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
-        self._port: _Port | None = None
+        self._server: _Server | None = None
         self._problem: Exception | None = None
         self._released = threading.Event()
         self._situation: Situation | None = None
         self._score: float | None = None
         self._reply: SimulatorReply | None = None
-        self._last_reply: SimulatorReply | None = None
         self._step: int | None = None
         #: Requests that count since the last `set_situation`.
         self._at = 0
@@ -443,13 +445,9 @@ class HttpSimulator(VendorSimulator):
     @property
     def url(self) -> str:
         """Where it listens, for example ``http://127.0.0.1:40001``."""
-        if self._port is None:
+        if self._server is None:
             raise RuntimeError("The simulator is closed: use it in a with statement.")
-        return f"http://{_HOST}:{self._port.number}"
-
-    @property
-    def last_reply(self) -> SimulatorReply | None:
-        return self._last_reply
+        return f"http://{_HOST}:{self._server.server_address[1]}"
 
     def set_situation(
         self, situation: Situation, *, score: float | None = None, step: int | None = None
@@ -458,84 +456,79 @@ class HttpSimulator(VendorSimulator):
         self._released = threading.Event()
         self._situation, self._score, self._step = situation, score, step
         self._reply, self._at = None, 0
-        if self._port is not None:
-            self._port.listen(on=situation is not Situation.UNREACHABLE)
+        if self._server is not None:
+            self._server.listen(on=situation is not Situation.UNREACHABLE)
 
     def set_reply(self, reply: SimulatorReply, *, step: int | None = None) -> None:
-        self.set_situation(self._fine, step=step)
+        self.set_situation(_good(self.situations), step=step)
         self._reply = reply
 
     def __enter__(self) -> Self:
-        self._port = _Port(self._serve)
-        self._port.listen(on=self._situation is not Situation.UNREACHABLE)
+        self._server = _Server(self._serve)
+        self._server.listen(on=self._situation is not Situation.UNREACHABLE)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._released.set()
-        if self._port is not None:
-            self._port.close()
-            self._port = None
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         if self._problem is not None:
             raise self._problem
-
-    @property
-    def _fine(self) -> Situation:
-        same, live = Situation.SAME_PERSON, Situation.LIVE
-        return same if same in self.situations else live
 
     def _serve(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
         """The bytes to answer with, or none, and whether the connection is kept after them."""
         try:
-            return self._served(request)
+            return self._play(request)
         except Exception as error:  # noqa: BLE001 - of the test's author: raised in their own thread
             self._problem = error
             return (), False
 
-    def _served(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
+    def _play(self, request: SimulatorRequest) -> tuple[Iterable[bytes], bool]:
         if (situation := self._situation) is None:
             raise RuntimeError("The simulator was asked before set_situation.")
         with self._lock:
-            counted = self.counts(request)
+            counts = self.counts(request)
             if request.body:
                 self.last = request
-            if counted and self.overheard is not None:
+            if counts and self.overheard is not None:
                 self.overheard.append(request)
-            self.requests_seen += counted
-            self._at += counted
+            self.requests_seen += counts
+            self._at += counts
             score, reply, released = self._score, self._reply, self._released
-            struck = self._at == self._step if self._step else self.ends(request)
-        whole = self._step is None and reply is None and situation not in AIMED
-        if counted and not (struck or whole):
-            situation, score, reply = self._fine, None, None
-        if counted and situation in self.FAULTS:
+            is_aim = self._at == self._step if self._step else self.ends(request)
+        meets_all = self._step is None and reply is None and situation not in AIMED
+        if counts and not (is_aim or meets_all):
+            situation, score, reply = _good(self.situations), None, None
+        if counts and situation in self.FAULTS:
             if situation is not Situation.SLOW:
-                self._charge(self._asked(request, self._fine, None))
-            return _fault(situation, released), False
-        if not counted or reply is None:
-            reply = self._asked(request, situation, score)
-        if counted:
+                self._charge(self._ask(request, _good(self.situations), None))
+            return _write_fault(situation, released), False
+        if not counts or reply is None:
+            reply = self._ask(request, situation, score)
+        if counts:
             self._charge(reply)
-            self._last_reply = reply
-        kept = reply.status in _PLAIN and _FRAMING.isdisjoint(map(str.lower, reply.headers))
-        return (_written(reply, kept=kept),), kept
+            self.last_reply = reply
+        keeps = reply.status in _PLAIN and _FRAMING.isdisjoint(map(str.lower, reply.headers))
+        return (_write(reply, keeps=keeps),), keeps
 
-    def _asked(
-        self, request: SimulatorRequest, met: Situation, score: float | None
+    def _ask(
+        self, request: SimulatorRequest, situation: Situation, score: float | None
     ) -> SimulatorReply:
-        reply: object = self.answer(request, met, score)
+        reply: object = self.answer(request, situation, score)
         if isinstance(reply, SimulatorReply):
             return reply
-        told = type(reply).__name__
-        raise TypeError(f"its answer in {met.name} is {told}, and no SimulatorReply")
+        kind = type(reply).__name__
+        raise TypeError(f"its answer in {situation.name} is {kind}, and no SimulatorReply")
 
     def _charge(self, reply: SimulatorReply) -> None:
         with self._lock:
             self.charges += reply.charges
 
 
-def _written(reply: SimulatorReply, *, kept: bool = False, ends: bool = True) -> bytes:
+def _write(reply: SimulatorReply, *, keeps: bool = False, ends: bool = True) -> bytes:
     headers = {"Content-Length": str(len(reply.content))} if ends else {}
-    if not kept:
+    if not keeps:
         headers["Connection"] = "close"
     headers = {**headers, "Content-Type": "application/json", **reply.headers}
     lines = [f"HTTP/1.1 {reply.status} {responses.get(reply.status, '')}"]
@@ -543,17 +536,17 @@ def _written(reply: SimulatorReply, *, kept: bool = False, ends: bool = True) ->
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + reply.content
 
 
-def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
+def _write_fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
     if situation is Situation.BROKEN_ANSWER:
-        yield _written(SimulatorReply(body=b"{", headers={"Content-Length": "100"}))
+        yield _write(SimulatorReply(body=b"{", headers={"Content-Length": "100"}))
     elif situation is Situation.GATEWAY_ERROR:
         page = b"<html><h1>502 Bad Gateway</h1></html>"
-        yield _written(SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}))
+        yield _write(SimulatorReply(body=page, status=502, headers={"Content-Type": "text/html"}))
     elif situation is Situation.SLOW:
         released.wait(PATIENCE_S)
     elif situation in STALLS:
         # Spaces, which may be before any JSON: no reader can say that it has seen enough.
-        yield _written(SimulatorReply(body=b" "), ends=False)
+        yield _write(SimulatorReply(body=b" "), ends=False)
         piece, pause_s = (b" ", 0.05) if situation is Situation.DRIPPING else (b" " * 8192, 0.001)
         for _ in range(int(PATIENCE_S / pause_s)):
             if released.wait(pause_s):
@@ -562,74 +555,48 @@ def _fault(situation: Situation, released: threading.Event) -> Iterator[bytes]:
 
 
 _HOST = "127.0.0.1"
-_Serve = Callable[[SimulatorRequest], tuple[Iterable[bytes], bool]]
 
 
-class _Port:
+class _Server(socketserver.ThreadingTCPServer):
     """One port of this machine, at which somebody listens, or nobody, for as long as it is held."""
-
-    def __init__(self, serve: _Serve) -> None:
-        self._serve = serve
-        self._socket = self._bound(0)
-        self.number: int = self._socket.getsockname()[1]
-        self._server: _Server | None = None
-
-    def _bound(self, port: int) -> socket.socket:
-        # Bound but not listening: nobody else gets the port, and connections are refused.
-        sock = socket.socket()
-        # On Windows that would let another process take the port.
-        if sys.platform != "win32":
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((_HOST, port))
-        return sock
-
-    def listen(self, *, on: bool) -> None:
-        if on and self._server is None:
-            self._server = _Server(self._socket, self._serve)
-        elif not on and self._server is not None:
-            self._server.stop()
-            self._server = None
-            self._socket = self._bound(self.number)
-
-    def close(self) -> None:
-        if self._server is not None:
-            self._server.stop()
-        self._socket.close()
-
-
-class _Server(ThreadingHTTPServer):
-    """A server over a socket that is bound already."""
 
     # Threads that ask at the same moment must not wait for the system's repeat of a refused one.
     request_queue_size = 64
-    daemon_threads = False
+    # On Windows that would let another process take the port.
+    allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, sock: socket.socket, serve: _Serve) -> None:
+    def __init__(self, serve: Callable[[SimulatorRequest], tuple[Iterable[bytes], bool]]) -> None:
         super().__init__((_HOST, 0), _Handler, bind_and_activate=False)
-        self.socket.close()
-        self.socket = sock
         self.serve = serve
-        self._connections: set[Any] = set()
-        self.server_activate()
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
-        self._thread.start()
+        self._connections = weakref.WeakSet[Any]()
+        self._thread: threading.Thread | None = None
+        self.server_bind()
+
+    def listen(self, *, on: bool) -> None:
+        if on and self._thread is None:
+            self.server_activate()
+            self._thread = threading.Thread(target=self.serve_forever, args=(0.005,))
+            self._thread.start()
+        elif not on and self._thread is not None:
+            self.close()
+            # Bound but not listening: nobody else gets the port, and connections are refused.
+            self.socket = socket.socket()
+            self.server_bind()
+
+    def close(self) -> None:
+        """Stop listening, wait until everything that was begun is answered, close what is kept."""
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+            self._thread = None
+        for connection in self._connections:
+            with contextlib.suppress(OSError):  # it is closed meanwhile
+                connection.shutdown(socket.SHUT_RD)
+        self.server_close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
         super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        self._connections.discard(request)
-        super().shutdown_request(request)
-
-    def stop(self) -> None:
-        """Stop listening, wait until everything that was begun is answered, close what is kept."""
-        self.shutdown()
-        self._thread.join()
-        for kept in tuple(self._connections):
-            with contextlib.suppress(OSError):  # it is closed meanwhile
-                kept.shutdown(socket.SHUT_RD)
-        self.server_close()
 
     def handle_error(self, *_: object) -> None:
         """A client that went away is what some situations are about."""
@@ -644,13 +611,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _handle(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        pieces, kept = self.server.serve(
+        pieces, keeps = self.server.serve(
             SimulatorRequest(method=self.command, path=self.path, headers=self.headers, body=body)
         )
         for piece in pieces:
             self.wfile.write(piece)
         # A body in chunks was not read. What the client wants is in `close_connection` already.
-        self.close_connection |= not kept or "Transfer-Encoding" in self.headers
+        self.close_connection |= not keeps or "Transfer-Encoding" in self.headers
 
     def log_message(self, *_: object) -> None:
         """Not on the screen: pytest would take it for output of the test."""
@@ -707,44 +674,39 @@ class EngineSimulator(VendorSimulator):
 
     requests_seen: int = 0
     charges: int = 0
+    received: Mapping[str, Any] = {}
 
     def __init_subclass__(cls, **rest: Any) -> None:
         super().__init_subclass__(**rest)
         if "pictures" in vars(cls):
             cls.situations = frozenset({*cls.pictures, Situation.SLOW})
-        never = {**_NOT_AT_AN_ENGINE, **cls.cannot_happen}
-        shown = getattr(cls, "situations", ())
-        cls.cannot_happen = {one: why for one, why in never.items() if one not in shown}
+        never, shown = {**_NOT_AT_AN_ENGINE, **cls.cannot_happen}, getattr(cls, "situations", ())
+        cls.cannot_happen = {case: why for case, why in never.items() if case not in shown}
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._released = threading.Event()
         self._released.set()
-        self._received: dict[str, Any] = {}
-
-    @property
-    def received(self) -> Mapping[str, Any]:
-        return self._received
 
     def backend(self, **settings: Any) -> Backend:
-        def watched(method: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
-            def call(backend: Backend, made: Call) -> T:
-                if made.operation in backend.capabilities.operations:
-                    self._begin(made)
-                return method(backend, made)
+        def watch(method: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+            def begin(backend: Backend, call: Call) -> T:
+                if call.operation in backend.capabilities.operations:
+                    self._begin(call)
+                return method(backend, call)
 
-            return call
+            return begin
 
         cls = self.backend_class
-        methods = {name: watched(getattr(cls, name)) for name in ("match", "check_liveness")}
-        counted: type[Backend] = type(f"Watched{cls.__name__}", (cls,), methods)
-        return counted(**{**self.settings, **settings})
+        methods = {name: watch(getattr(cls, name)) for name in ("match", "check_liveness")}
+        watched: type[Backend] = type(f"Watched{cls.__name__}", (cls,), methods)
+        return watched(**{**self.settings, **settings})
 
     def _begin(self, call: Call) -> None:
         pictures = {"probe": call.probe, "reference": getattr(call, "reference", None)}
         with self._lock:
             self.requests_seen += 1
-            self._received = {name: image.data for name, image in pictures.items() if image}
+            self.received = {name: image.data for name, image in pictures.items() if image}
             released = self._released
         released.wait(PATIENCE_S)
 
@@ -752,14 +714,12 @@ class EngineSimulator(VendorSimulator):
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
         self._released.set()
-        self._released = threading.Event()
-        if situation is not Situation.SLOW:
-            self._released.set()
+        if situation is Situation.SLOW:
+            self._released = threading.Event()
 
     def pictures_for(self, situation: Situation) -> tuple[Image, Image]:
-        pictures = self.pictures
-        fine = Situation.SAME_PERSON if Situation.SAME_PERSON in pictures else Situation.LIVE
-        probe, reference = pictures[situation if situation in pictures else fine]
+        shown = situation if situation in self.pictures else _good(self.pictures)
+        probe, reference = self.pictures[shown]
         return Image.of(probe), Image.of(reference)
 
     def __exit__(self, *_: object) -> None:

@@ -16,7 +16,7 @@ from PIL import PngImagePlugin
 from facematch_core import Image, ImageFormat
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import noise, picture_samples
-from facematch_core.testing.leaks import found_in, layers
+from facematch_core.testing.leaks import find_forms, layers
 
 API_KEY = "canary-key-5e3f9a77c1"
 CLIENT_ID = "canary-client-19d0e8b2"
@@ -117,5 +117,5 @@ def leaks(texts, secrets):
         (place, name): forms
         for name, parts in secrets.items()
         for place, written in hay.items()
-        if (forms := sorted({form for part in parts for form in found_in(part, written)}))
+        if (forms := sorted({form for part in parts for form in find_forms(part, written)}))
     }

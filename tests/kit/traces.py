@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 
-from facematch_core.testing.leaks import chain, frames, shown
+from facematch_core.testing.leaks import chain, frames, show
 
 TESTS = str(Path(__file__).parents[1])
 
@@ -23,7 +23,7 @@ def of_error(error):
     """
     errors = chain(error)
     texts = {
-        "error": "\n".join(f"{one}\n{shown(one)}\n{shown(vars(one))}" for one in errors),
+        "error": "\n".join(f"{one}\n{show(one)}\n{show(vars(one))}" for one in errors),
         "error, frames": "\n".join(
             text for one in errors for file, text in frames(one) if not file.startswith(TESTS)
         ),

@@ -63,7 +63,7 @@ class AnswerRules(Rules):
         for operation in bench.operations:
             results, replies = [], []
             for _ in range(2):
-                with bench.overheard() as heard:
+                with bench.overhear() as heard:
                     outcome = bench.ask(operation, GOOD[operation])
                 ids = _vendor_ids(bench.backend, heard)
                 assert len(ids) < 2, (
@@ -144,7 +144,7 @@ class AnswerRules(Rules):
         for operation in set(GOOD) - can.operations:
             outcome = bench.ask_directly(operation, GOOD[bench.operations[0]])
             refused = isinstance(outcome.error, fm.Unsupported) and not outcome.requests
-            assert refused, f"{operation} is not declared, and gives {outcome.told}"
+            assert refused, f"{operation} is not declared, and gives {outcome.summary}"
 
     def test_r06_verdicts_are_not_swapped(self, bench: Bench) -> None:
         """The same person matches, two people do not; a live face is live, a photograph is not, and
@@ -360,7 +360,7 @@ def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how
 
 
 def _edges_hold(bench: Bench, operation: fm.Operation) -> None:
-    situation, given, score = bench.scored(operation)
+    situation, given, score = bench.find_score(operation)
     # A vendor may keep two decimals of a threshold.
     scores = [score] if given is None else [one for one in SCORES if one == round(one, 2)]
     rule = bench.can.threshold_rule

@@ -87,14 +87,14 @@ def play_job(
         return reply
 
     bench.prepare(Situation.NEVER_DONE)
-    with bench.overheard(answer) as heard:
-        outcome = bench.made(job.call)
+    with bench.overhear(answer) as heard:
+        outcome = bench.make_call(job.call)
     if not job.polls and not bench.waits:
         return None  # it is answered at once
     is_answered = outcome.result is not None or heard[-1][1].status == 429
     assert is_answered, (
         f"{operation}: a job that the vendor goes on with at two polls and has finished at the "
-        f"third gave {outcome.told} after {job.polls} polls: does the backend keep what another "
+        f"third gave {outcome.summary} after {job.polls} polls: does the backend keep what another "
         "poll or call was answered, or the simulator that the job is NEVER_DONE?"
     )
     job.replies = [reply for _, reply in heard]

@@ -166,8 +166,8 @@ class Reader:
             requests = [*bench.requests(operation)]
             several = bench.steps(operation) > 1 and situation in AIMED
             bench.prepare(situation, step=1 if several else None)
-            with bench.overheard() as heard:
-                outcome = bench.made(call)
+            with bench.overhear() as heard:
+                outcome = bench.make_call(call)
             fails = outcome.error is not None and situation not in REFUSALS
             assert not fails, f"{operation}, {situation.name}: {outcome.error!r}"
             removes = bool(requests) and requests[-1].method == "DELETE"
@@ -228,7 +228,7 @@ class Reader:
         else:
             sent = SimulatorReply(status=reply.status, body=body, headers=reply.headers)
             self.bench.simulator.set_reply(sent, **({"step": step} if several else {}))
-            outcome = self.bench.made(given.call)
+            outcome = self.bench.make_call(given.call)
             told, went_on = outcome.error or outcome.answer, outcome.requests > step
             assert several or not went_on, f"{where}: it is sent {outcome.requests} times"
             seen = [reply, *(rest if went_on else ())]

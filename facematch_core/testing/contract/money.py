@@ -165,7 +165,7 @@ class MoneyRules(Rules):
             last = (True in polls and polls.index(True)) or bench.steps(operation)
             for status in (404, 408, 409, 422, 500, 504):  # the others are situations
                 bench.simulator.set_reply(SimulatorReply(status=status, body={}), step=last)
-                seen = bench.made(bench.call(operation, GOOD[operation])).requests
+                seen = bench.make_call(bench.call(operation, GOOD[operation])).requests
                 assert seen <= last, f"{operation}: {seen} requests after a {status}, not {last}"
 
     def test_r19_deadline_holds(self, bench: Bench) -> None:
@@ -198,7 +198,7 @@ class MoneyRules(Rules):
                             break
                     assert taken_s < LATE * deadline_s, (
                         f"{_at(operation, stall, step)}: a call with {deadline_s:g} s to go took "
-                        f"{taken_s:.2f} s, and gave {outcome.told}"
+                        f"{taken_s:.2f} s, and gave {outcome.summary}"
                     )
                     judge(bench, operation, stall, step, outcome)
                 # An answer that came too late says the opposite.
@@ -247,7 +247,7 @@ class MoneyRules(Rules):
                 before, told = simulator.requests_seen, ""
                 call = bench.call(operation, GOOD[operation], on_sent=mock.Mock(side_effect=stop))
                 with contextlib.suppress(type(stop)):
-                    told = bench.made(call).told
+                    told = bench.make_call(call).summary
                 # What would be sent a little later arrives before the next call does.
                 later = bench.ask_directly(operation, GOOD[operation])
                 sent = simulator.requests_seen - before - later.requests
@@ -268,7 +268,7 @@ def judge(
 ) -> None:
     """Assert that a failure became its own error, with the vendor's bill, or was survived."""
     has_waited, where = bool(bench.waits), _at(operation, situation, step)
-    gave, error = f"{where} gave {outcome.told}", outcome.error
+    gave, error = f"{where} gave {outcome.summary}", outcome.error
     polled = request_at(bench, operation, step).on_refusal == "raise"
     if outcome.result is not None and polled and situation in EXPECTED:
         agrees_with_books(outcome.result.billing, outcome, where)

@@ -141,7 +141,7 @@ class PrivacyRules(Rules):
             for wish in ({}, *bench.wishes(operation)):
                 _in_place(bench, operation, given, wish)
             # Others than before, and files that are not sent as they are.
-            noted = pictures.noted(probe), pictures.noted(reference)
+            noted = pictures.add_note(probe), pictures.add_note(reference)
             _in_place(bench, operation, noted, {})
             # Each orientation of EXIF but the usual one.
             for turns in ((6, 8), (3, 2), (5, 4), (7, 6)):
@@ -180,7 +180,7 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
 def _pieces(bench: Bench, situation: Situation) -> Iterator[tuple[str, bytes]]:
     """Pieces of the pictures, as they are given and as they are sent."""
     given = bench.simulator.pictures_for(situation)
-    for image in (*given, *bench.prepared(given)):
+    for image in (*given, *bench.fit(given)):
         samples = leaks.picture_samples(image)
         assert samples, "the simulator's pictures are too plain to be found again: take others"
         yield from (("a picture", sample) for sample in samples)
@@ -195,7 +195,7 @@ def _seen(
         # Once, since it takes its time; without a deadline of the backend's own by the verifier.
         ways = [bench.ask_directly if bench.backend.keeps_deadline else bench.ask]
     with (
-        leaks.captured_log() as log,
+        leaks.capture_log() as log,
         warnings.catch_warnings(record=True, action="always") as warned,
         contextlib.redirect_stdout(io.StringIO()) as console,
         contextlib.redirect_stderr(console),
@@ -222,7 +222,7 @@ def _leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
     found = [
         f"{what} is in {where} ({', '.join(forms)})"
         for what, secret in hidden
-        if leaks.found_in(secret, [whole])
+        if leaks.find_forms(secret, [whole])
         for where, text in seen
         if (forms := leaks.find_leaks(secret, text))
     ]
@@ -249,17 +249,17 @@ def _arrived(
     bench.simulator.overheard = []
     outcome = bench.ask(operation, GOOD[operation], images=given, **wish)
     heard, bench.simulator.overheard = bench.simulator.overheard, None
-    for place, image in zip(PICTURES, bench.prepared(given), strict=True):
+    for place, image in zip(PICTURES, bench.fit(given), strict=True):
         broken = any(_has_line_breaks(request.body, image.data) for request in heard)
         assert not broken, (
             f"{_named(operation, wish)}: the {place} arrived as base64 with line breaks, which is "
             "no base64 to many decoders (`b64encode` writes none)"
         )
-    assert outcome.requests, f"nothing was sent: {outcome.told}"
+    assert outcome.requests, f"nothing was sent: {outcome.summary}"
     received = bench.simulator.received
     arrived = {place: received[place] for place in PICTURES if received.get(place) is not None}
     if not arrived:
-        assert outcome.error is None, f"the call was refused: {outcome.told}"
+        assert outcome.error is None, f"the call was refused: {outcome.summary}"
         not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
     # Names and kinds only: no picture is to be printed.
     wanted = PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
@@ -280,7 +280,7 @@ def _has_line_breaks(body: bytes, picture: bytes) -> bool:
 
 def _in_place(bench: Bench, operation: fm.Operation, given: Pair, wish: Wish) -> None:
     """See that each picture arrives where it belongs, as it was prepared."""
-    places = zip(bench.prepared(given), PICTURES, strict=True)
+    places = zip(bench.fit(given), PICTURES, strict=True)
     sent = {image.sent_digest: place for image, place in places}
     assert len(sent) == len(PICTURES), "the simulator's two pictures are one: take others"
     for place, data in _arrived(bench, operation, given, wish)[1].items():
@@ -290,7 +290,7 @@ def _in_place(bench: Bench, operation: fm.Operation, given: Pair, wish: Wish) ->
 
 def _upright(bench: Bench, operation: fm.Operation, given: Pair, turns: tuple[int, int]) -> None:
     """See that pictures which were held in these ways arrive, and are looked at, upright."""
-    held = pictures.turned(given[0], turns[0]), pictures.turned(given[1], turns[1])
+    held = pictures.turn(given[0], turns[0]), pictures.turn(given[1], turns[1])
     outcome, arrived = _arrived(bench, operation, held, {})
     for place, meant, turn in zip(PICTURES, given, turns, strict=True):
         upright = place not in arrived or pictures.is_upright(arrived[place], meant)

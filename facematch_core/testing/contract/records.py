@@ -102,7 +102,7 @@ class RecordRules(Rules):
                 trace = _trace(bench, operation, good, status or "nothing")
                 result, how = trace.outcome.result, f"{operation}, a clean-up answered {status}"
                 right = result is not None and _facts(result) == _facts(first.outcome.answer)
-                assert right, f"{how}: the call gives {trace.outcome.told}, or costs more"
+                assert right, f"{how}: the call gives {trace.outcome.summary}, or costs more"
                 refused = any(status not in request.expects for request in trace.cleanups)
                 tags = [warning.tag for warning in trace.outcome.answer.warnings]
                 assert "not_cleaned_up" in tags or not refused, f"{how}: no warning says so"
@@ -172,7 +172,7 @@ def _lose_calls(
             outcome = bench.ask(operation, loss, step=step, images=pictures, **options)
             error, is_job = outcome.error, loss is Situation.NEVER_DONE
             is_open = isinstance(error, fm.OutcomeUnknown) and error.reconcilable
-            gives = f"{operation}: a job that is accepted and not finished gives {outcome.told}"
+            gives = f"{operation}: a job that is accepted and not finished gives {outcome.summary}"
             assert is_open or not is_job, f"{gives}, which nobody could look for"
             if isinstance(error, fm.VendorError) and is_open:
                 # The error of a call that is never charged has no record of it.
@@ -296,7 +296,7 @@ def _steps_that_make(bench: Bench, first: _Trace, second: _Trace) -> Iterator[in
 
     Its name is what two calls do not share; a face is there once as much as a picture was sent.
     """
-    picture = bench.prepared(bench.simulator.pictures_for(Situation.SAME_PERSON))[0]
+    picture = bench.fit(bench.simulator.pictures_for(Situation.SAME_PERSON))[0]
     steps = [*enumerate(first.steps, 1)]
     sent_at = next((at for at, text in steps if len(text) > len(picture.data)), 1)
     for request, another in zip(first.cleanups, second.cleanups, strict=False):

@@ -22,7 +22,7 @@ from facematch_core.kinds import choices_of
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import DEADLINE_S, PASS, Bench, does_not_apply, not_tested
-from facematch_core.testing.leaks import captured_log, find_leaks
+from facematch_core.testing.leaks import capture_log, find_leaks
 from facematch_core.testing.pictures import pictures_beyond
 from facematch_core.testing.simulator import GOOD, SimulatorReply, Situation
 
@@ -164,7 +164,7 @@ def _refused(
     """Assert that a call ends in `error`, and that the vendor has not heard of it."""
     outcome = bench.ask(operation, GOOD[operation], **options)
     wanted = f"{operation} {how}: instead of {error.__name__}"
-    assert isinstance(outcome.error, error), f"{wanted} it gave {outcome.told}"
+    assert isinstance(outcome.error, error), f"{wanted} it gave {outcome.summary}"
     assert outcome.requests == 0, f"{wanted} alone there came a request"
 
 
@@ -254,7 +254,7 @@ def _goes_nowhere_else(bench: Bench, call: Call) -> None:
         headers = {"Location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/elsewhere"}
         for status in (201, 202, 301, 302, 303, 307, 308):
             bench.simulator.set_reply(SimulatorReply(status=status, body={}, headers=headers))
-            bench.made(call)
+            bench.make_call(call)
             with suppress(BlockingIOError):
                 elsewhere.accept()[0].close()
                 where = f"{call.operation}, answered {status} with another address"
@@ -264,7 +264,7 @@ def _goes_nowhere_else(bench: Bench, call: Call) -> None:
 def _diagnosed(bench: Bench, backend: Backend) -> None:
     """Assert that diagnose asks nobody, leaves nothing behind and shows no secret."""
     before = bench.simulator.requests_seen
-    with captured_log() as log, traces() as left:
+    with capture_log() as log, traces() as left:
         told = dict(backend.diagnose())
     assert bench.simulator.requests_seen == before, "diagnose called the vendor"
     assert not left, f"diagnose leaves something behind: {', '.join(left)}"

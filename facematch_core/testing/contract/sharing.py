@@ -76,7 +76,7 @@ class SharingRules(Rules):
         situation, setting = GOOD[operation], None
         wishes: list[dict[str, Any]] = [{}, {}]
         if bench.scale(operation) and bench.can.threshold_rule is not ThresholdRule.VENDOR:
-            situation, setting, score = bench.scored(operation)
+            situation, setting, score = bench.find_score(operation)
             wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
         bench.prepare(situation, setting)
         pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
@@ -121,7 +121,7 @@ class SharingRules(Rules):
             f"{len(keys)} requests share answers, by {len(set(keys))} values of Idempotency-Key"
         )
         if scripted and operation is Operation.MATCH and bench.steps(operation) == 1:
-            files = [(n, i.data) for n, pair in enumerate(pairs) for i in bench.prepared(pair)]
+            files = [(n, i.data) for n, pair in enumerate(pairs) for i in bench.fit(pair)]
             bodies = [request.body for request in heard]
             arrived = Counter(
                 frozenset(n for n, file in files if file in body or base64.b64encode(file) in body)
@@ -150,7 +150,7 @@ class SharingRules(Rules):
         def ask(calls: int) -> Counter[str]:
             for _ in range(calls):
                 # As they are sent: what is written anew would not be seen again.
-                probe, reference = bench.prepared((next(people), next(people)))
+                probe, reference = bench.fit((next(people), next(people)))
                 with contextlib.suppress(FaceMatchError):  # an engine finds nobody in noise
                     application_call(verifier, operation, (probe, reference), {})()
                 kept.extend((probe.data, reference.data))
@@ -204,7 +204,7 @@ class SharingRules(Rules):
     ) -> None:
         outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
         passes = outcome.result is not None and outcome.result.decision is PASS[operation]
-        assert passes, f"{operation} of a backend that was {which} gave {outcome.told}"
+        assert passes, f"{operation} of a backend that was {which} gave {outcome.summary}"
 
     def _another_key_is_another(self, bench: Bench) -> None:
         """A second backend asks with its own key, and not with the first one's."""

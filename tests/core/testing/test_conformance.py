@@ -1,5 +1,6 @@
 import json
 import sys
+import threading
 
 import attrs
 import pytest
@@ -122,6 +123,20 @@ def test_what_cannot_be_tried():
         conformance("didid")
     with pytest.raises(ConfigurationError):
         conformance(HttpReference(api_key="reference-key-1234"))
+
+
+def test_what_does_not_open_is_given_up(monkeypatch):
+    """Nobody waits for ever for a broken plug-in."""
+    ended = threading.Event()
+    monkeypatch.setattr(MODULE, "RUN_S", 0.2)
+
+    class Stuck(ReferenceSimulator):
+        def backend(self, **settings):
+            ended.wait(30)
+
+    with pytest.raises(BackendUnavailable, match=r"Stuck .*0\.2 s"):
+        conformance(ReferenceBackend, simulator=Stuck)
+    ended.set()
 
 
 class Sleepy(ReferenceBackend):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kit.fakes import picture
 
 from facematch_core.testing import find_leaks, noise, picture_samples, told_by
-from facematch_core.testing.leaks import captured_log
+from facematch_core.testing.leaks import capture_log
 
 SECRET = b"k\xffe'y/\xfb+\x00\n~1"
 
@@ -117,7 +117,7 @@ def test_a_log_is_captured_whole(monkeypatch):
     monkeypatch.setattr(before, "propagate", False)
     monkeypatch.setattr(before, "handlers", [logging.NullHandler()])
     monkeypatch.setattr(before.handlers[0], "handle", own.append)
-    with captured_log() as log:
+    with capture_log() as log:
         plain.info("asked", extra={"headers": {"X-Key": "abc"}})
         strict.debug("key %s", "abc")
         mute.warning("key abc")

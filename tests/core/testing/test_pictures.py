@@ -4,7 +4,7 @@ from PIL import Image as Pillow
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_core.backend import ImageLimits
 from facematch_core.testing import noise, pictures_beyond
-from facematch_core.testing.pictures import is_upright, turned
+from facematch_core.testing.pictures import is_upright, turn
 
 LIMITS = {
     "nothing but formats": ImageLimits(formats={ImageFormat.JPEG}),
@@ -49,11 +49,11 @@ def test_a_turned_picture_is_upright_to_its_reader():
     held = noise(7, (120, 80))
     size = held.width, held.height
     for orientation in range(2, 9):
-        lying = turned(held, orientation)
+        lying = turn(held, orientation)
         assert lying.upright_size == size
         assert (lying.width, lying.height) == (size[::-1] if orientation > 4 else size)
         assert is_upright(lying.data, held)
         assert is_upright(Image.from_pil(lying.to_pil()).data, held)
         assert is_upright(Image.from_pil(lying.to_pil().reduce(2)).data, held)
-    for turn in Pillow.Transpose:
-        assert not is_upright(Image.from_pil(held.to_pil().transpose(turn)).data, held)
+    for way in Pillow.Transpose:
+        assert not is_upright(Image.from_pil(held.to_pil().transpose(way)).data, held)

@@ -11,7 +11,7 @@ from mutants.reference import ReferenceSimulator
 
 from facematch_core import InvalidRequest
 from facematch_core.testing import ConformanceReport, rules
-from facematch_core.testing.report import CapabilityLine, RuleLine, Status, proved
+from facematch_core.testing.report import CapabilityLine, RuleLine, Status, prove
 
 FILE = "docs/reference/conformance-report.schema.json"
 SCHEMA = json.loads((Path(__file__).parents[3] / FILE).read_text())
@@ -123,7 +123,7 @@ CAPABILITIES = [
 
 def test_existing_rules_prove_everything_that_can_be_declared():
     numbers = {rule.number for rule in rules()}
-    lines = proved(ReferenceSimulator().backend(), dict.fromkeys(numbers, Status.PASSED))
+    lines = prove(ReferenceSimulator().backend(), dict.fromkeys(numbers, Status.PASSED))
     assert [line.name for line in lines] == CAPABILITIES
     assert all(line.proved for line in lines)
     assert {number for line in lines for number in line.rules} <= numbers
@@ -133,7 +133,7 @@ def test_existing_rules_prove_everything_that_can_be_declared():
 def test_what_calls_show_is_there_where_its_rule_applies(status):
     """What nobody declares, and no rule has seen, is not said to be proved."""
     backend = ReferenceSimulator().backend()
-    lines = proved(backend, {} if status is None else {"R28": status})
+    lines = prove(backend, {} if status is None else {"R28": status})
     shown = [line.proved for line in lines if line.name == "nothing kept in memory"]
     absent = status in (None, Status.DOES_NOT_APPLY)
     assert shown == ([] if absent else [status is Status.PASSED])
@@ -142,11 +142,11 @@ def test_what_calls_show_is_there_where_its_rule_applies(status):
 @pytest.mark.parametrize("status", Status)
 def test_a_capability_is_proved_by_a_rule_that_passed_beside_none_that_did_not(status):
     backend = ReferenceSimulator().backend()
-    [line] = [line for line in proved(backend, {"R25": status}) if line.name == "metadata"]
+    [line] = [line for line in prove(backend, {"R25": status}) if line.name == "metadata"]
     assert line.proved is (status is Status.PASSED)
     [beside] = [
         line
-        for line in proved(backend, {"R25": status, "R42": Status.PASSED})
+        for line in prove(backend, {"R25": status, "R42": Status.PASSED})
         if line.name == "rotate"
     ]
     assert beside.proved is (status in (Status.PASSED, Status.DOES_NOT_APPLY))
