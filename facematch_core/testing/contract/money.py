@@ -45,34 +45,29 @@ class Expected:
 
 
 _NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
+_REFUSED = errors.AuthenticationFailed, errors.PermissionDenied
 _LOST = Expected((errors.OutcomeUnknown,), _UNKNOWN)
+_LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
 
 EXPECTED = {
-    Situation.BAD_KEY: Expected(
-        (errors.AuthenticationFailed, errors.PermissionDenied), _NO, requests=(0, 1)
-    ),
+    Situation.BAD_KEY: Expected(_REFUSED, _NO, requests=(0, 1)),
     Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), _NO),
     Situation.THROTTLED: Expected((errors.RateLimited,), _NO, retryable=True),
     Situation.REJECTED: Expected((errors.RequestRejected,), _NO),
     Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), _NO, True, requests=(0,)),
-    Situation.LOST_ANSWER: _LOST,
-    Situation.BROKEN_ANSWER: _LOST,
+    **dict.fromkeys((Situation.LOST_ANSWER, Situation.BROKEN_ANSWER), _LOST),
     Situation.GATEWAY_ERROR: _LOST,
     # Some vendors say that their own faults are free.
-    Situation.OUTAGE: Expected(
-        (errors.VendorUnavailable, errors.OutcomeUnknown), (*_NO, *_UNKNOWN), retryable=None
-    ),
+    Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
 
 #: The same of what only the time of a call ends.
 _OVER = {
-    Situation.SLOW: Expected((errors.DeadlineExceeded,), _UNKNOWN),
-    Situation.DRIPPING: Expected((errors.DeadlineExceeded,), _UNKNOWN),
+    Situation.SLOW: _LATE,
+    Situation.DRIPPING: _LATE,
     # Known by its size, too: as an answer that cannot be read.
-    Situation.ENDLESS: Expected(
-        (errors.OutcomeUnknown, errors.UnexpectedResponse), (*_UNKNOWN, *_YES)
-    ),
+    Situation.ENDLESS: Expected((*_LOST.errors, errors.UnexpectedResponse), (*_UNKNOWN, *_YES)),
     Situation.NEVER_DONE: _LOST,
 }
 
@@ -269,23 +264,40 @@ def judge(
     bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
 ) -> None:
     """Assert that a failure became its own error, with the vendor's bill, or was survived."""
-    has_waited, where = bool(bench.waits), _at(operation, situation, step)
-    gave, error = f"{where} gave {outcome.told}", outcome.error
-    polled = request_at(bench, operation, step).on_refusal == "raise"
+    where, request = _at(operation, situation, step), request_at(bench, operation, step)
+    gave, error, has_waited = f"{where} gave {outcome.told}", outcome.error, bool(bench.waits)
+    polled, free = request.on_refusal == "raise", not request.charges
     if outcome.result is not None and polled and situation in EXPECTED:
         agrees_with_books(outcome.result.billing, outcome, where)
         assert outcome.result.decision is PASS[operation], f"{gave} when it asked again"
         return
-    expected = _expect(bench, operation, situation, step, outcome)
-    names = " or ".join(dict.fromkeys(each.__name__ for each in expected.errors))
-    assert isinstance(error, expected.errors), f"{gave}, and not {names}"
-    charged, may_be = error.billing.charged, " or ".join(sorted(expected.charged))
-    assert charged in expected.charged, f"{where}: the error says {charged}, not {may_be}"
+    # What it may become, by what the call has cost before, and what the request costs.
+    expected, billed = (EXPECTED | _OVER)[situation], operation in bench.can.billed_operations
+    classes, bills = expected.errors, {*expected.charged}
+    if situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend):
+        # A library that falls over the answer does not say that there was one.
+        bills, classes = {*bills, Charged.UNKNOWN}, (*classes, errors.OutcomeUnknown)
+    elif polled and situation in EXPECTED:
+        classes = (errors.VendorError,)
+    elif free and step not in (None, 1):  # accepted, and not finished
+        classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
+    elif Charged.UNKNOWN in bills and (free or not billed):
+        classes = (*classes, errors.VendorUnavailable)
+    if free:
+        bills = {Charged.NO}
+    elif Charged.YES in bills or not billed:
+        bills |= {Charged.NO}  # the vendor's books decide
+    if outcome.charges:  # for this request, or for one before it
+        bills = {Charged.YES if bill is Charged.NO else bill for bill in bills}
+    names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
+    assert isinstance(error, classes), f"{gave}, and not {names}"
+    charged = error.billing.charged
+    assert charged in bills, f"{where}: the error says {charged}, not {' or '.join(sorted(bills))}"
     is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
     assert is_named, f"{gave}, whose bill is unknown: that is OutcomeUnknown"
     agrees_with_books(error.billing, outcome, where)
-    retryable = expected.retryable if charged is Charged.NO else False
-    right = retryable in (None, error.retryable)
+    retryable = expected.retryable if classes == expected.errors else None
+    right = (retryable if charged is Charged.NO else False) in (None, error.retryable)
     assert right, f"{where}: `retryable` is {error.retryable}, and charged {charged}"
     wait_s = getattr(error, "retry_after_s", None) or 0.0
     assert 0 <= wait_s < math.inf, f"{where}: `retry_after_s` is {wait_s}"
@@ -296,32 +308,6 @@ def judge(
         again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
         assert not again, f"{gave}: the job was accepted, so it has to be an OutcomeUnknown"
         assert error.ids.vendor, f"{where}: the error has no `ids.vendor` to find the job by"
-
-
-def _expect(
-    bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
-) -> Expected:
-    """What a failure may become, by what the call has cost before, and what the request costs."""
-    expected, request = (EXPECTED | _OVER)[situation], request_at(bench, operation, step)
-    charged, free = {*expected.charged}, not request.charges
-    classes, billed = expected.errors, operation in bench.can.billed_operations
-    if situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend):
-        # A library that falls over the answer does not say that there was one.
-        charged, classes = charged | {Charged.UNKNOWN}, (*classes, errors.OutcomeUnknown)
-    elif request.on_refusal == "raise" and situation in EXPECTED:
-        classes = (errors.VendorError,)
-    elif free and step not in (None, 1):  # accepted, and not finished
-        classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
-    elif Charged.UNKNOWN in charged and (free or not billed):
-        classes = (*classes, errors.VendorUnavailable)
-    if free:
-        charged = {Charged.NO}
-    elif Charged.YES in charged or not billed:
-        charged |= {Charged.NO}  # the vendor's books decide
-    if outcome.charges:  # for this request, or for one before it
-        charged = {Charged.YES if each is Charged.NO else each for each in charged}
-    retryable = expected.retryable if classes == expected.errors else None
-    return Expected(classes, (*charged,), retryable)
 
 
 def agrees_with_books(billing: Billing, outcome: Outcome, where: str) -> None:
@@ -359,13 +345,12 @@ def _watch_sleep(bench: Bench, operation: Operation) -> list[str]:
             places.append(f"{code.co_name}, {Path(code.co_filename).name}:{frame.f_lineno}")
 
     bench.prepare(GOOD[operation])
-    call: Any = bench.call(operation, GOOD[operation])
+    backend, call = bench.backend, bench.call(operation, GOOD[operation])
+    ask: Any = backend.match if operation is Operation.MATCH else backend.check_liveness
     sys.setprofile(watch)
     try:
         with contextlib.suppress(errors.VendorError):
-            bench.backend.match(
-                call
-            ) if operation is Operation.MATCH else bench.backend.check_liveness(call)
+            ask(call)
     finally:
         sys.setprofile(before)
     return places
