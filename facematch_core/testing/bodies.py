@@ -38,24 +38,24 @@ class Form(NamedTuple):
 
 def forms(secrets: Iterable[str]) -> tuple[Form, ...]:
     """A body of every form, most with an echo of `secrets` and of a word like a key."""
-    said = f"It is so, said {' and '.join(secrets)} to {CANARY}."
+    sentence = f"It is so, said {' and '.join(secrets)} to {CANARY}."
     spoken = {
-        "an error": {"error": said, "code": 7, "trace": {"request": CANARY}},
-        "a detail": {"detail": said, "message": said},
-        "fields": {"probe": [said], "reference": [CANARY]},
-        "a list": [said],
+        "an error": {"error": sentence, "code": 7, "trace": {"request": CANARY}},
+        "a detail": {"detail": sentence, "message": sentence},
+        "fields": {"probe": [sentence], "reference": [CANARY]},
+        "a list": [sentence],
         "a long text": {"message": "It is so. " * (LONG // 10), "sub_code": CANARY},
         "a number": 7,
         "an empty object": {},
         "null": None,
     }
-    page = f"<html><h1>Bad Gateway</h1>{said}</html>".encode()
+    page = f"<html><h1>Bad Gateway</h1>{sentence}</html>".encode()
     return (
         *(Form(name, json.dumps(value).encode()) for name, value in spoken.items()),
         Form("a page of markup", page, is_json=False, content_type="text/html"),
         Form("nothing", b"", is_json=False),
-        Form("JSON that breaks off", b'{"error": "' + said.encode(), is_json=False),
-        Form("no text", b"\xff\xfe\x00" + said.encode(), is_json=False),
+        Form("JSON that breaks off", b'{"error": "' + sentence.encode(), is_json=False),
+        Form("no text", b"\xff\xfe\x00" + sentence.encode(), is_json=False),
     )
 
 
@@ -94,11 +94,11 @@ def replaced(document: Any, place: Place, value: Any) -> Any:
 def changed(document: Any, place: Place, text: str | None) -> bytes:
     """The JSON of `document` with `text` at `place`, which need be no JSON; None for nothing."""
     stand_in = "(here it goes)"
-    told = json.dumps(replaced(document, place, GONE if text is None else stand_in))
-    return told.replace(f'"{stand_in}"', text or "").encode()
+    written = json.dumps(replaced(document, place, GONE if text is None else stand_in))
+    return written.replace(f'"{stand_in}"', text or "").encode()
 
 
-def turned_round(document: Any) -> Any:
+def turn_round(document: Any) -> Any:
     """`document` with the keys of every object in the opposite order."""
     return json.loads(json.dumps(document), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
 

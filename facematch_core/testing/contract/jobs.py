@@ -88,14 +88,6 @@ class Job:
         ends = verdict or isinstance(self.read(*answers, self.done), fm.VendorError)
         assert ends, f"{where}: the job is asked for again after {len(answers)} such answers"
 
-    def judge_changed(
-        self, reply: HttpReply, place: Place, value: object, *allowed: object
-    ) -> None:
-        """The same with another value at a place."""
-        shown = "left out" if value is GONE else repr(value)
-        how = f"with `{named(place)}` {shown} (it was {reply.at(*place)!r})"
-        self.judge(how, _put(reply, place, value), *allowed)
-
 
 def play_job(
     bench: Bench,
@@ -198,10 +190,13 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
         odd = ("awaiting_someone", f"not {end}", f"{end} pending", 77)
         # What is not there while the job goes on may be missing, or null.
         for value in (*odd, *(() if state in (None, GONE) else (None, GONE))):
-            job.judge_changed(done, place, value, REVIEW[operation], INCONCLUSIVE[operation])
+            shown = "left out" if value is GONE else repr(value)
+            how = f"with `{named(place)}` {shown} (at the end of a job it is {end!r})"
+            job.judge(how, _put(done, place, value), REVIEW[operation], INCONCLUSIVE[operation])
         decides = state is not GONE and not job.goes_on(_put(running, place, end))
         for value in odd if decides else ():
-            job.judge_changed(running, place, value)
+            how = f"with `{named(place)}` {value!r} (while a job goes on it is {state!r})"
+            job.judge(how, _put(running, place, value))
     for status, form in itertools.product(REFUSED, bodies.forms(secrets)[::8]):
         reply = attrs.evolve(running, status=status, body=form.body)
         job.judge(f"{status} with {form.name}", reply)

@@ -59,12 +59,12 @@ class MappingRules(Rules):
         """
         for operation, situation in bench.cases(GOOD.values()):
             first = bench.ask(operation, situation).answer
-            for other in (BAD[operation], Situation.NO_FACE, Situation.TWO_FACES):
-                if other in bench.simulator.situations:
-                    bench.ask(operation, other)
-                    again = bench.ask(operation, situation).answer
-                    apart = _difference(first, again, "ids", "headers", "raw")
-                    assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
+            others = (BAD[operation], Situation.NO_FACE, Situation.TWO_FACES)
+            for other in [each for each in others if each in bench.simulator.situations]:
+                bench.ask(operation, other)
+                again = bench.ask(operation, situation).answer
+                apart = _difference(first, again, "ids", "headers", "raw")
+                assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
         reader, low = Reader(bench), Reader(bench, LOW)
         _other_codes(reader)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
@@ -79,7 +79,18 @@ class MappingRules(Rules):
         for operation, situation in bench.cases(GOOD.values()):
             negative = reader.record_good(operation, BAD[operation])
             _other_values(low, low.record_good(operation, situation), negative)
-        _read_again(reader)
+        # Answers that were read before, in another order, and with their keys in another order. A
+        # score of null may be an answer that cannot be read.
+        situations = [each for each in ANSWERS if each is not Situation.NULL_SCORE]
+        recordings = [reader.record_good(*case) for case in bench.cases(situations)]
+        for recording in (*recordings, *reversed(recordings)):
+            document, situation = recording.reply.at(), recording.situation
+            turned = json.dumps(bodies.turn_round(document)).encode()
+            for body, how in ((recording.reply.body, "again"), (turned, "with its keys turned")):
+                reading = reader.read(recording, f"as in {situation.name}, {how}", body)
+                assert reading.result is not None, f"{reading.where}: {reading.error!r}"
+                apart = _difference(recording.result, reading.result)
+                assert not apart, f"{reading.where}: {apart}"
         for case in bench.cases([Situation.UNKNOWN_WARNING]):
             _other_warnings(low, low.record_good(*case))
 
@@ -373,20 +384,6 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
             # Some vendors may leave their word out; then nothing may be put in its place.
             unsaid = text is None and result.vendor_status is None
             assert unsaid or place not in decisive, still
-
-
-def _read_again(reader: Reader) -> None:
-    """Answers that were read before, in another order, and with their keys in another order."""
-    # A score of null may be an answer that cannot be read.
-    situations = [each for each in ANSWERS if each is not Situation.NULL_SCORE]
-    answers = [reader.record_good(*case) for case in reader.bench.cases(situations)]
-    for answer in (*answers, *reversed(answers)):
-        turned = json.dumps(bodies.turned_round(answer.reply.at())).encode()
-        for body, how in ((answer.reply.body, "again"), (turned, "with its keys turned round")):
-            reading = reader.read(answer, f"as in {answer.situation.name}, {how}", body)
-            assert reading.result is not None, f"{reading.where}: {reading.error!r}"
-            apart = _difference(answer.result, reading.result)
-            assert not apart, f"{reading.where}: {apart}"
 
 
 def _other_warnings(reader: Reader, answer: Recording) -> None:

@@ -175,9 +175,7 @@ class MoneyRules(Rules):
         bench.need(*(stalls or STALLS))
         for operation in bench.operations:
             places = _watch_sleep(bench, operation)
-            assert not places, (
-                f"{operation}: time.sleep in {places[0]} heeds no deadline: `yield Wait(seconds)`"
-            )
+            assert not places, f"{operation}: `yield Wait(seconds)` for time.sleep in {places[0]}"
             bench.ask(operation, GOOD[operation])
             waits_s = sum(bench.waits)
             judge_pauses(bench, operation)
@@ -200,10 +198,8 @@ class MoneyRules(Rules):
                 # An answer that came too late says the opposite.
                 for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
                     decision = bench.ask(operation, table[operation]).answer.decision
-                    assert decision is due, (
-                        f"{operation}: the result after a call that was given up is {decision}, "
-                        f"not {due}: is it that one's?"
-                    )
+                    after = f"{operation}: the result after a call that was given up"
+                    assert decision is due, f"{after} is {decision}, not {due}: is it that one's?"
             if not waits_s or Situation.NEVER_DONE in cannot:
                 continue
             # A job that is never finished ends at the deadline, and without one by itself.

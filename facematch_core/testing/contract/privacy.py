@@ -59,7 +59,11 @@ class PrivacyRules(Rules):
         like a password.
         """
         for operation in bench.operations_for(situation):
-            hidden = {*secrets_of(bench), *_pieces(bench, situation)}
+            pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
+            for image in (*pair, *bench.prepared(pair)):
+                samples = leaks.picture_samples(image)
+                assert samples, "the simulator's pictures are too plain to be found: take others"
+                hidden |= {("a picture", sample) for sample in samples}
             # What does not come a plug-in never reads, whichever request it is.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
@@ -144,7 +148,17 @@ class PrivacyRules(Rules):
             _judge_places(bench, operation, noted, {})
             # Each orientation of EXIF but the usual one.
             for turns in ((6, 8), (3, 2), (5, 4), (7, 6)):
-                _upright(bench, operation, pair, turns)
+                held = pictures.turned(probe, turns[0]), pictures.turned(reference, turns[1])
+                outcome, arrived = _receive(bench, operation, held, {})
+                for place, image, turn in zip(PICTURES, pair, turns, strict=True):
+                    upright = place not in arrived or pictures.is_upright(arrived[place], image)
+                    where = f"{operation}: the {place} of EXIF orientation {turn}"
+                    assert upright, f"{where} arrived turned"
+                looks = Situation.TURNED not in bench.simulator.cannot_happen
+                if looks and isinstance(bench.simulator, simulator.EngineSimulator):
+                    # What it was handed says nothing of what it looked at.
+                    decision, how = outcome.answer.decision, f"EXIF orientations {turns}"
+                    assert decision is PASS[operation], f"{operation} of {how} gives {decision}"
 
     def test_r44_keep_nothing_is_the_default(self, bench: Bench) -> None:
         """The vendor keeps nobody's face unless the caller asks for it.
@@ -171,18 +185,10 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
     """The simulator's secrets, each with what it is; of a long one both its ends."""
     for secret in bench.simulator.secrets:
         # "Only the beginning" is how keys get into logs; the whole of it has both.
-        ends = {secret[:12], secret[-12:]} if len(secret) >= 24 else {secret}
-        what = "the beginning or end of a secret" if len(secret) >= 24 else "a secret"
+        ends, what = {secret}, "a secret"
+        if len(secret) >= 24:
+            ends, what = {secret[:12], secret[-12:]}, "the beginning or end of a secret"
         yield from ((what, end.encode()) for end in ends)
-
-
-def _pieces(bench: Bench, situation: Situation) -> Iterator[tuple[str, bytes]]:
-    """Pieces of the pictures, as they are given and as they are sent."""
-    pair = bench.simulator.pictures_for(situation)
-    for image in (*pair, *bench.prepared(pair)):
-        samples = leaks.picture_samples(image)
-        assert samples, "the simulator's pictures are too plain to be found again: take others"
-        yield from (("a picture", sample) for sample in samples)
 
 
 def _seen(
@@ -283,21 +289,6 @@ def _judge_places(bench: Bench, operation: fm.Operation, pair: Pair, wish: Wish)
         which = sent.get(hashlib.sha256(data).hexdigest(), "other one: not what was prepared")
         call = _name_call(operation, wish)
         assert which == place, f"{call}: the {place} that arrived is the {which}"
-
-
-def _upright(bench: Bench, operation: fm.Operation, pair: Pair, turns: tuple[int, int]) -> None:
-    """Assert that pictures which were held in these ways arrive, and are looked at, upright."""
-    turned = pictures.turned(pair[0], turns[0]), pictures.turned(pair[1], turns[1])
-    outcome, arrived = _receive(bench, operation, turned, {})
-    for place, meant, turn in zip(PICTURES, pair, turns, strict=True):
-        upright = place not in arrived or pictures.is_upright(arrived[place], meant)
-        assert upright, f"{operation}: the {place} of EXIF orientation {turn} arrived turned"
-    looks = Situation.TURNED not in bench.simulator.cannot_happen
-    if looks and isinstance(bench.simulator, simulator.EngineSimulator):
-        # What it was handed says nothing of what it looked at.
-        decision = outcome.answer.decision
-        passes = decision is PASS[operation]
-        assert passes, f"{operation} of EXIF orientations {turns} gives {decision}"
 
 
 def _name_call(operation: fm.Operation, wishes: Iterable[str]) -> str:

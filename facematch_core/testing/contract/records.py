@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -92,10 +92,8 @@ class RecordRules(Rules):
                 # Whether the last request made something, a refusal of it does not say.
                 reached = len(trace.steps) + (situation is bad)
                 due = sum(step < reached for step in made_at)
-                assert count >= due, (
-                    f"{where}: {count} of {due} clean-ups are sent: yield each of them as soon as "
-                    "there is something to remove; it is sent after the call"
-                )
+                early = "yield each as soon as there is something to remove: it is sent at the end"
+                assert count >= due, f"{where}: {count} of {due} clean-ups are sent: {early}"
             for status in (401, 404, 500, None):
                 trace = _trace(bench, operation, good, status or "nothing")
                 result, how = trace.outcome.result, f"{operation}, a clean-up answered {status}"
@@ -131,15 +129,15 @@ def record_of(bench: Bench, operation: fm.Operation, result: Result) -> fm.CallR
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | fm.VendorError:
     """What the backend says of a call, or its error; neither costs anything."""
     before = bench.simulator.charges
-    answer: fm.Reconciliation | fm.VendorError
+    says: fm.Reconciliation | fm.VendorError
     try:
-        answer = benches.run_in_time(lambda: bench.backend.reconcile(record))
-        same("the id of the call that `reconcile` was asked about", answer.call.id, record.id)
+        says = benches.run_in_time(lambda: bench.backend.reconcile(record))
+        same("the id of the call that `reconcile` was asked about", says.call.id, record.id)
     except fm.VendorError as error:
         same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
-        answer = error
+        says = error
     same("what the vendor charges for `reconcile`", bench.simulator.charges - before, 0)
-    return answer
+    return says
 
 
 def find(bench: Bench, record: fm.CallRecord) -> Result | None:
@@ -177,12 +175,10 @@ def _lose_calls(
             ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
             answer = attrs.evolve(answers[end], ids=ids)
             record = error.call or record_of(bench, operation, answer)
-            answer_early = look(bench, record) if is_job else None
-            waits = getattr(answer_early, "outcome", None) is fm.Reconciled.NOT_YET
-            assert waits or not is_job, (
-                f"{operation}: while the job {record.vendor_id} goes on, which is its `vendor_id`, "
-                f"`reconcile` {_words(answer_early)}"
-            )
+            says = look(bench, record) if is_job else None
+            waits = getattr(says, "outcome", None) is fm.Reconciled.NOT_YET
+            job = f"{operation}: while the job with the `vendor_id` {record.vendor_id} goes on"
+            assert waits or not is_job, f"{job}, `reconcile` {_words(says)}"
             calls.append((record, end, answers[end]))
         yield f"a call lost by {loss.name}", calls
 
@@ -247,8 +243,7 @@ def _words(says: object) -> str:
 # --- Cleaning up ----------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class _Trace:
+class _Trace(NamedTuple):
     """A call: its outcome, what went to and fro at each step, and what cleaned up after it."""
 
     outcome: Outcome
@@ -281,10 +276,8 @@ def _trace(
 
     with bench.line(exchange):
         outcome = bench.ask(operation, situation, **options)
-    assert not unmarked, (
-        f"{operation}, {situation.name}: {unmarked} is a request of the call's own, which a "
-        "refusal of it may end, or charge: mark it `is_cleanup=True`"
-    )
+    where = f"{operation}, {situation.name}"
+    assert not unmarked, f"{where}: {unmarked} is a step of the call: mark it `is_cleanup=True`"
     return _Trace(outcome, steps, cleanups)
 
 

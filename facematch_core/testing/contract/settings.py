@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import Backend, Call, Secret
+from facematch_core.backend import Backend, Secret
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend
 from facematch_core.kinds import choices_of
@@ -71,7 +71,7 @@ class SettingRules(Rules):
         Whoever asks a vendor to keep nothing, or to try four rotations, relies on it. An option
         that is accepted and forgotten is worse than one that is refused.
         """
-        can = bench.can
+        can, simulator = bench.can, bench.simulator
         # What is asked for, and whether it is declared; None where it may be left out.
         wishes: list[tuple[str, Any, bool | None]] = [
             *(("retention", kept, kept in can.retention) for kept in fm.Retention),
@@ -84,7 +84,7 @@ class SettingRules(Rules):
         for name, operations in can.option_operations.items():
             right = name in named and operations & can.operations
             assert right, f"`option_operations` has {name} for {[*operations]}: for no call of it"
-        turned = Situation.TURNED in bench.simulator.situations
+        turned = Situation.TURNED in simulator.situations
         for operation in bench.operations:
             for option, value, declared in wishes:
                 if declared is False:
@@ -99,14 +99,32 @@ class SettingRules(Rules):
                         f"{operation} with {option}={value!r}: it is declared, and the vendor "
                         f"heard {heard!r} (`received` of the simulator)"
                     )
-            if turned and can.rotate and can.takes("rotate", operation):
-                for rotate in (False, True):
-                    result = bench.ask(operation, Situation.TURNED, rotate=rotate).answer
-                    how = f"{operation} of a picture on its side, with rotate={rotate}"
-                    passes = result.decision is PASS[operation]
-                    assert passes is rotate, f"{how}: {result.decision}"
-        if can.options is not None:
-            _own_options_arrive(bench, can.options)
+            turns = turned and can.rotate and can.takes("rotate", operation)
+            for rotate in (False, True) if turns else ():
+                decision = bench.ask(operation, Situation.TURNED, rotate=rotate).answer.decision
+                how = f"{operation} of a picture on its side, with rotate={rotate}"
+                assert (decision is PASS[operation]) is rotate, f"{how}: {decision}"
+        if can.options is None:
+            return
+        # As far as can be known, the vendor hears of the backend's own options, too.
+        first, *others = simulator.options(can.options), *simulator.other_options(can.options)
+        pairs = [
+            (operation, options, *(_hear(bench, operation, "options", o) for o in (first, options)))
+            for operation in bench.operations
+            if can.takes("options", operation)
+            for options in others
+        ]
+        if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
+            unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
+            not_tested(f"Whether the vendor hears of {can.options.__name__}: {unsaid}.")
+        for operation, options, usual, heard in pairs:
+            fields = _fields(can.options)
+            changed = {f for f in fields if getattr(options, f) != getattr(first, f)}
+            is_meant = all(can.takes(field, operation) for field in changed)
+            assert heard != usual or not is_meant, (
+                f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
+                "another operation alone is declared in `option_operations`"
+            )
 
     @pure
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -116,7 +134,8 @@ class SettingRules(Rules):
         A misspelt `threshold` that is ignored changes who comes in, and nobody notices. The value
         may be a key in the wrong place.
         """
-        cls, verifiers = type(bench.backend), inspect.signature(fm.FaceVerifier).parameters
+        cls, simulator = type(bench.backend), bench.simulator
+        verifiers = inspect.signature(fm.FaceVerifier).parameters
         taken = sorted(set(verifiers) & set(inspect.signature(cls).parameters))
         assert not taken, f"settings with names of FaceVerifier's arguments: {', '.join(taken)}"
         fields = declared_settings(cls)
@@ -144,10 +163,20 @@ class SettingRules(Rules):
                 refusal = _refusal(bench, **strict, base_url=address)
                 assert refusal, f"it can be opened with the base_url {address}"
         # Of an `HttpBackend` the core holds the hosts.
-        if bench.simulator.takes_replies and not isinstance(bench.backend, HttpBackend):
-            for operation, situation in bench.cases(GOOD.values()):
-                deadline = Deadline.after(DEADLINE_S, bench.clock)
-                _goes_nowhere_else(bench, bench.call(operation, situation, deadline=deadline))
+        sends_itself = simulator.takes_replies and not isinstance(bench.backend, HttpBackend)
+        for operation, situation in bench.cases(GOOD.values() if sends_itself else ()):
+            deadline = Deadline.after(DEADLINE_S, bench.clock)
+            call = bench.call(operation, situation, deadline=deadline)
+            with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+                elsewhere.settimeout(0)
+                headers = {"Location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/elsewhere"}
+                for status in (201, 202, 301, 302, 303, 307, 308):
+                    simulator.set_reply(SimulatorReply(status=status, body={}, headers=headers))
+                    bench.made(call)
+                    with suppress(BlockingIOError):
+                        elsewhere.accept()[0].close()
+                        where = f"{operation}, answered {status} with another address"
+                        raise AssertionError(f"{where}: its library follows with key and faces")
 
     def test_r47_diagnose_costs_nothing(self, bench: Bench) -> None:
         """`diagnose` says what is set, sends nothing that costs, and shows no secret.
@@ -181,28 +210,6 @@ def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"{operation} with {option}={value!r} ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
-
-
-def _own_options_arrive(bench: Bench, declared: type) -> None:
-    """Assert that the vendor hears of the backend's own options, as far as can be known."""
-    simulator, can = bench.simulator, bench.can
-    first, *others = simulator.options(declared), *simulator.other_options(declared)
-    pairs = [
-        (operation, options, *(_hear(bench, operation, "options", o) for o in (first, options)))
-        for operation in bench.operations
-        if can.takes("options", operation)
-        for options in others
-    ]
-    if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
-        unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` in `received`"
-        not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
-    for operation, options, usual, heard in pairs:
-        fields = {f for f in _fields(declared) if getattr(options, f) != getattr(first, f)}
-        is_meant = all(can.takes(field, operation) for field in fields)
-        assert heard != usual or not is_meant, (
-            f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
-            "another operation alone is declared in `option_operations`"
-        )
 
 
 def _fields(options: type | None) -> set[str]:
@@ -243,20 +250,6 @@ def _wrong_kinds(declared: Any) -> Iterator[Any]:
         yield ODD
     if bool not in choices and {int, float} & set(choices):
         yield True
-
-
-def _goes_nowhere_else(bench: Bench, call: Call) -> None:
-    """Assert that an answer with another address leads a library nowhere with key and faces."""
-    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        elsewhere.settimeout(0)
-        headers = {"Location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/elsewhere"}
-        for status in (201, 202, 301, 302, 303, 307, 308):
-            bench.simulator.set_reply(SimulatorReply(status=status, body={}, headers=headers))
-            bench.made(call)
-            with suppress(BlockingIOError):
-                elsewhere.accept()[0].close()
-                where = f"{call.operation}, answered {status} with another address"
-                raise AssertionError(f"{where}: its library follows it with key and faces")
 
 
 def _judge_diagnosis(bench: Bench, backend: Backend) -> None:

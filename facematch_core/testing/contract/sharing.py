@@ -97,10 +97,8 @@ class SharingRules(Rules):
             requests, simulator.overheard = simulator.overheard, None
         for by_itself, results in zip(alone_gists, every, strict=True):
             others = {_gist(result) for result in results} - {by_itself}
-            assert not others, (
-                f"{operation}: decision and threshold are {by_itself} by itself, and beside "
-                f"{THREADS - 1} threads {others.pop()}: what belongs to another one"
-            )
+            gives = f"{operation}: a call gives {by_itself} by itself, and beside other threads"
+            assert not others, f"{gives} {others.pop()}: is it what belongs to another one?"
         seen, counted = simulator.requests_seen - before[0], simulator.charges - before[1]
         due = THREADS * CALLS * bench.steps(operation)
         paid = sum(result.billing.charges or 0 for results in every for result in results)
@@ -109,9 +107,8 @@ class SharingRules(Rules):
             f"vendor counted {seen} and {counted}"
         )
         keys = [(key, r.path) for r in requests if (key := r.headers["Idempotency-Key"])]
-        assert len(keys) == len(set(keys)), (
-            f"{len(keys)} requests share answers, by {len(set(keys))} values of Idempotency-Key"
-        )
+        count = len(set(keys))
+        assert len(keys) == count, f"{len(keys)} requests have {count} values of Idempotency-Key"
         if scripted and operation is Operation.MATCH and bench.steps(operation) == 1:
             files = [(n, i.data) for n, pair in enumerate(pairs) for i in bench.prepared(pair)]
             arrived = Counter(
@@ -120,10 +117,8 @@ class SharingRules(Rules):
             )
             # In another form than raw or base64 they are not seen.
             apart = {frozenset({number}): CALLS for number in range(THREADS)}
-            assert arrived.keys() <= {frozenset()} or arrived == apart, (
-                f"{THREADS} pairs of pictures were sent {CALLS} times each, and arrived mixed, or "
-                "not equally often: the pictures of another thread"
-            )
+            right = arrived.keys() <= {frozenset()} or arrived == apart
+            assert right, f"{operation}: calls were sent with the pictures of another thread"
 
     def _nothing_piles_up(self, bench: Bench, operation: Operation) -> None:
         """Calls about ever new people leave no more behind than the calls before them."""
@@ -165,10 +160,8 @@ class SharingRules(Rules):
         if grow(*amounts[:2]) & grow(*amounts[1:]):
             # A cache grows no more when it is full.
             growing = grow(ask(FILLS), ask(BATCH))
-            assert not growing, (
-                f"{operation}: what is kept of a call is kept for ever: after {FILLS} calls "
-                f"{', '.join(sorted(growing))} grows on"
-            )
+            names = ", ".join(sorted(growing))
+            assert not growing, f"{operation}: after {FILLS} calls, each call still adds to {names}"
 
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
         """Closing twice is harmless, closes no other backend, and a new one works.
