@@ -65,7 +65,7 @@ Place = tuple[str | int, ...]
 GONE = object()
 
 
-def named(place: Place) -> str:
+def show_place(place: Place) -> str:
     """`place` for people: ``face_match.warnings[0]``."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return "".join(steps).removeprefix(".")
@@ -79,7 +79,7 @@ def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
         yield from places(value, (*at, step))
 
 
-def replaced(document: Any, place: Place, value: Any) -> Any:
+def replace(document: Any, place: Place, value: Any) -> Any:
     """A copy of `document` with `value` at `place`, or, if that is GONE, without it."""
     if not place:
         return value
@@ -87,14 +87,14 @@ def replaced(document: Any, place: Place, value: Any) -> Any:
     if value is GONE and not rest:
         del copied[first]
     else:
-        copied[first] = replaced(document[first], tuple(rest), value)
+        copied[first] = replace(document[first], tuple(rest), value)
     return copied
 
 
-def changed(document: Any, place: Place, text: str | None) -> bytes:
+def write_with(document: Any, place: Place, text: str | None) -> bytes:
     """The JSON of `document` with `text` at `place`, which need be no JSON; None for nothing."""
     stand_in = "(here it goes)"
-    written = json.dumps(replaced(document, place, GONE if text is None else stand_in))
+    written = json.dumps(replace(document, place, GONE if text is None else stand_in))
     return written.replace(f'"{stand_in}"', text or "").encode()
 
 
@@ -120,7 +120,7 @@ _WORDS = (
 _LEAVES = ("true", "false", "null", "0", "-1", "93.5", "1e400", "NaN", '""', '"yes"', '"7"')
 
 
-def made_up() -> Iterator[bytes]:
+def make_up() -> Iterator[bytes]:
     """Bodies of any kind that no vendor sends."""
     yield from (b"null", b"[]", b"{}", b"true", b'"yes"', b"93.5", b"[" * 5000, b'{"a":' * 5000)
     for leaf in _LEAVES:

@@ -17,7 +17,7 @@ from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import INCONCLUSIVE, REVIEW, Bench
-from facematch_core.testing.bodies import GONE, Place, changed, named, places
+from facematch_core.testing.bodies import GONE, Place, places, show_place, write_with
 from facematch_core.testing.simulator import GOOD, Situation
 
 #: Seconds between two polls at least, where the vendor asks for none.
@@ -181,21 +181,22 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
     ]
     # A number or true may be the state, too, and a word beside it a message.
     is_read = any(type(pairs[place][0]) is type(pairs[place][1]) for place in states)
-    assert running.status != done.status or not words or is_read, (
-        f"{operation}: whether a job is over does not follow from `{named(words[0])}`, which goes "
-        f"from {pairs[words[0]][0]!r} to {pairs[words[0]][1]!r}"
-    )
+    for place in words[:1] if running.status == done.status else ():
+        where, (state, end) = f"{operation}: `{show_place(place)}`", pairs[place]
+        assert is_read, (
+            f"{where} goes from {state!r} to {end!r}: the job's end has to follow from it"
+        )
     for place in states:
         state, end = pairs[place]
         odd = ("awaiting_someone", f"not {end}", f"{end} pending", 77)
         # What is not there while the job goes on may be missing, or null.
         for value in (*odd, *(() if state in (None, GONE) else (None, GONE))):
             shown = "left out" if value is GONE else repr(value)
-            how = f"with `{named(place)}` {shown} (at the end of a job it is {end!r})"
+            how = f"with `{show_place(place)}` {shown} (at the end of a job it is {end!r})"
             job.judge(how, _put(done, place, value), REVIEW[operation], INCONCLUSIVE[operation])
         decides = state is not GONE and not job.goes_on(_put(running, place, end))
         for value in odd if decides else ():
-            how = f"with `{named(place)}` {value!r} (while a job goes on it is {state!r})"
+            how = f"with `{show_place(place)}` {value!r} (while a job goes on it is {state!r})"
             job.judge(how, _put(running, place, value))
     for status, form in itertools.product(REFUSED, bodies.forms(secrets)[::8]):
         reply = attrs.evolve(running, status=status, body=form.body)
@@ -205,4 +206,4 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
 
 def _put(reply: HttpReply, place: Place, value: object) -> HttpReply:
     text = None if value is GONE else json.dumps(value)
-    return attrs.evolve(reply, body=changed(reply.at(), place, text))
+    return attrs.evolve(reply, body=write_with(reply.at(), place, text))

@@ -22,7 +22,7 @@ from facematch_core.http import MOCK_HEADER, HttpBackend, HttpReply, HttpRequest
 from facematch_core.sdk import SdkBackend
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import PASS, Bench, Result, does_not_apply, not_tested
-from facematch_core.testing.bodies import Place, changed, named, number_in, places
+from facematch_core.testing.bodies import Place, number_in, places, show_place, write_with
 from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
@@ -225,11 +225,11 @@ class Reader:
     def read_changed(self, good: Recording, place: Place, text: str | None) -> Reading:
         """What a good answer becomes with `text` at `place`; None for nothing, key and all."""
         before = good.reply.at(*place)
-        how = f"without `{named(place)}` (it was {before!r:.60})"
+        how = f"without `{show_place(place)}` (it was {before!r:.60})"
         if text is not None:
             shown = text[:60].replace('"', "'")
-            how = f"with `{named(place)}` changed from {before!r:.60} to {shown}"
-        return self.read(good, how, changed(good.reply.at(), place, text))
+            how = f"with `{show_place(place)}` changed from {before!r:.60} to {shown}"
+        return self.read(good, how, write_with(good.reply.at(), place, text))
 
     def read(self, recording: Recording, how: str, body: bytes, **other: Any) -> Reading:
         """What the call ends in if the request at its step is answered so; `how` in words."""
@@ -282,11 +282,11 @@ class Reader:
 
 def _difference(first: Result, second: Result, *but: str) -> str:
     """What differs between two results, but for times and what is named."""
-    one, other = first.to_dict(), second.to_dict()
+    before, after = first.to_dict(), second.to_dict()
     return " and ".join(
-        f"`{name}` is {json.dumps(other[name])[:100]}, and was {json.dumps(one[name])[:100]}"
-        for name in one
-        if name not in ("created_at", "elapsed_s", *but) and one[name] != other[name]
+        f"`{name}` is {json.dumps(after[name])[:100]}, and was {json.dumps(before[name])[:100]}"
+        for name in before
+        if name not in ("created_at", "elapsed_s", *but) and before[name] != after[name]
     )
 
 
@@ -325,7 +325,7 @@ def _other_answers(reader: Reader, recording: Recording, face_statuses: Containe
                 gateway = status >= 500 and not form.is_json and priced
                 unsaid = gateway and error.billing.charged is fm.Charged.NO
                 assert not unsaid, f"{end} says that it was free, and the vendor did not"
-    for body in itertools.islice(bodies.made_up(), 0, None, 1 if reader.is_core else 3):
+    for body in itertools.islice(bodies.make_up(), 0, None, 1 if reader.is_core else 3):
         reading = reader.read(recording, f"with {body[:200].decode()}", body)
         reader.judge_price(recording, reading)
 
