@@ -38,24 +38,24 @@ class Form(NamedTuple):
 
 def forms(secrets: Iterable[str]) -> tuple[Form, ...]:
     """A body of every form, most with an echo of `secrets` and of a word like a key."""
-    said = f"It is so, said {' and '.join(secrets)} to {CANARY}."
+    sentence = f"It is so, said {' and '.join(secrets)} to {CANARY}."
     spoken = {
-        "an error": {"error": said, "code": 7, "trace": {"request": CANARY}},
-        "a detail": {"detail": said, "message": said},
-        "fields": {"probe": [said], "reference": [CANARY]},
-        "a list": [said],
+        "an error": {"error": sentence, "code": 7, "trace": {"request": CANARY}},
+        "a detail": {"detail": sentence, "message": sentence},
+        "fields": {"probe": [sentence], "reference": [CANARY]},
+        "a list": [sentence],
         "a long text": {"message": "It is so. " * (LONG // 10), "sub_code": CANARY},
         "a number": 7,
         "an empty object": {},
         "null": None,
     }
-    page = f"<html><h1>Bad Gateway</h1>{said}</html>".encode()
+    page = f"<html><h1>Bad Gateway</h1>{sentence}</html>".encode()
     return (
         *(Form(name, json.dumps(value).encode()) for name, value in spoken.items()),
         Form("a page of markup", page, is_json=False, content_type="text/html"),
         Form("nothing", b"", is_json=False),
-        Form("JSON that breaks off", b'{"error": "' + said.encode(), is_json=False),
-        Form("no text", b"\xff\xfe\x00" + said.encode(), is_json=False),
+        Form("JSON that breaks off", b'{"error": "' + sentence.encode(), is_json=False),
+        Form("no text", b"\xff\xfe\x00" + sentence.encode(), is_json=False),
     )
 
 
@@ -65,7 +65,7 @@ Place = tuple[str | int, ...]
 GONE = object()
 
 
-def named(place: Place) -> str:
+def show_place(place: Place) -> str:
     """`place` for people: ``face_match.warnings[0]``."""
     steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in place)
     return "".join(steps).removeprefix(".")
@@ -79,7 +79,7 @@ def places(document: Any, at: Place = ()) -> Iterator[tuple[Place, Any]]:
         yield from places(value, (*at, step))
 
 
-def replaced(document: Any, place: Place, value: Any) -> Any:
+def replace(document: Any, place: Place, value: Any) -> Any:
     """A copy of `document` with `value` at `place`, or, if that is GONE, without it."""
     if not place:
         return value
@@ -87,18 +87,18 @@ def replaced(document: Any, place: Place, value: Any) -> Any:
     if value is GONE and not rest:
         del copied[first]
     else:
-        copied[first] = replaced(document[first], tuple(rest), value)
+        copied[first] = replace(document[first], tuple(rest), value)
     return copied
 
 
-def changed(document: Any, place: Place, text: str | None) -> bytes:
+def write_with(document: Any, place: Place, text: str | None) -> bytes:
     """The JSON of `document` with `text` at `place`, which need be no JSON; None for nothing."""
     stand_in = "(here it goes)"
-    told = json.dumps(replaced(document, place, GONE if text is None else stand_in))
-    return told.replace(f'"{stand_in}"', text or "").encode()
+    written = json.dumps(replace(document, place, GONE if text is None else stand_in))
+    return written.replace(f'"{stand_in}"', text or "").encode()
 
 
-def turned_round(document: Any) -> Any:
+def turn_round(document: Any) -> Any:
     """`document` with the keys of every object in the opposite order."""
     return json.loads(json.dumps(document), object_pairs_hook=lambda pairs: dict(reversed(pairs)))
 
@@ -120,7 +120,7 @@ _WORDS = (
 _LEAVES = ("true", "false", "null", "0", "-1", "93.5", "1e400", "NaN", '""', '"yes"', '"7"')
 
 
-def made_up() -> Iterator[bytes]:
+def make_up() -> Iterator[bytes]:
     """Bodies of any kind that no vendor sends."""
     yield from (b"null", b"[]", b"{}", b"true", b'"yes"', b"93.5", b"[" * 5000, b'{"a":' * 5000)
     for leaf in _LEAVES:

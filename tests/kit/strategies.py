@@ -6,7 +6,7 @@ import json
 from hypothesis import strategies as st
 
 from facematch_core import CallRecord, Operation, models
-from facematch_core.testing.bodies import places, replaced
+from facematch_core.testing.bodies import places, replace
 
 # --- JSON: any value, and documents with one thing wrong ------------------------------------------
 
@@ -31,7 +31,7 @@ def mutated(body):
     text = json.dumps(body, sort_keys=True)
     return (
         st.sampled_from([((), body), *places(body)])
-        .flatmap(lambda at: _wrong(at[1]).map(lambda new: replaced(body, at[0], new)))
+        .flatmap(lambda at: _wrong(at[1]).map(lambda new: replace(body, at[0], new)))
         .filter(lambda document: json.dumps(document, sort_keys=True) != text)
     )
 

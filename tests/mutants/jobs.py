@@ -169,6 +169,8 @@ ROWS = (
         is_done=lambda me, ok, body: body["state"] == "done"),
     job("R38", "NullRuns", "A job without a state runs.",
         is_done=lambda me, ok, body: body.get("state") is not None and ok(body)),
+    job("R38", "TheVerdictIsTheEnd", "A job with a verdict is over, whatever its state.",
+        is_done=lambda me, ok, body: "verdict" in body),
     job("R38", "TheScoreIsTheEnd", "A job with a score is over, whatever its state.",
         is_done=lambda me, ok, body: "score" in body),
 

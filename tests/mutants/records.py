@@ -118,8 +118,8 @@ ROWS = (
     check("R49", "PaysForTheDelete", "The removal is a request that has a price.",
         before=lambda me, ok, applicant: (), after=lambda me, ok, applicant: step(
             me.removal(applicant), charges=1)),
-    check("R49", "RemovesTwice", "Removes once more at the end what it has said to remove before.",
-        after=lambda me, ok, applicant: iter([me.removal(applicant)])),
+    check("R49", "RemovesTwice", "Removes at the end of a call twice what it has made.",
+        before=lambda me, ok, applicant: iter([me.removal(applicant)] * 2)),
     check("R49", "RemovesAfterASuccess", "What a call has made stays where the call ends early.",
         before=lambda me, ok, applicant: (),
         after=lambda me, ok, applicant: iter([me.removal(applicant)])),

@@ -95,21 +95,19 @@ class Rule:
 def rules() -> tuple[Rule, ...]:
     """All rules, in the order in which they are run: each after those that it follows from."""
     names = [name for name in dir(BackendContract) if name.startswith("test_r")]
-    tests = {name.split("_")[1].upper(): name for name in names}
+    tests = {name.split("_")[1].upper(): getattr(BackendContract, name) for name in names}
     places = {number: follows for numbers, follows in CAUSES for number in numbers.split()}
     # A rule without a place comes last.
     places |= dict.fromkeys(sorted(tests.keys() - places.keys()), _ANSWERED)
-    return tuple(_rule(number, tests[number], follows) for number, follows in places.items())
-
-
-def _rule(number: str, name: str, follows: tuple[str, ...]) -> Rule:
-    test = getattr(BackendContract, name)
-    title, _, reason = (inspect.getdoc(test) or "").partition("\n\n")
-    return Rule(
-        number=number,
-        name=name,
-        title=" ".join(title.split()),
-        reason=" ".join(reason.split()),
-        pure=getattr(test, "asks_nothing", False),
-        follows=follows,
+    texts = {n: (inspect.getdoc(tests[n]) or "").partition("\n\n") for n in places}
+    return tuple(
+        Rule(
+            number=number,
+            name=tests[number].__name__,
+            title=" ".join(texts[number][0].split()),
+            reason=" ".join(texts[number][2].split()),
+            pure=getattr(tests[number], "asks_nothing", False),
+            follows=follows,
+        )
+        for number, follows in places.items()
     )

@@ -50,9 +50,9 @@ class Rules:
             test = getattr(cls, name)
             marks = [m for m in getattr(test, "pytestmark", ()) if m.name != "parametrize"]
             expected = any(m.name == "xfail" and m.kwargs.get("reason") for m in marks)
-            if rule is None or (test is rule and not marks):
-                continue  # the author's own test, or the rule as it is
-            if test is rule or not expected:
+            # Else it is the author's own test, or the rule as it is.
+            is_changed = rule is not None and (test is not rule or marks)
+            if is_changed and (test is rule or not expected):
                 raise TypeError(
                     f"{cls.__name__} changes the rule {name}. A rule may be expected to fail, by "
                     'an override with @pytest.mark.xfail(reason="..."), but not be changed or '

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import facematch_core as fm
-from facematch_core.http import HttpReply, HttpRequest
 from facematch_core.pipeline import PICTURES
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
@@ -38,20 +37,18 @@ class AnswerRules(Rules):
             fastest_s = math.inf
             for _ in range(2):  # the first one may load an engine
                 began = time.monotonic()
-                outcome = bench.ask(operation, situation)
+                result = bench.ask(operation, situation).answer
                 fastest_s = min(fastest_s, time.monotonic() - began)
-                result = outcome.answer
-                assert outcome.requests, f"a {operation} call was not sent: is an answer kept?"
             assert fastest_s <= benches.CALL_S, (
                 f"a good {operation} call took {fastest_s:.1f} s at the simulator on this machine, "
                 f"and may take {benches.CALL_S:g} s: a backend waits by `yield Wait(seconds)`, "
                 "which takes no time here, a simulator answers at once"
             )
-            other = BAD[operation]
-            if other in bench.simulator.situations and result.ids.vendor is not None:
-                later, vendor_id = bench.ask(operation, other).result, result.ids.vendor
-                same_id = later is not None and later.ids.vendor == vendor_id
-                fresh = later is None or not same_id or later.decision is not result.decision
+            other, vendor_id = BAD[operation], result.ids.vendor
+            if other in bench.simulator.situations and vendor_id is not None:
+                later = bench.ask(operation, other).result
+                is_kept = later is not None and later.ids.vendor == vendor_id
+                fresh = not is_kept or later.decision is not result.decision
                 assert fresh, f"{other}: the result is that of the call before it, {vendor_id}"
 
     def test_r01_result_names_its_call(self, bench: Bench) -> None:
@@ -60,22 +57,28 @@ class AnswerRules(Rules):
         An auditor who finds a decision in a database must see which vendor gave it for which
         request, and that it is not the answer to another one.
         """
+        backend: Any = bench.backend
         for operation in bench.operations:
             results, replies = [], []
             for _ in range(2):
-                with bench.overhear() as heard:
+                with bench.overhear() as exchanges:
                     outcome = bench.ask(operation, GOOD[operation])
-                ids = _vendor_ids(bench.backend, heard)
-                assert len(ids) < 2, (
-                    f"`vendor_id` names one call {' and '.join(ids)}: give the id of the call, and "
-                    "None for an answer that does not have it"
+                ids: list[str | None] = []
+                # What is made before the first request with a price may have an id of its own.
+                for _, reply in itertools.dropwhile(lambda pair: not pair[0].charges, exchanges):
+                    with contextlib.suppress(Exception):  # an answer without an id may be read so
+                        ids.append(backend.vendor_id(reply))
+                named = [*dict.fromkeys(filter(None, ids))]
+                assert len(named) < 2, (
+                    f"`vendor_id` names one call {' and '.join(named)}: give the id of the call, "
+                    "and None for an answer that does not have it"
                 )
                 results.append(outcome.answer)
-                replies.append(bench.simulator.last_reply)
-                for vendor_id in ids:
+                for vendor_id in named:
                     same("`ids.vendor`, by `vendor_id`,", outcome.answer.ids.vendor, vendor_id)
+                replies.append(bench.simulator.last_reply)
             first, second = results
-            same("`backend` of the result", first.backend, bench.backend.name)
+            same("`backend` of the result", first.backend, backend.name)
             shared = first.ids.vendor
             if shared is not None and shared == second.ids.vendor:
                 simulator = type(bench.simulator).__name__
@@ -84,7 +87,7 @@ class AnswerRules(Rules):
                     problem = f"{simulator} answers every call with the id {shared}: let it count"
                 raise AssertionError(problem)
             if first.environment is not fm.Environment.MOCK:
-                same("`environment`", first.environment, bench.backend.environment)
+                same("`environment`", first.environment, backend.environment)
 
     def test_r02_score_lies_on_its_scale(self, bench: Bench) -> None:
         """A score is a finite number from 0 to 100 on the declared scale, or None.
@@ -154,9 +157,9 @@ class AnswerRules(Rules):
         are of one visitor: whoever has passed one of them must not pass the next for that.
         """
         for operation in reversed(bench.operations):
-            for table, wanted in ((GOOD, PASS), (BAD, FAIL)):
+            for table, decisions in ((GOOD, PASS), (BAD, FAIL)):
                 result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
-                same(f"{table[operation]}", result.decision, wanted[operation])
+                same(f"{table[operation]}", result.decision, decisions[operation])
         spoof = Situation.SPOOF
         if not bench.meets(fm.Operation.MATCH, spoof) or spoof in bench.simulator.cannot_happen:
             return
@@ -175,28 +178,38 @@ class AnswerRules(Rules):
         can, source = bench.can, fm.ThresholdSource
         opened = bench.open_verifier(threshold=42.5, liveness_threshold=42.5)
         for operation in bench.operations:
-            asked: tuple[tuple[fm.ThresholdSource, float | None, dict[str, Any]], ...] = (
+            settings: tuple[tuple[fm.ThresholdSource, float | None, dict[str, Any]], ...] = (
                 *((source.CALLER, value, {"threshold": value}) for value in (MIDDLE, 0.0, 100.0)),
                 (source.PROFILE, 42.5, {"verifier": opened}),
                 (source.DEFAULT, can.default_for(operation), {}),
             )
             sent: list[tuple[float, float | None]] = []
-            for set_by, value, how in asked:
-                told = bench.ask(operation, GOOD[operation], **how).answer.threshold
+            for set_by, value, how in settings:
+                threshold = bench.ask(operation, GOOD[operation], **how).answer.threshold
                 if value is None:
-                    ours = told is not None and told.source is not source.VENDOR
-                    assert not ours, f"the result names {told}, which nobody set"
+                    ours = threshold is not None and threshold.source is not source.VENDOR
+                    assert not ours, f"the result names {threshold}, which nobody set"
                 else:
-                    wanted = fm.Threshold(value, can.threshold_rule, set_by)
-                    same(f"the threshold of the {set_by} in the result", told, wanted)
+                    due = fm.Threshold(value, can.threshold_rule, set_by)
+                    same(f"the threshold of the {set_by} in the result", threshold, due)
                     sent.append((value, bench.simulator.received.get("threshold")))
-            for value, got in sent if any(got is not None for _, got in sent) else ():
+            for value, arrived in sent if any(number is not None for _, number in sent) else ():
                 # Left out, the vendor's default of today would decide, and ours be reported.
-                arrived = got is not None and math.isclose(value, got)
-                assert arrived, f"the threshold is {value}, and the vendor was sent {got}"
-        if can.threshold_rule is not fm.ThresholdRule.VENDOR:
-            for operation in bench.edges():
-                _edges_hold(bench, operation)
+                is_sent = arrived is not None and math.isclose(value, arrived)
+                assert is_sent, f"the threshold is {value}, and the vendor was sent {arrived}"
+        if can.threshold_rule is fm.ThresholdRule.VENDOR:
+            return
+        for operation in bench.edges():
+            situation, setting, score = bench.find_score(operation)
+            # A vendor may keep two decimals of a threshold.
+            scores = [score] if setting is None else [s for s in SCORES if s == round(s, 2)]
+            for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
+                edge = fm.Threshold(min(max(score + step, 0.0), 100.0), can.threshold_rule)
+                options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
+                decision = bench.ask_directly(operation, situation, **options).answer.decision
+                passes, at = edge.passes(score), f"the score {score} at the threshold {edge.value}"
+                due = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
+                assert decision in due, f"{at}, {edge.rule}, is {decision}"
 
     def test_r08_no_pass_below_the_threshold(self, bench: Bench) -> None:
         """No call passes with a score that fails its own threshold.
@@ -255,10 +268,14 @@ class AnswerRules(Rules):
         """
         for operation in bench.operations_for(Situation.TWO_FACES):
             # A second face is that of its own call, and not of the next one.
-            for situation, wanted in ((Situation.TWO_FACES, "a"), (GOOD[operation], "no")):
-                codes = {one.code for one in bench.ask(operation, situation).answer.warnings}
-                told = "a" if fm.WarningCode.MULTIPLE_FACES in codes else "no"
-                assert told == wanted, f"{operation}, {situation}: {told} MULTIPLE_FACES warning"
+            for situation in (Situation.TWO_FACES, GOOD[operation]):
+                codes = {each.code for each in bench.ask(operation, situation).answer.warnings}
+                warns = fm.WarningCode.MULTIPLE_FACES in codes
+                same(
+                    f"{operation}, {situation}: MULTIPLE_FACES",
+                    warns,
+                    situation not in GOOD.values(),
+                )
 
     def test_r13_unknown_status_is_review(self, bench: Bench) -> None:
         """An unknown verdict goes to a person, and the vendor's word is kept.
@@ -305,8 +322,8 @@ class AnswerRules(Rules):
         other picture shows them somebody's shoulder, or a bystander.
         """
         name, reports = bench.backend.name, bench.can.reports_faces
-        said, seen = bench.simulator.faces, False
-        if reports and said.get("probe") == said.get("reference"):
+        shown, seen = bench.simulator.faces, False
+        if reports and shown.get("probe") == shown.get("reference"):
             benches.not_tested("the simulator's `faces` do not say where each picture's face is.")
         for operation, situation in bench.cases((*GOOD.values(), Situation.TWO_FACES)):
             result, call = bench.ask(operation, situation).answer, bench.call(operation, situation)
@@ -320,31 +337,19 @@ class AnswerRules(Rules):
                 right = len(boxes[0]) >= 2 > len(boxes[1])
                 assert right, f"two faces in the probe and one in the reference became {boxes}"
                 continue
-            for place, found in zip(PICTURES, boxes, strict=True):
+            for place, reported in zip(PICTURES, boxes, strict=True):
                 if image := getattr(call, place, None):
-                    at = f"the faces of the {place} are at {said.get(place)}"
-                    fit = _fit(found, said.get(place, ()), image)
-                    assert fit, f"{at}, and the result has {found}"
+                    meant = shown.get(place, ())
+                    at = f"the faces of the {place} are at {meant}"
+                    assert _fit(reported, meant, image), f"{at}, and the result has {reported}"
         if not reports:
             benches.does_not_apply(f"{name} does not say where faces are.")
         assert seen, "`reports_faces` is declared, and no result says where a face is"
 
 
-def same(what: str, found: object, wanted: object) -> None:
+def same(what: str, actual: object, due: object) -> None:
     """Fail with a sentence unless the two are equal."""
-    assert found == wanted, f"{what} is {found}, not {wanted}"
-
-
-def _vendor_ids(backend: Any, heard: Sequence[tuple[HttpRequest, HttpReply]]) -> list[str]:
-    """The ids in the answers of one call, each once, as an `HttpBackend` reads them.
-
-    What is made before the first request with a price may have an id of its own.
-    """
-    ids: list[str | None] = []
-    for _, reply in itertools.dropwhile(lambda exchange: not exchange[0].charges, heard):
-        with contextlib.suppress(Exception):  # an answer without an id may be read so
-            ids.append(backend.vendor_id(reply))
-    return [*dict.fromkeys(filter(None, ids))]
+    assert actual == due, f"{what} is {actual}, not {due}"
 
 
 def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:
@@ -359,35 +364,20 @@ def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how
     return outcome.answer.decision
 
 
-def _edges_hold(bench: Bench, operation: fm.Operation) -> None:
-    situation, given, score = bench.find_score(operation)
-    # A vendor may keep two decimals of a threshold.
-    scores = [score] if given is None else [one for one in SCORES if one == round(one, 2)]
-    rule = bench.can.threshold_rule
-    for score, step in itertools.product(scores, (-0.01, 0.0, 0.01)):
-        if 0 <= (threshold := score + step) <= 100:
-            how: dict[str, Any] = {"score": given and score, "threshold": threshold}
-            result = bench.ask_directly(operation, situation, **how).answer
-            passes = fm.Threshold(threshold, rule).passes(score)
-            wanted = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
-            at = f"the score {score} at the threshold {threshold}, {rule}"
-            assert result.decision in wanted, f"{at}, is {result.decision}"
-
-
-def _sides(box: fm.Box, image: fm.Image) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom in parts of the picture's sides."""
-    upright = image.to_pil()
-    width, height = box.of_width or upright.width, box.of_height or upright.height
-    if box.unit == "ratio":
-        width = height = 1
-    return box.left / width, box.top / height, box.right / width, box.bottom / height
-
-
 def _fit(boxes: Sequence[fm.Box], where: Sequence[fm.Box], image: fm.Image) -> bool:
     """Whether the boxes are those of `where`, with edges that a quarter of a face may lie off."""
-    found, faces = (sorted(_sides(box, image) for box in some) for some in (boxes, where))
-    return len(found) == len(faces) and all(
-        math.isclose(one, other, abs_tol=(face[2] - face[0]) / 4)
-        for box, face in zip(found, faces, strict=True)
-        for one, other in zip(box, face, strict=True)
+    upright = image.to_pil()
+
+    def sides(box: fm.Box) -> tuple[float, ...]:
+        """Left, top, right and bottom in parts of the picture's sides."""
+        width, height = box.of_width or upright.width, box.of_height or upright.height
+        if box.unit == "ratio":
+            width = height = 1
+        return box.left / width, box.top / height, box.right / width, box.bottom / height
+
+    faces = sorted(map(sides, where))
+    return len(boxes) == len(faces) and all(
+        math.isclose(side, edge, abs_tol=(face[2] - face[0]) / 4)
+        for box, face in zip(sorted(map(sides, boxes)), faces, strict=True)
+        for side, edge in zip(box, face, strict=True)
     )

@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -17,7 +17,7 @@ from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bodies
 from facematch_core.testing.bench import INCONCLUSIVE, REVIEW, Bench
-from facematch_core.testing.bodies import GONE, Place, changed, named, places
+from facematch_core.testing.bodies import GONE, Place, places, show_place, write_with
 from facematch_core.testing.simulator import GOOD, Situation
 
 #: Seconds between two polls at least, where the vendor asks for none.
@@ -25,7 +25,6 @@ LEAST_PAUSE_S = 0.1
 
 #: What the vendor asks for by ``Retry-After``, in seconds: while a job goes on, and too early.
 GOES_ON_S, TOO_EARLY_S = 4, 6
-
 
 #: The classes of results.
 RESULTS = (fm.MatchResult, fm.LivenessResult)
@@ -36,7 +35,7 @@ REFUSED = (400, 401, 403, 404, 410, 422, 500, 502, 503)
 #: How many polls more may meet the same odd answer before the call ends.
 MORE_POLLS = 3
 
-#: A word of a vendor for a state.
+#: A word of a vendor for a state: no sentence, time or id.
 WORD = re.compile(r"[^\W\d_]+([ _-][^\W\d_]+){0,2}")
 
 
@@ -47,31 +46,65 @@ class Job:
     Attributes:
         pauses_s: Seconds that were waited before each request.
         first: Index of the first poll.
+        last: Index of the poll that says that the job is over.
         polls: How many polls there were.
     """
 
+    backend: HttpBackend
+    operation: fm.Operation
     call: Call
     replies: list[HttpReply] = attrs.field(factory=list)
     pauses_s: list[float] = attrs.field(factory=list)
     first: int = 0
+    last: int = 0
     polls: int = 0
+
+    @property
+    def running(self) -> HttpReply:
+        return self.replies[self.first]
+
+    @property
+    def done(self) -> HttpReply:
+        return self.replies[self.last]
+
+    def read(self, *polls: HttpReply) -> Any:
+        """What the call gives if its polls are answered so, and all after them as they were; None:
+        it goes on."""
+        replies = *self.replies[: self.first], *polls, *self.replies[self.last + 1 :]
+        with contextlib.suppress(ValueError):  # it asks for more than these
+            return self.backend.read_reply(self.call, *replies)
+
+    def goes_on(self, reply: HttpReply) -> bool:
+        """Whether the job is asked for again after this poll: then the next one is its end."""
+        is_over = isinstance(self.read(reply), RESULTS)
+        return not is_over and isinstance(self.read(reply, self.done), RESULTS)
+
+    def judge(self, how: str, reply: HttpReply, *allowed: object) -> None:
+        """Assert that the call ends soon if polls are answered so, and in no verdict."""
+        where = f"{self.operation}, a poll answered {how}"
+        verdict = getattr(self.read(reply), "decision", None)
+        assert verdict in (None, *allowed), f"{where}: that is read as the end, {verdict}"
+        answers = [reply] * (1 + MORE_POLLS)
+        ends = verdict or isinstance(self.read(*answers, self.done), fm.VendorError)
+        assert ends, f"{where}: the job is asked for again after {len(answers)} such answers"
 
 
 def play_job(
     bench: Bench,
     operation: fm.Operation,
-    change: Callable[[int, HttpReply], HttpReply] = lambda _, reply: reply,
+    change: Callable[[int, HttpReply], HttpReply] | None = None,
 ) -> Job | None:
     """A call whose job goes on at two polls; None where nothing is polled.
 
     `change` takes the number of a poll and its reply, and gives what is answered.
     """
-    if Situation.NEVER_DONE not in bench.simulator.situations:
+    never = Situation.NEVER_DONE
+    if never not in bench.simulator.situations or not isinstance(bench.backend, HttpBackend):
         return None
     # Time for the waits of a good call and those that the vendor asks for.
     bench.ask(operation, GOOD[operation])
     deadline = Deadline.after(60 + 8 * max(bench.waits, default=0), bench.clock)
-    job = Job(bench.call(operation, Situation.NEVER_DONE, deadline=deadline))
+    job = Job(bench.backend, operation, bench.call(operation, never, deadline=deadline))
     slept, begin, contents = bench.clock.slept, len(bench.clock.slept), list[object]()
 
     def answer(request: HttpRequest, reply: HttpReply) -> HttpReply:
@@ -81,160 +114,96 @@ def play_job(
         is_again = at + 1 < len(contents)
         if is_again or any(job.pauses_s) or request.on_refusal == "raise":
             job.first, job.polls = job.first or at, job.polls + 1
-            reply = change(job.polls, reply)
+            reply = change(job.polls, reply) if change else reply
             if job.polls == 2:
                 bench.prepare(GOOD[operation])
+        job.replies.append(reply)
         return reply
 
-    bench.prepare(Situation.NEVER_DONE)
-    with bench.overhear(answer) as heard:
+    bench.prepare(never)
+    with bench.overhear(answer):
         outcome = bench.make_call(job.call)
     if not job.polls and not bench.waits:
         return None  # it is answered at once
-    is_answered = outcome.result is not None or heard[-1][1].status == 429
-    assert is_answered, (
+    assert outcome.result is not None or job.replies[-1].status == 429, (
         f"{operation}: a job that the vendor goes on with at two polls and has finished at the "
         f"third gave {outcome.summary} after {job.polls} polls: does the backend keep what another "
         "poll or call was answered, or the simulator that the job is NEVER_DONE?"
     )
-    job.replies = [reply for _, reply in heard]
     return job if job.polls else None
-
-
-# --- How often it is asked ------------------------------------------------------------------------
 
 
 def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
     """Assert that a job is not asked for at once again, nor earlier than the vendor wants."""
 
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
-        if poll == 1:
-            return attrs.evolve(reply, headers={**reply.headers, "Retry-After": f"{GOES_ON_S}"})
         if poll > 2:
             return reply
-        headers = {**reply.headers, "Retry-After": f"{TOO_EARLY_S}"}
-        return attrs.evolve(reply, status=429, body=b"{}", headers=headers)
+        refusal: dict[str, Any] = {} if poll == 1 else {"status": 429, "body": b"{}"}
+        headers = {**reply.headers, "Retry-After": f"{GOES_ON_S if poll == 1 else TOO_EARLY_S}"}
+        return attrs.evolve(reply, headers=headers, **refusal)
 
-    job = play_job(bench, operation)
-    if job is None:
-        return
-    for pause_s in job.pauses_s[job.first + 1 : job.first + 3]:
-        paced = pause_s >= LEAST_PAUSE_S
-        assert paced, f"{operation}: a job is asked for again after {pause_s:g} s: `yield Wait(1)`"
-    job = play_job(bench, operation, ask_for_time)
-    if job is None:
-        return
-    goes_on_s, *too_early_s = job.pauses_s[job.first + 1 : job.first + 3]
-    heeded = f"{operation}: a poll answered with `Retry-After: "
-    heeds = goes_on_s >= GOES_ON_S
-    assert heeds, f"{heeded}{GOES_ON_S}` is made again after {goes_on_s:g} s"
-    for pause_s in too_early_s:
-        heeds = pause_s >= TOO_EARLY_S
-        assert heeds, f"{heeded}{TOO_EARLY_S}` and 429 is made again after {pause_s:g} s"
-
-
-# --- What a poll may be answered ------------------------------------------------------------------
-
-
-@attrs.frozen
-class Polls:
-    """What a job was answered: until its first poll, while it goes on, at its end, and then."""
-
-    backend: HttpBackend
-    operation: fm.Operation
-    call: Call
-    before: Sequence[HttpReply]
-    running: HttpReply
-    done: HttpReply
-    after: Sequence[HttpReply]
-
-    @classmethod
-    def play(cls, bench: Bench, operation: fm.Operation) -> Polls | None:
-        """None where nothing is polled, or where that cannot be seen."""
-        job = play_job(bench, operation)
-        if job is None or not isinstance(bench.backend, HttpBackend):
-            return None
-        before, polls = job.replies[: job.first], job.replies[job.first :]
-        for last in range(len(polls) - 1, -1, -1):
-            after = polls[last + 1 :]
-            answers = cls(bench.backend, operation, job.call, before, polls[0], polls[last], after)
-            if isinstance(answers.read(polls[last], *after), RESULTS):
-                return answers
-        return None
-
-    def read(self, *replies: HttpReply) -> Any:
-        """What the call gives if its polls, and what follows, are answered so; None: it goes on."""
-        with contextlib.suppress(ValueError):  # it asks for more than these
-            return self.backend.read_reply(self.call, *self.before, *replies)
-
-    def goes_on(self, reply: HttpReply) -> bool:
-        """Whether the job is asked for again after this poll: then the next one is its end."""
-        is_over = isinstance(self.read(reply, *self.after), RESULTS)
-        return not is_over and isinstance(self.read(reply, self.done, *self.after), RESULTS)
-
-    def judge(self, how: str, reply: HttpReply, *allowed: object) -> None:
-        """Assert that the call ends soon if polls are answered so, and in no verdict."""
-        where = f"{self.operation}, a poll answered {how}"
-        verdict = getattr(self.read(reply, *self.after), "decision", None)
-        assert verdict in (None, *allowed), f"{where}: that is read as the end, {verdict}"
-        answers = [reply] * (1 + MORE_POLLS)
-        outcome = verdict or self.read(*answers, self.done, *self.after)
-        ends = verdict is not None or isinstance(outcome, fm.VendorError)
-        assert ends, f"{where}: the job is asked for again after {len(answers)} such answers"
-
-    def judge_changed(
-        self, reply: HttpReply, place: Place, value: object, *allowed: object
-    ) -> None:
-        """The same with another value at a place."""
-        shown = "left out" if value is GONE else repr(value)
-        how = f"with `{named(place)}` {shown} (it was {reply.at(*place)!r})"
-        self.judge(how, _put(reply, place, value), *allowed)
-
-
-def _put(reply: HttpReply, place: Place, value: object) -> HttpReply:
-    text = None if value is GONE else json.dumps(value)
-    return attrs.evolve(reply, body=changed(reply.at(), place, text))
+    goes_on = "that it goes on", LEAST_PAUSE_S
+    asks = f"that it goes on, with `Retry-After: {GOES_ON_S}`", GOES_ON_S
+    refuses = f"429 with `Retry-After: {TOO_EARLY_S}`", TOO_EARLY_S
+    for change, answers in ((None, (goes_on, goes_on)), (ask_for_time, (asks, refuses))):
+        job = play_job(bench, operation, change)
+        pauses_s = job.pauses_s[job.first + 1 :] if job else ()
+        for pause_s, (how, least_s) in zip(pauses_s, answers, strict=False):
+            assert pause_s >= least_s, (
+                f"{operation}: a job is asked for again {pause_s:g} s after a poll was answered "
+                f"{how}: `yield Wait({max(least_s, 1):g})` before it"
+            )
 
 
 def judge_polls(bench: Bench, operation: fm.Operation) -> None:
     """Assert that a job whose polls are refused, or whose state nobody knows, ends the call."""
-    polls = Polls.play(bench, operation)
-    if polls is None:
+    job = play_job(bench, operation)
+    if job is None:
         return
-    running, done, secrets = polls.running, polls.done, [text for _, text in bench.secrets()]
-    before, ends = dict(places(running.at())), dict(places(done.at()))
+    job.last = len(job.replies) - 1
+    while not isinstance(job.read(job.done), RESULTS):
+        job.last -= 1  # what follows the last poll is a report
+        if job.last < job.first:
+            return
+    running, done, secrets = job.running, job.done, [text for _, text in bench.secrets()]
+    before = dict(places(running.at()))
     pairs = {
         place: (before.get(place, GONE), value)
-        for place, value in ends.items()
+        for place, value in places(done.at())
         if not isinstance(value, (dict, list)) and before.get(place, GONE) != value
     }
-    states = [
-        place for place, (state, _) in pairs.items() if polls.goes_on(_put(done, place, state))
+    states = [place for place, (state, _) in pairs.items() if job.goes_on(_put(done, place, state))]
+    words = [
+        place
+        for place, pair in pairs.items()
+        if all(isinstance(value, str) and WORD.fullmatch(value) for value in pair)
     ]
-    words = [place for place, pair in pairs.items() if all(map(_is_word, pair))]
     # A number or true may be the state, too, and a word beside it a message.
     is_read = any(type(pairs[place][0]) is type(pairs[place][1]) for place in states)
-    unread = running.status == done.status and words and not is_read
-    assert not unread, (
-        f"{operation}: whether a job is over does not follow from `{named(words[0])}`, which goes "
-        f"from {pairs[words[0]][0]!r} to {pairs[words[0]][1]!r}"
-    )
-    unsure = REVIEW[operation], INCONCLUSIVE[operation]
+    for place in words[:1] if running.status == done.status else ():
+        where, (state, end) = f"{operation}: `{show_place(place)}`", pairs[place]
+        assert is_read, (
+            f"{where} goes from {state!r} to {end!r}: the job's end has to follow from it"
+        )
     for place in states:
         state, end = pairs[place]
         odd = ("awaiting_someone", f"not {end}", f"{end} pending", 77)
         # What is not there while the job goes on may be missing, or null.
         for value in (*odd, *(() if state in (None, GONE) else (None, GONE))):
-            polls.judge_changed(done, place, value, *unsure)
-        decides = state is not GONE and not polls.goes_on(_put(running, place, end))
+            shown = "left out" if value is GONE else repr(value)
+            how = f"with `{show_place(place)}` {shown} (at the end of a job it is {end!r})"
+            job.judge(how, _put(done, place, value), REVIEW[operation], INCONCLUSIVE[operation])
+        decides = state is not GONE and not job.goes_on(_put(running, place, end))
         for value in odd if decides else ():
-            polls.judge_changed(running, place, value)
+            how = f"with `{show_place(place)}` {value!r} (while a job goes on it is {state!r})"
+            job.judge(how, _put(running, place, value))
     for status, form in itertools.product(REFUSED, bodies.forms(secrets)[::8]):
         reply = attrs.evolve(running, status=status, body=form.body)
-        polls.judge(f"{status} with {form.name}", reply)
-    polls.judge("with half of its body", attrs.evolve(done, body=done.body[: len(done.body) // 2]))
+        job.judge(f"{status} with {form.name}", reply)
+    job.judge("with half of its body", attrs.evolve(done, body=done.body[: len(done.body) // 2]))
 
 
-def _is_word(value: object) -> bool:
-    """Whether it may be a vendor's word for a state: it is no sentence, time or id."""
-    return isinstance(value, str) and WORD.fullmatch(value) is not None
+def _put(reply: HttpReply, place: Place, value: object) -> HttpReply:
+    text = None if value is GONE else json.dumps(value)
+    return attrs.evolve(reply, body=write_with(reply.at(), place, text))

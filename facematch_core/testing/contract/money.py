@@ -45,34 +45,29 @@ class Expected:
 
 
 _NO, _UNKNOWN, _YES = (Charged.NO,), (Charged.UNKNOWN,), (Charged.YES,)
+_REFUSED = errors.AuthenticationFailed, errors.PermissionDenied
 _LOST = Expected((errors.OutcomeUnknown,), _UNKNOWN)
+_LATE = Expected((errors.DeadlineExceeded,), _UNKNOWN)
 
 EXPECTED = {
-    Situation.BAD_KEY: Expected(
-        (errors.AuthenticationFailed, errors.PermissionDenied), _NO, requests=(0, 1)
-    ),
+    Situation.BAD_KEY: Expected(_REFUSED, _NO, requests=(0, 1)),
     Situation.NO_CREDIT: Expected((errors.InsufficientCredit,), _NO),
     Situation.THROTTLED: Expected((errors.RateLimited,), _NO, retryable=True),
     Situation.REJECTED: Expected((errors.RequestRejected,), _NO),
     Situation.UNREACHABLE: Expected((errors.VendorUnavailable,), _NO, True, requests=(0,)),
-    Situation.LOST_ANSWER: _LOST,
-    Situation.BROKEN_ANSWER: _LOST,
+    **dict.fromkeys((Situation.LOST_ANSWER, Situation.BROKEN_ANSWER), _LOST),
     Situation.GATEWAY_ERROR: _LOST,
     # Some vendors say that their own faults are free.
-    Situation.OUTAGE: Expected(
-        (errors.VendorUnavailable, errors.OutcomeUnknown), (*_NO, *_UNKNOWN), retryable=None
-    ),
+    Situation.OUTAGE: Expected((errors.VendorUnavailable, *_LOST.errors), (*_NO, *_UNKNOWN), None),
     Situation.UNREADABLE_200: Expected((errors.UnexpectedResponse,), _YES),
 }
 
 #: The same of what only the time of a call ends.
 _OVER = {
-    Situation.SLOW: Expected((errors.DeadlineExceeded,), _UNKNOWN),
-    Situation.DRIPPING: Expected((errors.DeadlineExceeded,), _UNKNOWN),
+    Situation.SLOW: _LATE,
+    Situation.DRIPPING: _LATE,
     # Known by its size, too: as an answer that cannot be read.
-    Situation.ENDLESS: Expected(
-        (errors.OutcomeUnknown, errors.UnexpectedResponse), (*_UNKNOWN, *_YES)
-    ),
+    Situation.ENDLESS: Expected((*_LOST.errors, errors.UnexpectedResponse), (*_UNKNOWN, *_YES)),
     Situation.NEVER_DONE: _LOST,
 }
 
@@ -113,7 +108,7 @@ class MoneyRules(Rules):
                 outcome = bench.ask(operation, GOOD[operation], **wish)
                 agrees_with_books(outcome.answer.billing, outcome, f"{operation} with {wish}")
 
-    @pytest.mark.parametrize("situation", FAILURES, ids=lambda one: one.value)
+    @pytest.mark.parametrize("situation", FAILURES, ids=str)
     def test_r17_failures_are_told_apart(self, bench: Bench, situation: Situation) -> None:
         """Each failure becomes its own error, which says whether it was charged and may be retried.
 
@@ -123,14 +118,15 @@ class MoneyRules(Rules):
         for operation in bench.operations_for(situation):
             for step in bench.each_step(operation, situation):
                 # Past the verifier, too, whose own rules would hide a fault of the backend.
-                own = bench.ask_directly(operation, situation, step=step)
-                judge(bench, operation, situation, step, own)
-                told = bench.ask(operation, situation, step=step)
-                judge(bench, operation, situation, step, told)
-                where, another = _at(operation, situation, step), told.error is not own.error
-                assert another or not own.error, f"{where}: two calls raised one error object"
+                direct = bench.ask_directly(operation, situation, step=step)
+                judge(bench, operation, situation, step, direct)
+                outcome = bench.ask(operation, situation, step=step)
+                judge(bench, operation, situation, step, outcome)
+                another = outcome.error is not direct.error or not direct.error
+                where = _at(operation, situation, step)
+                assert another, f"{where}: two calls raised one error object"
 
-    @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=lambda one: one.value)
+    @pytest.mark.parametrize("situation", [*ANSWERS, *FAILURES], ids=str)
     def test_r18_no_request_is_repeated(self, bench: Bench, situation: Situation) -> None:
         """A call sends the requests that its steps need, and repeats none but a free poll.
 
@@ -143,17 +139,17 @@ class MoneyRules(Rules):
                 # Whoever was refused may ask again, however often.
                 for _ in range(6 if situation is Situation.REJECTED else 1):
                     outcome = bench.ask(operation, situation, step=step)
-                seen, wanted = outcome.requests, [steps]
+                count, counts = outcome.requests, [steps]
                 if failure and request_at(bench, operation, step).on_refusal == "raise":
                     # How often it asks for what costs nothing is its own affair.
                     good = bench.ask(operation, GOOD[operation])
-                    seen, wanted = outcome.charges, [*range(good.charges + 1)]
+                    count, counts = outcome.charges, [*range(good.charges + 1)]
                 elif failure:
-                    wanted = [step] if step else [*failure.requests]
+                    counts = [step] if step else [*failure.requests]
                 elif situation is not GOOD[operation]:
-                    wanted = [*range(1, steps + 1)]  # a picture without a face may end it early
-                assert seen in wanted, (
-                    f"{_at(operation, situation, step)}: {seen} requests, not {wanted[-1]}: does "
+                    counts = [*range(1, steps + 1)]  # a picture without a face may end it early
+                assert count in counts, (
+                    f"{_at(operation, situation, step)}: {count} requests, not {counts[-1]}: does "
                     "it try again, or keep an answer? If each of them is needed, the simulator "
                     "says so in `steps`"
                 )
@@ -161,12 +157,12 @@ class MoneyRules(Rules):
             return
         # A refused token may be renewed, but nothing that may have been charged is repeated.
         for operation in bench.operations:
-            polls = [one.on_refusal == "raise" for one in bench.requests(operation)]
+            polls = [request.on_refusal == "raise" for request in bench.requests(operation)]
             last = (True in polls and polls.index(True)) or bench.steps(operation)
             for status in (404, 408, 409, 422, 500, 504):  # the others are situations
                 bench.simulator.set_reply(SimulatorReply(status=status, body={}), step=last)
-                seen = bench.make_call(bench.call(operation, GOOD[operation])).requests
-                assert seen <= last, f"{operation}: {seen} requests after a {status}, not {last}"
+                count = bench.make_call(bench.call(operation, GOOD[operation])).requests
+                assert count <= last, f"{operation}: {count} requests after a {status}, not {last}"
 
     def test_r19_deadline_holds(self, bench: Bench) -> None:
         """`deadline_s` ends a call that would never end, a job ends without one too, and the next
@@ -178,10 +174,8 @@ class MoneyRules(Rules):
         stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
         bench.need(*(stalls or STALLS))
         for operation in bench.operations:
-            asleep = sleeps(bench, operation)
-            assert not asleep, (
-                f"{operation}: time.sleep in {asleep[0]} heeds no deadline: `yield Wait(seconds)`"
-            )
+            places = _watch_sleep(bench, operation)
+            assert not places, f"{operation}: `yield Wait(seconds)` for time.sleep in {places[0]}"
             bench.ask(operation, GOOD[operation])
             waits_s = sum(bench.waits)
             judge_pauses(bench, operation)
@@ -202,24 +196,23 @@ class MoneyRules(Rules):
                     )
                     judge(bench, operation, stall, step, outcome)
                 # An answer that came too late says the opposite.
-                after = f"{operation}: the result after a call that was given up"
-                for one, said in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
-                    told = bench.ask(operation, one[operation]).answer.decision
-                    assert told is said, f"{after} is {told}, not {said}: is it that one's?"
-            if waits_s and Situation.NEVER_DONE not in cannot:
-                bench.need(Situation.NEVER_DONE)
-                self._job_ends(bench, operation, DEADLINES_S[0] + 4 * waits_s)
-
-    def _job_ends(self, bench: Bench, operation: Operation, longest_s: float) -> None:
-        """A job that the vendor never finishes ends at the deadline, and without one by itself."""
-        never, step = Situation.NEVER_DONE, len(bench.requests(operation)) or None
-        setting = "call_timeout_s" in declared_settings(type(bench.backend))
-        own = {"call_timeout_s": longest_s} if setting else {}
-        with contextlib.closing(bench.simulator.backend(**own)) as backend:
-            patient = FaceVerifier(backend, clock=bench.clock)
-            late = bench.ask(operation, never, deadline_s=longest_s)
-            for outcome in (late, bench.ask(operation, never, verifier=patient)):
-                judge(bench, operation, never, step, outcome)
+                for table, due in ((BAD, FAIL[operation]), (GOOD, PASS[operation])):
+                    decision = bench.ask(operation, table[operation]).answer.decision
+                    after = f"{operation}: the result after a call that was given up"
+                    assert decision is due, f"{after} is {decision}, not {due}: is it that one's?"
+            if not waits_s or Situation.NEVER_DONE in cannot:
+                continue
+            # A job that is never finished ends at the deadline, and without one by itself.
+            bench.need(never := Situation.NEVER_DONE)
+            longest_s = DEADLINES_S[0] + 4 * waits_s
+            setting = "call_timeout_s" in declared_settings(type(bench.backend))
+            settings = {"call_timeout_s": longest_s} if setting else {}
+            with contextlib.closing(bench.simulator.backend(**settings)) as backend:
+                patient = FaceVerifier(backend, clock=bench.clock)
+                late = bench.ask(operation, never, deadline_s=longest_s)
+                step = len(bench.requests(operation)) or None
+                for outcome in (late, bench.ask(operation, never, verifier=patient)):
+                    judge(bench, operation, never, step, outcome)
 
     def test_r20_first_byte_is_told_once(self, bench: Bench) -> None:
         """`on_sent` is called once, before bytes may leave, and never if none leave; if it raises,
@@ -244,14 +237,14 @@ class MoneyRules(Rules):
             )
             # The end of the program, and what a policy raises.
             for stop in (SystemExit(), ZeroDivisionError()) if at else ():
-                before, told = simulator.requests_seen, ""
+                before, gave = simulator.requests_seen, ""
                 call = bench.call(operation, GOOD[operation], on_sent=mock.Mock(side_effect=stop))
                 with contextlib.suppress(type(stop)):
-                    told = bench.make_call(call).summary
+                    gave = bench.make_call(call).summary
                 # What would be sent a little later arrives before the next call does.
                 later = bench.ask_directly(operation, GOOD[operation])
                 sent = simulator.requests_seen - before - later.requests
-                assert not told, f"{operation}: `on_sent` raised, and the call gave {told}"
+                assert not gave, f"{operation}: `on_sent` raised, and the call gave {gave}"
                 assert sent <= 0, f"{operation}: `on_sent` raised, and {sent} requests have left"
         for operation, situation in bench.cases((Situation.UNREACHABLE,)):
             at.clear()
@@ -267,68 +260,62 @@ def judge(
     bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
 ) -> None:
     """Assert that a failure became its own error, with the vendor's bill, or was survived."""
-    has_waited, where = bool(bench.waits), _at(operation, situation, step)
-    gave, error = f"{where} gave {outcome.summary}", outcome.error
-    polled = request_at(bench, operation, step).on_refusal == "raise"
+    where, request = _at(operation, situation, step), request_at(bench, operation, step)
+    gave, error, has_waited = f"{where} gave {outcome.summary}", outcome.error, bool(bench.waits)
+    polled, free = request.on_refusal == "raise", not request.charges
     if outcome.result is not None and polled and situation in EXPECTED:
         agrees_with_books(outcome.result.billing, outcome, where)
         assert outcome.result.decision is PASS[operation], f"{gave} when it asked again"
         return
-    wanted = _wanted(bench, operation, situation, step, outcome)
-    names = " or ".join(dict.fromkeys(one.__name__ for one in wanted.errors))
-    assert isinstance(error, wanted.errors), f"{gave}, and not {names}"
-    said, may_be = error.billing.charged, " or ".join(sorted(wanted.charged))
-    assert said in wanted.charged, f"{where}: the error says {said}, not {may_be}"
-    named = said is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
-    assert named, f"{gave}, whose bill is unknown: that is OutcomeUnknown"
+    # What it may become, by what the call has cost before, and what the request costs.
+    expected, billed = (EXPECTED | _OVER)[situation], operation in bench.can.billed_operations
+    classes, bills = expected.errors, {*expected.charged}
+    if situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend):
+        # A library that falls over the answer does not say that there was one.
+        bills, classes = {*bills, Charged.UNKNOWN}, (*classes, errors.OutcomeUnknown)
+    elif polled and situation in EXPECTED:
+        classes = (errors.VendorError,)
+    elif free and step not in (None, 1):  # accepted, and not finished
+        classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
+    elif Charged.UNKNOWN in bills and (free or not billed):
+        classes = (*classes, errors.VendorUnavailable)
+    if free:
+        bills = {Charged.NO}
+    elif Charged.YES in bills or not billed:
+        bills |= {Charged.NO}  # the vendor's books decide
+    if outcome.charges:  # for this request, or for one before it
+        bills = {Charged.YES if bill is Charged.NO else bill for bill in bills}
+    names = " or ".join(dict.fromkeys(each.__name__ for each in classes))
+    assert isinstance(error, classes), f"{gave}, and not {names}"
+    charged = error.billing.charged
+    assert charged in bills, f"{where}: the error says {charged}, not {' or '.join(sorted(bills))}"
+    is_named = charged is not Charged.UNKNOWN or isinstance(error, errors.OutcomeUnknown)
+    assert is_named, f"{gave}, whose bill is unknown: that is OutcomeUnknown"
     agrees_with_books(error.billing, outcome, where)
-    retryable = wanted.retryable if said is Charged.NO else False
-    right = retryable in (None, error.retryable)
-    assert right, f"{where}: `retryable` is {error.retryable}, and charged {said}"
+    retryable = expected.retryable if classes == expected.errors else None
+    right = (retryable if charged is Charged.NO else False) in (None, error.retryable)
+    assert right, f"{where}: `retryable` is {error.retryable}, and charged {charged}"
     wait_s = getattr(error, "retry_after_s", None) or 0.0
     assert 0 <= wait_s < math.inf, f"{where}: `retry_after_s` is {wait_s}"
     call = bench.call(operation, GOOD[operation], vendor_id=error.ids.vendor)
-    found = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
-    assert found, f"{where}: `reconcilable`, but the vendor kept nothing"
+    can_be = bench.backend.reconcilable(call) or not getattr(error, "reconcilable", False)
+    assert can_be, f"{where}: `reconcilable`, but the vendor kept nothing"
     if situation is Situation.NEVER_DONE or (polled and has_waited and outcome.charges):
         again = isinstance(error, (errors.RateLimited, errors.VendorUnavailable))
         assert not again, f"{gave}: the job was accepted, so it has to be an OutcomeUnknown"
         assert error.ids.vendor, f"{where}: the error has no `ids.vendor` to find the job by"
 
 
-def _wanted(
-    bench: Bench, operation: Operation, situation: Situation, step: int | None, outcome: Outcome
-) -> Expected:
-    """What a failure may become, by what the call has cost before, and what the request costs."""
-    wanted, request = (EXPECTED | _OVER)[situation], request_at(bench, operation, step)
-    charged, free = {*wanted.charged}, not request.charges
-    classes, billed = wanted.errors, operation in bench.can.billed_operations
-    if situation is Situation.UNREADABLE_200 and isinstance(bench.backend, SdkBackend):
-        # A library that falls over the answer does not say that there was one.
-        charged, classes = charged | {Charged.UNKNOWN}, (*classes, errors.OutcomeUnknown)
-    elif request.on_refusal == "raise" and situation in EXPECTED:
-        classes = (errors.VendorError,)
-    elif free and step not in (None, 1):  # accepted, and not finished
-        classes = (*classes, errors.VendorUnavailable, errors.OutcomeUnknown)
-    elif Charged.UNKNOWN in charged and (free or not billed):
-        classes = (*classes, errors.VendorUnavailable)
-    if free:
-        charged = {Charged.NO}
-    elif Charged.YES in charged or not billed:
-        charged |= {Charged.NO}  # the vendor's books decide
-    if outcome.charges:  # for this request, or for one before it
-        charged = {Charged.YES if one is Charged.NO else one for one in charged}
-    return Expected(classes, (*charged,), wanted.retryable if classes == wanted.errors else None)
-
-
 def agrees_with_books(billing: Billing, outcome: Outcome, where: str) -> None:
     """Assert that the vendor wrote down the charges that are reported; if unknown, no fewer."""
-    said, counted = billing.charges or 0, outcome.charges
-    told = f"{billing.charged} ({said} charge{'s' * (said != 1)})"
-    right = said == counted and (billing.charged is Charged.YES) == (counted > 0)
+    charges, counted = billing.charges or 0, outcome.charges
+    right = charges == counted and (billing.charged is Charged.YES) == (counted > 0)
     if billing.charged is Charged.UNKNOWN:
-        right = said <= counted
-    assert right, f"{where}: the backend says {told}, the vendor counted {counted}"
+        right = charges <= counted
+    assert right, (
+        f"{where}: the backend says {billing.charged} ({charges} charge{'s' * (charges != 1)}), "
+        f"the vendor counted {counted}"
+    )
 
 
 def _at(operation: Operation, situation: Situation, step: int | None) -> str:
@@ -341,23 +328,25 @@ def request_at(bench: Bench, operation: Operation, step: int | None) -> HttpRequ
     return sent[0] if sent else HttpRequest(url="https://vendor.example")
 
 
-def sleeps(bench: Bench, operation: Operation) -> list[str]:
+def _watch_sleep(bench: Bench, operation: Operation) -> list[str]:
     """Where a step of a good call sleeps; what a vendor's own library does is its own affair."""
-    bench.prepare(GOOD[operation])
-    call: Any = bench.call(operation, GOOD[operation])
-    backend, found, before = bench.backend, list[str](), sys.getprofile()
+    places, before = list[str](), sys.getprofile()
+    if not isinstance(bench.backend, HttpBackend):
+        return places
 
     def watch(frame: Any, event: str, function: object) -> None:
         # Python 3.11 and 3.12 have no audit event of it, and the name may be imported already.
         if event == "c_call" and function is time.sleep:
             code = frame.f_code
-            found.append(f"{code.co_name}, {Path(code.co_filename).name}:{frame.f_lineno}")
+            places.append(f"{code.co_name}, {Path(code.co_filename).name}:{frame.f_lineno}")
 
-    if isinstance(backend, HttpBackend):
-        sys.setprofile(watch)
-        try:
-            with contextlib.suppress(errors.VendorError):
-                (backend.match if operation is Operation.MATCH else backend.check_liveness)(call)
-        finally:
-            sys.setprofile(before)
-    return found
+    bench.prepare(GOOD[operation])
+    backend, call = bench.backend, bench.call(operation, GOOD[operation])
+    ask: Any = backend.match if operation is Operation.MATCH else backend.check_liveness
+    sys.setprofile(watch)
+    try:
+        with contextlib.suppress(errors.VendorError):
+            ask(call)
+    finally:
+        sys.setprofile(before)
+    return places

@@ -59,12 +59,16 @@ class PrivacyRules(Rules):
         like a password.
         """
         for operation in bench.operations_for(situation):
-            hidden = {*secrets_of(bench), *_pieces(bench, situation)}
+            pair, hidden = bench.simulator.pictures_for(situation), {*secrets_of(bench)}
+            for image in (*pair, *bench.fit(pair)):
+                samples = leaks.picture_samples(image)
+                assert samples, "the simulator's pictures are too plain to be found: take others"
+                hidden |= {("a picture", sample) for sample in samples}
             # What does not come a plug-in never reads, whichever request it is.
             stalls = situation is Situation.SLOW
             for step in [None] if stalls else bench.each_step(operation, situation):
-                found = _leaks(hidden, _seen(bench, operation, situation, step))
-                assert not found, f"{operation}, {situation}: {found}"
+                leaked = _find_leaks(hidden, _seen(bench, operation, situation, step))
+                assert not leaked, f"{operation}, {situation}: {leaked}"
 
     def test_r22_demographics_are_dropped(self, bench: Bench) -> None:
         """A vendor's guesses of age, gender and race are dropped unless the caller asks for them,
@@ -77,22 +81,22 @@ class PrivacyRules(Rules):
         guesses = bench.simulator.demographics
         operations = bench.operations_for(Situation.DEMOGRAPHICS)
         assert guesses, "`demographics` of the simulator does not say which guesses it sends"
-        known = {key: guess for key, guess in guesses.items() if guess is not None}
+        guesses = {key: guess for key, guess in guesses.items() if guess is not None}
         asking = bench.open_verifier(keep_demographics=True)
         for operation in operations:
             document = bench.ask(operation, Situation.DEMOGRAPHICS).answer.to_dict()
             text, raw = (json.dumps(of, ensure_ascii=False) for of in (document, document["raw"]))
-            kept = {key for key, guess in known.items() if _stands_in(guess, text)}
-            kept |= {key for key in guesses if f'"{key}"' in raw}
+            kept = {key for key, guess in guesses.items() if _stands_in(guess, text)}
+            kept |= {key for key in bench.simulator.demographics if f'"{key}"' in raw}
             assert not kept, (
                 f"{operation}: nobody asked for it, and the result has {sorted(kept)}; what stands "
                 "in `raw` is dropped if `Capabilities.demographic_keys` declares it"
             )
-            asked = bench.ask(operation, Situation.DEMOGRAPHICS, verifier=asking).answer
-            faces = (*(asked.probe_faces or ()), *(getattr(asked, "reference_faces", None) or ()))
-            guessed = [face.demographics for face in faces if face.demographics]
-            told = [guess for of_face in guessed for guess in attrs.astuple(of_face)]
-            missing = [key for key, guess in known.items() if guess not in told]
+            result = bench.ask(operation, Situation.DEMOGRAPHICS, verifier=asking).answer
+            faces = *(result.probe_faces or ()), *(getattr(result, "reference_faces", None) or ())
+            people = [face.demographics for face in faces if face.demographics]
+            values = [value for person in people for value in attrs.astuple(person)]
+            missing = [key for key, guess in guesses.items() if guess not in values]
             assert not missing, f"{operation}: asked for, and with no face of the result: {missing}"
 
     def test_r23_backends_keep_their_secrets(self, bench: Bench) -> None:
@@ -104,8 +108,8 @@ class PrivacyRules(Rules):
         seen: list[Text] = [("the backend's text", f"{backend!r} {backend}")]
         with contextlib.suppress(Exception):  # any refusal will do
             seen.append(("its pickle", pickle.dumps(backend)))
-        found = _leaks(secrets_of(bench), seen)
-        assert not found, found
+        leaked = _find_leaks(secrets_of(bench), seen)
+        assert not leaked, leaked
 
     def test_r37_nothing_is_written(self, bench: Bench) -> None:
         """A call writes no file, starts no program and asks nobody beyond this machine: pictures
@@ -118,17 +122,16 @@ class PrivacyRules(Rules):
             # What is fetched once and for good, such as a model, may be written: it is nobody's.
             bench.ask(operation, GOOD[operation])
         sends = not isinstance(bench.simulator, simulator.EngineSimulator)
-        with traces(sends=sends) as left:
+        with traces(sends=sends) as opening:
             verifier = bench.open_verifier()
-        found = [f"on opening: {trace}" for trace in left]
+        found_by = {"on opening": opening}
         for operation, situation in bench.cases((*ANSWERS, *FAILURES)):
-            with traces(sends=sends) as left:
+            with traces(sends=sends) as found_by[f"{operation}, {situation}"]:
                 bench.ask(operation, situation, verifier=verifier)
-            found += [f"{operation}, {situation}: {trace}" for trace in left]
-        with traces() as left:
+        with traces() as found_by["on closing"]:
             verifier.close()
-        found += [f"on closing: {trace}" for trace in left]
-        assert not found, "\n".join(dict.fromkeys(found))
+        texts = [f"{when}: {trace}" for when, traced in found_by.items() for trace in traced]
+        assert not texts, "\n".join(texts)
 
     def test_r42_pictures_arrive_in_their_places(self, bench: Bench) -> None:
         """Each picture arrives in its own place, and upright.
@@ -137,15 +140,25 @@ class PrivacyRules(Rules):
         its side: whoever holds the telephone upright would never get in.
         """
         for operation in bench.operations:
-            probe, reference = given = bench.simulator.pictures_for(GOOD[operation])
+            probe, reference = pair = bench.simulator.pictures_for(GOOD[operation])
             for wish in ({}, *bench.wishes(operation)):
-                _in_place(bench, operation, given, wish)
+                _judge_places(bench, operation, pair, wish)
             # Others than before, and files that are not sent as they are.
             noted = pictures.add_note(probe), pictures.add_note(reference)
-            _in_place(bench, operation, noted, {})
+            _judge_places(bench, operation, noted, {})
             # Each orientation of EXIF but the usual one.
             for turns in ((6, 8), (3, 2), (5, 4), (7, 6)):
-                _upright(bench, operation, given, turns)
+                held = pictures.turn(probe, turns[0]), pictures.turn(reference, turns[1])
+                outcome, arrived = _receive(bench, operation, held, {})
+                for place, image, turn in zip(PICTURES, pair, turns, strict=True):
+                    upright = place not in arrived or pictures.is_upright(arrived[place], image)
+                    where = f"{operation}: the {place} of EXIF orientation {turn}"
+                    assert upright, f"{where} arrived turned"
+                looks = Situation.TURNED not in bench.simulator.cannot_happen
+                if looks and isinstance(bench.simulator, simulator.EngineSimulator):
+                    # What it was handed says nothing of what it looked at.
+                    decision, how = outcome.answer.decision, f"EXIF orientations {turns}"
+                    assert decision is PASS[operation], f"{operation} of {how} gives {decision}"
 
     def test_r44_keep_nothing_is_the_default(self, bench: Bench) -> None:
         """The vendor keeps nobody's face unless the caller asks for it.
@@ -158,11 +171,11 @@ class PrivacyRules(Rules):
         for operation in bench.operations:
             wishes = [wish for wish in bench.wishes(operation) if "retention" not in wish]
             for options in ({}, besides, *wishes):
-                _is_not_kept(bench, operation, options)
+                _judge_unkept(bench, operation, options)
         # What is not known of one call is no reason to keep the next one.
         for operation, trouble in bench.cases((Situation.LOST_ANSWER, Situation.OUTAGE)):
             bench.ask(operation, trouble)
-            _is_not_kept(bench, operation, {}, f" after {trouble}")
+            _judge_unkept(bench, operation, {}, f" after {trouble}")
 
 
 # --- What can be seen of a call -------------------------------------------------------------------
@@ -172,18 +185,10 @@ def secrets_of(bench: Bench) -> Iterator[tuple[str, bytes]]:
     """The simulator's secrets, each with what it is; of a long one both its ends."""
     for secret in bench.simulator.secrets:
         # "Only the beginning" is how keys get into logs; the whole of it has both.
-        ends = {secret[:12], secret[-12:]} if len(secret) >= 24 else {secret}
-        what = "the beginning or end of a secret" if len(secret) >= 24 else "a secret"
+        ends, what = {secret}, "a secret"
+        if len(secret) >= 24:
+            ends, what = {secret[:12], secret[-12:]}, "the beginning or end of a secret"
         yield from ((what, end.encode()) for end in ends)
-
-
-def _pieces(bench: Bench, situation: Situation) -> Iterator[tuple[str, bytes]]:
-    """Pieces of the pictures, as they are given and as they are sent."""
-    given = bench.simulator.pictures_for(situation)
-    for image in (*given, *bench.fit(given)):
-        samples = leaks.picture_samples(image)
-        assert samples, "the simulator's pictures are too plain to be found again: take others"
-        yield from (("a picture", sample) for sample in samples)
 
 
 def _seen(
@@ -215,18 +220,18 @@ def _seen(
     return seen
 
 
-def _leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
+def _find_leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
     """What is seen where, and written how, never what it is; "" if nothing is."""
     # Hardly anything is ever found: places are told apart only for what is.
     whole = b"\0".join(layer for _, text in seen for layer in leaks.layers(text))
-    found = [
+    places = {
         f"{what} is in {where} ({', '.join(forms)})"
         for what, secret in hidden
         if leaks.find_forms(secret, [whole])
         for where, text in seen
         if (forms := leaks.find_leaks(secret, text))
-    ]
-    return "; ".join(sorted({*found}))
+    }
+    return "; ".join(sorted(places))
 
 
 def _stands_in(guess: Any, text: str) -> bool:
@@ -241,19 +246,24 @@ def _stands_in(guess: Any, text: str) -> bool:
 # --- What reaches the vendor ----------------------------------------------------------------------
 
 
-def _arrived(
-    bench: Bench, operation: fm.Operation, given: Pair, wish: Wish
+def _receive(
+    bench: Bench, operation: fm.Operation, pair: Pair, wish: Wish
 ) -> tuple[Outcome, dict[str, bytes]]:
     """Make one call; the pictures of it as the vendor got them, by place."""
-    # Whatever the vendor makes of a picture that lies on its side.
     bench.simulator.overheard = []
-    outcome = bench.ask(operation, GOOD[operation], images=given, **wish)
-    heard, bench.simulator.overheard = bench.simulator.overheard, None
-    for place, image in zip(PICTURES, bench.fit(given), strict=True):
-        broken = any(_has_line_breaks(request.body, image.data) for request in heard)
+    outcome = bench.ask(operation, GOOD[operation], images=pair, **wish)
+    requests, bench.simulator.overheard = bench.simulator.overheard, None
+    call = _name_call(operation, wish)
+    for place, image in zip(PICTURES, bench.fit(pair), strict=True):
+        text = base64.b64encode(image.data)
+        broken = any(
+            text in unquote_to_bytes(re.sub(rb"\\[rn]|%0[AaDd]", b"", request.body))
+            and text not in unquote_to_bytes(request.body)
+            for request in requests
+        )
         assert not broken, (
-            f"{_named(operation, wish)}: the {place} arrived as base64 with line breaks, which is "
-            "no base64 to many decoders (`b64encode` writes none)"
+            f"{call}: the {place} arrived as base64 with line breaks, which is no base64 to many "
+            "decoders (`b64encode` writes none)"
         )
     assert outcome.requests, f"nothing was sent: {outcome.summary}"
     received = bench.simulator.received
@@ -262,63 +272,41 @@ def _arrived(
         assert outcome.error is None, f"the call was refused: {outcome.summary}"
         not_tested(f"{type(bench.simulator).__name__} does not say which pictures arrived.")
     # Names and kinds only: no picture is to be printed.
-    wanted = PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
-    assert tuple(arrived) == wanted, (
-        f"a {operation} call sends {' and '.join(wanted)}, and {' and '.join(arrived)} arrived"
-    )
+    due = PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
+    places = " and ".join(arrived)
+    assert tuple(arrived) == due, f"{call} sends {' and '.join(due)}, and {places} arrived"
     are_bytes = all(type(data) is bytes for data in arrived.values())
     assert are_bytes, "`received` of the simulator must hold the pictures as bytes"
     return outcome, arrived
 
 
-def _has_line_breaks(body: bytes, picture: bytes) -> bool:
-    """Whether a picture is in JSON or in a form as base64 that goes over several lines."""
-    bodies = body, re.sub(rb"\\[rn]|%0[AaDd]", b"", body)
-    as_it_is, in_a_line = (base64.b64encode(picture) in unquote_to_bytes(text) for text in bodies)
-    return in_a_line and not as_it_is
-
-
-def _in_place(bench: Bench, operation: fm.Operation, given: Pair, wish: Wish) -> None:
-    """See that each picture arrives where it belongs, as it was prepared."""
-    places = zip(bench.fit(given), PICTURES, strict=True)
+def _judge_places(bench: Bench, operation: fm.Operation, pair: Pair, wish: Wish) -> None:
+    """Assert that each picture arrives where it belongs, as it was prepared."""
+    places = zip(bench.fit(pair), PICTURES, strict=True)
     sent = {image.sent_digest: place for image, place in places}
     assert len(sent) == len(PICTURES), "the simulator's two pictures are one: take others"
-    for place, data in _arrived(bench, operation, given, wish)[1].items():
-        found = sent.get(hashlib.sha256(data).hexdigest(), "other one: not what was prepared")
-        assert found == place, f"{_named(operation, wish)}: the {place} that arrived is the {found}"
+    for place, data in _receive(bench, operation, pair, wish)[1].items():
+        which = sent.get(hashlib.sha256(data).hexdigest(), "other one: not what was prepared")
+        call = _name_call(operation, wish)
+        assert which == place, f"{call}: the {place} that arrived is the {which}"
 
 
-def _upright(bench: Bench, operation: fm.Operation, given: Pair, turns: tuple[int, int]) -> None:
-    """See that pictures which were held in these ways arrive, and are looked at, upright."""
-    held = pictures.turn(given[0], turns[0]), pictures.turn(given[1], turns[1])
-    outcome, arrived = _arrived(bench, operation, held, {})
-    for place, meant, turn in zip(PICTURES, given, turns, strict=True):
-        upright = place not in arrived or pictures.is_upright(arrived[place], meant)
-        assert upright, f"{operation}: the {place} of EXIF orientation {turn} arrived turned"
-    looks = Situation.TURNED not in bench.simulator.cannot_happen
-    if looks and isinstance(bench.simulator, simulator.EngineSimulator):
-        # What it was handed says nothing of what it looked at.
-        found = outcome.answer.decision
-        assert found is PASS[operation], f"{operation} of EXIF orientations {turns} gives {found}"
-
-
-def _named(operation: fm.Operation, asks_for: Iterable[str]) -> str:
+def _name_call(operation: fm.Operation, wishes: Iterable[str]) -> str:
     """A call by what is asked of it, for messages."""
-    wishes = " and ".join(asks_for)
-    return f"a {operation} call with {wishes}" if wishes else f"a {operation} call"
+    return f"a {operation} call{' with ' if wishes else ''}{' and '.join(wishes)}"
 
 
-def _is_not_kept(bench: Bench, operation: fm.Operation, options: Wish, when: str = "") -> None:
-    """Make one call that does not ask to be kept, and see that it was not."""
-    call = f"{_named(operation, options)}{when}"
+def _judge_unkept(bench: Bench, operation: fm.Operation, options: Wish, when: str = "") -> None:
+    """Assert that one call that does not ask to be kept was not."""
+    call = f"{_name_call(operation, options)}{when}"
     outcome = bench.ask(operation, GOOD[operation], **options)
     if fm.Retention.MINIMAL not in bench.can.retention:
         return  # the core has refused it
-    answer = outcome.answer
-    told = bench.simulator.received.get("retention")
+    answer, retention = outcome.answer, bench.simulator.received.get("retention")
     # Nothing needs to be sent where there is no choice; where there is, R25 wants it declared.
-    assert told is fm.Retention.MINIMAL or (told is None and len(bench.can.retention) == 1), (
-        f"{call}: nobody asked to keep it, and the vendor understood {told}"
+    right = retention is None and len(bench.can.retention) == 1
+    assert right or retention is fm.Retention.MINIMAL, (
+        f"{call}: nobody asked to keep it, and the vendor understood {retention}"
     )
     assert answer.ids.session is None, f"{call}: `ids.session` names a record of it"
     # The vendor's records, where one can look into them, hold nothing of the call. That a vendor
@@ -368,24 +356,20 @@ def traces(*, sends: bool = True) -> Iterator[list[str]]:
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if not _watches or event not in _EVENTS:
+    place = _EVENTS.get(event) if _watches else None
+    if place is None or (event == "open" and not (arguments[2] or 0) & _WRITES):
         return
-    what = arguments[_EVENTS[event]]
-    if event == "open" and not (arguments[2] or 0) & _WRITES:
-        return
+    what = arguments[place]
     if event in _FILES and not _is_file(what):
         return
+    # An address that is no pair, such as a path, is on this machine.
+    is_net = event in _ADDRESSES and isinstance(what, tuple) and isinstance(what[0], str)
+    is_here = event in _ADDRESSES and (not is_net or is_loopback(what[0]))
     if by := _writer(sys._getframe(1)):  # noqa: SLF001 - the public way makes a whole stack of objects
         shown = os.fsdecode(what) if event in _FILES else what
-        for found, sends in tuple(_watches):
-            if not (sends and event in _ADDRESSES and _is_here(what)):
-                found.append(f"{shown} ({event}, in {by})")
-
-
-def _is_here(address: Any) -> bool:
-    """Whether an address of a socket is on this machine, as all but those of a network are."""
-    named = isinstance(address, tuple) and isinstance(address[0], str)
-    return not named or is_loopback(address[0])
+        for texts, sends in tuple(_watches):
+            if not (sends and is_here):
+                texts.append(f"{shown} ({event}, in {by})")
 
 
 def _is_file(path: object) -> bool:

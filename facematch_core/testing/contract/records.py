@@ -7,7 +7,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -45,13 +45,11 @@ class RecordRules(Rules):
         options: dict[str, Any] = {"caller_ref": "visitor 7", "retention": retention}
         for operation in bench.operations:
             answers: dict[Situation, Result] = {}
-            calls: Sequence[_Searched]
             for situation in (GOOD[operation], BAD[operation]):
                 results = [bench.ask(operation, situation, **options).answer for _ in range(2)]
                 answers[situation], waits = results[0], bench.waits
-                records = [record_of(bench, operation, result) for result in results]
-                if keeps and all(map(backend.reconcilable, records)):
-                    calls = [*zip(records, [situation] * 2, results, strict=True)]
+                calls = [(record_of(bench, operation, r), situation, r) for r in results]
+                if keeps and all(backend.reconcilable(record) for record, *_ in calls):
                     is_checked |= _find_each(bench, "a kept call", calls)
             if waits:
                 bench.need(Situation.NEVER_DONE)
@@ -74,15 +72,15 @@ class RecordRules(Rules):
             first, second = (_trace(bench, operation, good) for _ in range(2))
             texts = [*map(_text, first.cleanups)]
             assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
-            made_at = [*_steps_that_make(bench, first, second)]
-            removes = removes or bool(made_at)
-            limit = {"deadline_s": benches.DEADLINE_S + 2 * sum(bench.waits)}
+            if not (made_at := [*_steps_that_make(bench, first, second)]):
+                continue
+            removes, limit_s = True, benches.DEADLINE_S + 2 * sum(bench.waits)
             ends: list[tuple[Situation, dict[str, Any]]] = [
                 *((end, {}) for end in (bad, Situation.NO_FACE, Situation.UNREADABLE_200)),
-                (Situation.NEVER_DONE, limit),
+                (Situation.NEVER_DONE, {"deadline_s": limit_s}),
                 *((Situation.REJECTED, {"step": step + 1}) for step in range(1, steps)),
             ]
-            for situation, options in ends if made_at else ():
+            for situation, options in ends:
                 if situation not in bench.simulator.situations:
                     continue
                 trace = _trace(bench, operation, situation, **options)
@@ -94,11 +92,9 @@ class RecordRules(Rules):
                 # Whether the last request made something, a refusal of it does not say.
                 reached = len(trace.steps) + (situation is bad)
                 due = sum(step < reached for step in made_at)
-                assert count >= due, (
-                    f"{where}: {count} of {due} clean-ups are sent: yield each of them as soon as "
-                    "there is something to remove; it is sent after the call"
-                )
-            for status in (401, 404, 500, None) if made_at else ():
+                early = "yield each as soon as there is something to remove: it is sent at the end"
+                assert count >= due, f"{where}: {count} of {due} clean-ups are sent: {early}"
+            for status in (401, 404, 500, None):
                 trace = _trace(bench, operation, good, status or "nothing")
                 result, how = trace.outcome.result, f"{operation}, a clean-up answered {status}"
                 right = result is not None and _facts(result) == _facts(first.outcome.answer)
@@ -133,15 +129,15 @@ def record_of(bench: Bench, operation: fm.Operation, result: Result) -> fm.CallR
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | fm.VendorError:
     """What the backend says of a call, or its error; neither costs anything."""
     before = bench.simulator.charges
-    answer: fm.Reconciliation | fm.VendorError
+    says: fm.Reconciliation | fm.VendorError
     try:
-        answer = benches.run_in_time(lambda: bench.backend.reconcile(record))
-        same("the id of the call that `reconcile` was asked about", answer.call.id, record.id)
+        says = benches.run_in_time(lambda: bench.backend.reconcile(record))
+        same("the id of the call that `reconcile` was asked about", says.call.id, record.id)
     except fm.VendorError as error:
         same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
-        answer = error
+        says = error
     same("what the vendor charges for `reconcile`", bench.simulator.charges - before, 0)
-    return answer
+    return says
 
 
 def find(bench: Bench, record: fm.CallRecord) -> Result | None:
@@ -171,47 +167,46 @@ def _lose_calls(
             pictures, step = bench.simulator.pictures_for(end), bench.each_step(operation, loss)[-1]
             outcome = bench.ask(operation, loss, step=step, images=pictures, **options)
             error, is_job = outcome.error, loss is Situation.NEVER_DONE
-            is_open = isinstance(error, fm.OutcomeUnknown) and error.reconcilable
-            gives = f"{operation}: a job that is accepted and not finished gives {outcome.summary}"
-            assert is_open or not is_job, f"{gives}, which nobody could look for"
-            if isinstance(error, fm.VendorError) and is_open:
-                # The error of a call that is never charged has no record of it.
-                ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
-                answer = attrs.evolve(answers[end], ids=ids)
-                record = error.call or record_of(bench, operation, answer)
-                says = look(bench, record) if is_job else None
-                early = is_job and getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET
-                assert not early, (
-                    f"{operation}: while the job {record.vendor_id} goes on, which is its "
-                    f"`vendor_id`, `reconcile` {_words(says)}"
+            if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
+                gives = (
+                    f"{operation}: a job that is accepted and not finished gives {outcome.summary}"
                 )
-                calls.append((record, end, answers[end]))
+                assert not is_job, f"{gives}, which nobody could look for"
+                continue
+            # The error of a call that is never charged has no record of it.
+            ids = attrs.evolve(answers[end].ids, call=error.ids.call, vendor=error.ids.vendor)
+            answer = attrs.evolve(answers[end], ids=ids)
+            record = error.call or record_of(bench, operation, answer)
+            says = look(bench, record) if is_job else None
+            waits = getattr(says, "outcome", None) is fm.Reconciled.NOT_YET
+            job = f"{operation}: while the job with the `vendor_id` {record.vendor_id} goes on"
+            assert waits or not is_job, f"{job}, `reconcile` {_words(says)}"
+            calls.append((record, end, answers[end]))
         yield f"a call lost by {loss.name}", calls
 
 
 def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
     """Assert that each call is found as it was answered, by its own ids and answers alone."""
-    heard: list[list[HttpReply]] = []
+    replies: list[list[HttpReply]] = []
 
-    def hear(_: HttpRequest, send: Send, __: bool) -> HttpReply:
-        heard[-1].append(send())
-        return heard[-1][-1]
+    def listen(_: HttpRequest, send: Send, __: bool) -> HttpReply:
+        replies[-1].append(send())
+        return replies[-1][-1]
 
     for record, situation, answer in calls:
         bench.prepare(situation)
-        heard.append([])
-        says: object = None
         for _ in range(MOST_LOOKS):
-            heard[-1].clear()
-            with bench.line(hear):
+            replies.append([])
+            with bench.line(listen):
                 says = look(bench, record)
             if getattr(says, "outcome", None) is not fm.Reconciled.NOT_YET:
                 break
+            replies.pop()
         where = f"{record.operation}, {how}"
         result: Result | None = getattr(says, "result", None)
         assert result is not None, (
             f"{where}: it is in the vendor's records, and for its `vendor_id` {record.vendor_id} "
-            f"`reconcile` {_words(says)}. A simulator without records has no `keeps_records`"
+            f"`reconcile` {_words(says)}. A simulator without records sets `keeps_records` = False"
         )
         expected = {"ids.call": record.id, "ids.vendor": record.vendor_id or result.ids.vendor}
         actual = {"ids.call": result.ids.call, "ids.vendor": result.ids.vendor}
@@ -220,12 +215,12 @@ def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
         # What nobody sent, with its reference or with ids that begin or end alike.
         ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
         others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
-        for made_up, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
-            other = attrs.evolve(record, id=made_up, vendor_id=vendor_id)
+        for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
+            other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
             stranger = find(bench, other) if bench.backend.reconcilable(other) else None
             assert stranger is None, f"found what nobody sent, with ids of another call: {other}"
-    for (record, _, answer), replies in zip(calls, reversed(heard), strict=True):
-        again = itertools.cycle(replies)
+    for (record, _, answer), answers in zip(calls, reversed(replies), strict=True):
+        again = itertools.cycle(answers)
         with bench.line(lambda *_: next(again)):  # noqa: B023 - called in this turn alone
             result = find(bench, record)
         right = result is None or result.decision is answer.decision
@@ -250,8 +245,7 @@ def _words(says: object) -> str:
 # --- Cleaning up ----------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class _Trace:
+class _Trace(NamedTuple):
     """A call: its outcome, what went to and fro at each step, and what cleaned up after it."""
 
     outcome: Outcome
@@ -284,10 +278,8 @@ def _trace(
 
     with bench.line(exchange):
         outcome = bench.ask(operation, situation, **options)
-    assert not unmarked, (
-        f"{operation}, {situation.name}: {unmarked} is a request of the call's own, which a "
-        "refusal of it may end, or charge: mark it `is_cleanup=True`"
-    )
+    where = f"{operation}, {situation.name}"
+    assert not unmarked, f"{where}: {unmarked} is a step of the call: mark it `is_cleanup=True`"
     return _Trace(outcome, steps, cleanups)
 
 

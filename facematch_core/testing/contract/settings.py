@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import Backend, Call, Secret
+from facematch_core.backend import Backend, Secret
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend
 from facematch_core.kinds import choices_of
@@ -51,8 +51,8 @@ class SettingRules(Rules):
         simulator, can = bench.simulator, bench.can
         strict = bench.open_verifier(fit_images=False)
         probes = references = simulator.refused_pictures(can.image_limits)
-        if own := simulator.reference_limits or can.reference_limits:
-            references = pictures_beyond(own)
+        if limits := simulator.reference_limits or can.reference_limits:
+            references = pictures_beyond(limits)
         beyond = dict(zip(PICTURES, (probes, references), strict=True))
         for operation in bench.operations:
             places = PICTURES if operation is fm.Operation.MATCH else PICTURES[:1]
@@ -61,7 +61,7 @@ class SettingRules(Rules):
                 for wrong, picture in beyond[place].items():
                     how = f"of a {place} that is beyond the vendor's limit ({wrong})"
                     sent = {"images": tuple((usual | {place: picture}).values())}
-                    _refused(bench, operation, fm.InvalidImage, how, verifier=strict, **sent)
+                    _judge_refusal(bench, operation, fm.InvalidImage, how, verifier=strict, **sent)
         if not any(beyond.values()):
             does_not_apply(f"{bench.backend.name} declares no limit that a picture of ours breaks.")
 
@@ -71,7 +71,7 @@ class SettingRules(Rules):
         Whoever asks a vendor to keep nothing, or to try four rotations, relies on it. An option
         that is accepted and forgotten is worse than one that is refused.
         """
-        can = bench.can
+        can, simulator = bench.can, bench.simulator
         # What is asked for, and whether it is declared; None where it may be left out.
         wishes: list[tuple[str, Any, bool | None]] = [
             *(("retention", kept, kept in can.retention) for kept in fm.Retention),
@@ -84,21 +84,47 @@ class SettingRules(Rules):
         for name, operations in can.option_operations.items():
             right = name in named and operations & can.operations
             assert right, f"`option_operations` has {name} for {[*operations]}: for no call of it"
+        turned = Situation.TURNED in simulator.situations
         for operation in bench.operations:
             for option, value, declared in wishes:
                 if declared is False:
                     how = f"with {option}={value}, which is not declared"
-                    _refused(bench, operation, fm.Unsupported, how, **{option: value})
+                    _judge_refusal(bench, operation, fm.Unsupported, how, **{option: value})
                 elif declared and can.takes(option, operation):
-                    _arrives(bench, operation, option, value)
-            turns = can.rotate and can.takes("rotate", operation)
-            if turns and Situation.TURNED in bench.simulator.situations:
-                for rotate in (False, True):
-                    told = bench.ask(operation, Situation.TURNED, rotate=rotate).answer.decision
-                    how = f"{operation} of a picture on its side, with rotate={rotate}: {told}"
-                    assert (told is PASS[operation]) is rotate, how
-        if can.options is not None:
-            _own_options_arrive(bench, can.options)
+                    # As far as there is a choice, or it cannot be seen by the result.
+                    heard = _hear(bench, operation, option, value)
+                    silent = option == "rotate" and turned
+                    silent |= option == "retention" and len(can.retention) == 1
+                    assert heard == value or (heard is UNTOLD and silent), (
+                        f"{operation} with {option}={value!r}: it is declared, and the vendor "
+                        f"heard {heard!r} (`received` of the simulator)"
+                    )
+            turns = turned and can.rotate and can.takes("rotate", operation)
+            for rotate in (False, True) if turns else ():
+                decision = bench.ask(operation, Situation.TURNED, rotate=rotate).answer.decision
+                how = f"{operation} of a picture on its side, with rotate={rotate}"
+                assert (decision is PASS[operation]) is rotate, f"{how}: {decision}"
+        if can.options is None:
+            return
+        # As far as can be known, the vendor hears of the backend's own options, too.
+        first, *others = simulator.options(can.options), *simulator.other_options(can.options)
+        pairs = [
+            (operation, options, *(_hear(bench, operation, "options", o) for o in (first, options)))
+            for operation in bench.operations
+            if can.takes("options", operation)
+            for options in others
+        ]
+        if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
+            unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
+            not_tested(f"Whether the vendor hears of {can.options.__name__}: {unsaid}.")
+        for operation, options, usual, heard in pairs:
+            fields = _fields(can.options)
+            changed = {f for f in fields if getattr(options, f) != getattr(first, f)}
+            is_meant = all(can.takes(field, operation) for field in changed)
+            assert heard != usual or not is_meant, (
+                f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
+                "another operation alone is declared in `option_operations`"
+            )
 
     @pure
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -108,18 +134,19 @@ class SettingRules(Rules):
         A misspelt `threshold` that is ignored changes who comes in, and nobody notices. The value
         may be a key in the wrong place.
         """
-        cls, verifiers = type(bench.backend), inspect.signature(fm.FaceVerifier).parameters
+        cls, simulator = type(bench.backend), bench.simulator
+        verifiers = inspect.signature(fm.FaceVerifier).parameters
         taken = sorted(set(verifiers) & set(inspect.signature(cls).parameters))
         assert not taken, f"settings with names of FaceVerifier's arguments: {', '.join(taken)}"
         fields = declared_settings(cls)
         for unknown in (f"{name}x" for name in (*fields, "surely_not_a_setting")):
             refusal = _refusal(bench, **{unknown: ODD})
             assert refusal, f"it can be opened with {unknown}, which is no setting"
-        for name, (wanted, _) in fields.items():
-            for value in _wrong_kinds(wanted):
-                refusal, kind = _refusal(bench, **{name: value}), type(value).__name__
-                assert refusal, f"it can be opened with a {kind} as {name}"
-            if Secret in choices_of(wanted):
+        for name, (kind, _) in fields.items():
+            for value in _wrong_kinds(kind):
+                refusal, what = _refusal(bench, **{name: value}), type(value).__name__
+                assert refusal, f"it can be opened with a {what} as {name}"
+            if Secret in choices_of(kind):
                 _refusal(bench, **{name: Secret(ODD)})  # it may be refused, but not shown
         if "base_url" in fields:
             # The simulator gives another address: nobody else would see that its own is refused.
@@ -136,10 +163,20 @@ class SettingRules(Rules):
                 refusal = _refusal(bench, **strict, base_url=address)
                 assert refusal, f"it can be opened with the base_url {address}"
         # Of an `HttpBackend` the core holds the hosts.
-        if bench.simulator.takes_replies and not isinstance(bench.backend, HttpBackend):
-            for operation, situation in bench.cases(GOOD.values()):
-                deadline = Deadline.after(DEADLINE_S, bench.clock)
-                _goes_nowhere_else(bench, bench.call(operation, situation, deadline=deadline))
+        sends_itself = simulator.takes_replies and not isinstance(bench.backend, HttpBackend)
+        for operation, situation in bench.cases(GOOD.values() if sends_itself else ()):
+            deadline = Deadline.after(DEADLINE_S, bench.clock)
+            call = bench.call(operation, situation, deadline=deadline)
+            with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+                elsewhere.settimeout(0)
+                headers = {"Location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/elsewhere"}
+                for status in (201, 202, 301, 302, 303, 307, 308):
+                    simulator.set_reply(SimulatorReply(status=status, body={}, headers=headers))
+                    bench.make_call(call)
+                    with suppress(BlockingIOError):
+                        elsewhere.accept()[0].close()
+                        where = f"{operation}, answered {status} with another address"
+                        raise AssertionError(f"{where}: its library follows with key and faces")
 
     def test_r47_diagnose_costs_nothing(self, bench: Bench) -> None:
         """`diagnose` says what is set, sends nothing that costs, and shows no secret.
@@ -148,62 +185,31 @@ class SettingRules(Rules):
         """
         operation, backend = bench.operations[0], bench.open_backend()
         bench.prepare(GOOD[operation])
-        _diagnosed(bench, backend)
+        _judge_diagnosis(bench, backend)
         verifier = fm.FaceVerifier(backend, clock=bench.clock)
-        made = bench.ask(operation, GOOD[operation], verifier=verifier)
-        assert made.error is None, f"{operation} after diagnose: {made.error!r}"
-        _diagnosed(bench, backend)
+        error = bench.ask(operation, GOOD[operation], verifier=verifier).error
+        assert error is None, f"{operation} after diagnose: {error!r}"
+        _judge_diagnosis(bench, backend)
         if Situation.UNREACHABLE in bench.simulator.situations:
             bench.prepare(Situation.UNREACHABLE)
-            _diagnosed(bench, bench.open_backend())
+            _judge_diagnosis(bench, bench.open_backend())
 
 
-def _refused(
+def _judge_refusal(
     bench: Bench, operation: fm.Operation, error: type[fm.FaceMatchError], how: str, **options: Any
 ) -> None:
     """Assert that a call ends in `error`, and that the vendor has not heard of it."""
     outcome = bench.ask(operation, GOOD[operation], **options)
-    wanted = f"{operation} {how}: instead of {error.__name__}"
-    assert isinstance(outcome.error, error), f"{wanted} it gave {outcome.summary}"
-    assert outcome.requests == 0, f"{wanted} alone there came a request"
+    instead = f"{operation} {how}: instead of {error.__name__}"
+    assert isinstance(outcome.error, error), f"{instead} it gave {outcome.summary}"
+    assert outcome.requests == 0, f"{instead} alone there came a request"
 
 
-def _heard(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
+def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any:
+    """What the vendor hears of an option."""
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"{operation} with {option}={value!r} ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
-
-
-def _arrives(bench: Bench, operation: fm.Operation, option: str, value: Any) -> None:
-    """Assert that the vendor hears of an option, as far as there is a choice."""
-    heard = _heard(bench, operation, option, value)
-    seen = option == "rotate" and Situation.TURNED in bench.simulator.situations
-    only = option == "retention" and len(bench.can.retention) == 1
-    arrived = heard == value or (heard is UNTOLD and (seen or only))
-    said = f"the vendor heard {heard!r} (`received` of the simulator)"
-    assert arrived, f"{operation} with {option}={value!r}: it is declared, and {said}"
-
-
-def _own_options_arrive(bench: Bench, declared: type) -> None:
-    """Assert that the vendor hears of the backend's own options, as far as can be known."""
-    simulator, can = bench.simulator, bench.can
-    first, *others = simulator.options(declared), *simulator.other_options(declared)
-    pairs = [
-        (operation, options, *(_heard(bench, operation, "options", o) for o in (first, options)))
-        for operation in bench.operations
-        if can.takes("options", operation)
-        for options in others
-    ]
-    if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
-        unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` in `received`"
-        not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
-    for operation, options, usual, heard in pairs:
-        fields = {f for f in _fields(declared) if getattr(options, f) != getattr(first, f)}
-        is_meant = all(can.takes(field, operation) for field in fields)
-        assert heard != usual or not is_meant, (
-            f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
-            "another operation alone is declared in `option_operations`"
-        )
 
 
 def _fields(options: type | None) -> set[str]:
@@ -216,27 +222,26 @@ def _refusal(bench: Bench, **settings: Any) -> str:
     try:
         backend = bench.simulator.backend(**settings)
     except Exception as error:  # noqa: BLE001 - what is raised is what is judged
-        told = [error, error.__cause__ or error.__context__]
+        links = [error, error.__cause__ or error.__context__]
         *_, last = (frame.f_globals.get("__name__") for frame, _ in walk_tb(error.__traceback__))
     else:
         with suppress(Exception):  # half a backend may not close: that it was opened is reported
             backend.close()
         return ""
-    text = " ".join(f"{link} {link!r}" for link in told if link is not None)
-    where = f"opened with another {' and '.join(settings)}, its {type(told[0]).__name__}"
+    text = " ".join(f"{link} {link!r}" for link in links if link is not None)
+    where = f"opened with another {' and '.join(settings)}, its {type(links[0]).__name__}"
     # A validator of attrs says what it was given, to whoever opened the class itself.
     shown = ODD in text and last != "attr.validators"
     assert not shown, f"{where} shows the value of the setting"
-    own = dict(bench.secrets()).values() if settings else ()
-    shown = any(secret in text for secret in (*bench.simulator.secrets, *own))
-    assert not shown, f"{where} shows a secret"
-    assert "\n" not in str(told[0]), f"{where} is not one sentence"
-    return f"{type(told[0]).__name__}: {told[0]}"
+    secrets = *bench.simulator.secrets, *(dict(bench.secrets()).values() if settings else ())
+    assert not any(secret in text for secret in secrets), f"{where} shows a secret"
+    assert "\n" not in str(links[0]), f"{where} is not one sentence"
+    return f"{type(links[0]).__name__}: {links[0]}"
 
 
-def _wrong_kinds(wanted: Any) -> Iterator[Any]:
-    """Values of another kind than the declared one, as far as that is one that is known."""
-    choices = choices_of(wanted)
+def _wrong_kinds(declared: Any) -> Iterator[Any]:
+    """Values of another kind than the declared one, as far as the kit knows that one."""
+    choices = choices_of(declared)
     words = any(isinstance(choice, type) and issubclass(choice, enum.Enum) for choice in choices)
     if not words and not set(choices) <= {bool, int, float, str, Path, Secret}:
         return
@@ -247,29 +252,15 @@ def _wrong_kinds(wanted: Any) -> Iterator[Any]:
         yield True
 
 
-def _goes_nowhere_else(bench: Bench, call: Call) -> None:
-    """Assert that an answer with another address leads a library nowhere with key and faces."""
-    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
-        elsewhere.settimeout(0)
-        headers = {"Location": f"http://127.0.0.1:{elsewhere.getsockname()[1]}/elsewhere"}
-        for status in (201, 202, 301, 302, 303, 307, 308):
-            bench.simulator.set_reply(SimulatorReply(status=status, body={}, headers=headers))
-            bench.make_call(call)
-            with suppress(BlockingIOError):
-                elsewhere.accept()[0].close()
-                where = f"{call.operation}, answered {status} with another address"
-                raise AssertionError(f"{where}: its library follows it with key and faces")
-
-
-def _diagnosed(bench: Bench, backend: Backend) -> None:
+def _judge_diagnosis(bench: Bench, backend: Backend) -> None:
     """Assert that diagnose asks nobody, leaves nothing behind and shows no secret."""
     before = bench.simulator.requests_seen
-    with capture_log() as log, traces() as left:
-        told = dict(backend.diagnose())
+    with capture_log() as log, traces() as texts:
+        # As `facematch doctor --json` prints it.
+        shown = json.dumps(dict(backend.diagnose()), ensure_ascii=False, allow_nan=False)
     assert bench.simulator.requests_seen == before, "diagnose called the vendor"
-    assert not left, f"diagnose leaves something behind: {', '.join(left)}"
-    # As `facematch doctor --json` prints it.
-    text = json.dumps(told, ensure_ascii=False, allow_nan=False)
+    assert not texts, f"diagnose leaves something behind: {', '.join(texts)}"
+    log_text, secrets = log.getvalue(), secrets_of(bench)
     # The forms only: a report shows what it compares.
-    forms = {f for _, secret in secrets_of(bench) for f in find_leaks(secret, text, log.getvalue())}
+    forms = {form for _, secret in secrets for form in find_leaks(secret, shown, log_text)}
     assert not forms, f"diagnose returns or logs a secret ({', '.join(sorted(forms))})"

@@ -17,16 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType, ModuleType
 from typing import Any
 
-from facematch_core import (
-    CallEvent,
-    ConfigurationError,
-    EventKind,
-    FaceMatchError,
-    FaceVerifier,
-    Image,
-    Operation,
-    ThresholdRule,
-)
+import facematch_core as fm
+from facematch_core import Operation
 from facematch_core.backend import Backend, Secret
 from facematch_core.engine import EngineBackend
 from facematch_core.pipeline import PICTURES
@@ -66,8 +58,8 @@ class SharingRules(Rules):
         simulator, place = bench.simulator, threading.Barrier(THREADS)
         place.abort()  # nobody is waited for yet
 
-        def meet(event: CallEvent) -> None:
-            if event.kind in (EventKind.STARTED, EventKind.SENT):
+        def meet(event: fm.CallEvent) -> None:
+            if event.kind in (fm.EventKind.STARTED, fm.EventKind.SENT):
                 # A backend may let its calls through one by one: then nobody waits a second time.
                 with contextlib.suppress(threading.BrokenBarrierError):
                     place.wait(MEET_S)
@@ -75,7 +67,7 @@ class SharingRules(Rules):
         verifier = bench.open_verifier(on_event=meet)
         situation, setting = GOOD[operation], None
         wishes: list[dict[str, Any]] = [{}, {}]
-        if bench.scale(operation) and bench.can.threshold_rule is not ThresholdRule.VENDOR:
+        if bench.scale(operation) and bench.can.threshold_rule is not fm.ThresholdRule.VENDOR:
             situation, setting, score = bench.find_score(operation)
             wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
         bench.prepare(situation, setting)
@@ -93,7 +85,7 @@ class SharingRules(Rules):
         ]
         # Of four kinds: a scripted answer is that of any pictures.
         alone_gists = [_gist(call()) for call in calls[:4]] * (THREADS // 4)
-        requests, charges, simulator.overheard = simulator.requests_seen, simulator.charges, []
+        before, simulator.overheard = (simulator.requests_seen, simulator.charges), []
         place.reset()
         interval = sys.getswitchinterval()
         sys.setswitchinterval(1e-5)  # threads change places where they hardly ever do
@@ -102,37 +94,31 @@ class SharingRules(Rules):
                 every = list(pool.map(lambda call: [call() for _ in range(CALLS)], calls))
         finally:
             sys.setswitchinterval(interval)
-            heard, simulator.overheard = simulator.overheard, None
+            requests, simulator.overheard = simulator.overheard, None
         for by_itself, results in zip(alone_gists, every, strict=True):
             others = {_gist(result) for result in results} - {by_itself}
-            assert not others, (
-                f"{operation}: decision and threshold are {by_itself} by itself, and beside "
-                f"{THREADS - 1} threads {others.pop()}: what belongs to another one"
-            )
-        seen, counted = simulator.requests_seen - requests, simulator.charges - charges
+            gives = f"{operation}: a call gives {by_itself} by itself, and beside other threads"
+            assert not others, f"{gives} {others.pop()}: is it what belongs to another one?"
+        seen, counted = simulator.requests_seen - before[0], simulator.charges - before[1]
         due = THREADS * CALLS * bench.steps(operation)
         paid = sum(result.billing.charges or 0 for results in every for result in results)
         assert (seen, counted) == (due, paid), (
             f"{THREADS * CALLS} {operation} calls are {due} requests and {paid} charges, and the "
             f"vendor counted {seen} and {counted}"
         )
-        keys = [(key, r.path) for r in heard if (key := r.headers["Idempotency-Key"])]
-        assert len(keys) == len(set(keys)), (
-            f"{len(keys)} requests share answers, by {len(set(keys))} values of Idempotency-Key"
-        )
+        keys = [(key, r.path) for r in requests if (key := r.headers["Idempotency-Key"])]
+        count = len(set(keys))
+        assert len(keys) == count, f"{len(keys)} requests have {count} values of Idempotency-Key"
         if scripted and operation is Operation.MATCH and bench.steps(operation) == 1:
             files = [(n, i.data) for n, pair in enumerate(pairs) for i in bench.fit(pair)]
-            bodies = [request.body for request in heard]
             arrived = Counter(
-                frozenset(n for n, file in files if file in body or base64.b64encode(file) in body)
-                for body in bodies
+                frozenset(n for n, f in files if f in r.body or base64.b64encode(f) in r.body)
+                for r in requests
             )
             # In another form than raw or base64 they are not seen.
-            pure = {frozenset({number}): CALLS for number in range(THREADS)}
-            assert arrived.keys() <= {frozenset()} or arrived == pure, (
-                f"{THREADS} pairs of pictures were sent {CALLS} times each, and arrived mixed, or "
-                "not equally often: the pictures of another thread"
-            )
+            apart = {frozenset({number}): CALLS for number in range(THREADS)}
+            right = arrived.keys() <= {frozenset()} or arrived == apart
+            assert right, f"{operation}: calls were sent with the pictures of another thread"
 
     def _nothing_piles_up(self, bench: Bench, operation: Operation) -> None:
         """Calls about ever new people leave no more behind than the calls before them."""
@@ -143,35 +129,39 @@ class SharingRules(Rules):
         side = max(side, *(bench.can.limits_for(picture).min_side_px for picture in PICTURES))
         # Copies, which the cache of `noise` does not hold.
         files = (bytearray(noise(n, (side, side)).data) for n in itertools.count(100))
-        people = (Image.from_bytes(bytes(file)) for file in files)
+        people = (fm.Image.from_bytes(bytes(file)) for file in files)
         #: Bytes of pictures that somebody still holds.
         kept: list[bytes] = []
+
+        def let_go() -> None:
+            """Leave only the pictures that somebody else holds as well."""
+            kept.append(os.urandom(9))
+            *counts, free = [sys.getrefcount(picture) for picture in kept]
+            kept[:] = [kept[n] for n, count in enumerate(counts) if count > free]
 
         def ask(calls: int) -> Counter[str]:
             for _ in range(calls):
                 # As they are sent: what is written anew would not be seen again.
                 probe, reference = bench.fit((next(people), next(people)))
-                with contextlib.suppress(FaceMatchError):  # an engine finds nobody in noise
+                with contextlib.suppress(fm.FaceMatchError):  # an engine finds nobody in noise
                     application_call(verifier, operation, (probe, reference), {})()
                 kept.extend((probe.data, reference.data))
                 del probe, reference
-                _let_go(kept)
+                let_go()
             if kept:
                 gc.collect()
-                _let_go(kept)
+                let_go()
             return Counter({**held(verifier.backend), "pictures": len(kept)})
 
-        def grown(first: Counter[str], then: Counter[str]) -> set[str]:
+        def grow(first: Counter[str], then: Counter[str]) -> set[str]:
             return {name for name, more in (then - first).items() if more >= BATCH}
 
-        first, second, third = ask(BATCH), ask(BATCH), ask(BATCH)
-        if grown(first, second) & grown(second, third):
+        amounts = [ask(BATCH) for _ in range(3)]
+        if grow(*amounts[:2]) & grow(*amounts[1:]):
             # A cache grows no more when it is full.
-            growing = grown(ask(FILLS), ask(BATCH))
-            assert not growing, (
-                f"{operation}: what is kept of a call is kept for ever: after {FILLS} calls "
-                f"{', '.join(sorted(growing))} grows on"
-            )
+            growing = grow(ask(FILLS), ask(BATCH))
+            names = ", ".join(sorted(growing))
+            assert not growing, f"{operation}: after {FILLS} calls, each call still adds to {names}"
 
     def test_r30_closing_is_final_and_only_ones_own(self, bench: Bench) -> None:
         """Closing twice is harmless, closes no other backend, and a new one works.
@@ -183,11 +173,11 @@ class SharingRules(Rules):
         try:
             for operation in bench.operations:
                 other, verifier = bench.open_backend(), bench.open_verifier()
-                self._works(bench, operation, "newly opened", verifier)
+                _judge_works(bench, operation, "newly opened", verifier)
                 for opened in (verifier, verifier, verifier.backend, other):
                     opened.close()
-                self._works(bench, operation, "open while others were closed")
-                self._works(bench, operation, "opened after others", bench.open_verifier())
+                _judge_works(bench, operation, "open while others were closed")
+                _judge_works(bench, operation, "opened after others", bench.open_verifier())
             self._another_key_is_another(bench)
             changed = "a call changed, for the whole program, the"
             assert dict(os.environ) == environment, f"{changed} environment"
@@ -197,25 +187,17 @@ class SharingRules(Rules):
         # Nobody is left who could have kept open what is shared.
         bench.close()
         for operation in bench.operations:
-            self._works(bench, operation, "opened after all were closed", bench.open_verifier())
-
-    def _works(
-        self, bench: Bench, operation: Operation, which: str, verifier: FaceVerifier | None = None
-    ) -> None:
-        outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
-        passes = outcome.result is not None and outcome.result.decision is PASS[operation]
-        assert passes, f"{operation} of a backend that was {which} gave {outcome.summary}"
+            _judge_works(bench, operation, "opened after all were closed", bench.open_verifier())
 
     def _another_key_is_another(self, bench: Bench) -> None:
         """A second backend asks with its own key, and not with the first one's."""
         operation, simulator = bench.operations[0], bench.simulator
-        for name, secret in bench.secrets():
-            if name not in declared_settings(type(bench.backend)):
-                continue
+        settings = declared_settings(type(bench.backend))
+        for name, secret in ((n, secret) for n, secret in bench.secrets() if n in settings):
             other = secret[:-4] + ("1111" if secret.endswith("0000") else "0000")
-            with contextlib.suppress(ConfigurationError):  # it has a form that this one has not
+            with contextlib.suppress(fm.ConfigurationError):  # it has a form that this one has not
                 second = simulator.backend(**{name: Secret(other)})
-                with contextlib.closing(FaceVerifier(second, clock=bench.clock)) as verifier:
+                with contextlib.closing(fm.FaceVerifier(second, clock=bench.clock)) as verifier:
                     outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
                 last = getattr(simulator, "last", None)
                 sent = f"{last.path} {last.headers} {last.body!r}" if last else ""
@@ -225,15 +207,16 @@ class SharingRules(Rules):
                 )
 
 
+def _judge_works(
+    bench: Bench, operation: Operation, which: str, verifier: fm.FaceVerifier | None = None
+) -> None:
+    outcome = bench.ask(operation, GOOD[operation], verifier=verifier)
+    passes = outcome.result is not None and outcome.result.decision is PASS[operation]
+    assert passes, f"{operation} of a backend that was {which} gave {outcome.summary}"
+
+
 def _gist(result: Result) -> tuple[str, float | None]:
     return str(result.decision), None if result.threshold is None else result.threshold.value
-
-
-def _let_go(pictures: list[bytes]) -> None:
-    """Leave only the pictures that somebody else holds as well."""
-    pictures.append(os.urandom(9))
-    *counts, free = [sys.getrefcount(picture) for picture in pictures]
-    pictures[:] = [pictures[n] for n, count in enumerate(counts) if count > free]
 
 
 def held(backend: Backend) -> dict[str, int]:
