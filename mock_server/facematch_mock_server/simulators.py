@@ -18,7 +18,6 @@ import attrs
 from facematch_core import Box, Image, InvalidImage, open_verifier
 from facematch_core.backend import Backend
 from facematch_core.testing import SimulatorReply, SimulatorRequest, Situation, VendorSimulator
-from facematch_core.testing.simulator import GOOD
 from facematch_mock_server.app import App
 from facematch_mock_server.control import Control
 from facematch_mock_server.faults import Fault, Kind, Stage
@@ -179,7 +178,8 @@ class MockSimulator(VendorSimulator):
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
         # Set to the same once more, or well again after a lost answer, it still knows its records.
-        recovers = self.situation is Situation.LOST_ANSWER and situation in GOOD.values()
+        good = (Situation.SAME_PERSON, Situation.LIVE)
+        recovers = self.situation is Situation.LOST_ANSWER and situation in good
         is_same = situation is self.situation or recovers
         again = is_same and (score, self._step or step) == (None, None)
         self.situation, self.score, self._step, self._reply = situation, score, step, None
