@@ -374,6 +374,8 @@ class Bench:
             reply = send()
             if is_step:
                 reply = reply if answer is None else answer(request, reply)
+                if heard and heard[-1][1].status == 401 and heard[-1][0].url == request.url:
+                    heard.pop()  # its token was renewed: it is the same step
                 heard.append((request, reply))
             return reply
 

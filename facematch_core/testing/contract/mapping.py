@@ -40,8 +40,8 @@ REFUSALS = (
     Situation.NO_FACE,
 )
 
-#: What a code may be that the vendor has added since.
-NEW_CODES = ('"CodeOfNextYear"', "98765")
+#: What a code may be that the vendor has added since; the last begins as a known code.
+NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
 
 #: How often a call may ask for the good end once more: it may poll.
 POLLS = 20
@@ -315,7 +315,9 @@ def _other_answers(reader: Reader, given: Given, known: Container[int]) -> None:
 
 
 def _other_codes(reader: Reader) -> None:
-    """A refusal with the status of an answer and a code that nobody knows: who says it is free?"""
+    """Refusals with the status of an answer: with a code that nobody knows, of which nobody says
+    that it is free, and beside what else would be a good answer.
+    """
     refusals = list[tuple[Given, object]]()
     for given in itertools.starmap(reader.given, reader.bench.cases(REFUSALS)):
         sent = given.requests[: given.step]
@@ -324,7 +326,11 @@ def _other_codes(reader: Reader) -> None:
             outcome = _kind(reader.read(given, f"as in {given.situation.name}", given.reply.body))
             refusals.append((given, outcome))
     for given, outcome in refusals:
-        for place in dict(places(given.reply.at())):
+        good = reader.good(given.operation, GOOD[given.operation])
+        both = json.dumps(bodies.merged(good.reply.at(), given.reply.at())).encode()
+        where, *_ = reading = reader.read(good, f"with {given.situation.name} beside it", both)
+        assert reading.passed is None, f"{where}: the refusal is passed over"
+        for place, code in places(given.reply.at()):
             # It is the code if that of another refusal makes that refusal of it.
             others = (
                 (other.reply.at(*place), end)
@@ -332,14 +338,16 @@ def _other_codes(reader: Reader) -> None:
                 if end != outcome and other.operation is given.operation
             )
             is_code = any(
-                isinstance(code, (str, int))
-                and _kind(reader.changed(given, place, json.dumps(code))) == end
-                for code, end in others
+                isinstance(other, (str, int))
+                and _kind(reader.changed(given, place, json.dumps(other))) == end
+                for other, end in others
             )
             for text in NEW_CODES if is_code else ():
-                where, result, error = reader.changed(given, place, text)
+                where, result, error = reader.changed(given, place, text.format(code))
                 assert result is None, f"{where}: a refusal that nobody knows is a result"
-                free = error is not None and error.billing.charged is fm.Charged.NO
+                # Some vendors say of all codes with one beginning that they are free.
+                new = text is not NEW_CODES[-1]
+                free = new and error is not None and error.billing.charged is fm.Charged.NO
                 wrong = free and reader.costs(given)
                 assert not wrong, f"{where}: an unknown refusal is free, by {type(error).__name__}"
 
@@ -353,7 +361,9 @@ def _other_values(reader: Reader, operation: fm.Operation, situation: Situation)
     """The good answer, with one value changed at a time; in all ways where the verdict stands."""
     good = reader.good(operation, situation, low=True)
     negatives = dict(places(reader.good(operation, BAD[operation]).reply.at()))
-    _, decisive = _decisive(reader, good)
+    _, verdicts = _decisive(reader, good)
+    # With what is around a verdict it is gone, too.
+    decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(good.reply.at())], itertools.count()
     # Some hundred of them are enough, fewer where each costs a request.
     sparing = 1 + len(values) * len(VALUES) // (400 if reader.is_core else 100)
@@ -362,7 +372,8 @@ def _other_values(reader: Reader, operation: fm.Operation, situation: Situation)
         texts = [*VALUES, f"[{same}]", f'{{"value": {same}}}', None]
         if place in decisive and isinstance(value, str):
             texts += map(
-                json.dumps, (f"not {value}", f"{value} pending", negatives.get(place, value))
+                json.dumps,
+                (f"not {value}", f"{value} pending", f"{value}_not", negatives.get(place, value)),
             )
         for text in texts:
             left_out = place not in decisive and next(turn) % sparing

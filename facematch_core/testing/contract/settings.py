@@ -199,10 +199,22 @@ def _own_options_arrive(bench: Bench, declared: type) -> None:
         not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
     for operation, options, usual, heard in pairs:
         fields = {f for f in _fields(declared) if getattr(options, f) != getattr(first, f)}
-        is_meant = all(can.takes(field, operation) for field in fields)
-        assert heard != usual or not is_meant, (
+        meant = [can.takes(field, operation) for field in fields]
+        assert heard == usual or any(meant) or not meant, (
+            f"{operation} with {options}: the vendor heard {heard!r}, of what is declared as for "
+            "another operation alone"
+        )
+        assert heard != usual or not all(meant), (
             f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
             "another operation alone is declared in `option_operations`"
+        )
+        after = [
+            (_heard(bench, operation, "options", o), _heard(bench, operation, "options", None))[1]
+            for o in (first, options)
+        ]
+        assert after[0] == after[1], (
+            f"{operation} without options, after {options}: the vendor heard {after[1]!r}, and "
+            f"{after[0]!r} after {first}: those of the call before"
         )
 
 
