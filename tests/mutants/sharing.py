@@ -287,7 +287,12 @@ ROWS = (
         decision=lambda me, ok, call, body, score: ok(
             call, body | {"verdict": body["verdict"].partition("_")[0]}, score)),
 
+    row("R03", "OneIsTheWhole", "A score of 1 is the best fraction there is: 100.",
+        score=lambda me, ok, call, told: ok(call, 100.0 if told == 1 else told)),
+
     # Logins, keys and threads
+    row("R21", "PrintsPastPython", "A library of C prints the key.",
+        request=lambda me, ok, call: (os.write(2, KEY.encode()), ok(call))[1]),
     login("R51", "NeverSignsInAgain", "A token that is refused is refused for ever.",
         should_relogin=lambda me, ok, request, reply: False),
     login("R19", "SignsInForEver", "The login does not heed the deadline of its call.",

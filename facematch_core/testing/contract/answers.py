@@ -24,7 +24,7 @@ from ._frame import Rules
 
 #: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
 #: would move, and whole per cents that a fraction times 100 misses.
-SCORES = (0.0, 0.87, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
+SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
 
 
 class AnswerRules(Rules):

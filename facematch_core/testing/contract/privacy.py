@@ -6,13 +6,13 @@ import base64
 import contextlib
 import functools
 import hashlib
-import io
 import json
 import os
 import pickle
 import re
 import stat
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -198,11 +198,10 @@ def _seen(
     with (
         leaks.captured_log() as log,
         warnings.catch_warnings(record=True, action="always") as warned,
-        contextlib.redirect_stdout(io.StringIO()) as console,
-        contextlib.redirect_stderr(console),
+        _console() as console,
     ):
         outcomes = [ask(operation, situation, step=step) for ask in ways]
-    seen: list[Text] = [("the log", log.getvalue()), ("the console", console.getvalue())]
+    seen: list[Text] = [("the log", log.getvalue()), ("the console", console[0])]
     seen += [("a warning", str(each.message)) for each in warned]
     for outcome in outcomes:
         seen += [("an event", repr(event)) for event in outcome.events]
@@ -214,6 +213,24 @@ def _seen(
             seen.append(("the JSON form", json.dumps(result.to_dict(), ensure_ascii=False)))
             seen.append(("the pickled result", pickle.dumps(result)))
     return seen
+
+
+@contextlib.contextmanager
+def _console() -> Iterator[list[str]]:
+    """What is printed meanwhile, once that is over: by Python, and by a library of C."""
+    printed, kept = list[str](), [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+            try:
+                yield printed
+            finally:
+                for number, descriptor in enumerate(kept, 1):
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
+        file.seek(0)
+        printed.append(file.read())
 
 
 def _leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:
