@@ -297,7 +297,7 @@ ROWS = (
         should_relogin=lambda me, ok, request, reply: False),
     login("R19", "SignsInForEver", "The login does not heed the deadline of its call.",
         token=lambda me, ok, call, deadline: ok(call, NO_DEADLINE)),
-    row("R23", "PicklesItsToken", "Can be sent to another process, with the token of its calls.",
+    row("R21", "PicklesItsToken", "Can be sent to another process, with the token of its calls.",
         request=lambda me, ok, call: (vars(me).update(token=KEY), ok(call))[1],
         __reduce__=lambda me, ok: (str, (vars(me).get("token", "-"),))),
     http("R30", "TheEnvironmentComesFirst", "A key of the environment takes the place of its own.",

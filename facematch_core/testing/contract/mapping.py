@@ -177,8 +177,9 @@ class Reader:
                 headers = {**mock, **last.headers}
                 end = attrs.evolve(blank, status=last.status, body=last.content, headers=headers)
                 replies = [blank] * (outcome.requests - 1) + [end]  # those before it are not seen
-        if not replies and situation not in REFUSALS:
-            not_tested(f"{backend.name} does not send by its `client`: its answers are not seen.")
+            if not replies and outcome.error is None:  # it was not refused at its sign-in
+                sends = f"{backend.name} does not send by its `client`"
+                not_tested(f"{sends}: its answers are not seen.")
         return Given(operation, situation, call, replies, requests, len(replies))
 
     def good(self, operation: fm.Operation, situation: Situation, *, low: bool = False) -> Given:
