@@ -356,8 +356,9 @@ def _vendor_ids(backend: Any, heard: Sequence[tuple[HttpRequest, HttpReply]]) ->
 
 def _words(bench: Bench) -> set[str]:
     """Every text and flag in the last answer, with its place."""
+    reply: Any = bench.simulator.last_reply
     with contextlib.suppress(AttributeError, ValueError):  # it is not seen, or no JSON
-        found = places(json.loads(bench.simulator.last_reply.content))
+        found = places(json.loads(reply.content))
         return {f"{place}: {value}" for place, value in found if isinstance(value, (str, bool))}
     return set()
 
