@@ -357,6 +357,8 @@ class Bench:
             reply = send()
             if is_step:
                 reply = reply if answer is None else answer(request, reply)
+                if steps and steps[-1][1].status == 401 and steps[-1][0].url == request.url:
+                    steps.pop()  # its token was renewed: it is the same step
                 steps.append((request, reply))
             return reply
 

@@ -98,6 +98,13 @@ def write_with(document: Any, place: Place, text: str | None) -> bytes:
     return written.replace(f'"{stand_in}"', text or "").encode()
 
 
+def merge(document: Any, other: Any) -> Any:
+    """`document` with whatever is in `other`; of what is in both that of `other`."""
+    if not isinstance(document, dict) or not isinstance(other, dict):
+        return other
+    return document | {key: merge(document.get(key), value) for key, value in other.items()}
+
+
 def turn_round(document: Any) -> Any:
     """`document` with the keys of every object in the opposite order."""
     return json.loads(json.dumps(document), object_pairs_hook=lambda pairs: dict(reversed(pairs)))

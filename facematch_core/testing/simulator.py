@@ -53,7 +53,7 @@ class Situation(enum.StrEnum):
     #: The probe shows a live face. Where the vendor compares as well, the pictures match, too.
     LIVE = "live"
     #: The probe shows a photograph, a screen or a mask. What a comparison says is left open, unless
-    #: the backend only compares: then its vendor says so beside what would be a match.
+    #: the vendor says so there, too: one that only compares does, beside what would be a match.
     SPOOF = "spoof"
     #: Exactly the score that `set_situation` is given, decided by the vendor's own rule at the
     #: threshold it is sent. A vendor that takes no threshold answers as for SAME_PERSON or LIVE.
@@ -430,7 +430,8 @@ class HttpSimulator(VendorSimulator):
         """
 
     def counts(self, request: SimulatorRequest) -> bool:
-        """Whether this is for a comparison or a check; False for a DELETE, and signing in.
+        """Whether this is for a comparison or a check; False for a DELETE, for signing in, and for
+        a request whose old token is refused, so that it is renewed.
 
         What does not count is always answered, in every situation that has an answer. Polls of a
         vendor's own library, which no rule can tell from a repeat, do not count either; such a

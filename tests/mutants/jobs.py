@@ -183,5 +183,11 @@ ROWS = (
     by_hand("R38", "NewRefusalsAreNobody", "Every other code means that there is no face.",
         parse=lambda me, ok, call, reply: nobody(call)
             if str(me.error_code(reply)) not in {"None", *me.errors} else ok(call, reply)),
+    by_hand("R38", "FieldsAreNobody", "What begins as the code of a field means that there is no "
+        "face.",
+        parse=lambda me, ok, call, reply: nobody(call)
+            if str(me.error_code(reply)).startswith(f"{CODES[400]}.") else ok(call, reply)),
+    polite("R38", "AScoreIsNoRefusal", "A refusal beside which a score stands is passed over.",
+        error_code=lambda me, ok, reply: None if reply.at("Response", "score") else ok(reply)),
 )
 # fmt: on

@@ -19,7 +19,7 @@ from mutants.reference import (
     StepsReference,
     StepsSimulator,
 )
-from mutants.sharing import ReportReference, ReportSimulator
+from mutants.sharing import LoginReference, LoginSimulator, ReportReference, ReportSimulator
 from mutants.table import MUTANTS
 
 from facematch_core.testing import Status, rules
@@ -27,7 +27,7 @@ from facematch_core.testing.conformance import run_rules
 
 #: Mutants of which a rule asks that they raise nothing, or nothing else.
 RAISES = {"ImpossibleScoreIsFree", "ClosesOnce", "DiagnoseNeedsTheVendor", "LooksForAnotherName"}
-RAISES |= {"AnyHostWithADot", "AnyHostOfACountry"}
+RAISES |= {"NeverSignsInAgain", "AnyHostWithADot", "AnyHostOfACountry"}
 
 #: Clauses without a mutant, by their functions and some of their words, and why.
 APART_FROM = {
@@ -51,6 +51,7 @@ def in_turn(names, first):
 SLOW = {"ReadsByPosition", "EmptiesWhatItRead", "WarningsAsASet", "SkipsOddWarnings"}
 SLOW |= {row.name for row in sharing.ROWS if row.rule == "R28"} - {"KeepsInAQueue"}
 SLOW |= {
+    "LeavesAThread",
     "TakesItsTime",
     "NoScoreIsTheBest",
     "HighScoreOverrulesNo",
@@ -111,6 +112,7 @@ FORMS = {
     "in steps": (StepsReference, StepsSimulator),
     "as a job": (JobReference, JobSimulator),
     "as a check": (CheckReference, CheckSimulator),
+    "behind a login": (LoginReference, LoginSimulator),
     "that only compares": (ReportReference, ReportSimulator),
     "refused with a 200": (PoliteReference, PoliteSimulator),
     "refused by hand": (ByHandReference, lambda: PoliteSimulator(ByHandReference)),

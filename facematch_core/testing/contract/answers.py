@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import json
 import math
 import re
 import time
@@ -15,13 +16,14 @@ import facematch_core as fm
 from facematch_core.pipeline import PICTURES
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import FAIL, INCONCLUSIVE, MIDDLE, PASS, REVIEW, Bench
+from facematch_core.testing.bodies import places
 from facematch_core.testing.simulator import BAD, GOOD, Situation, required
 
 from ._frame import Rules
 
 #: Scores at the ends of the scale, one that looks like a fraction, some that fewer bits or decimals
 #: would move, and whole per cents that a fraction times 100 misses.
-SCORES = (0.0, 0.87, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
+SCORES = (0.0, 0.87, 1.0, 7.0, 12.5, 28.0, 29.0, 49.996, 50.1, 57.0, MIDDLE, 88.5, 99.99999, 100.0)
 
 
 class AnswerRules(Rules):
@@ -47,9 +49,11 @@ class AnswerRules(Rules):
             other, vendor_id = BAD[operation], result.ids.vendor
             if other in bench.simulator.situations and vendor_id is not None:
                 later = bench.ask(operation, other).result
-                is_kept = later is not None and later.ids.vendor == vendor_id
-                fresh = not is_kept or later.decision is not result.decision
-                assert fresh, f"{other}: the result is that of the call before it, {vendor_id}"
+                answer = vendor_id, result.decision
+                is_kept = later is not None and (later.ids.vendor, later.decision) == answer
+                assert not is_kept, (
+                    f"{other}: the result is that of the call before it, {vendor_id}"
+                )
 
     def test_r01_result_names_its_call(self, bench: Bench) -> None:
         """A result says who answered which call.
@@ -160,14 +164,19 @@ class AnswerRules(Rules):
             for table, decisions in ((GOOD, PASS), (BAD, FAIL)):
                 result = bench.ask(operation, table[operation], caller_ref="visitor 7").answer
                 same(f"{table[operation]}", result.decision, decisions[operation])
-        spoof = Situation.SPOOF
-        if not bench.meets(fm.Operation.MATCH, spoof) or spoof in bench.simulator.cannot_happen:
+        match, spoof = fm.Operation.MATCH, Situation.SPOOF
+        if match not in bench.operations or spoof in bench.simulator.cannot_happen:
             return
         bench.need(spoof)
         for threshold in (None, 0.0):
-            result = bench.ask(fm.Operation.MATCH, spoof, threshold=threshold).answer
+            (_, words), (_, again), (result, others) = (
+                (bench.ask(match, situation, threshold=threshold).answer, _read_words(bench))
+                for situation in (GOOD[match], GOOD[match], spoof)
+            )
+            # A vendor that checks faces as well may say nothing of it. No id is twice the same.
+            says = bench.meets(match, spoof) or words & again - others
             passes = result.decision is fm.Decision.MATCH
-            assert not passes, f"match with the word for a spoof beside it: {result.decision}"
+            assert not passes or not says, "match with the word for a spoof beside it"
 
     def test_r07_threshold_edge(self, bench: Bench) -> None:
         """The declared rule decides at the threshold, and the result names it and who set it.
@@ -208,8 +217,8 @@ class AnswerRules(Rules):
                 options: dict[str, Any] = {"score": setting and score, "threshold": edge.value}
                 decision = bench.ask_directly(operation, situation, **options).answer.decision
                 passes, at = edge.passes(score), f"the score {score} at the threshold {edge.value}"
-                due = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
-                assert decision in due, f"{at}, {edge.rule}, is {decision}"
+                right = (PASS[operation],) if passes else (FAIL[operation], REVIEW[operation])
+                assert decision in right, f"{at}, {edge.rule}, is {decision}"
 
     def test_r08_no_pass_below_the_threshold(self, bench: Bench) -> None:
         """No call passes with a score that fails its own threshold.
@@ -350,6 +359,15 @@ class AnswerRules(Rules):
 def same(what: str, actual: object, due: object) -> None:
     """Fail with a sentence unless the two are equal."""
     assert actual == due, f"{what} is {actual}, not {due}"
+
+
+def _read_words(bench: Bench) -> set[str]:
+    """Every text and flag in the last answer, with its place."""
+    reply: Any = bench.simulator.last_reply
+    with contextlib.suppress(AttributeError, ValueError):  # it is not seen, or no JSON
+        values = places(json.loads(reply.content))
+        return {f"{place}: {value}" for place, value in values if isinstance(value, (str, bool))}
+    return set()
 
 
 def _unscored(bench: Bench, operation: fm.Operation, situation: Situation, **how: Any) -> Any:

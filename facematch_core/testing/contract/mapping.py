@@ -38,8 +38,8 @@ VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]
 REFUSALS = (Situation.REJECTED, Situation.THROTTLED, Situation.NO_CREDIT, Situation.BAD_KEY)
 REFUSED = (*REFUSALS, Situation.NO_FACE)
 
-#: What a code may be that the vendor has added since.
-NEW_CODES = ('"CodeOfNextYear"', "98765")
+#: What a code may be that the vendor has added since; the last begins as a known code.
+NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
 
 #: How often a call may ask for the good end once more: it may poll.
 POLLS = 20
@@ -331,7 +331,9 @@ def _other_answers(reader: Reader, recording: Recording, face_statuses: Containe
 
 
 def _other_codes(reader: Reader) -> None:
-    """A refusal with the status of an answer and a code that nobody knows: who says it is free?"""
+    """Refusals with the status of an answer: with a code that nobody knows, of which nobody says
+    that it is free, and beside what else would be a good answer.
+    """
     refusals = list[tuple[Recording, object]]()
     for recording in itertools.starmap(reader.record, reader.bench.cases(REFUSED)):
         if recording.replies and recording.reply.status in recording.expects:
@@ -339,19 +341,25 @@ def _other_codes(reader: Reader) -> None:
             end = _end(reader.read(recording, how, recording.reply.body))
             refusals.append((recording, end))
     for recording, end in refusals:
-        for place in dict(places(recording.reply.at())):
+        good = reader.record_good(recording.operation, GOOD[recording.operation])
+        both = json.dumps(bodies.merge(good.reply.at(), recording.reply.at())).encode()
+        reading = reader.read(good, f"with {recording.situation.name} beside it", both)
+        assert reading.passed is None, f"{reading.where}: the refusal is passed over"
+        for place, code in places(recording.reply.at()):
             # It is the code if that of another refusal makes that refusal of it.
             is_code = any(
-                isinstance(code := other.reply.at(*place), (str, int))
-                and _end(reader.read_changed(recording, place, json.dumps(code))) == other_end
+                isinstance(other_code := other.reply.at(*place), (str, int))
+                and _end(reader.read_changed(recording, place, json.dumps(other_code))) == other_end
                 for other, other_end in refusals
                 if other_end != end and other.operation is recording.operation
             )
             for text in NEW_CODES if is_code else ():
-                reading = reader.read_changed(recording, place, text)
+                reading = reader.read_changed(recording, place, text.format(code))
                 is_result = reading.result is not None
                 assert not is_result, f"{reading.where}: a refusal that nobody knows is a result"
-                reader.judge_price(recording, reading)
+                # Some vendors say of all codes with one beginning that they are free.
+                if text is not NEW_CODES[-1]:
+                    reader.judge_price(recording, reading)
 
 
 def _end(reading: Reading) -> object:
@@ -361,7 +369,9 @@ def _end(reading: Reading) -> object:
 
 def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
     """The good answer, with one value changed at a time; in all ways where the verdict stands."""
-    negatives, (_, decisive) = dict(places(negative.reply.at())), _decide(reader, good)
+    negatives, (_, verdicts) = dict(places(negative.reply.at())), _decide(reader, good)
+    # With what is around a verdict it is gone, too.
+    decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(good.reply.at())], itertools.count()
     # Some hundred of them are enough, fewer where each costs a request.
     sparing = 1 + len(values) * len(VALUES) // (400 if reader.is_core else 100)
@@ -369,7 +379,7 @@ def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
         same = json.dumps(value)
         texts = [*VALUES, f"[{same}]", f'{{"value": {same}}}', None]
         if place in decisive and isinstance(value, str):
-            words = f"not {value}", f"{value} pending", negatives.get(place, value)
+            words = f"not {value}", f"{value} pending", f"{value}_not", negatives.get(place, value)
             texts += map(json.dumps, words)
         for text in texts:
             left_out = place not in decisive and next(turn) % sparing

@@ -14,7 +14,8 @@ import attrs
 import pytest
 
 from facematch_core import Billing, Charged, FaceVerifier, Operation, errors
-from facematch_core.http import HttpBackend, HttpRequest
+from facematch_core.deadline import NO_DEADLINE
+from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.sdk import SdkBackend
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import FAIL, PASS, Bench, Outcome
@@ -174,6 +175,8 @@ class MoneyRules(Rules):
         stalls = [stall for stall in STALLS if stall in can or stall not in cannot]
         bench.need(*(stalls or STALLS))
         for operation in bench.operations:
+            endless = _find_endless(bench, operation)
+            assert not endless, f"{operation}: `client.send` without its deadline: {endless[0]}"
             places = _watch_sleep(bench, operation)
             assert not places, f"{operation}: `yield Wait(seconds)` for time.sleep in {places[0]}"
             bench.ask(operation, GOOD[operation])
@@ -326,6 +329,21 @@ def request_at(bench: Bench, operation: Operation, step: int | None) -> HttpRequ
     """The request of a good call at this step; where a library sends it, one that may cost."""
     sent = bench.requests(operation)[(step or 1) - 1 :]
     return sent[0] if sent else HttpRequest(url="https://vendor.example")
+
+
+def _find_endless(bench: Bench, operation: Operation) -> list[str]:
+    """What a call with a deadline asks without one: where it signs in."""
+    requests = list[str]()
+
+    def hear(request: HttpRequest, send: Any, _: bool) -> HttpReply:
+        if send.keywords.get("deadline", NO_DEADLINE).limit_s is None:
+            requests.append(repr(request))
+        reply: HttpReply = send()
+        return reply
+
+    with bench.line(hear):
+        bench.ask(operation, GOOD[operation], deadline_s=60.0)
+    return requests
 
 
 def _watch_sleep(bench: Bench, operation: Operation) -> list[str]:

@@ -6,13 +6,13 @@ import base64
 import contextlib
 import functools
 import hashlib
-import io
 import json
 import os
 import pickle
 import re
 import stat
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -104,11 +104,7 @@ class PrivacyRules(Rules):
 
         It ends up in somebody's traceback and in somebody's task queue.
         """
-        backend = bench.backend
-        seen: list[Text] = [("the backend's text", f"{backend!r} {backend}")]
-        with contextlib.suppress(Exception):  # any refusal will do
-            seen.append(("its pickle", pickle.dumps(backend)))
-        leaked = _find_leaks(secrets_of(bench), seen)
+        leaked = _find_leaks(secrets_of(bench), _show(bench.backend))
         assert not leaked, leaked
 
     def test_r37_nothing_is_written(self, bench: Bench) -> None:
@@ -202,11 +198,11 @@ def _seen(
     with (
         leaks.capture_log() as log,
         warnings.catch_warnings(record=True, action="always") as warned,
-        contextlib.redirect_stdout(io.StringIO()) as console,
-        contextlib.redirect_stderr(console),
+        _capture_console() as console,
     ):
         outcomes = [ask(operation, situation, step=step) for ask in ways]
-    seen: list[Text] = [("the log", log.getvalue()), ("the console", console.getvalue())]
+    seen: list[Text] = [("the log", log.getvalue()), ("the console", console[0])]
+    seen += _show(bench.backend)  # it may hold a token by now
     seen += [("a warning", str(each.message)) for each in warned]
     for outcome in outcomes:
         seen += [("an event", repr(event)) for event in outcome.events]
@@ -218,6 +214,32 @@ def _seen(
             seen.append(("the JSON form", json.dumps(result.to_dict(), ensure_ascii=False)))
             seen.append(("the pickled result", pickle.dumps(result)))
     return seen
+
+
+def _show(backend: Backend) -> list[Text]:
+    """What a backend shows of itself."""
+    seen: list[Text] = [("the backend's text", f"{backend!r} {backend}")]
+    with contextlib.suppress(Exception):  # any refusal will do
+        seen.append(("its pickle", pickle.dumps(backend)))
+    return seen
+
+
+@contextlib.contextmanager
+def _capture_console() -> Iterator[list[str]]:
+    """What is printed meanwhile, once that is over: by Python, and by a library of C."""
+    printed, descriptors = list[str](), [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+            for number in (1, 2):
+                os.dup2(file.fileno(), number)
+            try:
+                yield printed
+            finally:
+                for number, descriptor in enumerate(descriptors, 1):
+                    os.dup2(descriptor, number)
+                    os.close(descriptor)
+        file.seek(0)
+        printed.append(file.read())
 
 
 def _find_leaks(hidden: Iterable[tuple[str, bytes]], seen: list[Text]) -> str:

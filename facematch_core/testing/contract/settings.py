@@ -104,27 +104,8 @@ class SettingRules(Rules):
                 decision = bench.ask(operation, Situation.TURNED, rotate=rotate).answer.decision
                 how = f"{operation} of a picture on its side, with rotate={rotate}"
                 assert (decision is PASS[operation]) is rotate, f"{how}: {decision}"
-        if can.options is None:
-            return
-        # As far as can be known, the vendor hears of the backend's own options, too.
-        first, *others = simulator.options(can.options), *simulator.other_options(can.options)
-        pairs = [
-            (operation, options, *(_hear(bench, operation, "options", o) for o in (first, options)))
-            for operation in bench.operations
-            if can.takes("options", operation)
-            for options in others
-        ]
-        if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
-            unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
-            not_tested(f"Whether the vendor hears of {can.options.__name__}: {unsaid}.")
-        for operation, options, usual, heard in pairs:
-            fields = _fields(can.options)
-            changed = {f for f in fields if getattr(options, f) != getattr(first, f)}
-            is_meant = all(can.takes(field, operation) for field in changed)
-            assert heard != usual or not is_meant, (
-                f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
-                "another operation alone is declared in `option_operations`"
-            )
+        if can.options is not None:
+            _judge_own_options(bench, can.options)
 
     @pure
     def test_r31_settings_are_held(self, bench: Bench) -> None:
@@ -210,6 +191,40 @@ def _hear(bench: Bench, operation: fm.Operation, option: str, value: Any) -> Any
     outcome = bench.ask(operation, GOOD[operation], **{option: value})
     assert outcome.error is None, f"{operation} with {option}={value!r} ended in {outcome.error!r}"
     return bench.simulator.received.get(option, UNTOLD)
+
+
+def _judge_own_options(bench: Bench, declared: type) -> None:
+    """Assert that the vendor hears of the backend's own options, as far as can be known."""
+    simulator, can = bench.simulator, bench.can
+    first, *others = simulator.options(declared), *simulator.other_options(declared)
+    pairs = [
+        (operation, options, *(_hear(bench, operation, "options", o) for o in (first, options)))
+        for operation in bench.operations
+        if can.takes("options", operation)
+        for options in others
+    ]
+    if all(usual is heard is UNTOLD for *_, usual, heard in pairs):
+        unsaid = f"{type(simulator).__name__} has no `other_options`, or no `options` received"
+        not_tested(f"Whether the vendor hears of {declared.__name__}: {unsaid}.")
+    for operation, options, usual, heard in pairs:
+        fields = {f for f in _fields(declared) if getattr(options, f) != getattr(first, f)}
+        takes = [can.takes(field, operation) for field in fields]
+        assert heard == usual or any(takes) or not takes, (
+            f"{operation} with {options}: the vendor heard {heard!r}, of what is declared as for "
+            "another operation alone"
+        )
+        assert heard != usual or not all(takes), (
+            f"{operation} with {options}: the vendor heard the same as of {first}; what is for "
+            "another operation alone is declared in `option_operations`"
+        )
+        after = [
+            (_hear(bench, operation, "options", o), _hear(bench, operation, "options", None))[1]
+            for o in (first, options)
+        ]
+        assert after[0] == after[1], (
+            f"{operation} without options, after {options}: the vendor heard {after[1]!r}, and "
+            f"{after[0]!r} after {first}: those of the call before"
+        )
 
 
 def _fields(options: type | None) -> set[str]:

@@ -12,10 +12,12 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from types import FunctionType, ModuleType
 from typing import Any
+from unittest import mock
 
 import facematch_core as fm
 from facematch_core import Operation
@@ -151,7 +153,8 @@ class SharingRules(Rules):
             if kept:
                 gc.collect()
                 let_go()
-            return Counter({**held(verifier.backend), "pictures": len(kept)})
+            more = {"pictures": len(kept), "threads that run": threading.active_count()}
+            return Counter(held(verifier.backend) | more)
 
         def grow(first: Counter[str], then: Counter[str]) -> set[str]:
             return {name for name, more in (then - first).items() if more >= BATCH}
@@ -178,7 +181,12 @@ class SharingRules(Rules):
                     opened.close()
                 _judge_works(bench, operation, "open while others were closed")
                 _judge_works(bench, operation, "opened after others", bench.open_verifier())
+                foreign = dict.fromkeys(other.environment_variables.values(), "nobody's-key-0000")
+                with mock.patch.dict(os.environ, foreign):
+                    which = "opened with its keys, beside others in the environment,"
+                    _judge_works(bench, operation, which, bench.open_verifier())
             self._another_key_is_another(bench)
+            self._judge_threads(bench)
             changed = "a call changed, for the whole program, the"
             assert dict(os.environ) == environment, f"{changed} environment"
             assert socket.getdefaulttimeout() is None, f"{changed} time-out of sockets"
@@ -188,6 +196,19 @@ class SharingRules(Rules):
         bench.close()
         for operation in bench.operations:
             _judge_works(bench, operation, "opened after all were closed", bench.open_verifier())
+
+    def _judge_threads(self, bench: Bench) -> None:
+        """What a backend has started ends with it."""
+        before, operation = {*threading.enumerate()}, bench.operations[0]
+        for _ in range(BATCH):
+            verifier = bench.open_verifier()
+            _judge_works(bench, operation, "opened once more", verifier)
+            verifier.close()
+        ends_at = time.monotonic() + MEET_S
+        while len(more := {*threading.enumerate()} - before) >= BATCH:
+            names = ", ".join(sorted(thread.name for thread in more))
+            assert time.monotonic() < ends_at, f"{BATCH} are closed, and there still run {names}"
+            time.sleep(0.01)
 
     def _another_key_is_another(self, bench: Bench) -> None:
         """A second backend asks with its own key, and not with the first one's."""
