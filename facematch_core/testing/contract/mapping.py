@@ -66,7 +66,6 @@ class MappingRules(Rules):
                 apart = _difference(first, again, "ids", "headers", "raw")
                 assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
         reader, low = Reader(bench), Reader(bench, LOW)
-        _other_codes(reader)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
         face_statuses: Container[int] = {reader.record(*c).reply.status for c in about_faces}
         if Situation.NO_FACE not in bench.simulator.situations:
@@ -76,6 +75,7 @@ class MappingRules(Rules):
             for step in range(len(recording.replies), 0, -1):
                 _other_answers(reader, attrs.evolve(recording, step=step), face_statuses)
             judge_polls(bench, operation)
+        _other_codes(reader)
         for operation, situation in bench.cases(GOOD.values()):
             negative = reader.record_good(operation, BAD[operation])
             _other_values(low, low.record_good(operation, situation), negative)
