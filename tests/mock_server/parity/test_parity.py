@@ -11,7 +11,7 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.parity.running import Line
+from facematch_mock_server.parity.caller import Caller
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +92,7 @@ def test_a_budget_is_never_exceeded_and_more_of_it_goes_on(rehearse, budget):
     vendor.run("--yes", "--budget", budget, code=3)
     assert len(vendor.control.charges()) == budget
     vendor.run("--yes", code=0)
-    assert len(vendor.control.charges()) == 14
+    assert len(vendor.control.charges()) == 13
 
 
 def test_a_second_run_costs_nothing(rehearse):
@@ -254,9 +254,9 @@ def _rows(page, column):
 def test_a_vendor_is_asked_no_faster_than_it_publishes():
     keys = {"client_id": "deepvue-client", "client_secret": "deepvue-secret"}
     with open_verifier("deepvue", **keys) as verifier:
-        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 2.0
+        assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 2.0
     with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
-        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 0
+        assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 0
 
 
 def test_where_a_score_is_lost_no_threshold_is_tried(rehearse):
