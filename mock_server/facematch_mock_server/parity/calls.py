@@ -22,8 +22,8 @@ class Step:
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
     is_free: bool = False  # by the claims
-    unsigned: Change | None = None  # what happens to a request before it is signed, and after
-    signed: Change | None = None
+    unsigned: Change = lambda request: request  # what happens to a request before it is signed
+    signed: Change = lambda request: request  # and after
     probe: str = "same"  # names of `caller.make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
@@ -36,7 +36,7 @@ class VendorCalls:
     """What a vendor has of its own."""
 
     keys: Mapping[str, str]  # settings that sign in, each with the attribute of the mock for it
-    settings: Mapping[str, Any] = attrs.field(factory=dict)  # of the mock's backend, beside them
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # for the mock, beside them
     charges: int = 1  # the most that one call can cost
     steps: tuple[Step, ...] = ()  # beside the usual ones
     threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
@@ -47,11 +47,8 @@ class VendorCalls:
 # fmt: on
 
 
-#: Each letter and digit becomes another: a wrong key of the same form, hexadecimal too.
-_OTHERS = str.maketrans(
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "1234567890bcdefahijklmnopqrstuvwxyzgBCDEFAHIJKLMNOPQRSTUVWXYZG",
-)
+#: Makes a key wrong and leaves its form: hexadecimal stays so.
+_OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
 def _scramble(names: str, part: str = ".+") -> Change:
@@ -128,7 +125,7 @@ def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Ste
 
 VENDORS: Mapping[str, VendorCalls] = {
     "didit": VendorCalls(
-        keys={"api_key": "live_key"}, threshold="sent", size_limit="file.size_limit",
+        keys={"api_key": "live_key"}, settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
         balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
         steps=(
             _WRONG_KEY,
@@ -153,7 +150,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         ),
     ),
     "deepvue": VendorCalls(
-        keys={"client_id": "client_id", "client_secret": "live_key"},
+        keys={"client_id": "client_id", "client_secret": "live_key"}, settings={"environment": None},
         balance=("/v1/internal/wallet-balance", "current_balance", {"x-api-key": "client_secret", "client-id": "client_id"}),
         steps=(
             Step("wrong-pair", "a login with a wrong secret", signed=_scramble("client_secret"), **_FREE),
@@ -185,7 +182,7 @@ VENDORS: Mapping[str, VendorCalls] = {
     ),
     "rekognition": VendorCalls(
         keys={"access_key_id": "client_id", "secret_access_key": "live_key"},
-        settings={"region": "eu-west-1", "aws_profile": None, "fips": False},
+        settings={"region": "eu-west-1", "aws_profile": None, "session_token": None, "fips": False},
         threshold="SimilarityThreshold", size_limit=5_242_880,
         steps=(
             attrs.evolve(_WRONG_KEY, signed=_scramble("Authorization", "(?<=Credential=)[^/]+")),

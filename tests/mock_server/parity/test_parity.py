@@ -11,7 +11,7 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.parity.caller import Caller
+from facematch_mock_server.parity.running import Caller
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]

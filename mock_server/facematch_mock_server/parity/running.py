@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import io
+import json
+import os
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,13 +21,16 @@ import facematch_core as fm
 from facematch_core.backend import LivenessCall, MatchCall, ignore
 from facematch_core.cli.common import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
+from facematch_core.files import OWNER_ONLY
 from facematch_core.http import HttpReply, HttpRequest, is_loopback
 from facematch_core.transport import host_of
 from facematch_mock_server.recognition.sheet import card_sheet
 
 from .aspects import reduce_outcome, reduce_reply
 from .calls import Step, VendorCalls
-from .journal import Journal
+
+#: Of what a backend makes of a call, what both sides are compared in.
+_COMPARED = ("requests", "decision", "warnings", "error", "charge", "price")
 
 
 def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
@@ -34,19 +41,85 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
         pictures[0].to_pil().convert("RGB").save(content, form)
         return content.getvalue()
 
-    def make_file(data: bytes, extension: str = "jpg", media_type: str = "image/jpeg") -> Any:
-        return SimpleNamespace(data=data, extension=extension, media_type=media_type)
+    def make_file(data: bytes, kind: str = "jpeg") -> Any:
+        return SimpleNamespace(data=data, extension=kind, media_type=f"image/{kind}")
 
     text, jpeg = b"This is no picture. " * 100, encode("JPEG")
     return {
         **dict(zip(("same", "again", "other"), pictures, strict=True)),
         **{card: fm.Image.from_bytes(card_sheet()[card].data) for card in ("no-face", "two-faces")},
         "no-picture": make_file(text),
-        "other-kind": make_file(text if kind == "txt" else encode(kind), kind, f"image/{kind}"),
+        "other-kind": make_file(text if kind == "txt" else encode(kind), kind),
         # Decoders stop at the end of the picture.
         "largest": make_file(jpeg.ljust(limit, b"\0")),
         "too-large": make_file(jpeg.ljust(limit + 1, b"\0")),
     }
+
+
+class Journal:
+    """The calls of one plan, in a file of the owner's alone that one process uses at a time.
+
+    Attributes:
+        calls: By name what `Caller.make` returned; None of a call that was begun and not ended,
+            which may be paid for and is not made again.
+    """
+
+    def __init__(self, path: Path, plan: Sequence[object]) -> None:
+        self.calls: dict[str, Any] = {}
+        problem = "belongs to another profile, edition or other pictures: name another --out"
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
+            with contextlib.suppress(ImportError):  # Windows
+                import fcntl
+
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            content = path.read_bytes()
+            # The last line may have been cut off.
+            lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
+            salt = lines[0]["salt"] if lines else os.urandom(16).hex()
+            # Salted: nobody can look for a picture by it.
+            digest = hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()
+            if not lines or lines[0]["plan"] == digest:
+                problem = ""
+            for line in lines[1:]:
+                self._keep(**line)
+        except BlockingIOError:
+            problem = "is in use by another run: wait for its end"
+        except OSError as error:
+            problem = f"cannot be used ({error.strerror}): name another --out"
+        except (ValueError, LookupError, TypeError):
+            problem = "is no journal of parity: name another --out"
+        if problem:
+            raise fm.InvalidRequest(f"{path} {problem}.")
+        os.ftruncate(self._file, content.rfind(b"\n") + 1)
+        if not lines:
+            self._write(salt=salt, plan=digest)
+
+    def write(self, name: str, call: Any = None) -> None:
+        """Write that a call begins, or what was seen of it: {} if it counts as never made."""
+        self._write(name=name, call=call)
+        self._keep(name, call)
+
+    def _write(self, **line: Any) -> None:
+        os.write(self._file, json.dumps(line).encode() + b"\n")
+        os.fsync(self._file)
+
+    def _keep(self, name: str, call: Any) -> None:
+        self.calls[name] = call
+        if call == {}:
+            del self.calls[name]
+
+    def count_charges(self, most: int) -> int:
+        """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
+        results = [
+            call["result"] if call else {"charged": "unknown"} for call in self.calls.values()
+        ]
+        charged = [result for result in results if result["charged"] != "no" or result["charge"]]
+        return sum(min(most, result.get("charges") or most) for result in charged)
+
+    def close(self) -> None:
+        """Close the file, and with it the lock."""
+        os.close(self._file)
 
 
 class Caller:
@@ -74,41 +147,52 @@ class Caller:
 
         A call that cost nothing and showed nothing raises its error.
         """
-        self._step, self._level, self._replies = step, level, list[Any]()
-        backend, before = self.backend, self._read_balance()
-        count, rules = len(self._replies), backend.capabilities
+        self._step, self._level, self._seen = step, level, list[Any]()
+        self._is_answered, before, rules = False, self._read_balance(), self.backend.capabilities
         number = rules.default_for(step.operation) if level is None else level
         threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
         fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
         outcome: Any
         try:
             if step.operation is fm.Operation.MATCH:
-                outcome = backend.match(MatchCall(reference=files[step.reference], **fields))
+                outcome = self.backend.match(MatchCall(reference=files[step.reference], **fields))
             else:
-                outcome = backend.check_liveness(LivenessCall(**fields))
+                outcome = self.backend.check_liveness(LivenessCall(**fields))
         except VendorError as error:
-            is_unsent = isinstance(error, VendorUnavailable) and len(self._replies) == count
+            is_unsent = isinstance(error, VendorUnavailable) and not self._is_answered
+            is_empty = is_unsent or isinstance(error, fm.RateLimited)
             is_free = error.billing.charged is fm.Charged.NO
-            is_empty = is_free and (is_unsent or isinstance(error, fm.RateLimited))
-            if is_empty or isinstance(error, EnvironmentMismatch):
+            if (is_free and is_empty) or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
-        after = self._read_balance()
-        price = None if None in (before, after) else str(before - after)
-        seen = {"outcome": reduce_outcome(outcome), "level": level, "price": price}
-        return {**seen, "replies": self._replies, "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"}
+        requests, after = (
+            len([each for each in self._seen if each["role"] == "answer"]),
+            self._read_balance(),
+        )
+        price = None if None in (before, after) else round(float(before - after), 4)
+        result = reduce_outcome(outcome)
+        result |= {"requests": requests, "charge": price and price > 0, "price": price or None}
+        aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
+        self._seen.append({"role": "call", "aspects": aspects})
+        return {
+            "result": result,
+            "level": level,
+            "is_answered": self._is_answered,
+            "seen": self._seen,
+            "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
+        }
 
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
         if self._level is not None and self.vendor.threshold != "sent":
             fields = {**request.json, self.vendor.threshold: self._level}
             request = attrs.evolve(request, json=fields)
-        change = self._step.unsigned
-        return self._sign(change(request) if change else request, call, **how)
+        return self._sign(self._step.unsigned(request), call, **how)
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
-        change = self._step.signed
         role = "login" if how.get("call_id") is None else "answer"
-        return self._exchange(role, change(request) if change else request, **how)
+        reply = self._exchange(role, self._step.signed(request), **how)
+        self._is_answered = True
+        return reply
 
     def _exchange(self, role: str, request: HttpRequest, **how: Any) -> HttpReply:
         time.sleep(self.pause_s)
@@ -116,7 +200,7 @@ class Caller:
         reply: HttpReply = self._send(request, **how)
         private = self.backend.capabilities.demographic_keys
         aspects = reduce_reply(reply, tuple(self.secrets), private, self._words)
-        self._replies.append({"role": role, "aspects": aspects})
+        self._seen.append({"role": role, "aspects": aspects})
         return reply
 
     def _read_balance(self) -> Any:
@@ -141,7 +225,7 @@ def run_steps(
         level = None
         if step.beyond is not None:
             scored = journal.calls.get(step.scored_by)
-            score = scored["outcome"]["score"] if scored else None
+            score = scored["result"]["score"] if scored else None
             # Without a score there is no room on either side of it.
             level = -1.0 if score is None else score + step.beyond
         if step.name in journal.calls or not (level is None or 0 < level < 100):
@@ -150,38 +234,37 @@ def run_steps(
             return False
         say(f"  {step.name}: {step.sentence}", err=True)
         try:
-            seen = caller.make(step, files, level, lambda name=step.name: journal.write(name))  # type: ignore[misc]
+            call = caller.make(step, files, level, lambda: journal.write(step.name))  # noqa: B023 - called at once
         except fm.RateLimited:
             journal.write(step.name, {})
             raise
-        journal.write(step.name, seen)
+        journal.write(step.name, call)
     return True
 
 
-def ask_mock(
-    caller: Caller, control: Any, steps: Sequence[Step], calls: Mapping[str, Any], files: Any
-) -> dict[str, Any]:
+def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
     ours: dict[str, Any] = {}
-    for step in steps:
-        theirs = calls.get(step.name)
-        # What is lost on its way shows nothing; a login may be all that a call needs.
-        if not theirs or all(reply["role"] == "balance" for reply in theirs["replies"]):
-            continue
-        outcome = theirs["outcome"]
+    # What is lost on its way shows nothing.
+    for step in [step for step in steps if (calls.get(step.name) or {}).get("is_answered")]:
+        result = calls[step.name]["result"]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
-        if "decision" in outcome and is_pair:
+        if "decision" in result and is_pair:
             # A threshold can hide the score; where there is none, the verdict alone is known.
-            scored = calls[step.scored_by]["outcome"] if step.beyond is not None else outcome
-            verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(outcome["decision"], 5.0)
-            scores = [each["score"] for each in (outcome, scored) if each["score"] is not None]
+            scored = calls[step.scored_by]["result"] if step.beyond is not None else result
+            verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
+            scores = [each["score"] for each in (result, scored) if each["score"] is not None]
             control.set_outcome(step.operation.value, score=[*scores, verdict][0], times=None)
         # Whose picture has several faces, the mock sees a card that has.
-        several = {"same": files["two-faces"]} if outcome.get("faces", 0) > 1 else {}
+        several = {"same": files["two-faces"]} if result.get("faces", 0) > 1 else {}
         control.clear_journal()
-        ours[step.name] = caller.make(step, {**files, **several}, theirs["level"])
-        for reply, entry in zip(ours[step.name]["replies"], control.journal(), strict=True):
-            reply["claims"] = entry.claims
+        ours[step.name] = caller.make(step, {**files, **several}, calls[step.name]["level"])
+        *seen, whole = ours[step.name]["seen"]
+        whole["claims"] = ()
+        for each, entry in zip(seen, control.journal(), strict=True):
+            each["claims"] = entry.claims
+            if each["role"] == "answer":
+                whole["claims"] = entry.claims
     return ours
