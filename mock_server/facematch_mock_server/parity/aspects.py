@@ -96,7 +96,7 @@ def _look(value: Any, path: str) -> Iterator[tuple[str, str]]:
         yield from _look_at_number(value, path, _key_of(path))
 
 
-def _look_at_number(value: float, path: str, key: str) -> Iterator[tuple[str, str]]:
+def _look_at_number(value: Any, path: str, key: str) -> Iterator[tuple[str, str]]:
     if _TIME.search(key):
         yield f"time {path}", "milliseconds" if value > 1e11 else "seconds"
     elif key in ("code", "status", "statusCode"):

@@ -82,7 +82,8 @@ def _without_picture(request: HttpRequest) -> HttpRequest:
 
 def _with(part: str, name: str, value: str) -> Change:
     """Set one value in a mapping of a request."""
-    return lambda request: attrs.evolve(request, **{part: {**getattr(request, part), name: value}})
+    evolve: Any = attrs.evolve
+    return lambda request: evolve(request, **{part: {**getattr(request, part), name: value}})
 
 
 # fmt: off
@@ -127,10 +128,7 @@ VENDORS: Mapping[str, VendorCalls] = {
     "didit": VendorCalls(
         keys={"api_key": "live_key"}, settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
         balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
-        steps=(
-            _WRONG_KEY,
-            Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE),
-        ),
+        steps=(_WRONG_KEY, Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE)),
         links=(
             ("no-key|order", "status", "auth.missing"),
             ("wrong-key", "status", "auth.wrong"),
@@ -174,10 +172,7 @@ VENDORS: Mapping[str, VendorCalls] = {
     ),
     "azure": VendorCalls(
         keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
-        steps=(
-            _WRONG_KEY,
-            Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE),
-        ),
+        steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
         links=(("same|other", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer")),
     ),
     "rekognition": VendorCalls(
@@ -185,7 +180,7 @@ VENDORS: Mapping[str, VendorCalls] = {
         settings={"region": "eu-west-1", "aws_profile": None, "session_token": None, "fips": False},
         threshold="SimilarityThreshold", size_limit=5_242_880,
         steps=(
-            attrs.evolve(_WRONG_KEY, signed=_scramble("Authorization", "(?<=Credential=)[^/]+")),
+            Step("wrong-key", "a wrong key", signed=_scramble("Authorization", "(?<=Credential=)[^/]+"), **_FREE),
             Step("wrong-signature", "a wrong signature", signed=_scramble("Authorization", "(?<=Signature=).+"), **_FREE),
             Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
             Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),

@@ -37,7 +37,7 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @common.file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
-def command(profile: str, config: str | None, **options: Any) -> int:
+def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
     """Does the vendor of PROFILE behave as its mock does, claim by claim?
 
     \b
@@ -70,11 +70,9 @@ def command(profile: str, config: str | None, **options: Any) -> int:
         vendor = attrs.evolve(VENDORS[name], charges=most)
         rules, values = backend.capabilities, mock.world.claims
         claims = [claim for claim in values.claims if claim.vendor == name]
-        limit = (
-            vendor.size_limit if isinstance(vendor.size_limit, int) else values[vendor.size_limit]
-        )
+        size = vendor.size_limit
         pictures = [image.prepared(rules.limits_for("probe")) for image in images]
-        files = make_files(pictures, limit, vendor.kind)
+        files = make_files(pictures, size if isinstance(size, int) else values[size], vendor.kind)
         steps = steps_of(vendor, rules.operations)
         document: dict[str, Any] = {
             "kind": "facematch-parity",
@@ -84,10 +82,11 @@ def command(profile: str, config: str | None, **options: Any) -> int:
             "environment": next(iter(backend.environments), None),
             "behaviour": [mock.world.edition, *options["switch"]],
         }
-        plan = (profile, document, backend.address, [step.name for step in steps])
+        digests = [image.digest for image in images]
+        plan = (profile, name, backend.address, document["behaviour"], digests)
         words = find_words((claim.statement, claim.value) for claim in claims)
         caller = Caller(backend, vendor, words)
-        with closing(Journal(journal_path, (*plan, [image.digest for image in images]))) as journal:
+        with closing(Journal(journal_path, plan)) as journal:
             todo = [step for step in steps if step.name not in journal.calls]
             budget = journal.count_charges(most) + len(todo) * most
             if todo:
@@ -98,14 +97,13 @@ def command(profile: str, config: str | None, **options: Any) -> int:
                 common.confirm("Make these calls?", yes=options["yes"])
             if options["budget"] is not None:
                 budget = min(budget, options["budget"])
+            is_whole = False
             try:
                 is_whole = run_steps(caller, journal, steps, files, budget)
             finally:
                 calls, charges = journal.calls, journal.count_charges(most)
-                say(
-                    f"{len(calls)} of {len(steps)} calls are made, at most {charges} charges.",
-                    err=True,
-                )
+                end = "." if is_whole else ": the same command goes on from here."
+                say(f"{len(calls)} calls are made, at most {charges} charges{end}", err=True)
         twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
         ours = ask_mock(twin, mock.of(name).control, steps, calls, files)
         twin.backend.close()
@@ -134,7 +132,7 @@ def _make_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> Moc
         changes = read_switches([vendor_named(name)], switches)
         return MockServer(vendor=name, edition=edition, switches=changes, control=False)
     except ValueError as error:
-        raise click.UsageError(f"{error}.") from None
+        raise click.UsageError(f"{error}".rstrip(".") + ".") from None
 
 
 def _show_plan(document: Any, caller: Caller, todo: Sequence[Step], counted: int) -> None:

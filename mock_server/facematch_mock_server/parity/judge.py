@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -53,15 +54,14 @@ def judge(vendor: VendorCalls, claims: Sequence[Claim], theirs: Seen, ours: Seen
 def _compare_calls(theirs: Seen, ours: Seen) -> Iterator[tuple[Any, ...]]:
     """Call, aspect, what mock and vendor show, and the claims that the mock's answer rests on."""
     digits: dict[str, list[Any]] = {}
-    for call, role in (
-        (call, role) for call in ours for role in ("login", "balance", "answer", "call")
-    ):
-        sides = [
-            [each for each in side[call]["seen"] if each["role"] == role] for side in (ours, theirs)
+    for call, role in itertools.product(ours, ("login", "balance", "answer", "call")):
+        seen = [
+            [reply for reply in side[call]["seen"] if reply["role"] == role]
+            for side in (ours, theirs)
         ]
         place = role if role in ("login", "balance") else call
-        for expected, seen in zip(*sides, strict=False):
-            for aspect, *pair in _compare(expected["aspects"], seen["aspects"]):
+        for expected, reply in zip(*seen, strict=False):
+            for aspect, *pair in _compare(expected["aspects"], reply["aspects"]):
                 if aspect.startswith("digits"):
                     digits.setdefault(aspect, []).append(pair)
                 else:
@@ -81,8 +81,8 @@ def _compare(expected: Seen, seen: Seen) -> Iterator[tuple[str, Any, Any]]:
         # Of an empty list nobody knows what would be in it.
         lists = [f"shape {path[: match.end()]}" for match in re.finditer(r"\[\]", path)]
         is_open = any(place not in side for place in lists for side in (expected, seen))
-        is_unknown = kind in _OPTIONAL and None in pair
-        if not (is_open or is_unknown or (kind == "side" and "middle" in f"{pair}")):
+        is_unknown = "middle" in f"{pair}" if kind == "side" else None in pair
+        if not is_open and not (kind in _OPTIONAL and is_unknown):
             yield aspect, *pair
 
 
@@ -90,21 +90,10 @@ def describe(call: Any) -> dict[str, Any]:
     """One call for the record; of one that was not made, or begun and not ended, only that."""
     if call is None:
         return {"state": "not made, or begun and not ended"}
-    answers = [each["aspects"] for each in call["seen"] if each["role"] == "answer"]
-    shape = {
-        f"{aspect[6:]}: {'|'.join(aspects[aspect])}"
-        for aspects in answers
-        for aspect in aspects
-        if aspect.startswith("shape ")
-    }
     numbers = {"score": call["result"]["score"], "threshold": call["level"]}
-    return {
-        **call["result"],
-        **{name: number and round(number) for name, number in numbers.items()},
-        "on": call["on"],
-        "statuses": [aspects["status"] for aspects in answers],
-        "shape": sorted(shape),
-    }
+    rounded = {name: number and round(number) for name, number in numbers.items()}
+    answers = [reply["aspects"] for reply in call["seen"] if reply["role"] == "answer"]
+    return {**call["result"], **rounded, "answers": answers}
 
 
 def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]) -> bool:
@@ -112,6 +101,6 @@ def is_private(document: Any, secrets: Iterable[Secret], images: Iterable[Image]
     from facematch_core.testing import find_leaks, picture_samples
 
     text = json.dumps(document, ensure_ascii=False)
-    keys = [secret.reveal() for secret in secrets if len(secret.reveal()) > 5]
+    keys: list[Any] = [secret.reveal() for secret in secrets if len(secret.reveal()) > 5]
     pieces = [piece for image in images for piece in picture_samples(image)]
     return bool(_ID.search(text)) or any(find_leaks(each, text) for each in (*keys, *pieces))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import hashlib
 import io
 import json
@@ -65,7 +66,6 @@ class Journal:
     """
 
     def __init__(self, path: Path, plan: Sequence[object]) -> None:
-        self.calls: dict[str, Any] = {}
         problem = "belongs to another profile, edition or other pictures: name another --out"
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
@@ -76,13 +76,12 @@ class Journal:
             content = path.read_bytes()
             # The last line may have been cut off.
             lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
-            salt = lines[0]["salt"] if lines else os.urandom(16).hex()
             # Salted: nobody can look for a picture by it.
-            digest = hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()
-            if not lines or lines[0]["plan"] == digest:
+            salt = lines[0][0] if lines else os.urandom(16).hex()
+            first = [salt, hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()]
+            if not lines or lines[0] == first:
                 problem = ""
-            for line in lines[1:]:
-                self._keep(**line)
+            calls: dict[str, Any] = dict(lines[1:])
         except BlockingIOError:
             problem = "is in use by another run: wait for its end"
         except OSError as error:
@@ -93,33 +92,31 @@ class Journal:
             raise fm.InvalidRequest(f"{path} {problem}.")
         os.ftruncate(self._file, content.rfind(b"\n") + 1)
         if not lines:
-            self._write(salt=salt, plan=digest)
+            self._append(first)
+        # What was free and showed nothing, as too many calls do, is tried again.
+        self.calls = {n: c for n, c in calls.items() if c is None or c["is_seen"] or _is_billed(c)}
 
     def write(self, name: str, call: Any = None) -> None:
-        """Write that a call begins, or what was seen of it: {} if it counts as never made."""
-        self._write(name=name, call=call)
-        self._keep(name, call)
+        """Write that a call begins, or what was seen of it."""
+        self._append([name, call])
+        self.calls[name] = call
 
-    def _write(self, **line: Any) -> None:
+    def _append(self, line: Any) -> None:
         os.write(self._file, json.dumps(line).encode() + b"\n")
         os.fsync(self._file)
 
-    def _keep(self, name: str, call: Any) -> None:
-        self.calls[name] = call
-        if call == {}:
-            del self.calls[name]
-
     def count_charges(self, most: int) -> int:
         """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
-        results = [
-            call["result"] if call else {"charged": "unknown"} for call in self.calls.values()
-        ]
-        charged = [result for result in results if result["charged"] != "no" or result["charge"]]
-        return sum(min(most, result.get("charges") or most) for result in charged)
+        billed = [call for call in self.calls.values() if call is None or _is_billed(call)]
+        return sum(min(most, (call and call["result"]["charges"]) or most) for call in billed)
 
     def close(self) -> None:
         """Close the file, and with it the lock."""
         os.close(self._file)
+
+
+def _is_billed(call: Any) -> bool:
+    return call["result"]["charged"] != "no" or bool(call["result"]["charge"])
 
 
 class Caller:
@@ -145,42 +142,37 @@ class Caller:
     ) -> dict[str, Any]:
         """What is seen of a call with a threshold at `level`; `begin` comes before its first byte.
 
-        A call that cost nothing and showed nothing raises its error.
+        A call of which nothing was sent raises its error.
         """
         self._step, self._level, self._seen = step, level, list[Any]()
-        self._is_answered, before, rules = False, self._read_balance(), self.backend.capabilities
+        before, rules, outcome = self._read_balance(), self.backend.capabilities, None
         number = rules.default_for(step.operation) if level is None else level
         threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
         fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
-        outcome: Any
         try:
             if step.operation is fm.Operation.MATCH:
                 outcome = self.backend.match(MatchCall(reference=files[step.reference], **fields))
             else:
                 outcome = self.backend.check_liveness(LivenessCall(**fields))
         except VendorError as error:
-            is_unsent = isinstance(error, VendorUnavailable) and not self._is_answered
-            is_empty = is_unsent or isinstance(error, fm.RateLimited)
+            is_unsent = isinstance(error, VendorUnavailable) and not self._count("login", "answer")
             is_free = error.billing.charged is fm.Charged.NO
-            if (is_free and is_empty) or isinstance(error, EnvironmentMismatch):
+            if (is_free and is_unsent) or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
-        requests, after = (
-            len([each for each in self._seen if each["role"] == "answer"]),
-            self._read_balance(),
-        )
+        after = self._read_balance()
         price = None if None in (before, after) else round(float(before - after), 4)
-        result = reduce_outcome(outcome)
-        result |= {"requests": requests, "charge": price and price > 0, "price": price or None}
+        result = {**reduce_outcome(outcome), "requests": self._count("answer")}
+        result |= {"charge": price and price > 0, "price": price or None}
+        result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
-        self._seen.append({"role": "call", "aspects": aspects})
-        return {
-            "result": result,
-            "level": level,
-            "is_answered": self._is_answered,
-            "seen": self._seen,
-            "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}",
-        }
+        # What is lost on its way shows nothing, nor does the answer to too many calls.
+        is_seen = self._count("login", "answer") > 0 and not isinstance(outcome, fm.RateLimited)
+        seen = [*self._seen, {"role": "call", "aspects": aspects}]
+        return {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
+
+    def _count(self, *roles: str) -> int:
+        return sum(reply["role"] in roles for reply in self._seen)
 
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
         if self._level is not None and self.vendor.threshold != "sent":
@@ -190,9 +182,7 @@ class Caller:
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
         role = "login" if how.get("call_id") is None else "answer"
-        reply = self._exchange(role, self._step.signed(request), **how)
-        self._is_answered = True
-        return reply
+        return self._exchange(role, self._step.signed(request), **how)
 
     def _exchange(self, role: str, request: HttpRequest, **how: Any) -> HttpReply:
         time.sleep(self.pause_s)
@@ -233,20 +223,15 @@ def run_steps(
         if journal.count_charges(most) + most > budget:
             return False
         say(f"  {step.name}: {step.sentence}", err=True)
-        try:
-            call = caller.make(step, files, level, lambda: journal.write(step.name))  # noqa: B023 - called at once
-        except fm.RateLimited:
-            journal.write(step.name, {})
-            raise
-        journal.write(step.name, call)
+        begin = functools.partial(journal.write, step.name)
+        journal.write(step.name, caller.make(step, files, level, begin))
     return True
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
     ours: dict[str, Any] = {}
-    # What is lost on its way shows nothing.
-    for step in [step for step in steps if (calls.get(step.name) or {}).get("is_answered")]:
+    for step in [step for step in steps if (calls.get(step.name) or {}).get("is_seen")]:
         result = calls[step.name]["result"]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
