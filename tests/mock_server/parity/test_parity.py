@@ -1,5 +1,6 @@
 import json
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,7 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.parity.running import Caller
+from facematch_mock_server.parity.running import Caller, Journal
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
@@ -167,9 +168,33 @@ def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(
         None,
     )
     result = vendor.run("--yes", code=1)
-    text = result.record.read_text()
+    text = result.record.read_text() + (tmp_path / "parity-didit.json.journal").read_text()
     for word in ("Anna", "Karenina", "example.com", "mock-live-key"):
         assert word not in text
+
+
+def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    vendor.run("--yes", "--out", "anna-one.png", code=2)
+    assert vendor.control.journal() == ()
+    assert Image.read(tmp_path / "anna-one.png")
+
+
+def test_a_journal_that_another_run_uses_is_refused(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    with closing(Journal(tmp_path / "parity-didit.json.journal", ())):
+        result = vendor.run("--yes", code=2)
+    assert "in use" in result.answer.output
+    assert vendor.control.journal() == ()
+
+
+def test_what_was_too_many_calls_is_free_and_tried_again(rehearse):
+    vendor = rehearse("deepvue")
+    vendor.control.add_fault(Fault(path="/v1/facematch", stage="answer", kind="status", status=429))
+    first = vendor.run("--yes", code=0).document["calls"]
+    again = vendor.run("--yes", code=0).document["calls"]
+    assert "RateLimited" in {call.get("error") for call in first.values()}
+    assert "RateLimited" not in {call.get("error") for call in again.values()}
 
 
 def _remember_ids(ids):
