@@ -1,4 +1,4 @@
-"""The calls that show claims, and what each vendor has of its own: tables."""
+"""The tables: the calls that show claims, and what each vendor has of its own."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Change = Callable[[HttpRequest], HttpRequest]
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
-    """One call; `is_free` by the claims, and changed before or after it is signed."""
+    """One call: a usual one with one thing changed."""
 
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
-    is_free: bool = False
-    unsigned: Change | None = None
-    signed: Change | None = None
-    probe: str = "same"  # names of pictures
+    is_free: bool = False  # by the claims
+    unsigned: Change = lambda request: request  # what happens to a request before it is signed
+    signed: Change = lambda request: request  # and after
+    probe: str = "same"  # names of `caller.make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
-    place: str = ""  # of the threshold: ``below``, ``at`` or ``above`` the score of that call
+    beyond: int | None = None  # how far the threshold is above the score of the call `scored_by`
     scored_by: str = "same"
 
 
@@ -36,70 +36,65 @@ class VendorCalls:
     """What a vendor has of its own."""
 
     keys: Mapping[str, str]  # settings that sign in, each with the attribute of the mock for it
-    settings: Mapping[str, Any] = attrs.field(factory=dict)  # of the mock's backend, beside them
+    settings: Mapping[str, Any] = attrs.field(factory=dict)  # for the mock, beside them
     charges: int = 1  # the most that one call can cost
     steps: tuple[Step, ...] = ()  # beside the usual ones
     threshold: str = ""  # ``sent`` if the backend sends it, or the field of the JSON that has one
     size_limit: int | str = 0  # the largest file in bytes, or the key of its claim; 0 for none
     kind: str = "gif"  # the ending of a file of another kind than the vendor takes
     balance: tuple[str, str, Mapping[str, str]] | None = None  # path, place, settings of headers
-    #: Calls, aspects, and the claim that such a difference is about: the first line that fits.
-    links: tuple[tuple[str, str, str], ...] = ()
+    links: tuple[tuple[str, str, str], ...] = ()  # calls and aspects (patterns), key of the claim
 # fmt: on
 
 
-#: Each letter and digit becomes another: a wrong key of the same form, hexadecimal too.
-_OTHERS = str.maketrans(
-    "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "1234567890bcdefahijklmnopqrstuvwxyzgBCDEFAHIJKLMNOPQRSTUVWXYZG",
-)
+#: Makes a key wrong and leaves its form: hexadecimal stays so.
+_OTHERS = str.maketrans("0123456789abcdefABCDEF", "1234567890bcdefaBCDEFA")
 
 
-def _scrambled(names: str, part: str = ".+") -> Change:
+def _scramble(names: str, part: str = ".+") -> Change:
     """Make wrong that part of the secrets of these names."""
 
-    def wrong(name: str, value: str | Secret) -> str | Secret:
-        if not isinstance(value, Secret) or not re.fullmatch(names, name, re.IGNORECASE):
-            return value
-        return Secret(re.sub(part, lambda match: match[0].translate(_OTHERS), value.reveal()))
+    def change(values: Mapping[str, Any]) -> dict[str, Any]:
+        changed = dict(values)
+        for name, value in values.items():
+            if isinstance(value, Secret) and re.fullmatch(names, name, re.IGNORECASE):
+                text = re.sub(part, lambda match: match[0].translate(_OTHERS), value.reveal())
+                changed[name] = Secret(text)
+        return changed
 
     return lambda request: attrs.evolve(
-        request,
-        headers={name: wrong(name, value) for name, value in request.headers.items()},
-        fields={name: wrong(name, value) for name, value in request.fields.items()},
+        request, headers=change(request.headers), fields=change(request.fields)
     )
 
 
 def _without_key(request: HttpRequest) -> HttpRequest:
-    headers = {n: value for n, value in request.headers.items() if not isinstance(value, Secret)}
-    return attrs.evolve(request, headers=headers)
+    headers = request.headers.items()
+    public = {name: value for name, value in headers if not isinstance(value, Secret)}
+    return attrs.evolve(request, headers=public)
 
 
 def _without_picture(request: HttpRequest) -> HttpRequest:
-    rest = {k: v for k, v in (request.json or {}).items() if k != "TargetImage"}
+    fields = dict(request.json or {})
+    fields.pop("TargetImage", None)
     body = request.body and b""
-    return attrs.evolve(request, files=request.files[:-1], body=body, json=rest or None)
+    return attrs.evolve(request, files=request.files[:-1], body=body, json=fields or None)
 
 
 def _with(part: str, name: str, value: str) -> Change:
     """Set one value in a mapping of a request."""
-
-    def change(request: HttpRequest) -> HttpRequest:
-        more: Any = {part: {**getattr(request, part), name: value}}
-        return attrs.evolve(request, **more)
-
-    return change
+    evolve: Any = attrs.evolve
+    return lambda request: evolve(request, **{part: {**getattr(request, part), name: value}})
 
 
 # fmt: off
 _FREE: Any = {"is_free": True}
 _LIVE: Any = {"operation": Operation.LIVENESS, "scored_by": "live"}
-_WRONG_KEY = Step("wrong-key", "a wrong key", signed=_scrambled("x-api-key|Ocp-Apim-Subscription-Key"), **_FREE)
+_WRONG_KEY = Step("wrong-key", "a wrong key", signed=_scramble("x-api-key|Ocp-Apim-Subscription-Key"), **_FREE)
 _CALLS = (
     Step("same", "the same person"),
-    Step("below-score", "a threshold below the score", place="below"),
-    Step("at-score", "a threshold exactly at the score", place="at"),
-    Step("above-score", "a threshold above the score", place="above"),
+    Step("below-score", "a threshold below the score", beyond=-1),
+    Step("at-score", "a threshold exactly at the score", beyond=0),
+    Step("above-score", "a threshold above the score", beyond=1),
     Step("other", "another person", reference="other"),
     Step("no-face-probe", "no face in the probe", probe="no-face"),
     Step("no-face-reference", "no face in the reference", reference="no-face"),
@@ -113,30 +108,27 @@ _CALLS = (
     Step("live", "liveness", **_LIVE),
     Step("live-no-face", "liveness without a face", probe="no-face", **_LIVE),
     Step("live-no-picture", "liveness of text", probe="no-picture", **_LIVE),
-    Step("live-below-score", "a threshold below the score", place="below", **_LIVE),
-    Step("live-at-score", "a threshold exactly at the score", place="at", **_LIVE),
-    Step("live-above-score", "a threshold above the score", place="above", **_LIVE),
+    Step("live-at-score", "a threshold exactly at the score", beyond=0, **_LIVE),
+    Step("live-above-score", "a threshold above the score", beyond=1, **_LIVE),
 )
 
 
 def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Step, ...]:
-    """The calls of a vendor, in their order: first those that nobody should charge."""
-    def fits(step: Step) -> bool:
-        has_threshold = vendor.threshold == "sent" or (vendor.threshold and step.scored_by == "same")
-        has_size = vendor.size_limit or step.probe not in ("largest", "too-large")
-        return step.operation in operations and bool(has_size and (has_threshold or not step.place))
-
-    return (*vendor.steps, *filter(fits, _CALLS))
+    """The calls of a vendor, in their order."""
+    usual = (
+        step for step in _CALLS
+        if step.operation in operations
+        and (vendor.threshold or step.beyond is None)
+        and (vendor.size_limit or step.probe not in ("largest", "too-large"))
+    )
+    return (*vendor.steps, *usual)
 
 
 VENDORS: Mapping[str, VendorCalls] = {
     "didit": VendorCalls(
-        keys={"api_key": "live_key"}, threshold="sent", size_limit="file.size_limit",
+        keys={"api_key": "live_key"}, settings={"environment": None}, threshold="sent", size_limit="file.size_limit",
         balance=("/v3/billing/balance/", "balance", {"x-api-key": "api_key"}),
-        steps=(
-            _WRONG_KEY,
-            Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE),
-        ),
+        steps=(_WRONG_KEY, Step("bad-field", "a field of a wrong value", unsigned=_with("fields", "rotate_image", "sideways"), **_FREE)),
         links=(
             ("no-key|order", "status", "auth.missing"),
             ("wrong-key", "status", "auth.wrong"),
@@ -156,12 +148,12 @@ VENDORS: Mapping[str, VendorCalls] = {
         ),
     ),
     "deepvue": VendorCalls(
-        keys={"client_id": "client_id", "client_secret": "live_key"},
+        keys={"client_id": "client_id", "client_secret": "live_key"}, settings={"environment": None},
         balance=("/v1/internal/wallet-balance", "current_balance", {"x-api-key": "client_secret", "client-id": "client_id"}),
         steps=(
-            Step("wrong-pair", "a login with a wrong secret", signed=_scrambled("client_secret"), **_FREE),
+            Step("wrong-pair", "a login with a wrong secret", signed=_scramble("client_secret"), **_FREE),
             _WRONG_KEY,
-            Step("wrong-token", "a wrong token", signed=_scrambled("Authorization", r"(?<=Bearer )\S+"), **_FREE),
+            Step("wrong-token", "a wrong token", signed=_scramble("Authorization", r"(?<=Bearer )\S+"), **_FREE),
         ),
         links=(
             ("login", "(time|words|shape) (expiry|expires_in)", "token.expiry"),
@@ -180,19 +172,16 @@ VENDORS: Mapping[str, VendorCalls] = {
     ),
     "azure": VendorCalls(
         keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
-        steps=(
-            _WRONG_KEY,
-            Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE),
-        ),
+        steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
         links=(("same|other", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer")),
     ),
     "rekognition": VendorCalls(
         keys={"access_key_id": "client_id", "secret_access_key": "live_key"},
-        settings={"region": "eu-west-1", "aws_profile": None, "fips": False},
+        settings={"region": "eu-west-1", "aws_profile": None, "session_token": None, "fips": False},
         threshold="SimilarityThreshold", size_limit=5_242_880,
         steps=(
-            attrs.evolve(_WRONG_KEY, signed=_scrambled("Authorization", "(?<=Credential=)[^/]+")),
-            Step("wrong-signature", "a wrong signature", signed=_scrambled("Authorization", "(?<=Signature=).+"), **_FREE),
+            Step("wrong-key", "a wrong key", signed=_scramble("Authorization", "(?<=Credential=)[^/]+"), **_FREE),
+            Step("wrong-signature", "a wrong signature", signed=_scramble("Authorization", "(?<=Signature=).+"), **_FREE),
             Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
             Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
         ),

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import importlib.util
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import attrs
 import click
 
-from facematch_core import ConfigurationError, Environment, Image, Secret, __version__
+from facematch_core import ConfigurationError, Environment, Image, __version__
 from facematch_core.cli import common
 from facematch_core.cli.common import Exit, say
 from facematch_core.transport import host_of
+from facematch_mock_server.cli import read_switches
+from facematch_mock_server.server import MockServer
+from facematch_mock_server.vendors import vendor_named
 
-from .calls import VENDORS, Step, VendorCalls, steps_of
-from .judging import describe, find_private, judge
-from .running import Journal, Line, ask_mock, make_files, run_steps
+from .aspects import find_words
+from .calls import VENDORS, Step, steps_of
+from .judge import describe, is_private, judge
+from .running import Caller, Journal, ask_mock, make_files, run_steps
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -31,7 +37,7 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @common.file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
-def command(profile: str, config: str | None, **options: Any) -> int:
+def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
     """Does the vendor of PROFILE behave as its mock does, claim by claim?
 
     \b
@@ -42,145 +48,112 @@ def command(profile: str, config: str | None, **options: Any) -> int:
     or name. Exit code 1: a claim fails; 3: the budget ended it.
     """
     planned: Any = common.Target(profile=profile, config=config).plan()
-    name, vendor = _find_vendor(planned)
-    paths = (*options["same"], options["other"])
-    originals, out = [*map(Image.read, paths)], options["out"] or Path(f"parity-{name}.json")
-    with ExitStack() as stack:
-        backend: Any = planned.open_backend()
-        stack.callback(backend.close)
-        mock = stack.enter_context(_open_mock(name, options["edition"], options["switch"]))
-        can, claims, size = backend.capabilities, mock.world.claims, vendor.size_limit
-        pictures = [image.prepared(can.limits_for("probe")) for image in originals]
-        files = make_files(pictures, claims[size] if isinstance(size, str) else size, vendor.kind)
-        steps, behaviour = (
-            steps_of(vendor, can.operations),
-            (mock.world.edition, *options["switch"]),
-        )
-        names, digests = [step.name for step in steps], [image.digest for image in originals]
-        plan = (profile, name, backend.address, behaviour, names, digests)
-        journal = Journal(Path(f"{out}.journal"), plan)
-        stack.callback(journal.close)
-        line, counted = Line(backend, vendor), journal.count(vendor.charges)
-        todo = [step for step in steps if step.name not in journal.calls]
-        environment = next(iter(backend.environments), None)
-        document: dict[str, Any] = {
-            "kind": "facematch-parity",
-            "schema": 1,
-            "facematch": __version__,
-            "vendor": name,
-            "environment": environment,
-            "behaviour": behaviour,
-        }
-        if todo:
-            _show_plan(document, backend.address, vendor, todo, counted)
-            _show_prices(planned, claims)
-            common.confirm("Make these calls?", yes=options["yes"])
-        most, is_whole = counted + len(todo) * vendor.charges, False
-        budget = most if options["budget"] is None else min(most, options["budget"])
-        try:
-            is_whole = run_steps(line, journal, steps, files, budget)
-        finally:
-            charges = journal.count(vendor.charges)
-            _tell_place(len(journal.calls), len(steps), charges)
-        double = planned.backend(**_settings(planned, vendor, mock.of(name), environment))
-        stack.callback(double.close)
-        ours = ask_mock(Line(double, vendor), mock.of(name).control, steps, journal.calls, files)
-        rows = judge(vendor, claims.claims, journal.calls, ours)
-        calls = {name: describe(journal.calls.get(name)) for name in names}
-        is_mock = any(call.get("environment") == Environment.MOCK for call in calls.values())
-        document |= {"rehearsal": is_mock, "charges": charges, "calls": calls, "claims": rows}
-        words = {word for path in paths for word in (path.name, path.stem)} - {*names}
-        private = find_private(document, line.secrets, pictures, words)
-    if private:
-        raise ConfigurationError(
-            f"The record would hold {' and '.join(private)}, so it was not written: give the files "
-            "other names, or report this."
-        )
-    common.write_json(out, document)
-    _show_rows(rows)
-    say(f"The record is {out}: read it before you give it away.")
-    fails = any(row["result"] == "fails" for row in rows)
-    return Exit.NO if fails else Exit.OK if is_whole else Exit.LOOK
-
-
-def _show_rows(rows: list[Any]) -> None:
-    columns = ("result", "claim", "source", "read")
-    shown = [[row[column] for column in columns] for row in rows if row["result"] != "not seen"]
-    common.print_table(columns, shown)
-    say(f"not seen: {len(rows) - len(shown)} more claims")
-
-
-def _tell_place(calls: int, steps: int, charges: int) -> None:
-    say(f"{calls} of {steps} calls are made, and count as {charges} charges at most.", err=True)
-    if calls < steps:
-        say("The same command goes on from here.", err=True)
-
-
-def _find_vendor(planned: Any) -> tuple[str, VendorCalls]:
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
     if name not in VENDORS:
         raise ConfigurationError(
             f"{name} has no mock of a vendor to compare with: name a profile of one backend, "
             f"{', '.join(VENDORS)}."
         )
-    # That setting asks for one image more.
-    more = any(each.name == "reference_quality" and each.value for each in planned.settings)
-    return name, attrs.evolve(VENDORS[name], charges=VENDORS[name].charges + more)
+    if importlib.util.find_spec("pytest") is None:
+        raise ConfigurationError('parity needs more: pip install -e ".[testing]" in the checkout.')
+    out = options["out"] or Path(f"parity-{name}.json")
+    journal_path = Path(f"{out}.journal")
+    if out.exists() and not journal_path.exists():
+        raise click.UsageError(f"{out} exists, with no journal beside it: name another --out.")
+    common.check_target("--out", out, force=True)
+    common.make_folder(out)
+    images = [Image.read(path) for path in (*options["same"], options["other"])]
+    mock = _make_mock(name, options["edition"], options["switch"])
+    with mock, closing(planned.open_backend()) as backend:
+        # That setting asks for one image more.
+        most = VENDORS[name].charges + bool(getattr(backend, "reference_quality", False))
+        vendor = attrs.evolve(VENDORS[name], charges=most)
+        rules, values = backend.capabilities, mock.world.claims
+        claims = [claim for claim in values.claims if claim.vendor == name]
+        size = vendor.size_limit
+        pictures = [image.prepared(rules.limits_for("probe")) for image in images]
+        files = make_files(pictures, size if isinstance(size, int) else values[size], vendor.kind)
+        steps = steps_of(vendor, rules.operations)
+        document: dict[str, Any] = {
+            "kind": "facematch-parity",
+            "schema": 1,
+            "facematch": __version__,
+            "vendor": name,
+            "environment": next(iter(backend.environments), None),
+            "behaviour": [mock.world.edition, *options["switch"]],
+        }
+        digests = [image.digest for image in images]
+        plan = (profile, name, backend.address, document["behaviour"], digests)
+        words = find_words((claim.statement, claim.value) for claim in claims)
+        caller = Caller(backend, vendor, words)
+        with closing(Journal(journal_path, plan)) as journal:
+            todo = [step for step in steps if step.name not in journal.calls]
+            budget = journal.count_charges(most) + len(todo) * most
+            if todo:
+                _show_plan(document, caller, todo, journal.count_charges(most))
+                for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
+                    if key in values:
+                        say(f"one charge: {values[key]} USD, by the claim {name}.{key}")
+                common.confirm("Make these calls?", yes=options["yes"])
+            if options["budget"] is not None:
+                budget = min(budget, options["budget"])
+            is_whole = False
+            try:
+                is_whole = run_steps(caller, journal, steps, files, budget)
+            finally:
+                calls, charges = journal.calls, journal.count_charges(most)
+                end = "." if is_whole else ": the same command goes on from here."
+                say(f"{len(calls)} calls are made, at most {charges} charges{end}", err=True)
+        twin = Caller(_open_twin(caller, mock.of(name)), vendor, words)
+        ours = ask_mock(twin, mock.of(name).control, steps, calls, files)
+        twin.backend.close()
+    rows = judge(vendor, claims, calls, ours)
+    document["rehearsal"] = document["environment"] == Environment.MOCK
+    document["charges"] = charges
+    document["calls"] = {step.name: describe(calls.get(step.name)) for step in steps}
+    document["claims"] = rows
+    if is_private(document, caller.secrets, pictures):
+        raise ConfigurationError(
+            "The record would hold a key, an id or a piece of a picture, so it was not written: "
+            "report this."
+        )
+    common.write_json(out, document)
+    columns = ("result", "claim", "source", "read")
+    shown = [[row[column] for column in columns] for row in rows if row["result"] != "not seen"]
+    common.print_table(columns, shown)
+    say(f"not seen: {len(rows) - len(shown)} more claims")
+    say(f"The record is {out}: read it before you give it away.")
+    is_failed = any(row["result"] == "fails" for row in rows)
+    return Exit.NO if is_failed else Exit.OK if is_whole else Exit.LOOK
 
 
-def _open_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> Any:
+def _make_mock(name: str, edition: str | None, switches: tuple[str, ...]) -> MockServer:
     try:
-        import facematch_core.testing  # noqa: F401 - which the end needs
-        from facematch_mock_server.cli import read_switches
-        from facematch_mock_server.server import MockServer
-        from facematch_mock_server.vendors import vendor_named
-
         changes = read_switches([vendor_named(name)], switches)
         return MockServer(vendor=name, edition=edition, switches=changes, control=False)
-    except ImportError:
-        problem = 'parity needs more packages: pip install -e ".[testing]" in the checkout.'
     except ValueError as error:
-        raise click.UsageError(f"{error}.") from None
-    raise ConfigurationError(problem)
+        raise click.UsageError(f"{error}".rstrip(".") + ".") from None
 
 
-def _show_plan(
-    about: Any, address: str, vendor: VendorCalls, todo: list[Step], counted: int
-) -> None:
+def _show_plan(document: Any, caller: Caller, todo: Sequence[Step], counted: int) -> None:
     """What will be asked of whom, and what it may cost."""
-    environment = about["environment"] or "not said"
-    say(f"{about['vendor']} at {host_of(address)}, environment: {environment}")
-    say(f"beside its mock: {' '.join(about['behaviour'])}")
-    most = vendor.charges
+    host, most = host_of(caller.backend.address), caller.vendor.charges
+    say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
+    say(f"beside its mock: {' '.join(document['behaviour'])}")
     rows = [(s.name, s.sentence, str(most), "0" if s.is_free else str(most)) for s in todo]
     common.print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
-    free = sum(step.is_free for step in todo)
-    say(f"at most {len(todo) * most} charges, by the claims at most {(len(todo) - free) * most}; "
+    billed = sum(not step.is_free for step in todo)
+    say(f"at most {len(todo) * most} charges, by the claims at most {billed * most}; "
         f"{counted} count from before.")  # fmt: skip
     say("The pictures are sent there, nothing is to be kept, and nobody is enrolled. No budget of "
         "the profile is asked: set one by --budget.")  # fmt: skip
 
 
-def _show_prices(planned: Any, claims: Any) -> None:
-    """What one call costs, as far as the profile or a claim knows."""
-    budget = planned.profile.policies.get("budget", {})
-    for operation in sorted(planned.backend.capabilities.billed_operations):
-        keys = ("credit.price", f"credit.price.{operation}")
-        claim = next((claim for claim in claims.claims if claim.key in keys), None)
-        if operation in budget.get("price", {}):
-            price, unit = budget["price"][operation], budget["currency"]
-            say(f"one {operation}: {price} {unit}, by the profile")
-        elif claim is not None:
-            say(f"one {operation}: {claims[claim.key]} USD, by: {claim.origin.document}")
-
-
-def _settings(planned: Any, vendor: VendorCalls, mock: Any, environment: Any) -> dict[str, Any]:
-    """The settings of the profile for the mock: with its address and its keys."""
-    apart = ("proxy", "ca_bundle", "allow_base_url", "allow_insecure", "environment")
-    chosen = [each for each in planned.settings if each.origin != "default"]
-    settings = {each.name: each.value for each in chosen if not isinstance(each.value, Secret)}
+def _open_twin(caller: Caller, mock: Any) -> Any:
+    """The same backend, which asks the mock by the mock's keys."""
+    backend, vendor = caller.backend, caller.vendor
     keys = {name: getattr(mock, place) for name, place in vendor.keys.items()}
-    if environment is Environment.SANDBOX and mock.sandbox_key:
+    if Environment.SANDBOX in backend.environments and mock.sandbox_key:
         keys = dict.fromkeys(keys, mock.sandbox_key)
-    settings = {name: value for name, value in settings.items() if name not in apart}
-    return {**settings, **vendor.settings, **keys, "base_url": mock.url}
+    more = {**vendor.settings, **keys, "base_url": mock.url, "proxy": None, "ca_bundle": None}
+    return attrs.evolve(backend, **more)

@@ -1,15 +1,16 @@
-"""Making the calls, past the verifier, with a journal that is written before each first byte."""
+"""Making the calls, past the verifier: at the vendor with a journal, and again at its mock."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import functools
 import hashlib
 import io
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +19,7 @@ from typing import Any
 import attrs
 
 import facematch_core as fm
-from facematch_core.backend import LivenessCall, MatchCall
+from facematch_core.backend import LivenessCall, MatchCall, ignore
 from facematch_core.cli.common import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.files import OWNER_ONLY
@@ -26,8 +27,11 @@ from facematch_core.http import HttpReply, HttpRequest, is_loopback
 from facematch_core.transport import host_of
 from facematch_mock_server.recognition.sheet import card_sheet
 
+from .aspects import reduce_outcome, reduce_reply
 from .calls import Step, VendorCalls
-from .observing import observe, observe_outcome
+
+#: Of what a backend makes of a call, what both sides are compared in.
+_COMPARED = ("requests", "decision", "warnings", "error", "charge", "price")
 
 
 def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
@@ -38,111 +42,31 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
         pictures[0].to_pil().convert("RGB").save(content, form)
         return content.getvalue()
 
-    # Decoders stop at the end of the picture.
+    def make_file(data: bytes, kind: str = "jpeg") -> Any:
+        return SimpleNamespace(data=data, extension=kind, media_type=f"image/{kind}")
+
     text, jpeg = b"This is no picture. " * 100, encode("JPEG")
-    odd = {
-        "no-picture": (text, "jpg", "image/jpeg"),
-        "other-kind": (text if kind == "txt" else encode(kind), kind, f"image/{kind}"),
-        "largest": (jpeg.ljust(limit, b"\0"), "jpg", "image/jpeg"),
-        "too-large": (jpeg.ljust(limit + 1, b"\0"), "jpg", "image/jpeg"),
+    return {
+        **dict(zip(("same", "again", "other"), pictures, strict=True)),
+        **{card: fm.Image.from_bytes(card_sheet()[card].data) for card in ("no-face", "two-faces")},
+        "no-picture": make_file(text),
+        "other-kind": make_file(text if kind == "txt" else encode(kind), kind),
+        # Decoders stop at the end of the picture.
+        "largest": make_file(jpeg.ljust(limit, b"\0")),
+        "too-large": make_file(jpeg.ljust(limit + 1, b"\0")),
     }
-    files: dict[str, Any] = {
-        name: SimpleNamespace(data=data, extension=extension, media_type=media_type)
-        for name, (data, extension, media_type) in odd.items()
-    }
-    files["no-face"] = fm.Image.from_bytes(card_sheet()["no-face"].data)
-    return files | dict(zip(("same", "again", "other"), pictures, strict=True))
-
-
-class Line:
-    """A backend, and what is overheard of it, with all secrets that were sent."""
-
-    def __init__(self, backend: Any, vendor: VendorCalls) -> None:
-        self.backend, self.vendor = backend, vendor
-        settings = attrs.asdict(backend, recurse=False).values()
-        self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
-        windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
-        is_mock = is_loopback(host_of(backend.address))
-        # As fast as the vendor says; a mock needs no time.
-        self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
-        self.pause_s *= not is_mock
-
-    def ask(
-        self, step: Step, files: Any, value: float | None, begin: Callable[[], None] = lambda: None
-    ) -> dict[str, Any]:
-        """What is observed of a call at a threshold; `begin` comes before its first byte."""
-        backend, replies, logins = self.backend, list[Any](), list[Any]()
-        client, can, methods = backend.client, backend.capabilities, vars(backend)
-        send, sign, relogin = client.send, backend.sign, backend.should_relogin
-        field, (before, _) = self.vendor.threshold, self._look_at_balance()
-
-        def overhear(request: HttpRequest, **how: Any) -> HttpReply:
-            time.sleep(self.pause_s)
-            request = step.signed(request) if step.signed else request
-            self.secrets |= dict.fromkeys(request.secrets)
-            reply: HttpReply = send(request, **how)
-            kept = logins if how.get("call_id") is None else replies
-            kept.append(observe(reply, can.demographic_keys, tuple(self.secrets)))
-            return reply
-
-        def change(request: HttpRequest, call: Any, **how: Any) -> Any:
-            if value is not None and field != "sent":
-                request = attrs.evolve(request, json={**request.json, field: value})
-            return sign(step.unsigned(request) if step.unsigned else request, call, **how)
-
-        level = can.default_for(step.operation) if value is None else value
-        threshold = None if level is None else fm.Threshold(level, can.threshold_rule)
-        fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
-        client.send, methods["sign"] = overhear, change
-        # What is refused on purpose is not repeated.
-        methods["should_relogin"] = lambda *refusal: not step.signed and relogin(*refusal)
-        outcome: Any
-        try:
-            if step.operation is fm.Operation.MATCH:
-                outcome = backend.match(MatchCall(reference=files[step.reference], **fields))
-            else:
-                outcome = backend.check_liveness(LivenessCall(**fields))
-        except VendorError as error:
-            is_unsent = isinstance(error, VendorUnavailable) and not replies + logins
-            if isinstance(error, EnvironmentMismatch) or (is_unsent and _is_free(error)):
-                raise
-            outcome = error.with_traceback(None)
-        finally:
-            del client.send, methods["sign"], methods["should_relogin"]
-        after, balance = self._look_at_balance()
-        price = {} if None in (before, after) else {"price": str(before - after)}
-        is_void = isinstance(outcome, fm.RateLimited) and _is_free(outcome)
-        seen = {"replies": replies, "login": logins[-1:], "balance": balance, **price}
-        return {**seen, "outcome": observe_outcome(outcome), "threshold": value, "void": is_void}
-
-    def _look_at_balance(self) -> tuple[Any, list[Any]]:
-        """What is left at the vendor, None where nobody says; and what its answer shows."""
-        if self.vendor.balance is None:
-            return None, []
-        path, place, names = self.vendor.balance
-        headers = {name: getattr(self.backend, setting) for name, setting in names.items()}
-        request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
-        with contextlib.suppress(VendorError, ArithmeticError):
-            time.sleep(self.pause_s)
-            reply = self.backend.client.send(request, backend=self.backend.name, charges=0)
-            amount = Decimal(str(reply.at(place))) if reply.status == 200 else None
-            return amount, [observe(reply, (), tuple(self.secrets))]
-        return None, []
-
-
-def _is_free(error: VendorError) -> bool:
-    return error.billing.charged is fm.Charged.NO
 
 
 class Journal:
-    """What was begun (None) and what ended, on the disk before anything else happens.
+    """The calls of one plan, in a file of the owner's alone that one process uses at a time.
 
-    It is the owner's alone, belongs to one plan, and holds what `observing` lets through.
+    Attributes:
+        calls: By name what `Caller.make` returned; None of a call that was begun and not ended,
+            which may be paid for and is not made again.
     """
 
     def __init__(self, path: Path, plan: Sequence[object]) -> None:
-        self.calls: dict[str, Any] = {}
-        problem = "is the journal of another profile, edition or other pictures"
+        problem = "belongs to another profile, edition or other pictures: name another --out"
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
             with contextlib.suppress(ImportError):  # Windows
@@ -152,101 +76,180 @@ class Journal:
             content = path.read_bytes()
             # The last line may have been cut off.
             lines = [json.loads(line) for line in content.split(b"\n")[:-1]]
-            salt = lines[0]["salt"] if lines else os.urandom(16).hex()
             # Salted: nobody can look for a picture by it.
-            digest = hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()
-            if not lines or lines[0]["plan"] == digest:
+            salt = lines[0][0] if lines else os.urandom(16).hex()
+            first = [salt, hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()]
+            if not lines or lines[0] == first:
                 problem = ""
-            for line in lines[1:]:
-                self._take(**line)
+            calls: dict[str, Any] = dict(lines[1:])
+        except BlockingIOError:
+            problem = "is in use by another run: wait for its end"
         except OSError as error:
-            problem = f"cannot be used ({error.strerror})"
+            problem = f"cannot be used ({error.strerror}): name another --out"
         except (ValueError, LookupError, TypeError):
-            problem = "is no journal of parity"
+            problem = "is no journal of parity: name another --out"
         if problem:
-            raise fm.InvalidRequest(f"{path} {problem}: name another --out.")
+            raise fm.InvalidRequest(f"{path} {problem}.")
         os.ftruncate(self._file, content.rfind(b"\n") + 1)
         if not lines:
-            self._write({"salt": salt, "plan": digest})
+            self._append(first)
+        # What was free and showed nothing, as too many calls do, is tried again.
+        self.calls = {n: c for n, c in calls.items() if c is None or c["is_seen"] or _is_billed(c)}
 
-    def write(self, call: str, seen: Any = None) -> None:
+    def write(self, name: str, call: Any = None) -> None:
         """Write that a call begins, or what was seen of it."""
-        self._write({"call": call, "seen": seen})
-        self._take(call, seen)
+        self._append([name, call])
+        self.calls[name] = call
 
-    def _write(self, line: Any) -> None:
+    def _append(self, line: Any) -> None:
         os.write(self._file, json.dumps(line).encode() + b"\n")
         os.fsync(self._file)
 
-    def _take(self, call: str, seen: Any) -> None:
-        self.calls[call] = seen
-        if seen and seen["void"]:
-            del self.calls[call]
-
-    def count(self, most: int) -> int:
+    def count_charges(self, most: int) -> int:
         """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
-        total = 0
-        for seen in self.calls.values():
-            bill: Any = seen["outcome"] if seen else {"charged": "unknown"}
-            if bill["charged"] != "no" or Decimal(seen.get("price", 0)) > 0:
-                total += min(most, bill.get("charges") or most)
-        return total
+        billed = [call for call in self.calls.values() if call is None or _is_billed(call)]
+        return sum(min(most, (call and call["result"]["charges"]) or most) for call in billed)
 
     def close(self) -> None:
         """Close the file, and with it the lock."""
         os.close(self._file)
 
 
-def run_steps(line: Line, journal: Journal, steps: Sequence[Step], files: Any, budget: int) -> bool:
+def _is_billed(call: Any) -> bool:
+    return call["result"]["charged"] != "no" or bool(call["result"]["charge"])
+
+
+class Caller:
+    """A backend that makes calls as a `Step` says, and whose answers are overheard.
+
+    Attributes:
+        secrets: All that it has or has sent.
+        pause_s: The wait before each request: as long as the vendor says; a mock needs none.
+    """
+
+    def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
+        self.backend, self.vendor, self._words = backend, vendor, words
+        settings = attrs.asdict(backend, recurse=False).values()
+        self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
+        windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
+        self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
+        self.pause_s *= not is_loopback(host_of(backend.address))
+        self._send, self._sign = backend.client.send, backend.sign
+        backend.client.send, vars(backend)["sign"] = self._overhear, self._change_and_sign
+
+    def make(
+        self, step: Step, files: Any, level: float | None, begin: Callable[[], None] = ignore
+    ) -> dict[str, Any]:
+        """What is seen of a call with a threshold at `level`; `begin` comes before its first byte.
+
+        A call of which nothing was sent raises its error.
+        """
+        self._step, self._level, self._seen = step, level, list[Any]()
+        before, rules, outcome = self._read_balance(), self.backend.capabilities, None
+        number = rules.default_for(step.operation) if level is None else level
+        threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
+        fields = {"probe": files[step.probe], "threshold": threshold, "on_sent": begin}
+        try:
+            if step.operation is fm.Operation.MATCH:
+                outcome = self.backend.match(MatchCall(reference=files[step.reference], **fields))
+            else:
+                outcome = self.backend.check_liveness(LivenessCall(**fields))
+        except VendorError as error:
+            is_unsent = isinstance(error, VendorUnavailable) and not self._count("login", "answer")
+            is_free = error.billing.charged is fm.Charged.NO
+            if (is_free and is_unsent) or isinstance(error, EnvironmentMismatch):
+                raise
+            outcome = error.with_traceback(None)
+        after = self._read_balance()
+        price = None if None in (before, after) else round(float(before - after), 4)
+        result = {**reduce_outcome(outcome), "requests": self._count("answer")}
+        result |= {"charge": price and price > 0, "price": price or None}
+        result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
+        aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
+        # What is lost on its way shows nothing, nor does the answer to too many calls.
+        is_seen = self._count("login", "answer") > 0 and not isinstance(outcome, fm.RateLimited)
+        seen = [*self._seen, {"role": "call", "aspects": aspects}]
+        return {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
+
+    def _count(self, *roles: str) -> int:
+        return sum(reply["role"] in roles for reply in self._seen)
+
+    def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
+        if self._level is not None and self.vendor.threshold != "sent":
+            fields = {**request.json, self.vendor.threshold: self._level}
+            request = attrs.evolve(request, json=fields)
+        return self._sign(self._step.unsigned(request), call, **how)
+
+    def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
+        role = "login" if how.get("call_id") is None else "answer"
+        return self._exchange(role, self._step.signed(request), **how)
+
+    def _exchange(self, role: str, request: HttpRequest, **how: Any) -> HttpReply:
+        time.sleep(self.pause_s)
+        self.secrets |= dict.fromkeys(request.secrets)
+        reply: HttpReply = self._send(request, **how)
+        private = self.backend.capabilities.demographic_keys
+        aspects = reduce_reply(reply, tuple(self.secrets), private, self._words)
+        self._seen.append({"role": role, "aspects": aspects})
+        return reply
+
+    def _read_balance(self) -> Any:
+        """What is left at the vendor; None where nobody says."""
+        if self.vendor.balance is None:
+            return None
+        path, place, names = self.vendor.balance
+        headers = {name: getattr(self.backend, setting) for name, setting in names.items()}
+        request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
+        with contextlib.suppress(VendorError, ArithmeticError):
+            reply = self._exchange("balance", request, backend=self.backend.name, charges=0)
+            return Decimal(str(reply.at(place))) if reply.status == 200 else None
+        return None
+
+
+def run_steps(
+    caller: Caller, journal: Journal, steps: Sequence[Step], files: Any, budget: int
+) -> bool:
     """Make the calls that were not made yet; False if the next one could cost more than is left."""
+    most = caller.vendor.charges
     for step in steps:
-        value: float | None = None
-        if step.place:
-            scored = journal.calls.get(step.scored_by) or {"outcome": {}}
+        level = None
+        if step.beyond is not None:
+            scored = journal.calls.get(step.scored_by)
+            score = scored["result"]["score"] if scored else None
             # Without a score there is no room on either side of it.
-            score = scored["outcome"].get("score")
-            score = -9.0 if score is None else score
-            value = {"below": round(score - 1), "at": score, "above": round(score + 1)}[step.place]
-        if step.name in journal.calls or not (value is None or 0 < value < 100):
+            level = -1.0 if score is None else score + step.beyond
+        if step.name in journal.calls or not (level is None or 0 < level < 100):
             continue
-        if journal.count(line.vendor.charges) + line.vendor.charges > budget:
+        if journal.count_charges(most) + most > budget:
             return False
         say(f"  {step.name}: {step.sentence}", err=True)
-        seen = line.ask(step, files, value, lambda: journal.write(step.name))  # noqa: B023 - called at once
-        journal.write(step.name, {**seen, "on": f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"})
+        begin = functools.partial(journal.write, step.name)
+        journal.write(step.name, caller.make(step, files, level, begin))
     return True
 
 
-def ask_mock(
-    line: Line, control: Any, steps: Sequence[Step], calls: Mapping[str, Any], files: Any
-) -> dict[str, Any]:
+def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
-    scores = [seen["outcome"].get("score") or 0.0 for seen in calls.values() if seen]
-    # A vendor that counts to 1 where it should count to 100 is not to be taken at its word.
-    factor = 100 if 0 < max(scores, default=0) <= 1 else 1
-    two_faces = fm.Image.from_bytes(card_sheet()["two-faces"].data)
-    path, ours = line.vendor.balance and line.vendor.balance[0], {}
-    # What is lost on its way shows nothing; a login may be all that a call needs.
-    made = {n: seen for n, seen in calls.items() if seen and (seen["replies"] or seen["login"])}
-    for step in [step for step in steps if step.name in made]:
-        outcome = calls[step.name]["outcome"]
+    ours: dict[str, Any] = {}
+    for step in [step for step in steps if (calls.get(step.name) or {}).get("is_seen")]:
+        result = calls[step.name]["result"]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
-        if "decision" in outcome and is_pair:
-            # A threshold can hide the score; where the number is none, the verdict alone is known.
-            scored = calls[step.scored_by]["outcome"] if step.place else outcome
-            score = scored["score"] if outcome["score"] is None else outcome["score"]
-            verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(outcome["decision"], 5.0)
-            score = verdict if score is None else score * factor
-            control.set_outcome(step.operation.value, score=score, times=None)
+        if "decision" in result and is_pair:
+            # A threshold can hide the score; where there is none, the verdict alone is known.
+            scored = calls[step.scored_by]["result"] if step.beyond is not None else result
+            verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
+            scores = [each["score"] for each in (result, scored) if each["score"] is not None]
+            control.set_outcome(step.operation.value, score=[*scores, verdict][0], times=None)
         # Whose picture has several faces, the mock sees a card that has.
-        several = {"same": two_faces} if outcome.get("faces", 0) > 1 else {}
+        several = {"same": files["two-faces"]} if result.get("faces", 0) > 1 else {}
         control.clear_journal()
-        seen = line.ask(step, {**files, **several}, calls[step.name]["threshold"])
-        cited = [entry.claims for entry in control.journal() if entry.path != path]
-        count = len(cited) - len(seen["replies"])
-        about = [entry.claims for entry in control.journal() if entry.path == path][-1:]
-        claims = {"login": cited[:count][-1:], "replies": cited[count:], "balance": about}
-        ours[step.name] = {**seen, "claims": claims}
+        ours[step.name] = caller.make(step, {**files, **several}, calls[step.name]["level"])
+        *seen, whole = ours[step.name]["seen"]
+        whole["claims"] = ()
+        for each, entry in zip(seen, control.journal(), strict=True):
+            each["claims"] = entry.claims
+            if each["role"] == "answer":
+                whole["claims"] = entry.claims
     return ours

@@ -1,5 +1,6 @@
 import json
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,7 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.parity.running import Line
+from facematch_mock_server.parity.running import Caller, Journal
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +93,7 @@ def test_a_budget_is_never_exceeded_and_more_of_it_goes_on(rehearse, budget):
     vendor.run("--yes", "--budget", budget, code=3)
     assert len(vendor.control.charges()) == budget
     vendor.run("--yes", code=0)
-    assert len(vendor.control.charges()) == 14
+    assert len(vendor.control.charges()) == 13
 
 
 def test_a_second_run_costs_nothing(rehearse):
@@ -167,9 +168,33 @@ def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(
         None,
     )
     result = vendor.run("--yes", code=1)
-    text = result.record.read_text()
+    text = result.record.read_text() + (tmp_path / "parity-didit.json.journal").read_text()
     for word in ("Anna", "Karenina", "example.com", "mock-live-key"):
         assert word not in text
+
+
+def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    vendor.run("--yes", "--out", "anna-one.png", code=2)
+    assert vendor.control.journal() == ()
+    assert Image.read(tmp_path / "anna-one.png")
+
+
+def test_a_journal_that_another_run_uses_is_refused(rehearse, tmp_path):
+    vendor = rehearse("didit")
+    with closing(Journal(tmp_path / "parity-didit.json.journal", ())):
+        result = vendor.run("--yes", code=2)
+    assert "in use" in result.answer.output
+    assert vendor.control.journal() == ()
+
+
+def test_what_was_too_many_calls_is_free_and_tried_again(rehearse):
+    vendor = rehearse("deepvue")
+    vendor.control.add_fault(Fault(path="/v1/facematch", stage="answer", kind="status", status=429))
+    first = vendor.run("--yes", code=0).document["calls"]
+    again = vendor.run("--yes", code=0).document["calls"]
+    assert "RateLimited" in {call.get("error") for call in first.values()}
+    assert "RateLimited" not in {call.get("error") for call in again.values()}
 
 
 def _remember_ids(ids):
@@ -254,9 +279,9 @@ def _rows(page, column):
 def test_a_vendor_is_asked_no_faster_than_it_publishes():
     keys = {"client_id": "deepvue-client", "client_secret": "deepvue-secret"}
     with open_verifier("deepvue", **keys) as verifier:
-        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 2.0
+        assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 2.0
     with open_verifier("deepvue", **keys, base_url="http://127.0.0.1:9") as verifier:
-        assert Line(verifier.backend, VENDORS["deepvue"]).pause_s == 0
+        assert Caller(verifier.backend, VENDORS["deepvue"], ()).pause_s == 0
 
 
 def test_where_a_score_is_lost_no_threshold_is_tried(rehearse):
