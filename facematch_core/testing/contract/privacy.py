@@ -279,7 +279,7 @@ def _receive(
     for place, image in zip(PICTURES, bench.fit(pair), strict=True):
         text = base64.b64encode(image.data)
         broken = any(
-            text in unquote_to_bytes(re.sub(rb"\\[rn]|%0[AaDd]", b"", request.body))
+            text in unquote_to_bytes(re.sub(rb"(?i:\\[rn]|%0[ad])", b"", request.body))
             and text not in unquote_to_bytes(request.body)
             for request in requests
         )

@@ -246,7 +246,7 @@ def _words(says: object) -> str:
 
 
 class _Trace(NamedTuple):
-    """A call: its outcome, what went to and fro at each step, and what cleaned up after it."""
+    """A call: its outcome, what each step sent and got, and what cleaned up after it."""
 
     outcome: Outcome
     steps: list[str]
