@@ -7,6 +7,7 @@ answers later. `messages` has what is sent and comes back, `refusals` what that 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Generator, Iterator, Mapping
@@ -454,6 +455,9 @@ class _HttpCall:
                 event = None
             else:
                 event = self._send(step)
+        # An error may hold this frame for long, and what the steps hold with it: a lock, say.
+        with contextlib.suppress(Exception):
+            steps.close()
         outcome = self._finish(event)
         return self._clean_up(outcome) if self.cleanups else outcome
 

@@ -61,7 +61,7 @@ class AnswerRules(Rules):
         request, and that it is not the answer to another one.
         """
         for operation in bench.operations:
-            results, replies = [], []
+            results, replies, ends = [], [], []
             for _ in range(2):
                 with bench.overheard() as heard:
                     outcome = bench.ask(operation, GOOD[operation])
@@ -72,9 +72,12 @@ class AnswerRules(Rules):
                 )
                 results.append(outcome.answer)
                 replies.append(bench.simulator.last_reply)
+                ends += [r for r, _ in heard[-1:] if r.method == "GET" and len(heard) > 1]
                 for vendor_id in ids:
                     same("`ids.vendor`, by `vendor_id`,", outcome.answer.ids.vendor, vendor_id)
             first, second = results
+            places = [(end.url, *sorted(end.params.items())) for end in ends]
+            assert len(places) == len(set(places)), f"two calls read one answer, of {ends[0]}"
             same("`backend` of the result", first.backend, bench.backend.name)
             shared = first.ids.vendor
             if shared is not None and shared == second.ids.vendor:

@@ -7,6 +7,8 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Sequence
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import attrs
@@ -16,12 +18,15 @@ from facematch_core.backend import Call
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bodies
-from facematch_core.testing.bench import INCONCLUSIVE, REVIEW, Bench
+from facematch_core.testing.bench import INCONCLUSIVE, PASS, REVIEW, Bench
 from facematch_core.testing.bodies import GONE, Place, changed, named, places
 from facematch_core.testing.simulator import GOOD, Situation
 
 #: Seconds between two polls at least, where the vendor asks for none.
 LEAST_PAUSE_S = 0.1
+
+#: The longest that is waited for a poll, where the vendor asks for nothing.
+LONGEST_PAUSE_S = 30
 
 #: What the vendor asks for by ``Retry-After``, in seconds: while a job goes on, and too early.
 GOES_ON_S, TOO_EARLY_S = 4, 6
@@ -61,10 +66,11 @@ def play_job(
     bench: Bench,
     operation: fm.Operation,
     change: Callable[[int, HttpReply], HttpReply] = lambda _, reply: reply,
+    how: str = "",
 ) -> Job | None:
     """A call whose job goes on at two polls; None where nothing is polled.
 
-    `change` takes the number of a poll and its reply, and gives what is answered.
+    `change` takes the number of a poll and its reply, and gives what is answered; `how` in words.
     """
     if Situation.NEVER_DONE not in bench.simulator.situations:
         return None
@@ -73,13 +79,17 @@ def play_job(
     deadline = Deadline.after(60 + 8 * max(bench.waits, default=0), bench.clock)
     job = Job(bench.call(operation, Situation.NEVER_DONE, deadline=deadline))
     slept, begin, contents = bench.clock.slept, len(bench.clock.slept), list[object]()
+    requests = list[HttpRequest]()
 
     def answer(request: HttpRequest, reply: HttpReply) -> HttpReply:
         job.pauses_s.append(sum(slept[begin:]) - sum(job.pauses_s))
+        requests.append(request)
         contents.append((request.method, request.url, request.json, request.body))
         at = contents.index(contents[-1])
         is_again = at + 1 < len(contents)
-        if is_again or any(job.pauses_s) or request.on_refusal == "raise":
+        # What is made before the job, a file say, is free and may be refused as well.
+        is_accepted = any(request.charges for request in requests[:-1])
+        if is_again or any(job.pauses_s) or (is_accepted and request.on_refusal == "raise"):
             job.first, job.polls = job.first or at, job.polls + 1
             reply = change(job.polls, reply)
             if job.polls == 2:
@@ -94,8 +104,8 @@ def play_job(
     is_answered = outcome.result is not None or heard[-1][1].status == 429
     assert is_answered, (
         f"{operation}: a job that the vendor goes on with at two polls and has finished at the "
-        f"third gave {outcome.told} after {job.polls} polls: does the backend keep what another "
-        "poll or call was answered, or the simulator that the job is NEVER_DONE?"
+        f"third gave {outcome.told} after {job.polls} polls{how}: does the backend keep what "
+        "another poll or call was answered, or the simulator that the job is NEVER_DONE?"
     )
     job.replies = [reply for _, reply in heard]
     return job if job.polls else None
@@ -109,7 +119,10 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
 
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
         if poll == 1:
-            return attrs.evolve(reply, headers={**reply.headers, "Retry-After": f"{GOES_ON_S}"})
+            # In the other form that HTTP has; a date has no parts of a second.
+            then = bench.clock.now() + timedelta(seconds=GOES_ON_S + 1)
+            date = format_datetime(then, usegmt=True)
+            return attrs.evolve(reply, headers={**reply.headers, "Retry-After": date})
         if poll > 2:
             return reply
         headers = {**reply.headers, "Retry-After": f"{TOO_EARLY_S}"}
@@ -121,13 +134,17 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
     for pause_s in job.pauses_s[job.first + 1 : job.first + 3]:
         paced = pause_s >= LEAST_PAUSE_S
         assert paced, f"{operation}: a job is asked for again after {pause_s:g} s: `yield Wait(1)`"
-    job = play_job(bench, operation, ask_for_time)
+    asks = any("Retry-After" in reply.headers for reply in job.replies)
+    longest_s = max(job.pauses_s)
+    soon = asks or longest_s <= LONGEST_PAUSE_S
+    assert soon, f"{operation}: a job is asked for after {longest_s:g} s, for which nobody asks"
+    job = play_job(bench, operation, ask_for_time, ", with a date in `Retry-After`")
     if job is None:
         return
     goes_on_s, *too_early_s = job.pauses_s[job.first + 1 : job.first + 3]
     heeded = f"{operation}: a poll answered with `Retry-After: "
     heeds = goes_on_s >= GOES_ON_S
-    assert heeds, f"{heeded}{GOES_ON_S}` is made again after {goes_on_s:g} s"
+    assert heeds, f"{heeded}` a date in {GOES_ON_S} s is made again after {goes_on_s:g} s"
     for pause_s in too_early_s:
         heeds = pause_s >= TOO_EARLY_S
         assert heeds, f"{heeded}{TOO_EARLY_S}` and 429 is made again after {pause_s:g} s"
@@ -211,7 +228,7 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
     states = [
         place for place, (state, _) in pairs.items() if polls.goes_on(_put(done, place, state))
     ]
-    words = [place for place, pair in pairs.items() if all(map(_is_word, pair))]
+    words = [place for place, pair in pairs.items() if all(map(is_word, pair))]
     # A number or true may be the state, too, and a word beside it a message.
     is_read = any(type(pairs[place][0]) is type(pairs[place][1]) for place in states)
     unread = running.status == done.status and words and not is_read
@@ -226,6 +243,11 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
         # What is not there while the job goes on may be missing, or null.
         for value in (*odd, *(() if state in (None, GONE) else (None, GONE))):
             polls.judge_changed(done, place, value, *unsure)
+        for word in polls.backend.job_states:
+            verdict = polls.read(_put(done, place, word), *polls.after)
+            passes = getattr(verdict, "decision", None) is PASS[operation]
+            scored = not passes or verdict.score is not None or not bench.scale(operation)
+            assert scored, f"{operation}: a job that ends as {word!r} passes without a score"
         decides = state is not GONE and not polls.goes_on(_put(running, place, end))
         for value in odd if decides else ():
             polls.judge_changed(running, place, value)
@@ -235,6 +257,6 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
     polls.judge("with half of its body", attrs.evolve(done, body=done.body[: len(done.body) // 2]))
 
 
-def _is_word(value: object) -> bool:
+def is_word(value: object) -> bool:
     """Whether it may be a vendor's word for a state: it is no sentence, time or id."""
     return isinstance(value, str) and WORD.fullmatch(value) is not None

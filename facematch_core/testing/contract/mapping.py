@@ -26,7 +26,7 @@ from facematch_core.testing.bodies import Place, changed, named, number_in, plac
 from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
-from .jobs import judge_polls
+from .jobs import is_word, judge_polls
 
 #: A threshold that the good answer of any simulator passes: it is well above the default.
 LOW = 1.0
@@ -354,6 +354,17 @@ def _other_values(reader: Reader, operation: fm.Operation, situation: Situation)
     good = reader.good(operation, situation, low=True)
     negatives = dict(places(reader.good(operation, BAD[operation]).reply.at()))
     _, decisive = _decisive(reader, good)
+    # Beside a comparison there may be words for a spoof, or no face, which hold back who matches.
+    for case in reader.bench.cases((Situation.SPOOF, Situation.NO_FACE)):
+        words = places(reader.good(*case).reply.at()) if case[0] is operation else ()
+        decisive |= {
+            place
+            for place, word in words
+            if is_word(word)
+            and is_word(good.reply.at(*place))
+            and word != good.reply.at(*place)
+            and reader.changed(good, place, json.dumps(word)).passed is None
+        }
     values, turn = [*places(good.reply.at())], itertools.count()
     # Some hundred of them are enough, fewer where each costs a request.
     sparing = 1 + len(values) * len(VALUES) // (400 if reader.is_core else 100)

@@ -29,13 +29,16 @@ from facematch_core import (
 )
 from facematch_core.backend import Backend, Secret
 from facematch_core.engine import EngineBackend
+from facematch_core.http import HttpReply
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
+from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
 from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 
 from ._frame import Rules
+from .jobs import play_job
 
 #: Threads that start at the same moment, how often each asks, and how long one waits for another.
 THREADS, CALLS, MEET_S = 8, 4, 1.0
@@ -78,7 +81,10 @@ class SharingRules(Rules):
         if bench.scale(operation) and bench.can.threshold_rule is not ThresholdRule.VENDOR:
             situation, setting, score = bench.scored(operation)
             wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
-        bench.prepare(situation, setting)
+        bench.ask(operation, situation, score=setting)
+        # They wait by one clock, on which the pauses of all add up.
+        pauses_s = THREADS * CALLS * sum(bench.waits)
+        limit = {"deadline_s": benches.ENDS_S + pauses_s} if pauses_s else {}
         pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
         if operation is Operation.MATCH:
             pairs[1] = pairs[1][::-1]  # so that both pictures are others
@@ -88,7 +94,7 @@ class SharingRules(Rules):
             # The vendor answers whatever they show: then they are seen as they arrive.
             pairs = [(noise(2 * number), noise(2 * number + 1)) for number in range(THREADS)]
         calls = [
-            application_call(verifier, operation, pairs[n % len(pairs)], wishes[n // 2 % 2])
+            application_call(verifier, operation, pairs[n % len(pairs)], wishes[n // 2 % 2] | limit)
             for n in range(THREADS)
         ]
         # Of four kinds: a scripted answer is that of any pictures.
@@ -179,6 +185,12 @@ class SharingRules(Rules):
         A service closes in more than one place; what is shared in secret breaks its neighbour.
         """
         environment, time_out = dict(os.environ), socket.getdefaulttimeout()
+
+        def close_it(poll: int, reply: HttpReply) -> HttpReply:
+            if poll == 1:
+                bench.backend.close()
+            return reply
+
         socket.setdefaulttimeout(None)  # calls of this backend before may have changed it already
         try:
             for operation in bench.operations:
@@ -189,6 +201,8 @@ class SharingRules(Rules):
                 self._works(bench, operation, "open while others were closed")
                 self._works(bench, operation, "opened after others", bench.open_verifier())
             self._another_key_is_another(bench)
+            for operation in bench.operations:
+                play_job(bench, operation, close_it, ", of which the first closed the backend")
             changed = "a call changed, for the whole program, the"
             assert dict(os.environ) == environment, f"{changed} environment"
             assert socket.getdefaulttimeout() is None, f"{changed} time-out of sockets"
