@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -119,9 +119,8 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
 
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
         if poll == 1:
-            # In the other form that HTTP has; a date has no parts of a second.
-            then = bench.clock.now() + timedelta(seconds=GOES_ON_S + 1)
-            date = format_datetime(then, usegmt=True)
+            # In the other form that HTTP has, by the clock of replies; it has whole seconds alone.
+            date = format_datetime(clock.now() + timedelta(seconds=GOES_ON_S + 1), usegmt=True)
             return attrs.evolve(reply, headers={**reply.headers, "Retry-After": date})
         if poll > 2:
             return reply
@@ -131,6 +130,7 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
     job = play_job(bench, operation)
     if job is None:
         return
+    clock = cast(HttpBackend, bench.backend).client.clock
     for pause_s in job.pauses_s[job.first + 1 : job.first + 3]:
         paced = pause_s >= LEAST_PAUSE_S
         assert paced, f"{operation}: a job is asked for again after {pause_s:g} s: `yield Wait(1)`"
@@ -144,7 +144,7 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
     goes_on_s, *too_early_s = job.pauses_s[job.first + 1 : job.first + 3]
     heeded = f"{operation}: a poll answered with `Retry-After: "
     heeds = goes_on_s >= GOES_ON_S
-    assert heeds, f"{heeded}` a date in {GOES_ON_S} s is made again after {goes_on_s:g} s"
+    assert heeds, f"{heeded}{{a date in {GOES_ON_S} s}}` is made again after {goes_on_s:g} s"
     for pause_s in too_early_s:
         heeds = pause_s >= TOO_EARLY_S
         assert heeds, f"{heeded}{TOO_EARLY_S}` and 429 is made again after {pause_s:g} s"

@@ -8,7 +8,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -211,8 +211,9 @@ def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
     heard: list[list[HttpReply]] = []
 
     def hear(_: HttpRequest, send: Send, __: bool) -> HttpReply:
-        ends = send.keywords["deadline"].ends_at < math.inf
-        assert ends, "`reconcile` asks without the deadline that it is given"
+        assert cast(Any, send).keywords["deadline"].ends_at < math.inf, (
+            "`reconcile` asks without the deadline that it is given"
+        )
         heard[-1].append(send())
         return heard[-1][-1]
 
