@@ -191,7 +191,7 @@ ROWS = (
     job("R19", "WaitsForNumbersAlone", "Reads no date in `Retry-After`.",
         pause_s=lambda me, ok, reply: float(text)
             if (text := reply.headers.get("Retry-After", "1")).isdigit() else 1.0),
-    job("R19", "WaitsLongForNothing", "Asks once a minute, whoever stands at the door.",
+    job("R19", "WaitsLongForNothing", "Asks once a minute, whoever waits at the door.",
         pause_s=lambda me, ok, reply: max(60.0, ok(reply))),
     job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",
         is_done=lambda me, ok, body: ok(remembered(me, "first", lambda: body))),

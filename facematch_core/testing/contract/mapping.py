@@ -70,7 +70,8 @@ class MappingRules(Rules):
         reader = Reader(bench)
         _other_codes(reader)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
-        known: Container[int] = {reader.given(*case).reply.status for case in about_faces}
+        answers = itertools.starmap(reader.given, about_faces)
+        known: Container[int] = {given.reply.status for given in answers if given.replies}
         if Situation.NO_FACE not in bench.simulator.situations:
             known = bodies.STATUSES  # nobody knows with which the vendor says something of faces
         for operation in bench.operations:
