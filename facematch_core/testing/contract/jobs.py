@@ -82,7 +82,7 @@ def play_job(
     requests = list[HttpRequest]()
 
     def answer(request: HttpRequest, reply: HttpReply) -> HttpReply:
-        job.pauses_s.append(sum(slept[begin:]) - sum(job.pauses_s))
+        job.pauses_s.append(round(sum(slept[begin:]) - sum(job.pauses_s), 6))
         requests.append(request)
         contents.append((request.method, request.url, request.json, request.body))
         at = contents.index(contents[-1])
@@ -120,7 +120,7 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
         if poll == 1:
             # In the other form that HTTP has, by the clock of replies; it has whole seconds alone.
-            date = format_datetime(clock.now() + timedelta(seconds=GOES_ON_S + 1), usegmt=True)
+            date = format_datetime(clock.now() + timedelta(seconds=GOES_ON_S + 2), usegmt=True)
             return attrs.evolve(reply, headers={**reply.headers, "Retry-After": date})
         if poll > 2:
             return reply
