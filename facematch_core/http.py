@@ -7,6 +7,7 @@ answers later. `messages` has what is sent and comes back, `refusals` what that 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import re
 from collections.abc import Generator, Iterator, Mapping
@@ -441,19 +442,24 @@ class _HttpCall:
             self.deadline = Deadline.after(self.backend.call_timeout_s, self.call.clock)
         steps = self.backend.steps(self.call)
         event: HttpReply | VendorError | _End | None = None
-        while not isinstance(event, _End):
-            step = self._advance(steps, event)
-            if isinstance(step, _End):
-                event = step
-            elif self.is_stray:
-                event = _End(None, self.ledger.bill_whole())
-            elif isinstance(step, Wait):
-                event = self._wait(step)
-            elif step.is_cleanup:
-                self.cleanups.append(step)
-                event = None
-            else:
-                event = self._send(step)
+        try:
+            while not isinstance(event, _End):
+                step = self._advance(steps, event)
+                if isinstance(step, _End):
+                    event = step
+                elif self.is_stray:
+                    event = _End(None, self.ledger.bill_whole())
+                elif isinstance(step, Wait):
+                    event = self._wait(step)
+                elif step.is_cleanup:
+                    self.cleanups.append(step)
+                    event = None
+                else:
+                    event = self._send(step)
+        finally:
+            # An error may hold this frame for long, and what the steps hold with it: a lock, say.
+            with contextlib.suppress(Exception):
+                steps.close()
         outcome = self._finish(event)
         return self._clean_up(outcome) if self.cleanups else outcome
 

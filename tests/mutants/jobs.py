@@ -7,10 +7,12 @@ import functools
 from typing import ClassVar
 
 import attrs
-from mutants.faults import nobody, remembered
+from mutants.faults import nobody, refuse, remembered
 from mutants.making import row
 from mutants.reference import (
     ERRORS,
+    CheckReference,
+    CheckSimulator,
     HttpReference,
     HttpReferenceSimulator,
     JobReference,
@@ -19,6 +21,7 @@ from mutants.reference import (
 
 import facematch_core as fm
 from facematch_core.http import ErrorRow, Wait
+from facematch_core.testing import Situation
 
 FREE = fm.Billing(fm.Charged.NO, "the vendor's page on prices: refusals are free")
 #: The vendor's words for what others say by a status.
@@ -134,7 +137,43 @@ def keeps_the_poll(me, ok, call):
             return me.parse(call, polls[call.operation])
 
 
+def closes(me, ok):
+    """Replaces `close`."""
+    vars(me)["is_closed"] = True
+    ok()
+
+
+def asks_unless_closed(me, ok, url):
+    """Replaces `poll`."""
+    return refuse(fm.OutcomeUnknown("It is closed.")) if vars(me).get("is_closed") else ok(url)
+
+
+def notes_the_state(me, ok, reply):
+    """Replaces `report`."""
+    vars(me)["state"] = reply.at("state")
+    return ok(reply)
+
+
+def withdrawn_is_a_pass(me, ok, call, reply):
+    """Replaces `parse`."""
+    result = ok(call, reply)
+    return attrs.evolve(result, score=None) if me.state == "withdrawn" else result
+
+
+class FaceSimulator(HttpReferenceSimulator):
+    """The vendor, who compares whatever it is shown, and says beside that whether it saw a face."""
+
+    def answered(self, words, key, situation, score):
+        is_face = situation is not Situation.NO_FACE
+        met = situation if is_face else Situation.SAME_PERSON
+        status, body = super().answered(words, key, met, score)
+        if "score" in body:
+            body["face"] = "clear" if is_face else "none"
+        return status, body
+
+
 job = functools.partial(row, base=JobReference, simulator=JobSimulator)
+check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
 polite = functools.partial(row, base=PoliteReference, simulator=PoliteSimulator)
 by_hand = functools.partial(row, base=ByHandReference, simulator=PoliteSimulator)
 
@@ -149,6 +188,11 @@ ROWS = (
         pause_s=lambda me, ok, reply: 1.0),
     job("R19", "AsksABusyVendorSoon", "A poll that comes too early is made again in a second.",
         refused=lambda me, ok, refusal: None),
+    job("R19", "WaitsForNumbersAlone", "Reads no date in `Retry-After`.",
+        pause_s=lambda me, ok, reply: float(text)
+            if (text := reply.headers.get("Retry-After", "1")).isdigit() else 1.0),
+    job("R19", "WaitsLongForNothing", "Asks once a minute, whoever waits at the door.",
+        pause_s=lambda me, ok, reply: max(60.0, ok(reply))),
     job("R19", "KeepsTheFirstPoll", "What the first poll said of a job is what each poll says.",
         is_done=lambda me, ok, body: ok(remembered(me, "first", lambda: body))),
     job("R01", "KeepsOnePollForAll", "Asks once alone, and waits for the end in that answer.",
@@ -171,6 +215,15 @@ ROWS = (
         is_done=lambda me, ok, body: body.get("state") is not None and ok(body)),
     job("R38", "TheVerdictIsTheEnd", "A job with a verdict is over, whatever its state.",
         is_done=lambda me, ok, body: "verdict" in body),
+    check("R38", "WithdrawnIsAPass", "A check that was withdrawn has passed, without a score.",
+        job_states={"in_progress": False, "complete": True, "withdrawn": True},
+        report=notes_the_state, parse=withdrawn_is_a_pass),
+    row("R38", "OnlyThatWordIsNobody", "Every other word about the face means that there is one.",
+        base=HttpReference, simulator=FaceSimulator,
+        result=lambda me, ok, call, body: nobody(call) if body["face"] == "none"
+            else ok(call, body)),
+    job("R30", "ClosingEndsItsJobs", "Who is closed asks no more for what was paid for.",
+        close=closes, poll=asks_unless_closed),
     job("R38", "TheScoreIsTheEnd", "A job with a score is over, whatever its state.",
         is_done=lambda me, ok, body: "score" in body),
 

@@ -23,6 +23,11 @@ job = functools.partial(row, base=JobReference, simulator=JobSimulator)
 check = functools.partial(row, base=CheckReference, simulator=CheckSimulator)
 
 
+def call_kind(result):
+    match = isinstance(result, fm.MatchResult)
+    return fm.Operation.MATCH if match else fm.Operation.LIVENESS
+
+
 def changed_result(change):
     """Replaces `reconcile`: what is found is another result."""
 
@@ -49,6 +54,41 @@ def by_any_answer(me, ok, call, **how):
     return looked_up(call, None if result is None else evolve(result, ids=ids))
 
 
+def unless(outcome, *problems):
+    """Replaces `reconcile`: what a look that fails so is said to mean."""
+
+    def reconcile(me, ok, call, **how):
+        try:
+            return ok(call, **how)
+        except problems:
+            return fm.Reconciliation(outcome=outcome, call=call, reason="It failed.")
+
+    return reconcile
+
+
+def by_any_report(me, ok, call, **how):
+    """Replaces `reconcile`: whose report it is, nobody compares."""
+    check = me.fetch_job(f"{me.address}/checks/{call.vendor_id}", call=call, **how)
+    report = None if check is None else me.fetch(me.report(check), call=None, **how)
+    if report is None:
+        return looked_up(call, None)
+    ids = fm.Ids(call=call.id, vendor=call.vendor_id)
+    return looked_up(call, evolve(me.parse(call, report), ids=ids))
+
+
+def newest_report(me, ok, reply):
+    """Replaces `report`."""
+    return evolve(ok(reply), url=f"{me.address}/reports/newest")
+
+
+class NewestSimulator(CheckSimulator):
+    """The vendor, who has a name for the newest report, too."""
+
+    def answer(self, request, situation, score):
+        path = request.path.replace("newest", f"report-{[*self.checks, None][-2:][0]}")
+        return super().answer(evolve(request, path=path), situation, score)
+
+
 def step(request, **changes):
     """The removal as a step of the call."""
     yield evolve(request, is_cleanup=False, expects={204}, **changes)
@@ -64,6 +104,11 @@ def before_it_reads(me, ok, reply, url=None):
     end = yield from ok(reply, url)
     yield from step(me.removal(reply.json()["applicant"]))
     return end
+
+
+def before_this(me, applicant):
+    vars(me).setdefault("applicants", [applicant]).append(applicant)
+    return me.applicants[-2]
 
 
 def not_cleaned_up(result):
@@ -95,14 +140,29 @@ ROWS = (
     check("R32", "EndsBeforeItIsDone", "A check that goes on is found, as a mismatch.",
         reconcile=found_too_early),
     check("R32", "WhatIsFoundIsAPass", "Whoever is found in the records has passed.",
-        reconcile=changed_result(lambda result: evolve(result, decision=PASS[
-            fm.Operation.MATCH if isinstance(result, fm.MatchResult) else fm.Operation.LIVENESS]))),
+        reconcile=changed_result(
+            lambda result: evolve(result, decision=PASS[call_kind(result)]))),
     check("R32", "WhatIsFoundIsFree", "What is found is billed like the look.",
         reconcile=changed_result(
             lambda result: evolve(result, billing=fm.Billing(fm.Charged.NO)))),
     check("R32", "NamesTheReport", "What is found has the id of the report, not of the check.",
         reconcile=changed_result(
             lambda result: evolve(result, ids=evolve(result.ids, vendor="report-1")))),
+    check("R32", "AFaultIsTheEnd", "A look that its vendor refuses says that nobody can know.",
+        reconcile=unless(fm.Reconciled.CANNOT_KNOW, fm.VendorError)),
+    check("R32", "WaitsForWhatIsGone", "What its vendor does not know is not there yet, for ever.",
+        reconcile=unless(fm.Reconciled.NOT_YET, fm.RequestRejected)),
+    check("R32", "LooksWithoutEnd", "A look has no deadline, whatever it is given.",
+        reconcile=lambda me, ok, call, **how: ok(call)),
+    check("R32", "NamesTheApplicantFirst", "Until there is a check, the applicant's id is kept.",
+        vendor_id=lambda me, ok, reply: reply.at("id") or reply.at("applicant")),
+    check("R32", "NobodyIsAskedAgain", "What is found for a person to look at has passed.",
+        reconcile=changed_result(lambda result: evolve(result, decision=PASS[call_kind(result)])
+            if result.decision.name == "REVIEW" else result)),
+    check("R32", "BelievesAnyReport", "Compares whose check it is, and not whose report.",
+        reconcile=by_any_report),
+    row("R01", "ReadsTheNewestReport", "Whose report was written last, that one is read.",
+        base=CheckReference, simulator=NewestSimulator, report=newest_report),
     job("R32", "BelievesAnyAnswer", "Whatever is answered is about the call that is looked for.",
         reconcile=by_any_answer),
 
@@ -120,6 +180,10 @@ ROWS = (
             me.removal(applicant), charges=1)),
     check("R49", "RemovesTwice", "Removes at the end of a call twice what it has made.",
         before=lambda me, ok, applicant: iter([me.removal(applicant)] * 2)),
+    check("R49", "RemovesAnother", "What it removes has another name than what it has made.",
+        removal=lambda me, ok, applicant: ok(f"{applicant}-1")),
+    check("R49", "RemovesTheOneBefore", "Each call removes what the call before has made.",
+        removal=lambda me, ok, applicant: ok(before_this(me, applicant))),
     check("R49", "RemovesAfterASuccess", "What a call has made stays where the call ends early.",
         before=lambda me, ok, applicant: (),
         after=lambda me, ok, applicant: iter([me.removal(applicant)])),

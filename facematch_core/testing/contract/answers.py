@@ -63,7 +63,7 @@ class AnswerRules(Rules):
         """
         backend: Any = bench.backend
         for operation in bench.operations:
-            results, replies = [], []
+            results, replies, ends = [], [], []
             for _ in range(2):
                 with bench.overhear() as exchanges:
                     outcome = bench.ask(operation, GOOD[operation])
@@ -81,7 +81,12 @@ class AnswerRules(Rules):
                 for vendor_id in named:
                     same("`ids.vendor`, by `vendor_id`,", outcome.answer.ids.vendor, vendor_id)
                 replies.append(bench.simulator.last_reply)
+                ends += [r for r, _ in exchanges[-1:] if r.method == "GET" and len(exchanges) > 1]
             first, second = results
+            addresses = [(end.url, *sorted(end.params.items())) for end in ends]
+            assert len(addresses) < 2 or addresses[0] != addresses[1], (
+                f"two calls read their answers at the same address, {ends[0]}"
+            )
             same("`backend` of the result", first.backend, backend.name)
             shared = first.ids.vendor
             if shared is not None and shared == second.ids.vendor:

@@ -7,6 +7,8 @@ import itertools
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import attrs
@@ -16,12 +18,15 @@ from facematch_core.backend import Call
 from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bodies
-from facematch_core.testing.bench import INCONCLUSIVE, REVIEW, Bench
+from facematch_core.testing.bench import INCONCLUSIVE, PASS, REVIEW, Bench
 from facematch_core.testing.bodies import GONE, Place, places, show_place, write_with
 from facematch_core.testing.simulator import GOOD, Situation
 
 #: Seconds between two polls at least, where the vendor asks for none.
 LEAST_PAUSE_S = 0.1
+
+#: The longest that is waited for a poll, where the vendor asks for nothing.
+LONGEST_PAUSE_S = 30
 
 #: What the vendor asks for by ``Retry-After``, in seconds: while a job goes on, and too early.
 GOES_ON_S, TOO_EARLY_S = 4, 6
@@ -35,7 +40,7 @@ REFUSED = (400, 401, 403, 404, 410, 422, 500, 502, 503)
 #: How many polls more may meet the same odd answer before the call ends.
 MORE_POLLS = 3
 
-#: A word of a vendor for a state: no sentence, time or id.
+#: How a vendor's word for a state looks.
 WORD = re.compile(r"[^\W\d_]+([ _-][^\W\d_]+){0,2}")
 
 
@@ -93,10 +98,11 @@ def play_job(
     bench: Bench,
     operation: fm.Operation,
     change: Callable[[int, HttpReply], HttpReply] | None = None,
+    how: str = "",
 ) -> Job | None:
     """A call whose job goes on at two polls; None where nothing is polled.
 
-    `change` takes the number of a poll and its reply, and gives what is answered.
+    `change` takes the number of a poll and its reply, and gives what is answered; `how` in words.
     """
     never = Situation.NEVER_DONE
     if never not in bench.simulator.situations or not isinstance(bench.backend, HttpBackend):
@@ -105,14 +111,17 @@ def play_job(
     bench.ask(operation, GOOD[operation])
     deadline = Deadline.after(60 + 8 * max(bench.waits, default=0), bench.clock)
     job = Job(bench.backend, operation, bench.call(operation, never, deadline=deadline))
-    slept, begin, contents = bench.clock.slept, len(bench.clock.slept), list[object]()
+    slept, begin, contents = bench.clock.slept, len(bench.clock.slept), list[Any]()
 
     def answer(request: HttpRequest, reply: HttpReply) -> HttpReply:
-        job.pauses_s.append(sum(slept[begin:]) - sum(job.pauses_s))
-        contents.append((request.method, request.url, request.json, request.body))
-        at = contents.index(contents[-1])
+        job.pauses_s.append(round(sum(slept[begin:]) - sum(job.pauses_s), 6))
+        # What is made before the job, a file say, is free and may be refused as well.
+        is_accepted = any(charges for *_, charges in contents)
+        content = request.method, request.url, request.json, request.body, request.charges
+        contents.append(content)
+        at = contents.index(content)
         is_again = at + 1 < len(contents)
-        if is_again or any(job.pauses_s) or request.on_refusal == "raise":
+        if is_again or any(job.pauses_s) or (is_accepted and request.on_refusal == "raise"):
             job.first, job.polls = job.first or at, job.polls + 1
             reply = change(job.polls, reply) if change else reply
             if job.polls == 2:
@@ -127,8 +136,8 @@ def play_job(
         return None  # it is answered at once
     assert outcome.result is not None or job.replies[-1].status == 429, (
         f"{operation}: a job that the vendor goes on with at two polls and has finished at the "
-        f"third gave {outcome.summary} after {job.polls} polls: does the backend keep what another "
-        "poll or call was answered, or the simulator that the job is NEVER_DONE?"
+        f"third gave {outcome.summary} after {job.polls} polls{how}: does the backend keep what "
+        "another poll or call was answered, or the simulator that the job is NEVER_DONE?"
     )
     return job if job.polls else None
 
@@ -139,17 +148,23 @@ def judge_pauses(bench: Bench, operation: fm.Operation) -> None:
     def ask_for_time(poll: int, reply: HttpReply) -> HttpReply:
         if poll > 2:
             return reply
+        # In the other form that HTTP has, by the clock of replies; it has whole seconds alone.
+        date = format_datetime(clock.now() + timedelta(seconds=GOES_ON_S + 2), usegmt=True)
+        headers = {**reply.headers, "Retry-After": date if poll == 1 else f"{TOO_EARLY_S}"}
         refusal: dict[str, Any] = {} if poll == 1 else {"status": 429, "body": b"{}"}
-        headers = {**reply.headers, "Retry-After": f"{GOES_ON_S if poll == 1 else TOO_EARLY_S}"}
         return attrs.evolve(reply, headers=headers, **refusal)
 
     goes_on = "that it goes on", LEAST_PAUSE_S
-    asks = f"that it goes on, with `Retry-After: {GOES_ON_S}`", GOES_ON_S
+    asks = f"that it goes on, with a date in {GOES_ON_S} s as `Retry-After`", GOES_ON_S
     refuses = f"429 with `Retry-After: {TOO_EARLY_S}`", TOO_EARLY_S
-    for change, answers in ((None, (goes_on, goes_on)), (ask_for_time, (asks, refuses))):
-        job = play_job(bench, operation, change)
-        pauses_s = job.pauses_s[job.first + 1 :] if job else ()
-        for pause_s, (how, least_s) in zip(pauses_s, answers, strict=False):
+    dates = ask_for_time, ", with a date in `Retry-After`"
+    for changes, answers in (((), (goes_on, goes_on)), (dates, (asks, refuses))):
+        if (job := play_job(bench, operation, *changes)) is None:
+            return
+        clock, longest_s = job.backend.client.clock, max(job.pauses_s)
+        soon = longest_s <= LONGEST_PAUSE_S or any("Retry-After" in r.headers for r in job.replies)
+        assert soon, f"{operation}: a job is asked for after {longest_s:g} s, for which nobody asks"
+        for pause_s, (how, least_s) in zip(job.pauses_s[job.first + 1 :], answers, strict=False):
             assert pause_s >= least_s, (
                 f"{operation}: a job is asked for again {pause_s:g} s after a poll was answered "
                 f"{how}: `yield Wait({max(least_s, 1):g})` before it"
@@ -174,11 +189,7 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
         if not isinstance(value, (dict, list)) and before.get(place, GONE) != value
     }
     states = [place for place, (state, _) in pairs.items() if job.goes_on(_put(done, place, state))]
-    words = [
-        place
-        for place, pair in pairs.items()
-        if all(isinstance(value, str) and WORD.fullmatch(value) for value in pair)
-    ]
+    words = [place for place, pair in pairs.items() if all(map(is_word, pair))]
     # A number or true may be the state, too, and a word beside it a message.
     is_read = any(type(pairs[place][0]) is type(pairs[place][1]) for place in states)
     for place in words[:1] if running.status == done.status else ():
@@ -194,6 +205,11 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
             shown = "left out" if value is GONE else repr(value)
             how = f"with `{show_place(place)}` {shown} (at the end of a job it is {end!r})"
             job.judge(how, _put(done, place, value), REVIEW[operation], INCONCLUSIVE[operation])
+        for word in job.backend.job_states:
+            result = job.read(_put(done, place, word))
+            passes = getattr(result, "decision", None) is PASS[operation]
+            scored = not passes or result.score is not None or not bench.scale(operation)
+            assert scored, f"{operation}: a job that ends as {word!r} passes without a score"
         decides = state is not GONE and not job.goes_on(_put(running, place, end))
         for value in odd if decides else ():
             how = f"with `{show_place(place)}` {value!r} (while a job goes on it is {state!r})"
@@ -202,6 +218,11 @@ def judge_polls(bench: Bench, operation: fm.Operation) -> None:
         reply = attrs.evolve(running, status=status, body=form.body)
         job.judge(f"{status} with {form.name}", reply)
     job.judge("with half of its body", attrs.evolve(done, body=done.body[: len(done.body) // 2]))
+
+
+def is_word(value: object) -> bool:
+    """Whether it may be a vendor's word for a state: it is no sentence, time or id."""
+    return isinstance(value, str) and WORD.fullmatch(value) is not None
 
 
 def _put(reply: HttpReply, place: Place, value: object) -> HttpReply:

@@ -26,7 +26,7 @@ from facematch_core.testing.bodies import Place, number_in, places, show_place, 
 from facematch_core.testing.simulator import AIMED, ANSWERS, BAD, GOOD, SimulatorReply, Situation
 
 from ._frame import Rules, pure
-from .jobs import judge_polls
+from .jobs import is_word, judge_polls
 
 #: A threshold that the good answer of any simulator passes: it is well above the default.
 LOW = 1.0
@@ -67,7 +67,8 @@ class MappingRules(Rules):
                 assert not apart, f"{operation}, the same again, after {other.name}: {apart}"
         reader, low = Reader(bench), Reader(bench, LOW)
         about_faces = bench.cases([Situation.NO_FACE, Situation.TWO_FACES])
-        face_statuses: Container[int] = {reader.record(*c).reply.status for c in about_faces}
+        recordings = [*itertools.starmap(reader.record, about_faces)]
+        face_statuses: Container[int] = {r.reply.status for r in recordings if r.replies}
         if Situation.NO_FACE not in bench.simulator.situations:
             face_statuses = bodies.STATUSES  # nobody knows which the vendor answers with then
         for operation in bench.operations:
@@ -370,6 +371,17 @@ def _end(reading: Reading) -> object:
 def _other_values(reader: Reader, good: Recording, negative: Recording) -> None:
     """The good answer, with one value changed at a time; in all ways where the verdict stands."""
     negatives, (_, verdicts) = dict(places(negative.reply.at())), _decide(reader, good)
+    # Beside a comparison there may be words for a spoof, or no face, which hold back who matches.
+    for case in reader.bench.cases((Situation.SPOOF, Situation.NO_FACE)):
+        beside = places(reader.record_good(*case).reply.at()) if case[0] is good.operation else ()
+        verdicts |= {
+            place
+            for place, word in beside
+            if is_word(word)
+            and is_word(value := good.reply.at(*place))
+            and word != value
+            and reader.read_changed(good, place, json.dumps(word)).passed is None
+        }
     # With what is around a verdict it is gone, too.
     decisive = {place[:end] for place in verdicts for end in range(1, len(place) + 1)}
     values, turn = [*places(good.reply.at())], itertools.count()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import attrs
 
 import facematch_core as fm
 from facematch_core.backend import Backend
+from facematch_core.deadline import Deadline
 from facematch_core.http import HttpBackend, HttpReply, HttpRequest
 from facematch_core.testing import bench as benches
 from facematch_core.testing.bench import Bench, Outcome, Result, Send
@@ -21,6 +23,9 @@ from facematch_core.testing.simulator import BAD, GOOD, Situation
 from ._frame import Rules
 from .answers import same
 from .money import request_at
+
+#: How a job may end, too.
+OTHER_ENDS = (Situation.SPOOF, Situation.NO_FACE, Situation.UNKNOWN_STATUS)
 
 #: How often a job is looked for that is not done.
 MOST_LOOKS = 20
@@ -53,6 +58,8 @@ class RecordRules(Rules):
                     is_checked |= _find_each(bench, "a kept call", calls)
             if waits:
                 bench.need(Situation.NEVER_DONE)
+                others = [end for each, end in bench.cases(OTHER_ENDS) if each is operation]
+                answers |= {end: bench.ask(operation, end, **options).answer for end in others}
             for how, calls in _lose_calls(bench, operation, answers, sum(waits), options):
                 is_checked |= _find_each(bench, how, calls)
         if not is_checked:
@@ -72,6 +79,8 @@ class RecordRules(Rules):
             first, second = (_trace(bench, operation, good) for _ in range(2))
             texts = [*map(_text, first.cleanups)]
             assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
+            stays = [w.text for w in first.outcome.answer.warnings if w.tag == "not_cleaned_up"]
+            assert not stays, f"{operation}: the simulator refuses {first.cleanups}: {stays}"
             if not (made_at := [*_steps_that_make(bench, first, second)]):
                 continue
             removes, limit_s = True, benches.DEADLINE_S + 2 * sum(bench.waits)
@@ -128,10 +137,10 @@ def record_of(bench: Bench, operation: fm.Operation, result: Result) -> fm.CallR
 
 def look(bench: Bench, record: fm.CallRecord) -> fm.Reconciliation | fm.VendorError:
     """What the backend says of a call, or its error; neither costs anything."""
-    before = bench.simulator.charges
+    before, deadline = bench.simulator.charges, Deadline.after(benches.ENDS_S / 2, bench.clock)
     says: fm.Reconciliation | fm.VendorError
     try:
-        says = benches.run_in_time(lambda: bench.backend.reconcile(record))
+        says = benches.run_in_time(lambda: bench.backend.reconcile(record, deadline=deadline))
         same("the id of the call that `reconcile` was asked about", says.call.id, record.id)
     except fm.VendorError as error:
         same("the charge of an error of `reconcile`", error.billing.charged, fm.Charged.NO)
@@ -154,17 +163,22 @@ def _lose_calls(
     options: Mapping[str, Any],
 ) -> Iterator[tuple[str, list[_Searched]]]:
     """Calls that were carried out and lost, and how; a job that is never done is NOT_YET found."""
+    steps = bench.each_step(operation, Situation.LOST_ANSWER)
+    paid_at = [step for step in steps if request_at(bench, operation, step).charges]
     is_polled = not request_at(bench, operation, bench.steps(operation)).charges
-    losses = {
-        Situation.NEVER_DONE: (waits_s > 0, 2 * waits_s, [*answers]),
-        Situation.LOST_ANSWER: (True, 2 * waits_s + benches.ENDS_S, [GOOD[operation]]),
-        Situation.SLOW: (is_polled, waits_s, [GOOD[operation]]),
+    losses: dict[Situation, tuple[bool, float, list[tuple[Situation, int | None]]]] = {
+        Situation.NEVER_DONE: (waits_s > 0, 2 * waits_s, [(end, None) for end in answers]),
+        Situation.LOST_ANSWER: (
+            *(True, 2 * waits_s + benches.ENDS_S),
+            [(GOOD[operation], step) for step in {*paid_at[:1], steps[-1]}],
+        ),
+        Situation.SLOW: (is_polled, waits_s, [(GOOD[operation], steps[-1])]),
     }
     for loss, (can_be, longest_s, ends) in losses.items():
         calls: list[_Searched] = []
         options = {**options, "deadline_s": benches.DEADLINE_S + longest_s}
-        for end in ends if can_be and loss in bench.simulator.situations else ():
-            pictures, step = bench.simulator.pictures_for(end), bench.each_step(operation, loss)[-1]
+        for end, step in ends if can_be and loss in bench.simulator.situations else ():
+            pictures = bench.simulator.pictures_for(end)
             outcome = bench.ask(operation, loss, step=step, images=pictures, **options)
             error, is_job = outcome.error, loss is Situation.NEVER_DONE
             if not isinstance(error, fm.OutcomeUnknown) or not error.reconcilable:
@@ -190,6 +204,9 @@ def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
     replies: list[list[HttpReply]] = []
 
     def listen(_: HttpRequest, send: Send, __: bool) -> HttpReply:
+        assert cast(Any, send).keywords["deadline"].ends_at < math.inf, (
+            "`reconcile` asks without the deadline that it is given"
+        )
         replies[-1].append(send())
         return replies[-1][-1]
 
@@ -211,21 +228,46 @@ def _find_each(bench: Bench, how: str, calls: Sequence[_Searched]) -> bool:
         expected = {"ids.call": record.id, "ids.vendor": record.vendor_id or result.ids.vendor}
         actual = {"ids.call": result.ids.call, "ids.vendor": result.ids.vendor}
         for name, fact in {**expected, **_facts(answer)}.items():
-            same(f"{where}: the {name} of what is found", {**actual, **_facts(result)}[name], fact)
+            what = f"{where} that ends in {situation.name}: the {name} of what is found"
+            same(what, {**actual, **_facts(result)}[name], fact)
+        _judge_faults(bench, record, where)
         # What nobody sent, with its reference or with ids that begin or end alike.
         ids = (str(uuid.uuid4()), record.id[:-12] + "0" * 12, "0" * 8 + record.id[8:])
         others = [*itertools.product(ids, (None, f"{record.vendor_id}x"))]
         for call_id, vendor_id in others if record.kept else (*others, (record.id, others[1][1])):
             other = attrs.evolve(record, id=call_id, vendor_id=vendor_id)
-            stranger = find(bench, other) if bench.backend.reconcilable(other) else None
+            reply = look(bench, other) if bench.backend.reconcilable(other) else None
+            stranger = getattr(reply, "result", None)
             assert stranger is None, f"found what nobody sent, with ids of another call: {other}"
-    for (record, _, answer), answers in zip(calls, reversed(replies), strict=True):
-        again = itertools.cycle(answers)
-        with bench.line(lambda *_: next(again)):  # noqa: B023 - called in this turn alone
-            result = find(bench, record)
-        right = result is None or result.decision is answer.decision
-        assert right, f"{record.operation}, {how}: it is found in an answer about another one"
+            ends = record.kept or getattr(reply, "outcome", None) is not fm.Reconciled.NOT_YET
+            unknown = f"{where}: for a `vendor_id` that its vendor does not know"
+            assert ends, f"{unknown} `reconcile` {_words(reply)}"
+    for (record, _, answer), swapped, answers in zip(
+        calls, reversed(replies), replies, strict=True
+    ):
+        mixes = [swapped]
+        # Its last answer alone, where that says whose it is.
+        if isinstance(bench.backend, HttpBackend) and bench.backend.vendor_id(swapped[-1]):
+            mixes.append([*answers[:-1], swapped[-1]])
+        for again in map(itertools.cycle, mixes):
+            with bench.line(lambda *_, again=again: next(again)):
+                result = find(bench, record)
+            right = result is None or result.decision is answer.decision
+            assert right, f"{record.operation}, {how}: it is found in an answer about another one"
     return bool(calls)
+
+
+def _judge_faults(bench: Bench, record: fm.CallRecord, where: str) -> None:
+    """Assert that a look which meets a fault is no word about the call: another may find it."""
+    for status in (401, 503) if isinstance(bench.backend, HttpBackend) else ():
+
+        def answer(_: HttpRequest, send: Send, __: bool, status: int = status) -> HttpReply:
+            return attrs.evolve(send(), status=status, body=b"{}")
+
+        with bench.line(answer):
+            says = look(bench, record)
+        is_open = getattr(says, "outcome", None) in (None, fm.Reconciled.NOT_YET)
+        assert is_open, f"{where}: a look that is answered {status} {_words(says)}"
 
 
 def _facts(result: Result) -> dict[str, object]:
@@ -293,7 +335,9 @@ def _steps_that_make(bench: Bench, first: _Trace, second: _Trace) -> Iterator[in
     sent_at = next((at for at, text in steps if len(text) > len(picture.data)), 1)
     for request, another in zip(first.cleanups, second.cleanups, strict=False):
         names = _names(_text(request)) - _names(_text(another))
-        yield max(sent_at, next((at for at, text in steps if names & _names(text)), len(steps)))
+        made_at = [at for at, text in steps if names & _names(text)]
+        assert made_at or not names, f"{request} is nothing that this call has made: {names}"
+        yield max(sent_at, made_at[0] if made_at else len(steps))
 
 
 def _names(text: str) -> set[str]:

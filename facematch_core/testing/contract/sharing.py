@@ -23,6 +23,7 @@ import facematch_core as fm
 from facematch_core import Operation
 from facematch_core.backend import Backend, Secret
 from facematch_core.engine import EngineBackend
+from facematch_core.http import HttpReply
 from facematch_core.pipeline import PICTURES
 from facematch_core.settings import declared_settings
 from facematch_core.testing.bench import PASS, Bench, Result, application_call
@@ -30,6 +31,7 @@ from facematch_core.testing.pictures import noise
 from facematch_core.testing.simulator import BAD, GOOD, VendorSimulator
 
 from ._frame import Rules
+from .jobs import play_job
 
 #: Threads that start at the same moment, how often each asks, and how long one waits for another.
 THREADS, CALLS, MEET_S = 8, 4, 1.0
@@ -72,7 +74,10 @@ class SharingRules(Rules):
         if bench.scale(operation) and bench.can.threshold_rule is not fm.ThresholdRule.VENDOR:
             situation, setting, score = bench.find_score(operation)
             wishes = [{"threshold": score - 1}, {"threshold": score + 1}]
-        bench.prepare(situation, setting)
+        bench.ask(operation, situation, score=setting)
+        # They wait by one clock, on which the pauses of all add up.
+        most_s = bench.ends_s + THREADS * CALLS * sum(bench.waits)
+        limit = {"deadline_s": most_s} if bench.waits else {}
         pairs = [simulator.pictures_for(shown) for shown in (situation, BAD[operation])]
         if operation is Operation.MATCH:
             pairs[1] = pairs[1][::-1]  # so that both pictures are others
@@ -82,7 +87,7 @@ class SharingRules(Rules):
             # The vendor answers whatever they show: then they are seen as they arrive.
             pairs = [(noise(2 * number), noise(2 * number + 1)) for number in range(THREADS)]
         calls = [
-            application_call(verifier, operation, pairs[n % len(pairs)], wishes[n // 2 % 2])
+            application_call(verifier, operation, pairs[n % len(pairs)], wishes[n // 2 % 2] | limit)
             for n in range(THREADS)
         ]
         # Of four kinds: a scripted answer is that of any pictures.
@@ -99,8 +104,10 @@ class SharingRules(Rules):
             requests, simulator.overheard = simulator.overheard, None
         for by_itself, results in zip(alone_gists, every, strict=True):
             others = {_gist(result) for result in results} - {by_itself}
-            gives = f"{operation}: a call gives {by_itself} by itself, and beside other threads"
-            assert not others, f"{gives} {others.pop()}: is it what belongs to another one?"
+            assert not others, (
+                f"{operation}: a call gives {by_itself} by itself, and beside other threads "
+                f"{others.pop()}: is it what belongs to another one?"
+            )
         seen, counted = simulator.requests_seen - before[0], simulator.charges - before[1]
         due = THREADS * CALLS * bench.steps(operation)
         paid = sum(result.billing.charges or 0 for results in every for result in results)
@@ -119,8 +126,9 @@ class SharingRules(Rules):
             )
             # In another form than raw or base64 they are not seen.
             apart = {frozenset({number}): CALLS for number in range(THREADS)}
-            right = arrived.keys() <= {frozenset()} or arrived == apart
-            assert right, f"{operation}: calls were sent with the pictures of another thread"
+            assert arrived.keys() <= {frozenset()} or arrived == apart, (
+                f"{operation}: calls were sent with the pictures of another thread"
+            )
 
     def _nothing_piles_up(self, bench: Bench, operation: Operation) -> None:
         """Calls about ever new people leave no more behind than the calls before them."""
@@ -172,6 +180,12 @@ class SharingRules(Rules):
         A service closes in more than one place; what is shared in secret breaks its neighbour.
         """
         environment, time_out = dict(os.environ), socket.getdefaulttimeout()
+
+        def close_first(poll: int, reply: HttpReply) -> HttpReply:
+            if poll == 1:
+                bench.backend.close()
+            return reply
+
         socket.setdefaulttimeout(None)  # calls of this backend before may have changed it already
         try:
             for operation in bench.operations:
@@ -187,6 +201,8 @@ class SharingRules(Rules):
                     _judge_works(bench, operation, which, bench.open_verifier())
             self._another_key_is_another(bench)
             self._judge_threads(bench)
+            for operation in bench.operations:
+                play_job(bench, operation, close_first, ", of which the first closed the backend")
             changed = "a call changed, for the whole program, the"
             assert dict(os.environ) == environment, f"{changed} environment"
             assert socket.getdefaulttimeout() is None, f"{changed} time-out of sockets"

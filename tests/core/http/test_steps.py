@@ -1,6 +1,7 @@
 """A call of several requests: one deadline, one first byte, charges added up."""
 
 import json
+import threading
 from decimal import Decimal
 
 import attrs
@@ -127,6 +128,20 @@ def test_unreachable_after_a_charge_is_charged():
         asked(server, backend_with(moves))
     assert (caught.value.billing.charged, caught.value.billing.charges) == (YES, 1)
     assert not caught.value.retryable
+
+
+def test_what_the_steps_hold_is_let_go_at_the_end_of_the_call():
+    """Whoever keeps the error does not keep the lock."""
+    lock = threading.Lock()
+
+    def locked(self, call):
+        with lock:
+            yield self.post("detect", body=b"1")
+
+    with refused() as port, pytest.raises(fm.VendorUnavailable) as caught:
+        backend_with(locked)(api_key=KEY, base_url=f"http://127.0.0.1:{port}").match(match_call())
+    assert caught.value.__traceback__ is not None
+    assert not lock.locked()
 
 
 def test_a_call_without_a_request_costs_nothing():

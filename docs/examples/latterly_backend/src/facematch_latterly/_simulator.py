@@ -106,7 +106,7 @@ class LatterlySimulator(HttpSimulator):
     ) -> SimulatorReply:
         if request.headers["X-Api-Key"] != KEY:
             situation = Situation.BAD_KEY
-        if request.method == "DELETE":
+        if request.method == "DELETE" and situation is not Situation.BAD_KEY:
             forgotten = self._jobs.pop(request.path.removeprefix("/jobs/"), None)
             return SimulatorReply(status=404 if forgotten is None else 204, body=b"")
         if situation in REFUSALS:
