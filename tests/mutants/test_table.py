@@ -3,7 +3,6 @@
 import collections
 
 import pytest
-from mutants import sharing
 from mutants.clauses import MODULES, clauses, failures, without
 from mutants.jobs import ByHandReference, PoliteReference, PoliteSimulator
 from mutants.reference import (
@@ -47,19 +46,14 @@ def in_turn(names, first):
     return [name if name in first else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
-#: Those that take more than a quarter of a second.
-SLOW = {"ReadsByPosition", "EmptiesWhatItRead", "WarningsAsASet", "SkipsOddWarnings"}
-SLOW |= {row.name for row in sharing.ROWS if row.rule == "R28"} - {"KeepsInAQueue"}
-SLOW |= {
-    "LeavesAThread",
-    "TakesItsTime",
-    "NoScoreIsTheBest",
-    "HighScoreOverrulesNo",
-    "KeepsEveryCall",
-    "ItsLibraryHasGlobals",
-}
-#: And those that differ in a number only.
+#: Rules that read hundreds of answers or wait for threads: of each one mutant is enough in passing.
+LONG_RULES = {"R28", "R38", "R39"}
+#: And those that take more than a quarter of a second, or differ in a number only.
+SLOW = {"TakesItsTime", "ItsLibraryHasGlobals", "EachWaitHasTheDeadline", "Sulks", "AllOfNothing"}
+SLOW |= {"WithdrawnIsAPass", "PollsForEver", "AsksAProgram"}
 SLOW |= {name for name in MUTANTS if name.startswith("SendsAgainAfterA")} - {"SendsAgainAfterA500"}
+SLOW |= {name for name, mutant in MUTANTS.items() if mutant.rule in LONG_RULES}
+SLOW -= {"WarmsUpEachThread", "NoVerdictIsYes", "AwaitsNobody", "TrueIsOne"}
 
 
 @pytest.mark.parametrize("name", in_turn(MUTANTS, MUTANTS.keys() - SLOW))
