@@ -14,11 +14,6 @@ from facematch_core.http import HttpRequest
 Change = Callable[[HttpRequest], HttpRequest]
 
 
-def keep(request: HttpRequest) -> HttpRequest:
-    """Change nothing."""
-    return request
-
-
 # fmt: off
 @attrs.frozen(kw_only=True)
 class Step:
@@ -27,8 +22,8 @@ class Step:
     name: str = attrs.field(kw_only=False)
     sentence: str = attrs.field(kw_only=False)
     is_free: bool = False  # by the claims
-    unsigned: Change = keep  # what happens to a request before it is signed
-    signed: Change = keep  # and after
+    unsigned: Change = lambda request: request  # what happens to a request before it is signed
+    signed: Change | None = None  # and after
     probe: str = "same"  # names of `caller.make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
@@ -181,8 +176,8 @@ VENDORS: Mapping[str, VendorCalls] = {
         keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
         steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
         links=(
-            ("^(same|other)$", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer"),
             ("largest", "status|error|decision|requests|warnings", "image.large"),
+            ("^(same|other)$", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer"),
         ),
     ),
     "rekognition": VendorCalls(
@@ -196,8 +191,8 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
         ),
         links=(
-            ("largest", "status|error|decision|warnings", "image.size"), ("-score", "shape|decision|warnings", "compare.threshold"),
-            ("no-face", "", "face.none"), ("", "digits", "compare.answer"),
+            ("largest", "status|error|decision|warnings", "image.size"),
+            ("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer"),
         ),
     ),
     "compreface": VendorCalls(
@@ -208,8 +203,8 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
         ),
         links=(
-            ("order", "status|words", "key.first"), ("", "digits", "verify.answer"),
             ("largest", "status|error|decision|warnings", "file.too_large"),
+            ("order", "status|words", "key.first"), ("", "digits", "verify.answer"),
         ),
     ),
 }

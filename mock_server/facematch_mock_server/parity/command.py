@@ -22,7 +22,7 @@ from facematch_mock_server.vendors import vendor_named
 from .aspects import find_words
 from .calls import VENDORS, Step, steps_of
 from .judge import describe, is_private, judge
-from .running import Caller, Journal, ask_mock, is_open, make_files, run_steps
+from .running import Caller, Journal, ask_mock, find_open, make_files, run_steps
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -87,7 +87,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         words = find_words((claim.statement, claim.value) for claim in claims)
         caller = Caller(backend, vendor, words)
         with closing(Journal(journal_path, plan)) as journal:
-            todo = [step for step in steps if is_open(step, journal.calls)]
+            todo = [step for step, _ in find_open(steps, journal.calls)]
             budget = journal.count_charges(most) + len(todo) * most
             if todo:
                 _show_plan(document, caller, todo, journal.count_charges(most))

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +28,7 @@ from facematch_core.transport import host_of
 from facematch_mock_server.recognition.sheet import card_sheet
 
 from .aspects import reduce_outcome, reduce_reply
-from .calls import Step, VendorCalls, keep
+from .calls import Step, VendorCalls
 
 #: Of what a backend makes of a call, what both sides are compared in.
 _COMPARED = ("requests", "decision", "warnings", "error", "charge", "price")
@@ -48,15 +48,13 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
         return SimpleNamespace(data=data, extension=kind, media_type=f"image/{kind}")
 
     text, jpeg = b"This is no picture. " * 100, encode("JPEG")
-    cards = {card: card_sheet()[card].data for card in ("no-face", "two-faces")}
     return {
         **dict(zip(("same", "again", "other"), pictures, strict=True)),
-        **{card: fm.Image.from_bytes(data) for card, data in cards.items()},
+        **{card: fm.Image.from_bytes(card_sheet()[card].data) for card in ("no-face", "two-faces")},
         "no-picture": make_file(text),
         "other-kind": make_file(text if kind == "txt" else encode(kind), kind),
         # Decoders stop at the end of the picture.
         "largest": make_file(jpeg.ljust(limit, b"\0")),
-        **{f"{card}, largest": make_file(cards[card].ljust(limit, b"\0"), "png") for card in cards},
         "too-large": make_file(jpeg.ljust(limit + 1, b"\0")),
     }
 
@@ -151,7 +149,6 @@ class Caller:
         although nobody made it wrong.
         """
         self._step, self._level, self._seen = step, level, list[Any]()
-        is_refused = False
         before, rules, outcome = self._read_balance(), self.backend.capabilities, None
         number = rules.default_for(step.operation) if level is None else level
         threshold = None if number is None else fm.Threshold(number, rules.threshold_rule)
@@ -163,9 +160,9 @@ class Caller:
                 outcome = self.backend.check_liveness(LivenessCall(**fields))
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
-            is_refused = isinstance(error, fm.AuthenticationFailed) and step.signed is keep
             is_free = error.billing.charged is fm.Charged.NO
-            if (is_free and (is_unsent or is_refused)) or isinstance(error, EnvironmentMismatch):
+            is_void = is_free and (is_unsent or self._is_refusal(error))
+            if is_void or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
         after = self._read_balance()
@@ -176,15 +173,19 @@ class Caller:
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
         # What is lost on its way, put off or refused for its key shows nothing of the vendor.
         last = [502, *self._statuses()][-1]
-        is_lost = isinstance(outcome, fm.OutcomeUnknown) and last < 300
-        is_put_off = isinstance(outcome, fm.RateLimited) or last in _PUT_OFF
-        is_seen = not (is_refused or is_lost or is_put_off)
+        is_lost = last in _PUT_OFF or (isinstance(outcome, fm.OutcomeUnknown) and last < 300)
+        is_put_off = isinstance(outcome, fm.RateLimited) or self._is_refusal(outcome)
+        is_seen = not (is_lost or is_put_off)
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
         return {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
 
     def _statuses(self, *roles: str) -> list[int]:
         roles = roles or ("login", "answer")  # a login may be all that a call needs
         return [each["aspects"]["status"] for each in self._seen if each["role"] in roles]
+
+    def _is_refusal(self, outcome: Any) -> bool:
+        """Whether a key is refused that nobody made wrong."""
+        return isinstance(outcome, fm.AuthenticationFailed) and not self._step.signed
 
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
         if self._level is not None and self.vendor.threshold != "sent":
@@ -194,7 +195,8 @@ class Caller:
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
         role = "login" if how.get("call_id") is None else "answer"
-        return self._exchange(role, self._step.signed(request), **how)
+        change = self._step.signed
+        return self._exchange(role, change(request) if change else request, **how)
 
     def _exchange(self, role: str, request: HttpRequest, **how: Any) -> HttpReply:
         time.sleep(self.pause_s)
@@ -221,18 +223,19 @@ class Caller:
         return None
 
 
-def _find_level(step: Step, calls: Any) -> float | None:
-    """The threshold that a call sends; None for that of the backend, or if there is no score."""
-    scored = calls.get(step.scored_by)
-    score = scored and scored["result"]["score"]
-    return None if None in (step.beyond, score) else score + step.beyond
+def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float | None]]:
+    """The calls still to be made, each with its threshold, if it has one of its own.
 
-
-def is_open(step: Step, calls: Any) -> bool:
-    """Whether a call is still to be made; never without room beside the score that it needs."""
-    level = _find_level(step, calls)
-    has_room = step.scored_by not in calls or (level is not None and 0 < level < 100)
-    return step.name not in calls and (step.beyond is None or has_room)
+    Those without room beside the score that they need are none.
+    """
+    for step in steps:
+        scored = calls.get(step.scored_by)
+        score = scored and scored["result"]["score"]
+        level = None if None in (step.beyond, score) else score + step.beyond
+        is_known = step.beyond is not None and step.scored_by in calls
+        has_room = not is_known or (level is not None and 0 < level < 100)
+        if step.name not in calls and has_room:
+            yield step, level
 
 
 def run_steps(
@@ -240,15 +243,13 @@ def run_steps(
 ) -> bool:
     """Make the calls that were not made yet; False if the next one could cost more than is left."""
     most = caller.vendor.charges
-    for step in steps:
-        if not is_open(step, journal.calls):
-            continue
+    for step, level in find_open(steps, journal.calls):
         if journal.count_charges(most) + most > budget:
             return False
         say(f"  {step.name}: {step.sentence}", err=True)
         write = functools.partial(journal.write, step.name)
         try:
-            write(caller.make(step, files, _find_level(step, journal.calls), begin=write))
+            write(caller.make(step, files, level, begin=write))
         except fm.AuthenticationFailed:
             write({"is_seen": False, "result": {"charged": "no", "charge": None}})
             raise
@@ -261,22 +262,18 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
     made = {name: call["result"] for name, call in calls.items() if call and call["is_seen"]}
     for step in [step for step in steps if step.name in made]:
         result = made[step.name]
-        warnings = result.get("warnings", ())
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
         # Whose picture has several faces, or none, the mock sees a card that has.
         instead: dict[str, Any] = {}
-        is_first = step.probe == "same" or "no_face" in made.get("same", {}).get("warnings", ())
+        warnings = result.get("warnings", ())
+        is_shown = step.probe == "same" or "no_face" in made.get("same", {}).get("warnings", ())
         if result.get("faces", 0) > 1 or "multiple_faces" in warnings:
-            instead = {"same": files["two-faces"], "largest": files["two-faces, largest"]}
-        elif is_pair and is_first and "no_face" in warnings and result["score"] is None:
-            is_pair, instead = (
-                False,
-                {"same": files["no-face"], "largest": files["no-face, largest"]},
-            )
-            if result["faces"]:
-                instead = {step.reference: files["no-face"]}
+            instead = dict.fromkeys(("same", "largest"), files["two-faces"])
+        elif is_pair and is_shown and "no_face" in warnings and result["score"] is None:
+            places = (step.reference,) if result["faces"] else ("same", "largest")
+            is_pair, instead = False, dict.fromkeys(places, files["no-face"])
         if "decision" in result and is_pair:
             # A threshold can hide the score; where there is none, the verdict alone is known.
             scored = made.get(step.scored_by, result) if step.beyond is not None else result

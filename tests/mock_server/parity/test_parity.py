@@ -220,7 +220,7 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     def answer(request):
         is_late = random.random() < 0.5
         response = handle(request) if is_late else None
-        if len(kills) < 20 and random.random() < 0.3:
+        if len(kills) < 20 and random.random() < 0.5:
             kills.append(request.path)
             processes[-1].kill()
         return response or handle(request)
