@@ -1,6 +1,6 @@
 """One answer reduced to aspects: what it shows at each place, as far as that may be kept.
 
-Kept are structure, kinds of numbers and times, and public words: those of a claim or of HTTP, and
+Kept are structure, kinds of numbers and times, and public words: those of the mock and of HTTP, and
 codes such as ``NO_FACE``. The rest may be about a person or an account. It is dropped here, before
 anything is written or compared.
 """

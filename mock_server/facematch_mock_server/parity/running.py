@@ -224,10 +224,7 @@ class Caller:
 
 
 def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float | None]]:
-    """The calls still to be made, each with its threshold, if it has one of its own.
-
-    Those without room beside the score that they need are none.
-    """
+    """The calls still to be made that have room beside the score they need, and thresholds."""
     for step in steps:
         scored = calls.get(step.scored_by)
         score = scored and scored["result"]["score"]
