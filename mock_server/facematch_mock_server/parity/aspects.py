@@ -1,8 +1,8 @@
 """One answer reduced to aspects: what it shows at each place, as far as that may be kept.
 
-Kept are structure, kinds of numbers and times, and public words: those of a claim, those in lower
-case, and codes such as ``NO_FACE``. The rest may be about a person or an account. It is dropped
-here, before anything is written or compared.
+Kept are structure, kinds of numbers and times, and public words: those of the mock and of HTTP, and
+codes such as ``NO_FACE``. The rest may be about a person or an account. It is dropped here, before
+anything is written or compared.
 """
 
 from __future__ import annotations
@@ -38,6 +38,10 @@ def find_words(texts: Iterable[object]) -> frozenset[str]:
     return frozenset(word.lower() for text in texts for word in _WORD.findall(f"{text}"))
 
 
+#: Words of HTTP and JSON.
+_PUBLIC = find_words(["true false application json xml text html plain get post bearer basic"])
+
+
 def reduce_reply(
     reply: HttpReply, secrets: tuple[Secret, ...], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
@@ -48,11 +52,12 @@ def reduce_reply(
     mask = masker((*reply.secrets, *secrets))
 
     def keep_public(word: re.Match[str]) -> str:
-        is_public = word[0].islower() or word[0].lower() in words or _CODE.fullmatch(word[0])
+        is_public = word[0].lower() in _PUBLIC.union(words) or _CODE.fullmatch(word[0])
         return word[0] if is_public else "*"
 
     def reduce_text(text: str) -> str:
-        return _WORD.sub(keep_public, _NUMBER.sub("#", _ADDRESS.sub("*", quotable(text, mask))))
+        text = _NUMBER.sub("#", _ADDRESS.sub("*", quotable(text, mask)))
+        return re.sub("[^ -~]+", "*", _WORD.sub(keep_public, text))
 
     kind = reply.headers.get("Content-Type", "").lower().partition(";")[0].replace("/", " ")
     aspects: dict[str, Any] = {"status": reply.status, "type": reduce_text(kind)}
@@ -121,7 +126,8 @@ def reduce_outcome(outcome: Any) -> dict[str, Any]:
     return {
         **aspects,
         "decision": str(outcome.decision),
-        "warnings": sorted({str(warning.code) for warning in outcome.warnings}),
+        # That one is ours, about the number alone.
+        "warnings": sorted({str(each.code) for each in outcome.warnings} - {"scale_suspicious"}),
         "score": None if outcome.score is None else outcome.score.value,
         "faces": len(getattr(outcome, "probe_faces", None) or ()),
         "model": model and model[0],

@@ -23,7 +23,7 @@ class Step:
     sentence: str = attrs.field(kw_only=False)
     is_free: bool = False  # by the claims
     unsigned: Change = lambda request: request  # what happens to a request before it is signed
-    signed: Change = lambda request: request  # and after
+    signed: Change | None = None  # and after
     probe: str = "same"  # names of `caller.make_files`
     reference: str = "again"
     operation: Operation = Operation.MATCH
@@ -116,12 +116,14 @@ _CALLS = (
 def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Step, ...]:
     """The calls of a vendor, in their order."""
     usual = (
-        step for step in _CALLS
+        step for step in _CALLS[1:]
         if step.operation in operations
         and (vendor.threshold or step.beyond is None)
         and (vendor.size_limit or step.probe not in ("largest", "too-large"))
     )
-    return (*vendor.steps, *usual)
+    # The second shows whether the key is right; the first may need that nobody has logged in.
+    first, *rest = vendor.steps
+    return (first, _CALLS[0], *rest, *usual)
 
 
 VENDORS: Mapping[str, VendorCalls] = {
@@ -162,7 +164,7 @@ VENDORS: Mapping[str, VendorCalls] = {
             ("", "(shape|code) code", "answer.code"),
             ("live", "(shape|side) data.score", "liveness.score"),
             ("", "(shape|side) data.confidence", "match.confidence"),
-            ("same|other", "decision|words data.match", "match.from"),
+            ("^(same|other)$", "decision|words data.match", "match.from"),
             ("live$", "decision|words data.is_live", "liveness.from"),
             ("no-face", "", "face.missing"),
             ("missing", "shape|words", "body.validation"),
@@ -173,7 +175,10 @@ VENDORS: Mapping[str, VendorCalls] = {
     "azure": VendorCalls(
         keys={"api_key": "live_key"}, charges=3, size_limit=6 * 1024 * 1024, kind="webp",
         steps=(_WRONG_KEY, Step("bad-field", "a model that there is not", unsigned=_with("params", "recognitionModel", "recognition_99"), **_FREE)),
-        links=(("same|other", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer")),
+        links=(
+            ("largest", "status|error|decision|requests|warnings", "image.large"),
+            ("^(same|other)$", "words isIdentical|decision", "verify.boundary"), ("", "digits .*confidence", "verify.answer"),
+        ),
     ),
     "rekognition": VendorCalls(
         keys={"access_key_id": "client_id", "secret_access_key": "live_key"},
@@ -185,7 +190,10 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("path", "another operation", unsigned=_with("headers", "X-Amz-Target", "RekognitionService.CompareFace"), **_FREE),
             Step("bad-field", "a filter that there is not", unsigned=_with("json", "QualityFilter", "SIDEWAYS"), **_FREE),
         ),
-        links=(("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer")),
+        links=(
+            ("largest", "status|error|decision|warnings", "image.size"),
+            ("-score", "shape|decision|warnings", "compare.threshold"), ("no-face", "", "face.none"), ("", "digits", "compare.answer"),
+        ),
     ),
     "compreface": VendorCalls(
         keys={"api_key": "live_key"}, charges=0, size_limit=5 * 1024 * 1024, kind="txt",
@@ -194,7 +202,10 @@ VENDORS: Mapping[str, VendorCalls] = {
             Step("malformed-key", "a key of another form", signed=_with("headers", "x-api-key", "not-a-uuid"), **_FREE),
             Step("bad-field", "a limit below 0", unsigned=_with("params", "limit", "-1"), **_FREE),
         ),
-        links=(("order", "status|words", "key.first"), ("", "digits", "verify.answer")),
+        links=(
+            ("largest", "status|error|decision|warnings", "file.too_large"),
+            ("order", "status|words", "key.first"), ("", "digits", "verify.answer"),
+        ),
     ),
 }
 # fmt: on

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from contextlib import closing
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from facematch_mock_server.vendors import vendor_named
 from .aspects import find_words
 from .calls import VENDORS, Step, steps_of
 from .judge import describe, is_private, judge
-from .running import Caller, Journal, ask_mock, make_files, run_steps
+from .running import Caller, Journal, ask_mock, find_open, make_files, run_steps
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -84,10 +85,12 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         }
         digests = [image.digest for image in images]
         plan = (profile, name, backend.address, document["behaviour"], digests)
-        words = find_words((claim.statement, claim.value) for claim in claims)
+        # Nobody's name is in the source of a mock.
+        source = resources.files(f"{vendor_named.__module__}.{name}").iterdir()
+        words = find_words(each.read_text("utf-8") for each in source if each.name[-3:] == ".py")
         caller = Caller(backend, vendor, words)
         with closing(Journal(journal_path, plan)) as journal:
-            todo = [step for step in steps if step.name not in journal.calls]
+            todo = [step for step, _ in find_open(steps, journal.calls)]
             budget = journal.count_charges(most) + len(todo) * most
             if todo:
                 _show_plan(document, caller, todo, journal.count_charges(most))
@@ -108,7 +111,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         ours = ask_mock(twin, mock.of(name).control, steps, calls, files)
         twin.backend.close()
     rows = judge(vendor, claims, calls, ours)
-    document["rehearsal"] = document["environment"] == Environment.MOCK
+    environments = {call["result"]["environment"] for call in calls.values() if call}
+    document["rehearsal"] = Environment.MOCK in {*environments, document["environment"]}
     document["charges"] = charges
     document["calls"] = {step.name: describe(calls.get(step.name)) for step in steps}
     document["claims"] = rows

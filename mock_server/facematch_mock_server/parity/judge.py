@@ -63,13 +63,14 @@ def _compare_calls(theirs: Seen, ours: Seen) -> Iterator[tuple[Any, ...]]:
         for expected, reply in zip(*seen, strict=False):
             for aspect, *pair in _compare(expected["aspects"], reply["aspects"]):
                 if aspect.startswith("digits"):
-                    digits.setdefault(aspect, []).append(pair)
+                    digits.setdefault(aspect, []).append((*pair, expected["claims"]))
                 else:
                     yield place, aspect, *pair, expected["claims"]
     for aspect, pairs in digits.items():
         # A number that is whole among fractions says nothing, nor does the only one.
         if len(pairs) > 1:
-            yield "all", aspect, *("fraction" in f"{side}" for side in zip(*pairs, strict=True)), ()
+            *sides, cited = zip(*pairs, strict=True)
+            yield "all", aspect, *("fraction" in f"{side}" for side in sides), cited[-1]
 
 
 def _compare(expected: Seen, seen: Seen) -> Iterator[tuple[str, Any, Any]]:

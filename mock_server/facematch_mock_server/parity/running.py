@@ -10,7 +10,7 @@ import io
 import json
 import os
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +32,8 @@ from .calls import Step, VendorCalls
 
 #: Of what a backend makes of a call, what both sides are compared in.
 _COMPARED = ("requests", "decision", "warnings", "error", "charge", "price")
+#: What a gateway answers in the vendor's place, or a limit.
+_PUT_OFF = (429, 502, 503, 504)
 
 
 def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str, Any]:
@@ -79,7 +81,8 @@ class Journal:
             # Salted: nobody can look for a picture by it.
             salt = lines[0][0] if lines else os.urandom(16).hex()
             first = [salt, hashlib.sha256(repr((salt, *plan)).encode()).hexdigest()]
-            if not lines or lines[0] == first:
+            # One with no call in it binds nobody.
+            if not lines[1:] or lines[0] == first:
                 problem = ""
             calls: dict[str, Any] = dict(lines[1:])
         except BlockingIOError:
@@ -90,11 +93,11 @@ class Journal:
             problem = "is no journal of parity: name another --out"
         if problem:
             raise fm.InvalidRequest(f"{path} {problem}.")
-        os.ftruncate(self._file, content.rfind(b"\n") + 1)
-        if not lines:
+        os.ftruncate(self._file, content.rfind(b"\n") + 1 if lines[1:] else 0)
+        if not lines[1:]:
             self._append(first)
         # What was free and showed nothing, as too many calls do, is tried again.
-        self.calls = {n: c for n, c in calls.items() if c is None or c["is_seen"] or _is_billed(c)}
+        self.calls = {n: c for n, c in calls.items() if _is_billed(c) or c["is_seen"]}
 
     def write(self, name: str, call: Any = None) -> None:
         """Write that a call begins, or what was seen of it."""
@@ -107,7 +110,7 @@ class Journal:
 
     def count_charges(self, most: int) -> int:
         """The charges so far: of a call of which nobody knows all that it can cost, `most`."""
-        billed = [call for call in self.calls.values() if call is None or _is_billed(call)]
+        billed = filter(_is_billed, self.calls.values())
         return sum(min(most, (call and call["result"]["charges"]) or most) for call in billed)
 
     def close(self) -> None:
@@ -116,7 +119,7 @@ class Journal:
 
 
 def _is_billed(call: Any) -> bool:
-    return call["result"]["charged"] != "no" or bool(call["result"]["charge"])
+    return call is None or call["result"]["charged"] != "no" or bool(call["result"]["charge"])
 
 
 class Caller:
@@ -142,7 +145,8 @@ class Caller:
     ) -> dict[str, Any]:
         """What is seen of a call with a threshold at `level`; `begin` comes before its first byte.
 
-        A call of which nothing was sent raises its error.
+        A call of which nothing was sent raises its error, and so does one whose key is refused
+        although nobody made it wrong.
         """
         self._step, self._level, self._seen = step, level, list[Any]()
         before, rules, outcome = self._read_balance(), self.backend.capabilities, None
@@ -155,24 +159,33 @@ class Caller:
             else:
                 outcome = self.backend.check_liveness(LivenessCall(**fields))
         except VendorError as error:
-            is_unsent = isinstance(error, VendorUnavailable) and not self._count("login", "answer")
+            is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
             is_free = error.billing.charged is fm.Charged.NO
-            if (is_free and is_unsent) or isinstance(error, EnvironmentMismatch):
+            is_void = is_free and (is_unsent or self._is_refusal(error))
+            if is_void or isinstance(error, EnvironmentMismatch):
                 raise
             outcome = error.with_traceback(None)
         after = self._read_balance()
         price = None if None in (before, after) else round(float(before - after), 4)
-        result = {**reduce_outcome(outcome), "requests": self._count("answer")}
+        result = {**reduce_outcome(outcome), "requests": len(self._statuses("answer"))}
         result |= {"charge": price and price > 0, "price": price or None}
         result["on"] = f"{dt.datetime.now(dt.UTC):%Y-%m-%d}"
         aspects = {name: result[name] for name in _COMPARED if result.get(name) is not None}
-        # What is lost on its way shows nothing, nor does the answer to too many calls.
-        is_seen = self._count("login", "answer") > 0 and not isinstance(outcome, fm.RateLimited)
+        # What is lost on its way, put off or refused for its key shows nothing of the vendor.
+        last = [502, *self._statuses()][-1]
+        is_lost = last in _PUT_OFF or (isinstance(outcome, fm.OutcomeUnknown) and last < 300)
+        is_put_off = isinstance(outcome, fm.RateLimited) or self._is_refusal(outcome)
+        is_seen = not (is_lost or is_put_off)
         seen = [*self._seen, {"role": "call", "aspects": aspects}]
         return {"result": result, "level": level, "is_seen": is_seen, "seen": seen}
 
-    def _count(self, *roles: str) -> int:
-        return sum(reply["role"] in roles for reply in self._seen)
+    def _statuses(self, *roles: str) -> list[int]:
+        roles = roles or ("login", "answer")  # a login may be all that a call needs
+        return [each["aspects"]["status"] for each in self._seen if each["role"] in roles]
+
+    def _is_refusal(self, outcome: Any) -> bool:
+        """Whether a key is refused that nobody made wrong."""
+        return isinstance(outcome, fm.AuthenticationFailed) and not self._step.signed
 
     def _change_and_sign(self, request: HttpRequest, call: Any, **how: Any) -> Any:
         if self._level is not None and self.vendor.threshold != "sent":
@@ -182,7 +195,8 @@ class Caller:
 
     def _overhear(self, request: HttpRequest, **how: Any) -> HttpReply:
         role = "login" if how.get("call_id") is None else "answer"
-        return self._exchange(role, self._step.signed(request), **how)
+        change = self._step.signed
+        return self._exchange(role, change(request) if change else request, **how)
 
     def _exchange(self, role: str, request: HttpRequest, **how: Any) -> HttpReply:
         time.sleep(self.pause_s)
@@ -202,8 +216,23 @@ class Caller:
         request = HttpRequest(method="GET", url=self.backend.address + path, headers=headers)
         with contextlib.suppress(VendorError, ArithmeticError):
             reply = self._exchange("balance", request, backend=self.backend.name, charges=0)
-            return Decimal(str(reply.at(place))) if reply.status == 200 else None
+            if reply.status == 200:
+                return Decimal(str(reply.at(place)))
+            if reply.status in (401, 403, *_PUT_OFF):
+                self._seen.pop()
         return None
+
+
+def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float | None]]:
+    """The calls still to be made that have room beside the score they need, and thresholds."""
+    for step in steps:
+        scored = calls.get(step.scored_by)
+        score = scored and scored["result"]["score"]
+        level = None if None in (step.beyond, score) else score + step.beyond
+        is_known = step.beyond is not None and step.scored_by in calls
+        has_room = not is_known or (level is not None and 0 < level < 100)
+        if step.name not in calls and has_room:
+            yield step, level
 
 
 def run_steps(
@@ -211,41 +240,45 @@ def run_steps(
 ) -> bool:
     """Make the calls that were not made yet; False if the next one could cost more than is left."""
     most = caller.vendor.charges
-    for step in steps:
-        level = None
-        if step.beyond is not None:
-            scored = journal.calls.get(step.scored_by)
-            score = scored["result"]["score"] if scored else None
-            # Without a score there is no room on either side of it.
-            level = -1.0 if score is None else score + step.beyond
-        if step.name in journal.calls or not (level is None or 0 < level < 100):
-            continue
+    for step, level in find_open(steps, journal.calls):
         if journal.count_charges(most) + most > budget:
             return False
         say(f"  {step.name}: {step.sentence}", err=True)
-        begin = functools.partial(journal.write, step.name)
-        journal.write(step.name, caller.make(step, files, level, begin))
+        write = functools.partial(journal.write, step.name)
+        try:
+            write(caller.make(step, files, level, begin=write))
+        except fm.AuthenticationFailed:
+            write({"is_seen": False, "result": {"charged": "no", "charge": None}})
+            raise
     return True
 
 
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
     ours: dict[str, Any] = {}
-    for step in [step for step in steps if (calls.get(step.name) or {}).get("is_seen")]:
-        result = calls[step.name]["result"]
+    made = {name: call["result"] for name, call in calls.items() if call and call["is_seen"]}
+    for step in [step for step in steps if step.name in made]:
+        result = made[step.name]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
+        # Whose picture has several faces, or none, the mock sees a card that has.
+        instead: dict[str, Any] = {}
+        warnings = result.get("warnings", ())
+        is_shown = step.probe == "same" or "no_face" in made.get("same", {}).get("warnings", ())
+        if result.get("faces", 0) > 1 or "multiple_faces" in warnings:
+            instead = dict.fromkeys(("same", "largest"), files["two-faces"])
+        elif is_pair and is_shown and "no_face" in warnings and result["score"] is None:
+            places = (step.reference,) if result["faces"] else ("same", "largest")
+            is_pair, instead = False, dict.fromkeys(places, files["no-face"])
         if "decision" in result and is_pair:
             # A threshold can hide the score; where there is none, the verdict alone is known.
-            scored = calls[step.scored_by]["result"] if step.beyond is not None else result
+            scored = made.get(step.scored_by, result) if step.beyond is not None else result
             verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
             scores = [each["score"] for each in (result, scored) if each["score"] is not None]
             control.set_outcome(step.operation.value, score=[*scores, verdict][0], times=None)
-        # Whose picture has several faces, the mock sees a card that has.
-        several = {"same": files["two-faces"]} if result.get("faces", 0) > 1 else {}
         control.clear_journal()
-        ours[step.name] = caller.make(step, {**files, **several}, calls[step.name]["level"])
+        ours[step.name] = caller.make(step, {**files, **instead}, calls[step.name]["level"])
         *seen, whole = ours[step.name]["seen"]
         whole["claims"] = ()
         for each, entry in zip(seen, control.journal(), strict=True):

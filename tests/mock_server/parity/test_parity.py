@@ -107,7 +107,7 @@ def test_a_second_run_costs_nothing(rehearse):
 
 def test_another_plan_than_that_of_the_journal_is_refused(rehearse):
     vendor = rehearse("deepvue")
-    vendor.run("--yes", "--budget", 0, code=3)
+    vendor.run("--yes", "--budget", 1, code=3)
     result = vendor.run("--yes", "--switch", "bad_token=401", code=2)
     assert "another profile, edition or other pictures" in result.answer.output
 
@@ -161,7 +161,9 @@ def test_neither_journal_nor_record_has_a_picture_a_key_an_id_or_a_name(rehearse
 
 def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(rehearse, tmp_path):
     vendor = rehearse("didit")
-    words = "Anna Karenina of flat 7, anna@example.com, mock-live-key"
+    words = (
+        "Anna Karenina of flat 7, anna@example.com, mock-live-key; \xb5\x07 the user berta of acme"
+    )
     change(
         vendor,
         {"fields.refused": Reply(400), "auth.words.403": Reply(403, {"detail": words})},
@@ -169,8 +171,10 @@ def test_a_vendor_that_repeats_what_it_was_sent_does_not_get_it_into_the_record(
     )
     result = vendor.run("--yes", code=1)
     text = result.record.read_text() + (tmp_path / "parity-didit.json.journal").read_text()
-    for word in ("Anna", "Karenina", "example.com", "mock-live-key"):
+    for word in ("Anna", "Karenina", "example.com", "mock-live-key", "berta", "acme"):
         assert word not in text
+    assert text.isascii()
+    assert "\\u" not in text
 
 
 def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path):
@@ -216,7 +220,7 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     def answer(request):
         is_late = random.random() < 0.5
         response = handle(request) if is_late else None
-        if len(kills) < 20 and random.random() < 0.3:
+        if len(kills) < 20 and random.random() < 0.5:
             kills.append(request.path)
             processes[-1].kill()
         return response or handle(request)
