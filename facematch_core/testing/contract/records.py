@@ -83,7 +83,7 @@ class RecordRules(Rules):
             assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
             stays = [w.text for w in first.outcome.answer.warnings if w.tag == "not_cleaned_up"]
             assert not stays, f"{operation}: the simulator refuses {first.cleanups}: {stays}"
-            made_at = [*_steps_that_make(bench, first, second)]
+            made_at = [*_steps_that_make(bench, second, first)]
             removes = removes or bool(made_at)
             limit = {"deadline_s": benches.DEADLINE_S + 2 * sum(bench.waits)}
             ends: list[tuple[Situation, dict[str, Any]]] = [
