@@ -81,7 +81,7 @@ class RecordRules(Rules):
             assert len(set(texts)) == len(texts), f"{operation}: removed twice: {first.cleanups}"
             stays = [w.text for w in first.outcome.answer.warnings if w.tag == "not_cleaned_up"]
             assert not stays, f"{operation}: the simulator refuses {first.cleanups}: {stays}"
-            if not (made_at := [*_steps_that_make(bench, first, second)]):
+            if not (made_at := [*_steps_that_make(bench, second, first)]):
                 continue
             removes, limit_s = True, benches.DEADLINE_S + 2 * sum(bench.waits)
             ends: list[tuple[Situation, dict[str, Any]]] = [
