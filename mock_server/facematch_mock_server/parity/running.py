@@ -256,16 +256,16 @@ def run_steps(
 def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, files: Any) -> Any:
     """What the mock shows of the calls that the vendor has answered, and by which claims."""
     ours: dict[str, Any] = {}
-    made = {name: call["result"] for name, call in calls.items() if call and call["is_seen"]}
-    for step in [step for step in steps if step.name in made]:
-        result = made[step.name]
+    results = {name: call["result"] for name, call in calls.items() if call and call["is_seen"]}
+    for step in [step for step in steps if step.name in results]:
+        result = results[step.name]
         control.clear_outcomes()
         # What is a card, or no picture, speaks for itself.
         is_pair = step.probe in ("same", "largest", "too-large") and step.reference != "no-face"
         # Whose picture has several faces, or none, the mock sees a card that has.
         instead: dict[str, Any] = {}
         warnings = result.get("warnings", ())
-        is_shown = step.probe == "same" or "no_face" in made.get("same", {}).get("warnings", ())
+        is_shown = step.probe == "same" or "no_face" in results.get("same", {}).get("warnings", ())
         if result.get("faces", 0) > 1 or "multiple_faces" in warnings:
             instead = dict.fromkeys(("same", "largest"), files["two-faces"])
         elif is_pair and is_shown and "no_face" in warnings and result["score"] is None:
@@ -273,7 +273,7 @@ def ask_mock(caller: Caller, control: Any, steps: Sequence[Step], calls: Any, fi
             is_pair, instead = False, dict.fromkeys(places, files["no-face"])
         if "decision" in result and is_pair:
             # A threshold can hide the score; where there is none, the verdict alone is known.
-            scored = made.get(step.scored_by, result) if step.beyond is not None else result
+            scored = results.get(step.scored_by, result) if step.beyond is not None else result
             verdict = {"match": 95.0, "live": 95.0, "review": 50.0}.get(result["decision"], 5.0)
             scores = [each["score"] for each in (result, scored) if each["score"] is not None]
             control.set_outcome(step.operation.value, score=[*scores, verdict][0], times=None)
