@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -71,7 +72,7 @@ class Journal:
         problem = "belongs to another profile, edition or other pictures: name another --out"
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, OWNER_ONLY)
-            with contextlib.suppress(ImportError):  # Windows
+            if sys.platform != "win32":
                 import fcntl
 
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
