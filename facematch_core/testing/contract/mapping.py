@@ -35,8 +35,10 @@ LOW = 1.0
 VALUES = ("null", "true", "false", "-1", "7", '"odd"', '""', "[]", "{}", '[["x"]]')
 
 #: Refusals before anything is done; some vendors word a picture without a face as one, too.
-REFUSALS = (Situation.REJECTED, Situation.THROTTLED, Situation.NO_CREDIT, Situation.BAD_KEY)
-REFUSED = (*REFUSALS, Situation.NO_FACE)
+REFUSED = (
+    *(Situation.REJECTED, Situation.THROTTLED, Situation.NO_CREDIT, Situation.BAD_KEY),
+    Situation.NO_FACE,
+)
 
 #: What a code may be that the vendor has added since; the last begins as a known code.
 NEW_CODES = ('"CodeOfNextYear"', "98765", '"{}.OfNextYear"')
@@ -473,14 +475,14 @@ def _decide(reader: Reader, good: Recording) -> tuple[dict[Place, object], set[P
     number, word, _ = facts(good.result)
     for place, value in places(good.reply.at()):
         is_score = number is not None and number_in(value) == number
-        is_word = isinstance(value, str) and value == word
-        if not is_score and not is_word and not isinstance(value, bool):
+        is_status = isinstance(value, str) and value == word
+        if not is_score and not is_status and not isinstance(value, bool):
             continue
-        another = (number or 0) / 2 if is_score else "another word" if is_word else not value
+        another = (number or 0) / 2 if is_score else "another word" if is_status else not value
         other = reader.read_changed(good, place, json.dumps(another)).result
         follows = other is not None and facts(other) != facts(good.result)
         if is_score and follows:
             scores[place] = value
-        elif follows or (is_word and other is None):
+        elif follows or (is_status and other is None):
             verdicts.add(place)
     return scores, verdicts
