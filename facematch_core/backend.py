@@ -12,21 +12,16 @@ prepared call as data. There are three kinds:
 from __future__ import annotations
 
 import abc
-import contextlib
-import contextvars
-import datetime as dt
-import decimal
 import enum
 import functools
-import logging
 import math
 import os
 import re
 import typing
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import attrs
 
@@ -36,7 +31,7 @@ from .clock import Clock, RateWindow, SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .images import Image, ImageFormat, ImageLimits
 from .kinds import described, is_union, kind_words, kinds_of, type_hints
-from .masking import Secret, masker, quotable, without_pieces
+from .masking import ResultMasker, Secret, muted, without_private
 from .models import Billing, Charged, LivenessResult, MatchResult
 
 __all__ = [
@@ -45,8 +40,6 @@ __all__ = [
     "RateWindow", "RemoteBackend", "Secret", "decide_by_threshold", "muted", "number",
     "without_private",
 ]  # fmt: skip
-
-K = TypeVar("K", bound=models.Result)
 
 #: Called with each exception of a plug-in's own code that becomes an error without its text, which
 #: may hold a key: for tests, whose keys are invented.
@@ -107,6 +100,7 @@ class Call:
             raises, nothing may be sent.
         on_accepted: To be called with the vendor's id, or None, and with what was charged so far,
             when an answer says more of either: it is what is known if the call is broken off.
+        masker: Takes out of a result what must not be seen, just before `match` returns it.
     """
 
     probe: Image
@@ -126,6 +120,7 @@ class Call:
     on_accepted: Callable[[str | None, Billing], None] = attrs.field(
         default=_unheard, repr=False, eq=False
     )
+    masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
 
     operation = models.Operation.MATCH
 
@@ -496,70 +491,6 @@ def unreadable(
     )
 
 
-def mask_error(error: errors.VendorError, secrets: tuple[Secret, ...]) -> None:
-    """Take secrets, and pieces of the picture that is wrong, out of a vendor's own words."""
-    masked = masker(secrets)
-    error.message = without_pieces(masked(error.message))
-    error.args = (error.message,)
-    if error.ids.vendor is not None:
-        error.ids = attrs.evolve(error.ids, vendor=without_pieces(masked(error.ids.vendor)))
-    if isinstance(error, errors.RequestRejected):
-        fields: dict[str, tuple[str, ...]] = {}
-        for name, texts in error.field_errors.items():
-            # Names that are alike by now share an entry.
-            place = quotable(name, masked)
-            fields[place] = (*fields.get(place, ()), *(quotable(text, masked) for text in texts))
-        error.field_errors = fields
-
-
-def mask_result(
-    result: K,
-    secrets: tuple[Secret, ...],
-    source: models.Environment | None = None,
-    *,
-    billing: Billing | None = None,
-    vendor_id: str | None = None,
-) -> K:
-    """`result` without secrets and pieces of pictures in the texts that come from the vendor.
-
-    Where the answer says that it came from, what it cost and its id are filled in, if given.
-    """
-    masked = masker(secrets)
-
-    def mask(text: str) -> str:
-        return without_pieces(masked(text))
-
-    def masked_copy(thing: Any, *names: str, **fields: Any) -> Any:
-        """Only with fields whose texts are others now: most things are as they were."""
-        for name in names:
-            if value := getattr(thing, name):
-                plain = _plain(value, mask)
-                if plain is not value:
-                    fields[name] = plain
-        return attrs.evolve(thing, **fields) if fields else thing
-
-    def mask_face(face: models.Face) -> Any:
-        fields = {}
-        if face.demographics is not None:
-            fields["demographics"] = masked_copy(face.demographics, "gender", "race")
-        return masked_copy(face, "landmarks", "pose", "quality", **fields)
-
-    fields: dict[str, Any] = {
-        name: [mask_face(face) for face in faces]
-        for name in ("probe_faces", "reference_faces")
-        if (faces := getattr(result, name, None))
-    }
-    ids = result.ids
-    if vendor_id and not ids.vendor:
-        ids = attrs.evolve(ids, vendor=vendor_id)
-    fields["ids"] = masked_copy(ids, "vendor", "session")
-    fields["warnings"] = [masked_copy(warning, "tag", "text") for warning in result.warnings]
-    fields["environment"] = source or result.environment
-    fields["billing"] = billing or result.billing
-    masked_result: K = masked_copy(result, "model", "vendor_status", "headers", "raw", **fields)
-    return masked_result
-
-
 def where_raised(traceback: TracebackType | None) -> str:
     """File and line of the innermost frame: of the plug-in's code, never of the data."""
     while traceback is not None and traceback.tb_next is not None:
@@ -568,107 +499,3 @@ def where_raised(traceback: TracebackType | None) -> str:
         return "at an unknown place"
     file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
     return f"in {file}, line {traceback.tb_lineno}"
-
-
-#: The loggers that are silent in this thread, by the beginnings of their names.
-_SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
-    "facematch_silent", default=()
-)
-
-
-def _is_heard(record: logging.LogRecord) -> bool:
-    return not record.name.startswith(_SILENT.get())  # no text begins with one of none
-
-
-@contextlib.contextmanager
-def muted(*prefixes: str) -> Iterator[None]:
-    """Let a library work without a word in this thread: other threads are still heard.
-
-    For what a library does outside `guarded_call`: to look for credentials, say.
-
-    Args:
-        *prefixes: Loggers that are silent meanwhile, with all below them: ``"botocore"``.
-    """
-    # A filter counts for its own logger alone, so each one below needs it. It stays there: other
-    # threads may be asking, and what it costs is one look at a variable.
-    manager = logging.getLogger().manager
-    for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
-        logger = logging.getLogger(name)
-        if prefixes and _is_heard not in logger.filters:
-            logger.addFilter(_is_heard)
-    token = _SILENT.set(prefixes)
-    try:
-        yield
-    finally:
-        _SILENT.reset(token)
-
-
-#: What is in place of an address that leads to a picture.
-_MASKED = "(address removed)"
-
-#: Deeper than this no vendor's body is; what lies below is left out.
-MAX_DEPTH = 64
-
-
-def without_private(
-    body: Any,
-    *,
-    demographic_keys: Collection[str] = frozenset({"age", "gender", "race"}),
-    media_keys: Collection[str] = (),
-) -> Any:
-    """A copy of a decoded body as plain JSON, without demographics, media addresses masked.
-
-    What is no JSON (bytes, NaN, an object of a vendor's library) is replaced by a text that names
-    its type, except that times and decimals are written out.
-
-    Args:
-        body: Any decoded value; it is not changed.
-        demographic_keys: Keys to leave out, at any depth.
-        media_keys: Keys whose values are replaced, at any depth.
-    """
-    return _plain(body, str, demographic_keys, media_keys)
-
-
-_PLAIN_KINDS = frozenset({int, bool, type(None)})
-
-
-def _plain(
-    value: Any,
-    text: Callable[[str], str],
-    left_out: Collection[str] = (),
-    masked: Collection[str] = (),
-    depth: int = 0,
-) -> Any:
-    """A copy of `value` as plain JSON, each text as `text` gives it."""
-    plain: Any
-    # Nearly all that comes is of these kinds exactly, and there are a hundred in each answer.
-    kind = type(value)
-    if kind is str:
-        return text(value)
-    if kind in _PLAIN_KINDS or (kind is float and math.isfinite(value)):
-        return value
-    if isinstance(value, str):
-        plain = text(value)
-    elif isinstance(value, (int, type(None))) or (
-        isinstance(value, float) and math.isfinite(value)
-    ):
-        plain = value
-    elif isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
-        plain = "(left out: too deep)"
-    elif isinstance(value, (list, tuple)):
-        plain = [_plain(item, text, left_out, masked, depth + 1) for item in value]
-    elif isinstance(value, (dict, Mapping)):
-        plain = {
-            text(str(key)): _MASKED
-            if key in masked and item is not None
-            else _plain(item, text, left_out, masked, depth + 1)
-            for key, item in value.items()
-            if key not in left_out
-        }
-    elif isinstance(value, (dt.date, dt.time)):
-        plain = value.isoformat()
-    elif isinstance(value, decimal.Decimal):
-        plain = str(value)
-    else:
-        plain = f"(left out: {type(value).__name__})"
-    return plain

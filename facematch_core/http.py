@@ -24,8 +24,6 @@ from .backend import (
     LivenessCall,
     MatchCall,
     ignore,
-    mask_error,
-    mask_result,
     tell_fault,
     unreadable,
     where_raised,
@@ -43,7 +41,7 @@ from .errors import (
     VendorUnavailable,
 )
 from .jobs import LOOK, JobFollower
-from .masking import Secret, masker, quotable, without_secrets
+from .masking import Secret, mask_error, masker, quotable, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import (
     Answer,
@@ -730,10 +728,14 @@ class _HttpCall:
         source = Environment.MOCK if self.is_mock else None
         vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, Result):
-            if self.headers:
-                outcome = attrs.evolve(outcome, headers=self.headers)
-            outcome = mask_result(
-                outcome, self.secrets, source, billing=end.billing, vendor_id=vendor_id
+            ids = outcome.ids
+            outcome = call.masker.mask(
+                outcome,
+                self.secrets,
+                ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
+                billing=end.billing,
+                environment=source or outcome.environment,
+                headers=self.headers or outcome.headers,
             )
         if reply is not None and self.is_stray:
             outcome = _mismatch(backend, reply, outcome)

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import contextvars
+import datetime as dt
+import decimal
 import hmac
 import logging
+import math
 import os
 import re
-from collections.abc import Callable, Iterator
-from typing import NoReturn
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
 
-from .errors import ConfigurationError
+import attrs
+
+from .errors import ConfigurationError, RequestRejected, VendorError
+from .models import Result
+
+R = TypeVar("R", bound=Result)
 
 log = logging.getLogger("facematch")
 
@@ -90,8 +100,11 @@ class Secret:
 # What may be repeated of somebody else's words.
 
 
-def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
-    """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64."""
+def masker(secrets: tuple[Secret, ...], *, hides_pieces: bool = False) -> Callable[[str], str]:
+    """Masks every one of `secrets` in a text: as it is, escaped for an address, in base64.
+
+    With `hides_pieces` also every word that may be a piece of a picture.
+    """
     # The longer first: one may hold another.
     forms = {form for secret in secrets for form in secret._forms if form}  # noqa: SLF001 - of this module
     ordered = sorted(forms, key=len, reverse=True)
@@ -101,6 +114,9 @@ def masker(secrets: tuple[Secret, ...]) -> Callable[[str], str]:
         if len(text) >= shortest:
             for form in ordered:
                 text = text.replace(form, "***")
+        if hides_pieces and len(text) >= _PIECE_CHARS:
+            # One letter many times is what a caller makes up, and nothing of a picture.
+            return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
         return text
 
     return mask
@@ -154,9 +170,173 @@ def _masked_word(word: re.Match[str]) -> str:
     return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
 
 
-def without_pieces(text: str) -> str:
-    """`text` with every word masked that may be a piece of a picture."""
-    if len(text) < _PIECE_CHARS:
-        return text
-    # One letter many times is what a caller makes up, and nothing of a picture.
-    return _PIECE.sub(lambda word: "***" if len(set(word[0])) > 4 else word[0], text)
+def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
+    """Take secrets, and pieces of the picture that is wrong, out of a vendor's own words."""
+    mask, mask_all = masker(secrets), masker(secrets, hides_pieces=True)
+    error.message = mask_all(error.message)
+    error.args = (error.message,)
+    if error.ids.vendor is not None:
+        error.ids = attrs.evolve(error.ids, vendor=mask_all(error.ids.vendor))
+    if isinstance(error, RequestRejected):
+        fields: dict[str, tuple[str, ...]] = {}
+        for name, texts in error.field_errors.items():
+            # Two names may be alike once they are masked: then they share an entry.
+            field = quotable(name, mask)
+            fields[field] = (*fields.get(field, ()), *(quotable(text, mask) for text in texts))
+        error.field_errors = fields
+
+
+@attrs.define(kw_only=True, eq=False)
+class ResultMasker:
+    """Takes out of the results of one call what must not be seen; by default secrets alone.
+
+    Attributes:
+        demographic_keys: Keys of the vendor's body to leave out; None to keep age, gender and race.
+        media_keys: Keys of the vendor's body whose values are addresses of pictures.
+        result: What `mask` made last: nothing has to be taken out of it any more.
+    """
+
+    demographic_keys: Collection[str] | None = None
+    media_keys: Collection[str] = ()
+    result: Result | None = None
+
+    def mask(self, result: R, secrets: tuple[Secret, ...] | None, **fields: Any) -> R:
+        """`result` with these fields instead of its own, in one walk over all its parts.
+
+        Secrets and pieces of pictures are masked in the texts that come from the vendor; None
+        leaves the texts alone, for a backend that has no vendor.
+        """
+        mask = None if secrets is None else masker(secrets, hides_pieces=True)
+        for name in ("probe_faces", "reference_faces"):
+            faces = []
+            for face in getattr(result, name, None) or ():
+                changes = {}
+                if face.demographics is not None:
+                    person = _mask_part(face.demographics, mask, "gender", "race")
+                    changes["demographics"] = person if self.demographic_keys is None else None
+                faces.append(_mask_part(face, mask, "landmarks", "pose", "quality", **changes))
+            if faces:
+                fields[name] = faces
+        if mask is not None:
+            fields["warnings"] = [_mask_part(each, mask, "tag", "text") for each in result.warnings]
+            fields["headers"] = _plain(fields.get("headers", result.headers), mask)
+        fields["ids"] = _mask_part(fields.get("ids", result.ids), mask, "vendor", "session")
+        keys = self.demographic_keys or (), self.media_keys
+        fields["raw"] = _plain(result.raw, mask or str, *keys)
+        masked: R = _mask_part(result, mask, "model", "vendor_status", **fields)
+        self.result = masked
+        return masked
+
+
+def _mask_part(part: Any, mask: Callable[[str], str] | None, *names: str, **changes: Any) -> Any:
+    """A copy if there are changes, or a text is another one once masked; nearly always `part`."""
+    if mask is not None:
+        for name in names:
+            value = getattr(part, name)
+            if value and (plain := _plain(value, mask)) is not value:
+                changes[name] = plain
+    return attrs.evolve(part, **changes) if changes else part
+
+
+#: The loggers that are silent in this thread, by the beginnings of their names.
+_SILENT: contextvars.ContextVar[tuple[str, ...]] = contextvars.ContextVar(
+    "facematch_silent", default=()
+)
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    return not record.name.startswith(_SILENT.get())  # no text begins with one of none
+
+
+@contextlib.contextmanager
+def muted(*prefixes: str) -> Iterator[None]:
+    """Let a library work without a word in this thread: other threads are still heard.
+
+    For what a library does outside `guarded_call`: to look for credentials, say.
+
+    Args:
+        *prefixes: Loggers that are silent meanwhile, with all below them: ``"botocore"``.
+    """
+    # A filter counts for its own logger alone, so each one below needs it. It stays there: other
+    # threads may be asking, and what it costs is one look at a variable.
+    manager = logging.getLogger().manager
+    for name in (*prefixes, *[n for n in list(manager.loggerDict) if n.startswith(prefixes)]):
+        logger = logging.getLogger(name)
+        if prefixes and _is_heard not in logger.filters:
+            logger.addFilter(_is_heard)
+    token = _SILENT.set(prefixes)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
+
+
+#: What replaces an address that leads to a picture.
+_NO_ADDRESS = "(address removed)"
+
+#: Deeper than this no vendor's body is; what lies below is left out.
+MAX_DEPTH = 64
+
+
+def without_private(
+    body: Any,
+    *,
+    demographic_keys: Collection[str] = frozenset({"age", "gender", "race"}),
+    media_keys: Collection[str] = (),
+) -> Any:
+    """A copy of a decoded body as plain JSON, without demographics, media addresses masked.
+
+    What is no JSON (bytes, NaN, an object of a vendor's library) is replaced by a text that names
+    its type, except that times and decimals are written out.
+
+    Args:
+        body: Any decoded value; it is not changed.
+        demographic_keys: Keys to leave out, at any depth.
+        media_keys: Keys whose values are replaced, at any depth.
+    """
+    return _plain(body, str, demographic_keys, media_keys)
+
+
+_PLAIN_TYPES = frozenset({int, bool, type(None)})
+
+
+def _plain(
+    value: Any,
+    mask: Callable[[str], str],
+    left_out: Collection[str] = (),
+    media_keys: Collection[str] = (),
+    depth: int = 0,
+) -> Any:
+    """A copy of `value` as plain JSON, with every text masked."""
+    plain: Any
+    # Nearly all values are of exactly these types, and there are a hundred in each answer.
+    kind = type(value)
+    if kind is str:
+        return mask(value)
+    if kind in _PLAIN_TYPES or (kind is float and math.isfinite(value)):
+        return value
+    if isinstance(value, str):
+        plain = str(mask(value))
+    elif isinstance(value, (int, type(None))) or (
+        isinstance(value, float) and math.isfinite(value)
+    ):
+        plain = value
+    elif isinstance(value, (dict, list, tuple, Mapping)) and depth == MAX_DEPTH:
+        plain = "(left out: too deep)"
+    elif isinstance(value, (list, tuple)):
+        plain = [_plain(item, mask, left_out, media_keys, depth + 1) for item in value]
+    elif isinstance(value, (dict, Mapping)):
+        plain = {
+            mask(str(key)): _NO_ADDRESS
+            if key in media_keys and item is not None
+            else _plain(item, mask, left_out, media_keys, depth + 1)
+            for key, item in value.items()
+            if key not in left_out
+        }
+    elif isinstance(value, (dt.date, dt.time)):
+        plain = value.isoformat()
+    elif isinstance(value, decimal.Decimal):
+        plain = str(value)
+    else:
+        plain = f"(left out: {type(value).__name__})"
+    return plain

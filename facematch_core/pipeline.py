@@ -21,22 +21,14 @@ import attrs
 
 from . import errors
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
-from .backend import (
-    CALL_ID_KEY,
-    Backend,
-    Call,
-    LivenessCall,
-    MatchCall,
-    new_call_id,
-    tell_fault,
-    without_private,
-)
+from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, tell_fault
 from .calibration import Calibration
 from .clock import Clock
 from .deadline import NO_DEADLINE, Deadline
 from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavailable
 from .events import EventEmitter, EventKind
 from .images import Image
+from .masking import without_private
 from .models import (
     Answer,
     Billing,
@@ -152,11 +144,12 @@ class Pipeline:
         try:
             self.events.emit(EventKind.STARTED, record, carries_call=True)
             pictures: dict[str, Any] = dict(zip(PICTURES, self._prepare(images), strict=False))
-            kind = MatchCall if options.operation is Operation.MATCH else LivenessCall
-            call = kind(
+            call_type = MatchCall if options.operation is Operation.MATCH else LivenessCall
+            call = call_type(
                 clock=self.clock,
                 on_sent=progress.on_sent,
                 on_accepted=progress.on_accepted,
+                masker=self.policy.new_masker(),
                 **fields,
                 **pictures,
             )
@@ -167,6 +160,7 @@ class Pipeline:
                 record,
                 metadata=call.metadata,
                 elapsed_s=self.clock.monotonic() - started,
+                masker=call.masker,
             )
             if progress.failed_attempts:
                 result = attrs.evolve(result, failed_attempts=progress.failed_attempts)

@@ -13,9 +13,10 @@ import attrs
 
 from . import models
 from ._cancellation import callers_exception
-from .backend import Backend, without_private
+from .backend import Backend
 from .calibration import Calibration
 from .errors import EnvironmentMismatch, InvalidRequest, UnexpectedResponse
+from .masking import ResultMasker
 
 R = TypeVar("R", bound=models.Result)
 
@@ -38,26 +39,34 @@ class ResultPolicy:
 
     def check_environment(self) -> None:
         """Refuse to ask where no answer could come from the environment that is wanted."""
-        backend, wanted, environment = self.backend, self.required, self.backend.environment
+        backend, required, environment = self.backend, self.required, self.backend.environment
         mock = models.Environment.MOCK
-        if environment is not mock and wanted is None:
+        if environment is not mock and required is None:
             return
         possible = backend.environments
         if environment is mock and mock not in possible:
             environment = models.Environment.PRODUCTION
             problem = "is set to mock, but its address is the real vendor's"
             advice = " Set base_url to the address of the mock."
-        elif wanted is not None and wanted not in possible:
+        elif required is not None and required not in possible:
             what = f"is set to {environment}"
             if environment is None:
                 what = "does not say which environment it asks (set its environment)"
-            problem, advice = f"{what}, but {wanted} is required", ""
+            problem, advice = f"{what}, but {required} is required", ""
         else:
             return
         raise EnvironmentMismatch(
             f"The backend {backend.name} {problem}: nothing was sent.{advice}",
             environment=environment,
             billing=models.Billing(models.Charged.NO, "nothing was sent"),
+        )
+
+    def new_masker(self) -> ResultMasker:
+        """What takes out of the results of one call what this verifier does not show."""
+        can = self.backend.capabilities
+        return ResultMasker(
+            demographic_keys=None if self.keep_demographics else can.demographic_keys,
+            media_keys=can.media_keys,
         )
 
     def apply(
@@ -67,31 +76,25 @@ class ResultPolicy:
         *,
         metadata: Mapping[str, Any] | None,
         elapsed_s: float,
+        masker: ResultMasker | None = None,
     ) -> models.Answer:
-        """`result` with what this side knows of its call, after every rule."""
-        can, keep = self.backend.capabilities, self.keep_demographics
-        said, declared = result.environment, self.backend.environment
+        """`result` with what this side knows of its call, after every rule.
+
+        What `masker` made last is masked already; any other result is masked here.
+        """
+        environment, declared = result.environment, self.backend.environment
+        masker = masker or self.new_masker()
         failure: BaseException
         try:
-            changes = _judged(result, call, self.calibration)
-            for name in () if keep else ("probe_faces", "reference_faces"):
-                if faces := getattr(result, name, None):
-                    changes[name] = tuple(
-                        face if face.demographics is None else attrs.evolve(face, demographics=None)
-                        for face in faces
-                    )
-            ruled = attrs.evolve(
-                result,
-                ids=attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
-                environment=said or declared,
-                metadata=metadata,
-                elapsed_s=max(0.0, elapsed_s),
-                raw=without_private(
-                    result.raw,
-                    demographic_keys=() if keep else can.demographic_keys,
-                    media_keys=can.media_keys,
-                ),
-                **changes,
+            fields = _judge_fields(result, call, self.calibration) | {
+                "ids": attrs.evolve(result.ids, call=call.id, caller=call.caller_ref),
+                "environment": environment or declared,
+                "metadata": metadata,
+                "elapsed_s": max(0.0, elapsed_s),
+            }
+            is_masked = result is masker.result
+            judged = (
+                attrs.evolve(result, **fields) if is_masked else masker.mask(result, None, **fields)
             )
         except Exception as error:  # noqa: BLE001 - it may be paid for: the caller must learn that
             failure = callers_exception(error) or UnexpectedResponse(
@@ -101,19 +104,19 @@ class ResultPolicy:
                 ids=result.ids,
             )
         else:
-            if None not in (said, declared) and said is not declared:
-                problem = f"came from {said}, but the backend is set to {declared}"
-            elif self.required is not None and ruled.environment is not self.required:
-                came = ruled.environment or "an unknown environment"
-                problem = f"came from {came}, but {self.required} is required"
+            if None not in (environment, declared) and environment is not declared:
+                problem = f"came from {environment}, but the backend is set to {declared}"
+            elif self.required is not None and judged.environment is not self.required:
+                origin = judged.environment or "an unknown environment"
+                problem = f"came from {origin}, but {self.required} is required"
             else:
-                return ruled
+                return judged
             failure = EnvironmentMismatch(
                 f"The answer of {self.backend.name} {problem}: check the address and the key.",
-                environment=ruled.environment,
-                billing=ruled.billing,
-                ids=ruled.ids,
-                result=ruled,
+                environment=judged.environment,
+                billing=judged.billing,
+                ids=judged.ids,
+                result=judged,
             )
         raise failure
 
@@ -127,18 +130,18 @@ def judge(result: R, call: models.CallRecord) -> R:
     Raises:
         InvalidRequest: it does not carry the id of this call, or answers another question.
     """
-    wanted = ANSWERS[call.operation]
-    if type(result) is not wanted:
+    result_type = ANSWERS[call.operation]
+    if type(result) is not result_type:
         raise InvalidRequest(
-            f"A call of {call.operation} answers with a {wanted.__name__}, not with a "
+            f"A call of {call.operation} answers with a {result_type.__name__}, not with a "
             f"{type(result).__name__}: this result belongs to another call."
         )
     if result.ids.call != call.id:
         raise InvalidRequest("The result does not carry the id of this call: it is another's.")
-    return attrs.evolve(result, **_judged(cast(models.Answer, result), call, None))
+    return attrs.evolve(result, **_judge_fields(cast(models.Answer, result), call, None))
 
 
-def _judged(
+def _judge_fields(
     result: models.Answer, call: models.CallRecord, calibration: Calibration | None
 ) -> dict[str, Any]:
     """What of `result` the rules of `call` set: thresholds, decision and warnings.
@@ -152,12 +155,12 @@ def _judged(
       declines because of such a warning, so the answer contradicts itself;
     - a calibration set the threshold, and for other answers than this one.
     """
-    asked, limit, score = call.threshold, call.review_threshold, result.score
-    told = asked if result.threshold is None else result.threshold
-    fields: dict[str, Any] = {"threshold": told, "review_threshold": limit}
+    requested, review, score = call.threshold, call.review_threshold, result.score
+    threshold = requested if result.threshold is None else result.threshold
+    fields: dict[str, Any] = {"threshold": threshold, "review_threshold": review}
     if result.decision not in (models.Decision.MATCH, models.LivenessDecision.LIVE):
         return fields
-    values = [t.value for t in (told, asked) if t is not None and t.value is not None]
+    values = [t.value for t in (threshold, requested) if t is not None and t.value is not None]
     value = None if score is None else score.value
     code, doubt = models.WarningCode.THRESHOLD_CONFLICT, None
     if values and value is None:
@@ -165,11 +168,11 @@ def _judged(
         doubt = f"The answer is a pass without a score to compare with {max(values):g}."
     elif values and value is not None and value < max(values):
         doubt = f"The answer is a pass, but its score {value:g} is below {max(values):g}."
-    elif (limit is not None and not limit.passes(value)) or any(
+    elif (review is not None and not review.passes(value)) or any(
         warning.severity.is_grave for warning in result.warnings
     ):
         fields["decision"] = type(result.decision).REVIEW
-    elif calibration and asked and asked.source is models.ThresholdSource.CALIBRATION:
+    elif calibration and requested and requested.source is models.ThresholdSource.CALIBRATION:
         doubt = calibration.doubt_of(None if score is None else score.scale, result.model)
     if doubt is not None:
         fields["decision"] = type(result.decision).REVIEW

@@ -17,14 +17,11 @@ from .backend import (
     LivenessCall,
     MatchCall,
     RemoteBackend,
-    mask_error,
-    mask_result,
-    muted,
     tell_fault,
     unreadable,
     where_raised,
 )
-from .masking import Secret
+from .masking import Secret, mask_error, muted
 from .models import Billing, Charged, LivenessResult, MatchResult
 
 __all__ = ["SdkBackend", "guarded_call"]
@@ -131,7 +128,7 @@ def guarded_call(
     )
     hidden = tuple(secrets)
     if isinstance(outcome, models.Result):
-        return typing.cast(R, mask_result(outcome, hidden))
+        return typing.cast(R, call.masker.mask(outcome, hidden))
     if not isinstance(outcome, errors.VendorError):
         return outcome
     mask_error(outcome, hidden)

@@ -12,7 +12,8 @@ from kit.fakes import SCALE, FakeBackend, liveness_result, match_result, picture
 from kit.strategies import attempts, live_match_results, liveness_results, match_results
 
 import facematch_core as fm
-from facematch_core.backend import MAX_DEPTH, without_private
+from facematch_core.backend import without_private
+from facematch_core.masking import MAX_DEPTH
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/reference/result.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
