@@ -16,51 +16,19 @@ from typing import Any, ClassVar, NoReturn, TypeAlias, TypeVar, cast
 
 import attrs
 
-from ._cancellation import CANCELLATION, CallCancelled, callers_exception
+from . import errors, models
+from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .backend import (
-    Call,
-    Image,
-    LivenessCall,
-    MatchCall,
-    ignore,
-    tell_fault,
-    unreadable,
-    where_raised,
-)
+from .backend import Call, LivenessCall, MatchCall, ignore, tell_fault, unreadable, where_raised
 from .deadline import NO_DEADLINE, Deadline
-from .errors import (
-    ConfigurationError,
-    DeadlineExceeded,
-    EnvironmentMismatch,
-    FaceMatchError,
-    OutcomeUnknown,
-    RequestRejected,
-    UnexpectedResponse,
-    VendorError,
-    VendorUnavailable,
-)
-from .jobs import LOOK, JobFollower
+from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
+from .images import Image
+from .jobs import JobFollower
 from .masking import Secret, mask_error, masker, quotable, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
-from .models import (
-    Answer,
-    Billing,
-    CallRecord,
-    Charged,
-    Decision,
-    Environment,
-    LivenessDecision,
-    LivenessResult,
-    MatchResult,
-    Operation,
-    Result,
-    ResultWarning,
-    Retention,
-    Severity,
-    WarningCode,
-)
+from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
+    FREE_BILLING,
     ErrorRow,
     ErrorTable,
     InconclusiveRow,
@@ -80,7 +48,7 @@ __all__ = [
     "retry_after_s", "rows", "vendor_error", "without_secrets",
 ]  # fmt: skip
 
-K = TypeVar("K", bound=Result)
+R = TypeVar("R", bound=Result)
 _Row: TypeAlias = ErrorRow | InconclusiveRow
 
 
@@ -101,19 +69,14 @@ class HttpBackend(JobFollower):
     A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
     an `EnvironmentMismatch`, whatever its status, for whoever gave it may be the real vendor.
 
-    Args:
-        base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
-        allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
-            and faces.
-        allow_insecure: Whether they may travel without TLS beyond this machine.
+    Args (beside those of `RemoteBackend`):
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
         call_timeout_s: Longest time of a whole call that has no deadline, above 0.
         keep_idle_s: How long an unused connection is kept for the next call of its thread, above 0,
-            where the vendor does not say it in ``Keep-Alive``. A request on a connection that the
-            vendor closes at that moment is lost, and its bill is unknown.
-        ca_bundle: File or folder of certificates to trust instead of those that the environment
+            where no ``Keep-Alive`` says it. A request that meets its end is lost, its bill unknown.
+        ca_bundle: File or folder of certificates to trust; None for those that the environment
             names, or the usual ones.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
             machine; None for what the environment names.
@@ -191,15 +154,17 @@ class HttpBackend(JobFollower):
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
         if not isinstance(row, InconclusiveRow) or not is_answer:
             return None
-        fields: dict[str, Any] = {
-            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
-            "backend": self.name,
-            "billing": Billing(row.charged, row.ground),
-            "raw": reply.json(),
-        }
-        if call.operation is Operation.LIVENESS:
-            return LivenessResult(decision=LivenessDecision.INCONCLUSIVE, **fields)
-        return MatchResult(decision=Decision.INCONCLUSIVE, **fields)
+        is_match = call.operation is models.Operation.MATCH
+        decisions = models.Decision if is_match else models.LivenessDecision
+        result_type: Any = MatchResult if is_match else LivenessResult
+        result: Result = result_type(
+            decision=decisions.INCONCLUSIVE,
+            warnings=(attrs.evolve(row.warning, tag=row.warning.tag or code),),
+            backend=self.name,
+            billing=Billing(row.charged, row.ground),
+            raw=reply.json(),
+        )
+        return result
 
     def vendor_id(self, reply: HttpReply) -> str | None:
         """The vendor's own id of the call (of its job, say) in a reply; by default None.
@@ -252,13 +217,13 @@ class HttpBackend(JobFollower):
     def error(self, reply: HttpReply, call: Call) -> VendorError:
         """The error for a reply of a status that was not expected; by default from the tables."""
         row = _find_row(self, reply)[1]
-        return _by_table(self, reply, row, reconcilable=self.reconcilable(call))
+        return _error_by_table(self, reply, row, reconcilable=self.reconcilable(call))
 
     # What the core does with it.
 
     def reconcilable(self, call: Call | CallRecord) -> bool:
         """Whether the vendor's records can tell later what became of `call`."""
-        return call.retention is Retention.KEEP
+        return call.retention is models.Retention.KEEP
 
     def make_client(self) -> HttpClient:
         """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
@@ -285,11 +250,11 @@ class HttpBackend(JobFollower):
         """
         url = f"{self.base_url or self.vendor_url()}/"
         host = host_of(url)
-        near = is_loopback(host) or self.client.is_doubled(url)
+        is_near = is_loopback(host) or self.client.is_doubled(url)
         if self.environment is None:
-            return frozenset({Environment.MOCK} if near else ())
-        vendors = is_among(host, self.allowed_hosts)
-        if self.environment is Environment.MOCK and vendors and not near:
+            return frozenset({Environment.MOCK} if is_near else ())
+        is_vendors = is_among(host, self.allowed_hosts)
+        if self.environment is Environment.MOCK and is_vendors and not is_near:
             return frozenset({Environment.PRODUCTION})
         return frozenset({self.environment})
 
@@ -297,7 +262,7 @@ class HttpBackend(JobFollower):
         return self.ask(call, MatchResult)
 
     def check_liveness(self, call: LivenessCall) -> LivenessResult:
-        if Operation.LIVENESS not in self.capabilities.operations:
+        if models.Operation.LIVENESS not in self.capabilities.operations:
             return super().check_liveness(call)
         return self.ask(call, LivenessResult)
 
@@ -308,13 +273,13 @@ class HttpBackend(JobFollower):
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
-    def ask(self, call: Call, kind: type[K]) -> K:
+    def ask(self, call: Call, kind: type[R]) -> R:
         """Send one call of this backend, and read its answer as a result of this kind.
 
         Raises:
             VendorError: there is no result; `billing` says whether it was charged.
         """
-        outcome: K | VendorError = _HttpCall(self, call, kind).run()
+        outcome: R | VendorError = _HttpCall(self, call, kind).run()
         if not isinstance(outcome, VendorError):
             return outcome
         # The frame of a function that raises stays alive with the error.
@@ -325,7 +290,7 @@ class HttpBackend(JobFollower):
             outcome.__context__ = None
             del outcome
 
-    def read_reply(self, call: Call, *replies: HttpReply) -> Answer | FaceMatchError:
+    def read_reply(self, call: Call, *replies: HttpReply) -> models.Answer | errors.FaceMatchError:
         """What replies mean for `call`: the result, or the error that the call would raise.
 
         Nothing is sent, so that any reply can be tried: a 502 with a page of markup, say.
@@ -339,12 +304,14 @@ class HttpBackend(JobFollower):
             ValueError: the call asks for more than these.
         """
 
-        def give() -> Iterator[HttpReply]:
+        def iterate() -> Iterator[HttpReply]:
             yield from replies
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
-        kind = LivenessResult if call.operation is Operation.LIVENESS else MatchResult
-        outcome: Answer | FaceMatchError = _HttpCall(self, call, kind, give()).run()
+        kind = LivenessResult if call.operation is models.Operation.LIVENESS else MatchResult
+        outcome: models.Answer | errors.FaceMatchError = _HttpCall(
+            self, call, kind, iterate()
+        ).run()
         return outcome
 
     def fetch(
@@ -367,7 +334,7 @@ class HttpBackend(JobFollower):
                 f"fetch is for GET and HEAD, not for {request.method}: a lost answer counts as "
                 "free here. What changes something at the vendor is yielded by steps."
             )
-        outcome = _look(self, request, deadline, call)
+        outcome = _fetch_free(self, request, deadline, call)
         if isinstance(outcome, HttpReply):
             return outcome
         raise outcome
@@ -397,41 +364,42 @@ class _End:
 
 @attrs.define(eq=False)
 class _HttpCall:
-    """One call of a backend, from its first request to its end.
-
-    Attributes:
-        call: With the vendor's id of it, once that is known.
-        replies: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
-        is_sent: Whether a request was sent, or tried to be.
-        is_accepted: Whether a request that has a price was answered, or the steps wait: the vendor
-            is at work on it.
-        is_free: Whether the last request has no price, or the steps have waited since.
-        is_last_wait: Whether a wait was cut short, so that there is time for one more request.
-        reply: To the last request; None if it was lost.
-        has_row: Whether the backend's own tables say what that reply means.
-        is_stray: Whether that reply should be a mock's and does not say so.
-        refusal: The last error that is not of the plug-in's own making.
-    """
+    """One call of a backend, from its first request to its end."""
 
     backend: HttpBackend
+    #: With the vendor's id of it, once that is known.
     call: Call
     kind: type[Result]
+    #: In place of a vendor's; no wait takes time then, and nothing is cleaned up.
     replies: Iterator[HttpReply] | None = None
+    cancellation: Cancellation | None = attrs.field(factory=CANCELLATION.get)
     deadline: Deadline = NO_DEADLINE
     ledger: Ledger = attrs.field(factory=Ledger)
+    #: Whether a request was sent, or tried to be.
     is_sent: bool = False
+    #: Whether the vendor is at work: a request with a price was answered, or the steps wait.
     is_accepted: bool = False
+    #: Whether the last request has no price, or the steps have waited since.
     is_free: bool = False
+    #: Whether a wait was cut short, so that there is time for one more request.
     is_last_wait: bool = False
+    #: To the last request; None if it was lost.
     reply: HttpReply | None = None
+    #: Whether the backend's own tables say what that reply means.
     has_row: bool = False
+    #: Whether that reply should be a mock's and does not say so.
     is_stray: bool = False
+    #: The last error that is not of the plug-in's own making.
     refusal: VendorError | None = None
     request_id: str | None = None
-    is_mock: bool = False
+    source: Environment | None = None
     headers: dict[str, str] = attrs.field(factory=dict)
     secrets: tuple[Secret, ...] = ()
     cleanups: list[HttpRequest] = attrs.field(factory=list)
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.cancellation is not None and self.cancellation.cancelled
 
     def run(self) -> Any:
         """The result or the error. What `steps` raises before its first request is raised."""
@@ -481,8 +449,8 @@ class _HttpCall:
             return step
         if isinstance(step, self.kind):
             return _End(step, self.ledger.bill_whole(step.billing))
-        type_name = type(step).__name__
-        return self._end_unreadable(f"its parse gives {type_name}, not {self.kind.__name__}")
+        problem = f"its parse gives {type(step).__name__}, not {self.kind.__name__}"
+        return self._end_unreadable(problem)
 
     def _wait(self, pause: Wait) -> _End | None:
         """Let a pause pass; or the end of the call, for which it is too long."""
@@ -497,15 +465,14 @@ class _HttpCall:
         elif seconds >= left_s:
             reason = f"{self.backend.name} would wait longer than the call may take."
             if self.is_sent:
-                return self._end_refused(DeadlineExceeded(reason, billing=LOOK))
+                return self._end_refused(errors.DeadlineExceeded(reason, billing=FREE_BILLING))
             reason += " Nothing was sent."
-            return self._end_refused(VendorUnavailable(reason, retryable=False))
-        clock, cancellation = self.call.clock, CANCELLATION.get()
+            return self._end_refused(errors.VendorUnavailable(reason, retryable=False))
         try:
-            if cancellation is None:
-                clock.sleep(seconds)
+            if self.cancellation is None:
+                self.call.clock.sleep(seconds)
             else:
-                cancellation.sleep(seconds, clock)
+                self.cancellation.sleep(seconds, self.call.clock)
         except CallCancelled:
             raise CallCancelled(self.ledger.bill_whole()) from None
         return None
@@ -520,7 +487,7 @@ class _HttpCall:
                     "of base_url nor among its allowed_hosts."
                 )
             return self._end_unreadable(f"it leads to another host, {host}")
-        if not is_first and _is_cancelled():
+        if not is_first and self.is_cancelled:
             raise CallCancelled(self.ledger.bill_whole())
         is_billed = self.call.operation in backend.capabilities.billed_operations
         self.ledger.charge(request.charges if is_billed else 0)
@@ -539,12 +506,14 @@ class _HttpCall:
             if not (self.is_accepted and self.is_free):
                 return self._end_unreadable(_describe(error))
             reason = f"it could not be asked: {_describe(error)}"
-            return self._end_refused(VendorUnavailable(reason, billing=LOOK))
+            return self._end_refused(errors.VendorUnavailable(reason, billing=FREE_BILLING))
         else:
             return self._read(reply, request)
         if type(refusal) is OutcomeUnknown and self.is_free:
             status = refusal.status_code
-            refusal = VendorUnavailable(refusal.message, billing=LOOK, status_code=status)
+            refusal = errors.VendorUnavailable(
+                refusal.message, billing=FREE_BILLING, status_code=status
+            )
         return self._refuse(refusal, request)
 
     def _exchange(self, request: HttpRequest, is_first: bool) -> HttpReply:
@@ -563,10 +532,11 @@ class _HttpCall:
                 on_sent, send_by = ignore, self.deadline
             try:
                 signed = backend.sign(request, call, deadline=send_by)
-            except VendorUnavailable as error:
+            except errors.VendorUnavailable as error:
                 if is_repeated and error.billing.charged is Charged.NO:
                     # Bytes have left, so a verifier asks why nothing is charged.
-                    error.billing = Billing(Charged.NO, error.billing.ground or _REFUSED_FIRST)
+                    ground = "the first sending was refused, and nothing was sent a second time"
+                    error.billing = Billing(Charged.NO, error.billing.ground or ground)
                 raise
             reply = backend.client.send(
                 signed,
@@ -594,7 +564,7 @@ class _HttpCall:
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
-        self.is_mock = self.is_mock or MOCK_HEADER in headers
+        self.source = Environment.MOCK if MOCK_HEADER in headers else self.source
         self.is_stray = not _believes(backend, reply)
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         names = backend.result_headers
@@ -610,7 +580,7 @@ class _HttpCall:
         if isinstance(outcome, Result):
             billing = outcome.billing
             if self.is_free and self.ledger.paid and billing.charged is not Charged.NO:
-                billing = LOOK  # it only asks about a call that is paid for
+                billing = FREE_BILLING  # it only asks about a call that is paid for
             return _End(outcome, self.ledger.bill(billing))
         self.is_accepted = self.is_accepted or request.charges > 0
         if self.replies is None and (self.ledger.price or self.call is not call):
@@ -646,15 +616,15 @@ class _HttpCall:
         try:
             refusal = backend.error(reply, call)
             if self.is_free and isinstance(refusal, OutcomeUnknown):
-                refusal = _by_table(backend, reply, is_free=True)
+                refusal = _error_by_table(backend, reply, is_free=True)
         except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body must not hide the status
             about = {"reconcilable": backend.reconcilable(call), "is_free": self.is_free}
-            fault, refusal = error, _by_table(backend, reply, row, **about)
+            fault, refusal = error, _error_by_table(backend, reply, row, **about)
         if fault is not None:
             tell_fault(fault)
             place = f"{type(fault).__name__} {where_raised(fault.__traceback__)}"
             refusal.message += f" (Its backend failed to read that: {place}; please report it.)"
-        is_success = is_expected or isinstance(refusal, UnexpectedResponse)
+        is_success = is_expected or isinstance(refusal, errors.UnexpectedResponse)
         refusal.billing = self._price(refusal.billing, is_success)
         return refusal
 
@@ -668,9 +638,9 @@ class _HttpCall:
     def _refuse(self, refusal: VendorError, request: HttpRequest) -> VendorError | _End:
         """A refusal, for the steps if they go on from it, or the end of the call."""
         if self.is_free and refusal.billing.charged is not Charged.NO:
-            refusal.billing = LOOK
+            refusal.billing = FREE_BILLING
         self.refusal = refusal
-        is_over = isinstance(refusal, DeadlineExceeded) or self.deadline.is_over
+        is_over = isinstance(refusal, errors.DeadlineExceeded) or self.deadline.is_over
         goes_on = request.on_refusal == "raise" and not is_over
         return refusal if goes_on else self._end_refused(refusal)
 
@@ -686,7 +656,7 @@ class _HttpCall:
         if error is self.refusal:
             return self._end_refused(error)
         if self.is_free and error.billing.charged is Charged.UNKNOWN:
-            error.billing = LOOK
+            error.billing = FREE_BILLING
         return _End(error, self.ledger.bill(error.billing))
 
     def _end_unreadable(self, problem: str) -> _End:
@@ -701,14 +671,14 @@ class _HttpCall:
         billing = self.ledger.bill(error.billing)
         # Of a call that was accepted a free request only asks. That it was refused, lost or too
         # late says nothing of the call, nor of the next one, unless the vendor words it so.
-        is_about_call = isinstance(error, UnexpectedResponse | EnvironmentMismatch) or (
-            isinstance(error, RequestRejected) and self.has_row
+        is_about_call = isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch) or (
+            isinstance(error, errors.RequestRejected) and self.has_row
         )
         if is_about_call or not (self.is_accepted and self.is_free):
             return _End(error, billing)
         kind, reason = OutcomeUnknown, f"then gave no answer about it ({error.message})"
-        if isinstance(error, DeadlineExceeded) or self.deadline.is_over:
-            kind, limit_s = DeadlineExceeded, self.deadline.limit_s
+        if isinstance(error, errors.DeadlineExceeded) or self.deadline.is_over:
+            kind, limit_s = errors.DeadlineExceeded, self.deadline.limit_s
             reason = f"had not finished it within {limit_s:.3g} s"
         name = f" as {call.vendor_id}" if call.vendor_id else ""
         reconcilable = backend.reconcilable(call)
@@ -725,7 +695,6 @@ class _HttpCall:
     def _finish(self, end: _End) -> Any:
         """The outcome with its bill and its ids, without its secrets."""
         backend, call, reply, outcome = self.backend, self.call, self.reply, end.outcome
-        source = Environment.MOCK if self.is_mock else None
         vendor_id = call.vendor_id or self.request_id
         if isinstance(outcome, Result):
             ids = outcome.ids
@@ -734,7 +703,7 @@ class _HttpCall:
                 self.secrets,
                 ids=ids if ids.vendor else attrs.evolve(ids, vendor=vendor_id),
                 billing=end.billing,
-                environment=source or outcome.environment,
+                environment=self.source or outcome.environment,
                 headers=self.headers or outcome.headers,
             )
         if reply is not None and self.is_stray:
@@ -745,11 +714,11 @@ class _HttpCall:
         if (
             isinstance(error, OutcomeUnknown)
             and not error.reconcilable
-            and Retention.KEEP in backend.capabilities.retention
-            and backend.reconcilable(attrs.evolve(call, retention=Retention.KEEP))
+            and models.Retention.KEEP in backend.capabilities.retention
+            and backend.reconcilable(attrs.evolve(call, retention=models.Retention.KEEP))
         ):
             error.message += " With retention=KEEP they could (see FaceVerifier.reconcile)."
-        if not call.deadline.is_limited and isinstance(error, DeadlineExceeded):
+        if not call.deadline.is_limited and isinstance(error, errors.DeadlineExceeded):
             timeout_s = backend.call_timeout_s
             error.message += f" (It had no deadline; call_timeout_s is {timeout_s:g}.)"
         if self.ledger.paid:
@@ -758,7 +727,7 @@ class _HttpCall:
         mask_error(error, self.secrets)
         error.billing = end.billing
         error.backend = error.backend or backend.name
-        error.environment = error.environment or source
+        error.environment = error.environment or self.source
         error.status_code = error.status_code or (None if reply is None else reply.status)
         return error
 
@@ -767,7 +736,7 @@ class _HttpCall:
         is_open = isinstance(outcome, OutcomeUnknown) and outcome.reconcilable
         is_stray = isinstance(outcome, EnvironmentMismatch)
         is_unsent = self.replies is not None or not self.is_sent
-        if is_open or is_stray or is_unsent or _is_cancelled():
+        if is_open or is_stray or is_unsent or self.is_cancelled:
             return outcome
         text = ""
         for request in reversed(self.cleanups):
@@ -776,7 +745,7 @@ class _HttpCall:
                 signed = self.backend.sign(request, self.call, deadline=self.deadline)
                 secrets += signed.secrets
                 signed = attrs.evolve(signed, expects=request.expects | {*range(200, 300)})
-                reply = _look(self.backend, signed, self.deadline)
+                reply = _fetch_free(self.backend, signed, self.deadline)
                 reason = reply.message if isinstance(reply, VendorError) else ""
             except Exception as error:
                 if callers_exception(error) is error:
@@ -791,8 +760,11 @@ class _HttpCall:
             outcome.message += f" ({text})"
             outcome.args = (outcome.message,)
             return outcome
-        warning = ResultWarning(
-            code=WarningCode.OTHER, tag="not_cleaned_up", severity=Severity.WARNING, text=text
+        warning = models.ResultWarning(
+            code=models.WarningCode.OTHER,
+            tag="not_cleaned_up",
+            severity=models.Severity.WARNING,
+            text=text,
         )
         return attrs.evolve(outcome, warnings=(*outcome.warnings, warning))
 
@@ -820,7 +792,7 @@ class ApiKeyBackend(HttpBackend):
             cls.environment_variables = {"api_key": f"{word}_API_KEY"}
 
 
-def _look(
+def _fetch_free(
     backend: HttpBackend, request: HttpRequest, deadline: Deadline, call: CallRecord | None = None
 ) -> HttpReply | VendorError:
     """The answer, about `call`, that a free request outside of a call expects; else the error."""
@@ -830,7 +802,7 @@ def _look(
     try:
         reply = backend.client.send(request, backend=backend.name, charges=0, deadline=deadline)
     except OutcomeUnknown as lost:
-        error = VendorUnavailable(lost.message, status_code=lost.status_code)
+        error = errors.VendorUnavailable(lost.message, status_code=lost.status_code)
     except VendorError as refusal:
         error = refusal.with_traceback(None)
     else:
@@ -838,13 +810,13 @@ def _look(
         if not _believes(backend, reply):
             error = _mismatch(backend, reply)
         elif reply.status not in request.expects:
-            error = _by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
+            error = _error_by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
         elif call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
             return reply
         else:
             problem = f"it is about {vendor_id}, not {call.vendor_id}"
-            error = unreadable(f"{backend.name} answered {reply.status}", problem, LOOK)
-    error.billing = LOOK
+            error = unreadable(f"{backend.name} answered {reply.status}", problem, FREE_BILLING)
+    error.billing = FREE_BILLING
     mask_error(error, request.secrets)
     return error
 
@@ -856,7 +828,7 @@ def _find_row(backend: HttpBackend, reply: HttpReply) -> tuple[str | None, _Row 
     return text, None if text is None else backend.error_codes.get(text)
 
 
-def _by_table(
+def _error_by_table(
     backend: HttpBackend, reply: HttpReply, row: _Row | None = None, **about: Any
 ) -> VendorError:
     """The error for a reply by its row, or by the backend's table of statuses."""
@@ -907,15 +879,7 @@ def _is_json(reply: HttpReply) -> bool:
     return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
 
 
-def _is_cancelled() -> bool:
-    cancellation = CANCELLATION.get()
-    return cancellation is not None and cancellation.cancelled
-
-
 def _describe(error: Exception) -> str:
     """An exception of a plug-in's code, for its author: of our own errors also what they say."""
-    words = f": {error.message}" if isinstance(error, FaceMatchError) else ""
+    words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
     return f"{type(error).__name__} {where_raised(error.__traceback__)}{words}"
-
-
-_REFUSED_FIRST = "the first sending was refused, and nothing was sent a second time"

@@ -11,14 +11,11 @@ import attrs
 from .backend import RemoteBackend
 from .errors import RateLimited, UnexpectedResponse, VendorUnavailable
 from .messages import HttpReply, HttpRequest, Wait
-from .models import Billing, Charged
-from .refusals import FREE, retry_after_s
+from .refusals import FREE_BILLING, retry_after_s
 from .transport import HttpClient
 
-__all__ = ["LOOK", "JobFollower"]
+__all__ = ["JobFollower"]
 
-#: What looks at a job costs nothing, whatever becomes of it.
-LOOK = Billing(Charged.NO, FREE)
 #: After so many polls in a row that were lost or failed, `follow` gives up.
 _MOST_FAILED_POLLS = 3
 #: Seconds between polls of a vendor that names none, and the least that it may name.
@@ -69,7 +66,7 @@ class JobFollower(RemoteBackend):
         raise UnexpectedResponse(
             f"{self.name} says of a job that its state is {word}, which is none of its job_states: "
             "please report it.",
-            billing=LOOK,
+            billing=FREE_BILLING,
         )
 
     def follow(
@@ -105,7 +102,7 @@ class JobFollower(RemoteBackend):
         if url is None:
             raise UnexpectedResponse(
                 f"{self.name} does not say where to ask about a job: please report it.",
-                billing=LOOK,
+                billing=FREE_BILLING,
             )
         failures = 0
         while True:

@@ -25,8 +25,9 @@ NOT_KEPT = (
 
 #: The bill of an answer that says nothing of money.
 _SILENT = Billing()
-#: Why a request without a price leaves no bill open, whatever became of it.
-FREE = "nothing is charged for this request"
+#: The bill of a request without a price, whatever became of it.
+_FREE_GROUND = "nothing is charged for this request"
+FREE_BILLING = Billing(Charged.NO, _FREE_GROUND)
 
 
 @attrs.define
@@ -221,8 +222,8 @@ def vendor_error(
     row = row or table.get((reply.status, shape)) or default_row(reply.status, shape)
     if is_free and issubclass(row.error, errors.OutcomeUnknown):
         text = "no answer that can be used, to a request that is free"
-        again = reply.status >= 500 or reply.status in _GIVEN_UP
-        row = ErrorRow(errors.VendorUnavailable, Charged.NO, FREE, text, retryable=again)
+        may_help = reply.status >= 500 or reply.status in _GIVEN_UP
+        row = ErrorRow(errors.VendorUnavailable, Charged.NO, _FREE_GROUND, text, retryable=may_help)
     message = f"{backend} answered {reply.status}: {row.text}."
     if words := excerpt(reply):
         message += f' It says: "{words}".'
