@@ -30,7 +30,7 @@ from .addresses import check_base_url
 from .clock import Clock, RateWindow, SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .images import Image, ImageFormat, ImageLimits
-from .kinds import described, is_union, kind_words, kinds_of, type_hints
+from .kinds import describe, is_union, kind_words, kinds_of, type_hints
 from .masking import ResultMasker, Secret, muted, without_private
 from .models import Billing, Charged, LivenessResult, MatchResult
 
@@ -46,7 +46,7 @@ __all__ = [
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
-def tell_fault(error: BaseException) -> None:
+def report_fault(error: BaseException) -> None:
     """Let whoever tests a plug-in see what its code raised."""
     for hear in tuple(plugin_faults):
         hear(error)
@@ -348,10 +348,10 @@ def _check_settings(backend: Backend) -> None:
         name, value = field.alias or field.name, getattr(backend, field.name)
         if value is None and is_union(annotation) and type(None) in typing.get_args(annotation):
             continue
-        read = _as_declared(value, *kinds)
+        read = _convert_setting(value, *kinds)
         if read is attrs.NOTHING:
             raise errors.ConfigurationError(
-                f"{name} must be {kind_words(annotation)}, not {described(value)}."
+                f"{name} must be {kind_words(annotation)}, not {describe(value)}."
             )
         if isinstance(read, Secret):
             _check_key(backend, name, read)
@@ -376,7 +376,7 @@ def _check_key(backend: Backend, name: str, secret: Secret) -> None:
         )
 
 
-def _as_declared(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
+def _convert_setting(value: Any, kinds: tuple[type, ...], words: tuple[Any, ...]) -> Any:
     """`value` as one of the types, converted where that can only mean one thing; else NOTHING."""
     if any(type(value) is type(word) and value == word for word in words):
         return value
@@ -479,7 +479,7 @@ class RemoteBackend(Backend):
         )
 
 
-def unreadable(
+def unreadable_error(
     answered: str, problem: str, billing: Billing, **about: Any
 ) -> errors.UnexpectedResponse:
     """The error for a success that a plug-in cannot read; `answered` says who spoke, and how."""
@@ -491,7 +491,7 @@ def unreadable(
     )
 
 
-def where_raised(traceback: TracebackType | None) -> str:
+def locate_raise(traceback: TracebackType | None) -> str:
     """File and line of the innermost frame: of the plug-in's code, never of the data."""
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next

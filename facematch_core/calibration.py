@@ -14,7 +14,7 @@ import attrs
 from .backend import Backend
 from .errors import ConfigurationError, InvalidRequest
 from .files import read_text
-from .models import Environment, ThresholdRule, aware, read_as, written
+from .models import Environment, ThresholdRule, check_aware, read_document, written
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1
@@ -96,8 +96,8 @@ class Calibration:
     study_digest: str | None = None
     chosen_on: str
     confidence: float
-    made_at: datetime = attrs.field(validator=aware)
-    expires_at: datetime | None = attrs.field(default=None, validator=aware)
+    made_at: datetime = attrs.field(validator=check_aware)
+    expires_at: datetime | None = attrs.field(default=None, validator=check_aware)
     points: tuple[CalibrationPoint, ...] = attrs.field(converter=_points)
 
     def __attrs_post_init__(self) -> None:
@@ -144,7 +144,7 @@ class Calibration:
                 f"{SCHEMA}: use the facematch that wrote it."
             )
         try:
-            return read_as(cls, document)
+            return read_document(cls, document)
         except ValueError as error:
             raise InvalidRequest(str(error)) from None
 

@@ -42,7 +42,7 @@ from .backend import Backend
 from .errors import BackendUnavailable, ConfigurationError, FaceMatchError
 from .failover import Failover
 from .files import read_toml
-from .kinds import described, nearest
+from .kinds import describe, nearest
 from .masking import Secret
 from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
@@ -435,7 +435,7 @@ def read_config(path: str | os.PathLike[str]) -> Config:
     check_keys(document, {"default_profile", "profiles"}, str(path))
     tables = document.get("profiles", {})
     if not isinstance(tables, dict):
-        raise ConfigurationError(f"{path}: profiles must be a table, not {described(tables)}.")
+        raise ConfigurationError(f"{path}: profiles must be a table, not {describe(tables)}.")
     default = document.get("default_profile")
     if default is not None and (not isinstance(default, str) or default not in tables):
         raise ConfigurationError(
@@ -449,14 +449,14 @@ def read_config(path: str | os.PathLike[str]) -> Config:
 def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
     where = f"{path} [profiles.{name[:60]}]"
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} must be a table, not {described(table)}.")
+        raise ConfigurationError(f"{where} must be a table, not {describe(table)}.")
     of_one = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
     if "members" in table:
         return _failover(name, where, table, of_one - {"deadline_s"})
     check_keys(table, {*of_one, "members"}, where)
     settings = table.get("settings", {})
     if not isinstance(settings, dict):
-        raise ConfigurationError(f"{where}: settings must be a table, not {described(settings)}.")
+        raise ConfigurationError(f"{where}: settings must be a table, not {describe(settings)}.")
     if "backend" not in table:
         raise ConfigurationError(
             f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
@@ -483,7 +483,7 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
     members = table["members"]
     if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
         raise ConfigurationError(
-            f"{where}: members must be a list of profile names, not {described(members)}."
+            f"{where}: members must be a list of profile names, not {describe(members)}."
         )
     if not members:
         raise ConfigurationError(f"{where}: members is empty: name at least one profile.")

@@ -19,12 +19,20 @@ import attrs
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .backend import Call, LivenessCall, MatchCall, ignore, tell_fault, unreadable, where_raised
+from .backend import (
+    Call,
+    LivenessCall,
+    MatchCall,
+    ignore,
+    locate_raise,
+    report_fault,
+    unreadable_error,
+)
 from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
 from .jobs import JobFollower
-from .masking import Secret, mask_error, masker, quotable, without_secrets
+from .masking import Secret, mask_error, masker, quote_text, without_secrets
 from .messages import BodyShape, FilePart, HttpReply, HttpRequest, Wait
 from .models import Billing, CallRecord, Charged, Environment, LivenessResult, MatchResult, Result
 from .refusals import (
@@ -501,7 +509,7 @@ class _HttpCall:
             if self.replies is not None or is_first or callers_exception(error) is error:
                 raise
             # What an answer has led to cannot be sent: the call was accepted all the same.
-            tell_fault(error)
+            report_fault(error)
             self.ledger.price = 0
             if not (self.is_accepted and self.is_free):
                 return self._end_unreadable(_describe(error))
@@ -551,7 +559,7 @@ class _HttpCall:
             )
             # Who is no mock, and should be, gets no second picture.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
-            if is_last or not _believes(backend, reply):
+            if is_last or not _is_trusted(backend, reply):
                 return reply
             is_repeated = True
 
@@ -565,7 +573,7 @@ class _HttpCall:
         self.reply = reply
         self.request_id = headers.get(backend.request_id_header or "") or self.request_id
         self.source = Environment.MOCK if MOCK_HEADER in headers else self.source
-        self.is_stray = not _believes(backend, reply)
+        self.is_stray = not _is_trusted(backend, reply)
         self.secrets = tuple(dict.fromkeys((*self.secrets, *reply.secrets)))
         names = backend.result_headers
         self.headers |= {name: headers[name] for name in names if name in headers}
@@ -621,8 +629,8 @@ class _HttpCall:
             about = {"reconcilable": backend.reconcilable(call), "is_free": self.is_free}
             fault, refusal = error, _error_by_table(backend, reply, row, **about)
         if fault is not None:
-            tell_fault(fault)
-            place = f"{type(fault).__name__} {where_raised(fault.__traceback__)}"
+            report_fault(fault)
+            place = f"{type(fault).__name__} {locate_raise(fault.__traceback__)}"
             refusal.message += f" (Its backend failed to read that: {place}; please report it.)"
         is_success = is_expected or isinstance(refusal, errors.UnexpectedResponse)
         refusal.billing = self._price(refusal.billing, is_success)
@@ -650,7 +658,7 @@ class _HttpCall:
         """An exception of the steps."""
         if not isinstance(error, VendorError):
             # It is paid for: the caller must learn that, whatever a plug-in trips over.
-            tell_fault(error)
+            report_fault(error)
             return self._end_unreadable(_describe(error))
         error = error.with_traceback(None)
         if error is self.refusal:
@@ -663,7 +671,9 @@ class _HttpCall:
         """An answer that counts as charged and cannot be used."""
         status = f" {self.reply.status}" if self.reply else ""
         billing = self.ledger.bill_whole()
-        return _End(unreadable(f"{self.backend.name} answered{status}", problem, billing), billing)
+        return _End(
+            unreadable_error(f"{self.backend.name} answered{status}", problem, billing), billing
+        )
 
     def _end_refused(self, error: VendorError) -> _End:
         """A refusal that the steps do not go on from."""
@@ -707,7 +717,7 @@ class _HttpCall:
                 headers=self.headers or outcome.headers,
             )
         if reply is not None and self.is_stray:
-            outcome = _mismatch(backend, reply, outcome)
+            outcome = _mismatch_error(backend, reply, outcome)
         if not isinstance(outcome, VendorError):
             return outcome
         error = outcome
@@ -750,9 +760,9 @@ class _HttpCall:
             except Exception as error:
                 if callers_exception(error) is error:
                     raise
-                tell_fault(error)
+                report_fault(error)
                 reason = _describe(error)
-            text += f" {quotable(reason, masker(secrets))}" if reason else ""
+            text += f" {quote_text(reason, masker(secrets))}" if reason else ""
         if not text:
             return outcome
         text = f"What the call left at {self.backend.name} was not removed:{text}"
@@ -807,15 +817,17 @@ def _fetch_free(
         error = refusal.with_traceback(None)
     else:
         vendor_id = _read_vendor_id(backend, reply) if call else None
-        if not _believes(backend, reply):
-            error = _mismatch(backend, reply)
+        if not _is_trusted(backend, reply):
+            error = _mismatch_error(backend, reply)
         elif reply.status not in request.expects:
             error = _error_by_table(backend, reply, _find_row(backend, reply)[1], is_free=True)
         elif call is None or None in (call.vendor_id, vendor_id) or vendor_id == call.vendor_id:
             return reply
         else:
             problem = f"it is about {vendor_id}, not {call.vendor_id}"
-            error = unreadable(f"{backend.name} answered {reply.status}", problem, FREE_BILLING)
+            error = unreadable_error(
+                f"{backend.name} answered {reply.status}", problem, FREE_BILLING
+            )
     error.billing = FREE_BILLING
     mask_error(error, request.secrets)
     return error
@@ -841,19 +853,19 @@ def _read_vendor_id(backend: HttpBackend, reply: HttpReply) -> str | None:
     try:
         vendor_id: object = backend.vendor_id(reply)
     except Exception as error:  # noqa: BLE001 - a plug-in's reading of an odd body loses no call
-        tell_fault(error)
+        report_fault(error)
         return None
     # Nobody's id has a line break, or the length of a page.
     is_id = isinstance(vendor_id, str) and vendor_id.isprintable() and 0 < len(vendor_id) <= 200
     return cast(str, vendor_id) if is_id else None
 
 
-def _believes(backend: HttpBackend, reply: HttpReply) -> bool:
+def _is_trusted(backend: HttpBackend, reply: HttpReply) -> bool:
     """Whether a reply is from where it should be: a mock must say that it is one."""
     return backend.environment is not Environment.MOCK or MOCK_HEADER in reply.headers
 
 
-def _mismatch(
+def _mismatch_error(
     backend: HttpBackend, reply: HttpReply, outcome: object = None
 ) -> EnvironmentMismatch:
     return EnvironmentMismatch(
@@ -882,4 +894,4 @@ def _is_json(reply: HttpReply) -> bool:
 def _describe(error: Exception) -> str:
     """An exception of a plug-in's code, for its author: of our own errors also what they say."""
     words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
-    return f"{type(error).__name__} {where_raised(error.__traceback__)}{words}"
+    return f"{type(error).__name__} {locate_raise(error.__traceback__)}{words}"

@@ -118,7 +118,7 @@ def strict_converter() -> Converter:
 # Words for sentences.
 
 
-def described(value: object) -> str:
+def describe(value: object) -> str:
     """Type and length of a value, never the value: it may be a key in the wrong place."""
     kind = type(value).__name__
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind

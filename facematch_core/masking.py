@@ -156,15 +156,15 @@ _PIECE_CHARS = 64
 _PIECE = re.compile(rf"[A-Za-z0-9+/=_.%~\\-]{{{_PIECE_CHARS},}}")
 
 
-def quotable(text: str, masked: Callable[[str], str]) -> str:
+def quote_text(text: str, masked: Callable[[str], str]) -> str:
     """A text of the vendor's for an error: masked, printable, up to 200 characters."""
-    text = _LONG_WORD.sub(_masked_word, masked(text))
+    text = _LONG_WORD.sub(_mask_word, masked(text))
     if not text.isprintable():
         text = "".join(c if c.isprintable() else " " for c in text)
     return " ".join(text.split())[:200].rstrip()
 
 
-def _masked_word(word: re.Match[str]) -> str:
+def _mask_word(word: re.Match[str]) -> str:
     # A key, a token or a piece of a picture is long and has digits.
     text = word[0]
     return "***" if len(text) >= _PIECE_CHARS or any(c.isdigit() for c in text) else text
@@ -181,8 +181,8 @@ def mask_error(error: VendorError, secrets: tuple[Secret, ...]) -> None:
         fields: dict[str, tuple[str, ...]] = {}
         for name, texts in error.field_errors.items():
             # Two names may be alike once they are masked: then they share an entry.
-            field = quotable(name, mask)
-            fields[field] = (*fields.get(field, ()), *(quotable(text, mask) for text in texts))
+            field = quote_text(name, mask)
+            fields[field] = (*fields.get(field, ()), *(quote_text(text, mask) for text in texts))
         error.field_errors = fields
 
 

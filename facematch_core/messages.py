@@ -127,7 +127,7 @@ class HttpRequest:
             ConfigurationError: a header cannot be sent.
             InvalidRequest: a field is no text.
         """
-        headers, body = encoded(self)
+        headers, body = encode_request(self)
         return attrs.evolve(
             self,
             headers=headers,
@@ -169,7 +169,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~\xa1-\xff]([\t -~\xa0-\xff]*[!-~\xa1-\xff])?)?")
 
 
-def encoded(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
+def encode_request(request: HttpRequest) -> tuple[dict[str, str | Secret], bytes | str | None]:
     """The headers with ``Content-Type``, and the body as it is sent; None for none.
 
     A form without files is text, as doubles of requests know it. `ConfigurationError` if a header

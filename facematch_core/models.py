@@ -222,7 +222,7 @@ def percentage(value: float, name: str = "value") -> float:
     return float(value)
 
 
-def _exact(name: str, value: object, most: float) -> Decimal:
+def _exact_decimal(name: str, value: object, most: float) -> Decimal:
     """A number from 0 to `most`, exact in its digits: 0.57 * 100 is a little less than 57."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"a {name} must be a number, not {type(value).__name__}")
@@ -237,7 +237,7 @@ _FINITE = attrs.validators.optional(
 )
 
 
-def aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
+def check_aware(_: Any, attribute: attrs.Attribute[Any], value: dt.datetime | None) -> None:
     """A validator: a time that says its offset from UTC, or None."""
     if value is not None and value.utcoffset() is None:
         raise ValueError(f"{attribute.name} must say its offset from UTC.")
@@ -300,7 +300,7 @@ class Score:
             TypeError: it is no number.
             ValueError: it lies outside 0 to 1.
         """
-        value = float(_exact("fraction", fraction, 1).scaleb(2))
+        value = float(_exact_decimal("fraction", fraction, 1).scaleb(2))
         return cls(value, scale, raw=float(fraction), raw_name=raw_name, source=source)
 
     @classmethod
@@ -330,10 +330,10 @@ class Score:
             TypeError: `distance` or `worst` is no number.
             ValueError: `worst` is not above 0 or not finite, or `distance` lies outside 0 to it.
         """
-        most = _exact("worst distance", worst, sys.float_info.max)
+        most = _exact_decimal("worst distance", worst, sys.float_info.max)
         if not most:
             raise ValueError("the worst distance must be above 0")
-        value = float((most - _exact("distance", distance, worst)).scaleb(2) / most)
+        value = float((most - _exact_decimal("distance", distance, worst)).scaleb(2) / most)
         return cls(value, scale, raw=float(distance), raw_name=raw_name, source=source)
 
     def __str__(self) -> str:
@@ -630,7 +630,7 @@ class Document:
                 f"A document of kind {document.get('kind')!r:.40} is no {cls.__name__}: read it "
                 "with the class that its kind names."
             )
-        return read_as(cls, document)
+        return read_document(cls, document)
 
 
 @attrs.frozen(kw_only=True)
@@ -678,7 +678,7 @@ class Result(NoTruth, Document):
     route: Route | None = None
     failed_attempts: tuple[FailedAttempt, ...] = ()
     metadata: Mapping[str, Any] | None = attrs.field(default=None, hash=False, repr=False)
-    created_at: dt.datetime | None = attrs.field(default=None, validator=aware)
+    created_at: dt.datetime | None = attrs.field(default=None, validator=check_aware)
     elapsed_s: float = 0.0
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False, eq=False)
     raw: Mapping[str, Any] = attrs.field(factory=dict, repr=False, eq=False)
@@ -782,10 +782,10 @@ class LiveMatchResult(NoTruth, Document):
     @classmethod
     def of(cls, liveness: LivenessResult, match: MatchResult | None) -> LiveMatchResult:
         """Both answers as one."""
-        return cls(decision=_worse(liveness, match), liveness=liveness, match=match)
+        return cls(decision=_worse_decision(liveness, match), liveness=liveness, match=match)
 
     def __attrs_post_init__(self) -> None:
-        if self.decision is not _worse(self.liveness, self.match):
+        if self.decision is not _worse_decision(self.liveness, self.match):
             raise ValueError(
                 f"{self.decision} does not follow from {self.liveness.decision} and "
                 f"{'no comparison' if self.match is None else self.match.decision}."
@@ -815,7 +815,7 @@ def ends_early(liveness: LivenessResult) -> bool:
     return liveness.decision in (LivenessDecision.NOT_LIVE, LivenessDecision.INCONCLUSIVE)
 
 
-def _worse(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecision:
+def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> LiveMatchDecision:
     # Words of several kinds are equal as text, so the kinds are looked at.
     if type(liveness) is not LivenessResult or not (match is None or type(match) is MatchResult):
         raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
@@ -867,7 +867,7 @@ class CallRecord(Document):
     id: str
     operation: Operation
     backend: str
-    started_at: dt.datetime = attrs.field(validator=aware)
+    started_at: dt.datetime = attrs.field(validator=check_aware)
     kept: bool
     caller_ref: str | None = attrs.field(default=None, repr=False)
     threshold: Threshold | None = None
@@ -954,7 +954,7 @@ def written(value: Any) -> dict[str, Any]:
     return document
 
 
-def read_as(cls: type[A], document: Mapping[str, Any]) -> A:
+def read_document(cls: type[A], document: Mapping[str, Any]) -> A:
     """Read what `written` wrote; `ValueError` names the fields that are wrong or missing."""
     try:
         return _converter().structure(document, cls)

@@ -21,7 +21,7 @@ import attrs
 
 from . import errors
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
-from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, tell_fault
+from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, report_fault
 from .calibration import Calibration
 from .clock import Clock
 from .deadline import NO_DEADLINE, Deadline
@@ -48,7 +48,7 @@ from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 from .threads import HelperThreads, NoThread, StillRunning
 
 #: What leaves the policies of a try, and says how some failed there.
-Leave: TypeAlias = Callable[[Outcome], list[Exception]]
+LeaveAll: TypeAlias = Callable[[Outcome], list[Exception]]
 #: What the pictures of a call are called, in their order.
 PICTURES = ("probe", "reference")
 
@@ -385,7 +385,7 @@ class Pipeline:
             number = progress.number
             context = self._context(record, number, send_by, call.deadline, sleep)
             progress.context = context
-            leave: Leave | None = None
+            leave: LeaveAll | None = None
             try:
                 leave = enter_all(self.policies, context)
                 answer = self._ask(call, progress, paid=context.paid)
@@ -424,9 +424,9 @@ class Pipeline:
             (context.sleep or self.clock.sleep)(wait_s)
 
     def _leave_policies(
-        self, leave: Leave, progress: _Progress, end: Answer | BaseException
+        self, leave: LeaveAll, progress: _Progress, end: Answer | BaseException
     ) -> None:
-        """Leave all policies with the answer of the try, or with what ended it."""
+        """LeaveAll all policies with the answer of the try, or with what ended it."""
         if isinstance(end, BaseException):
             billing, is_answer = progress.billing(end), False
         else:
@@ -434,7 +434,7 @@ class Pipeline:
         began, charged = progress.asked_at, billing.charged
         outcome = Outcome(
             charged=charged,
-            sent=is_answer or progress.state is State.SENT or charged is not Charged.NO,
+            sent=is_answer or progress.state is SendState.SENT or charged is not Charged.NO,
             environment=getattr(end, "environment", None),
             error=end if isinstance(end, FaceMatchError) else None,
             answered=is_answer,
@@ -473,13 +473,13 @@ class Pipeline:
             answer = self._ask_in_time(call, progress, paid=paid)
         except FaceMatchError as error:
             # A refusal says "nothing was sent", and that may no longer be true.
-            if progress.state is not State.SENT or _knows_its_bill(error):
+            if progress.state is not SendState.SENT or _knows_its_bill(error):
                 raise
             what = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             interruption = callers_exception(error)
-            tell_fault(error)
-            what = f"failed with {type(error).__name__}{_place(error)}"
+            report_fault(error)
+            what = f"failed with {type(error).__name__}{_locate_in_plugin(error)}"
         else:
             if type(answer) is kind:
                 return answer
@@ -487,7 +487,7 @@ class Pipeline:
         # Outside the except block: the plug-in's exception may hold a key or a picture.
         if interruption is not None:
             raise interruption
-        if paid and progress.state is not State.NOT_SENT:
+        if paid and progress.state is not SendState.NOT_SENT:
             raise errors.OutcomeUnknown(
                 f"The backend {backend.name} {what}, and the call may have been charged: report "
                 "this to its author.",
@@ -514,7 +514,7 @@ class Pipeline:
         def begin() -> object:
             if paid and not backend.reports_sent:
                 # Nobody will say when the first byte leaves, so it may have from here on.
-                progress.on_sent(State.MAYBE)
+                progress.on_sent(SendState.MAYBE)
             return ask(call)
 
         if not backend.reports_sent:
@@ -559,7 +559,7 @@ class Pipeline:
         )
 
 
-class State(enum.IntEnum):
+class SendState(enum.IntEnum):
     """How far a try has come."""
 
     NOT_SENT = 0
@@ -586,19 +586,19 @@ class _Progress:
     def begin_next_try(self) -> None:
         self.number += 1
         self.context: AttemptContext | None = None
-        self.state = State.NOT_SENT
+        self.state = SendState.NOT_SENT
         self.asked_at: float | None = None
         #: What it cost, once that is certain: a Ctrl-C after that changes nothing.
         self.bill: Billing | None = None
         self.vendor_id: str | None = None
         self._is_stopped = False
 
-    def on_sent(self, state: State = State.SENT) -> None:
+    def on_sent(self, state: SendState = SendState.SENT) -> None:
         """The first byte of a try may leave from now on; `CallCancelled` if it may not."""
         with self._lock:
             if self.state >= state:
                 return
-            is_first = self.state is State.NOT_SENT
+            is_first = self.state is SendState.NOT_SENT
             if is_first and self._is_stopped:
                 raise CallCancelled
             if is_first and self.cancellation is not None:
@@ -607,14 +607,14 @@ class _Progress:
         if is_first and self.context is not None:
             for policy in self._policies:
                 policy.sent(self.context)
-        if state is State.SENT:
+        if state is SendState.SENT:
             self._events.emit(EventKind.SENT, self.record, carries_call=True, attempt=self.number)
 
     def stop_sending(self) -> bool:
         """Let no first byte leave any more; whether none has left."""
         with self._lock:
             self._is_stopped = True
-            return self.state is State.NOT_SENT
+            return self.state is SendState.NOT_SENT
 
     def on_accepted(self, vendor_id: str | None, billing: Billing) -> None:
         """An answer of a call that goes on said this."""
@@ -626,7 +626,7 @@ class _Progress:
             self.bill = error.billing
         elif self.bill is None:
             foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
-            is_open = foreign and self.state is not State.NOT_SENT
+            is_open = foreign and self.state is not SendState.NOT_SENT
             self.bill = Billing(Charged.UNKNOWN if is_open else Charged.NO)
         return self.bill
 
@@ -651,7 +651,7 @@ def _knows_its_bill(error: FaceMatchError) -> bool:
     )
 
 
-def _place(error: BaseException) -> str:
+def _locate_in_plugin(error: BaseException) -> str:
     """File and line of the plug-in's code, never its data: where its author has to look."""
     ours, place = (str(Path(__file__).parent), "<"), ""
     for frame, line in traceback.walk_tb(error.__traceback__):

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from . import errors
-from .masking import masker, quotable
+from .masking import masker, quote_text
 from .messages import BodyShape, HttpReply
 from .models import Billing, Charged, ResultWarning
 
@@ -62,7 +62,7 @@ class Ledger:
         """The bill of the call, if its result says `stated` of all of it."""
         declared = self.paid + self.price
         if stated == _SILENT:
-            return paid(declared)
+            return accepted_billing(declared)
         if stated.charged is Charged.UNKNOWN:
             return self.bill(stated)
         if stated.charged is Charged.YES and declared > (stated.charges or 1):
@@ -70,7 +70,7 @@ class Ledger:
         return stated
 
 
-def paid(charges: int) -> Billing:
+def accepted_billing(charges: int) -> Billing:
     """What an answer costs with which a call goes on, and that says nothing of money."""
     if charges:
         return Billing(Charged.YES, "a 200 answer is taken as charged", charges)
@@ -298,7 +298,7 @@ def excerpt(reply: HttpReply) -> str:
             for name in _NAMES:
                 text = place.get(name)
                 if isinstance(text, str) and text.strip():
-                    return quotable(text, masker(reply.secrets))
+                    return quote_text(text, masker(reply.secrets))
             places += place.values()
         if len(places) > _MOST_PLACES:
             break

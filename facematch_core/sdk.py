@@ -17,9 +17,9 @@ from .backend import (
     LivenessCall,
     MatchCall,
     RemoteBackend,
-    tell_fault,
-    unreadable,
-    where_raised,
+    locate_raise,
+    report_fault,
+    unreadable_error,
 )
 from .masking import Secret, mask_error, muted
 from .models import Billing, Charged, LivenessResult, MatchResult
@@ -173,12 +173,12 @@ def _ask(
     except errors.VendorError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
-        tell_fault(error)
-        problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+        report_fault(error)
+        problem = f"{type(error).__name__} {locate_raise(error.__traceback__)}"
     billing = Billing(Charged.YES, "an answer is taken as charged")
     if not billed:
         billing = Billing(Charged.NO, "nothing is charged for it")
-    return unreadable(f"{backend} answered", problem, billing)
+    return unreadable_error(f"{backend} answered", problem, billing)
 
 
 def _translate(
@@ -187,15 +187,15 @@ def _translate(
     backend: str,
 ) -> errors.VendorError | R:
     """What an exception of the library means; an unknown outcome if nobody knows."""
-    problem = f"{type(error).__name__} {where_raised(error.__traceback__)}"
+    problem = f"{type(error).__name__} {locate_raise(error.__traceback__)}"
     try:
         meaning = None if translate is None else translate(error)
     except Exception as fault:  # noqa: BLE001 - a plug-in's mapping, whose fault is named
-        tell_fault(fault)
+        report_fault(fault)
         meaning = None
         problem += (
             f"; its own mapping failed with {type(fault).__name__} "
-            f"{where_raised(fault.__traceback__)}"
+            f"{locate_raise(fault.__traceback__)}"
         )
     if isinstance(meaning, errors.VendorError):
         meaning.__cause__ = None

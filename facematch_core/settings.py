@@ -109,7 +109,7 @@ def located(place: str, key: str, folder: Path) -> Path:
 def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
     """A table of a TOML file, each key of its type; paths are relative to `folder`."""
     if not isinstance(table, dict):
-        raise ConfigurationError(f"{where} must be a table, not {kinds.described(table)}.")
+        raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
     check_keys(table, types, where)
     return {
         key: _structured(value, types[key], f"{where}: {key}", _of_file(folder))
@@ -174,7 +174,7 @@ def _converter() -> Converter:
 
 def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
     """A value as its key wants it; `ConfigurationError` names the key, and no value."""
-    reason = f"{key} must be {kinds.kind_words(wanted)}, not {kinds.described(value)}."
+    reason = f"{key} must be {kinds.kind_words(wanted)}, not {kinds.describe(value)}."
     for choice in kinds.choices_of(wanted):
         try:
             return _converter().structure(read(value, choice), choice)

@@ -58,13 +58,13 @@ from . import errors
 from ._cancellation import callers_exception
 from ._version import __version__
 from .addresses import is_loopback
-from .backend import ignore, unreadable
+from .backend import ignore, unreadable_error
 from .clock import Clock, SystemClock
 from .deadline import NO_DEADLINE, Deadline
 from .masking import Secret
-from .messages import HttpReply, HttpRequest, encoded
+from .messages import HttpReply, HttpRequest, encode_request
 from .models import Billing, Charged, Ids
-from .refusals import KEPT, NOT_KEPT, paid
+from .refusals import KEPT, NOT_KEPT, accepted_billing
 from .threads import HelperThreads, NoThread, StillRunning
 
 #: Longest time for which an unused connection is kept because its server says that it keeps it.
@@ -132,7 +132,7 @@ class HttpClient:
             "Accept-Encoding": "identity",
         }
         self.clock: Clock = clock or SystemClock()
-        self._closed = False
+        self._is_closed = False
         #: Says who answers an address; an adapter of ours in it stands for that of the thread.
         self._session = requests.Session()
         for scheme in ("https://", "http://"):
@@ -255,7 +255,7 @@ class HttpClient:
         What is under way goes on to its end, a job that is asked for again and again as well: a
         request after this is sent, and its connection is not kept.
         """
-        self._closed = True
+        self._is_closed = True
         for reference in self._idle.valuerefs():
             idle = reference()
             # The first who takes an adapter has it.
@@ -299,7 +299,7 @@ class HttpClient:
         self._idle[id(idle)] = idle
         idle.append(adapter)
         # After it is entered, so that either close() or this line has it.
-        if self._closed:
+        if self._is_closed:
             self.close()
 
     def _try_send(self, request: HttpRequest, exchange: Exchange) -> HttpReply | BaseException:
@@ -415,7 +415,7 @@ class Exchange:
             sock.settimeout(wait_s)
         return wait_s
 
-    def expired_by(self, error: BaseException) -> str:
+    def name_expiry(self, error: BaseException) -> str:
         """Which time of the caller's ended it; empty for a time-out, or the system's patience."""
         # By a clock of a test no time may have passed although the socket has waited.
         has_waited = self._is_cut_short and any(
@@ -441,7 +441,7 @@ class Exchange:
     def explain(self, error: Exception, status_code: int | None) -> errors.VendorError:
         """What it means for the caller and for the bill that no answer came, in words of ours."""
         about: Any = {"backend": self.backend, "ids": self.ids, "status_code": status_code}
-        expired = self.expired_by(error)
+        expired = self.name_expiry(error)
         why = expired or _reason(error)
         if not self.sent:
             return errors.VendorUnavailable(
@@ -451,9 +451,9 @@ class Exchange:
                 billing=Billing(Charged.NO, "no byte of the request has left"),
                 **about,
             )
-        if isinstance(error, Unreadable) and status_code in self.expects:
+        if isinstance(error, UnreadableBody) and status_code in self.expects:
             answered = f"{self.backend} answered {status_code}"
-            return unreadable(answered, why, paid(self.charges), **about)
+            return unreadable_error(answered, why, accepted_billing(self.charges), **about)
         message = f"The request was sent to {self.backend}, but no usable answer came: {why}."
         if self.charges:
             kept = KEPT if self.reconcilable else NOT_KEPT
@@ -474,7 +474,7 @@ class AnswerTooLong(OSError):
     """More bytes came in than any answer within the limits needs."""
 
 
-class Unreadable(Exception):
+class UnreadableBody(Exception):
     """The body is too long, or compressed in a way that cannot be undone."""
 
 
@@ -486,14 +486,14 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
     """What is sent, with its secrets revealed."""
     prepared = requests.PreparedRequest()
     try:
-        sent, body = encoded(request)
+        sent, body = encode_request(request)
         headers = {
             name: value.reveal() if isinstance(value, Secret) else value
             for name, value in sent.items()
         }
         # Step by step, and not by the session, which would look for cookies, hooks and ~/.netrc.
         prepared.prepare_method(request.method)
-        prepared.url = _normalised(request.url, tuple(request.params.items()))
+        prepared.url = _normalise_url(request.url, tuple(request.params.items()))
         prepared.prepare_headers({**usual, **headers})
         prepared.prepare_body(body, None)
         CURRENT.get().has_body = bool(prepared.body)
@@ -511,7 +511,7 @@ def _prepare(usual: dict[str, str], request: HttpRequest) -> requests.PreparedRe
 
 
 @functools.lru_cache(maxsize=64)
-def _normalised(url: str, params: tuple[tuple[str, str], ...]) -> str:
+def _normalise_url(url: str, params: tuple[tuple[str, str], ...]) -> str:
     """An address as requests writes it, which takes as long as all else of a request's head."""
     prepared = requests.PreparedRequest()
     prepared.prepare_url(url, params)
@@ -589,7 +589,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
         raise requests.exceptions.ChunkedEncodingError("unknown transfer coding")
     encoding = response.headers.get("Content-Encoding", "").strip().lower() or "identity"
     if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
-        raise Unreadable("its body is compressed in an unknown way")
+        raise UnreadableBody("its body is compressed in an unknown way")
     # Of what is compressed, more bytes may come than are in it, if only a few.
     most = limit if encoding == "identity" else 2 * limit + 1024
     body = bytearray()
@@ -598,7 +598,7 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
             exchange.wait_s()  # a transport that is not ours never asks for the deadline
         body += piece
         if len(body) > most:
-            raise Unreadable("its body is too long")
+            raise UnreadableBody("its body is too long")
     if not body or encoding == "identity":
         return bytes(body)
     # Not by urllib3: older versions have no limit, and none notices that gzip is broken off. 32
@@ -607,11 +607,11 @@ def read_body(response: requests.Response, limit: int, exchange: Exchange) -> by
     try:
         plain = decoder.decompress(body, limit + 1)
     except zlib.error:
-        raise Unreadable("its body cannot be decompressed") from None
+        raise UnreadableBody("its body cannot be decompressed") from None
     if len(plain) > limit:
-        raise Unreadable("its body is too long")
+        raise UnreadableBody("its body is too long")
     if not decoder.eof or decoder.unused_data:
-        raise Unreadable("its body cannot be decompressed")
+        raise UnreadableBody("its body cannot be decompressed")
     return plain
 
 
@@ -641,12 +641,12 @@ def _look_up(host: str, port: int, wait_s: float) -> list[tuple[Any, Any, int, s
 # Connections that ask how long they may wait, and say when the request begins to leave.
 
 
-class _Reads(socket.SocketIO):
+class _SocketReader(socket.SocketIO):
     """What comes off a socket, each wait with what is left of the time: dripping ends as well."""
 
     _sock: socket.socket
     #: Whether the peer has closed its side, and a read has met that.
-    ended = False
+    has_ended = False
 
     def readinto(self, buffer: Any) -> int:
         exchange = CURRENT.get()
@@ -655,7 +655,7 @@ class _Reads(socket.SocketIO):
         exchange.left_to_receive -= count
         if exchange.left_to_receive < 0:
             raise AnswerTooLong("The answer does not end.")
-        self.ended = count == 0
+        self.has_ended = count == 0
         return count
 
 
@@ -667,7 +667,7 @@ class _Response(http.client.HTTPResponse):
         # The unbuffered file of the socket keeps count of its users, so that the descriptor lives
         # until the answer is read even if the connection is closed before.
         self._reads: Any = self.fp.raw
-        self._reads.__class__ = _Reads
+        self._reads.__class__ = _SocketReader
 
     def begin(self) -> None:
         # It passes over 100 alone: what follows 103 would be the answer to the next request.
@@ -677,7 +677,7 @@ class _Response(http.client.HTTPResponse):
             super().begin()
             # `http.client` takes a head that broke off for a whole one. The empty line after a head
             # needs no further read: one that met the end came too soon.
-            if self._reads.ended:
+            if self._reads.has_ended:
                 raise http.client.IncompleteRead(b"")
             if self.status == http.HTTPStatus.SWITCHING_PROTOCOLS:
                 self.will_close = True  # what follows is no HTTP
@@ -850,7 +850,7 @@ def _system_words(link: OSError) -> str:
 #: In this order: what comes first says more.
 _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
-    (Unreadable, str),
+    (UnreadableBody, str),
     (ssl.SSLCertVerificationError, lambda link: f"its certificate fails ({link.verify_message})"),
     # Only errors that come from OpenSSL have a reason; the other is that of `_TlsConnection`.
     (ssl.SSLError, lambda link: f"TLS failed ({getattr(link, 'reason', None) or 'handshake'})"),

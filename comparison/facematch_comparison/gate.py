@@ -26,7 +26,7 @@ from scipy.special import ndtri
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_toml
-from facematch_core.kinds import described, nearest
+from facematch_core.kinds import describe, nearest
 from facematch_core.models import Environment
 
 from .evaluation import CALIBRATION, EVALUATION, fmr_bounds
@@ -656,7 +656,7 @@ def read_requirements(name_or_path: str | Path) -> Requirements:
             raise InvalidRequest(f"{path}: unknown key {key[:60]!r}; {nearest(key, _KEYS)}")
         words, types, fits = _KEYS[key]
         if type(value) not in types or not fits(value):
-            shown = str(value)[:40] if type(value) in (int, float) else described(value)
+            shown = str(value)[:40] if type(value) in (int, float) else describe(value)
             raise InvalidRequest(f"{path}: {key} must be {words}, not {shown}.")
     table.setdefault("required_fmr", table["max_fmr"] / _SHARE)
     if table["required_fmr"] > table["max_fmr"]:

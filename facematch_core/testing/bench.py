@@ -144,7 +144,7 @@ class Bench:
 
     def _note_fault(self, error: BaseException) -> None:
         author = vars(self).get("backend")
-        for place in (backends.where_raised(error.__traceback__), f"in {_place(error, author)}"):
+        for place in (backends.locate_raise(error.__traceback__), f"in {_place(error, author)}"):
             self.faults.setdefault(f"{type(error).__name__} {place}", describe(error, author))
 
     def reason(self, error: BaseException) -> str:

@@ -12,7 +12,7 @@ import attrs
 from facematch_core import Operation, Retention, ThresholdRule
 from facematch_core.backend import Backend, ImageLimits
 from facematch_core.errors import InvalidRequest
-from facematch_core.models import read_as, written
+from facematch_core.models import read_document, written
 
 #: Version of the JSON form; 0 until facematch 1.0: it may change with a minor release.
 SCHEMA = 0
@@ -208,7 +208,7 @@ class ConformanceReport:
                 f"{document.get('schema')!r:.40}, its kind {document.get('kind')!r:.40}."
             )
         try:
-            report = read_as(cls, document)
+            report = read_document(cls, document)
         except ValueError as error:
             raise InvalidRequest(str(error)) from None
         if document.get("verdict") != report.verdict.value:

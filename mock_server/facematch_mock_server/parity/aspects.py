@@ -14,7 +14,7 @@ from typing import Any
 
 from facematch_core import FaceMatchError
 from facematch_core.http import HttpReply
-from facematch_core.masking import Secret, masker, quotable
+from facematch_core.masking import Secret, masker, quote_text
 
 #: Headers that say something of the vendor and nothing of the call.
 _HEADERS = re.compile(
@@ -56,7 +56,7 @@ def reduce_reply(
         return word[0] if is_public else "*"
 
     def reduce_text(text: str) -> str:
-        text = _NUMBER.sub("#", _ADDRESS.sub("*", quotable(text, mask)))
+        text = _NUMBER.sub("#", _ADDRESS.sub("*", quote_text(text, mask)))
         return re.sub("[^ -~]+", "*", _WORD.sub(keep_public, text))
 
     kind = reply.headers.get("Content-Type", "").lower().partition(";")[0].replace("/", " ")
