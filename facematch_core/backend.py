@@ -66,11 +66,7 @@ def new_call_id() -> str:
     return str(uuid.uuid4())
 
 
-def ignore() -> None:
-    pass
-
-
-def _unheard(_: str | None, __: Billing) -> None:
+def ignore(*_: object) -> None:
     pass
 
 
@@ -118,7 +114,7 @@ class Call:
     clock: Clock = attrs.field(factory=SystemClock, repr=False, eq=False)
     on_sent: Callable[[], None] = attrs.field(default=ignore, repr=False, eq=False)
     on_accepted: Callable[[str | None, Billing], None] = attrs.field(
-        default=_unheard, repr=False, eq=False
+        default=ignore, repr=False, eq=False
     )
     masker: ResultMasker = attrs.field(factory=ResultMasker, repr=False, eq=False)
 

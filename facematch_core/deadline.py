@@ -64,10 +64,8 @@ class Deadline:
         """The same for a `timeout` of the standard library: None if there is no limit."""
         return self.left_s() if self.is_limited else None
 
-    def within(self, seconds: float | None) -> Deadline:
+    def within(self, seconds: float) -> Deadline:
         """This deadline, or the one so many seconds from now if that comes first."""
-        if seconds is None:
-            return self
         return self.earlier(Deadline.after(seconds, self.clock))
 
     def earlier(self, other: Deadline) -> Deadline:

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from cattrs import Converter
 
 
-def choices_of(wanted: Any) -> tuple[Any, ...]:
+def choices_of(annotation: Any) -> tuple[Any, ...]:
     """The types that a setting may have, `None` left out."""
-    if is_union(wanted):
-        return tuple(t for t in typing.get_args(wanted) if t is not type(None))
-    return (wanted,)
+    if is_union(annotation):
+        return tuple(t for t in typing.get_args(annotation) if t is not type(None))
+    return (annotation,)
 
 
-def kinds_of(wanted: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
+def kinds_of(annotation: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
     """The classes that a value of a declared type may have, and the words of a `Literal` in it.
 
     None for what only the class with that setting can judge: a function or a container, say.
     """
     classes: list[type] = []
     words: list[Any] = []
-    for choice in choices_of(wanted):
+    for choice in choices_of(annotation):
         if isinstance(choice, type):
             classes.append(choice)
         elif typing.get_origin(choice) is typing.Literal:
@@ -43,15 +43,15 @@ def kinds_of(wanted: Any) -> tuple[tuple[type, ...], tuple[Any, ...]] | None:
     return tuple(classes), tuple(words)
 
 
-def is_union(wanted: Any) -> bool:
+def is_union(annotation: Any) -> bool:
     """Whether an annotation allows several types."""
-    return typing.get_origin(wanted) in (typing.Union, types.UnionType)
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
 
 
-def kind_words(wanted: Any) -> str:
+def kind_words(annotation: Any) -> str:
     """What a value of a declared type is called in a message."""
     words = []
-    for choice in choices_of(wanted):
+    for choice in choices_of(annotation):
         kind, inner = typing.get_origin(choice), typing.get_args(choice)
         if isinstance(choice, type) and issubclass(choice, enum.Enum):
             words.append("one of " + ", ".join(f'"{member.value}"' for member in choice))
@@ -88,30 +88,30 @@ def strict_converter() -> Converter:
     """
     from cattrs import Converter
 
-    def hook(kind: type) -> Any:
-        def structure(value: object, wanted: type) -> Any:
-            if wanted is not kind:  # an enum whose members are texts or numbers
-                return member(value, wanted)
+    def hook_for(kind: type) -> Any:
+        def structure(value: object, target: type) -> Any:
+            if target is not kind:  # an enum whose members are texts or numbers
+                return structure_enum(value, target)
             if type(value) is not kind:
                 raise TypeError(kind.__name__)
             return value
 
         return structure
 
-    def member(value: object, wanted: Any) -> Any:
-        words = {one.value: one for one in wanted}
-        return words[value.value if isinstance(value, wanted) else value]
+    def structure_enum(value: object, target: Any) -> Any:
+        members = {member.value: member for member in target}
+        return members[value.value if isinstance(value, target) else value]
 
-    def number(value: Any, _: type) -> float:
+    def structure_number(value: Any, _: type) -> float:
         if type(value) not in (int, float) or not abs(value) < 1e300:
             raise TypeError("number")
         return float(value)
 
     converter = Converter()
     for kind in (bool, int, str):
-        converter.register_structure_hook(kind, hook(kind))
-    converter.register_structure_hook(float, number)
-    converter.register_structure_hook(enum.Enum, member)
+        converter.register_structure_hook(kind, hook_for(kind))
+    converter.register_structure_hook(float, structure_number)
+    converter.register_structure_hook(enum.Enum, structure_enum)
     return converter
 
 
@@ -124,11 +124,11 @@ def describe(value: object) -> str:
     return f"{kind} of length {len(value)}" if isinstance(value, (str, list, dict)) else kind
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, words: Iterable[str]) -> str:
     """A hint that names the closest known word, or all of them, or the first of many."""
     import difflib
 
-    names = sorted(known)
+    names = sorted(words)
     close = difflib.get_close_matches(word, names, n=1)
     if close:
         return f"did you mean {close[0]}?"

@@ -501,8 +501,8 @@ class Billing:
     )
 
     def __attrs_post_init__(self) -> None:
-        known = self.charges is not None and self.charged is not Charged.UNKNOWN
-        if known and (self.charged is Charged.YES) is not bool(self.charges):
+        is_known = self.charges is not None and self.charged is not Charged.UNKNOWN
+        if is_known and (self.charged is Charged.YES) is not bool(self.charges):
             raise ValueError(f"{self.charges} charges do not go with charged={self.charged}.")
 
 
@@ -685,15 +685,15 @@ class Result(NoTruth, Document):
 
     def __str__(self) -> str:
         """One line for people: decision, score, threshold, origin and the codes of warnings."""
-        said = [f"{getattr(self, 'decision', type(self).__name__)}"]
+        words = [f"{getattr(self, 'decision', type(self).__name__)}"]
         if self.score is not None:
-            said[0] += f" {self.score}"
+            words[0] += f" {self.score}"
         if self.threshold is not None and self.threshold.value is not None:
-            said.append(f"threshold {self.threshold.value:g}")
+            words.append(f"threshold {self.threshold.value:g}")
         if self.environment not in (None, Environment.PRODUCTION):
-            said.append(f"from {self.environment}")
-        said += [f"{warning.code}" for warning in self.warnings]
-        return _one_line(", ".join(said))
+            words.append(f"from {self.environment}")
+        words += [f"{warning.code}" for warning in self.warnings]
+        return _one_line(", ".join(words))
 
 
 @attrs.frozen(kw_only=True)
@@ -821,7 +821,7 @@ def _worse_decision(liveness: LivenessResult, match: MatchResult | None) -> Live
         raise ValueError("Only a LivenessResult and a MatchResult make one LiveMatchResult.")
     if match is None and not ends_early(liveness):
         raise ValueError("Without a comparison only NOT_LIVE and INCONCLUSIVE are possible.")
-    words = {one.decision.value for one in (liveness, match) if one is not None}
+    words = {answer.decision.value for answer in (liveness, match) if answer is not None}
     passed = {Decision.MATCH.value, LivenessDecision.LIVE.value}
     decisions = [LiveMatchDecision(word) for word in words - passed]
     return max(decisions, key=_FROM_BEST_TO_WORST.index, default=LiveMatchDecision.VERIFIED)
@@ -839,7 +839,7 @@ def _one_line(text: str) -> str:
 # The record of a call.
 
 #: What every record of facematch 0.1 has.
-_FIRST = {"schema": 0, "kind": "attempt"}
+_RECORD_OF_0_1 = {"schema": 0, "kind": "attempt"}
 
 
 @attrs.frozen(kw_only=True)
@@ -882,9 +882,9 @@ class CallRecord(Document):
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Self:
         """Read what `to_dict` wrote, or what 0.1 wrote of an attempt; else `ValueError`."""
-        given: Any = document
-        if isinstance(given, Mapping) and _FIRST.items() <= given.items():
-            document = {**given, "schema": SCHEMA, "kind": cls.kind}
+        is_object = isinstance(document, Mapping)  # a file may hold anything
+        if is_object and _RECORD_OF_0_1.items() <= document.items():
+            document = {**document, "schema": SCHEMA, "kind": cls.kind}
         return super().from_dict(document)
 
 
@@ -922,21 +922,21 @@ def _converter() -> Converter:
     converter = Converter()
     converter.register_unstructure_hook(enum.StrEnum, lambda word: word.value)
     converter.register_unstructure_hook(dt.datetime, lambda at: at.isoformat())
-    converter.register_structure_hook(enum.StrEnum, lambda word, wanted: wanted(word))
+    converter.register_structure_hook(enum.StrEnum, lambda word, kind: kind(word))
     converter.register_structure_hook(dt.datetime, lambda text, _: _utc(text))
 
-    def strictly(kinds: Any, value: Any, wanted: Any) -> Any:
-        # A text is never read as a number, nor true as one.
-        if not isinstance(value, kinds) or (isinstance(value, bool) and wanted is not bool):
+    def structure(kinds: Any, value: Any, kind: Any) -> Any:
+        # A text is never read as a number, nor is true.
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
             raise TypeError("a value of another type")
-        return float(value) if wanted is float else value
+        return float(value) if kind is float else value
 
     for kind in (bool, int, str):
-        converter.register_structure_hook(kind, functools.partial(strictly, (kind,)))
-    converter.register_structure_hook(float, functools.partial(strictly, (int, float)))
+        converter.register_structure_hook(kind, functools.partial(structure, (kind,)))
+    converter.register_structure_hook(float, functools.partial(structure, (int, float)))
     # Generic types are no classes, so they are found by asking.
     converter.register_structure_hook_func(
-        lambda wanted: wanted == Mapping[str, Any], functools.partial(strictly, (Mapping,))
+        lambda kind: kind == Mapping[str, Any], functools.partial(structure, (Mapping,))
     )
     return converter
 

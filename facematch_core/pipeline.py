@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 
 import attrs
 
-from . import errors
+from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
 from .backend import CALL_ID_KEY, Backend, Call, LivenessCall, MatchCall, new_call_id, report_fault
 from .calibration import Calibration
@@ -29,20 +29,7 @@ from .errors import FaceMatchError, StoreUnavailable, VendorError, VendorUnavail
 from .events import EventEmitter, EventKind
 from .images import Image
 from .masking import without_private
-from .models import (
-    Answer,
-    Billing,
-    CallRecord,
-    Charged,
-    Environment,
-    FailedAttempt,
-    Operation,
-    Retention,
-    Threshold,
-    ThresholdRule,
-    ThresholdSource,
-    percentage,
-)
+from .models import Answer, Billing, CallRecord, Charged, Operation, Retention, Threshold
 from .policy import ANSWERS, ResultPolicy
 from .resilience import AttemptContext, Outcome, Policy, Retry, enter_all
 from .threads import HelperThreads, NoThread, StillRunning
@@ -239,12 +226,11 @@ class Pipeline:
             "caller_ref": options.caller_ref,
             "metadata": None if options.metadata is None else _copy_metadata(options.metadata),
             "options": options.options,
-            "timeouts_s": None
-            if options.timeouts_s is None
-            else _check_timeouts_s(options.timeouts_s),
             "deadline": options.deadline,
             "send_by": options.send_by,
         }
+        if options.timeouts_s is not None:
+            fields["timeouts_s"] = _check_timeouts_s(options.timeouts_s)
         return fields, record
 
     def _check_options(self, options: CallOptions) -> None:
@@ -307,30 +293,32 @@ class Pipeline:
         default, default_review = self.defaults.thresholds[options.operation]
         threshold = None
         if options.max_fmr is not None:
-            threshold = Threshold(self._calibrate(options), rule, ThresholdSource.CALIBRATION)
+            threshold = Threshold(
+                self._calibrate(options), rule, models.ThresholdSource.CALIBRATION
+            )
         elif options.threshold is not None:
             value = check_threshold(f"{options.prefix}threshold", options.threshold)
-            threshold = Threshold(value, rule, ThresholdSource.CALLER)
+            threshold = Threshold(value, rule, models.ThresholdSource.CALLER)
         elif default is not None:
-            threshold = Threshold(default, rule, ThresholdSource.PROFILE)
+            threshold = Threshold(default, rule, models.ThresholdSource.PROFILE)
         elif (documented := self.backend.capabilities.default_for(options.operation)) is not None:
-            threshold = Threshold(documented, rule, ThresholdSource.DEFAULT)
-        limit, source = default_review, ThresholdSource.PROFILE
+            threshold = Threshold(documented, rule, models.ThresholdSource.DEFAULT)
+        review, source = default_review, models.ThresholdSource.PROFILE
         if options.review_threshold is not None:
             name = f"{options.prefix}review_threshold"
-            limit = check_threshold(name, options.review_threshold)
-            source = ThresholdSource.CALLER
-        if limit is None:
+            review = check_threshold(name, options.review_threshold)
+            source = models.ThresholdSource.CALLER
+        if review is None:
             return threshold, None
-        if threshold is not None and threshold.value is not None and limit <= threshold.value:
-            of_this_call = (ThresholdSource.CALLER, ThresholdSource.CALIBRATION)
-            if options.review_threshold is None and threshold.source in of_this_call:
+        if threshold is not None and threshold.value is not None and review <= threshold.value:
+            call_sources = (models.ThresholdSource.CALLER, models.ThresholdSource.CALIBRATION)
+            if options.review_threshold is None and threshold.source in call_sources:
                 # The call alone is stricter than the profile's review: nothing is left to review.
                 return threshold, None
             raise errors.InvalidRequest(
-                f"review_threshold must be above threshold ({threshold.value:g}), not {limit:g}."
+                f"review_threshold must be above threshold ({threshold.value:g}), not {review:g}."
             )
-        return threshold, Threshold(limit, ThresholdRule.ABOVE, source)
+        return threshold, Threshold(review, models.ThresholdRule.ABOVE, source)
 
     def _calibrate(self, options: CallOptions) -> float:
         calibration = self.defaults.calibration
@@ -399,7 +387,7 @@ class Pipeline:
                 wait_s = None if is_stopped else _wait_s(retry, error, context)
                 if wait_s is None:
                     raise
-                failure = FailedAttempt(
+                failure = models.FailedAttempt(
                     backend=self.backend.name,
                     error=type(error).__name__,
                     billing=progress.billing(error),
@@ -431,14 +419,14 @@ class Pipeline:
             billing, is_answer = progress.billing(end), False
         else:
             billing, is_answer = end.billing, True
-        began, charged = progress.asked_at, billing.charged
+        asked_at, charged = progress.asked_at, billing.charged
         outcome = Outcome(
             charged=charged,
             sent=is_answer or progress.state is SendState.SENT or charged is not Charged.NO,
             environment=getattr(end, "environment", None),
             error=end if isinstance(end, FaceMatchError) else None,
             answered=is_answer,
-            asked_s=None if began is None else self.clock.monotonic() - began,
+            asked_s=None if asked_at is None else self.clock.monotonic() - asked_at,
         )
         for failure in leave(outcome):
             if isinstance(failure, FaceMatchError):
@@ -459,7 +447,7 @@ class Pipeline:
             number=number,
             paid=record.operation in self.backend.capabilities.billed_operations,
             # Calls whose environment nobody knows count with the real ones.
-            environment=self.backend.environment or Environment.PRODUCTION,
+            environment=self.backend.environment or models.Environment.PRODUCTION,
             deadline=deadline,
             send_by=send_by,
             sleep=sleep,
@@ -473,7 +461,7 @@ class Pipeline:
             answer = self._ask_in_time(call, progress, paid=paid)
         except FaceMatchError as error:
             # A refusal says "nothing was sent", and that may no longer be true.
-            if progress.state is not SendState.SENT or _knows_its_bill(error):
+            if progress.state is not SendState.SENT or _states_bill(error):
                 raise
             what = f"failed with {type(error).__name__} after it began to send, and no ground"
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
@@ -578,7 +566,7 @@ class _Progress:
         # Decides between the first byte and the end of the time for it, which two threads may ask.
         self._lock = threading.RLock()
         self.record, self.cancellation = record, cancellation
-        self.failed_attempts: tuple[FailedAttempt, ...] = ()
+        self.failed_attempts: tuple[models.FailedAttempt, ...] = ()
         #: Of the current try, from 1 on; its context is what the policies know it by.
         self.number = 0
         self.begin_next_try()
@@ -625,8 +613,8 @@ class _Progress:
         if isinstance(error, (VendorError, CallCancelled)) and error.billing is not None:
             self.bill = error.billing
         elif self.bill is None:
-            foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
-            is_open = foreign and self.state is not SendState.NOT_SENT
+            is_foreign = not isinstance(error, FaceMatchError)  # Ctrl-C, say
+            is_open = is_foreign and self.state is not SendState.NOT_SENT
             self.bill = Billing(Charged.UNKNOWN if is_open else Charged.NO)
         return self.bill
 
@@ -638,11 +626,8 @@ def _wait_s(retry: Retry | None, error: BaseException, context: AttemptContext) 
     return retry.wait_s(error, context)
 
 
-def _knows_its_bill(error: FaceMatchError) -> bool:
-    """Whether what `error` says of the bill may be believed of a call that has begun to leave.
-
-    Not if it says "not charged", and not why.
-    """
+def _states_bill(error: FaceMatchError) -> bool:
+    """Whether `error`, of a call that was sent, says what is charged; not if it gives no reason."""
     return isinstance(error, VendorError) and (
         not isinstance(error, VendorUnavailable)
         or error.billing.charged is not Charged.NO
@@ -653,9 +638,9 @@ def _knows_its_bill(error: FaceMatchError) -> bool:
 
 def _locate_in_plugin(error: BaseException) -> str:
     """File and line of the plug-in's code, never its data: where its author has to look."""
-    ours, place = (str(Path(__file__).parent), "<"), ""
+    core_paths, place = (str(Path(__file__).parent), "<"), ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        if not frame.f_code.co_filename.startswith(ours):
+        if not frame.f_code.co_filename.startswith(core_paths):
             place = f" in {Path(frame.f_code.co_filename).name}, line {line}"
     return place
 
@@ -700,7 +685,7 @@ def check_threshold(
             f"{{value = {value:g}}} in a file, says that so little is meant."
         )
     try:
-        return None if value is None else percentage(value, name)
+        return None if value is None else models.percentage(value, name)
     except (TypeError, ValueError) as error:
         raise refusal(str(error)) from None
 
