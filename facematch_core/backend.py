@@ -20,7 +20,6 @@ import re
 import typing
 import uuid
 from collections.abc import Callable, Mapping
-from types import TracebackType
 from typing import Any, ClassVar
 
 import attrs
@@ -46,10 +45,23 @@ __all__ = [
 plugin_faults: list[Callable[[BaseException], None]] = []
 
 
-def report_fault(error: BaseException) -> None:
-    """Let whoever tests a plug-in see what its code raised."""
-    for hear in tuple(plugin_faults):
-        hear(error)
+def report_fault(error: BaseException) -> str:
+    """Let whoever tests a plug-in see what its code raised; gives what may be said of it."""
+    for listen in tuple(plugin_faults):
+        listen(error)
+    return describe_fault(error)
+
+
+def describe_fault(error: BaseException) -> str:
+    """Class, file and line of what a plug-in's code raised, never its data."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    place = "at an unknown place"
+    if traceback is not None:
+        file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
+        place = f"in {file}, line {traceback.tb_lineno}"
+    return f"{type(error).__name__} {place}"
 
 
 #: Version of the plug-in interface that this release speaks.
@@ -485,13 +497,3 @@ def unreadable_error(
         billing=billing,
         **about,
     )
-
-
-def locate_raise(traceback: TracebackType | None) -> str:
-    """File and line of the innermost frame: of the plug-in's code, never of the data."""
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return "at an unknown place"
-    file = os.path.basename(traceback.tb_frame.f_code.co_filename)  # noqa: PTH119 - no pathlib at every start
-    return f"in {file}, line {traceback.tb_lineno}"

@@ -1,8 +1,7 @@
 """For plug-in authors: backends that talk to a vendor over HTTP.
 
 A backend writes `build` and `parse`, or `steps` where a call is several requests or the vendor
-answers later. `messages` has what is sent and comes back, `refusals` what that means and costs,
-`transport` carries it; here is how a call goes from its first request to its end.
+answers later. Here is how such a call goes from its first request to its end.
 """
 
 from __future__ import annotations
@@ -19,15 +18,7 @@ import attrs
 from . import errors, models
 from ._cancellation import CANCELLATION, CallCancelled, Cancellation, callers_exception
 from .addresses import MOCK_HEADER, check_base_url, find_foreign_host, is_among, is_loopback
-from .backend import (
-    Call,
-    LivenessCall,
-    MatchCall,
-    ignore,
-    locate_raise,
-    report_fault,
-    unreadable_error,
-)
+from .backend import Call, LivenessCall, MatchCall, ignore, report_fault, unreadable_error
 from .deadline import NO_DEADLINE, Deadline
 from .errors import ConfigurationError, EnvironmentMismatch, OutcomeUnknown, VendorError
 from .images import Image
@@ -162,17 +153,15 @@ class HttpBackend(JobFollower):
         is_answer = self.codes_in_200 if 200 <= reply.status < 300 else 400 <= reply.status < 500
         if not isinstance(row, InconclusiveRow) or not is_answer:
             return None
-        is_match = call.operation is models.Operation.MATCH
-        decisions = models.Decision if is_match else models.LivenessDecision
-        result_type: Any = MatchResult if is_match else LivenessResult
-        result: Result = result_type(
-            decision=decisions.INCONCLUSIVE,
-            warnings=(attrs.evolve(row.warning, tag=row.warning.tag or code),),
-            backend=self.name,
-            billing=Billing(row.charged, row.ground),
-            raw=reply.json(),
-        )
-        return result
+        fields: dict[str, Any] = {
+            "warnings": (attrs.evolve(row.warning, tag=row.warning.tag or code),),
+            "backend": self.name,
+            "billing": Billing(row.charged, row.ground),
+            "raw": reply.json(),
+        }
+        if call.operation is models.Operation.LIVENESS:
+            return LivenessResult(decision=models.LivenessDecision.INCONCLUSIVE, **fields)
+        return MatchResult(decision=models.Decision.INCONCLUSIVE, **fields)
 
     def vendor_id(self, reply: HttpReply) -> str | None:
         """The vendor's own id of the call (of its job, say) in a reply; by default None.
@@ -229,10 +218,6 @@ class HttpBackend(JobFollower):
 
     # What the core does with it.
 
-    def reconcilable(self, call: Call | CallRecord) -> bool:
-        """Whether the vendor's records can tell later what became of `call`."""
-        return call.retention is models.Retention.KEEP
-
     def make_client(self) -> HttpClient:
         """The client to use; `ca_bundle` and `proxy` are set for whatever this gives."""
         return HttpClient(
@@ -282,11 +267,7 @@ class HttpBackend(JobFollower):
         raise TypeError(f"A {type(self).__name__} cannot be pickled: open one in each process.")
 
     def ask(self, call: Call, kind: type[R]) -> R:
-        """Send one call of this backend, and read its answer as a result of this kind.
-
-        Raises:
-            VendorError: there is no result; `billing` says whether it was charged.
-        """
+        """The result of one call of this backend; `VendorError` if there is none."""
         outcome: R | VendorError = _HttpCall(self, call, kind).run()
         if not isinstance(outcome, VendorError):
             return outcome
@@ -317,10 +298,8 @@ class HttpBackend(JobFollower):
             raise ValueError(f"The call goes on after {len(replies)} replies: give more.")
 
         kind = LivenessResult if call.operation is models.Operation.LIVENESS else MatchResult
-        outcome: models.Answer | errors.FaceMatchError = _HttpCall(
-            self, call, kind, iterate()
-        ).run()
-        return outcome
+        http_call = _HttpCall(self, call, kind, iterate())
+        return cast(models.Answer | errors.FaceMatchError, http_call.run())
 
     def fetch(
         self, request: HttpRequest, *, call: CallRecord | None, deadline: Deadline = NO_DEADLINE
@@ -509,11 +488,11 @@ class _HttpCall:
             if self.replies is not None or is_first or callers_exception(error) is error:
                 raise
             # What an answer has led to cannot be sent: the call was accepted all the same.
-            report_fault(error)
+            problem = _report(error)
             self.ledger.price = 0
             if not (self.is_accepted and self.is_free):
-                return self._end_unreadable(_describe(error))
-            reason = f"it could not be asked: {_describe(error)}"
+                return self._end_unreadable(problem)
+            reason = f"it could not be asked: {problem}"
             return self._end_refused(errors.VendorUnavailable(reason, billing=FREE_BILLING))
         else:
             return self._read(reply, request)
@@ -629,9 +608,8 @@ class _HttpCall:
             about = {"reconcilable": backend.reconcilable(call), "is_free": self.is_free}
             fault, refusal = error, _error_by_table(backend, reply, row, **about)
         if fault is not None:
-            report_fault(fault)
-            place = f"{type(fault).__name__} {locate_raise(fault.__traceback__)}"
-            refusal.message += f" (Its backend failed to read that: {place}; please report it.)"
+            problem = report_fault(fault)
+            refusal.message += f" (Its backend failed to read that: {problem}; please report it.)"
         is_success = is_expected or isinstance(refusal, errors.UnexpectedResponse)
         refusal.billing = self._price(refusal.billing, is_success)
         return refusal
@@ -658,8 +636,7 @@ class _HttpCall:
         """An exception of the steps."""
         if not isinstance(error, VendorError):
             # It is paid for: the caller must learn that, whatever a plug-in trips over.
-            report_fault(error)
-            return self._end_unreadable(_describe(error))
+            return self._end_unreadable(_report(error))
         error = error.with_traceback(None)
         if error is self.refusal:
             return self._end_refused(error)
@@ -760,8 +737,7 @@ class _HttpCall:
             except Exception as error:
                 if callers_exception(error) is error:
                     raise
-                report_fault(error)
-                reason = _describe(error)
+                reason = _report(error)
             text += f" {quote_text(reason, masker(secrets))}" if reason else ""
         if not text:
             return outcome
@@ -891,7 +867,7 @@ def _is_json(reply: HttpReply) -> bool:
     return reply.shape in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
 
 
-def _describe(error: Exception) -> str:
-    """An exception of a plug-in's code, for its author: of our own errors also what they say."""
+def _report(error: Exception) -> str:
+    """`report_fault`, and of our own errors also what they say."""
     words = f": {error.message}" if isinstance(error, errors.FaceMatchError) else ""
-    return f"{type(error).__name__} {locate_raise(error.__traceback__)}{words}"
+    return f"{report_fault(error)}{words}"

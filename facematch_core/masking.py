@@ -145,7 +145,7 @@ def base64_parts(data: bytes) -> Iterator[bytes]:
 
 
 def without_secrets(text: str, secrets: tuple[Secret, ...]) -> str:
-    """`text` with every one of `secrets` masked: as it is, escaped for an address, in base64."""
+    """`text` with every one of `secrets` masked, as `masker` does it."""
     return masker(secrets)(text)
 
 

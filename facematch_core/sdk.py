@@ -6,7 +6,7 @@ import abc
 import traceback
 import typing
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
@@ -17,7 +17,7 @@ from .backend import (
     LivenessCall,
     MatchCall,
     RemoteBackend,
-    locate_raise,
+    describe_fault,
     report_fault,
     unreadable_error,
 )
@@ -28,6 +28,7 @@ __all__ = ["SdkBackend", "guarded_call"]
 
 T = TypeVar("T")
 R = TypeVar("R")
+Translate: TypeAlias = Callable[[Exception], errors.VendorError | R | None] | None
 
 
 @attrs.define(kw_only=True, eq=False, slots=False, repr=False, on_setattr=[])
@@ -149,7 +150,7 @@ def _ask(
     read: Callable[[T], R],
     *,
     mute: Sequence[str],
-    translate: Callable[[Exception], errors.VendorError | R | None] | None,
+    translate: Translate[R],
     backend: str,
     billed: bool,
 ) -> R | errors.VendorError:
@@ -173,8 +174,7 @@ def _ask(
     except errors.VendorError as error:
         return error.with_traceback(None)
     except Exception as error:  # noqa: BLE001 - it is paid for: the caller must learn that
-        report_fault(error)
-        problem = f"{type(error).__name__} {locate_raise(error.__traceback__)}"
+        problem = report_fault(error)
     billing = Billing(Charged.YES, "an answer is taken as charged")
     if not billed:
         billing = Billing(Charged.NO, "nothing is charged for it")
@@ -183,20 +183,16 @@ def _ask(
 
 def _translate(
     error: Exception,
-    translate: Callable[[Exception], errors.VendorError | R | None] | None,
+    translate: Translate[R],
     backend: str,
 ) -> errors.VendorError | R:
     """What an exception of the library means; an unknown outcome if nobody knows."""
-    problem = f"{type(error).__name__} {locate_raise(error.__traceback__)}"
+    problem = describe_fault(error)
     try:
         meaning = None if translate is None else translate(error)
     except Exception as fault:  # noqa: BLE001 - a plug-in's mapping, whose fault is named
-        report_fault(fault)
         meaning = None
-        problem += (
-            f"; its own mapping failed with {type(fault).__name__} "
-            f"{locate_raise(fault.__traceback__)}"
-        )
+        problem += f"; its own mapping failed with {report_fault(fault)}"
     if isinstance(meaning, errors.VendorError):
         meaning.__cause__ = None
         return meaning.with_traceback(None)

@@ -144,8 +144,11 @@ class Bench:
 
     def _note_fault(self, error: BaseException) -> None:
         author = vars(self).get("backend")
-        for place in (backends.locate_raise(error.__traceback__), f"in {_place(error, author)}"):
-            self.faults.setdefault(f"{type(error).__name__} {place}", describe(error, author))
+        for fault in (
+            backends.describe_fault(error),
+            f"{type(error).__name__} in {_place(error, author)}",
+        ):
+            self.faults.setdefault(fault, describe(error, author))
 
     def reason(self, error: BaseException) -> str:
         """Its sentence, or what the plug-in raised, of which the core's errors say only where."""
