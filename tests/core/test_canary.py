@@ -61,34 +61,34 @@ ENDINGS = {
 
 def everything(backend, pictures, **options):
     events = []
-    said = {}
+    texts = {}
     verifier = fm.FaceVerifier(backend, on_event=events.append)
     options = {"deadline_s": 5.0} | options
     try:
         result = verifier.verify(*pictures, **options)
     except fm.FaceMatchError as error:
-        said["error"] = told_by(error)
-        said["context"] = repr((error.__cause__, error.__context__))
+        texts["error"] = told_by(error)
+        texts["context"] = repr((error.__cause__, error.__context__))
     else:
-        said["result"] = repr(result)
-        said["json"] = json.dumps(result.to_dict())
-        said["minimal"] = json.dumps(result.to_dict(minimal=True))
-    said["events"] = repr(events)
-    said["objects"] = repr((verifier, backend, [attrs.asdict(event) for event in events]))
-    return said
+        texts["result"] = repr(result)
+        texts["json"] = json.dumps(result.to_dict())
+        texts["minimal"] = json.dumps(result.to_dict(minimal=True))
+    texts["events"] = repr(events)
+    texts["objects"] = repr((verifier, backend, [attrs.asdict(event) for event in events]))
+    return texts
 
 
-def leaks(said, data, key=KEY):
+def leaks(texts, data, key=KEY):
     """Which of the texts hold the key or a piece of a picture, but for the frames of this file.
 
     A test's own frame holds the bytes that it gave away, as any caller's does.
     """
-    frames = said.get("error", "").split('  File "')
+    frames = texts.get("error", "").split('  File "')
     ours = '  File "'.join(frame for frame in frames if not frame.startswith(__file__))
     secrets = [key, *picture_samples(fm.Image.from_bytes(data))]
     return {
         name: forms
-        for name, text in {**said, "error": ours}.items()
+        for name, text in {**texts, "error": ours}.items()
         if (forms := [form for secret in secrets for form in find_leaks(secret, text)])
     }
 
@@ -100,12 +100,12 @@ def test_nothing_leaks_whatever_a_call_ends_in(ending, caplog):
     data = noise(7).data
     with RawServer(ENDINGS[ending]) as server:
         backend = Vendor(url=server.url, api_key=fm.Secret(KEY))
-        said = everything(backend, (data, noise(8)))
+        texts = everything(backend, (data, noise(8)))
         backend.close()
         assert server.connections, "the vendor was never asked"
-    said["log"] = "\n".join(f"{r.name} {r.getMessage()} {r.args}" for r in caplog.records)
-    assert leaks(said, data) == {}
-    assert "facematch" in said["log"]
+    texts["log"] = "\n".join(f"{r.name} {r.getMessage()} {r.args}" for r in caplog.records)
+    assert leaks(texts, data) == {}
+    assert "facematch" in texts["log"]
 
 
 @pytest.mark.parametrize("ref", [None, BOOM])
@@ -114,19 +114,19 @@ def test_nothing_leaks_when_a_port_is_closed_or_a_plug_in_raises_picture_and_key
     data = noise(7).data
     with closed_port() as port:
         backend = Vendor(url=f"http://127.0.0.1:{port}/", api_key=fm.Secret(KEY))
-        said = everything(backend, (data, noise(8)), caller_ref=ref)
+        texts = everything(backend, (data, noise(8)), caller_ref=ref)
     backend.close()
-    assert "error" in said
-    assert leaks({**said, "log": caplog.text}, data) == {}
+    assert "error" in texts
+    assert leaks({**texts, "log": caplog.text}, data) == {}
 
 
 def test_pictures_that_are_refused_unsent_do_not_leak():
     data = noise(7).data
     for broken in (data[:-40], b"x" * 50 + data, base64.b64encode(data), data[: len(data) // 2]):
         backend = Vendor(url="http://127.0.0.1:9/", api_key=fm.Secret(KEY))
-        said = everything(backend, (broken, noise(8)))
-        assert "InvalidImage" in said["error"]
-        assert leaks(said, data) == {}
+        texts = everything(backend, (broken, noise(8)))
+        assert "InvalidImage" in texts["error"]
+        assert leaks(texts, data) == {}
 
 
 def test_the_error_of_a_picture_that_cannot_be_decoded_holds_nothing_of_it():

@@ -38,13 +38,15 @@ class Keeping(FakeBackend):
         return super().reconcile(call, deadline=deadline)
 
 
-def failover(clock, *backends, deadline_s=None, own=None):
+def failover(clock, *backends, deadline_s=None, member_deadline_s=None):
     """Members a, b, c over backends, on one clock; each with a deadline of its `own`."""
-    members = [fm.FaceVerifier(one, deadline_s=own, clock=clock) for one in backends]
+    members = [
+        fm.FaceVerifier(backend, deadline_s=member_deadline_s, clock=clock) for backend in backends
+    ]
     return fm.Failover(dict(zip("abc", members, strict=False)), deadline_s=deadline_s, clock=clock)
 
 
-def given(backends):
+def limits_of(backends):
     """How many seconds each was given; None for one that was not asked."""
     return [backend.times[0][0] if backend.times else None for backend in backends]
 
@@ -53,13 +55,13 @@ def given(backends):
 
 
 @pytest.mark.parametrize(
-    ("default", "asked", "counts"), [(None, None, None), (5, None, 5), (5, 2, 2), (5, 9, 9)]
+    ("default", "argument_s", "counts"), [(None, None, None), (5, None, 5), (5, 2, 2), (5, 9, 9)]
 )
-def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, asked, counts):
+def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, argument_s, counts):
     backend = Keeping(clock)
     with fm.FaceVerifier(backend, deadline_s=default, clock=clock) as verifier:
-        verifier.verify(A, B, deadline_s=asked)
-        verifier.check_liveness(A, deadline_s=asked)
+        verifier.verify(A, B, deadline_s=argument_s)
+        verifier.check_liveness(A, deadline_s=argument_s)
         record = fm.CallRecord(
             id="a call",
             operation=fm.Operation.MATCH,
@@ -67,7 +69,7 @@ def test_that_of_a_call_goes_before_that_of_its_verifier(clock, default, asked, 
             started_at=clock.now(),
             kept=True,
         )
-        verifier.reconcile(record, deadline_s=asked)
+        verifier.reconcile(record, deadline_s=argument_s)
     assert [seconds for seconds, _ in backend.times] == [counts, counts]
     assert backend.searched == [counts]
 
@@ -97,17 +99,19 @@ def test_it_covers_both_calls_of_verify_live_and_keeps_what_was_paid(clock, of_f
 
 
 @pytest.mark.parametrize(
-    ("default", "asked", "left"),
+    ("default", "argument_s", "limits"),
     [(20, None, [20, 10, None]), (30, 15, [15, 5, None]), (30, None, [30, 20, 10])],
 )
-def test_that_of_a_failover_covers_all_members_and_goes_before_theirs(clock, default, asked, left):
+def test_that_of_a_failover_covers_all_members_and_goes_before_theirs(
+    clock, default, argument_s, limits
+):
     backends = [Keeping(clock, 10, script=[fm.VendorUnavailable(name)]) for name in "abc"]
-    both = failover(clock, *backends, deadline_s=default, own=3)
+    both = failover(clock, *backends, deadline_s=default, member_deadline_s=3)
     with pytest.raises(fm.VendorUnavailable) as caught:
-        both.verify(A, B, deadline_s=asked)
-    assert given(backends) == left
-    assert [one.backend for one in caught.value.route.skipped] == list("abc")[
-        : 3 - left.count(None)
+        both.verify(A, B, deadline_s=argument_s)
+    assert limits_of(backends) == limits
+    assert [skipped.backend for skipped in caught.value.route.skipped] == list("abc")[
+        : 3 - limits.count(None)
     ]
 
 
@@ -119,32 +123,32 @@ def test_that_of_a_failover_is_counted_on_its_own_clock(clock):
         "b": fm.FaceVerifier(second, clock=theirs),
     }
     fm.Failover(members, clock=clock).verify(A, B, deadline_s=15)
-    assert given([second]) == [5]
+    assert limits_of([second]) == [5]
 
 
 def test_without_one_each_members_own_counts_from_when_it_is_asked(clock):
     backends = [Keeping(clock, 10, script=[DOWN]), Keeping(clock)]
-    failover(clock, *backends, own=12).verify(A, B)
-    assert given(backends) == [12, 12]
+    failover(clock, *backends, member_deadline_s=12).verify(A, B)
+    assert limits_of(backends) == [12, 12]
     assert {backend.times[0][1] for backend in backends} == {None}
 
 
-class One(FakeBackend):
+class ShopBackend(FakeBackend):
     name = "one"
     keeps_deadline = True
 
 
 @pytest.fixture
 def opened(monkeypatch, tmp_path, at_end):
-    monkeypatch.setattr(config, "backend_class", lambda _: One)
-    return lambda *given, **more: open_profile(at_end, tmp_path, "shop", *given, **more)
+    monkeypatch.setattr(config, "backend_class", lambda _: ShopBackend)
+    return lambda *arguments, **more: open_profile(at_end, tmp_path, "shop", *arguments, **more)
 
 
 @pytest.mark.parametrize(
-    ("profile", "argument", "asked"),
+    ("profile", "argument", "expected_s"),
     [("shop", None, 7), ("shop", 4, 4), ("ha", None, 9), ("ha", 4, 4), ("plain", None, None)],
 )
-def test_a_profile_has_one_and_an_argument_goes_before_it(opened, profile, argument, asked):
+def test_a_profile_has_one_and_an_argument_goes_before_it(opened, profile, argument, expected_s):
     profiles = {
         "plain": {"backend": "one"},
         "shop": {"backend": "one", "deadline_s": 7.0},
@@ -153,8 +157,8 @@ def test_a_profile_has_one_and_an_argument_goes_before_it(opened, profile, argum
     argument = {} if argument is None else {"deadline_s": argument}
     verifier = opened(profiles, profile, **argument)
     verifier.verify(A, B)
-    (left,) = given([(verifier.members["shop"] if profile == "ha" else verifier).backend])
-    assert left is None if asked is None else asked - 2 < left <= asked
+    (limit_s,) = limits_of([(verifier.members["shop"] if profile == "ha" else verifier).backend])
+    assert limit_s is None if expected_s is None else expected_s - 2 < limit_s <= expected_s
 
 
 # The share of a failover's member
@@ -186,7 +190,7 @@ def test_each_but_the_last_has_a_share_of_what_is_left(clock):
     backends = [Keeping(clock, 2, script=[DOWN]), Keeping(clock, 3, script=[DOWN]), Keeping(clock)]
     failover(clock, *backends).verify(A, B, deadline_s=12)
     assert [backend.times[0][1] for backend in backends] == [4, 5, None]
-    assert given(backends) == [12, 10, 7]
+    assert limits_of(backends) == [12, 10, 7]
 
 
 def test_who_cannot_take_the_call_has_no_share(clock):
@@ -205,7 +209,7 @@ def test_who_sends_nothing_within_its_share_leaves_time_for_the_next():
     release, stuck = threading.Event(), Stuck()
     result = failover(fm.SystemClock(), stuck, FakeBackend()).verify(A, B, deadline_s=2)
     release.set()
-    assert [(one.backend, one.reason) for one in result.route.skipped] == [
+    assert [(skipped.backend, skipped.reason) for skipped in result.route.skipped] == [
         ("a", "VendorUnavailable")
     ]
     assert result.route.answered_by == "b"

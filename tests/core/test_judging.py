@@ -27,11 +27,11 @@ def scored(value, **more):
     return match_result(score=fm.Score(value, SCALE), billing=PAID, **more)
 
 
-def verified(said, backend=None, **more):
+def verified(answer, backend=None, **more):
     """The result of a call that its backend answers with `said`."""
     options = {name: more.pop(name) for name in ("threshold", "metadata") if name in more}
     backend = backend or FakeBackend(environment=more.pop("environment", PRODUCTION))
-    backend.script = [said]
+    backend.script = [answer]
     return fm.FaceVerifier(backend, **more).verify(A, B, caller_ref="case 7", **options)
 
 
@@ -62,12 +62,12 @@ def test_how_long_a_call_took_is_never_below_0():
 def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
     can = {"demographic_keys": ("guess",), "media_keys": ("crop",)}
     raw = {"guess": 1, "crop": "p", "rest": 2}
-    said = scored(80, raw=raw, probe_faces=(FACE,), reference_faces=(FACE,))
-    got = verified(said, FakeBackend(**can))
+    answer = scored(80, raw=raw, probe_faces=(FACE,), reference_faces=(FACE,))
+    got = verified(answer, FakeBackend(**can))
     assert got.raw == {"crop": "(address removed)", "rest": 2}
     assert got.probe_faces == got.reference_faces == (fm.Face(),)
     assert verified(scored(80), FakeBackend(**can)).reference_faces is None
-    got = verified(said, FakeBackend(**can), keep_demographics=True)
+    got = verified(answer, FakeBackend(**can), keep_demographics=True)
     assert got.raw == {"guess": 1, "crop": "(address removed)", "rest": 2}
     assert got.probe_faces == (FACE,)
     assert verified(scored(80, raw={"age": 31, "id": 1})).raw == {"id": 1}
@@ -77,16 +77,16 @@ def test_guesses_about_people_go_unless_they_are_kept_and_pictures_always():
 
 
 def test_a_result_that_cannot_be_used_is_paid_for():
-    said, events = attrs.evolve(scored(80), ids=fm.Ids(vendor="v-1")), []
-    object.__setattr__(said, "probe_faces", 5)
+    answer, events = attrs.evolve(scored(80), ids=fm.Ids(vendor="v-1")), []
+    object.__setattr__(answer, "probe_faces", 5)
     with pytest.raises(fm.UnexpectedResponse) as at:
-        verified(said, on_event=events.append)
+        verified(answer, on_event=events.append)
     assert (at.value.billing, at.value.ids.vendor) == (PAID, "v-1")
     assert events[-1].kind is fm.EventKind.CHARGED
 
 
 @pytest.mark.parametrize(
-    ("declared", "said", "required"),
+    ("declared", "source", "required"),
     [
         (PRODUCTION, MOCK, None),
         (PRODUCTION, SANDBOX, PRODUCTION),
@@ -95,32 +95,32 @@ def test_a_result_that_cannot_be_used_is_paid_for():
     ],
 )
 def test_an_answer_of_another_environment_is_kept_for_a_person_and_does_not_count(
-    declared, said, required
+    declared, source, required
 ):
     possible = {"environments": frozenset({PRODUCTION, MOCK})}
     kind, events = type("Anywhere", (FakeBackend,), possible), []
-    result = scored(80, environment=said, ids=fm.Ids(vendor="v-1"))
+    result = scored(80, environment=source, ids=fm.Ids(vendor="v-1"))
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         backend = kind(environment=declared)
         verified(result, backend, require_environment=required, on_event=events.append)
     error = caught.value
-    assert (error.environment, error.billing) == (said, PAID)
+    assert (error.environment, error.billing) == (source, PAID)
     assert error.ids == error.result.ids
     assert (error.ids.vendor, error.call.id) == ("v-1", error.ids.call)
     assert error.result.score == result.score
     assert pickle.loads(pickle.dumps(error)).call == error.call
-    assert said is None or not any(event.counts for event in events)
+    assert source is None or not any(event.counts for event in events)
 
 
 @pytest.mark.parametrize("declared", [PRODUCTION, None])
-@pytest.mark.parametrize("said", [PRODUCTION, None])
-def test_the_environment_that_is_asked_for_may_be_named_by_answer_or_setting(declared, said):
-    if (declared, said) == (None, None):
+@pytest.mark.parametrize("source", [PRODUCTION, None])
+def test_the_environment_that_is_asked_for_may_be_named_by_answer_or_setting(declared, source):
+    if (declared, source) == (None, None):
         assert verified(scored(80), FakeBackend(environment=None)).environment is None
         return
     possible = {"environments": frozenset({PRODUCTION})}
     backend = type("Anywhere", (FakeBackend,), possible)(environment=declared)
-    got = verified(scored(80, environment=said), backend, require_environment=PRODUCTION)
+    got = verified(scored(80, environment=source), backend, require_environment=PRODUCTION)
     assert got.environment is PRODUCTION
 
 
@@ -147,7 +147,7 @@ CONFLICT, NO_SCORE = fm.WarningCode.THRESHOLD_CONFLICT, fm.WarningCode.SCORE_UNA
 
 
 @pytest.mark.parametrize(
-    ("said", "asked", "decision", "code"),
+    ("answer", "threshold", "decision", "code"),
     [
         (scored(60), 60, "match", None),
         (scored(59.5), 60, "review", CONFLICT),
@@ -157,15 +157,19 @@ CONFLICT, NO_SCORE = fm.WarningCode.THRESHOLD_CONFLICT, fm.WarningCode.SCORE_UNA
         (scored(10, decision=fm.Decision.NO_MATCH), 60, "no_match", None),
     ],
 )
-def test_a_pass_against_its_own_score_is_reviewed_with_one_warning(said, asked, decision, code):
-    own = fm.ResultWarning(code=fm.WarningCode.OTHER, severity=fm.Severity.INFORMATION, tag="OWN")
-    got = verified(attrs.evolve(said, warnings=(own,)), threshold=asked)
+def test_a_pass_against_its_own_score_is_reviewed_with_one_warning(
+    answer, threshold, decision, code
+):
+    vendor_warning = fm.ResultWarning(
+        code=fm.WarningCode.OTHER, severity=fm.Severity.INFORMATION, tag="OWN"
+    )
+    got = verified(attrs.evolve(answer, warnings=(vendor_warning,)), threshold=threshold)
     assert got.decision is fm.Decision(decision)
-    assert got.warnings[0] == own
-    found = [(warning.code, warning.severity) for warning in got.warnings[1:]]
-    assert found == ([] if code is None else [(code, fm.Severity.ERROR)])
+    assert got.warnings[0] == vendor_warning
+    added = [(warning.code, warning.severity) for warning in got.warnings[1:]]
+    assert added == ([] if code is None else [(code, fm.Severity.ERROR)])
     if code is not None:
-        again = verified(attrs.evolve(said, warnings=got.warnings), threshold=asked)
+        again = verified(attrs.evolve(answer, warnings=got.warnings), threshold=threshold)
         assert (again.decision, again.warnings) == (got.decision, got.warnings)
 
 
@@ -192,11 +196,11 @@ def above(value):
     return fm.Threshold(value, fm.ThresholdRule.ABOVE, fm.ThresholdSource.CALLER)
 
 
-def judged(result, asked=None, limit=None):
+def judged(result, threshold=None, limit=None):
     """The result as a call with these thresholds would have had it."""
     match = isinstance(result, fm.MatchResult)
     operation = fm.Operation.MATCH if match else fm.Operation.LIVENESS
-    call = called(operation=operation, threshold=asked, review_threshold=limit)
+    call = called(operation=operation, threshold=threshold, review_threshold=limit)
     return fm.judge(attrs.evolve(result, ids=attrs.evolve(result.ids, call=call.id)), call)
 
 
@@ -229,10 +233,10 @@ def test_a_pass_with_a_grave_warning_is_reviewed(passing, code, severity):
 
 
 @given(any_result, st.none() | thresholds, st.none() | thresholds)
-def test_a_pass_that_its_score_does_not_support_is_not_believed(result, got, asked):
+def test_a_pass_that_its_score_does_not_support_is_not_believed(result, got, threshold):
     result = attrs.evolve(result, threshold=got)
-    after = judged(result, asked)
-    values = [t.value for t in (got, asked) if t is not None and t.value is not None]
+    after = judged(result, threshold)
+    values = [t.value for t in (got, threshold) if t is not None and t.value is not None]
     fine = not values or (result.score is not None and result.score.value >= max(values))
     if result.decision in PASSES and not fine:
         assert after.decision is type(result.decision).REVIEW

@@ -26,7 +26,7 @@ class Engine(EngineBackend):
 
 
 @pytest.mark.parametrize(
-    ("found", "decision", "codes"),
+    ("compared", "decision", "codes"),
     [
         (Compared(score=50.0), fm.Decision.MATCH, []),
         (Compared(score=49.9), fm.Decision.NO_MATCH, []),
@@ -43,13 +43,13 @@ class Engine(EngineBackend):
         ),
     ],
 )
-def test_an_engine_says_what_it_found(found, decision, codes):
-    result = fm.FaceVerifier(Engine(finds=found)).verify(A, B)
+def test_an_engine_says_what_it_found(compared, decision, codes):
+    result = fm.FaceVerifier(Engine(finds=compared)).verify(A, B)
     assert result.decision is decision
     assert [warning.code for warning in result.warnings] == codes
     assert result.environment is fm.Environment.LOCAL
     assert result.billing.charged is fm.Charged.NO
-    assert (result.score is None) == (found.score is None or codes == [fm.WarningCode.NO_FACE])
+    assert (result.score is None) == (compared.score is None or codes == [fm.WarningCode.NO_FACE])
 
 
 def test_a_crash_of_an_engine_names_its_place_and_no_bill_and_a_refused_picture_is_that():
@@ -102,10 +102,10 @@ class Library(SdkBackend):
         return self.asks(call)
 
     def parse(self, call, answer):
-        found = fm.Score(answer, "library/v1")
+        score = fm.Score(answer, "library/v1")
         return fm.MatchResult(
-            decision=spi.decide_by_threshold(found, call.threshold),
-            score=found,
+            decision=spi.decide_by_threshold(score, call.threshold),
+            score=score,
             backend=self.name,
             billing=fm.Billing(fm.Charged.YES, "of the test"),
         )
@@ -140,7 +140,7 @@ def raising(error):
     return fails
 
 
-def asked(asks, knows=None, **options):
+def ask_library(asks, knows=None, **options):
     """The result of a call to a library that answers so, and whose errors are known so."""
     backend = Library(api_key=KEY, asks=asks, knows=knows)
     return fm.FaceVerifier(backend).verify(A, B, **options)
@@ -210,7 +210,7 @@ def test_of_what_a_library_raises_only_type_and_place_are_said():
         raise ValueError(call.probe.data, KEY)
 
     with pytest.raises(fm.OutcomeUnknown, match=r"ValueError in test_kinds.*, line") as caught:
-        asked(fails)
+        ask_library(fails)
     assert caught.value.__context__ is None
     shown = told_by(caught.value)
     assert KEY not in shown
@@ -220,18 +220,18 @@ def test_of_what_a_library_raises_only_type_and_place_are_said():
 def test_an_error_that_is_known_is_translated_and_masked_as_one_over_http():
     error = fm.RateLimited(f"slow down, {KEY}", billing=fm.Billing(fm.Charged.NO, "documented"))
     with pytest.raises(fm.RateLimited) as caught:
-        asked(raising(KeyError("throttled")), lambda _: error)
+        ask_library(raising(KeyError("throttled")), lambda _: error)
     assert caught.value.backend == "library"
     assert KEY not in str(caught.value)
     error = fm.RequestRejected("no", field_errors={"probe": (f"refused for {KEY}",)})
     with pytest.raises(fm.RequestRejected) as caught:
-        asked(raising(ValueError("probe")), lambda _: error)
+        ask_library(raising(ValueError("probe")), lambda _: error)
     assert caught.value.field_errors == {"probe": ("refused for ***",)}
 
 
 def test_an_answer_that_cannot_be_read_is_paid():
     with pytest.raises(fm.UnexpectedResponse) as caught:
-        asked(lambda _: "sixty")
+        ask_library(lambda _: "sixty")
     assert caught.value.billing.charged is fm.Charged.YES
     assert caught.value.__context__ is None
 
@@ -257,7 +257,7 @@ def test_a_library_is_silent_during_its_call_and_others_are_heard(caplog):
         return 60.0
 
     logging.getLogger("talkative.wire")
-    asked(asks, deadline_s=30)
+    ask_library(asks, deadline_s=30)
     logging.getLogger("talkative.wire").debug("afterwards")
     assert {"heard", "afterwards"} <= {*caplog.messages}
     assert not any(KEY in message for message in caplog.messages)

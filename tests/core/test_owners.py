@@ -120,14 +120,14 @@ def test_the_file_of_the_variable_is_held_to_the_same(path, monkeypatch):
 
 
 def test_the_users_own_file_is_held_to_the_same(path, monkeypatch):
-    own = fm.config.user_file()
-    own.parent.mkdir(parents=True)
-    own.write_bytes(path.read_bytes())
-    own.chmod(0o644)
-    own.parent.chmod(0o755)
+    file = fm.config.user_file()
+    file.parent.mkdir(parents=True)
+    file.write_bytes(path.read_bytes())
+    file.chmod(0o644)
+    file.parent.chmod(0o755)
     open_profile(None)
-    own.parent.chmod(0o775)
-    refuses(open_profile, None, str(own.parent))
+    file.parent.chmod(0o775)
+    refuses(open_profile, None, str(file.parent))
 
 
 def test_doctor_says_it(path):

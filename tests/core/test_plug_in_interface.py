@@ -28,7 +28,7 @@ KEPT = Path(__file__).with_name("plug_in_interface_1.txt")
 MODULES = re.findall(r"^\| \[?`(facematch_core[\w.]*)`", PAGE, re.MULTILINE)
 
 #: Data that a plug-in, its double or its tests make; other data they are only shown.
-MADE = (
+PLUG_IN_DATA = (
     *("CallRecord", "Box", "Capabilities", "Demographics", "SimulatorReply"),
     *("ErrorRow", "Face", "FilePart", "HttpReply", "HttpRequest", "ImageLimits"),
     *("LivenessCall", "LivenessResult", "MatchCall", "MatchResult", "RateWindow"),
@@ -48,9 +48,9 @@ def public():
     for name in MODULES:
         module = importlib.import_module(name)
         # `facematch_core.errors` has no `__all__`: its classes are meant.
-        own = [of for of, thing in vars(module).items() if inspect.isclass(thing)]
-        own = [of for of in own if getattr(module, of).__module__ == name]
-        names = getattr(module, "__all__", own)
+        class_names = [of for of, thing in vars(module).items() if inspect.isclass(thing)]
+        class_names = [of for of in class_names if getattr(module, of).__module__ == name]
+        names = getattr(module, "__all__", class_names)
         yield from ((f"{name}.{of}", getattr(module, of)) for of in names)
 
 
@@ -66,11 +66,12 @@ def interface():
             continue
         seen.add(thing)
         if issubclass(thing, enum.Enum):
-            yield from (f"member {thing.__name__}.{one.name} = {one.value}" for one in thing)
+            prefix = f"member {thing.__name__}"
+            yield from (f"{prefix}.{member.name} = {member.value}" for member in thing)
         elif attrs.has(thing):
             fields = attrs.fields(thing)
             needed = sorted(field.name for field in fields if field.default is attrs.NOTHING)
-            if thing.__name__ in MADE:
+            if thing.__name__ in PLUG_IN_DATA:
                 yield f"needed {thing.__name__}: {' '.join(needed)}"
             named = (field.name for field in fields if not field.name.startswith("_"))
             yield from (f"attribute {thing.__name__}.{name}" for name in named)
@@ -111,9 +112,9 @@ def test_another_version_is_refused_in_one_sentence(tmp_path, monkeypatch, versi
     with pytest.raises(fm.BackendUnavailable) as caught:
         backend_class("made")
     assert caught.value.message == says
-    found = {entry["name"]: entry["problem"] for entry in inspected()}
-    assert found["made"] == says
-    assert found["local"] is None
+    problems = {entry["name"]: entry["problem"] for entry in inspected()}
+    assert problems["made"] == says
+    assert problems["local"] is None
     quoted = " ".join(PAGE.replace("\n> ", " ").split())
     assert says.replace("made", "acme").replace(f"version {version} of", "version 2 of") in quoted
 
@@ -152,8 +153,8 @@ def test_an_option_of_one_operation_is_refused_by_the_other_before_anything_is_s
         fm.Operation.MATCH: lambda **how: verifier.verify(*images, **how),
         fm.Operation.LIVENESS: lambda **how: verifier.check_liveness(images[0], **how),
     }
-    for asked in fm.Operation:
-        calls[asked]()
+    for each in fm.Operation:
+        calls[each]()
     taken = len(backend.calls)
     calls[operation](**wish)
     assert len(backend.calls) == taken + 1

@@ -14,29 +14,29 @@ A, B = picture(), picture((10, 20, 30))
 class Records(FakeBackend):
     def __init__(self, says, **more):
         super().__init__(**more)
-        self.says, self.asked = says, []
+        self.says, self.searches = says, []
 
     def reconcile(self, attempt, *, deadline):
-        self.asked.append((attempt, deadline.limit_s))
+        self.searches.append((attempt, deadline.limit_s))
         return self.says(attempt)
 
 
 def test_a_paid_answer_from_elsewhere_can_be_looked_up_by_verifier_and_failover():
-    said = fm.EnvironmentMismatch(
+    mismatch = fm.EnvironmentMismatch(
         "No.", environment=fm.Environment.MOCK, billing=fm.Billing(fm.Charged.UNKNOWN)
     )
-    backend = Records(outcome(fm.Reconciled.NOT_YET), script=[said])
+    backend = Records(outcome(fm.Reconciled.NOT_YET), script=[mismatch])
     verifier = fm.FaceVerifier(backend)
     with pytest.raises(fm.EnvironmentMismatch) as caught:
         verifier.verify(A, B, retention=fm.Retention.KEEP)
     other = FakeBackend()
     other.name = "other"
-    for one in (verifier, fm.Failover({"other": fm.FaceVerifier(other), "made": verifier})):
-        assert one.reconcile(caught.value).call == caught.value.call
-    assert len(backend.asked) == 2
+    for each in (verifier, fm.Failover({"other": fm.FaceVerifier(other), "made": verifier})):
+        assert each.reconcile(caught.value).call == caught.value.call
+    assert len(backend.searches) == 2
 
 
-def found(result):
+def find_result(result):
     """The records have it: with this result."""
     return lambda attempt: fm.Reconciliation(
         outcome=fm.Reconciled.FOUND, call=attempt, result=result, reason="There it is."
@@ -66,22 +66,26 @@ def failed(backend, error, **options):
 def test_an_error_that_may_be_paid_carries_all_that_is_needed_to_look_for_the_call(error):
     options = {"threshold": 60, "review_threshold": 70, "retention": "keep"}
     raised = failed(FakeBackend(), error, caller_ref="case 7", **options)
-    left = raised.call
-    assert (left.id, left.operation, left.backend) == (raised.ids.call, fm.Operation.MATCH, "fake")
-    assert (left.kept, left.caller_ref) == (True, "case 7")
-    assert left.started_at == ManualClock().now()
-    assert (left.threshold.value, left.review_threshold.value) == (60, 70)
+    record = raised.call
+    assert (record.id, record.operation, record.backend) == (
+        raised.ids.call,
+        fm.Operation.MATCH,
+        "fake",
+    )
+    assert (record.kept, record.caller_ref) == (True, "case 7")
+    assert record.started_at == ManualClock().now()
+    assert (record.threshold.value, record.review_threshold.value) == (60, 70)
     for again in (pickle.loads(pickle.dumps(raised)), copy.deepcopy(raised)):
-        assert again.call == left
-    assert "case 7" not in repr(left)
+        assert again.call == record
+    assert "case 7" not in repr(record)
 
 
 @pytest.mark.parametrize("charged", fm.Charged)
 def test_a_mismatch_of_environments_carries_the_call_unless_it_is_free(charged):
-    said = fm.EnvironmentMismatch(
+    mismatch = fm.EnvironmentMismatch(
         "No mock.", environment=fm.Environment.PRODUCTION, billing=fm.Billing(charged)
     )
-    assert (failed(FakeBackend(), said).call is None) is (charged is fm.Charged.NO)
+    assert (failed(FakeBackend(), mismatch).call is None) is (charged is fm.Charged.NO)
 
 
 @pytest.mark.parametrize(
@@ -124,14 +128,14 @@ def broken_off(backend, retention):
 
 @pytest.mark.parametrize(("retention", "kept"), [("keep", True), ("minimal", False)])
 def test_a_call_that_is_broken_off_says_whether_it_can_be_found(retention, kept):
-    events = broken_off(Records(found(match_result())), retention)
+    events = broken_off(Records(find_result(match_result())), retention)
     assert events[-1].kind is fm.EventKind.UNKNOWN
     assert events[-1].reconcilable is kept is events[0].call.kept
 
 
-class Asked(Records):
+class Reconcilable(Records):
     def __init__(self, answer, **more):
-        super().__init__(found(match_result()), **more)
+        super().__init__(find_result(match_result()), **more)
         self.answer = answer
 
     def reconcilable(self, call):
@@ -145,9 +149,9 @@ class Asked(Records):
     ("backend", "expected"),
     [
         (FakeBackend(), False),
-        (Asked(True), True),
-        (Asked(False), False),
-        (Asked(ValueError("bug")), False),
+        (Reconcilable(True), True),
+        (Reconcilable(False), False),
+        (Reconcilable(ValueError("bug")), False),
     ],
     ids=["cannot look", "yes", "no", "bug"],
 )
@@ -167,14 +171,14 @@ def test_what_is_found_is_judged_as_the_calls_own_answer():
         raw={"gender": "guessed"},
     )
     fifty = fm.Threshold(50, fm.ThresholdRule.AT_LEAST, fm.ThresholdSource.CALLER)
-    backend, clock = Records(found(result)), ManualClock()
+    backend, clock = Records(find_result(result)), ManualClock()
     clock.advance(90)
     verifier = fm.FaceVerifier(backend, clock=clock)
     answer = verifier.reconcile(attempt(threshold=fifty), deadline_s=3).result
     assert (answer.ids.call, answer.ids.caller, answer.metadata) == ("a-1", "case 7", {"gate": 1})
     assert (answer.threshold, answer.decision, answer.elapsed_s) == (fifty, fm.Decision.MATCH, 90.0)
     assert "guessed" not in str(answer.to_dict())
-    assert backend.asked[0][1] == 3.0
+    assert backend.searches[0][1] == 3.0
     ninety = attrs.evolve(fifty, value=90.0)
     for doubt in ({"threshold": ninety}, {"threshold": fifty, "review_threshold": ninety}):
         assert verifier.reconcile(attempt(**doubt)).result.decision is fm.Decision.REVIEW
@@ -189,30 +193,32 @@ def test_other_outcomes_are_answers_without_a_result(which):
 
 
 def test_nothing_is_asked_where_nothing_was_kept_or_nobody_can_look():
-    backend = Records(found(match_result()))
+    backend = Records(find_result(match_result()))
     answer = fm.FaceVerifier(backend).reconcile(attempt(kept=False))
-    assert (answer.outcome, backend.asked) == (fm.Reconciled.CANNOT_KNOW, [])
+    assert (answer.outcome, backend.searches) == (fm.Reconciled.CANNOT_KNOW, [])
     answer = fm.FaceVerifier(FakeBackend()).reconcile(attempt())
     assert answer.outcome is fm.Reconciled.CANNOT_KNOW
 
 
 @pytest.mark.parametrize(
-    "given",
+    "target",
     [None, "a-1", {"id": "a-1"}, ValueError("x"), attempt(backend="acme")],
     ids=["none", "text", "object", "error", "of another backend"],
 )
-def test_only_calls_of_this_backend_and_errors_that_carry_one_are_looked_for(given):
+def test_only_calls_of_this_backend_and_errors_that_carry_one_are_looked_for(target):
     with pytest.raises(fm.InvalidRequest):
-        fm.FaceVerifier(Records(found(match_result()))).reconcile(given)
+        fm.FaceVerifier(Records(find_result(match_result()))).reconcile(target)
 
 
 def test_a_record_of_a_mock_is_none_of_production():
     result = match_result(environment=fm.Environment.MOCK, ids=fm.Ids(call="a-1"))
-    verifier = fm.FaceVerifier(Records(found(result)), require_environment="production")
+    verifier = fm.FaceVerifier(Records(find_result(result)), require_environment="production")
     with pytest.raises(fm.EnvironmentMismatch):
         verifier.reconcile(attempt())
     with pytest.raises(fm.EnvironmentMismatch, match="nothing was sent"):
-        fm.FaceVerifier(Records(found(result)), require_environment="sandbox").reconcile(attempt())
+        fm.FaceVerifier(Records(find_result(result)), require_environment="sandbox").reconcile(
+            attempt()
+        )
 
 
 def test_a_vendors_refusal_is_raised_with_its_call():
@@ -227,7 +233,7 @@ def test_a_vendors_refusal_is_raised_with_its_call():
 
 
 def about_another(attempt):
-    return found(match_result(ids=fm.Ids(call="a-1")))(attrs.evolve(attempt, id="a-2"))
+    return find_result(match_result(ids=fm.Ids(call="a-1")))(attrs.evolve(attempt, id="a-2"))
 
 
 @pytest.mark.parametrize(
@@ -235,9 +241,9 @@ def about_another(attempt):
     [
         lambda _: None,
         lambda _: 1 / 0,
-        found(liveness_result(ids=fm.Ids(call="a-1"))),
-        found(match_result(ids=fm.Ids(call="a-2"))),
-        found(match_result()),
+        find_result(liveness_result(ids=fm.Ids(call="a-1"))),
+        find_result(match_result(ids=fm.Ids(call="a-2"))),
+        find_result(match_result()),
         about_another,
     ],
     ids=["none", "bug", "kind", "another's record", "nobody's record", "another attempt"],

@@ -37,7 +37,7 @@ def world(server):
 
 
 @pytest.fixture
-def said(caplog, capfd):
+def watch_call(caplog, capfd):
     """Makes a call as `watched.watch` does; its texts include the log and what was printed."""
 
     def call(verifier, events, *arguments, **options):

@@ -26,7 +26,7 @@ CALLS = [(vendor, name) for vendor in VENDORS.values() for name in METHODS]
 
 
 @pytest.fixture
-def ask(world, said):
+def ask(world, watch_call):
     """Opens a backend, makes a call, and looks for canaries: how it ended, and the hits."""
     opened = []
 
@@ -35,7 +35,7 @@ def ask(world, said):
         backend = vendor.backend(url or world.url)
         verifier = FaceVerifier(backend, on_event=events.append, require_environment=require)
         opened.append(verifier)
-        ended, texts = said(verifier, events, name, **options)
+        ended, texts = watch_call(verifier, events, name, **options)
         return ended, hits(texts, backend=backend, limits=vendor.limits())
 
     yield make
@@ -54,9 +54,9 @@ def test_a_call_that_is_answered(world, ask, vendor, name, same):
     control = world.of(vendor.name).control
     for kind in ("match", "liveness"):
         control.set_outcome(kind, score=99 if same else 3, times=None)
-    ended, found = ask(vendor, name, **WITH_REF, **(KEPT if vendor.keeps else {}))
+    ended, leaks = ask(vendor, name, **WITH_REF, **(KEPT if vendor.keeps else {}))
     assert not isinstance(ended, Exception)
-    assert found == {}
+    assert leaks == {}
 
 
 #: As a phone, a scanner and an editor write them, each with what nobody else may see.
@@ -103,9 +103,9 @@ def repeating(vendor, status, path):
 def test_an_answer_that_repeats_what_was_sent(world, ask, vendor, name, status):
     """What breaks on the way is in money/test_faults, and watched there."""
     world.control.add_fault(repeating(vendor, status, vendor.paths[name != "verify"]))
-    ended, found = ask(vendor, name, **WITH_REF)
+    ended, leaks = ask(vendor, name, **WITH_REF)
     assert isinstance(ended, errors.VendorError)
-    assert found == {}
+    assert leaks == {}
 
 
 #: At every stage on the wire what does not take any time.
@@ -125,8 +125,8 @@ BROKEN = [
 def test_a_login_that_meets_a_fault(world, ask, fault):
     """Deepvue's login carries the key in its body."""
     world.control.add_fault(fault)
-    _, found = ask(VENDORS["deepvue"])
-    assert found == {}
+    _, leaks = ask(VENDORS["deepvue"])
+    assert leaks == {}
 
 
 @pytest.mark.parametrize(("vendor", "name"), CALLS, ids=name_of)
@@ -142,10 +142,10 @@ def test_a_call_that_is_interrupted(ask, monkeypatch, vendor, name, number):
         return read(*arguments)
 
     monkeypatch.setattr(transport, "read_body", interrupted)
-    ended, found = ask(vendor, name)
+    ended, leaks = ask(vendor, name)
     assert isinstance(ended, KeyboardInterrupt) is (len(seen) == number)
     assert seen
-    assert found == {}
+    assert leaks == {}
 
 
 #: What is refused: the class of the error, and what to ask of a vendor.
@@ -172,18 +172,18 @@ REFUSALS = {
 def test_a_call_that_is_refused(ask, vendor, refusal):
     """Before it is sent, or when its answer is not wanted."""
     error, options = REFUSALS[refusal]
-    ended, found = ask(vendor, **WITH_REF | options(vendor))
+    ended, leaks = ask(vendor, **WITH_REF | options(vendor))
     assert type(ended) is error
-    assert found == {}
+    assert leaks == {}
 
 
 @pytest.mark.parametrize("status", STATUSES)
-def test_a_vendor_that_repeats_the_token(world, said, status):
+def test_a_vendor_that_repeats_the_token(world, watch_call, status):
     """It was given out by the login before; the vendor's answer has it in every field."""
     vendor, events = VENDORS["deepvue"], []
     backend = vendor.backend(world.url)
     with FaceVerifier(backend, on_event=events.append) as verifier:
-        said(verifier, events)
+        watch_call(verifier, events)
         (token,) = tokens(backend)["token"]
         echoed = {name: f"{token.decode()} {text}" for name, text in echo(vendor).items()}
         world.control.add_fault(
@@ -196,7 +196,7 @@ def test_a_vendor_that_repeats_the_token(world, said, status):
                 times=None,
             )
         )
-        ended, texts = said(verifier, events)
+        ended, texts = watch_call(verifier, events)
         assert isinstance(ended, errors.VendorError)
         assert canaries.leaks(texts, {"token": (token,)}) == {}
         assert hits(texts, backend=backend) == {}
@@ -206,9 +206,9 @@ def test_a_vendor_that_repeats_the_token(world, said, status):
 def test_a_port_where_nobody_listens(ask, vendor):
     """A closed port."""
     with closed_port() as port:
-        ended, found = ask(vendor, url=f"http://127.0.0.1:{port}")
+        ended, leaks = ask(vendor, url=f"http://127.0.0.1:{port}")
     assert type(ended) is errors.VendorUnavailable
-    assert found == {}
+    assert leaks == {}
 
 
 @pytest.mark.parametrize(

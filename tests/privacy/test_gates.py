@@ -60,7 +60,9 @@ GATES = {
 
 
 @pytest.mark.parametrize("name", GATES)
-def test_what_a_gate_refuses_and_writes_down_holds_no_canary(world, said, store, each_vendor, name):
+def test_what_a_gate_refuses_and_writes_down_holds_no_canary(
+    world, watch_call, store, each_vendor, name
+):
     (store, path), (trouble, about, expected) = store, GATES[name]
     if trouble is not None:
         world.control.add_fault(fault(each_vendor, **trouble))
@@ -71,7 +73,7 @@ def test_what_a_gate_refuses_and_writes_down_holds_no_canary(world, said, store,
     settings = {"policies": policies, "retry": about.get("retry")}
     with FaceVerifier(backend, on_event=events.append, **settings) as verifier:
         for kind in expected:
-            end, texts = said(verifier, events, **WITH_REF)
+            end, texts = watch_call(verifier, events, **WITH_REF)
             texts |= traces.of_objects(*policies, *store.budgets(), *store.open_reservations())
             assert hits(texts, backend=backend) == {}
             assert isinstance(end, kind)
@@ -80,14 +82,14 @@ def test_what_a_gate_refuses_and_writes_down_holds_no_canary(world, said, store,
     assert canaries.leaks(written, {"an id": (events[0].call_id.encode(),)})
 
 
-def test_a_store_that_fails_shows_no_canary(world, said, store):
+def test_a_store_that_fails_shows_no_canary(world, watch_call, store):
     vendor, events, (store, path) = VENDORS["didit"], [], store
     backend, gate = vendor.backend(world.url), Budget(9, name="didit", store=store)
     store.budgets()
     with contextlib.closing(sqlite3.connect(path)) as database:
         database.execute("DROP TABLE facematch_attempts")
     with FaceVerifier(backend, on_event=events.append, policies=[gate]) as verifier:
-        ended, texts = said(verifier, events, **WITH_REF)
+        ended, texts = watch_call(verifier, events, **WITH_REF)
     assert isinstance(ended, errors.ConfigurationError)
     assert hits(texts, backend=backend) == {}
 
@@ -95,7 +97,7 @@ def test_a_store_that_fails_shows_no_canary(world, said, store):
 @pytest.mark.parametrize("status", [402, 429, 503])
 @pytest.mark.parametrize("order", [("didit", "deepvue"), ("deepvue", "didit")], ids="-".join)
 @pytest.mark.parametrize("both", [False, True], ids=["one", "both"])
-def test_a_failover_repeats_no_echo_of_the_first_one(world, said, order, status, both):
+def test_a_failover_repeats_no_echo_of_the_first_one(world, watch_call, order, status, both):
     events, members = [], {}
     for name in order:
         backend = VENDORS[name].backend(world.url)
@@ -103,7 +105,7 @@ def test_a_failover_repeats_no_echo_of_the_first_one(world, said, order, status,
         if both or name == order[0]:
             world.control.add_fault(fault(VENDORS[name], status=status))
     with Failover(members) as failover:
-        ended, texts = said(failover, events, **WITH_REF)
+        ended, texts = watch_call(failover, events, **WITH_REF)
         for verifier in members.values():
             assert hits(texts, backend=verifier.backend) == {}
     assert isinstance(ended, Exception) or ended.route.skipped

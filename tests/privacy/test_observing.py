@@ -57,10 +57,10 @@ def test_what_is_exported_holds_no_canary(world, exported, each_vendor):
             world.control.add_fault(Fault(**rule))
             watch(verifier, [], **WITH_REF)
         secrets = canaries.canaries() | CALLERS | tokens(backend)
-        given = texts()
-    assert all(given.values())
-    assert canaries.leaks(given, secrets) == {}
-    assert b'decision="' in given["metrics"]
-    answers = re.findall(r"facematch_answers_total{.*}", given["metrics"].decode())
+        outputs = texts()
+    assert all(outputs.values())
+    assert canaries.leaks(outputs, secrets) == {}
+    assert b'decision="' in outputs["metrics"]
+    answers = re.findall(r"facematch_answers_total{.*}", outputs["metrics"].decode())
     assert answers
     assert all('counts="False"' in line for line in answers)

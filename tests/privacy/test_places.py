@@ -59,7 +59,7 @@ def test_lines_of_a_batch_hold_no_canary(world, folder, each_vendor):
     texts, code = run("verify", "--pairs", "pairs.csv", *words)
     written = Path("out.jsonl").read_text()
     outcomes = [json.loads(line) for line in written.splitlines()]
-    assert [one["error"] is not None for one in outcomes] == [True, True, True, False]
+    assert [row["error"] is not None for row in outcomes] == [True, True, True, False]
     assert code
     assert hits(texts | traces.of_text("JSONL", written)) == {}
 
@@ -103,17 +103,17 @@ def test_the_page_of_the_demo_holds_no_piece_of_a_photograph(folder):
     assert canaries.leaks(texts, secrets) == {}
 
 
-def test_the_local_backend_holds_no_canary(said):
+def test_the_local_backend_holds_no_canary(watch_call):
     photo = PACKAGED / "grace-hopper.jpg"
     data, events = photo.read_bytes(), []
     with FaceVerifier(LocalBackend(), on_event=events.append) as verifier:
-        for given in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
-            _, texts = said(verifier, events, given=given, **WITH_REF)
+        for pictures in (None, (photo, photo), (canaries.probe().data[:-9], photo)):
+            _, texts = watch_call(verifier, events, given=pictures, **WITH_REF)
             assert hits(texts) == {}
             assert canaries.leaks(texts, {"photo": (data[5000:5012], data[9000:9012])}) == {}
 
 
-def test_ctrl_c_in_the_local_backend_shows_no_canary(said, monkeypatch):
+def test_ctrl_c_in_the_local_backend_shows_no_canary(watch_call, monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
@@ -121,7 +121,7 @@ def test_ctrl_c_in_the_local_backend_shows_no_canary(said, monkeypatch):
     backend = LocalBackend()
     monkeypatch.setattr(backend, "_found", interrupted)
     with FaceVerifier(backend, on_event=events.append) as verifier:
-        ended, texts = said(verifier, events)
+        ended, texts = watch_call(verifier, events)
     assert isinstance(ended, KeyboardInterrupt)
     assert hits(texts) == {}
 
@@ -158,9 +158,9 @@ def test_a_mock_gives_away_the_secret_of_a_destination_and_its_state_alone():
         texts |= traces.of_objects(mock, mock.world, mock.control, mock.app)
     # The id of a client is a name, which the list of keys shows.
     secrets.pop("client id")
-    found = canaries.leaks(texts, secrets)
+    leaks = canaries.leaks(texts, secrets)
     in_state = ("API key", "client secret", "secret of a destination")
-    assert set(found) == {
+    assert set(leaks) == {
         ("didit/webhooks/destinations", "secret of a destination"),
         *((f"{vendor}/state", name) for vendor in VENDORS for name in in_state),
     }

@@ -64,9 +64,9 @@ def raised(step):
 
 def record(message, *arguments, exc_info=None, **more):
     """What a logger would make of it."""
-    made = logging.LogRecord("urllib3", 10, "x.py", 1, message, arguments, exc_info)
-    vars(made).update(more)
-    return traces.of_log([made])
+    log_record = logging.LogRecord("urllib3", 10, "x.py", 1, message, arguments, exc_info)
+    vars(log_record).update(more)
+    return traces.of_log([log_record])
 
 
 def log_with_traceback(text):
@@ -79,8 +79,8 @@ def log_with_traceback(text):
 def event(text):
     about = {"backend": "x", "operation": Operation.MATCH, "environment": Environment.MOCK}
     at = ManualClock().now()
-    made = CallEvent(kind=EventKind.ANSWERED, call_id="x", at=at, decision=text, **about)
-    return traces.of_events([made])
+    call_event = CallEvent(kind=EventKind.ANSWERED, call_id="x", at=at, decision=text, **about)
+    return traces.of_events([call_event])
 
 
 def as_bytes(text):
@@ -166,16 +166,16 @@ LEAKS = {
 
 
 @pytest.mark.parametrize("leak", LEAKS)
-def test_a_backend_that_leaks_is_caught(said, leak):
+def test_a_backend_that_leaks_is_caught(watch_call, leak):
     def step(call):
-        made = LEAKS[leak](call)
-        if isinstance(made, Exception):
-            raise made
-        return match_result() if made is None else made
+        result = LEAKS[leak](call)
+        if isinstance(result, Exception):
+            raise result
+        return match_result() if result is None else result
 
     events = []
     with FaceVerifier(FakeBackend(script=[step]), on_event=events.append) as verifier:
         limits = verifier.backend.capabilities.image_limits
-        _, texts = said(verifier, events)
+        _, texts = watch_call(verifier, events)
     assert {"log", "output", "events", "objects"} <= texts.keys()
     assert bool(hits(texts, limits=limits)) is (leak != "nothing")

@@ -21,7 +21,7 @@ A_1 = match_call(call_id="a-1")
 
 
 @pytest.fixture
-def asked(acme):
+def ask_acme(acme):
     """Asks the vendor of the tests once, with a given answer."""
 
     def ask(status, body=b"", *headers, call=A_1, **settings):
@@ -34,9 +34,9 @@ def asked(acme):
     return ask
 
 
-def acme_with(**own):
+def acme_with(**members):
     """The vendor of the tests, with methods or attributes of this test."""
-    return type("Own", (AcmeBackend,), own)
+    return type("Own", (AcmeBackend,), members)
 
 
 @pytest.mark.parametrize(
@@ -44,9 +44,9 @@ def acme_with(**own):
     [(A_1, SAME, fm.Decision.MATCH), (LIVENESS, b'{"live": false}', fm.LivenessDecision.NOT_LIVE)],
     ids=["match", "liveness"],
 )
-def test_a_reply_means_the_same_asked_for_or_given(acme, asked, call, body, decision):
+def test_a_reply_means_the_same_asked_for_or_given(acme, ask_acme, call, body, decision):
     for result in (
-        asked(200, body, call=call),
+        ask_acme(200, body, call=call),
         acme(NOWHERE).read_reply(call, HttpReply(status=200, body=body)),
     ):
         assert (result.decision, result.billing.charged) == (decision, YES)
@@ -84,27 +84,27 @@ def test_a_backend_without_liveness_refuses_it(acme):
         (b'{"live": true}', "KeyError"),
     ],
 )
-def test_a_200_that_cannot_be_read_is_charged(acme, asked, body, what):
+def test_a_200_that_cannot_be_read_is_charged(acme, ask_acme, body, what):
     with pytest.raises(fm.UnexpectedResponse) as caught:
-        asked(200, body)
+        ask_acme(200, body)
     assert (caught.value.__context__, caught.value.__cause__) == (None, None)
-    given = acme(NOWHERE).read_reply(A_1, HttpReply(status=200, body=body))
-    assert given.__traceback__ is None
-    for error in (caught.value, given):
+    error_read = acme(NOWHERE).read_reply(A_1, HttpReply(status=200, body=body))
+    assert error_read.__traceback__ is None
+    for error in (caught.value, error_read):
         assert (error.billing.charged, error.status_code, error.ids.call) == (YES, 200, "a-1")
         assert what in error.message
         assert ".py, line " in error.message
         assert "canary" not in error.message
 
 
-def test_a_200_that_cannot_be_read_costs_what_the_operation_does(asked):
+def test_a_200_that_cannot_be_read_costs_what_the_operation_does(ask_acme):
     billed = frozenset({fm.Operation.MATCH})
     half_free = acme_with(
         capabilities=attrs.evolve(AcmeBackend.capabilities, billed_operations=billed)
     )
     for call, charged, words in ((LIVENESS, NO, "not charged"), (A_1, YES, "counts as charged")):
         with pytest.raises(fm.UnexpectedResponse, match=words) as caught:
-            asked(200, b"{}", cls=half_free, call=call)
+            ask_acme(200, b"{}", cls=half_free, call=call)
         assert (caught.value.billing.charged, caught.value.retryable) == (charged, False)
 
 
@@ -121,23 +121,23 @@ def test_a_200_that_cannot_be_read_costs_what_the_operation_does(asked):
         lambda: None,
     ],
 )
-def test_whatever_parse_trips_over_is_charged(asked, problem):
+def test_whatever_parse_trips_over_is_charged(ask_acme, problem):
     with pytest.raises(fm.UnexpectedResponse) as caught:
-        asked(200, b"{}", cls=acme_with(parse=lambda *_: problem()))
+        ask_acme(200, b"{}", cls=acme_with(parse=lambda *_: problem()))
     assert caught.value.billing.charged is YES
     assert not isinstance(caught.value, (fm.InvalidRequest, ConfigurationError))
 
 
-def test_a_vendor_error_of_parse_is_handed_on(asked):
+def test_a_vendor_error_of_parse_is_handed_on(ask_acme):
     def parse(self, call, reply):
         try:
             return {}["same"]
         except KeyError as error:
-            said = {"field_errors": {"key": [ACME_KEY]}, "billing": fm.Billing(YES)}
-            raise fm.RequestRejected(f"Not {ACME_KEY}.", **said) from error
+            fields = {"field_errors": {"key": [ACME_KEY]}, "billing": fm.Billing(YES)}
+            raise fm.RequestRejected(f"Not {ACME_KEY}.", **fields) from error
 
     with pytest.raises(fm.RequestRejected, match=r"^Not \*\*\*\.$") as caught:
-        asked(200, b"{}", cls=acme_with(parse=parse))
+        ask_acme(200, b"{}", cls=acme_with(parse=parse))
     error = caught.value
     assert (error.billing.charged, error.backend, error.status_code) == (YES, "acme", 200)
     assert (error.ids.call, error.__cause__, error.__context__) == ("a-1", None, None)
@@ -146,7 +146,7 @@ def test_a_vendor_error_of_parse_is_handed_on(asked):
 
 @pytest.mark.parametrize("lost", [False, True], ids=["a plain 503", "no answer"])
 def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, lost):
-    def said(retention=fm.Retention.MINIMAL, cls=AcmeBackend):
+    def message_of(retention=fm.Retention.MINIMAL, cls=AcmeBackend):
         with (
             one_each(b"" if lost else http_reply(503)) as server,
             pytest.raises(fm.OutcomeUnknown) as caught,
@@ -162,10 +162,12 @@ def test_an_unknown_outcome_says_why_it_is_not_repeated_and_what_to_set(acme, lo
     )
     hint = " With retention=KEEP they could (see FaceVerifier.reconcile)."
     forgetful = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
-    assert said().endswith(f"{why}.{hint}")
-    assert said(cls=acme_with(capabilities=forgetful)).endswith(f"{why}.")
-    assert said(cls=acme_with(reconcilable=lambda *_: False)).endswith(f"{why}.")
-    assert said(fm.Retention.KEEP).endswith("asked to keep the call: look for it in its records.")
+    assert message_of().endswith(f"{why}.{hint}")
+    assert message_of(cls=acme_with(capabilities=forgetful)).endswith(f"{why}.")
+    assert message_of(cls=acme_with(reconcilable=lambda *_: False)).endswith(f"{why}.")
+    assert message_of(fm.Retention.KEEP).endswith(
+        "asked to keep the call: look for it in its records."
+    )
 
 
 def test_the_deadline_of_the_call_counts(acme, clock):

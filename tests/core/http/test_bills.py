@@ -16,7 +16,9 @@ YES, NO, UNKNOWN = fm.Charged.YES, fm.Charged.NO, fm.Charged.UNKNOWN
 CALL = match_call(call_id="call-7")
 FINE = HttpReply(status=200, body=b"{}", headers={MOCK_HEADER: "1"})
 NO_FACE, BROKEN = attrs.evolve(FINE, status=422), attrs.evolve(FINE, status=500)
-REAL, REAL_NO_FACE, REAL_BROKEN = (attrs.evolve(one, headers={}) for one in (FINE, NO_FACE, BROKEN))
+REAL, REAL_NO_FACE, REAL_BROKEN = (
+    attrs.evolve(reply, headers={}) for reply in (FINE, NO_FACE, BROKEN)
+)
 UNSAID = Billing()
 
 
@@ -28,7 +30,7 @@ class Two(ApiKeyBackend):
     allowed_hosts = frozenset({"two.example"})
     capabilities = Capabilities(billed_operations=frozenset({fm.Operation.MATCH}))
     base_url: str = "http://127.0.0.1:1"
-    said: ClassVar[Billing] = UNSAID
+    stated_bill: ClassVar[Billing] = UNSAID
 
     def steps(self, call):
         for price in (1, 2):
@@ -37,13 +39,13 @@ class Two(ApiKeyBackend):
 
     def parse_non_200(self, call, reply):
         return fm.MatchResult(
-            decision=fm.Decision.INCONCLUSIVE, backend=self.name, billing=type(self).said
+            decision=fm.Decision.INCONCLUSIVE, backend=self.name, billing=type(self).stated_bill
         )
 
 
-def answered(*replies, call=CALL, **own):
+def read_replies(*replies, call=CALL, **members):
     """What replies mean for a backend with these methods or attributes."""
-    return type("Own", (Two,), own | {"name": "two"})(api_key="a-key-9c1f").read_reply(
+    return type("Own", (Two,), members | {"name": "two"})(api_key="a-key-9c1f").read_reply(
         call, *replies
     )
 
@@ -93,10 +95,10 @@ ROWS = {
 
 
 @pytest.mark.parametrize(
-    ("replies", "said", "charged", "charges", "ground"), ROWS.values(), ids=ROWS
+    ("replies", "stated_bill", "charged", "charges", "ground"), ROWS.values(), ids=ROWS
 )
-def test_what_a_result_cost(replies, said, charged, charges, ground):
-    billing = answered(*replies, said=said).billing
+def test_what_a_result_cost(replies, stated_bill, charged, charges, ground):
+    billing = read_replies(*replies, stated_bill=stated_bill).billing
     assert (billing.charged, billing.charges) == (charged, charges)
     assert ground in (None, billing.ground)
 
@@ -107,7 +109,7 @@ REFUSED = "a 4xx answer; the vendor says nothing of charging"
 
 
 @pytest.mark.parametrize(
-    ("replies", "said", "bill", "has_result"),
+    ("replies", "stated_bill", "bill", "has_result"),
     [
         ((REAL,), UNSAID, Billing(YES, PAID, 1), False),
         ((FINE, REAL), UNSAID, Billing(YES, PAID, 3), True),
@@ -116,8 +118,8 @@ REFUSED = "a 4xx answer; the vendor says nothing of charging"
         ((FINE, REAL_NO_FACE), Billing(NO, "said"), Billing(YES, f"said; {EARLIER}", 1), True),
     ],
 )
-def test_what_an_answer_from_elsewhere_cost(replies, said, bill, has_result):
-    error = answered(*replies, said=said, environment=Environment.MOCK)
+def test_what_an_answer_from_elsewhere_cost(replies, stated_bill, bill, has_result):
+    error = read_replies(*replies, stated_bill=stated_bill, environment=Environment.MOCK)
     assert isinstance(error, EnvironmentMismatch)
     assert error.billing == bill
     assert (error.result is not None) == has_result
@@ -126,7 +128,9 @@ def test_what_an_answer_from_elsewhere_cost(replies, said, bill, has_result):
 
 def test_an_answer_from_elsewhere_ends_the_call_in_its_middle():
     for price, bill in ((3, Billing(YES, PAID, 3)), (0, Billing(NO, NOTHING))):
-        error = answered(REAL, steps=asking(price, 1, last=unread), environment=Environment.MOCK)
+        error = read_replies(
+            REAL, steps=asking(price, 1, last=unread), environment=Environment.MOCK
+        )
         assert error.billing == bill
 
 
@@ -136,13 +140,13 @@ def test_an_answer_from_elsewhere_ends_the_call_in_its_middle():
 @pytest.mark.parametrize("environment", [None, Environment.MOCK])
 def test_an_answer_that_cannot_be_read_costs_what_its_requests_do(prices, charges, environment):
     replies = [FINE] * (len(prices) - 1) + [REAL]
-    error = answered(*replies, steps=asking(*prices, last=unread), environment=environment)
+    error = read_replies(*replies, steps=asking(*prices, last=unread), environment=environment)
     assert type(error) is (fm.UnexpectedResponse if environment is None else EnvironmentMismatch)
     assert (error.billing.charged, error.billing.charges) == (YES if charges else NO, charges)
 
 
 @pytest.mark.parametrize(
-    ("said", "bill"),
+    ("stated_bill", "bill"),
     [
         (Billing(YES, "said", 2), Billing(YES, f"said; {EARLIER}", 3)),
         (Billing(YES, "said", None), Billing(YES, f"said; {EARLIER}", 2)),
@@ -150,13 +154,13 @@ def test_an_answer_that_cannot_be_read_costs_what_its_requests_do(prices, charge
         (Billing(UNKNOWN, "said"), Billing(UNKNOWN, f"said; {EARLIER}")),
     ],
 )
-def test_an_error_of_the_backend_s_own_after_a_charge(said, bill):
+def test_an_error_of_the_backend_s_own_after_a_charge(stated_bill, bill):
     def fails(*_):
-        raise VendorError("No.", billing=said, retryable=True)
+        raise VendorError("No.", billing=stated_bill, retryable=True)
 
     for error in (
-        answered(FINE, FINE, steps=asking(1, 2, last=fails)),
-        answered(FINE, NO_FACE, parse_non_200=fails),
+        read_replies(FINE, FINE, steps=asking(1, 2, last=fails)),
+        read_replies(FINE, NO_FACE, parse_non_200=fails),
     ):
         assert type(error) is VendorError
         assert error.__traceback__ is None
@@ -164,10 +168,10 @@ def test_an_error_of_the_backend_s_own_after_a_charge(said, bill):
 
 
 def test_a_backend_may_not_know_how_many_charges_there_were():
-    said = Billing(YES, "said", None)
-    result = fm.MatchResult(decision=fm.Decision.MATCH, backend="two", billing=said)
-    assert answered(FINE, steps=asking(1, last=lambda: result)).billing == said
-    bill = answered(FINE, FINE, steps=asking(1, 1, last=lambda: result)).billing
+    stated_bill = Billing(YES, "said", None)
+    result = fm.MatchResult(decision=fm.Decision.MATCH, backend="two", billing=stated_bill)
+    assert read_replies(FINE, steps=asking(1, last=lambda: result)).billing == stated_bill
+    bill = read_replies(FINE, FINE, steps=asking(1, 1, last=lambda: result)).billing
     assert bill == Billing(YES, "said", 2)
 
 
@@ -176,10 +180,10 @@ def test_an_error_keeps_the_name_place_and_id_that_it_was_given():
         ids = fm.Ids(call="another", vendor="v-1")
         raise VendorError("No.", environment=Environment.SANDBOX, backend="login", ids=ids)
 
-    error = answered(REAL, steps=asking(1, last=fails))
+    error = read_replies(REAL, steps=asking(1, last=fails))
     assert (error.backend, error.environment) == ("login", Environment.SANDBOX)
     assert error.ids == fm.Ids(call="call-7", vendor="v-1")
-    error = answered(FINE, steps=asking(1, last=unread))
+    error = read_replies(FINE, steps=asking(1, last=unread))
     assert (error.backend, error.environment) == ("two", Environment.MOCK)
 
 
@@ -190,15 +194,15 @@ def test_a_result_in_another_status_is_looked_for_in_json_alone():
         asked_for.append((call, reply))
 
     for body in (b"<html>", b"", b"no"):
-        answered(attrs.evolve(NO_FACE, body=body), parse_non_200=read)
+        read_replies(attrs.evolve(NO_FACE, body=body), parse_non_200=read)
     assert asked_for == []
-    answered(NO_FACE, parse_non_200=read)
+    read_replies(NO_FACE, parse_non_200=read)
     assert asked_for == [(CALL, NO_FACE)]
 
 
 def test_a_liveness_answer_from_elsewhere_is_kept():
     live = fm.LivenessResult(decision=fm.LivenessDecision.LIVE, backend="two")
-    error = answered(
+    error = read_replies(
         FINE,
         REAL,
         call=LivenessCall(probe=picture()),

@@ -73,15 +73,15 @@ class Dribble(io.RawIOBase):
 
     def __init__(self, double):
         self.double = double
-        self.given = 0
+        self.count = 0
 
     def readable(self):
         return True
 
     def readinto(self, buffer):
         self.double.clock.advance(self.double.byte_s)
-        self.given += 1
-        assert self.given < 1000, "nobody looks at the clock"
+        self.count += 1
+        assert self.count < 1000, "nobody looks at the clock"
         buffer[:1] = b" "
         return 1
 

@@ -164,7 +164,7 @@ def test_a_row_that_is_given_comes_before_the_table_and_that_before_the_default(
     assert type(error_of(403, b"", table)) is fm.PermissionDenied
     assert error_of(501, b"", table).billing.ground == "seen"
     assert type(error_of(401, b"", table)) is fm.AuthenticationFailed
-    given = ErrorRow(fm.RequestRejected, NO, "given", "no", retryable=True)
-    error = error_of(403, b"{}", table, row=given)
+    first_row = ErrorRow(fm.RequestRejected, NO, "given", "no", retryable=True)
+    error = error_of(403, b"{}", table, row=first_row)
     assert (type(error), error.billing.ground) == (fm.RequestRejected, "given")
     assert error.retryable

@@ -143,11 +143,14 @@ def served(*replies):
     return one_each(
         *[
             http_reply(
-                one.status, one.body, "Connection: close", *map(": ".join, one.headers.items())
+                answer.status,
+                answer.body,
+                "Connection: close",
+                *map(": ".join, answer.headers.items()),
             )
-            if one
+            if answer
             else b""
-            for one in replies
+            for answer in replies
         ]
     )
 
@@ -346,9 +349,12 @@ def test_a_lost_job_is_found_by_the_vendors_id(clock):
         unnamed = attrs.evolve(record, vendor_id=None)
         assert verifier.reconcile(unnamed).outcome is fm.Reconciled.CANNOT_KNOW
         assert verifier.reconcile(caught.value).outcome is fm.Reconciled.NOT_YET
-        found = verifier.reconcile(record)
-    assert (found.outcome, found.result.score.value) == (fm.Reconciled.FOUND, 93.5)
-    assert found.result.ids.call == record.id
+        reconciliation = verifier.reconcile(record)
+    assert (reconciliation.outcome, reconciliation.result.score.value) == (
+        fm.Reconciled.FOUND,
+        93.5,
+    )
+    assert reconciliation.result.ids.call == record.id
 
 
 @pytest.mark.parametrize(
@@ -405,7 +411,7 @@ def test_a_try_has_no_job_of_the_one_before(clock):
 
     def hear(event):
         events.append(event)
-        if [one.kind for one in events].count(fm.EventKind.SENT) == 2:
+        if [each.kind for each in events].count(fm.EventKind.SENT) == 2:
             events.clear()
             raise KeyboardInterrupt
 

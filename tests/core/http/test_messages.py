@@ -40,8 +40,8 @@ def sent(ask):
 
 def header(head, name):
     """The value of a header, or None."""
-    found = re.search(rf"(?im)^{name}: (.*)\r?$", head)
-    return found and found[1].strip()
+    match = re.search(rf"(?im)^{name}: (.*)\r?$", head)
+    return match and match[1].strip()
 
 
 def test_the_repr_of_a_request_shows_method_and_address_alone():
@@ -114,10 +114,12 @@ def test_a_request_has_one_body_of_bytes(bodies):
 
 
 def test_the_secrets_of_a_request_are_those_of_headers_and_fields_and_what_is_masked_besides():
-    one, two, three = Secret("one"), Secret("two"), Secret("three")
-    request = HttpRequest(url="http://h/", headers={"A": one}, fields={"b": two}, masked=[three])
-    assert request.secrets == (one, two, three)
-    assert set(request.encoded().secrets) == {one, two, three}
+    first, second, third = Secret("one"), Secret("two"), Secret("three")
+    request = HttpRequest(
+        url="http://h/", headers={"A": first}, fields={"b": second}, masked=[third]
+    )
+    assert request.secrets == (first, second, third)
+    assert set(request.encoded().secrets) == {first, second, third}
 
 
 @pytest.mark.parametrize("field", ["name", "filename", "content_type"])
@@ -161,13 +163,13 @@ def test_what_is_no_json_is_not_quoted(body):
 
 @given(st.binary())
 def test_any_body_has_a_shape(body):
-    made = reply(body)
+    answer = reply(body)
     try:
-        value = made.json()
+        value = answer.json()
     except ValueError:
-        assert made.shape not in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
+        assert answer.shape not in (BodyShape.JSON_OBJECT, BodyShape.OTHER_JSON)
     else:
-        assert (made.shape is BodyShape.JSON_OBJECT) == isinstance(value, dict)
+        assert (answer.shape is BodyShape.JSON_OBJECT) == isinstance(value, dict)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +256,8 @@ def test_a_secret_is_revealed_on_the_wire_alone(sent, tmp_path, monkeypatch):
     netrc.chmod(0o600)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(netrc))
-    own = {"X-Api-Key": Secret("sesame"), "Accept": "text/plain"}
-    head, _ = sent("sessions", method="GET", params={"a": "b c"}, headers=own)
+    headers = {"X-Api-Key": Secret("sesame"), "Accept": "text/plain"}
+    head, _ = sent("sessions", method="GET", params={"a": "b c"}, headers=headers)
     assert head.startswith("GET /sessions?a=b+c HTTP/1.1\r\n")
     expected = {
         "X-Api-Key": "sesame",

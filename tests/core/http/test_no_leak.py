@@ -45,7 +45,7 @@ def hits(*texts):
     hay = b"\n".join(
         text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text for text in texts
     )
-    return [found for canary in CANARIES if (found := find_leaks(canary, hay))]
+    return [leak for canary in CANARIES if (leak := find_leaks(canary, hay))]
 
 
 @pytest.fixture
@@ -186,8 +186,12 @@ def test_a_good_call_logs_and_keeps_nothing(client, secret_request, caplog):
         reply = client.send(secret_request(server.url), backend="acme")
         assert any(record.name.startswith("urllib3") for record in caplog.records)
         assert hits(*of_records(caplog.records), repr(reply)) == []
-        kept = [one for one in gc.get_objects() if isinstance(one, (Session, HTTPConnection))]
-        assert any(isinstance(one, HTTPConnection) and one.sock for one in kept)
+        kept = [
+            instance
+            for instance in gc.get_objects()
+            if isinstance(instance, (Session, HTTPConnection))
+        ]
+        assert any(isinstance(instance, HTTPConnection) and instance.sock for instance in kept)
         assert hits(*inside([reply, client, *kept], {})) == []
 
 

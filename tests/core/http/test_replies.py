@@ -149,7 +149,7 @@ def test_what_cannot_be_decompressed_is_charged_as_its_status_says(ask, name):
         http_reply(200, packed, f"Content-Encoding: {encoding}"),
         http_reply(401, packed, f"Content-Encoding: {encoding}"),
     ]
-    scripts = [[read_request, send(one), hold] for one in (*answers, http_reply(200, BODY))]
+    scripts = [[read_request, send(answer), hold] for answer in (*answers, http_reply(200, BODY))]
     with RawServer(scripts) as server:
         error = ask(server.url).error
         assert (type(error), error.status_code) == (UnexpectedResponse, 200)

@@ -53,7 +53,7 @@ def served(acme, at_end):
     def serve(*answers, mock=False, **settings):
         extra = ["Connection: close", *([f"{MOCK_HEADER}: yes"] if mock else [])]
         server = at_end.enter_context(
-            one_each(*[http_reply(*one, *extra) if one else b"" for one in answers])
+            one_each(*[http_reply(*answer, *extra) if answer else b"" for answer in answers])
         )
         return acme(server.url, cls=Signing, **settings), server
 
@@ -80,7 +80,7 @@ def test_a_refusal_is_answered_with_a_new_token_and_one_first_byte(served):
 
 
 @pytest.mark.parametrize(
-    ("answers", "error", "charged", "asked"),
+    ("answers", "error", "charged", "count"),
     [
         ((REFUSED, REFUSED, SAME), fm.PermissionDenied, Charged.NO, 2),
         (((401, b'{"detail": "no"}'), SAME), fm.AuthenticationFailed, Charged.NO, 1),
@@ -88,12 +88,12 @@ def test_a_refusal_is_answered_with_a_new_token_and_one_first_byte(served):
     ],
     ids=["not a third time", "another answer", "lost after the refusal"],
 )
-def test_it_is_signed_once_more_and_no_more(served, answers, error, charged, asked):
+def test_it_is_signed_once_more_and_no_more(served, answers, error, charged, count):
     backend, server = served(*answers)
     with pytest.raises(error) as caught:
         backend.match(match_call())
     assert caught.value.billing.charged is charged
-    assert tokens_seen(server) == list(TOKENS[:asked])
+    assert tokens_seen(server) == list(TOKENS[:count])
 
 
 @pytest.mark.parametrize("good", [0, 1], ids=["the first", "the second"])
@@ -114,7 +114,7 @@ def test_a_login_that_fails_costs_nothing(served, good):
 
 
 @pytest.mark.parametrize(
-    ("times", "given_s", "asked"),
+    ("times", "given_s", "count"),
     [
         ({}, [300.0, 296.0], 2),
         ({"deadline_s": 60.0}, [60.0, 56.0], 2),
@@ -123,18 +123,18 @@ def test_a_login_that_fails_costs_nothing(served, good):
         ({"deadline_s": 60.0, "send_within_s": 3.0}, [3.0], 0),
     ],
 )
-def test_logins_share_the_time_of_the_call(served, clock, times, given_s, asked):
+def test_logins_share_the_time_of_the_call(served, clock, times, given_s, count):
     backend, server = served(REFUSED, SAME, login=lambda: clock.advance(4))
     backend.client.clock = clock
     call = match_call(clock=clock, **times)
-    if asked == 2:
+    if count == 2:
         assert backend.match(call).is_match
     else:
         with pytest.raises(VendorUnavailable) as caught:
             backend.match(call)
         assert (caught.value.billing.charged, caught.value.retryable) == (Charged.NO, False)
     assert backend.given_s == given_s
-    assert tokens_seen(server) == list(TOKENS[:asked])
+    assert tokens_seen(server) == list(TOKENS[:count])
 
 
 def test_no_second_sending_to_who_is_no_mock(served):

@@ -200,11 +200,11 @@ def test_a_used_connection_that_breaks_is_unknown(ask):
 
 @pytest.mark.parametrize("pieces", [[OK + FORGED], [OK, FORGED]], ids=["at once", "later"])
 def test_more_bytes_than_announced_are_no_answer_to_the_next_request(ask, pieces):
-    given = threading.Event()
-    first = [read_request, *[send(piece) for piece in pieces], lambda _: given.set()]
+    all_sent = threading.Event()
+    first = [read_request, *[send(piece) for piece in pieces], lambda _: all_sent.set()]
     with RawServer([[*first, read_request, send(OK)], [read_request, send(OK)]]) as server:
         assert ask(server.url).reply.json() == {"ok": True}
-        assert given.wait(60)
+        assert all_sent.wait(60)
         assert ask(server.url).reply.json() == {"ok": True}
 
 
@@ -266,9 +266,9 @@ def test_a_bundle_that_cannot_be_used_is_refused(ask, acme, monkeypatch, tmp_pat
     empty = tmp_path / "empty.pem"
     empty.write_text("no certificate")
     for wrong in (tmp_path / "none.pem", empty):
-        for made in (HttpClient, lambda **given: acme("https://localhost:1", **given)):
+        for open_client in (HttpClient, lambda **settings: acme("https://localhost:1", **settings)):
             with pytest.raises(ConfigurationError):
-                made(ca_bundle=wrong)
+                open_client(ca_bundle=wrong)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
     assert type(ask("https://localhost:1/").error) is ConfigurationError
     assert acme("https://localhost:1", ca_bundle=tmp_path).ca_bundle == tmp_path

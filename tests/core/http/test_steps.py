@@ -67,24 +67,24 @@ def body(status, document, *headers):
     return http_reply(status, json.dumps(document).encode(), "Connection: close", *headers)
 
 
-FOUND, NOBODY = body(200, [{"id": "f1"}]), body(200, [])
+SOMEBODY, NOBODY = body(200, [{"id": "f1"}]), body(200, [])
 ALIKE = body(200, {"confidence": 0.57})
 THROTTLED = body(429, {"error": {"code": "TooFast", "message": f"slow down, {KEY}"}})
 TOO_LONG = http_reply(200, b" " * (1024 * 1024 + 1), "Connection: close")
 
 
-def backend_with(steps=None, **own):
+def backend_with(steps=None, **members):
     """A backend that takes these steps."""
-    own |= {"steps": steps} if steps else {}
-    return type("Own", (Three,), own | {"name": "three"})
+    members |= {"steps": steps} if steps else {}
+    return type("Own", (Three,), members | {"name": "three"})
 
 
-def asked(server, by=Three, **more):
+def ask_server(server, by=Three, **more):
     return by(api_key=KEY, base_url=server.url).match(match_call(**more))
 
 
 def test_three_requests_are_one_call_with_three_charges():
-    with one_each(FOUND, FOUND, ALIKE) as server:
+    with one_each(SOMEBODY, SOMEBODY, ALIKE) as server:
         backend = Three(api_key=KEY, base_url=server.url)
         result = fm.FaceVerifier(backend).verify(picture(), picture((1, 2, 3)), threshold=57)
     assert (result.decision, result.score) == (fm.Decision.MATCH, fm.Score(57.0, SCALE))
@@ -98,18 +98,18 @@ def test_three_requests_are_one_call_with_three_charges():
     ("answers", "error", "charged", "charges"),
     [
         ([THROTTLED], fm.RateLimited, NO, 0),
-        ([FOUND, THROTTLED], fm.RateLimited, YES, 1),
-        ([FOUND, FOUND, THROTTLED], fm.RateLimited, YES, 2),
-        ([FOUND, b""], fm.OutcomeUnknown, UNKNOWN, None),
-        ([FOUND, body(500, {})], fm.OutcomeUnknown, UNKNOWN, None),
-        ([FOUND, body(200, {"odd": 1})], fm.UnexpectedResponse, YES, 2),
-        ([FOUND, FOUND, body(200, {"confidence": 2})], fm.UnexpectedResponse, YES, 3),
+        ([SOMEBODY, THROTTLED], fm.RateLimited, YES, 1),
+        ([SOMEBODY, SOMEBODY, THROTTLED], fm.RateLimited, YES, 2),
+        ([SOMEBODY, b""], fm.OutcomeUnknown, UNKNOWN, None),
+        ([SOMEBODY, body(500, {})], fm.OutcomeUnknown, UNKNOWN, None),
+        ([SOMEBODY, body(200, {"odd": 1})], fm.UnexpectedResponse, YES, 2),
+        ([SOMEBODY, SOMEBODY, body(200, {"confidence": 2})], fm.UnexpectedResponse, YES, 3),
     ],
 )
 def test_an_error_says_what_the_steps_before_it_cost(answers, error, charged, charges):
     sent = []
     with one_each(*answers) as server, pytest.raises(error) as caught:
-        asked(server, on_sent=lambda: sent.append(1))
+        ask_server(server, on_sent=lambda: sent.append(1))
     assert sent == [1]
     assert type(caught.value) is error
     assert (caught.value.billing.charged, caught.value.billing.charges) == (charged, charges)
@@ -124,8 +124,8 @@ def test_unreachable_after_a_charge_is_charged():
         with closed_port() as port:
             yield HttpRequest(url=f"http://127.0.0.1:{port}/x")
 
-    with one_each(FOUND) as server, pytest.raises(fm.VendorUnavailable) as caught:
-        asked(server, backend_with(moves))
+    with one_each(SOMEBODY) as server, pytest.raises(fm.VendorUnavailable) as caught:
+        ask_server(server, backend_with(moves))
     assert (caught.value.billing.charged, caught.value.billing.charges) == (YES, 1)
     assert not caught.value.retryable
 
@@ -163,7 +163,7 @@ FREE = attrs.evolve(Three.capabilities, billed_operations=frozenset())
 
 
 @pytest.mark.parametrize(
-    ("own", "charged", "charges", "words"),
+    ("members", "charged", "charges", "words"),
     [
         ({"capabilities": FREE}, NO, 0, "It is not charged"),
         ({}, YES, 1, "It counts as charged"),
@@ -171,10 +171,10 @@ FREE = attrs.evolve(Three.capabilities, billed_operations=frozenset())
     ],
     ids=["free", "one", "two"],
 )
-def test_an_answer_that_is_too_long_costs_what_its_request_does(own, charged, charges, words):
-    backend = backend_with(**own)
+def test_an_answer_that_is_too_long_costs_what_its_request_does(members, charged, charges, words):
+    backend = backend_with(**members)
     with one_each(TOO_LONG) as server, pytest.raises(fm.UnexpectedResponse) as caught:
-        asked(server, backend)
+        ask_server(server, backend)
     assert (caught.value.billing.charged, caught.value.billing.charges) == (charged, charges)
     assert words in str(caught.value)
 
@@ -184,12 +184,12 @@ def test_a_cancelled_call_sends_no_further_request(answered):
     from facematch_core._cancellation import CANCELLATION, CallCancelled, Cancellation
 
     cancellation = Cancellation()
-    scripts = [[read_request, send(FOUND), close] for _ in range(3)]
+    scripts = [[read_request, send(SOMEBODY), close] for _ in range(3)]
     scripts[answered - 1].insert(1, lambda _: cancellation.cancel())
     token = CANCELLATION.set(cancellation)
     try:
         with RawServer(scripts) as server, pytest.raises(CallCancelled) as caught:
-            asked(server)
+            ask_server(server)
     finally:
         CANCELLATION.reset(token)
     assert len(server.connections) == answered
@@ -206,7 +206,10 @@ def test_one_deadline_for_all_steps(clock):
         return request
 
     backend = backend_with(sign=sign)
-    with one_each(FOUND, FOUND, ALIKE) as server, pytest.raises(fm.VendorUnavailable) as caught:
+    with (
+        one_each(SOMEBODY, SOMEBODY, ALIKE) as server,
+        pytest.raises(fm.VendorUnavailable) as caught,
+    ):
         opened = backend(api_key=KEY, base_url=server.url)
         opened.client.clock = clock
         opened.match(match_call(deadline_s=10.0, clock=clock))
@@ -240,19 +243,19 @@ ANY = [
 
 
 @given(st.lists(st.sampled_from(ANY), max_size=4))
-def test_any_replies_give_one_result_or_one_error(given):
+def test_any_replies_give_one_result_or_one_error(answers):
     try:
-        ended = read(*[reply(*one) for one in given])
+        ended = read(*[reply(*answer) for answer in answers])
     except ValueError:
-        assert len(given) < 3
-        assert all(status == 200 for status, _ in given)
+        assert len(answers) < 3
+        assert all(status == 200 for status, _ in answers)
         return
     looked = 1
-    for status, document in given:
+    for status, document in answers:
         if status != 200 or looked == 3 or document in ([], None) or not isinstance(document, list):
             break
         looked += 1
-    paid = sum(status == 200 for status, _ in given[:looked])
+    paid = sum(status == 200 for status, _ in answers[:looked])
     assert (ended.billing.charges or 0) == paid or ended.billing.charged is UNKNOWN
     assert not getattr(ended, "retryable", False) or not paid
 
@@ -277,20 +280,20 @@ def test_a_code_may_mean_that_there_is_no_face():
 
 
 def test_the_vendors_id_of_the_last_answer_that_has_one_is_kept():
-    found = attrs.evolve(FACE, headers={"x-request": "first"})
+    first = attrs.evolve(FACE, headers={"x-request": "first"})
     last = reply(200, {"confidence": 0.5}, {"X-Request": f"last of {KEY}"})
-    assert read(found, found, last).ids.vendor == "last of ***"
-    assert read(found, found, reply(429, {}, {"X-REQUEST": "third"})).ids.vendor == "third"
-    assert read(found, FACE, reply(500, {})).ids.vendor == "first"
+    assert read(first, first, last).ids.vendor == "last of ***"
+    assert read(first, first, reply(429, {}, {"X-REQUEST": "third"})).ids.vendor == "third"
+    assert read(first, FACE, reply(500, {})).ids.vendor == "first"
     named = body(200, [{"id": "f1"}], "X-Request: first")
     with one_each(named, b"") as server, pytest.raises(fm.OutcomeUnknown) as caught:
-        asked(server)
+        ask_server(server)
     assert caught.value.ids.vendor == "first"
 
 
 @pytest.mark.parametrize("method", ["error_code", "parse_non_200"])
 def test_a_fault_of_the_mapping_names_its_place(method):
-    by = backend_with(**{method: lambda self, *given: given[-1].json()["nowhere"]})
+    by = backend_with(**{method: lambda self, *arguments: arguments[-1].json()["nowhere"]})
     error = read(reply(429, {}), by=by)
     assert isinstance(error, fm.RateLimited)
     assert "KeyError in test_steps.py, line " in str(error)
@@ -349,7 +352,7 @@ def test_a_signature_is_made_over_the_bytes_that_are_sent():
         return final
 
     with one_each(*[body(200, {})] * 3) as server:
-        asked(server, backend_with(steps, sign=sign))
+        ask_server(server, backend_with(steps, sign=sign))
     for request, signed in zip(server.requests, seen, strict=True):
         assert request.endswith(b"\r\n\r\n" + signed)
 
@@ -370,16 +373,16 @@ def test_a_distance_is_exact_in_its_digits(tenths, worst):
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
-def test_a_smaller_distance_is_never_a_lower_score(one, other):
-    near, far = (fm.Score.from_distance(x, SCALE).value for x in sorted((one, other)))
+def test_a_smaller_distance_is_never_a_lower_score(first, other):
+    near, far = (fm.Score.from_distance(x, SCALE).value for x in sorted((first, other)))
     assert 100 >= near >= far >= 0
 
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, float("nan"), float("inf"), True, "0.5", None])
 def test_what_is_no_fraction_is_refused(value):
-    for made in (fm.Score.from_fraction, fm.Score.from_distance):
+    for make in (fm.Score.from_fraction, fm.Score.from_distance):
         with pytest.raises((TypeError, ValueError)):
-            made(value, SCALE)
+            make(value, SCALE)
     if value != 1.01:
         with pytest.raises((TypeError, ValueError)):
             fm.Score.from_distance(0.0, SCALE, worst=value)

@@ -26,7 +26,7 @@ def echo(connection):
         connection.give(http_reply(200, json.dumps({"path": path}).encode()))
 
 
-def asked(client, server, path="", **more):
+def ask_client(client, server, path="", **more):
     return client.send(HttpRequest(url=server.url + path), backend="acme", **more)
 
 
@@ -42,7 +42,7 @@ def test_every_thread_gets_its_own_answers_and_first_bytes(client):
                 sent[index] += 1
 
             deadline = Deadline.after(600)
-            reply = asked(client, server, f"x/{index}", on_sent=on_sent, deadline=deadline)
+            reply = ask_client(client, server, f"x/{index}", on_sent=on_sent, deadline=deadline)
             assert reply.json() == {"path": f"/x/{index}"}
 
     with RawServer([echo]) as server, ThreadPoolExecutor(16) as pool:
@@ -55,7 +55,7 @@ def test_every_thread_gets_its_own_answers_and_first_bytes(client):
 
 def test_a_thread_that_ends_leaves_no_connection_open(client):
     with RawServer([*OK, hold]) as server:
-        not_hung(lambda: asked(client, server))
+        not_hung(lambda: ask_client(client, server))
         assert server.connections[0].done.wait(20)
 
 
@@ -63,7 +63,7 @@ def test_closing_closes_the_connections_of_all_threads(client):
     used, go = threading.Barrier(5), threading.Event()
 
     def call():
-        asked(client, server)
+        ask_client(client, server)
         used.wait()
         go.wait()
 
@@ -92,7 +92,7 @@ def test_what_is_under_way_when_a_client_is_closed_goes_on_to_its_end(client):
         ThreadPoolExecutor(1) as pool,
     ):
         # A job asks again when its client was closed.
-        job = pool.submit(lambda: [asked(client, server).status for _ in range(3)])
+        job = pool.submit(lambda: [ask_client(client, server).status for _ in range(3)])
         assert arrived.wait(20)
         client.close()
         client.close()
@@ -132,7 +132,9 @@ def test_after_a_fork_each_process_has_its_own_connection():
         command = [sys.executable, "-X", "dev", "-W", "error", "-c", FORKING, server.url]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stderr) == (0, "")
-        paths = [[one.split(b" ")[1] for one in each.requests] for each in server.connections]
+        paths = [
+            [request.split(b" ")[1] for request in each.requests] for each in server.connections
+        ]
     assert paths == [[b"/before", b"/after"], [b"/child", b"/child"]]
 
 
@@ -229,10 +231,10 @@ def test_on_sent_that_is_interrupted_sends_nothing(client, used):
 
     with RawServer([[*OK, hold] if used else [hold], OK]) as server:
         if used:
-            assert asked(client, server).status == 200
+            assert ask_client(client, server).status == 200
         with pytest.raises(Alarm):
-            asked(client, server, on_sent=on_sent)
-        assert asked(client, server).status == 200
+            ask_client(client, server, on_sent=on_sent)
+        assert ask_client(client, server).status == 200
         first, second = server.connections
         assert first.done.wait(20)
         assert (len(first.requests), len(second.requests)) == (used, 1)
@@ -268,5 +270,5 @@ def test_what_a_signal_handler_raises_passes_as_itself(client, alarm, acme):
             acme(server.url, cls=Rung).match(match_call())
     with RawServer([[read_request, alarm, hold], OK]) as server:
         with pytest.raises(Soft):
-            asked(client, server)
-        assert asked(client, server).status == 200
+            ask_client(client, server)
+        assert ask_client(client, server).status == 200
