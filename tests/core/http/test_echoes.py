@@ -3,9 +3,11 @@
 import base64
 import json
 
+import attrs
 import pytest
 from kit.acme import NOWHERE, AcmeBackend, match_call
 from kit.fakes import FakeBackend, match_result, picture
+from kit.rawserver import http_reply, one_each
 
 import facematch_core as fm
 from facematch_core.backend import without_private
@@ -136,3 +138,48 @@ def test_errors_of_fields_are_as_short_and_printable_as_an_excerpt():
     assert len(cut) <= 200
     # Names that look the same once they are masked share an entry.
     assert error.field_errors["***"] == ("first", "second")
+
+
+class Adding(Echoing):
+    """Adds guesses to a result that is masked already."""
+
+    def match(self, call):
+        result = super().match(call)
+        face = fm.Face(demographics=fm.Demographics(age=31.0))
+        return attrs.evolve(result, raw=result.raw | {"age": 31}, probe_faces=[face])
+
+
+class Remembering(Echoing):
+    """Gives the result of its first call again, with a new id of the vendor's."""
+
+    def match(self, call):
+        first = vars(self).setdefault("first", super().match(call))
+        return attrs.evolve(first, ids=fm.Ids(vendor="v-2"))
+
+
+class Repeating(Remembering):
+    """The same, without any change."""
+
+    def match(self, call):
+        super().match(call)
+        return self.first
+
+
+@pytest.mark.parametrize("cls", [Echoing, Adding, Remembering, Repeating])
+@pytest.mark.parametrize("keeps", [False, True], ids=["dropped", "kept"])
+def test_what_a_backend_does_with_a_result_neither_unmasks_it_nor_adds_guesses(cls, keeps):
+    body = {"id": CANARY, "status": f"by {CANARY}", "tag": CANARY, "deep": [CANARY], "race": "x"}
+    data = json.dumps(body).encode()
+    with one_each(http_reply(200, data), http_reply(200, data)) as server:
+        backend = cls(base_url=server.url, api_key=CANARY)
+        with fm.FaceVerifier(backend, keep_demographics=keeps) as verifier:
+            results = [verifier.verify(picture(1), picture(2)) for _ in range(2)]
+    for result in results:
+        shown = json.dumps(result.to_dict())
+        assert CANARY not in shown
+        assert "***" in shown
+        guesses = {"age", "race"} & set(result.raw)
+        faces = result.probe_faces or ()
+        assert bool(guesses) is keeps
+        assert all((face.demographics is not None) is keeps for face in faces)
+    assert results[0].ids.call != results[1].ids.call
