@@ -78,13 +78,14 @@ CANCELLATION: ContextVar[Cancellation | None] = ContextVar("facematch_cancellati
 def callers_exception(error: BaseException) -> BaseException | None:
     """What a signal handler of the program raised, if `error` is that or hides it; else None.
 
-    A handler runs in the main thread between any two lines, so what it raises looks like a fault
-    of whoever was at work. Ask before an `except Exception` gives it another name, and raise this
-    instead, outside the except block.
+    What a handler raises looks like a fault of the line that it interrupted. Ask before an `except
+    Exception` gives it another name, and raise this instead, outside the except block.
     """
     if threading.current_thread() is not threading.main_thread():
         return None
-    handlers = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    handlers = {_handler_code(signal.getsignal(number)) for number in signal.valid_signals()} - {
+        None
+    }
     seen: set[int] = set()
     link: BaseException | None = error
     while handlers and link is not None and id(link) not in seen:
@@ -98,7 +99,7 @@ def callers_exception(error: BaseException) -> BaseException | None:
     return None
 
 
-def _code(handler: Any) -> Any:
+def _handler_code(handler: Any) -> Any:
     """The code of a handler that is written in Python: a function, method, partial or object."""
     handler = getattr(handler, "func", handler)
     function = getattr(handler, "__func__", handler)

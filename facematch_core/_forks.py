@@ -9,12 +9,9 @@ import threading
 def fork_safe_lock() -> threading.RLock:
     """A lock for the life of the process, which a fork waits for.
 
-    The thread that holds it does not exist in the child, where nobody would release it. Hold it
-    briefly, and make one for a module, not one for each object: it is never forgotten.
-
-    The thread that holds it may take it again: the garbage collector runs finalisers between any
-    two lines, and one of them may come back here. So what is done under it must stay right if the
-    same is done in its middle.
+    Hold it briefly, and make one for a module, not for each object: it is never forgotten. The
+    thread that holds it may take it again, from a finaliser that the garbage collector runs between
+    any two lines. So what is done under it must stay right if the same is done in its middle.
     """
     lock = threading.RLock()
     if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork

@@ -487,7 +487,7 @@ class _HttpCall:
         except Exception as error:
             if self.replies is not None or is_first or callers_exception(error) is error:
                 raise
-            # What an answer has led to cannot be sent: the call was accepted all the same.
+            # This request cannot be sent, but the call was accepted before.
             problem = _report(error)
             self.ledger.price = 0
             if not (self.is_accepted and self.is_free):
@@ -514,7 +514,7 @@ class _HttpCall:
         on_sent, send_by = call.on_sent, self.deadline.earlier(call.send_by)
         is_repeated = False
         while True:
-            # The first byte of a call is reported and limited once, however often its bytes leave.
+            # Only the first request of a call reports its first byte, and must leave in time.
             if is_repeated or not is_first:
                 on_sent, send_by = ignore, self.deadline
             try:
@@ -536,7 +536,7 @@ class _HttpCall:
                 reconcilable=backend.reconcilable(call),
                 call_id=call.call_id,
             )
-            # Who is no mock, and should be, gets no second picture.
+            # A server that should be a mock and is none gets no second picture.
             is_last = is_repeated or not backend.should_relogin(signed, reply)
             if is_last or not _is_trusted(backend, reply):
                 return reply
@@ -546,7 +546,7 @@ class _HttpCall:
         """What a reply means for the call; what its end needs of it is kept."""
         backend, call, headers = self.backend, self.call, reply.headers
         vendor_id = _read_vendor_id(backend, reply)
-        # What was made for the call before it was accepted may have an id of its own.
+        # Until the call is accepted, an id may be that of something made for it: an upload, say.
         if vendor_id and (call.vendor_id is None or not self.is_accepted):
             self.call = attrs.evolve(call, vendor_id=vendor_id)
         self.reply = reply
@@ -656,8 +656,8 @@ class _HttpCall:
         """A refusal that the steps do not go on from."""
         backend, call = self.backend, self.call
         billing = self.ledger.bill(error.billing)
-        # Of a call that was accepted a free request only asks. That it was refused, lost or too
-        # late says nothing of the call, nor of the next one, unless the vendor words it so.
+        # A free request only asks about a call that was accepted. Its refusal says nothing of the
+        # call itself, unless the vendor's own tables say so.
         is_about_call = isinstance(error, errors.UnexpectedResponse | EnvironmentMismatch) or (
             isinstance(error, errors.RequestRejected) and self.has_row
         )

@@ -146,14 +146,11 @@ def _judge_fields(
 ) -> dict[str, Any]:
     """What of `result` the rules of `call` set: thresholds, decision and warnings.
 
-    A pass becomes REVIEW, and nothing else changes, where
-
-    - its own score does not support it: it is below a threshold, or there is none to compare. Both
-      the threshold that was asked for and the one that the result names count, because a vendor
-      may have ignored the field. Equality is left to the backend, whose vendor may have its rule;
-    - its score is not above the review threshold, or it carries a grave warning: its vendor
-      declines because of such a warning, so the answer contradicts itself;
-    - a calibration set the threshold, and for other answers than this one.
+    A pass becomes REVIEW, and nothing else changes, where its own score does not support it, with
+    the threshold that was asked for or the one that the result names (a vendor may have ignored the
+    field; equality is left to the backend); where its score is not above the review threshold or it
+    has a grave warning, because of which its vendor declines; or where a calibration set the
+    threshold, and for other answers than this one.
     """
     requested, review, score = call.threshold, call.review_threshold, result.score
     threshold = requested if result.threshold is None else result.threshold

@@ -36,10 +36,9 @@ class StillRunning(Exception):
 
 
 class HelperThreads:
-    """At most `limit` threads (at least 1) called `name` at a time, each for one piece of work.
+    """At most `limit` daemon threads (at least 1) called `name` at a time, for one work each.
 
-    They are daemons: what never ends must not keep the program from ending. Safe to share between
-    threads; in the child of a fork all are free, because the parent's threads do not exist there.
+    Safe to share between threads. In the child of a fork all are free.
     """
 
     def __init__(self, limit: int, name: str) -> None:

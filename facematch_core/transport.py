@@ -391,7 +391,7 @@ class Exchange:
     #: Whether the request has a body.
     has_body: bool = False
     #: Whether the first byte was handed to the socket.
-    sent: bool = False
+    is_sent: bool = False
     #: Whether a connection of ours carries it; a test double may, instead.
     is_ours: bool = False
     #: What `on_sent` raised, if it did.
@@ -400,16 +400,16 @@ class Exchange:
 
     def left_s(self) -> float:
         """Seconds that are left, before the first byte those for sending it."""
-        return (self.deadline if self.sent else self.send_by).left_s()
+        return (self.deadline if self.is_sent else self.send_by).left_s()
 
     def wait_s(self, sock: socket.socket | None = None) -> float:
         """Seconds that the next wait may take, of a socket; `TimeoutError` if nothing is left."""
-        patience_s = self.timeouts_s[self.sent]
+        timeout_s = self.timeouts_s[self.is_sent]
         left_s = self.left_s()
-        self._is_cut_short = left_s < patience_s
+        self._is_cut_short = left_s < timeout_s
         if left_s <= 0:
             raise TimeoutError("The deadline ran out.")
-        wait_s = left_s if self._is_cut_short else patience_s
+        wait_s = min(left_s, timeout_s)
         # Setting it is a system call, during which another thread takes its turn.
         if sock is not None and sock.gettimeout() != wait_s:
             sock.settimeout(wait_s)
@@ -423,27 +423,27 @@ class Exchange:
         )
         if not has_waited and self.left_s() > 0:
             return ""
-        if self.sent or self.send_by == self.deadline:
+        if self.is_sent or self.send_by == self.deadline:
             return "the deadline ran out"
         return "the time for connecting ran out"
 
     def begin(self) -> None:
         """Note the first byte, before it is handed over; `NotSent` if `on_sent` forbids it."""
-        if self.sent:
+        if self.is_sent:
             return
         try:
             self.on_sent()
         except BaseException as error:  # noqa: BLE001 - raised again by send()
             self.refusal = error
             raise NotSent from None
-        self.sent = True
+        self.is_sent = True
 
     def explain(self, error: Exception, status_code: int | None) -> errors.VendorError:
         """What it means for the caller and for the bill that no answer came, in words of ours."""
         about: Any = {"backend": self.backend, "ids": self.ids, "status_code": status_code}
         expired = self.name_expiry(error)
         why = expired or _reason(error)
-        if not self.sent:
+        if not self.is_sent:
             return errors.VendorUnavailable(
                 f"{self.backend} could not be reached: {why}. Nothing of this request was sent.",
                 # The caller's impatience says nothing of the vendor: no breaker may count it.
@@ -848,7 +848,7 @@ def _system_words(link: OSError) -> str:
 
 
 #: In this order: what comes first says more.
-_WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
+_REASONS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
     (AnswerTooLong, "its answer does not end"),
     (UnreadableBody, str),
     (ssl.SSLCertVerificationError, lambda link: f"its certificate fails ({link.verify_message})"),
@@ -867,7 +867,7 @@ _WORDS: tuple[tuple[Any, str | Callable[[Any], str]], ...] = (
 def _reason(error: BaseException) -> str:
     """A few words about the peer, for "... could not be reached: <reason>."."""
     links = list(_links(error))
-    for kind, words in _WORDS:
+    for kind, words in _REASONS:
         for link in links:
             reason = isinstance(link, kind) and (words if isinstance(words, str) else words(link))
             if reason:
