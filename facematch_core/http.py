@@ -68,13 +68,18 @@ class HttpBackend(JobFollower):
     A backend whose `environment` is set to MOCK believes no answer without `MOCK_HEADER`: that is
     an `EnvironmentMismatch`, whatever its status, for whoever gave it may be the real vendor.
 
-    Args (beside those of `RemoteBackend`):
+    Args:
+        base_url: Where the vendor is; a backend sets its own default. Empty for `vendor_url`.
+        allow_base_url: Whether another host than `allowed_hosts` and this machine may receive key
+            and faces.
+        allow_insecure: Whether they may travel without TLS beyond this machine.
         connect_timeout_s: Longest wait for a connection, above 0.
         read_timeout_s: Longest wait for the next piece of the answer, above 0. A call that is
             given up may have been charged, so patience saves money.
         call_timeout_s: Longest time of a whole call that has no deadline, above 0.
         keep_idle_s: How long an unused connection is kept for the next call of its thread, above 0,
-            where no ``Keep-Alive`` says it. A request that meets its end is lost, its bill unknown.
+            where the vendor does not say it in ``Keep-Alive``. A request on a connection that the
+            vendor closes at that moment is lost, and its bill is unknown.
         ca_bundle: File or folder of certificates to trust; None for those that the environment
             names, or the usual ones.
         proxy: ``http://host:port`` of the proxy to go through, without a login, to all but this
