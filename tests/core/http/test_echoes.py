@@ -170,7 +170,8 @@ class Repeating(Remembering):
 def test_what_a_backend_does_with_a_result_neither_unmasks_it_nor_adds_guesses(cls, keeps):
     body = {"id": CANARY, "status": f"by {CANARY}", "tag": CANARY, "deep": [CANARY], "race": "x"}
     data = json.dumps(body).encode()
-    with one_each(http_reply(200, data), http_reply(200, data)) as server:
+    answer = http_reply(200, data, "Connection: close")
+    with one_each(answer, answer) as server:
         backend = cls(base_url=server.url, api_key=CANARY)
         with fm.FaceVerifier(backend, keep_demographics=keeps) as verifier:
             results = [verifier.verify(picture(1), picture(2)) for _ in range(2)]
