@@ -77,9 +77,9 @@ class Budget(Policy):
     ) -> None:
         _check(name, currency, per, price, lease_s)
         self.name, self._currency, self._per, self.lease_s = name, currency, Period(per), lease_s
-        self._cap = _amount("cap", cap, currency)
+        self._cap = _read_amount("cap", cap, currency)
         self._price = {
-            Operation(operation): _amount(f"price of {operation}", amount, currency)
+            Operation(operation): _read_amount(f"price of {operation}", amount, currency)
             for operation, amount in (price or {}).items()
         }
         self.store: CallStore = MemoryStore() if store is None else store
@@ -108,16 +108,16 @@ class Budget(Policy):
             amount=self._price_of(context.call.operation),
         )
         try:
-            full = self.store.reserve(reservation, self._cap, deadline=context.send_by)
+            full_state = self.store.reserve(reservation, self._cap, deadline=context.send_by)
         except FaceMatchError:
             raise
         except BaseException as error:
-            # Ctrl-C, say, which may come before or after the amount is set aside: nothing was sent.
+            # Ctrl-C, say, before or after the amount is set aside: nothing was sent.
             with contextlib.suppress(FaceMatchError):
                 self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
-        if full is not None:
-            raise self._exceeded(full, reservation.amount, context.send_by)
+        if full_state is not None:
+            raise self._describe_excess(full_state, reservation.amount, context.send_by)
         return lambda outcome: self._finalize(reservation, outcome, context.deadline)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
@@ -127,13 +127,13 @@ class Budget(Policy):
             if context.paid:
                 key, price = self._key(context), self._price_of(context.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
-        # They are calls of one caller, and none is sent before all have passed.
+        # All are calls of the same caller, and none is sent before all have passed.
         send_by = min((context.send_by for context in contexts), key=lambda end: end.ends_at)
         for key, amount in totals.items():
             state = self.store.budget(key, deadline=send_by)
             state = state or BudgetState(key=key, cap=self._cap)
             if EXACT.add(state.used, amount) > self._cap:
-                raise self._exceeded(state, amount, send_by)
+                raise self._describe_excess(state, amount, send_by)
 
     def close(self) -> None:
         """Close the connections of the store; others that share it open them again."""
@@ -177,7 +177,7 @@ class Budget(Policy):
         except FaceMatchError:
             raise
         except BaseException:
-            # Ctrl-C, say. Written twice it counts once; not written it would be unknown.
+            # Ctrl-C, say. An outcome written twice counts once; unwritten, it would be unknown.
             with contextlib.suppress(FaceMatchError):
                 write(deadline=Deadline.after(0.0))
             raise
@@ -190,34 +190,31 @@ class Budget(Policy):
                 self.name,
             )
 
-    def _exceeded(self, full: BudgetState, amount: Decimal, send_by: Deadline) -> BudgetExceeded:
-        # Not before: to look for expired reservations takes longer than a call has time for, and
-        # makes no room. The sums only get clearer by it.
-        if full.reserved:
+    def _describe_excess(
+        self, state: BudgetState, amount: Decimal, send_by: Deadline
+    ) -> BudgetExceeded:
+        key, ends_at = state.key, state.key.ends_at
+        # Only now: to look for expired reservations takes longer than a call has time for, and
+        # makes no room. It only makes the sums clearer.
+        if state.reserved:
             with contextlib.suppress(StoreUnavailable):
-                expire_reservations(
-                    self.store,
-                    self._clock.now(),
-                    full.key,
-                    lease_s=self.lease_s,
-                    deadline=send_by,
-                )
-                full = self.store.budget(full.key, deadline=send_by) or full
-        key, ends_at = full.key, full.key.ends_at
+                now, lease_s = self._clock.now(), self.lease_s
+                expire_reservations(self.store, now, key, lease_s=lease_s, deadline=send_by)
+                state = self.store.budget(key, deadline=send_by) or state
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
-        when = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
-        of = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
+        renewal = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
+        name = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
         return BudgetExceeded(
-            f"{of} has no room for {format_amount(amount)} more ({format_amount(full.spent)} "
-            f"spent, {format_amount(full.reserved)} reserved, {format_amount(full.unknown)} "
-            f"unknown): nothing was sent.{when}",
+            f"{name} has no room for {format_amount(amount)} more ({format_amount(state.spent)} "
+            f"spent, {format_amount(state.reserved)} reserved, {format_amount(state.unknown)} "
+            f"unknown): nothing was sent.{renewal}",
             budget=key.name,
             unit=key.unit,
             cap=self._cap,
-            spent=full.spent,
-            reserved=full.reserved,
-            unknown=full.unknown,
+            spent=state.spent,
+            reserved=state.reserved,
+            unknown=state.unknown,
             frees_at=ends_at,
         )
 
@@ -229,7 +226,7 @@ def format_amount(amount: Decimal) -> str:
 
 def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None:
     is_name = isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()
-    is_word = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+    is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
     is_time = type(lease_s) in (int, float) and 0 < lease_s < math.inf
     are_known = all(operation in list(Operation) for operation in price or ())
     no_price = (
@@ -239,7 +236,7 @@ def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None
     for is_right, why in (
         (is_name, "The name of a budget must be text of 1 to 200 characters."),
         (
-            is_word or currency is None,
+            is_currency or currency is None,
             "The currency of a budget must be three capital letters (USD), or None to count calls.",
         ),
         (per in list(Period), f"per must be one of {', '.join(Period)}."),
@@ -252,7 +249,7 @@ def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None
             raise ConfigurationError(why)
 
 
-def _amount(what: str, value: object, currency: str | None) -> Decimal:
+def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
     if currency is None and type(value) is not int:
         raise ConfigurationError(
             f"The {what} of a budget must be a whole number of calls, not {type(value).__name__}; "

@@ -129,8 +129,8 @@ def test_a_call_in_the_middle_of_another_one_passes_the_limiter_and_counts():
         leave(ANSWERED)
 
     assert between_lines(limiter_module, ask, ask) > 10
-    assert len(limiter._counted) == len(contexts)
-    assert limiter._line == []
+    assert len(limiter._counted_at) == len(contexts)
+    assert limiter._queue == []
 
 
 class Calling:
