@@ -32,7 +32,7 @@ import attrs
 from . import errors
 from ._cancellation import CANCELLATION, callers_exception
 from .backend import Backend
-from .calibration import Calibration, calibration_of
+from .calibration import Calibration, as_calibration
 from .clock import Clock, SystemClock
 from .deadline import Deadline
 from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
@@ -496,7 +496,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             )
         self._backend = backend
         self._clock = clock or SystemClock()
-        thresholds_by_rate = calibration_of(calibration)
+        thresholds_by_rate = as_calibration(calibration)
         if thresholds_by_rate is not None:
             thresholds_by_rate.check(backend, self._clock.now())
         thresholds = {
