@@ -199,7 +199,7 @@ def _convert_argument(value: Any, annotation: Any, key: str) -> Any:
 
 
 def _file_reader(folder: Path) -> _Reader:
-    """Reads the paths and secrets of a file; a secret may not stand in it as text."""
+    """Reads the paths and secrets of a file; a secret may not be in it as text."""
 
     def read(value: Any, kind: Any) -> Any:
         if kind is Path:

@@ -280,7 +280,7 @@ class Database:
             try:  # noqa: SIM105
                 self.turn.release()
             except RuntimeError:
-                pass  # not acquired: the wait was over, or interrupted
+                pass  # the lock was never taken: the wait was over, or interrupted
 
     def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
         """Run a step of PostgreSQL in a thread, until the deadline or until the server is silent.
