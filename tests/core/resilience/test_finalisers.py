@@ -86,11 +86,11 @@ def test_an_outcome_in_the_middle_of_another_one_is_counted_once(charged):
     reservations = []
 
     def finalize():
-        one, two = entry(), entry()
-        reservations.extend([one, two])
-        store.reserve(one, CAP)
-        store.reserve(two, CAP)
-        store.finalize(one, charged, at=NOW)
+        first, second = entry(), entry()
+        reservations.extend([first, second])
+        store.reserve(first, CAP)
+        store.reserve(second, CAP)
+        store.finalize(first, charged, at=NOW)
 
     def end_both():
         for reservation in reservations[-2:]:
