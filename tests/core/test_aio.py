@@ -768,14 +768,15 @@ def test_a_loop_that_is_closed_hard_finishes_what_is_sent_and_sends_no_more():
         fm.FaceVerifier(backend, on_event=events.append), max_concurrency=1
     )
     loop = asyncio.new_event_loop()
+    # It reports tasks that end unfinished, as those of this test do.
+    loop.set_exception_handler(lambda *_: None)
     tasks = [loop.create_task(verifier.verify(A, B)) for _ in range(2)]
     loop.run_until_complete(hold.wait())
     loop.close()
     hold.go_on.set()
     asyncio.run(verifier.aclose())
     assert (len(backend.calls), backend.closed, names(events)[-1]) == (1, 1, "CHARGED")
-    for task in tasks:
-        task._log_destroy_pending = False
+    assert not any(task.done() for task in tasks)
 
 
 def test_of_cancel_and_first_byte_whichever_comes_first_wins():

@@ -54,12 +54,20 @@ def profile(backend="plain", key=None, **tables):
     return {"backend": backend, **key_settings, **tables}
 
 
+def tries(verifier):
+    """How often a call is made that the vendor throttles for good."""
+    verifier.backend.script = [fm.RateLimited("x")] * 20
+    with pytest.raises(fm.RateLimited):
+        verifier.verify(A, B)
+    return len(verifier.backend.calls)
+
+
 def test_gates_are_in_the_order_of_the_library_however_the_file_orders_them(opened):
     tables = {"rate_limit": {"per_second": 5}, "retry": {}}
     tables |= {"circuit_breaker": {}, "budget": {"calls": 7}}
-    verifier = opened({"shop": profile(**tables)})
+    verifier = opened({"shop": profile(**tables)}, clock=ManualClock())
     assert [type(gate) for gate in verifier.policies] == [Budget, CircuitBreaker, RateLimiter]
-    assert isinstance(verifier._pipeline.retry, Retry)
+    assert tries(verifier) == 1 + Retry().times
     assert opened({"shop": profile()}).policies == ()
 
 
@@ -230,10 +238,11 @@ def test_each_key_of_a_table_is_an_argument_of_its_gate(opened):
 def test_arguments_go_over_the_tables(opened):
     mine, patient = CircuitBreaker(), Retry(times=9)
     profiles = {"shop": profile(budget={"calls": 1, "store": "sqlite:///x.db"}, retry={})}
-    verifier = opened(profiles, policies=[mine])
+    verifier = opened(profiles, policies=[mine], clock=ManualClock())
     assert verifier.policies == (mine,)
-    assert verifier._pipeline.retry == Retry()
-    assert opened(profiles, retry=patient)._pipeline.retry is patient
+    assert tries(verifier) == 1 + Retry().times
+    verifier = opened(profiles, policies=[mine], retry=patient, clock=ManualClock())
+    assert tries(verifier) == 1 + patient.times
 
 
 WRONG = {

@@ -36,9 +36,10 @@ def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_ask
     reservation = entry(caller_ref="case-17")
     sql.reserve(reservation, UNIT)
     sql.finalize(reservation, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
-    with sql._database.engine.connect() as connection:
-        (row,) = connection.exec_driver_sql("SELECT * FROM facematch_attempts").mappings().all()
-        (total,) = connection.exec_driver_sql("SELECT * FROM facematch_budgets").mappings().all()
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
+        connection.row_factory = sqlite3.Row
+        (row,) = connection.execute("SELECT * FROM facematch_attempts")
+        (total,) = connection.execute("SELECT * FROM facematch_budgets")
     assert row["attempt_id"] == reservation.call.id
     assert (row["state"], row["billed"], row["error"]) == ("unknown", "unknown", "OutcomeUnknown")
     assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
@@ -50,10 +51,11 @@ def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_ask
         assert store.open_reservations()[0].call.caller_ref == "case-17"
 
 
-def test_a_file_of_another_version_is_left_alone(sql, address):
-    with sql._database.engine.begin() as connection:
-        connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 3"))
+def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path):
     sql.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
+        connection.execute("UPDATE facematch_store SET version = 3")
+        connection.commit()
     with pytest.raises(ConfigurationError, match="of version 3, and this facematch has version 2"):
         SqlStore(address)
 
@@ -109,13 +111,16 @@ def test_a_file_of_another_kind_stays_as_it_was(tmp_path):
     assert file.read_bytes() == b"\xff\xd8\xff" * 500
 
 
-def test_to_compare_and_to_add_is_one_statement(sql):
-    sql.reserve(entry(), Decimal(5))
-    statements = []
+def test_to_compare_and_to_add_is_one_statement(address):
+    engine, statements = sqlalchemy.create_engine(address), []
+    store = SqlStore(engine)
+    store.reserve(entry(), Decimal(5))
     sqlalchemy.event.listen(
-        sql._database.engine, "before_cursor_execute", lambda *event: statements.append(event[2])
+        engine, "before_cursor_execute", lambda *event: statements.append(event[2])
     )
-    sql.reserve(entry(), Decimal(5))
+    store.reserve(entry(), Decimal(5))
+    store.close()
+    engine.dispose()
     begin, update, insert, commit = statements
     assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
     assert "SET cap=?, reserved=(facematch_budgets.reserved + ?)" in update
