@@ -334,9 +334,8 @@ def _load_pixels(data: bytes, header: Header) -> PIL.Image.Image:
     if header.format is ImageFormat.HEIC:
         picture = picture.to_pillow()
     picture.load()
-    if header.format in _TURNED_BY_DECODER:
-        return picture
-    return _turn_upright(picture, header.orientation)
+    orientation = 1 if header.format in _TURNED_BY_DECODER else header.orientation
+    return _turn_upright(picture, orientation)
 
 
 def _encode_lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:

@@ -8,6 +8,10 @@ from kit.plugins import BACKEND, Site
 import facematch_core as fm
 from facematch_core.plugins import BACKENDS, backend_class
 
+#: A setting may not have the name of an argument.
+WITH_DEADLINE = BACKEND.replace("class Made", "import attrs\n\n    @attrs.define\n    class Made")
+WITH_DEADLINE += "        deadline_s: float = 5.0\n"
+
 ENTRY_POINTS = [(BACKENDS, "made", "Made")]
 
 
@@ -73,6 +77,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_all():
         ("Made = 5", "no subclass"),
         ("class Made: pass", "no subclass"),
         (BACKEND + "        api_version = 99\n", "version 99"),
+        (WITH_DEADLINE, "has a setting deadline_s, which is an argument of open_verifier"),
     ],
 )
 def test_what_is_no_backend_of_this_interface_is_refused(site, source, says):
