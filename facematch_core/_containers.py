@@ -1,9 +1,7 @@
 """JPEG, PNG and WebP without decoding: size, orientation, and what is nothing but the picture.
 
-A JPEG's segments are sorted: what the pixels and their colours need is put together again, so that
-the pixels stay as they are; all else goes, tables without a use and a profile's texts included.
-PNG and WebP, and a JPEG whose structure leaves room to hide something, Pillow writes anew
-(`_imaging`).
+A JPEG keeps the segments of its pixels and their colours, without tables and texts of no use. What
+leaves room to hide something, Pillow writes anew (`_imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
 RFC 6386 §9.1 (WebP); Exif 2.32; ICC.1:2022 §7, §9, §10 and annex B.

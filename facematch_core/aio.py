@@ -293,7 +293,9 @@ class _PairCalls:
         try:
             with self._reading:
                 while not self.run.is_stopped:
-                    if self._has_room():
+                    most = self.run.max_workers
+                    running = sum(not call.future.done() for call, *_ in self._calls)
+                    if running < most and len(self._calls) < 2 * most:
                         index, pair = await anext(source)
                         make = functools.partial(self.run.verify_pair, index, pair)
                         self._calls.append((self._begin(make, self._wake), index, pair))
@@ -332,10 +334,6 @@ class _PairCalls:
         self._reading.cancel()
         for call, *_ in self._calls:
             call.take_back()
-
-    def _has_room(self) -> bool:
-        running = sum(not call.future.done() for call, *_ in self._calls)
-        return running < self.run.max_workers and len(self._calls) < 2 * self.run.max_workers
 
     def _wake(self) -> None:
         # Tasks that wait now hold the old event.

@@ -603,8 +603,12 @@ class FaceVerifier(Verifier[float | Threshold]):
             interruption = callers_exception(error)
             failure = f"failed with {type(error).__name__}"
         else:
-            if isinstance(answer, Reconciliation) and _is_about(answer, record):
-                return answer
+            # The verdict of another call would let a stranger in.
+            if isinstance(answer, Reconciliation) and answer.call.id == record.id:
+                result = answer.result
+                kind = ANSWERS[record.operation]
+                if result is None or (type(result) is kind and result.ids.call == record.id):
+                    return answer
             failure = f"answered with {type(answer).__name__} that does not fit the call"
         # Outside the except block: the plug-in's exception may hold a key.
         if interruption is not None:
@@ -647,16 +651,6 @@ def _read_record(call: object) -> CallRecord:
             "those only what may have been charged."
         )
     return call.call
-
-
-def _is_about(reconciliation: Reconciliation, record: CallRecord) -> bool:
-    """Whether it is about this call: the verdict of another call would let a stranger in."""
-    if reconciliation.call.id != record.id:
-        return False
-    result = reconciliation.result
-    return result is None or (
-        type(result) is ANSWERS[record.operation] and result.ids.call == record.id
-    )
 
 
 #: More threads never help: the vendor's rate or this machine's cores limit calls before.

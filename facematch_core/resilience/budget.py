@@ -11,14 +11,9 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+from facematch_core import errors
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.deadline import Deadline
-from facematch_core.errors import (
-    BudgetExceeded,
-    ConfigurationError,
-    FaceMatchError,
-    StoreUnavailable,
-)
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
 from facematch_core.store.records import EXACT, LEASE_S, expire_reservations
@@ -109,11 +104,11 @@ class Budget(Policy):
         )
         try:
             full_state = self.store.reserve(reservation, self._cap, deadline=context.send_by)
-        except FaceMatchError:
+        except errors.FaceMatchError:
             raise
         except BaseException as error:
             # Ctrl-C, say, before or after the amount is set aside: nothing was sent.
-            with contextlib.suppress(FaceMatchError):
+            with contextlib.suppress(errors.FaceMatchError):
                 self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
         if full_state is not None:
@@ -156,7 +151,7 @@ class Budget(Policy):
         if self._currency is None:
             return Decimal(1)
         if operation not in self._price:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"The budget {self.name!r} counts {self._currency}, and has no price for "
                 f"{operation}: set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was "
                 "sent."
@@ -174,11 +169,11 @@ class Budget(Policy):
         )
         try:
             changed = write(deadline=deadline)
-        except FaceMatchError:
+        except errors.FaceMatchError:
             raise
         except BaseException:
             # Ctrl-C, say. An outcome written twice counts once; unwritten, it would be unknown.
-            with contextlib.suppress(FaceMatchError):
+            with contextlib.suppress(errors.FaceMatchError):
                 write(deadline=Deadline.after(0.0))
             raise
         if not changed and outcome.charged is Charged.YES:
@@ -192,12 +187,12 @@ class Budget(Policy):
 
     def _describe_excess(
         self, state: BudgetState, amount: Decimal, send_by: Deadline
-    ) -> BudgetExceeded:
+    ) -> errors.BudgetExceeded:
         key, ends_at = state.key, state.key.ends_at
         # Only now: to look for expired reservations takes longer than a call has time for, and
         # makes no room. It only makes the sums clearer.
         if state.reserved:
-            with contextlib.suppress(StoreUnavailable):
+            with contextlib.suppress(errors.StoreUnavailable):
                 now, lease_s = self._clock.now(), self.lease_s
                 expire_reservations(self.store, now, key, lease_s=lease_s, deadline=send_by)
                 state = self.store.budget(key, deadline=send_by) or state
@@ -205,7 +200,7 @@ class Budget(Policy):
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
         renewal = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
         name = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
-        return BudgetExceeded(
+        return errors.BudgetExceeded(
             f"{name} has no room for {format_amount(amount)} more ({format_amount(state.spent)} "
             f"spent, {format_amount(state.reserved)} reserved, {format_amount(state.unknown)} "
             f"unknown): nothing was sent.{renewal}",
@@ -246,24 +241,24 @@ def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None
         (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
     ):
         if not is_right:
-            raise ConfigurationError(why)
+            raise errors.ConfigurationError(why)
 
 
 def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
     if currency is None and type(value) is not int:
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             f"The {what} of a budget must be a whole number of calls, not {type(value).__name__}; "
             "an amount needs a currency."
         )
     if not (isinstance(value, Decimal) or type(value) is int):
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             f"The {what} of a budget must be a Decimal, not {type(value).__name__}: floats are "
             'not exact. Write Decimal("0.05").'
         )
     amount = Decimal(value)
     # Written so that NaN is refused as well.
     if not (amount.is_finite() and 0 <= amount <= MOST):
-        raise ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
+        raise errors.ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):
-        raise ConfigurationError(f"The {what} of a budget has more than six decimal places.")
+        raise errors.ConfigurationError(f"The {what} of a budget has more than six decimal places.")
     return amount
