@@ -1,9 +1,7 @@
 """JPEG, PNG and WebP without decoding: size, orientation, and what is nothing but the picture.
 
-A JPEG's segments are sorted: what the pixels and their colours need is put together again, so that
-the pixels stay as they are; all else goes, tables without a use and a profile's texts included.
-PNG and WebP, and a JPEG whose structure leaves room to hide something, Pillow writes anew
-(`_imaging`).
+A JPEG keeps the segments of its pixels and their colours, without tables and texts of no use. What
+leaves room to hide something, Pillow writes anew (`_imaging`).
 
 Sources: ITU-T T.81 annex B, T.871, T.872 (JPEG); W3C PNG Specification, third edition; RFC 9649 and
 RFC 6386 §9.1 (WebP); Exif 2.32; ICC.1:2022 §7, §9, §10 and annex B.
@@ -22,7 +20,7 @@ import attrs
 
 from .errors import InvalidImage
 
-#: Bytes of a file that are sent as they are, or new ones.
+#: Bytes of a file, or new ones.
 Piece: TypeAlias = bytes | memoryview
 
 
@@ -58,7 +56,7 @@ class ImageFormat(enum.StrEnum):
 
 @attrs.frozen
 class Header:
-    """What is known of a picture without decoding it; its sides as stored."""
+    """A picture's facts, read without decoding it; its sides as stored."""
 
     format: ImageFormat
     width: int
@@ -92,8 +90,8 @@ def refuse_several(form: ImageFormat) -> NoReturn:
     )
 
 
-def kept_of(data: bytes, header: Header) -> bytes:
-    """What is kept of `data`: itself if that is all of it, which is not copied to find out."""
+def join_kept(data: bytes, header: Header) -> bytes:
+    """The kept pieces of `data`; `data` itself, without a copy, if they are all of it."""
     at = 0
     for piece in header.kept:
         if not data.startswith(piece, at):
@@ -109,10 +107,10 @@ _APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 _PROGRESSIVE = 0xC2
 #: Frames that decoders of today read, Huffman coded: baseline, extended and progressive.
 _FRAMES = {0xC0, 0xC1, _PROGRESSIVE}
-#: Every frame there is, tables, and scans.
+#: Every frame, tables, and scans.
 _OF_PIXELS = {*range(0xC0, 0xD0), _DQT, _DRI, _SOS} - {0xC8, 0xCC}
-#: The bytes of the table that a block begins with: a number, then 64 values of one or two bytes; a
-#: number, how many codes there are of each length, what they stand for; the interval of restarts.
+#: The length of the table at the begin of a block: a number, then 64 values of one or two bytes; a
+#: number, how many codes there are of each length, and their values; the interval of restarts.
 _TABLE_BYTES: dict[int, Callable[[bytes], int]] = {
     _DQT: lambda block: 1 + 64 * (1 + (block[0] >> 4)),
     _DHT: lambda block: 17 + sum(block[1:17]),
@@ -120,11 +118,11 @@ _TABLE_BYTES: dict[int, Callable[[bytes], int]] = {
 }
 #: Which bits of its first byte are a table's number.
 _NUMBER_BITS = {_DQT: 0x0F, _DHT: 0xFF, _DRI: 0}
-#: How those of the other segments begin that are looked at.
+#: How the other segments that are read begin.
 _BEGINNINGS = {_APP0: b"JFIF\0", _APP1: b"Exif\0\0", _APP2: b"ICC_PROFILE\0", _APP14: b"Adobe"}
 #: Markers without a length: TEM and, between scans, the restart markers.
 _BARE = {0x01, *range(0xD0, 0xD8)}
-#: What a segment holds of a profile, beside its name and two numbers.
+#: Bytes of a profile in one segment, beside its name and two numbers.
 _PIECE_BYTES = 0xFFFF - 2 - 14
 #: The smallest EXIF block: one directory with only the orientation.
 _EXIF = (
@@ -136,8 +134,8 @@ _MOST_SCANS = 100
 _MARKER = re.compile(rb"\xff[\x01-\xfe]")
 #: Inside a scan 0xFF 0x00 is a plain byte and 0xFF 0xD0-0xD7 a restart: neither ends it.
 _AFTER_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
-#: Sixteen printable characters in a row: of coded pixels one file in millions ends in that. Other
-#: bytes behind the pixels, which say nowhere where they end, are found by decoding alone.
+#: Sixteen printable characters in a row: one file in millions has coded pixels that end so. Only
+#: decoding finds other bytes behind the pixels, because nothing says where those end.
 _TEXT = re.compile(rb"[\x20-\x7e]{16}")
 
 
@@ -160,12 +158,12 @@ def read_jpeg(data: bytes) -> Header:
     # A long profile comes in numbered pieces, each with their number: at most 255.
     numbers = [(number, len(profile)) for number in range(1, len(profile) + 1)]
     if [tuple(block[12:14]) for block in profile] == numbers:
-        colours = colours_of(b"".join(block[14:] for block in profile))
+        colours = strip_profile(b"".join(block[14:] for block in profile))
         pieces = [colours[at : at + _PIECE_BYTES] for at in range(0, len(colours), _PIECE_BYTES)]
         first += [
             _segment(_APP2, _BEGINNINGS[_APP2] + bytes([number, len(pieces)]) + piece)
             for number, piece in enumerate(pieces, 1)
-            if len(pieces) < 256  # it may have grown by some bytes between its tags
+            if len(pieces) < 256  # padding between its tags may have made it longer
         ]
     first += [_segment(_APP14, block[:12]) for block in adobe if len(block) >= 12]
     return Header(
@@ -178,7 +176,7 @@ def read_jpeg(data: bytes) -> Header:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
-    """Marker, content and whole of each segment; the whole of a scan has its pixels, too."""
+    """Marker, content and all bytes of each segment; those of a scan include its pixels."""
     view, at = memoryview(data), 2
     for _ in _parts():
         match = _MARKER.search(data, at)
@@ -224,13 +222,13 @@ class _JpegPixels:
     size: tuple[int, int] | None = None
     is_progressive: bool = False
     scans: int = 0
-    #: Each segment; one of tables as its marker and what it defines, for some may go.
+    #: Each segment; one of tables as its marker and its tables, some of which may go.
     segments: list[memoryview | tuple[int, list[_Table]]] = attrs.field(factory=list)
-    #: The tables that hold at this place of the file, by marker and number.
+    #: The tables that apply at this place of the file, by marker and number.
     tables: dict[tuple[int, int], _Table] = attrs.field(factory=dict)
-    #: Each component, and the number of its table for quantisation.
+    #: Each component, and the number of its quantisation table.
     components: list[tuple[int, int]] = attrs.field(factory=list)
-    #: What the scans so far have coded.
+    #: The parts of the picture that the scans so far have coded.
     coded: set[bytes] = attrs.field(factory=set)
     could_hide: bool = False
 
@@ -240,7 +238,7 @@ class _JpegPixels:
             return
         self.segments.append(whole)
         if marker == _SOS:
-            self.could_hide |= self._hides_in_scan(block) or bool(_TEXT.search(whole[-64:]))
+            self.could_hide |= self._add_scan(block) or bool(_TEXT.search(whole[-64:]))
             return
         if marker not in _FRAMES:
             raise Damaged("it is lossless, hierarchical or arithmetically coded")
@@ -255,7 +253,7 @@ class _JpegPixels:
         self.could_hide |= len(block) != 6 + 3 * block[5]
 
     def kept(self) -> Iterator[Piece]:
-        """The segments, without the tables that no scan uses: they could hold anything."""
+        """The segments, without tables that no scan uses, because those could hold anything."""
         for segment in self.segments:
             if isinstance(segment, memoryview):
                 yield segment
@@ -274,38 +272,38 @@ class _JpegPixels:
         self.segments.append((marker, tables) if tables else whole)
         for table in tables:
             place = marker, table.content[0] & _NUMBER_BITS[marker]
-            # A decoder may take the first or the last; of others only the last is used.
+            # A decoder may use the first or the last of these; of other tables it uses the last.
             self.could_hide |= marker == _DQT and place in self.tables
             self.tables[place] = table
 
-    def _hides_in_scan(self, block: bytes) -> bool:
+    def _add_scan(self, block: bytes) -> bool:
         self.scans += 1
         if self.scans > _MOST_SCANS:
             raise Damaged(f"it has more than {_MOST_SCANS} scans")
         count = block[0] if block else 0
         components, codes = block[1 : 1 + 2 * count : 2], block[2 : 2 + 2 * count : 2]
-        # Each scan codes something of its own: a component, or of a progressive file a range of it.
+        # Each scan codes another part: a component, or in a progressive file a range of it.
         which = block[-3:] if self.is_progressive else b""
         new = {bytes([component]) + which for component in components}
-        again = len(new) < len(components) or not self.coded.isdisjoint(new)
+        is_repeated = len(new) < len(components) or not self.coded.isdisjoint(new)
         self.coded |= new
         used = {(_DQT, number) for component, number in self.components if component in components}
         used.add((_DRI, 0))
-        # The first number is the table for the mean of a block, the second for all else; a
-        # progressive scan codes either, and a second pass over the means has no codes.
+        # The first number is the table for the mean of a block, the second for the rest; a
+        # progressive scan codes one of them, and a second pass over the means has no codes.
         if not which or not (which[0] or which[-1] >> 4):
             used |= {(_DHT, code >> 4) for code in codes}
         if not which or which[0]:
             used |= {(_DHT, 0x10 | code & 15) for code in codes}
         for place, table in self.tables.items():
             table.is_used |= place in used
-        return again or self.size is None or len(block) != 4 + 2 * count
+        return is_repeated or self.size is None or len(block) != 4 + 2 * count
 
 
 # --- PNG: chunks with a length, a name and a checksum ---
 
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-#: What the pixels and their colours need, and what is left once nothing could hide in it.
+#: Chunks that colours need, and those that pixels need.
 _COLOURS, _PIXELS = {b"PLTE", b"tRNS", b"iCCP"}, {b"IHDR", b"IDAT", b"IEND"}
 #: Bytes of a pixel by what the header says behind the size: no palette, not interlaced.
 _PIXEL_BYTES = {
@@ -313,7 +311,7 @@ _PIXEL_BYTES = {
     for colour, count in {0: 1, 2: 3, 4: 2, 6: 4}.items()
     for depth in (8, 16)
 }
-#: The only text that is sent: what a test card of the mock server says of itself, in digits.
+#: The only text that is sent: the digits with which a test card of the mock server names itself.
 _CARD = re.compile(rb"facematch-card\0[0-9a-f.]{1,200}")
 
 
@@ -381,7 +379,7 @@ def read_webp(data: bytes) -> Header:
     last, at = 8 + _unsigned(data, 4, 4, "little"), 12
     if last > len(data):
         raise CutOff
-    # Of several of one name the first one counts.
+    # Of chunks with the same name the first counts.
     chunks = dict[bytes, bytes]()
     for _ in _parts():
         if at >= last:
@@ -397,7 +395,7 @@ def read_webp(data: bytes) -> Header:
     if (lossy is None) is (lossless is None):
         raise Damaged("there is no picture in it")
     if extended is not None:
-        # The canvas is what a decoder allocates; it refuses a frame of another size.
+        # A decoder allocates the canvas, and refuses a frame of another size.
         width, height = (_unsigned(extended, place, 3, "little") + 1 for place in (4, 7))
     elif lossy is not None:
         width, height = (_unsigned(lossy, place, 2, "little") & 0x3FFF for place in (6, 8))
@@ -416,8 +414,8 @@ def read_webp(data: bytes) -> Header:
 
 # --- What the formats have in common ---
 
-#: More segments or chunks than any real file has. A file of 32 MiB could otherwise hold millions
-#: of empty ones, and walking them takes many seconds.
+#: More segments or chunks than any real file has. Millions of empty ones would fit in 32 MiB, and
+#: take many seconds to walk.
 _MOST_PARTS = 100_000
 
 
@@ -455,7 +453,7 @@ _COLOUR_TAGS: dict[bytes, tuple[bytes, ...]] = {
 }
 
 
-def colours_of(profile: object) -> bytes:
+def strip_profile(profile: object) -> bytes:
     """An ICC profile with nothing but what converts colours; empty if it is none that is read."""
     if not isinstance(profile, bytes) or len(profile) < 132:
         return b""
@@ -468,10 +466,10 @@ def colours_of(profile: object) -> bytes:
         if name not in _COLOUR_TAGS or name in contents:
             continue
         pieces.add((start, size))
-        # Contents that lie across each other could make much of little.
+        # Overlapping contents could make a long profile of a short one.
         if sum(size for _, size in pieces) > len(profile):
             return b""
-        contents[name] = _numbers_of(profile[start : start + size])
+        contents[name] = _strip_tag(profile[start : start + size])
         if contents[name][:4] not in _COLOUR_TAGS[name]:
             return b""
     if not contents:
@@ -483,14 +481,14 @@ def colours_of(profile: object) -> bytes:
             places[content] = 132 + 12 * len(contents) + len(body)
             body += content + b"\0" * (-len(content) % 4)
         tags += struct.pack(">4sII", name, places[content], len(content))
-    # Of the header its version, its words, and what becomes of colours that cannot be shown.
+    # Of the header: its version, its words, and how colours that cannot be shown are replaced.
     kept = profile[8:10], profile[12:24], profile[36:40], profile[67] & 3, _D50, len(contents)
     header = struct.pack(">I4x2s2x12s12x4s27xB12s48xI", 132 + len(tags + body), *kept)
     return header + tags + body
 
 
-def _numbers_of(content: bytes) -> bytes:
-    """The content of a tag with its type and its numbers alone; empty if it is too short."""
+def _strip_tag(content: bytes) -> bytes:
+    """The type and the numbers of a tag's content; empty if it is too short."""
     if len(content) < 12:
         return b""
     kind, (inputs, outputs, points) = content[:4], content[8:11]  # the three of a look-up table

@@ -1,8 +1,4 @@
-"""What the bytes of a picture are, and what Pillow makes of them: another format or size.
-
-A JPEG, PNG or WebP is walked through without decoding it, by `_containers`. All else is Pillow's,
-which is imported when it is needed. Whatever is wrong is an `InvalidImage` without any bytes.
-"""
+"""What the bytes of a picture are, and what Pillow makes of them; errors hold no bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ import attrs
 
 from . import _containers
 from ._cancellation import callers_exception
-from ._containers import Damaged, Header, ImageFormat, colours_of, refuse
+from ._containers import Damaged, Header, ImageFormat, refuse, strip_profile
 from .errors import InvalidImage, InvalidRequest
 
 if TYPE_CHECKING:
@@ -42,12 +38,12 @@ _READERS = {
 def read(data: bytes) -> Header:
     """Find out what a picture is, and that it is one that can be handled."""
     check_size(len(data))
-    form = _kind(data)
+    form = _recognise(data)
     if form is None:
-        refuse(_looks_like(data))
+        refuse(_describe_unknown(data))
     reader = _READERS.get(form)
     try:
-        header = reader(data) if reader else _by_pillow(data, form)
+        header = reader(data) if reader else _read_by_pillow(data, form)
     except _containers.CutOff:
         refuse(
             f"is {form.noun} that is cut off (its end is missing after {len(data)} bytes); "
@@ -133,7 +129,7 @@ class ImageLimits:
                 raise InvalidRequest(f"{least} {few} is more than {most} {many}.")
 
 
-# --- Which kind of file it is, and what was given instead of a picture ---
+# --- Which kind of file it is, and what may be passed instead of a picture ---
 
 #: Sizes of a BMP's second header. "BM" alone may begin any text.
 _BMP_HEADERS = {12, 16, 40, 52, 56, 64, 108, 124}
@@ -150,7 +146,7 @@ _MAGICS = (
 )
 
 
-def _kind(data: bytes) -> ImageFormat | None:
+def _recognise(data: bytes) -> ImageFormat | None:
     for magic, form in _MAGICS:
         if data.startswith(magic):
             return form
@@ -167,7 +163,7 @@ def _kind(data: bytes) -> ImageFormat | None:
     return ImageFormat.HEIC if brands & _HEIC_BRANDS else None
 
 
-#: First bytes of what is handed over by mistake, in lower case and behind white space.
+#: First bytes of what is passed by mistake, in lower case and behind white space.
 _MISTAKEN = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
@@ -176,14 +172,14 @@ _MISTAKEN = (
 )
 
 
-def _looks_like(data: bytes) -> str:
-    """What `data` is likely to be and what to do, to follow the words "The picture"."""
+def _describe_unknown(data: bytes) -> str:
+    """What `data` probably is and what to do, to follow the words "The picture"."""
     head = data[:1024]
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
             return f"looks like {what}; {advice}"
-    # Other bytes may come before the mark of a PDF.
+    # Other bytes may precede the mark of a PDF.
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"
     if head[4:8] == b"ftyp" or head.startswith(b"\x1a\x45\xdf\xa3"):
@@ -198,8 +194,8 @@ def _looks_like(data: bytes) -> str:
 
 # --- Through Pillow: the other kinds, decoding, encoding anew ---
 
-#: The decoders that turn the picture upright on their own.
-_TURNED = {ImageFormat.TIFF, ImageFormat.HEIC}
+#: Formats whose decoders turn the picture upright themselves.
+_TURNED_BY_DECODER = {ImageFormat.TIFF, ImageFormat.HEIC}
 _EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
 _TIFF_SUBFILE_TYPE, _DNG_VERSION = 254, 50706
 #: More pages than the thumbnails that cameras add.
@@ -216,21 +212,21 @@ _QUALITIES = (95, 85, 75)
 #: Modes that PNG stores as they are.
 _PNG_MODES = {"1", "L", "LA", "P", "RGB", "RGBA", "I;16"}
 
-_at_work: ContextVar[bool] = ContextVar("facematch_decoding", default=False)
+_is_decoding: ContextVar[bool] = ContextVar("facematch_decoding", default=False)
 
 
 @functools.cache
 def _filter_logs() -> None:
-    # A filter counts for its own logger alone, and these are Pillow's that log what they read.
+    # A filter applies to its own logger alone, and these of Pillow's log what they read.
     for name in ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin"):
-        logging.getLogger(name).addFilter(lambda _: not _at_work.get())
+        logging.getLogger(name).addFilter(lambda _: not _is_decoding.get())
 
 
 @contextlib.contextmanager
 def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
-    """Whatever Pillow makes of a picture: a refusal, and nothing logged of what is in it."""
+    """Make errors of Pillow a refusal, and keep what is in a picture out of its logs."""
     _filter_logs()
-    token = _at_work.set(True)
+    token = _is_decoding.set(True)
     try:
         yield
     except (InvalidImage, MemoryError, Damaged):
@@ -238,17 +234,17 @@ def _pillow(form: ImageFormat, why: str | None = None) -> Iterator[None]:
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error and more
         if callers_exception(error) is error:
             raise
-        # Not what they say: their messages may quote bytes of the picture.
+        # Not their messages, which may quote bytes of the picture.
         refuse(
             why
             or f"is {form.noun} whose pixels cannot be decoded, so it is probably damaged or cut "
             "off; transfer it again, or save it again as JPEG or PNG"
         )
     finally:
-        _at_work.reset(token)
+        _is_decoding.reset(token)
 
 
-def _opened(data: bytes, form: ImageFormat) -> Any:
+def _open_picture(data: bytes, form: ImageFormat) -> Any:
     if form is ImageFormat.HEIC:
         try:
             import pillow_heif
@@ -267,11 +263,11 @@ def _opened(data: bytes, form: ImageFormat) -> Any:
     return getattr(plugin, f"{name}ImageFile")(io.BytesIO(data))
 
 
-def _by_pillow(data: bytes, form: ImageFormat) -> Header:
+def _read_by_pillow(data: bytes, form: ImageFormat) -> Header:
     if data[8:12] in _MOVING_BRANDS and data[4:8] == b"ftyp":
         _containers.refuse_several(form)
     with _pillow(form):
-        picture = _opened(data, form)
+        picture = _open_picture(data, form)
         size, orientation = picture.size, 1
         if form is ImageFormat.TIFF:
             tags = picture.tag_v2
@@ -279,7 +275,7 @@ def _by_pillow(data: bytes, form: ImageFormat) -> Header:
                 raise Damaged("it is the raw data of a camera")
             size = tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]
             orientation = tags.get(_EXIF_ORIENTATION)
-            if _has_pages(picture):
+            if _has_several_pages(picture):
                 _containers.refuse_several(form)
         elif form is not ImageFormat.HEIC:
             if getattr(picture, "is_animated", False):
@@ -290,8 +286,8 @@ def _by_pillow(data: bytes, form: ImageFormat) -> Header:
         return Header(form, width, height, orientation=upright)
 
 
-def _has_pages(tiff: Any) -> bool:
-    """Whether there is a second picture; cameras add a directory for a thumbnail, which is none."""
+def _has_several_pages(tiff: Any) -> bool:
+    """Whether there is a second page; the directories that cameras add for thumbnails are none."""
     with contextlib.suppress(EOFError):
         for page in range(1, _MOST_PAGES):
             tiff.seek(page)
@@ -304,8 +300,8 @@ def _has_pages(tiff: Any) -> bool:
 def decode(data: bytes, header: Header) -> PIL.Image.Image:
     """A picture in mode RGB, upright; its `info` holds at most the ``icc_profile``, one for RGB."""
     with _pillow(header.format):
-        picture = _loaded(data, header)
-        profile = colours_of(picture.info.get("icc_profile"))
+        picture = _load_pixels(data, header)
+        profile = strip_profile(picture.info.get("icc_profile"))
         rgb = _to_rgb(picture)
         rgb.info = dict[str | tuple[int, int], Any]()
         if profile[16:20] == b"RGB ":
@@ -313,47 +309,49 @@ def decode(data: bytes, header: Header) -> PIL.Image.Image:
         return rgb
 
 
-def cleaned(data: bytes, header: Header) -> bytes | None:
+def remove_metadata(data: bytes, header: Header) -> bytes | None:
     """The same pixels in a file with nothing else; None if it cannot be written without loss."""
     is_png = header.format is ImageFormat.PNG
     if header.is_sent and (not is_png or _containers.is_only_pixels(header)):
-        return _containers.kept_of(data, header)
+        return _containers.join_kept(data, header)
     if not header.is_lossless:
         return None
     with _pillow(header.format):
-        new = _lossless(_loaded(data, header), header.format)
-    # Whoever wrote the file may have pressed harder than Pillow does.
+        new = _encode_lossless(_load_pixels(data, header), header.format)
+    # Another program may have compressed the file better than Pillow does.
     return new if len(new) <= MAX_FILE_BYTES else None
 
 
-def _loaded(data: bytes, header: Header) -> PIL.Image.Image:
+def _load_pixels(data: bytes, header: Header) -> PIL.Image.Image:
     # Without metadata, Pillow has nothing to choke on but the pixels.
-    plain = _containers.kept_of(data, header) if header.kept else data
-    picture = _opened(plain, header.format)
-    # Held to the size that was checked, before any pixels are allocated. Where the decoder
-    # turns the picture, only their amount counts.
-    if header.format not in _TURNED and picture.size != (header.width, header.height):
+    plain = _containers.join_kept(data, header) if header.kept else data
+    picture = _open_picture(plain, header.format)
+    # The size must be the one that was checked, before any pixels are allocated. Where the decoder
+    # turns the picture, only the number of pixels counts.
+    if header.format not in _TURNED_BY_DECODER and picture.size != (header.width, header.height):
         raise ValueError
     check_pixels(*picture.size)
     if header.format is ImageFormat.HEIC:
         picture = picture.to_pillow()
     picture.load()
-    return picture if header.format in _TURNED else _turned(picture, header.orientation)
+    orientation = 1 if header.format in _TURNED_BY_DECODER else header.orientation
+    return _turn_upright(picture, orientation)
 
 
-def _lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
+def _encode_lossless(picture: PIL.Image.Image, form: ImageFormat) -> bytes:
     """A PNG or WebP with nothing but these pixels and their colours."""
     plain = picture.copy()
     colours = {
         "transparency": picture.info.get("transparency"),
-        "icc_profile": colours_of(picture.info.get("icc_profile")) or None,
+        "icc_profile": strip_profile(picture.info.get("icc_profile")) or None,
     }
     plain.info = {key: value for key, value in colours.items() if value is not None}
-    # `exact`: what lies under full transparency would else be lost.
-    return _saved(plain, form, **({"lossless": True, "exact": True} if form == "webp" else {}))
+    # `exact` keeps the colours under full transparency.
+    options = {"lossless": True, "exact": True} if form is ImageFormat.WEBP else {}
+    return _encode(plain, form, **options)
 
 
-def png_of(picture: object) -> bytes:
+def encode_png(picture: object) -> bytes:
     """A picture of Pillow as PNG without loss, upright; modes that PNG lacks become RGB."""
     import PIL.Image
 
@@ -362,14 +360,14 @@ def png_of(picture: object) -> bytes:
     check_pixels(*picture.size)
     why = f"(mode {picture.mode}) cannot be encoded as PNG; convert it to RGB first"
     with _pillow(ImageFormat.PNG, why):
-        # Before its EXIF is asked: some files are turned upright when they are loaded.
+        # Before its EXIF is read: some files are turned upright when they are loaded.
         picture.load()
         plain = picture
         if picture.mode not in _PNG_MODES:
             plain = _to_rgb(picture)
             plain.info = {}  # those of another mode
-        upright = _turned(plain, picture.getexif().get(_EXIF_ORIENTATION, 1))
-        return _lossless(upright, ImageFormat.PNG)
+        upright = _turn_upright(plain, picture.getexif().get(_EXIF_ORIENTATION, 1))
+        return _encode_lossless(upright, ImageFormat.PNG)
 
 
 def fit(picture: PIL.Image.Image, formats: Collection[ImageFormat], limits: ImageLimits) -> bytes:
@@ -378,34 +376,34 @@ def fit(picture: PIL.Image.Image, formats: Collection[ImageFormat], limits: Imag
 
     target = next((form for form in _TARGETS if form in formats), None)
     if target is None:
-        refuse(f"has to be encoded again, but none of {names(formats)} can be written")
+        refuse(f"has to be encoded again, but none of {list_formats(formats)} can be written")
     max_bytes = min(limits.max_bytes or MAX_FILE_BYTES, MAX_FILE_BYTES)
     max_pixels = limits.max_pixels or MAX_PIXELS
-    # Large profiles belong to printers; the face needs the room more.
+    # Large profiles are for printers; the face needs the bytes more.
     info = picture.info if len(picture.info.get("icc_profile", b"")) <= max_bytes // 4 else {}
     options = [{"quality": quality} for quality in _QUALITIES] if target in _LOSSY else [{}]
     longest = max(picture.size)
     side = min(limits.max_side_px or longest, _MAX_SIDES.get(target, longest))
     factor = min(1.0, side / longest, math.sqrt(max_pixels / math.prod(picture.size)))
-    width, height = _scaled(picture.size, factor)
-    # Only where the shorter side cannot shrink below one pixel is the longer one too long.
-    most = max(1, max_pixels // min(width, height))
-    size = min(width, most), min(height, most)
+    width, height = _scale(picture.size, factor)
+    # The longer side is too long only where the shorter one cannot shrink below one pixel.
+    longest = max(1, max_pixels // min(width, height))
+    size = min(width, longest), min(height, longest)
     while min(size) >= limits.min_side_px:
         smaller = picture
         if size != picture.size:
             smaller = picture.resize(size, Resampling.LANCZOS, reducing_gap=3)
         smaller.info = info
         for option in options:
-            data = _saved(smaller, target, **option)
+            data = _encode(smaller, target, **option)
             if len(data) <= max_bytes:
                 return data
-        # Bytes grow a little slower than pixels, so aim below the limit; and each step is a real
-        # one, so that this ends soon.
+        # Bytes grow a little slower than pixels, so this aims below the limit; each step is large
+        # enough for it to end soon.
         factor = min(0.9, 0.98 * math.sqrt(max_bytes / len(data)))
-        if _scaled(size, factor) == size:
+        if _scale(size, factor) == size:
             break
-        size = _scaled(size, factor)
+        size = _scale(size, factor)
     pixels = f" and {max_pixels} pixels" if limits.max_pixels is not None else ""
     return refuse(
         f"cannot be brought within {max_bytes} bytes{pixels} without its shorter side falling "
@@ -413,22 +411,22 @@ def fit(picture: PIL.Image.Image, formats: Collection[ImageFormat], limits: Imag
     )
 
 
-def names(formats: Collection[ImageFormat]) -> str:
+def list_formats(formats: Collection[ImageFormat]) -> str:
     """Formats in a sentence, in the order of `ImageFormat`."""
     return ", ".join(form.label for form in ImageFormat if form in formats)
 
 
-def _saved(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:
+def _encode(picture: PIL.Image.Image, form: ImageFormat, **options: Any) -> bytes:
     if form is ImageFormat.TIFF:
         options["compression"] = "tiff_adobe_deflate"
-    # Given again as options: whether Pillow takes these from `info` depends on format and version.
+    # Passed as options, too: whether Pillow reads `info` depends on format and version.
     options |= {str(key): value for key, value in picture.info.items()}
     file = io.BytesIO()
     picture.save(file, format=form.value.upper(), **options)
     return file.getvalue()
 
 
-def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
+def _scale(size: tuple[int, int], factor: float) -> tuple[int, int]:
     return max(1, int(size[0] * factor)), max(1, int(size[1] * factor))
 
 
@@ -436,11 +434,11 @@ def _scaled(size: tuple[int, int], factor: float) -> tuple[int, int]:
 _TRANSPOSE = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}
 
 
-def _turned(picture: PIL.Image.Image, orientation: int) -> PIL.Image.Image:
+def _turn_upright(picture: PIL.Image.Image, orientation: int) -> PIL.Image.Image:
     from PIL.Image import Transpose
 
-    how = _TRANSPOSE.get(orientation)
-    return picture if how is None else picture.transpose(Transpose(how))
+    method = _TRANSPOSE.get(orientation)
+    return picture if method is None else picture.transpose(Transpose(method))
 
 
 def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
@@ -451,9 +449,10 @@ def _to_rgb(picture: PIL.Image.Image) -> PIL.Image.Image:
             "has floating-point pixels, whose range nobody knows; scale them and convert it to RGB"
         )
     if picture.mode == "I" or picture.mode.startswith("I;16"):
-        # `convert` alone would cut everything above 255 off.
-        wide = picture.convert("I")
-        return wide.point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+        # `convert` alone would cut off everything above 255.
+        return (
+            picture.convert("I").point(lambda value: value * (1 / 257)).convert("L").convert("RGB")
+        )
     if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
         layer = picture.convert("RGBA")
         white = PIL.Image.new("RGBA", layer.size, "white")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import functools
 import ipaddress
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 #: Every answer of a mock server carries this header, and no vendor's does.
 MOCK_HEADER = "X-Facematch-Mock"
@@ -31,7 +35,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_among(host: str, allowed: Collection[str]) -> bool:
-    """Whether a host is one of those; ``*`` in one of them stands for exactly one label."""
+    """Whether a host is allowed; ``*`` in a pattern stands for exactly one label."""
     if host in allowed:
         return True
     labels = host.split(".")
@@ -43,25 +47,22 @@ def is_among(host: str, allowed: Collection[str]) -> bool:
 
 
 @functools.cache
-def _own_domain() -> Callable[[str], str | None]:
-    """What finds the part of a name that somebody has registered."""
+def _public_suffixes() -> PublicSuffixList:
     # Not above: its list takes 50 ms, and few vendors have a region in their host.
     from publicsuffixlist import PublicSuffixList
 
-    return PublicSuffixList().privatesuffix
+    return PublicSuffixList()
 
 
 def _check_pattern(pattern: str) -> None:
-    """Refuse one behind whose ``*`` anybody may register a name."""
-    if "*" not in pattern:
-        return
-    fixed = pattern.rpartition("*")[2].lstrip(".")
-    if "." in fixed and _own_domain()(fixed) is not None:
-        return
-    raise ConfigurationError(
-        f"allowed_hosts has {pattern}, which strangers can be part of: what follows the last * "
-        "must be a domain of the vendor's own, such as acme.example."
-    )
+    """Refuse a pattern behind whose ``*`` anybody may register a name."""
+    _, wildcard, rest = pattern.rpartition("*")
+    domain = rest.lstrip(".")
+    if wildcard and ("." not in domain or _public_suffixes().privatesuffix(domain) is None):
+        raise ConfigurationError(
+            f"allowed_hosts has {pattern}, which strangers can be part of: what follows the last * "
+            "must be a domain of the vendor's own, such as acme.example."
+        )
 
 
 def check_base_url(
@@ -71,18 +72,10 @@ def check_base_url(
     allow_base_url: bool = False,
     allow_insecure: bool = False,
 ) -> str:
-    """The address without a slash at its end, if it may be sent to.
+    """The address without a slash at its end, if keys and faces may be sent there.
 
-    Args:
-        url: The setting.
-        allowed_hosts: The vendor's own hosts, in small letters; ``*`` stands for exactly one label,
-            before a domain of the vendor's own: ``*.com`` and ``*.co.uk`` are refused.
-        allow_base_url: Whether another host than those and this machine may receive keys and
-            faces.
-        allow_insecure: Whether that may happen without TLS, beyond this machine.
-
-    Raises:
-        ConfigurationError: the rule that it breaks.
+    `allowed_hosts` are the vendor's own, in small letters; ``*`` stands for exactly one label,
+    before a registered domain: ``*.com`` and ``*.co.uk`` are refused.
     """
     if not isinstance(url, str):
         raise ConfigurationError(f"base_url must be text, not {type(url).__name__}.")
@@ -117,35 +110,30 @@ def check_base_url(
 def find_foreign_host(
     url: str, address: str, *, allowed_hosts: Collection[str], allow_insecure: bool
 ) -> str:
-    """Where a request would go that may take neither key nor face there; empty if it may.
+    """The origin of a request that may take neither key nor face there; empty if it may.
 
-    Args:
-        url: That of the request.
-        address: Where the vendor is, as `check_base_url` gives it; empty if it is only known by
-            its hosts.
-        allowed_hosts: As for `check_base_url`.
-        allow_insecure: As for `check_base_url`.
+    `address` is the vendor's, as `check_base_url` returns it; empty if only its hosts are known.
     """
-    origin, own_origin = _origin(url), _origin(address)
-    if origin == own_origin:
+    origin, vendor_origin = _origin(url), _origin(address)
+    if origin == vendor_origin:
         return ""
     try:
         check_base_url(origin, allowed_hosts=allowed_hosts, allow_insecure=allow_insecure)
     except ConfigurationError:
         return origin[:80]
-    # This machine is nobody's to whom a vendor somewhere else may lead.
-    is_stray = address and _is_near(origin) and not _is_near(own_origin)
+    # A vendor elsewhere may not lead to this machine.
+    is_stray = address and _is_local(origin) and not _is_local(vendor_origin)
     return origin[:80] if is_stray else ""
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port of an address, in the one way to write them."""
+    """Scheme, host and port of an address, each written in only one way."""
     scheme, _, rest = url.partition("://")
     host = re.split("[/?]", rest, maxsplit=1)[0]
     host = host.lower() if host.isascii() else host
     return f"{scheme}://{host.removesuffix(':443' if scheme == 'https' else ':80')}"
 
 
-def _is_near(origin: str) -> bool:
+def _is_local(origin: str) -> bool:
     match = _ADDRESS.fullmatch(origin)
     return match is not None and is_loopback(match["host"])

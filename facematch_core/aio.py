@@ -82,9 +82,9 @@ class AsyncFaceVerifier:
             )
         self._verifier = verifier
         self._pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix="facematch-aio")
-        #: The loop would wait for each thread that it starts, half a second for 64 of them.
+        #: Starts threads in place of the loop, which would wait half a second for 64 of them.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="facematch-aio-starter")
-        #: Calls that have begun and not ended, whether anybody waits for them or not.
+        #: Calls that have begun and not ended, even if nobody waits for them.
         self._unfinished: set[Future[Any]] = set()
         self._keepers: dict[object, AsyncGenerator[None, None]] = {}
         self._closed = False
@@ -171,7 +171,7 @@ class AsyncFaceVerifier:
         self._closing.result()
 
     async def __aenter__(self) -> Self:
-        # Now, and not at the first call, what anyio has for this loop is imported.
+        # Import what anyio needs for this loop now, not at the first call.
         await self._keep_loop()
         return self
 
@@ -186,7 +186,7 @@ class AsyncFaceVerifier:
 
     async def _call(self, method: Callable[..., R], /, *args: Any, **options: Any) -> R:
         await self._keep_loop()
-        deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - what it is made of
+        deadline = self._verifier._deadline(options.get("deadline_s"))  # noqa: SLF001 - a verifier, too
         make: Callable[[], R] = functools.partial(method, *args, **options)
         ended = anyio.Event()
         call = self._begin(make, ended.set, deadline)
@@ -210,11 +210,11 @@ class AsyncFaceVerifier:
         make: Callable[[], R],
         wake: Callable[[], object],
         deadline: Deadline = NO_DEADLINE,
-    ) -> _Call[R]:
-        """Have a thread make a call as soon as one is free, and then the loop call `wake`."""
+    ) -> _AwaitedCall[R]:
+        """Make a call in the next free thread; then the loop calls `wake`."""
         if self._closed:
             raise ConfigurationError("This verifier is closed: open a new one.")
-        call = _Call(make, wake, deadline)
+        call = _AwaitedCall(make, wake, deadline)
         self._unfinished.add(call.future)
         call.future.add_done_callback(self._unfinished.discard)
         call.begin(self._pool, self._starter)
@@ -225,8 +225,7 @@ class AsyncFaceVerifier:
     ) -> AsyncGenerator[PairOutcome, None]:
         await self._keep_loop()
         calls = _PairCalls(run, pairs, self._begin)
-        # A task of its own: a source may wait for as long as it likes, and outcomes do not wait
-        # for it.
+        # A task of its own, so that outcomes do not wait for a source that waits.
         _start_task(calls.read)
         try:
             while not calls.is_over:
@@ -239,28 +238,28 @@ class AsyncFaceVerifier:
             raise failure
 
     async def _keep_loop(self) -> None:
-        """See to it that the running loop does not end before the calls."""
+        """Keep the running loop from ending before the calls."""
         loop = _running_loop()
         if loop not in self._keepers:
             # A loop that was closed hard has not closed its generator.
             for closed in [loop for loop in self._keepers if _is_closed(loop)]:
                 del self._keepers[closed]
-            self._keepers[loop] = _keeper(self._unfinished, self._keepers)
+            self._keepers[loop] = _keep_open(self._unfinished, self._keepers)
             await anext(self._keepers[loop])
 
 
-class _Call(ThreadCall[R]):
-    """A call that whoever waits for it can take back."""
+class _AwaitedCall(ThreadCall[R]):
+    """A call that its caller can take back."""
 
     def __init__(
         self, make: Callable[[], R], wake: Callable[[], object], deadline: Deadline
     ) -> None:
         self._cancellation, loop = Cancellation(deadline), _running_loop()
-        super().__init__(functools.partial(_make_call, self._cancellation, loop, make))
+        super().__init__(functools.partial(_run_in_thread, self._cancellation, loop, make))
         self.future.add_done_callback(functools.partial(_run_soon, loop, wake))
 
     def take_back(self) -> None:
-        """Send nothing for it, unless it is under way."""
+        """Send nothing, unless the call is under way."""
         self._cancellation.cancel()
         self.refuse(CallCancelled())
 
@@ -272,11 +271,13 @@ class _PairCalls:
         self,
         run: PairRun,
         pairs: Iterable[Any] | AsyncIterable[Any],
-        begin: Callable[[Callable[[], Any], Callable[[], object]], _Call[PairOutcome | None]],
+        begin: Callable[
+            [Callable[[], Any], Callable[[], object]], _AwaitedCall[PairOutcome | None]
+        ],
     ) -> None:
         self.run, self._pairs, self._begin = run, pairs, begin
-        #: Each with the place of its pair, and the pair.
-        self._calls: collections.deque[tuple[_Call[PairOutcome | None], int, Any]] = (
+        #: Each with the index of its pair, and the pair.
+        self._calls: collections.deque[tuple[_AwaitedCall[PairOutcome | None], int, Any]] = (
             collections.deque()
         )
         self._is_read = False
@@ -287,12 +288,14 @@ class _PairCalls:
         return self._is_read and not self._calls
 
     async def read(self) -> None:
-        """Begin a call for each pair, as soon as there is room. Raises its cancellation alone."""
-        source = _number(self._pairs)
+        """Begin a call for each pair, as soon as there is room; raises cancellations alone."""
+        source = _enumerate_pairs(self._pairs)
         try:
             with self._reading:
                 while not self.run.is_stopped:
-                    if self._has_room():
+                    most = self.run.max_workers
+                    running = sum(not call.future.done() for call, *_ in self._calls)
+                    if running < most and len(self._calls) < 2 * most:
                         index, pair = await anext(source)
                         make = functools.partial(self.run.verify_pair, index, pair)
                         self._calls.append((self._begin(make, self._wake), index, pair))
@@ -302,8 +305,8 @@ class _PairCalls:
         except StopAsyncIteration:
             pass
         except BaseException as error:
-            # Raised by the run, after what is paid for: also a cancellation that the source let
-            # out, or the run would look complete.
+            # The run raises it after the calls that are paid for: also a cancellation out of the
+            # source, without which the run would look complete.
             self.run.failures.append(error)
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 raise
@@ -314,37 +317,32 @@ class _PairCalls:
                 await source.aclose()
 
     async def next_outcome(self) -> PairOutcome | None:
-        """What became of the next pair, or None if something else has changed."""
+        """The outcome of the next pair; None if something else has changed."""
         if self._calls and self._calls[0][0].future.done():
             outcome = self.run.outcome(*self._calls.popleft())
             self._wake()
             if self.run.is_stopped:
-                self._reading.cancel()  # the source may wait for ever for a pair that is not wanted
+                self._reading.cancel()  # the source may wait for ever
             return outcome
         await self._changed.wait()
         return None
 
     def take_back(self) -> None:
-        """Read no more, and send nothing of what has not been sent."""
-        # A reader that is awake, or has not begun, meets a cancellation only where it next waits.
+        """Read no more pairs, and send nothing that has not been sent."""
+        # The reader notices its cancellation only where it next waits.
         self.run.is_stopped = True
         self._reading.cancel()
         for call, *_ in self._calls:
             call.take_back()
 
-    def _has_room(self) -> bool:
-        running = sum(not call.future.done() for call, *_ in self._calls)
-        return running < self.run.max_workers and len(self._calls) < 2 * self.run.max_workers
-
     def _wake(self) -> None:
-        # Whoever waits has the old one; the next to wait takes the new one.
+        # Tasks that wait now hold the old event.
         self._changed.set()
         self._changed = anyio.Event()
 
 
-def _make_call(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> R:
-    """Make a call, in its thread."""
-    # A loop that was closed hard has nobody who waits.
+def _run_in_thread(cancellation: Cancellation, loop: Any, make: Callable[[], R]) -> R:
+    # Nobody waits in a loop that was closed hard.
     if _is_closed(loop):
         raise CallCancelled
     cancellation.check()
@@ -363,21 +361,21 @@ def _out_of_time(deadline: Deadline) -> VendorUnavailable:
 
 
 def _running_loop() -> Any:
-    """The running event loop, as other threads know it."""
+    """The running event loop, for other threads."""
     return anyio.lowlevel.current_token().native_token
 
 
 def _is_closed(loop: Any) -> bool:
-    # Only asyncio's can be asked; trio's are let go of with their token.
+    # Only asyncio's have this method; trio's loops end with their token.
     return bool(getattr(loop, "is_closed", bool)())
 
 
-#: Tasks that nobody else keeps; a loop of asyncio holds them weakly.
+#: Keeps tasks alive, because a loop of asyncio references them weakly.
 _tasks: set[asyncio.Task[None]] = set()
 
 
 def _start_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine in the background of the running loop; it reports its errors itself."""
+    """Run a coroutine in the background of the running loop; it handles its errors itself."""
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -393,13 +391,13 @@ def _start_task(function: Callable[[], Coroutine[Any, Any, None]]) -> None:
 def _run_soon(loop: Any, function: Callable[[], object], _: object = None) -> None:
     """Have a loop run a function, from any thread."""
     run_soon = getattr(loop, "call_soon_threadsafe", None) or loop.run_sync_soon
-    # A loop that is gone has nobody who waits.
+    # Nobody waits in a loop that has ended.
     with contextlib.suppress(RuntimeError):
         run_soon(function)
 
 
 async def _wait_for_all(futures: Iterable[Future[Any]]) -> None:
-    """Wait until all are done, and then raise what would have interrupted that."""
+    """Wait until all are done, and only then raise a cancellation."""
     interruption: BaseException | None = None
     loop = _running_loop()
     with anyio.CancelScope(shield=True):
@@ -415,12 +413,10 @@ async def _wait_for_all(futures: Iterable[Future[Any]]) -> None:
         raise interruption
 
 
-async def _keeper(
+async def _keep_open(
     unfinished: Iterable[Future[Any]], keepers: dict[object, Any]
 ) -> AsyncGenerator[None, None]:
-    """A generator that stays open, because a loop that ends closes its open generators, and waits
-    for that, after it has cancelled its tasks. This one is closed when all calls are finished.
-    """
+    """Keep a loop from ending: at its end a loop closes its open generators, and waits for them."""
     try:
         yield
     finally:
@@ -428,15 +424,14 @@ async def _keeper(
         await _wait_for_all(unfinished)
 
 
-async def _number(
+async def _enumerate_pairs(
     pairs: Iterable[Any] | AsyncIterable[Any],
 ) -> AsyncGenerator[tuple[int, Any], None]:
-    """The pairs and their places, from 0."""
-    index = 0
     if isinstance(pairs, AsyncIterable):
+        index = 0
         async for pair in pairs:
             yield index, pair
             index += 1
     else:
-        for item in enumerate(pairs):
-            yield item
+        for index, pair in enumerate(pairs):
+            yield index, pair

@@ -18,11 +18,9 @@ from .models import Environment, ThresholdRule, check_aware, read_document, writ
 
 #: Version of the form; that of facematch 0.1, which is the same, was 0.
 SCHEMA: Final = 1
-
-#: The word that says what a document holds.
 KIND: Final = "calibration"
 
-#: Answers of these say nothing about a vendor, and a threshold from them belongs there.
+#: Answers of these say nothing about a vendor; thresholds from them are for them alone.
 _NOT_REAL: Final = (Environment.MOCK, Environment.SANDBOX)
 
 _RATE: Final = [attrs.validators.gt(0), attrs.validators.le(1)]
@@ -135,12 +133,12 @@ class Calibration:
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Calibration:
         """Read what `to_dict` wrote; `InvalidRequest` if it is something else."""
-        given: Any = document
-        if not isinstance(given, Mapping) or given.get("kind") != KIND:
+        value: Any = document
+        if not isinstance(value, Mapping) or value.get("kind") != KIND:
             raise InvalidRequest("It is no calibration: `facematch compare threshold` writes one.")
-        if given.get("schema") not in (0, SCHEMA):
+        if value.get("schema") not in (0, SCHEMA):
             raise InvalidRequest(
-                f"It has the schema {given.get('schema')!r:.40}, and this facematch reads "
+                f"It has the schema {value.get('schema')!r:.40}, and this facematch reads "
                 f"{SCHEMA}: use the facematch that wrote it."
             )
         try:
@@ -166,10 +164,10 @@ class Calibration:
         for point in self.points:
             if math.isclose(point.max_fmr, max_fmr):
                 return point.threshold
-        known = ", ".join(f"{point.max_fmr:g}" for point in self.points)
+        rates = ", ".join(f"{point.max_fmr:g}" for point in self.points)
         raise InvalidRequest(
             f"The calibration of {self.backend} has no threshold for an FMR of {max_fmr:g}; it has "
-            f"those for {known}."
+            f"those for {rates}."
         )
 
     def check(self, backend: Backend, now: datetime) -> None:
@@ -207,12 +205,12 @@ class Calibration:
         return None
 
 
-def calibration_of(given: object) -> Calibration | None:
-    """What a verifier was given: a calibration, the name of its file, or None."""
-    if given is None or isinstance(given, Calibration):
-        return given
-    if isinstance(given, (str, os.PathLike)):
-        return Calibration.read(given)
+def as_calibration(value: object) -> Calibration | None:
+    """A calibration from an argument: itself, the name of its file, or None."""
+    if value is None or isinstance(value, Calibration):
+        return value
+    if isinstance(value, (str, os.PathLike)):
+        return Calibration.read(value)
     raise ConfigurationError(
-        f"calibration must be a Calibration or the name of its file, not {type(given).__name__}."
+        f"calibration must be a Calibration or the name of its file, not {type(value).__name__}."
     )

@@ -1,26 +1,4 @@
-"""Configuration: from a name, or a profile of a file, to an open verifier.
-
-::
-
-    default_profile = "desk"
-
-    [profiles.desk]
-    backend = "local"
-    threshold = 55
-    review_threshold = 70
-
-    [profiles.desk.settings]        # the backend's own settings
-    cached_pictures = 200
-
-    [profiles.desk.budget]          # a policy; `POLICY_TABLES` has them all
-    calls = 1000
-
-    [profiles.ha]                   # a failover of other profiles
-    members = ["shop", "desk"]
-
-The chapter goes from the whole to its parts: opening and planning; the file, found once and read
-once; policies from tables. A backend's settings are a chapter of their own.
-"""
+"""Configuration: from a name, or a profile of a file, to an open verifier."""
 
 from __future__ import annotations
 
@@ -29,7 +7,7 @@ import os
 import re
 import weakref
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
@@ -48,7 +26,7 @@ from .models import Environment, Operation, Threshold
 from .pipeline import Defaults
 from .plugins import backend_class, verifier_arguments
 from .resilience import Budget, CircuitBreaker, Period, Policy, RateLimiter, RateWindow, Retry
-from .settings import Setting, check_keys, located, read_table, resolve_settings
+from .settings import Setting, check_keys, read_table, resolve_path, resolve_settings
 from .store import CallStore, MemoryStore, SqlStore
 from .store.records import LEASE_S
 from .verifier import FaceVerifier, Verifier
@@ -68,8 +46,8 @@ _THRESHOLDS: Final = (
     "review_threshold",
     "liveness_review_threshold",
 )
-#: What a failover cannot be given: it belongs to one member.
-_OF_ONE_MEMBER: Final = (*_THRESHOLDS, "calibration", "policies")
+#: Arguments of a single member, which a failover refuses.
+_MEMBER_ARGUMENTS: Final = (*_THRESHOLDS, "calibration", "policies")
 
 
 # --- Opening ------------------------------------------------------------------------------------
@@ -111,8 +89,8 @@ def open_verifier(
         BackendUnavailable: there is no such plug-in, or it cannot be used.
         ConfigurationError: a file, a profile, a setting or an argument; the message says which.
     """
-    verifier = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
-    return plan(backend, profile=profile, config=config, settings=keywords).open(**verifier)
+    arguments = {name: keywords.pop(name) for name in [*keywords] if name in verifier_arguments()}
+    return plan(backend, profile=profile, config=config, settings=keywords).open(**arguments)
 
 
 def open_async_verifier(
@@ -151,18 +129,18 @@ def plan(
                 "profile instead."
             )
         return Plan.of(backend, settings)
-    found = load(config)
-    if found is None:
+    file = load(config)
+    if file is None:
         raise ConfigurationError(
             'Name a backend, for example "local", or write a configuration file with profiles '
             f"(there is none).{unread_file()}"
         )
-    return found.plan(profile, settings=settings)
+    return file.plan(profile, settings=settings)
 
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """What opening would use: a backend, its settings with their origins, and maybe a profile."""
+    """What opening uses: a backend, its settings with their origins, and maybe a profile."""
 
     backend: type[Backend]
     settings: tuple[Setting, ...]
@@ -173,81 +151,82 @@ class Plan:
         cls, backend: str, settings: Mapping[str, Any] | None = None, profile: Profile | None = None
     ) -> Plan:
         """The plan for a backend and, maybe, a profile; the errors are those of `open_verifier`."""
-        found = backend_class(backend)
+        imported = backend_class(backend)
         resolved = resolve_settings(
-            found,
-            given=settings or {},
+            imported,
+            arguments=settings or {},
             in_file=profile.settings if profile else {},
             where=profile.where if profile else "",
             folder=profile.folder if profile else Path(),
         )
-        return cls(backend=found, settings=resolved, profile=profile)
+        return cls(backend=imported, settings=resolved, profile=profile)
 
-    def open(self, *, create_stores: bool = True, **verifier: Any) -> FaceVerifier:
-        """A verifier; its arguments go over those of the profile.
+    def open(self, *, create_stores: bool = True, **arguments: Any) -> FaceVerifier:
+        """A verifier; its arguments override those of the profile.
 
-        To look and not to call, `create_stores=False` puts a memory in the place of a store whose
-        file is not there.
+        With `create_stores=False` a memory stands in for a store whose file does not exist.
         """
         backend, profile = self.open_backend(), self.profile
         try:
             if profile is None:
-                return FaceVerifier(backend, **verifier)
+                return FaceVerifier(backend, **arguments)
             tables = profile.policies
-            if "policies" in verifier:  # nothing is set up that goes unused
+            if "policies" in arguments:  # policies of the profile would go unused
                 tables = {name: table for name, table in tables.items() if name == "retry"}
-            own = _policies(
-                tables, profile, backend, clock=verifier.get("clock"), create_stores=create_stores
+            policies = _create_policies(
+                tables, profile, backend, clock=arguments.get("clock"), create_stores=create_stores
             )
-            opened = FaceVerifier(backend, **{**profile.verifier, **own, **verifier})
+            verifier = FaceVerifier(backend, **{**profile.verifier, **policies, **arguments})
             if "rate_limit" in tables:
-                _limit_alone(opened, self.settings, profile.where)
+                _register_rate_limit(verifier, self.settings, profile.where)
         except BaseException:
             backend.close()
             raise
-        return opened
+        return verifier
 
     def open_backend(self) -> Backend:
         """The backend alone; `ConfigurationError` if it refuses its settings."""
-        values = {s.name: s.value for s in self.settings if s.origin != "default"}
+        values = {
+            setting.name: setting.value for setting in self.settings if setting.origin != "default"
+        }
         try:
             return self.backend(**values)
         except FaceMatchError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
-            what = type(error).__name__
+            failure = type(error).__name__
         # Outside the except block: the exception may hold a key.
         raise BackendUnavailable(
-            f"The backend {self.backend.name} failed with {what} when it was opened: check its "
+            f"The backend {self.backend.name} failed with {failure} when it was opened: check its "
             "settings with `facematch doctor`, or report this to its author."
         )
 
 
 @attrs.frozen(kw_only=True)
 class FailoverPlan:
-    """What opening a failover would use: its profile, and its members' plans in their order."""
+    """What opening a failover uses: its profile, and its members' plans in their order."""
 
     profile: FailoverProfile
     members: Mapping[str, Plan]
 
-    def open(self, *, create_stores: bool = True, **verifier: Any) -> Failover:
+    def open(self, *, create_stores: bool = True, **arguments: Any) -> Failover:
         """A failover; `deadline_s` is its own, the other arguments go to every member."""
-        for name in _OF_ONE_MEMBER:
-            if verifier.get(name) is not None:
+        for name in _MEMBER_ARGUMENTS:
+            if arguments.get(name) is not None:
                 raise ConfigurationError(
                     f"{self.profile.where} is a failover, whose members have their own {name}: "
                     "write it into the profile of each member."
                 )
-        deadline_s = verifier.pop("deadline_s", None)
+        deadline_s = arguments.pop("deadline_s", None)
         if deadline_s is None:
             deadline_s = self.profile.deadline_s
-        with contextlib.ExitStack() as opened:
+        with contextlib.ExitStack() as stack:
             members = {
-                name: opened.enter_context(planned.open(create_stores=create_stores, **verifier))
-                for name, planned in self.members.items()
+                name: stack.enter_context(member.open(create_stores=create_stores, **arguments))
+                for name, member in self.members.items()
             }
-            failover = Failover(members, deadline_s=deadline_s, clock=verifier.get("clock"))
-            opened.pop_all()
+            failover = Failover(members, deadline_s=deadline_s, clock=arguments.get("clock"))
+            stack.pop_all()
         return failover
 
 
@@ -265,8 +244,7 @@ PROFILE_KEYS: Final[dict[str, Any]] = {
     "require_environment": Environment,
 }
 
-#: The tables of a profile that set up its policies, and the types of their keys. The policies
-#: themselves judge the values when the profile is opened.
+#: The tables of a profile for its policies, which judge the values, and the types of their keys.
 POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "budget": {
         "calls": int,
@@ -275,7 +253,7 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
         "price": dict[Operation, Decimal],
         "per": Period,
         "of": Literal["profile", "vendor"],
-        # Not read before then: what another profile's variable lacks stops nobody.
+        # Read when the profile is opened, so that no profile fails for a variable of another one.
         "store": Any,
         "lease_s": float,
     },
@@ -301,7 +279,6 @@ POLICY_TABLES: Final[dict[str, dict[str, Any]]] = {
     "retry": {"times": int, "first_s": float, "longest_s": float, "quota": int},
 }
 
-#: The windows that can be named, in seconds.
 _WINDOWS_S: Final = {"per_second": 1.0, "per_minute": 60.0, "per_day": 86400.0}
 
 #: Name and password in an address, whatever the password is made of, or one among its options.
@@ -315,7 +292,7 @@ _SQLITE: Final = re.compile(r"(?P<kind>sqlite(?:\+\w+)?:///)(?P<file>(?!:|file:)
 
 @attrs.frozen(kw_only=True)
 class Profile:
-    """One named way to open a verifier; `where` is file and profile, for messages."""
+    """How to open one verifier; `where` is file and profile, for messages."""
 
     name: str
     where: str
@@ -361,17 +338,14 @@ class Config:
         profile = self.profile(name)
         if isinstance(profile, Profile):
             return (profile,)
-        found = []
+        singles = {key: entry for key, entry in self.profiles.items() if isinstance(entry, Profile)}
         for member in profile.members:
-            one = self.profiles.get(member)
-            if not isinstance(one, Profile):
-                single = [name for name, one in self.profiles.items() if isinstance(one, Profile)]
+            if member not in singles:
                 raise ConfigurationError(
                     f"{profile.where}: the member {member[:60]!r} is no profile of one backend; "
-                    f"{nearest(member, single)}"
+                    f"{nearest(member, singles)}"
                 )
-            found.append(one)
-        return tuple(found)
+        return tuple(singles[member] for member in profile.members)
 
     def plan(
         self, profile: str | None = None, *, settings: Mapping[str, Any] | None = None
@@ -385,12 +359,14 @@ class Config:
         chosen = self.profile(name)
         if isinstance(chosen, Profile):
             return Plan.of(chosen.backend, settings, chosen)
-        for one in settings or {}:
+        for setting in settings or {}:
             raise ConfigurationError(
-                f"{chosen.where} is a failover, and {one[:60]!r} is no argument of a verifier: "
+                f"{chosen.where} is a failover, and {setting[:60]!r} is no argument of a verifier: "
                 "settings belong to one of its members."
             )
-        members = {one.name: Plan.of(one.backend, None, one) for one in self.singles(name)}
+        members = {
+            member.name: Plan.of(member.backend, None, member) for member in self.singles(name)
+        }
         return FailoverPlan(profile=chosen, members=members)
 
 
@@ -406,13 +382,13 @@ def find_config(path: str | os.PathLike[str] | None = None) -> Path | None:
         path = os.environ.get(VARIABLE) or None
     if path is not None:
         return Path(path)
-    # Never one that merely lies where somebody stands: a stranger may have left it there.
-    own = user_file()
-    return own if own.is_file() else None
+    # Never a file of the current folder: a stranger may have left it there.
+    file = user_file()
+    return file if file.is_file() else None
 
 
 def unread_file(read: Path | None = None) -> str:
-    """Says, after another sentence, that a file lies here and is not read, but `read`; or ""."""
+    """Says that a file of this folder is not read; empty if there is none, or it is `read`."""
     here = Path(FILE_NAME)
     if os.environ.get(VARIABLE) or not here.is_file() or (read and here.samefile(read)):
         return ""
@@ -424,12 +400,12 @@ def unread_file(read: Path | None = None) -> str:
 
 def load(path: str | os.PathLike[str] | None = None) -> Config | None:
     """Find the file and read it, each once; None if there is none."""
-    place = find_config(path)
-    return None if place is None else read_config(place)
+    file = find_config(path)
+    return None if file is None else read_config(file)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
-    """Read a file; `ConfigurationError` if others may change it, or it says what is not known."""
+    """Read a file; `ConfigurationError` if others may change it, or a key is unknown."""
     path = Path(path)
     document = read_toml(path, "configuration file", is_trusted=True)
     check_keys(document, {"default_profile", "profiles"}, str(path))
@@ -442,18 +418,18 @@ def read_config(path: str | os.PathLike[str]) -> Config:
             f"{path}: default_profile must name a profile of this file; "
             f"{nearest(default if isinstance(default, str) else '', tables)}"
         )
-    profiles = {name: _profile(path, name, table) for name, table in tables.items()}
+    profiles = {name: _read_profile(path, name, table) for name, table in tables.items()}
     return Config(path=path, default_profile=default, profiles=profiles)
 
 
-def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
+def _read_profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
     where = f"{path} [profiles.{name[:60]}]"
     if not isinstance(table, dict):
         raise ConfigurationError(f"{where} must be a table, not {describe(table)}.")
-    of_one = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
+    single_keys = {*PROFILE_KEYS, *POLICY_TABLES, "settings"}
     if "members" in table:
-        return _failover(name, where, table, of_one - {"deadline_s"})
-    check_keys(table, {*of_one, "members"}, where)
+        return _read_failover(name, where, table, single_keys - {"deadline_s"})
+    check_keys(table, {*single_keys, "members"}, where)
     settings = table.get("settings", {})
     if not isinstance(settings, dict):
         raise ConfigurationError(f"{where}: settings must be a table, not {describe(settings)}.")
@@ -462,7 +438,7 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
             f"{where} needs backend, the name of a backend, or members, the profiles of a failover."
         )
     folder = path.parent
-    values = _arguments(table, where, folder)
+    values = _read_arguments(table, where, folder)
     policies = {
         key: read_table(table[key], kinds, f"{where} {key}", folder)
         for key, kinds in POLICY_TABLES.items()
@@ -479,9 +455,11 @@ def _profile(path: Path, name: str, table: Any) -> Profile | FailoverProfile:
     )
 
 
-def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) -> FailoverProfile:
+def _read_failover(
+    name: str, where: str, table: dict[str, Any], single_keys: set[str]
+) -> FailoverProfile:
     members = table["members"]
-    if not isinstance(members, list) or not all(isinstance(one, str) for one in members):
+    if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
         raise ConfigurationError(
             f"{where}: members must be a list of profile names, not {describe(members)}."
         )
@@ -494,18 +472,20 @@ def _failover(name: str, where: str, table: dict[str, Any], of_one: set[str]) ->
             "once: name it once."
         )
     for key in table:
-        if key in of_one:
+        if key in single_keys:
             raise ConfigurationError(
                 f"{where}: {key} belongs to a member and not to a failover: write it into the "
                 "profile of each member."
             )
     check_keys(table, {"members", "deadline_s"}, where)
-    values = _arguments({key: table[key] for key in table if key == "deadline_s"}, where, Path())
+    values = _read_arguments(
+        {key: table[key] for key in table if key == "deadline_s"}, where, Path()
+    )
     return FailoverProfile(name=name, where=where, members=tuple(members), **values)
 
 
-def _arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
-    """What a profile says for the arguments of its verifier, judged as a verifier would."""
+def _read_arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, Any]:
+    """The arguments of a verifier in a profile, judged as the verifier would."""
     thresholds = {}
     for key, value in table.items():
         if key in _THRESHOLDS and isinstance(value, dict):
@@ -529,16 +509,16 @@ def _arguments(table: Mapping[str, Any], where: str, folder: Path) -> dict[str, 
 
 # --- Policies -----------------------------------------------------------------------------------
 
-#: Stores that are in use, by address; and the memory of all budgets that name none.
+#: Stores that are in use, by address; and the memory of all budgets that name no store.
 _STORES: weakref.WeakValueDictionary[str, SqlStore] = weakref.WeakValueDictionary()
 _MEMORY: Final = MemoryStore()
 
-#: Who keeps the rates of an account of a vendor, by process and account.
-_LIMITED: weakref.WeakValueDictionary[Hashable, FaceVerifier] = weakref.WeakValueDictionary()
-_LIMITED_LOCK: Final = fork_safe_lock()
+#: The verifier with the rate limiter of an account of a vendor, by process and account.
+_RATE_LIMITED: weakref.WeakValueDictionary[Hashable, FaceVerifier] = weakref.WeakValueDictionary()
+_RATE_LIMITED_LOCK: Final = fork_safe_lock()
 
 
-def _policies(
+def _create_policies(
     tables: Mapping[str, Mapping[str, Any]],
     profile: Profile,
     backend: Backend,
@@ -546,16 +526,15 @@ def _policies(
     clock: Any,
     create_stores: bool,
 ) -> dict[str, Any]:
-    """The arguments of `FaceVerifier` that the tables of a profile stand for."""
     policies: list[Policy] = []
     arguments: dict[str, Any] = {"policies": policies}
     try:
         if (table := tables.get("budget")) is not None:
-            policies.append(_budget(table, profile, backend, clock, create_stores))
+            policies.append(_create_budget(table, profile, backend, clock, create_stores))
         if (table := tables.get("circuit_breaker")) is not None:
             policies.append(CircuitBreaker(**table, name=backend.name, clock=clock))
         if (table := tables.get("rate_limit")) is not None:
-            policies.append(_rate_limiter(table, backend, clock))
+            policies.append(_create_rate_limiter(table, backend, clock))
         if (table := tables.get("retry")) is not None:
             arguments["retry"] = Retry(**table)
     except ConfigurationError as error:
@@ -563,7 +542,7 @@ def _policies(
     return arguments
 
 
-def _budget(
+def _create_budget(
     table: Mapping[str, Any], profile: Profile, backend: Backend, clock: Any, create_stores: bool
 ) -> Budget:
     if ("calls" in table) is ("amount" in table):
@@ -572,7 +551,7 @@ def _budget(
         raise ConfigurationError("budget: amount and currency go together.")
     store: CallStore = _MEMORY
     if "store" in table:
-        store = _store(table["store"], profile.folder, create=create_stores)
+        store = _open_store(table["store"], profile.folder, create=create_stores)
     of_vendor = table.get("of") == "vendor"
     return Budget(
         table["calls"] if "calls" in table else table["amount"],
@@ -586,32 +565,37 @@ def _budget(
     )
 
 
-def _rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any) -> RateLimiter:
-    named = [RateWindow(table[name], s) for name, s in _WINDOWS_S.items() if name in table]
-    if table.get("published", False) is bool(named):
+def _create_rate_limiter(table: Mapping[str, Any], backend: Backend, clock: Any) -> RateLimiter:
+    windows: Sequence[RateWindow] = [
+        RateWindow(table[name], length_s) for name, length_s in _WINDOWS_S.items() if name in table
+    ]
+    if table.get("published", False) is bool(windows):
         raise ConfigurationError(
             f"rate_limit needs published = true, or one of {', '.join(_WINDOWS_S)}, and not both."
         )
-    windows = named or backend.capabilities.rate_windows
+    windows = windows or backend.capabilities.rate_windows
     if not windows:
         raise ConfigurationError(
             f"rate_limit: no rates of the backend {backend.name} are published: set "
             f"{', '.join(_WINDOWS_S)} instead."
         )
-    own = {name: value for name, value in table.items() if name not in (*_WINDOWS_S, "published")}
-    return RateLimiter(windows, **own, name=backend.name, clock=clock)
+    rest = {name: value for name, value in table.items() if name not in (*_WINDOWS_S, "published")}
+    return RateLimiter(windows, **rest, name=backend.name, clock=clock)
 
 
-def _limit_alone(verifier: FaceVerifier, settings: tuple[Setting, ...], where: str) -> None:
+def _register_rate_limit(verifier: FaceVerifier, settings: tuple[Setting, ...], where: str) -> None:
     """Refuse a second rate limiter of one account: the two would add up to more than its rates."""
-    # An account is where one asks, and by which keys: numbers and switches make no other one.
-    named = [(one.name, one.value) for one in settings if type(one.value) in (str, Secret)]
-    said = [(name, v.rstrip("/") if isinstance(v, str) else v) for name, v in named]
-    account = os.getpid(), verifier.backend.name, *said
-    with _LIMITED_LOCK:
-        other = _LIMITED.get(account)
-        if other is None or other._closed:  # noqa: SLF001 - it is one of ours
-            _LIMITED[account] = verifier
+    # An account is an address and its keys: numbers and switches make no other one.
+    texts = [
+        (name, value.rstrip("/") if isinstance(value, str) else value)
+        for name, value in ((setting.name, setting.value) for setting in settings)
+        if type(value) in (str, Secret)
+    ]
+    account = os.getpid(), verifier.backend.name, *texts
+    with _RATE_LIMITED_LOCK:
+        other = _RATE_LIMITED.get(account)
+        if other is None or other._closed:  # noqa: SLF001 - a verifier, too
+            _RATE_LIMITED[account] = verifier
             return
     raise ConfigurationError(
         f"{where} rate_limit: a verifier of this process that is not closed has a rate limiter for "
@@ -620,9 +604,9 @@ def _limit_alone(verifier: FaceVerifier, settings: tuple[Setting, ...], where: s
     )
 
 
-def _store(place: Any, folder: Path, *, create: bool) -> CallStore:
+def _open_store(setting: Any, folder: Path, *, create: bool) -> CallStore:
     """The store at an address; a relative file lies beside the configuration."""
-    address = read_table({"store": place}, {"store": str | Secret}, "budget", folder)["store"]
+    address = read_table({"store": setting}, {"store": str | Secret}, "budget", folder)["store"]
     if isinstance(address, Secret):
         address = address.reveal()
     elif _PASSWORD.search(address):
@@ -631,8 +615,8 @@ def _store(place: Any, folder: Path, *, create: bool) -> CallStore:
             '{ env = "NAME" } or { file = "path" }.'
         )
     if (match := _SQLITE.fullmatch(address)) is not None:
-        # Not as it is now: the program may go to another folder.
-        file = located(match["file"], "store", folder).absolute()
+        # Absolute, because the program may change its folder.
+        file = resolve_path(match["file"], "store", folder).absolute()
         if not create and not file.exists():
             if file.parent.is_dir():
                 return MemoryStore()

@@ -32,16 +32,15 @@ from .verifier import FaceVerifier, Verifier
 
 log = logging.getLogger("facematch")
 
-#: What the next member is asked after: an outage (an open breaker says the same), throttling, no
-#: credit. Not a spent budget, which is the owner's decision and no fault of the vendor's: another
-#: vendor's bill is not what was meant by it. Not a bad key or a rejected request either: those are
-#: mistakes, and another member would hide them.
-_GOES_ON = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
+#: Errors after which the next member is asked: an outage (also an open breaker), throttling, no
+#: credit. Not a spent budget, by which its owner did not mean another vendor's bill. Not a bad
+#: key or a rejected request either: those are mistakes, and another member would hide them.
+_NEXT_MEMBER = (errors.VendorUnavailable, errors.RateLimited, errors.InsufficientCredit)
 
-#: What says that this member cannot take this call. All of these come before anything is sent.
-_CANNOT = (errors.InvalidImage, errors.Unsupported)
+#: Errors of a member that cannot take this call, all of them before anything is sent.
+_UNABLE = (errors.InvalidImage, errors.Unsupported)
 
-#: What is left to a member for a search when the time is up: it then says so itself.
+#: The deadline of a member's search when the time is up, so that the member reports it.
 _MOMENT_S = 1e-3
 
 
@@ -122,24 +121,23 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
         }
         deadline = self._deadline(deadline_s)
         best: Reconciliation | None = None
-        failed: VendorError | None = None
-        # If there is none, the first member says what is wrong.
+        failure: VendorError | None = None
+        # If none asks that vendor, the first member says what is wrong.
         for name, member in (same or dict([next(iter(self._members.items()))])).items():
-            # No time is no deadline: a member with none of it left says so itself.
-            left_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
+            limit_s = max(deadline.left_s(), _MOMENT_S) if deadline.is_limited else None
             try:
-                reconciliation = member.reconcile(call, deadline_s=left_s)
+                reconciliation = member.reconcile(call, deadline_s=limit_s)
             except VendorError as error:
-                failed = error.with_traceback(None)
+                failure = error.with_traceback(None)
                 continue
             if reconciliation.result is not None:
                 answer = attrs.evolve(reconciliation.result, route=Route(answered_by=name))
                 return attrs.evolve(reconciliation, result=answer)
-            # One that cannot tell may be the one that made it.
+            # A member that cannot tell may have made the call.
             if best is None or reconciliation.outcome is Reconciled.CANNOT_KNOW:
                 best = reconciliation
-        if failed is not None:
-            raise failed
+        if failure is not None:
+            raise failure
         assert best is not None  # noqa: S101 - there is a member, and it answered or failed
         return best
 
@@ -155,47 +153,48 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
 
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
         self._check_open()
-        log_ = _RouteLog()
-        for name, member, member_options in self._able(options, log_):
+        route_log = _RouteLog()
+        for name, member, member_options in self._able(options, route_log):
             try:
-                answer = member._call(images, member_options)  # noqa: SLF001 - likewise
+                answer = member._call(images, member_options)  # noqa: SLF001 - a verifier, too
             except FaceMatchError as error:
-                log_.add(name, error)
+                route_log.add(name, error)
             else:
                 return attrs.evolve(
                     answer,
-                    route=Route(answered_by=name, skipped=log_.skipped),
-                    failed_attempts=(*log_.failed_attempts, *_of(name, answer.failed_attempts)),
+                    route=Route(answered_by=name, skipped=route_log.skipped),
+                    failed_attempts=(
+                        *route_log.failed_attempts,
+                        *_rename(name, answer.failed_attempts),
+                    ),
                 )
-        raise log_.failure()
+        raise route_log.failure()
 
     def _refuse(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
         self._check_open()
-        log_ = _RouteLog()
-        for name, member, member_options in self._able(options, log_):
+        route_log = _RouteLog()
+        for name, member, member_options in self._able(options, route_log):
             try:
-                member._refuse(images, member_options, after=after)  # noqa: SLF001 - likewise
+                member._refuse(images, member_options, after=after)  # noqa: SLF001 - a verifier, too
             except FaceMatchError as error:
-                log_.add(name, error)
+                route_log.add(name, error)
             else:
                 # As they were given: each member prepares them for its own vendor.
                 return images
-        raise log_.failure()
+        raise route_log.failure()
 
     def _able(
-        self, options: CallOptions, log_: _RouteLog
+        self, options: CallOptions, route_log: _RouteLog
     ) -> Iterator[tuple[str, FaceVerifier, CallOptions]]:
-        """The members that can pass these options on, each with its own thresholds and time.
-
-        All are checked before the first is asked: a mistake in the configuration of the last one
-        would else come to light on the day on which it is needed.
-        """
-        thresholds = self._each(f"{options.prefix}threshold", options.threshold)
-        reviews = self._each(f"{options.prefix}review_threshold", options.review_threshold)
-        able: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
-        to_ask = 0
+        """The members that can take these options, each with its own thresholds and time."""
+        thresholds = self._by_member(f"{options.prefix}threshold", options.threshold)
+        reviews = self._by_member(f"{options.prefix}review_threshold", options.review_threshold)
+        # All are checked before the first is asked, so that a mistake in the configuration of the
+        # last one shows before the day on which it is needed.
+        members: list[tuple[str, FaceVerifier, CallOptions, FaceMatchError | None]] = []
+        able_count = 0
         for name, member in self._members.items():
             member_options = attrs.evolve(
                 options,
@@ -205,30 +204,30 @@ class Failover(Verifier[Mapping[str, float | Threshold]]):
                 timeouts_s=options.timeouts_s if member.backend.takes_timeouts else None,
             )
             try:
-                member._refuse([], member_options)  # noqa: SLF001 - likewise
-            except _CANNOT as error:
-                able.append((name, member, member_options, error))
+                member._refuse([], member_options)  # noqa: SLF001 - a verifier, too
+            except _UNABLE as error:
+                members.append((name, member, member_options, error))
             else:
-                able.append((name, member, member_options, None))
-                to_ask += 1
+                members.append((name, member, member_options, None))
+                able_count += 1
         deadline = options.deadline
-        for name, member, member_options, refusal in able:
+        for name, member, member_options, refusal in members:
             if refusal is not None:
-                log_.add(name, refusal)
+                route_log.add(name, refusal)
                 continue
             if not deadline.is_limited:
-                member_deadline = member._deadline(None)  # noqa: SLF001 - it is a verifier, too
+                member_deadline = member._deadline(None)  # noqa: SLF001 - a verifier, too
                 member_options = attrs.evolve(member_options, deadline=member_deadline)  # noqa: PLW2901 - with its time
-            elif log_.is_begun and deadline.is_over:
+            elif route_log.is_begun and deadline.is_over:
                 return
-            elif to_ask > 1:
-                send_by = deadline.within(deadline.left_s() / to_ask)
+            elif able_count > 1:
+                send_by = deadline.within(deadline.left_s() / able_count)
                 member_options = attrs.evolve(member_options, send_by=send_by)  # noqa: PLW2901 - likewise
             yield name, member, member_options
-            to_ask -= 1
+            able_count -= 1
 
-    def _each(self, option: str, thresholds: object) -> Mapping[str, Any]:
-        """Thresholds by the member's name; empty for each member's own."""
+    def _by_member(self, option: str, thresholds: object) -> Mapping[str, Any]:
+        """Thresholds by the member's name; empty if each member uses its own."""
         if thresholds is None:
             return {}
         if not isinstance(thresholds, Mapping):
@@ -260,7 +259,7 @@ class _RouteLog:
     def add(self, member: str, error: FaceMatchError) -> None:
         """Note that a member did not answer; an error that ends the call is raised."""
         reason = type(error).__name__
-        error.failed_attempts = (*self.failed_attempts, *_of(member, error.failed_attempts))
+        error.failed_attempts = (*self.failed_attempts, *_rename(member, error.failed_attempts))
         self.failed_attempts = error.failed_attempts
         if isinstance(error, VendorError):
             attempt = FailedAttempt(
@@ -268,17 +267,16 @@ class _RouteLog:
             )
             self.failed_attempts += (attempt,)
         self.skipped += (Skipped(backend=member, reason=reason, message=error.message),)
-        unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
-        if not isinstance(error, _CANNOT) and not (unpaid and isinstance(error, _GOES_ON)):
+        is_unpaid = isinstance(error, VendorError) and error.billing.charged is Charged.NO
+        if not isinstance(error, _UNABLE) and not (is_unpaid and isinstance(error, _NEXT_MEMBER)):
             error.route = Route(skipped=self.skipped)
             raise error
         log.info("The member %s did not answer: %s.", member, reason)
         self.is_begun = self.is_begun or isinstance(error, VendorError)
-        # Its frames hold the pictures, and this frame: it would keep them for long.
+        # Its frames hold the pictures, and would keep them for long.
         error = error.with_traceback(None)
-        # That a member cannot take the call says least: it will never be able to. An error after
-        # which a repetition may help goes before one after which it will not. Of equals the last
-        # one counts; of members that cannot, the first, which is the one that was wanted.
+        # A member that can never take the call says least, an error after which a repetition may
+        # help most. Of equals the last one counts; of members that cannot, the preferred first.
         weight = _weight(error)
         if self.error is None or (weight and weight >= _weight(self.error)):
             self.error = error
@@ -290,8 +288,8 @@ class _RouteLog:
         return self.error
 
 
-def _of(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttempt, ...]:
-    """Attempts under the name of the member whose they are."""
+def _rename(member: str, attempts: Iterable[FailedAttempt]) -> tuple[FailedAttempt, ...]:
+    """Attempts of a member, under its name in the failover."""
     return tuple(attrs.evolve(attempt, backend=member) for attempt in attempts)
 
 
@@ -300,22 +298,22 @@ def _weight(error: FaceMatchError) -> int:
 
 
 def _members(members: Any) -> dict[str, FaceVerifier]:
-    """The members that a caller named; `ConfigurationError` if they are not ones."""
+    """The members by name; `ConfigurationError` if a member or a name cannot be used."""
     if isinstance(members, Mapping):
-        named = list(members.items())
+        pairs = list(members.items())
     else:
-        named = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in members]
-    if not named:
+        pairs = [(v.backend.name if isinstance(v, FaceVerifier) else "?", v) for v in members]
+    if not pairs:
         raise ConfigurationError("A failover needs at least one member.")
-    for name, verifier in named:
+    for name, verifier in pairs:
         if not isinstance(verifier, FaceVerifier):
             raise ConfigurationError(
                 f"The member {str(name)[:60]!r} of a failover must be a FaceVerifier, not "
                 f"{type(verifier).__name__}: failovers cannot be nested."
             )
-    if len({name for name, _ in named}) < len(named):
+    if len({name for name, _ in pairs}) < len(pairs):
         raise ConfigurationError(
             "Two members of a failover ask the same backend: name them, as in "
             'Failover({"shop": ..., "backup": ...}).'
         )
-    return dict(named)
+    return dict(pairs)

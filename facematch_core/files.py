@@ -78,18 +78,18 @@ def is_stream(path: str | os.PathLike[str]) -> bool:
 
 @contextlib.contextmanager
 def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path, int]]:
-    """An empty file beside its place, which it takes at the end: its name, and its descriptor."""
+    """An empty file beside `path`, which it replaces at the end: its name, and its descriptor."""
     place, mode = Path(path), None
     with named(path):
         with contextlib.suppress(FileNotFoundError):
             old = place.stat().st_mode
-            # Now, and not at the end of what is written.
+            # Refused now, before anything is written.
             if stat.S_ISDIR(old):
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             if not stat.S_ISREG(old):
                 raise OSError(errno.EINVAL, "it is a device or a socket, and would be replaced")
             mode = None if private else stat.S_IMODE(old)
-        if place.is_symlink():  # where it points, whether something is there or not
+        if place.is_symlink():  # its target is replaced, whether it exists or not
             place = Path(os.path.realpath(path))
         name = f".facematch.{os.urandom(8).hex()}{Path(path).suffix}"
         beside = place.absolute().with_name(name)
@@ -109,7 +109,7 @@ def _beside(path: str | os.PathLike[str], private: bool) -> Iterator[tuple[Path,
 
 @contextlib.contextmanager
 def named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Within it, an error of the system names the file that was asked for, and no other one."""
+    """Make an error of the system name the caller's file, and no other one."""
     try:
         yield
     except OSError as error:
@@ -120,7 +120,7 @@ def named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 # --- Reading --------------------------------------------------------------------------------------
 
-#: What people write by hand is small; more is a mistake.
+#: A file that people write by hand is smaller; more is a mistake.
 MAX_FILE_BYTES: Final = 1 << 20
 #: The same for TOML, where tomllib takes time for each byte and, for a dotted key, for the square
 #: of its parts.
@@ -129,13 +129,12 @@ MAX_DOTS: Final = 100
 
 
 class NotRegular(OSError):
-    """Something that bears the name of a file and is a pipe, a device or a socket."""
+    """It is a pipe, a device or a socket."""
 
 
 def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading; `OSError`, or `ValueError` of a name that no file can have."""
-
-    # A pipe that nobody writes into is not waited for.
+    """Open a file for reading; `OSError`, or `ValueError` for a name that no file can have."""
+    # Non-blocking, because opening a pipe waits for somebody who writes into it.
     mode = getattr(os, "O_NONBLOCK", 0)
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | mode))  # noqa: SIM115 - given to the caller
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -148,7 +147,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
 def read_regular(
     path: str | os.PathLike[str], max_bytes: int, *, trusted_as: str | None = None
 ) -> bytes:
-    """The bytes of a file, checked by `_check_owner` if it is trusted; errors as `open_regular`."""
+    """The bytes of a file, which no other user may change if it is trusted."""
     with open_regular(path) as file:
         if trusted_as is not None:
             _check_owner(file, path, trusted_as)
@@ -166,7 +165,7 @@ def read_text(
     is_trusted: bool = False,
     max_bytes: int = MAX_FILE_BYTES,
 ) -> str:
-    """What somebody wrote by hand; if it is obeyed (trusted), nobody else may have changed it."""
+    """The text of a file that people write by hand; no other user may change a trusted one."""
     try:
         content = read_regular(path, max_bytes, trusted_as=what if is_trusted else None)
         # Some editors begin a file with a mark of the order of bytes.
@@ -188,7 +187,7 @@ def read_toml(
     *,
     is_trusted: bool = False,
 ) -> dict[str, Any]:
-    """What a TOML file says; arguments as of `read_text`."""
+    """A TOML file; arguments as of `read_text`."""
     import tomllib
 
     text = read_text(path, what, refusal, is_trusted=is_trusted, max_bytes=MAX_TOML_BYTES)
@@ -206,14 +205,17 @@ def read_toml(
 
 def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> None:
     """Refuse what others could change, as ssh does: a file, its folder, and that of its link."""
-    # What is mounted read-only, as in a container, nobody changes. Windows has no such rights.
+    # Nobody changes a file on a read-only mount, as in a container. Windows has no such rights.
     if sys.platform == "win32" or os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY:
         return
     from shlex import quote  # not above: only messages need it
 
     name, user = os.fspath(path), os.geteuid()
     folders = sorted({Path(name).parent, Path(name).resolve().parent})
-    places = [(name, os.fstat(file.fileno())), *((str(each), each.stat()) for each in folders)]
+    places = [
+        (name, os.fstat(file.fileno())),
+        *((str(folder), folder.stat()) for folder in folders),
+    ]
     for place, status in places:
         mode, is_folder = status.st_mode, stat.S_ISDIR(status.st_mode)
         if status.st_uid not in (0, user):
@@ -221,7 +223,7 @@ def _check_owner(file: BinaryIO, path: str | os.PathLike[str], what: str) -> Non
                 f"belongs to another user (uid {status.st_uid}), who may change it: "
                 f"`chown {user} {quote(place)}`, or mount it read-only"
             )
-        # In a folder with the sticky bit, such as /tmp, nobody replaces what is another's.
+        # In a folder with the sticky bit, such as /tmp, nobody replaces another user's file.
         elif mode & (stat.S_IWGRP | stat.S_IWOTH) and not (is_folder and mode & stat.S_ISVTX):
             why = (
                 f"may be changed by others (mode {stat.S_IMODE(mode):o}): "

@@ -40,16 +40,16 @@ class Image:
     cache by accident. Its `repr` shows the kind, the size and the beginning of its digest.
     """
 
-    __slots__ = ("_clean", "_data", "_digest", "_header", "_sent_digest", "_source")
+    __slots__ = ("_data", "_digest", "_header", "_is_clean", "_sent_digest", "_source")
 
     _data: bytes
     _header: Header
-    # The picture that this one was made from, until its digest is known.
+    # The picture from which this one was made, until its digest is known.
     _source: Image | None
     _digest: str | None
     _sent_digest: str | None
-    # Whether it was looked through and holds nothing but the picture.
-    _clean: bool
+    # Whether it is known to hold nothing but the picture.
+    _is_clean: bool
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         raise TypeError(
@@ -62,7 +62,7 @@ class Image:
         header = header or _imaging.read(data)
         image = object.__new__(cls)
         # Past our own __setattr__, which refuses.
-        values = (source is not None, data, None, header, None, source)
+        values = (data, None, header, source is not None, None, source)
         for name, value in zip(cls.__slots__, values, strict=True):
             object.__setattr__(image, name, value)
         return image
@@ -89,7 +89,7 @@ class Image:
         if _BASE64.match(name) and not os.path.lexists(name):
             # Not repeated: it is the picture.
             refuse("is named by what looks like base64; use Image.from_base64")
-        # Late: `pathlib`, which this needs, costs 4 ms of every import.
+        # Not above: this needs `pathlib`, which costs 4 ms of every import.
         from .files import NotRegular, open_regular
 
         try:
@@ -103,7 +103,7 @@ class Image:
         except (OSError, ValueError) as error:
             if callers_exception(error) is error:
                 raise
-            # The system's own word: a directory, no permission, a name too long.
+            # The system's own text: a directory, no permission, a name too long.
             reason = getattr(error, "strerror", None) or type(error).__name__
             why = f"cannot be read ({reason}); check the name and its permissions"
         else:
@@ -140,7 +140,7 @@ class Image:
         """
         if not isinstance(text, (str, bytes)):
             refuse(f"must be given as base64 text, not {type(text).__name__}")
-        # What is not ASCII becomes "?", which is no base64 either.
+        # A character beyond ASCII becomes "?", which is no base64 either.
         raw = text.encode("ascii", "replace") if isinstance(text, str) else text
         raw = raw.translate(None, b" \t\r\n\f\v")
         prefix = _DATA_URI.match(raw)
@@ -172,7 +172,7 @@ class Image:
         while len(data) <= MAX_FILE_BYTES:
             try:
                 piece = file.read(MAX_FILE_BYTES + 1 - len(data))
-            # Whatever it is: a damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
+            # A damaged archive raises EOFError, BadZipFile, LZMAError, zlib.error.
             except Exception as error:
                 if callers_exception(error) is error:
                     raise
@@ -200,7 +200,7 @@ class Image:
         Raises:
             InvalidImage: no picture of Pillow, or one that cannot be encoded.
         """
-        return cls._make(_imaging.png_of(picture))
+        return cls._make(_imaging.encode_png(picture))
 
     @classmethod
     def of(cls, value: object) -> Image:
@@ -333,11 +333,11 @@ class Image:
                 f"{limits.min_side_px}; use a larger one, because facematch enlarges none"
             )
         data: bytes | None = self._data
-        if not self._clean and header.format in limits.formats:
-            # First: what is taken out may be what was too much.
-            data = _imaging.cleaned(self._data, header)
-            # To look through it takes milliseconds; one picture is often sent to several systems.
-            object.__setattr__(self, "_clean", data is self._data)
+        if not self._is_clean and header.format in limits.formats:
+            # First, because metadata may be what is too large.
+            data = _imaging.remove_metadata(self._data, header)
+            # This takes milliseconds, and one picture is often sent to several systems.
+            object.__setattr__(self, "_is_clean", data is self._data)
         size = len(self._data if data is None else data)
         if size < limits.min_bytes and header.format in limits.formats:
             refuse(
@@ -347,10 +347,9 @@ class Image:
         if obstacle is None and data is not None:
             if data == self._data:
                 return self
-            # Of a JPEG nothing has changed but what was taken out.
-            same = header.format is ImageFormat.JPEG
-            known = attrs.evolve(header, kept=(data,)) if same else None
-            return self._make(data, known, self)
+            # Removing metadata changes nothing else of a JPEG.
+            is_jpeg = header.format is ImageFormat.JPEG
+            return self._make(data, attrs.evolve(header, kept=(data,)) if is_jpeg else None, self)
         formats = limits.formats
         if obstacle is None:
             obstacle = (
@@ -369,20 +368,20 @@ class Image:
         return self if data == self._data else self._make(data, source=self)
 
     def _obstacle(self, limits: ImageLimits, size: int) -> str | None:
-        """What keeps it from being sent as a file of `size` bytes; None: nothing."""
+        """Why it cannot be sent as a file of `size` bytes; None if it can."""
         header = self._header
         if header.format not in limits.formats:
-            kinds = _imaging.names(limits.formats)
-            return f"is {header.format.noun}, but only {kinds} can be sent"
-        if limits.max_bytes is not None and size > limits.max_bytes:
-            ground = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
-            return f"has {size} bytes, but only {limits.max_bytes} can be sent{ground}"
-        pixels = header.width * header.height
-        if limits.max_pixels is not None and pixels > limits.max_pixels:
-            return f"has {pixels} pixels, but only {limits.max_pixels} can be sent"
-        longest = max(header.width, header.height)
-        if limits.max_side_px is not None and longest > limits.max_side_px:
-            return f"is {longest} pixels long, but only {limits.max_side_px} can be sent"
+            formats = _imaging.list_formats(limits.formats)
+            return f"is {header.format.noun}, but only {formats} can be sent"
+        ground = f" ({limits.max_bytes_from})" if limits.max_bytes_from else ""
+        pixels, longest = header.width * header.height, max(header.width, header.height)
+        for value, limit, text, source in (
+            (size, limits.max_bytes, f"has {size} bytes", ground),
+            (pixels, limits.max_pixels, f"has {pixels} pixels", ""),
+            (longest, limits.max_side_px, f"is {longest} pixels long", ""),
+        ):
+            if limit is not None and value > limit:
+                return f"{text}, but only {limit} can be sent{source}"
         return None
 
     def __repr__(self) -> str:
@@ -436,14 +435,14 @@ def load_images(**pictures: object) -> list[Image]:
     return images
 
 
-#: Said of every plain text that is given as a picture. Its value is not repeated: it may be the
-#: picture in base64, or an address with a key in it.
+#: About plain text in place of a picture. It is not repeated: it may be the picture in base64, or
+#: an address with a key in it.
 _PLAIN_TEXT = (
     "cannot be given as plain text; write "
     'Image.read("selfie.jpg") for a file or Image.from_base64(field) for a field of a form'
 )
 #: The single slash is what pathlib leaves of two.
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/", re.IGNORECASE)
-#: What base64 of JPEG, PNG and WebP begins with, or any long text in its alphabet.
+#: Base64 of JPEG, PNG and WebP begins so; or any long text in its alphabet.
 _BASE64 = re.compile(r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}")
 _DATA_URI = re.compile(rb"data:[^,]{0,200},", re.IGNORECASE)

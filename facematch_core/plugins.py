@@ -1,7 +1,7 @@
-"""Plug-ins: listed from the metadata of what is installed, imported when they are used.
+"""Plug-ins: listed from the metadata of installed packages, imported when they are used.
 
-Names that our own distribution declares are ours: a stranger's package that claims one must not
-receive the keys and faces that were meant for it. What two strangers claim is nobody's.
+A name that our own distribution declares is reserved: a stranger's package that claims it must not
+receive keys and faces. A name that two strangers claim belongs to neither.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .backend import Backend
 
 #: The distribution that this package is part of.
-OWN: Final = "facematch-core"
+CORE_DISTRIBUTION: Final = "facematch-core"
 
 #: The entry-point groups of backends and of commands.
 BACKENDS: Final = "facematch.backends"
@@ -60,48 +60,42 @@ def available_backends() -> tuple[BackendInfo, ...]:
 
 def backend_class(name: str) -> type[Backend]:
     """The class behind a name, imported now; `BackendUnavailable` if there is none to use."""
-    # Not above: lists and completion need neither.
+    # Not above: lists and completion need none of these.
     from .backend import API_VERSION, Backend
     from .errors import BackendUnavailable
     from .kinds import nearest
 
-    found = load(BACKENDS, name, "backend")
-    if found is None:
+    plugin = load(BACKENDS, name, "backend")
+    if plugin is None:
         raise BackendUnavailable(
             f"No backend is called {str(name)[:60]!r}: {nearest(str(name), installed(BACKENDS))}"
         )
-    cls, point = found
-    of = f"The backend {point.name} of {distribution(point)}"
+    cls, point = plugin
+    subject = f"The backend {point.name} of {distribution(point)}"
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
         raise BackendUnavailable(
-            f"{of} is no subclass of facematch_core.backend.Backend: report this to its author."
+            f"{subject} is no subclass of facematch_core.backend.Backend: report this to its "
+            "author."
         )
     if cls.api_version != API_VERSION:
         raise BackendUnavailable(
-            f"{of} speaks version {cls.api_version} of the plug-in interface, this release version "
-            f"{API_VERSION}: update the older of the two."
+            f"{subject} speaks version {cls.api_version} of the plug-in interface, this release "
+            f"version {API_VERSION}: update the older of the two."
         )
     if getattr(cls, "name", None) != point.name:
         raise BackendUnavailable(
-            f"{of} calls itself {getattr(cls, 'name', 'nothing')}: its class must carry the name "
-            "of its entry point. Report this to its author."
+            f"{subject} calls itself {getattr(cls, 'name', 'nothing')}: its class must carry the "
+            "name of its entry point. Report this to its author."
         )
-    check_settings(cls)
-    return cls
-
-
-def check_settings(cls: type[Backend]) -> None:
-    """Refuse a backend whose settings could be arguments of `open_verifier`."""
-    from .errors import BackendUnavailable
-
-    taken = verifier_arguments() | {"backend", "profile", "config"}
+    reserved = verifier_arguments() | {"backend", "profile", "config"}
     for field in attrs.fields(cls) if attrs.has(cls) else ():
         name = field.alias or field.name
-        if field.init and name in taken:
+        if field.init and name in reserved:
             raise BackendUnavailable(
                 f"The backend {cls.name} has a setting {name}, which is an argument of "
                 "open_verifier: its author must give the setting another name."
             )
+    return cls
 
 
 @functools.cache
@@ -119,53 +113,53 @@ def verifier_arguments() -> frozenset[str]:
 
 def installed(group: str) -> dict[str, list[EntryPoint]]:
     """The entry points of a group at this moment, by name, in alphabetical order."""
-    found: dict[str, list[EntryPoint]] = {}
+    points_by_name: dict[str, list[EntryPoint]] = {}
     for point in sorted(metadata.entry_points(group=group), key=lambda point: point.name):
-        found.setdefault(point.name, []).append(point)
-    return found
+        points_by_name.setdefault(point.name, []).append(point)
+    return points_by_name
 
 
-def problem(point: EntryPoint, all_of_name: list[EntryPoint]) -> str | None:
-    """Why an entry point may not be used, among all of its name; None if nothing is against it."""
-    claims = {distribution(one) for one in all_of_name}
+def problem(point: EntryPoint, points: list[EntryPoint]) -> str | None:
+    """Why one of the entry points of a name may not be used; None if it may."""
+    claims = {distribution(claim) for claim in points}
     stranger = distribution(point)
     if not point.name.isascii():
         return (
             f"The name {point.name!a} of {stranger} has letters beyond ASCII, which can look like "
             "those of another name: ask its author for a plain one."
         )
-    if OWN in claims and stranger != OWN:
+    if CORE_DISTRIBUTION in claims and stranger != CORE_DISTRIBUTION:
         return (
-            f"The name {point.name} is reserved for {OWN}, and {stranger} claims it: uninstall "
-            f"{stranger} or ask its author for another name."
+            f"The name {point.name} is reserved for {CORE_DISTRIBUTION}, and {stranger} claims it: "
+            f"uninstall {stranger} or ask its author for another name."
         )
-    if OWN not in claims and len(claims) > 1:
+    if CORE_DISTRIBUTION not in claims and len(claims) > 1:
         names = " and ".join(sorted(claims))
         return f"The name {point.name} is claimed by {names}: uninstall all but one."
     return None
 
 
-def load(group: str, name: str, thing: str) -> tuple[Any, EntryPoint] | None:
-    """What a name stands for, imported now, and who brings it; None if nobody does."""
+def load(group: str, name: str, noun: str) -> tuple[Any, EntryPoint] | None:
+    """What a name stands for, imported now, and its entry point; None if there is none."""
     from .errors import BackendUnavailable
 
     points = installed(group).get(name)
     if points is None:
         return None
-    point = next((one for one in points if problem(one, points) is None), None)
+    point = next((point for point in points if problem(point, points) is None), None)
     if point is None:
         raise BackendUnavailable(str(problem(points[0], points)))
     try:
-        return _loaded(point), point
+        return _import_plugin(point), point
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a plug-in's import raises is its own fault
         reason = f"{type(error).__name__}: {error}"[:300]
     raise BackendUnavailable(
-        f"The {thing} {name} of {distribution(point)} cannot be imported ({reason})."
+        f"The {noun} {name} of {distribution(point)} cannot be imported ({reason})."
     )
 
 
 def distribution(point: EntryPoint) -> str:
-    """Name of the distribution that brings it."""
+    """Name of the distribution that declares an entry point."""
     # An interrupted installation leaves metadata without a name.
     name = (point.dist and point.dist.name) or "an unnamed distribution"
     return name.lower().replace("_", "-")
@@ -176,17 +170,18 @@ def version(point: EntryPoint) -> str:
     return (point.dist and point.dist.version) or ""
 
 
-def _loaded(point: EntryPoint) -> Any:
+def _import_plugin(point: EntryPoint) -> Any:
+    """What an entry point stands for, imported by stevedore."""
     from stevedore import ExtensionManager
 
-    class One(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
+    class SinglePlugin(ExtensionManager):  # type: ignore[type-arg]  # generic for some versions only
         # stevedore's own list comes from a cache on disk that may be minutes old, and knows no
         # distributions: which entry point is meant was decided from the metadata themselves.
         def list_entry_points(self) -> list[EntryPoint]:
             return [point]
 
-    def failed(_manager: object, _point: EntryPoint, error: BaseException) -> None:
+    def raise_error(_manager: object, _point: EntryPoint, error: BaseException) -> None:
         raise error
 
-    (extension,) = One(point.group, on_load_failure_callback=failed)
+    (extension,) = SinglePlugin(point.group, on_load_failure_callback=raise_error)
     return extension.plugin

@@ -1,8 +1,6 @@
 """Settings of a backend, strictly typed, and for each where it came from.
 
-Settings are the arguments of the backend's attrs class. They come from a program, from a TOML file,
-from an environment variable or from a command line, and cattrs reads all four. No message holds a
-value: it may be a key that is in the wrong place.
+No message holds a value: it may be a key that is in the wrong place.
 """
 
 from __future__ import annotations
@@ -42,47 +40,45 @@ class Setting:
 def resolve_settings(
     cls: type[Backend],
     *,
-    given: Mapping[str, Any],
+    arguments: Mapping[str, Any],
     in_file: Mapping[str, Any],
     where: str,
     folder: Path,
     environ: Mapping[str, str] = os.environ,
 ) -> tuple[Setting, ...]:
-    """The settings of a backend: arguments first, then the file, then the environment.
-
-    `where` names file and profile, empty without a file; paths in it are relative to `folder`.
-    """
+    """Arguments first, then the file of name `where`, if it has one, then the environment."""
     declared = declared_settings(cls)
-    _check_names(cls, given, "", {*declared, *verifier_arguments()})
-    place = f"{where}: " if where else ""
-    _check_names(cls, in_file, place, declared)
+    _check_names(cls, arguments, "", {*declared, *verifier_arguments()})
+    prefix = f"{where}: " if where else ""
+    _check_names(cls, in_file, prefix, declared)
 
-    def resolved(name: str, wanted: Any, default: Any) -> Setting:
+    def resolve(name: str, annotation: Any, default: Any) -> Setting:
         variable = cls.environment_variables.get(name)
-        if name in given:
-            value, origin = _argument(given[name], wanted, name), "argument"
+        if name in arguments:
+            value, origin = _convert_argument(arguments[name], annotation, name), "argument"
         elif name in in_file:
-            value = _structured(in_file[name], wanted, f"{place}{name}", _of_file(folder))
+            value = _convert(in_file[name], annotation, f"{prefix}{name}", _file_reader(folder))
             origin = where
         elif variable and environ.get(variable):
-            value, origin = from_text(environ[variable], wanted, f"${variable}"), f"${variable}"
+            origin = f"${variable}"
+            value = from_text(environ[variable], annotation, origin)
         elif default is not attrs.NOTHING:
             return Setting(name=name, value=default, origin="default")
         else:
             hint = f"set the environment variable {variable}" if variable else f"set {name}"
-            raise ConfigurationError(f"{place}The backend {cls.name} needs {name}: {hint}.")
+            raise ConfigurationError(f"{prefix}The backend {cls.name} needs {name}: {hint}.")
         origin = value.origin if isinstance(value, Secret) else origin
         return Setting(name=name, value=value, origin=origin)
 
-    return tuple(resolved(name, *kind) for name, kind in declared.items())
+    return tuple(resolve(name, *kind) for name, kind in declared.items())
 
 
-def settings_from_text(cls: type[Backend], words: Mapping[str, str], option: str) -> dict[str, Any]:
+def settings_from_text(cls: type[Backend], texts: Mapping[str, str], option: str) -> dict[str, Any]:
     """The settings of a backend from an option of the command line, where everything is text."""
     declared = declared_settings(cls)
-    _check_names(cls, words, f"{option}: ", declared)
+    _check_names(cls, texts, f"{option}: ", declared)
     return {
-        name: from_text(text, declared[name][0], f"{option} {name}") for name, text in words.items()
+        name: from_text(text, declared[name][0], f"{option} {name}") for name, text in texts.items()
     }
 
 
@@ -98,10 +94,10 @@ def declared_settings(cls: type[Backend]) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def located(place: str, key: str, folder: Path) -> Path:
+def resolve_path(path: str, key: str, folder: Path) -> Path:
     """A path of a configuration file, relative to its folder; ``~`` is a home."""
     try:
-        return folder / Path(place).expanduser()
+        return folder / Path(path).expanduser()
     except RuntimeError:
         raise ConfigurationError(f"{key} names the home of an unknown user.") from None
 
@@ -112,29 +108,29 @@ def read_table(table: Any, types: Mapping[str, Any], where: str, folder: Path) -
         raise ConfigurationError(f"{where} must be a table, not {kinds.describe(table)}.")
     check_keys(table, types, where)
     return {
-        key: _structured(value, types[key], f"{where}: {key}", _of_file(folder))
+        key: _convert(value, types[key], f"{where}: {key}", _file_reader(folder))
         for key, value in table.items()
     }
 
 
-def check_keys(table: Mapping[str, Any], known: Collection[str], where: str) -> None:
-    """Refuse a key that is not known; the message has the nearest one that is."""
+def check_keys(table: Mapping[str, Any], keys: Collection[str], where: str) -> None:
+    """Refuse a key that is not among `keys`; the message has the nearest one that is."""
     for key in table:
-        if key not in known:
+        if key not in keys:
             raise ConfigurationError(
-                f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, known)}"
+                f"{where}: unknown key {key[:60]!r}; {kinds.nearest(key, keys)}"
             )
 
 
 def _check_names(
-    cls: type[Backend], names: Mapping[str, Any], place: str, known: Collection[str]
+    cls: type[Backend], names: Mapping[str, Any], prefix: str, candidates: Collection[str]
 ) -> None:
     declared = declared_settings(cls)
     for name in names:
         if name not in declared:
             raise ConfigurationError(
-                f"{place}{'the' if place else 'The'} backend {cls.name} has no setting "
-                f"{name[:60]!r}; {kinds.nearest(name, known)}"
+                f"{prefix}{'the' if prefix else 'The'} backend {cls.name} has no setting "
+                f"{name[:60]!r}; {kinds.nearest(name, candidates)}"
             )
 
 
@@ -146,36 +142,36 @@ def _default(field: attrs.Attribute[Any]) -> Any:
     return default
 
 
-# --- One converter, and what each source writes in a way of its own -------------------------------
+# --- One converter, and a reader for each source --------------------------------------------------
 
-#: A value as a source has it, and the kind that is tried, to what the converter takes.
-_Read = Callable[[Any, Any], Any]
+#: Makes of a value as a source writes it, and of the kind that is tried, what the converter takes.
+_Reader = Callable[[Any, Any], Any]
 
 
 @functools.cache
 def _converter() -> Converter:
-    def as_it_is(value: Any, kind: type) -> Any:
+    def check_type(value: Any, kind: type) -> Any:
         if not isinstance(value, kind):
             raise TypeError(kind.__name__)
         return value
 
-    def money(value: Any, _: Any) -> Decimal:
-        # A fraction in binary would be another amount.
+    def read_amount(value: Any, _: Any) -> Decimal:
+        # A binary fraction would be another amount.
         if type(value) not in (int, str):
             raise TypeError("amount")
         return Decimal(value)
 
     converter = kinds.strict_converter()
-    converter.register_structure_hook(Decimal, money)
-    converter.register_structure_hook(Path, as_it_is)
-    converter.register_structure_hook(Secret, as_it_is)
+    converter.register_structure_hook(Decimal, read_amount)
+    converter.register_structure_hook(Path, check_type)
+    converter.register_structure_hook(Secret, check_type)
     return converter
 
 
-def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
-    """A value as its key wants it; `ConfigurationError` names the key, and no value."""
-    reason = f"{key} must be {kinds.kind_words(wanted)}, not {kinds.describe(value)}."
-    for choice in kinds.choices_of(wanted):
+def _convert(value: Any, annotation: Any, key: str, read: _Reader) -> Any:
+    """A value of the declared type; `ConfigurationError` names the key, and no value."""
+    reason = f"{key} must be {kinds.kind_words(annotation)}, not {kinds.describe(value)}."
+    for choice in kinds.choices_of(annotation):
         try:
             return _converter().structure(read(value, choice), choice)
         except ConfigurationError as error:
@@ -187,27 +183,27 @@ def _structured(value: Any, wanted: Any, key: str, read: _Read) -> Any:
     raise ConfigurationError(reason)
 
 
-def _argument(value: Any, wanted: Any, key: str) -> Any:
-    """A setting that a program gives: of its type, or a text where that can only mean one thing."""
-    fitting = kinds.kinds_of(wanted)
-    if fitting is None or (value is None and type(None) in typing.get_args(wanted)):
+def _convert_argument(value: Any, annotation: Any, key: str) -> Any:
+    """A setting from a program: of its type, or a text where that can only mean one thing."""
+    kinds_of_value = kinds.kinds_of(annotation)
+    if kinds_of_value is None or (value is None and type(None) in typing.get_args(annotation)):
         return value
-    classes, _ = fitting
+    classes, _ = kinds_of_value
     if isinstance(value, classes) and (not isinstance(value, bool) or bool in classes):
         return value
 
     def read(value: Any, kind: Any) -> Any:
         return kind(value) if kind in (Path, Secret) and isinstance(value, str) else value
 
-    return _structured(value, wanted, key, read)
+    return _convert(value, annotation, key, read)
 
 
-def _of_file(folder: Path) -> _Read:
-    """How a file writes paths, and secrets: never as they are."""
+def _file_reader(folder: Path) -> _Reader:
+    """Reads the paths and secrets of a file; a secret may not be in it as text."""
 
     def read(value: Any, kind: Any) -> Any:
         if kind is Path:
-            return _place(value, folder)
+            return resolve_path(_check_text(value), "it", folder)
         if kind is not Secret:
             return value
         if isinstance(value, str):
@@ -215,18 +211,18 @@ def _of_file(folder: Path) -> _Read:
                 "it is a secret and does not belong in the file: write "
                 '{ env = "NAME" } or { file = "path" }.'
             )
-        ((source, place),) = value.items()
+        ((source, name),) = value.items()
         if source == "env":
-            return Secret.from_environment(_text(place))
+            return Secret.from_environment(_check_text(name))
         if source == "file":
-            return Secret.from_file(_place(place, folder))
+            return Secret.from_file(resolve_path(_check_text(name), "it", folder))
         raise KeyError(source)
 
     return read
 
 
-def from_text(text: str, wanted: Any, key: str) -> Any:
-    """A setting from the environment or a command line; a Secret says `key` as its origin."""
+def from_text(text: str, annotation: Any, key: str) -> Any:
+    """A setting from the environment or a command line; a Secret has `key` as its origin."""
 
     def read(text: str, kind: Any) -> Any:
         if kind is bool:
@@ -234,17 +230,13 @@ def from_text(text: str, wanted: Any, key: str) -> Any:
         if kind in (int, float):
             return kind(text)
         if kind is Path:
-            return _place(text, Path.cwd())
+            return resolve_path(_check_text(text), "it", Path.cwd())
         return Secret(text, origin=key) if kind is Secret else text
 
-    return _structured(text, wanted, key, read)
+    return _convert(text, annotation, key, read)
 
 
-def _place(value: Any, folder: Path) -> Path:
-    return located(_text(value), "it", folder)
-
-
-def _text(value: Any) -> str:
+def _check_text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise TypeError("text")
     return value

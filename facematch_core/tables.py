@@ -1,9 +1,7 @@
 """Tables in text files: the one place that says what CSV is.
 
-It is UTF-8 with or without a byte order mark, UTF-16 with one, else Windows-1252, as spreadsheets
-write it. The header says the separator: commas, semicolons or tabs. Lines end in any way; lines of
-empty cells are no rows. A row may have fewer cells than the header, because spreadsheets leave out
-what is empty at its end, and never more.
+Spreadsheets write UTF-8 or UTF-16 with a byte order mark, or Windows-1252, and leave out empty
+cells at the end of a row. Lines of empty cells are no rows.
 """
 
 from __future__ import annotations
@@ -21,10 +19,8 @@ from .errors import InvalidRequest
 
 #: More problems than this are counted, not listed.
 LISTED: Final = 50
-
-#: More places of one problem than this are counted.
+#: More places of one problem than this are counted, not listed.
 PLACES: Final = 10
-
 #: How a spreadsheet recognises a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,33 +29,24 @@ _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @attrs.frozen
 class TextTable:
-    """A table as text.
-
-    Attributes:
-        header: Names of the columns, without spaces around them.
-        rows: The cells of each row, as many as the header has, without spaces around them.
-        lines: The line on which each row ends, from 1.
-        separator: Between cells.
-        problems: What is wrong with rows, to their places in `rows`.
-        notes: What to tell the user of the encoding, to be said after the file's name.
-        short: Lines of rows with fewer cells than the header.
-    """
+    """A table as text, without spaces around cells."""
 
     header: list[str]
+    #: As many cells in each as the header has.
     rows: list[list[str]]
+    #: The line on which each row ends, from 1.
     lines: list[int]
     separator: str
+    #: What is wrong with rows, to their places in `rows`.
     problems: dict[str, list[int]]
+    #: What to tell the user of the encoding, after the file's name.
     notes: list[str]
+    #: Lines of rows with fewer cells than the header.
     short: list[int] = attrs.field(factory=list)
 
 
 def read_table(data: bytes) -> TextTable:
-    """Read a table from the bytes of a file.
-
-    Raises:
-        InvalidRequest: it is no text, or a quote is left open; to be said after the file's name.
-    """
+    """Read the bytes of a file; `InvalidRequest`, to follow the file's name, if it is no CSV."""
     text, notes = decode(data)
     separator, _ = read_header(text.lstrip("\r\n"))
     table = TextTable([], [], [], separator, {}, notes)
@@ -79,11 +66,7 @@ def read_table(data: bytes) -> TextTable:
 
 
 def decode(data: bytes) -> tuple[str, list[str]]:
-    """Text, and what to tell the user of its encoding.
-
-    Raises:
-        InvalidRequest: as of `read_table`.
-    """
+    """Text, and what to tell the user of its encoding; errors as `read_table`."""
     notes = []
     try:
         text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig")
@@ -97,24 +80,20 @@ def decode(data: bytes) -> tuple[str, list[str]]:
 
 def read_header(text: str) -> tuple[str, list[str]]:
     """The separator, and the cells of the first line, as far as no quote goes over its end."""
-    first = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
-    bare = re.sub('"[^"]*"', "", first)
-    separator = max(",;\t", key=bare.count)
-    return separator, [] if '"' in bare else next(read_lines(first, separator), (1, []))[1]
+    line = re.split(r"[\r\n]", text[: 1 << 20], maxsplit=1)[0]
+    unquoted = re.sub('"[^"]*"', "", line)
+    separator = max(",;\t", key=unquoted.count)
+    return separator, [] if '"' in unquoted else next(read_lines(line, separator), (1, []))[1]
 
 
 def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each line that is not blank: the number of its last line, from 1, and its cells.
-
-    Raises:
-        InvalidRequest: as of `read_table`.
-    """
+    """Each row that is not empty, and the number of its last line; errors as `read_table`."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
-        for cells in reader:
-            bare = [cell.strip() for cell in cells]
-            if any(bare):
-                yield reader.line_num, bare
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield reader.line_num, cells
     except csv.Error as error:
         raise InvalidRequest(f"is no CSV: line {reader.line_num}: {error}.") from None
 
@@ -123,7 +102,7 @@ def read_lines(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def place(numbers: Sequence[int], unit: str = "line") -> str:
-    """Where a problem is, for the begin of a sentence: ``line 4: ``, ``lines 2, 3 and 4: ``."""
+    """Where a problem is, as a sentence begins with it: ``line 4: ``, ``lines 2, 3 and 4: ``."""
     if len(numbers) == 1:
         return f"{unit} {numbers[0]}: "
     shown = [str(number) for number in numbers[:PLACES]]

@@ -1,7 +1,4 @@
-"""`FaceVerifier`: what callers hold. One backend, asked under rules that all vendors share.
-
-`Verifier` is what it has in common with `Failover`: the signatures of the calls, once.
-"""
+"""`FaceVerifier`, which asks one backend, and `Verifier`, its common part with `Failover`."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ import attrs
 from . import errors
 from ._cancellation import CANCELLATION, callers_exception
 from .backend import Backend
-from .calibration import Calibration, calibration_of
+from .calibration import Calibration, as_calibration
 from .clock import Clock, SystemClock
 from .deadline import Deadline
 from .errors import FATAL, FaceMatchError, InvalidRequest, VendorError, VendorUnavailable
@@ -60,8 +57,7 @@ from .threads import HelperThreads
 
 R = TypeVar("R")
 
-#: What a picture may be given as. Plain text is refused: `Image.read` and `Image.from_base64` say
-#: what it is.
+#: The types of a picture. Plain text is none: `Image.read` and `Image.from_base64` say what it is.
 Picture: TypeAlias = Image | bytes | bytearray | memoryview | os.PathLike[str]
 
 #: One threshold, 0-100, or for a failover one per member by its name.
@@ -72,7 +68,7 @@ _PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 - no pathlib at every start
 if TYPE_CHECKING:
     import typing_extensions
 
-    # A plain `Verifier` is either kind, so it takes the thresholds of both.
+    # A plain `Verifier` may be either, so it takes the thresholds of both.
     T_contra = typing_extensions.TypeVar("T_contra", contravariant=True, default=Any)
 else:
     T_contra = TypeVar("T_contra", contravariant=True)
@@ -127,7 +123,7 @@ class PairOutcome:
     @property
     def decision(self) -> Decision | None:
         """The decision of the result; None for an error."""
-        # `self.result and ...` would ask the result for a truth value, which it has not.
+        # Not `self.result and ...`: a result has no truth value.
         return None if self.result is None else self.result.decision
 
 
@@ -195,7 +191,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
             BudgetExceeded: there is no room for it in a budget; nothing was sent.
             VendorError: no result; `billing` says whether it was charged.
         """
-        options_ = CallOptions(
+        call_options = CallOptions(
             operation=Operation.MATCH,
             threshold=threshold,
             review_threshold=review_threshold,
@@ -209,11 +205,11 @@ class Verifier(abc.ABC, Generic[T_contra]):
             timeouts_s=timeouts_s,
             retry=retry,
         )
-        images, refused = load_images(probe, reference)
+        images, refusal = load_images(probe, reference)
         del probe, reference
-        if refused is not None:
-            raise refused
-        return cast(MatchResult, self._call(images, options_))
+        if refusal is not None:
+            raise refusal
+        return cast(MatchResult, self._call(images, call_options))
 
     def check_liveness(
         self,
@@ -234,7 +230,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         Arguments and errors are those of `verify`, on the scale of the backend's liveness score.
         """
-        options_ = CallOptions(
+        call_options = CallOptions(
             operation=Operation.LIVENESS,
             threshold=threshold,
             review_threshold=review_threshold,
@@ -247,11 +243,11 @@ class Verifier(abc.ABC, Generic[T_contra]):
             timeouts_s=timeouts_s,
             retry=retry,
         )
-        images, refused = load_images(probe)
+        images, refusal = load_images(probe)
         del probe
-        if refused is not None:
-            raise refused
-        return cast(LivenessResult, self._call(images, options_))
+        if refusal is not None:
+            raise refusal
+        return cast(LivenessResult, self._call(images, call_options))
 
     def verify_live(
         self,
@@ -288,7 +284,7 @@ class Verifier(abc.ABC, Generic[T_contra]):
 
         The other arguments and the errors are those of `verify`.
         """
-        of_match = CallOptions(
+        match_options = CallOptions(
             operation=Operation.MATCH,
             threshold=threshold,
             review_threshold=review_threshold,
@@ -302,11 +298,28 @@ class Verifier(abc.ABC, Generic[T_contra]):
             timeouts_s=timeouts_s,
             retry=retry,
         )
-        images, refused = load_images(probe, reference)
+        images, refusal = load_images(probe, reference)
         del probe, reference
-        if refused is not None:
-            raise refused
-        return self._call_live(images, of_match, liveness_threshold, liveness_review_threshold)
+        if refusal is not None:
+            raise refusal
+        liveness_options = attrs.evolve(
+            match_options,
+            operation=Operation.LIVENESS,
+            threshold=liveness_threshold,
+            review_threshold=liveness_review_threshold,
+            max_fmr=None,
+            prefix="liveness_",
+        )
+        images = self._refuse(images, match_options, after=(Operation.LIVENESS,))
+        liveness = cast(LivenessResult, self._call(images[:1], liveness_options))
+        if ends_early(liveness):
+            return LiveMatchResult.of(liveness, None)
+        try:
+            match = cast(MatchResult, self._call(images, match_options))
+        except FaceMatchError as error:
+            error.liveness = liveness
+            raise
+        return LiveMatchResult.of(liveness, match)
 
     def verify_many(
         self,
@@ -372,45 +385,18 @@ class Verifier(abc.ABC, Generic[T_contra]):
     def _call(self, images: list[Image], options: CallOptions) -> Answer:
         """One call, prepared, sent and judged."""
 
-    def _call_live(
-        self,
-        images: list[Image],
-        of_match: CallOptions,
-        threshold: T_contra | None,
-        review_threshold: T_contra | None,
-    ) -> LiveMatchResult:
-        """A liveness check with these thresholds, then the comparison."""
-        of_liveness = attrs.evolve(
-            of_match,
-            operation=Operation.LIVENESS,
-            threshold=threshold,
-            review_threshold=review_threshold,
-            max_fmr=None,
-            prefix="liveness_",
-        )
-        images = self._refuse(images, of_match, after=(Operation.LIVENESS,))
-        liveness = cast(LivenessResult, self._call(images[:1], of_liveness))
-        if ends_early(liveness):
-            return LiveMatchResult.of(liveness, None)
-        try:
-            match = cast(MatchResult, self._call(images, of_match))
-        except FaceMatchError as error:
-            error.liveness = liveness
-            raise
-        return LiveMatchResult.of(liveness, match)
-
     @abc.abstractmethod
     def _refuse(
         self, images: list[Image], options: CallOptions, *, after: tuple[Operation, ...] = ()
     ) -> list[Image]:
-        """Raise what `_call` would raise before it sends anything; else the pictures to use."""
+        """The pictures to use; raises what `_call` would raise before it sends anything."""
 
     def _deadline(self, deadline_s: Any) -> Deadline:
-        """That of a call which sets `deadline_s`; `InvalidRequest` if that is none."""
+        """The deadline of a call that sets `deadline_s`; `InvalidRequest` if it is no number."""
         limit_s = self.deadline_s if deadline_s is None else check_deadline_s(deadline_s)
         cancellation = CANCELLATION.get()
         if cancellation is not None and cancellation.deadline.is_limited:
-            return cancellation.deadline  # it began when the call was awaited
+            return cancellation.deadline  # this one began when the call was awaited
         return Deadline.after(limit_s, self._clock)
 
     def _check_open(self) -> None:
@@ -473,8 +459,8 @@ class FaceVerifier(Verifier[float | Threshold]):
                 "FaceVerifier takes a Backend such as LocalBackend(), not "
                 f'{type(backend).__name__}; with a name, call open_verifier("local").'
             )
-        several: Any = policies
-        self._policies = tuple(several) if isinstance(several, Iterable) else (several,)
+        value: Any = policies
+        self._policies = tuple(value) if isinstance(value, Iterable) else (value,)
         kinds: tuple[tuple[str, object, Any], ...] = (
             ("fit_images", fit_images, bool),
             ("keep_demographics", keep_demographics, bool),
@@ -496,7 +482,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             )
         self._backend = backend
         self._clock = clock or SystemClock()
-        thresholds_by_rate = calibration_of(calibration)
+        thresholds_by_rate = as_calibration(calibration)
         if thresholds_by_rate is not None:
             thresholds_by_rate.check(backend, self._clock.now())
         thresholds = {
@@ -575,7 +561,7 @@ class FaceVerifier(Verifier[float | Threshold]):
             VendorError: the records could not be read. Not charged.
         """
         self._check_open()
-        record, backend, deadline = _record(call), self._backend, self._deadline(deadline_s)
+        record, backend, deadline = _read_record(call), self._backend, self._deadline(deadline_s)
         if record.backend != backend.name:
             raise InvalidRequest(
                 f"The call was made by the backend {record.backend!r:.60}, and this verifier calls "
@@ -603,7 +589,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         return attrs.evolve(reconciliation, call=record, result=result)
 
     def _search(self, record: CallRecord, deadline: Deadline) -> Reconciliation:
-        """The backend's answer; whatever else it raises becomes an error of our tree."""
+        """The backend's answer; other exceptions of a plug-in become `BackendUnavailable`."""
         backend = self._backend
         interruption: BaseException | None = None
         try:
@@ -615,16 +601,20 @@ class FaceVerifier(Verifier[float | Threshold]):
             raise
         except Exception as error:  # noqa: BLE001 - a plug-in's bug may not reach callers unnamed
             interruption = callers_exception(error)
-            what = f"failed with {type(error).__name__}"
+            failure = f"failed with {type(error).__name__}"
         else:
-            if isinstance(answer, Reconciliation) and _is_about(answer, record):
-                return answer
-            what = f"answered with {type(answer).__name__} that does not fit the call"
+            # The verdict of another call would let a stranger in.
+            if isinstance(answer, Reconciliation) and answer.call.id == record.id:
+                result = answer.result
+                kind = ANSWERS[record.operation]
+                if result is None or (type(result) is kind and result.ids.call == record.id):
+                    return answer
+            failure = f"answered with {type(answer).__name__} that does not fit the call"
         # Outside the except block: the plug-in's exception may hold a key.
         if interruption is not None:
             raise interruption
         raise errors.BackendUnavailable(
-            f"The backend {backend.name} {what}: report this to its author."
+            f"The backend {backend.name} {failure}: report this to its author."
         )
 
     def close(self) -> None:
@@ -648,8 +638,7 @@ class FaceVerifier(Verifier[float | Threshold]):
         return self._pipeline.refuse(images, options, after=after)
 
 
-def _record(call: object) -> CallRecord:
-    """The record of the call to look for."""
+def _read_record(call: object) -> CallRecord:
     if isinstance(call, CallRecord):
         return call
     if not isinstance(call, VendorError):
@@ -664,55 +653,38 @@ def _record(call: object) -> CallRecord:
     return call.call
 
 
-def _is_about(reconciliation: Reconciliation, record: CallRecord) -> bool:
-    """Whether it is about this call: another call's verdict lets a stranger in."""
-    if reconciliation.call.id != record.id:
-        return False
-    result = reconciliation.result
-    return result is None or (
-        type(result) is ANSWERS[record.operation] and result.ids.call == record.id
-    )
-
-
-#: More threads than this never help: the vendor's rate or this machine's cores end first.
+#: More threads never help: the vendor's rate or this machine's cores limit calls before.
 MAX_WORKERS = 256
 
 
 class ThreadCall(Generic[R]):
-    """A call that a thread of a pool makes, with the context variables of whoever asked for it.
-
-    Attributes:
-        future: What it returned or raised.
-    """
+    """A call that a thread of a pool makes, with the context variables of its caller."""
 
     def __init__(self, make: Callable[[], R]) -> None:
         self.future: Future[R] = Future()
         context = contextvars.copy_context()
-        #: Whoever empties it decides: its thread, or who does not want it any more.
+        #: Emptied by the thread that makes the call, or by whoever does not want it any more.
         self._todo = [(self.future, lambda: context.run(make))]
 
     def begin(self, pool: ThreadPoolExecutor, starter: ThreadPoolExecutor | None = None) -> bool:
-        """Have it made as soon as a thread is free; False if none can be started, which ends it.
+        """Submit it to a pool; False if no thread can be started, which ends it.
 
-        Args:
-            pool: Whose threads.
-            starter: Whose one thread hands it over, for a caller who has no time: to start a thread
-                takes long while others are busy.
+        The thread of `starter` submits it for an event loop, because starting threads takes long.
         """
         try:
             if starter is None:
-                pool.submit(_work, self._todo)
+                pool.submit(_make_call, self._todo)
             else:
                 starter.submit(self.begin, pool)
         except RuntimeError:
-            # The pool has queued it before: another thread may be at it, or else none begins it.
+            # The pool queued it before it failed: another thread may have begun it, or none will.
             return not self.refuse(
                 VendorUnavailable("No thread could be started for the call. Nothing was sent.")
             )
         return True
 
     def refuse(self, error: BaseException) -> bool:
-        """End it with that error, unless a thread has begun it; whether that was so."""
+        """End it with an error, unless a thread has begun it; whether it was ended."""
         try:
             future, _ = self._todo.pop()
         except IndexError:
@@ -725,30 +697,21 @@ class ThreadCall(Generic[R]):
         self._todo.clear()
 
 
-def _work(todo: list[tuple[Future[R], Callable[[], R]]]) -> None:
+def _make_call(todo: list[tuple[Future[R], Callable[[], R]]]) -> None:
     try:
         future, make = todo.pop()
     except IndexError:
         return
     try:
         future.set_result(make())
-    except BaseException as error:  # noqa: BLE001 - raised again for whoever waits
+    except BaseException as error:  # noqa: BLE001 - raised again where the future is read
         future.set_exception(error)
     # The error's frames would hold the error, and the pictures for as long.
     del future, make
 
 
 class PairRun:
-    """What the threads of one run of `verify_many` share, also of an asynchronous one.
-
-    Attributes:
-        max_workers: Calls at a time.
-        is_stopped: Whether no further pair is to be begun.
-        failures: What the pairs or a plug-in failed with, to be raised after what is paid for.
-
-    Raises:
-        InvalidRequest: an argument of `verify_many` is wrong.
-    """
+    """What the threads of one run of `verify_many` share, also of an asynchronous one."""
 
     def __init__(
         self,
@@ -768,13 +731,15 @@ class PairRun:
             raise InvalidRequest(f"verify has no option {unknown[0]}.")
         self._verify, self._stop_on, self._options = verify, classes, options
         self.max_workers = max_workers
+        #: Whether no further pair may begin.
         self.is_stopped = False
+        #: Exceptions of the pairs or a plug-in, raised after the calls that are paid for.
         self.failures: list[BaseException] = []
 
     def outcome(
         self, call: ThreadCall[PairOutcome | None], index: int, pair: Any
     ) -> PairOutcome | None:
-        """What became of a pair whose call is done, or will be."""
+        """The outcome of a pair, when its call is done."""
         try:
             return call.future.result()
         except VendorUnavailable as error:  # no thread
@@ -824,9 +789,9 @@ class PairOutcomes(Iterator[PairOutcome]):
 
     def __init__(self, run: PairRun, pairs: Iterator[Any]) -> None:
         self._run, self._pairs = run, enumerate(pairs)
-        #: Its threads end by themselves when it is let go of.
+        #: Its threads end by themselves when it is garbage.
         self._pool = ThreadPoolExecutor(run.max_workers, thread_name_prefix="facematch")
-        #: Each with the place of its pair, and the pair.
+        #: Each with the index of its pair, and the pair.
         self._calls: collections.deque[tuple[ThreadCall[PairOutcome | None], int, Any]] = (
             collections.deque()
         )
@@ -835,7 +800,7 @@ class PairOutcomes(Iterator[PairOutcome]):
         run, calls = self._run, self._calls
         try:
             while True:
-                # A finished head is handed out before anything more is read or started.
+                # A finished first call is yielded before any further pair is read.
                 while (
                     len(calls) < 2 * run.max_workers
                     and not run.is_stopped
@@ -862,7 +827,7 @@ class PairOutcomes(Iterator[PairOutcome]):
     def close(self) -> None:
         """Cancel what has not started, and wait for what has. May be called more than once."""
         self._cancel()
-        # What runs may be paid for: it is waited for, never abandoned half way.
+        # Running calls may be paid for, so they are never abandoned half way.
         self._pool.shutdown(wait=True)
 
     def __enter__(self) -> Self:
@@ -872,8 +837,8 @@ class PairOutcomes(Iterator[PairOutcome]):
         self.close()
 
     def __del__(self) -> None:
-        # The garbage collector may be at work in any thread, one of its own too, and while that
-        # holds any lock: so nothing is waited for here, and no lock is taken.
+        # The garbage collector may run this in any thread, its own too, and under any lock: so this
+        # waits for nothing, and takes no lock.
         self._cancel()
 
     def _cancel(self) -> None:

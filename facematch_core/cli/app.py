@@ -131,7 +131,7 @@ class App(LazyGroup):
         ours, theirs = dict(self.table), dict[str, str]()
         for name, points in plugins.installed(plugins.COMMANDS).items():
             origins = [plugins.distribution(point) for point in points]
-            if plugins.OWN in origins:
+            if plugins.CORE_DISTRIBUTION in origins:
                 ours[name] = BUNDLED.get(name, "")
             elif name not in self.table:
                 theirs[name] = clean(f"from {' and '.join(origins)}")

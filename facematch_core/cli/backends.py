@@ -82,11 +82,11 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
 
 def _show(found: Sequence[dict[str, Any]]) -> None:
     """Print a line per backend, and below what keeps one from being used."""
-    from facematch_core.plugins import OWN
+    from facematch_core.plugins import CORE_DISTRIBUTION
 
     header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
     rows: list[tuple[str, ...]] = [_cells(one) for one in found]
-    if {one["distribution"] for one in found} <= {OWN}:
+    if {one["distribution"] for one in found} <= {CORE_DISTRIBUTION}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
     common.print_table(header, rows, prose=("can", "from"))
     for one in found:

@@ -11,14 +11,9 @@ from datetime import UTC
 from decimal import Decimal
 from typing import Any
 
+from facematch_core import errors
 from facematch_core.clock import Clock, SystemClock
 from facematch_core.deadline import Deadline
-from facematch_core.errors import (
-    BudgetExceeded,
-    ConfigurationError,
-    FaceMatchError,
-    StoreUnavailable,
-)
 from facematch_core.models import Charged, Environment, Operation
 from facematch_core.store import BudgetKey, BudgetState, CallStore, MemoryStore, Period, Reservation
 from facematch_core.store.records import EXACT, LEASE_S, expire_reservations
@@ -77,9 +72,9 @@ class Budget(Policy):
     ) -> None:
         _check(name, currency, per, price, lease_s)
         self.name, self._currency, self._per, self.lease_s = name, currency, Period(per), lease_s
-        self._cap = _amount("cap", cap, currency)
+        self._cap = _read_amount("cap", cap, currency)
         self._price = {
-            Operation(operation): _amount(f"price of {operation}", amount, currency)
+            Operation(operation): _read_amount(f"price of {operation}", amount, currency)
             for operation, amount in (price or {}).items()
         }
         self.store: CallStore = MemoryStore() if store is None else store
@@ -108,16 +103,16 @@ class Budget(Policy):
             amount=self._price_of(context.call.operation),
         )
         try:
-            full = self.store.reserve(reservation, self._cap, deadline=context.send_by)
-        except FaceMatchError:
+            full_state = self.store.reserve(reservation, self._cap, deadline=context.send_by)
+        except errors.FaceMatchError:
             raise
         except BaseException as error:
-            # Ctrl-C, say, which may come before or after the amount is set aside: nothing was sent.
-            with contextlib.suppress(FaceMatchError):
+            # Ctrl-C, say, before or after the amount is set aside: nothing was sent.
+            with contextlib.suppress(errors.FaceMatchError):
                 self._finalize(reservation, Outcome.refused(error), Deadline.after(0.0))
             raise
-        if full is not None:
-            raise self._exceeded(full, reservation.amount, context.send_by)
+        if full_state is not None:
+            raise self._describe_excess(full_state, reservation.amount, context.send_by)
         return lambda outcome: self._finalize(reservation, outcome, context.deadline)
 
     def check(self, contexts: Sequence[AttemptContext]) -> None:
@@ -127,13 +122,13 @@ class Budget(Policy):
             if context.paid:
                 key, price = self._key(context), self._price_of(context.call.operation)
                 totals[key] = EXACT.add(totals.get(key, Decimal(0)), price)
-        # They are calls of one caller, and none is sent before all have passed.
+        # All are calls of the same caller, and none is sent before all have passed.
         send_by = min((context.send_by for context in contexts), key=lambda end: end.ends_at)
         for key, amount in totals.items():
             state = self.store.budget(key, deadline=send_by)
             state = state or BudgetState(key=key, cap=self._cap)
             if EXACT.add(state.used, amount) > self._cap:
-                raise self._exceeded(state, amount, send_by)
+                raise self._describe_excess(state, amount, send_by)
 
     def close(self) -> None:
         """Close the connections of the store; others that share it open them again."""
@@ -156,7 +151,7 @@ class Budget(Policy):
         if self._currency is None:
             return Decimal(1)
         if operation not in self._price:
-            raise ConfigurationError(
+            raise errors.ConfigurationError(
                 f"The budget {self.name!r} counts {self._currency}, and has no price for "
                 f"{operation}: set price={{Operation.{operation.name}: Decimal(…)}}. Nothing was "
                 "sent."
@@ -174,11 +169,11 @@ class Budget(Policy):
         )
         try:
             changed = write(deadline=deadline)
-        except FaceMatchError:
+        except errors.FaceMatchError:
             raise
         except BaseException:
-            # Ctrl-C, say. Written twice it counts once; not written it would be unknown.
-            with contextlib.suppress(FaceMatchError):
+            # Ctrl-C, say. An outcome written twice counts once; unwritten, it would be unknown.
+            with contextlib.suppress(errors.FaceMatchError):
                 write(deadline=Deadline.after(0.0))
             raise
         if not changed and outcome.charged is Charged.YES:
@@ -190,34 +185,31 @@ class Budget(Policy):
                 self.name,
             )
 
-    def _exceeded(self, full: BudgetState, amount: Decimal, send_by: Deadline) -> BudgetExceeded:
-        # Not before: to look for expired reservations takes longer than a call has time for, and
-        # makes no room. The sums only get clearer by it.
-        if full.reserved:
-            with contextlib.suppress(StoreUnavailable):
-                expire_reservations(
-                    self.store,
-                    self._clock.now(),
-                    full.key,
-                    lease_s=self.lease_s,
-                    deadline=send_by,
-                )
-                full = self.store.budget(full.key, deadline=send_by) or full
-        key, ends_at = full.key, full.key.ends_at
+    def _describe_excess(
+        self, state: BudgetState, amount: Decimal, send_by: Deadline
+    ) -> errors.BudgetExceeded:
+        key, ends_at = state.key, state.key.ends_at
+        # Only now: to look for expired reservations takes longer than a call has time for, and
+        # makes no room. It only makes the sums clearer.
+        if state.reserved:
+            with contextlib.suppress(errors.StoreUnavailable):
+                now, lease_s = self._clock.now(), self.lease_s
+                expire_reservations(self.store, now, key, lease_s=lease_s, deadline=send_by)
+                state = self.store.budget(key, deadline=send_by) or state
         period = "" if key.period is Period.TOTAL else f" per {key.period}"
         where = "" if key.environment is Environment.PRODUCTION else f" of {key.environment}"
-        when = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
-        of = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
-        return BudgetExceeded(
-            f"{of} has no room for {format_amount(amount)} more ({format_amount(full.spent)} "
-            f"spent, {format_amount(full.reserved)} reserved, {format_amount(full.unknown)} "
-            f"unknown): nothing was sent.{when}",
+        renewal = f" It begins anew at {ends_at:%Y-%m-%d %H:%M} UTC." if ends_at else ""
+        name = f"The budget {key.name!r}{where} of {format_amount(self._cap)} {key.unit}{period}"
+        return errors.BudgetExceeded(
+            f"{name} has no room for {format_amount(amount)} more ({format_amount(state.spent)} "
+            f"spent, {format_amount(state.reserved)} reserved, {format_amount(state.unknown)} "
+            f"unknown): nothing was sent.{renewal}",
             budget=key.name,
             unit=key.unit,
             cap=self._cap,
-            spent=full.spent,
-            reserved=full.reserved,
-            unknown=full.unknown,
+            spent=state.spent,
+            reserved=state.reserved,
+            unknown=state.unknown,
             frees_at=ends_at,
         )
 
@@ -229,7 +221,7 @@ def format_amount(amount: Decimal) -> str:
 
 def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None:
     is_name = isinstance(name, str) and 1 <= len(name) <= 200 and name.isprintable()
-    is_word = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
+    is_currency = isinstance(currency, str) and _CURRENCY.fullmatch(currency)
     is_time = type(lease_s) in (int, float) and 0 < lease_s < math.inf
     are_known = all(operation in list(Operation) for operation in price or ())
     no_price = (
@@ -239,7 +231,7 @@ def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None
     for is_right, why in (
         (is_name, "The name of a budget must be text of 1 to 200 characters."),
         (
-            is_word or currency is None,
+            is_currency or currency is None,
             "The currency of a budget must be three capital letters (USD), or None to count calls.",
         ),
         (per in list(Period), f"per must be one of {', '.join(Period)}."),
@@ -249,24 +241,24 @@ def _check(name: Any, currency: Any, per: Any, price: Any, lease_s: Any) -> None
         (are_known, f"price has an unknown operation; there are {', '.join(Operation)}."),
     ):
         if not is_right:
-            raise ConfigurationError(why)
+            raise errors.ConfigurationError(why)
 
 
-def _amount(what: str, value: object, currency: str | None) -> Decimal:
+def _read_amount(what: str, value: object, currency: str | None) -> Decimal:
     if currency is None and type(value) is not int:
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             f"The {what} of a budget must be a whole number of calls, not {type(value).__name__}; "
             "an amount needs a currency."
         )
     if not (isinstance(value, Decimal) or type(value) is int):
-        raise ConfigurationError(
+        raise errors.ConfigurationError(
             f"The {what} of a budget must be a Decimal, not {type(value).__name__}: floats are "
             'not exact. Write Decimal("0.05").'
         )
     amount = Decimal(value)
     # Written so that NaN is refused as well.
     if not (amount.is_finite() and 0 <= amount <= MOST):
-        raise ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
+        raise errors.ConfigurationError(f"The {what} of a budget must lie between 0 and {MOST}.")
     if amount != amount.quantize(Decimal("0.000001"), context=EXACT):
-        raise ConfigurationError(f"The {what} of a budget has more than six decimal places.")
+        raise errors.ConfigurationError(f"The {what} of a budget has more than six decimal places.")
     return amount

@@ -6,7 +6,6 @@ import collections
 import enum
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
 
@@ -16,7 +15,7 @@ from facematch_core.models import Billing, Charged
 
 from . import policy
 
-UNSENT = "refused by a circuit breaker; nothing was sent"
+_REFUSED = Billing(Charged.NO, "refused by a circuit breaker; nothing was sent")
 
 
 class BreakerState(enum.StrEnum):
@@ -45,8 +44,8 @@ class _Evidence(enum.Enum):
     NOTHING = enum.auto()
 
 
-#: The first class that fits. A refusal is an answer too; a throttle may be some gateway's; an
-#: answer that cannot be read is paid for and useless, such as a page of maintenance that says 200.
+#: The first class that fits counts. A refusal is an answer, too; a throttle may be a gateway's; an
+#: answer that cannot be read is paid and useless, such as a page of maintenance that says 200.
 _EVIDENCE: tuple[tuple[type[errors.VendorError], _Evidence], ...] = (
     (errors.InsufficientCredit, _Evidence.NO_CREDIT),
     (errors.RateLimited, _Evidence.ANSWERS),
@@ -59,26 +58,24 @@ _EVIDENCE: tuple[tuple[type[errors.VendorError], _Evidence], ...] = (
 )
 
 
-def _evidence_of(outcome: policy.Outcome) -> _Evidence:
+def _read_evidence(outcome: policy.Outcome) -> _Evidence:
     if outcome.answered:
         return _Evidence.WORKS
     error = outcome.error
     if outcome.asked_s is None or not isinstance(error, errors.VendorError):
         return _Evidence.NOTHING
     if isinstance(error, errors.VendorUnavailable) and not error.retryable:
-        # Without an answer: the deadline ended before anything was sent.
+        # Without a status, the deadline ended before anything was sent.
         return _Evidence.TIMED_OUT if error.status_code is None else _Evidence.ANSWERS
     return next(evidence for kind, evidence in _EVIDENCE if isinstance(error, kind))
 
 
-def _share(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if type(value) not in (int, float) or not 0 < value <= 1:
-        raise policy.out_of_range(instance, attribute, "a number above 0, at most 1")
-
-
-def _count(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise policy.out_of_range(instance, attribute, "a whole number, 1 or more")
+_share = policy.must_be(
+    "a number above 0, at most 1", lambda value: policy.is_number(value) and 0 < value <= 1
+)
+_count = policy.must_be(
+    "a whole number, 1 or more", lambda value: type(value) is int and value >= 1
+)
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -141,18 +138,18 @@ class CircuitBreaker(policy.Policy):
     open_s: float = attrs.field(default=30.0, validator=policy.positive_seconds)
     longest_open_s: float = attrs.field(default=300.0, validator=policy.positive_seconds)
     name: str | None = None
-    clock: Clock = attrs.field(default=None, converter=policy.or_system, repr=False)
+    clock: Clock = attrs.field(default=None, converter=policy.or_system_clock, repr=False)
     #: When the last calls in a row failed.
     _failed_at: collections.deque[float] = attrs.field(init=False, repr=False)
     #: When the last calls ended, and whether they were no answers.
     _ends: collections.deque[tuple[float, bool]] = attrs.field(init=False, repr=False)
     #: Calls in a row that their deadlines ended; a probe goes on counting.
-    _timed_out: int = attrs.field(init=False, default=0, repr=False)
+    _timeouts: int = attrs.field(init=False, default=0, repr=False)
     #: When a probe may be made, on the monotonic clock; None while closed.
     _opens_at: float | None = attrs.field(init=False, default=None, repr=False)
     #: The length of the pause, 0 while closed.
     _pause_s: float = attrs.field(init=False, default=0.0, repr=False)
-    _no_credit: bool = attrs.field(init=False, default=False, repr=False)
+    _has_no_credit: bool = attrs.field(init=False, default=False, repr=False)
     _probe: weakref.ref[policy.AttemptContext] | None = attrs.field(
         init=False, default=None, repr=False
     )
@@ -210,16 +207,17 @@ class CircuitBreaker(policy.Policy):
     def _leave(self, context: policy.AttemptContext, changes: int, outcome: policy.Outcome) -> None:
         with policy.lock:
             now = self.clock.monotonic()
-            was = self._state(now)
+            previous = self._state(now)
             is_probe = context is policy.under_way(self._probe)
             if is_probe:
                 self._probe = None
             if is_probe or changes == self._changes:
-                self._learn(_evidence_of(outcome), outcome.asked_s or 0.0, now, is_probe=is_probe)
+                self._learn(_read_evidence(outcome), outcome.asked_s or 0.0, now, is_probe=is_probe)
             state = self._state(now)
-        if state is not was:
+        if state is not previous:
+            name = self.name or "a vendor"
             policy.log.warning(
-                "The circuit breaker of %s is %s now, was %s.", self.name or "a vendor", state, was
+                "The circuit breaker of %s is %s now, was %s.", name, state, previous
             )
 
     # All below is called with the lock held.
@@ -229,7 +227,7 @@ class CircuitBreaker(policy.Policy):
             return BreakerState.CLOSED
         if now >= self._opens_at:
             return BreakerState.HALF_OPEN
-        return BreakerState.NO_CREDIT if self._no_credit else BreakerState.OPEN
+        return BreakerState.NO_CREDIT if self._has_no_credit else BreakerState.OPEN
 
     def _refuse(self, context: policy.AttemptContext, now: float) -> None:
         """Raise what a call is refused with now, if it is."""
@@ -241,60 +239,61 @@ class CircuitBreaker(policy.Policy):
             when = f"in {after_s:.3g} s"
         elif policy.under_way(self._probe) is None:
             return
-        name, billing = self.name or context.call.backend, Billing(Charged.NO, UNSENT)
-        if self._no_credit:
+        name = self.name or context.call.backend
+        if self._has_no_credit:
             raise errors.InsufficientCredit(
                 f"The account at {name} had no credit at the last call: nothing was sent. It will "
                 f"be tried again {when}; after a top-up, call reset() on the circuit breaker.",
-                billing=billing,
+                billing=_REFUSED,
             )
         raise errors.BreakerOpen(
             f"{name} is down: nothing was sent. It will be tried again {when}.",
             retry_after_s=after_s,
-            billing=billing,
+            billing=_REFUSED,
         )
 
     def _learn(self, evidence: _Evidence, asked_s: float, now: float, *, is_probe: bool) -> None:
         if evidence is _Evidence.NOTHING:
             return
-        timed_out = evidence is _Evidence.TIMED_OUT
-        failed = evidence is _Evidence.FAILS or (timed_out and asked_s >= self.slow_s)
-        self._ends.append((now, failed or timed_out))
-        if timed_out:
-            self._timed_out += 1
-        elif not failed:
-            self._timed_out = 0
-        if failed:
+        is_timeout = evidence is _Evidence.TIMED_OUT
+        is_failure = evidence is _Evidence.FAILS or (is_timeout and asked_s >= self.slow_s)
+        self._ends.append((now, is_failure or is_timeout))
+        if is_timeout:
+            self._timeouts += 1
+        elif not is_failure:
+            self._timeouts = 0
+        if is_failure:
             self._failed_at.append(now)
         elif evidence is _Evidence.WORKS:
             self._failed_at.clear()
         if evidence is _Evidence.NO_CREDIT:
-            self._open(now, no_credit=True)
+            self._open(now, has_no_credit=True)
         elif evidence is _Evidence.WORKS and is_probe:
             self._close()
-        elif failed or timed_out:
+        elif is_failure or is_timeout:
             since = now - self.within_s
             in_a_row = sum(at >= since for at in tuple(self._failed_at))
-            ends = [no_answer for at, no_answer in tuple(self._ends) if at >= since]
+            ends = [has_failed for at, has_failed in tuple(self._ends) if at >= since]
             if (
-                (failed and (is_probe or in_a_row >= self.failures))
-                or (timed_out and self._timed_out >= self.unanswered)
+                (is_failure and (is_probe or in_a_row >= self.failures))
+                or (is_timeout and self._timeouts >= self.unanswered)
                 or (len(ends) >= self.of_last and sum(ends) > self.share * len(ends))
             ):
                 self._open(now)
 
-    def _open(self, now: float, *, no_credit: bool = False) -> None:
+    def _open(self, now: float, *, has_no_credit: bool = False) -> None:
         longest_s = max(self.longest_open_s, self.open_s)
         self._changes += 1
         self._failed_at.clear()
         self._ends.clear()
-        self._no_credit = no_credit
-        self._pause_s = longest_s if no_credit else min(2 * self._pause_s or self.open_s, longest_s)
+        self._has_no_credit = has_no_credit
+        doubled_s = min(2 * self._pause_s or self.open_s, longest_s)
+        self._pause_s = longest_s if has_no_credit else doubled_s
         self._opens_at = now + self._pause_s
 
     def _close(self) -> None:
         self._changes += 1
         self._failed_at.clear()
         self._ends.clear()
-        self._timed_out, self._pause_s, self._no_credit = 0, 0.0, False
+        self._timeouts, self._pause_s, self._has_no_credit = 0, 0.0, False
         self._opens_at = self._probe = None

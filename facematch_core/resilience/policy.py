@@ -54,14 +54,13 @@ class AttemptContext:
 
 
 def under_way(reference: weakref.ref[AttemptContext] | None) -> AttemptContext | None:
-    """The try that a policy let through, if it still is under way here.
+    """The try that a policy let through, if it still is under way in this process.
 
-    A thread may be interrupted between any two lines, and then nobody says that its try has ended.
-    So a policy keeps weak references: the try is gone with its holder. Tries that other threads
-    were making when the process forked stay in the child's memory for good, and end there.
+    Weak, because a thread may be interrupted between any two lines and never report an end. Tries
+    that other threads made when the process forked stay in the child's memory, and end there.
     """
     context = reference() if reference else None
-    return context if context is not None and context._process == os.getpid() else None  # noqa: SLF001 - nobody else's business
+    return context if context is not None and context._process == os.getpid() else None  # noqa: SLF001 - of no use to others
 
 
 @attrs.frozen(kw_only=True)
@@ -185,16 +184,26 @@ def _leave_all(entered: list[Leave], outcome: Outcome) -> list[Exception]:
 # What the settings of policies share.
 
 
-def or_system(clock: Clock | None) -> Clock:
+def or_system_clock(clock: Clock | None) -> Clock:
     return clock or SystemClock()
 
 
-def positive_seconds(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if type(value) not in (int, float) or not 0 < value < math.inf:
-        raise out_of_range(instance, attribute, "a number of seconds above 0")
+def must_be(
+    what: str, is_right: Callable[[Any], bool]
+) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    """A validator; its error says what the setting must be."""
+
+    def check(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+        if not is_right(value):
+            raise ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be {what}.")
+
+    return check
 
 
-def out_of_range(
-    instance: object, attribute: attrs.Attribute[Any], what: str
-) -> ConfigurationError:
-    return ConfigurationError(f"{type(instance).__name__}: {attribute.name} must be {what}.")
+def is_number(value: Any) -> bool:
+    return type(value) in (int, float)
+
+
+positive_seconds = must_be(
+    "a number of seconds above 0", lambda value: is_number(value) and 0 < value < math.inf
+)

@@ -17,13 +17,13 @@ from facematch_core.models import Billing, Charged
 
 from . import policy
 
-#: The vendor's clock is not ours: a window is taken to be this much longer.
+#: How much longer a window is taken to be, because the vendor's clock is not ours.
 MARGIN_S = 0.05
-#: A shorter wait than this would be lost in rounding.
+#: A shorter sleep than this would be lost in rounding.
 SHORTEST_S = 0.001
-#: After this long one looks again: those before may have gone.
+#: The longest sleep before the queue is looked at again: calls may have left it.
 LONGEST_SLEEP_S = 1.0
-#: How long a vendor's word holds everybody back, unless a window is longer.
+#: How long an answer of the vendor's holds everybody back at most, unless a window is longer.
 LONGEST_HOLD_S = 900.0
 
 
@@ -38,14 +38,11 @@ def _windows(value: Any) -> tuple[RateWindow, ...]:
     return windows
 
 
-def _max_wait(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if type(value) not in (int, float) or not 0 <= value < math.inf:
-        raise policy.out_of_range(instance, attribute, "a number of seconds, 0 or more")
-
-
-def _count_from(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if value not in ("sent", "ended"):
-        raise policy.out_of_range(instance, attribute, '"sent" or "ended"')
+_max_wait = policy.must_be(
+    "a number of seconds, 0 or more",
+    lambda value: policy.is_number(value) and 0 <= value < math.inf,
+)
+_count_from = policy.must_be('"sent" or "ended"', lambda value: value in ("sent", "ended"))
 
 
 @attrs.define(eq=False)
@@ -100,18 +97,20 @@ class RateLimiter(policy.Policy):
         default=None, validator=attrs.validators.optional(policy.positive_seconds), kw_only=True
     )
     name: str | None = attrs.field(default=None, kw_only=True)
-    clock: Clock = attrs.field(default=None, converter=policy.or_system, kw_only=True, repr=False)
-    #: Who waits, or is let through and not counted yet, in the order in which they came.
-    _line: list[weakref.ref[policy.AttemptContext]] = attrs.field(
+    clock: Clock = attrs.field(
+        default=None, converter=policy.or_system_clock, kw_only=True, repr=False
+    )
+    #: Calls that wait, or were let through and are not counted yet, in the order of their arrival.
+    _queue: list[weakref.ref[policy.AttemptContext]] = attrs.field(
         init=False, factory=list, repr=False
     )
     #: When the last calls were sent or ended, as many as the largest window holds.
-    _counted: collections.deque[float] = attrs.field(init=False, repr=False)
-    #: Until when the vendor wants no call, on the monotonic clock.
+    _counted_at: collections.deque[float] = attrs.field(init=False, repr=False)
+    #: When the vendor takes calls again, on the monotonic clock.
     _held_until: float = attrs.field(init=False, default=-math.inf, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        self._counted = collections.deque(maxlen=max(window.limit for window in self.windows))
+        self._counted_at = collections.deque(maxlen=max(window.limit for window in self.windows))
 
     def enter(self, context: policy.AttemptContext) -> policy.Leave:
         """Let a call through when there is room for it.
@@ -119,15 +118,15 @@ class RateLimiter(policy.Policy):
         Raises:
             RateLimited: that would be too late; nothing was sent.
         """
-        came = self.clock.monotonic()
+        arrived_at = self.clock.monotonic()
         with policy.lock:
-            self._line.append(weakref.ref(context))
+            self._queue.append(weakref.ref(context))
         try:
-            while (wait_s := self._wait_s(context, came)) > 0:
+            while (wait_s := self._wait_s(context, arrived_at)) > 0:
                 (context.sleep or self.clock.sleep)(max(min(wait_s, LONGEST_SLEEP_S), SHORTEST_S))
         except BaseException:
             with policy.lock:
-                self._take(context)
+                self._remove(context)
             raise
         return lambda outcome: self._leave(context, outcome)
 
@@ -135,32 +134,32 @@ class RateLimiter(policy.Policy):
         """Begin the time of the windows for a call, unless that is counted from its end."""
         if self.count_from == "sent":
             with policy.lock:
-                if self._take(context):
-                    self._counted.append(self.clock.monotonic())
+                if self._remove(context):
+                    self._counted_at.append(self.clock.monotonic())
 
     def _leave(self, context: policy.AttemptContext, outcome: policy.Outcome) -> None:
         error = outcome.error
         with policy.lock:
             now = self.clock.monotonic()
-            if self._take(context) and outcome.sent:
-                self._counted.append(now)
+            if self._remove(context) and outcome.sent:
+                self._counted_at.append(now)
             was_asked = outcome.asked_s is not None
             if was_asked and isinstance(error, RateLimited) and error.retry_after_s:
                 longest_s = max(LONGEST_HOLD_S, *(window.seconds for window in self.windows))
                 hold_s = min(self.max_hold_s or longest_s, error.retry_after_s)
                 self._held_until = max(self._held_until, now + hold_s)
 
-    def _wait_s(self, context: policy.AttemptContext, came: float) -> float:
+    def _wait_s(self, context: policy.AttemptContext, arrived_at: float) -> float:
         """Seconds until there may be room, 0 if there is; `RateLimited` if that is too late."""
         with policy.lock:
             now = self.clock.monotonic()
             opens_at = self._opens_at(context, now)
         wait_s = max(0.0, opens_at - now)
-        # Two lengths of time, because the two clocks may differ.
-        late = wait_s >= context.send_by.left_s()
-        if wait_s and (late or opens_at - came > self.max_wait_s):
+        # Durations are compared, because the clock of the deadline may be another one.
+        is_late = wait_s >= context.send_by.left_s()
+        if wait_s and (is_late or opens_at - arrived_at > self.max_wait_s):
             rates = ", ".join(f"{window.limit} in {window.seconds:g} s" for window in self.windows)
-            limit = "the call's deadline" if late else f"max_wait_s ({self.max_wait_s:g} s)"
+            limit = "the call's deadline" if is_late else f"max_wait_s ({self.max_wait_s:g} s)"
             raise RateLimited(
                 f"{self.name or context.call.backend} allows no further call for {wait_s:.3g} s, "
                 f"by its rates ({rates}) or its own answer. That is longer than {limit}: nothing "
@@ -172,34 +171,30 @@ class RateLimiter(policy.Policy):
 
     # All below is called with the lock held.
 
-    def _take(self, context: policy.AttemptContext) -> bool:
-        """Take a call out of the line; whether it stood there."""
-        # Equal to the one in the line, unless a finaliser was first.
-        with contextlib.suppress(ValueError):
-            self._line.remove(weakref.ref(context))
+    def _remove(self, context: policy.AttemptContext) -> bool:
+        """Remove a call from the queue; whether it was there."""
+        with contextlib.suppress(ValueError):  # a finaliser was first
+            self._queue.remove(weakref.ref(context))
             return True
         return False
 
     def _opens_at(self, context: policy.AttemptContext, now: float) -> float:
-        """When a call of the line may go, at the earliest."""
-        for reference in tuple(self._line):
+        """When a call of the queue may be sent, at the earliest."""
+        for reference in tuple(self._queue):
             # Interrupted somewhere, or of the process before a fork: it may have been sent.
             if policy.under_way(reference) is None:
                 with contextlib.suppress(ValueError):  # a finaliser was first
-                    self._line.remove(reference)
-                    self._counted.append(now)
-        contexts = [reference() for reference in tuple(self._line)]
+                    self._queue.remove(reference)
+                    self._counted_at.append(now)
+        contexts = [reference() for reference in tuple(self._queue)]
         before = contexts.index(context) if context in contexts else 0
         rooms = [self._room_at(window, before, now) for window in self.windows]
         return max(self._held_until, *rooms)
 
     def _room_at(self, window: RateWindow, before: int, now: float) -> float:
-        """When a window has room for a call with so many others before it in the line.
-
-        Those are counted now at the earliest; as many as fit fill one window after the other.
-        """
+        """When a window has room for a call with so many others, sent from now on, before it."""
         length_s = window.seconds + MARGIN_S
         turns, rest = divmod(before, window.limit)
         full = window.limit - rest
-        first = self._counted[-full] + length_s if len(self._counted) >= full else now
+        first = self._counted_at[-full] + length_s if len(self._counted_at) >= full else now
         return max(first, now) + turns * length_s

@@ -12,7 +12,7 @@ import attrs
 from facematch_core import errors
 from facematch_core.models import Charged
 
-from .policy import AttemptContext, out_of_range, positive_seconds
+from .policy import AttemptContext, must_be, positive_seconds
 
 #: The largest quota.
 MOST_QUOTA = 10_000
@@ -22,12 +22,11 @@ MOST_QUOTA = 10_000
 _TOKENS = 5
 
 
-def _from_1_to(most: int) -> Callable[[object, attrs.Attribute[Any], object], None]:
-    def check(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-        if type(value) is not int or not 1 <= value <= most:
-            raise out_of_range(instance, attribute, f"a whole number from 1 to {most}")
-
-    return check
+def _from_1_to(most: int) -> Callable[[object, attrs.Attribute[Any], Any], None]:
+    return must_be(
+        f"a whole number from 1 to {most}",
+        lambda value: type(value) is int and 1 <= value <= most,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -62,38 +61,38 @@ class Retry:
     quota: int = attrs.field(default=100, validator=_from_1_to(MOST_QUOTA))
     #: The system's, because a generator with a state would be the same in every forked process.
     _chance: random.Random = attrs.field(factory=random.SystemRandom, repr=False, eq=False)
-    #: What is left of the quota. To append and to pop are one step each and need no lock, which a
-    #: finaliser could find taken; whatever is beyond the size of the bucket is dropped.
-    _bucket: collections.deque[None] = attrs.field(init=False, repr=False, eq=False)
+    #: The tokens that remain. To append and to pop are one step each and need no lock, which a
+    #: finaliser could find taken; tokens beyond the size of the deque are dropped.
+    _tokens: collections.deque[None] = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
         size = self.quota * _TOKENS
-        object.__setattr__(self, "_bucket", collections.deque([None] * size, maxlen=size))
+        object.__setattr__(self, "_tokens", collections.deque([None] * size, maxlen=size))
 
     def wait_s(self, error: errors.FaceMatchError, context: AttemptContext) -> float | None:
         """Seconds until the next try, which takes a part of the quota; None if there is none."""
         if isinstance(error, errors.VendorError):
             may_be_paid = isinstance(error, errors.OutcomeUnknown)
-            unpaid = error.billing.charged is Charged.NO and not may_be_paid
-            again = unpaid and error.retryable
+            is_unpaid = error.billing.charged is Charged.NO and not may_be_paid
+            may_repeat = is_unpaid and error.retryable
         else:
-            again = isinstance(error, errors.StoreUnavailable)
-        if not again or context.number > self.times:
+            may_repeat = isinstance(error, errors.StoreUnavailable)
+        if not may_repeat or context.number > self.times:
             return None
         wait_s: float = min(self.first_s * 2 ** (context.number - 1), self.longest_s)
         wait_s *= 0.5 + 0.5 * self._chance.random()
-        # When a circuit breaker closes is no word of the vendor's.
+        # The wait of a circuit breaker is not one that the vendor asks for.
         if isinstance(error, errors.VendorError) and not isinstance(error, errors.BreakerOpen):
             wait_s = max(wait_s, error.retry_after_s or 0.0)
         if wait_s > self.longest_s or wait_s >= context.send_by.left_s():
             return None
         try:
             for _ in range(_TOKENS):
-                self._bucket.pop()
+                self._tokens.pop()
         except IndexError:
             return None
         return wait_s
 
     def give_back(self, context: AttemptContext) -> None:
         """Note that a try succeeded."""
-        self._bucket.extend([None] * (1 if context.number == 1 else _TOKENS))
+        self._tokens.extend([None] * (1 if context.number == 1 else _TOKENS))

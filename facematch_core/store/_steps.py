@@ -1,7 +1,4 @@
-"""The tables of a store, rows of them as records and back, and each step as statements.
-
-Imports SQLAlchemy, so nothing else may import it before a store is opened.
-"""
+"""Tables, rows and steps of a store; imports SQLAlchemy, so only an opened store imports it."""
 
 from __future__ import annotations
 
@@ -17,7 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import CallRecord, Charged, Environment
 
-from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State, reserved_twice
+from . import records
+from .records import EXACT, BudgetKey, BudgetState, Period, Reservation, State
 
 #: Of the tables and of what is in them. A store of 0.1 or 0.2 has 1, and is brought up when it is
 #: opened; a store of another version is left alone.
@@ -68,10 +66,8 @@ ATTEMPTS: Final = sa.Table(
     sa.Index("facematch_attempts_open", "state", "started_at"),
 )
 
-#: Any number that no two programs mean different things by: "facm" in ASCII.
-_MAKING: Final = 0x6661636D
-
-_INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
+#: Key of the lock under which tables are created; no other program uses it: "facm" in ASCII.
+_CREATION_LOCK: Final = 0x6661636D
 
 
 # Rows as records, and back.
@@ -85,10 +81,10 @@ def name_of(key: BudgetKey) -> str:
     return json.dumps([key.name, key.currency, key.environment, key.period, key.window])
 
 
-def _key_of(name: str) -> BudgetKey:
-    whose, currency, environment, period, window = json.loads(name)
+def _read_key(text: str) -> BudgetKey:
+    name, currency, environment, period, window = json.loads(text)
     return BudgetKey(
-        name=whose,
+        name=name,
         currency=currency,
         environment=Environment(environment),
         period=Period(period),
@@ -96,33 +92,33 @@ def _key_of(name: str) -> BudgetKey:
     )
 
 
-def _units(amount: Decimal, currency: str | None) -> int:
+def _to_units(amount: Decimal, currency: str | None) -> int:
     return int(amount if currency is None else amount.scaleb(6, EXACT))
 
 
-def _amount(units: object, currency: str | None) -> Decimal:
-    # SQLite keeps any text in a column of numbers, and counts it as nothing.
+def _from_units(units: object, currency: str | None) -> Decimal:
+    # SQLite accepts any text in a column of numbers, and adds it as zero.
     if type(units) is not int or units < 0:
         raise Damaged
     return Decimal(units) if currency is None else Decimal(units).scaleb(-6, EXACT)
 
 
-def _budget_of(row: sa.RowMapping) -> BudgetState:
+def _read_budget(row: sa.RowMapping) -> BudgetState:
     try:
-        key = _key_of(row["budget"])
+        key = _read_key(row["budget"])
         sums = ("cap", "spent", "reserved", "unknown")
-        return BudgetState(key=key, **{name: _amount(row[name], key.currency) for name in sums})
+        return BudgetState(key=key, **{name: _from_units(row[name], key.currency) for name in sums})
     except (ValueError, TypeError) as error:
         raise Damaged from error
 
 
-def _reservation_of(row: sa.RowMapping) -> Reservation:
+def _read_reservation(row: sa.RowMapping) -> Reservation:
     try:
         return Reservation(
             call=CallRecord.from_dict(json.loads(row["attempt"])),
             number=row["try_number"],
-            key=_key_of(row["budget"]),
-            amount=_amount(row["amount"], row["currency"]),
+            key=_read_key(row["budget"]),
+            amount=_from_units(row["amount"], row["currency"]),
             state=State(row["state"]),
             charged=row["billed"] and Charged(row["billed"]),
             error=row["error"],
@@ -133,11 +129,11 @@ def _reservation_of(row: sa.RowMapping) -> Reservation:
         raise Damaged from error
 
 
-def _time(at: datetime) -> str:
+def _format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _row_of(reservation: Reservation) -> dict[str, Any]:
+def _write_row(reservation: Reservation) -> dict[str, Any]:
     call = reservation.call
     return {
         "attempt_id": call.id,
@@ -146,9 +142,9 @@ def _row_of(reservation: Reservation) -> dict[str, Any]:
         "backend": call.backend,
         "operation": call.operation.value,
         "environment": reservation.key.environment.value,
-        "started_at": _time(call.started_at),
+        "started_at": _format_time(call.started_at),
         "state": State.RESERVED.value,
-        "amount": _units(reservation.amount, reservation.key.currency),
+        "amount": _to_units(reservation.amount, reservation.key.currency),
         "currency": reservation.key.currency,
         "attempt": json.dumps(call.to_dict()),
     }
@@ -158,17 +154,17 @@ def _row_of(reservation: Reservation) -> dict[str, Any]:
 
 
 def make_tables(connection: sa.Connection) -> int:
-    """The version of the tables, which are there afterwards."""
+    """Create or upgrade the tables where needed, and return their version."""
     if connection.dialect.name == "postgresql":
-        # Of several that start at once, one makes them.
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING})")
+        # Of several processes that start at once, one creates the tables.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_CREATION_LOCK})")
     STORE.create(connection, checkfirst=True)
     version: int | None = connection.execute(STORE.select()).scalars().first()
     if version is None:
         METADATA.create_all(connection)
         connection.execute(STORE.insert().values(version=VERSION))
     elif version == 1:
-        # Which process had made a call, and budgets of a run, which is over with its process.
+        # Version 1 kept the process of a call, and budgets of a run, which end with their process.
         for name in ("host", "pid", "run"):
             connection.exec_driver_sql(f"ALTER TABLE {ATTEMPTS} DROP COLUMN {name}")
         runs = sa.select(BUDGETS.c.budget).where(BUDGETS.c.period == "run")
@@ -184,7 +180,7 @@ def reserve(
 ) -> BudgetState | None:
     key = reservation.key
     if not _set_aside(connection, reservation, cap):
-        # There was no room, or no sum; and since then somebody else may have begun it.
+        # There was no room, or no row for the sum; another process may have inserted one since.
         row = {
             "budget": name_of(key),
             "name": key.name,
@@ -192,46 +188,46 @@ def reserve(
             "environment": key.environment.value,
             "period": key.period.value,
             "window_of": key.window,
-            "cap": _units(cap, key.currency),
+            "cap": _to_units(cap, key.currency),
         }
-        _insert_new(connection, BUDGETS, row | {"spent": 0, "reserved": 0, "unknown": 0})
+        _insert_if_new(connection, BUDGETS, row | {"spent": 0, "reserved": 0, "unknown": 0})
         if not _set_aside(connection, reservation, cap):
             return budget(connection, key) or BudgetState(key=key, cap=cap)
-    if not _insert_new(connection, ATTEMPTS, _row_of(reservation)):
-        # What was set aside is undone.
-        raise ConfigurationError(reserved_twice(reservation))
+    if not _insert_if_new(connection, ATTEMPTS, _write_row(reservation)):
+        # The error rolls back what was set aside.
+        raise ConfigurationError(records.describe_second_reservation(reservation))
     return None
 
 
 def _set_aside(connection: sa.Connection, reservation: Reservation, cap: Decimal) -> bool:
-    """Whether there was room; to compare and to add are one statement."""
+    """Whether there was room; one statement compares and adds."""
     key, sums = reservation.key, BUDGETS.c
-    amount, most = _units(reservation.amount, key.currency), _units(cap, key.currency)
+    amount, cap_units = _to_units(reservation.amount, key.currency), _to_units(cap, key.currency)
     statement = (
         BUDGETS.update()
         .where(sums.budget == name_of(key))
-        .where(sums.spent + sums.reserved + sums.unknown + amount <= most)
-        .values(reserved=sums.reserved + amount, cap=most)
+        .where(sums.spent + sums.reserved + sums.unknown + amount <= cap_units)
+        .values(reserved=sums.reserved + amount, cap=cap_units)
         .returning(*BUDGETS.c)
     )
     changed = connection.execute(statement).mappings().one_or_none()
-    # A sum that is no number would leave room for everything.
-    return changed is not None and _budget_of(changed) is not None
+    # A sum that is no number would leave room for everything, and raises Damaged here.
+    return changed is not None and _read_budget(changed) is not None
 
 
-def _insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
-    """Whether a row was not there; one that another transaction is inserting is waited for."""
+def _insert_if_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any]) -> bool:
+    """Whether the row is new; waits for another transaction that is inserting the same row."""
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[connection.dialect.name]
     statement = dialect.insert(table).values(row).on_conflict_do_nothing()
     return bool(connection.execute(statement.returning(*table.primary_key)).all())
 
 
 def release(connection: sa.Connection, reservation: Reservation) -> None:
-    """Give back what may have been set aside, or may yet be: its call is not made."""
-    # Where there is no row it is written as final, so that the reservation fails if it comes later.
+    """Give back what was set aside, or may yet be, for a call that is not made."""
+    # A final row is written where there is none, so that a reservation that comes later fails.
     at = reservation.call.started_at
-    row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _time(at)}
-    _insert_new(connection, ATTEMPTS, _row_of(reservation) | row)
+    row = {"state": State.FINAL.value, "billed": Charged.NO.value, "ended_at": _format_time(at)}
+    _insert_if_new(connection, ATTEMPTS, _write_row(reservation) | row)
     finalize(connection, reservation, Charged.NO, at=at)
 
 
@@ -245,43 +241,43 @@ def finalize(
     answered_from: Environment | None = None,
 ) -> bool:
     name = name_of(reservation.key)
-    this = (
+    conditions = (
         ATTEMPTS.c.attempt_id == reservation.call.id,
         ATTEMPTS.c.try_number == reservation.number,
         ATTEMPTS.c.budget == name,
     )
-    into = State.UNKNOWN if charged is Charged.UNKNOWN else State.FINAL
-    query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*this).with_for_update()
+    state = State.UNKNOWN if charged is Charged.UNKNOWN else State.FINAL
+    query = sa.select(ATTEMPTS.c.state, ATTEMPTS.c.amount).where(*conditions).with_for_update()
     row = connection.execute(query).one_or_none()
-    if row is None or row.state in (State.FINAL, into):
+    if row is None or row.state in (State.FINAL, state):
         return False
     if row.state not in tuple(State):
         raise Damaged
-    _amount(row.amount, None)
+    _from_units(row.amount, None)
     changes = {
-        "state": into.value,
+        "state": state.value,
         "billed": charged.value,
-        "ended_at": _time(at),
+        "ended_at": _format_time(at),
         "error": error,
         "answered_from": answered_from and answered_from.value,
     }
-    connection.execute(ATTEMPTS.update().where(*this).values(changes))
-    moved = {row.state: BUDGETS.c[row.state] - row.amount}
-    if charged in _INTO:
-        moved[_INTO[charged]] = BUDGETS.c[_INTO[charged]] + row.amount
-    connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(moved))
+    connection.execute(ATTEMPTS.update().where(*conditions).values(changes))
+    sums = {row.state: BUDGETS.c[row.state] - row.amount}
+    if (target := records.SUM_BY_CHARGE.get(charged)) is not None:
+        sums[target] = BUDGETS.c[target] + row.amount
+    connection.execute(BUDGETS.update().where(BUDGETS.c.budget == name).values(sums))
     return True
 
 
 def budget(connection: sa.Connection, key: BudgetKey) -> BudgetState | None:
     query = BUDGETS.select().where(BUDGETS.c.budget == name_of(key))
     row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else _budget_of(row)
+    return None if row is None else _read_budget(row)
 
 
 def budgets(connection: sa.Connection) -> tuple[BudgetState, ...]:
     rows = connection.execute(BUDGETS.select()).mappings().all()
-    return tuple(sorted(map(_budget_of, rows), key=lambda state: state.key.order))
+    return tuple(sorted(map(_read_budget, rows), key=lambda state: state.key.order))
 
 
 def open_reservations(
@@ -292,17 +288,17 @@ def open_reservations(
     if key is not None:
         query = query.where(ATTEMPTS.c.budget == name_of(key))
     rows = connection.execute(query).mappings().all()
-    return tuple(sorted(map(_reservation_of, rows), key=lambda reservation: reservation.order))
+    return tuple(sorted(map(_read_reservation, rows), key=lambda reservation: reservation.order))
 
 
 def charges(connection: sa.Connection, call_ids: Sequence[str]) -> dict[str, Charged]:
     """What is known of calls; `Charged.UNKNOWN` as long as one of their tries is open."""
     tries: dict[str, set[Charged]] = {}
     columns = (ATTEMPTS.c.attempt_id, ATTEMPTS.c.state, ATTEMPTS.c.billed)
-    # As many parameters as any database takes in one statement, and fewer.
+    # 500 parameters are fewer than any database allows in one statement.
     for start in range(0, len(call_ids), 500):
-        some = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
-        for call_id, state, billed in connection.execute(sa.select(*columns).where(some)):
+        is_chosen = ATTEMPTS.c.attempt_id.in_(call_ids[start : start + 500])
+        for call_id, state, billed in connection.execute(sa.select(*columns).where(is_chosen)):
             try:
                 charged = Charged(billed) if State(state) is State.FINAL else Charged.UNKNOWN
             except ValueError as error:

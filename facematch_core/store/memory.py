@@ -14,25 +14,23 @@ from facematch_core.deadline import NO_DEADLINE, Deadline
 from facematch_core.errors import ConfigurationError
 from facematch_core.models import Charged, Environment
 
-from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State, reserved_twice
+from . import records
+from .records import EXACT, BudgetKey, BudgetState, CallStore, Reservation, State
 
 #: Guards all stores of the process: what is done under it are a few additions.
 _lock = fork_safe_lock()
 
-#: What an amount becomes a part of at the end; NO is a part of nothing any more.
-_INTO = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
-
 
 @attrs.define
 class _Sums:
-    """The sums of one budget, which are exchanged as a whole."""
+    """The sums of one budget, which are replaced as a whole."""
 
     state: BudgetState
 
     def change(self, change: Callable[[BudgetState], BudgetState | None]) -> bool:
-        """Exchange the sums for what is made of them; False if that is nothing."""
+        """Replace the sums by what `change` makes of them; False if it returns None."""
         while (after := change(before := self.state)) is not None:
-            # In between no finaliser can run, which would see the sums of before and change them.
+            # No finaliser, which could change the sums, runs between this check and the assignment.
             if self.state is before:
                 self.state = after
                 return True
@@ -48,14 +46,14 @@ class MemoryStore(CallStore):
 
     def __init__(self) -> None:
         self._sums: dict[BudgetKey, _Sums] = {}
-        #: What is open, by state: of an outage there may be very many unknown.
+        #: Open reservations by state: an outage may leave very many unknown.
         self._open: dict[State, dict[tuple[str, int, BudgetKey], Reservation]]
         self._open = {State.RESERVED: {}, State.UNKNOWN: {}}
 
     def reserve(
         self, reservation: Reservation, cap: Decimal, *, deadline: Deadline = NO_DEADLINE
     ) -> BudgetState | None:
-        key, this = reservation.key, _id(reservation)
+        key, identity = reservation.key, _identity(reservation)
 
         def set_aside(state: BudgetState) -> BudgetState | None:
             if EXACT.add(state.used, reservation.amount) > cap:
@@ -66,12 +64,12 @@ class MemoryStore(CallStore):
         call = attrs.evolve(reservation.call, caller_ref=None)
         entry = attrs.evolve(reservation, call=call)
         with _lock:
-            if any(this in entries for entries in self._open.values()):
-                raise ConfigurationError(reserved_twice(reservation))
+            if any(identity in entries for entries in self._open.values()):
+                raise ConfigurationError(records.describe_second_reservation(reservation))
             sums = self._sums.setdefault(key, _Sums(BudgetState(key=key, cap=cap)))
             if not sums.change(set_aside):
                 return attrs.evolve(sums.state, cap=cap)
-            self._open[State.RESERVED][this] = entry
+            self._open[State.RESERVED][identity] = entry
             return None
 
     def finalize(
@@ -84,15 +82,16 @@ class MemoryStore(CallStore):
         answered_from: Environment | None = None,
         deadline: Deadline = NO_DEADLINE,
     ) -> bool:
-        this = _id(reservation)
+        identity = _identity(reservation)
         with _lock:
             # Taken out first, so that nobody moves its amount twice.
-            entry = self._open[State.RESERVED].pop(this, None)
+            entry = self._open[State.RESERVED].pop(identity, None)
             if entry is None and charged is not Charged.UNKNOWN:
-                entry = self._open[State.UNKNOWN].pop(this, None)
+                entry = self._open[State.UNKNOWN].pop(identity, None)
             if entry is None:
                 return False
-            amount, source, target = entry.amount, entry.state.value, _INTO.get(charged)
+            amount, source = entry.amount, entry.state.value
+            target = records.SUM_BY_CHARGE.get(charged)
 
             def move(state: BudgetState) -> BudgetState:
                 sums: dict[str, Any] = {source: EXACT.subtract(getattr(state, source), amount)}
@@ -102,7 +101,7 @@ class MemoryStore(CallStore):
 
             self._sums[reservation.key].change(move)
             if charged is Charged.UNKNOWN:
-                self._open[State.UNKNOWN][this] = attrs.evolve(
+                self._open[State.UNKNOWN][identity] = attrs.evolve(
                     entry,
                     state=State.UNKNOWN,
                     charged=charged,
@@ -132,8 +131,8 @@ class MemoryStore(CallStore):
         with _lock:
             entries = [
                 entry
-                for its_state, reservations in self._open.items()
-                if state in (None, its_state)
+                for group_state, reservations in self._open.items()
+                if state in (None, group_state)
                 for entry in tuple(reservations.values())
                 if key in (None, entry.key)
             ]
@@ -143,5 +142,5 @@ class MemoryStore(CallStore):
         """There is nothing to give back."""
 
 
-def _id(reservation: Reservation) -> tuple[str, int, BudgetKey]:
+def _identity(reservation: Reservation) -> tuple[str, int, BudgetKey]:
     return (reservation.call.id, reservation.number, reservation.key)

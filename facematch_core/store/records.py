@@ -15,7 +15,7 @@ from facematch_core.models import CallRecord, Charged, Environment
 #: For sums: a program may have set its own context to round early.
 EXACT: Final = Context(prec=60)
 
-#: After how many seconds a reservation that nobody finished is unknown: no call takes longer.
+#: Seconds after which a reservation that nobody finalized is unknown: no call takes longer.
 LEASE_S: Final = 900.0
 
 
@@ -37,6 +37,10 @@ class State(enum.StrEnum):
     FINAL = "settled"
     #: It is over, and whether it was charged is not known.
     UNKNOWN = "unknown"
+
+
+#: The sum that an amount becomes a part of at the end; one that was not charged leaves all sums.
+SUM_BY_CHARGE: Final = {Charged.YES: "spent", Charged.UNKNOWN: "unknown"}
 
 
 @attrs.frozen(kw_only=True)
@@ -238,8 +242,7 @@ def expire_reservations(
     return count
 
 
-def reserved_twice(reservation: Reservation) -> str:
-    """What is wrong if one try is reserved twice for one sum."""
+def describe_second_reservation(reservation: Reservation) -> str:
     return (
         f"Try {reservation.number} of call {reservation.call.id} is already reserved in the budget "
         f"{reservation.key.name!r}: give each budget of a verifier a name or a period of its own."

@@ -33,27 +33,23 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How long a step waits for a database that is busy or away, in seconds.
-PATIENCE_S = 30.0
-
-#: How long a server may be silent in the middle of a step, in seconds; and the next step after
-#: one that was left, until that has ended.
-SILENCE_S, AGAIN_S = 5.0, 1.0
-
-#: How long a step of PostgreSQL gets at least, whose deadline is over: one try.
-MOMENT_S = 0.2
-
-#: How long a step waits for a lock at a time, and it may wait for two in PostgreSQL.
-LOCK_S = 0.4
-
 log = logging.getLogger("facematch")
 
+#: How long a step waits for a database that is busy or away, in seconds.
+PATIENCE_S = 30.0
+#: How long a server may be silent in the middle of a step, in seconds; and while a thread still
+#: waits for it, in the next step.
+SILENCE_S, AGAIN_S = 5.0, 1.0
+#: How long a step of PostgreSQL lasts at least, even if its deadline is over: one try.
+MOMENT_S = 0.2
+#: How long a step waits for one lock; in PostgreSQL it may wait for two.
+LOCK_S = 0.4
 #: How many threads use a PostgreSQL server at once: as many as a pool of SQLAlchemy has room for.
 CONNECTIONS = 15
 
 #: What a step that could not be carried out means for the call.
-_UNSENT = "Nothing was sent."
-_KEPT = "What became of the call is kept in memory, and written with the next step."
+_NOTHING_SENT = "Nothing was sent."
+_WRITTEN_LATER = "What became of the call is kept in memory, and written with the next step."
 
 
 class SqlStore(CallStore):
@@ -127,7 +123,7 @@ class SqlStore(CallStore):
             reservation,
             cap,
             deadline=deadline,
-            then=_UNSENT,
+            effect=_NOTHING_SENT,
             # Its row may be there, or come to be there, for a call that is not made.
             undo=lambda connection: self._steps.release(connection, reservation),
         )
@@ -149,13 +145,13 @@ class SqlStore(CallStore):
             return changed
 
         try:
-            return self._database.run(step, deadline=deadline, then=_KEPT)
+            return self._database.run(step, deadline=deadline, effect=_WRITTEN_LATER)
         except BaseException:
             self._database.late.append(step)
             raise
 
     def budget(self, key: BudgetKey, *, deadline: Deadline = NO_DEADLINE) -> BudgetState | None:
-        return self._database.run(self._steps.budget, key, deadline=deadline, then=_UNSENT)
+        return self._database.run(self._steps.budget, key, deadline=deadline, effect=_NOTHING_SENT)
 
     def budgets(self) -> tuple[BudgetState, ...]:
         return self._database.run(self._steps.budgets)
@@ -183,16 +179,12 @@ class SqlStore(CallStore):
 
 
 class Database:
-    """Runs steps, each wholly or not at all, in SQLite or PostgreSQL; `called` is for messages.
-
-    A step of SQLite runs in the thread that asks for it. Nothing ends a step of PostgreSQL that
-    waits for its server, so such a step has a thread of its own, which its caller may leave.
-    """
+    """Runs steps, each wholly or not at all, in SQLite or PostgreSQL; `label` is for messages."""
 
     def __init__(
-        self, where: str | Engine, *, called: str = "store of calls", silence_s: float = SILENCE_S
+        self, where: str | Engine, *, label: str = "store of calls", silence_s: float = SILENCE_S
     ) -> None:
-        self._called, self.silence_s = called, silence_s
+        self._label, self.silence_s = label, silence_s
         try:
             import sqlalchemy
         except ImportError:
@@ -201,41 +193,38 @@ class Database:
                 '(".[postgres]" for PostgreSQL), or use MemoryStore.'
             ) from None
         self._is_ours = isinstance(where, str)
-        self.engine: Engine = _open(where, silence_s) if isinstance(where, str) else where
+        self.engine: Engine = _create_engine(where, silence_s) if isinstance(where, str) else where
         if self.engine.dialect.name not in ("sqlite", "postgresql"):
             raise ConfigurationError(
                 f"SqlStore knows SQLite and PostgreSQL, not {self.engine.dialect.name:.40}."
             )
         #: Outcomes that could not be written, or not for certain: the next step writes them first.
         self.late: list[Callable[[Connection], object]] = []
-        self._was_there = False
+        self._was_reached = False
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         #: Steps of PostgreSQL that their callers have left, and that have not ended.
         self.stuck: set[Future[Any]] = set()
-        with _registering:
+        with _registry_lock:
             if self.is_sqlite:
                 file = os.path.realpath(self.engine.url.database or f"engine {id(self.engine)}")
-                self.turn = _turns.setdefault(file, threading.RLock())
+                self.turn = _file_turns.setdefault(file, threading.RLock())
                 sqlalchemy.event.listen(self.engine, "close", _roll_back)
             else:
                 self._threads = HelperThreads(CONNECTIONS, "facematch-store")
-            _all.add(self)
+            _databases.add(self)
 
     def run(
         self,
         step: Callable[..., T],
         *args: object,
         deadline: Deadline = NO_DEADLINE,
-        then: str = "",
+        effect: str = "",
         undo: Callable[[Connection], object] | None = None,
     ) -> T:
-        """Carry out a step in a transaction of its own, together with those that are late.
+        """Run a step, perhaps more than once, and what is late, in one transaction.
 
-        Args:
-            step: Called with a connection and `args`; perhaps more than once, each time anew.
-            deadline: Until when to wait for a store that is busy or away.
-            then: What it means if the store was; nothing of the step is kept then.
-            undo: What is written later if the step may have been written although it failed.
+        `effect` says what a failure means for the call; `undo` is written later if the step
+        may have been written although it failed.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -245,8 +234,8 @@ class Database:
         patience_s = min(PATIENCE_S, deadline.left_s())
         if not self.is_sqlite:
             patience_s = max(MOMENT_S, patience_s)
-        progress = _Progress(Deadline.after(patience_s))
-        run = self._run_here if self.is_sqlite else self._run_apart
+        progress = _StepProgress(Deadline.after(patience_s))
+        run = self._run_in_caller if self.is_sqlite else self._run_in_thread
         try:
             result = run(lambda connection: step(connection, *args), progress)
             progress.may_be_written = False
@@ -254,48 +243,50 @@ class Database:
         except FaceMatchError:
             raise
         except Exception as error:
-            # Whatever an interruption was made of: SQLAlchemy wraps it, or asserts what it upset.
+            # SQLAlchemy wraps an interruption, or fails an assertion because of one.
             failure = callers_exception(getattr(error, "orig", None) or error)
             if failure is None:
-                if not isinstance(error, (_Away, Damaged, UnicodeError, SQLAlchemyError)):
+                if not isinstance(error, (_StoreAway, Damaged, UnicodeError, SQLAlchemyError)):
                     raise
-                if _is_passing(error, was_there=self._was_there):
+                if _is_passing(error, was_reached=self._was_reached):
                     waited_s = patience_s - progress.limit.left_s()
-                    problem = f"was busy or away for {waited_s:.1f} s ({_reason(error)}). {then}"
-                    failure = StoreUnavailable(f"The {self._called} {problem}".rstrip())
+                    cause = _describe_cause(error)
+                    problem = f"was busy or away for {waited_s:.1f} s ({cause}). {effect}"
+                    failure = StoreUnavailable(f"The {self._label} {problem}".rstrip())
                 else:
-                    failure = ConfigurationError(f"The {self._called} {_failure(error)}.")
+                    failure = ConfigurationError(f"The {self._label} {_describe_failure(error)}.")
                     if self._is_ours:
-                        # Whoever cannot open a store has nothing to close.
+                        # A caller who could not open a store has nothing to close.
                         self.engine.dispose()
         finally:
-            # In this order: a thread that goes on sets the second before it looks at the first.
+            # In this order: a thread that still runs sets the second before it reads the first.
             progress.is_abandoned = True
             if undo is not None and progress.may_be_written:
                 self.late.append(undo)
         # Outside the except block: the exception names an address and values.
         raise failure
 
-    def _run_here(self, step: Callable[[Connection], T], progress: _Progress) -> T:
-        """In this thread, in SQLite, when it is its turn."""
-        # The garbage collector runs finalisers between any two lines of another step.
+    def _run_in_caller(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
+        """Run a step of SQLite in this thread, when it is its turn."""
+        # The garbage collector may run a finaliser between any two lines of another step.
         if self.turn._is_owned():  # noqa: SLF001 - as threading.Condition asks, too
-            raise _Away("this thread is in the middle of another step")
+            raise _StoreAway("this thread is in the middle of another step")
         try:
             if not self.turn.acquire(timeout=progress.limit.left_s()):
-                raise _Away("other threads use it")
+                raise _StoreAway("other threads use it")
             return self._write(step, progress)
         finally:
             # No context manager: a Ctrl-C could come while it is entered.
             try:  # noqa: SIM105
                 self.turn.release()
             except RuntimeError:
-                pass  # it is not ours: the wait for it was over, or interrupted
+                pass  # the lock was never taken: the wait was over, or interrupted
 
-    def _run_apart(self, step: Callable[[Connection], T], progress: _Progress) -> T:
-        """In a thread of its own, in PostgreSQL: until the deadline, or while the server answers.
+    def _run_in_thread(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
+        """Run a step of PostgreSQL in a thread, until the deadline or until the server is silent.
 
-        The thread may commit the step later, or not: `late` holds what is right in both cases.
+        Nothing ends a step that waits for its server, so the caller may leave the thread, which may
+        commit later or not: `late` holds what is right in both cases.
         """
         limit, future = progress.limit, None
         while future is None:
@@ -303,18 +294,18 @@ class Database:
             try:
                 future = self._threads.start(lambda: self._write(step, progress), turn)
             except NoThread as error:
-                # Before its time: none can be started. And who is left does not come back soon.
+                # Early: no thread can be started at all. And stuck threads do not end soon.
                 if limit.is_over or not turn.is_over or len(self.stuck) >= CONNECTIONS:
-                    raise _Away(str(error)) from None
-        progress.hear()
+                    raise _StoreAway(str(error)) from None
+        progress.note_answer()
         silence_s = min(self.silence_s, AGAIN_S) if self.stuck else self.silence_s
         try:
             while True:
-                end = limit.earlier(Deadline.after(silence_s, since=progress.heard_at))
+                end = limit.earlier(Deadline.after(silence_s, since=progress.answered_at))
                 if future.done():
                     return future.result()
                 if end.is_over:
-                    raise _Away("it does not answer")
+                    raise _StoreAway("it does not answer")
                 wait([future], end.timeout_s())
         finally:
             if not future.done():
@@ -322,8 +313,8 @@ class Database:
                 future.add_done_callback(self.stuck.discard)
             del future  # a frame that holds its own error lives until the garbage collector
 
-    def _write(self, step: Callable[[Connection], T], progress: _Progress) -> T:
-        """The step and what is late as one transaction, again and again while it is locked."""
+    def _write(self, step: Callable[[Connection], T], progress: _StepProgress) -> T:
+        """Write the step and what is late in one transaction, again while the store is locked."""
         from sqlalchemy.exc import DBAPIError
 
         from ._steps import Damaged
@@ -331,11 +322,11 @@ class Database:
         late: tuple[Callable[[Connection], object], ...] = ()
 
         def work(connection: Connection) -> T:
-            for outcome in late:
-                # What cannot be read stays set aside.
+            for write_late in late:
+                # The amount of a row that cannot be read stays set aside.
                 with contextlib.suppress(Damaged):
-                    outcome(connection)
-                progress.hear()
+                    write_late(connection)
+                progress.note_answer()
             return step(connection)
 
         while True:
@@ -344,38 +335,35 @@ class Database:
                 result = self._transact(work, progress)
                 break
             except DBAPIError as error:
-                is_locked = _LOCKED.fullmatch(_state_of(error))
+                is_locked = _LOCKED.fullmatch(_read_state(error))
                 if not is_locked or progress.limit.is_over or progress.is_abandoned:
                     raise
-                progress.hear()
-        self._was_there = True
-        for outcome in late:
+                progress.note_answer()
+        self._was_reached = True
+        for write_late in late:
             with contextlib.suppress(ValueError):  # another thread was first
-                self.late.remove(outcome)
+                self.late.remove(write_late)
         return result
 
-    def _transact(self, work: Callable[[Connection], T], progress: _Progress) -> T:
-        """One try, which waits for a lock for a moment.
-
-        While SQLite waits no Ctrl-C is heard, and while PostgreSQL waits nothing is heard of it.
-        """
+    def _transact(self, work: Callable[[Connection], T], progress: _StepProgress) -> T:
+        """Try once, and wait for a lock only shortly: no Ctrl-C arrives while SQLite waits."""
         from sqlalchemy.exc import OperationalError
 
         lock_s = min(LOCK_S, self.silence_s / 3, progress.limit.left_s())
         proxy: PoolProxiedConnection | None = None
         try:
-            # What is not committed is rolled back when the connection goes back into its pool.
+            # The pool rolls back what was not committed when the connection returns to it.
             with self.engine.connect() as connection:
                 proxy = connection.connection
                 try:
-                    progress.hear()
+                    progress.note_answer()
                     (_begin_in_sqlite if self.is_sqlite else _begin_in_postgres)(connection, lock_s)
-                    progress.hear()
+                    progress.note_answer()
                     result = work(connection)
                     progress.may_be_written = True
                     if progress.is_abandoned:
                         progress.may_be_written = False
-                        raise _Away("nobody waits for it")
+                        raise _StoreAway("nobody waits for it")
                     if self.is_sqlite:
                         connection.exec_driver_sql("COMMIT")
                     else:
@@ -383,12 +371,12 @@ class Database:
                     return result
                 finally:
                     if progress.is_abandoned:
-                        # The pool may be closed by now, and nobody would close this one.
+                        # The pool may be closed by now, and would not close this connection.
                         connection.invalidate()
         except (FaceMatchError, OperationalError):
             raise
         except BaseException:
-            # An interruption leaves anything behind, in SQLAlchemy's pool too: all of it goes.
+            # An interruption may leave connections, and SQLAlchemy's pool, in any state.
             if proxy is not None and proxy.is_valid:
                 proxy.invalidate()
             if self.is_sqlite:
@@ -396,48 +384,48 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close what is not in use; an engine that was handed in is its owner's."""
+        """Close what is not in use; an engine that a caller passed stays open."""
         if self.late:
             with contextlib.suppress(FaceMatchError):
                 self.run(lambda _: None, deadline=Deadline.after(1.0))
         if self.late:
             log.error(
                 "The %s was closed, and %d outcomes could not be written: they become unknown.",
-                *(self._called, len(self.late)),
+                *(self._label, len(self.late)),
             )
         if self._is_ours:
             self.engine.dispose()
 
 
-class _Away(Exception):
+class _StoreAway(Exception):
     """The store is busy or away, and why."""
 
 
 @attrs.define(eq=False)
-class _Progress:
-    """How far a step has come; shared by who waits for it and the thread that carries it out."""
+class _StepProgress:
+    """How far a step has come; its caller and the thread that runs it share this."""
 
     #: When the wait for a store that is busy ends.
     limit: Deadline
     #: When the server last answered, on the monotonic clock.
-    heard_at: float = attrs.field(factory=time.monotonic)
-    #: Nobody waits for it any more: what is not committed yet must not be.
+    answered_at: float = attrs.field(factory=time.monotonic)
+    #: The caller has gone: what is not committed yet must not be.
     is_abandoned: bool = False
-    #: It is about to be committed, or was, and nobody has heard of that.
+    #: It is about to be committed, or was, and its caller does not know.
     may_be_written: bool = False
 
-    def hear(self) -> None:
-        self.heard_at = time.monotonic()
+    def note_answer(self) -> None:
+        self.answered_at = time.monotonic()
 
 
 def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="AUTOCOMMIT")
     cursor = connection.connection.cursor()
-    # All rows of it: a statement that is not at its end keeps others from committing.
+    # Read all rows: an unfinished statement keeps others from committing.
     ((owners_ms,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
     try:
         cursor.execute(f"PRAGMA busy_timeout = {lock_s * 1000:.0f}")
-        # Begun by hand: who reads first and writes then may be refused in the middle.
+        # IMMEDIATE: a transaction that reads first and writes later may be refused in the middle.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         # SQLAlchemy has closed the connection if this is an interruption (Ctrl-C).
@@ -448,7 +436,7 @@ def _begin_in_sqlite(connection: Connection, lock_s: float) -> None:
 
 def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
     connection.execution_options(isolation_level="READ COMMITTED")
-    # 0 would be for ever. Rows that a program holds that fell silent itself are free after a while.
+    # At least 1, because 0 means no limit. A program that falls silent loses its locks.
     connection.exec_driver_sql(
         f"SELECT set_config('lock_timeout', '{max(1, lock_s * 1000):.0f}', true), "
         f"set_config('idle_in_transaction_session_timeout', '{PATIENCE_S:.0f}s', true)"
@@ -456,13 +444,13 @@ def _begin_in_postgres(connection: Connection, lock_s: float) -> None:
 
 
 def _roll_back(connection: Any, _record: object) -> None:
-    # SQLAlchemy closes a connection that is interrupted (Ctrl-C), and what is unfinished there
-    # would keep the file locked for as long as somebody holds the traceback.
+    # SQLAlchemy closes an interrupted connection (Ctrl-C), whose open transaction would keep the
+    # file locked for as long as the traceback lives.
     with contextlib.suppress(sqlite3.Error):
         connection.rollback()
 
 
-def _open(address: str, silence_s: float) -> Engine:
+def _create_engine(address: str, silence_s: float) -> Engine:
     from sqlalchemy import create_engine, event
     from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.pool import QueuePool
@@ -475,9 +463,9 @@ def _open(address: str, silence_s: float) -> Engine:
         reason = type(error).__name__  # not its text: an address may hold a password
     else:
         libpq = {
-            # Whole seconds, and libpq takes 1 for 2.
+            # libpq takes whole seconds, and 1 as 2.
             "connect_timeout": max(2, math.ceil(silence_s)),
-            # A thread that waits for a machine that is gone ends after half a minute.
+            # A thread that waits for a machine that has gone ends after half a minute.
             "keepalives_idle": 10,
             "keepalives_interval": 5,
             "keepalives_count": 4,
@@ -486,10 +474,10 @@ def _open(address: str, silence_s: float) -> Engine:
         settings = {
             "pysqlite": {"timeout": LOCK_S},
             "psycopg2": libpq,
-            # Else it gives bytes for text where a database has no encoding (SQL_ASCII).
+            # Without this, psycopg returns bytes for text from a database in SQL_ASCII.
             "psycopg": {**libpq, "client_encoding": "utf8"},
         }.get(engine.driver, {})
-        # What the address says wins.
+        # Options in the address override these.
         event.listen(engine, "do_connect", lambda *call: call[3].update(settings | call[3]))
         if engine.dialect.name != "sqlite":
             return engine
@@ -519,102 +507,101 @@ def _make_private(file: str) -> None:
 
 
 def _set_up_sqlite(connection: Any, _record: object) -> None:
-    # If somebody works in the file, it is left to the next one; if it is damaged, the first step
-    # says so.
+    # Skipped while another process works in the file; a damaged file fails in the first step.
     with contextlib.suppress(sqlite3.Error):
-        # What was handed to the system outlives the process; a power cut may take the last writes.
+        # What the system has received outlives the process; a power cut may lose the last writes.
         connection.execute("PRAGMA synchronous = NORMAL")
-        # Readers and a writer go side by side; that stays with the file.
+        # Readers work beside one writer; the file keeps this setting.
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-#: SQLSTATEs, and SQLite's names of its errors: a lock.
+#: SQLSTATEs and SQLite's error names that mean a lock.
 _LOCKED = re.compile("55P03|SQLITE_(BUSY|LOCKED).*")
-#: Those that pass: a restart, no connection left, another transaction was first, we were silent.
+#: Those that pass: a restart, no free connection, another transaction was first, we were silent.
 _PASSING = re.compile(f"{_LOCKED.pattern}|57P0[123]|53300|40001|40P01|25P03|08...")
 
 
-def _state_of(error: Exception) -> str:
-    """What the database answered with; empty if it has not answered."""
+def _read_state(error: Exception) -> str:
+    """The state that the database reports; empty if it did not answer."""
     cause = getattr(error, "orig", None)
     names = ("sqlstate", "pgcode", "sqlite_errorname")
     return next((state for name in names if (state := getattr(cause, name, None))), "")
 
 
-def _is_passing(error: Exception, *, was_there: bool) -> bool:
+def _is_passing(error: Exception, *, was_reached: bool) -> bool:
     """Whether the same step may succeed in a moment."""
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-    cause, state = getattr(error, "orig", None), _state_of(error)
+    cause, state = getattr(error, "orig", None), _read_state(error)
     is_gone = getattr(error, "connection_invalidated", False)
     if state or isinstance(cause, sqlite3.Error):
         return is_gone or _PASSING.fullmatch(state) is not None
-    # While connecting there is none: whoever was accepted before will be again.
-    is_away = was_there and isinstance(error, OperationalError)
+    # A failure to connect has no state; a server that accepted us before will do so again.
+    is_away = was_reached and isinstance(error, OperationalError)
     is_silent = type(cause).__name__ == "ConnectionTimeout"
-    return is_gone or is_away or is_silent or isinstance(error, (_Away, PoolTimeout))
+    return is_gone or is_away or is_silent or isinstance(error, (_StoreAway, PoolTimeout))
 
 
-def _reason(error: Exception) -> str:
-    """The error in a few words, without an address, a statement or a value."""
+def _describe_cause(error: Exception) -> str:
+    """Describe an error in a few words, without an address, a statement or a value."""
     cause = getattr(error, "orig", None) or error
-    # What SQLite itself says names tables and columns; Python's module quotes what it cannot read.
-    if isinstance(cause, _Away) or hasattr(cause, "sqlite_errorcode"):
+    # SQLite's own texts name only tables and columns; Python's module quotes what it cannot read.
+    if isinstance(cause, _StoreAway) or hasattr(cause, "sqlite_errorcode"):
         return str(cause).rstrip(".")[:200]
     return type(cause).__name__
 
 
-def _failure(error: Exception) -> str:
-    """What is wrong with a store that does not get well by itself."""
+def _describe_failure(error: Exception) -> str:
+    """Say what is wrong with a store that does not recover by itself."""
     cause = getattr(error, "orig", None) or error
     if isinstance(cause, ValueError) or str(cause).startswith("Could not decode"):
         return (
             "is damaged: one of its rows cannot be read. Nothing was counted; put a backup in its "
             "place, or name a new store"
         )
-    return f"failed ({_reason(error)}): check that it is there and may be written"
+    return f"failed ({_describe_cause(error)}): check that it is there and may be written"
 
 
 # A fork copies connections, and two processes on one connection destroy it. Of SQLite none may be
 # open then (https://www.sqlite.org/howtocorrupt.html, 2.6): files are closed before, and opened
 # again when they are used. Of PostgreSQL the child leaves its parent's alone and makes its own.
 
-#: SQLite lets one writer into a file at a time, and threads wait better for a lock than for a file.
-#: A fork waits for all of them: nobody else holds two, and none is made meanwhile.
-_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
-_registering = threading.RLock()
-_all: weakref.WeakSet[Database] = weakref.WeakSet()
-#: The locks that a fork has taken.
-_taken: list[Any] = []
-#: Kept, because to close one would end it for the parent.
-_of_the_parent: list[object] = []
+#: One lock per SQLite file, which has one writer at a time: threads wait better for a lock than for
+#: a file. A fork takes all of them: nobody else holds two, and none is created meanwhile.
+_file_turns: weakref.WeakValueDictionary[str, Any] = weakref.WeakValueDictionary()
+_registry_lock = threading.RLock()
+_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+#: The locks that a fork holds.
+_locks_of_fork: list[Any] = []
+#: Pools that stay referenced, because closing one would end its connections for the parent.
+_pools_of_parent: list[object] = []
 
 
 def _before_fork() -> None:
-    _registering.acquire()
-    for _, turn in sorted(_turns.items()):
+    _registry_lock.acquire()
+    for _, turn in sorted(_file_turns.items()):
         turn.acquire()
-        _taken.append(turn)
-    for database in _all:
+        _locks_of_fork.append(turn)
+    for database in _databases:
         if database.is_sqlite:
             database.engine.dispose()
 
 
 def _after_fork() -> None:
-    while _taken:
-        _taken.pop().release()
-    _registering.release()
+    while _locks_of_fork:
+        _locks_of_fork.pop().release()
+    _registry_lock.release()
 
 
 def _in_child() -> None:
-    for database in _all:
-        # The parent writes them.
+    for database in _databases:
+        # The parent writes its own outcomes.
         database.late.clear()
         if not database.is_sqlite:
-            _of_the_parent.append(database.engine.pool)
+            _pools_of_parent.append(database.engine.pool)
             database.engine.dispose(close=False)
-            # What runs in the parent's threads ends there.
+            # Steps in threads of the parent end in the parent.
             database.stuck = set()
     _after_fork()
 

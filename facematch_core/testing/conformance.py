@@ -235,7 +235,7 @@ class Alone(VendorSimulator):
             return self._class(**self._settings | settings)
         # As `open_verifier` opens it, but that the environment's keys stay out of it.
         resolved = resolve_settings(
-            self._class, given=self._settings, in_file={}, where="", folder=Path(), environ={}
+            self._class, arguments=self._settings, in_file={}, where="", folder=Path(), environ={}
         )
         return Plan(backend=self._class, settings=resolved, profile=None).open_backend()
 

@@ -86,7 +86,7 @@ def test_of_both_calls_it_is_for_the_comparison(verifier):
 
 
 @pytest.mark.parametrize(
-    "given",
+    "argument",
     [
         calibration(backend="other"),
         calibration(environment=fm.Environment.MOCK),
@@ -96,15 +96,15 @@ def test_of_both_calls_it_is_for_the_comparison(verifier):
     ],
     ids=["backend", "mock", "old", "int", "file"],
 )
-def test_a_calibration_that_does_not_fit_is_refused_when_the_verifier_is_opened(given):
+def test_a_calibration_that_does_not_fit_is_refused_when_the_verifier_is_opened(argument):
     with pytest.raises(fm.ConfigurationError):
-        fm.FaceVerifier(FakeBackend(), calibration=given)
+        fm.FaceVerifier(FakeBackend(), calibration=argument)
 
 
 def test_a_calibration_may_expire_while_the_program_runs():
     clock = ManualClock()
-    made = calibration(expires_at=clock.now() + dt.timedelta(hours=1))
-    verifier = fm.FaceVerifier(FakeBackend(), calibration=made, clock=clock)
+    hourly = calibration(expires_at=clock.now() + dt.timedelta(hours=1))
+    verifier = fm.FaceVerifier(FakeBackend(), calibration=hourly, clock=clock)
     assert verifier.verify(A, B, max_fmr=1e-3).is_match
     clock.sleep(3600)
     with pytest.raises(fm.ConfigurationError):
@@ -124,16 +124,16 @@ def test_a_calibration_may_expire_while_the_program_runs():
     ids=str,
 )
 def test_a_match_of_another_model_is_reviewed(answer, decision):
-    said = match_result(
+    script_result = match_result(
         **{"score": fm.Score(99, SCALE), "billing": fm.Billing(fm.Charged.YES), **answer}
     )
-    backend = FakeBackend(script=[said])
+    backend = FakeBackend(script=[script_result])
     verifier = fm.FaceVerifier(backend, calibration=calibration(model="m1"))
     result = verifier.verify(A, B, max_fmr=1e-3)
     assert result.decision is decision
     codes = [warning.code for warning in result.warnings]
     assert codes == ([fm.WarningCode.THRESHOLD_CONFLICT] if decision is fm.Decision.REVIEW else [])
-    backend.script = [said]
+    backend.script = [script_result]
     # It says nothing of a threshold that somebody else set.
     assert verifier.verify(A, B).decision is answer.get("decision", fm.Decision.MATCH)
 
@@ -177,11 +177,11 @@ def test_a_failover_has_one_rate_and_each_member_its_threshold_for_it():
 
 
 @pytest.mark.parametrize(
-    "made", [None, calibration(point(0.01, 9), backend="other")], ids=["none", "no such rate"]
+    "second", [None, calibration(point(0.01, 9), backend="other")], ids=["none", "no such rate"]
 )
-def test_a_failover_refuses_a_rate_that_one_member_has_not_before_anybody_is_asked(made):
+def test_a_failover_refuses_a_rate_that_one_member_has_not_before_anybody_is_asked(second):
     first = fm.FaceVerifier(FakeBackend(), calibration=calibration())
-    both = fm.Failover({"a": first, "b": fm.FaceVerifier(Other(), calibration=made)})
+    both = fm.Failover({"a": first, "b": fm.FaceVerifier(Other(), calibration=second)})
     for ask in (both.verify, both.verify_live):
         with pytest.raises((fm.ConfigurationError, fm.InvalidRequest)):
             ask(A, B, max_fmr=1e-3)
@@ -218,29 +218,31 @@ def test_a_profile_names_the_file_beside_the_configuration(opened, tmp_path):
 
 
 def test_a_calibration_is_written_and_read(tmp_path):
-    made = calibration(model="m1", study_digest="d" * 64, expires_at=NOW + dt.timedelta(days=90))
+    original = calibration(
+        model="m1", study_digest="d" * 64, expires_at=NOW + dt.timedelta(days=90)
+    )
     path = tmp_path / "fake.calibration.json"
-    path.write_text(json.dumps(made.to_dict(), indent=2))
-    assert fm.Calibration.read(path) == fm.Calibration.read(str(path)) == made
-    document = made.to_dict()
+    path.write_text(json.dumps(original.to_dict(), indent=2))
+    assert fm.Calibration.read(path) == fm.Calibration.read(str(path)) == original
+    document = original.to_dict()
     assert (document["schema"], document["kind"]) == (1, "calibration")
-    assert [one["max_fmr"] for one in document["points"]] == [1e-3, 1e-4]
+    assert [entry["max_fmr"] for entry in document["points"]] == [1e-3, 1e-4]
     # The schema of the first release was 0.
-    assert fm.Calibration.from_dict({**document, "schema": 0}) == made
+    assert fm.Calibration.from_dict({**document, "schema": 0}) == original
 
 
 def test_it_has_thresholds_for_its_rates_and_none_between():
-    made = calibration(point(1e-4, 75), point(1e-3, 60), point(0.01, 60))
-    assert [one.max_fmr for one in made.points] == [0.01, 1e-3, 1e-4]
-    assert (made.threshold_for(0.001), made.threshold_for(1 / 10_000)) == (60, 75)
+    steps = calibration(point(1e-4, 75), point(1e-3, 60), point(0.01, 60))
+    assert [step.max_fmr for step in steps.points] == [0.01, 1e-3, 1e-4]
+    assert (steps.threshold_for(0.001), steps.threshold_for(1 / 10_000)) == (60, 75)
     with pytest.raises(
         fm.InvalidRequest, match=r"for an FMR of 0\.0005; it has those for 0\.01, 0"
     ):
-        made.threshold_for(5e-4)
+        steps.threshold_for(5e-4)
 
 
 @pytest.mark.parametrize(
-    "made",
+    "make",
     [
         lambda: calibration(point(), point()),
         lambda: calibration(point(1e-3, 60), point(1e-4, 50)),
@@ -256,9 +258,9 @@ def test_it_has_thresholds_for_its_rates_and_none_between():
         lambda: point(errors=0, trials=0),
     ],
 )
-def test_what_contradicts_itself_is_refused_when_it_is_made(made):
+def test_what_contradicts_itself_is_refused_when_it_is_made(make):
     with pytest.raises(ValueError):
-        made()
+        make()
 
 
 @pytest.mark.parametrize(
@@ -294,12 +296,12 @@ def test_any_document_is_a_calibration_or_refused(document, is_ours):
 )
 def test_any_calibration_keeps_its_promise(pairs):
     try:
-        made = calibration(*(point(rate, at) for rate, at in pairs))
+        any_calibration = calibration(*(point(rate, at) for rate, at in pairs))
     except fm.InvalidRequest:
         return
-    at = [made.threshold_for(one.max_fmr) for one in made.points]
+    at = [any_calibration.threshold_for(entry.max_fmr) for entry in any_calibration.points]
     assert at == sorted(at)
-    assert fm.Calibration.from_dict(made.to_dict()) == made
+    assert fm.Calibration.from_dict(any_calibration.to_dict()) == any_calibration
 
 
 @pytest.mark.parametrize(
@@ -321,26 +323,26 @@ def test_another_vendor_scale_or_rule_needs_another_threshold(backend):
 @pytest.mark.parametrize("made_in", fm.Environment)
 @pytest.mark.parametrize("used_in", fm.Environment)
 def test_a_mock_calibrates_itself_alone(made_in, used_in):
-    made = calibration(environment=made_in)
+    mock_calibration = calibration(environment=made_in)
     backend = FakeBackend(environment=used_in)
     is_real = made_in in (fm.Environment.PRODUCTION, fm.Environment.LOCAL)
     if is_real or made_in is used_in:
-        made.check(backend, NOW)
+        mock_calibration.check(backend, NOW)
     else:
         with pytest.raises(fm.ConfigurationError):
-            made.check(backend, NOW)
+            mock_calibration.check(backend, NOW)
 
 
 def test_it_expires_from_that_moment_on():
-    made = calibration(expires_at=NOW)
-    made.check(FakeBackend(), NOW - dt.timedelta(seconds=1))
+    expiring = calibration(expires_at=NOW)
+    expiring.check(FakeBackend(), NOW - dt.timedelta(seconds=1))
     with pytest.raises(fm.ConfigurationError):
-        made.check(FakeBackend(), NOW)
+        expiring.check(FakeBackend(), NOW)
 
 
 def test_it_doubts_answers_of_another_scale_or_model_and_none_that_do_not_say():
-    made = calibration(model="m1")
-    assert made.doubt_of(SCALE, "m1") is made.doubt_of(None, None) is None
+    of_model = calibration(model="m1")
+    assert of_model.doubt_of(SCALE, "m1") is of_model.doubt_of(None, None) is None
     assert calibration().doubt_of(SCALE, "m2") is None
-    assert "fake/v2" in made.doubt_of("fake/v2", "m1")
-    assert "m2" in made.doubt_of(SCALE, "m2")
+    assert "fake/v2" in of_model.doubt_of("fake/v2", "m1")
+    assert "m2" in of_model.doubt_of(SCALE, "m2")

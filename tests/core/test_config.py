@@ -86,10 +86,10 @@ def test_the_named_file_is_read_then_that_of_the_variable_then_the_users_own(tmp
     monkeypatch.chdir(tmp_path)
     written(tmp_path, profile())
     assert fm.config.find_config() is None
-    own = fm.config.user_file()
-    own.parent.mkdir(parents=True)
-    own.write_text("")
-    assert fm.config.find_config() == own
+    user_file = fm.config.user_file()
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text("")
+    assert fm.config.find_config() == user_file
     monkeypatch.setenv("FACEMATCH_CONFIG", str(tmp_path / "other.toml"))
     assert fm.config.find_config() == tmp_path / "other.toml"
     assert fm.config.find_config(tmp_path / "named.toml") == tmp_path / "named.toml"

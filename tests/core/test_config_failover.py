@@ -13,21 +13,21 @@ PAIR = {"shop": {"backend": "one", "threshold": 40}, "spare": {"backend": "two",
 HA = {**PAIR, "ha": {"members": ["shop", "spare"]}}
 
 
-class One(FakeBackend):
+class First(FakeBackend):
     name = "one"
 
 
-class Two(FakeBackend):
+class Second(FakeBackend):
     name = "two"
 
 
 class Closing(FakeBackend):
     name = "closing"
-    made = []  # noqa: RUF012 - emptied by the test that reads it
+    instances = []  # noqa: RUF012 - emptied by the test that reads it
 
     def __init__(self):
         super().__init__()
-        self.made.append(self)
+        self.instances.append(self)
 
 
 class Broken(FakeBackend):
@@ -39,14 +39,14 @@ class Broken(FakeBackend):
 
 @pytest.fixture(autouse=True)
 def _backends(monkeypatch):
-    classes = {cls.name: cls for cls in (One, Two, Closing, Broken)}
+    classes = {cls.name: cls for cls in (First, Second, Closing, Broken)}
 
-    def found(name):
+    def find_class(name):
         if name not in classes:
             raise fm.BackendUnavailable(f"No backend is called {name!r}")
         return classes[name]
 
-    monkeypatch.setattr(fm.config, "backend_class", found)
+    monkeypatch.setattr(fm.config, "backend_class", find_class)
     monkeypatch.setattr(fm.config, "_MEMORY", MemoryStore())
 
 
@@ -65,8 +65,10 @@ def test_a_profile_opens_a_failover_of_profiles_in_their_order(opened):
     assert (result.route.answered_by, result.backend) == ("spare", "two")
     assert (result.threshold.value, result.threshold.source) == (70, fm.ThresholdSource.PROFILE)
     assert isinstance(opened(HA, "shop"), fm.FaceVerifier)
-    one = {"backend": "one"}
-    verifier = opened({"first": one, "second": one, "ha": {"members": ["second", "first"]}})
+    settings = {"backend": "one"}
+    verifier = opened(
+        {"first": settings, "second": settings, "ha": {"members": ["second", "first"]}}
+    )
     assert verifier.verify(A, B).route.answered_by == "second"
 
 
@@ -103,7 +105,7 @@ def test_a_wrong_failover_is_refused_with_what_is_wrong_in_it(opened, ha, says):
 
 
 def test_a_member_that_cannot_be_opened_is_found_now_and_those_before_it_are_closed(opened):
-    Closing.made.clear()
+    Closing.instances.clear()
     profiles = {
         "shop": {"backend": "closing"},
         "spare": {"backend": "broken"},
@@ -111,7 +113,7 @@ def test_a_member_that_cannot_be_opened_is_found_now_and_those_before_it_are_clo
     }
     with pytest.raises(fm.ConfigurationError, match="it lacks a model"):
         opened(profiles)
-    assert [backend.closed for backend in Closing.made] == [1]
+    assert [backend.closed for backend in Closing.instances] == [1]
     profiles["spare"]["backend"] = "nowhere"
     with pytest.raises(fm.BackendUnavailable):
         opened(profiles)
@@ -140,5 +142,5 @@ def test_each_member_has_its_own_gates_and_a_spent_budget_is_nobody_elses_to_fil
     verifier.verify(A, B)
     with pytest.raises(fm.BudgetExceeded, match="The budget 'profile shop'") as caught:
         verifier.verify(A, B)
-    assert [one.reason for one in caught.value.route.skipped] == ["BudgetExceeded"]
+    assert [skipped.reason for skipped in caught.value.route.skipped] == ["BudgetExceeded"]
     assert spare.backend.calls == []

@@ -50,16 +50,24 @@ def opened(tmp_path, at_end):
 
 
 def profile(backend="plain", key=None, **tables):
-    own = {"settings": {"api_key": {"env": key}}} if key else {}
-    return {"backend": backend, **own, **tables}
+    key_settings = {"settings": {"api_key": {"env": key}}} if key else {}
+    return {"backend": backend, **key_settings, **tables}
+
+
+def tries(verifier):
+    """How often a call is made that the vendor throttles for good."""
+    verifier.backend.script = [fm.RateLimited("x")] * 20
+    with pytest.raises(fm.RateLimited):
+        verifier.verify(A, B)
+    return len(verifier.backend.calls)
 
 
 def test_gates_are_in_the_order_of_the_library_however_the_file_orders_them(opened):
     tables = {"rate_limit": {"per_second": 5}, "retry": {}}
     tables |= {"circuit_breaker": {}, "budget": {"calls": 7}}
-    verifier = opened({"shop": profile(**tables)})
+    verifier = opened({"shop": profile(**tables)}, clock=ManualClock())
     assert [type(gate) for gate in verifier.policies] == [Budget, CircuitBreaker, RateLimiter]
-    assert isinstance(verifier._pipeline.retry, Retry)
+    assert tries(verifier) == 1 + Retry().times
     assert opened({"shop": profile()}).policies == ()
 
 
@@ -85,14 +93,14 @@ def test_a_budget_of_money_is_exact(opened):
     assert (caught.value.spent, caught.value.unit) == (Decimal("0.08"), "EUR")
 
 
-@pytest.mark.parametrize(("of", "left"), [("vendor", 0), ("profile", 1)])
-def test_profiles_of_one_vendor_spend_from_one_budget_if_both_say_so(opened, of, left):
+@pytest.mark.parametrize(("of", "calls"), [("vendor", 0), ("profile", 1)])
+def test_profiles_of_one_vendor_spend_from_one_budget_if_both_say_so(opened, of, calls):
     profiles = {name: profile(budget={"calls": 1, "of": of}) for name in ("shop", "desk")}
     opened(profiles, "shop").verify(A, B)
     desk = opened(profiles, "desk")
     with contextlib.suppress(fm.BudgetExceeded):
         desk.verify(A, B)
-    assert len(desk.backend.calls) == left
+    assert len(desk.backend.calls) == calls
 
 
 def test_a_store_lies_beside_the_configuration_and_is_opened_once(opened, tmp_path, monkeypatch):
@@ -217,11 +225,11 @@ def test_published_rates_are_the_vendors_own_and_named_ones_windows_of_their_own
 
 
 def test_each_key_of_a_table_is_an_argument_of_its_gate(opened):
-    given = {"failures": 2, "within_s": 9, "slow_s": 1, "unanswered": 3, "open_s": 4}
+    thresholds = {"failures": 2, "within_s": 9, "slow_s": 1, "unanswered": 3, "open_s": 4}
     paced = {"per_second": 2, "count_from": "ended", "max_wait_s": 5, "max_hold_s": 6}
-    tables = {"circuit_breaker": given | {"longest_open_s": 8}, "rate_limit": paced}
+    tables = {"circuit_breaker": thresholds | {"longest_open_s": 8}, "rate_limit": paced}
     breaker, pacing = opened({"shop": profile(**tables)}).policies
-    assert {name: getattr(breaker, name) for name in given} == given
+    assert {name: getattr(breaker, name) for name in thresholds} == thresholds
     assert (pacing.count_from, pacing.max_wait_s, pacing.max_hold_s) == ("ended", 5, 6)
     (breaker,) = opened({"shop": profile(circuit_breaker={})}).policies
     assert (breaker.slow_s, breaker.unanswered) == (5.0, 10)
@@ -230,10 +238,11 @@ def test_each_key_of_a_table_is_an_argument_of_its_gate(opened):
 def test_arguments_go_over_the_tables(opened):
     mine, patient = CircuitBreaker(), Retry(times=9)
     profiles = {"shop": profile(budget={"calls": 1, "store": "sqlite:///x.db"}, retry={})}
-    verifier = opened(profiles, policies=[mine])
+    verifier = opened(profiles, policies=[mine], clock=ManualClock())
     assert verifier.policies == (mine,)
-    assert verifier._pipeline.retry == Retry()
-    assert opened(profiles, retry=patient)._pipeline.retry is patient
+    assert tries(verifier) == 1 + Retry().times
+    verifier = opened(profiles, policies=[mine], retry=patient, clock=ManualClock())
+    assert tries(verifier) == 1 + patient.times
 
 
 WRONG = {

@@ -20,7 +20,7 @@ from facematch_mock_server import make_card
 A, B = make_card("p1"), picture()
 FINE = b'{"decision": "match"}'
 MARK = f"{MOCK_HEADER}: 1"
-ASKED = {"require_environment": fm.Environment.MOCK}
+MOCK_ONLY = {"require_environment": fm.Environment.MOCK}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -94,7 +94,7 @@ def test_a_mock_at_any_address_can_be_required(named, caplog):
     with RawServer([read_request, send(http_reply(200, FINE, MARK))]) as server:
         backend = Vendor(base_url=named(server))
         assert backend.environments == {fm.Environment.MOCK}
-        with fm.FaceVerifier(backend, **ASKED) as verifier:
+        with fm.FaceVerifier(backend, **MOCK_ONLY) as verifier:
             assert verifier.verify(A, B).environment is fm.Environment.MOCK
     assert "test card" not in caplog.text
 
@@ -106,7 +106,7 @@ def test_nothing_from_a_mock_counts(body, environment):
     with RawServer([read_request, send(http_reply(200, body, MARK))]) as server:
         backend = Vendor(base_url=server.url, environment=environment)
         with (
-            fm.FaceVerifier(backend, on_event=events.append, **ASKED) as verifier,
+            fm.FaceVerifier(backend, on_event=events.append, **MOCK_ONLY) as verifier,
             contextlib.suppress(fm.VendorError),
         ):
             assert verifier.verify(A, B).environment is fm.Environment.MOCK
@@ -119,12 +119,12 @@ def test_nothing_from_a_mock_counts(body, environment):
 def test_no_other_host_than_this_machine_is_taken_for_a_mocks_by_itself(named, environment):
     with RawServer([]) as server:
         backend = Vendor(base_url=named(server), environment=environment)
-        with fm.FaceVerifier(backend, **ASKED) as verifier, pytest.raises(EnvironmentMismatch):
+        with fm.FaceVerifier(backend, **MOCK_ONLY) as verifier, pytest.raises(EnvironmentMismatch):
             verifier.verify(A, B)
         assert server.connections == []
 
 
-@pytest.mark.parametrize("asked", [{}, ASKED], ids=["", "required"])
+@pytest.mark.parametrize("arguments", [{}, MOCK_ONLY], ids=["", "required"])
 @pytest.mark.parametrize(
     ("status", "body", "billed"),
     [
@@ -134,12 +134,12 @@ def test_no_other_host_than_this_machine_is_taken_for_a_mocks_by_itself(named, e
         (502, b"<html>", fm.Charged.UNKNOWN),
     ],
 )
-def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, billed, asked):
+def test_what_is_no_mock_is_not_believed_and_counts_as_production(status, body, billed, arguments):
     events = []
     with RawServer([read_request, send(http_reply(status, body))]) as server:
         backend = Vendor(base_url=server.url)
         with (
-            fm.FaceVerifier(backend, on_event=events.append, **asked) as verifier,
+            fm.FaceVerifier(backend, on_event=events.append, **arguments) as verifier,
             pytest.raises(EnvironmentMismatch, match=rf"\({status}\)") as caught,
         ):
             verifier.verify(A, B)
@@ -159,11 +159,11 @@ def test_a_refusal_of_a_mock_is_that_of_its_vendor():
             verifier.verify(A, B)
 
 
-@pytest.mark.parametrize("asked", [{}, ASKED], ids=["", "required"])
-def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(asked, monkeypatch):
+@pytest.mark.parametrize("arguments", [{}, MOCK_ONLY], ids=["", "required"])
+def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(arguments, monkeypatch):
     monkeypatch.setattr("socket.socket", None)
     events = []
-    with fm.FaceVerifier(Vendor(), on_event=events.append, **asked) as verifier:
+    with fm.FaceVerifier(Vendor(), on_event=events.append, **arguments) as verifier:
         with pytest.raises(EnvironmentMismatch, match="nothing was sent") as caught:
             verifier.verify(A, B)
         assert (caught.value.billing.charged, events) == (fm.Charged.NO, [])
@@ -173,7 +173,7 @@ def test_whoever_sets_mock_and_the_vendors_address_sends_no_face_there(asked, mo
 def test_a_fixture_of_requests_may_answer_for_the_vendors_host(
     fixture_of_requests, caplog, environment
 ):
-    with fm.FaceVerifier(Vendor(environment=environment), **ASKED) as verifier:
+    with fm.FaceVerifier(Vendor(environment=environment), **MOCK_ONLY) as verifier:
         with pytest.raises(EnvironmentMismatch, match="nothing was sent"):
             verifier.verify(B, B)
         fixture_of_requests(**{MOCK_HEADER: "1"})

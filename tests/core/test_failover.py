@@ -162,7 +162,7 @@ def test_a_mistake_in_the_last_member_shows_at_once():
 
 
 @pytest.mark.parametrize(
-    ("said", "raised"),
+    ("error_names", "raised"),
     [
         (("RateLimited", "InsufficientCredit"), "RateLimited"),
         (("InsufficientCredit", "RateLimited"), "RateLimited"),
@@ -173,12 +173,14 @@ def test_a_mistake_in_the_last_member_shows_at_once():
     ],
     ids=str,
 )
-def test_if_nobody_answers_what_may_help_on_repeating_is_raised_or_else_the_last(said, raised):
+def test_if_nobody_answers_what_may_help_on_repeating_is_raised_or_else_the_last(
+    error_names, raised
+):
     with pytest.raises(fm.FaceMatchError) as caught:
-        failover(*(failing(getattr(fm.errors, name)) for name in said)).verify(A, B)
+        failover(*(failing(getattr(fm.errors, name)) for name in error_names)).verify(A, B)
     assert type(caught.value).__name__ == raised
     assert getattr(caught.value, "billed", fm.Charged.NO) is fm.Charged.NO
-    assert tuple(s.reason for s in caught.value.route.skipped) == said
+    assert tuple(s.reason for s in caught.value.route.skipped) == error_names
 
 
 # Both calls of verify_live
@@ -250,8 +252,8 @@ def test_of_many_threads_each_call_has_its_own_list_of_who_was_skipped():
     shared = failover(FakeBackend(script=[fm.errors.RateLimited("x")] * 40), FakeBackend())
     results = together(8, lambda: [shared.verify(A, B) for _ in range(10)])
     routes = [result.route for part in results for result in part]
-    assert (len(routes), sum(one.answered_by == "b" for one in routes)) == (80, 40)
-    assert all(len(one.skipped) == (one.answered_by == "b") for one in routes)
+    assert (len(routes), sum(route.answered_by == "b" for route in routes)) == (80, 40)
+    assert all(len(route.skipped) == (route.answered_by == "b") for route in routes)
 
 
 def test_a_result_carries_the_tries_before_it_with_their_bills(clock):

@@ -21,13 +21,13 @@ class Other(FakeBackend):
 class Records(FakeBackend):
     def reconcile(self, attempt, *, deadline):
         self.calls.append((attempt, deadline.limit_s))
-        said = self.script.pop(0)
-        if isinstance(said, Exception):
-            raise said
-        return said(attempt)
+        answer = self.script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer(attempt)
 
 
-def found(attempt):
+def find_call(attempt):
     return found_match(attempt, 90)
 
 
@@ -53,12 +53,12 @@ def test_it_is_a_verifier_that_shows_its_members_and_nothing_of_them():
 @pytest.mark.parametrize(
     "members",
     [
-        lambda one: {},
-        lambda one: [],
-        lambda one: "shop",
-        lambda one: {"a": FakeBackend()},
-        lambda one: {"a": fm.Failover([one])},
-        lambda one: [one, fm.FaceVerifier(FakeBackend())],
+        lambda verifier: {},
+        lambda verifier: [],
+        lambda verifier: "shop",
+        lambda verifier: {"a": FakeBackend()},
+        lambda verifier: {"a": fm.Failover([verifier])},
+        lambda verifier: [verifier, fm.FaceVerifier(FakeBackend())],
     ],
     ids=["none", "no list", "text", "backend", "failover", "one backend twice"],
 )
@@ -95,29 +95,29 @@ def test_each_member_has_its_own_threshold(member):
     assert plain.threshold.source is fm.ThresholdSource.PROFILE
     script = [fm.RateLimited("x")] if member == "backup" else []
     verifier.members["shop"].backend.script.extend(script)
-    given = {"threshold": {"shop": 41, "backup": 71}, "review_threshold": {member: 99}}
-    result = verifier.verify(A, B, **given)
+    options = {"threshold": {"shop": 41, "backup": 71}, "review_threshold": {member: 99}}
+    result = verifier.verify(A, B, **options)
     assert result.threshold.value == {"shop": 41, "backup": 71}[member]
     assert (result.threshold.source, result.decision) == (fm.ThresholdSource.CALLER, "review")
 
 
 def test_both_calls_of_verify_live_have_the_thresholds_of_the_member_that_answers():
     backend = FakeBackend()
-    given = {"threshold": 61, "review_threshold": 62}
-    given |= {"liveness_threshold": 63, "liveness_review_threshold": 64}
-    options = {name: {"shop": value} for name, value in given.items()}
+    thresholds = {"threshold": 61, "review_threshold": 62}
+    thresholds |= {"liveness_threshold": 63, "liveness_review_threshold": 64}
+    options = {name: {"shop": value} for name, value in thresholds.items()}
     fm.Failover({"shop": fm.FaceVerifier(backend)}).verify_live(A, B, **options)
     assert [call.threshold.value for call in backend.calls] == [63, 61]
 
 
 @pytest.mark.parametrize(
-    "given", [{"shpo": 50}, {7: 50}, 50, {"shop": "50"}, {"backup": 101}], ids=str
+    "thresholds", [{"shpo": 50}, {7: 50}, 50, {"shop": "50"}, {"backup": 101}], ids=str
 )
-def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_asked(given):
+def test_odd_thresholds_are_refused_at_once_also_of_a_member_that_would_not_be_asked(thresholds):
     first = FakeBackend()
     members = {"shop": fm.FaceVerifier(first), "backup": fm.FaceVerifier(FakeBackend())}
     with pytest.raises(fm.InvalidRequest):
-        fm.Failover(members).verify(A, B, threshold=given)
+        fm.Failover(members).verify(A, B, threshold=thresholds)
     assert first.calls == []
 
 
@@ -192,9 +192,9 @@ def lost(backend):
 @pytest.mark.parametrize(
     ("first", "second", "outcome"),
     [
-        (found, None, fm.Reconciled.FOUND),
-        (not_yet, found, fm.Reconciled.FOUND),
-        (fm.RateLimited("x"), found, fm.Reconciled.FOUND),
+        (find_call, None, fm.Reconciled.FOUND),
+        (not_yet, find_call, fm.Reconciled.FOUND),
+        (fm.RateLimited("x"), find_call, fm.Reconciled.FOUND),
         (not_yet, not_yet, fm.Reconciled.NOT_YET),
         (not_yet, cannot_know, fm.Reconciled.CANNOT_KNOW),
         (cannot_know, not_yet, fm.Reconciled.CANNOT_KNOW),
@@ -247,7 +247,7 @@ def test_a_call_of_another_vendor_is_not_looked_for():
         with pytest.raises(fm.InvalidRequest):
             fm.Failover([fm.FaceVerifier(Other())]).reconcile(wrong)
     attempt = fm.CallRecord.from_dict(error.call.to_dict())
-    answer = fm.Failover([fm.FaceVerifier(Records(script=[found]))]).reconcile(
+    answer = fm.Failover([fm.FaceVerifier(Records(script=[find_call]))]).reconcile(
         attempt, deadline_s=9
     )
     assert answer.outcome is fm.Reconciled.FOUND

@@ -118,17 +118,17 @@ def imported_within(package):
     graph = {}
     for name, path in files.items():
         home = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        found = set()
+        imports = set()
         for node in parsed(path):
             if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+                imports |= {alias.name for alias in node.names}
                 continue
             parts = home.split(".")[: len(home.split(".")) + 1 - node.level]
             source = ".".join(filter(None, [*parts, node.module])) if node.level else node.module
             # A name of a package is a module of it, or is in its `__init__`.
             names = (f"{source}.{alias.name}" for alias in node.names)
-            found |= {each if each in files else source for each in names}
-        graph[name] = (found & files.keys()) - {name}
+            imports |= {each if each in files else source for each in names}
+        graph[name] = (imports & files.keys()) - {name}
     return graph
 
 
@@ -159,9 +159,9 @@ MAY_IMPORT = {
 @pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_imports_public_names_of_those_below_it_only(package):
     """Others are found through entry points; the comparison is ours, and may know the core."""
-    found = [*imports_of(package)]
-    assert len(found) > 3
-    for path, module in found:
+    imports = [*imports_of(package)]
+    assert len(imports) > 3
+    for path, module in imports:
         top = module.split(".")[0]
         assert top not in PACKAGES.keys() - {package} - MAY_IMPORT[package], path
         # Parity is a command of ours, too, and looks for leaks as the kit does.

@@ -164,8 +164,8 @@ def nested(depth):
 @pytest.mark.parametrize("depth", [1, MAX_DEPTH - 2, MAX_DEPTH + 1, 500, 5000])
 def test_of_any_depth_raw_is_cut_and_metadata_refused_or_written(depth):
     a, b = picture(), picture((10, 20, 30))
-    said = match_result(score=fm.Score(90, SCALE), raw=nested(depth))
-    result = fm.FaceVerifier(FakeBackend(script=[said])).verify(a, b)
+    answer = match_result(score=fm.Score(90, SCALE), raw=nested(depth))
+    result = fm.FaceVerifier(FakeBackend(script=[answer])).verify(a, b)
     assert ("too deep" in json.dumps(result.to_dict())) is (depth > MAX_DEPTH)
     try:
         result = fm.FaceVerifier(FakeBackend()).verify(a, b, metadata=nested(depth))

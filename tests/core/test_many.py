@@ -81,8 +81,8 @@ def test_stopping_early_cancels_what_has_not_started():
     next(run)
     assert set(threading.enumerate()) - before
     run.close()
-    made = len(backend.calls)
-    assert made <= 2 * 2 + 1
+    call_count = len(backend.calls)
+    assert call_count <= 2 * 2 + 1
     assert not set(threading.enumerate()) - before
 
 

@@ -8,7 +8,11 @@ from kit.plugins import BACKEND, Site
 import facematch_core as fm
 from facematch_core.plugins import BACKENDS, backend_class
 
-MADE = [(BACKENDS, "made", "Made")]
+#: A setting may not have the name of an argument.
+WITH_DEADLINE = BACKEND.replace("class Made", "import attrs\n\n    @attrs.define\n    class Made")
+WITH_DEADLINE += "        deadline_s: float = 5.0\n"
+
+ENTRY_POINTS = [(BACKENDS, "made", "Made")]
 
 
 @pytest.fixture
@@ -17,7 +21,7 @@ def site(tmp_path, monkeypatch):
 
 
 def test_a_plug_in_is_listed_and_opened(site):
-    module = site.add("facematch-made", MADE)
+    module = site.add("facematch-made", ENTRY_POINTS)
     info = next(info for info in fm.available_backends() if info.name == "made")
     assert (info.distribution, info.version) == ("facematch-made", "1.0")
     assert module not in sys.modules
@@ -27,14 +31,14 @@ def test_a_plug_in_is_listed_and_opened(site):
 
 def test_a_failing_import_has_a_reason_and_hurts_no_other(site):
     site.add("facematch-broken", [(BACKENDS, "broken", "X")], "raise RuntimeError('no licence')")
-    site.add("facematch-made", MADE)
+    site.add("facematch-made", ENTRY_POINTS)
     with pytest.raises(fm.BackendUnavailable, match=r"facematch-broken .*RuntimeError: no licence"):
         backend_class("broken")
     assert backend_class("made").name == "made"
 
 
 def test_of_two_distributions_that_claim_one_name_both_are_named_and_neither_is_imported(site):
-    modules = [site.add("first-made", MADE), site.add("second-made", MADE)]
+    modules = [site.add("first-made", ENTRY_POINTS), site.add("second-made", ENTRY_POINTS)]
     with pytest.raises(fm.BackendUnavailable, match="first-made and second-made"):
         backend_class("made")
     problems = [info.problem for info in fm.available_backends() if info.name == "made"]
@@ -53,8 +57,8 @@ def test_our_names_are_reserved(site):
 
 
 def test_our_names_are_those_of_our_own_metadata():
-    own = metadata.distribution("facematch-core").entry_points
-    names = {point.name for point in own.select(group=BACKENDS)}
+    entry_points = metadata.distribution("facematch-core").entry_points
+    names = {point.name for point in entry_points.select(group=BACKENDS)}
     assert names == {info.name for info in fm.available_backends() if info.problem is None}
     sources = (Path(fm.plugins.__file__).read_text(), Path(fm.config.__file__).read_text())
     assert not any(f'"{name}"' in source for name in names - {"local"} for source in sources)
@@ -73,17 +77,18 @@ def test_an_unknown_name_is_answered_with_the_nearest_or_all():
         ("Made = 5", "no subclass"),
         ("class Made: pass", "no subclass"),
         (BACKEND + "        api_version = 99\n", "version 99"),
+        (WITH_DEADLINE, "has a setting deadline_s, which is an argument of open_verifier"),
     ],
 )
 def test_what_is_no_backend_of_this_interface_is_refused(site, source, says):
-    site.add("facematch-made", MADE, source)
+    site.add("facematch-made", ENTRY_POINTS, source)
     with pytest.raises(fm.BackendUnavailable, match=says):
         backend_class("made")
 
 
 def test_a_constructor_that_fails_is_not_quoted_for_it_may_hold_a_key(site):
     source = BACKEND + "        def __init__(self): raise OSError('key-4711')\n"
-    site.add("facematch-made", MADE, source)
+    site.add("facematch-made", ENTRY_POINTS, source)
     with pytest.raises(fm.BackendUnavailable, match="OSError") as caught:
         fm.open_verifier("made")
     assert "key-4711" not in str(caught.value)

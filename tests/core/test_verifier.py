@@ -16,12 +16,12 @@ A, B = picture(), picture((10, 20, 30))
 
 
 def test_a_result_has_the_data_of_its_call():
-    said = match_result(
+    answer = match_result(
         score=fm.Score(80, SCALE),
         billing=fm.Billing(fm.Charged.YES),
         ids=fm.Ids(vendor="v-1", session="s-1"),
     )
-    backend, metadata = FakeBackend(script=[said]), {"gate": ["n"]}
+    backend, metadata = FakeBackend(script=[answer]), {"gate": ["n"]}
     result = fm.FaceVerifier(backend).verify(A, B, caller_ref="emp-1", metadata=metadata)
     metadata["gate"].append("changed later")
     assert result.is_match
@@ -43,7 +43,7 @@ def test_a_result_has_no_truth_value(verifier):
 
 
 @pytest.mark.parametrize(
-    ("asked", "profile", "value", "source"),
+    ("threshold", "profile", "value", "source"),
     [
         (60, 55, 60, fm.ThresholdSource.CALLER),
         (None, 55, 55, fm.ThresholdSource.PROFILE),
@@ -52,9 +52,9 @@ def test_a_result_has_no_truth_value(verifier):
     ],
 )
 def test_the_callers_threshold_goes_before_the_profiles_and_that_before_the_default(
-    backend, asked, profile, value, source
+    backend, threshold, profile, value, source
 ):
-    result = fm.FaceVerifier(backend, threshold=profile).verify(A, B, threshold=asked)
+    result = fm.FaceVerifier(backend, threshold=profile).verify(A, B, threshold=threshold)
     assert result.threshold == fm.Threshold(value, fm.ThresholdRule.AT_LEAST, source)
 
 
@@ -248,7 +248,7 @@ def test_a_broken_hook_loses_no_result(backend, caplog):
 
 
 @attrs.frozen(kw_only=True)
-class Own(fm.MatchResult):
+class SpecialResult(fm.MatchResult):
     pass
 
 
@@ -258,7 +258,7 @@ BUGS = {
     "refusal": lambda call: fm.Score(100.4, SCALE),
     "text": lambda call: "match",
     "number": lambda call: 5,
-    "subclass": Own(decision=fm.Decision.MATCH, backend="fake"),
+    "subclass": SpecialResult(decision=fm.Decision.MATCH, backend="fake"),
 }
 
 

@@ -44,11 +44,11 @@ class Machine(RuleBasedStateMachine):
         limited=st.booleans(),
         cap=st.sampled_from([3, 25]),
     )
-    def begin(self, **made):
+    def begin(self, **arguments):
         self.folder = tempfile.TemporaryDirectory() if self.on_disk else None
         if self.on_disk:
-            made["store"] = f"sqlite:///{self.folder.name}/attempts.sqlite3"
-        self.story = Story(self.kind, made)
+            arguments["store"] = f"sqlite:///{self.folder.name}/attempts.sqlite3"
+        self.story = Story(self.kind, arguments)
 
     @rule(through=THROUGH, call=CALLS, keep=st.booleans(), late=st.booleans())
     def verify(self, through, call, keep, late):
@@ -119,8 +119,8 @@ class Forgetting(Machine):
 
 
 def times(number, steps=40, long=None):
-    wanted = settings().max_examples
-    many = max(1, wanted * (long if long and wanted > 100 else number) // 100)
+    examples = settings().max_examples
+    many = max(1, examples * (long if long and examples > 100 else number) // 100)
     return settings(
         max_examples=many, stateful_step_count=steps, print_blob=True, report_multiple_bugs=False
     )
@@ -133,8 +133,8 @@ TestOnDisk.settings = times(4, long=25)
 
 
 def standing(books, vendor="didit"):
-    one = books.store.budget(BudgetKey(name=vendor, **OF_ALL))
-    return one.spent, one.reserved, one.unknown, len(books.world.charges(vendor))
+    state = books.store.budget(BudgetKey(name=vendor, **OF_ALL))
+    return state.spent, state.reserved, state.unknown, len(books.world.charges(vendor))
 
 
 def test_a_story_by_hand():

@@ -62,8 +62,8 @@ MARKS = re.compile(r"(<!-- generated: outcomes -->\n).*?(<!-- end -->)", re.DOTA
 
 
 def test_every_kind_at_every_stage_has_its_case():
-    found = {(case.stage, case.kind) for case in (*FAULTS, *UNREADABLE)}
-    assert found == {(stage, kind) for stage, kinds in POSSIBLE.items() for kind in kinds}
+    cases = {(case.stage, case.kind) for case in (*FAULTS, *UNREADABLE)}
+    assert cases == {(stage, kind) for stage, kinds in POSSIBLE.items() for kind in kinds}
     done = {(case.kind, case.executed) for case in FAULTS if case.stage == "after_upload"}
     assert done == {(kind, way) for kind in POSSIBLE[Stage.AFTER_UPLOAD] for way in (False, True)}
 
@@ -83,8 +83,8 @@ def search(caplog, capfd):
     caplog.set_level(logging.DEBUG)
 
     def look(texts, backend):
-        said = capfd.readouterr()
-        texts |= traces.of_text("output", said.out + said.err) | traces.of_log(caplog.records)
+        output = capfd.readouterr()
+        texts |= traces.of_text("output", output.out + output.err) | traces.of_log(caplog.records)
         return hits(texts, backend=backend, limits=backend.capabilities.image_limits)
 
     return look
@@ -111,9 +111,9 @@ def test_what_a_fault_ends_in_costs_and_leaves_behind(vendor, case, search):
 def test_who_waits_no_longer_does_not_know_either(vendor, executed, search):
     late = Breakage("after_upload", "delay", {**LONG_SILENCE, "executed": executed})
     by = partial(watched, search, deadline_s=20.0)
-    one = call_outcome(vendor, VERSIONS[vendor][0], "budget", late, by=by)
+    outcome = call_outcome(vendor, VERSIONS[vendor][0], "budget", late, by=by)
     lost = expected_outcome(vendor, "budget", late)
-    assert one == attrs.evolve(lost, error="DeadlineExceeded")
+    assert outcome == attrs.evolve(lost, error="DeadlineExceeded")
 
 
 @pytest.mark.parametrize("setting", sorted({*GATES} - {"no gate", "all gates", "failover"}))
@@ -130,8 +130,8 @@ def test_what_each_other_gate_makes_of_a_fault_of_each_kind(vendor, setting):
 @pytest.mark.slow
 def test_the_page_of_all_faults_with_all_gates():
     outcomes = all_outcomes()
-    for (vendor, version, setting, case), one in outcomes.items():
-        assert one == expected_outcome(vendor, setting, case), (version, setting, case)
+    for (vendor, version, setting, case), outcome in outcomes.items():
+        assert outcome == expected_outcome(vendor, setting, case), (version, setting, case)
     source = PAGE.read_text()
     assert len(MARKS.findall(source)) == 1
     whole = MARKS.sub(lambda mark: f"{mark[1]}\n{tables(outcomes)}\n\n{mark[2]}", source)
@@ -145,8 +145,8 @@ def over_a_socket(vendor, case):
     # Only who will hear nothing is impatient: any other answer may be late on a busy machine.
     world = TwoVendors(patience_s=0.5 if "seconds" in case.more else 30)
     try:
-        one = FaultClient(world, vendor).struck_by(case).once()
-        return attrs.evolve(one, requests=None)
+        outcome = FaultClient(world, vendor).struck_by(case).once()
+        return attrs.evolve(outcome, requests=None)
     finally:
         world.end()
 
@@ -166,17 +166,19 @@ def test_a_socket_shows_what_was_seen_within_the_process(vendor, case):
     if case.stage == "connect":
         # The end of the connection may be there before the first byte can leave.
         possible.append(expected_outcome(vendor, "no gate", NOBODY_LISTENS))
-    assert over_a_socket(vendor, case) in [attrs.evolve(one, requests=None) for one in possible]
+    assert over_a_socket(vendor, case) in [
+        attrs.evolve(outcome, requests=None) for outcome in possible
+    ]
 
 
 @pytest.mark.parametrize("vendor", sorted(PAID))
 def test_a_client_works_on_over_its_connections_after_every_fault(vendor):
     world = TwoVendors(patience_s=30)
     try:
-        asked = FaultClient(world, vendor)
+        client = FaultClient(world, vendor)
         for case in SOME:
-            asked.struck_by(case).once()
-        assert asked.struck_by(NO_FAULT).once().error == "MATCH"
+            client.struck_by(case).once()
+        assert client.struck_by(NO_FAULT).once().error == "MATCH"
     finally:
         world.end()
 
@@ -185,12 +187,12 @@ def test_a_client_works_on_over_its_connections_after_every_fault(vendor):
 @pytest.mark.parametrize(("kind", "status"), [*REFUSALS])
 def test_no_client_can_know_of_a_charge_for_what_is_said_to_be_free(vendor, kind, status):
     case = Breakage("answer", kind, {"status": status, "executed": True})
-    one = call_outcome(vendor, VERSIONS[vendor][0], "budget", case)
-    if one.error == "MATCH":
+    outcome = call_outcome(vendor, VERSIONS[vendor][0], "budget", case)
+    if outcome.error == "MATCH":
         # A new token, and the call was made again: the refused one was charged as well.
-        assert (one.charges, one.counted) == ((2, 0), ("spent", ""))
+        assert (outcome.charges, outcome.counted) == ((2, 0), ("spent", ""))
     else:
-        assert (one.billed, one.charges, one.counted) == ("NO", (1, 0), ("", ""))
+        assert (outcome.billed, outcome.charges, outcome.counted) == ("NO", (1, 0), ("", ""))
 
 
 @pytest.mark.parametrize("deadline_s", [20.0, None])

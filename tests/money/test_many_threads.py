@@ -29,7 +29,7 @@ PROBE, REFERENCE = picture(), picture((20, 30, 40))
 THREADS, CAP = 64, 100
 VENDORS = sorted(PAID)
 #: What may break, and how often. Only with those of the second list an end is unknown.
-KNOWN = [("answer", "status", {"status": 429}), ("answer", "status", {"status": 413})]
+UNPAID_REFUSALS = [("answer", "status", {"status": 429}), ("answer", "status", {"status": 413})]
 LOST = [
     ("mid_body", "reset", {}),
     ("after_upload", "reset", {"executed": True}),
@@ -41,9 +41,9 @@ LOST = [
 
 @pytest.fixture
 def world():
-    made = TwoVendors(seed=3)
-    yield made
-    made.close()
+    vendors = TwoVendors(seed=3)
+    yield vendors
+    vendors.close()
 
 
 def in_threads(work):
@@ -90,7 +90,7 @@ def spending():
 def test_64_threads_with_one_budget_are_never_charged_beyond_it(  # noqa: PLR0917 - fixtures and parameters
     world, tmp_path, vendor, lost, on_disk, seed
 ):
-    break_often(world, vendor, seed, KNOWN + LOST if lost else KNOWN)
+    break_often(world, vendor, seed, UNPAID_REFUSALS + LOST if lost else UNPAID_REFUSALS)
     store = SqlStore(f"sqlite:///{tmp_path}/a.sqlite3") if on_disk else MemoryStore()
     budget = Budget(CAP, name=vendor, store=store, clock=world.clock)
     verifier = FaceVerifier(
@@ -158,12 +158,12 @@ def test_64_threads_share_one_login_whatever_is_wrong_with_the_token(world, stat
         verifier.verify(PROBE, REFERENCE)
     if state == "over":
         world.mock.control.advance(86_400)
-    before, asked = tokens.asked, world.line.sent.count(LOGIN)
+    before, logins = tokens.asked, world.line.sent.count(LOGIN)
     if state == "revoked":
         hold_refused(world, tokens)
     in_threads(lambda: verifier.verify(PROBE, REFERENCE))
     assert tokens.asked == before + 1
-    assert world.line.sent.count(LOGIN) == asked + 1
+    assert world.line.sent.count(LOGIN) == logins + 1
     assert len(world.charges("deepvue")) == THREADS + (state != "none")
 
 

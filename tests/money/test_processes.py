@@ -29,9 +29,9 @@ def mock():
 
 def standing(address):
     store = SqlStore(address)
-    found = store.budget(KEY)
+    state = store.budget(KEY)
     store.close()
-    return found
+    return state
 
 
 @pytest.mark.parametrize(
@@ -58,16 +58,16 @@ def test_processes_with_one_budget_are_never_charged_beyond_it(mock, address, pr
         for process in started:
             process.stdin.write("go\n")
             process.stdin.flush()
-        said = [process.communicate(timeout=120)[0] for process in started]
+        outputs = [process.communicate(timeout=120)[0] for process in started]
     finally:
         for process in started:
             process.kill()
             process.wait()
-    assert said == ["done\n"] * processes
-    found, charges = standing(address), len(mock.control.charges())
-    assert (found.reserved, found.spent + found.unknown) == (0, client.CAP)
-    assert found.spent <= charges <= client.CAP
-    assert bool(found.unknown) is lost
+    assert outputs == ["done\n"] * processes
+    state, charges = standing(address), len(mock.control.charges())
+    assert (state.reserved, state.spent + state.unknown) == (0, client.CAP)
+    assert state.spent <= charges <= client.CAP
+    assert bool(state.unknown) is lost
     if not lost:
         assert charges == client.CAP
 
@@ -92,7 +92,7 @@ def killed(mock, address, event):
 
 
 @pytest.mark.parametrize(
-    ("event", "charges", "left", "outcome"),
+    ("event", "charges", "place", "outcome"),
     [
         pytest.param("Started", 0, None, None, marks=SLOW),
         ("Sent", 0, "reserved", "not_yet"),
@@ -101,7 +101,7 @@ def killed(mock, address, event):
     ],
 )
 def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: PLR0917 - fixtures and parameters
-    mock, address, event, charges, left, outcome
+    mock, address, event, charges, place, outcome
 ):
     if event is None:
         late = {"stage": "after_upload", "kind": "delay", "executed": True, "seconds": 3600}
@@ -109,19 +109,19 @@ def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: P
     killed(mock, address, event)
     assert len(mock.control.charges()) == charges
     store = SqlStore(address)
-    found = store.budget(KEY)
-    kept = () if found is None else (found.spent, found.reserved, found.unknown)
-    assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[left]
+    state = store.budget(KEY)
+    kept = () if state is None else (state.spent, state.reserved, state.unknown)
+    assert kept == {None: (), "reserved": (0, 1, 0), "spent": (1, 0, 0)}[place]
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
         # Its process is not asked whether it lives: only time says.
         assert look(open_in({store: 60}, now), verifier, now) == []
         looked = look(open_in({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
-    assert [one.outcome for one in looked] == ([outcome] if outcome else [])
-    assert all(one.reservation.call.id and one.reason for one in looked)
-    found = store.budget(KEY)
-    if found is not None:
+    assert [look_up.outcome for look_up in looked] == ([outcome] if outcome else [])
+    assert all(look_up.reservation.call.id and look_up.reason for look_up in looked)
+    state = store.budget(KEY)
+    if state is not None:
         # What the vendor has not is still set aside: a person frees it when it is surely late.
-        assert (found.spent, found.reserved) == (charges, 0)
-        assert found.unknown == int(outcome == "not_yet")
+        assert (state.spent, state.reserved) == (charges, 0)
+        assert state.unknown == int(outcome == "not_yet")
     store.close()

@@ -28,7 +28,7 @@ def last(path, word):
 
 
 def variables(path):
-    return dict(one.split("=", 1) for one in last(path, "ENV").split())
+    return dict(pair.split("=", 1) for pair in last(path, "ENV").split())
 
 
 @pytest.fixture(scope="module")
@@ -54,14 +54,14 @@ def test_what_is_copied_is_there_and_reaches_docker(path):
     assert names
     for name in names:
         assert (ROOT / name).exists(), name
-        assert any(name == one or name.startswith(f"{one}/") for one in let_through), name
+        assert any(name == entry or name.startswith(f"{entry}/") for entry in let_through), name
 
 
 def test_the_image_gets_every_package_of_the_wheel():
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     packages = ast.literal_eval(re.search(r"(?s)packages = (\[.*?\])", text)[1])
     copied = [rest.split()[0] for word, rest in instructions(ROOT / "Dockerfile") if word == "COPY"]
-    assert all(any(fnmatch(one, f"{top}*") for top in copied) for one in packages)
+    assert all(any(fnmatch(package, f"{top}*") for top in copied) for package in packages)
 
 
 def test_the_ports_agree(services):
@@ -82,12 +82,14 @@ def test_the_containers_of_the_example_are_reached_from_nowhere_else(services):
 
 
 def test_the_variables_are_options_of_the_mock(services, monkeypatch):
-    given = variables(ROOT / "Dockerfile") | services["mock"]["environment"]
-    given = {name: text for name, text in given.items() if name.startswith("FACEMATCH_MOCK_")}
-    for name, text in given.items():
+    environment = variables(ROOT / "Dockerfile") | services["mock"]["environment"]
+    environment = {
+        name: text for name, text in environment.items() if name.startswith("FACEMATCH_MOCK_")
+    }
+    for name, text in environment.items():
         monkeypatch.setenv(name, text)
     params = command.make_context("mock", []).params
-    read = {name: params[name[15:].lower()] for name in given}
+    read = {name: params[name[15:].lower()] for name in environment}
     assert read == {
         "FACEMATCH_MOCK_HOST": "0.0.0.0",
         "FACEMATCH_MOCK_PORT": 8080,

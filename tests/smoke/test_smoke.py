@@ -26,7 +26,7 @@ def facematch(*words, cwd):
 
 
 def test_the_mock_answers_and_counts(tmp_path):
-    said = []
+    outputs = []
     for _ in range(2):
         store = SqlStore(f"sqlite:///{(tmp_path / 'budget.sqlite3').as_posix()}")
         budget = Budget(2, name="all", store=store)
@@ -38,11 +38,11 @@ def test_the_mock_answers_and_counts(tmp_path):
         ):
             for other in (ADA_AGAIN, BOB):
                 try:
-                    said.append(verifier.verify(ADA, other).decision)
+                    outputs.append(verifier.verify(ADA, other).decision)
                 except BudgetExceeded:
-                    said.append("refused")
+                    outputs.append("refused")
         store.close()
-    assert said == [Decision.MATCH, Decision.NO_MATCH, "refused", "refused"]
+    assert outputs == [Decision.MATCH, Decision.NO_MATCH, "refused", "refused"]
 
 
 @pytest.mark.slow
@@ -60,8 +60,8 @@ def test_the_local_engine_knows_a_person_and_a_cat():
     "words", ["doctor", pytest.param("backends --json", marks=pytest.mark.slow)]
 )
 def test_a_command_works_as_a_process(words, tmp_path):
-    code, said = facematch(*words.split(), cwd=tmp_path)
-    assert code == 0, said
+    code, output = facematch(*words.split(), cwd=tmp_path)
+    assert code == 0, output
 
 
 @pytest.mark.slow
@@ -70,8 +70,8 @@ def test_a_report_is_written_and_replaced(tmp_path):
     (tmp_path / "scores.csv").write_text(f"image1,image2,label,score\n{rows}", encoding="utf-8")
     words = ("compare", "report", "--scores", "scores.csv", "--out", "report.html", "--force")
     for _ in range(2):
-        code, said = facematch(*words, cwd=tmp_path)
-        assert code == 0, said
+        code, output = facematch(*words, cwd=tmp_path)
+        assert code == 0, output
     assert "<html" in (tmp_path / "report.html").read_text("utf-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "scores.csv"]
 

@@ -24,8 +24,8 @@ def compare(selfie: bytes, card: Path) -> fm.Score | None:
 def look_up(
     verifier: fm.FaceVerifier, error: fm.VendorError, written: fm.CallRecord
 ) -> fm.Reconciliation:
-    found = verifier.reconcile(error, deadline_s=30)
-    return found if found.result is not None else verifier.reconcile(written)
+    reconciliation = verifier.reconcile(error, deadline_s=30)
+    return reconciliation if reconciliation.result is not None else verifier.reconcile(written)
 
 
 def many(
@@ -43,27 +43,27 @@ def failover(first: fm.FaceVerifier, second: fm.FaceVerifier, selfie: bytes) -> 
     with fm.Failover({"shop": first, "backup": second}) as both:
         result: fm.MatchResult = both.verify(selfie, selfie, threshold={"shop": 50, "backup": 60.5})
         live: fm.LivenessResult = both.check_liveness(selfie, review_threshold={"shop": 90})
-        asked: Mapping[str, fm.FaceVerifier] = both.members
+        members: Mapping[str, fm.FaceVerifier] = both.members
         route = either(both, selfie, selfie).route
         assert route is not None
-        return route.answered_by or str((result, live, asked))
+        return route.answered_by or str((result, live, members))
 
 
 def thresholds_are_of_one_kind(
-    one: fm.FaceVerifier,
+    single: fm.FaceVerifier,
     both: fm.Failover,
     any_: fm.Verifier,
     number: fm.Verifier[float],
     selfie: bytes,
 ) -> None:
     """The errors are wanted: without one of them, its comment is reported."""
-    one.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    single.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     both.verify(selfie, selfie, threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     both.check_liveness(selfie, review_threshold=60)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     number.verify(selfie, selfie, threshold={"shop": 60})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     any_.verify(selfie, selfie, threshold=60)
     any_.verify(selfie, selfie, threshold={"shop": 60})
-    thresholds_are_of_one_kind(one, both, both, one, selfie)
+    thresholds_are_of_one_kind(single, both, both, single, selfie)
 
 
 def opened(name: str | None) -> fm.Verifier:
@@ -73,13 +73,19 @@ def opened(name: str | None) -> fm.Verifier:
 
 
 def calibrated(verifier: fm.Verifier, selfie: bytes, written: Mapping[str, object]) -> float:
-    one = fm.FaceVerifier(LocalBackend(), calibration=Path("local.calibration.json"))
-    made: fm.Calibration = fm.Calibration.from_dict(written)
+    calibrated_verifier = fm.FaceVerifier(
+        LocalBackend(), calibration=Path("local.calibration.json")
+    )
+    calibration: fm.Calibration = fm.Calibration.from_dict(written)
     results: list[fm.MatchResult] = [
-        v.verify(selfie, selfie, max_fmr=1e-3) for v in (verifier, one)
+        v.verify(selfie, selfie, max_fmr=1e-3) for v in (verifier, calibrated_verifier)
     ]
     both: fm.LiveMatchResult = verifier.verify_live(selfie, selfie, max_fmr=1e-4)
-    return made.threshold_for(1e-3) if results and both.is_verified else made.points[0].upper
+    return (
+        calibration.threshold_for(1e-3)
+        if results and both.is_verified
+        else calibration.points[0].upper
+    )
 
 
 def charge_of(error: fm.FaceMatchError) -> str:

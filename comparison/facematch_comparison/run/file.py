@@ -62,7 +62,7 @@ class RunFile:
         return text_of(self._clock.now())
 
     def _open(self) -> Database:
-        database = self._database = Database(self._where, called="run database")
+        database = self._database = Database(self._where, label="run database")
         version = self.transact(self._make_tables)
         if version != VERSION:
             self.close()

@@ -10,7 +10,7 @@ import pytest
 import facematch_core
 from facematch_core.cli.common import MEANING
 from facematch_core.plugins import COMMANDS as GROUP
-from facematch_core.plugins import OWN
+from facematch_core.plugins import CORE_DISTRIBUTION
 
 
 def command():
@@ -70,7 +70,7 @@ def test_help_says_all(run):
         assert meaning.split(":")[0][:40] in told
     assert "_FACEMATCH_COMPLETE=bash_source" in told
     group = command()
-    points = [point for point in entry_points(group=GROUP) if point.dist.name == OWN]
+    points = [point for point in entry_points(group=GROUP) if point.dist.name == CORE_DISTRIBUTION]
     names = group.list_commands(click.Context(group))
     assert {"verify", "doctor", *(point.name for point in points)} <= {*names}
     words = " ".join(told.split())

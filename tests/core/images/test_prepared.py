@@ -58,9 +58,9 @@ def test_the_digest_is_of_what_was_given():
     image = Image.from_bytes(data)
     sent = image.prepared()
     smaller = sent.prepared(ImageLimits(max_pixels=100))
-    for made in (image, sent, smaller):
-        assert made.digest == hashlib.sha256(data).hexdigest()
-        assert made.sent_digest == hashlib.sha256(made.data).hexdigest()
+    for prepared in (image, sent, smaller):
+        assert prepared.digest == hashlib.sha256(data).hexdigest()
+        assert prepared.sent_digest == hashlib.sha256(prepared.data).hexdigest()
     assert len({image.sent_digest, sent.sent_digest, smaller.sent_digest}) == 3
     assert len({image, sent, smaller}) == 3
 

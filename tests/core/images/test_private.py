@@ -57,13 +57,13 @@ def sent(data, limits=ANYTHING):
 def test_no_secret_survives(form, orientation):
     data, seen = WITH_SECRETS[form](quartered(), orientation), UPRIGHT[orientation]
     assert data.count(CANARY) >= 4
-    given, new = Image.from_bytes(data), sent(data)
+    image, new = Image.from_bytes(data), sent(data)
     assert CANARY not in new.data
-    assert (new.format, new.upright_size) == (form, given.upright_size)
+    assert (new.format, new.upright_size) == (form, image.upright_size)
     # A new file holds it upright; a JPEG is no new one.
     orientation = orientation if form is ImageFormat.JPEG else 1
     assert new.orientation == orientation
-    assert corners(new.to_pil()) == corners(given.to_pil()) == seen
+    assert corners(new.to_pil()) == corners(image.to_pil()) == seen
     with PIL.Image.open(io.BytesIO(new.data)) as picture:
         assert dict(picture.getexif()) == ({} if orientation == 1 else {0x112: orientation})
         assert not {"xmp", "comment", "photoshop", "mp"} & picture.info.keys()
@@ -94,12 +94,12 @@ def test_pixels_stay_equal(form, data):
 
 @pytest.mark.parametrize("path", PHOTOGRAPHS, ids=lambda path: path.stem)
 def test_photographs_keep_pixels_and_profile(path):
-    given = Image.read(path)
-    new = given.prepared()
-    assert decoded(new.data) == decoded(given.data)
+    image = Image.read(path)
+    new = image.prepared()
+    assert decoded(new.data) == decoded(image.data)
     for text in (b"Photoshop", b"ns.adobe.com", b"Exif"):
         assert text not in new.data
-    assert (b"ICC_PROFILE" in new.data) == (b"ICC_PROFILE" in given.data)
+    assert (b"ICC_PROFILE" in new.data) == (b"ICC_PROFILE" in image.data)
 
 
 @pytest.mark.parametrize("form", [form for form in ImageFormat if form not in WITH_SECRETS])
@@ -128,19 +128,19 @@ def test_a_lossy_webp_is_encoded_anew_as_webp():
 
 
 def markers_before_the_scan(jpeg):
-    found, at = [], 2
+    markers, at = [], 2
     while (marker := jpeg[at + 1]) != 0xDA:
-        found.append(marker)
+        markers.append(marker)
         at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return found
+    return markers
 
 
 def names(png):
-    found, at = [], 8
+    chunk_names, at = [], 8
     while at < len(png):
-        found.append(png[at + 4 : at + 8])
+        chunk_names.append(png[at + 4 : at + 8])
         at += 12 + int.from_bytes(png[at : at + 4], "big")
-    return found
+    return chunk_names
 
 
 def png_with(*chunks, data=PNG):

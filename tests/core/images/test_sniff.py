@@ -89,12 +89,12 @@ def test_an_orientation_is_a_number_of_any_type_from_1_to_8(order, kind, value, 
     block = b"".join(number.to_bytes(length, order) for number, length in numbers)
     block = (b"II" if order == "little" else b"MM") + block.ljust(30, b"\0")
 
-    def found(exif):
+    def orientation_of(exif):
         return Image.from_bytes(JPEG[:2] + segment(0xE1, b"Exif\0\0" + exif) + JPEG[2:]).orientation
 
-    assert found(block) == expected
+    assert orientation_of(block) == expected
     for end in range(len(block)):
-        assert found(block[:end]) in (1, expected)
+        assert orientation_of(block[:end]) in (1, expected)
 
 
 def test_the_oldest_bmp_header_is_read():

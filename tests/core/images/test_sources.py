@@ -25,9 +25,9 @@ JPEG = SMALL_FILES["jpeg"]
 TEXT = base64.encodebytes(JPEG).decode()
 
 
-def refusal(take, *given):
+def refusal(take, *arguments):
     with pytest.raises(InvalidImage, match=r"^The picture ") as refused:
-        take(*given)
+        take(*arguments)
     return refused.value.message
 
 
@@ -36,11 +36,11 @@ def refusal(take, *given):
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes_of_any_kind_are_taken_and_copied(kind):
-    given = kind(JPEG)
-    image = Image.from_bytes(given)
-    assert Image.of(given) == image
+    data = kind(JPEG)
+    image = Image.from_bytes(data)
+    assert Image.of(data) == image
     if kind is bytearray:
-        given[:] = b""
+        data[:] = b""
     assert image.data == JPEG
     assert type(image.data) is bytes
 
@@ -125,10 +125,10 @@ def test_file_objects_are_read_from_where_they_are_to_their_end():
 
 
 def test_an_endless_file_is_not_read_to_its_end():
-    asked = []
-    file = SimpleNamespace(read=lambda size: asked.append(size) or b"\0" * min(size, 1 << 20))
+    sizes = []
+    file = SimpleNamespace(read=lambda size: sizes.append(size) or b"\0" * min(size, 1 << 20))
     assert "more than the 33554432 bytes" in refusal(Image.from_file, file)
-    assert sum(min(size, 1 << 20) for size in asked) == MAX_FILE_BYTES + 1
+    assert sum(min(size, 1 << 20) for size in sizes) == MAX_FILE_BYTES + 1
 
 
 def broken(error):
@@ -208,13 +208,15 @@ def test_a_path_without_permission_is_refused(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path):
-    pipe, found = tmp_path / "pipe.jpg", []
+    pipe, messages = tmp_path / "pipe.jpg", []
     os.mkfifo(pipe)
     # What waits for the pipe would wait for good.
-    reader = threading.Thread(target=lambda: found.append(refusal(Image.read, pipe)), daemon=True)
+    reader = threading.Thread(
+        target=lambda: messages.append(refusal(Image.read, pipe)), daemon=True
+    )
     reader.start()
     reader.join(30)
-    assert f"The picture {str(pipe)!r} is not a regular file" in found[0]
+    assert f"The picture {str(pipe)!r} is not a regular file" in messages[0]
 
 
 @pytest.mark.parametrize("kind", [str, pathlib.Path])
@@ -267,10 +269,10 @@ def test_equal_are_the_same_bytes_as_given_and_as_sent():
     assert image == Image.from_base64(TEXT)
     assert len({image, Image.from_base64(TEXT), Image.from_bytes(SMALL_FILES["png"])}) == 2
     assert image != JPEG
-    given = Image.from_bytes(jpeg_with_secrets(quartered()))
-    assert given != given.prepared()
-    assert hash(given) == hash(given.prepared())
-    assert Image.from_bytes(given.prepared().data) != given.prepared()
+    secret_image = Image.from_bytes(jpeg_with_secrets(quartered()))
+    assert secret_image != secret_image.prepared()
+    assert hash(secret_image) == hash(secret_image.prepared())
+    assert Image.from_bytes(secret_image.prepared().data) != secret_image.prepared()
 
 
 def test_describing_and_stripping_need_no_pillow():

@@ -33,8 +33,8 @@ def store():
 def limited(backend, clock, store):
     """A verifier with a budget; arguments are those of `Budget`."""
 
-    def make(cap, *more, retry=None, **given):
-        budget = Budget(cap, **{"name": "shop", "store": store, "clock": clock} | given)
+    def make(cap, *more, retry=None, **settings):
+        budget = Budget(cap, **{"name": "shop", "store": store, "clock": clock} | settings)
         return FaceVerifier(backend, policies=(budget, *more), retry=retry, clock=clock)
 
     return make
@@ -105,9 +105,9 @@ def test_what_is_left_open_says_what_happened(limited, backend, store, clock):
     backend.script = [errors.OutcomeUnknown("Lost.")]
     with pytest.raises(errors.OutcomeUnknown) as caught:
         limited(5).verify(A, B, caller_ref="case-17")
-    (left,) = store.open_reservations()
-    assert left.call == attrs.evolve(caught.value.call, caller_ref=None)
-    assert (left.error, left.ended_at) == ("OutcomeUnknown", clock.now())
+    (reservation,) = store.open_reservations()
+    assert reservation.call == attrs.evolve(caught.value.call, caller_ref=None)
+    assert (reservation.error, reservation.ended_at) == ("OutcomeUnknown", clock.now())
 
 
 class Refuses(Policy):
@@ -163,7 +163,7 @@ def test_environments_are_counted_apart(store, environment):
 def test_a_batch_ends_where_the_budget_does(limited):
     assert issubclass(errors.BudgetExceeded, errors.FATAL)
     outcomes = list(limited(2).verify_many([(A, B)] * 9, max_workers=1))
-    assert [type(one.error) for one in outcomes[:3]] == [
+    assert [type(outcome.error) for outcome in outcomes[:3]] == [
         type(None),
         type(None),
         errors.BudgetExceeded,
@@ -171,31 +171,35 @@ def test_a_batch_ends_where_the_budget_does(limited):
     assert len(outcomes) < 9
 
 
-@pytest.mark.parametrize(("billed", "said"), [(Charged.YES, True), (Charged.NO, False)])
-def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, said):
+@pytest.mark.parametrize(("billed", "reports"), [(Charged.YES, True), (Charged.NO, False)])
+def test_a_charge_that_a_person_had_denied_is_reported(store, caplog, billed, reports):
     caplog.set_level(logging.ERROR, "facematch")
     budget = Budget(5, name="shop", store=store)
     budget.enter(new_attempt())(ending())
     assert caplog.messages == []
     leave = budget.enter(new_attempt())
-    (one,) = store.open_reservations()
-    assert store.finalize(one, Charged.NO, at=later(minutes=1))
+    (reservation,) = store.open_reservations()
+    assert store.finalize(reservation, Charged.NO, at=later(minutes=1))
     leave(ending(billed))
-    assert [one.call.id in text and "'shop'" in text for text in caplog.messages] == [True] * said
+    assert [reservation.call.id in text and "'shop'" in text for text in caplog.messages] == [
+        True
+    ] * reports
 
 
 @pytest.mark.parametrize(
-    ("more", "minutes", "left"),
+    ("more", "minutes", "remainder"),
     [
         *(({}, 0, (1, 0)), ({}, 14, (1, 0)), ({}, 15, (0, 1))),
         *(({"lease_s": 60}, 0.9, (1, 0)), ({"lease_s": 60}, 1, (0, 1))),
     ],
 )
-def test_a_full_budget_looks_for_what_was_left_behind(limited, store, more, minutes, left):
+def test_a_full_budget_looks_for_what_was_left_behind(limited, store, more, minutes, remainder):
     store.reserve(entry(started_at=later(minutes=-minutes)), Decimal(1))
-    error = exceeded(limited(1, **more), f"0 spent, {left[0]} reserved, {left[1]} unknown")
-    assert (error.reserved, error.unknown) == left
-    assert sums(store) == (0, *left)
+    error = exceeded(
+        limited(1, **more), f"0 spent, {remainder[0]} reserved, {remainder[1]} unknown"
+    )
+    assert (error.reserved, error.unknown) == remainder
+    assert sums(store) == (0, *remainder)
 
 
 def test_a_result_survives_a_store_that_fails(backend):
@@ -248,8 +252,8 @@ def zone_of_the_machine(request):
 def test_the_day_of_a_call_is_that_of_utc_whatever_the_zone(store, hour, offset, days):
     began = dt.datetime.fromisoformat(f"{NOW.date()}T{hour:02}:00:00{offset}")
     Budget(1, name="shop", store=store, **DAY).enter(new_attempt(started_at=began))
-    (one,) = store.budgets()
-    assert one.key.window == (NOW.date() + dt.timedelta(days)).isoformat()
+    (state,) = store.budgets()
+    assert state.key.window == (NOW.date() + dt.timedelta(days)).isoformat()
 
 
 def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, store):
@@ -258,8 +262,8 @@ def test_a_retry_after_midnight_is_of_the_day_before(limited, backend, clock, st
     backend.script = [errors.RateLimited("Slower.", retry_after_s=5)]
     limited(1, retry=Retry(times=1), **DAY).verify(A, B)
     assert clock.now().date() != day
-    (one,) = store.budgets()
-    assert (one.key.window, one.spent) == (day.isoformat(), 1)
+    (state,) = store.budgets()
+    assert (state.key.window, state.spent) == (day.isoformat(), 1)
 
 
 # --- Amounts ---
@@ -297,7 +301,9 @@ def test_several_budgets_before_one_call(backend, clock, store):
     verifier = FaceVerifier(backend, policies=budgets, clock=clock)
     verifier.verify(A, B)
     assert exceeded(verifier).unit == "USD"
-    assert {(one.key.name, one.key.unit, one.spent, one.reserved) for one in store.budgets()} == {
+    assert {
+        (state.key.name, state.key.unit, state.spent, state.reserved) for state in store.budgets()
+    } == {
         *(("fake", "calls", 1, 0), ("shop", "calls", 1, 0), ("shop", "USD", Decimal("0.05"), 0)),
     }
 
@@ -358,15 +364,15 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("cap", "given", "says"), WRONG.values(), ids=WRONG)
-def test_arguments_are_checked(cap, given, says):
+@pytest.mark.parametrize(("cap", "settings", "says"), WRONG.values(), ids=WRONG)
+def test_arguments_are_checked(cap, settings, says):
     with pytest.raises(errors.ConfigurationError) as caught:
-        Budget(cap, **{"name": "shop", **given})
+        Budget(cap, **{"name": "shop", **settings})
     assert says in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("cap", "given"),
+    ("cap", "settings"),
     [
         (0, {}),
         (10**12, {}),
@@ -379,10 +385,10 @@ def test_arguments_are_checked(cap, given, says):
         (1, {"name": "a" * 200}),
     ],
 )
-def test_words_are_enough_and_amounts_need_no_precision_of_the_caller(cap, given):
+def test_words_are_enough_and_amounts_need_no_precision_of_the_caller(cap, settings):
     with localcontext(prec=5):
-        budget = Budget(cap, **{"name": "shop", **given})
-    assert budget.name == given.get("name", "shop")
+        budget = Budget(cap, **{"name": "shop", **settings})
+    assert budget.name == settings.get("name", "shop")
     assert "MemoryStore" not in repr(budget)
 
 

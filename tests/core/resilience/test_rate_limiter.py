@@ -212,9 +212,9 @@ def test_the_rate_is_never_exceeded(windows, threads, seed, longest_s, count_fro
 
 def test_the_vendors_word_holds_everybody_back(clock):
     limited = limiter(clock, (100, 1))
-    one, two = limited.enter(gate_attempt()), limited.enter(gate_attempt())
-    one(failed(RateLimited("wait", retry_after_s=25.0)))
-    two(failed(RateLimited("wait", retry_after_s=5.0)))
+    leave_first, leave_second = limited.enter(gate_attempt()), limited.enter(gate_attempt())
+    leave_first(failed(RateLimited("wait", retry_after_s=25.0)))
+    leave_second(failed(RateLimited("wait", retry_after_s=5.0)))
     assert times(limited, 2) == [25, 25]
 
 
@@ -279,8 +279,8 @@ def test_those_who_wait_are_counted_in():
         except RateLimited as error:
             return error.retry_after_s
 
-    found = clock.run(*(lambda number=number: late(number) for number in range(4)))
-    assert found == [0, 10, 20, pytest.approx(30, abs=0.3)]
+    waits_s = clock.run(*(lambda number=number: late(number) for number in range(4)))
+    assert waits_s == [0, 10, 20, pytest.approx(30, abs=0.3)]
 
 
 def test_a_deadline_is_kept(clock):

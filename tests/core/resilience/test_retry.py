@@ -37,11 +37,11 @@ def chance(value):
 
 def waits(retry, error, numbers=range(1, 12), **about):
     """The wait after each try, while there is one."""
-    found = (retry.wait_s(error, gate_attempt(number, **about)) for number in numbers)
-    return [wait for wait in found if wait is not None]
+    waits_s = (retry.wait_s(error, gate_attempt(number, **about)) for number in numbers)
+    return [wait for wait in waits_s if wait is not None]
 
 
-def asked(clock, script, *, retry=None, policies=(), **options):
+def call_once(clock, script, *, retry=None, policies=(), **options):
     """What a verifier with this script makes of one call: (result or error, events, backend)."""
     backend, events, retry = FakeBackend(script=script), [], retry or Retry(times=3)
     more = {"retry": retry, "policies": policies, "on_event": events.append}
@@ -132,18 +132,18 @@ ERRORS = st.builds(
 def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, longest_s, deadline_s):
     clock = ManualClock()
     retry = Retry(times=times, first_s=first_s, longest_s=longest_s)
-    end, events, backend = asked(clock, list(errors), retry=retry, deadline_s=deadline_s)
-    made = len(backend.calls)
-    assert 1 <= made <= times + 1
-    for error in errors[: made - 1]:
+    end, events, backend = call_once(clock, list(errors), retry=retry, deadline_s=deadline_s)
+    tries = len(backend.calls)
+    assert 1 <= tries <= times + 1
+    for error in errors[: tries - 1]:
         assert error.billing.charged is Charged.NO
         assert error.retryable
         assert not isinstance(error, OutcomeUnknown)
-    if made <= len(errors):
-        assert end is errors[made - 1]
+    if tries <= len(errors):
+        assert end is errors[tries - 1]
     else:
         assert end.is_match
-    assert len(clock.slept) == made - 1
+    assert len(clock.slept) == tries - 1
     assert all(0 < wait <= longest_s for wait in clock.slept)
     if deadline_s is not None:
         assert sum(clock.slept) < deadline_s
@@ -151,12 +151,14 @@ def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, lon
             assert seconds == pytest.approx(deadline_s - sum(clock.slept[:number]))
     assert len({call.call_id for call in backend.calls}) == 1
     seen = [event for event in events if event.kind is EventKind.RETRYING]
-    assert [event.attempt for event in seen] == list(range(2, made + 1))
+    assert [event.attempt for event in seen] == list(range(2, tries + 1))
     assert [event.wait_s for event in seen] == clock.slept
-    assert [event.error for event in seen] == [type(e).__name__ for e in errors[: made - 1]]
+    assert [event.error for event in seen] == [type(e).__name__ for e in errors[: tries - 1]]
     # The backend of this test sends nothing before it says, without a ground, that it is down.
-    unsent = [e for e in errors[:made] if isinstance(e, VendorUnavailable) and not e.billing.ground]
-    assert sum(event.kind is EventKind.SENT for event in events) == made - len(unsent)
+    unsent = [
+        e for e in errors[:tries] if isinstance(e, VendorUnavailable) and not e.billing.ground
+    ]
+    assert sum(event.kind is EventKind.SENT for event in events) == tries - len(unsent)
     assert sum(event.kind is EventKind.STARTED for event in events) == 1
     assert not any(event.counts for event in seen)
 
@@ -165,7 +167,7 @@ def test_only_what_is_certainly_unpaid_is_made_again(errors, times, first_s, lon
 @pytest.mark.parametrize("cls", [OutcomeUnknown, DeadlineExceeded])
 def test_what_may_be_paid_is_never_made_again(clock, cls, billed):
     error = cls("reset", retryable=True, billing=billed and Billing(billed))
-    end, _, backend = asked(clock, [error])
+    end, _, backend = call_once(clock, [error])
     assert end is error
     assert len(backend.calls) == 1
 
@@ -185,7 +187,7 @@ class Turnstile(Policy):
 
 def test_every_try_passes_every_policy(clock):
     turnstile = Turnstile(BudgetExceeded("enough"), {3})
-    end, _, backend = asked(clock, down(4), policies=[turnstile])
+    end, _, backend = call_once(clock, down(4), policies=[turnstile])
     assert end is turnstile.error
     assert turnstile.seen == [1, VendorUnavailable, 2, VendorUnavailable]
     assert len(backend.calls) == 2
@@ -194,7 +196,7 @@ def test_every_try_passes_every_policy(clock):
 @pytest.mark.parametrize("away", [3, 4])
 def test_a_store_that_is_away_is_waited_for(clock, away):
     turnstile = Turnstile(StoreUnavailable("locked"), range(away + 1))
-    end, events, backend = asked(clock, [], policies=[turnstile])
+    end, events, backend = call_once(clock, [], policies=[turnstile])
     assert sum(event.kind is EventKind.RETRYING for event in events) == 3
     assert len(backend.calls) == (away == 3)
     assert end is turnstile.error if away == 4 else end.is_match
@@ -203,14 +205,14 @@ def test_a_store_that_is_away_is_waited_for(clock, away):
 def test_a_full_window_is_not_waited_for(clock):
     limiter = RateLimiter([RateWindow(1, 10)], max_wait_s=0, clock=clock)
     limiter.enter(gate_attempt())(ANSWERED)
-    end, _, _ = asked(clock, [], policies=[limiter])
+    end, _, _ = call_once(clock, [], policies=[limiter])
     assert isinstance(end, RateLimited)
     assert clock.slept == []
 
 
 def test_an_open_breaker_is_not_waited_for(clock):
     breaker = CircuitBreaker(failures=2, clock=clock)
-    end, _, backend = asked(clock, down(4), policies=[breaker])
+    end, _, backend = call_once(clock, down(4), policies=[breaker])
     assert isinstance(end, BreakerOpen)
     assert len(backend.calls) == 2
     assert sum(clock.slept) <= 3
@@ -233,7 +235,7 @@ def test_ctrl_c_between_two_tries_leaves_no_open_bill(clock):
 
 
 def test_the_last_error_hides_none_before(clock):
-    end, _, _ = asked(clock, [RateLimited("wait"), RequestRejected("no")])
+    end, _, _ = call_once(clock, [RateLimited("wait"), RequestRejected("no")])
     assert isinstance(end, RequestRejected)
     assert end.__context__ is None
 
@@ -264,7 +266,7 @@ def test_what_is_no_retry_is_refused(wrong):
 
 
 def test_the_events_of_each_try_say_which_it_is(clock):
-    _, events, _ = asked(clock, [RateLimited("slow", status_code=429), *down(1)])
+    _, events, _ = call_once(clock, [RateLimited("slow", status_code=429), *down(1)])
     assert [(event.kind, event.attempt) for event in events] == [
         (EventKind.STARTED, None),
         (EventKind.SENT, 1),
@@ -278,7 +280,7 @@ def test_the_events_of_each_try_say_which_it_is(clock):
 
 def test_the_last_event_of_a_refusal_has_its_status(clock):
     error = RequestRejected("no", status_code=422)
-    _, events, _ = asked(clock, [error])
+    _, events, _ = call_once(clock, [error])
     assert [(event.kind, event.status_code) for event in events][-1] == (EventKind.REFUSED, 422)
 
 
@@ -289,7 +291,7 @@ def retries(clock, retry, calls, script=()):
     """How many retries so many calls made, each of which gets that script."""
     count = 0
     for _ in range(calls):
-        _, events, _ = asked(clock, list(script), retry=retry)
+        _, events, _ = call_once(clock, list(script), retry=retry)
         count += sum(event.kind is EventKind.RETRYING for event in events)
     return count
 
@@ -297,7 +299,7 @@ def retries(clock, retry, calls, script=()):
 def test_an_outage_is_not_multiplied(clock):
     retry = Retry(times=2, quota=7)
     assert retries(clock, retry, 50, down(3)) == 7
-    end, _, backend = asked(clock, down(3), retry=retry)
+    end, _, backend = call_once(clock, down(3), retry=retry)
     assert isinstance(end, VendorUnavailable)
     assert len(backend.calls) == 1
 

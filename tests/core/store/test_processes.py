@@ -43,10 +43,10 @@ def test_what_a_killed_process_reserved_is_unknown_until_somebody_knows(sql, add
     assert expire_reservations(sql, later(minutes=14)) == 0
     assert expire_reservations(sql, later(minutes=15)) == held
     assert sums(sql) == (0, 0, held)
-    left = sql.open_reservations()
-    assert all(one.call.kept for one in left)
-    for one in left:
-        sql.finalize(one, Charged.NO, at=NOW)
+    reservations = sql.open_reservations()
+    assert all(reservation.call.kept for reservation in reservations)
+    for reservation in reservations:
+        sql.finalize(reservation, Charged.NO, at=NOW)
     assert sums(sql) == (0, 0, 0)
 
 
@@ -61,14 +61,14 @@ def test_a_fork_while_others_write_leaves_neither_side_stuck_or_half_done(sql):
 
     def write():
         while not over.is_set():
-            one = entry()
-            sql.reserve(one, MANY)
-            sql.finalize(one, Charged.YES, at=NOW)
+            reservation = entry()
+            sql.reserve(reservation, MANY)
+            sql.finalize(reservation, Charged.YES, at=NOW)
 
     def of_child():
-        one = entry(id=f"child-{os.getpid()}")
-        sql.reserve(one, MANY)
-        return sql.finalize(one, Charged.NO, at=NOW)
+        reservation = entry(id=f"child-{os.getpid()}")
+        sql.reserve(reservation, MANY)
+        return sql.finalize(reservation, Charged.NO, at=NOW)
 
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:

@@ -12,11 +12,11 @@ from facematch_core.store import SqlStore
 
 
 def test_what_one_process_wrote_another_one_reads(sql, address):
-    one = entry()
-    sql.reserve(one, UNIT)
+    reservation = entry()
+    sql.reserve(reservation, UNIT)
     sql.close()
     again = SqlStore(address)
-    assert again.open_reservations() == (one,)
+    assert again.open_reservations() == (reservation,)
     assert again.reserve(entry(), UNIT) is not None
     again.close()
 
@@ -26,20 +26,21 @@ def test_its_owner_alone_may_read_it_unless_somebody_made_the_file_before(sql, t
     files = list(tmp_path.glob("attempts*"))
     assert len(files) == 3, "the mode of a journal that readers and a writer share"
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
-    made = tmp_path / "made.sqlite3"
-    made.touch(mode=0o640)
-    SqlStore(f"sqlite:///{made}").close()
-    assert stat.S_IMODE(made.stat().st_mode) == 0o640
+    path = tmp_path / "made.sqlite3"
+    path.touch(mode=0o640)
+    SqlStore(f"sqlite:///{path}").close()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
 def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_asked(sql, tmp_path):
-    one = entry(caller_ref="case-17")
-    sql.reserve(one, UNIT)
-    sql.finalize(one, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
-    with sql._database.engine.connect() as connection:
-        (row,) = connection.exec_driver_sql("SELECT * FROM facematch_attempts").mappings().all()
-        (total,) = connection.exec_driver_sql("SELECT * FROM facematch_budgets").mappings().all()
-    assert row["attempt_id"] == one.call.id
+    reservation = entry(caller_ref="case-17")
+    sql.reserve(reservation, UNIT)
+    sql.finalize(reservation, Charged.UNKNOWN, at=NOW, error="OutcomeUnknown")
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
+        connection.row_factory = sqlite3.Row
+        (row,) = connection.execute("SELECT * FROM facematch_attempts")
+        (total,) = connection.execute("SELECT * FROM facematch_budgets")
+    assert row["attempt_id"] == reservation.call.id
     assert (row["state"], row["billed"], row["error"]) == ("unknown", "unknown", "OutcomeUnknown")
     assert (row["amount"], row["currency"], row["try_number"]) == (1, None, 1)
     assert row["started_at"] == row["ended_at"] == NOW.isoformat(timespec="microseconds")
@@ -50,10 +51,11 @@ def test_a_line_holds_facts_about_the_call_and_the_callers_reference_only_if_ask
         assert store.open_reservations()[0].call.caller_ref == "case-17"
 
 
-def test_a_file_of_another_version_is_left_alone(sql, address):
-    with sql._database.engine.begin() as connection:
-        connection.execute(sqlalchemy.text("UPDATE facematch_store SET version = 3"))
+def test_a_file_of_another_version_is_left_alone(sql, address, tmp_path):
     sql.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / "attempts.sqlite3")) as connection:
+        connection.execute("UPDATE facematch_store SET version = 3")
+        connection.commit()
     with pytest.raises(ConfigurationError, match="of version 3, and this facematch has version 2"):
         SqlStore(address)
 
@@ -109,14 +111,17 @@ def test_a_file_of_another_kind_stays_as_it_was(tmp_path):
     assert file.read_bytes() == b"\xff\xd8\xff" * 500
 
 
-def test_to_compare_and_to_add_is_one_statement(sql):
-    sql.reserve(entry(), Decimal(5))
-    said = []
+def test_to_compare_and_to_add_is_one_statement(address):
+    engine, statements = sqlalchemy.create_engine(address), []
+    store = SqlStore(engine)
+    store.reserve(entry(), Decimal(5))
     sqlalchemy.event.listen(
-        sql._database.engine, "before_cursor_execute", lambda *event: said.append(event[2])
+        engine, "before_cursor_execute", lambda *event: statements.append(event[2])
     )
-    sql.reserve(entry(), Decimal(5))
-    begin, update, insert, commit = said
+    store.reserve(entry(), Decimal(5))
+    store.close()
+    engine.dispose()
+    begin, update, insert, commit = statements
     assert (begin, commit) == ("BEGIN IMMEDIATE", "COMMIT")
     assert "SET cap=?, reserved=(facematch_budgets.reserved + ?)" in update
     assert "<= ?" in update
@@ -139,8 +144,8 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, tmp_path, damage):
-    one = entry()
-    sql.reserve(one, UNIT)
+    reservation = entry()
+    sql.reserve(reservation, UNIT)
     with sqlite3.connect(tmp_path / "attempts.sqlite3") as file:
         file.execute(damage)
     file.close()
@@ -150,7 +155,7 @@ def test_a_damaged_store_is_one_error_and_nobody_spends_more_than_the_cap(sql, t
         sql.open_reservations,
         lambda: sql.budget(BUDGET_KEY),
         lambda: sql.reserve(entry(), UNIT),
-        lambda: sql.finalize(one, Charged.NO, at=NOW),
+        lambda: sql.finalize(reservation, Charged.NO, at=NOW),
     ):
         try:
             ask()

@@ -19,23 +19,23 @@ USD = attrs.evolve(BUDGET_KEY, currency="USD")
     [(Charged.YES, (1, 0, 0)), (Charged.NO, (0, 0, 0)), (Charged.UNKNOWN, (0, 0, 1))],
 )
 def test_what_is_set_aside_is_spent_free_or_unknown_and_that_once(store, charged, after):
-    one = entry()
+    reservation = entry()
     assert store.budget(BUDGET_KEY) is None
-    assert store.reserve(one, Decimal(2)) is None
+    assert store.reserve(reservation, Decimal(2)) is None
     assert sums(store) == (0, 1, 0)
     assert not store.finalize(entry(), Charged.NO, at=NOW), "it was never reserved"
-    assert store.finalize(one, charged, at=NOW)
-    assert not store.finalize(one, charged, at=NOW)
+    assert store.finalize(reservation, charged, at=NOW)
+    assert not store.finalize(reservation, charged, at=NOW)
     assert sums(store) == after
     assert bool(store.open_reservations()) is (charged is Charged.UNKNOWN)
 
 
 @pytest.mark.parametrize("billed", [None, Charged.YES, Charged.UNKNOWN])
 def test_spent_reserved_and_unknown_all_take_room_and_a_refusal_changes_nothing(store, billed):
-    one = entry()
-    store.reserve(one, UNIT)
+    reservation = entry()
+    store.reserve(reservation, UNIT)
     if billed:
-        store.finalize(one, billed, at=NOW)
+        store.finalize(reservation, billed, at=NOW)
     before = sums(store)
     full = store.reserve(entry(), UNIT)
     assert (full.spent, full.reserved, full.unknown) == before
@@ -61,9 +61,9 @@ def test_each_reservation_is_held_to_its_own_cap(store):
 def test_amounts_are_exact(store):
     tenth = Decimal("0.1")
     for _ in range(10):
-        one = entry(USD, tenth)
-        assert store.reserve(one, UNIT) is None
-        store.finalize(one, Charged.YES, at=NOW)
+        reservation = entry(USD, tenth)
+        assert store.reserve(reservation, UNIT) is None
+        store.finalize(reservation, Charged.YES, at=NOW)
     assert store.budget(USD).spent == 1
     assert store.reserve(entry(USD, Decimal("0.000001")), UNIT) is not None
     most = Decimal(10**12)
@@ -81,19 +81,19 @@ def test_a_program_that_rounds_early_rounds_no_sum(store):
 
 
 def test_one_try_is_reserved_once(store):
-    one = entry()
-    store.reserve(one, Decimal(5))
+    reservation = entry()
+    store.reserve(reservation, Decimal(5))
     with pytest.raises(ConfigurationError):
-        store.reserve(one, Decimal(5))
+        store.reserve(reservation, Decimal(5))
     assert sums(store) == (0, 1, 0)
-    assert store.reserve(attrs.evolve(one, number=2), Decimal(5)) is None
+    assert store.reserve(attrs.evolve(reservation, number=2), Decimal(5)) is None
 
 
 def test_open_calls_come_back_as_they_were_the_oldest_first_without_the_callers_reference(store):
     new = entry(started_at=later(seconds=5), caller_ref="case-17", kept=True)
     old = entry(number=3)
-    for one in (new, old):
-        store.reserve(one, Decimal(5))
+    for reservation in (new, old):
+        store.reserve(reservation, Decimal(5))
     bare = attrs.evolve(new, call=attrs.evolve(new.call, caller_ref=None))
     assert store.open_reservations() == (old, bare)
 
@@ -106,16 +106,16 @@ def test_a_day_of_a_budget_is_one_of_utc_wherever_a_call_began(store):
     budget.enter(new_attempt(started_at=began))
     with pytest.raises(BudgetExceeded):
         budget.enter(new_attempt(started_at=began.astimezone(dt.UTC)))
-    assert [one.key.window for one in store.budgets()] == ["2026-11-20"]
+    assert [state.key.window for state in store.budgets()] == ["2026-11-20"]
     budget.enter(new_attempt(started_at=began + dt.timedelta(hours=4)))
 
 
 def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
     def go(billed):
-        one = entry()
-        if store.reserve(one, Decimal(40)) is not None:
+        reservation = entry()
+        if store.reserve(reservation, Decimal(40)) is not None:
             return False
-        return store.finalize(one, billed, at=NOW)
+        return store.finalize(reservation, billed, at=NOW)
 
     ways = itertools.cycle([Charged.YES, Charged.UNKNOWN])
     with ThreadPoolExecutor(16) as pool:
@@ -128,11 +128,15 @@ def test_of_16_threads_exactly_the_cap_pass_whatever_becomes_of_them(store):
 def test_what_is_given_up_is_unknown_until_a_late_answer_counts_for_good(store, charged, after):
     slow, elsewhere = entry(), attrs.evolve(BUDGET_KEY, name="other")
     store.reserve(slow, UNIT)
-    for one, at in ((BUDGET_KEY, later(seconds=59)), (elsewhere, later(seconds=60))):
-        assert expire_reservations(store, at, one, lease_s=60) == 0
+    for key, at in ((BUDGET_KEY, later(seconds=59)), (elsewhere, later(seconds=60))):
+        assert expire_reservations(store, at, key, lease_s=60) == 0
     assert expire_reservations(store, later(seconds=60), lease_s=60) == 1
-    (left,) = store.open_reservations()
-    assert (left.state, left.charged, sums(store)) == (State.UNKNOWN, "unknown", (0, 0, 1))
+    (reservation,) = store.open_reservations()
+    assert (reservation.state, reservation.charged, sums(store)) == (
+        State.UNKNOWN,
+        "unknown",
+        (0, 0, 1),
+    )
     assert store.finalize(slow, charged, at=later(days=2))
     for again in Charged:
         assert not store.finalize(slow, again, at=NOW)
