@@ -172,8 +172,14 @@ _MISTAKEN = (
     ((b"<!doctype html", b"<html"), "an HTML page", "check whether the server sent an error page"),
     ((b"{", b"["), "JSON", "pass only the picture, decoded if it is a base64 field"),
     ((b"http://", b"https://"), "a URL", "download it first, because facematch fetches no URLs"),
-    ((b"data:", b"/9j/", b"ivborw0kggo", b"uklgr"), "base64 text", "use Image.from_base64"),
+    ((b"data:", b"/9j/", b"ivborw0kggo", b"uklgr"), "base64 text", ""),
 )
+
+def base64_advice() -> str:
+    """What to do with base64 text, for whoever reads the refusal."""
+    from .kinds import for_reader  # not above: it costs every import, and only this needs it
+
+    return for_reader("use Image.from_base64", "decode it first")
 
 
 def _looks_like(data: bytes) -> str:
@@ -182,7 +188,7 @@ def _looks_like(data: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
-            return f"looks like {what}; {advice}"
+            return f"looks like {what}; {advice or base64_advice()}"
     # Other bytes may come before the mark of a PDF.
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"

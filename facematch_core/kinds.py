@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import json
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +136,37 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]}?"
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"known: {', '.join(names[:20])}{more}." if names else "none are known."
+
+
+#: Whether an error is read at a shell, where arguments are options; else by a program's author.
+_AT_SHELL: ContextVar[bool] = ContextVar("facematch_at_shell", default=False)
+
+
+@contextlib.contextmanager
+def speak_to_shell() -> Iterator[None]:
+    """Within it, the sentences of errors are made for somebody at a shell."""
+    token = _AT_SHELL.set(True)
+    try:
+        yield
+    finally:
+        _AT_SHELL.reset(token)
+
+
+def for_reader(python: str, shell: str) -> str:
+    """The words for whoever reads an error: a program's author, or somebody at a shell."""
+    return shell if _AT_SHELL.get() else python
+
+
+def argument(name: str, value: object) -> str:
+    """An argument as its reader sets it: `` `mated=0` ``, or ``--mated 0``.
+
+    Of a list, whose option may be repeated, the name is a plural.
+    """
+    several = isinstance(value, list)
+    option = f"--{(name[:-1] if several else name).replace('_', '-')}"
+    values = value if several else [value]
+    words = (option if each is True else f"{option} {each!r}" for each in values)
+    return for_reader(f"`{name}={value!r}`", " ".join(words))
 
 
 def typed(words: Sequence[str]) -> str:

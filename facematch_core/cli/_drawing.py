@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facematch_core.models import Box, Face, LiveMatchResult, LivenessResult, MatchResult
 
 from ._results import VERDICTS, Answer, limits, score_words
-from .common import clean
+from .text import clean
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1b1b1b", "#5a5a5a", "#d9d9d9"
 

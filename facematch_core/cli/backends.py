@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import common
-from .common import number, say
+from .options import json_option, option_names
+from .text import format_number, print_json, print_table, say
 
 if TYPE_CHECKING:
     from facematch_core.backend import Capabilities
 
 
 @click.command("backends", short_help="List the backends and what each can do.")
-@common.as_json
+@json_option
 def command(as_json: bool) -> None:
     """List the backends that are installed, what each can do, and what each still needs.
 
@@ -23,7 +23,7 @@ def command(as_json: bool) -> None:
     """
     found = inspected()
     if as_json:
-        common.print_json({"backends": found})
+        print_json({"backends": found})
     else:
         _show(found)
 
@@ -76,7 +76,7 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
             {"limit": rate.limit, "seconds": rate.seconds} for rate in can.rate_windows
         ],
         "reports_faces": can.reports_faces,
-        "options": list(common.option_names(can.options)),
+        "options": list(option_names(can.options)),
     }
 
 
@@ -88,7 +88,7 @@ def _show(found: Sequence[dict[str, Any]]) -> None:
     rows: list[tuple[str, ...]] = [_cells(one) for one in found]
     if {one["distribution"] for one in found} <= {OWN}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
-    common.print_table(header, rows, prose=("can", "from"))
+    print_table(header, rows, prose=("can", "from"))
     for one in found:
         if one["problem"] is not None:
             say(f"{one['name']}: {one['problem']}")
@@ -103,7 +103,7 @@ def _cells(one: dict[str, Any]) -> tuple[str, ...]:
         one["name"],
         usable,
         ", ".join(word for word in ("match", "liveness", "rotate", "keep") if one[word]),
-        "no default" if default is None else f"{rule} {number(default)}",
+        "no default" if default is None else f"{rule} {format_number(default)}",
         one["score_scale"] or "-",
         origin,
     )

@@ -14,8 +14,17 @@ import click
 from facematch_core import errors
 from facematch_core.errors import FATAL, ConfigurationError, InvalidRequest
 
-from . import common
-from .common import Exit, Target, counted, say
+from .options import (
+    Target,
+    config_option,
+    join_options,
+    json_option,
+    members_of,
+    open_target,
+    profile_option,
+    single_plans,
+)
+from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
 if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
@@ -26,15 +35,15 @@ if TYPE_CHECKING:
 
 _SUMS = ("cap", "spent", "reserved", "unknown", "free")
 
-_place = common.options(
+_place = join_options(
     click.option(
         "--store",
         metavar="URL",
         help="Where calls are remembered: the name of an SQLite file, sqlite:///FILE, or "
         "postgresql+psycopg://... By default the store of the profile.",
     ),
-    common.profile,
-    common.config,
+    profile_option,
+    config_option,
 )
 
 
@@ -45,7 +54,7 @@ _place = common.options(
 )
 @_place
 @click.option("--all", "everything", is_flag=True, help="Also show days that are over.")
-@common.as_json
+@json_option
 @click.pass_context
 def command(context: click.Context, /, everything: bool, as_json: bool, **place: Any) -> int | None:
     """Show what is spent, reserved and unknown of each budget, and what is free.
@@ -69,7 +78,7 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
             or now < one.key.ends_at
         ]
     if as_json:
-        common.print_json({"budgets": sums, "open": [_call(one) for _, one in left]})
+        print_json({"budgets": sums, "open": [_call(one) for _, one in left]})
     elif not sums:
         say("no budget has been used yet")
     else:
@@ -78,7 +87,7 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
             + [str(one[name]) for name in _SUMS]
             for one in sums
         ]
-        common.print_table(("budget", "where", "period", "unit", *_SUMS), rows)
+        print_table(("budget", "where", "period", "unit", *_SUMS), rows)
         if left:
             say()
             _print_open(left)
@@ -87,7 +96,7 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
 
 @command.command("reconcile", short_help="Look for what is unknown in the vendor's records.")
 @_place
-@common.as_json
+@json_option
 @click.pass_context
 def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     """Look for each unknown call in its vendor's records, and resolve what is found.
@@ -100,7 +109,7 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
     if place["store"] is None:
         check_stores(where)
     with (
-        common.open_target(where) as verifier,
+        open_target(where) as verifier,
         _opened(place, verifier) as (_, left, now),
     ):
         looked = look(left, verifier, now)
@@ -109,15 +118,15 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
             _call(one.reservation) | {"outcome": one.outcome, "reason": one.reason}
             for one in looked
         ]
-        common.print_json({"calls": documents})
+        print_json({"calls": documents})
     elif not looked:
         say("nothing is unknown")
     else:
         rows = [(one.reservation.call.id, one.outcome, one.reason) for one in looked]
-        common.print_table(("call", "outcome", "why"), rows, prose=("why",))
+        print_table(("call", "outcome", "why"), rows, prose=("why",))
         unresolved = sum(one.outcome != RESOLVED for one in looked)
         if unresolved:
-            say(f"{counted(unresolved, 'call')} left: compare with the vendor's invoice, then")
+            say(f"{quantity(unresolved, 'call')} left: compare with the vendor's invoice, then")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
     return max((one.code for one in looked), default=Exit.OK)
 
@@ -128,7 +137,7 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
 @click.option("--not-charged", "free", is_flag=True, help="It is not on the vendor's invoice.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @_place
-@common.as_json
+@json_option
 @click.pass_context
 def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: Any) -> int:
     """Record whether an unknown call was charged, as the vendor's invoice or support says.
@@ -155,12 +164,12 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: 
                 f"The call may be under way: it began at {of_it[0][1].call.started_at:%H:%M:%S} "
                 "UTC, and counts as unknown 15 minutes later, or after the lease_s of its budget."
             )
-        common.confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
+        confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
         for store, one in unknown:
             store.finalize(one, outcome, at=now)
     if as_json:
         documents = [_call(one) | {"charged": charged} for _, one in unknown]
-        common.print_json({"calls": documents})
+        print_json({"calls": documents})
     else:
         say(f"{call_id}: {word}")
     return Exit.OK
@@ -193,7 +202,7 @@ def _opened(
             if verifier is None:
                 where = Target.of(place)
                 check_stores(where)
-                verifier = stack.enter_context(common.open_target(where))
+                verifier = stack.enter_context(open_target(where))
             stores = stores_of(verifier)
         yield list(stores), open_in(stores, now), now
 
@@ -220,7 +229,7 @@ def store_at(address: str) -> CallStore:
 
 def check_stores(where: Target) -> None:
     """Refuse profiles without a budget's store, before a backend is opened that needs packages."""
-    profiles = [single.profile for single in common.single_plans(where.plan())]
+    profiles = [single.profile for single in single_plans(where.plan())]
     if not any(one and "store" in one.policies.get("budget", {}) for one in profiles):
         raise ConfigurationError(
             "There is no budget with a store (without one, each process remembers for itself): "
@@ -233,7 +242,7 @@ def stores_of(verifier: Verifier) -> dict[CallStore, float]:
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    policies = [one for member in common.members_of(verifier) for one in member.policies]
+    policies = [one for member in members_of(verifier) for one in member.policies]
     stores: dict[CallStore, float] = {}
     for one in policies:
         if isinstance(one, Budget) and not isinstance(one.store, MemoryStore):
@@ -265,7 +274,7 @@ def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
     from facematch_core.models import Charged, Environment, Reconciled
     from facematch_core.store import State
 
-    backends = [one.backend for one in common.members_of(verifier)]
+    backends = [one.backend for one in members_of(verifier)]
     # Calls whose environment nobody knows are counted with the real ones.
     asked = {(one.name, one.environment or Environment.PRODUCTION) for one in backends}
     looked: list[Looked] = []
@@ -283,7 +292,7 @@ def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
             try:
                 found = verifier.reconcile(one.call)
             except _ENDS as error:
-                looked.append(Looked(one, "error", error.message, common.code_of(error)))
+                looked.append(Looked(one, "error", error.message, code_of(error)))
                 if isinstance(error, FATAL):
                     over = "Not looked up, because of the error before it."
                 continue
@@ -346,4 +355,4 @@ def _print_open(left: Open) -> None:
         call, kept = one.call, "kept" if one.call.kept else "not kept"
         began = f"{call.started_at:%Y-%m-%d %H:%M:%S}"
         rows.append((call.id, one.state, amount, call.backend, call.operation, began, kept))
-    common.print_table(header, rows)
+    print_table(header, rows)

@@ -14,8 +14,9 @@ import click
 
 from facematch_core.errors import ConfigurationError
 
-from . import common
-from .common import Exit, counted, say
+from .files import check_target, form_of, write_json
+from .options import complete_backend, file_option, json_option, parse_pairs
+from .text import Exit, make_console, print_json, quantity, say
 
 if TYPE_CHECKING:
     from facematch_core.testing import CapabilityLine, ConformanceReport, RuleLine
@@ -42,18 +43,18 @@ WORDS = {
     "conformance",
     short_help="Check that an installed backend conforms; print its report.",
 )
-@click.argument("name", shell_complete=common.backend_names)
-@common.file_option("--out", "Write the report as JSON.", metavar="REPORT.json")
+@click.argument("name", shell_complete=complete_backend)
+@file_option("--out", "Write the report as JSON.", metavar="REPORT.json")
 @click.option(
     "--set",
     "settings",
     multiple=True,
-    callback=common.name_values,
+    callback=parse_pairs,
     metavar="KEY=VALUE",
     help="A setting of the backend. May be repeated. No real key is needed.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every rule, not only the exceptions.")
-@common.as_json
+@json_option
 def command(
     *, name: str, out: Path | None, settings: dict[str, str], everything: bool, as_json: bool
 ) -> int:
@@ -78,9 +79,9 @@ def command(
     with _progress() as progress, contextlib.redirect_stdout(sys.stderr):
         report = conformance(name, settings=values, progress=progress)
     if out is not None:
-        common.write_json(out, report.to_dict())
+        write_json(out, report.to_dict())
     if as_json:
-        common.print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         show_report(report, everything=everything)
         if out is not None:
@@ -90,8 +91,8 @@ def command(
 
 def _check_report(out: Path) -> None:
     """Refuse a file that could not be written, or that is something else than a report."""
-    common.form_of("--out", out, ".json")
-    common.check_target("--out", out, force=True)
+    form_of("--out", out, ".json")
+    check_target("--out", out, force=True)
     if not out.exists():
         return
     with contextlib.suppress(OSError, ValueError, RecursionError):
@@ -108,7 +109,7 @@ def _progress() -> Iterator[Progress | None]:
     """A bar on stderr, if that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
-    to = common.console(err=True)
+    to = make_console(err=True)
     if not to.is_terminal:
         yield None
         return
@@ -186,7 +187,7 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     unknown = [rule for rule in report.of("failed") if not rule.is_of_the_backend]
     word, colour, says, _ = VERDICTS[report.verdict.value]
     if failed:
-        says += f" {counted(len(failed), 'rule')}: {numbers(failed)}"
+        says += f" {quantity(len(failed), 'rule')}: {numbers(failed)}"
     elif unknown:
         says = "could not be checked"
     say(f"  {report.backend} {says}.", word=word, colour=colour)
@@ -195,7 +196,7 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     counts = {WORDS[status.value]: number for status, number in report.counts.items()}
     counts[WORDS["failed"]], counts["could not be run"] = len(failed), len(unknown)
     parts = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    say(f"  {counted(len(report.rules), 'rule')}: {parts}")
+    say(f"  {quantity(len(report.rules), 'rule')}: {parts}")
     return failed
 
 

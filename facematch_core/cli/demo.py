@@ -21,8 +21,9 @@ import click
 
 from facematch_core import __version__
 
-from . import common
-from .common import Exit, clean, counted, say
+from .files import check_target, form_of, read_csv, refuse_file, write_bytes
+from .options import file_option
+from .text import Exit, clean, format_number, print_table, quantity, say
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -50,14 +51,14 @@ KNOWN_LIMIT = "WRONG (known limit)"
 
 
 @click.command("demo", short_help="Compare sample photographs on this machine.")
-@common.file_option(
+@file_option(
     "--photographs",
     "A folder with pairs.csv (probe,reference,expected,note).",
     show_default="ours",
     metavar="DIR",
 )
-@common.file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
-@common.file_option(
+@file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
+@file_option(
     "--copy-photographs", "Only copy our four photographs into a folder.", metavar="FOLDER"
 )
 def command(photographs: Path | None, out: Path | None, copy_photographs: Path | None) -> int:
@@ -80,7 +81,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])
-        common.write(out, page.encode(), private=True)
+        write_bytes(out, page.encode(), private=True)
         say(f"The pairs as pictures, in your browser: {out}")
     say()
     say("Next:")
@@ -93,14 +94,14 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
 def _copy(folder: Path) -> None:
     """Copy our photographs into a folder, all or none, and say which."""
     option, pictures = "--copy-photographs", sorted(PACKAGED.glob("*.jpg"))
-    common.check_target(option, folder / pictures[0].name, force=True)
+    check_target(option, folder / pictures[0].name, force=True)
     there = [picture.name for picture in pictures if (folder / picture.name).exists()]
     if there:
         raise click.UsageError(
             f"{folder / there[0]} exists: name another folder with {option}; nothing was copied."
         )
     for picture in pictures:
-        common.write(folder / picture.name, picture.read_bytes())
+        write_bytes(folder / picture.name, picture.read_bytes())
         say(str(folder / picture.name))
 
 
@@ -146,7 +147,7 @@ class Case(NamedTuple):
             self.row["note"],
             EXPECTED[self.row["expected"]][0],
             VERDICTS[self.result.decision.value].word,
-            "-" if score is None else common.number(score.value),
+            "-" if score is None else format_number(score.value),
             f"{self.elapsed_ms:.0f}",
             KNOWN_LIMIT if self.row["expected"] == "limit" and self.as_expected else remark,
         )
@@ -161,9 +162,9 @@ def _compared(folder: Path) -> list[Case]:
     backend = Plan.of("local", {"cached_pictures": 0}).open_backend()
     with FaceVerifier(backend) as verifier:
         path, words = folder / MANIFEST, ", ".join(EXPECTED)
-        rows = common.read_csv(path, needed=("probe", "reference", "expected", "note"))
+        rows = read_csv(path, needed=("probe", "reference", "expected", "note"))
         wrong = (row.line for row in rows if row.cells["expected"] not in EXPECTED)
-        common.refuse(path, (f"line {line}: expected must be one of {words}" for line in wrong))
+        refuse_file(path, (f"line {line}: expected must be one of {words}" for line in wrong))
         sides = ("probe", "reference")
         names = {row.cells[side] for row in rows for side in sides}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
@@ -178,14 +179,14 @@ def _compared(folder: Path) -> list[Case]:
 
 
 def _print(cases: Sequence[Case], folder: Path) -> None:
-    common.print_table(
+    print_table(
         ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
         [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
         prose=("shows",),
     )
     origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
     say()
-    say(f"{counted(len(cases), 'pair')} {origin}, compared on this machine.")
+    say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
     limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
     if limits:
         be, it = ("is", "it") if limits == 1 else ("are", "them")
@@ -219,8 +220,8 @@ def _template() -> str:
 
 def _check_report(out: Path) -> None:
     """A report of ours may be overwritten, as `make demo` does; nothing else."""
-    common.form_of("--out", out, ".html", ".htm")
-    common.check_target("--out", out, force=True)
+    form_of("--out", out, ".html", ".htm")
+    check_target("--out", out, force=True)
     # How every report begins, whatever it holds.
     beginning = _template().partition("$")[0].encode()
     if out.exists() and not (out.is_file() and out.read_bytes().startswith(beginning)):
@@ -238,8 +239,8 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
     marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
     return Template(_template()).substitute(
-        pairs=counted(len(cases), "pair"),
-        answers=counted(len(cases), "answer"),
+        pairs=quantity(len(cases), "pair"),
+        answers=quantity(len(cases), "answer"),
         commands=html.escape("\n".join(commands)),
         verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
         limits=html.escape(limits(result)),

@@ -23,8 +23,8 @@ from facematch_core.errors import FaceMatchError
 from facematch_core.masking import Secret
 from facematch_core.models import Threshold
 
-from . import common
-from .common import Exit, Target, say
+from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options
+from .text import Exit, print_json, print_table, say
 
 if TYPE_CHECKING:
     from facematch_core.config import Plan
@@ -42,8 +42,8 @@ TWINS = {"dlib-bin": "dlib"}
 
 
 @click.command("doctor", short_help="Show every setting, where it comes from, and what is missing.")
-@common.target
-@common.as_json
+@target_options
+@json_option
 def command(as_json: bool, **given: Any) -> int:
     """Show what would be used and where each setting comes from. Keys are never shown.
 
@@ -61,7 +61,7 @@ def command(as_json: bool, **given: Any) -> int:
         "warnings": list(_twins()),
     }
     if as_json:
-        common.print_json(found)
+        print_json(found)
     else:
         _show(found)
     return Exit.OK if found["usable"] else Exit.CONFIGURATION
@@ -92,14 +92,14 @@ def _examined(where: Target) -> dict[str, Any]:
                     found["problem"] = f"The failover cannot be opened without its member {member}."
                     return found
             return found | {"usable": True}
-        fallback = None if where.config else common.FALLBACK
+        fallback = None if where.config else FALLBACK
         found["backend"] = members[0][1] if members else where.backend or fallback
         found["settings"] = _keys(found["backend"])
-        (planned,) = common.single_plans(where.plan())
+        (planned,) = single_plans(where.plan())
         values = [(one.name, one.value, one.origin) for one in planned.settings]
         secrets += [value.reveal() for _, value, _ in values if isinstance(value, Secret)]
         found["settings"] = [_setting(name, shown(value), origin) for name, value, origin in values]
-        found["hosts"] = [*common.foreign_hosts(planned)]
+        found["hosts"] = [*foreign_hosts(planned)]
         if planned.profile:
             found["verifier"] = {
                 name: value.value if isinstance(value, Threshold) else value
@@ -264,7 +264,7 @@ def _show(found: Mapping[str, Any]) -> None:
         for extra in found["extras"]
     ]
     if rows:
-        common.print_table(("extra", "state", "packages"), rows, prose=("packages",))
+        print_table(("extra", "state", "packages"), rows, prose=("packages",))
     for extra in found["extras"]:
         if not extra["present"]:
             say(f"  for {extra['name']}: {extra['install']}")
@@ -283,6 +283,6 @@ def _show_one(one: Mapping[str, Any]) -> None:
     rows += [(name, shown(value), "profile") for name, value in one["verifier"].items()]
     rows += [(name, value, "profile") for name, value in one["policies"].items()]
     if rows:
-        common.print_table(("setting", "value", "from"), rows, prose=("value", "from"))
+        print_table(("setting", "value", "from"), rows, prose=("value", "from"))
     for name, value in one["diagnosis"].items():
         say(f"  {name}: {value}")

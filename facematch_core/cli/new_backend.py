@@ -20,8 +20,9 @@ from facematch_core import __version__
 from facematch_core.files import named
 from facematch_core.kinds import typed
 
-from . import common
-from .common import say
+from .files import check_target
+from .options import file_option
+from .text import say
 
 #: What goes before the name in those of package and distribution.
 PREFIX = "facematch"
@@ -77,7 +78,7 @@ class Author:
     short_help="Write a small, complete plug-in repository that passes its own tests.",
 )
 @click.argument("name")
-@common.file_option(
+@file_option(
     "--into",
     "The folder to write it into.",
     show_default="the current one",
@@ -107,7 +108,7 @@ def command(name: str, into: Path, jobs: bool) -> None:
             f"{folder} exists: choose another name, or another place with --into; nothing was "
             "written."
         )
-    common.check_target("--into", folder, force=False)
+    check_target("--into", folder, force=False)
     files = files_for(name, author(), jobs=jobs)
     _write(folder, files)
     say(
