@@ -21,14 +21,14 @@ def command(as_json: bool) -> None:
 
     Each plug-in is imported and opened, so its code runs; nothing is sent.
     """
-    found = inspected()
+    documents = inspect_backends()
     if as_json:
-        print_json({"backends": found})
+        print_json({"backends": documents})
     else:
-        _show(found)
+        _show(documents)
 
 
-def inspected() -> list[dict[str, Any]]:
+def inspect_backends() -> list[dict[str, Any]]:
     """Every backend that is offered, as JSON; a broken one has a problem and no abilities."""
     from facematch_core.backend import Capabilities
     from facematch_core.config import Plan
@@ -63,7 +63,7 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
     from facematch_core.models import Operation, Retention
 
     return {
-        **{one.value: one in can.operations for one in Operation},
+        **{operation.value: operation in can.operations for operation in Operation},
         "rotate": can.rotate,
         "keep": Retention.KEEP in can.retention,
         "threshold_rule": can.threshold_rule.value,
@@ -80,30 +80,33 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
     }
 
 
-def _show(found: Sequence[dict[str, Any]]) -> None:
+def _show(documents: Sequence[dict[str, Any]]) -> None:
     """Print a line per backend, and below what keeps one from being used."""
     from facematch_core.plugins import OWN
 
     header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
-    rows: list[tuple[str, ...]] = [_cells(one) for one in found]
-    if {one["distribution"] for one in found} <= {OWN}:
+    rows: list[tuple[str, ...]] = [_cells(document) for document in documents]
+    if {document["distribution"] for document in documents} <= {OWN}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
     print_table(header, rows, prose=("can", "from"))
-    for one in found:
-        if one["problem"] is not None:
-            say(f"{one['name']}: {one['problem']}")
+    for document in documents:
+        if document["problem"] is not None:
+            say(f"{document['name']}: {document['problem']}")
 
 
-def _cells(one: dict[str, Any]) -> tuple[str, ...]:
-    usable, origin = "yes" if one["usable"] else "no", f"{one['distribution']} {one['version']}"
-    if one["match"] is None:
-        return (one["name"], usable, "?", "?", "?", origin)
-    default, rule = one["default_threshold"], str(one["threshold_rule"]).replace("_", " ")
+def _cells(document: dict[str, Any]) -> tuple[str, ...]:
+    usable, origin = (
+        "yes" if document["usable"] else "no",
+        f"{document['distribution']} {document['version']}",
+    )
+    if document["match"] is None:
+        return (document["name"], usable, "?", "?", "?", origin)
+    default, rule = document["default_threshold"], str(document["threshold_rule"]).replace("_", " ")
     return (
-        one["name"],
+        document["name"],
         usable,
-        ", ".join(word for word in ("match", "liveness", "rotate", "keep") if one[word]),
+        ", ".join(word for word in ("match", "liveness", "rotate", "keep") if document[word]),
         "no default" if default is None else f"{rule} {format_number(default)}",
-        one["score_scale"] or "-",
+        document["score_scale"] or "-",
         origin,
     )

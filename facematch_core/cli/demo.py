@@ -75,7 +75,7 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     if out is not None:
         _check_report(out)
     folder = photographs or PACKAGED
-    cases = _compared(folder)
+    cases = _compare(folder)
     _print(cases, folder)
     # Typed by its name, or by its path if the shell does not find it.
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
@@ -153,7 +153,7 @@ class Case(NamedTuple):
         )
 
 
-def _compared(folder: Path) -> list[Case]:
+def _compare(folder: Path) -> list[Case]:
     """Compare the pairs of a folder."""
     from facematch_core.config import Plan
     from facematch_core.images import Image
@@ -189,10 +189,10 @@ def _print(cases: Sequence[Case], folder: Path) -> None:
     say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
     limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
     if limits:
-        be, it = ("is", "it") if limits == 1 else ("are", "them")
+        verb, pronoun = ("is", "it") if limits == 1 else ("are", "them")
         say(
-            f"{limits} of them {be} shown because the engine gets {it} wrong: close relatives and "
-            "chance likenesses can pass.",
+            f"{limits} of them {verb} shown because the engine gets {pronoun} wrong: close "
+            "relatives and chance likenesses can pass.",
         )
     surprises = sum(not case.as_expected for case in cases)
     if surprises:
@@ -301,10 +301,10 @@ def _face(name: str, picture: Image, faces: tuple[Face, ...] | None) -> str:
     many = 0 if faces is None else len(faces)
     shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
     shows = "no face found" if faces is not None and not faces else shows
-    return _embedded(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
+    return _embed(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
 
 
-def _embedded(drawn: PIL.Image.Image, shows: str) -> str:
+def _embed(drawn: PIL.Image.Image, shows: str) -> str:
     """A picture inside the page."""
     jpeg = io.BytesIO()
     drawn.save(jpeg, "JPEG", quality=85, optimize=True)
@@ -334,7 +334,7 @@ def _section(index: int, case: Case) -> str:
     ]
     return (
         f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
-        f"{_embedded(drawn, shows)}"
+        f"{_embed(drawn, shows)}"
         f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
         f'<p class="files">{html.escape(names)}, {elapsed_ms} ms</p></section>'
     )

@@ -17,7 +17,7 @@ from .verify import ask
 @call_options
 @picture_option
 @click.option("--force", is_flag=True, help="Overwrite the file of --picture.")
-def command(image: Path, **given: Any) -> int:
+def command(image: Path, **options: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
 
     \b
@@ -25,4 +25,4 @@ def command(image: Path, **given: Any) -> int:
 
     Not every backend can do this: `facematch backends` lists what each can do.
     """
-    return ask("check_liveness", [image], given)
+    return ask("check_liveness", [image], options)

@@ -8,7 +8,7 @@ import pytest
 from kit.money import client
 
 from facematch_core import Environment, FaceVerifier
-from facematch_core.cli.budget import look, open_in
+from facematch_core.cli.budget import open_charges, search
 from facematch_core.resilience import Period
 from facematch_core.store import BudgetKey, SqlStore
 from facematch_didit import DiditBackend
@@ -115,10 +115,10 @@ def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: P
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
         # Its process is not asked whether it lives: only time says.
-        assert look(open_in({store: 60}, now), verifier, now) == []
-        looked = look(open_in({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
+        assert search(open_charges({store: 60}, now), verifier, now) == []
+        looked = search(open_charges({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
     assert [one.outcome for one in looked] == ([outcome] if outcome else [])
-    assert all(one.reservation.call.id and one.reason for one in looked)
+    assert all(one.charge.call.id and one.reason for one in looked)
     found = store.budget(KEY)
     if found is not None:
         # What the vendor has not is still set aside: a person frees it when it is surely late.

@@ -219,7 +219,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
             raise click.UsageError(
                 f"{name[:60]!r} is named twice; systems need names of their own."
             )
-        openers[name] = target.announced().open
+        openers[name] = target.announce_plan().open
     return openers
 
 
@@ -420,7 +420,7 @@ class _Books:
                 else:
                     target.tell_of_unread()
                     target = Target(backend=name)
-                verifier: Any = stack.enter_context(target.announced().open())
+                verifier: Any = stack.enter_context(target.announce_plan().open())
                 stores = stores_of(verifier.policies)
             except FaceMatchError as error:
                 verifier = error

@@ -12,7 +12,7 @@ from kit.fakes import match_result
 from facematch_comparison.run import RunDatabase
 from facematch_comparison.study import write_pairs_csv
 from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score
-from facematch_core.cli import common
+from facematch_core.cli.text import Stopping
 from facematch_core.errors import AuthenticationFailed, ConfigurationError, RateLimited
 
 RUN = ("compare", "run", "pairs.csv", "--backend", "fake")
@@ -131,7 +131,7 @@ def test_the_end_says_what_is_left_and_why(run, scripted, error, code, words):
 
 
 def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
-    heard, stop = threading.Event(), common.Stopping._stop
+    heard, stop = threading.Event(), Stopping._stop
 
     def hear(stopping, *signal_and_frame):
         stop(stopping, *signal_and_frame)
@@ -142,7 +142,7 @@ def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
         # Python hands it to the main thread, which this is not.
         assert heard.wait(30)
 
-    monkeypatch.setattr(common.Stopping, "_stop", hear)
+    monkeypatch.setattr(Stopping, "_stop", hear)
     scripted.script = [None, interrupt]
     stopped = run(*ONE_BY_ONE, "--out", "page.json")
     assert stopped.exit_code == 130

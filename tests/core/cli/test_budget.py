@@ -24,7 +24,8 @@ from facematch_core import (
     SystemClock,
     VendorUnavailable,
 )
-from facematch_core.cli import budget, common
+from facematch_core.cli import budget
+from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.resilience import Budget, Period
 from facematch_core.store import MemoryStore, SqlStore
@@ -71,8 +72,8 @@ def profile(monkeypatch, vendor, store):
         tables = {"budget": {"store": "attempts.sqlite3"} if has_store else {}}
         return SimpleNamespace(profile=SimpleNamespace(policies=tables))
 
-    monkeypatch.setattr(common, "open_target", opened)
-    monkeypatch.setattr(common.Target, "plan", plan)
+    monkeypatch.setattr(Target, "open", opened)
+    monkeypatch.setattr(Target, "plan", plan)
     return made
 
 
@@ -82,7 +83,7 @@ def unknown(profile, vendor):
         vendor.told = list(steps)
         lost = []
         with contextlib.ExitStack() as stack:
-            verifier = stack.enter_context(common.open_target(None))
+            verifier = stack.enter_context(Target().open())
             for _ in range(number):
                 vendor.script = [OutcomeUnknown("Lost.")]
                 with pytest.raises(OutcomeUnknown) as caught:

@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from facematch_core import testing
-from facematch_core.cli import common
-from facematch_core.cli.common import Exit
+from facematch_core.cli import conformance
+from facematch_core.cli.text import Exit
 from facematch_core.testing import ConformanceReport
 from facematch_core.testing.report import (
     SIMULATOR_FAILED,
@@ -127,7 +127,7 @@ def test_what_a_backend_prints_is_no_part_of_the_report(run_json, alone, monkeyp
 
 def test_without_a_simulator_most_is_open(run, shared, monkeypatch):
     drawn = Console(stderr=True, force_terminal=True, width=80)
-    monkeypatch.setattr(common, "console", lambda *, err=False: drawn)
+    monkeypatch.setattr(conformance, "make_console", lambda *, err=False: drawn)
     answer = run("conformance", "good", "--all", "--out", "cards/good.json")
     assert answer.exit_code == Exit.LOOK == 3
     assert "rules" in answer.stderr  # drawn while it ran

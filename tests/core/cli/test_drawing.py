@@ -37,7 +37,7 @@ def face(*edges, rotation=None, **fields):
 
 
 def drawn_panel(*faces, height=240):
-    picture, boxes = drawing.as_found(photo(), faces)
+    picture, boxes = drawing.turn_as_found(photo(), faces)
     return drawing.panel(picture, boxes, height=height, max_width=10_000)
 
 
@@ -75,7 +75,7 @@ def test_a_face_found_in_a_turned_picture_is_shown_turned():
     lying = photo((240, 200))
     lying.putpixel((0, 199), (255, 0, 0))
     faces = [face(40, 60, 120, 160, rotation=90), face(1, 1, 9, 9)]
-    turned, boxes = drawing.as_found(lying, faces)
+    turned, boxes = drawing.turn_as_found(lying, faces)
     assert (turned.size, turned.getpixel((0, 0))) == ((200, 240), (255, 0, 0))
     assert [box.left for box in boxes] == [40]
 

@@ -17,8 +17,8 @@ from facematch_core import (
     Score,
     errors,
 )
-from facematch_core.cli import common
-from facematch_core.cli.common import Exit
+from facematch_core.cli import text
+from facematch_core.cli.text import Exit
 
 CODES = {
     errors.InvalidImage("m"): 2,
@@ -82,15 +82,15 @@ def command():
 def test_every_error_of_the_tree_has_a_code():
     tree = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
-    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in common.ERRORS)}
+    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in text.ERRORS)}
     assert ours == coded
 
 
 def test_every_decision_has_a_code():
     words = {d.value for kind in (Decision, LivenessDecision, LiveMatchDecision) for d in kind}
-    assert set(common.DECISIONS) == words
-    codes = {*common.DECISIONS.values(), *(code for _, code in common.ERRORS), Exit.BUG}
-    assert codes <= set(common.MEANING)
+    assert set(text.DECISIONS) == words
+    codes = {*text.DECISIONS.values(), *(code for _, code in text.ERRORS), Exit.BUG}
+    assert codes <= set(text.MEANING)
 
 
 DECISIONS = {"match": 0, "live": 0, "no_match": 1, "not_live": 1, "review": 3, "inconclusive": 3}

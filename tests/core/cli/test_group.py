@@ -8,7 +8,7 @@ import click
 import pytest
 
 import facematch_core
-from facematch_core.cli.common import MEANING
+from facematch_core.cli.text import MEANING
 from facematch_core.plugins import COMMANDS as GROUP
 from facematch_core.plugins import OWN
 

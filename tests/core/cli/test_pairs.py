@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from facematch_core import Charged, MatchResult, errors
-from facematch_core.cli import common
+from facematch_core.cli import verify
 
 THREE = "probe,reference,key\nselfie.jpg,id.jpg,a\nid.jpg,selfie.jpg,\nselfie.jpg,selfie.jpg,c\n"
 MANY = "probe,reference\n" + "selfie.jpg,id.jpg\n" * 200
@@ -102,7 +102,7 @@ def test_results_that_are_there_are_kept_unless_forced(run, pairs, scripted, mon
     assert Path("out.jsonl").read_text() == "precious"
     assert not scripted.calls
     # Also if it comes to be there while the pairs are read.
-    monkeypatch.setattr(common, "check_target", lambda *_args, **_more: None)
+    monkeypatch.setattr(verify, "check_target", lambda *_args, **_more: None)
     assert batch(run).exit_code == 2
     assert Path("out.jsonl").read_text() == "precious"
     assert batch(run, "--force").exit_code == 0
@@ -246,8 +246,7 @@ def test_a_signal_writes_what_was_under_way(number, run_json, pairs, scripted):
 def test_the_second_signal_ends_the_process_whatever_is_under_way():
     code = """
 import signal, threading
-from facematch_core.cli import common
-from facematch_core.cli.common import Stopping
+from facematch_core.cli.text import Stopping
 
 with Stopping():
     threading.Thread(target=threading.Event().wait).start()

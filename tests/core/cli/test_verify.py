@@ -28,7 +28,7 @@ from facematch_core import (
     ThresholdSource,
     WarningCode,
 )
-from facematch_core.cli import common, liveness, verify
+from facematch_core.cli import liveness, verify
 from facematch_core.errors import RequestRejected
 
 #: Arguments of a call that are options of another name, and those that a profile sets.
@@ -277,7 +277,7 @@ def test_a_result_that_was_paid_for_is_shown_though_it_cannot_be_drawn(
     def full(*_args, **_more):
         raise OSError(28, "No space left on device", "out.png")
 
-    monkeypatch.setattr(common, "write", full)
+    monkeypatch.setattr(verify, "write_bytes", full)
     answer = run("verify", *photos, "--picture", "out.png")
     assert answer.exit_code == 4
     assert answer.stdout.startswith("MATCH")

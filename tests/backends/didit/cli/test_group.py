@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 import pytest
 
+from facematch_core.cli.options import Target
 from facematch_core.config import user_file
-from facematch_didit.cli import Chosen, chosen, command
+from facematch_didit.cli import command, find_profile
 
 
 def test_no_secret_is_an_option():
@@ -29,9 +30,9 @@ def configured(text, path=None):
 
 
 def test_without_a_profile_of_didit_the_key_is_the_environments():
-    assert chosen(None, None) is None
+    assert find_profile(Target()) is None
     configured('default_profile = "desk"\n' + LOCAL)
-    assert chosen(None, None) is None
+    assert find_profile(Target()) is None
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_without_a_profile_of_didit_the_key_is_the_environments():
     ids=["the only one", "the default is another's", "the default"],
 )
 def test_nobody_has_to_name_a_profile_of_which_there_is_no_doubt(text, name):
-    path = configured(text)
-    assert chosen(None, None) == Chosen(config=path, profile=name)
+    configured(text)
+    assert find_profile(Target()) == name
 
 
 def test_without_a_key_both_ways_to_one_are_named(run, monkeypatch):

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from facematch_didit.account import session_decision
-from facematch_didit.cli import ending
+from facematch_didit.cli import exit_code
 from facematch_mock_server import Fault, Kind, Stage
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
@@ -36,7 +36,7 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
 @pytest.mark.parametrize(("status", "code"), [("Approved", 3), ("Declined", 1), ("In Review", 3)])
 def test_a_session_without_results_is_never_zero(status, code):
     body = {"session_id": NOBODY, "status": status, "features": ["FACE_SEARCH"]}
-    assert ending(session_decision(body)) == code
+    assert exit_code(session_decision(body)) == code
 
 
 def test_what_a_vendor_writes_steers_no_terminal(run, kept):
@@ -107,7 +107,7 @@ def test_ids_are_looked_at_before_anything_is_deleted(run, kept):
     assert run("decision", session).exit_code == 0
 
 
-def test_a_deletion_is_asked_about_and_a_no_keeps_it(run, kept, at_terminal):
+def test_a_deletion_is_asked_about_and_a_no_keeps_it(run, kept, terminal):
     session = kept()
     answer = run("delete", session, typed="\n")
     assert answer.exit_code == 130
@@ -145,7 +145,7 @@ def test_the_address_of_a_payment_page_alone_is_printed_and_nothing_paid(run, ru
     assert set(document) == {"checkout_id", "page"}
 
 
-def test_a_payment_page_is_asked_about_with_whose_key(run, mock, at_terminal, monkeypatch):
+def test_a_payment_page_is_asked_about_with_whose_key(run, mock, terminal, monkeypatch):
     answer = run("top-up", "50", typed="n\n")
     assert answer.exit_code == 130
     assert "50 USD" in answer.stderr
