@@ -175,6 +175,7 @@ _MISTAKEN = (
     ((b"data:", b"/9j/", b"ivborw0kggo", b"uklgr"), "base64 text", ""),
 )
 
+
 def base64_advice() -> str:
     """What to do with base64 text, for whoever reads the refusal."""
     from .kinds import for_reader  # not above: it costs every import, and only this needs it

@@ -162,9 +162,8 @@ def argument(name: str, value: object) -> str:
 
     Of a list, whose option may be repeated, the name is a plural.
     """
-    several = isinstance(value, list)
-    option = f"--{(name[:-1] if several else name).replace('_', '-')}"
-    values = value if several else [value]
+    values = value if isinstance(value, list) else [value]
+    option = f"--{(name if values is not value else name[:-1]).replace('_', '-')}"
     words = (option if each is True else f"{option} {each!r}" for each in values)
     return for_reader(f"`{name}={value!r}`", " ".join(words))
 

@@ -88,13 +88,11 @@ class LazyGroup(click.Group):
         return name, command, words
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing one."""
         for title, lines in self.help_lines().items():
             with formatter.section(title):
                 formatter.write_dl([*lines.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command without importing one, or an option."""
         from click.shell_completion import CompletionItem
 
         return [
@@ -135,7 +133,6 @@ class App(LazyGroup):
         return {"Commands": ours, **({"Commands of plug-ins": theirs} if theirs else {})}
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The exit codes, and how a shell completes."""
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), text) for code, text in MEANING.items()])
         with formatter.section("Shell completion (bash_source, zsh_source or fish_source)"):

@@ -85,28 +85,19 @@ def _show(documents: Sequence[dict[str, Any]]) -> None:
     from facematch_core.plugins import OWN
 
     header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
-    rows: list[tuple[str, ...]] = [_cells(document) for document in documents]
-    if {document["distribution"] for document in documents} <= {OWN}:
+    rows: list[tuple[str, ...]] = []
+    for row in documents:
+        can, threshold, scale = "?", "?", "?"
+        if row["match"] is not None:
+            can = ", ".join(word for word in ("match", "liveness", "rotate", "keep") if row[word])
+            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
+            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
+            scale = row["score_scale"] or "-"
+        origin = f"{row['distribution']} {row['version']}"
+        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, scale, origin))
+    if {row["distribution"] for row in documents} <= {OWN}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
     print_table(header, rows, prose=("can", "from"))
-    for document in documents:
-        if document["problem"] is not None:
-            say(f"{document['name']}: {document['problem']}")
-
-
-def _cells(document: dict[str, Any]) -> tuple[str, ...]:
-    usable, origin = (
-        "yes" if document["usable"] else "no",
-        f"{document['distribution']} {document['version']}",
-    )
-    if document["match"] is None:
-        return (document["name"], usable, "?", "?", "?", origin)
-    default, rule = document["default_threshold"], str(document["threshold_rule"]).replace("_", " ")
-    return (
-        document["name"],
-        usable,
-        ", ".join(word for word in ("match", "liveness", "rotate", "keep") if document[word]),
-        "no default" if default is None else f"{rule} {format_number(default)}",
-        document["score_scale"] or "-",
-        origin,
-    )
+    for row in documents:
+        if row["problem"] is not None:
+            say(f"{row['name']}: {row['problem']}")

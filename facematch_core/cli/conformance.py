@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,9 @@ WORDS = {
     "open": "not tested",
     "does_not_apply": "do not apply",
 }
+
+#: The same of a single rule, where that is another verb.
+STATUS = {"does_not_apply": "does not apply"}
 
 
 @click.command(
@@ -144,11 +148,8 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
     broken = {rule.number for rule in report.of("failed")}
-    capabilities: dict[str, list[CapabilityLine]] = {
-        "proved": [],
-        "not proved": [],
-        "not checked": [],
-    }
+    proofs = ("proved", "not proved", "not checked")
+    capabilities: dict[str, list[CapabilityLine]] = {proof: [] for proof in proofs}
     for line in report.capabilities:
         capabilities[_proof(line, broken)].append(line)
     for proof, some in capabilities.items():
@@ -163,9 +164,9 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
         return
     say()
     say(word="Every rule")
-    for rule in sorted(report.rules, key=_number):
+    for rule in sorted(report.rules, key=attrgetter("number")):
         cases = f", {rule.passed} of {rule.cases} cases" if rule.cases > 1 else ""
-        status = WORDS[rule.status.value].replace("do not", "does not")
+        status = STATUS.get(rule.status.value, WORDS[rule.status.value])
         say(f"  {rule.number}  {status}{cases}: {rule.title}")
     say()
     say(word="Everything declared")
@@ -215,12 +216,8 @@ def _show_reasons(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
     if rules:
         say()
         say(word=title, colour=colour)
-    for reason, group in _by_reason(sorted(rules, key=_number)).items():
+    for reason, group in _by_reason(sorted(rules, key=attrgetter("number"))).items():
         say(f"  {numbers(group)}: {reason}")
-
-
-def _number(rule: RuleLine) -> str:
-    return rule.number
 
 
 def _by_reason(rules: Iterable[RuleLine]) -> dict[str, list[RuleLine]]:

@@ -128,7 +128,6 @@ class Case(NamedTuple):
 
     @property
     def right(self) -> bool:
-        """Whether the answer is true."""
         return self.result.decision.value == EXPECTED[self.row["expected"]][1]
 
     @property
@@ -154,7 +153,6 @@ class Case(NamedTuple):
 
 
 def _compare(folder: Path) -> list[Case]:
-    """Compare the pairs of a folder."""
     from facematch_core.config import Plan
     from facematch_core.images import Image
     from facematch_core.verifier import FaceVerifier
@@ -238,6 +236,12 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     wrong = sum(not case.right for case in cases)
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
     marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
+    rows = [
+        f'<tr><th scope="row"><a href="#pair-{index}">{index}</a></th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
+        + f"<td>{_remark(case)}</td></tr>"
+        for index, case in enumerate(cases, 1)
+    ]
     return Template(_template()).substitute(
         pairs=quantity(len(cases), "pair"),
         answers=quantity(len(cases), "answer"),
@@ -245,7 +249,7 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
         verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
         limits=html.escape(limits(result)),
         tiles="\n".join(_tile(index, case) for index, case in enumerate(cases, 1)),
-        rows="\n".join(_row(index, case) for index, case in enumerate(cases, 1)),
+        rows="\n".join(rows),
         sections="\n".join(_section(index, case) for index, case in enumerate(cases, 1)),
         made=html.escape(
             f"facematch {__version__}, backend {result.backend}, scale {scale}, "
@@ -305,18 +309,11 @@ def _face(name: str, picture: Image, faces: tuple[Face, ...] | None) -> str:
 
 
 def _embed(drawn: PIL.Image.Image, shows: str) -> str:
-    """A picture inside the page."""
     jpeg = io.BytesIO()
     drawn.save(jpeg, "JPEG", quality=85, optimize=True)
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
     size = f'width="{drawn.width}" height="{drawn.height}"'
     return f'<img src="{source}" {size} alt="{html.escape(shows)}">'
-
-
-def _row(index: int, case: Case) -> str:
-    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
-    head = f'<th scope="row"><a href="#pair-{index}">{index}</a></th>'
-    return f"<tr>{head}{cells}<td>{_remark(case)}</td></tr>"
 
 
 def _section(index: int, case: Case) -> str:

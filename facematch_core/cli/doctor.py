@@ -178,7 +178,6 @@ def _hide(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def _configuration(target: Target) -> str:
-    """Which file is read, for people."""
     from facematch_core.config import VARIABLE, find_config, unread_file, user_file
 
     if target.backend is not None:
@@ -217,14 +216,12 @@ def extras() -> Iterator[dict[str, Any]]:
 
 
 def _version(name: str) -> str | None:
-    """The version of a distribution; None if it is not installed."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(name)
     return None
 
 
 def _twins() -> Iterator[str]:
-    """What is installed and should not be."""
     for name, twin in TWINS.items():
         if _version(name) and _version(twin):
             yield (

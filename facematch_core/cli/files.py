@@ -73,7 +73,6 @@ def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a document for programs."""
     write_bytes(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
 
 

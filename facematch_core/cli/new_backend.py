@@ -181,7 +181,7 @@ def _git_config(key: str) -> str:
 
 
 def _check(typed: str) -> None:
-    """Refuse what cannot be the name of a backend."""
+    """Refuse what cannot be the name of a backend, or is taken."""
     if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", typed) or len(typed) > LONGEST:
         near = re.sub(r"[^a-z0-9]+", "-", typed.lower()).lstrip("-0123456789")
         near = near[:LONGEST].rstrip("-")
@@ -194,21 +194,17 @@ def _check(typed: str) -> None:
     if name.startswith(f"{PREFIX}_"):
         alone = typed[len(PREFIX) + 1 :]
         raise click.UsageError(f"NAME is only the vendor's: {alone}, not {typed!r}.")
-    problem = _taken(name)
-    if problem is not None:
-        raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
-
-
-def _taken(name: str) -> str | None:
-    """Why a name, written with underscores, is not free; None if it is."""
     from facematch_core.plugins import available_backends
 
+    problem = ""
+    if importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
+        problem = f"A package {PREFIX}_{name} is installed already."
     for info in available_backends():
         if info.name.replace("-", "_") == name:
-            return f"A backend {info.name} is installed already, by {info.distribution}."
-    if importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
-        return f"A package {PREFIX}_{name} is installed already."
-    return None
+            problem = f"A backend {info.name} is installed already, by {info.distribution}."
+            break
+    if problem:
+        raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -266,7 +266,6 @@ class Target:
         return None if self.backend is not None else load(self.config)
 
     def profile_names(self) -> tuple[str, ...]:
-        """The profiles of the file."""
         return () if self.file is None else tuple(self.file.profiles)
 
     def profile_name(self) -> str | None:

@@ -216,7 +216,6 @@ def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) 
 
 
 def print_json(document: Any) -> None:
-    """Print a document for programs."""
     click.echo(json.dumps(document, indent=2))
 
 
@@ -347,7 +346,6 @@ class Stopping:
         os.write(2, _WAITING)
 
     def until_stopped(self, items: Iterable[T]) -> Iterator[T]:
-        """`items`, up to the signal."""
         for item in items:
             if self.signal:
                 return

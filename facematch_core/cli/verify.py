@@ -122,6 +122,9 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
 
 def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
     """Make one call of the verifier, print its result, draw it if asked to."""
+    from facematch_core.images import Image
+    from facematch_core.kinds import speak_to_shell
+
     target: Path | None = arguments["picture"]
     if target is not None:
         # Before anything is sent: what was paid for is also to be drawn.
@@ -132,7 +135,8 @@ def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> in
             raise click.UsageError("--picture would overwrite one of the two photographs.")
     elif arguments["force"]:
         raise click.UsageError("--force overwrites a file: name one with --picture.")
-    images = [_read(path) for path in pictures]
+    with speak_to_shell():
+        images = [Image.read(path) for path in pictures]
     operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
     with options.Target.of(arguments).open(*operations) as verifier:
         if call != "check_liveness":
@@ -153,14 +157,6 @@ def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> in
         drawn = png(draw(result, *(image.to_pil() for image in images)))
         write_bytes(target, drawn, private=True)
     return DECISIONS[result.decision.value]
-
-
-def _read(path: Path) -> Any:
-    from facematch_core.images import Image
-    from facematch_core.kinds import speak_to_shell
-
-    with speak_to_shell():
-        return Image.read(path)
 
 
 def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,6 +256,8 @@ _COLUMNS = (
 
 def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     """Compare every pair of a file; the highest code among the errors of single pairs."""
+    from facematch_core.pipeline import CallOptions
+
     target, source = arguments["out"], arguments["pairs"]
     form = form_of("--out", target, ".jsonl", ".ndjson", ".csv")
     check_target("--out", target, force=arguments["force"])
@@ -268,8 +266,8 @@ def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     pairs = _read_pairs(source)
     with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
         call = _call_arguments(verifier, arguments)
-        # Before the file is created: wrong usage leaves nothing behind.
-        _check_call(verifier, call)
+        # Before the file is created: what every comparison would refuse leaves nothing behind.
+        verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
         _warn_of_calibration(verifier, arguments)
         outcomes = verifier.verify_many(
             ((*pair.paths, pair.key) for pair in stopping.until_stopped(pairs)),
@@ -297,7 +295,6 @@ class Pair(NamedTuple):
     paths: tuple[Path, Path]
 
     def to_dict(self) -> dict[str, Any]:
-        """What every line of results repeats of it."""
         return {name: getattr(self, name) for name in ("line", "key", "probe", "reference")}
 
 
@@ -322,13 +319,6 @@ def _is_file(path: Path) -> bool:
         return path.is_file()
     except (OSError, ValueError):  # a name that is too long, or no name at all
         return False
-
-
-def _check_call(verifier: Verifier, call: Mapping[str, Any]) -> None:
-    """Refuse now what every comparison would refuse."""
-    from facematch_core.pipeline import CallOptions
-
-    verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
 
 
 def _create_file(target: Path, *, force: bool) -> IO[str]:
@@ -356,21 +346,19 @@ def _write_outcomes(
                 row = _cells(pair, outcome)
                 table.writerow({name: csv_cell(value) for name, value in row.items()})
             else:
-                file.write(json.dumps(_line(pair, outcome)) + "\n")
+                result, error = outcome.result, outcome.error
+                line = {
+                    "index": outcome.index,
+                    **pair.to_dict(),
+                    "result": None if result is None else result.to_dict(),
+                    "error": None if error is None else error_document(error),
+                }
+                file.write(json.dumps(line) + "\n")
             # Line by line: whatever ends this process, what was paid for is on disk.
             file.flush()
             summary.add(pair.line, outcome)
             progress.advance(task)
     return summary
-
-
-def _line(pair: Pair, outcome: PairOutcome) -> dict[str, Any]:
-    return {
-        "index": outcome.index,
-        **pair.to_dict(),
-        "result": None if outcome.result is None else outcome.result.to_dict(),
-        "error": None if outcome.error is None else error_document(outcome.error),
-    }
 
 
 def _cells(pair: Pair, outcome: PairOutcome) -> dict[str, object]:
@@ -422,7 +410,6 @@ class Summary:
                 self.fatal = self.fatal or outcome.error
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
         import signal
 
         stopped: Any = None if self.fatal is None else error_document(self.fatal)
@@ -449,7 +436,6 @@ class Summary:
         return statistics.median(self.seconds) if self.seconds else None
 
     def show(self, target: Path) -> None:
-        """Print it to stdout."""
         answered, failed = self.decisions.total(), self.errors.total()
         rest = f", {self._not_asked} not compared" if self._not_asked else ""
         say(f"{quantity(self.pairs, 'pair')}: {answered} answered, {failed} failed{rest}")

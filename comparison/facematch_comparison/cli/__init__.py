@@ -45,13 +45,11 @@ class CompareGroup(LazyGroup):
     """Says what is missing for a command, and speaks of options where Python has arguments."""
 
     def load(self, name: str) -> click.Command:
-        """One of the table, imported now."""
         (module,) = (module for module, names in _MODULES.items() if name in names)
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
         try:
             with speak_to_shell():
                 return super().invoke(ctx)

@@ -107,7 +107,6 @@ class SourceCommand(click.Command):
     """A command with the options of `source`: its help lists them by what they are about."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep them as well."""
         ctx.meta[_WORDS] = [*ctx.command_path.split(), *args]
         return super().parse_args(ctx, args)
 
@@ -295,7 +294,7 @@ class Source:
 
         if costs is not None and costs.currency is None:
             currencies = {answers.currency for answers in self.answers}
-            costs = attrs.evolve(costs, currency=_common(currencies))
+            costs = attrs.evolve(costs, currency=_shared_currency(currencies))
         names = ("confidence", "split", "seed", "at_thresholds", "attempts")
         judging = {name: options[name] for name in names if name in options} | judging
         return evaluate(
@@ -308,7 +307,7 @@ class Source:
         )
 
 
-def _common(currencies: Iterable[str | None]) -> str:
+def _shared_currency(currencies: Iterable[str | None]) -> str:
     """The currency of all that have one; else the usual one."""
     names = {*currencies} - {None}
     return str(names.pop()) if len(names) == 1 else CURRENCY
@@ -339,7 +338,7 @@ def prices_of(
             raise InvalidRequest(
                 f"--price: no system is called {name[:60]!r} here; {nearest(name, currencies)}"
             )
-    currency = options.get("currency") or _common(currencies.values())
+    currency = options.get("currency") or _shared_currency(currencies.values())
     return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
 
 

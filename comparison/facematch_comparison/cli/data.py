@@ -291,7 +291,7 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
 # --- simulate -------------------------------------------------------------------------------------
 
 
-def _described(
+def _parse_details(
     context: click.Context, option: click.Parameter, texts: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """Read ``NAME:KEY=VALUE,...``, any number of times."""
@@ -311,7 +311,7 @@ def _described(
     "vendors",
     "A vendor and what is true of it.",
     required=True,
-    callback=_described,
+    callback=_parse_details,
     metavar="NAME:KEY=VALUE,...",
 )
 @common.count_option("--people", "How many people.", least=2, default=200)
@@ -324,7 +324,7 @@ def _described(
     "--group",
     "groups",
     "A column of groups, each with its part of the people.",
-    callback=_described,
+    callback=_parse_details,
     metavar="COLUMN:GROUP=PART,...",
 )
 @common.count_option("--seed", "Seed of chance.", default=0)

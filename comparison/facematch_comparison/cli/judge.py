@@ -337,7 +337,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     if calibration is not None:
         check_target("--calibration", calibration, force=options["force"])
     rules = read_requirements(requirements)
-    evaluation = _gated(options, rules)
+    evaluation = _evaluate(options, rules)
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:
         print_json(verdict.to_dict())
@@ -351,17 +351,17 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         for text in filter(None, (rules.source, rules.leaves_out)):
             say(text, err=True)
     if calibration is not None:
-        shipped = _shipped(evaluation, verdict, options)
-        if shipped is None:
+        passed = _calibrate(evaluation, verdict, options)
+        if passed is None:
             say(f"{calibration} was not written: nothing passed.", err=True)
         else:
-            write_json(calibration, shipped.to_dict())
+            write_json(calibration, passed.to_dict())
             say(f"written to {calibration}", err=as_json)
     codes = {Outcome.PASS: Exit.OK, Outcome.FAIL: Exit.NO}
     return codes.get(verdict.outcome, Exit.LOOK)
 
 
-def _gated(options: Mapping[str, Any], requirements: Requirements) -> Evaluation:
+def _evaluate(options: Mapping[str, Any], requirements: Requirements) -> Evaluation:
     file: Path | None = options["written"]
     if file is None:
         return common.answers_from(options).evaluated(
@@ -391,7 +391,7 @@ def _gated(options: Mapping[str, Any], requirements: Requirements) -> Evaluation
     return attrs.evolve(evaluation, systems=tuple(priced))
 
 
-def _shipped(
+def _calibrate(
     evaluation: Evaluation, verdict: Verdict, options: Mapping[str, Any]
 ) -> Calibration | None:
     """The threshold that was judged, as a calibration; None unless its system passes."""

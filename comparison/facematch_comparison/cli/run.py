@@ -377,20 +377,20 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
             else:
                 say(f"{call_id}: {_WORDS[billed]}")
             return Exit.OK
-        looked = books.reconcile(systems) if reconcile else []
+        searches = books.reconcile(systems) if reconcile else []
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
         rows = [
             {**_charge(result.charge), "outcome": result.outcome, "reason": result.reason}
-            for result in looked
+            for result in searches
         ]
         more = {"looked": rows} if reconcile else {}
         print_json({"open": [_charge(charge) for charge in charges], **more})
     else:
-        _show_charges(charges, looked, store)
+        _show_charges(charges, searches, store)
     # 3 if something that was looked for stays open, 5 if the records could not be read.
     codes = {"found": Exit.OK, "error": Exit.VENDOR}
-    return max((codes.get(result.outcome, Exit.LOOK) for result in looked), default=Exit.OK)
+    return max((codes.get(result.outcome, Exit.LOOK) for result in searches), default=Exit.OK)
 
 
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
@@ -501,13 +501,13 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
 
 
 def _show_charges(
-    charges: Sequence[UnresolvedCharge], looked: Sequence[Reconciled], store: str
+    charges: Sequence[UnresolvedCharge], searches: Sequence[Reconciled], store: str
 ) -> None:
     """Print what was looked for, what is open, and what to do about it."""
-    if looked:
+    if searches:
         results = [
             (_charge(result.charge)["call"] or "-", result.outcome, result.reason)
-            for result in looked
+            for result in searches
         ]
         print_table(("call", "outcome", "why"), results, prose=("why",))
     if not charges:
