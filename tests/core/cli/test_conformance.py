@@ -19,7 +19,7 @@ from facematch_core.testing.report import (
     Status,
 )
 
-MADE = """
+PLUGIN = """
     import attrs
     from facematch_core import ConfigurationError
     from mutants.reference import HttpReference
@@ -37,7 +37,7 @@ MADE = """
 
 @pytest.fixture
 def alone(plugin):
-    return plugin(MADE, {"facematch.backends": {"good": "Good"}})
+    return plugin(PLUGIN, {"facematch.backends": {"good": "Good"}})
 
 
 @pytest.fixture(scope="module")

@@ -46,8 +46,8 @@ def drawn(result, *sizes):
 
 
 def highlighted(picture):
-    found = picture.getcolors(picture.width * picture.height)
-    return rgb(drawing.HIGHLIGHT) in {colour for _, colour in found}
+    colours = picture.getcolors(picture.width * picture.height)
+    return rgb(drawing.HIGHLIGHT) in {colour for _, colour in colours}
 
 
 def test_the_largest_face_has_the_thick_line_around_it():
@@ -108,8 +108,8 @@ def test_yes_no_and_neither_have_signs_of_their_own():
     def disc(decision):
         sheet = drawn(match_result(decision, threshold=AT_50))
         top = sheet.height - drawing.HEADLINE_HEIGHT - drawing.BAR_HEIGHT
-        found = sheet.crop((drawing.MARGIN, top, drawing.MARGIN + 46, top + 46))
-        return found.convert("1", dither=Image.Dither.NONE).tobytes()
+        mark = sheet.crop((drawing.MARGIN, top, drawing.MARGIN + 46, top + 46))
+        return mark.convert("1", dither=Image.Dither.NONE).tobytes()
 
     kinds = (Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW)
     assert len({disc(kind) for kind in kinds}) == len(kinds)

@@ -52,16 +52,16 @@ def test_screens(screens, pairs, scripted):
 def test_one_line_for_each_pair_in_order(run, pairs, scripted):
     answer = batch(run, "--threshold", 90, "--caller-ref", "night run", out="new/out.jsonl")
     assert (answer.exit_code, answer.stderr) == (0, "")
-    found = lines("new/out.jsonl")
-    assert [(line["index"], line["line"], line["key"]) for line in found] == [
+    rows = lines("new/out.jsonl")
+    assert [(line["index"], line["line"], line["key"]) for line in rows] == [
         (0, 2, "a"),
         (1, 3, None),
         (2, 4, "c"),
     ]
-    result = MatchResult.from_dict(found[0]["result"])
+    result = MatchResult.from_dict(rows[0]["result"])
     assert result.decision.value == "no_match"
     assert result.ids.caller == "night run"
-    assert all(line["error"] is None for line in found)
+    assert all(line["error"] is None for line in rows)
 
 
 def test_no_cell_of_a_table_is_a_formula(run, pairs, scripted):
@@ -259,5 +259,5 @@ with Stopping():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "waits\n")
-    said = [line.partition(":")[0] for line in done.stderr.split("\n") if line]
-    assert said == ["stopping", "stopped"]
+    notices = [line.partition(":")[0] for line in done.stderr.split("\n") if line]
+    assert notices == ["stopping", "stopped"]
