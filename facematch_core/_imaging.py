@@ -176,11 +176,8 @@ _MISTAKEN = (
 )
 
 
-def base64_advice() -> str:
-    """What to do with base64 text, for whoever reads the refusal."""
-    from .kinds import for_reader  # not above: it costs every import, and only this needs it
-
-    return for_reader("use Image.from_base64", "decode it first")
+#: What to do with base64 text; a command says it in a shell's words.
+BASE64_ADVICE: ContextVar[str] = ContextVar("facematch_base64", default="use Image.from_base64")
 
 
 def _looks_like(data: bytes) -> str:
@@ -189,7 +186,7 @@ def _looks_like(data: bytes) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for first, what, advice in _MISTAKEN:
         if text.startswith(first):
-            return f"looks like {what}; {advice or base64_advice()}"
+            return f"looks like {what}; {advice or BASE64_ADVICE.get()}"
     # Other bytes may come before the mark of a PDF.
     if b"%PDF-" in head:
         return "looks like a PDF document; render its page to a JPEG or PNG"

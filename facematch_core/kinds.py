@@ -138,23 +138,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"known: {', '.join(names[:20])}{more}." if names else "none are known."
 
 
-#: Whether an error is read at a shell, where arguments are options; else by a program's author.
+#: Whether arguments are options, at a shell, and not those of a Python program.
 _AT_SHELL: ContextVar[bool] = ContextVar("facematch_at_shell", default=False)
 
 
 @contextlib.contextmanager
 def speak_to_shell() -> Iterator[None]:
-    """Within it, the sentences of errors are made for somebody at a shell."""
+    """Within it, errors name arguments as options."""
     token = _AT_SHELL.set(True)
     try:
         yield
     finally:
         _AT_SHELL.reset(token)
-
-
-def for_reader(python: str, shell: str) -> str:
-    """The words for whoever reads an error: a program's author, or somebody at a shell."""
-    return shell if _AT_SHELL.get() else python
 
 
 def argument(name: str, value: object) -> str:
@@ -165,7 +160,7 @@ def argument(name: str, value: object) -> str:
     values = value if isinstance(value, list) else [value]
     option = f"--{(name if values is not value else name[:-1]).replace('_', '-')}"
     words = (option if each is True else f"{option} {each!r}" for each in values)
-    return for_reader(f"`{name}={value!r}`", " ".join(words))
+    return " ".join(words) if _AT_SHELL.get() else f"`{name}={value!r}`"
 
 
 def typed(words: Sequence[str]) -> str:

@@ -122,8 +122,8 @@ def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int
 
 def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
     """Make one call of the verifier, print its result, draw it if asked to."""
+    from facematch_core._imaging import BASE64_ADVICE
     from facematch_core.images import Image
-    from facematch_core.kinds import speak_to_shell
 
     target: Path | None = arguments["picture"]
     if target is not None:
@@ -135,8 +135,11 @@ def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> in
             raise click.UsageError("--picture would overwrite one of the two photographs.")
     elif arguments["force"]:
         raise click.UsageError("--force overwrites a file: name one with --picture.")
-    with speak_to_shell():
+    token = BASE64_ADVICE.set("decode it first")
+    try:
         images = [Image.read(path) for path in pictures]
+    finally:
+        BASE64_ADVICE.reset(token)
     operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
     with options.Target.of(arguments).open(*operations) as verifier:
         if call != "check_liveness":
