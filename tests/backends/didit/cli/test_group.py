@@ -49,6 +49,15 @@ def test_nobody_has_to_name_a_profile_of_which_there_is_no_doubt(text, name):
     assert find_profile(Target()) == name
 
 
+def test_a_question_names_the_profile_and_the_file_of_the_key(run, mock, terminal):
+    settings = f'[profiles.work.settings]\nbase_url = "{mock.url}"\n'
+    path = configured(DIDIT.format("work") + settings)
+    answer = run("top-up", "50", typed="n\n", here=False)
+    assert answer.exit_code == 130
+    assert f"with the key of the profile work in {path}?" in answer.stderr
+    assert mock.control.payments.all() == ()
+
+
 def test_without_a_key_both_ways_to_one_are_named(run, monkeypatch):
     monkeypatch.delenv("DIDIT_API_KEY")
     answer = run("balance", here=False)
