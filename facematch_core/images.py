@@ -88,7 +88,7 @@ class Image:
             )
         if _BASE64.match(name) and not os.path.lexists(name):
             # Not repeated: it is the picture.
-            refuse("is named by what looks like base64; use Image.from_base64")
+            refuse(f"is named by what looks like base64; {_imaging.BASE64_ADVICE.get()}")
         # Not above: this needs `pathlib`, which costs 4 ms of every import.
         from .files import NotRegular, open_regular
 

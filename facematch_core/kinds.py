@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
 import json
 import os
 import types
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +136,31 @@ def nearest(word: str, words: Iterable[str]) -> str:
         return f"did you mean {close[0]}?"
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"known: {', '.join(names[:20])}{more}." if names else "none are known."
+
+
+#: Whether arguments are options, at a shell, and not those of a Python program.
+_AT_SHELL: ContextVar[bool] = ContextVar("facematch_at_shell", default=False)
+
+
+@contextlib.contextmanager
+def speak_to_shell() -> Iterator[None]:
+    """Within it, errors name arguments as options."""
+    token = _AT_SHELL.set(True)
+    try:
+        yield
+    finally:
+        _AT_SHELL.reset(token)
+
+
+def argument(name: str, value: object) -> str:
+    """An argument as its reader sets it: `` `mated=0` ``, or ``--mated 0``.
+
+    Of a list, whose option may be repeated, the name is a plural.
+    """
+    values = value if isinstance(value, list) else [value]
+    option = f"--{(name if values is not value else name[:-1]).replace('_', '-')}"
+    words = (option if each is True else f"{option} {each!r}" for each in values)
+    return " ".join(words) if _AT_SHELL.get() else f"`{name}={value!r}`"
 
 
 def typed(words: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 from facematch_core.calibration import Calibration, CalibrationPoint
 from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import nearest
+from facematch_core.kinds import argument, nearest
 from facematch_core.models import Environment, ThresholdRule
 
 from .answers import Answers
@@ -189,7 +189,7 @@ def _origin(source: Answers | System, scale: str | None, *, allow_mock: bool) ->
     if environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
         raise InvalidRequest(
             f"{source.name} answered from a {environment}: such a threshold says nothing about the "
-            "vendor. With `allow_mock=True` only a verifier set to one accepts it."
+            f"vendor. With {argument('allow_mock', True)} only a verifier set to one accepts it."
         )
     return origin | {"model": source.model}
 

@@ -24,6 +24,7 @@ from pyarrow import csv
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import open_regular
+from facematch_core.kinds import argument
 from facematch_core.tables import (
     PLACES,
     TextTable,
@@ -347,7 +348,7 @@ def _check_size(path: Path, rows: int, size: int, max_rows: int) -> None:
         raise InvalidRequest(
             f"The file {path} holds {f'{rows:,} rows' if rows else f'{size:,} bytes'}, and at most "
             f"{max_rows:,} rows of {ROW_BYTES} bytes are read: if this machine has the memory, "
-            f"set `max_rows={needed}`."
+            f"set {argument('max_rows', needed)}."
         )
 
 

@@ -18,7 +18,7 @@ import attrs
 import numpy as np
 
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import nearest
+from facematch_core.kinds import argument, nearest
 from facematch_core.tables import refusal
 
 from .cells import Cells, Problem, near_prefix
@@ -236,7 +236,8 @@ def recognise(cells: Cells, usual: Columns, ignore: Sequence[str]) -> Columns:
     usual = attrs.evolve(usual, of=named)
     certain = _recognise(cells, usual, ignore)
     if independent_pairs and certain.people in (PEOPLE, (PERSON,)):
-        text = "the table names people: leave out `independent_pairs=True`, or skip their columns"
+        flag = argument("independent_pairs", True)
+        text = f"the table names people: leave out {flag}, or skip their columns"
         certain.problems.append(Problem(text))
     if not certain.problems and not certain.missing:
         return certain
@@ -442,7 +443,7 @@ def _strangers(cells: Cells, names: Sequence[str], columns: Columns) -> Iterator
         if _plain(name) in _DISTANCES:
             yield Problem(
                 f"the column {name[:60]!r}: of distances less is more alike, and of scores more "
-                f"is: say so with `distance=True`{apart}"
+                f"is: say so with {argument('distance', True)}{apart}"
             )
         elif not name:
             yield Problem("a column has no name")

@@ -19,7 +19,7 @@ import numpy as np
 from facematch_core import __version__
 from facematch_core.clock import SystemClock
 from facematch_core.errors import InvalidRequest
-from facematch_core.kinds import nearest
+from facematch_core.kinds import argument, nearest
 from facematch_core.models import Charged, Decision, ThresholdRule
 
 from . import sentences, stats
@@ -210,7 +210,7 @@ def check_direction(table: ScoreTable) -> None:
         InvalidRequest: mated pairs score lower than non-mated ones, beyond chance.
     """
     if why_not := _reversed(table):
-        raise InvalidRequest(f"{why_not} For distances say `distance=True`.")
+        raise InvalidRequest(f"{why_not} For distances say {argument('distance', True)}.")
 
 
 def _reversed(table: ScoreTable) -> str | None:

@@ -26,7 +26,7 @@ from scipy.special import ndtri
 
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_toml
-from facematch_core.kinds import describe, nearest
+from facematch_core.kinds import argument, describe, nearest
 from facematch_core.models import Environment
 
 from .evaluation import CALIBRATION, EVALUATION, fmr_bounds
@@ -250,15 +250,15 @@ def judge(
         if system.environment in (Environment.MOCK, Environment.SANDBOX) and not allow_mock:
             raise InvalidRequest(
                 f"{system.name} answered from a {system.environment}, which says nothing about the "
-                "vendor's matcher: judge answers of the vendor itself, or say `allow_mock=True` to "
-                "try the gate."
+                "vendor's matcher: judge answers of the vendor itself, or say "
+                f"{argument('allow_mock', True)} to try the gate."
             )
         if system.other_models and not systems:
             models = ", ".join([str(system.model or "no name"), *system.other_models])
             raise InvalidRequest(
                 f"The model of {system.name} changed during the run ({models}): two models are "
                 "never judged as one. Name the one that you would use, such as "
-                f"`systems=[{system.name!r}]`."
+                f"{argument('systems', [system.name])}."
             )
     verdicts = [_judge(system, evaluation, requirements) for system in judged]
     outcomes = {verdict.outcome for verdict in verdicts}

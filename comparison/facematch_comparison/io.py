@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import numpy as np
 
+from facematch_core.kinds import argument
 from facematch_core.models import Charged, Decision, Environment, ThresholdRule
 
 from .answers import (
@@ -368,7 +369,7 @@ def _marks(table: _Table, column: str) -> Iterator[Problem]:
             yield Problem(
                 f"{column} is {' or '.join(f'{mark:g}' for mark in marks)}, and all other scores "
                 f"lie between {low:g} and {high:g}: if that means that there is no score, leave "
-                f"the cell empty or give `no_scores=[{', '.join(f'{mark:.0f}' for mark in marks)}]`"
+                f"the cell empty or give {argument('no_scores', [int(mark) for mark in marks])}"
                 "; if every number is a score, give nan instead",
                 rows,
             )

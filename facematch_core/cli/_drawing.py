@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from facematch_core.models import Box, Face, LiveMatchResult, LivenessResult, MatchResult
 
 from ._results import VERDICTS, Answer, limits, score_words
-from .common import clean
+from .text import clean
 
 PAPER, INK, FAINT, TRACK = "#ffffff", "#1b1b1b", "#5a5a5a", "#d9d9d9"
 
@@ -90,20 +90,22 @@ def png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def as_found(picture: Image.Image, faces: Sequence[Face] | None) -> tuple[Image.Image, list[Box]]:
+def turn_as_found(
+    picture: Image.Image, faces: Sequence[Face] | None
+) -> tuple[Image.Image, list[Box]]:
     """A photograph turned as its largest face was found, and the boxes that hold for it then."""
-    known = [(face.box, face.rotation or 0) for face in faces or () if face.box is not None]
+    boxes = [(face.box, face.rotation or 0) for face in faces or () if face.box is not None]
 
     def extent(item: tuple[Box, int]) -> float:
         box = item[0]
         area = (box.right - box.left) * (box.bottom - box.top)
         return area if math.isfinite(area) else 0.0
 
-    turn = max(known, key=extent)[1] if known else 0
+    turn = max(boxes, key=extent)[1] if boxes else 0
     if turn in _CLOCKWISE:
         picture = picture.transpose(_CLOCKWISE[turn])
     # A face that was found in another turn has its box in a picture that lies otherwise.
-    return picture, [box for box, rotation in known if rotation == turn]
+    return picture, [box for box, rotation in boxes if rotation == turn]
 
 
 def panel(
@@ -130,9 +132,9 @@ def portrait(
     picture: Image.Image, faces: Sequence[Face] | None, size: tuple[int, int]
 ) -> Image.Image:
     """The face that was compared, with some room around it; all if there are several."""
-    picture, boxes = as_found(picture, faces)
-    found = [place(box, picture.size, picture.size) for box in boxes]
-    placed = [at for at in found if at is not None]
+    picture, boxes = turn_as_found(picture, faces)
+    places = (place(box, picture.size, picture.size) for box in boxes)
+    placed = [at for at in places if at is not None]
     left, top, right, bottom = map(float, (0, 0, *picture.size))
     if placed:
         left, top = min(at[0] for at in placed), min(at[1] for at in placed)
@@ -180,10 +182,10 @@ def place(box: Box, of: tuple[int, int], size: tuple[int, int]) -> tuple[int, in
 
 def _row(photos: Sequence[tuple[str, Image.Image, tuple[Face, ...] | None]]) -> Image.Image:
     """The photographs in a row, equally high, each under its title and wide enough for it."""
-    turned = [as_found(picture, faces) for _, picture, faces in photos]
+    turned = [turn_as_found(picture, faces) for _, picture, faces in photos]
     fitting = (PHOTO_WIDTH * picture.height // picture.width for picture, _ in turned)
     height = max(min(PHOTO_HEIGHT, *fitting), LEAST_HEIGHT)
-    drawn = [panel(*one, height=height, max_width=PHOTO_WIDTH) for one in turned]
+    drawn = [panel(*photo, height=height, max_width=PHOTO_WIDTH) for photo in turned]
     cells = [max(picture.width, 340) for picture in drawn]
     width = sum(cells) + MARGIN * (len(cells) + 1)
     row = Image.new("RGB", (max(width, 720), height + 3 * MARGIN), PAPER)
@@ -191,8 +193,8 @@ def _row(photos: Sequence[tuple[str, Image.Image, tuple[Face, ...] | None]]) -> 
     for (title, _, faces), picture, cell in zip(photos, drawn, cells, strict=True):
         at = left + (cell - picture.width) // 2
         if faces is not None:
-            found = {0: "no face found", 1: "1 face"}.get(len(faces), f"{len(faces)} faces")
-            title = f"{title}: {found}"  # noqa: PLW2901 - the same title, longer
+            count = {0: "no face found", 1: "1 face"}.get(len(faces), f"{len(faces)} faces")
+            title = f"{title}: {count}"  # noqa: PLW2901 - the same title, longer
         _write(row, (at, MARGIN - 8), title, TEXT, FAINT)
         row.paste(picture, (at, 2 * MARGIN + 4))
         left += cell + MARGIN

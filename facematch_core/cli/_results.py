@@ -19,7 +19,7 @@ from facematch_core.models import (
     WarningCode,
 )
 
-from .common import number, say
+from .text import format_number, say, warning_text
 
 Answer = MatchResult | LivenessResult | LiveMatchResult
 
@@ -27,18 +27,18 @@ Answer = MatchResult | LivenessResult | LiveMatchResult
 def show(result: Answer, *, may_rotate: bool = False) -> None:
     """Print a result to stdout: one line that says it, then what else people should know."""
     if not isinstance(result, LiveMatchResult):
-        _show_one("", result, may_rotate=may_rotate)
+        _show_call("", result, may_rotate=may_rotate)
         return
     verdict = VERDICTS[result.decision.value]
     say(f"  {verdict.says}", word=verdict.word, colour=verdict.colour)
-    _show_one("liveness: ", result.liveness, may_rotate=may_rotate)
+    _show_call("liveness: ", result.liveness, may_rotate=may_rotate)
     if result.match is None:
         say("match: not compared, not charged")
     else:
-        _show_one("match: ", result.match, may_rotate=may_rotate)
+        _show_call("match: ", result.match, may_rotate=may_rotate)
 
 
-def _show_one(title: str, result: MatchResult | LivenessResult, *, may_rotate: bool) -> None:
+def _show_call(title: str, result: MatchResult | LivenessResult, *, may_rotate: bool) -> None:
     verdict = VERDICTS[result.decision.value]
     scale = "" if result.score is None else f"{result.score.scale}, "
     # Under a verdict of both calls, which says it already, the caution is not repeated.
@@ -54,18 +54,18 @@ def _show_one(title: str, result: MatchResult | LivenessResult, *, may_rotate: b
         say(f"  {warning_words(warning, *(['try --rotate'] if turn else []))}")
     if isinstance(result, LivenessResult):
         facts = {"quality": result.quality, "luminance": result.luminance}
-        known = [f"{name} {number(value)}" for name, value in facts.items() if value is not None]
-        if known:
-            say(f"  {', '.join(known)}")
+        values = [f"{name} {format_number(v)}" for name, v in facts.items() if v is not None]
+        if values:
+            say(f"  {', '.join(values)}")
     if result.route is not None and result.route.skipped:
         members = ", ".join(f"{s.backend} ({s.reason})" for s in result.route.skipped)
         say(f"  answered by {result.route.answered_by}, not by {members}")
         for skipped in result.route.skipped:
             say(f"  {skipped.backend}: {skipped.message}")
     ids = {"request": result.ids.vendor, "kept by the vendor as session": result.ids.session}
-    known = [f"{name} {value}" for name, value in ids.items() if value is not None]
-    if known:
-        say(f"  {', '.join(known)}")
+    values = [f"{name} {value}" for name, value in ids.items() if value is not None]
+    if values:
+        say(f"  {', '.join(values)}")
     say(f"  {cost_words(result)}")
 
 
@@ -127,14 +127,16 @@ _UNREAL = {
 
 def score_words(result: Result) -> str:
     """The score, or that there is none."""
-    return "no score" if result.score is None else f"score {number(result.score.value)}"
+    return "no score" if result.score is None else f"score {format_number(result.score.value)}"
 
 
 def limits(result: Result) -> str:
     """Where a pass begins, for example ``threshold at least 50, the default``."""
     review = result.review_threshold
     above = (
-        "" if review is None or review.value is None else f", review up to {number(review.value)}"
+        ""
+        if review is None or review.value is None
+        else f", review up to {format_number(review.value)}"
     )
     return f"{_limit(result.threshold)}{above}"
 
@@ -143,15 +145,13 @@ def _limit(threshold: Threshold | None) -> str:
     if threshold is None or threshold.value is None:
         return "the vendor's own threshold"
     rule = RULES.get(threshold.rule, "the vendor's rule at")
-    return f"threshold {rule} {number(threshold.value)}{_AUTHORS.get(threshold.source, '')}"
+    return f"threshold {rule} {format_number(threshold.value)}{_AUTHORS.get(threshold.source, '')}"
 
 
 def warning_words(warning: ResultWarning, *more: str) -> str:
     """A warning as a sentence, with the advice that goes with it, or `more` of it."""
-    text = warning.text or warning.tag or warning.code.value.replace("_", " ")
-    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
     advice = [*([_ADVICE[warning.advice]] if warning.advice else []), *more]
-    return f"warning: {text.rstrip('.')}.{tag}" + (
+    return f"warning: {warning_text(warning)}" + (
         f" Advice: {', or '.join(advice)}." if advice else ""
     )
 

@@ -14,7 +14,7 @@ import click
 from facematch_core import __version__, plugins
 from facematch_core.errors import ConfigurationError
 
-from .common import MEANING, Exit, clean, code_of, error_document, print_json, say, sentence
+from .text import MEANING, Exit, clean, code_of, error_document, error_sentence, print_json, say
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -59,7 +59,6 @@ class LazyGroup(click.Group):
         self.table = table
 
     def load(self, name: str) -> click.Command:
-        """One of the table, imported now."""
         module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
@@ -69,11 +68,9 @@ class LazyGroup(click.Group):
         return {"Commands": {**self.table}}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in their order."""
         return [name for lines in self.help_lines().values() for name in lines]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, imported now."""
         return self.load(cmd_name) if cmd_name in self.table else None
 
     def resolve_command(
@@ -91,13 +88,11 @@ class LazyGroup(click.Group):
         return name, command, words
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing one."""
         for title, lines in self.help_lines().items():
             with formatter.section(title):
                 formatter.write_dl([*lines.items()])
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete a command without importing one, or an option."""
         from click.shell_completion import CompletionItem
 
         return [
@@ -115,10 +110,10 @@ class App(LazyGroup):
         """One of ours, which cannot be replaced, or one by an entry point."""
         if cmd_name in self.table:
             return self.load(cmd_name)
-        found = plugins.load(plugins.COMMANDS, cmd_name, "command")
-        if found is None:
+        entry = plugins.load(plugins.COMMANDS, cmd_name, "command")
+        if entry is None:
             return None
-        loaded, point = found
+        loaded, point = entry
         if not isinstance(loaded, click.Command):
             raise ConfigurationError(
                 f"The command {cmd_name} of {plugins.distribution(point)} is no click command: "
@@ -138,7 +133,6 @@ class App(LazyGroup):
         return {"Commands": ours, **({"Commands of plug-ins": theirs} if theirs else {})}
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The exit codes, and how a shell completes."""
         with formatter.section("Exit codes"):
             formatter.write_dl([(str(code), text) for code, text in MEANING.items()])
         with formatter.section("Shell completion (bash_source, zsh_source or fish_source)"):
@@ -166,7 +160,7 @@ class App(LazyGroup):
         if not standalone_mode:
             return run()
         # Looked up in the words themselves: reading the options properly may be what fails.
-        sys.exit(_ended(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
+        sys.exit(_run_to_end(run, debug=words[:1] == ["--debug"], as_json="--json" in words))
 
     def _complete(self, instruction: str) -> int:
         """Print what a shell asks for: its script, or the words that can follow."""
@@ -186,11 +180,8 @@ class App(LazyGroup):
 
 # --- How it ends ----------------------------------------------------------------------------------
 
-#: A group that was given no verb; before click 8.2 it is no error.
-_NO_VERB: Any = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
-
-def _ended(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
+def _run_to_end(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     """Make a call, say what it ended with, and answer the exit code."""
     try:
         answer = run()
@@ -203,7 +194,7 @@ def _ended(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
         return Exit.STOPPED
     # A plug-in that leaves by sys.exit() has not verified anybody.
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is: people get a sentence, not a traceback
-        if _nobody_reads(error):
+        if _is_pipe_closed(error):
             # As `head` does. Python would complain on its way out, when it flushes what is left.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return Exit.PIPE
@@ -217,7 +208,7 @@ def _ended(run: Callable[[], Any], *, debug: bool, as_json: bool) -> int:
     return answer if isinstance(answer, int) and not isinstance(answer, bool) else Exit.OK
 
 
-def _nobody_reads(error: BaseException) -> bool:
+def _is_pipe_closed(error: BaseException) -> bool:
     """Whether the program that reads our output has ended."""
     return isinstance(error, BrokenPipeError) or (
         # What Windows says of it, and of nothing else without the name of a file.
@@ -230,7 +221,7 @@ def _nobody_reads(error: BaseException) -> bool:
 
 def _report(error: BaseException, *, as_json: bool) -> None:
     """Tell an error: a sentence on stderr and, if asked, JSON on stdout."""
-    if isinstance(error, _NO_VERB):
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         # Its message is the whole help, which is no sentence.
         click.echo(error.format_message(), err=True)
         return
@@ -238,7 +229,7 @@ def _report(error: BaseException, *, as_json: bool) -> None:
         print_json({"error": error_document(error)})
     elif isinstance(error, click.UsageError) and error.ctx is not None:
         click.echo(f"{error.ctx.get_usage()}\nMore: {error.ctx.command_path} -h", err=True)
-    for line in f"error: {sentence(error)}".split("\n"):
+    for line in f"error: {error_sentence(error)}".split("\n"):
         # A command is there to be pasted: with a line broken, a shell would run its beginning.
         show = click.echo if line.startswith("  facematch ") else say
         show(line, err=True)

@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import common
-from .common import number, say
+from .options import json_option, option_names
+from .text import format_number, print_json, print_table, say
 
 if TYPE_CHECKING:
     from facematch_core.backend import Capabilities
 
 
 @click.command("backends", short_help="List the backends and what each can do.")
-@common.as_json
+@json_option
 def command(as_json: bool) -> None:
     """List the backends that are installed, what each can do, and what each still needs.
 
     Each plug-in is imported and opened, so its code runs; nothing is sent.
     """
-    found = inspected()
+    documents = inspect_backends()
     if as_json:
-        common.print_json({"backends": found})
+        print_json({"backends": documents})
     else:
-        _show(found)
+        _show(documents)
 
 
-def inspected() -> list[dict[str, Any]]:
+def inspect_backends() -> list[dict[str, Any]]:
     """Every backend that is offered, as JSON; a broken one has a problem and no abilities."""
     from facematch_core.backend import Capabilities
     from facematch_core.config import Plan
@@ -63,7 +63,7 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
     from facematch_core.models import Operation, Retention
 
     return {
-        **{one.value: one in can.operations for one in Operation},
+        **{operation.value: operation in can.operations for operation in Operation},
         "rotate": can.rotate,
         "keep": Retention.KEEP in can.retention,
         "threshold_rule": can.threshold_rule.value,
@@ -76,34 +76,28 @@ def _abilities(can: Capabilities) -> dict[str, Any]:
             {"limit": rate.limit, "seconds": rate.seconds} for rate in can.rate_windows
         ],
         "reports_faces": can.reports_faces,
-        "options": list(common.option_names(can.options)),
+        "options": list(option_names(can.options)),
     }
 
 
-def _show(found: Sequence[dict[str, Any]]) -> None:
+def _show(documents: Sequence[dict[str, Any]]) -> None:
     """Print a line per backend, and below what keeps one from being used."""
     from facematch_core.plugins import CORE_DISTRIBUTION
 
     header: tuple[str, ...] = ("backend", "usable", "can", "threshold", "scale", "from")
-    rows: list[tuple[str, ...]] = [_cells(one) for one in found]
-    if {one["distribution"] for one in found} <= {CORE_DISTRIBUTION}:
+    rows: list[tuple[str, ...]] = []
+    for row in documents:
+        can, threshold, scale = "?", "?", "?"
+        if row["match"] is not None:
+            can = ", ".join(word for word in ("match", "liveness", "rotate", "keep") if row[word])
+            default, rule = row["default_threshold"], str(row["threshold_rule"]).replace("_", " ")
+            threshold = "no default" if default is None else f"{rule} {format_number(default)}"
+            scale = row["score_scale"] or "-"
+        origin = f"{row['distribution']} {row['version']}"
+        rows.append((row["name"], "yes" if row["usable"] else "no", can, threshold, scale, origin))
+    if {row["distribution"] for row in documents} <= {CORE_DISTRIBUTION}:
         header, rows = header[:-1], [cells[:-1] for cells in rows]
-    common.print_table(header, rows, prose=("can", "from"))
-    for one in found:
-        if one["problem"] is not None:
-            say(f"{one['name']}: {one['problem']}")
-
-
-def _cells(one: dict[str, Any]) -> tuple[str, ...]:
-    usable, origin = "yes" if one["usable"] else "no", f"{one['distribution']} {one['version']}"
-    if one["match"] is None:
-        return (one["name"], usable, "?", "?", "?", origin)
-    default, rule = one["default_threshold"], str(one["threshold_rule"]).replace("_", " ")
-    return (
-        one["name"],
-        usable,
-        ", ".join(word for word in ("match", "liveness", "rotate", "keep") if one[word]),
-        "no default" if default is None else f"{rule} {number(default)}",
-        one["score_scale"] or "-",
-        origin,
-    )
+    print_table(header, rows, prose=("can", "from"))
+    for row in documents:
+        if row["problem"] is not None:
+            say(f"{row['name']}: {row['problem']}")

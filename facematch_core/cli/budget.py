@@ -14,27 +14,35 @@ import click
 from facematch_core import errors
 from facematch_core.errors import FATAL, ConfigurationError, InvalidRequest
 
-from . import common
-from .common import Exit, Target, counted, say
+from .options import (
+    Target,
+    config_option,
+    join_options,
+    json_option,
+    members_of,
+    profile_option,
+    single_plans,
+)
+from .text import Exit, code_of, confirm, print_json, print_table, quantity, say
 
 if TYPE_CHECKING:
     from facematch_core.store import BudgetKey, BudgetState, CallStore, Reservation
     from facematch_core.verifier import Verifier
 
     #: What is reserved or unknown, each with the store that it is in.
-    Open: TypeAlias = list[tuple[CallStore, Reservation]]
+    Charges: TypeAlias = list[tuple[CallStore, Reservation]]
 
 _SUMS = ("cap", "spent", "reserved", "unknown", "free")
 
-_place = common.options(
+_place = join_options(
     click.option(
         "--store",
         metavar="URL",
         help="Where calls are remembered: the name of an SQLite file, sqlite:///FILE, or "
         "postgresql+psycopg://... By default the store of the profile.",
     ),
-    common.profile,
-    common.config,
+    profile_option,
+    config_option,
 )
 
 
@@ -45,7 +53,7 @@ _place = common.options(
 )
 @_place
 @click.option("--all", "everything", is_flag=True, help="Also show days that are over.")
-@common.as_json
+@json_option
 @click.pass_context
 def command(context: click.Context, /, everything: bool, as_json: bool, **place: Any) -> int | None:
     """Show what is spent, reserved and unknown of each budget, and what is free.
@@ -57,69 +65,66 @@ def command(context: click.Context, /, everything: bool, as_json: bool, **place:
     context.obj = place
     if context.invoked_subcommand is not None:
         return None
-    with _opened(place) as (stores, left, now):
+    with _open_stores(place) as (stores, charges, now):
         sums = [
-            _sum(one)
+            _sum(state)
             for store in stores
-            for one in store.budgets()
+            for state in store.budgets()
             if everything
-            or one.reserved
-            or one.unknown
-            or one.key.ends_at is None
-            or now < one.key.ends_at
+            or state.reserved
+            or state.unknown
+            or state.key.ends_at is None
+            or now < state.key.ends_at
         ]
     if as_json:
-        common.print_json({"budgets": sums, "open": [_call(one) for _, one in left]})
+        print_json({"budgets": sums, "open": [_call(charge) for _, charge in charges]})
     elif not sums:
         say("no budget has been used yet")
     else:
         rows = [
-            [one["name"], one["environment"], one["window"] or one["period"], one["unit"]]
-            + [str(one[name]) for name in _SUMS]
-            for one in sums
+            [row["name"], row["environment"], row["window"] or row["period"], row["unit"]]
+            + [str(row[name]) for name in _SUMS]
+            for row in sums
         ]
-        common.print_table(("budget", "where", "period", "unit", *_SUMS), rows)
-        if left:
+        print_table(("budget", "where", "period", "unit", *_SUMS), rows)
+        if charges:
             say()
-            _print_open(left)
+            _print_open(charges)
     return Exit.OK
 
 
 @command.command("reconcile", short_help="Look for what is unknown in the vendor's records.")
 @_place
-@common.as_json
+@json_option
 @click.pass_context
-def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
+def reconcile(context: click.Context, /, as_json: bool, **place: Any) -> int:
     """Look for each unknown call in its vendor's records, and resolve what is found.
 
     Only calls that the vendor was asked to keep can be found. Looking charges nothing. The exit
     code is 3 if something stays unknown.
     """
-    place = _placed(context, own)
-    where = Target.of(place)
+    place = _merge(context, place)
+    target = Target.of(place)
     if place["store"] is None:
-        check_stores(where)
-    with (
-        common.open_target(where) as verifier,
-        _opened(place, verifier) as (_, left, now),
-    ):
-        looked = look(left, verifier, now)
+        check_stores(target)
+    with target.open() as verifier, _open_stores(place, verifier) as (_, charges, now):
+        searches = search(charges, verifier, now)
     if as_json:
         documents = [
-            _call(one.reservation) | {"outcome": one.outcome, "reason": one.reason}
-            for one in looked
+            _call(each.charge) | {"outcome": each.outcome, "reason": each.reason}
+            for each in searches
         ]
-        common.print_json({"calls": documents})
-    elif not looked:
+        print_json({"calls": documents})
+    elif not searches:
         say("nothing is unknown")
     else:
-        rows = [(one.reservation.call.id, one.outcome, one.reason) for one in looked]
-        common.print_table(("call", "outcome", "why"), rows, prose=("why",))
-        unresolved = sum(one.outcome != RESOLVED for one in looked)
+        rows = [(each.charge.call.id, each.outcome, each.reason) for each in searches]
+        print_table(("call", "outcome", "why"), rows, prose=("why",))
+        unresolved = sum(each.outcome != RESOLVED for each in searches)
         if unresolved:
-            say(f"{counted(unresolved, 'call')} left: compare with the vendor's invoice, then")
+            say(f"{quantity(unresolved, 'call')} left: compare with the vendor's invoice, then")
             click.echo("  facematch budget resolve CALL --charged (or --not-charged)")
-    return max((one.code for one in looked), default=Exit.OK)
+    return max((each.code for each in searches), default=Exit.OK)
 
 
 @command.command("resolve", short_help="Record whether a call was charged.")
@@ -128,9 +133,9 @@ def reconcile(context: click.Context, /, as_json: bool, **own: Any) -> int:
 @click.option("--not-charged", "free", is_flag=True, help="It is not on the vendor's invoice.")
 @click.option("--yes", is_flag=True, help="Do not ask first.")
 @_place
-@common.as_json
+@json_option
 @click.pass_context
-def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: Any) -> int:
+def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **options: Any) -> int:
     """Record whether an unknown call was charged, as the vendor's invoice or support says.
 
     It asks for a confirmation, because the answer is final.
@@ -138,29 +143,29 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: 
     from facematch_core.models import Charged
     from facematch_core.store import State
 
-    charged, free, yes = (given.pop(name) for name in ("charged", "free", "yes"))
+    charged, free, yes = (options.pop(name) for name in ("charged", "free", "yes"))
     if charged is free:
         raise click.UsageError("Choose --charged or --not-charged.")
     word, outcome = ("charged", Charged.YES) if charged else ("not charged", Charged.NO)
-    with _opened(_placed(context, given)) as (_, left, now):
-        of_it = [(store, one) for store, one in left if one.call.id == call_id]
-        if not of_it:
+    with _open_stores(_merge(context, options)) as (_, charges, now):
+        of_call = [(store, charge) for store, charge in charges if charge.call.id == call_id]
+        if not of_call:
             raise InvalidRequest(
                 f"No call {call_id[:60]!r} is reserved or unknown here: `facematch budget` "
                 "lists those that are."
             )
-        unknown = [(store, one) for store, one in of_it if one.state is State.UNKNOWN]
+        unknown = [(store, charge) for store, charge in of_call if charge.state is State.UNKNOWN]
         if not unknown:
             raise InvalidRequest(
-                f"The call may be under way: it began at {of_it[0][1].call.started_at:%H:%M:%S} "
+                f"The call may be under way: it began at {of_call[0][1].call.started_at:%H:%M:%S} "
                 "UTC, and counts as unknown 15 minutes later, or after the lease_s of its budget."
             )
-        common.confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
-        for store, one in unknown:
-            store.finalize(one, outcome, at=now)
+        confirm(f"Count call {call_id} as {word}, for good?", yes=yes)
+        for store, charge in unknown:
+            store.finalize(charge, outcome, at=now)
     if as_json:
-        documents = [_call(one) | {"charged": charged} for _, one in unknown]
-        common.print_json({"calls": documents})
+        documents = [_call(charge) | {"charged": charged} for _, charge in unknown]
+        print_json({"calls": documents})
     else:
         say(f"{call_id}: {word}")
     return Exit.OK
@@ -169,16 +174,16 @@ def resolve(context: click.Context, /, call_id: str, *, as_json: bool, **given: 
 # --- Stores, and what is open in them -------------------------------------------------------------
 
 
-def _placed(context: click.Context, own: dict[str, Any]) -> dict[str, Any]:
+def _merge(context: click.Context, place: dict[str, Any]) -> dict[str, Any]:
     """Options of a subcommand over those that are before its name."""
     before: dict[str, Any] = context.obj or {}
-    return {name: before.get(name) if value is None else value for name, value in own.items()}
+    return {name: before.get(name) if value is None else value for name, value in place.items()}
 
 
 @contextlib.contextmanager
-def _opened(
+def _open_stores(
     place: dict[str, Any], verifier: Verifier | None = None
-) -> Iterator[tuple[Sequence[CallStore], Open, datetime]]:
+) -> Iterator[tuple[Sequence[CallStore], Charges, datetime]]:
     """Stores by --store, or those of a profile's budgets; what is open in them now."""
     from facematch_core.clock import SystemClock
     from facematch_core.store.records import LEASE_S
@@ -191,20 +196,20 @@ def _opened(
             stores = {store: LEASE_S}
         else:
             if verifier is None:
-                where = Target.of(place)
-                check_stores(where)
-                verifier = stack.enter_context(common.open_target(where))
+                target = Target.of(place)
+                check_stores(target)
+                verifier = stack.enter_context(target.open())
             stores = stores_of(verifier)
-        yield list(stores), open_in(stores, now), now
+        yield list(stores), open_charges(stores, now), now
 
 
-def open_in(stores: Mapping[CallStore, float], now: datetime) -> Open:
+def open_charges(stores: Mapping[CallStore, float], now: datetime) -> Charges:
     """What is reserved or unknown; what was reserved before a store's lease_s is unknown now."""
     from facematch_core.store import expire_reservations
 
     for store, lease_s in stores.items():
         expire_reservations(store, now, lease_s=lease_s)
-    return [(store, one) for store in stores for one in store.open_reservations()]
+    return [(store, charge) for store in stores for charge in store.open_reservations()]
 
 
 def store_at(address: str) -> CallStore:
@@ -218,10 +223,10 @@ def store_at(address: str) -> CallStore:
     return SqlStore(address if "://" in address else f"sqlite:///{address}")
 
 
-def check_stores(where: Target) -> None:
+def check_stores(target: Target) -> None:
     """Refuse profiles without a budget's store, before a backend is opened that needs packages."""
-    profiles = [single.profile for single in common.single_plans(where.plan())]
-    if not any(one and "store" in one.policies.get("budget", {}) for one in profiles):
+    profiles = [single.profile for single in single_plans(target.plan())]
+    if not any(each and "store" in each.policies.get("budget", {}) for each in profiles):
         raise ConfigurationError(
             "There is no budget with a store (without one, each process remembers for itself): "
             "name a profile that has one with --profile, or a store with --store."
@@ -233,11 +238,11 @@ def stores_of(verifier: Verifier) -> dict[CallStore, float]:
     from facematch_core.resilience import Budget
     from facematch_core.store import MemoryStore
 
-    policies = [one for member in common.members_of(verifier) for one in member.policies]
     stores: dict[CallStore, float] = {}
-    for one in policies:
-        if isinstance(one, Budget) and not isinstance(one.store, MemoryStore):
-            stores[one.store] = max(one.lease_s, stores.get(one.store, 0.0))
+    for member in members_of(verifier):
+        for policy in member.policies:
+            if isinstance(policy, Budget) and not isinstance(policy.store, MemoryStore):
+                stores[policy.store] = max(policy.lease_s, stores.get(policy.store, 0.0))
     return stores
 
 
@@ -251,52 +256,52 @@ RESOLVED = "resolved"
 _ENDS: tuple[type[errors.FaceMatchError], ...] = (errors.VendorError, *FATAL)
 
 
-class Looked(NamedTuple):
+class Search(NamedTuple):
     """What came of looking for one call."""
 
-    reservation: Reservation
+    charge: Reservation
     outcome: str
     reason: str
     code: Exit = Exit.LOOK
 
 
-def look(left: Open, verifier: Verifier, now: datetime) -> list[Looked]:
+def search(charges: Charges, verifier: Verifier, now: datetime) -> list[Search]:
     """Look for each unknown call in its vendor's records, and finalize what is found."""
     from facematch_core.models import Charged, Environment, Reconciled
     from facematch_core.store import State
 
-    backends = [one.backend for one in common.members_of(verifier)]
+    backends = [member.backend for member in members_of(verifier)]
     # Calls whose environment nobody knows are counted with the real ones.
-    asked = {(one.name, one.environment or Environment.PRODUCTION) for one in backends}
-    looked: list[Looked] = []
-    over = ""
-    for store, one in left:
-        if one.state is not State.UNKNOWN:
+    accounts = {(each.name, each.environment or Environment.PRODUCTION) for each in backends}
+    searches: list[Search] = []
+    obstacle = ""
+    for store, charge in charges:
+        if charge.state is not State.UNKNOWN:
             continue
-        name, environment = one.call.backend, one.key.environment
-        if (name, environment) not in asked:
+        name, environment = charge.call.backend, charge.key.environment
+        if (name, environment) not in accounts:
             why = f"It was made by {name} ({environment}), which this profile does not ask."
-            looked.append(Looked(one, "skipped", why))
-        elif over:
-            looked.append(Looked(one, "skipped", over))
+            searches.append(Search(charge, "skipped", why))
+        elif obstacle:
+            searches.append(Search(charge, "skipped", obstacle))
         else:
             try:
-                found = verifier.reconcile(one.call)
+                answer = verifier.reconcile(charge.call)
             except _ENDS as error:
-                looked.append(Looked(one, "error", error.message, common.code_of(error)))
+                searches.append(Search(charge, "error", error.message, code_of(error)))
                 if isinstance(error, FATAL):
-                    over = "Not looked up, because of the error before it."
+                    obstacle = "Not looked up, because of the error before it."
                 continue
-            result = found.result
+            result = answer.result
             if result is None:
-                looked.append(Looked(one, found.outcome.value, found.reason))
+                searches.append(Search(charge, answer.outcome.value, answer.reason))
             elif result.billing.charged is Charged.UNKNOWN:
-                looked.append(Looked(one, Reconciled.CANNOT_KNOW.value, found.reason))
+                searches.append(Search(charge, Reconciled.CANNOT_KNOW.value, answer.reason))
             else:
                 charged = result.billing.charged
-                store.finalize(one, charged, at=now, answered_from=result.environment)
-                looked.append(Looked(one, RESOLVED, found.reason, Exit.OK))
-    return looked
+                store.finalize(charge, charged, at=now, answered_from=result.environment)
+                searches.append(Search(charge, RESOLVED, answer.reason, Exit.OK))
+    return searches
 
 
 # --- As JSON --------------------------------------------------------------------------------------
@@ -321,29 +326,29 @@ def _sum(state: BudgetState) -> dict[str, Any]:
     }
 
 
-def _call(one: Reservation) -> dict[str, Any]:
+def _call(charge: Reservation) -> dict[str, Any]:
     return {
-        "call_id": one.call.id,
-        "try": one.number,
-        "budget": one.key.name,
-        "unit": one.key.unit,
-        "amount": _amount(one.amount, one.key),
-        "environment": one.key.environment.value,
-        "backend": one.call.backend,
-        "operation": one.call.operation.value,
-        "state": one.state.value,
-        "started_at": one.call.started_at.isoformat(),
-        "kept": one.call.kept,
-        "error": one.error,
+        "call_id": charge.call.id,
+        "try": charge.number,
+        "budget": charge.key.name,
+        "unit": charge.key.unit,
+        "amount": _amount(charge.amount, charge.key),
+        "environment": charge.key.environment.value,
+        "backend": charge.call.backend,
+        "operation": charge.call.operation.value,
+        "state": charge.state.value,
+        "started_at": charge.call.started_at.isoformat(),
+        "kept": charge.call.kept,
+        "error": charge.error,
     }
 
 
-def _print_open(left: Open) -> None:
+def _print_open(charges: Charges) -> None:
     header = ("call", "state", "amount", "backend", "operation", "began (UTC)", "at the vendor")
     rows = []
-    for _, one in left:
-        amount = f"{_amount(one.amount, one.key)} {one.key.unit}"
-        call, kept = one.call, "kept" if one.call.kept else "not kept"
+    for _, charge in charges:
+        amount = f"{_amount(charge.amount, charge.key)} {charge.key.unit}"
+        call, kept = charge.call, "kept" if charge.call.kept else "not kept"
         began = f"{call.started_at:%Y-%m-%d %H:%M:%S}"
-        rows.append((call.id, one.state, amount, call.backend, call.operation, began, kept))
-    common.print_table(header, rows)
+        rows.append((call.id, charge.state, amount, call.backend, call.operation, began, kept))
+    print_table(header, rows)

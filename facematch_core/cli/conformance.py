@@ -7,6 +7,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Container, Iterable, Iterator, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +15,9 @@ import click
 
 from facematch_core.errors import ConfigurationError
 
-from . import common
-from .common import Exit, counted, say
+from .files import check_target, form_of, write_json
+from .options import complete_backend, file_option, json_option, parse_pairs
+from .text import Exit, make_console, print_json, quantity, say
 
 if TYPE_CHECKING:
     from facematch_core.testing import CapabilityLine, ConformanceReport, RuleLine
@@ -37,23 +39,26 @@ WORDS = {
     "does_not_apply": "do not apply",
 }
 
+#: The same of a single rule, where that is another verb.
+STATUS = {"does_not_apply": "does not apply"}
+
 
 @click.command(
     "conformance",
     short_help="Check that an installed backend conforms; print its report.",
 )
-@click.argument("name", shell_complete=common.backend_names)
-@common.file_option("--out", "Write the report as JSON.", metavar="REPORT.json")
+@click.argument("name", shell_complete=complete_backend)
+@file_option("--out", "Write the report as JSON.", metavar="REPORT.json")
 @click.option(
     "--set",
     "settings",
     multiple=True,
-    callback=common.name_values,
+    callback=parse_pairs,
     metavar="KEY=VALUE",
     help="A setting of the backend. May be repeated. No real key is needed.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every rule, not only the exceptions.")
-@common.as_json
+@json_option
 def command(
     *, name: str, out: Path | None, settings: dict[str, str], everything: bool, as_json: bool
 ) -> int:
@@ -78,9 +83,9 @@ def command(
     with _progress() as progress, contextlib.redirect_stdout(sys.stderr):
         report = conformance(name, settings=values, progress=progress)
     if out is not None:
-        common.write_json(out, report.to_dict())
+        write_json(out, report.to_dict())
     if as_json:
-        common.print_json(report.to_dict())
+        print_json(report.to_dict())
     else:
         show_report(report, everything=everything)
         if out is not None:
@@ -90,8 +95,8 @@ def command(
 
 def _check_report(out: Path) -> None:
     """Refuse a file that could not be written, or that is something else than a report."""
-    common.form_of("--out", out, ".json")
-    common.check_target("--out", out, force=True)
+    form_of("--out", out, ".json")
+    check_target("--out", out, force=True)
     if not out.exists():
         return
     with contextlib.suppress(OSError, ValueError, RecursionError):
@@ -108,7 +113,7 @@ def _progress() -> Iterator[Progress | None]:
     """A bar on stderr, if that is a terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
-    to = common.console(err=True)
+    to = make_console(err=True)
     if not to.is_terminal:
         yield None
         return
@@ -143,11 +148,8 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
     python, day = report.python_version, f"{report.made_at:%Y-%m-%d}"
     say(f"  rules of facematch-core {report.core_version}, Python {python}, {day}")
     broken = {rule.number for rule in report.of("failed")}
-    capabilities: dict[str, list[CapabilityLine]] = {
-        "proved": [],
-        "not proved": [],
-        "not checked": [],
-    }
+    proofs = ("proved", "not proved", "not checked")
+    capabilities: dict[str, list[CapabilityLine]] = {proof: [] for proof in proofs}
     for line in report.capabilities:
         capabilities[_proof(line, broken)].append(line)
     for proof, some in capabilities.items():
@@ -162,9 +164,9 @@ def show_report(report: ConformanceReport, *, everything: bool = False) -> None:
         return
     say()
     say(word="Every rule")
-    for rule in sorted(report.rules, key=_number):
+    for rule in sorted(report.rules, key=attrgetter("number")):
         cases = f", {rule.passed} of {rule.cases} cases" if rule.cases > 1 else ""
-        status = WORDS[rule.status.value].replace("do not", "does not")
+        status = STATUS.get(rule.status.value, WORDS[rule.status.value])
         say(f"  {rule.number}  {status}{cases}: {rule.title}")
     say()
     say(word="Everything declared")
@@ -186,7 +188,7 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     unknown = [rule for rule in report.of("failed") if not rule.is_of_the_backend]
     word, colour, says, _ = VERDICTS[report.verdict.value]
     if failed:
-        says += f" {counted(len(failed), 'rule')}: {numbers(failed)}"
+        says += f" {quantity(len(failed), 'rule')}: {numbers(failed)}"
     elif unknown:
         says = "could not be checked"
     say(f"  {report.backend} {says}.", word=word, colour=colour)
@@ -195,7 +197,7 @@ def _show_verdict(report: ConformanceReport) -> list[RuleLine]:
     counts = {WORDS[status.value]: number for status, number in report.counts.items()}
     counts[WORDS["failed"]], counts["could not be run"] = len(failed), len(unknown)
     parts = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    say(f"  {counted(len(report.rules), 'rule')}: {parts}")
+    say(f"  {quantity(len(report.rules), 'rule')}: {parts}")
     return failed
 
 
@@ -214,12 +216,8 @@ def _show_reasons(title: str, colour: str, rules: Sequence[RuleLine]) -> None:
     if rules:
         say()
         say(word=title, colour=colour)
-    for reason, group in _by_reason(sorted(rules, key=_number)).items():
+    for reason, group in _by_reason(sorted(rules, key=attrgetter("number"))).items():
         say(f"  {numbers(group)}: {reason}")
-
-
-def _number(rule: RuleLine) -> str:
-    return rule.number
 
 
 def _by_reason(rules: Iterable[RuleLine]) -> dict[str, list[RuleLine]]:

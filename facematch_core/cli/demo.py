@@ -21,8 +21,9 @@ import click
 
 from facematch_core import __version__
 
-from . import common
-from .common import Exit, clean, counted, say
+from .files import check_target, form_of, read_csv, refuse_file, write_bytes
+from .options import file_option
+from .text import Exit, clean, format_number, print_table, quantity, say
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -50,14 +51,14 @@ KNOWN_LIMIT = "WRONG (known limit)"
 
 
 @click.command("demo", short_help="Compare sample photographs on this machine.")
-@common.file_option(
+@file_option(
     "--photographs",
     "A folder with pairs.csv (probe,reference,expected,note).",
     show_default="ours",
     metavar="DIR",
 )
-@common.file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
-@common.file_option(
+@file_option("--out", "Write one page with the drawn pairs.", metavar="REPORT.html")
+@file_option(
     "--copy-photographs", "Only copy our four photographs into a folder.", metavar="FOLDER"
 )
 def command(photographs: Path | None, out: Path | None, copy_photographs: Path | None) -> int:
@@ -74,13 +75,13 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
     if out is not None:
         _check_report(out)
     folder = photographs or PACKAGED
-    cases = _compared(folder)
+    cases = _compare(folder)
     _print(cases, folder)
     # Typed by its name, or by its path if the shell does not find it.
     typed = "facematch" if shutil.which("facematch") else clean(sys.argv[0])
     if out is not None:
         page = _page(cases, [f"{typed} {words}" for words in NEXT])
-        common.write(out, page.encode(), private=True)
+        write_bytes(out, page.encode(), private=True)
         say(f"The pairs as pictures, in your browser: {out}")
     say()
     say("Next:")
@@ -93,14 +94,14 @@ def command(photographs: Path | None, out: Path | None, copy_photographs: Path |
 def _copy(folder: Path) -> None:
     """Copy our photographs into a folder, all or none, and say which."""
     option, pictures = "--copy-photographs", sorted(PACKAGED.glob("*.jpg"))
-    common.check_target(option, folder / pictures[0].name, force=True)
+    check_target(option, folder / pictures[0].name, force=True)
     there = [picture.name for picture in pictures if (folder / picture.name).exists()]
     if there:
         raise click.UsageError(
             f"{folder / there[0]} exists: name another folder with {option}; nothing was copied."
         )
     for picture in pictures:
-        common.write(folder / picture.name, picture.read_bytes())
+        write_bytes(folder / picture.name, picture.read_bytes())
         say(str(folder / picture.name))
 
 
@@ -127,7 +128,6 @@ class Case(NamedTuple):
 
     @property
     def right(self) -> bool:
-        """Whether the answer is true."""
         return self.result.decision.value == EXPECTED[self.row["expected"]][1]
 
     @property
@@ -146,14 +146,13 @@ class Case(NamedTuple):
             self.row["note"],
             EXPECTED[self.row["expected"]][0],
             VERDICTS[self.result.decision.value].word,
-            "-" if score is None else common.number(score.value),
+            "-" if score is None else format_number(score.value),
             f"{self.elapsed_ms:.0f}",
             KNOWN_LIMIT if self.row["expected"] == "limit" and self.as_expected else remark,
         )
 
 
-def _compared(folder: Path) -> list[Case]:
-    """Compare the pairs of a folder."""
+def _compare(folder: Path) -> list[Case]:
     from facematch_core.config import Plan
     from facematch_core.images import Image
     from facematch_core.verifier import FaceVerifier
@@ -161,9 +160,9 @@ def _compared(folder: Path) -> list[Case]:
     backend = Plan.of("local", {"cached_pictures": 0}).open_backend()
     with FaceVerifier(backend) as verifier:
         path, words = folder / MANIFEST, ", ".join(EXPECTED)
-        rows = common.read_csv(path, needed=("probe", "reference", "expected", "note"))
+        rows = read_csv(path, needed=("probe", "reference", "expected", "note"))
         wrong = (row.line for row in rows if row.cells["expected"] not in EXPECTED)
-        common.refuse(path, (f"line {line}: expected must be one of {words}" for line in wrong))
+        refuse_file(path, (f"line {line}: expected must be one of {words}" for line in wrong))
         sides = ("probe", "reference")
         names = {row.cells[side] for row in rows for side in sides}
         pictures = {name: Image.read(folder / name) for name in sorted(names)}
@@ -178,20 +177,20 @@ def _compared(folder: Path) -> list[Case]:
 
 
 def _print(cases: Sequence[Case], folder: Path) -> None:
-    common.print_table(
+    print_table(
         ("pair", "shows", "expected", "decision", "score", "ms", "right?"),
         [(str(index), *case.cells) for index, case in enumerate(cases, 1)],
         prose=("shows",),
     )
     origin = "that come with facematch" if folder == PACKAGED else f"of {folder}"
     say()
-    say(f"{counted(len(cases), 'pair')} {origin}, compared on this machine.")
+    say(f"{quantity(len(cases), 'pair')} {origin}, compared on this machine.")
     limits = sum(case.cells[-1] == KNOWN_LIMIT for case in cases)
     if limits:
-        be, it = ("is", "it") if limits == 1 else ("are", "them")
+        verb, pronoun = ("is", "it") if limits == 1 else ("are", "them")
         say(
-            f"{limits} of them {be} shown because the engine gets {it} wrong: close relatives and "
-            "chance likenesses can pass.",
+            f"{limits} of them {verb} shown because the engine gets {pronoun} wrong: close "
+            "relatives and chance likenesses can pass.",
         )
     surprises = sum(not case.as_expected for case in cases)
     if surprises:
@@ -219,8 +218,8 @@ def _template() -> str:
 
 def _check_report(out: Path) -> None:
     """A report of ours may be overwritten, as `make demo` does; nothing else."""
-    common.form_of("--out", out, ".html", ".htm")
-    common.check_target("--out", out, force=True)
+    form_of("--out", out, ".html", ".htm")
+    check_target("--out", out, force=True)
     # How every report begins, whatever it holds.
     beginning = _template().partition("$")[0].encode()
     if out.exists() and not (out.is_file() and out.read_bytes().startswith(beginning)):
@@ -237,14 +236,20 @@ def _page(cases: Sequence[Case], commands: Sequence[str]) -> str:
     wrong = sum(not case.right for case in cases)
     scale = next((c.result.score.scale for c in cases if c.result.score is not None), "-")
     marked = f'<b class="wrong">{wrong} {"is" if wrong == 1 else "are"} wrong</b> and marked'
+    rows = [
+        f'<tr><th scope="row"><a href="#pair-{index}">{index}</a></th>'
+        + "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
+        + f"<td>{_remark(case)}</td></tr>"
+        for index, case in enumerate(cases, 1)
+    ]
     return Template(_template()).substitute(
-        pairs=counted(len(cases), "pair"),
-        answers=counted(len(cases), "answer"),
+        pairs=quantity(len(cases), "pair"),
+        answers=quantity(len(cases), "answer"),
         commands=html.escape("\n".join(commands)),
         verdict="all are right" if wrong == 0 else f"{len(cases) - wrong} are right, {marked}",
         limits=html.escape(limits(result)),
         tiles="\n".join(_tile(index, case) for index, case in enumerate(cases, 1)),
-        rows="\n".join(_row(index, case) for index, case in enumerate(cases, 1)),
+        rows="\n".join(rows),
         sections="\n".join(_section(index, case) for index, case in enumerate(cases, 1)),
         made=html.escape(
             f"facematch {__version__}, backend {result.backend}, scale {scale}, "
@@ -300,22 +305,15 @@ def _face(name: str, picture: Image, faces: tuple[Face, ...] | None) -> str:
     many = 0 if faces is None else len(faces)
     shows = f"{many} faces, the largest in a yellow box" if many > 1 else "the face"
     shows = "no face found" if faces is not None and not faces else shows
-    return _embedded(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
+    return _embed(portrait(picture.to_pil(), faces, _FACE), f"{name}: {shows}")
 
 
-def _embedded(drawn: PIL.Image.Image, shows: str) -> str:
-    """A picture inside the page."""
+def _embed(drawn: PIL.Image.Image, shows: str) -> str:
     jpeg = io.BytesIO()
     drawn.save(jpeg, "JPEG", quality=85, optimize=True)
     source = f"data:image/jpeg;base64,{base64.b64encode(jpeg.getvalue()).decode()}"
     size = f'width="{drawn.width}" height="{drawn.height}"'
     return f'<img src="{source}" {size} alt="{html.escape(shows)}">'
-
-
-def _row(index: int, case: Case) -> str:
-    cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in case.cells[:-1])
-    head = f'<th scope="row"><a href="#pair-{index}">{index}</a></th>'
-    return f"<tr>{head}{cells}<td>{_remark(case)}</td></tr>"
 
 
 def _section(index: int, case: Case) -> str:
@@ -333,7 +331,7 @@ def _section(index: int, case: Case) -> str:
     ]
     return (
         f'<section id="pair-{index}"><h3>{index}. {html.escape(note)}</h3><p>{_remark(case)}</p>'
-        f"{_embedded(drawn, shows)}"
+        f"{_embed(drawn, shows)}"
         f"<ul>{''.join(f'<li>{html.escape(fact)}</li>' for fact in facts)}</ul>"
         f'<p class="files">{html.escape(names)}, {elapsed_ms} ms</p></section>'
     )

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -23,11 +23,8 @@ from facematch_core.errors import FaceMatchError
 from facematch_core.masking import Secret
 from facematch_core.models import Threshold
 
-from . import common
-from .common import Exit, Target, say
-
-if TYPE_CHECKING:
-    from facematch_core.config import Plan
+from .options import FALLBACK, Target, foreign_hosts, json_option, single_plans, target_options
+from .text import Exit, print_json, print_table, say
 
 HIDDEN = "(hidden)"
 
@@ -35,85 +32,91 @@ HIDDEN = "(hidden)"
 _USERINFO = re.compile(r"//[^/@\s]+@")
 
 #: Whose extras are listed.
-OWN = "facematch-core"
+CORE = "facematch-core"
 
 #: Distributions that bring the same module. One of the two is enough, and both at once break it.
 TWINS = {"dlib-bin": "dlib"}
 
 
 @click.command("doctor", short_help="Show every setting, where it comes from, and what is missing.")
-@common.target
-@common.as_json
-def command(as_json: bool, **given: Any) -> int:
+@target_options
+@json_option
+def command(as_json: bool, **options: Any) -> int:
     """Show what would be used and where each setting comes from. Keys are never shown.
 
     Nothing is sent, and no file is created. The exit code is 4 if the chosen backend cannot be used
     as it is.
     """
-    where = Target.of(given)
-    found = {
+    target = Target.of(options)
+    report = {
         "facematch": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "configuration": _configuration(where),
-        **_examined(where),
+        "configuration": _configuration(target),
+        **_examine(target),
         "extras": list(extras()),
         "warnings": list(_twins()),
     }
     if as_json:
-        common.print_json(found)
+        print_json(report)
     else:
-        _show(found)
-    return Exit.OK if found["usable"] else Exit.CONFIGURATION
+        _show(report)
+    return Exit.OK if report["usable"] else Exit.CONFIGURATION
 
 
 # --- What is chosen -------------------------------------------------------------------------------
 
 
-def _examined(where: Target) -> dict[str, Any]:
+def _examine(target: Target) -> dict[str, Any]:
     """Everything that a call would use, as JSON; the backend is opened.
 
     Of a backend that cannot be opened, the settings tell at least whether its keys are set. A
     failover has members and no backend of its own.
     """
-    found: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
-    found |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
-    found["members"], secrets = [], list[str]()
+    report: dict[str, Any] = {"profile": None, "backend": None, "usable": False, "problem": None}
+    report |= {"settings": [], "verifier": {}, "policies": {}, "diagnosis": {}, "hosts": []}
+    report["members"], secrets = [], list[str]()
     try:
-        found["profile"] = where.profile_name()
-        members = where.members()
+        report["profile"] = target.profile_name()
+        members = target.members()
         names = [name for name, _ in members]
-        if names and names != [found["profile"]]:
-            each = (_examined(Target(profile=name, config=where.config)) for name in names)
-            found["members"] = list(each)
-            for one in found["members"]:
-                if not one["usable"]:
-                    member = one["profile"]
-                    found["problem"] = f"The failover cannot be opened without its member {member}."
-                    return found
-            return found | {"usable": True}
-        fallback = None if where.config else common.FALLBACK
-        found["backend"] = members[0][1] if members else where.backend or fallback
-        found["settings"] = _keys(found["backend"])
-        (planned,) = common.single_plans(where.plan())
-        values = [(one.name, one.value, one.origin) for one in planned.settings]
+        if names and names != [report["profile"]]:
+            each = (_examine(Target(profile=name, config=target.config)) for name in names)
+            report["members"] = list(each)
+            for member in report["members"]:
+                if not member["usable"]:
+                    report["problem"] = (
+                        f"The failover cannot be opened without its member {member['profile']}."
+                    )
+                    return report
+            return report | {"usable": True}
+        fallback = None if target.config else FALLBACK
+        report["backend"] = members[0][1] if members else target.backend or fallback
+        report["settings"] = _keys(report["backend"])
+        (plan,) = single_plans(target.plan())
+        values = [(setting.name, setting.value, setting.origin) for setting in plan.settings]
         secrets += [value.reveal() for _, value, _ in values if isinstance(value, Secret)]
-        found["settings"] = [_setting(name, shown(value), origin) for name, value, origin in values]
-        found["hosts"] = [*common.foreign_hosts(planned)]
-        if planned.profile:
-            found["verifier"] = {
+        report["settings"] = [
+            _setting(name, show_value(value), origin) for name, value, origin in values
+        ]
+        report["hosts"] = [*foreign_hosts(plan)]
+        if plan.profile:
+            report["verifier"] = {
                 name: value.value if isinstance(value, Threshold) else value
-                for name, value in planned.profile.verifier.items()
+                for name, value in plan.profile.verifier.items()
             }
-            tables = planned.profile.policies
-            found["policies"] = {name: _told(table) for name, table in tables.items()}
-        found["diagnosis"] = _without(dict(_tried(planned)), secrets)
-        found["usable"] = True
+            tables = plan.profile.policies
+            report["policies"] = {name: _show_policy(table) for name, table in tables.items()}
+        # What the backend says of itself, once a verifier took it with all that the profile says.
+        # A store is looked up and not opened: that would make its file, or ask its server.
+        with plan.open(create_stores=False) as verifier:
+            report["diagnosis"] = _hide(dict(verifier.backend.diagnose()), secrets)
+        report["usable"] = True
     except FaceMatchError as error:
-        found["problem"] = _without(error.message, secrets)
+        report["problem"] = _hide(error.message, secrets)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plug-in that breaks here is what is looked for
-        found["problem"] = f"It fails with {type(error).__name__}: report this to its author."
-    return found
+        report["problem"] = f"It fails with {type(error).__name__}: report this to its author."
+    return report
 
 
 def _setting(name: str, value: str, origin: str) -> dict[str, str]:
@@ -131,16 +134,7 @@ def _keys(backend: str | None) -> list[dict[str, str]]:
     ]
 
 
-def _tried(planned: Plan) -> Mapping[str, Any]:
-    """What the backend says of itself, once a verifier took it with all that the profile says.
-
-    A store is looked up and not opened: that would make its file, or ask its server.
-    """
-    with planned.open(create_stores=False) as verifier:
-        return verifier.backend.diagnose()
-
-
-def shown(value: object) -> str:
+def show_value(value: object) -> str:
     """A setting for people; of a secret only that it is set."""
     if isinstance(value, Secret):
         return f"set (from {value.origin})"
@@ -155,26 +149,26 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _told(table: Mapping[str, Any]) -> str:
+def _show_policy(table: Mapping[str, Any]) -> str:
     """A table of a profile in a line, as the profile says it."""
 
-    def told(value: Any) -> str:
+    def show(value: Any) -> str:
         if isinstance(value, Mapping):
             return " ".join(f"{key} {item}" for key, item in value.items())
-        return str(value) if isinstance(value, Decimal) else shown(value)
+        return str(value) if isinstance(value, Decimal) else show_value(value)
 
-    return ", ".join(f"{key} {told(value)}" for key, value in table.items()) or "with defaults"
+    return ", ".join(f"{key} {show(value)}" for key, value in table.items()) or "with defaults"
 
 
-def _without(value: Any, secrets: Iterable[str]) -> Any:
+def _hide(value: Any, secrets: Iterable[str]) -> Any:
     """`value` as JSON without these texts: a plug-in's author may not have been careful."""
     if isinstance(value, Mapping):
-        return {_without(str(k), secrets): _without(v, secrets) for k, v in value.items()}
+        return {_hide(str(key), secrets): _hide(item, secrets) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_without(item, secrets) for item in value]
+        return [_hide(item, secrets) for item in value]
     if value is None or isinstance(value, bool | int | float):
         return value
-    text = shown(value)
+    text = show_value(value)
     for secret in filter(None, secrets):
         text = text.replace(secret, HIDDEN)
     return text
@@ -183,16 +177,15 @@ def _without(value: Any, secrets: Iterable[str]) -> Any:
 # --- What is installed ----------------------------------------------------------------------------
 
 
-def _configuration(where: Target) -> str:
-    """Which file is read, for people."""
+def _configuration(target: Target) -> str:
     from facematch_core.config import VARIABLE, find_config, unread_file, user_file
 
-    if where.backend is not None:
+    if target.backend is not None:
         return "not read, because a backend is named"
-    path = find_config(where.config)
+    path = find_config(target.config)
     if path is None:
         return f"none (looked for {user_file()}).{unread_file()}"
-    if where.config is not None:
+    if target.config is not None:
         return f"{path} (--config)"
     if os.environ.get(VARIABLE):
         return f"{path} (${VARIABLE})"
@@ -202,9 +195,9 @@ def _configuration(where: Target) -> str:
 
 def extras() -> Iterator[dict[str, Any]]:
     """The optional parts of this distribution; none if it runs without being installed."""
-    found: dict[str, dict[str, str | None]] = {}
+    by_extra: dict[str, dict[str, str | None]] = {}
     with contextlib.suppress(metadata.PackageNotFoundError):
-        for requirement in metadata.requires(OWN) or []:
+        for requirement in metadata.requires(CORE) or []:
             name = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
             extra = re.search(r"""extra\s*==\s*['"]([^'"]+)['"]""", requirement)
             # `all` names what the others name.
@@ -212,8 +205,8 @@ def extras() -> Iterator[dict[str, Any]]:
                 version, twin = _version(name[0]), TWINS.get(name[0])
                 if version is None and twin and (other := _version(twin)):
                     version = f"({twin} {other} instead)"
-                found.setdefault(extra[1], {})[name[0]] = version
-    for title, packages in found.items():
+                by_extra.setdefault(extra[1], {})[name[0]] = version
+    for title, packages in by_extra.items():
         yield {
             "name": title,
             "present": None not in packages.values(),
@@ -223,14 +216,12 @@ def extras() -> Iterator[dict[str, Any]]:
 
 
 def _version(name: str) -> str | None:
-    """The version of a distribution; None if it is not installed."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         return metadata.version(name)
     return None
 
 
 def _twins() -> Iterator[str]:
-    """What is installed and should not be."""
     for name, twin in TWINS.items():
         if _version(name) and _version(twin):
             yield (
@@ -242,17 +233,17 @@ def _twins() -> Iterator[str]:
 # --- In words -------------------------------------------------------------------------------------
 
 
-def _show(found: Mapping[str, Any]) -> None:
-    say(f"facematch {found['facematch']}, Python {found['python']}, {found['platform']}")
-    say(f"configuration: {found['configuration']}")
-    members = found["members"]
+def _show(report: Mapping[str, Any]) -> None:
+    say(f"facematch {report['facematch']}, Python {report['python']}, {report['platform']}")
+    say(f"configuration: {report['configuration']}")
+    members = report["members"]
     if members:
         names = ", ".join(member["profile"] for member in members)
-        say(f"failover: {found['profile']}, of {names}")
-    for one in members or [found]:
-        _show_one(one)
-    if members and not found["usable"]:
-        say(f"cannot be used: {found['problem']}")
+        say(f"failover: {report['profile']}, of {names}")
+    for backend in members or [report]:
+        _show_backend(backend)
+    if members and not report["usable"]:
+        say(f"cannot be used: {report['problem']}")
     rows = [
         (
             extra["name"],
@@ -261,28 +252,28 @@ def _show(found: Mapping[str, Any]) -> None:
                 f"{name} {version or 'missing'}" for name, version in extra["packages"].items()
             ),
         )
-        for extra in found["extras"]
+        for extra in report["extras"]
     ]
     if rows:
-        common.print_table(("extra", "state", "packages"), rows, prose=("packages",))
-    for extra in found["extras"]:
+        print_table(("extra", "state", "packages"), rows, prose=("packages",))
+    for extra in report["extras"]:
         if not extra["present"]:
             say(f"  for {extra['name']}: {extra['install']}")
-    for warning in found["warnings"]:
+    for warning in report["warnings"]:
         say(f"warning: {warning}")
 
 
-def _show_one(one: Mapping[str, Any]) -> None:
-    profile = f" (profile {one['profile']})" if one["profile"] else ""
-    say(f"backend: {one['backend'] or 'not known'}{profile}")
-    if one["problem"] is not None:
-        say(f"  cannot be used: {one['problem']}")
-    for host in one["hosts"]:
+def _show_backend(report: Mapping[str, Any]) -> None:
+    profile = f" (profile {report['profile']})" if report["profile"] else ""
+    say(f"backend: {report['backend'] or 'not known'}{profile}")
+    if report["problem"] is not None:
+        say(f"  cannot be used: {report['problem']}")
+    for host in report["hosts"]:
         say(f"  note: {host}")
-    rows = [(line["name"], line["value"], line["origin"]) for line in one["settings"]]
-    rows += [(name, shown(value), "profile") for name, value in one["verifier"].items()]
-    rows += [(name, value, "profile") for name, value in one["policies"].items()]
+    rows = [(line["name"], line["value"], line["origin"]) for line in report["settings"]]
+    rows += [(name, show_value(value), "profile") for name, value in report["verifier"].items()]
+    rows += [(name, value, "profile") for name, value in report["policies"].items()]
     if rows:
-        common.print_table(("setting", "value", "from"), rows, prose=("value", "from"))
-    for name, value in one["diagnosis"].items():
+        print_table(("setting", "value", "from"), rows, prose=("value", "from"))
+    for name, value in report["diagnosis"].items():
         say(f"  {name}: {value}")

@@ -7,17 +7,17 @@ from typing import Any
 
 import click
 
-from . import common
+from .options import call_options, parse_picture, picture_option, target_options
 from .verify import ask
 
 
 @click.command("liveness", short_help="Check one photograph for a live face.")
-@click.argument("image", type=click.Path(), callback=common.picture_file)
-@common.target
-@common.call
-@common.picture
+@click.argument("image", type=click.Path(), callback=parse_picture)
+@target_options
+@call_options
+@picture_option
 @click.option("--force", is_flag=True, help="Overwrite the file of --picture.")
-def command(image: Path, **given: Any) -> int:
+def command(image: Path, **options: Any) -> int:
     """Does IMAGE show a live face, and not a photograph, a screen or a mask?
 
     \b
@@ -25,4 +25,4 @@ def command(image: Path, **given: Any) -> int:
 
     Not every backend can do this: `facematch backends` lists what each can do.
     """
-    return ask("check_liveness", [image], given)
+    return ask("check_liveness", [image], options)

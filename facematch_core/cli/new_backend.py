@@ -20,8 +20,9 @@ from facematch_core import __version__
 from facematch_core.files import named
 from facematch_core.kinds import typed
 
-from . import common
-from .common import say
+from .files import check_target
+from .options import file_option
+from .text import say
 
 #: What goes before the name in those of package and distribution.
 PREFIX = "facematch"
@@ -77,7 +78,7 @@ class Author:
     short_help="Write a small, complete plug-in repository that passes its own tests.",
 )
 @click.argument("name")
-@common.file_option(
+@file_option(
     "--into",
     "The folder to write it into.",
     show_default="the current one",
@@ -107,7 +108,7 @@ def command(name: str, into: Path, jobs: bool) -> None:
             f"{folder} exists: choose another name, or another place with --into; nothing was "
             "written."
         )
-    common.check_target("--into", folder, force=False)
+    check_target("--into", folder, force=False)
     files = files_for(name, author(), jobs=jobs)
     _write(folder, files)
     say(
@@ -180,7 +181,7 @@ def _git_config(key: str) -> str:
 
 
 def _check(typed: str) -> None:
-    """Refuse what cannot be the name of a backend."""
+    """Refuse what cannot be the name of a backend, or is taken."""
     if not re.fullmatch(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*", typed) or len(typed) > LONGEST:
         near = re.sub(r"[^a-z0-9]+", "-", typed.lower()).lstrip("-0123456789")
         near = near[:LONGEST].rstrip("-")
@@ -193,21 +194,17 @@ def _check(typed: str) -> None:
     if name.startswith(f"{PREFIX}_"):
         alone = typed[len(PREFIX) + 1 :]
         raise click.UsageError(f"NAME is only the vendor's: {alone}, not {typed!r}.")
-    problem = _taken(name)
-    if problem is not None:
-        raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
-
-
-def _taken(name: str) -> str | None:
-    """Why a name, written with underscores, is not free; None if it is."""
     from facematch_core.plugins import available_backends
 
+    problem = ""
+    if importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
+        problem = f"A package {PREFIX}_{name} is installed already."
     for info in available_backends():
         if info.name.replace("-", "_") == name:
-            return f"A backend {info.name} is installed already, by {info.distribution}."
-    if importlib.util.find_spec(f"{PREFIX}_{name}") is not None:
-        return f"A package {PREFIX}_{name} is installed already."
-    return None
+            problem = f"A backend {info.name} is installed already, by {info.distribution}."
+            break
+    if problem:
+        raise click.UsageError(f"{problem} Choose another name, such as my-{typed}.")
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -15,15 +15,28 @@ from facematch_core.errors import (
     FATAL,
     ConfigurationError,
     FaceMatchError,
-    InvalidImage,
     InvalidRequest,
     Unsupported,
 )
 from facematch_core.files import is_stream, named
 from facematch_core.models import Charged, Operation, Retention, Threshold, ThresholdSource
 
-from . import common
-from .common import Exit, clean, counted, say
+from . import options
+from .files import check_target, csv_cell, form_of, read_csv, refuse_file, write_bytes, write_error
+from .text import (
+    DECISIONS,
+    Exit,
+    Stopping,
+    charge_of,
+    clean,
+    code_of,
+    error_document,
+    error_sentence,
+    print_json,
+    progress_bar,
+    quantity,
+    say,
+)
 
 if TYPE_CHECKING:
     from facematch_core.backend import Backend
@@ -36,46 +49,46 @@ WORKERS = 4
 
 
 @click.command("verify", short_help="Compare two photographs, or many pairs of them.")
-@click.argument("probe", type=click.Path(), callback=common.picture_file, required=False)
-@click.argument("reference", type=click.Path(), callback=common.picture_file, required=False)
+@click.argument("probe", type=click.Path(), callback=options.parse_picture, required=False)
+@click.argument("reference", type=click.Path(), callback=options.parse_picture, required=False)
 @click.option("--live", is_flag=True, help="First check PROBE for a live face: one more call.")
 @click.option(
     "--liveness-threshold",
-    callback=common.percentage,
+    callback=options.parse_percentage,
     metavar="0-100",
     help="With --live: score where a live face begins.",
 )
 @click.option(
     "--liveness-review-threshold",
-    callback=common.percentage,
+    callback=options.parse_percentage,
     metavar="0-100",
     help="With --live: a live face with a score up to this one becomes REVIEW.",
 )
 @click.option(
     "--max-fmr",
-    callback=common.rate,
+    callback=options.parse_rate,
     metavar="RATE",
     help="Instead of --threshold: the highest false match rate to accept, such as 1e-3. The "
     "profile must name a calibration.",
 )
-@common.target
-@common.call
-@common.picture
-@common.file_option(
+@options.target_options
+@options.call_options
+@options.picture_option
+@options.file_option(
     "--pairs",
     "Compare every pair in this file; its columns are probe,reference[,key].",
     metavar="CSV",
 )
-@common.file_option("--out", "With --pairs: write the results to this file, .jsonl or .csv.")
+@options.file_option("--out", "With --pairs: write the results to this file, .jsonl or .csv.")
 @click.option("--force", is_flag=True, help="Overwrite the file of --picture or --out.")
 @click.option(
     "--workers",
-    callback=common.workers,
+    callback=options.parse_workers,
     metavar="1-256",
     show_default=str(WORKERS),
     help="With --pairs: how many calls to make at a time.",
 )
-def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
+def command(probe: Path | None, reference: Path | None, **arguments: Any) -> int:
     """Is it the same person in PROBE (the selfie) and REFERENCE (the document)?
 
     \b
@@ -84,56 +97,59 @@ def command(probe: Path | None, reference: Path | None, **given: Any) -> int:
 
     A mismatch is no error: the exit code is 1. `facematch -h` lists the codes.
     """
-    if given["pairs"] is not None:
-        alone = {
-            "PROBE and REFERENCE": probe,
-            "--live": given["live"],
-            "--liveness-threshold": given["liveness_threshold"],
-            "--liveness-review-threshold": given["liveness_review_threshold"],
-            "--picture": given["picture"],
-        }
-        for name, value in alone.items():
+    if arguments["pairs"] is not None:
+        names = ("live", "liveness_threshold", "liveness_review_threshold", "picture")
+        alone = {f"--{name.replace('_', '-')}": arguments[name] for name in names}
+        for name, value in {"PROBE and REFERENCE": probe, **alone}.items():
             if value:
                 raise click.UsageError(f"{name} cannot go with --pairs.")
-        if given["out"] is None:
+        if arguments["out"] is None:
             raise click.UsageError("--pairs needs --out: the file for the results.")
-        return _batch(given)
+        return _compare_pairs(arguments)
     for name in ("out", "workers"):
-        if given[name]:
+        if arguments[name]:
             raise click.UsageError(f"--{name} goes with --pairs.")
     if probe is None or reference is None:
         raise click.UsageError("Give two pictures, PROBE and REFERENCE, or --pairs.")
     for name in ("liveness_threshold", "liveness_review_threshold"):
-        if given[name] is not None and not given["live"]:
+        if arguments[name] is not None and not arguments["live"]:
             raise click.UsageError(f"--{name.replace('_', '-')} goes with --live.")
-    return ask("verify_live" if given["live"] else "verify", [probe, reference], given)
+    return ask("verify_live" if arguments["live"] else "verify", [probe, reference], arguments)
 
 
 # --- One call -------------------------------------------------------------------------------------
 
 
-def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
-    """Make one call of the verifier, print its result, draw it if wished."""
-    target: Path | None = given["picture"]
+def ask(call: str, pictures: Sequence[Path], arguments: Mapping[str, Any]) -> int:
+    """Make one call of the verifier, print its result, draw it if asked to."""
+    from facematch_core._imaging import BASE64_ADVICE
+    from facematch_core.images import Image
+
+    target: Path | None = arguments["picture"]
     if target is not None:
         # Before anything is sent: what was paid for is also to be drawn.
         if target.suffix.lower() != ".png":
             raise click.UsageError(f"--picture writes PNG: name it {target.stem}.png.")
-        common.check_target("--picture", target, force=given["force"])
+        check_target("--picture", target, force=arguments["force"])
         if any(target.exists() and path.exists() and target.samefile(path) for path in pictures):
             raise click.UsageError("--picture would overwrite one of the two photographs.")
-    elif given["force"]:
+    elif arguments["force"]:
         raise click.UsageError("--force overwrites a file: name one with --picture.")
-    images = [_read(path) for path in pictures]
+    token = BASE64_ADVICE.set("decode it first")
+    try:
+        images = [Image.read(path) for path in pictures]
+    finally:
+        BASE64_ADVICE.reset(token)
     operations = (Operation.LIVENESS,) if call in ("check_liveness", "verify_live") else ()
-    with common.open_target(common.Target.of(given), *operations) as verifier:
+    with options.Target.of(arguments).open(*operations) as verifier:
         if call != "check_liveness":
-            _warn_of_calibration(verifier, given)
-        result: Answer = getattr(verifier, call)(*images, **_call_options(verifier, given))
-        backends = [one.backend for one in common.members_of(verifier)]
-        may_rotate = not given["rotate"] and any(b.capabilities.rotate for b in backends)
-    if given["as_json"]:
-        common.print_json(result.to_dict())
+            _warn_of_calibration(verifier, arguments)
+        result: Answer = getattr(verifier, call)(*images, **_call_arguments(verifier, arguments))
+        may_rotate = not arguments["rotate"] and any(
+            member.backend.capabilities.rotate for member in options.members_of(verifier)
+        )
+    if arguments["as_json"]:
+        print_json(result.to_dict())
     else:
         from ._results import show
 
@@ -142,84 +158,68 @@ def ask(call: str, pictures: Sequence[Path], given: Mapping[str, Any]) -> int:
         from ._drawing import draw, png
 
         drawn = png(draw(result, *(image.to_pil() for image in images)))
-        common.write(target, drawn, private=True)
-    return common.DECISIONS[result.decision.value]
+        write_bytes(target, drawn, private=True)
+    return DECISIONS[result.decision.value]
 
 
-def _read(path: Path) -> Any:
-    from facematch_core.images import Image
-
-    try:
-        return Image.read(path)
-    except InvalidImage as error:
-        message = error.message
-    # Raised out here, without the words for Python programs: a traceback has one message.
-    for advice, instead in (
-        ("use Image.from_base64", "decode it first"),
-        ("give the bytes of the picture itself", "name the file of a picture"),
-    ):
-        message = message.replace(advice, instead)
-    raise InvalidImage(message)
-
-
-def _call_options(verifier: Verifier, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments for a call of `verifier`; what was not given is left out."""
+def _call_arguments(verifier: Verifier, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments for a call of `verifier`; what nobody typed is left out."""
     names = ("threshold", "review_threshold")
     passed = (*names, *(f"liveness_{name}" for name in names), "max_fmr", "caller_ref")
-    options = {
+    call = {
         # As a Threshold: the command line has warned of a fraction in its own words.
-        name: Threshold(given[name]) if name.endswith("threshold") else given[name]
+        name: Threshold(arguments[name]) if name.endswith("threshold") else arguments[name]
         for name in passed
-        if given.get(name) is not None
+        if arguments.get(name) is not None
     }
-    if given["keep"]:
-        options["retention"] = Retention.KEEP
+    if arguments["keep"]:
+        call["retention"] = Retention.KEEP
     return {
-        **options,
-        "rotate": given["rotate"],
-        "metadata": given["metadata"] or None,
-        "options": _own_options(verifier, given),
+        **call,
+        "rotate": arguments["rotate"],
+        "metadata": arguments["metadata"] or None,
+        "options": _vendor_options(verifier, arguments),
     }
 
 
-def _warn_of_calibration(verifier: Verifier, given: Mapping[str, Any]) -> None:
+def _warn_of_calibration(verifier: Verifier, arguments: Mapping[str, Any]) -> None:
     """Say on stderr that a calibration is not used: without --max-fmr its thresholds do nothing."""
-    if given.get("max_fmr") is not None or given.get("threshold") is not None:
+    if arguments.get("max_fmr") is not None or arguments.get("threshold") is not None:
         return
-    for one in common.members_of(verifier):
-        if one.calibration is None:
+    for member in options.members_of(verifier):
+        if member.calibration is None:
             continue
-        threshold, _ = one.thresholds(Operation.MATCH)
+        threshold, _ = member.thresholds(Operation.MATCH)
         if threshold is not None and threshold.source is ThresholdSource.PROFILE:
             continue
-        known = ", ".join(f"{point.max_fmr:g}" for point in one.calibration.points)
+        rates = ", ".join(f"{point.max_fmr:g}" for point in member.calibration.points)
         say(
-            f"warning: the calibration of {one.backend.name} is not used without --max-fmr (it "
-            f"has {known})",
+            f"warning: the calibration of {member.backend.name} is not used without --max-fmr (it "
+            f"has {rates})",
             err=True,
         )
 
 
-def _own_options(verifier: Verifier, given: Mapping[str, Any]) -> Any:
+def _vendor_options(verifier: Verifier, arguments: Mapping[str, Any]) -> Any:
     """What only one backend takes, or refuses in the words of a shell."""
     backend = getattr(verifier, "backend", None)
     if backend is None:
-        if given["vendor"]:
+        if arguments["vendor"]:
             raise click.UsageError(
                 "-o is an option of one backend, and this profile is a failover: name the profile "
                 "of one of its members."
             )
         return None
-    if given["keep"] and Retention.KEEP not in backend.capabilities.retention:
+    if arguments["keep"] and Retention.KEEP not in backend.capabilities.retention:
         raise Unsupported(
             f"The backend {backend.name} cannot keep a call as a record: leave --keep out.",
             backend=backend.name,
             what="retention",
         )
-    return vendor_options(backend, given["vendor"])
+    return read_vendor_options(backend, arguments["vendor"])
 
 
-def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
+def read_vendor_options(backend: Backend, texts: Mapping[str, str]) -> Any:
     """The options of one backend, from text."""
     import typing
 
@@ -227,10 +227,10 @@ def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
     from facematch_core.settings import from_text
 
     cls = backend.capabilities.options
-    if not given or cls is None:
-        return given or None
-    names, hints = common.option_names(cls), typing.get_type_hints(cls)
-    for name in given:
+    if not texts or cls is None:
+        return texts or None
+    names, hints = options.option_names(cls), typing.get_type_hints(cls)
+    for name in texts:
         if name not in names:
             raise Unsupported(
                 f"The backend {backend.name} has no option {name[:60]!r}; {nearest(name, names)}",
@@ -239,7 +239,7 @@ def vendor_options(backend: Backend, given: Mapping[str, str]) -> Any:
             )
     try:
         return cls(
-            **{name: from_text(text, hints[name], f"-o {name}") for name, text in given.items()}
+            **{name: from_text(text, hints[name], f"-o {name}") for name, text in texts.items()}
         )
     except ConfigurationError as error:
         raise InvalidRequest(error.message) from None
@@ -257,32 +257,31 @@ _COLUMNS = (
 )
 
 
-def _batch(given: Mapping[str, Any]) -> int:
+def _compare_pairs(arguments: Mapping[str, Any]) -> int:
     """Compare every pair of a file; the highest code among the errors of single pairs."""
-    target, source = given["out"], given["pairs"]
-    form = common.form_of("--out", target, ".jsonl", ".ndjson", ".csv")
-    common.check_target("--out", target, force=given["force"])
+    from facematch_core.pipeline import CallOptions
+
+    target, source = arguments["out"], arguments["pairs"]
+    form = form_of("--out", target, ".jsonl", ".ndjson", ".csv")
+    check_target("--out", target, force=arguments["force"])
     if target.exists() and source.exists() and target.samefile(source):
         raise click.UsageError("--out would overwrite the file of --pairs.")
     pairs = _read_pairs(source)
-    with (
-        common.open_target(common.Target.of(given)) as verifier,
-        common.Stopping() as stopping,
-    ):
-        options = _call_options(verifier, given)
-        # Before the file is created: wrong usage leaves nothing behind.
-        _check_options(verifier, options)
-        _warn_of_calibration(verifier, given)
+    with options.Target.of(arguments).open() as verifier, Stopping() as stopping:
+        call = _call_arguments(verifier, arguments)
+        # Before the file is created: what every comparison would refuse leaves nothing behind.
+        verifier._refuse([], CallOptions(operation=Operation.MATCH, **call))  # noqa: SLF001 - the command line belongs to the core
+        _warn_of_calibration(verifier, arguments)
         outcomes = verifier.verify_many(
             ((*pair.paths, pair.key) for pair in stopping.until_stopped(pairs)),
-            max_workers=given["workers"] or WORKERS,
-            **options,
+            max_workers=arguments["workers"] or WORKERS,
+            **call,
         )
-        with named(target), _created(target, force=given["force"]) as file:
-            summary = _written(outcomes, pairs, file, form)
+        with named(target), _create_file(target, force=arguments["force"]) as file:
+            summary = _write_outcomes(outcomes, pairs, file, form)
         summary.signal = stopping.signal
-    if given["as_json"]:
-        common.print_json({**summary.to_dict(), "out": str(target)})
+    if arguments["as_json"]:
+        print_json({**summary.to_dict(), "out": str(target)})
     else:
         summary.show(target)
     summary.show_errors(target)
@@ -298,12 +297,15 @@ class Pair(NamedTuple):
     key: str | None
     paths: tuple[Path, Path]
 
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("line", "key", "probe", "reference")}
+
 
 def _read_pairs(path: Path) -> list[Pair]:
     """Read a file of pairs; `InvalidRequest` names every fault, pictures that are missing too."""
     sides = ("probe", "reference")
     pairs, problems = [], []
-    for row in common.read_csv(path, needed=sides, known=("key",)):
+    for row in read_csv(path, needed=sides, optional=("key",)):
         names = tuple(row.cells[side] for side in sides)
         paths = (path.parent / names[0], path.parent / names[1])
         key = row.cells.get("key") or None
@@ -311,7 +313,7 @@ def _read_pairs(path: Path) -> list[Pair]:
         for side, name, picture in zip(sides, names, paths, strict=True):
             if not _is_file(picture):
                 problems.append(f"line {row.line}: {side}: there is no file {name[:200]!r}")
-    common.refuse(path, problems)
+    refuse_file(path, problems)
     return pairs
 
 
@@ -322,22 +324,15 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _check_options(verifier: Verifier, options: Mapping[str, Any]) -> None:
-    """Refuse now what every comparison would refuse."""
-    from facematch_core.pipeline import CallOptions
-
-    verifier._refuse([], CallOptions(operation=Operation.MATCH, **options))  # noqa: SLF001 - the command line belongs to the core
-
-
-def _created(target: Path, *, force: bool) -> IO[str]:
+def _create_file(target: Path, *, force: bool) -> IO[str]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         return target.open("w" if force or is_stream(target) else "x", encoding="utf-8", newline="")
     except OSError as error:
-        raise common.refused("--out", target, error) from None
+        raise write_error("--out", target, error) from None
 
 
-def _written(
+def _write_outcomes(
     outcomes: Iterator[PairOutcome], pairs: Sequence[Pair], file: IO[str], form: str
 ) -> Summary:
     import csv
@@ -346,15 +341,22 @@ def _written(
     table = csv.DictWriter(file, _COLUMNS) if form == ".csv" else None
     if table is not None:
         table.writeheader()
-    with common.progress("compared") as progress:
+    with progress_bar("compared") as progress:
         task = progress.add_task("", total=len(pairs))
         for outcome in outcomes:
             pair = pairs[outcome.index]
             if table is not None:
                 row = _cells(pair, outcome)
-                table.writerow({name: common.cell(value) for name, value in row.items()})
+                table.writerow({name: csv_cell(value) for name, value in row.items()})
             else:
-                file.write(json.dumps(_line(pair, outcome)) + "\n")
+                result, error = outcome.result, outcome.error
+                line = {
+                    "index": outcome.index,
+                    **pair.to_dict(),
+                    "result": None if result is None else result.to_dict(),
+                    "error": None if error is None else error_document(error),
+                }
+                file.write(json.dumps(line) + "\n")
             # Line by line: whatever ends this process, what was paid for is on disk.
             file.flush()
             summary.add(pair.line, outcome)
@@ -362,26 +364,8 @@ def _written(
     return summary
 
 
-def _line(pair: Pair, outcome: PairOutcome) -> dict[str, Any]:
-    return {
-        "index": outcome.index,
-        "line": pair.line,
-        "key": pair.key,
-        "probe": pair.probe,
-        "reference": pair.reference,
-        "result": None if outcome.result is None else outcome.result.to_dict(),
-        "error": None if outcome.error is None else common.error_document(outcome.error),
-    }
-
-
 def _cells(pair: Pair, outcome: PairOutcome) -> dict[str, object]:
-    row: dict[str, object] = {
-        "line": pair.line,
-        "key": pair.key,
-        "probe": pair.probe,
-        "reference": pair.reference,
-    }
-    result, error = outcome.result, outcome.error
+    row, result, error = pair.to_dict(), outcome.result, outcome.error
     if result is not None:
         score, threshold = result.score, result.threshold
         row |= {
@@ -393,8 +377,8 @@ def _cells(pair: Pair, outcome: PairOutcome) -> dict[str, object]:
             "warnings": "; ".join(warning.code.value for warning in result.warnings),
         }
     if error is not None:
-        charged = common.charged(error).value
-        row |= {"charged": charged, "error": type(error).__name__, "message": clean(error.message)}
+        row |= {"charged": charge_of(error).value, "error": type(error).__name__}
+        row |= {"message": clean(error.message)}
     return row
 
 
@@ -422,17 +406,16 @@ class Summary:
         if outcome.error is not None:
             kind = type(outcome.error).__name__
             self.errors[kind] += 1
-            self.charged[common.charged(outcome.error)] += 1
+            self.charged[charge_of(outcome.error)] += 1
             self.first.setdefault(kind, (line, outcome.error))
-            self.code = max(self.code, common.code_of(outcome.error))
+            self.code = max(self.code, code_of(outcome.error))
             if isinstance(outcome.error, FATAL):
                 self.fatal = self.fatal or outcome.error
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form."""
         import signal
 
-        stopped: Any = None if self.fatal is None else common.error_document(self.fatal)
+        stopped: Any = None if self.fatal is None else error_document(self.fatal)
         return {
             "pairs": self.pairs,
             "answered": self.decisions.total(),
@@ -456,10 +439,9 @@ class Summary:
         return statistics.median(self.seconds) if self.seconds else None
 
     def show(self, target: Path) -> None:
-        """Print it to stdout."""
         answered, failed = self.decisions.total(), self.errors.total()
-        left = f", {self._not_asked} not compared" if self._not_asked else ""
-        say(f"{counted(self.pairs, 'pair')}: {answered} answered, {failed} failed{left}")
+        rest = f", {self._not_asked} not compared" if self._not_asked else ""
+        say(f"{quantity(self.pairs, 'pair')}: {answered} answered, {failed} failed{rest}")
         charges = Counter({"charged": self.charged[Charged.YES]})
         if self.charged[Charged.UNKNOWN]:
             charges["perhaps charged"] = self.charged[Charged.UNKNOWN]
@@ -476,7 +458,7 @@ class Summary:
         for kind, (line, error) in self.first.items():
             others = self.errors[kind] - 1
             again = f" (and {others} more {kind}: see {target})" if others else ""
-            say(f"error: line {line}: {common.sentence(error)}{again}", err=True)
+            say(f"error: line {line}: {error_sentence(error)}{again}", err=True)
         if self.fatal is not None:
             kind = type(self.fatal).__name__
             say(f"stopped early: every further pair would fail with {kind}", err=True)

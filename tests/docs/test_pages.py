@@ -19,7 +19,7 @@ import facematch_mock_server
 import facematch_rekognition
 from facematch_core import backend, config, http, resilience, testing
 from facematch_core.cli.app import BUNDLED, COMMANDS
-from facematch_core.cli.common import MEANING
+from facematch_core.cli.text import MEANING
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"

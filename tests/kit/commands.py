@@ -16,7 +16,7 @@ import pytest
 from kit.fakes import FakeBackend, invoke_facematch, open_always, picture
 
 from facematch_core import __version__
-from facematch_core.cli import common
+from facematch_core.cli import text
 
 #: What a conftest takes over for its folder.
 __all__ = [
@@ -141,7 +141,7 @@ def terminal(monkeypatch):
         def __getattr__(self, name):
             return getattr(sys, name)
 
-    monkeypatch.setattr(common, "sys", Attended())
+    monkeypatch.setattr(text, "sys", Attended())
 
 
 @pytest.fixture

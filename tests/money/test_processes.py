@@ -8,7 +8,7 @@ import pytest
 from kit.money import client
 
 from facematch_core import Environment, FaceVerifier
-from facematch_core.cli.budget import look, open_in
+from facematch_core.cli.budget import open_charges, search
 from facematch_core.resilience import Period
 from facematch_core.store import BudgetKey, SqlStore
 from facematch_didit import DiditBackend
@@ -115,10 +115,10 @@ def test_what_a_killed_client_set_aside_stays_until_the_records_tell(  # noqa: P
     now = dt.datetime.now(dt.UTC)
     with FaceVerifier(DiditBackend(api_key=mock.live_key, base_url=mock.url)) as verifier:
         # Its process is not asked whether it lives: only time says.
-        assert look(open_in({store: 60}, now), verifier, now) == []
-        looked = look(open_in({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
-    assert [look_up.outcome for look_up in looked] == ([outcome] if outcome else [])
-    assert all(look_up.reservation.call.id and look_up.reason for look_up in looked)
+        assert search(open_charges({store: 60}, now), verifier, now) == []
+        searches = search(open_charges({store: 60}, now + dt.timedelta(seconds=60)), verifier, now)
+    assert [each.outcome for each in searches] == ([outcome] if outcome else [])
+    assert all(each.charge.call.id and each.reason for each in searches)
     state = store.budget(KEY)
     if state is not None:
         # What the vendor has not is still set aside: a person frees it when it is surely late.

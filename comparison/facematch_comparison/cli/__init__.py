@@ -7,13 +7,13 @@ is used, and imports the statistics when that command runs.
 from __future__ import annotations
 
 import importlib
-import re
 from typing import Any, Final
 
 import click
 
 from facematch_core.cli.app import LazyGroup
-from facematch_core.errors import ConfigurationError, InvalidRequest
+from facematch_core.errors import ConfigurationError
+from facematch_core.kinds import speak_to_shell
 
 #: Name of a command to what the list says of it.
 COMMANDS: Final = {
@@ -45,18 +45,14 @@ class CompareGroup(LazyGroup):
     """Says what is missing for a command, and speaks of options where Python has arguments."""
 
     def load(self, name: str) -> click.Command:
-        """One of the table, imported now."""
         (module,) = (module for module, names in _MODULES.items() if name in names)
         command: click.Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command."""
         try:
-            return super().invoke(ctx)
-        except InvalidRequest as error:
-            error.message = _ARGUMENT.sub(_as_option, error.message)
-            raise
+            with speak_to_shell():
+                return super().invoke(ctx)
         except ModuleNotFoundError as error:
             name = (error.name or "").partition(".")[0]
             if name not in _NEEDED:
@@ -65,18 +61,6 @@ class CompareGroup(LazyGroup):
             f"facematch compare needs {name}, which is not installed: "
             'pip install -e ".[compare]" in the checkout.'
         )
-
-
-#: How Python's errors name an argument: `allow_mock=True`, `mated=0`, `systems=['a']`.
-_ARGUMENT: Final = re.compile(r"`(\w+?)(?:s=\[|=)(True|-?\d+(?:, -?\d+)*|'[^`']*')\]?`")
-
-
-def _as_option(argument: re.Match[str]) -> str:
-    option = f"--{argument[1].replace('_', '-')}"
-    if argument[2] == "True":
-        return option
-    values = [argument[2]] if argument[2][0] == "'" else argument[2].split(", ")
-    return " ".join(f"{option} {value}" for value in values)
 
 
 @click.group(

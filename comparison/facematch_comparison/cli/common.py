@@ -18,7 +18,9 @@ import attrs
 import click
 from click.core import ParameterSource
 
-from facematch_core.cli import common
+from facematch_core.cli.files import check_target, form_of, write_bytes, write_json
+from facematch_core.cli.options import file_option, join_options, parse_pairs
+from facematch_core.cli.text import quantity, say
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import read_regular
 from facematch_core.kinds import nearest, typed
@@ -66,12 +68,12 @@ def amount(text: str) -> Decimal:
 
 
 def _prices(context: click.Context, option: click.Parameter, words: Any) -> dict[str, Decimal]:
-    values = common.name_values(context, option, words)
+    values = parse_pairs(context, option, words)
     return {name: amount(text) for name, text in values.items()}
 
 
 def _thresholds(context: click.Context, option: click.Parameter, words: Any) -> dict[str, float]:
-    values = common.name_values(context, option, words)
+    values = parse_pairs(context, option, words)
     try:
         return {name: float(text) for name, text in values.items()}
     except ValueError as error:
@@ -105,7 +107,6 @@ class SourceCommand(click.Command):
     """A command with the options of `source`: its help lists them by what they are about."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep them as well."""
         ctx.meta[_WORDS] = [*ctx.command_path.split(), *args]
         return super().parse_args(ctx, args)
 
@@ -147,16 +148,16 @@ force = flag("--force", "Overwrite files that exist.")
 store = click.option("--store", metavar="FILE", default=STORE, help=_DATABASE)
 
 #: Where answers are read from: the arguments of `answers_from`.
-source = common.options(
+source = join_options(
     click.option("--store", metavar="FILE", show_default=STORE, help=_DATABASE),
     click.option("--study", metavar="NAME", help="Its test set, if it has several."),
-    common.file_option("--scores", "Instead: a file of scores (.csv, .xlsx or .parquet)."),
+    file_option("--scores", "Instead: a file of scores (.csv, .xlsx or .parquet)."),
     repeated(
         "--column",
         "columns",
         "With --scores: what a column holds that is not recognised, such as mated=same_guy or "
         "group_country=country.",
-        callback=common.name_values,
+        callback=parse_pairs,
         metavar="WHAT=COLUMN",
     ),
     repeated("--ignore", "ignore", "With --scores: skip this column.", metavar="COLUMN"),
@@ -180,7 +181,7 @@ source = common.options(
 )
 
 #: What a judgement is for: FMR and confidence.
-aims = common.options(
+aims = join_options(
     click.option(
         "--fmr",
         type=RATE,
@@ -222,7 +223,7 @@ valid_days = click.option(
 )
 
 #: What errors cost, for `costs_of`.
-costs = common.options(
+costs = join_options(
     click.option("--cost-false-match", type=COST, help="Cost of a stranger who gets in."),
     click.option(
         "--cost-false-reject", type=COST, help="Cost of a genuine person who is turned away."
@@ -242,22 +243,22 @@ _currency_option = click.option(
 def price_option(help_: str) -> Callable[[Command], Command]:
     """--price, which gives `prices`: name to amount; and --currency."""
     price = repeated("--price", "prices", help_, callback=_prices, metavar="NAME=AMOUNT")
-    return common.options(price, _currency_option)
+    return join_options(price, _currency_option)
 
 
 def out_option(help_: str) -> Callable[[Command], Command]:
     """--out FILE, which may be repeated and gives `outs`."""
-    return common.file_option("--out", help_, to="outs", multiple=True)
+    return file_option("--out", help_, to="outs", multiple=True)
 
 
 def pairs(what: str) -> Callable[[Command], Command]:
     """--pairs FILE, for `study_of`."""
-    return common.file_option("--pairs", f"The file of pairs that was run: it has the {what}.")
+    return file_option("--pairs", f"The file of pairs that was run: it has the {what}.")
 
 
 def note(text: str) -> None:
     """Say on stderr what was assumed."""
-    common.say(f"note: {text}", err=True)
+    say(f"note: {text}", err=True)
 
 
 # --- From options to values -----------------------------------------------------------------------
@@ -293,7 +294,7 @@ class Source:
 
         if costs is not None and costs.currency is None:
             currencies = {answers.currency for answers in self.answers}
-            costs = attrs.evolve(costs, currency=_common(currencies))
+            costs = attrs.evolve(costs, currency=_shared_currency(currencies))
         names = ("confidence", "split", "seed", "at_thresholds", "attempts")
         judging = {name: options[name] for name in names if name in options} | judging
         return evaluate(
@@ -306,7 +307,7 @@ class Source:
         )
 
 
-def _common(currencies: Iterable[str | None]) -> str:
+def _shared_currency(currencies: Iterable[str | None]) -> str:
     """The currency of all that have one; else the usual one."""
     names = {*currencies} - {None}
     return str(names.pop()) if len(names) == 1 else CURRENCY
@@ -320,7 +321,7 @@ def answers_from(options: Mapping[str, Any]) -> Source:
         table = answers.table
         empty = int((table.answered & ~table.acquired & (table.decisions < 0)).sum())
         if empty:
-            pairs = f"{common.counted(empty, 'pair')} without a score count{'s' * (empty == 1)}"
+            pairs = f"{quantity(empty, 'pair')} without a score count{'s' * (empty == 1)}"
             note(f"{answers.name}: {pairs} as failures to acquire")
     prices = prices_of(options, {answers.name: answers.currency for answers in source.answers})
     priced = [attrs.evolve(answers, **prices.get(answers.name, {})) for answers in source.answers]
@@ -337,7 +338,7 @@ def prices_of(
             raise InvalidRequest(
                 f"--price: no system is called {name[:60]!r} here; {nearest(name, currencies)}"
             )
-    currency = options.get("currency") or _common(currencies.values())
+    currency = options.get("currency") or _shared_currency(currencies.values())
     return {name: {"price": float(of), "currency": currency} for name, of in prices.items()}
 
 
@@ -494,9 +495,9 @@ def say_headline(evaluation: Evaluation, *, err: bool = False) -> None:
     caveats = [caveat for caveat in evaluation.caveats if caveat.code == "not_the_vendor"]
     if caveats:
         names = ", ".join(name for caveat in caveats for name in caveat.systems)
-        common.say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
+        say(f"note: practice only: {names} answered from a mock or sandbox", err=err)
     for line in filter(None, (evaluation.headline, evaluation.limit, evaluation.on_cost)):
-        common.say(line, err=err)
+        say(line, err=err)
 
 
 def costs_of(options: Mapping[str, Any]) -> Costs | None:
@@ -526,20 +527,20 @@ def check_outs(
     if len({path.absolute() for path in outs}) < len(outs):
         raise click.UsageError("Two --out name the same file.")
     for path in outs:
-        common.form_of("--out", path, *forms)
-        common.check_target("--out", path, force=overwrite)
+        form_of("--out", path, *forms)
+        check_target("--out", path, force=overwrite)
 
 
 def write_outs(outs: Sequence[Path], evaluation: Evaluation, **page: Any) -> None:
     """Write an evaluation to each file; `page` as `report_html` takes it."""
     for path in outs:
-        if common.form_of("--out", path, PAGE, DOCUMENT) == DOCUMENT:
-            common.write_json(path, evaluation.to_dict())
+        if form_of("--out", path, PAGE, DOCUMENT) == DOCUMENT:
+            write_json(path, evaluation.to_dict())
         else:
             from facematch_comparison.report import report_html
 
             content = report_html(evaluation, **page).encode()
-            common.write(path, content, private=bool(page.get("gallery")))
+            write_bytes(path, content, private=bool(page.get("gallery")))
 
 
 def is_page(path: Path) -> bool:
@@ -550,7 +551,7 @@ def is_page(path: Path) -> bool:
 def warn_of_faces(outs: Iterable[Path]) -> None:
     """Say on stderr which of the files hold faces."""
     files = " and ".join(str(path) for path in outs if is_page(path))
-    common.say(
+    say(
         f"warning: {files} holds photographs of people: give it to nobody who may not see them",
         err=True,
     )

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from facematch_core.cli import common as core
+from facematch_core.cli.files import (
+    check_target,
+    csv_cell,
+    form_of,
+    make_folder,
+    write_bytes,
+    write_json,
+)
+from facematch_core.cli.options import FILE, complete_backend, file_option, json_option, parse_pairs
+from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
 from facematch_core.files import named, replacing
 
 from . import common
@@ -30,11 +39,11 @@ LISTED = 20
 
 
 @click.command("draw")
-@click.argument("folder", type=core.FILE)
-@core.file_option("--out", "The file to write.", required=True)
+@click.argument("folder", type=FILE)
+@file_option("--out", "The file to write.", required=True)
 @common.count_option("--mated", "Pairs of one person.", show_default="all there are")
 @common.count_option("--non-mated", "Pairs of two people.", show_default="as many as mated")
-@core.file_option(
+@file_option(
     "--groups",
     "Groups of people: a column `person`, and one for each kind of group.",
     to="groups_file",
@@ -60,26 +69,26 @@ def draw(*, folder: Path, out: Path, groups_file: Path | None, **options: Any) -
     """
     if options["within"] is not None and groups_file is None:
         raise click.UsageError("--within names a column of --groups: give both.")
-    core.check_target("--out", out, force=options.pop("force"))
+    check_target("--out", out, force=options.pop("force"))
     from facematch_comparison.study import draw_pairs, photographs, read_groups
     from facematch_comparison.study.reading import pairs_csv
 
     people = photographs(folder)
     groups = read_groups(groups_file, people) if groups_file is not None else {}
     study = draw_pairs(people, groups=groups, name=out.stem, **options)
-    core.write(out, pairs_csv(out, study))
+    write_bytes(out, pairs_csv(out, study))
     mated = int(study.mated.sum())
-    core.say(
+    say(
         f"{mated:,} mated and {len(study.pairs) - mated:,} non-mated pairs of "
         f"{len(study.subjects):,} people, {len(study.pictures):,} photographs: written to {out}"
     )
-    return core.Exit.OK
+    return Exit.OK
 
 
 @click.command("export", cls=common.SourceCommand)
 @common.source
 @common.pairs("names of people and pictures")
-@core.file_option("--out", "The file to write: .parquet or .csv.", required=True)
+@file_option("--out", "The file to write: .parquet or .csv.", required=True)
 @common.force
 def export(*, out: Path, force: bool, **options: Any) -> int:
     """Write what every system answered to every pair, one line for each, for your own tools.
@@ -91,19 +100,19 @@ def export(*, out: Path, force: bool, **options: Any) -> int:
     `compare report --scores` reads the file again. It holds no picture. People and pictures are
     numbers in it, unless a file of scores or --pairs names them.
     """
-    core.form_of("--out", out, ".parquet", ".csv")
-    core.check_target("--out", out, force=force)
+    form_of("--out", out, ".parquet", ".csv")
+    check_target("--out", out, force=force)
     from facematch_comparison import writing
 
     source = common.answers_from(options)
     study = common.study_of(source, options["pairs"])
-    core.make_folder(out)
+    make_folder(out)
     with named(out):
         writing.export(source.answers, out, study)
     rows = sum(len(answers.table) for answers in source.answers)
-    systems = core.counted(len(source.answers), "system")
-    core.say(f"{core.counted(rows, 'answer')} of {systems}: written to {out}")
-    return core.Exit.OK
+    systems = quantity(len(source.answers), "system")
+    say(f"{quantity(rows, 'answer')} of {systems}: written to {out}")
+    return Exit.OK
 
 
 @click.command("wrong", cls=common.SourceCommand)
@@ -120,7 +129,7 @@ def export(*, out: Path, force: bool, **options: Any) -> int:
 @common.out_option("Write the list (.csv or .json) or a page (.html). May be repeated.")
 @common.flag("--pictures", "Put the pictures into the page: the file then holds faces.")
 @common.force
-@core.as_json
+@json_option
 def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """List the pairs that a system got wrong: false matches first, the worst of each kind first.
 
@@ -149,25 +158,25 @@ def wrong(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     for path in outs:
         _write_wrong(path, pairs, system=system.name, pictures=options["pictures"])
     if as_json:
-        core.print_json(_document(pairs))
-        return core.Exit.OK
+        print_json(_document(pairs))
+        return Exit.OK
     where = "by its own decisions"
-    where = where if threshold is None else f"at the threshold {core.number(threshold)}"
+    where = where if threshold is None else f"at the threshold {format_number(threshold)}"
     kinds = Counter(pair.kind for pair in every)
     counts = ", ".join(
         f"{kinds[kind]:,} {kind if kinds[kind] == 1 else plural}" for kind, plural in _KINDS.items()
     )
     some = "" if len(pairs) == len(every) else "; here are the worst of each kind"
-    core.say(f"{system.name} {where}: {counts}{some}")
+    say(f"{system.name} {where}: {counts}{some}")
     if not outs and pairs:
-        core.print_table(_WRONG[1:-1], [_row(pair)[1:-1] for pair in pairs[:LISTED]])
+        print_table(_WRONG[1:-1], [_row(pair)[1:-1] for pair in pairs[:LISTED]])
         if len(pairs) > LISTED:
-            core.say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
+            say(f"... and {len(pairs) - LISTED:,} more: name a file for all with --out")
     for path in outs:
-        core.say(f"written to {path}")
+        say(f"written to {path}")
     if options["pictures"]:
         common.warn_of_faces(outs)
-    return core.Exit.OK
+    return Exit.OK
 
 
 def _threshold(system: Answers, fmr: float) -> float:
@@ -199,7 +208,7 @@ _KINDS = {
 def _row(pair: WrongPair) -> list[str]:
     values = (getattr(pair, name) for name in _WRONG)
     return [
-        core.number(value) if isinstance(value, float) else str("" if value is None else value)
+        format_number(value) if isinstance(value, float) else str("" if value is None else value)
         for value in values
     ]
 
@@ -209,31 +218,31 @@ def _document(pairs: Sequence[WrongPair]) -> dict[str, Any]:
 
 
 def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, pictures: bool) -> None:
-    form = core.form_of("--out", path, ".html", ".csv", ".json")
+    form = form_of("--out", path, ".html", ".csv", ".json")
     if form == ".json":
-        core.write_json(path, _document(pairs))
+        write_json(path, _document(pairs))
     elif form == ".csv":
         text = io.StringIO(newline="")
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow(_WRONG)
-        rows.writerows(map(core.cell, _row(pair)) for pair in pairs)
-        core.write(path, text.getvalue().encode())
+        rows.writerows(map(csv_cell, _row(pair)) for pair in pairs)
+        write_bytes(path, text.getvalue().encode())
     else:
         from facematch_comparison.report import gallery_html
 
         shown = pairs if pictures else [attrs.evolve(p, probe=None, reference=None) for p in pairs]
         page = gallery_html(shown, title=f"What {system} got wrong")
-        core.write(path, page.encode(), private=pictures)
+        write_bytes(path, page.encode(), private=pictures)
 
 
 @click.command("embed")
-@click.argument("pictures", type=core.FILE)
-@core.file_option("--out", "The file to write: .parquet.", required=True)
+@click.argument("pictures", type=FILE)
+@file_option("--out", "The file to write: .parquet.", required=True)
 @click.option(
     "--backend",
     default="local",
     metavar="NAME",
-    shell_complete=core.backend_names,
+    shell_complete=complete_backend,
     help="An engine of your own that computes embeddings. This is never charged.",
 )
 @click.option(
@@ -242,7 +251,7 @@ def _write_wrong(path: Path, pairs: Sequence[WrongPair], *, system: str, picture
     help="A Dask cluster whose workers read the same paths, such as tls://host:8786.",
 )
 @common.force
-@core.as_json
+@json_option
 def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Compute the embedding of every picture in PICTURES, for `compare run --embeddings`.
 
@@ -256,8 +265,8 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
     PICTURES is a folder, or a file of pairs. An embedding is biometric data, as the picture is:
     whoever has it can recognise the person.
     """
-    core.form_of("--out", out, ".parquet")
-    core.check_target("--out", out, force=options["force"])
+    form_of("--out", out, ".parquet")
+    check_target("--out", out, force=options["force"])
     import pyarrow.parquet
 
     from facematch_comparison.run import embed as embed_all
@@ -265,24 +274,24 @@ def embed(*, pictures: Path, out: Path, as_json: bool, **options: Any) -> int:
 
     paths = pictures if pictures.is_dir() else read_study(pictures, note=common.note).pictures
     table = embed_all(paths, backend=options["backend"], dask=options["dask"])
-    core.make_folder(out)
+    make_folder(out)
     # An embedding is biometric data, and this folder may be shared.
     with named(out), replacing(out, private=True) as new:
         pyarrow.parquet.write_table(table, new)
     missing = len(table) - sum(table.column("face").to_pylist())
     if as_json:
-        core.print_json({"out": str(out), "pictures": len(table), "faces": len(table) - missing})
+        print_json({"out": str(out), "pictures": len(table), "faces": len(table) - missing})
     else:
         faces = f"no face was found in {missing:,} of them"
         faces = faces if missing else "a face was found in all of them"
-        core.say(f"{core.counted(len(table), 'picture')}, {faces}: written to {out}")
-    return core.Exit.OK
+        say(f"{quantity(len(table), 'picture')}, {faces}: written to {out}")
+    return Exit.OK
 
 
 # --- simulate -------------------------------------------------------------------------------------
 
 
-def _described(
+def _parse_details(
     context: click.Context, option: click.Parameter, texts: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """Read ``NAME:KEY=VALUE,...``, any number of times."""
@@ -292,7 +301,7 @@ def _described(
         if not name.strip() or name.strip() in values:
             raise click.BadParameter(f"{text[:60]!r} needs a name of its own.", param=option)
         words = filter(None, map(str.strip, rest.split(",")))
-        values[name.strip()] = core.name_values(context, option, words)
+        values[name.strip()] = parse_pairs(context, option, words)
     return values
 
 
@@ -302,7 +311,7 @@ def _described(
     "vendors",
     "A vendor and what is true of it.",
     required=True,
-    callback=_described,
+    callback=_parse_details,
     metavar="NAME:KEY=VALUE,...",
 )
 @common.count_option("--people", "How many people.", least=2, default=200)
@@ -315,11 +324,11 @@ def _described(
     "--group",
     "groups",
     "A column of groups, each with its part of the people.",
-    callback=_described,
+    callback=_parse_details,
     metavar="COLUMN:GROUP=PART,...",
 )
 @common.count_option("--seed", "Seed of chance.", default=0)
-@core.file_option("--out", "The file to write.", required=True, metavar="CSV")
+@file_option("--out", "The file to write.", required=True, metavar="CSV")
 @common.force
 def simulate(
     *, vendors: Mapping[str, Mapping[str, str]], out: Path, force: bool, **options: Any
@@ -343,13 +352,13 @@ def simulate(
     price, currency  of one comparison; USD by default
     COLUMN.GROUP.fmr, COLUMN.GROUP.fnmr   rates of a group of --group
     """
-    core.check_target("--out", out, force=force)
+    check_target("--out", out, force=force)
     from facematch_comparison import simulate as simulation
     from facematch_comparison.writing import write_scores
 
     pairs, seed = simulation.draw(**options), options["seed"]
     results = [simulation.answer(name, words, pairs, seed=seed) for name, words in vendors.items()]
-    core.make_folder(out)
+    make_folder(out)
     with named(out):
         write_scores(out, [answers for answers, _ in results])
     header = ("vendor", "threshold", "true FMR", "true FNMR", "true FAR", "true FRR")
@@ -357,6 +366,6 @@ def simulate(
         [answers.name, *("-" if number is None else f"{number:.4g}" for number in truth)]
         for answers, truth in results
     ]
-    core.print_table(header, rows)
-    core.say(f"written to {out}")
-    return core.Exit.OK
+    print_table(header, rows)
+    say(f"written to {out}")
+    return Exit.OK

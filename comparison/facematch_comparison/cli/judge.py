@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import click
 
-from facematch_core.cli import common as core
+from facematch_core.cli.files import check_target, write_json
+from facematch_core.cli.options import file_option, json_option
+from facematch_core.cli.text import Exit, format_number, print_json, print_table, quantity, say
 from facematch_core.files import read_regular
 
 from . import common
@@ -62,7 +64,7 @@ MOST_OF_LESS: Final = 0.5
     "--power", type=common.CONFIDENCE, default="0.8", help="Chance of finding the difference."
 )
 @common.count_option("--systems", "Systems that are compared, two at a time.", least=2, default=2)
-@core.as_json
+@json_option
 def plan(*, budgets: Sequence[Decimal], as_json: bool, **options: Any) -> int:
     """How many pairs it takes to show an FMR and an FRR, what they cost, and what less money shows.
 
@@ -90,18 +92,18 @@ def plan(*, budgets: Sequence[Decimal], as_json: bool, **options: Any) -> int:
     )
     currency = options["currency"] or common.CURRENCY
     if as_json:
-        core.print_json({**study_plan.to_dict(), "currency": currency})
+        print_json({**study_plan.to_dict(), "currency": currency})
     else:
         # A budget that somebody named is answered, whatever it buys.
         _show_plan(study_plan, currency, every=bool(budgets))
-    return core.Exit.OK
+    return Exit.OK
 
 
 def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
-    core.say(f"To show, with {100 * study_plan.confidence:g} % confidence (one-sided),")
-    core.say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
-    core.say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
-    core.say()
+    say(f"To show, with {100 * study_plan.confidence:g} % confidence (one-sided),")
+    say(f"  an FMR of at most {study_plan.fmr:g} (1 in {1 / study_plan.fmr:,.0f}) and")
+    say(f"  an FRR of at most {study_plan.frr:g} (1 in {1 / study_plan.frr:,.0f}):")
+    say()
     kinds = ["mated", "non-mated"]
     draw = [f"draw: {kind}" for kind in kinds] if study_plan.split else []
     header = [
@@ -121,15 +123,15 @@ def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
         [f"up to {need.errors}" if need.errors else "none", *cells(need)]
         for need in study_plan.needs
     ]
-    core.print_table(["errors of each kind", *header], rows)
-    core.say()
-    core.say(
+    print_table(["errors of each kind", *header], rows)
+    say()
+    say(
         "The first row allows no error at all. Even a vendor eight times better than your limits "
         "fails it about half the time; choose a lower row. Each row has as many non-mated pairs as "
         "place a threshold. Use pairs of as many people as you can."
     )
     if study_plan.split:
-        core.say(
+        say(
             "Thresholds are chosen on half of the people and judged on the other half: half of the "
             "pairs of `compare draw --split` are judged, and fewer of any others."
         )
@@ -140,20 +142,20 @@ def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
         if every or max(less.fmr or 1, less.frr or 1) <= MOST_OF_LESS
     ]
     if rows:
-        core.say()
-        core.say("What less money shows at best, without one error:")
-        core.say()
-        core.print_table(["vendor", currency, *(draw or kinds), "FMR at most", "FRR at most"], rows)
+        say()
+        say("What less money shows at best, without one error:")
+        say()
+        print_table(["vendor", currency, *(draw or kinds), "FMR at most", "FRR at most"], rows)
     if study_plan.difference is not None:
         of = study_plan.difference.of
         several = f", one of {of.systems}" if of.systems > 2 else ""
-        core.say()
-        core.say(
+        say()
+        say(
             f"To find, with a chance of {100 * of.power:g} %, that systems{several} with an FRR of "
             f"{of.first:g} and {of.second:g} at that FMR differ:"
         )
-        core.say()
-        core.print_table(header, [cells(study_plan.difference)])
+        say()
+        print_table(header, [cells(study_plan.difference)])
 
 
 def _money(value: Decimal) -> str:
@@ -180,7 +182,7 @@ def _money(value: Decimal) -> str:
     help="Put up to N wrong pairs of each system and kind into the page: it then holds faces.",
 )
 @common.force
-@core.as_json
+@json_option
 def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
     """Judge what systems answered: how many genuine people each turns away, and how sure that is.
 
@@ -216,14 +218,14 @@ def report(*, outs: tuple[Path, ...], as_json: bool, **options: Any) -> int:
         ]
     common.write_outs(outs, evaluation, gallery=gallery)
     if as_json:
-        core.print_json(evaluation.to_dict())
+        print_json(evaluation.to_dict())
     else:
         _show_evaluation(evaluation)
         for path in outs:
-            core.say(f"written to {path}")
+            say(f"written to {path}")
     if gallery:
         common.warn_of_faces(outs)
-    return core.Exit.OK if any(system.point for system in evaluation.systems) else core.Exit.LOOK
+    return Exit.OK if any(system.point for system in evaluation.systems) else Exit.LOOK
 
 
 def _show_evaluation(evaluation: Evaluation) -> None:
@@ -231,14 +233,14 @@ def _show_evaluation(evaluation: Evaluation) -> None:
     from facematch_comparison.numbers import money
 
     common.say_headline(evaluation)
-    core.say()
+    say()
     systems, sure = evaluation.systems, f"{100 * evaluation.confidence:g} %"
     points = [system.point for system in systems]
     services = [system.service for system in systems]
     thresholds = (None if point is None else point.threshold for point in points)
     table = {
         "system": [system.name for system in systems],
-        "threshold": ["-" if value is None else core.number(value) for value in thresholds],
+        "threshold": ["-" if value is None else format_number(value) for value in thresholds],
     }
     for name in ("FMR", "FRR"):
         shares = [_shares(getattr(point, name.lower(), None)) for point in points]
@@ -261,18 +263,18 @@ def _show_evaluation(evaluation: Evaluation) -> None:
             money(cost.value, cost.interval.high - cost.interval.low) if cost else "-"
             for cost in expected
         ]
-    core.print_table([*table], zip(*table.values(), strict=True))
+    print_table([*table], zip(*table.values(), strict=True))
     for system in systems:
         best = system.transactions
         if best and (at := best.at_required or best.at_default):
             fmr, frr = (" (".join(_shares(rate)) + ")" for rate in (at.fmr, at.frr))
-            attempts = core.counted(best.attempts, "attempt")
-            core.say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
-    core.say()
-    core.say("What this comparison cannot show:")
+            attempts = quantity(best.attempts, "attempt")
+            say(f"{system.name}, transactions of up to {attempts}: FMR {fmr}, FRR {frr}")
+    say()
+    say("What this comparison cannot show:")
     for caveat in evaluation.caveats:
         if caveat.code != "not_the_vendor":  # said before the verdict
-            core.say(f"note: {caveat.text}")
+            say(f"note: {caveat.text}")
 
 
 def _shares(rate: Rate | None) -> tuple[str, str]:
@@ -290,7 +292,7 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 
 @click.command("gate", cls=common.SourceCommand)
 @common.source
-@core.file_option(
+@file_option(
     "--report",
     "Instead: the JSON of `compare report`, for the FMR that the requirements need.",
     to="written",
@@ -309,13 +311,13 @@ def _shares(rate: Rate | None) -> tuple[str, str]:
 @common.seed
 @common.allow_mock
 @common.price_option("What one call to a system costs.")
-@core.file_option(
+@file_option(
     "--calibration",
     "If one system passes: write the threshold that was judged, for verifiers.",
 )
 @common.valid_days
 @common.force
-@core.as_json
+@json_option
 def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     """Judge systems by your requirements.
 
@@ -333,33 +335,33 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
 
     calibration: Path | None = options["calibration"]
     if calibration is not None:
-        core.check_target("--calibration", calibration, force=options["force"])
+        check_target("--calibration", calibration, force=options["force"])
     rules = read_requirements(requirements)
-    evaluation = _gated(options, rules)
+    evaluation = _evaluate(options, rules)
     verdict = judge(evaluation, rules, systems=options["systems"], allow_mock=options["allow_mock"])
     if as_json:
-        core.print_json(verdict.to_dict())
+        print_json(verdict.to_dict())
     else:
         for judged in verdict.systems:
-            core.say(f"{judged.outcome.upper()}  {judged.sentence}")
+            say(f"{judged.outcome.upper()}  {judged.sentence}")
         if len(verdict.systems) > 1:
             more = ": all must pass; name the one that you want with --system"
             more = "" if verdict.outcome is Outcome.PASS else more
-            core.say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
+            say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
         for text in filter(None, (rules.source, rules.leaves_out)):
-            core.say(text, err=True)
+            say(text, err=True)
     if calibration is not None:
-        shipped = _shipped(evaluation, verdict, options)
-        if shipped is None:
-            core.say(f"{calibration} was not written: nothing passed.", err=True)
+        passed = _calibrate(evaluation, verdict, options)
+        if passed is None:
+            say(f"{calibration} was not written: nothing passed.", err=True)
         else:
-            core.write_json(calibration, shipped.to_dict())
-            core.say(f"written to {calibration}", err=as_json)
-    codes = {Outcome.PASS: core.Exit.OK, Outcome.FAIL: core.Exit.NO}
-    return codes.get(verdict.outcome, core.Exit.LOOK)
+            write_json(calibration, passed.to_dict())
+            say(f"written to {calibration}", err=as_json)
+    codes = {Outcome.PASS: Exit.OK, Outcome.FAIL: Exit.NO}
+    return codes.get(verdict.outcome, Exit.LOOK)
 
 
-def _gated(options: Mapping[str, Any], requirements: Requirements) -> Evaluation:
+def _evaluate(options: Mapping[str, Any], requirements: Requirements) -> Evaluation:
     file: Path | None = options["written"]
     if file is None:
         return common.answers_from(options).evaluated(
@@ -389,7 +391,7 @@ def _gated(options: Mapping[str, Any], requirements: Requirements) -> Evaluation
     return attrs.evolve(evaluation, systems=tuple(priced))
 
 
-def _shipped(
+def _calibrate(
     evaluation: Evaluation, verdict: Verdict, options: Mapping[str, Any]
 ) -> Calibration | None:
     """The threshold that was judged, as a calibration; None unless its system passes."""
@@ -425,10 +427,10 @@ def _shipped(
 @common.repeated("--fmr", "fmrs", "The highest false match rate.", type=common.RATE, required=True)
 @common.flag("--bounded", "Stricter: the upper bound of the FMR must be within it, too.")
 @common.allow_mock
-@core.file_option("--out", "The file to write.", required=True)
+@file_option("--out", "The file to write.", required=True)
 @common.valid_days
 @common.force
-@core.as_json
+@json_option
 def threshold(*, out: Path, as_json: bool, **options: Any) -> int:
     """Choose the threshold of a system for a false match rate, and write it to a file.
 
@@ -444,7 +446,7 @@ def threshold(*, out: Path, as_json: bool, **options: Any) -> int:
     from facematch_comparison.calibration import calibrate
     from facematch_comparison.numbers import setting, upper_percent
 
-    core.check_target("--out", out, force=options["force"])
+    check_target("--out", out, force=options["force"])
     source = common.answers_from(options)
     calibration = calibrate(
         source.system(options["system"]),
@@ -455,17 +457,17 @@ def threshold(*, out: Path, as_json: bool, **options: Any) -> int:
         valid_days=options["valid_days"],
         allow_mock=options["allow_mock"],
     )
-    core.write_json(out, calibration.to_dict())
+    write_json(out, calibration.to_dict())
     if as_json:
-        core.print_json(calibration.to_dict())
-        return core.Exit.OK
+        print_json(calibration.to_dict())
+        return Exit.OK
     for point in calibration.points:
-        core.say(
-            f"FMR {setting(point.max_fmr)} %: threshold {core.number(point.threshold)} "
+        say(
+            f"FMR {setting(point.max_fmr)} %: threshold {format_number(point.threshold)} "
             f"({calibration.scale}); {point.errors:,} of {point.trials:,} pairs of different "
             "people pass, so the true FMR is below "
             f"{upper_percent(point.upper, point.max_fmr)} % with "
             f"{setting(calibration.confidence)} % confidence"
         )
-    core.say(f"written to {out}")
-    return core.Exit.OK
+    say(f"written to {out}")
+    return Exit.OK

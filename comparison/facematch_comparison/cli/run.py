@@ -13,7 +13,30 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from facematch_core.cli import common as core
+from facematch_core.cli.options import (
+    FILE,
+    Target,
+    complete_backend,
+    complete_profile,
+    config_option,
+    file_option,
+    json_option,
+    parse_workers,
+)
+from facematch_core.cli.text import (
+    Exit,
+    Stopping,
+    clean,
+    code_of,
+    confirm,
+    error_document,
+    error_sentence,
+    print_json,
+    print_table,
+    progress_bar,
+    quantity,
+    say,
+)
 from facematch_core.clock import SystemClock
 from facematch_core.errors import ConfigurationError, FaceMatchError, InvalidRequest
 from facematch_core.models import Charged
@@ -37,13 +60,13 @@ WORKERS = 4
 
 
 @click.command("run")
-@click.argument("source", metavar="PAIRS", type=core.FILE)
+@click.argument("source", metavar="PAIRS", type=FILE)
 @click.option(
     "--profile",
     "profiles",
     multiple=True,
     metavar="NAME",
-    shell_complete=core.profile_names,
+    shell_complete=complete_profile,
     help="A system: a profile.",
 )
 @click.option(
@@ -51,26 +74,26 @@ WORKERS = 4
     "backends",
     multiple=True,
     metavar="NAME",
-    shell_complete=core.backend_names,
+    shell_complete=complete_backend,
     help="A system: a backend as it is, such as `local`. Both may be repeated.",
 )
-@core.config
+@config_option
 @common.store
 @click.option(
     "--workers",
-    callback=core.workers,
+    callback=parse_workers,
     metavar="1-256",
     show_default=str(WORKERS),
     help="Parallel calls to each system.",
 )
-@core.file_option(
+@file_option(
     "--embeddings",
     "Embeddings that `compare embed` made of the pictures, for an engine of your own.",
 )
 @click.option(
     "--name", metavar="TEXT", show_default="that of its file", help="Name of the test set."
 )
-@core.file_option(
+@file_option(
     "--pictures",
     "With a .txt file of pairs: the folder of people, if it is not that of the file.",
     metavar="DIR",
@@ -99,7 +122,7 @@ WORKERS = 4
 @common.costs
 @common.force
 @common.flag("--yes", "Do not ask before money is spent.")
-@core.as_json
+@json_option
 def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
     """Ask every system about every pair of PAIRS, once; stop and resume at any time.
 
@@ -145,12 +168,10 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
         _show_plan(study_run, calls)
         paid = sum(calls[system.name] for system in study_run.systems if system.costs_money)
         if paid:
-            core.confirm(
-                f"Make {core.counted(paid, 'call')} that may be charged?", yes=options["yes"]
-            )
-        with core.Stopping() as stopping, core.progress("asked") as bars:
+            confirm(f"Make {quantity(paid, 'call')} that may be charged?", yes=options["yes"])
+        with Stopping() as stopping, progress_bar("asked") as bars:
             bars.columns = (TextColumn("{task.description}", markup=False), *bars.columns)
-            tasks = {name: bars.add_task(core.clean(name), total=n) for name, n in calls.items()}
+            tasks = {name: bars.add_task(clean(name), total=n) for name, n in calls.items()}
             summary = study_run.run(
                 workers=options["workers"] or WORKERS,
                 progress=lambda name, _state: bars.advance(tasks[name]),
@@ -159,7 +180,7 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             )
         document = _document(summary, store)
         if as_json:
-            core.print_json(document)
+            print_json(document)
         else:
             _show_summary(summary, document)
         if stopping.signal:
@@ -170,13 +191,13 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
             common.write_outs(options["outs"], evaluation)
             common.say_headline(evaluation, err=as_json)
             for path in options["outs"]:
-                core.say(f"judged in {path}", err=as_json)
+                say(f"judged in {path}", err=as_json)
     # The highest of what ended systems early, and of what is not known.
-    codes = [core.code_of(system.error) for system in summary.systems if system.error is not None]
-    for state, code in (("failed", core.Exit.VENDOR), ("unresolved", core.Exit.UNKNOWN)):
+    codes = [code_of(system.error) for system in summary.systems if system.error is not None]
+    for state, code in (("failed", Exit.VENDOR), ("unresolved", Exit.UNKNOWN)):
         if any(system[state] for system in document["systems"]):
             codes.append(code)
-    return max(codes, default=core.Exit.OK)
+    return max(codes, default=Exit.OK)
 
 
 # --- Systems --------------------------------------------------------------------------------------
@@ -185,8 +206,8 @@ def run(*, source: Path, store: str, as_json: bool, **options: Any) -> int:
 def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Name of each system to what opens it; profiles first."""
     profiles, config = options["profiles"], options["config"]
-    targets = [core.Target(profile=name, config=config) for name in profiles]
-    targets += [core.Target(backend=name) for name in options["backends"]]
+    targets = [Target(profile=name, config=config) for name in profiles]
+    targets += [Target(backend=name) for name in options["backends"]]
     if not targets:
         raise click.UsageError("Name at least one system with --profile or --backend.")
     if config is not None and not profiles:
@@ -198,7 +219,7 @@ def _openers_of(options: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
             raise click.UsageError(
                 f"{name[:60]!r} is named twice; systems need names of their own."
             )
-        openers[name] = target.announced().open
+        openers[name] = target.announce_plan().open
     return openers
 
 
@@ -212,8 +233,8 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
     """Print to stderr what will be asked, so many calls of each system, and what it costs."""
     study = study_run.stored
     mated = sum(study.content["mated"])
-    core.say(
-        f"{study.name}: {core.counted(study.pairs, 'pair')}, {mated} mated and "
+    say(
+        f"{study.name}: {quantity(study.pairs, 'pair')}, {mated} mated and "
         f"{study.pairs - mated} non-mated",
         err=True,
     )
@@ -232,10 +253,10 @@ def _show_plan(study_run: StudyRun, calls: Mapping[str, int]) -> None:
         share = f"{count} of {study.pairs}"
         rows.append((system.name, *asked_with, system.retention.value, share, cost))
     header = ("system", "backend", "where", "retention", "calls left", "cost")
-    core.print_table(header, rows, err=True)
+    print_table(header, rows, err=True)
     if sums:
         amounts = (f"{format_amount(amount)} {currency}" for currency, amount in sums.items())
-        core.say(f"in all {' and '.join(amounts)} at most", err=True)
+        say(f"in all {' and '.join(amounts)} at most", err=True)
 
 
 def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
@@ -248,16 +269,16 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
         counts = (row[key] for key in (*_STATES, "not_acquired", "left"))
         charged = f"{least} to {least + maybe}" if maybe else str(least)
         rows.append((row["name"], *map(str, counts), charged))
-    core.print_table(header, rows)
+    print_table(header, rows)
     for system in summary.systems:
         if system.error is not None:
-            core.say(f"error: {system.name}: {core.sentence(system.error)}", err=True)
+            say(f"error: {system.name}: {error_sentence(system.error)}", err=True)
         elif system.last_failure is not None:
-            last = core.sentence(system.last_failure)
-            core.say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
+            last = error_sentence(system.last_failure)
+            say(f"warning: {system.name}: calls failed, the last one so: {last}", err=True)
     for name, models in summary.changed_models.items():
-        several = ", ".join(f"{model} ({core.counted(n, 'pair')})" for model, n in models.items())
-        core.say(
+        several = ", ".join(f"{model} ({quantity(n, 'pair')})" for model, n in models.items())
+        say(
             f"warning: the model of {name} changed during the run: {several}. Each is judged as a "
             "system of its own.",
             err=True,
@@ -266,12 +287,12 @@ def _show_summary(summary: RunSummary, document: Mapping[str, Any]) -> None:
     lost = unresolved + sum(row["no_response"] for row in systems)
     if lost:
         may = "may have been " if unresolved else ""
-        core.say(f"{core.counted(lost, 'pair')} {may}charged without an answer:")
-        click.echo(core.clean(f"  facematch compare unresolved --store {store}"))
+        say(f"{quantity(lost, 'pair')} {may}charged without an answer:")
+        click.echo(clean(f"  facematch compare unresolved --store {store}"))
     calls = sum(row["left"] for row in systems)
     if calls:
-        core.say(f"{core.counted(calls, 'call')} left: the same command goes on from here")
-    core.say(f"written to {store}")
+        say(f"{quantity(calls, 'call')} left: the same command goes on from here")
+    say(f"written to {store}")
 
 
 def _document(summary: RunSummary, store: str) -> dict[str, Any]:
@@ -288,7 +309,7 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
         counts["unresolved"] += progress.states.get(PairState.ASKED, 0)
         for fact in ("not_acquired", "left", "charged", "maybe_charged"):
             counts[fact] = getattr(progress, fact)
-        more = {"models": progress.models, "error": error and core.error_document(error)}
+        more = {"models": progress.models, "error": error and error_document(error)}
         systems.append({"name": system.name, **counts, **more})
     return {"store": store, "systems": systems}
 
@@ -315,7 +336,7 @@ def _document(summary: RunSummary, store: str) -> dict[str, Any]:
     help="The configuration file of the systems' profiles, for --reconcile and --resolve.",
 )
 @common.flag("--yes", "Do not ask before --resolve.")
-@core.as_json
+@json_option
 def unresolved(  # noqa: C901 - what each option of the help does, in its order
     *, store: str, study: str | None, as_json: bool, **options: Any
 ) -> int:
@@ -342,7 +363,7 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
         except ConfigurationError as error:
             if call_id is not None or reconcile:
                 raise
-            core.say(f"note: {error.message} Calls that are under way are not listed.", err=True)
+            say(f"note: {error.message} Calls that are under way are not listed.", err=True)
         else:
             # What a run that is over had asked is unresolved from now on.
             for system in systems:
@@ -352,26 +373,24 @@ def unresolved(  # noqa: C901 - what each option of the help does, in its order
             billed = Charged.YES if options["charged"] else Charged.NO
             charge = books.resolve(systems, call_id, billed, yes=options["yes"])
             if as_json:
-                core.print_json(_charge(charge) | {"charged": billed is Charged.YES})
+                print_json(_charge(charge) | {"charged": billed is Charged.YES})
             else:
-                core.say(f"{call_id}: {_WORDS[billed]}")
-            return core.Exit.OK
-        looked = books.reconcile(systems) if reconcile else []
+                say(f"{call_id}: {_WORDS[billed]}")
+            return Exit.OK
+        searches = books.reconcile(systems) if reconcile else []
         charges = [charge for system in systems for charge in database.unresolved(system)]
     if as_json:
         rows = [
             {**_charge(result.charge), "outcome": result.outcome, "reason": result.reason}
-            for result in looked
+            for result in searches
         ]
         more = {"looked": rows} if reconcile else {}
-        core.print_json({"open": [_charge(charge) for charge in charges], **more})
+        print_json({"open": [_charge(charge) for charge in charges], **more})
     else:
-        _show_charges(charges, looked, store)
+        _show_charges(charges, searches, store)
     # 3 if something that was looked for stays open, 5 if the records could not be read.
-    codes = {"found": core.Exit.OK, "error": core.Exit.VENDOR}
-    return max(
-        (codes.get(result.outcome, core.Exit.LOOK) for result in looked), default=core.Exit.OK
-    )
+    codes = {"found": Exit.OK, "error": Exit.VENDOR}
+    return max((codes.get(result.outcome, Exit.LOOK) for result in searches), default=Exit.OK)
 
 
 _WORDS = {Charged.YES: "charged", Charged.NO: "not charged"}
@@ -395,13 +414,13 @@ class _Books:
         with contextlib.ExitStack() as stack:
             stores: list[CallStore] = []
             try:
-                target = core.Target(config=self.config)
+                target = Target(config=self.config)
                 if name in target.profile_names():
-                    target = core.Target(profile=name, config=self.config)
+                    target = Target(profile=name, config=self.config)
                 else:
                     target.tell_of_unread()
-                    target = core.Target(backend=name)
-                verifier: Any = stack.enter_context(target.announced().open())
+                    target = Target(backend=name)
+                verifier: Any = stack.enter_context(target.announce_plan().open())
                 stores = stores_of(verifier.policies)
             except FaceMatchError as error:
                 verifier = error
@@ -439,7 +458,7 @@ class _Books:
                 raise InvalidRequest(
                     "This call is resolved already: it was charged, and has no answer."
                 )
-            core.confirm(
+            confirm(
                 f"Resolve call {call_id} of {system.name} as {_WORDS[billed]}, for good?", yes=yes
             )
             self.finalize(system, [call_id], billed)
@@ -459,7 +478,7 @@ class _Books:
         with self._open(system.name) as (verifier, stores):
             finalize_budgets(stores, call_ids, billed, SystemClock().now())
         if isinstance(verifier, FaceMatchError):
-            core.say(
+            say(
                 f"warning: {system.name} cannot be opened here, so a budget of its own was not "
                 "updated: see `facematch budget`",
                 err=True,
@@ -482,17 +501,17 @@ def _charge(charge: UnresolvedCharge) -> dict[str, Any]:
 
 
 def _show_charges(
-    charges: Sequence[UnresolvedCharge], looked: Sequence[Reconciled], store: str
+    charges: Sequence[UnresolvedCharge], searches: Sequence[Reconciled], store: str
 ) -> None:
     """Print what was looked for, what is open, and what to do about it."""
-    if looked:
+    if searches:
         results = [
             (_charge(result.charge)["call"] or "-", result.outcome, result.reason)
-            for result in looked
+            for result in searches
         ]
-        core.print_table(("call", "outcome", "why"), results, prose=("why",))
+        print_table(("call", "outcome", "why"), results, prose=("why",))
     if not charges:
-        core.say("nothing is unresolved")
+        say("nothing is unresolved")
         return
     rows = []
     for charge in charges:
@@ -502,11 +521,9 @@ def _show_charges(
         why = row["error"] or "its process ended"
         rows.append((*about, f"{charge.since:%Y-%m-%d %H:%M:%S}", at_vendor, why))
     header = ("call", "system", "pair", "state", "asked (UTC)", "at the vendor", "error")
-    core.print_table(header, rows)
+    print_table(header, rows)
     count = sum(charge.state == "unresolved" for charge in charges)
     if count:
-        core.say(
-            f"{core.counted(count, 'call')} unresolved: compare with the vendor's invoice, then"
-        )
+        say(f"{quantity(count, 'call')} unresolved: compare with the vendor's invoice, then")
         resolve = f"--store {store} --resolve CALL --charged (or --not-charged)"
-        click.echo(core.clean(f"  facematch compare unresolved {resolve}"))
+        click.echo(clean(f"  facematch compare unresolved {resolve}"))

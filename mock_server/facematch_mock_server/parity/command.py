@@ -13,8 +13,9 @@ import attrs
 import click
 
 from facematch_core import ConfigurationError, Environment, Image, __version__
-from facematch_core.cli import common
-from facematch_core.cli.common import Exit, say
+from facematch_core.cli.files import check_target, make_folder, write_json
+from facematch_core.cli.options import Target, file_option
+from facematch_core.cli.text import Exit, confirm, print_table, say
 from facematch_core.transport import host_of
 from facematch_mock_server.cli import read_switches
 from facematch_mock_server.server import MockServer
@@ -35,7 +36,7 @@ _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--edition", help="Edition of the vendor's documents; by default the mock's own.")
 @click.option("--switch", multiple=True, help="NAME=VALUE: change one behaviour of the edition.")
 @click.option("--budget", type=click.IntRange(0), help="Charges that are not to be exceeded.")
-@common.file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
+@file_option("--out", "The record, parity-VENDOR.json by default; a journal lies beside it.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--config", metavar="FILE", help="Configuration file with the profile.")
 def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: PLR0915 - from top to bottom
@@ -48,7 +49,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     kind the same command goes on, and pays for no call twice. The record holds no picture, key, id
     or name. Exit code 1: a claim fails; 3: the budget ended it.
     """
-    planned: Any = common.Target(profile=profile, config=config).plan()
+    planned: Any = Target(profile=profile, config=config).plan()
     name = getattr(getattr(planned, "backend", None), "name", "a failover")
     if name not in VENDORS:
         raise ConfigurationError(
@@ -61,8 +62,8 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
     journal_path = Path(f"{out}.journal")
     if out.exists() and not journal_path.exists():
         raise click.UsageError(f"{out} exists, with no journal beside it: name another --out.")
-    common.check_target("--out", out, force=True)
-    common.make_folder(out)
+    check_target("--out", out, force=True)
+    make_folder(out)
     images = [Image.read(path) for path in (*options["same"], options["other"])]
     mock = _make_mock(name, options["edition"], options["switch"])
     with mock, closing(planned.open_backend()) as backend:
@@ -97,7 +98,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
                 for key in ("credit.price", "credit.price.match", "credit.price.liveness"):
                     if key in values:
                         say(f"one charge: {values[key]} USD, by the claim {name}.{key}")
-                common.confirm("Make these calls?", yes=options["yes"])
+                confirm("Make these calls?", yes=options["yes"])
             if options["budget"] is not None:
                 budget = min(budget, options["budget"])
             is_whole = False
@@ -121,10 +122,10 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
             "The record would hold a key, an id or a piece of a picture, so it was not written: "
             "report this."
         )
-    common.write_json(out, document)
+    write_json(out, document)
     columns = ("result", "claim", "source", "read")
     shown = [[row[column] for column in columns] for row in rows if row["result"] != "not seen"]
-    common.print_table(columns, shown)
+    print_table(columns, shown)
     say(f"not seen: {len(rows) - len(shown)} more claims")
     say(f"The record is {out}: read it before you give it away.")
     is_failed = any(row["result"] == "fails" for row in rows)
@@ -145,7 +146,7 @@ def _show_plan(document: Any, caller: Caller, todo: Sequence[Step], counted: int
     say(f"{document['vendor']} at {host}, environment: {document['environment'] or 'not said'}")
     say(f"beside its mock: {' '.join(document['behaviour'])}")
     rows = [(s.name, s.sentence, str(most), "0" if s.is_free else str(most)) for s in todo]
-    common.print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
+    print_table(("call", "what is asked", "charges at most", "by the claims"), rows)
     billed = sum(not step.is_free for step in todo)
     say(f"at most {len(todo) * most} charges, by the claims at most {billed * most}; "
         f"{counted} count from before.")  # fmt: skip

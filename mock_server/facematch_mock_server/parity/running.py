@@ -21,7 +21,7 @@ import attrs
 
 import facematch_core as fm
 from facematch_core.backend import LivenessCall, MatchCall, ignore
-from facematch_core.cli.common import say
+from facematch_core.cli.text import say
 from facematch_core.errors import EnvironmentMismatch, VendorError, VendorUnavailable
 from facematch_core.files import OWNER_ONLY
 from facematch_core.http import HttpReply, HttpRequest, is_loopback

@@ -100,8 +100,8 @@ def test_simulated_scores_have_the_rates_that_were_asked_for(simulate, tmp_path)
     good, poor = read_scores(tmp_path / "new" / "scores.csv")
     assert (len(good.table), good.table.name, poor.currency) == (4900, "good", "USD")
     assert good.table.groups["sex"].labels == ("f", "m")
-    for one, true in ((good, 0.01), (poor, 0.05)):
-        rate = rates_at(one.table, 50.0).fmr
+    for answers, true in ((good, 0.01), (poor, 0.05)):
+        rate = rates_at(answers.table, 50.0).fmr
         assert abs(rate.value - true) < 4 * math.sqrt(true * (1 - true) / rate.trials)
 
 

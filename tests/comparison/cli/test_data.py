@@ -80,21 +80,21 @@ def test_exported_answers_are_read_again_to_the_last_digit(run, tmp_path):
     answer = run(*words)
     assert answer.exit_code == 0, answer.output
     first, again = read_scores(tmp_path / "s.csv"), read_scores(tmp_path / "new/all.parquet")
-    for one, other in zip(first, again, strict=True):
-        assert one.name == other.name
-        assert one.table.scores.tolist() == other.table.scores.tolist()
+    for drawn, repeated in zip(first, again, strict=True):
+        assert drawn.name == repeated.name
+        assert drawn.table.scores.tolist() == repeated.table.scores.tolist()
     assert run(*words).exit_code == 2, "the file exists"
 
 
 @pytest.fixture
-def asked(run, scripted, tmp_path):
+def _answered(run, scripted, tmp_path):
     """Six pairs that a scripted backend answered, in study.sqlite3 and pairs.csv: all match."""
     write_pairs_csv(tmp_path / "pairs.csv", write_study(tmp_path / "pictures"))
     answer = run("compare", "run", "pairs.csv", "--backend", "fake", "--yes")
     assert answer.exit_code == 0, answer.output
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("_answered")
 def test_a_run_is_exported_with_names_of_people_only_if_asked(run, tmp_path):
     assert run("compare", "export", "--out", "bare.csv").exit_code == 0
     assert "Anna" not in (tmp_path / "bare.csv").read_text()
@@ -143,7 +143,7 @@ def test_wrong_pairs_are_the_same_in_all_files_and_no_cell_is_a_formula(run, tmp
     assert (answer.exit_code, answer.stderr) == (0, "")
     document = json.loads((tmp_path / "w.json").read_text())
     assert document["kind"] == "wrong pairs"
-    assert [(one["pair"], one["score"]) for one in document["pairs"]] == [(2, 70), (3, 60), (0, 20)]
+    assert [(row["pair"], row["score"]) for row in document["pairs"]] == [(2, 70), (3, 60), (0, 20)]
     with (tmp_path / "w.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["pair"] for row in rows] == ["2", "3", "0"]
@@ -164,7 +164,7 @@ def test_pictures_are_shown_only_when_asked_and_with_a_warning(run, tmp_path):
     assert run(*words, "--force").exit_code == 2
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("_answered")
 def test_pictures_of_a_run_are_those_of_its_file_of_pairs(run, tmp_path):
     words = ("compare", "wrong", "--out", "w.html", "--pictures")
     nothing = run(*words)

@@ -29,14 +29,16 @@ COSTS = ("--cost-false-match", "500", "--cost-false-reject", "2", "--impostors",
 @pytest.fixture
 def scores(tmp_path):
     """Writes answers to s.csv."""
-    return lambda *made: write_scores(tmp_path / "s.csv", made)
+    return lambda *answers: write_scores(tmp_path / "s.csv", answers)
 
 
 @pytest.fixture
 def three(scores):
     """Scores of two systems, one of them a mock, and of one that gives decisions only."""
-    one = attrs.evolve(crowd("one", people=60), environment=Environment.MOCK)
-    scores(one, crowd("two", people=60, mean=60, seed=2), as_decisions(crowd("decides", people=60)))
+    first = attrs.evolve(crowd("one", people=60), environment=Environment.MOCK)
+    scores(
+        first, crowd("two", people=60, mean=60, seed=2), as_decisions(crowd("decides", people=60))
+    )
 
 
 @pytest.mark.usefixtures("three")
@@ -48,7 +50,7 @@ def test_page_document_and_stdout_say_the_same(run, screens, tmp_path):
     evaluation = Evaluation.from_dict(written)
     assert (tmp_path / "made" / "report.html").read_text() == report_html(evaluation)
     assert (evaluation.study.name, evaluation.required_fmr) == ("s", 0.01)
-    assert [one.name for one in evaluation.systems] == ["one", "two", "decides"]
+    assert [system.name for system in evaluation.systems] == ["one", "two", "decides"]
     # A name of a system is somebody else's text.
     write_scores(tmp_path / "odd.csv", [crowd("a\x1b[31mb", people=30)])
     assert "\x1b" not in run("compare", "report", "--scores", "odd.csv", "--fmr", "0.01").output
@@ -61,8 +63,8 @@ def test_options_reach_the_evaluation(run_json):
     halves = [
         run_json(*REPORT, "--confidence", "0.9", "--split", "--seed", seed)[1] for seed in range(2)
     ]
-    assert all(one["study"]["calibration"] and one["confidence"] == 0.9 for one in halves)
-    assert len({one["systems"][0]["at_required"]["threshold"] for one in halves}) == 2
+    assert all(half["study"]["calibration"] and half["confidence"] == 0.9 for half in halves)
+    assert len({half["systems"][0]["at_required"]["threshold"] for half in halves}) == 2
 
 
 def test_costs_are_in_the_verdict_the_table_and_the_document(run, run_json, scores):
@@ -72,7 +74,7 @@ def test_costs_are_in_the_verdict_the_table_and_the_document(run, run_json, scor
     _, document = run_json(*REPORT, *COSTS)
     assert answer.stdout.splitlines()[1:3] == [document["limit"], document["on_cost"]]
     assert document["costs"]["false_match"] == 500
-    assert "no_price" in {one["code"] for one in document["caveats"]}
+    assert "no_price" in {caveat["code"] for caveat in document["caveats"]}
 
 
 def test_prices_complete_the_costs_in_one_currency(run, run_json, scores):
@@ -86,9 +88,9 @@ def test_prices_complete_the_costs_in_one_currency(run, run_json, scores):
     prices = ("--price", "a=0.05", "--price", "b=0", "--currency", "EUR")
     _, document = run_json(*REPORT, *COSTS, *prices)
     assert document["costs"]["currency"] == "EUR"
-    assert [one["service"]["price"] for one in document["systems"]] == [0.05, 0]
+    assert [system["service"]["price"] for system in document["systems"]] == [0.05, 0]
     assert document["systems"][0]["cost"]["at_required"]["calls"] == pytest.approx(0.05)
-    assert "no_price" not in {one["code"] for one in document["caveats"]}
+    assert "no_price" not in {caveat["code"] for caveat in document["caveats"]}
 
 
 def test_faces_are_in_a_page_only_if_asked_for_and_with_a_warning(run, tmp_path):
@@ -117,7 +119,9 @@ def test_what_the_page_cannot_show_is_in_the_terminal(run):
     answer = run(*REPORT, "--out", "report.json")
     document = json.loads(pathlib.Path("report.json").read_text())
     notes = [line for line in answer.stdout.splitlines() if line.startswith("note: ")]
-    caveats = [one["text"] for one in document["caveats"] if one["code"] != "not_the_vendor"]
+    caveats = [
+        caveat["text"] for caveat in document["caveats"] if caveat["code"] != "not_the_vendor"
+    ]
     assert notes[1:] == [f"note: {text}" for text in caveats]
     assert document["limit"] in answer.stdout.splitlines()
 
@@ -179,9 +183,9 @@ def test_columns_that_are_not_recognised_come_with_a_line_to_paste(run, tmp_path
     (tmp_path / "our scores.csv").write_text("\n".join(lines))
     words = ("compare", "report", "--scores", "our scores.csv", "--fmr", "0.1")
     words += ("--column", "image1=Selfie")
-    asked = run(*words)
-    assert (asked.exit_code, asked.stdout) == (2, "")
-    line = asked.stderr.splitlines()[-1]
+    answer = run(*words)
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    line = answer.stderr.splitlines()[-1]
     facematch, *pasted = shlex.split(line)
     assert (facematch, pasted[: len(words)]) == ("facematch", [*words])
     answer = run(*pasted)
@@ -209,8 +213,8 @@ def gate(tmp_path, scores):
     """Writes answers; the words of the command."""
     (tmp_path / "door.toml").write_text(DOOR)
 
-    def write(*made):
-        scores(*made)
+    def write(*answers):
+        scores(*answers)
         return (*GATE, "--scores", "s.csv")
 
     return write
@@ -218,20 +222,20 @@ def gate(tmp_path, scores):
 
 def test_three_verdicts_and_that_of_several(run, run_json, gate, screens):
     with screens("gate") as show:
-        for made, code, outcome in (
+        for answers, code, outcome in (
             ((GOOD,), 0, "pass"),
             ((BAD,), 1, "fail"),
             ((OPEN,), 3, "inconclusive"),
             ((GOOD, BAD), 1, "fail"),
         ):
-            words = gate(*made)
-            answer = show(f"{outcome} of {len(made)}", *words, code=code)
+            words = gate(*answers)
+            answer = show(f"{outcome} of {len(answers)}", *words, code=code)
             assert answer.stdout.splitlines()[-1].split()[0] == outcome.upper()
             as_json, document = run_json(*words)
             assert (as_json, document["outcome"], document["kind"]) == (code, outcome, "verdict")
             if outcome == "inconclusive":
-                (one,) = document["systems"]
-                assert one["cost"] == pytest.approx(0.05 * one["more"])
+                (system,) = document["systems"]
+                assert system["cost"] == pytest.approx(0.05 * system["more"])
     assert run(*words, "--system", "good").exit_code == 0
     assert run(*words, "--system", "god").exit_code == 2
 
@@ -255,14 +259,14 @@ def test_a_report_gives_the_same_verdict_if_it_was_for_the_same_fmr(run, gate, t
 
 
 def test_transactions_have_a_line_and_are_judged_by_the_file(run, tmp_path, monkeypatch):
-    made = crowd("good", people=300, mated=3, others=60, mean=62)
-    places, is_mated = np.arange(len(made.table)), made.table.mated
-    made = with_columns(
-        made,
+    answers = crowd("good", people=300, mated=3, others=60, mean=62)
+    places, is_mated = np.arange(len(answers.table)), answers.table.mated
+    answers = with_columns(
+        answers,
         transactions=np.where(is_mated, places // 3, places),
         attempts=np.where(is_mated, places % 3 + 1, 1),
     )
-    source = Source(answers=[made], name="hand", digest=None, evidence=None)
+    source = Source(answers=[answers], name="hand", digest=None, evidence=None)
     monkeypatch.setattr("facematch_comparison.cli.common.answers_from", lambda _: source)
     for tries, words in ((1, "1 attempt"), (2, "2 attempts"), (None, "3 attempts")):
         aims = ("--fmr", "0.002", "--confidence", "0.9", "--out", f"{tries}.json")
@@ -289,8 +293,8 @@ def test_a_run_is_judged_where_it_was_written(run, tmp_path):
     )
     words = ("compare", "gate", "--requirements", "own.toml")
     assert run(*words).exit_code == run(*words, "--store", "study.sqlite3").exit_code == 0
-    own = run(*words, "--calibration", "c.json")
-    assert (own.exit_code, (tmp_path / "c.json").exists()) == (2, False)
+    answer = run(*words, "--calibration", "c.json")
+    assert (answer.exit_code, (tmp_path / "c.json").exists()) == (2, False)
 
 
 def test_wrong_words_of_gate(gate, refused):
@@ -314,16 +318,20 @@ def test_the_calibration_of_a_pass_has_the_threshold_that_was_judged(run, gate, 
     words = (*gate(as_real(GOOD)), "--calibration", "good.json")
     answer = run(*words, "--valid-days", "30")
     assert answer.exit_code == 0, answer.output
-    made = Calibration.read(tmp_path / "good.json")
-    (point,) = made.points
+    calibration = Calibration.read(tmp_path / "good.json")
+    (point,) = calibration.points
     assert f"good at the threshold {point.threshold:g}, " in answer.stdout
     assert (point.max_fmr, point.is_bounded) == (0.01, True)
     assert point.upper <= 0.01
-    assert (made.backend, made.model, made.expires_at is None) == ("fake", "m1", False)
+    assert (calibration.backend, calibration.model, calibration.expires_at is None) == (
+        "fake",
+        "m1",
+        False,
+    )
     assert run(*words).exit_code == 2
     assert run(*words, "--force").exit_code == 0
-    for made, code in (((as_real(BAD),), 1), ((as_real(GOOD), as_real(BAD)), 2)):
-        assert run(*gate(*made), "--calibration", "c.json").exit_code == code
+    for answers, code in (((as_real(BAD),), 1), ((as_real(GOOD), as_real(BAD)), 2)):
+        assert run(*gate(*answers), "--calibration", "c.json").exit_code == code
         assert not (tmp_path / "c.json").exists()
 
 
@@ -331,43 +339,50 @@ THRESHOLD = ("compare", "threshold", "--scores", "s.csv", "--out", "t.json")
 
 
 def test_a_threshold_is_written_for_verifiers(run, scores, tmp_path):
-    one = as_real(crowd(others=60, rule=ThresholdRule.ABOVE))
-    scores(one)
+    answers = as_real(crowd(others=60, rule=ThresholdRule.ABOVE))
+    scores(answers)
     answer = run(*THRESHOLD, "--fmr", "1e-2", "--fmr", "1e-3")
     assert answer.exit_code == 0
-    made = Calibration.read(tmp_path / "t.json")
-    assert (made.backend, made.model, made.scale) == ("fake", "m1", "fake/v1")
-    assert (made.rule, made.environment) == (ThresholdRule.ABOVE, Environment.PRODUCTION)
-    assert (made.study, made.study_digest, made.expires_at) == ("s", None, None)
+    calibration = Calibration.read(tmp_path / "t.json")
+    assert (calibration.backend, calibration.model, calibration.scale) == ("fake", "m1", "fake/v1")
+    assert (calibration.rule, calibration.environment) == (
+        ThresholdRule.ABOVE,
+        Environment.PRODUCTION,
+    )
+    assert (calibration.study, calibration.study_digest, calibration.expires_at) == (
+        "s",
+        None,
+        None,
+    )
     lines = answer.stdout.splitlines()
-    for point, line in zip(made.points, lines, strict=False):
-        choice = threshold_for_fmr(one.table, point.max_fmr)
+    for point, line in zip(calibration.points, lines, strict=False):
+        choice = threshold_for_fmr(answers.table, point.max_fmr)
         assert (point.threshold, point.upper) == (choice.threshold, choice.upper)
         assert (point.errors, point.trials) == (choice.fmr.errors, 12_000)
         assert not point.is_bounded
         assert f"threshold {point.threshold:g} (fake/v1)" in line
-    assert (len(made.points), lines[2:]) == (2, ["written to t.json"])
+    assert (len(calibration.points), lines[2:]) == (2, ["written to t.json"])
 
 
 def test_a_bounded_threshold_keeps_to_the_rate_or_the_file_stays(run, run_json, scores, tmp_path):
     scores(as_real(crowd(others=60)))
     code, document = run_json(*THRESHOLD, "--fmr", "1e-2", "--bounded", "--valid-days", 90)
-    made = Calibration.read(tmp_path / "t.json")
-    assert (code, Calibration.from_dict(document)) == (0, made)
-    assert (made.expires_at - made.made_at).days == 90
-    (point,) = made.points
+    calibration = Calibration.read(tmp_path / "t.json")
+    assert (code, Calibration.from_dict(document)) == (0, calibration)
+    assert (calibration.expires_at - calibration.made_at).days == 90
+    (point,) = calibration.points
     assert point.is_bounded
     assert point.upper <= 1e-2
     for words in (("--fmr", "1e-4", "--bounded", "--force"), ("--fmr", "1e-2")):
         assert run(*THRESHOLD, *words).exit_code == 2
-        assert Calibration.read(tmp_path / "t.json") == made
+        assert Calibration.read(tmp_path / "t.json") == calibration
     scores(attrs.evolve(as_real(crowd()), environment=Environment.SANDBOX))
     assert run(*THRESHOLD, "--fmr", "0.1", "--allow-mock", "--force").exit_code == 0
     assert Calibration.read(tmp_path / "t.json").environment is Environment.SANDBOX
 
 
 @pytest.mark.parametrize(
-    ("made", "fmr"),
+    ("answers", "fmr"),
     [
         *((as_decisions(as_real(crowd())), 0.1), (crowd(), 0.1)),
         (as_real(system_answers([90, 97], [97, 10])), 0.1),
@@ -376,8 +391,8 @@ def test_a_bounded_threshold_keeps_to_the_rate_or_the_file_stays(run, run_json, 
     ],
     ids=["decisions", "of nobody", "no threshold", "mock", "too few"],
 )
-def test_what_has_no_threshold_gets_no_file(run, scores, tmp_path, made, fmr):
-    scores(made)
+def test_what_has_no_threshold_gets_no_file(run, scores, tmp_path, answers, fmr):
+    scores(answers)
     answer = run(*THRESHOLD, "--fmr", fmr)
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert not (tmp_path / "t.json").exists()
@@ -391,8 +406,8 @@ def test_wrong_words_of_threshold(run, refused, scores):
 
 
 def test_the_way_from_a_study_to_a_decision(run, photos, scripted, configured, scores, tmp_path):  # noqa: PLR0917
-    one = as_real(system_answers([99] * 10, (np.arange(3000) % 97).tolist()))
-    scores(with_columns(one, rule=ThresholdRule.AT_LEAST, scale="fake/v1"))
+    answers = as_real(system_answers([99] * 10, (np.arange(3000) % 97).tolist()))
+    scores(with_columns(answers, rule=ThresholdRule.AT_LEAST, scale="fake/v1"))
     assert run(*THRESHOLD, "--fmr", "0.05").exit_code == 0
     (point,) = Calibration.read(tmp_path / "t.json").points
     configured('[profiles.desk]\nbackend = "fake"\ncalibration = "t.json"\n')

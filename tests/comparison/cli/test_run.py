@@ -7,12 +7,12 @@ import threading
 
 import pytest
 from kit.comparison.studies import fail_with, write_study
-from kit.fakes import match_result
+from kit.fakes import FakeBackend, match_result, open_always
 
 from facematch_comparison.run import RunDatabase
 from facematch_comparison.study import write_pairs_csv
 from facematch_core import Billing, Charged, Decision, Environment, OutcomeUnknown, Score
-from facematch_core.cli import common
+from facematch_core.cli.text import Stopping
 from facematch_core.errors import AuthenticationFailed, ConfigurationError, RateLimited
 
 RUN = ("compare", "run", "pairs.csv", "--backend", "fake")
@@ -100,8 +100,8 @@ def test_the_price_of_a_budget_counts_in_the_run_and_in_its_database(
         (Environment.SANDBOX, None, "nothing"),
     ],
 )
-def test_a_mock_costs_nothing_and_nobody_is_asked(run, scripted, environment, price, shown):
-    scripted._environment = environment
+def test_a_mock_costs_nothing_and_nobody_is_asked(run, monkeypatch, environment, price, shown):
+    scripted = open_always(monkeypatch, FakeBackend(environment=environment))
     prices = ("--price", f"fake={price}", "--currency", "EUR") if price else ()
     answer = run(*RUN, *prices)
     assert (answer.exit_code, len(scripted.calls)) == (0, 6)
@@ -131,18 +131,20 @@ def test_the_end_says_what_is_left_and_why(run, scripted, error, code, words):
 
 
 def test_ctrl_c_finishes_what_is_under_way(run, scripted, monkeypatch):
-    heard, stop = threading.Event(), common.Stopping._stop
+    heard = threading.Event()
 
-    def hear(stopping, *signal_and_frame):
-        stop(stopping, *signal_and_frame)
-        heard.set()
+    class Listening(Stopping):
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if self.__dict__.get("signal"):
+                heard.set()
 
     def interrupt(_call):
         os.kill(os.getpid(), signal.SIGINT)
         # Python hands it to the main thread, which this is not.
         assert heard.wait(30)
 
-    monkeypatch.setattr(common.Stopping, "_stop", hear)
+    monkeypatch.setattr("facematch_comparison.cli.run.Stopping", Listening)
     scripted.script = [None, interrupt]
     stopped = run(*ONE_BY_ONE, "--out", "page.json")
     assert stopped.exit_code == 130
@@ -164,8 +166,8 @@ def test_the_answers_are_judged_as_it_was_asked_for(run, scripted, tmp_path):
     document = json.loads((tmp_path / "made/all.json").read_text())
     assert (document["kind"], document["study"]["name"]) == ("comparison", "Ours")
     assert (document["required_fmr"], document["confidence"]) == (0.2, 0.9)
-    wanted = {"impostors": 0.01, "false_match": 500.0, "false_reject": 2.0, "currency": "EUR"}
-    assert wanted.items() <= document["costs"].items()
+    amounts = {"impostors": 0.01, "false_match": 500.0, "false_reject": 2.0, "currency": "EUR"}
+    assert amounts.items() <= document["costs"].items()
     assert run(*words, *costs).exit_code == 2, "the files exist"
     assert document["headline"] in run(*words, *costs, "--force").stdout
     assert run(*words, *costs[:2], "--force").exit_code == 2, "two of three costs are missing"
@@ -175,8 +177,10 @@ def test_the_answers_are_judged_as_it_was_asked_for(run, scripted, tmp_path):
 def test_wrong_words_of_run_ask_nobody(  # noqa: PLR0917 - fixtures
     run, refused, pairs, scripted, configured, tmp_path
 ):
-    one = '[profiles.{0}]\nbackend = "fake"\n'
-    configured(one.format("a") + one.format("b") + '[profiles.both]\nmembers = ["a", "b"]\n')
+    profile = '[profiles.{0}]\nbackend = "fake"\n'
+    configured(
+        profile.format("a") + profile.format("b") + '[profiles.both]\nmembers = ["a", "b"]\n'
+    )
     (tmp_path / "e.parquet").write_bytes(b"")
     (tmp_path / "fault.csv").write_text(pairs.read_text().replace("pictures", "nowhere", 1))
     lines = ["--price fake=cheap", "--price fake=-1", "--price other=1", "--keep other"]

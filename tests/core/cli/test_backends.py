@@ -36,9 +36,9 @@ def strangers(plugin):
 
 
 def test_what_is_wrong_stands_below_in_a_sentence(run, strangers):
-    told = run("backends", env={"COLUMNS": "160"})
-    assert told.exit_code == 0
-    rows = {line.split()[0]: line for line in told.stdout.splitlines() if line[:1].isalpha()}
+    answer = run("backends", env={"COLUMNS": "160"})
+    assert answer.exit_code == 0
+    rows = {line.split()[0]: line for line in answer.stdout.splitlines() if line[:1].isalpha()}
     usable = {name: row.split()[1] for name, row in rows.items()}
     assert {"broken": "no", "good": "yes", "local": "yes", "lost": "no", "other": "no"}.items() <= (
         usable.items()
@@ -47,9 +47,9 @@ def test_what_is_wrong_stands_below_in_a_sentence(run, strangers):
     assert "match, liveness, keep" in rows["good"]
     assert "at least 50" in rows["local"]
     assert "? " in rows["lost"]
-    assert "lost: The backend lost of stranger cannot be imported" in told.stdout
-    assert "other: The backend other of stranger is no subclass" in told.stdout
-    assert "hunter2" not in told.output
+    assert "lost: The backend lost of stranger cannot be imported" in answer.stdout
+    assert "other: The backend other of stranger is no subclass" in answer.stdout
+    assert "hunter2" not in answer.output
 
 
 def test_the_same_for_programs(run_json, strangers):

@@ -24,7 +24,8 @@ from facematch_core import (
     SystemClock,
     VendorUnavailable,
 )
-from facematch_core.cli import budget, common
+from facematch_core.cli import budget
+from facematch_core.cli.options import Target
 from facematch_core.errors import AuthenticationFailed
 from facematch_core.resilience import Budget, Period
 from facematch_core.store import MemoryStore, SqlStore
@@ -34,14 +35,14 @@ PRICES = {Operation.MATCH: Decimal("0.05")}
 
 
 class Vendor(FakeBackend):
-    told = ()
+    outcomes = ()
 
     def reconcile(self, attempt, *, deadline):
-        step = self.told.pop(0)
+        step = self.outcomes.pop(0)
         if isinstance(step, Exception):
             raise step
-        found = match_result(billing=Billing(Charged.YES), ids=Ids(call=attempt.id))
-        result = found if step is Reconciled.FOUND else None
+        answer = match_result(billing=Billing(Charged.YES), ids=Ids(call=attempt.id))
+        result = answer if step is Reconciled.FOUND else None
         return Reconciliation(outcome=step, call=attempt, reason=f"It is {step}.", result=result)
 
 
@@ -58,31 +59,33 @@ def vendor():
 
 @pytest.fixture
 def profile(monkeypatch, vendor, store):
-    made = SimpleNamespace(policies=[Budget(5, name="shop", store=store)], asked=[])
+    opened_profile = SimpleNamespace(policies=[Budget(5, name="shop", store=store)], asked=[])
 
     @contextlib.contextmanager
     def opened(where):
-        made.asked.append(where)
-        with FaceVerifier(vendor, policies=made.policies) as verifier:
+        opened_profile.asked.append(where)
+        with FaceVerifier(vendor, policies=opened_profile.policies) as verifier:
             yield verifier
 
     def plan(_):
-        has_store = any(not isinstance(one.store, MemoryStore) for one in made.policies)
+        has_store = any(
+            not isinstance(policy.store, MemoryStore) for policy in opened_profile.policies
+        )
         tables = {"budget": {"store": "attempts.sqlite3"} if has_store else {}}
         return SimpleNamespace(profile=SimpleNamespace(policies=tables))
 
-    monkeypatch.setattr(common, "open_target", opened)
-    monkeypatch.setattr(common.Target, "plan", plan)
-    return made
+    monkeypatch.setattr(Target, "open", opened)
+    monkeypatch.setattr(Target, "plan", plan)
+    return opened_profile
 
 
 @pytest.fixture
 def unknown(profile, vendor):
     def lose(*steps, number=1):
-        vendor.told = list(steps)
+        vendor.outcomes = list(steps)
         lost = []
         with contextlib.ExitStack() as stack:
-            verifier = stack.enter_context(common.open_target(None))
+            verifier = stack.enter_context(Target().open())
             for _ in range(number):
                 vendor.script = [OutcomeUnknown("Lost.")]
                 with pytest.raises(OutcomeUnknown) as caught:
@@ -95,9 +98,9 @@ def unknown(profile, vendor):
 
 def test_what_a_process_left_behind_is_unknown(run_json, store, address):
     store.reserve(entry(started_at=overdue_start()), Decimal(5))
-    code, told = run_json("budget", "--store", address)
+    code, document = run_json("budget", "--store", address)
     assert code == 0
-    assert told["budgets"] == [
+    assert document["budgets"] == [
         {
             "name": "shop",
             "unit": "calls",
@@ -111,16 +114,16 @@ def test_what_a_process_left_behind_is_unknown(run_json, store, address):
             "free": 4,
         }
     ]
-    assert [one["state"] for one in told["open"]] == ["unknown"]
+    assert [row["state"] for row in document["open"]] == ["unknown"]
 
 
 def test_amounts_are_exact_text(run_json, vendor, address, store):
     gates = [Budget(Decimal("5.00"), name="shop", currency="USD", price=PRICES, store=store)]
     with FaceVerifier(vendor, policies=gates) as verifier:
         verifier.verify(A, B)
-    _, told = run_json("budget", "--store", address)
-    (one,) = told["budgets"]
-    assert [one[name] for name in ("unit", "cap", "spent", "free")] == ["USD", "5", "0.05", "4.95"]
+    _, document = run_json("budget", "--store", address)
+    (row,) = document["budgets"]
+    assert [row[name] for name in ("unit", "cap", "spent", "free")] == ["USD", "5", "0.05", "4.95"]
 
 
 def test_days_that_are_over_are_left_out_unless_all_are_asked_for(run_json, vendor, store, address):
@@ -131,10 +134,12 @@ def test_days_that_are_over_are_left_out_unless_all_are_asked_for(run_json, vend
         verifier.verify(A, B)
     day = Budget(5, name="shop", per=Period.DAY, store=store)
     day.enter(new_attempt())(ending())
-    _, told = run_json("budget", "--store", address)
-    assert [one["window"] for one in told["budgets"]] == [SystemClock().now().date().isoformat()]
-    _, told = run_json("budget", "--store", address, "--all")
-    assert len(told["budgets"]) == 2
+    _, document = run_json("budget", "--store", address)
+    assert [row["window"] for row in document["budgets"]] == [
+        SystemClock().now().date().isoformat()
+    ]
+    _, document = run_json("budget", "--store", address, "--all")
+    assert len(document["budgets"]) == 2
 
 
 def test_a_password_in_an_address_is_not_repeated(run):
@@ -155,17 +160,17 @@ def test_what_the_calls_of_a_profile_spend_is_what_its_budget_shows(
     refused = run("verify", *photos, "--profile", "desk")
     assert refused.exit_code == 5
     assert "no room for 1 more (1 spent, 0 reserved, 0 unknown)" in refused.stderr
-    _, told = run_json("budget", "--profile", "desk")
-    assert [(one["name"], one["spent"], one["free"]) for one in told["budgets"]] == [
+    _, document = run_json("budget", "--profile", "desk")
+    assert [(row["name"], row["spent"], row["free"]) for row in document["budgets"]] == [
         ("profile desk", 1, 0)
     ]
     assert run("budget", "reconcile", "--profile", "desk").exit_code == 0
 
 
 def test_a_failover_has_the_stores_of_its_members_once_each(vendor, store):
-    one = FaceVerifier(vendor, policies=[Budget(5, name="a", store=store)])
-    two = FaceVerifier(vendor, policies=[Budget(5, name="b", store=store), Budget(5, name="c")])
-    assert budget.stores_of(SimpleNamespace(members={"a": one, "b": two})) == {store: 900}
+    shop = FaceVerifier(vendor, policies=[Budget(5, name="a", store=store)])
+    desk = FaceVerifier(vendor, policies=[Budget(5, name="b", store=store), Budget(5, name="c")])
+    assert budget.stores_of(SimpleNamespace(members={"a": shop, "b": desk})) == {store: 900}
 
 
 def test_the_lease_of_the_profile_counts(run_json, profile, store):
@@ -175,35 +180,35 @@ def test_the_lease_of_the_profile_counts(run_json, profile, store):
         (("--profile", "desk"), "reserved"),
         (("--store", "attempts.sqlite3"), "unknown"),
     ):
-        _, told = run_json("budget", *place)
-        assert [one["state"] for one in told["open"]] == [state]
+        _, document = run_json("budget", *place)
+        assert [row["state"] for row in document["open"]] == [state]
 
 
 def test_an_outage_while_looking_leaves_the_others_looked_for(run_json, unknown, store):
     unknown(VendorUnavailable("Down."), Reconciled.FOUND, number=2)
-    code, told = run_json("budget", "reconcile")
+    code, document = run_json("budget", "reconcile")
     assert code == 5
-    assert [one["outcome"] for one in told["calls"]] == ["error", "resolved"]
-    assert told["calls"][0]["reason"] == "Down."
+    assert [row["outcome"] for row in document["calls"]] == ["error", "resolved"]
+    assert document["calls"][0]["reason"] == "Down."
     assert sums(store) == (1, 0, 1)
 
 
 def test_a_wrong_key_while_looking_ends_it(run_json, unknown, store):
     unknown(AuthenticationFailed("Wrong key."), number=2)
-    code, told = run_json("budget", "reconcile")
+    code, document = run_json("budget", "reconcile")
     assert code == 5
-    assert [one["outcome"] for one in told["calls"]] == ["error", "skipped"]
+    assert [row["outcome"] for row in document["calls"]] == ["error", "skipped"]
     assert sums(store) == (0, 0, 2)
 
 
 @pytest.mark.parametrize(("backend", "environment"), [("other", "production"), ("fake", "mock")])
 def test_what_somebody_else_made_is_skipped(run_json, profile, store, backend, environment):
     key = attrs.evolve(BUDGET_KEY, environment=Environment(environment))
-    one = entry(key, started_at=overdue_start(), backend=backend)
-    store.reserve(one, Decimal(5))
-    code, told = run_json("budget", "reconcile")
+    reservation = entry(key, started_at=overdue_start(), backend=backend)
+    store.reserve(reservation, Decimal(5))
+    code, document = run_json("budget", "reconcile")
     assert code == 3
-    (looked,) = told["calls"]
+    (looked,) = document["calls"]
     assert looked["outcome"] == "skipped"
     assert f"It was made by {backend} ({environment})" in looked["reason"]
 
@@ -223,12 +228,12 @@ def test_nothing_is_resolved_without_a_yes(run, unknown, store, request):
 
 def test_screens(screens, run, profile, unknown, *, store, monkeypatch):
     here = ("--store", "attempts.sqlite3")
-    one, two = entry(), entry(started_at=SystemClock().now(), kept=True)
+    overdue, current = entry(), entry(started_at=SystemClock().now(), kept=True)
     with screens("budget") as show:
         show("nothing is spent", "budget", *here)
         show("nothing is unknown", "budget", "reconcile")
-        store.reserve(one, Decimal(5))
-        store.finalize(one, Charged.YES, at=SystemClock().now())
+        store.reserve(overdue, Decimal(5))
+        store.finalize(overdue, Charged.YES, at=SystemClock().now())
         show("one call", "budget", *here)
         assert profile.asked[-1].profile is None
         assert "shop" in run("budget", "--profile", "desk").stdout
@@ -238,12 +243,14 @@ def test_screens(screens, run, profile, unknown, *, store, monkeypatch):
         assert sums(store) == (2, 0, 2)
         _, *lines = shown.splitlines()
         ends = zip(lost, ["resolved", "not_yet", "cannot_know"], strict=True)
-        assert [line.split()[:2] for line in lines[:3]] == [[one.id, end] for one, end in ends]
-        store.reserve(two, Decimal(5))
+        assert [line.split()[:2] for line in lines[:3]] == [
+            [charge.id, end] for charge, end in ends
+        ]
+        store.reserve(current, Decimal(5))
         assert sums(store) == (2, 1, 2)
         shown = run("budget", *here).stdout
-        assert [line for line in shown.splitlines() if line.startswith(f"{two.call.id} ")]
-        under_way = ("budget", "resolve", two.call.id, "--charged", "--yes", *here)
+        assert [line for line in shown.splitlines() if line.startswith(f"{current.call.id} ")]
+        under_way = ("budget", "resolve", current.call.id, "--charged", "--yes", *here)
         assert "may be under way" in run(*under_way).stderr
         assert sums(store) == (2, 1, 2)
         show("no such call", "budget", "resolve", "x", "--charged", "--yes", code=2)
@@ -269,10 +276,10 @@ def test_what_a_call_under_way_costs_is_not_looked_for(run, profile, vendor, sto
 
 
 def test_what_a_killed_process_left_is_looked_for(run_json, profile, vendor, store):
-    vendor.told = [Reconciled.FOUND]
+    vendor.outcomes = [Reconciled.FOUND]
     store.reserve(entry(started_at=overdue_start(), kept=True), Decimal(5))
     code, document = run_json("budget", "reconcile")
-    assert (code, [one["outcome"] for one in document["calls"]]) == (0, ["resolved"])
+    assert (code, [row["outcome"] for row in document["calls"]]) == (0, ["resolved"])
     assert sums(store) == (1, 0, 0)
 
 

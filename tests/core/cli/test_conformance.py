@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from facematch_core import testing
-from facematch_core.cli import common
-from facematch_core.cli.common import Exit
+from facematch_core.cli import conformance
+from facematch_core.cli.text import Exit
 from facematch_core.testing import ConformanceReport
 from facematch_core.testing.report import (
     SIMULATOR_FAILED,
@@ -19,7 +19,7 @@ from facematch_core.testing.report import (
     Status,
 )
 
-MADE = """
+PLUGIN = """
     import attrs
     from facematch_core import ConfigurationError
     from mutants.reference import HttpReference
@@ -37,7 +37,7 @@ MADE = """
 
 @pytest.fixture
 def alone(plugin):
-    return plugin(MADE, {"facematch.backends": {"good": "Good"}})
+    return plugin(PLUGIN, {"facematch.backends": {"good": "Good"}})
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_what_a_backend_prints_is_no_part_of_the_report(run_json, alone, monkeyp
 
 def test_without_a_simulator_most_is_open(run, shared, monkeypatch):
     drawn = Console(stderr=True, force_terminal=True, width=80)
-    monkeypatch.setattr(common, "console", lambda *, err=False: drawn)
+    monkeypatch.setattr(conformance, "make_console", lambda *, err=False: drawn)
     answer = run("conformance", "good", "--all", "--out", "cards/good.json")
     assert answer.exit_code == Exit.LOOK == 3
     assert "rules" in answer.stderr  # drawn while it ran

@@ -116,7 +116,7 @@ def test_every_pair_names_two_photographs_that_are_there(folder):
 
 
 @pytest.fixture
-def own(tmp_path):
+def folder_of(tmp_path):
     folder = tmp_path / "own"
     folder.mkdir()
     for name in ("grace-hopper", "eileen-collins"):
@@ -138,9 +138,9 @@ def own(tmp_path):
         pytest.param("limit", 3, False, marks=pytest.mark.slow),
     ],
 )
-def test_an_answer_that_was_not_expected_is_said(run, own, expected, code, wrong):
+def test_an_answer_that_was_not_expected_is_said(run, folder_of, expected, code, wrong):
     """Also a known limit that the engine gets right; no text of the manifest is markup."""
-    answer = run("demo", "--photographs", own(expected), "--out", "r.html")
+    answer = run("demo", "--photographs", folder_of(expected), "--out", "r.html")
     assert answer.exit_code == code
     assert ("WRONG (unexpected)" in answer.stdout) is wrong
     assert ("1 did not come out as pairs.csv expects" in answer.stdout) is (code == 3)
@@ -164,8 +164,8 @@ WRONG = """
 """
 
 
-def test_wrong_usage_overwrites_nothing(screens, own):
-    (own("unclear") / "mine.html").write_text("mine")
+def test_wrong_usage_overwrites_nothing(screens, folder_of):
+    (folder_of("unclear") / "mine.html").write_text("mine")
     with screens("demo-wrong-usage") as show:
         for words in WRONG.strip().splitlines():
             show("", "demo", *words.split(), code=2)

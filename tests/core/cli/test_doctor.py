@@ -45,11 +45,11 @@ def keyed(plugin):
 
 
 def test_without_a_configuration_it_is_the_local_backend(run, run_json):
-    told = run("doctor")
-    assert told.exit_code == 0
-    assert "configuration: none (looked for /" in told.stdout
-    assert "backend: local" in told.stdout
-    assert "cached_pictures  1000   default" in told.stdout
+    answer = run("doctor")
+    assert answer.exit_code == 0
+    assert "configuration: none (looked for /" in answer.stdout
+    assert "backend: local" in answer.stdout
+    assert "cached_pictures  1000   default" in answer.stdout
     _, document = run_json("doctor")
     assert document["usable"] is True
     assert document["diagnosis"]["numpy"] == importlib.metadata.version("numpy")
@@ -114,14 +114,14 @@ def test_file_profile_and_origin_of_each_setting_are_named(
 
 def test_a_file_that_is_just_here(run, tmp_path):
     (tmp_path / "facematch.toml").write_text('default_profile = "p"\n[profiles.p]\nbackend = 5\n')
-    told = run("doctor")
-    assert (told.exit_code, "backend: local" in told.stdout) == (0, True)
-    assert "`facematch ... --config facematch.toml`" in " ".join(told.stdout.split())
-    own = config.user_file()
-    own.parent.mkdir(parents=True)
-    own.write_text("")
-    told = " ".join(run("doctor").stdout.split())
-    assert f"configuration: {own}. The facematch.toml of this folder is not read" in told
+    answer = run("doctor")
+    assert (answer.exit_code, "backend: local" in answer.stdout) == (0, True)
+    assert "`facematch ... --config facematch.toml`" in " ".join(answer.stdout.split())
+    user_file = config.user_file()
+    user_file.parent.mkdir(parents=True)
+    user_file.write_text("")
+    words = " ".join(run("doctor").stdout.split())
+    assert f"configuration: {user_file}. The facematch.toml of this folder is not read" in words
 
 
 def test_a_store_that_is_not_there_stays_away(run, tmp_path, configured):

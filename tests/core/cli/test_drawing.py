@@ -37,7 +37,7 @@ def face(*edges, rotation=None, **fields):
 
 
 def drawn_panel(*faces, height=240):
-    picture, boxes = drawing.as_found(photo(), faces)
+    picture, boxes = drawing.turn_as_found(photo(), faces)
     return drawing.panel(picture, boxes, height=height, max_width=10_000)
 
 
@@ -46,8 +46,8 @@ def drawn(result, *sizes):
 
 
 def highlighted(picture):
-    found = picture.getcolors(picture.width * picture.height)
-    return rgb(drawing.HIGHLIGHT) in {colour for _, colour in found}
+    colours = picture.getcolors(picture.width * picture.height)
+    return rgb(drawing.HIGHLIGHT) in {colour for _, colour in colours}
 
 
 def test_the_largest_face_has_the_thick_line_around_it():
@@ -75,7 +75,7 @@ def test_a_face_found_in_a_turned_picture_is_shown_turned():
     lying = photo((240, 200))
     lying.putpixel((0, 199), (255, 0, 0))
     faces = [face(40, 60, 120, 160, rotation=90), face(1, 1, 9, 9)]
-    turned, boxes = drawing.as_found(lying, faces)
+    turned, boxes = drawing.turn_as_found(lying, faces)
     assert (turned.size, turned.getpixel((0, 0))) == ((200, 240), (255, 0, 0))
     assert [box.left for box in boxes] == [40]
 
@@ -108,8 +108,8 @@ def test_yes_no_and_neither_have_signs_of_their_own():
     def disc(decision):
         sheet = drawn(match_result(decision, threshold=AT_50))
         top = sheet.height - drawing.HEADLINE_HEIGHT - drawing.BAR_HEIGHT
-        found = sheet.crop((drawing.MARGIN, top, drawing.MARGIN + 46, top + 46))
-        return found.convert("1", dither=Image.Dither.NONE).tobytes()
+        mark = sheet.crop((drawing.MARGIN, top, drawing.MARGIN + 46, top + 46))
+        return mark.convert("1", dither=Image.Dither.NONE).tobytes()
 
     kinds = (Decision.MATCH, Decision.NO_MATCH, Decision.REVIEW)
     assert len({disc(kind) for kind in kinds}) == len(kinds)

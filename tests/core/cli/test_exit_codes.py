@@ -17,8 +17,8 @@ from facematch_core import (
     Score,
     errors,
 )
-from facematch_core.cli import common
-from facematch_core.cli.common import Exit
+from facematch_core.cli import text
+from facematch_core.cli.text import Exit
 
 CODES = {
     errors.InvalidImage("m"): 2,
@@ -54,7 +54,7 @@ def failing(monkeypatch, scripted):
     return fail
 
 
-@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda it: type(it).__name__)
+@pytest.mark.parametrize(("error", "code"), CODES.items(), ids=lambda error: type(error).__name__)
 def test_an_error_ends_with_its_code(error, code, failing, run, photos):
     failing(error)
     answer = run("verify", *photos)
@@ -63,10 +63,10 @@ def test_an_error_ends_with_its_code(error, code, failing, run, photos):
     assert len(answer.stderr.splitlines()) == 1
     document = run("verify", *photos, "--json")
     assert document.stderr == answer.stderr
-    told = json.loads(document.stdout)["error"]
-    assert document.exit_code == told["exit_code"] == code
-    assert told["class"] == type(error).__name__
-    assert {"message", "billing", "ids", "retryable"} <= set(told)
+    fields = json.loads(document.stdout)["error"]
+    assert document.exit_code == fields["exit_code"] == code
+    assert fields["class"] == type(error).__name__
+    assert {"message", "billing", "ids", "retryable"} <= set(fields)
     debug = CliRunner().invoke(command(), ["--debug", "verify", *photos, "--json"])
     assert (debug.exit_code, debug.stdout) == (code, document.stdout)
     assert debug.stderr.startswith("Traceback")
@@ -82,15 +82,15 @@ def command():
 def test_every_error_of_the_tree_has_a_code():
     tree = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     ours = {k for k in tree if issubclass(k, errors.FaceMatchError)} - {errors.FaceMatchError}
-    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in common.ERRORS)}
+    coded = {kind for kind in ours if any(issubclass(kind, line) for line, _ in text.ERRORS)}
     assert ours == coded
 
 
 def test_every_decision_has_a_code():
     words = {d.value for kind in (Decision, LivenessDecision, LiveMatchDecision) for d in kind}
-    assert set(common.DECISIONS) == words
-    codes = {*common.DECISIONS.values(), *(code for _, code in common.ERRORS), Exit.BUG}
-    assert codes <= set(common.MEANING)
+    assert set(text.DECISIONS) == words
+    codes = {*text.DECISIONS.values(), *(code for _, code in text.ERRORS), Exit.BUG}
+    assert codes <= set(text.MEANING)
 
 
 DECISIONS = {"match": 0, "live": 0, "no_match": 1, "not_live": 1, "review": 3, "inconclusive": 3}
@@ -125,8 +125,8 @@ def test_paid_liveness_is_not_lost(run_json, run, photos, scripted):
     assert code == 5
     assert document["error"]["liveness"]["decision"] == "live"
     assert document["error"]["liveness"]["billing"]["charged"] == Charged.YES
-    told = run("verify", *photos, "--live").stderr
-    assert "The liveness check before it was answered: live, charged: yes." in told
+    answer = run("verify", *photos, "--live")
+    assert "The liveness check before it was answered: live, charged: yes." in answer.stderr
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt(), click.Abort()], ids=["ctrl-c", "abort"])
@@ -145,10 +145,10 @@ def test_a_bug_of_a_plug_in_is_not_repeated(run, photos, scripted):
 
 
 #: For a program it is an interruption, as from its own handler of signals; see test_trust.
-@pytest.mark.parametrize("given", [(), (0,), (3,), ("bye",)])
-def test_a_plug_in_that_leaves_lets_nobody_in(run, plugin, photos, scripted, given):
+@pytest.mark.parametrize("words", [(), (0,), (3,), ("bye",)])
+def test_a_plug_in_that_leaves_lets_nobody_in(run, plugin, photos, scripted, words):
     def leave(_call):
-        sys.exit(*given)
+        sys.exit(*words)
 
     scripted.script = [leave]
     assert run("verify", *photos).exit_code == 70
@@ -174,6 +174,6 @@ def test_an_import_that_leaves_harms_no_other_backend(run, tmp_path, monkeypatch
     assert answer.exit_code == 0
     assert "local" in answer.stdout
     assert "cannot be imported (SystemExit" in answer.stdout + answer.stderr
-    asked = run("verify", *photos, "--backend", "leaver")
-    assert asked.exit_code == 4
-    assert "The backend leaver of leaver cannot be imported (SystemExit" in asked.stderr
+    answer = run("verify", *photos, "--backend", "leaver")
+    assert answer.exit_code == 4
+    assert "The backend leaver of leaver cannot be imported (SystemExit" in answer.stderr

@@ -40,16 +40,16 @@ CONFIG = """
 @pytest.fixture
 def members(monkeypatch, configured):
     configured(CONFIG)
-    made = {name: FakeBackend() for name in ("one", "two")}
-    for name, backend in made.items():
+    backends = {name: FakeBackend() for name in ("one", "two")}
+    for name, backend in backends.items():
         backend.name = name
 
-    def found(name):
-        return type(name, (FakeBackend,), {"name": name, "__new__": lambda _cls: made[name]})
+    def backend_class(name):
+        return type(name, (FakeBackend,), {"name": name, "__new__": lambda _cls: backends[name]})
 
-    monkeypatch.setattr(config, "backend_class", found)
-    monkeypatch.setattr(plugins, "backend_class", found)
-    return made["one"], made["two"]
+    monkeypatch.setattr(config, "backend_class", backend_class)
+    monkeypatch.setattr(plugins, "backend_class", backend_class)
+    return backends["one"], backends["two"]
 
 
 VERIFY = ("verify", "selfie.jpg", "id.jpg", "--profile", "ha")
@@ -66,7 +66,7 @@ def test_screens(screens, members, photos, configured, monkeypatch):
         show("of liveness, too", "liveness", photos[0], "--profile", "ha")
         show("one threshold for all", *VERIFY, "--threshold", "50", code=2)
         show("an option of one backend", *VERIFY, "-o", "level=2", code=2)
-        made, limits = len(shop.calls), ImageLimits(formats={ImageFormat.HEIC})
+        calls, limits = len(shop.calls), ImageLimits(formats={ImageFormat.HEIC})
         spent = 'calls = 0\nstore = "sqlite:///spent.sqlite3"'
         configured(CONFIG.replace("calls = 50", spent))
         show("a budget that is spent", *VERIFY, code=5)
@@ -74,13 +74,13 @@ def test_screens(screens, members, photos, configured, monkeypatch):
         for backend in members:
             backend.capabilities = attrs.evolve(backend.capabilities, image_limits=limits)
         show("a picture that nobody takes", *VERIFY, code=2)
-        assert len(shop.calls) == made
+        assert len(shop.calls) == calls
     configured(CONFIG)
     with screens("doctor-failover") as show:
         monkeypatch.setattr(doctor, "extras", list)
         show("members and what is before their calls", "doctor", "--profile", "ha")
         broken = ConfigurationError("it lacks a model")
-        found = config.backend_class
+        backend_class = config.backend_class
 
         class Broken(FakeBackend):
             name = "two"
@@ -90,7 +90,9 @@ def test_screens(screens, members, photos, configured, monkeypatch):
 
         for module in (config, plugins):
             monkeypatch.setattr(
-                module, "backend_class", lambda name: Broken if name == "two" else found(name)
+                module,
+                "backend_class",
+                lambda name: Broken if name == "two" else backend_class(name),
             )
         show("a member that cannot be used", "doctor", "--profile", "ha", code=4)
 
@@ -130,7 +132,7 @@ def test_the_code_is_that_of_the_error_that_is_raised(
         backend.script = [error("said so")]
     exit_code, document = run_json(*VERIFY)
     assert exit_code == document["error"]["exit_code"] == code
-    assert [one["backend"] for one in document["error"]["route"]["skipped"]] == tried
+    assert [member["backend"] for member in document["error"]["route"]["skipped"]] == tried
 
 
 def test_each_line_of_a_batch_says_who_answered(members, photos, run, tmp_path):

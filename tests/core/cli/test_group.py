@@ -8,7 +8,7 @@ import click
 import pytest
 
 import facematch_core
-from facematch_core.cli.common import MEANING
+from facematch_core.cli.text import MEANING
 from facematch_core.plugins import COMMANDS as GROUP
 from facematch_core.plugins import CORE_DISTRIBUTION
 
@@ -57,27 +57,27 @@ def test_help_and_completion_are_light():
         timeout=60,
     )
     *helps, first, second = json.loads(done.stdout)
-    assert helps == [[0 if one else 2, []] for one in words[:-2]]
+    assert helps == [[0 if word else 2, []] for word in words[:-2]]
     # Entry points of a group in a group are looked for by stevedore.
     assert [first, second] == [[0, []], [0, ["stevedore"]]]
 
 
 def test_help_says_all(run):
     """The exit codes, how a shell learns the words, and each command as it says itself."""
-    told = run("-h").stdout
+    screen = run("-h").stdout
     for code, meaning in MEANING.items():
-        assert f"  {code} " in told
-        assert meaning.split(":")[0][:40] in told
-    assert "_FACEMATCH_COMPLETE=bash_source" in told
+        assert f"  {code} " in screen
+        assert meaning.split(":")[0][:40] in screen
+    assert "_FACEMATCH_COMPLETE=bash_source" in screen
     group = command()
     points = [point for point in entry_points(group=GROUP) if point.dist.name == CORE_DISTRIBUTION]
     names = group.list_commands(click.Context(group))
     assert {"verify", "doctor", *(point.name for point in points)} <= {*names}
-    words = " ".join(told.split())
+    words = " ".join(screen.split())
     for name in names:
-        one = group.get_command(click.Context(group), name)
-        assert one.name == name
-        assert f" {name} {one.get_short_help_str(100)}" in words
+        member = group.get_command(click.Context(group), name)
+        assert member.name == name
+        assert f" {name} {member.get_short_help_str(100)}" in words
 
 
 def test_words_that_are_none(run):
@@ -178,8 +178,8 @@ def test_a_command_that_fails_hurts_no_other(run, commands):
 @pytest.fixture
 def complete(run):
     def ask(words, shell="bash"):
-        told = {"_FACEMATCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
-        answer = run(env={**told, "COMP_CWORD": str(len(words.split(" ")) - 1)})
+        variables = {"_FACEMATCH_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
+        answer = run(env={**variables, "COMP_CWORD": str(len(words.split(" ")) - 1)})
         assert (answer.exit_code, answer.stderr) == (0, "")
         return [line.partition(",")[2] for line in answer.stdout.splitlines() if line]
 

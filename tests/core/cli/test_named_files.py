@@ -8,7 +8,7 @@ import pytest
 
 from facematch_comparison.gate import read_requirements
 from facematch_core import Calibration, ConfigurationError, InvalidRequest, Secret, open_verifier
-from facematch_core.cli import common
+from facematch_core.cli.files import read_csv
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 
@@ -91,4 +91,4 @@ def test_a_file_that_is_far_too_large_is_refused(run, photos, place):
 def test_a_table_that_is_large_enough_for_many_pairs_is_read(tmp_path):
     path = tmp_path / "pairs.csv"
     path.write_text("probe,reference\n" + "a/long/way/to/a/picture.jpg,another/one.jpg\n" * 50_000)
-    assert len(common.read_csv(path, needed=("probe", "reference"))) == 50_000
+    assert len(read_csv(path, needed=("probe", "reference"))) == 50_000

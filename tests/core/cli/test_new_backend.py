@@ -213,8 +213,8 @@ def test_files_are_clean_whatever_the_name(run, tmp_path, typed, form):
     (repository,) = tmp_path.iterdir()
     files = written(repository)
     for check in (["check", "--no-cache"], ["format", "--check", "--no-cache"]):
-        content, said = tool(BIN / "ruff", *check, ".", cwd=repository)
-        assert content, said
+        content, output = tool(BIN / "ruff", *check, ".", cwd=repository)
+        assert content, output
     project = tomllib.loads(files["pyproject.toml"])["project"]
     assert project["name"] == repository.name
     for points in project["entry-points"].values():
@@ -236,8 +236,8 @@ def test_type_checkers_agree(run, tmp_path, words, form):
         pytest.skip(f"{checker} is not installed beside this Python")
     run("new-backend", "my-vendor", *form)
     path = os.pathsep.join(["src", str(ROOT)])
-    fine, said = tool(BIN / checker, *how, cwd=tmp_path / "facematch-my-vendor", MYPYPATH=path)
-    assert fine, said
+    fine, output = tool(BIN / checker, *how, cwd=tmp_path / "facematch-my-vendor", MYPYPATH=path)
+    assert fine, output
 
 
 def test_the_core_alone_is_enough(tmp_path):
@@ -249,6 +249,6 @@ def test_the_core_alone_is_enough(tmp_path):
         "from facematch_core.cli import main\n"
         "main()\n"
     )
-    fine, said = tool(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
-    assert fine, said
+    fine, output = tool(sys.executable, "-W", "error", "-c", code, cwd=tmp_path)
+    assert fine, output
     assert (tmp_path / "facematch-acme" / "tests" / "test_contract.py").is_file()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from facematch_core import Charged, MatchResult, errors
-from facematch_core.cli import common
+from facematch_core.cli import verify
 
 THREE = "probe,reference,key\nselfie.jpg,id.jpg,a\nid.jpg,selfie.jpg,\nselfie.jpg,selfie.jpg,c\n"
 MANY = "probe,reference\n" + "selfie.jpg,id.jpg\n" * 200
@@ -52,16 +52,16 @@ def test_screens(screens, pairs, scripted):
 def test_one_line_for_each_pair_in_order(run, pairs, scripted):
     answer = batch(run, "--threshold", 90, "--caller-ref", "night run", out="new/out.jsonl")
     assert (answer.exit_code, answer.stderr) == (0, "")
-    found = lines("new/out.jsonl")
-    assert [(line["index"], line["line"], line["key"]) for line in found] == [
+    rows = lines("new/out.jsonl")
+    assert [(line["index"], line["line"], line["key"]) for line in rows] == [
         (0, 2, "a"),
         (1, 3, None),
         (2, 4, "c"),
     ]
-    result = MatchResult.from_dict(found[0]["result"])
+    result = MatchResult.from_dict(rows[0]["result"])
     assert result.decision.value == "no_match"
     assert result.ids.caller == "night run"
-    assert all(line["error"] is None for line in found)
+    assert all(line["error"] is None for line in rows)
 
 
 def test_no_cell_of_a_table_is_a_formula(run, pairs, scripted):
@@ -102,7 +102,7 @@ def test_results_that_are_there_are_kept_unless_forced(run, pairs, scripted, mon
     assert Path("out.jsonl").read_text() == "precious"
     assert not scripted.calls
     # Also if it comes to be there while the pairs are read.
-    monkeypatch.setattr(common, "check_target", lambda *_args, **_more: None)
+    monkeypatch.setattr(verify, "check_target", lambda *_args, **_more: None)
     assert batch(run).exit_code == 2
     assert Path("out.jsonl").read_text() == "precious"
     assert batch(run, "--force").exit_code == 0
@@ -246,8 +246,7 @@ def test_a_signal_writes_what_was_under_way(number, run_json, pairs, scripted):
 def test_the_second_signal_ends_the_process_whatever_is_under_way():
     code = """
 import signal, threading
-from facematch_core.cli import common
-from facematch_core.cli.common import Stopping
+from facematch_core.cli.text import Stopping
 
 with Stopping():
     threading.Thread(target=threading.Event().wait).start()
@@ -260,5 +259,5 @@ with Stopping():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.returncode, done.stdout) == (128 + signal.SIGTERM, "waits\n")
-    said = [line.partition(":")[0] for line in done.stderr.split("\n") if line]
-    assert said == ["stopping", "stopped"]
+    notices = [line.partition(":")[0] for line in done.stderr.split("\n") if line]
+    assert notices == ["stopping", "stopped"]

@@ -5,7 +5,7 @@ import json
 import attrs
 import pytest
 from kit.calibrations import calibration
-from kit.fakes import FakeOptions, liveness_result, match_result
+from kit.fakes import FakeBackend, FakeOptions, liveness_result, match_result
 
 from facematch_core import (
     Advice,
@@ -28,7 +28,7 @@ from facematch_core import (
     ThresholdSource,
     WarningCode,
 )
-from facematch_core.cli import common, liveness, verify
+from facematch_core.cli import liveness, verify
 from facematch_core.errors import RequestRejected
 
 #: Arguments of a call that are options of another name, and those that a profile sets.
@@ -46,12 +46,14 @@ OF_PROFILES = {"deadline_s", "timeouts_s", "retry"}
 )
 def test_every_argument_of_a_call_is_an_option_of_its_command(call, command):
     parameters = inspect.signature(getattr(FaceVerifier, call)).parameters.values()
-    keywords = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY} - OF_PROFILES
+    keywords = {
+        parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY
+    } - OF_PROFILES
     missing = {OTHER_NAMES.get(name, name) for name in keywords} - {o.name for o in command.params}
     assert missing == set()
 
 
-def test_screens(screens, photos, scripted):
+def test_screens(screens, photos, scripted, monkeypatch):
     no_face = ResultWarning(code=WarningCode.NO_FACE, text="No face.", advice=Advice.RETAKE_PHOTO)
     warnings = (
         ResultWarning(code=WarningCode.MULTIPLE_FACES, tag="MANY", text="Two faces."),
@@ -66,35 +68,36 @@ def test_screens(screens, photos, scripted):
         environment=Environment.MOCK,
     )
     of_vendor = Threshold(None, ThresholdRule.VENDOR, ThresholdSource.VENDOR)
-    verify = ("verify", *photos)
+    words = ("verify", *photos)
     with screens("verify") as show:
-        show("a match", *verify)
-        show("a threshold of the caller", *verify, "--threshold", 90, "--rotate", code=1)
-        show("a review threshold", *verify, "--review-threshold", 85, code=3)
-        show("with liveness", *verify, "--live", "--liveness-threshold", 20)
+        show("a match", *words)
+        show("a threshold of the caller", *words, "--threshold", 90, "--rotate", code=1)
+        show("a review threshold", *words, "--review-threshold", 85, code=3)
+        show("with liveness", *words, "--live", "--liveness-threshold", 20)
         scripted.score = 49.999999
-        show("a score that does not round up", *verify, code=1)
+        show("a score that does not round up", *words, code=1)
         scripted.score = 5
-        show("not live: the comparison is not paid for", *verify, "--live", code=1)
+        show("not live: the comparison is not paid for", *words, "--live", code=1)
         assert len(scripted.calls) == 7
         show("liveness", "liveness", photos[0], "--threshold", 85, code=1)
         scripted.script = [liveness_result(quality=71.5, luminance=40)]
         show("what a vendor says of the picture", "liveness", photos[0], code=3)
         scripted.script = [match_result(warnings=warnings)]
-        show("warnings with advice", *verify, code=3)
+        show("warnings with advice", *words, code=3)
         none = match_result(Decision.INCONCLUSIVE, warnings=(no_face,))
         scripted.script = [none, none]
-        show("no face: turning is advised", *verify, code=3)
-        show("no face, turned already", *verify, "--rotate", code=3)
-        scripted._environment = None  # one that is declared would refuse the answer of a mock
+        show("no face: turning is advised", *words, code=3)
+        show("no face, turned already", *words, "--rotate", code=3)
+        # One that is declared would refuse the answer of a mock.
+        monkeypatch.setattr(FakeBackend, "environment", None)
         scripted.script = [unreal]
-        show("ids, failover, an unknown charge, a mock", *verify, code=3)
+        show("ids, failover, an unknown charge, a mock", *words, code=3)
         scripted.capabilities = attrs.evolve(
             scripted.capabilities, rotate=False, default_threshold=None
         )
         scripted.script = [match_result(threshold=of_vendor), none]
-        show("a threshold that only the vendor knows", *verify)
-        show("no face, and a backend that cannot turn", *verify, code=3)
+        show("a threshold that only the vendor knows", *words)
+        show("no face, and a backend that cannot turn", *words, code=3)
 
 
 #: Words after `facematch verify`, each refused before anything is sent.
@@ -277,7 +280,7 @@ def test_a_result_that_was_paid_for_is_shown_though_it_cannot_be_drawn(
     def full(*_args, **_more):
         raise OSError(28, "No space left on device", "out.png")
 
-    monkeypatch.setattr(common, "write", full)
+    monkeypatch.setattr(verify, "write_bytes", full)
     answer = run("verify", *photos, "--picture", "out.png")
     assert answer.exit_code == 4
     assert answer.stdout.startswith("MATCH")
@@ -285,9 +288,9 @@ def test_a_result_that_was_paid_for_is_shown_though_it_cannot_be_drawn(
 
 
 def test_a_review_threshold_of_liveness_holds_for_the_check(run_json, photos, scripted):
-    verify = ("verify", *photos, "--live", "--liveness-review-threshold")
+    words = ("verify", *photos, "--live", "--liveness-review-threshold")
     for limit, decision in ((scripted.score, "review"), (scripted.score - 1, "live")):
-        _, document = run_json(*verify, limit)
+        _, document = run_json(*words, limit)
         assert document["liveness"]["decision"] == decision
 
 
@@ -364,8 +367,8 @@ class Options:
 
 def test_options_of_a_vendor_have_the_types_of_its_backend(run, photos, scripted):
     scripted.capabilities = attrs.evolve(scripted.capabilities, options=Options)
-    given = ("-o", "strict=true", "-o", "depth=3", "-o", "share=0.5", "-o", "level=high")
-    assert run("verify", *photos, *given).exit_code == 0
+    words = ("-o", "strict=true", "-o", "depth=3", "-o", "share=0.5", "-o", "level=high")
+    assert run("verify", *photos, *words).exit_code == 0
     assert scripted.calls[0].options == Options(strict=True, depth=3, share=0.5, level=Level.HIGH)
     for option in ("strict=yes", "depth=3.5", "depth=12", "share=much", "level=middle"):
         answer = run("verify", *photos, "-o", option)

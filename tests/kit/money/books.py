@@ -14,7 +14,7 @@ from kit.fakes import picture
 from kit.money.lines import PAID, TwoVendors
 
 import facematch_core as fm
-from facematch_core.cli.budget import look, open_in
+from facematch_core.cli.budget import open_charges, search
 from facematch_core.resilience import Budget, CircuitBreaker, Period, RateLimiter, RateWindow, Retry
 from facematch_core.store import BudgetKey, MemoryStore, SqlStore
 from facematch_core.store.records import LEASE_S
@@ -155,9 +155,9 @@ class Books:
     def reconcile(self):
         """Look for everything that is unknown; whatever is left has a name and a reason."""
         now = self.world.clock.now()
-        looked = look(self.left_over(), self.failover, now)
+        looked = search(self.left_over(), self.failover, now)
         for one in looked:
-            entry = one.reservation
+            entry = one.charge
             charged = self.truth[entry.call.id]
             assert one.reason, "a reason for a person"
             if one.outcome == "resolved":
@@ -172,7 +172,7 @@ class Books:
             else:
                 assert one.outcome in ("error", "skipped")
         left = {entry.call.id for entry in self.store.open_reservations()}
-        named = {one.reservation.call.id for one in looked}
+        named = {one.charge.call.id for one in looked}
         assert left <= named, "what is unknown has a name"
         self.check()
 
@@ -190,7 +190,7 @@ class Books:
     def left_over(self):
         """What is open, as it stands when the lease of whatever was killed is over."""
         late = self.world.clock.now() + dt.timedelta(seconds=LEASE_S)
-        return open_in({self.store: LEASE_S}, late)
+        return open_charges({self.store: LEASE_S}, late)
 
     # Both sides
 

@@ -3,9 +3,9 @@
 import json
 
 import pytest
+from kit.commands import terminal  # noqa: F401 - a fixture
 from kit.fakes import invoke_facematch
 
-from facematch_didit import cli
 from facematch_mock_server import MockServer, make_card
 
 
@@ -46,11 +46,6 @@ def run_json(run):
         return answer.exit_code, json.loads(answer.stdout)
 
     return invoke
-
-
-@pytest.fixture
-def at_terminal(monkeypatch):
-    monkeypatch.setattr(cli, "is_terminal", lambda: True)
 
 
 @pytest.fixture

@@ -5,15 +5,16 @@ from pathlib import Path
 import click
 import pytest
 
+from facematch_core.cli.options import Target
 from facematch_core.config import user_file
-from facematch_didit.cli import Chosen, chosen, command
+from facematch_didit.cli import command, find_profile
 
 
 def test_no_secret_is_an_option():
-    for found in command.commands.values():
-        for option in (p for p in found.params if isinstance(p, click.Option)):
+    for verb in command.commands.values():
+        for option in (p for p in verb.params if isinstance(p, click.Option)):
             secretive = any(word in option.name for word in ("password", "key", "secret", "token"))
-            assert not secretive or option.is_flag, (found.name, option.name)
+            assert not secretive or option.is_flag, (verb.name, option.name)
 
 
 LOCAL = '[profiles.desk]\nbackend = "local"\n'
@@ -29,9 +30,9 @@ def configured(text, path=None):
 
 
 def test_without_a_profile_of_didit_the_key_is_the_environments():
-    assert chosen(None, None) is None
+    assert find_profile(Target()) is None
     configured('default_profile = "desk"\n' + LOCAL)
-    assert chosen(None, None) is None
+    assert find_profile(Target()) is None
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,17 @@ def test_without_a_profile_of_didit_the_key_is_the_environments():
     ids=["the only one", "the default is another's", "the default"],
 )
 def test_nobody_has_to_name_a_profile_of_which_there_is_no_doubt(text, name):
-    path = configured(text)
-    assert chosen(None, None) == Chosen(config=path, profile=name)
+    configured(text)
+    assert find_profile(Target()) == name
+
+
+def test_a_question_names_the_profile_and_the_file_of_the_key(run, mock, terminal):
+    settings = f'[profiles.work.settings]\nbase_url = "{mock.url}"\n'
+    path = configured(DIDIT.format("work") + settings)
+    answer = run("top-up", "50", typed="n\n", here=False)
+    assert answer.exit_code == 130
+    assert f"with the key of the profile work in {path}?" in answer.stderr
+    assert mock.control.payments.all() == ()
 
 
 def test_without_a_key_both_ways_to_one_are_named(run, monkeypatch):

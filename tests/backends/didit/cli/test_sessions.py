@@ -5,14 +5,14 @@ from decimal import Decimal
 import pytest
 
 from facematch_didit.account import session_decision
-from facematch_didit.cli import ending
+from facematch_didit.cli import exit_code
 from facematch_mock_server import Fault, Kind, Stage
 
 NOBODY = "00000000-0000-4000-8000-00000000abcd"
 
 
 @pytest.mark.parametrize(
-    ("found", "code"),
+    ("result", "code"),
     [
         ((90, None), 0),
         ((5, None), 1),
@@ -22,8 +22,8 @@ NOBODY = "00000000-0000-4000-8000-00000000abcd"
         ((90, "Kyc Expired"), 3),
     ],
 )
-def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code):
-    score, status = found
+def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, result, code):
+    score, status = result
     session = kept(score=score)
     if status:
         mock.control.sessions.decide(session, status)
@@ -36,7 +36,7 @@ def test_only_a_pass_in_an_approved_session_is_zero(run, mock, kept, found, code
 @pytest.mark.parametrize(("status", "code"), [("Approved", 3), ("Declined", 1), ("In Review", 3)])
 def test_a_session_without_results_is_never_zero(status, code):
     body = {"session_id": NOBODY, "status": status, "features": ["FACE_SEARCH"]}
-    assert ending(session_decision(body)) == code
+    assert exit_code(session_decision(body)) == code
 
 
 def test_what_a_vendor_writes_steers_no_terminal(run, kept):
@@ -60,27 +60,28 @@ def test_addresses_of_pictures_are_shown_only_if_asked_for(run, run_json, kept):
 
 
 def test_what_is_deleted_is_gone_and_the_rest_stays(run, run_json, kept):
-    one, two, three, four = kept(), kept(), kept(), kept()
-    answer = run("delete", one, two, "--yes")
+    first, second, third, fourth = kept(), kept(), kept(), kept()
+    answer = run("delete", first, second, "--yes")
     assert answer.exit_code == 0
     assert answer.stdout.count("deleted: session") == 2
-    status, document = run_json("delete", three, "--yes")
-    gone_now = [{"session_id": three, "outcome": "deleted"}]
+    status, document = run_json("delete", third, "--yes")
+    gone_now = [{"session_id": third, "outcome": "deleted"}]
     assert (status, document) == (0, {"sessions": gone_now, "error": None})
-    assert [run("decision", gone).exit_code for gone in (one, two, three, four)] == [5, 5, 5, 0]
-    assert run("delete", one, "--yes").exit_code == 5
+    codes = [run("decision", session).exit_code for session in (first, second, third, fourth)]
+    assert codes == [5, 5, 5, 0]
+    assert run("delete", first, "--yes").exit_code == 5
 
 
 def test_a_session_that_is_gone_hides_no_other(run, run_json, kept):
-    one, gone, three = kept(), kept(), kept()
+    first, gone, last = kept(), kept(), kept()
     assert run("delete", gone, "--yes").exit_code == 0
-    status, document = run_json("delete", one, gone, gone.upper(), three, "--yes")
+    status, document = run_json("delete", first, gone, gone.upper(), last, "--yes")
     assert status == 5
     assert [row["outcome"] for row in document["sessions"]] == ["deleted", "not_found", "deleted"]
-    assert [row["session_id"] for row in document["sessions"]] == [one, gone, three]
-    answer = run("delete", one, "--yes")
+    assert [row["session_id"] for row in document["sessions"]] == [first, gone, last]
+    answer = run("delete", first, "--yes")
     assert (answer.exit_code, answer.stdout) == (5, "")
-    assert f"not found: session {one}" in answer.stderr
+    assert f"not found: session {first}" in answer.stderr
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_ids_are_looked_at_before_anything_is_deleted(run, kept):
     assert run("decision", session).exit_code == 0
 
 
-def test_a_deletion_is_asked_about_and_a_no_keeps_it(run, kept, at_terminal):
+def test_a_deletion_is_asked_about_and_a_no_keeps_it(run, kept, terminal):
     session = kept()
     answer = run("delete", session, typed="\n")
     assert answer.exit_code == 130
@@ -145,7 +146,7 @@ def test_the_address_of_a_payment_page_alone_is_printed_and_nothing_paid(run, ru
     assert set(document) == {"checkout_id", "page"}
 
 
-def test_a_payment_page_is_asked_about_with_whose_key(run, mock, at_terminal, monkeypatch):
+def test_a_payment_page_is_asked_about_with_whose_key(run, mock, terminal, monkeypatch):
     answer = run("top-up", "50", typed="n\n")
     assert answer.exit_code == 130
     assert "50 USD" in answer.stderr

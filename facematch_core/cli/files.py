@@ -1,0 +1,139 @@
+"""Files that users name: written whole or not at all, never over another one by accident; and CSV.
+
+Nothing here imports what a help text does not need.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import click
+
+from facematch_core import tables
+from facematch_core.errors import InvalidRequest
+from facematch_core.files import is_stream, named, read_regular, write_file
+
+from .text import clean, say
+
+
+def form_of(option: str, path: Path, *forms: str) -> str:
+    """Which of `forms` a file is to have, by its suffix; the first one if it has none."""
+    suffix = path.suffix.lower()
+    if suffix in ("", *forms):
+        return suffix or forms[0]
+    words = " or ".join(forms)
+    raise click.UsageError(
+        f"{option} writes {words}: give the file such a suffix, not that of {clean(path.name)}."
+    )
+
+
+def check_target(option: str, path: Path, *, force: bool) -> None:
+    """Refuse a file that could not be written, or exists without `force`. Nothing is created."""
+    try:
+        if path.is_dir():
+            example = path / "name-of-a-file"
+            raise click.UsageError(f"{option} names a folder: name a file, such as {example}.")
+        if path.exists():
+            if not force and not is_stream(path):
+                raise click.UsageError(
+                    f"{path} exists: name another file with {option}, or overwrite it with --force."
+                )
+            if not os.access(path, os.W_OK):
+                raise PermissionError(13, "Permission denied")
+            return
+        import tempfile
+
+        folder = next(place for place in path.absolute().parents if place.exists())
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        raise write_error(option, path, error) from None
+
+
+def write_error(option: str, path: Path, error: OSError) -> click.UsageError:
+    """What is said of a file that was named and cannot be written."""
+    reason = error.strerror or type(error).__name__
+    return click.UsageError(f"{option}: {path} cannot be written: {reason}.")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a file that is to be written; OSError names the file."""
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+def write_bytes(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write a file whole or not at all, as `write_file` does. Missing folders are created."""
+    make_folder(path)
+    write_file(path, content, private=private)
+
+
+def write_json(path: Path, document: Any) -> None:
+    write_bytes(path, (json.dumps(document, indent=2, allow_nan=False) + "\n").encode())
+
+
+def csv_cell(value: object) -> str:
+    """A cell of a CSV file that no spreadsheet takes for a formula."""
+    return tables.escaped(value) if isinstance(value, str) else "" if value is None else str(value)
+
+
+#: The largest table of pairs that is read, in bytes: some 300,000 lines.
+MAX_TABLE_BYTES: Final = 1 << 25
+
+
+class Row(NamedTuple):
+    """One line of a CSV file: its number, from 1, and its cells by column, stripped."""
+
+    line: int
+    cells: dict[str, str]
+
+
+def read_csv(path: Path, *, needed: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
+    """Read a CSV file with a header; `InvalidRequest` names every faulty place with its line.
+
+    Each line has something in the columns that are `needed`. Columns that are not `optional` either
+    are passed by, unless one looks misspelt.
+    """
+    import difflib
+
+    try:
+        table = tables.read_table(read_regular(path, MAX_TABLE_BYTES))
+    except InvalidRequest as error:
+        raise InvalidRequest(f"The file {path} {error}") from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", error)
+        raise InvalidRequest(f"The file {path} cannot be read: {why}.") from None
+    for note in table.notes:
+        say(f"note: {path} {note}", err=True)
+    header = table.header
+    absent = [name for name in optional if name not in header]
+    problems = [f"line 1: the column {name} is missing" for name in needed if name not in header]
+    for name in header:
+        close = difflib.get_close_matches(name.lower(), absent, n=1)
+        if name not in (*needed, *optional) and close:
+            problems.append(f"line 1: the column {name[:60]!r}: did you mean {close[0]}?")
+        elif header.count(name) > 1 and name in (*needed, *optional):
+            problems.append(f"line 1: the column {name} appears twice")
+    refuse_file(path, problems)
+    rows = [
+        Row(line, dict(zip(header, cells, strict=True)))
+        for line, cells in zip(table.lines, table.rows, strict=True)
+    ]
+    problems = [
+        f"{tables.place([table.lines[at] for at in places])}{problem}"
+        for problem, places in table.problems.items()
+    ]
+    for name in needed:
+        if empty := [row.line for row in rows if not row.cells[name]]:
+            problems.append(f"{tables.place(empty)}{name} is empty")
+    refuse_file(path, problems or ([] if rows else ["there are no lines below its header"]))
+    return rows
+
+
+def refuse_file(path: Path, problems: Iterable[str]) -> None:
+    """Raise `InvalidRequest` with every problem of a file, if there is one."""
+    tables.refuse(clean(str(path)), problems)

@@ -1,0 +1,363 @@
+"""Options: how their text is read, and from --backend, --profile and --config to a verifier.
+
+Nothing here imports what a help text does not need: a vendor's package and the configuration come
+in when they are used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import attrs
+import click
+
+from facematch_core import errors
+from facematch_core.addresses import is_among
+from facematch_core.errors import ConfigurationError, FaceMatchError
+from facematch_core.models import Operation
+
+from .text import format_number, say
+
+if TYPE_CHECKING:
+    from facematch_core.config import Config, FailoverPlan, Plan
+    from facematch_core.verifier import Verifier
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, errors included.")
+
+
+def file_option(
+    name: str, help_: str, *, to: str | None = None, metavar: str = "FILE", **more: Any
+) -> Callable[[Command], Command]:
+    """An option that names a file or a folder; `to` is its argument, if that has another name."""
+    names = (name,) if to is None else (name, to)
+    return click.option(*names, type=FILE, metavar=metavar, help=help_, **more)
+
+
+def parse_pairs(
+    _context: click.Context, option: click.Parameter, words: Iterable[str]
+) -> dict[str, str]:
+    """Read ``name=value``, any number of times."""
+    values: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{word[:60]!r} is not name=value.", param=option)
+        if name in values:
+            raise click.BadParameter(f"{name[:60]!r} is given twice.", param=option)
+        values[name] = value
+    return values
+
+
+def _number(
+    kind: Callable[[str], float], fits: Callable[[float], bool], is_: str
+) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """A callback that reads such a number."""
+
+    def read(_context: click.Context, option: click.Parameter, typed: str | None) -> float | None:
+        if typed is None:
+            return None
+        with contextlib.suppress(ValueError):
+            value = kind(typed)
+            if fits(value):
+                return value
+        raise click.UsageError(f"{option.opts[0]} must be {is_}, not {typed[:60]!r}.")
+
+    return read
+
+
+parse_rate = _number(
+    float, lambda value: 0 < value <= 1, "a rate above 0 and at most 1, such as 1e-3"
+)
+parse_workers = _number(int, lambda value: 1 <= value <= 256, "a whole number from 1 to 256")
+_of_hundred = _number(float, lambda value: 0 <= value <= 100, "a number from 0 to 100")
+
+
+def parse_percentage(
+    context: click.Context, option: click.Parameter, typed: str | None
+) -> float | None:
+    """Read a number from 0 to 100, and refuse one that looks like a share of 1."""
+    value: float | None = _of_hundred(context, option, typed)
+    if value is not None and 0 < value <= 1 and not context.resilient_parsing:
+        raise click.UsageError(
+            f"{option.opts[0]} is on a scale from 0 to 100, where nearly everybody passes "
+            f"{format_number(value)}: write {format_number(100 * value)}."
+        )
+    return value
+
+
+def complete_backend(_context: click.Context, _option: click.Parameter, typed: str) -> list[Any]:
+    """Completes --backend, from metadata: no plug-in is imported."""
+    from click.shell_completion import CompletionItem
+
+    from facematch_core.plugins import available_backends
+
+    infos = {info.name: info for info in available_backends() if info.problem is None}
+    return [
+        CompletionItem(name, help=f"{info.distribution} {info.version}")
+        for name, info in infos.items()
+        if name.startswith(typed)
+    ]
+
+
+def complete_profile(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+    """Completes --profile, from the file that would be read; none if it cannot be."""
+    with contextlib.suppress(FaceMatchError):
+        names = Target(config=context.params.get("config")).profile_names()
+        return [name for name in names if name.startswith(typed)]
+    return []
+
+
+def join_options(*decorators: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Several options as one decorator, in the order in which help shows them."""
+
+    def decorate(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate
+
+
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=complete_profile,
+    help="Profile of the configuration file; its default profile if left out.",
+)
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(),
+    # First, so that --profile can be completed from it.
+    is_eager=True,
+    help="Configuration file; $FACEMATCH_CONFIG or your own if left out.",
+)
+picture_option = file_option(
+    "--picture",
+    "Draw the faces, the score, the threshold and the decision into a PNG.",
+    metavar="OUT.png",
+)
+
+#: Who is asked: the arguments of `Target`.
+target_options = join_options(
+    click.option(
+        "--backend",
+        metavar="NAME",
+        shell_complete=complete_backend,
+        help="Backend to use, instead of a profile; `local` if there is neither.",
+    ),
+    profile_option,
+    config_option,
+)
+
+#: What is asked for, whichever call it is.
+call_options = join_options(
+    click.option(
+        "--threshold",
+        callback=parse_percentage,
+        metavar="0-100",
+        help="Score at which a pass begins, on the scale of this backend.",
+    ),
+    click.option(
+        "--review-threshold",
+        callback=parse_percentage,
+        metavar="0-100",
+        help="A pass with a score up to this one becomes REVIEW.",
+    ),
+    click.option("--rotate", is_flag=True, help="Also try each picture turned by quarter turns."),
+    click.option("--keep", is_flag=True, help="Ask the vendor to keep a record of the call."),
+    click.option("--caller-ref", metavar="TEXT", help="Your own reference for the call."),
+    click.option(
+        "--metadata",
+        multiple=True,
+        callback=parse_pairs,
+        metavar="NAME=VALUE",
+        help="Your own data, kept with the result. May be repeated.",
+    ),
+    click.option(
+        "-o",
+        "vendor",
+        multiple=True,
+        callback=parse_pairs,
+        metavar="NAME=VALUE",
+        help="An option that only this backend has. May be repeated.",
+    ),
+    json_option,
+)
+
+#: What looks like a text that names no file, and what is said of it. The text is never repeated: it
+#: may be the picture, or an address with a key in it.
+_NO_NAMES = (
+    (r"\s*$", "The name of the {of} is empty."),
+    (r"file:/", "The {of} is a URL: give the name of the file alone."),
+    (
+        r"[a-z][a-z0-9+.-]+://|(https?|ftp|s3|gs):/",
+        "The {of} is a URL, which facematch does not fetch: download it first.",
+    ),
+    (
+        r"data:|/9j/|iVBORw0KGgo|UklGR|[A-Za-z0-9+/=\s]{256}",
+        "The {of} is not a file name: write the picture into a file, and name that.",
+    ),
+)
+
+
+def parse_picture(
+    _context: click.Context, argument: click.Parameter, typed: str | None
+) -> Path | None:
+    """Read the name of a picture's file; what cannot be one is refused in a shell's words."""
+    if typed is None:
+        return None
+    if not os.path.lexists(typed):
+        import re
+
+        of = "picture" if argument.name == "image" else str(argument.name)
+        for pattern, sentence in _NO_NAMES:
+            if re.match(pattern, typed, re.IGNORECASE):
+                raise errors.InvalidImage(sentence.format(of=of))
+    return Path(typed)
+
+
+# --- From --backend, --profile and --config to a verifier -----------------------------------------
+
+#: What is opened when nobody says what: no account, and nothing leaves the machine.
+FALLBACK = "local"
+
+
+@attrs.frozen(slots=False)
+class Target:
+    """Who is asked. Everything that commands ask of the configuration goes through here.
+
+    Attributes:
+        backend, profile: Name of a backend, or instead of a profile; both None for the default
+            profile of the configuration file, or else the backend `FALLBACK`.
+        config: The configuration file; None for the usual places.
+    """
+
+    backend: str | None = None
+    profile: str | None = None
+    config: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> Self:
+        """The one that the options of a command name; `click.UsageError` if they name two."""
+        target = cls(options.get("backend"), options["profile"], options["config"])
+        if target.backend is not None and target.profile is not None:
+            raise click.UsageError("Name a backend or a profile, not both.")
+        if target.backend is not None and target.config is not None:
+            raise click.UsageError(
+                "--config holds profiles, and --backend uses none: name a profile of it."
+            )
+        return target
+
+    @functools.cached_property
+    def file(self) -> Config | None:
+        """The configuration file, read once; None if there is none, or a backend is named."""
+        from facematch_core.config import load
+
+        return None if self.backend is not None else load(self.config)
+
+    def profile_names(self) -> tuple[str, ...]:
+        return () if self.file is None else tuple(self.file.profiles)
+
+    def profile_name(self) -> str | None:
+        """The profile that is used; None if a backend is named, or nothing at all."""
+        if self.backend is not None or self.profile is not None or self.file is None:
+            return self.profile
+        return self.file.default_profile
+
+    def members(self) -> tuple[tuple[str, str], ...]:
+        """Name and backend of the profile, or of those of a failover; () without one."""
+        name = self.profile_name()
+        if self.file is None or name is None:
+            return ()
+        return tuple((profile.name, profile.backend) for profile in self.file.singles(name))
+
+    def plan(self) -> Plan | FailoverPlan:
+        """What would be opened, before anything is."""
+        from facematch_core.config import VARIABLE, Plan, unread_file, user_file
+
+        profile = self.profile_name()
+        if profile is None and self.config is None:
+            return Plan.of(self.backend or FALLBACK)
+        if self.file is None:
+            raise ConfigurationError(
+                f"There is no configuration file, so no profile {str(profile)[:60]!r} (looked for "
+                f"{user_file()}; ${VARIABLE} or --config name another).{unread_file()}"
+            )
+        # A file that was named is used or refused; without a default profile it is an error.
+        return self.file.plan(profile)
+
+    def announce_plan(self) -> Plan | FailoverPlan:
+        """The plan, after stderr has shown who else gets the faces."""
+        plan = self.plan()
+        if self.backend is None and self.profile is None:
+            self.tell_of_unread()
+        for single in single_plans(plan):
+            for note in foreign_hosts(single):
+                say(f"note: {note}", err=True)
+        return plan
+
+    def tell_of_unread(self) -> None:
+        """Say on stderr that a file lies in the current folder and is not read, if so."""
+        from facematch_core.config import unread_file
+
+        note = "" if self.config else unread_file(self.file.path if self.file else None)
+        if note:
+            say(f"note:{note}", err=True)
+
+    @contextlib.contextmanager
+    def open(self, *operations: Operation) -> Iterator[Verifier]:
+        """A verifier, closed at the end; `Unsupported` if no backend can do one of `operations`.
+
+        None is opened to find that out: to open one may need packages, which would not help.
+        """
+        plan = self.announce_plan()
+        backends = [single.backend for single in single_plans(plan)]
+        for operation in operations:
+            if not any(operation in backend.capabilities.operations for backend in backends):
+                raise errors.Unsupported.of_operation(backends[0].name, operation)
+        with plan.open() as verifier:
+            yield verifier
+
+
+def single_plans(plan: Plan | FailoverPlan) -> tuple[Plan, ...]:
+    """The plan itself, or those of a failover's members, in their order."""
+    members: Mapping[str, Plan] | None = getattr(plan, "members", None)
+    return (plan,) if members is None else tuple(members.values())  # type: ignore[return-value]
+
+
+def foreign_hosts(plan: Plan) -> Iterator[str]:
+    """Says which hosts get faces and keys without being the vendor's own."""
+    from urllib.parse import urlsplit
+
+    for setting in plan.settings:
+        if not setting.name.endswith("url") or not isinstance(setting.value, str):
+            continue
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(setting.value)
+            vendor_hosts = plan.backend.allowed_hosts
+            if parts.hostname and not is_among(parts.hostname, vendor_hosts):
+                port = f":{parts.port}" if parts.port else ""
+                remark = ", not the vendor's own host" if vendor_hosts else ""
+                yield f"{plan.backend.name} is asked at {parts.hostname}{port}{remark}"
+
+
+def members_of(verifier: Verifier) -> list[Any]:
+    """The verifiers of a failover, or the one itself."""
+    return [*getattr(verifier, "members", {"": verifier}).values()]
+
+
+def option_names(cls: type | None) -> tuple[str, ...]:
+    """The names that a backend's class of options takes."""
+    if cls is None:
+        return ()
+    return tuple(field.alias or field.name for field in attrs.fields(cls) if field.init)

@@ -1,0 +1,352 @@
+"""What a command prints, and what it ends with: exit codes, sentences, tables, bars, signals.
+
+Nothing here imports what a help text does not need: rich comes in when it is used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import click
+
+from facematch_core import errors
+from facematch_core.errors import FaceMatchError, InvalidRequest
+from facematch_core.models import Charged, Operation, ResultWarning, written
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from rich.console import Console
+    from rich.progress import Progress
+
+T = TypeVar("T")
+
+# --- Exit codes -----------------------------------------------------------------------------------
+
+
+class Exit(enum.IntEnum):
+    """What a command ends with; `MEANING` explains each."""
+
+    OK = 0
+    NO = 1
+    USAGE = 2
+    LOOK = 3
+    CONFIGURATION = 4
+    VENDOR = 5
+    UNKNOWN = 6
+    BROKEN = 7
+    BUG = 70
+    STOPPED = 130
+    PIPE = 141
+
+
+#: As `facematch -h` and the reference show it.
+MEANING: dict[Exit, str] = {
+    Exit.OK: "match, live, verified; or everything you asked for is done",
+    Exit.NO: "no match, or not live; or a gate fails",
+    Exit.USAGE: "wrong usage, or a file that you named cannot be used",
+    Exit.LOOK: "review, inconclusive, or a rule or gate is left open: a person should look",
+    Exit.CONFIGURATION: "wrong configuration, a missing package, or a write failed (disk full)",
+    Exit.VENDOR: "the vendor or the network failed, or the budget is spent or its store away",
+    Exit.UNKNOWN: "outcome unknown: the call may have been charged",
+    Exit.BROKEN: "a rule of the contract is broken",
+    Exit.BUG: "a bug in facematch or in a plug-in",
+    Exit.STOPPED: "stopped by Ctrl-C",
+    Exit.PIPE: "the program that read the output closed it",
+}
+
+#: Decision to exit code, for every kind of result.
+DECISIONS: dict[str, Exit] = {
+    "match": Exit.OK,
+    "live": Exit.OK,
+    "verified": Exit.OK,
+    "no_match": Exit.NO,
+    "not_live": Exit.NO,
+    "review": Exit.LOOK,
+    "inconclusive": Exit.LOOK,
+}
+
+#: Error to exit code; the first line that fits counts.
+ERRORS: tuple[tuple[type[BaseException], Exit], ...] = (
+    (errors.InvalidImage, Exit.USAGE),
+    (errors.InvalidRequest, Exit.USAGE),
+    (errors.Unsupported, Exit.USAGE),
+    (errors.ConfigurationError, Exit.CONFIGURATION),
+    (errors.EnvironmentMismatch, Exit.CONFIGURATION),
+    (errors.OutcomeUnknown, Exit.UNKNOWN),
+    (errors.VendorError, Exit.VENDOR),
+    (errors.BudgetExceeded, Exit.VENDOR),
+    (errors.StoreUnavailable, Exit.VENDOR),
+    (click.ClickException, Exit.USAGE),
+    (OSError, Exit.CONFIGURATION),
+    (KeyboardInterrupt, Exit.STOPPED),
+)
+
+
+def code_of(error: BaseException) -> Exit:
+    """The exit code of an error; 70 for one that nobody expected."""
+    if isinstance(error, errors.Unsupported) and error.what in tuple(Operation):
+        return Exit.CONFIGURATION  # another backend is needed, not another option
+    return next((code for kind, code in ERRORS if isinstance(error, kind)), Exit.BUG)
+
+
+def error_sentence(error: BaseException) -> str:
+    """What went wrong and what it cost, for people: one line, or a list of a file's problems."""
+    if isinstance(error, FaceMatchError):
+        # Only our own lists have lines: in a vendor's words a newline could forge a line of ours.
+        is_ours = isinstance(error, InvalidRequest)
+        lines = error.message.split("\n") if is_ours else [error.message]
+        return " ".join(["\n".join(map(clean, lines)), *map(clean, _describe_cost(error))])
+    if isinstance(error, click.ClickException):
+        return clean(error.format_message())
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
+    if isinstance(error, OSError):
+        of = f": {error.filename}" if error.filename else ""
+        return clean(f"{error.strerror or type(error).__name__}{of}.")
+    return (
+        f"{type(error).__name__} was not expected here: a bug. Run it again as "
+        "`facematch --debug ...` to see where, and report it."
+    )
+
+
+def _describe_cost(error: FaceMatchError) -> Iterator[str]:
+    if isinstance(error, errors.VendorError):
+        call = f" (call {error.ids.call})" if error.ids.call else ""
+        yield {
+            Charged.UNKNOWN: f"This call may have been charged{call}: it was not repeated.",
+            Charged.YES: f"This call was charged{call}.",
+            Charged.NO: "This call was not charged.",
+        }[error.billing.charged]
+    if error.liveness is not None:
+        yield (
+            f"The liveness check before it was answered: {error.liveness.decision.value}, "
+            f"charged: {error.liveness.billing.charged.value}."
+        )
+    if error.route is not None and error.route.skipped:
+        members = ", ".join(f"{member.backend} ({member.reason})" for member in error.route.skipped)
+        yield f"Members of the failover that were tried: {members}."
+
+
+def charge_of(error: BaseException) -> Charged:
+    """What an error says of money: NO, unless it comes from a vendor that says more."""
+    return error.billing.charged if isinstance(error, errors.VendorError) else Charged.NO
+
+
+#: What an error may know beside its message.
+_FACTS = ("backend", "billing", "ids", "status_code", "retryable")
+
+
+def error_document(error: BaseException) -> dict[str, Any]:
+    """The JSON form of an error; what an error does not know is None."""
+    document: dict[str, Any] = {
+        "class": type(error).__name__,
+        "message": error.message if isinstance(error, FaceMatchError) else error_sentence(error),
+        "exit_code": code_of(error),
+        **dict.fromkeys(_FACTS),
+    }
+    if isinstance(error, errors.VendorError):
+        document |= {name: getattr(error, name) for name in _FACTS}
+        document |= {"billing": written(error.billing), "ids": written(error.ids)}
+    elif isinstance(error, errors.Unsupported):
+        document["backend"] = error.backend
+    if isinstance(error, FaceMatchError):
+        if error.liveness is not None:
+            document["liveness"] = error.liveness.to_dict()
+        if error.route is not None:
+            document["route"] = written(error.route)
+    return document
+
+
+# --- Text for terminals and pipes -----------------------------------------------------------------
+
+_SPACES = dict.fromkeys(map(ord, "\n\r\t\v\f"), " ")
+
+
+def clean(text: str) -> str:
+    """`text` on one line, without what steers a terminal: names and vendors' words are not ours."""
+    return "".join(
+        c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text.translate(_SPACES)
+    )
+
+
+def format_number(value: float) -> str:
+    """A score or a threshold. Enough digits that 49.999 never reads as 50."""
+    return f"{value:.10g}"
+
+
+def quantity(count: int, noun: str) -> str:
+    """``1 pair``, ``2 pairs``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def warning_text(warning: ResultWarning) -> str:
+    """A warning in the vendor's words, or else in ours."""
+    text = warning.text or warning.tag or warning.code.value.replace("_", " ")
+    tag = f" [{warning.tag}]" if warning.tag and warning.tag != text else ""
+    return f"{text.rstrip('.')}.{tag}"
+
+
+def say(text: str = "", *, word: str = "", colour: str = "", err: bool = False) -> None:
+    """Print one line, cleaned, and on a terminal wrapped between words.
+
+    A `word` before it is bold and coloured, unless NO_COLOR is set.
+    """
+    line = clean(word + text)
+    if (sys.stderr if err else sys.stdout).isatty() or "COLUMNS" in os.environ:
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        line = textwrap.fill(
+            line,
+            shutil.get_terminal_size().columns,
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    if word and not os.environ.get("NO_COLOR"):
+        line = click.style(word, fg=colour or None, bold=True) + line[len(word) :]
+    click.echo(line, err=err)
+
+
+def print_json(document: Any) -> None:
+    click.echo(json.dumps(document, indent=2))
+
+
+def make_console(*, err: bool = False) -> Console:
+    """For tables and bars: without any escape under NO_COLOR, and without a width in a pipe."""
+    from rich.console import Console
+
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            # The group ends it: rich would exit with 1, which means no match here.
+            raise BrokenPipeError
+
+    screen = Piped(
+        stderr=err,
+        force_terminal=False if os.environ.get("NO_COLOR") else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+    )
+    if not screen.file.isatty() and "COLUMNS" not in os.environ:
+        screen.width = 10_000
+    return screen
+
+
+def print_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    prose: Collection[str] = (),
+    err: bool = False,
+) -> None:
+    """A table: wrapped are the columns of `prose`, between words; no other cell is broken."""
+    from rich import box
+    from rich.measure import Measurement
+    from rich.table import Table
+
+    screen = make_console(err=err)
+    # A line below the header has a column of its own between two others.
+    line, between = (box.SIMPLE_HEAD, 1) if screen.is_terminal else (None, 2)
+    table = Table(box=line, show_edge=False, pad_edge=False, padding=(0, between, 0, 0))
+    lines = [[clean(cell) for cell in row] for row in rows]
+    for title, *cells in zip(header, *lines, strict=True):
+        width = None if title in prose else max(map(len, (title, *cells)))
+        table.add_column(title, min_width=width, no_wrap=width is not None)
+    for row in lines:
+        table.add_row(*row)
+    # Where there is no room for it, the terminal breaks the lines, not the cells.
+    needed = Measurement.get(screen, screen.options.update_width(10_000), table).minimum
+    screen.width = max(screen.width, needed)
+    with screen.capture() as drawn:
+        screen.print(table)
+    for text in drawn.get().splitlines():
+        click.echo(text.rstrip(), err=err)
+
+
+@contextlib.contextmanager
+def progress_bar(verb: str) -> Iterator[Progress]:
+    """A bar on stderr that counts things as ``3/9 compared``, if that is a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    screen = make_console(err=True)
+    columns = (BarColumn(), MofNCompleteColumn(), f"{verb},", TimeRemainingColumn(), "left")
+    with Progress(*columns, console=screen, disable=not screen.is_terminal, transient=True) as bar:
+        yield bar
+
+
+_NO_TERMINAL = (
+    "This needs a confirmation, and there is no terminal to give it on: add --yes to go ahead. "
+    "Nothing was done."
+)
+
+
+def confirm(question: str, *, yes: bool, refusal: str = _NO_TERMINAL) -> None:
+    """Go on only if somebody says so, or `yes` does; `refusal` is said where nobody can."""
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise click.UsageError(refusal)
+    if not click.confirm(clean(question), err=True):
+        raise click.Abort
+
+
+# --- Signals --------------------------------------------------------------------------------------
+
+_WAITING = b"\nstopping: waiting for the calls that have begun (again: stop at once)\n"
+_AT_ONCE = b"\nstopped: calls that had begun may be charged, and their answers are lost\n"
+#: A progress bar hides the cursor of a terminal.
+_SHOW_CURSOR = b"\x1b[?25h"
+
+
+class Stopping:
+    """While it is entered, the first SIGINT or SIGTERM ends the batch instead of the process.
+
+    What is under way may be paid for, so it is waited for and written. The second signal ends the
+    process without waiting: what was answered is on disk, the rest is found as after ``kill -9``.
+
+    Attributes:
+        signal: The signal that came; 0 as long as none did.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        import signal
+        import threading
+
+        # Python hands signals to the main thread alone; elsewhere somebody else stops the batch.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        self._before.clear()
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        # A handler may not use a stream that the interrupted code is just writing to.
+        if self.signal:
+            os.write(2, (_SHOW_CURSOR if os.isatty(2) else b"") + _AT_ONCE)
+            os._exit(128 + number)
+        self.signal = number
+        os.write(2, _WAITING)
+
+    def until_stopped(self, items: Iterable[T]) -> Iterator[T]:
+        for item in items:
+            if self.signal:
+                return
+            yield item
