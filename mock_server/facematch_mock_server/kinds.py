@@ -25,9 +25,9 @@ class Records:
         """What this thread queued is dropped."""
 
     def close(self) -> None:
-        """Its account is closed: nobody uses it any more, and `kept` alone is still read."""
+        """Its account is closed: nobody uses it any more, and `list_readable` alone is read."""
 
-    def kept(self) -> tuple[Any, ...]:
+    def list_readable(self) -> tuple[Any, ...]:
         """What is read of a closed account."""
         return ()
 
@@ -90,8 +90,7 @@ class VendorKind:
     def choose(
         self, edition: str, switches: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The value of every switch, and the numbers that were set, by key of the claim; ValueError
-        for an unknown edition or switch, or a value that does not fit."""
+        """Every switch, and the numbers that were set by key of the claim; ValueError if unfit."""
         if edition not in self.editions:
             raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
         chosen, settings = dict(self.editions[edition]), {}

@@ -371,4 +371,4 @@ def test_calls_beside_resets_and_closes_are_each_answered_in_their_account():
     assert answers == [([200, 200, 200, 403], 1, 2)] * 3 * rounds
     assert [account.name for account in mock.accounts.all] == ["main"]
     assert mock.control.journal() == ()
-    assert mock.accounts.sent.kept_bytes == mock.accounts.kept.kept_bytes == 0
+    assert mock.accounts.sent_pictures.kept_bytes == mock.accounts.saved_pictures.kept_bytes == 0

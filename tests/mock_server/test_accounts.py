@@ -404,12 +404,12 @@ def test_pictures_go_with_their_account_unless_another_one_sent_them(end):
             assert ask(mock, key) == 200
         with open_verifier("didit", api_key=first.live_key, base_url=mock.url) as verifier:
             verifier.verify(other, other)
-        assert shared.sent.kept_bytes > len(P1)
+        assert shared.sent_pictures.kept_bytes > len(P1)
         getattr(first if end == "close" else first.control, end)()
-        assert shared.sent.kept_bytes == shared.kept.kept_bytes == len(P1)
+        assert shared.sent_pictures.kept_bytes == shared.saved_pictures.kept_bytes == len(P1)
         assert ask(mock, first.live_key) == (403 if end == "close" else 200)
         second.close()
-        assert shared.sent.kept_bytes == (0 if end == "close" else len(P1))
+        assert shared.sent_pictures.kept_bytes == (0 if end == "close" else len(P1))
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
@@ -437,12 +437,12 @@ def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):
     account = server.new_account()
     account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
     asked = match(picture(), key=account.live_key)
-    _, began_in, fault = exchange.opening(server.app, asked)
+    _, began_in, fault = exchange.judge_head(server.app, asked)
     asked = attrs.evolve(asked, account=began_in)
-    late = exchange.delivery(server.app, asked, fault).postponed
+    late = exchange.carry_out(server.app, asked, fault).postponed
     account.control.reset()
     account.control.set_outcome("match", score=99)
-    assert exchange.delivery(server.app, late, None).response.status == 200
+    assert exchange.carry_out(server.app, late, None).response.status == 200
     assert account.control.journal() == account.control.charges() == ()
     assert account.control.sessions.all() == ()
     assert len(account.control.outcomes()) == 1

@@ -12,7 +12,7 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.parity.running import Caller, Journal
+from facematch_mock_server.parity.running import Caller, CallLog
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
@@ -186,7 +186,7 @@ def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path):
 
 def test_a_journal_that_another_run_uses_is_refused(rehearse, tmp_path):
     vendor = rehearse("didit")
-    with closing(Journal(tmp_path / "parity-didit.json.journal", ())):
+    with closing(CallLog(tmp_path / "parity-didit.json.journal", ())):
         result = vendor.run("--yes", code=2)
     assert "in use" in result.answer.output
     assert vendor.control.journal() == ()

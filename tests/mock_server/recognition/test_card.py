@@ -15,9 +15,9 @@ from facematch_mock_server.recognition.cards import (
     Card,
     card_of,
     dark_cells,
-    payload_in,
     payload_of,
     read_card,
+    read_payload,
 )
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -108,7 +108,7 @@ def test_any_bits_are_one_card_or_none(payload):
 @settings(max_examples=15)
 @given(CARDS)
 def test_cells_hold_every_card(card):
-    assert payload_in(greys_of(payload_of(card), 0, 255)) == payload_of(card)
+    assert read_payload(greys_of(payload_of(card), 0, 255)) == payload_of(card)
 
 
 def test_bits_of_a_later_kind_are_no_card():
@@ -150,7 +150,7 @@ def test_a_picture_says_how_its_call_fails(kind, failure):
 def test_strong_noise_does_no_harm(payload, seed):
     dice = random.Random(seed)
     noisy = [grey + dice.randint(-100, 100) for grey in greys_of(payload)]
-    assert payload_in(noisy) == payload
+    assert read_payload(noisy) == payload
 
 
 @settings(max_examples=15)
@@ -159,4 +159,4 @@ def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, left):
     greys = greys_of(payload)
     half = COLUMNS // 2
     cover(greys, range(3, half) if left else range(half, COLUMNS - 3), range(ROWS), grey)
-    assert payload_in(greys) == payload
+    assert read_payload(greys) == payload

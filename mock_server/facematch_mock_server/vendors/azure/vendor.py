@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_mock_server.http.forms import Upload, media_type
-from facematch_mock_server.journal import presentable
+from facematch_mock_server.journal import show_fields
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.recognition.facts import Facts
@@ -120,7 +120,8 @@ def detect(call: AzureCall) -> Response:
             detected = DetectedFace(facts, number, model, expires)
             call.world.records.known.put(face_id, detected)
             if recognizer.needs_bytes:
-                account.shared.kept.keep(account, face_id, {facts.digest: picture.content})
+                pictures = account.shared.saved_pictures
+                pictures.keep(account, face_id, {facts.digest: picture.content})
             # "The 'recognitionModel' associated with this faceId."
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
@@ -147,7 +148,7 @@ def verify(call: AzureCall) -> Response:
     if "personId" in body:
         call.refuse("verify.person")
     ids = {name: body.get(name) for name in _IDS}
-    call.shown = presentable((name, str(value)) for name, value in ids.items())
+    call.shown = show_fields((name, str(value)) for name, value in ids.items())
     first, second = (_find_face(call, face_id) for face_id in ids.values())
     if first.model != second.model:
         call.refuse("verify.models")
@@ -156,8 +157,9 @@ def verify(call: AzureCall) -> Response:
         # Of a face that is not the largest in its picture; ours.
         score: float | None = 100.0 if first is second else 5.0
     else:
-        kept, digests = call.world.account.shared.kept, (first.facts.digest, second.facts.digest)
-        pictures = (Upload("image", kept.find(digest) or b"", digest) for digest in digests)
+        saved = call.world.account.shared.saved_pictures
+        digests = (first.facts.digest, second.facts.digest)
+        pictures = (Upload("image", saved.find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
         call.claims.cite("verify.unscored")
@@ -251,7 +253,7 @@ def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.known.find(face_id.lower())
-    kept, needs_bytes = call.world.account.shared.kept, call.world.recognizer.needs_bytes
+    kept, needs_bytes = call.world.account.shared.saved_pictures, call.world.recognizer.needs_bytes
     if (
         face is None
         or face.expires <= call.now.timestamp()
