@@ -182,7 +182,9 @@ class Record:
 )
 def test_pages_of_a_list_make_the_whole(colors, since, limit, color):
     records = [Record(number, of) for number, of in enumerate(colors, start=1)]
-    fitting = [one for one in records if one.number > since and color in (None, one.color)]
+    fitting = [
+        record for record in records if record.number > since and color in (None, record.color)
+    ]
     page = select(records, since=since, limit=limit, color=color)
     assert len(page) == len(fitting) - page.left_out
     assert [*page] == fitting[page.left_out :]

@@ -141,8 +141,8 @@ def test_a_card_fails_in_one_way(ways):
 )
 def test_a_picture_says_how_its_call_fails(kind, failure):
     for size in ((480, 640), (240, 320)):
-        made = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
-        assert read_card(made) == Card(person="p1", score=12.5, **failure, turned=90)
+        card = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
+        assert read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
 @settings(max_examples=15)
@@ -155,8 +155,8 @@ def test_strong_noise_does_no_harm(payload, seed):
 
 @settings(max_examples=15)
 @given(PAYLOADS, st.integers(0, 255), st.booleans())
-def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, left):
+def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, first_cell):
     greys = greys_of(payload)
     half = COLUMNS // 2
-    cover(greys, range(3, half) if left else range(half, COLUMNS - 3), range(ROWS), grey)
+    cover(greys, range(3, half) if first_cell else range(half, COLUMNS - 3), range(ROWS), grey)
     assert read_payload(greys) == payload
