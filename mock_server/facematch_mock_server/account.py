@@ -186,11 +186,9 @@ class World:
 
 
 class Account:
-    """One account: a world with each vendor, and what these share. Safe across threads.
+    """One account: a world with each vendor, and what these share. Safe across threads."""
 
-    A reset puts another one in its `place`: whatever began before ends in the state it began in.
-    A closed one can be read, and refuses every call.
-    """
+    # A reset puts another one in its `place`: what began before ends in the state it began in.
 
     def __init__(
         self,

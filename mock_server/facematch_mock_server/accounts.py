@@ -38,10 +38,7 @@ ACCOUNT_HEADER = "X-Facematch-Account"
 
 
 class Accounts(Shared):
-    """The accounts of one server, and what they share. Safe across threads.
-
-    The arguments are those of `MockServer`; without a recognizer outcomes, cards, bytes decide.
-    """
+    """The accounts of one server, and what they share; arguments as `MockServer`. Thread-safe."""
 
     #: The account that the server begins with.
     main: Account

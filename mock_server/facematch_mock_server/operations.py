@@ -95,13 +95,10 @@ class NotYet(TimeoutError):
 
 
 class Extension(Generic[R]):
-    """What `Control` has for one vendor and not for every one. Safe across threads.
-
-    Its `OPERATIONS` are run with it. `STATE` is its part of a server's state: by name of a list,
-    the path whose operations list the records (GET) and add one of them (POST).
-    """
+    """What `Control` has for one vendor and not for every one. Safe across threads."""
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
+    #: By name of a list in a server's state, the path that lists (GET) and adds (POST) records.
     STATE: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, control: Any) -> None:
@@ -124,10 +121,9 @@ class Extension(Generic[R]):
 class Operation:
     """One operation of the control API; `path` is that below the prefix, ``{}`` for the rest of it.
 
-    `run` is called with the `Control`, or with what it has as `of`; with the rest of the path if
-    there is one, and what was sent, by name. `takes` has the kind of each value that can be sent,
-    by name; one with ``!`` is needed. POST takes them in JSON, GET in the query. The answer is the
-    result of `run`, or of `then`, under the name `gives`, None for one that is an object itself.
+    `run` is called with the `Control`, or with what it has as `of`; `takes` has the kind of each
+    value that can be sent, by name (one with ``!`` is needed). The answer is the result of `run`,
+    or of `then`, under the name `gives`, None for one that is an object itself.
     """
 
     method: str

@@ -23,11 +23,7 @@ class _Picture:
 
 
 class Pictures:
-    """Pictures by name, so many bytes in all; the one not used for longest goes first.
-
-    Each owner has `max_pages`, sessions, say; a picture goes with the last page that shows it. Safe
-    across threads.
-    """
+    """Pictures by name, within a bound; one goes with the last page (a session) that shows it."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_pages: int = MAX_SESSIONS) -> None:
         self._max_bytes, self._max_pages = max_bytes, max_pages

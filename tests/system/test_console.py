@@ -543,6 +543,17 @@ def test_everybody_can_use_it(look, view, browser, filled, axe):
     quiet(browser, filled)
 
 
+def test_on_a_phone_close_stands_apart_from_what_is_below_it(browser, filled):
+    show(browser, filled, "calls", width=400, height=860)
+    browser.wait("document.querySelector('.call')")
+    browser.value("document.querySelector('.call').click()")
+    browser.wait("document.querySelector('#detail .acts button')")
+    bottom = "document.querySelector('#detail header button').getBoundingClientRect().bottom"
+    top = "document.querySelector('#detail .acts').getBoundingClientRect().top"
+    # The ring around it, when it has the focus, takes 4 pixels.
+    assert browser.value(f"{top} - {bottom}") >= 4
+
+
 def test_a_screen_reader_is_given_landmarks_and_new_calls(browser, filled):
     show(browser, filled)
     browser.wait("document.querySelector('.call')")

@@ -83,11 +83,8 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
 def judge_head(
     handler: Handler, head: Head
 ) -> tuple[Response | None, Account | None, Fault | None]:
-    """What a head decides: an answer without the body, or the account and the fault of the upload.
-
-    The request belongs to that account as it is now, whatever becomes of it during the upload.
-    """
-    # A request that is refused meets no fault and uses none up.
+    """What a head decides: an answer without the body, or the account and the upload's fault."""
+    # It belongs to the account as it is now. One that is refused meets no fault and uses none up.
     refusal = _guard(lambda: handler.refuse_early(head))
     return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 

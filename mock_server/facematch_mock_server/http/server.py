@@ -42,17 +42,13 @@ class HttpServer:
     """Serves one app over HTTP/1.1, on the event loop that all servers of the process share.
 
     In the child of a fork it neither listens nor answers, and `port` and `url` lead to the
-    parent's; a server of the child's own may be started beside it.
+    parent's. The handler must not call a server of the same process on the loop's thread.
 
     Args:
-        handler: Is asked on the loop's thread, or, where `Handler.is_slow` says so, on one of a few
-            others; it must not call a server of the same process there.
-        host, port: Where to listen; port 0 for any free one, which a later start may change.
         idle_s: Seconds until a connection without a request is closed, a head that is not
             complete, or an upload that stands still, is answered 408.
         linger_s: Seconds for which a connection that is closed on our side takes in, and throws
             away, what its client sends: a client must be done sending before it reads an answer.
-        tls: Serve HTTPS by this; None for plain HTTP.
     """
 
     # It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that

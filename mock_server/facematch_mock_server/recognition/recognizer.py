@@ -114,8 +114,7 @@ class Recognizer:
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried.
 
-        `digests` is the SHA-256 of each in lower case, as far as the caller has them already;
-        `fields` gives what was sent beside the pictures, and is called if an outcome needs it.
+        `digests` are as far as the caller has them; `fields` is called if an outcome needs it.
         """
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
         outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
