@@ -14,7 +14,7 @@ from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
 from .faults import Fault, is_control, is_for_mock
-from .journal import compose_note, shorten, show_fields
+from .journal import compose_note, presentable, shorten
 from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
 
@@ -161,7 +161,7 @@ class App:
         self._world_of(head).log(
             head,
             status=response.status,
-            fields=show_fields(head.query),
+            fields=presentable(head.query),
             claims=response.claims,
             note=compose_note(head, note),
         )

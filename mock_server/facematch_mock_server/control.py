@@ -17,7 +17,7 @@ from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
 from .faults import Fault, Stage
-from .journal import Entry, mask_fields, show_fields
+from .journal import Entry, mask_fields, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
 from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
@@ -414,7 +414,7 @@ class Control:
                 raise ValueError(f"{name} must be a string, not {text!r:.40}")
         fields = as_field(fields or None) or {}
         card_of = self.world.recognizer.card_of
-        shown = show_fields(fields.items()).items()
+        shown = presentable(fields.items()).items()
 
         def fits(entry: Entry) -> bool:
             if not (entry.path.startswith(path or "") and shown <= entry.fields.items()):

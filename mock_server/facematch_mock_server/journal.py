@@ -48,7 +48,7 @@ def compose_note(head: Head, note: str | None) -> str | None:
     return "; ".join(filter(None, (fault, note))) or None
 
 
-def show_fields(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
+def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Names and short values: secrets masked, addresses without what may be secret in them."""
     return {shorten(name): _show_value(name, value) for name, value in fields}
 
@@ -85,7 +85,7 @@ def show_rule(rule: Any) -> str:
         if value == field.default or value in ({}, frozenset()):
             continue
         if field.name in ("field", "headers"):
-            value = show_fields((name, str(text)) for name, text in value.items())
+            value = presentable((name, str(text)) for name, text in value.items())
         elif field.name == "body" and isinstance(value, (dict, list)):
             value = shorten_json(value) if isinstance(value, dict) else f"list of {len(value)}"
         text = repr(str(value) if isinstance(value, str) else value)

@@ -11,7 +11,7 @@ import attrs
 
 from .account import World
 from .faults import Fault
-from .journal import Entry, shorten, show_fields
+from .journal import Entry, presentable, shorten
 from .recognition.outcomes import SetOutcome
 
 #: How many of the newest calls are looked at.
@@ -151,7 +151,7 @@ def _is_same(name: str, text: str, shown: str) -> bool | None:
     kind = _KIND.fullmatch(shown)
     if kind is not None:
         return False if kind[1] and int(kind[1]) != len(text) else None
-    (expected,) = show_fields([(name, text)]).values()
+    (expected,) = presentable([(name, text)]).values()
     if "".join(shown.split()) != "".join(expected.split()):
         return False
     return True if text == expected == shown and "://" not in text else None

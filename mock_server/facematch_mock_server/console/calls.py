@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.account import World
-from facematch_mock_server.journal import MAX_ENTRIES, Entry, show_fields
+from facematch_mock_server.journal import MAX_ENTRIES, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response
 
 from .sent import show_request
@@ -178,7 +178,7 @@ def show_call(call: LoggedCall, worlds: Iterable[World]) -> dict[str, Any]:
     """One call, with its headers and bodies: secrets masked, pictures named."""
     (row,) = list_rows([call], worlds)
     response, answer, entry = call.response, _read_answer(call), call.entry.to_dict()
-    headers = {} if response is None else show_fields(response.headers)
+    headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _mask("", answer)
     if response is not None and answer is None:
         shown = f"<{len(response.body):,} bytes of {response.header('content-type') or 'nothing'}>"
@@ -254,7 +254,7 @@ def _find_reason(answer: Any) -> str | None:
         # Fields by name, each with what is wrong with it.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))
         reason = answer if isinstance(answer, str) else None
-    return None if reason is None else show_fields((("reason", reason),))["reason"]
+    return None if reason is None else presentable((("reason", reason),))["reason"]
 
 
 def _mask(name: str, value: Any) -> Any:
@@ -267,4 +267,4 @@ def _mask(name: str, value: Any) -> Any:
         return value
     if (len(value) > 400 and " " not in value) or "\ufffd" in value:
         return f"<picture of {len(value):,} characters>"
-    return show_fields(((name, value),)).popitem()[1]
+    return presentable(((name, value),)).popitem()[1]

@@ -22,7 +22,7 @@ from facematch_mock_server.http.forms import (
     media_type,
     read_form,
 )
-from facematch_mock_server.journal import SentFile, compose_note, describe_fields, show_fields
+from facematch_mock_server.journal import SentFile, compose_note, describe_fields, presentable
 from facematch_mock_server.kinds import VendorKind
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import (
@@ -448,7 +448,7 @@ class Routed:
     def log(self, call: Call, response: Response | None) -> None:
         """Write a call into the journal, with its answer; None for a call that had none."""
         request = call.request
-        query = show_fields(request.query) if "?" in request.target else {}
+        query = presentable(request.query) if "?" in request.target else {}
         call.world.log(
             request,
             status=None if response is None else response.status,

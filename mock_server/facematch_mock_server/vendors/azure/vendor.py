@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import attrs
 
 from facematch_mock_server.http.forms import Upload, media_type
-from facematch_mock_server.journal import show_fields
+from facematch_mock_server.journal import presentable
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.recognition.facts import Facts
@@ -148,7 +148,7 @@ def verify(call: AzureCall) -> Response:
     if "personId" in body:
         call.refuse("verify.person")
     ids = {name: body.get(name) for name in _IDS}
-    call.shown = show_fields((name, str(value)) for name, value in ids.items())
+    call.shown = presentable((name, str(value)) for name, value in ids.items())
     first, second = (_find_face(call, face_id) for face_id in ids.values())
     if first.model != second.model:
         call.refuse("verify.models")

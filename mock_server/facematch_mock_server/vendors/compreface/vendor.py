@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, NoReturn
 
 from facematch_mock_server.http.forms import FormError, Upload, media_type
-from facematch_mock_server.journal import show_fields
+from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.services import Key, KeyKind
@@ -109,7 +109,7 @@ def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
         call.refuse("error.undefined")
     if form.problem is not None:
         call.refuse("error.undefined")
-    call.shown = show_fields((name, text) for name, texts in form.fields.items() for text in texts)
+    call.shown = presentable((name, text) for name, texts in form.fields.items() for text in texts)
     files = [file for files in form.files.values() for file in files]
     if any(len(file.content) > 5 * 1024 * 1024 for file in files):
         call.refuse("file.too_large")

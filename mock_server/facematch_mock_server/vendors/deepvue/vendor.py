@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import attrs
 
 from facematch_mock_server.http import forms
-from facematch_mock_server.journal import show_fields
+from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
@@ -185,7 +185,7 @@ def _read_pair(call: DeepvueCall) -> None:
     call.world.records.tokens.ask()
     form = _read_form(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
-    call.shown = show_fields(call.values.items())
+    call.shown = presentable(call.values.items())
     missing = [name for name in ("client_id", "client_secret") if not call.values.get(name)]
     if missing:
         problems = [_problem(call, "missing", name) for name in missing]
@@ -196,7 +196,7 @@ def _read_files(call: DeepvueCall) -> None:
     """The two files of a comparison."""
     form = _read_form(call)
     # A text in the place of a file may be a picture all the same: only its length is shown.
-    call.shown = show_fields(
+    call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
     allowed, problems = call.paid.extensions, []
@@ -246,7 +246,7 @@ def _read_image(call: DeepvueCall) -> None:
             body = dict(body)
     if not isinstance(body, dict):
         _refuse(call, "object", value=body)
-    call.shown = show_fields((str(name), type(value).__name__) for name, value in body.items())
+    call.shown = presentable((str(name), type(value).__name__) for name, value in body.items())
     if "image" not in body:
         _refuse(call, "missing", "image", value=body)
     image = body["image"]

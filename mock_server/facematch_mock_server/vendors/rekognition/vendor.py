@@ -14,7 +14,7 @@ import attrs
 
 from facematch_core import Image, ImageFormat, InvalidImage
 from facematch_mock_server.http.forms import Upload
-from facematch_mock_server.journal import show_fields
+from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
@@ -139,7 +139,7 @@ def perform(call: RekognitionCall) -> Response:
     if not isinstance(body, dict):
         call.refuse("body.malformed")
     names = ("SimilarityThreshold", "QualityFilter", "Attributes")
-    call.shown = show_fields((name, str(body[name])) for name in names if name in body)
+    call.shown = presentable((name, str(body[name])) for name in names if name in body)
     return answer(call, body)
 
 
