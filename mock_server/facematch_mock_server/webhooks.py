@@ -81,25 +81,18 @@ class Destination:
 
 
 class DeliveryState(enum.StrEnum):
-    #: It waits for its first attempt, or for the next one.
-    PENDING = "pending"
-    #: Answered 2xx.
-    DELIVERED = "delivered"
-    #: Answered otherwise or not at all, and not tried again.
-    FAILED = "failed"
-    #: Lost on the way, because a test wants that or its destination is gone or disabled.
-    DROPPED = "dropped"
+    PENDING = "pending"  #: It waits for its first attempt, or for the next one.
+    DELIVERED = "delivered"  #: Answered 2xx.
+    FAILED = "failed"  #: Answered otherwise or not at all, and not tried again.
+    DROPPED = "dropped"  #: Lost because a test wants that, or its destination is gone or disabled.
 
 
 class DeliveryFault(enum.StrEnum):
     """What a test does to one delivery on its way."""
 
-    #: One byte of the body is another one than was signed.
-    CORRUPT = "corrupt"
-    #: It is signed with another secret.
-    SIGN_WRONG = "sign-wrong"
-    #: It gets lost, and nobody notices.
-    DROP = "drop"
+    CORRUPT = "corrupt"  #: One byte of the body is another one than was signed.
+    SIGN_WRONG = "sign-wrong"  #: It is signed with another secret.
+    DROP = "drop"  #: It gets lost, and nobody notices.
 
 
 @attrs.frozen(kw_only=True)
