@@ -282,7 +282,7 @@ def test_what_is_not_set_is_as_it_would_be(deciding, match, liveness):
 
 
 @pytest.mark.parametrize(
-    "found", [{"blocklist": "possible", "duplicate": "certain"}, {"attack": True}]
+    "outcome", [{"blocklist": "possible", "duplicate": "certain"}, {"attack": True}]
 )
 def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
     deciding, liveness, outcome
