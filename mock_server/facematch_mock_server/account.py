@@ -16,7 +16,7 @@ import attrs
 from .claims import Behaviours
 from .clock import Ids, VirtualClock
 from .faults import Faults
-from .journal import Entry, Journal, short
+from .journal import Entry, Journal, shorten
 from .kinds import Chosen, VendorKind
 from .messages import Head
 from .pictures import Pictures
@@ -38,15 +38,15 @@ class Shared(Protocol):
     latency: Mapping[str, tuple[float, ...]]
     has_workers: bool
     #: The pictures that were sent, and those of saved calls.
-    sent: Pictures
-    kept: Pictures
+    sent_pictures: Pictures
+    saved_pictures: Pictures
     #: Scheme and host while the server runs.
     address: str | None = None
     #: Whether it is bound beyond the loopback.
     is_open: bool = False
     is_stopped: bool = False
     #: Is called with an account's place and each entry of its journal, or None for all gone.
-    heard: Callable[[Place, Entry | None], None] | None = None
+    on_entry: Callable[[Place, Entry | None], None] | None = None
 
     @property
     def all(self) -> tuple[Account, ...]: ...
@@ -54,7 +54,7 @@ class Shared(Protocol):
     def closed(self) -> tuple[Account, ...]: ...
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None: ...
     def is_stranger(self, kind: VendorKind, head: Head) -> bool: ...
-    def let_go(self) -> None: ...
+    def forget_closed(self) -> None: ...
     def open(
         self, name: str, *, keys: Mapping[str, Mapping[str, Key]], parent: Account
     ) -> Account: ...
@@ -70,9 +70,9 @@ CLOSED = (
 
 @attrs.define(eq=False)
 class Place:
-    """Where an account is, for whoever keeps hold of it: a reset puts another one there. None once
-    it is closed and forgotten."""
+    """Where an account is, for whoever keeps hold of it: a reset puts another one there."""
 
+    #: None once it is closed and forgotten.
     account: Account | None = None
 
     @property
@@ -92,13 +92,11 @@ class Place:
 
 
 class Latency:
-    """How long answers take. Safe across threads.
-
-    `spans` has the least and the most seconds of each operation that is late.
-    """
+    """How long answers take. Safe across threads."""
 
     def __init__(self, seed: int | None) -> None:
         self._random = random.Random(seed)  # noqa: S311 - a test's dice
+        #: The least and the most seconds of each operation that is late.
         self.spans: dict[str, tuple[float, float]] = {}
 
     def set(self, operation: str, *seconds: float) -> None:
@@ -129,29 +127,26 @@ def start_credit(claims: Behaviours) -> Decimal:
 
 
 def start_limits(kind: VendorKind, claims: Behaviours) -> dict[str, int | None]:
-    """The limit of each scope."""
     return {scope: claims[key] for scope, key in kind.rate_limits.items()}
 
 
 class World:
-    """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads.
-
-    `records` are what the vendor remembers beyond that, `behaviour` answers for it, and `worker`
-    does what goes on beside requests: it is woken when what one of them queued goes on.
-    """
+    """What one account has with one vendor: keys, credit, limits, sessions. Safe across threads."""
 
     def __init__(self, account: Account, kind: VendorKind, chosen: Chosen) -> None:
         shared, claims = account.shared, chosen.behaviours
         self.account, self.kind, self.claims = account, kind, claims
         self.vendor, self.edition, self.switches = kind.name, chosen.edition, chosen.switches
         self.clock, self.digest = account.clock, account.digest
-        self.recognizer = shared.recognizer.beside()
+        self.recognizer = shared.recognizer.copy_for_world()
         self.keys = Keys(account.first_keys.get(kind.name, {}))
         self.ledger = Ledger(start_credit(claims))
         self.rates = Rates(start_limits(kind, claims))
         self.sessions = Sessions()
+        #: What the vendor remembers beyond that, and what answers for it.
         self.records: Any = kind.records()
         self.behaviour = kind.behaviour(self)
+        #: Does what goes on beside requests, and is woken when one of them queued something.
         self.worker = None
         if kind.worker is not None and shared.has_workers:
             self.worker = kind.worker(self)
@@ -168,11 +163,10 @@ class World:
         self.recognizer.waiting.close()
         self.records.close()
 
-    @property
-    def kept(self) -> tuple[Any, ...]:
+    def list_readable(self) -> tuple[Any, ...]:
         """What stays to be read of a closed one."""
         waiting, entries = self.recognizer.waiting.unused, self.ledger.entries
-        return self.sessions.all(), entries, waiting, self.records.kept()
+        return self.sessions.all(), entries, waiting, self.records.list_readable()
 
     @contextlib.contextmanager
     def together(self) -> Iterator[None]:
@@ -187,18 +181,14 @@ class World:
 
     def log(self, head: Head, **fields: Any) -> None:
         """Write a request into the journal, with what else an `Entry` says of it."""
-        request = {"method": short(head.method), "path": short(head.path, 200)}
+        request = {"method": shorten(head.method), "path": shorten(head.path, 200)}
         self.account.journal.add({"at": self.clock.now(), **request, **fields})
 
 
 class Account:
-    """One account: a world with each vendor, and what these share. Safe across threads.
+    """One account: a world with each vendor, and what these share. Safe across threads."""
 
-    A reset puts another one in its `place`: whatever began before ends in the state it began in.
-    `parent` is the account that a vendor's registration opened it from. `opened_at` and `closed_at`
-    are UTC by the machine's clock; `closed_at` is None while it is open. A closed one can be read,
-    and refuses every call.
-    """
+    # A reset puts another one in its `place`: what began before ends in the state it began in.
 
     def __init__(
         self,
@@ -214,7 +204,9 @@ class Account:
     ) -> None:
         self.shared, self.name, self.clock = shared, name, clock
         self.place = place or Place()
+        #: `parent` is the account that a vendor's registration opened it from.
         self.first_keys, self.chosen, self.parent = first_keys, chosen, parent
+        #: UTC by the machine's clock; `closed_at` is None while it is open.
         self.opened_at = dt.datetime.now(dt.UTC)
         self.closed_at: dt.datetime | None = None
         self.ids = Ids(seed)
@@ -223,15 +215,15 @@ class Account:
         for operation, span in shared.latency.items():
             self.latency.set(operation, *span)
         self.journal = Journal()
-        self.journal.watch = self._heard
+        self.journal.watch = self._hear_entry
         #: What leads here, by vendor and text, and how the keys begin that the mock made for it.
         self.claimed: set[tuple[str, str]] = set()
         self.stems: frozenset[tuple[str, str]] = frozenset()
         #: By name: the open ones that were registered in it.
         self.children: dict[str, Account] = {}
-        shared.sent.let_in(self)
-        shared.kept.let_in(self)
-        self.digest = functools.partial(shared.sent.digest, self)
+        shared.sent_pictures.add_owner(self)
+        shared.saved_pictures.add_owner(self)
+        self.digest = functools.partial(shared.sent_pictures.digest, self)
         #: About how many bytes stay to be read once it is closed.
         self.kept_bytes = 0
         self._lock = threading.RLock()
@@ -251,13 +243,12 @@ class Account:
                     world.close()
             return world
 
-    def begun(self, vendor: str) -> World | None:
+    def find_world(self, vendor: str) -> World | None:
         """As `world`; None if nobody has asked for it yet."""
         return self._worlds.get(vendor)
 
     @property
     def worlds(self) -> tuple[World, ...]:
-        """With every vendor, in their order."""
         return tuple(map(self.world, self.shared.kinds))
 
     @property
@@ -272,11 +263,11 @@ class Account:
             self._is_over = True
         for worker in self.workers:
             worker.stop()
-        self.shared.sent.let_go(self)
-        self.shared.kept.let_go(self)
+        self.shared.sent_pictures.remove_owner(self)
+        self.shared.saved_pictures.remove_owner(self)
         if self.closed_at is not None:
-            kept = [world.kept for world in tuple(self._worlds.values())]
-            self.kept_bytes = size_of(self.journal.entries, self.faults.unused, kept)
+            worlds = [world.list_readable() for world in tuple(self._worlds.values())]
+            self.kept_bytes = size_of(self.journal.entries, self.faults.unused, worlds)
 
     def close(self) -> None:
         """Nothing that was set is of use; what happened stays to be read. It has yet to `end`."""
@@ -286,10 +277,10 @@ class Account:
                 world.close()
         self.faults.close()
 
-    def _heard(self, entry: Entry | None) -> None:
+    def _hear_entry(self, entry: Entry | None) -> None:
         if self.closed_at is not None:
             # What it refuses is kept beside what it was, until its journal is full.
             self.kept_bytes += 0 if self.journal.is_full else size_of(entry)
-            self.shared.let_go()
-        if self.shared.heard is not None:
-            self.shared.heard(self.place, entry)
+            self.shared.forget_closed()
+        if self.shared.on_entry is not None:
+            self.shared.on_entry(self.place, entry)

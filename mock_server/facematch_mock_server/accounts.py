@@ -38,11 +38,7 @@ ACCOUNT_HEADER = "X-Facematch-Account"
 
 
 class Accounts(Shared):
-    """The accounts of one server, and what they share. Safe across threads.
-
-    The arguments are those of `MockServer`; without a recognizer it is outcomes, cards, then the
-    bytes.
-    """
+    """The accounts of one server, and what they share; arguments as `MockServer`. Thread-safe."""
 
     #: The account that the server begins with.
     main: Account
@@ -77,7 +73,7 @@ class Accounts(Shared):
             name: seconds if isinstance(seconds, tuple) else (seconds,)
             for name, seconds in (latency or {}).items()
         }
-        self.sent, self.kept = Pictures(), Pictures()
+        self.sent_pictures, self.saved_pictures = Pictures(), Pictures()
         self._seed = seed
         self._chosen = {
             kind.name: (chosen or {}).get(kind.name) or Chosen.of(kind, None, {}) for kind in kinds
@@ -104,32 +100,29 @@ class Accounts(Shared):
 
     @property
     def all(self) -> tuple[Account, ...]:
-        """The oldest first."""
         with self._lock:
             return tuple(self._all.values())
 
     @property
     def closed(self) -> tuple[Account, ...]:
-        """Those closed in the last hour of real time, the newest last; fewer if they are many, or
-        have much to be read."""
+        """Those closed in the last hour, the newest last; fewer if they are many or large."""
         with self._lock:
-            self.let_go()
+            self.forget_closed()
             return tuple(self._closed)
 
     def find(self, name: str) -> Account | None:
-        """The account of a name, a key or a client id, the one closed last if none is open; None if
-        there is none."""
+        """The account of a name, a key or a client id: the open one, or the one closed last."""
         # Whoever has a key need not say of which vendor.
         keys = [("", name), *((vendor, name) for vendor in self.kinds)]
         with self._lock:
-            self.let_go()
+            self.forget_closed()
             accounts = [*filter(None, map(self._keys.get, keys))]
         if not self._public.isdisjoint(keys):
             return self.main
         latest = dt.datetime.max.replace(tzinfo=dt.UTC)
         return max(accounts, key=lambda account: account.closed_at or latest, default=None)
 
-    def named(self, name: str) -> Account:
+    def get(self, name: str) -> Account:
         """As `find`; LookupError if there is none."""
         account = self.find(name)
         if account is None:
@@ -137,8 +130,7 @@ class Accounts(Shared):
         return account
 
     def owner_of(self, kind: VendorKind, head: Head) -> Account | None:
-        """Whose a vendor's request is: by its key, else by the header, else by a key that the mock
-        made and that its key resembles; None if nobody knows."""
+        """Whose a request is: by its key, the header, or a key of the mock's that it resembles."""
         text = kind.key_of(head) or ""
         account = self._keys.get((kind.name, text))
         if account is not None:
@@ -162,10 +154,7 @@ class Accounts(Shared):
         keys: Mapping[str, Mapping[str, Key]] | None = None,
         parent: Account | None = None,
     ) -> Account:
-        """A new account; ValueError for a name that is taken or is none, or for too many of them.
-
-        One with a `parent` was registered in that one's world, and ends with its next reset.
-        """
+        """A new account, which ends with its `parent`; ValueError for a wrong or a taken name."""
         clock = VirtualClock(running=self.main.clock.running) if parent is None else parent.clock
         with self._lock:
             if name is None:
@@ -184,9 +173,9 @@ class Accounts(Shared):
                 raise ValueError(f"there are {MAX_ACCOUNTS} accounts; close some of them")
             fresh = keys = keys or {}
             if parent is None:
-                fresh = {n: _new_keys(kind) for n, kind in self.kinds.items() if not keys.get(n)}
+                fresh = {n: _make_keys(kind) for n, kind in self.kinds.items() if not keys.get(n)}
             # A key with other last characters, or more of them, is one of the mock's mistyped.
-            stems = frozenset((vendor, text[:-4]) for vendor, text in _texts(fresh))
+            stems = frozenset((vendor, text[:-4]) for vendor, text in _list_texts(fresh))
             account = self._put(name, clock, {**keys, **fresh}, self._chosen, parent, stems=stems)
             is_late = parent is not None and self._all.get(parent.name) is not parent
             closed = self._close(account) if is_late else ()
@@ -205,9 +194,8 @@ class Accounts(Shared):
         old: Account | None = None,
         stems: frozenset[tuple[str, str]] = frozenset(),
     ) -> Account:
-        """A new account, in the place of the `old` one; ValueError, and nothing is changed, for a
-        key of another one."""
-        texts = _texts(keys) - self._public
+        """A new account, in the place of the `old` one; ValueError for a key of another one."""
+        texts = _list_texts(keys) - self._public
         self._check_free(texts, name)
         seed = self._seed
         if seed is not None and name != MAIN:
@@ -237,8 +225,7 @@ class Accounts(Shared):
         return account
 
     def close(self, place: Place) -> None:
-        """Close the account that is there; LookupError for one that is closed, ValueError for the
-        first one."""
+        """Close what is there; LookupError for a closed account, ValueError for the first one."""
         with self._lock:
             account = place.current
             if account.closed_at is not None:
@@ -262,7 +249,7 @@ class Accounts(Shared):
         children = tuple(account.children.values())
         return [closed for child in children for closed in self._close(child)]
 
-    def let_go(self) -> None:
+    def forget_closed(self) -> None:
         """Forget what was closed long ago, or is too much."""
         now = dt.datetime.now(dt.UTC)
         with self._lock:
@@ -279,8 +266,7 @@ class Accounts(Shared):
                 self._unclaim(account)
 
     def reset(self, place: Place, vendor: str, chosen: Chosen) -> None:
-        """Give the account that is there a new world, in which that vendor behaves as chosen;
-        ValueError for a closed one, and if another one has one of its first keys by now."""
+        """Begin an account anew, with a vendor as chosen; ValueError if it is closed."""
         with self._lock:
             old = place.open
             each, keys = {**old.chosen, vendor: chosen}, old.first_keys
@@ -292,9 +278,9 @@ class Accounts(Shared):
         # Outside the lock: nobody waits for these.
         for account in ended:
             account.end()
-        if self.heard is not None:
+        if self.on_entry is not None:
             # Whoever hears the journals begins anew with the account in that place.
-            self.heard(old.place, None)
+            self.on_entry(old.place, None)
 
     def _unclaim(self, account: Account) -> None:
         """Its keys are nobody's, but for those that another account has by now."""
@@ -304,9 +290,9 @@ class Accounts(Shared):
                     del owners[text]
 
     def claim(self, vendor: str, text: str, key: Key, account: Account) -> None:
-        """That key is this account's; ValueError if it is another one's that is open. One that
-        everybody knows is of the account that a request is for without a key."""
-        texts = _texts({vendor: {text: key}}) - self._public
+        """Give that key to this account; ValueError if it is another open one's."""
+        # One that everybody knows is of the account that a request is for without a key.
+        texts = _list_texts({vendor: {text: key}}) - self._public
         with self._lock:
             # A reset may just have put another one there.
             account = account.place.account or account
@@ -322,13 +308,13 @@ class Accounts(Shared):
             raise ValueError("another account has this key")
 
 
-def _texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:
+def _list_texts(keys: Mapping[str, Mapping[str, Key]]) -> set[tuple[str, str]]:
     """All keys and client ids, by vendor and text."""
     pairs = ((vendor, text, key) for vendor, first in keys.items() for text, key in first.items())
     return {(vendor, each) for vendor, text, key in pairs for each in (text, key.client or text)}
 
 
-def _new_keys(kind: VendorKind) -> dict[str, Key]:
+def _make_keys(kind: VendorKind) -> dict[str, Key]:
     letters = secrets.token_hex(8)
     return {
         kind.new_text(text, letters): attrs.evolve(

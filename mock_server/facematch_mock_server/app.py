@@ -13,8 +13,8 @@ from facematch_core.addresses import MOCK_HEADER
 from .account import NO_ACCOUNT, Account, World
 from .accounts import ACCOUNT_HEADER, Accounts
 from .control_http import ControlApi, reply_words
-from .faults import Fault, is_control, is_ours
-from .journal import noted, presentable, short
+from .faults import Fault, is_control, is_for_mock
+from .journal import compose_note, presentable, shorten
 from .messages import CLAIMS_HEADER, Head, Request, Response
 from .vendors.base import Routed
 
@@ -33,11 +33,9 @@ class Console(Protocol):
 
 
 class App:
-    """Answers for the accounts of one server, whatever the transport. Safe across threads.
+    """Answers for the accounts of one server, whatever the transport. Safe across threads."""
 
-    `has_engine` says whether pictures are really compared, which takes its time.
-    """
-
+    #: Whether pictures are really compared, which takes its time.
     has_engine = False
 
     def __init__(self, accounts: Accounts) -> None:
@@ -47,7 +45,7 @@ class App:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the server was stopped, and so nobody reaches it, within the process either."""
+        """Whether nobody reaches the server any more, within the process either."""
         return self.accounts.is_stopped
 
     @property
@@ -61,7 +59,6 @@ class App:
         return self.account.world(next(iter(self.accounts.kinds)))
 
     def account_of(self, head: Head) -> Account:
-        """Whose request it is, or was when it began."""
         return self._world_of(head).account
 
     def at_connection(self) -> Fault | None:
@@ -69,19 +66,15 @@ class App:
         return self.account.faults.at_connection()
 
     def at_head(self, head: Head) -> tuple[Account | None, Fault | None]:
-        """Whose request it is, None where only its body can say so; and the fault that breaks its
-        upload, counted."""
-        vendor = None if is_control(head) else self._of(head)
+        """Whose request it is, None if only its body says so; the fault of its upload, counted."""
+        vendor = None if is_control(head) else self._find_vendor(head)
         if vendor is None or vendor.is_keyless(head):
             return None, None
         account = vendor.world.account
         return account, vendor.fault_at_head(head) if account.faults else None
 
     def handle(self, request: Request) -> Response:
-        """The whole answer to a whole request.
-
-        An exception of the recognizer is handed on; nothing else is raised.
-        """
+        """The whole answer to a whole request; raises nothing but what the recognizer raises."""
         if self.console is None:
             return self._handle(request)
         return self.console.handle(request, self._handle)
@@ -89,29 +82,26 @@ class App:
     def _handle(self, request: Request) -> Response:
         if is_control(request):
             return self._mark(self._control.handle(request))
-        vendor = self._of(request)
+        vendor = self._find_vendor(request)
         if vendor is None:
-            return self._elsewhere(request)
+            return self._answer_elsewhere(request)
         return self._mark(vendor.handle(request), vendor.world)
 
     def is_slow(self, request: Request) -> bool:
-        """Whether others should not wait for this answer: a list or a reset of ours may be long, a
-        large picture takes long to decode."""
-        return self.has_engine or len(request.body) > LONG_BODY_BYTES or is_ours(request)
+        """Whether others should not wait for this answer."""
+        # A list or a reset of ours may be long, a large picture takes long to decode.
+        return self.has_engine or len(request.body) > LONG_BODY_BYTES or is_for_mock(request)
 
     def latency_s(self, head: Head) -> float:
         """How many seconds later than it could the answer to this request leaves."""
         account = head.account if isinstance(head, Request) else None
-        vendor = self._of(head) if account is None or account.latency.spans else None
+        vendor = self._find_vendor(head) if account is None or account.latency.spans else None
         if vendor is None:
             return 0.0
         return vendor.world.account.latency.draw(vendor.operation(head))
 
     def refuse_early(self, head: Head) -> Response | None:
-        """404 for an account that is none, 413 for a declared length over the limit, or None.
-
-        The 413 is noted in the journal.
-        """
+        """404 for an account that is none, 413 for a declared length over the limit, or None."""
         name = head.header(ACCOUNT_HEADER.lower())
         if name is not None and self.accounts.find(name) is None:
             return self._mark(reply_words(404, NO_ACCOUNT))
@@ -124,7 +114,6 @@ class App:
         return self.too_large(head)
 
     def max_body_bytes(self, head: Head) -> int:
-        """How many bytes of a body are taken before the answer is 413."""
         return MAX_CONTROL_BYTES if is_control(head) else MAX_BODY_BYTES
 
     def too_large(self, head: Head) -> Response:
@@ -134,11 +123,10 @@ class App:
 
     def note(self, head: Head, what: str) -> None:
         """Write into the journal what a transport did by itself."""
-        self._world_of(head).log(head, note=short(what, 200))
+        self._world_of(head).log(head, note=shorten(what, 200))
 
-    def _of(self, head: Head) -> Routed | None:
-        """Who answers it: a vendor, by the host, if that is a vendor's own, else by the path; in
-        the account that the request's key says."""
+    def _find_vendor(self, head: Head) -> Routed | None:
+        """The vendor that answers, by its own host, else by the path; in the key's account."""
         # The paths are the same in every account.
         worlds, host = self.account.worlds, head.header("host")
         by_host = (each for each in worlds if len(worlds) > 1 and each.kind.has_host(host))
@@ -152,11 +140,10 @@ class App:
         return behaviour
 
     def _world_of(self, head: Head) -> World:
-        """In whose journal it is noted."""
-        vendor = self._of(head)
+        vendor = self._find_vendor(head)
         return self.world if vendor is None else vendor.world
 
-    def _elsewhere(self, request: Request) -> Response:
+    def _answer_elsewhere(self, request: Request) -> Response:
         from difflib import get_close_matches  # not above: few requests need a hint
 
         vendors: list[Routed] = [world.behaviour for world in self.account.worlds]
@@ -165,7 +152,7 @@ class App:
         close = get_close_matches(request.path, paths, n=1, cutoff=0.4)
         first = vendors[0]
         hint = f"Did you mean {close[0]}?" if close else f"{first.title} begins at {first.begins}."
-        return self._answer(request, "elsewhere", hint, path=short(request.path, 200), hint=hint)
+        return self._answer(request, "elsewhere", hint, path=shorten(request.path, 200), hint=hint)
 
     def _answer(self, head: Head, key: str, note: str, **filled: Any) -> Response:
         """An answer in the mock's own words, noted in the journal."""
@@ -176,7 +163,7 @@ class App:
             status=response.status,
             fields=presentable(head.query),
             claims=response.claims,
-            note=noted(head, note),
+            note=compose_note(head, note),
         )
         return self._mark(response)
 

@@ -45,14 +45,14 @@ UNKNOWN = (
 )
 
 
-def _vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+def _complete_vendors(_context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     """Completes --vendor."""
     from facematch_mock_server.vendors import vendor_names
 
     return [name for name in vendor_names() if name.startswith(typed)]
 
 
-def _editions(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
+def _complete_editions(context: click.Context, _option: click.Parameter, typed: str) -> list[str]:
     """Completes --edition: those of the vendors that are named, each with its vendor's name too."""
     from facematch_mock_server.vendors import vendor_named
 
@@ -70,12 +70,12 @@ _OF_KUBERNETES = re.compile(
 )
 
 
-def _variable(option: click.Parameter) -> str:
+def _variable_of(option: click.Parameter) -> str:
     envvar = option.envvar or f"{_PREFIX}_{option.name}".upper()
     return envvar if isinstance(envvar, str) else envvar[0]
 
 
-def _is_read(ctx: click.Context, option: click.Parameter) -> bool:
+def _is_from_variable(ctx: click.Context, option: click.Parameter) -> bool:
     """Whether the value of an option is that of its variable."""
     source = ctx.get_parameter_source(option.name or "")
     return source is click.core.ParameterSource.ENVIRONMENT
@@ -88,9 +88,9 @@ class _MockCommand(click.Group):
         try:
             return super().parse_args(ctx, args)
         except click.BadParameter as error:
-            if error.param is None or not _is_read(ctx, error.param):
+            if error.param is None or not _is_from_variable(ctx, error.param):
                 raise
-            variable, words = _variable(error.param), error.message
+            variable, words = _variable_of(error.param), error.message
             if "://" in os.environ.get(variable, ""):
                 words += (
                     " Kubernetes sets it for a service called facematch-mock: give that another "
@@ -101,7 +101,7 @@ class _MockCommand(click.Group):
 
 def _check_variables(options: Iterable[click.Parameter]) -> None:
     """Refuse a variable that looks like an option and is none."""
-    variables = [_variable(option) for option in options]
+    variables = [_variable_of(option) for option in options]
     for name, value in os.environ.items():
         is_ours = name.startswith(f"{_PREFIX}_") and bool(value)
         if is_ours and name not in variables and not _OF_KUBERNETES.match(f"{name}={value}"):
@@ -114,10 +114,10 @@ def _check_variables(options: Iterable[click.Parameter]) -> None:
 # fmt: off
 @click.group("mock", invoke_without_command=True, cls=_MockCommand,
     context_settings={"auto_envvar_prefix": _PREFIX})
-@click.option("--vendor", metavar="NAME", shell_complete=_vendors, multiple=True,
+@click.option("--vendor", metavar="NAME", shell_complete=_complete_vendors, multiple=True,
     default=["didit"], is_eager=True, show_default=True,
     help="Vendor to imitate. May be repeated. An unknown name lists the known ones.")
-@click.option("--edition", multiple=True, metavar="EDITION", shell_complete=_editions,
+@click.option("--edition", multiple=True, metavar="EDITION", shell_complete=_complete_editions,
     show_default="2026-07",
     help="Edition of the vendor's documents: 2026-03, 2026-07 or 2026-11 for Didit; with "
     "several vendors VENDOR=EDITION. May be repeated.")
@@ -171,10 +171,11 @@ def command(ctx: click.Context, /, **options: Any) -> None:
     try:
         serve(**options)
     except click.UsageError as error:
-        names = [_variable(option) for option in ctx.command.params if _is_read(ctx, option)]
+        options_read = (option for option in ctx.command.params if _is_from_variable(ctx, option))
+        names = ", ".join(map(_variable_of, options_read))
         if not names:
             raise
-        words = f"{error.message} In the environment there is {', '.join(names)}."
+        words = f"{error.message} In the environment there is {names}."
         raise click.UsageError(words) from None
 # fmt: on
 
@@ -224,7 +225,7 @@ def serve(
             vendor=vendor,
             edition=read_editions(kinds, edition),
             switches=read_switches(kinds, switch),
-            latency={name: _span(text) for name, text in _pairs("latency", latency).items()},
+            latency={n: _read_span(text) for n, text in _read_pairs("latency", latency).items()},
             host=host,
             clock=VirtualClock(running=True),
             control=not no_control,
@@ -251,7 +252,7 @@ def serve(
             STARTED.format(
                 url=server.url,
                 console="none" if no_control else shown,
-                vendors="\n".join(_greetings(server, kinds, switch, more["engine"])),
+                vendors="\n".join(_greet(server, kinds, switch, more["engine"])),
                 control="none" if no_control else server.control_url + about_token,
             )
         )
@@ -271,7 +272,7 @@ def wait_for(stopped: threading.Event) -> None:
         pass
 
 
-def _greetings(
+def _greet(
     server: MockServer, kinds: Sequence[Vendor], switches: Iterable[str], engine: str
 ) -> Iterator[str]:
     """What is said of each vendor; its name only where there are several."""
@@ -309,7 +310,7 @@ def explain_command(claim: str | None) -> None:
 # What is typed as NAME=VALUE
 
 
-def _pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
+def _read_pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for word in typed:
         name, equals, value = word.partition("=")
@@ -321,7 +322,7 @@ def _pairs(option: str, typed: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
-def _span(typed: str) -> float | tuple[float, float]:
+def _read_span(typed: str) -> float | tuple[float, float]:
     """Seconds, or the least and the most with a hyphen between."""
     least, hyphen, most = typed.partition("-")
     try:
@@ -353,15 +354,15 @@ def read_switches(kinds: Sequence[Vendor], words: Iterable[str]) -> dict[str, An
     from facematch_mock_server.vendors import owner_of  # not above: as in `serve`
 
     by_name, switches = {kind.name: kind for kind in kinds}, {}
-    for word, value in _pairs("switch", words).items():
+    for word, value in _read_pairs("switch", words).items():
         vendor, name = owner_of(kinds, word)
         if vendor not in by_name:
             raise ValueError(f"there is no vendor {vendor:.60}; there is {', '.join(by_name)}")
-        switches[word] = _value(by_name[vendor], name, value)
+        switches[word] = _read_switch(by_name[vendor], name, value)
     return switches
 
 
-def _value(kind: Vendor, name: str, typed: str) -> Any:
+def _read_switch(kind: Vendor, name: str, typed: str) -> Any:
     if name in kind.switches:
         values = {
             str(value).lower() if isinstance(value, bool) else str(value): value

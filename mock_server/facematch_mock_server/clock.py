@@ -71,8 +71,8 @@ class VirtualClock:
             return self._now
 
     def watch(self, watcher: Callable[[dt.datetime], None]) -> None:
-        """Call `watcher` with the new reading at each `advance`, before anybody can read the new
-        time: it must not read this clock."""
+        """Call `watcher` with the new time at each `advance`; it must not read this clock."""
+        # Nobody can read the new time before.
         with self._lock:
             self._watchers.append(watcher)
 
@@ -84,14 +84,10 @@ class VirtualClock:
 
 
 class Ids:
-    """Hands out version-4 UUIDs, for the same seed the same ones in the same order.
-
-    Attributes:
-        secret: 32 bytes to sign with, shown to nobody and kept nowhere: random without a seed, and
-            as easy to guess as the seed with one.
-    """
+    """Hands out version-4 UUIDs, for the same seed the same ones in the same order."""
 
     def __init__(self, seed: int | None = None) -> None:
+        #: To sign with, shown to nobody: with a seed it is as easy to guess as the seed.
         self.secret = secrets.token_bytes(32)
         if seed is not None:
             self.secret = hashlib.sha256(f"secret of {seed}".encode()).digest()

@@ -16,13 +16,13 @@ from facematch_core.kinds import nearest
 from .account import Account, World
 from .accounts import MAIN, Accounts
 from .claims import Behaviours, Claim
-from .faults import Fault, Stage, require_end
-from .journal import Entry, masked, presentable
+from .faults import Fault, Stage
+from .journal import Entry, mask_fields, presentable
 from .kinds import Chosen, VendorKind, check_operation
 from .near_misses import NearMiss, near_misses
 from .operations import Operation, listing, operations_of_extensions, plain, read, takes_of
-from .recognition.outcomes import OUTCOME_FIELDS, Kind, Likeness, SetOutcome, as_field
-from .services import Charge, Key, KeyKind, Rates, amount
+from .recognition.outcomes import OUTCOME_FIELDS, Likeness, OutcomeKind, SetOutcome, as_field
+from .services import Charge, Key, KeyKind, Rates, amount, usable_keys
 from .snapshot import state_of
 from .state import UNSET, Selection, Unset, select
 from .vendors import explain
@@ -87,13 +87,14 @@ class Control:
         `name` is None for one that nobody has; ValueError for one that is taken or is none.
         """
         account = self._accounts.open(name)
-        keys = {vendor: _shown_keys(keys) for vendor, keys in account.first_keys.items()}
+        first, now = account.first_keys, account.clock.now()
+        keys = {vendor: usable_keys(texts, now) for vendor, texts in first.items()}
         return NewAccount(account=account.name, keys=keys)
 
     def close_account(self, account: str) -> None:
         """Close an account, which can be read for an hour; ValueError for the first one,
         LookupError for none, or a closed one."""
-        self._accounts.close(self._accounts.named(account).place)
+        self._accounts.close(self._accounts.get(account).place)
 
     # What only some vendors have
 
@@ -115,7 +116,7 @@ class Control:
 
     def set_outcome(
         self,
-        kind: Kind,
+        kind: OutcomeKind,
         *,
         score: float | Unset | None = UNSET,
         review: bool | None = None,
@@ -192,7 +193,12 @@ class Control:
             account.faults.add(fault)
 
     def _check_aim(self, fault: Fault) -> None:
-        """Refuse what would wait for ever."""
+        """Refuse what would wait for ever, or strike for ever."""
+        if fault.stage is Stage.CONNECT and fault.times is None:
+            raise ValueError(
+                "a fault at connect without an end would refuse the request that clears it, too: "
+                "give times, or use the stage mid_upload with a path of the vendor"
+            )
         if fault.stage is Stage.CONNECT and self.account.name != MAIN:
             raise ValueError(
                 "a fault at connect strikes before anybody has shown a key, so only the first "
@@ -452,16 +458,10 @@ def _has_review(claims: Behaviours) -> bool:
     return "match.review" in claims and claims["match.review"] is not None
 
 
-def _shown_keys(keys: Mapping[str, Key]) -> dict[str, str]:
-    shown = {str(key.kind): text for text, key in keys.items()}
-    client = next((key.client for key in keys.values()), None)
-    return shown if client is None else {**shown, "client": client}
-
-
 # The same over HTTP
 
 
-def _accounts(control: Control) -> Any:
+def _list_accounts(control: Control) -> Any:
     accounts = control._accounts  # noqa: SLF001 - one of our own
     return [
         {"name": account.name, "calls": len(account.journal.entries),
@@ -470,7 +470,7 @@ def _accounts(control: Control) -> Any:
     ]  # fmt: skip
 
 
-def _overview(control: Control) -> Any:
+def _list_operations(control: Control) -> Any:
     world, vendors = control.world, control.vendors()
     below = "" if world.vendor == vendors[0] else f"{world.vendor}/"
     every = [f"{method} /__mock__/{below}{path}" for method, path in operations_of(world.kind)]
@@ -483,24 +483,24 @@ def _add_faults(control: Control, faults: Any = None, **sent: Any) -> Any:
     if faults is not None and sent:
         raise ValueError("faults is a list of faults, and nothing is beside it")
     records = [sent] if faults is None else faults
-    rules = [require_end(Fault(**read(takes_of(Fault), record))) for record in records]
+    rules = [Fault(**read(takes_of(Fault), record)) for record in records]
     control.add_faults(*rules)
     return rules[0] if faults is None else {"faults": rules}
 
 
-def _mask(*rules: SetOutcome | Fault) -> Any:
-    return [{**plain(rule), "field": rule.field and masked(rule.field)} for rule in rules]
+def _mask_rules(*rules: SetOutcome | Fault) -> Any:
+    return [{**plain(rule), "field": rule.field and mask_fields(rule.field)} for rule in rules]
 
 
-def _unused(control: Control) -> Any:
+def _list_unused(control: Control) -> Any:
     return [
-        {**_mask(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
+        {**_mask_rules(miss.rule)[0], "near_miss": {"call": miss.call and miss.call.number,
             "missed": miss.missed, "says": miss.says}}
         for miss in control.near_misses()
     ]  # fmt: skip
 
 
-def _ledger(control: Control, **filters: Any) -> Any:
+def _read_ledger(control: Control, **filters: Any) -> Any:
     charges = control.charges(**filters)
     return {"balance": control.balance(), "entries": charges, "left_out": charges.left_out}
 
@@ -509,13 +509,13 @@ def _add_key(control: Control, **sent: Any) -> str:
     return control.add_key(**{name: value for name, value in sent.items() if value is not None})
 
 
-def _journal(
+def _read_journal(
     control: Control, field: Mapping[str, str] | None = None, **filters: Any
 ) -> Selection[Entry]:
     return control.journal(fields=field, **filters)
 
 
-def _claim(claim: Claim) -> Any:
+def _show_claim(claim: Claim) -> Any:
     origin, text = claim.origin, {"id": claim.id, "statement": claim.statement}
     return {**text, "known": origin.known, "source": origin.document, "read": origin.read}
 
@@ -530,25 +530,25 @@ _FILTERS = {"path": "text", "status": "count", "person": "text", "field": "pair"
 
 #: Of every vendor.
 OPERATIONS = (
-    Operation("GET", "", _overview, "All operations of this API."),
-    Operation("GET", "accounts", _accounts, "The accounts of this server.", gives="accounts"),
+    Operation("GET", "", _list_operations, "All operations of this API."),
+    Operation("GET", "accounts", _list_accounts, "The accounts of this server.", gives="accounts"),
     Operation("POST", "accounts", Control.new_account,
         "Open an account with keys, credit, faults and a clock of its own.", {"name": "text"}),
     Operation("POST", "accounts/close", Control.close_account, "Close an account.",
         {"account!": "text"}),
-    Operation("GET", "outcomes", lambda control: _mask(*control.outcomes()),
+    Operation("GET", "outcomes", lambda control: _mask_rules(*control.outcomes()),
         "The outcomes that have not been used yet.", gives="outcomes"),
     Operation("POST", "outcomes", Control.set_outcome, "Set the outcome of the next calls.",
         _OUTCOME),
     Operation("POST", "outcomes/clear", Control.clear_outcomes, "Drop all outcomes."),
-    Operation("GET", "faults", lambda control: _mask(*control.faults()),
+    Operation("GET", "faults", lambda control: _mask_rules(*control.faults()),
         "The faults that have not struck yet.", gives="faults"),
     Operation("POST", "faults", _add_faults,
         "Add a fault after the others, or several of them: a list, `faults`.",
         {**dict.fromkeys((field.name for field in attrs.fields(Fault)), "any"),
             "faults": "objects"}),
     Operation("POST", "faults/clear", Control.clear_faults, "Drop all faults."),
-    Operation("GET", "unused", _unused,
+    Operation("GET", "unused", _list_unused,
         "The outcomes and faults that no call has used, each with the call that came closest.",
         gives="unused"),
     Operation("GET", "latency", Control.latency, "How long answers take, where you set it."),
@@ -559,7 +559,7 @@ OPERATIONS = (
     Operation("GET", "clock", Control.now, "The time of the mock.", gives="now"),
     Operation("POST", "clock/advance", Control.advance, "Let that many seconds pass at once.",
         {"seconds!": "number"}, gives="now"),
-    listing("ledger", _ledger, "The credit, and what was charged.", None, what="text"),
+    listing("ledger", _read_ledger, "The credit, and what was charged.", None, what="text"),
     Operation("POST", "ledger/balance", Control.set_balance, "Set the credit.", {"balance!": "any"},
         gives="balance", then=Control.balance),
     Operation("GET", "keys", Control.keys, "The keys, without their secrets.", gives="keys"),
@@ -570,17 +570,17 @@ OPERATIONS = (
     Operation("GET", "limits", Control.limits, "The rate limits, by scope."),
     Operation("GET", "behaviours", Control.behaviours,
         "Vendor, edition, the switches set, and all switches."),
-    listing("journal", _journal, "The calls, with what was sent and answered.", "entries",
+    listing("journal", _read_journal, "The calls, with what was sent and answered.", "entries",
         **_FILTERS),
     Operation("GET", "journal/count",
-        lambda control, **filters: len(_journal(control, **filters)),
+        lambda control, **filters: len(_read_journal(control, **filters)),
         "How many calls fit.", {**_FILTERS, "since": "count"}, gives="count"),
     Operation("POST", "journal/clear", Control.clear_journal, "Empty the journal."),
     Operation("GET", "state", Control.state,
         "What all accounts have of what a test sets, with their keys: a file for --state."),
     Operation("POST", "reset", Control.reset, "Start again, in another edition if you like.",
         {"edition": "text", "switches": "object"}, then=Control.behaviours),
-    Operation("GET", "claims", lambda control: [*map(_claim, control.claims())],
+    Operation("GET", "claims", lambda control: [*map(_show_claim, control.claims())],
         "The claims in force.", gives="claims"),
     Operation("GET", "claims/{}", Control.explain, "One claim in a few lines.", gives="text"),
 )  # fmt: skip

@@ -44,12 +44,11 @@ def _operations(vendor: Any) -> Mapping[tuple[str, str], Operation]:
 
 class ControlApi:
     """Serves the control API of one server, below the prefix for the first vendor and below
-    ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback port.
+    ``/__mock__/deepvue/`` for one by name; guarded, because a browser can reach a loopback port."""
 
-    A change must be ``application/json``, which no page of another origin can send without being
-    allowed to, and nothing here allows it. The host must be a loopback one, so that no name that
-    points here is of use; with a token, the token is asked for instead.
-    """
+    # A change must be ``application/json``, which no page of another origin can send without being
+    # allowed to, and nothing here allows it. The host must be a loopback one, so that no name that
+    # points here is of use; with a token, the token is asked for instead.
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
@@ -115,7 +114,7 @@ class ControlApi:
         """The account that a request names, the first one without a word; LookupError for none."""
         header = request.header(ACCOUNT_HEADER.lower())
         name = dict(request.query).get("key", MAIN if header is None else header)
-        return self._accounts.named(name)
+        return self._accounts.get(name)
 
 
 def _find(
@@ -165,7 +164,6 @@ def reply_mistake(error: BaseException) -> Response:
 
 
 def reply_json(status: int, body: Any) -> Response:
-    """An answer in JSON."""
     # With an end of line, for whoever reads it in a terminal.
     return response(status, JSON, encode(body) + b"\n", GUARDS)
 

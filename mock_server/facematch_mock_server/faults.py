@@ -18,13 +18,13 @@ from facematch_mock_server.journal import show_rule
 from facematch_mock_server.messages import HEADER_NAME, HEADER_VALUE, Head
 from facematch_mock_server.recognition.cards import Card
 from facematch_mock_server.recognition.outcomes import Fields, as_field
-from facematch_mock_server.state import Kept, check_times
+from facematch_mock_server.state import RuleQueue, check_times
 
 #: So many levels, so that whatever writes it down comes to an end.
 DEEPEST = 50
 
 
-def own_json(value: Any, depth: int = 0) -> Any:
+def copy_json(value: Any, depth: int = 0) -> Any:
     """A copy of `value` as JSON holds it; ValueError for what it cannot hold."""
     if depth > DEEPEST:
         raise ValueError(f"a made-up body can be nested {DEEPEST} levels deep at most")
@@ -33,9 +33,9 @@ def own_json(value: Any, depth: int = 0) -> Any:
     if isinstance(value, (float, Decimal)) and math.isfinite(float(value)):
         return float(value)
     if isinstance(value, (list, tuple)):
-        return [own_json(item, depth + 1) for item in value]
+        return [copy_json(item, depth + 1) for item in value]
     if isinstance(value, dict) and all(isinstance(name, str) for name in value):
-        return {name: own_json(item, depth + 1) for name, item in value.items()}
+        return {name: copy_json(item, depth + 1) for name, item in value.items()}
     raise ValueError(
         "a made-up body must be JSON, with strings as names and finite numbers; "
         f"a {type(value).__name__} cannot be sent"
@@ -106,7 +106,7 @@ CARRIED_OUT = dict.fromkeys((Stage.CONNECT, Stage.MID_UPLOAD), False)
 CARRIED_OUT |= dict.fromkeys((Stage.MID_HEADERS, Stage.MID_BODY), True)
 
 
-def is_ours(head: Head) -> bool:
+def is_for_mock(head: Head) -> bool:
     """Whether a request is for the control API or the console, and so for no vendor."""
     if head.path == "/":
         return "text/html" in (head.header("accept") or "")
@@ -195,7 +195,7 @@ class Fault:
     headers: Mapping[str, str | int | None] = attrs.field(
         default=None, converter=_as_headers, hash=False
     )
-    body: Any = attrs.field(default=None, converter=own_json, hash=False)
+    body: Any = attrs.field(default=None, converter=copy_json, hash=False)
     seconds: float = attrs.field(default=1.0, converter=_as_number)
     executed: bool | None = None
 
@@ -217,10 +217,11 @@ class Fault:
         self._check_aim()
         if type(self.executed) not in (bool, type(None)):
             raise ValueError("executed must be true or false, or left out for what the stage does")
-        if self._always is not None and self.executed not in (None, self._always):
-            always = "always" if self._always else "never"
+        always = self._is_always_executed
+        if always is not None and self.executed not in (None, always):
+            how = "always" if always else "never"
             raise ValueError(
-                f"with a fault at {self.stage} the call is {always} executed; leave executed out"
+                f"with a fault at {self.stage} the call is {how} executed; leave executed out"
             )
 
     def _check_aim(self) -> None:
@@ -256,7 +257,7 @@ class Fault:
             raise ValueError(f"there is no ready card {self.card:.40}; {hint}")
 
     @property
-    def _always(self) -> bool | None:
+    def _is_always_executed(self) -> bool | None:
         """Whether the call is carried out where there is no choice."""
         if self.is_pictured and self.kind is Kind.DELAY:
             return True
@@ -270,7 +271,7 @@ class Fault:
     @property
     def is_carried_out(self) -> bool:
         """Whether the call is carried out, before or instead of what it does."""
-        return bool(self.executed) if self._always is None else self._always
+        return bool(self.executed) if self._is_always_executed is None else self._is_always_executed
 
     @property
     def is_postponed(self) -> bool:
@@ -295,7 +296,6 @@ class Fault:
         )
 
     def is_of(self, card: Card) -> bool:
-        """Whether it is aimed at a picture of this card."""
         if self.card is not None:
             return ready_cards()[self.card] == card
         return self.person == card.person
@@ -320,19 +320,8 @@ def _check_path(path: str) -> None:
         raise ValueError("no fault strikes the control API or the console, unless at connect")
 
 
-def require_end(fault: Fault) -> Fault:
-    """The fault; ValueError for one that would refuse whoever wants to clear it over HTTP."""
-    if fault.stage is Stage.CONNECT and fault.times is None:
-        raise ValueError(
-            "a fault at connect without an end would refuse the request that clears it, too: "
-            "give times, or use the stage mid_upload with a path of the vendor"
-        )
-    return fault
-
-
 @functools.cache
 def ready_cards() -> Mapping[str, Card]:
-    """The ready test cards by name."""
     from .recognition.sheet import card_sheet  # not above: it loads Pillow
 
     return {name: card.card for name, card in card_sheet().items()}
@@ -351,7 +340,7 @@ def failure_of(card: Card) -> Fault:
     return Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.RESET, executed=charged, **more)
 
 
-class Faults(Kept[Fault]):
+class Faults(RuleQueue[Fault]):
     """The rules of one world that still wait, in the order they were added."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -385,12 +374,12 @@ class Faults(Kept[Fault]):
     def _take(self, fits: Callable[[Fault], bool], only: Stage | None = None) -> Fault | None:
         """The first rule that fits and hits; None for one at another stage than `only`."""
         with self._lock:
-            for index, rule in enumerate(self._kept):
+            for index, rule in enumerate(self._rules):
                 is_due = only is None or rule.stage is only
                 if not fits(rule) or (not is_due and rule.chance < 1):
                     continue
                 if not is_due:
                     return None
                 if rule.chance == 1 or self._random.random() < rule.chance:
-                    return self._count(index)
+                    return self._use(index)
         return None

@@ -15,7 +15,7 @@ import attrs
 from .messages import Head, Request
 
 #: How many entries are kept.
-KEPT = 10_000
+MAX_ENTRIES = 10_000
 #: An address: whatever is before its host, and behind its path, may be a secret. It is looked
 #: for only where a word begins: else a long text would take time with the square of its length.
 _ADDRESS = re.compile(
@@ -38,47 +38,43 @@ SECRET = re.compile(r"key|secret|token|passw|authori[sz]ation|signature|^code$",
 _PICTURE = re.compile(r"image|picture|photo|selfie", re.IGNORECASE)
 
 
-def short(text: str, length: int = SHORT) -> str:
-    """`text`, cut with an ellipsis if it is long."""
+def shorten(text: str, length: int = SHORT) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def noted(head: Head, note: str | None) -> str | None:
+def compose_note(head: Head, note: str | None) -> str | None:
     """The note of a call: the fault that struck it, if one did, and what there is to say of it."""
     fault = str(head.fault) if isinstance(head, Request) and head.fault else None
     return "; ".join(filter(None, (fault, note))) or None
 
 
 def presentable(fields: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Names and short values; a value whose name sounds secret is masked, and of an address only
-    what leads to the host is shown."""
-    return {short(name): _value(name, value) for name, value in fields}
+    """Names and short values: secrets masked, addresses without what may be secret in them."""
+    return {shorten(name): _show_value(name, value) for name, value in fields}
 
 
-def masked(fields: Mapping[str, str]) -> dict[str, str]:
+def mask_fields(fields: Mapping[str, str]) -> dict[str, str]:
     """The same fields; a value whose name sounds secret is masked."""
     return {name: "***" if SECRET.search(name) else text for name, text in fields.items()}
 
 
-def described(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
-    """Names with the short values of those that may be `shown`, where they are plain, and with type
-    and length of others."""
+def describe_fields(fields: Iterable[tuple[str, Any]], shown: Collection[str]) -> dict[str, str]:
+    """Names with the short values of those that may be `shown`, with type and length of others."""
     return {
-        short(name): _value(name, _plain(value) if name in shown else _kind(value))
+        shorten(name): _show_value(name, (_show_plain if name in shown else _describe_kind)(value))
         for name, value in fields
     }
 
 
-def flat(values: Mapping[str, Any]) -> str:
-    """A JSON object as short JSON: what is nested in it has type and length only, and what sounds
-    like a secret or a picture is masked."""
+def shorten_json(values: Mapping[str, Any]) -> str:
+    """A JSON object as short JSON: of what is nested only type and length, secrets masked."""
     shown = {}
     for name, value in values.items():
-        text = _without_secrets(value) if isinstance(value, str) else value
-        shown[name] = _kind(value) if isinstance(value, (list, dict)) else text
+        text = _hide_secrets(value) if isinstance(value, str) else value
+        shown[name] = _describe_kind(value) if isinstance(value, (list, dict)) else text
         if SECRET.search(name) or _PICTURE.search(name):
             shown[name] = "***"
-    return short(json.dumps(shown, ensure_ascii=False))
+    return shorten(json.dumps(shown, ensure_ascii=False))
 
 
 def show_rule(rule: Any) -> str:
@@ -91,27 +87,27 @@ def show_rule(rule: Any) -> str:
         if field.name in ("field", "headers"):
             value = presentable((name, str(text)) for name, text in value.items())
         elif field.name == "body" and isinstance(value, (dict, list)):
-            value = flat(value) if isinstance(value, dict) else f"list of {len(value)}"
+            value = shorten_json(value) if isinstance(value, dict) else f"list of {len(value)}"
         text = repr(str(value) if isinstance(value, str) else value)
-        shown.append(f"{field.name}={short(text, 200)}")
+        shown.append(f"{field.name}={shorten(text, 200)}")
     return f"{type(rule).__name__}({', '.join(shown)})"
 
 
-def _value(name: str, value: str) -> str:
-    return "***" if SECRET.search(name) else short(_without_secrets(value))
+def _show_value(name: str, value: str) -> str:
+    return "***" if SECRET.search(name) else shorten(_hide_secrets(value))
 
 
-def _without_secrets(value: str) -> str:
+def _hide_secrets(value: str) -> str:
     return _ADDRESS.sub(r"\g<scheme>\g<rest>", value) if "://" in value else value
 
 
-def _plain(value: Any) -> str:
+def _show_plain(value: Any) -> str:
     if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
         return ", ".join(map(str, value))
-    return _kind(value) if isinstance(value, (dict, list)) else str(value)
+    return _describe_kind(value) if isinstance(value, (dict, list)) else str(value)
 
 
-def _kind(value: Any) -> str:
+def _describe_kind(value: Any) -> str:
     length = len(value) if isinstance(value, (str, list, dict)) else 0
     return _KINDS.get(type(value), "null").format(length)
 
@@ -175,15 +171,13 @@ class Entry:
 
 
 class Journal:
-    """The newest entries of one account. Safe across threads.
-
-    `watch` is called with each entry once it is written, and with None once all are forgotten.
-    """
+    """The newest entries of one account. Safe across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._last = 0
+        #: Is called with each entry once it is written, and with None once all are forgotten.
         self.watch: Callable[[Entry | None], None] | None = None
 
     def add(self, fields: dict[str, Any]) -> None:
@@ -205,7 +199,7 @@ class Journal:
     @property
     def is_full(self) -> bool:
         """Whether each new entry pushes out the oldest one."""
-        return len(self._entries) == KEPT
+        return len(self._entries) == MAX_ENTRIES
 
     @property
     def entries(self) -> tuple[Entry, ...]:

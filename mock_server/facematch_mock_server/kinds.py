@@ -25,9 +25,9 @@ class Records:
         """What this thread queued is dropped."""
 
     def close(self) -> None:
-        """Its account is closed: nobody uses it any more, and `kept` alone is still read."""
+        """Its account is closed: nobody uses it any more, and `list_readable` alone is read."""
 
-    def kept(self) -> tuple[Any, ...]:
+    def list_readable(self) -> tuple[Any, ...]:
         """What is read of a closed account."""
         return ()
 
@@ -38,25 +38,19 @@ class VendorKind:
     """A vendor before it has a world: its claims, and what may be set of it.
 
     Attributes:
-        name: Of the vendor: that of its folder, or of its entry point.
-        title: As people write it.
-        claims: All that are made about it.
+        name: That of the vendor's folder, or of its entry point; `title` is as people write it.
         editions: The value of every switch, by edition of its documents.
-        default_edition: The one that is meant without a word.
         switches: Named behaviours that may be set, with their values.
         settings: Numbers that may be set: the claim's key, and what kind of number it takes.
         rate_limits: The claim that holds the limit, by scope.
         operations: What can be late, by name: ``match``, say.
-        hosts: Its own, in lower case: a request that names one of them is for this vendor. ``*.``
-            at the beginning stands for one label.
+        hosts: Its own, in lower case; ``*.`` at the beginning stands for one label.
         first_keys: The keys that work at once, by text.
-        records: Makes what it remembers beyond keys, credit and sessions.
-        behaviour: Makes what answers for it in a world.
-        worker: Makes what goes on beside requests; None for nothing.
+        records, behaviour, worker: Make what it remembers beyond keys, credit and sessions, what
+            answers for it in a world, and what goes on beside requests (None for nothing).
         key_of: The key, or the client id, that a request shows: it says whose account is meant.
         new_text: A key, or a client id, of another account, of the first one and some letters.
-        extensions: What `Control` has for this vendor and not for every one, by attribute:
-            ``module:Class`` of an `Extension`, called with the `Control`, loaded when first used.
+        extensions: What `Control` has for this vendor alone: ``module:Class`` by attribute.
     """
 
     name: str
@@ -90,8 +84,7 @@ class VendorKind:
     def choose(
         self, edition: str, switches: Mapping[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The value of every switch, and the numbers that were set, by key of the claim; ValueError
-        for an unknown edition or switch, or a value that does not fit."""
+        """Every switch, and the numbers that were set by key of the claim; ValueError if unfit."""
         if edition not in self.editions:
             raise ValueError(f"there is no edition {edition}; there are {', '.join(self.editions)}")
         chosen, settings = dict(self.editions[edition]), {}

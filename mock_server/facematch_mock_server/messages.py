@@ -22,45 +22,38 @@ TOKEN_HEADER = "X-Mock-Token"  # noqa: S105 - the name of a header, no secret
 CLAIMS_HEADER = "X-Facematch-Claims"
 
 
-def _lowered(headers: Iterable[tuple[str, str]]) -> Headers:
+def _lower_names(headers: Iterable[tuple[str, str]]) -> Headers:
     return tuple([(name.lower(), value) for name, value in headers])
 
 
-def _path_of(head: Head) -> str:
-    return unquote(head.target.partition("?")[0])
-
-
-def _without_query(target: str) -> str:
+def _hide_query(target: str) -> str:
     # A query may hold the signature of a picture's address, or a name.
     path, mark, _ = target.partition("?")
     return repr(path + ("?…" if mark else ""))
 
 
-def _as_they_are(headers: Iterable[tuple[str, str]]) -> Headers:
+def _to_tuple(headers: Iterable[tuple[str, str]]) -> Headers:
     return tuple(headers)
 
 
 @attrs.frozen(kw_only=True)
 class Head:
-    """What is known of a request before its body: enough to choose a fault or to refuse it early.
-
-    Attributes:
-        target: Path and query, as sent; the query is not in `repr`.
-        headers: Names in lower case, in the order sent.
-        peer: Address of the client, without port.
-        is_inside: Whether it came without a socket, from a program in this process.
-        path: The decoded path.
-    """
+    """What is known of a request before its body: enough to choose a fault, or to refuse it."""
 
     method: str
-    target: str = attrs.field(repr=_without_query)
-    headers: Headers = attrs.field(default=(), converter=_lowered, repr=False)
+    #: Path and query, as sent; the query is not in `repr`.
+    target: str = attrs.field(repr=_hide_query)
+    #: Names in lower case, in the order sent.
+    headers: Headers = attrs.field(default=(), converter=_lower_names, repr=False)
     peer: str = "127.0.0.1"
+    #: Whether it came without a socket, from a program in this process.
     is_inside: bool = attrs.field(default=False, eq=False, repr=False)
+    path: str = attrs.field(init=False, eq=False, repr=False)
+
     # Worked out once: a request is asked for it ten times.
-    path: str = attrs.field(
-        init=False, eq=False, repr=False, default=attrs.Factory(_path_of, takes_self=True)
-    )
+    @path.default
+    def _decode_path(self) -> str:
+        return unquote(self.target.partition("?")[0])
 
     @property
     def query(self) -> tuple[tuple[str, str], ...]:
@@ -77,17 +70,13 @@ class Head:
 
 @attrs.frozen(kw_only=True)
 class Request(Head):
-    """A whole request.
+    """A whole request."""
 
-    Attributes:
-        body: After the transfer coding was taken off; nobody changes it.
-        fault: The `Fault` that strikes this call, if it is known already.
-        account: In whose world the call began; None for that of its key.
-        until: As `Response.until`, if it was asked before.
-    """
-
+    #: After the transfer coding was taken off; nobody changes it.
     body: bytes | bytearray = attrs.field(default=b"", repr=False)
+    #: The `Fault` that strikes this call, if it is known already.
     fault: Any = attrs.field(default=None, eq=False, repr=False)
+    #: In whose world the call began; None for that of its key.
     account: Any = attrs.field(default=None, eq=False, repr=False)
     until: float | None = attrs.field(default=None, eq=False, repr=False)
 
@@ -112,7 +101,7 @@ class Response:
     """
 
     status: int
-    headers: Headers = attrs.field(default=(), converter=_as_they_are)
+    headers: Headers = attrs.field(default=(), converter=_to_tuple)
     body: bytes = attrs.field(default=b"", repr=False)
     claims: tuple[str, ...] = ()
     date: dt.datetime | None = None
@@ -135,9 +124,6 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 def host_in(header: str) -> str | None:
-    """The host that a Host header names, in lower case, without port and brackets.
-
-    None for what is no host, so that whatever else is there gets into no address.
-    """
+    """The host that a Host header names, in lower case, without port; None for what is no host."""
     host = _HOST.fullmatch(header)
     return None if host is None else host[1].strip("[]").lower()

@@ -11,7 +11,7 @@ import attrs
 
 from .account import World
 from .faults import Fault
-from .journal import Entry, presentable, short
+from .journal import Entry, presentable, shorten
 from .recognition.outcomes import SetOutcome
 
 #: How many of the newest calls are looked at.
@@ -87,13 +87,13 @@ def _find_missed(entry: Entry, route: Any, rule: SetOutcome | Fault, world: Worl
     is_read = route and (route.is_form or route.shown)
     is_read = is_read and (entry.files or (entry.fields and entry.key != "wrong"))
     for name, text in (rule.field or {}).items():
-        shown = entry.fields.get(short(name))
+        shown = entry.fields.get(shorten(name))
         if shown is None and is_read:
-            yield "field", f"without {short(name)}"
+            yield "field", f"without {shorten(name)}"
         elif shown is None or (is_same := _is_same(name, text, shown)) is None:
-            yield "", f"whose {short(name)} cannot be seen"
+            yield "", f"whose {shorten(name)} cannot be seen"
         elif not is_same:
-            yield "field", f"with {short(name)}={shown}"
+            yield "field", f"with {shorten(name)}={shown}"
 
 
 def _check_request(entry: Entry, route: Any, rule: SetOutcome | Fault, world: World) -> _Misses:
@@ -147,8 +147,7 @@ def _check_pictures(entry: Entry, rule: SetOutcome | Fault, world: World) -> _Mi
 
 
 def _is_same(name: str, text: str, shown: str) -> bool | None:
-    """Whether a field that the journal shows so was sent as `text`; None where that cannot be seen:
-    of a secret, what was cut, an address, or what has its type or length alone."""
+    """Whether a field that the journal shows so was sent as `text`; None if it cannot be seen."""
     kind = _KIND.fullmatch(shown)
     if kind is not None:
         return False if kind[1] and int(kind[1]) != len(text) else None

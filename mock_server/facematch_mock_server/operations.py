@@ -19,11 +19,10 @@ from .state import UNSET, Selection, check_text
 LISTED = 1000
 
 
-def _of(
+def _make_reader(
     words: str, *kinds: type, parse: Callable[[Any], Any] = lambda value: value
 ) -> Callable[[Any], Any]:
-    """Reads a value of these kinds (a flag is no number), and refuses every other one, and what
-    cannot be parsed, in these words."""
+    """Reads a value of these kinds (a flag is no number); refuses every other in these words."""
 
     def check(value: Any) -> Any:
         if type(value) in kinds:
@@ -68,17 +67,17 @@ def _list_of(kind: type) -> Callable[[list[Any]], list[Any]]:
 #: What reads each kind of value; ``any`` is checked by whom it is for.
 KINDS: Mapping[str, Callable[[Any], Any]] = {
     "any": lambda value: value,
-    "text": _of("a string", str),
+    "text": _make_reader("a string", str),
     # A fraction arrives as a Decimal, and may be sent as text like an amount of money.
-    "number": _of("a number", int, Decimal, str,
+    "number": _make_reader("a number", int, Decimal, str,
         parse=lambda value: value if isinstance(value, int) else float(value)),
     # In a query numbers are text.
-    "count": _of("a whole number from 0", int, str, parse=_read_count),
-    "flag": _of("true or false", bool),
-    "names": _of("a list of strings", list, parse=_list_of(str)),
-    "object": _of("an object", dict),
-    "objects": _of("a list of objects", list, parse=_list_of(dict)),
-    "date": _of("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
+    "count": _make_reader("a whole number from 0", int, str, parse=_read_count),
+    "flag": _make_reader("true or false", bool),
+    "names": _make_reader("a list of strings", list, parse=_list_of(str)),
+    "object": _make_reader("an object", dict),
+    "objects": _make_reader("a list of objects", list, parse=_list_of(dict)),
+    "date": _make_reader("a date, YYYY-MM-DD", str, parse=dt.date.fromisoformat),
     "pair": _read_pair,
     "seconds": _read_seconds,
 }  # fmt: skip
@@ -96,13 +95,10 @@ class NotYet(TimeoutError):
 
 
 class Extension(Generic[R]):
-    """What `Control` has for one vendor and not for every one. Safe across threads.
-
-    Its `OPERATIONS` are run with it. `STATE` is its part of a server's state: by name of a list,
-    the path whose operations list the records (GET) and add one of them (POST).
-    """
+    """What `Control` has for one vendor and not for every one. Safe across threads."""
 
     OPERATIONS: ClassVar[Sequence[Operation]] = ()
+    #: By name of a list in a server's state, the path that lists (GET) and adds (POST) records.
     STATE: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, control: Any) -> None:
@@ -125,10 +121,9 @@ class Extension(Generic[R]):
 class Operation:
     """One operation of the control API; `path` is that below the prefix, ``{}`` for the rest of it.
 
-    `run` is called with the `Control`, or with what it has as `of`; with the rest of the path if
-    there is one, and what was sent, by name. `takes` has the kind of each value that can be sent,
-    by name; one with ``!`` is needed. POST takes them in JSON, GET in the query. The answer is the
-    result of `run`, or of `then`, under the name `gives`, None for one that is an object itself.
+    `run` is called with the `Control`, or with what it has as `of`; `takes` has the kind of each
+    value that can be sent, by name (one with ``!`` is needed). The answer is the result of `run`,
+    or of `then`, under the name `gives`, None for one that is an object itself.
     """
 
     method: str
@@ -176,8 +171,7 @@ def takes_of(kind: type) -> dict[str, str]:
 
 
 def read(takes: Mapping[str, str], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an object, by what an `Operation` takes; ValueError for what is missing, not
-    known or of another kind."""
+    """The values of an object, by what an `Operation` takes; ValueError for what does not fit."""
     kinds = {name.rstrip("!"): kind for name, kind in takes.items()}
     for name in sorted(sent):
         if name not in kinds:

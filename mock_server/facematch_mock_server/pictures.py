@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping
 
 import attrs
 
-from .services import KEPT_SESSIONS
+from .services import MAX_SESSIONS
 
 #: So many bytes in all are remembered.
 MAX_BYTES = 64 * 1024 * 1024
@@ -23,13 +23,9 @@ class _Picture:
 
 
 class Pictures:
-    """Pictures by name, so many bytes in all; the one not used for longest goes first.
+    """Pictures by name, within a bound; one goes with the last page (a session) that shows it."""
 
-    Each owner has some on pages, sessions, say: on the newest `max_pages`. A picture goes with the
-    last page that shows it. Safe across threads.
-    """
-
-    def __init__(self, max_bytes: int = MAX_BYTES, max_pages: int = KEPT_SESSIONS) -> None:
+    def __init__(self, max_bytes: int = MAX_BYTES, max_pages: int = MAX_SESSIONS) -> None:
         self._max_bytes, self._max_pages = max_bytes, max_pages
         self._lock = threading.RLock()
         self._pictures: OrderedDict[str, _Picture] = OrderedDict()
@@ -39,11 +35,11 @@ class Pictures:
         self._pages: dict[Hashable, dict[str, set[str]]] = {}
         self.kept_bytes = 0
 
-    def let_in(self, owner: Hashable) -> None:
-        """From now on, until `let_go`, pictures are kept for this owner."""
+    def add_owner(self, owner: Hashable) -> None:
+        """From now on, until `remove_owner`, pictures are kept for this owner."""
         self._pages[owner] = {}
 
-    def let_go(self, owner: Hashable) -> None:
+    def remove_owner(self, owner: Hashable) -> None:
         """All that this owner has goes, and nothing more is kept for it."""
         with self._lock:
             for page in tuple(self._pages.get(owner, ())):
@@ -70,7 +66,6 @@ class Pictures:
                 self._drop(next(iter(self._pictures)))
 
     def find(self, name: str) -> bytes | None:
-        """The picture of that name; None if it is not kept, or no longer."""
         picture = self._pictures.get(name)
         return None if picture is None else picture.content
 
@@ -82,12 +77,9 @@ class Pictures:
     def digest(
         self, owner: Hashable, body: bytes | bytearray, start: int = 0, end: int | None = None
     ) -> tuple[str, bytes]:
-        """The SHA-256, hexadecimal, of the picture between two places of `body`, under which it is
-        kept from now on, and the picture: copied when it is first seen.
-
-        Exact: that of a picture which is kept counts only if every byte is the same. Comparing is
-        some twenty times faster than hashing.
-        """
+        """The SHA-256 of the picture between two places of `body`, and the picture, now kept."""
+        # Exact: the digest of a picture that is kept counts only if every byte is the same.
+        # Comparing is some twenty times faster than hashing.
         sample = _sample(body, start, len(body) if end is None else end)
         digest = self._digests.get(sample, "")
         picture = self._pictures.get(digest)

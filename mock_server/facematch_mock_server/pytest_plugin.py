@@ -41,24 +41,24 @@ def pytest_runtest_makereport(
     if call.when == "call":
         item.stash[_PASSED] = call.excinfo is None
     report, servers = outcome.get_result(), item.stash.get(_SERVERS, [])
-    if report.failed and (lines := [line for server in servers for line in _lines(server)]):
+    if report.failed and (lines := [line for server in servers for line in _list_newest(server)]):
         report.sections.append(("facematch mock", "\n".join(lines)))
     if call.when == "teardown":
         # Pytest keeps its items to the end.
         servers.clear()
 
 
-def _lines(server: MockServer) -> list[str]:
+def _list_newest(server: MockServer) -> list[str]:
     """The newest ten calls, those of the first account last: no secret is in the journal."""
     first, *others = server.accounts.all
-    calls = _calls_of(first)
-    beside = [line for account in (*server.accounts.closed, *others) for line in _calls_of(account)]
+    calls, accounts = _list_calls(first), (*server.accounts.closed, *others)
+    beside = [line for account in accounts for line in _list_calls(account)]
     # Others' calls hide no more than half of them.
     beside = beside[-max(5, 10 - len(calls)) :]
     return [*beside, *calls[len(beside) - 10 :]]
 
 
-def _calls_of(account: Account) -> list[str]:
+def _list_calls(account: Account) -> list[str]:
     lines = (
         f"{account.name}: {entry.method} {entry.path} {entry.status or 'no answer'} "
         f"{entry.note or ''}".rstrip()
@@ -69,7 +69,7 @@ def _calls_of(account: Account) -> list[str]:
 
 
 @contextlib.contextmanager
-def _watched(request: pytest.FixtureRequest, server: MockServer) -> Iterator[MockServer]:
+def _check_unused(request: pytest.FixtureRequest, server: MockServer) -> Iterator[MockServer]:
     """Fail a test that passed although outcomes or faults that it set were never used."""
     request.node.stash.setdefault(_SERVERS, []).append(server)
     yield server
@@ -96,7 +96,7 @@ def _watched(request: pytest.FixtureRequest, server: MockServer) -> Iterator[Moc
         )
 
 
-def _server() -> type[MockServer]:
+def _load_server() -> type[MockServer]:
     try:
         from .server import MockServer as Server
     except ModuleNotFoundError as missing:
@@ -108,10 +108,10 @@ def _server() -> type[MockServer]:
     return Server
 
 
-def _over_http(vendor: str) -> Any:
+def _make_server_fixture(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_server")
     def server(request: pytest.FixtureRequest) -> Iterator[MockServer]:
-        with _server()(vendor=vendor) as running, _watched(request, running):
+        with _load_server()(vendor=vendor) as running, _check_unused(request, running):
             yield running
 
     server.__doc__ = f"""The API of {vendor} over HTTP on the loopback: a world for this test alone.
@@ -122,16 +122,16 @@ def _over_http(vendor: str) -> Any:
     return server
 
 
-def _without_a_socket(vendor: str) -> Any:
+def _make_mock_fixture(vendor: str) -> Any:
     @pytest.fixture(name=f"{vendor}_mock")
     def mock(
         request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
     ) -> Iterator[MockServer]:
-        server = _server()(vendor=vendor)
+        server = _load_server()(vendor=vendor)
         _mount(monkeypatch, server)
         _shut_off(monkeypatch, server)
         try:
-            with _watched(request, server):
+            with _check_unused(request, server):
                 yield server
         finally:
             # It may still have webhooks to deliver, in a thread of its own.
@@ -192,6 +192,6 @@ def _shut_off(monkeypatch: pytest.MonkeyPatch, server: MockServer) -> None:
 # A vendor is a folder; looking for those of other distributions would cost every test run time.
 for _vendor in sorted(entry.name for entry in (Path(__file__).parent / "vendors").iterdir()):
     if _vendor.isidentifier() and not _vendor.startswith("_"):
-        globals()[f"{_vendor}_server"] = _over_http(_vendor)
+        globals()[f"{_vendor}_server"] = _make_server_fixture(_vendor)
         if _vendor in _WITH_HOSTS:
-            globals()[f"{_vendor}_mock"] = _without_a_socket(_vendor)
+            globals()[f"{_vendor}_mock"] = _make_mock_fixture(_vendor)

@@ -18,7 +18,7 @@ from .control_http import PREFIX
 from .http.server import HttpServer
 from .kinds import check_operation
 from .recognition.recognizer import Recognizer
-from .services import LIVE_KEY, SANDBOX_KEY, KeyKind
+from .services import LIVE_KEY, SANDBOX_KEY, usable_keys
 from .vendors import choose_each, vendor_named
 
 if TYPE_CHECKING:
@@ -32,15 +32,9 @@ class _Access:
 
     def __init__(self, server: MockServer, account: Account, vendor: str) -> None:
         self._server, self._place, self._vendor = server, account.place, vendor
-        first, now = account.first_keys.get(vendor, {}), account.clock.now()
-        texts = {
-            key.kind: text
-            for text, key in reversed([*first.items()])
-            if key.allowed and not key.revoked and not key.expired(now)
-        }
-        self.live_key = texts.get(KeyKind.LIVE, "")
-        self.sandbox_key = texts.get(KeyKind.SANDBOX)
-        self.client_id = first[self.live_key].client if self.live_key else None
+        keys = usable_keys(account.first_keys.get(vendor, {}), account.clock.now())
+        self.live_key = keys.get("live", "")
+        self.sandbox_key, self.client_id = keys.get("sandbox"), keys.get("client")
 
     @property
     def url(self) -> str:
@@ -241,7 +235,7 @@ class MockServer:
     def account(self, key: str) -> MockAccount:
         """The account of a key, a client id or a name, the one closed last if none is open;
         LookupError if there is none."""
-        return MockAccount(self, self.accounts.named(key))
+        return MockAccount(self, self.accounts.get(key))
 
     def new_account(self, name: str | None = None) -> MockAccount:
         """Open an account: keys, credit, limits, sessions, outcomes, faults and a clock of its own.

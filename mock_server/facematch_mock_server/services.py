@@ -16,7 +16,7 @@ import attrs
 from facematch_mock_server.state import Collection
 
 #: How many of the newest entries are kept.
-KEPT_CHARGES = 10_000
+MAX_CHARGES = 10_000
 
 
 def amount(value: object) -> Decimal:
@@ -65,11 +65,10 @@ class Ledger:
     def __init__(self, start: Decimal) -> None:
         self._lock = threading.Lock()
         self._balance = start
-        self._charges: Collection[Charge] = Collection(limit=KEPT_CHARGES, numbered=True)
+        self._charges: Collection[Charge] = Collection(limit=MAX_CHARGES, numbered=True)
 
     @property
     def balance(self) -> Decimal:
-        """What is left, in USD."""
         return self._balance
 
     @balance.setter
@@ -100,9 +99,8 @@ class Ledger:
             )
         return True
 
-    def take_back(self, request_id: str) -> None:
-        """The charge of a call that was not answered after all, if there is one; later entries keep
-        their balance."""
+    def refund(self, request_id: str) -> None:
+        """Undo the charge of a call that was not answered after all; later entries stay."""
         with self._lock:
             for key, entry in reversed(self._charges.items()):
                 if entry.request_id == request_id:
@@ -156,6 +154,16 @@ FIRST_KEYS: Mapping[str, Key] = {
 }
 
 
+def usable_keys(keys: Mapping[str, Key], now: dt.datetime) -> dict[str, str]:
+    """The first key of each kind that works now; ``client`` is the client id of the live one."""
+    texts: dict[str, str] = {}
+    for text, key in keys.items():
+        if key.allowed and not key.revoked and not key.expired(now):
+            texts.setdefault(str(key.kind), text)
+    live = keys.get(texts.get(KeyKind.LIVE, ""))
+    return texts if live is None or live.client is None else {**texts, "client": live.client}
+
+
 def check_key(text: str) -> None:
     """ValueError for a text that is empty or cannot be in a header."""
     if not text or not text.isascii() or not text.isprintable() or text != text.strip():
@@ -198,9 +206,7 @@ CLIENTS = 10_000
 
 @attrs.frozen
 class Window:
-    """Where a client is after one request: whether that was one too many, the limit, how many are
-    left now, and when the oldest leaves the window, as a time and in how many seconds (whole ones).
-    """
+    """Where a client is after one request; `reset` is when the oldest one leaves the window."""
 
     refused: bool
     limit: int
@@ -219,7 +225,6 @@ class Rates:
 
     @property
     def limits(self) -> dict[str, int | None]:
-        """The limit of each scope."""
         with self._lock:
             return dict(self._limits)
 
@@ -244,13 +249,12 @@ class Rates:
                 times.append(now)
             while len(times) > max(limit, 1):
                 times.popleft()
-            return _window(times, limit, now, window_s, refused=refused)
+            return _make_window(times, limit, now, window_s, refused=refused)
 
     def take_all(
         self, windows: Mapping[str, float], client: str, *, now: float
     ) -> tuple[str, Window] | None:
-        """Count one request in several windows, by scope in seconds; in none of them if one refuses
-        it: then that scope, and where the client is there."""
+        """Count one request in several windows (seconds by scope), or in none if one refuses it."""
         with self._lock:
             times = {
                 scope: self._times_of(scope, client, now - window_s)
@@ -259,7 +263,7 @@ class Rates:
             }
             for scope, each in times.items():
                 if len(each) >= (limit := self._limits[scope] or 0):
-                    return scope, _window(each, limit, now, windows[scope], refused=True)
+                    return scope, _make_window(each, limit, now, windows[scope], refused=True)
             for each in times.values():
                 each.append(now)
             return None
@@ -275,7 +279,7 @@ class Rates:
         return times
 
 
-def _window(
+def _make_window(
     times: deque[float], limit: int, now: float, window_s: float, *, refused: bool
 ) -> Window:
     reset = (times[0] if times else now) + window_s
@@ -284,7 +288,7 @@ def _window(
 
 
 #: How many of the newest sessions are kept.
-KEPT_SESSIONS = 10_000
+MAX_SESSIONS = 10_000
 
 
 @attrs.frozen(kw_only=True)
@@ -338,7 +342,7 @@ class Sessions(Collection[Session]):
     """The newest 10,000 sessions of one world, by id. Safe across threads."""
 
     def __init__(self) -> None:
-        super().__init__(limit=KEPT_SESSIONS, numbered=True)
+        super().__init__(limit=MAX_SESSIONS, numbered=True)
 
     def add(self, session_id: str, **fields: Any) -> Session:
         """Keep a session under the next number; `fields` are those of `Session`."""

@@ -15,7 +15,7 @@ from facematch_core.files import read_text
 
 from .account import Account, World, start_credit, start_limits
 from .accounts import MAIN, Accounts
-from .faults import Fault, require_end
+from .faults import Fault
 from .kinds import Chosen, VendorKind
 from .operations import KINDS, Operation, operations_of_extensions, plain, read, takes_of
 from .recognition.outcomes import SetOutcome
@@ -29,8 +29,7 @@ Controls = Callable[[Account, str], Any]
 FORMAT = 1
 
 _FAULT = Operation("POST", "faults",
-    lambda control, **sent: control.add_fault(require_end(Fault(**sent))), "",
-    takes_of(Fault))  # fmt: skip
+    lambda control, **sent: control.add_fault(Fault(**sent)), "", takes_of(Fault))  # fmt: skip
 #: With all digests of its picture, unlike that of the control API.
 _OUTCOME = Operation("POST", "outcomes",
     lambda control, **sent: control.add_outcome(SetOutcome(**sent)), "",
@@ -68,29 +67,29 @@ def _lists(kind: VendorKind) -> dict[str, tuple[Callable[[Any], Any], Operation]
 
 
 def state_of(accounts: Accounts, controls: Controls) -> dict[str, Any]:
-    """What the accounts of a server have now, in the form that `restore` takes; without those that
-    were registered at a vendor, which nothing but their registration can open."""
+    """What the accounts of a server have now, in the form that `restore` takes."""
+    # Those registered at a vendor are left out: nothing but their registration can open them.
     opened = [account for account in accounts.all if account.parent is None]
     # Of what nobody has used yet no world is made: all accounts of one choice have the same.
-    unused = functools.cache(_vendor)
+    unused = functools.cache(_start_state)
     shown = {}
     for account in opened:
         vendors = {}
         for vendor, kind in accounts.kinds.items():
-            world = account.begun(vendor)
+            world = account.find_world(vendor)
             keys = dict(world.keys.items()) if world else account.first_keys.get(vendor, {})
-            used = world and _used(world, controls(account, vendor))
+            used = world and _world_state(world, controls(account, vendor))
             vendors[vendor] = {
                 **(used or unused(kind, account.chosen[vendor])),
-                "keys": [{"key": text, **_record(_KEY, key)} for text, key in keys.items()],
+                "keys": [{"key": text, **_read_record(_KEY, key)} for text, key in keys.items()],
             }
-        faults = [_record(_FAULT.takes, fault) for fault in account.faults.all]
+        faults = [_read_record(_FAULT.takes, fault) for fault in account.faults.all]
         latency = plain(account.latency.spans)
         shown[account.name] = {"vendors": vendors, "faults": faults, "latency": latency}
     return {"format": FORMAT, "accounts": shown}
 
 
-def _vendor(kind: VendorKind, chosen: Chosen) -> dict[str, Any]:
+def _start_state(kind: VendorKind, chosen: Chosen) -> dict[str, Any]:
     """What an account begins with at a vendor, but for its keys."""
     switches = {
         name: kind.number(name, value) if name in kind.settings else value
@@ -105,19 +104,19 @@ def _vendor(kind: VendorKind, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _used(world: World, control: Any) -> dict[str, Any]:
+def _world_state(world: World, control: Any) -> dict[str, Any]:
     return {
-        **_vendor(world.kind, world.account.chosen[world.vendor]),
+        **_start_state(world.kind, world.account.chosen[world.vendor]),
         "balance": plain(world.ledger.balance),
         "limits": world.rates.limits,
         **{
-            name: [_record(adding.takes, record) for record in records(control)]
+            name: [_read_record(adding.takes, record) for record in records(control)]
             for name, (records, adding) in _lists(world.kind).items()
         },
     }
 
 
-def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
+def _read_record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
     """What is taken of a record: enough to add the same one."""
     values = {name: getattr(record, name, UNSET) for name in (text.rstrip("!") for text in takes)}
     return {name: plain(value) for name, value in values.items() if value is not UNSET}
@@ -129,17 +128,12 @@ def _record(takes: Mapping[str, str], record: object) -> dict[str, Any]:
 def restore(
     accounts: Accounts, controls: Controls, source: Mapping[str, Any] | str | os.PathLike[str]
 ) -> None:
-    """Give a server that nobody has called the state of a mapping, or of a file of JSON.
-
-    Raises:
-        ValueError: something in it does not fit; it says where.
-        InvalidRequest: the file cannot be read.
-    """
+    """Give a new server the state of a mapping or a file of JSON; ValueError says what is wrong."""
     if isinstance(source, Mapping):
         text = json.dumps(plain(source))
     else:
         text = read_text(source, "state file", InvalidRequest)
-    with _at(""):
+    with _locate_errors(""):
         try:
             # Fractions stay as they were written, so that amounts of money are exact.
             state = json.loads(text, parse_float=Decimal, object_pairs_hook=_read_pairs)
@@ -151,7 +145,7 @@ def restore(
         for index, (name, record) in enumerate((state.get("accounts") or {}).items()):
             owner = accounts.find(name)
             is_key = owner is not None and owner.name != name
-            with _at(f".accounts[{index}]" if is_key else f".accounts.{name:.60}"):
+            with _locate_errors(f".accounts[{index}]" if is_key else f".accounts.{name:.60}"):
                 _restore(accounts, controls, name, read(_ACCOUNT, KINDS["object"](record)))
 
 
@@ -166,13 +160,13 @@ def _restore(accounts: Accounts, control: Controls, name: str, account: Mapping[
     parts: dict[str, dict[str, Any]] = {}
     keys: dict[str, dict[str, Key]] = {}
     for vendor, record in (account.get("vendors") or {}).items():
-        with _at(f".vendors.{vendor:.60}"):
+        with _locate_errors(f".vendors.{vendor:.60}"):
             if vendor not in accounts.kinds:
                 raise ValueError(f"the vendors of this server are {', '.join(accounts.kinds)}")
             kind = accounts.kinds[vendor]
             takes = _VENDOR | dict.fromkeys(("keys", *_lists(kind)), "objects")
             parts[vendor] = part = read(takes, KINDS["object"](record))
-            pairs = _each(part, "keys", functools.partial(_key, kind, name))
+            pairs = _for_each(part, "keys", functools.partial(_read_key, kind, name))
             keys[vendor] = dict(pairs)
             if len(keys[vendor]) < len(pairs):
                 raise ValueError("keys has a key twice")
@@ -185,29 +179,28 @@ def _restore(accounts: Accounts, control: Controls, name: str, account: Mapping[
     controls = {vendor: control(opened, vendor) for vendor in accounts.kinds}
     # A reset gives the account another world with every vendor: all of them come first.
     for vendor, part in parts.items():
-        with _at(f".vendors.{vendor}"):
+        with _locate_errors(f".vendors.{vendor}"):
             controls[vendor].reset(edition=part.get("edition"), switches=part.get("switches"))
     for vendor, part in parts.items():
-        with _at(f".vendors.{vendor}"):
+        with _locate_errors(f".vendors.{vendor}"):
             _fill(controls[vendor], part)
     first = next(iter(controls.values()))
-    _each(account, "faults", functools.partial(_FAULT, first, ""))
+    _for_each(account, "faults", functools.partial(_FAULT, first, ""))
     for operation, seconds in (account.get("latency") or {}).items():
-        with _at(f".latency.{operation:.60}"):
+        with _locate_errors(f".latency.{operation:.60}"):
             first.set_latency(operation, *KINDS["seconds"](seconds))
 
 
 def _fill(control: Any, part: Mapping[str, Any]) -> None:
-    """Set what an account has with one vendor."""
     for name, change in (("balance", control.set_balance), ("limits", control.set_limits)):
         if part.get(name) is not None:
-            with _at(f".{name}"):
+            with _locate_errors(f".{name}"):
                 change(part[name])
     for name, (_, adding) in _lists(control.world.kind).items():
-        _each(part, name, functools.partial(adding, control, ""))
+        _for_each(part, name, functools.partial(adding, control, ""))
 
 
-def _key(kind: VendorKind, account: str, record: Mapping[str, Any]) -> tuple[str, Key]:
+def _read_key(kind: VendorKind, account: str, record: Mapping[str, Any]) -> tuple[str, Key]:
     values = {name: value for name, value in read(_KEY, record).items() if value is not None}
     text, client = values.pop("key"), next(iter(kind.first_keys.values())).client
     check_key(text)
@@ -218,11 +211,10 @@ def _key(kind: VendorKind, account: str, record: Mapping[str, Any]) -> tuple[str
     return text, Key(**{"kind": KeyKind.LIVE, "client": client, **values})
 
 
-def _each(part: Mapping[str, Any], name: str, act: Callable[[Any], Any]) -> list[Any]:
-    """Do that with each record of a list."""
+def _for_each(part: Mapping[str, Any], name: str, act: Callable[[Any], Any]) -> list[Any]:
     results = []
     for index, record in enumerate(part.get(name) or ()):
-        with _at(f".{name}[{index}]"):
+        with _locate_errors(f".{name}[{index}]"):
             results.append(act(record))
     return results
 
@@ -237,7 +229,7 @@ class _WrongError(ValueError):
 
 
 @contextlib.contextmanager
-def _at(place: str) -> Iterator[None]:
+def _locate_errors(place: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, TypeError, LookupError) as error:

@@ -47,8 +47,7 @@ def select(
     fits: Callable[[T], bool] | None = None,
     **attributes: Any,
 ) -> Selection[T]:
-    """The records of a list, each with its running `number`, that have a higher number than `since`
-    and these values (None for any), and fit; only so many, the newest."""
+    """The newest `limit` of the records numbered above `since` that have these values and fit."""
     for name, number in (("since", since), ("limit", limit)):
         if number is not None and (type(number) is not int or number < 0):
             raise ValueError(f"{name} must be a whole number from 0, not {number!r:.40}")
@@ -70,8 +69,7 @@ def select(
 
 
 class Collection(Generic[T]):
-    """Records in the order they were added, the newest up to `limit`; `forget` is called with each
-    that this pushes out. `numbered` ones get a `number` that no other gets. Safe across threads."""
+    """Records in the order they were added. Safe across threads."""
 
     def __init__(
         self,
@@ -80,6 +78,10 @@ class Collection(Generic[T]):
         numbered: bool = False,
         forget: Callable[[T], None] = lambda _: None,
     ) -> None:
+        #: Only the newest are kept: `forget` is called with each that goes. `numbered` ones get a
+        #: `number` that no other gets.
+        #: Only the newest are kept: `forget` is called with each that goes. `numbered` ones get a
+        #: `number` that no other gets.
         self._limit, self._numbered, self._forget = limit, numbered, forget
         self._last = 0
         self._lock = threading.RLock()
@@ -94,12 +96,10 @@ class Collection(Generic[T]):
             return self._all.get(key)
 
     def all(self) -> tuple[T, ...]:
-        """In the order they were added."""
         with self._lock:
             return tuple(self._all.values())
 
     def items(self) -> tuple[tuple[str, T], ...]:
-        """Keys and records in the order they were added."""
         with self._lock:
             return tuple(self._all.items())
 
@@ -121,8 +121,7 @@ class Collection(Generic[T]):
             return self.put(str(self._last + 1), record)
 
     def change(self, key: str, change: Callable[[T], T]) -> T | None:
-        """Replace the record of that key by what `change` makes of it, while nobody else changes
-        one; None if there is none."""
+        """Replace a record by what `change` makes of it, with nobody between; None without one."""
         with self._lock:
             record = self._all.get(key)
             if record is None:
@@ -131,7 +130,6 @@ class Collection(Generic[T]):
             return record if changed is record else self.put(key, changed)
 
     def remove(self, key: str) -> T | None:
-        """Take a record away; None if there is none."""
         with self._lock:
             return self._all.pop(key, None)
 
@@ -172,39 +170,39 @@ def check_times(times: Any) -> None:
         raise ValueError("times must be a whole number from 1, or null (None) for every call")
 
 
-class Kept(Generic[T]):
+class RuleQueue(Generic[T]):
     """The rules that wait in one world, each for so many `times`, in order. Safe across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._kept: list[T] = []
+        self._rules: list[T] = []
         self._closed: tuple[T, ...] = ()
         #: Those that were used and still wait, by id: equal ones may wait beside them.
-        self._used: dict[int, T] = {}
+        self._used_rules: dict[int, T] = {}
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._rules)
 
     @property
     def all(self) -> tuple[T, ...]:
         with self._lock:
-            return tuple(self._kept)
+            return tuple(self._rules)
 
     @property
     def unused(self) -> tuple[T, ...]:
         """Those that were never used, the oldest first."""
         with self._lock:
-            unused = (rule for rule in self._kept if id(rule) not in self._used)
+            unused = (rule for rule in self._rules if id(rule) not in self._used_rules)
             return (*self._closed, *unused)
 
     def add(self, rule: T) -> None:
         with self._lock:
-            self._kept.append(rule)
+            self._rules.append(rule)
 
     def clear(self) -> None:
         with self._lock:
-            self._kept.clear()
-            self._used.clear()
+            self._rules.clear()
+            self._used_rules.clear()
 
     def close(self) -> None:
         """None waits any more; those that were never used can still be read."""
@@ -212,13 +210,13 @@ class Kept(Generic[T]):
             self._closed = self.unused
             self.clear()
 
-    def _count(self, index: int) -> T:
+    def _use(self, index: int) -> T:
         """Use that rule once, under the lock; as it was."""
-        rule: Any = self._kept[index]
-        self._used.pop(id(rule), None)
+        rule: Any = self._rules[index]
+        self._used_rules.pop(id(rule), None)
         if rule.times == 1:
-            del self._kept[index]
+            del self._rules[index]
         else:
             rest = rule if rule.times is None else attrs.evolve(rule, times=rule.times - 1)
-            self._kept[index] = self._used[id(rest)] = rest
+            self._rules[index] = self._used_rules[id(rest)] = rest
         return rule  # type: ignore[no-any-return]  # it is of this kind

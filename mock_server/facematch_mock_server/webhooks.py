@@ -22,8 +22,7 @@ import threading
 import time
 from bisect import bisect_right, insort
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
-from collections.abc import Collection as Several
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Hashable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -44,13 +43,13 @@ T = TypeVar("T")
 _log = logging.getLogger("facematch_mock_server")
 
 #: How many of the newest deliveries are remembered.
-KEPT = 10_000
+MAX_DELIVERIES = 10_000
 #: How many payloads are kept as they were sent. An older one is written anew when it is sent again.
-KEPT_PAYLOADS = 1000
+MAX_PAYLOADS = 1000
 #: How many of the newest attempts of one delivery are remembered.
-KEPT_ATTEMPTS = 100
+MAX_ATTEMPTS = 100
 #: How many deliveries are sent at a time, by this process and of one world: each has a socket.
-MOST, MOST_OF_ONE = 256, 8
+MAX_SENDING, MAX_SENDING_OF_WORLD = 256, 8
 #: The name of the thread that sends.
 THREAD = "facematch-mock-webhooks"
 #: More of a receiver's answer is not read, head and body each; only its status counts.
@@ -81,28 +80,19 @@ class Destination:
     secret: str = attrs.field(repr=False)
 
 
-class State(enum.StrEnum):
-    """Where a delivery stands."""
-
-    #: It waits for its first attempt, or for the next one.
-    PENDING = "pending"
-    #: Answered 2xx.
-    DELIVERED = "delivered"
-    #: Answered otherwise or not at all, and not tried again.
-    FAILED = "failed"
-    #: Lost on the way, because a test wants that or its destination is gone or disabled.
-    DROPPED = "dropped"
+class DeliveryState(enum.StrEnum):
+    PENDING = "pending"  #: It waits for its first attempt, or for the next one.
+    DELIVERED = "delivered"  #: Answered 2xx.
+    FAILED = "failed"  #: Answered otherwise or not at all, and not tried again.
+    DROPPED = "dropped"  #: Lost because a test wants that, or its destination is gone or disabled.
 
 
 class DeliveryFault(enum.StrEnum):
     """What a test does to one delivery on its way."""
 
-    #: One byte of the body is another one than was signed.
-    CORRUPT = "corrupt"
-    #: It is signed with another secret.
-    SIGN_WRONG = "sign-wrong"
-    #: It gets lost, and nobody notices.
-    DROP = "drop"
+    CORRUPT = "corrupt"  #: One byte of the body is another one than was signed.
+    SIGN_WRONG = "sign-wrong"  #: It is signed with another secret.
+    DROP = "drop"  #: It gets lost, and nobody notices.
 
 
 @attrs.frozen(kw_only=True)
@@ -143,7 +133,7 @@ class Delivery:
     created_at: dt.datetime
     #: When it was sent, or would have been: seconds since 1970.
     timestamp: int
-    state: State = attrs.field(default=State.PENDING, converter=State)
+    state: DeliveryState = attrs.field(default=DeliveryState.PENDING, converter=DeliveryState)
     due: dt.datetime | None = None
     #: Its place among the deliveries, from 1 on.
     number: int = 0
@@ -176,13 +166,12 @@ _NEVER: _Place = (dt.datetime.max.replace(tzinfo=dt.UTC), 0, "")
 
 
 class Outbox:
-    """The webhooks of one world; a destination is given one delivery at a time, in the order in
-    which they are due. Safe across threads."""
+    """The webhooks of one world; a destination gets them one by one as due. Safe across threads."""
 
     def __init__(self) -> None:
         self.destinations: Collection[Destination] = Collection()
         self.deliveries: Collection[Delivery] = Collection(
-            limit=KEPT, numbered=True, forget=self._unqueue
+            limit=MAX_DELIVERIES, numbered=True, forget=self._unqueue
         )
         #: By thread, not yet released.
         self._queued: defaultdict[int, list[tuple[Delivery, SignedPayload]]] = defaultdict(list)
@@ -191,7 +180,7 @@ class Outbox:
         self.is_running = True
         self._faults: deque[DeliveryFault] = deque()
         #: By id and turn.
-        self._payloads: Collection[SignedPayload] = Collection(limit=KEPT_PAYLOADS)
+        self._payloads: Collection[SignedPayload] = Collection(limit=MAX_PAYLOADS)
         self._turns = itertools.count(1)
         #: By destination: those that wait, sorted, and the fault of the one that was taken.
         self._waiting: dict[str, list[_Place]] = {}
@@ -266,7 +255,7 @@ class Outbox:
             if current.turn == taken.turn:
                 current = attrs.evolve(current, **changes)
             tried = () if attempt is None else (attempt,)
-            return attrs.evolve(current, attempts=(*current.attempts, *tried)[-KEPT_ATTEMPTS:])
+            return attrs.evolve(current, attempts=(*current.attempts, *tried)[-MAX_ATTEMPTS:])
 
         with self._changed:
             fault = self._under_way.pop(taken.destination)
@@ -287,7 +276,6 @@ class Outbox:
             return due if delivery_id else None
 
     def count_due(self, now: dt.datetime) -> int:
-        """How many are due or under way."""
         with self._changed:
             waiting = (bisect_right(places, (now, math.inf)) for places in self._waiting.values())
             return len(self._under_way) + sum(waiting)
@@ -316,7 +304,7 @@ class Outbox:
         return min(free, default=_NEVER)
 
     def _queue(self, delivery: Delivery) -> None:
-        if delivery.state is State.PENDING:
+        if delivery.state is DeliveryState.PENDING:
             insort(self._waiting.setdefault(delivery.destination, []), _place_of(delivery))
 
     def _unqueue(self, delivery: Delivery) -> None:
@@ -335,7 +323,7 @@ def _place_of(delivery: Delivery) -> _Place:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class PostResult:
     """What came back: the status of HTTP, or the problem why there is none, and after how long."""
 
     status: int | None = None
@@ -348,14 +336,14 @@ async def attempt(
     delivery: Delivery,
     fault: DeliveryFault | None,
     compose: Compose,
-    send: Callable[[str, SignedPayload, float], Awaitable[Answer]],
+    send: Callable[[str, SignedPayload, float], Awaitable[PostResult]],
 ) -> None:
     """Try once what was taken, and keep what came of it; nothing if `send` raises."""
     outbox: Outbox = world.records.outbox
     claims, fresh, payload = world.claims.citations(), delivery, outbox.payload(delivery)
     destination = outbox.destinations.find(delivery.destination)
     if destination is None or not destination.enabled:
-        outbox.record(delivery, state=State.DROPPED, due=None)
+        outbox.record(delivery, state=DeliveryState.DROPPED, due=None)
         return
     url, at = destination.url, world.clock.now()
     if not delivery.attempts and payload is None:
@@ -375,7 +363,7 @@ async def attempt(
         body, place = bytearray(payload.body), payload.body.rfind(delivery.session.id.encode())
         body[place] = ord("2" if body[place] == ord("1") else "1")
         payload = attrs.evolve(payload, body=bytes(body))
-    answer, state, due = Answer(), State.DROPPED, None
+    answer, state, due = PostResult(), DeliveryState.DROPPED, None
     if fault is not DeliveryFault.DROP:
         answer = await send(url, payload, claims["webhook.timeout_s"])
         state, due = _judge(claims, fresh, answer, at)
@@ -393,11 +381,11 @@ async def attempt(
 
 
 def _judge(
-    claims: Citations, delivery: Delivery, answer: Answer, at: dt.datetime
-) -> tuple[State, dt.datetime | None]:
+    claims: Citations, delivery: Delivery, answer: PostResult, at: dt.datetime
+) -> tuple[DeliveryState, dt.datetime | None]:
     status, (first, end) = answer.status, claims["webhook.delivered"]
     if status is not None and first <= status < end:
-        return State.DELIVERED, None
+        return DeliveryState.DELIVERED, None
     if status is None or status >= 500:
         rule = "no_answer" if status is None else "server_error"
     elif status == 404:
@@ -407,16 +395,16 @@ def _judge(
     claims.cite(f"webhook.retry.{rule}")
     after: tuple[int, ...] = claims["webhook.retry.after_s"]
     if rule in ("redirect", "refused") or delivery.retries >= len(after):
-        return State.FAILED, None
+        return DeliveryState.FAILED, None
     began = delivery.attempts[-delivery.retries].at if delivery.retries else at
-    return State.PENDING, began + dt.timedelta(seconds=after[delivery.retries])
+    return DeliveryState.PENDING, began + dt.timedelta(seconds=after[delivery.retries])
 
 
 # One POST over a socket, which can be ended at every moment
 
 
-def is_sent(url: str, named: Several[str]) -> bool:
-    """Whether anything is sent there: to this machine, or a host beyond that somebody named."""
+def may_send(url: str, hosts: Container[str]) -> bool:
+    """Whether anything is sent there: to this machine, or to one of these hosts."""
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and parts.port != 0
@@ -424,14 +412,13 @@ def is_sent(url: str, named: Several[str]) -> bool:
         return False
     if not is_address or not url.isascii() or not url.isprintable() or " " in url:
         return False
-    return is_loopback(parts.hostname or "") or parts.hostname in named
+    return is_loopback(parts.hostname or "") or parts.hostname in hosts
 
 
 async def post(
     url: str, payload: SignedPayload, timeout_s: float, sending: AbstractContextManager[None]
-) -> Answer:
-    """Send a payload, within `sending`, without proxy or redirect, and say what came back in that
-    time; raises nothing that a network can cause."""
+) -> PostResult:
+    """Send a payload, within `sending`, without proxy or redirect, and say what came back."""
     began, status, problem, parts = time.monotonic(), None, None, urlsplit(url)
     lines = (
         f"POST {parts.path or '/'}{'?' * bool(parts.query)}{parts.query} HTTP/1.1",
@@ -462,7 +449,7 @@ async def post(
         problem = f"no answer: {type(error).__name__}"
     spent_ms = int((time.monotonic() - began) * 1000)
     # Only the status of an answer counts.
-    return Answer(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
+    return PostResult(status=status, problem=None if status else problem, elapsed_ms=spent_ms)
 
 
 @contextlib.asynccontextmanager
@@ -588,8 +575,7 @@ async def _read_chunks(reader: asyncio.StreamReader) -> None:
 
 
 class _Sender:
-    """One thread with an event loop, which sends what is due in all worlds of the process, as long
-    as there is any, or a clock runs; nobody waits for it."""
+    """One thread with a loop for all worlds of the process, as long as anything may become due."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -610,7 +596,7 @@ class _Sender:
         """Let it look what is due, or was stopped, on a thread that `starts` if there is none."""
         with self.lock:
             if self._loop is None and starts:
-                self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MOST)
+                self._changed, self.room = asyncio.Event(), asyncio.Semaphore(MAX_SENDING)
                 loop = asyncio.SelectorEventLoop()
                 threading.Thread(target=self._run, args=(loop,), name=THREAD, daemon=True).start()
                 self._loop = loop
@@ -646,7 +632,7 @@ class WebhookWorker:
     """Delivers what is due in one world, to several destinations at once, until it is stopped."""
 
     def __init__(
-        self, world: World, compose: Compose, send: Callable[..., Awaitable[Answer]] = post
+        self, world: World, compose: Compose, send: Callable[..., Awaitable[PostResult]] = post
     ) -> None:
         self._world, self._compose, self._send = world, compose, send
         self._outbox: Outbox = world.records.outbox
@@ -698,7 +684,7 @@ class WebhookWorker:
                     self._outbox.record(delivery)
             elif begun_in is not run:
                 task.cancel()
-        while run is not None and len(tasks) < MOST_OF_ONE:
+        while run is not None and len(tasks) < MAX_SENDING_OF_WORLD:
             taken = self._outbox.take(clock.now())
             if taken is None:
                 break
@@ -708,7 +694,12 @@ class WebhookWorker:
         if self._timer is not None:
             self._timer.cancel()
         due, self._timer = self._outbox.next_due(), None
-        if due is not None and clock.running and run is not None and len(tasks) < MOST_OF_ONE:
+        if (
+            due is not None
+            and clock.running
+            and run is not None
+            and len(tasks) < MAX_SENDING_OF_WORLD
+        ):
             # A millisecond more, lest it is too early; the machine's clock may be set meanwhile.
             pause_s = min((due - clock.now()).total_seconds() + 0.001, 60.0)
             self._timer = loop.call_later(pause_s, _sender.wake, self)
@@ -724,7 +715,7 @@ class WebhookWorker:
                     raise asyncio.CancelledError
                 yield
 
-        async def send(url: str, payload: SignedPayload, timeout_s: float) -> Answer:
+        async def send(url: str, payload: SignedPayload, timeout_s: float) -> PostResult:
             answer = await self._send(url, payload, timeout_s, check_run())
             with check_run():
                 return answer
@@ -735,4 +726,4 @@ class WebhookWorker:
         except Exception:  # noqa: BLE001 - and it is logged
             # One that cannot be written or signed must not hold up the others, nor `wait`.
             _log.exception("the mock failed over a webhook; it is not delivered")
-            self._outbox.record(delivery, state=State.FAILED, due=None)
+            self._outbox.record(delivery, state=DeliveryState.FAILED, due=None)

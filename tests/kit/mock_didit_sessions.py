@@ -107,7 +107,7 @@ def read_media(number, name="source_image", *, then=None, change=str, **more):
 
 def forget(engine):
     """Lose the pictures, as they are lost to many newer ones."""
-    engine.account.shared.kept.let_go(engine.account)
+    engine.account.shared.saved_pictures.remove_owner(engine.account)
 
 
 def advance_clock(seconds):

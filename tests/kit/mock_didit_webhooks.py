@@ -8,7 +8,7 @@ from kit.mock_worlds import control_of
 
 from facematch_mock_server.messages import Response
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import THREAD, Answer, attempt
+from facematch_mock_server.webhooks import THREAD, PostResult, attempt
 
 HOOK = "http://127.0.0.1:9/hook"
 
@@ -25,7 +25,7 @@ def carried(*answers):
 
         async def send(*_):
             status = waiting.pop(0) if waiting else 200
-            return Answer(status=status, problem=None if status else "timeout", elapsed_ms=12)
+            return PostResult(status=status, problem=None if status else "timeout", elapsed_ms=12)
 
         outbox = world.records.outbox
         while (taken := outbox.take(world.clock.now())) is not None:

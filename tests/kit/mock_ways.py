@@ -64,7 +64,7 @@ def prepare(sent, url):
 
 def as_bytes(sent, url):
     """The same on the wire, written by hand."""
-    whole = prepared.request_of(prepare(sent, url))
+    whole = prepared.read_request(prepare(sent, url))
     lines = [f"{whole.method} {whole.target} HTTP/1.1", *map(": ".join, whole.headers), "", ""]
     body = whole.body
     if whole.header("transfer-encoding") == "chunked":

@@ -36,7 +36,7 @@ class Account(RuleBasedStateMachine):
         self.clock = VirtualClock(didit.START)
         self.app = app_of(didit.new_world(clock=self.clock, switches=switches))
         self.balance = Decimal(start)
-        self.made = 0
+        self.saved_count = 0
         self.sessions = {}
         self.deleted = []
         self.addresses = {}
@@ -60,17 +60,17 @@ class Account(RuleBasedStateMachine):
         if not saved:
             fields["save_api_request"] = "false"
         ask = match_request if kind == "match" else liveness_request
-        status, body = self.ask(ask(scene(score=score, n=self.made), **fields))
+        status, body = self.ask(ask(scene(score=score, n=self.saved_count), **fields))
         if self.balance < PRICES[kind]:
             assert (status, "error" in body) == (403, True)
             return
         assert status == 200
         self.balance -= PRICES[kind]
         if saved:
-            self.made += 1
+            self.saved_count += 1
             verdict = "Approved" if score > 30 else "Declined"
             self.sessions[body["request_id"]] = {
-                "number": self.made,
+                "number": self.saved_count,
                 "kind": kind,
                 "status": verdict,
                 "feature": verdict,
@@ -80,24 +80,26 @@ class Account(RuleBasedStateMachine):
 
     def chosen(self, number):
         """The id of a session that is there, in most cases, or was deleted, or never was."""
-        known = [*self.sessions, *self.sessions, *self.deleted[-2:], NO_SESSION]
-        return known[number % len(known)]
+        ids = [*self.sessions, *self.sessions, *self.deleted[-2:], NO_SESSION]
+        return ids[number % len(ids)]
 
-    def decision_is(self, session_id, known):
+    def decision_is(self, session_id, expected):
         """A decision has the status, the feature's own, and all reviews; its address is kept."""
         status, body = self.ask(session_request(f"/v3/session/{session_id}/decision/"))
-        block = "face_matches" if known["kind"] == "match" else "liveness_checks"
+        block = "face_matches" if expected["kind"] == "match" else "liveness_checks"
         (feature,) = body[block]
         assert (status, body["status"], feature["status"], body["vendor_data"]) == (
             200,
-            known["status"],
-            known["feature"],
-            known["vendor_data"],
+            expected["status"],
+            expected["feature"],
+            expected["vendor_data"],
         )
-        assert [(one["new_status"], one["comment"]) for one in body["reviews"]] == [
-            (status, (comment or "").strip()) for status, comment in known["reviews"]
+        assert [(review["new_status"], review["comment"]) for review in body["reviews"]] == [
+            (status, (comment or "").strip()) for status, comment in expected["reviews"]
         ]
-        parts = urlsplit(feature["target_image" if known["kind"] == "match" else "reference_image"])
+        parts = urlsplit(
+            feature["target_image" if expected["kind"] == "match" else "reference_image"]
+        )
         there = f"{parts.path}?{parts.query}"
         self.addresses.setdefault(there, (session_id, self.now.timestamp()))
 
@@ -108,18 +110,18 @@ class Account(RuleBasedStateMachine):
         body = {"new_status": status, "comment": comment}
         path = f"/v3/session/{session_id}/update-status/"
         answered = self.ask(session_request(path, body, method="PATCH"))[0]
-        known = self.sessions.get(session_id)
+        expected = self.sessions.get(session_id)
         again = status == "Resubmitted"
-        if known is None:
+        if expected is None:
             assert answered == 404
-        elif status == known["status"] or (again and known["feature"] == "Approved"):
+        elif status == expected["status"] or (again and expected["feature"] == "Approved"):
             assert answered == 400
         else:
             assert answered == 200
-            known["status"] = status
-            known["reviews"].append((status, comment))
+            expected["status"] = status
+            expected["reviews"].append((status, comment))
             if again:
-                known["feature"] = "Resub Requested"
+                expected["feature"] = "Resub Requested"
 
     @rule(number=NUMBERS)
     def delete(self, number):
@@ -137,18 +139,18 @@ class Account(RuleBasedStateMachine):
         query = f"status={status}&limit={limit}"
         if vendor_data is not None:
             query += f"&vendor_data={vendor_data}"
-        wanted = [
-            known["number"]
-            for known in reversed(self.sessions.values())
-            if known["status"] == status and vendor_data in (None, known["vendor_data"])
+        expected = [
+            session["number"]
+            for session in reversed(self.sessions.values())
+            if session["status"] == status and vendor_data in (None, session["vendor_data"])
         ]
-        found = []
+        numbers = []
         while query:
             body = self.ask(list_request(query))[1]
-            assert body["count"] == len(wanted)
-            found += [row["session_number"] for row in body["results"]]
+            assert body["count"] == len(expected)
+            numbers += [row["session_number"] for row in body["results"]]
             query = body["next"] and urlsplit(body["next"]).query
-        assert found == wanted
+        assert numbers == expected
 
     @rule(amount=st.sampled_from([50, 75]))
     def top_up(self, amount):
@@ -168,10 +170,10 @@ class Account(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def pay(self, number):
-        found = self.page_of(number)
-        if found is None:
+        page = self.page_of(number)
+        if page is None:
             return
-        name, amount, status = found
+        name, amount, status = page
         answered = self.ask(control_request("payments/settle", {"id": name}))[0]
         if status == "canceled":
             assert answered == 400
@@ -183,10 +185,10 @@ class Account(RuleBasedStateMachine):
 
     @rule(number=NUMBERS)
     def cancel(self, number):
-        found = self.page_of(number)
-        if found is None:
+        page = self.page_of(number)
+        if page is None:
             return
-        name, amount, status = found
+        name, amount, status = page
         answered = self.ask(control_request("payments/cancel", {"id": name}))[0]
         assert answered == (400 if status == "paid" else 200)
         if status != "paid":
@@ -217,10 +219,11 @@ class Account(RuleBasedStateMachine):
         assert (status, body["balance"]) == (200, f"{self.balance:.4f}")
         rows = self.ask(list_request("limit=100"))[1]["results"]
         assert [(row["session_id"], row["status"]) for row in rows] == [
-            (session_id, known["status"]) for session_id, known in reversed(self.sessions.items())
+            (session_id, session["status"])
+            for session_id, session in reversed(self.sessions.items())
         ]
-        for session_id, known in self.sessions.items():
-            self.decision_is(session_id, known)
+        for session_id, session in self.sessions.items():
+            self.decision_is(session_id, session)
         for session_id in self.deleted[-2:]:
             assert self.ask(session_request(f"/v3/session/{session_id}/decision/"))[0] == 404
 
@@ -233,7 +236,7 @@ BUSY = Fault(stage="answer", kind="status", status=503)
 
 
 @attrs.define
-class Known:
+class OpenedAccount:
     """What the model has of an account that was opened."""
 
     name: str
@@ -265,7 +268,7 @@ class Accounts(RuleBasedStateMachine):
         if any(each.is_open and each.name == name for each in self.opened):
             return
         account = self.mock.new_account(name)
-        self.opened.append(Known(name, account.live_key, account.control))
+        self.opened.append(OpenedAccount(name, account.live_key, account.control))
 
     @rule(number=NUMBERS)
     def close(self, number):
@@ -375,4 +378,4 @@ def test_calls_beside_resets_and_closes_are_each_answered_in_their_account():
     assert answers == [([200, 200, 200, 403], 1, 2)] * 3 * rounds
     assert [account.name for account in mock.accounts.all] == ["main"]
     assert mock.control.journal() == ()
-    assert mock.accounts.sent.kept_bytes == mock.accounts.kept.kept_bytes == 0
+    assert mock.accounts.sent_pictures.kept_bytes == mock.accounts.saved_pictures.kept_bytes == 0

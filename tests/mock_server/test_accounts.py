@@ -42,15 +42,15 @@ def ask(server, key, path="/v3/face-match/"):
 
 
 def test_each_has_keys_for_every_vendor(server):
-    one, other = server.new_account(), server.new_account()
+    first, other = server.new_account(), server.new_account()
     for vendor in VENDORS:
-        mine, theirs = one.of(vendor), other.of(vendor)
+        mine, theirs = first.of(vendor), other.of(vendor)
         assert mine.live_key != theirs.live_key
         assert (mine.sandbox_key is None) == (vendor != "didit")
-        assert server.account(mine.live_key).name == one.name
+        assert server.account(mine.live_key).name == first.name
         assert server.account(server.of(vendor).live_key).name == "main"
-    assert ask(server, one.live_key) == ask(server, one.sandbox_key) == 200
-    assert [call.key for call in one.control.journal()] == ["live", "sandbox"]
+    assert ask(server, first.live_key) == ask(server, first.sandbox_key) == 200
+    assert [call.key for call in first.control.journal()] == ["live", "sandbox"]
     assert other.control.journal() == ()
 
 
@@ -58,7 +58,7 @@ def test_each_has_keys_for_every_vendor(server):
 def test_a_client_of_each_kind_of_key_reaches_its_account(server, vendor):
     account, before = server.new_account(), len(server.of(vendor).control.charges())
     mine = account.of(vendor)
-    own = {
+    header = {
         "didit": {"api_key": mine.live_key},
         "deepvue": {"client_id": mine.client_id, "client_secret": mine.live_key},
         "rekognition": {
@@ -67,7 +67,7 @@ def test_a_client_of_each_kind_of_key_reaches_its_account(server, vendor):
             "region": "us-east-1",
         },
     }[vendor]
-    with open_verifier(vendor, base_url=server.url, **own) as verifier:
+    with open_verifier(vendor, base_url=server.url, **header) as verifier:
         assert verifier.verify(P1, P1).is_match
     assert {entry.vendor for entry in mine.control.journal()} == {vendor}
     assert mine.control.charges()
@@ -75,25 +75,25 @@ def test_a_client_of_each_kind_of_key_reaches_its_account(server, vendor):
 
 
 def test_what_is_set_in_one_is_set_there_alone(server):
-    one, other = server.new_account(), server.new_account()
+    first, other = server.new_account(), server.new_account()
     now = other.control.now()
-    one.control.set_balance(0)
-    one.control.set_limit("write", 1)
-    one.control.set_outcome("match", score=12)
-    one.control.add_fault(BUSY)
-    one.control.set_latency("match", 0.01)
-    one.control.advance(3600)
+    first.control.set_balance(0)
+    first.control.set_limit("write", 1)
+    first.control.set_outcome("match", score=12)
+    first.control.add_fault(BUSY)
+    first.control.set_latency("match", 0.01)
+    first.control.advance(3600)
     assert other.control.balance() == Decimal(100)
     assert other.control.limits()["write"] != 1
     assert (other.control.outcomes(), other.control.faults()) == ((), ())
     assert other.control.latency() == {}
     assert other.control.now() == now
     assert [ask(server, other.live_key) for _ in range(2)] == [200, 200]
-    assert [ask(server, one.live_key) for _ in range(2)] == [503, 403]
-    one.control.reset()
-    assert one.control.balance() == Decimal(100)
+    assert [ask(server, first.live_key) for _ in range(2)] == [503, 403]
+    first.control.reset()
+    assert first.control.balance() == Decimal(100)
     assert len(other.control.charges()) == 2
-    assert ask(server, one.live_key) == 200
+    assert ask(server, first.live_key) == 200
 
 
 def test_a_connection_is_nobodys_yet(server):
@@ -109,15 +109,15 @@ def test_a_connection_is_nobodys_yet(server):
 
 def test_over_http_an_account_is_opened_steered_and_closed(server):
     base = server.control_url
-    made = requests.post(f"{base}accounts", json={"name": "job-7"}, timeout=30).json()
-    assert made["account"] == "job-7"
-    assert list(made["keys"]) == list(VENDORS)
-    key = made["keys"]["didit"]["live"]
-    assert set(made["keys"]["deepvue"]) == {"live", "client"}
+    reply = requests.post(f"{base}accounts", json={"name": "job-7"}, timeout=30).json()
+    assert reply["account"] == "job-7"
+    assert list(reply["keys"]) == list(VENDORS)
+    key = reply["keys"]["didit"]["live"]
+    assert set(reply["keys"]["deepvue"]) == {"live", "client"}
     for named in ({"headers": {ACCOUNT_HEADER: "job-7"}}, {"params": {"key": key}}):
         requests.post(f"{base}ledger/balance", json={"balance": "3"}, timeout=30, **named)
-        found = requests.get(f"{base}ledger", timeout=30, **named).json()
-        assert found["balance"] == "3.0000"
+        account_ledger = requests.get(f"{base}ledger", timeout=30, **named).json()
+        assert account_ledger["balance"] == "3.0000"
     assert server.control.balance() != 3
     assert ask(server, key) == 200
     listed = requests.get(f"{base}accounts", timeout=30).json()["accounts"]
@@ -144,13 +144,13 @@ def test_a_key_of_nobody_is_for_the_first_account(server):
 
 
 def test_a_key_is_one_accounts(server):
-    one, other = server.new_account(), server.new_account()
-    key = one.control.add_key(key="shared-by-mistake")
+    first, other = server.new_account(), server.new_account()
+    key = first.control.add_key(key="shared-by-mistake")
     assert ask(server, key) == 200
     with pytest.raises(ValueError, match="another account"):
         other.control.add_key(key=key)
-    assert ask(server, one.live_key) == 200
-    one.control.reset()
+    assert ask(server, first.live_key) == 200
+    first.control.reset()
     assert ask(server, key) == 403
     other.control.add_key(key=key)
     assert ask(server, key) == 200
@@ -159,18 +159,18 @@ def test_a_key_is_one_accounts(server):
 
 def test_a_key_is_never_nobodys_while_its_account_is_reset(server, monkeypatch):
     """Else a call beside the reset would be one of the first account, with a wrong key."""
-    one, owners = server.new_account(), []
+    account, owners = server.new_account(), []
 
     class Watched(Account):
-        def __init__(self, *given, **more):
-            super().__init__(*given, **more)
-            owners.append(server.accounts.find(one.live_key))
+        def __init__(self, *arguments, **more):
+            super().__init__(*arguments, **more)
+            owners.append(server.accounts.find(account.live_key))
 
     monkeypatch.setattr("facematch_mock_server.accounts.Account", Watched)
-    one.control.add_key(key="of-before")
-    one.control.reset()
-    assert [owner.name for owner in owners] == [one.name]
-    assert ask(server, one.live_key) == 200
+    account.control.add_key(key="of-before")
+    account.control.reset()
+    assert [owner.name for owner in owners] == [account.name]
+    assert ask(server, account.live_key) == 200
     assert server.accounts.find("of-before") is None
 
 
@@ -187,22 +187,22 @@ def test_a_key_that_is_added_belongs_to_the_client_of_its_account(server, vendor
     """Without that its client would lead to the first account, and the key be of no use."""
     mine = server.new_account().of(vendor)
     mine.control.add_key(key=f"another-secret-of-{vendor}")
-    known = mine.control.keys()
-    assert {key.client for key in known} == {mine.client_id}
+    keys = mine.control.keys()
+    assert {key.client for key in keys} == {mine.client_id}
 
 
 def test_the_console_of_a_name_begins_anew_with_its_account(server):
     """What a closed account was asked is not shown as that of another one."""
     for probe in (P1, make_card("p2")):
-        one = server.new_account("again-and-again")
-        asked = {ACCOUNT_HEADER: one.name}
+        account = server.new_account("again-and-again")
+        header = {ACCOUNT_HEADER: account.name}
         files = {"user_image": ("a.png", probe), "ref_image": ("b.png", P1)}
-        sent = {"x-api-key": one.live_key}
+        sent = {"x-api-key": account.live_key}
         requests.post(f"{server.url}/v3/face-match/", headers=sent, files=files, timeout=30)
         there = f"{server.control_url}console/calls/1"
-        shown = requests.get(there, headers=asked, timeout=30).json()["files"][0]
-        assert shown["digest"] == one.control.journal()[0].files[0].digest
-        one.close()
+        shown = requests.get(there, headers=header, timeout=30).json()["files"][0]
+        assert shown["digest"] == account.control.journal()[0].files[0].digest
+        account.close()
 
 
 def test_the_first_account_stays_and_a_closed_one_is_gone(server):
@@ -404,12 +404,12 @@ def test_pictures_go_with_their_account_unless_another_one_sent_them(end):
             assert ask(mock, key) == 200
         with open_verifier("didit", api_key=first.live_key, base_url=mock.url) as verifier:
             verifier.verify(other, other)
-        assert shared.sent.kept_bytes > len(P1)
+        assert shared.sent_pictures.kept_bytes > len(P1)
         getattr(first if end == "close" else first.control, end)()
-        assert shared.sent.kept_bytes == shared.kept.kept_bytes == len(P1)
+        assert shared.sent_pictures.kept_bytes == shared.saved_pictures.kept_bytes == len(P1)
         assert ask(mock, first.live_key) == (403 if end == "close" else 200)
         second.close()
-        assert shared.sent.kept_bytes == (0 if end == "close" else len(P1))
+        assert shared.sent_pictures.kept_bytes == (0 if end == "close" else len(P1))
 
 
 @pytest.mark.parametrize("end", ["close", "reset"])
@@ -436,13 +436,13 @@ def test_what_takes_long_to_stop_holds_up_no_other_account(end, monkeypatch):
 def test_what_was_postponed_before_a_reset_never_runs_in_the_new_world(server):
     account = server.new_account()
     account.control.add_fault(Fault(stage="after_upload", kind="delay", seconds=60))
-    asked = match_request(scene(), key=account.live_key)
-    _, began_in, fault = exchange.opening(server.app, asked)
-    asked = attrs.evolve(asked, account=began_in)
-    late = exchange.delivery(server.app, asked, fault).postponed
+    request = match_request(scene(), key=account.live_key)
+    _, began_in, fault = exchange.judge_head(server.app, request)
+    request = attrs.evolve(request, account=began_in)
+    late = exchange.carry_out(server.app, request, fault).postponed
     account.control.reset()
     account.control.set_outcome("match", score=99)
-    assert exchange.delivery(server.app, late, None).response.status == 200
+    assert exchange.carry_out(server.app, late, None).response.status == 200
     assert account.control.journal() == account.control.charges() == ()
     assert account.control.sessions.all() == ()
     assert len(account.control.outcomes()) == 1
@@ -453,8 +453,8 @@ def test_tests_in_parallel_share_one_server_and_disturb_nobody(server):
 
     def test(_number):
         with requests.Session() as session:
-            made = session.post(f"{server.control_url}accounts", json={}, timeout=60).json()
-            mine = {ACCOUNT_HEADER: made["account"]}
+            reply = session.post(f"{server.control_url}accounts", json={}, timeout=60).json()
+            mine = {ACCOUNT_HEADER: reply["account"]}
 
             def steer(path, **body):
                 there = server.control_url + path
@@ -462,12 +462,12 @@ def test_tests_in_parallel_share_one_server_and_disturb_nobody(server):
 
             steer("ledger/balance", balance="0.10")
             steer("faults", stage="answer", kind="status", status=503)
-            statuses = [ask(server, made["keys"]["didit"]["live"]) for _ in range(4)]
+            statuses = [ask(server, reply["keys"]["didit"]["live"]) for _ in range(4)]
             assert statuses == [503, 200, 200, 403]
             there = f"{server.control_url}ledger"
             ledger = session.get(there, headers=mine, timeout=60).json()
             assert (ledger["balance"], len(ledger["entries"])) == ("0.0000", 2)
-            steer("accounts/close", account=made["account"])
+            steer("accounts/close", account=reply["account"])
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(test, range(4)))
@@ -518,18 +518,18 @@ def test_a_header_that_names_nobody_is_refused(server):
 
 
 def test_a_key_names_one_account_at_all_vendors_and_no_other(server):
-    one, other = server.new_account(), server.new_account()
-    one.of("deepvue").control.add_key(key="the-key-of-one")
-    for text in ("the-key-of-one", one.name, one.of("azure").live_key):
+    first, other = server.new_account(), server.new_account()
+    first.of("deepvue").control.add_key(key="the-key-of-one")
+    for text in ("the-key-of-one", first.name, first.of("azure").live_key):
         with pytest.raises(ValueError, match="another account"):
             other.control.add_key(key=text)
     # Neither half of a pair stays with whom it was refused.
     pair = {"key": "half-of-a-pair", "client": other.of("deepvue").client_id}
     with pytest.raises(ValueError, match="another account"):
-        one.of("deepvue").control.add_key(**pair)
+        first.of("deepvue").control.add_key(**pair)
     assert other.of("deepvue").control.add_key(**pair) == "half-of-a-pair"
     with pytest.raises(ValueError, match="printable"):
-        one.control.add_key(key=" no key")
+        first.control.add_key(key=" no key")
     with pytest.raises(ValueError, match="another name"):
         server.new_account("the-key-of-one")
 

@@ -187,7 +187,7 @@ def test_a_token_that_is_given_guards_control_and_is_not_printed(serve, tmp_path
 
     def during(url, printed):
         sent = [{"X-Mock-Token": "a-long-token-1"}, {"X-Mock-Token": "another-token"}, {}]
-        assert [get(url, headers=one).status_code for one in sent] == [200, 403, 403]
+        assert [get(url, headers=headers).status_code for headers in sent] == [200, 403, 403]
         assert printed.splitlines()[1] == f"console: {url}/"
         assert "a-long-token-1" not in printed
 
@@ -244,8 +244,8 @@ def test_every_option_can_be_set_in_the_environment(serve):
         latency = session.get(f"{url}/__mock__/latency", timeout=10).json()
         assert latency == {"match": [0.001, 0.001], "liveness": [0.0, 0.002]}
         hook = {"url": "http://other:8000/"}
-        made = session.post(f"{url}/__mock__/webhooks/destinations", json=hook, timeout=10)
-        assert made.status_code == 200
+        reply = session.post(f"{url}/__mock__/webhooks/destinations", json=hook, timeout=10)
+        assert reply.status_code == 200
         about = session.get(f"{url}/__mock__/console/about", timeout=10).json()
         assert about["show_pictures"] is True
 

@@ -104,8 +104,8 @@ def requests_sent(draw):
 @pytest.fixture(scope="module")
 def ways():
     """Three worlds; each example begins them anew."""
-    with contextlib.closing(Ways()) as made:
-        yield made
+    with contextlib.closing(Ways()) as ways:
+        yield ways
 
 
 @st.composite

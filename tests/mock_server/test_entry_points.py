@@ -95,7 +95,7 @@ def test_it_is_served_beside_the_others():
     assert (answer.status_code, answer.json()) == (200, {"same": True})
     assert answer.headers["X-Facematch-Claims"] == "acme.same"
     assert (first.vendor, first.key, second.key) == ("acme", "none", "live")
-    assert [one.field for one in second.files] == ["one", "other"]
+    assert [file.field for file in second.files] == ["one", "other"]
 
 
 @pytest.mark.usefixtures("acme")

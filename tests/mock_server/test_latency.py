@@ -47,29 +47,29 @@ class Waits:
 
 @pytest.fixture
 def waits():
-    made = []
+    clients = []
 
     def make(**settings):
-        made.append(Waits(**settings))
-        return made[-1]
+        clients.append(Waits(**settings))
+        return clients[-1]
 
     yield make
-    for one in made:
-        one.session.close()
+    for client in clients:
+        client.session.close()
 
 
 @pytest.mark.parametrize("name", PATHS)
 def test_only_the_named_operation_is_late(waits, name):
-    one = waits(latency={name: 1.25})
+    client = waits(latency={name: 1.25})
     for call in PATHS:
-        assert one.ask(call, call) == ([1.25] * 2 if call == name else [])
-    assert one.mock.control.latency() == {name: (1.25, 1.25)}
+        assert client.ask(call, call) == ([1.25] * 2 if call == name else [])
+    assert client.mock.control.latency() == {name: (1.25, 1.25)}
 
 
 def test_refusals_and_sandbox_keys_wait_as_long(waits):
-    one = waits(latency={"match": 3})
-    assert one.ask("match", key="wrong") == [3]
-    assert one.ask("match", key=MockServer.sandbox_key) == [3]
+    client = waits(latency={"match": 3})
+    assert client.ask("match", key="wrong") == [3]
+    assert client.ask("match", key=MockServer.sandbox_key) == [3]
 
 
 def test_a_seed_repeats_its_series_over_the_whole_span(waits):
@@ -84,40 +84,40 @@ def test_a_seed_repeats_its_series_over_the_whole_span(waits):
 
 def test_a_late_call_is_carried_out_and_charged(waits):
     """Only the answer is late."""
-    one = waits(latency={"match": 5})
+    client = waits(latency={"match": 5})
     with pytest.raises(requests.ReadTimeout):
-        one.ask("match", timeout=2)
+        client.ask("match", timeout=2)
     # A client that gives up waits no longer than it said.
-    assert one.seconds == [2]
-    (entry,) = one.mock.control.journal()
-    assert (entry.status, len(one.mock.control.charges())) == (200, 1)
+    assert client.seconds == [2]
+    (entry,) = client.mock.control.journal()
+    assert (entry.status, len(client.mock.control.charges())) == (200, 1)
 
 
 def test_it_is_set_while_it_runs_in_python_and_over_http(waits):
-    one = waits()
-    one.mock.control.set_latency("match", 1.5)
-    assert one.ask("match", "liveness") == [1.5]
+    client = waits()
+    client.mock.control.set_latency("match", 1.5)
+    assert client.ask("match", "liveness") == [1.5]
     body = {"operation": "liveness", "seconds": [0.5, 0.75]}
     both = {"match": [1.5, 1.5], "liveness": [0.5, 0.75]}
-    assert one.control("latency", body) == (200, both)
-    assert one.control("latency") == (200, both)
-    (seconds,) = one.ask("liveness")
+    assert client.control("latency", body) == (200, both)
+    assert client.control("latency") == (200, both)
+    (seconds,) = client.ask("liveness")
     assert 0.5 <= seconds <= 0.75
-    left = {"liveness": [0.5, 0.75]}
-    assert one.control("latency", {"operation": "match", "seconds": 0}) == (200, left)
-    one.mock.control.set_latency("liveness", 0)
-    assert one.ask("match", "liveness") == []
-    assert one.mock.control.latency() == {}
+    remaining = {"liveness": [0.5, 0.75]}
+    assert client.control("latency", {"operation": "match", "seconds": 0}) == (200, remaining)
+    client.mock.control.set_latency("liveness", 0)
+    assert client.ask("match", "liveness") == []
+    assert client.mock.control.latency() == {}
 
 
 def test_reset_brings_back_what_the_server_began_with(waits):
-    one = waits(latency={"match": (1, 2)})
-    first = one.ask("match", "match")
-    one.mock.control.set_latency("match", 0)
-    one.mock.control.set_latency("liveness", 9)
-    one.mock.control.reset()
-    assert one.mock.control.latency() == {"match": (1.0, 2.0)}
-    assert one.ask("liveness", "match", "match") == first
+    client = waits(latency={"match": (1, 2)})
+    first = client.ask("match", "match")
+    client.mock.control.set_latency("match", 0)
+    client.mock.control.set_latency("liveness", 9)
+    client.mock.control.reset()
+    assert client.mock.control.latency() == {"match": (1.0, 2.0)}
+    assert client.ask("liveness", "match", "match") == first
 
 
 # Over a socket
@@ -159,10 +159,10 @@ def test_a_server_with_a_wrong_latency_cannot_be_made(latency, words):
     ids=str,
 )
 def test_control_refuses_a_wrong_latency_and_keeps_what_was_set(waits, body):
-    one = waits(latency={"match": 1})
+    client = waits(latency={"match": 1})
     # Not by requests, which would not write what is no number.
     headers = {"Content-Type": "application/json"}
-    answer = one.session.post(f"{URL}/__mock__/latency", json.dumps(body), headers=headers)
+    answer = client.session.post(f"{URL}/__mock__/latency", json.dumps(body), headers=headers)
     assert answer.status_code == 400
     assert len(answer.json()["mock"]) > 10
-    assert one.mock.control.latency() == {"match": (1.0, 1.0)}
+    assert client.mock.control.latency() == {"match": (1.0, 1.0)}

@@ -20,11 +20,11 @@ CONTENTS = st.binary(max_size=300) | st.integers(0, 299).map(lambda i: bytes([7]
 def test_a_picture_goes_with_the_last_page_that_shows_it(steps, most):
     pictures, model = Pictures(10_000, most), {"main": {}, "job-7": {}}
     for owner in model:
-        pictures.let_in(owner)
+        pictures.add_owner(owner)
     for owner, page, *names in steps:
         pages = model.get(owner)
         if page is None:
-            pictures.let_go(owner)
+            pictures.remove_owner(owner)
             model.pop(owner, None)
         elif names == [None]:
             pictures.forget(owner, str(page))
@@ -46,7 +46,7 @@ def test_a_picture_goes_with_the_last_page_that_shows_it(steps, most):
 @given(st.lists(st.tuples(OWNERS, CONTENTS), max_size=20), st.integers(0, 1000))
 def test_every_digest_is_right_however_little_is_remembered(sent, size):
     pictures = Pictures(size)
-    pictures.let_in("main")
+    pictures.add_owner("main")
     for owner, content in [*sent, *sent]:
         body = b"--" + content + b"--"
         digest, picture = pictures.digest(owner, bytearray(body), 2, 2 + len(content))
@@ -54,14 +54,14 @@ def test_every_digest_is_right_however_little_is_remembered(sent, size):
         assert digest == hashlib.sha256(content).hexdigest()
         assert pictures.find(digest) in (None, content)
         assert pictures.kept_bytes <= size
-    pictures.let_go("main")
+    pictures.remove_owner("main")
     assert pictures.kept_bytes == 0
 
 
 def test_every_byte_is_compared_before_a_remembered_digest_counts():
     first, second = b"xa" + b"x" * 998, b"xb" + b"x" * 998
     pictures = Pictures()
-    pictures.let_in("main")
+    pictures.add_owner("main")
     for content in (first, second, first, second):
         assert pictures.digest("main", content)[0] == hashlib.sha256(content).hexdigest()
 
@@ -69,7 +69,7 @@ def test_every_byte_is_compared_before_a_remembered_digest_counts():
 def test_what_was_used_longest_ago_goes_first_whoever_has_it():
     pictures = Pictures(max_bytes=20)
     for owner in ("main", "job-7"):
-        pictures.let_in(owner)
+        pictures.add_owner(owner)
     digests = [
         pictures.digest(owner, text * 8)[0] for owner, text in (("main", b"a"), ("job-7", b"b"))
     ]

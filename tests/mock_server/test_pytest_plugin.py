@@ -45,16 +45,16 @@ def test_every_session_reaches_the_mock_at_didits_own_addresses(didit_mock):
 
 @pytest.mark.parametrize("host", [f"{DIDIT}.evil.example", f"{DIDIT}x"])
 def test_a_host_that_only_begins_alike_is_another(didit_mock, monkeypatch, host):
-    asked = []
+    hosts = []
 
     def send(self, request, **_):
-        asked.append(request.url)
+        hosts.append(request.url)
         raise requests.ConnectionError
 
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", send)
     with pytest.raises(requests.ConnectionError):
         post(host, didit_mock)
-    assert asked == [host + PATH]
+    assert hosts == [host + PATH]
 
 
 @pytest.mark.parametrize("fixture", ["didit_mock", "didit_server"])
@@ -246,8 +246,8 @@ def test_green(didit_server):
     assert ask(didit_server, didit_server.url + "/v3/of-a-green-test").status_code == 404
 """,
 }
-LEFT = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
-LEFT |= {"left_in_a_closed_account"}
+UNUSED = {"outcome_left", "fault_left", "one_of_two_left", "left_in_an_account"}
+UNUSED |= {"left_in_a_closed_account"}
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +283,7 @@ def test_the_plugin_costs_a_suite_nothing_and_a_mock_ends_with_its_test(printed,
 
 
 def test_one_world_for_each_test(printed):
-    worlds = {one for one in named(printed, "PASSED") if one.startswith(("mock[", "server["))}
+    worlds = {name for name in named(printed, "PASSED") if name.startswith(("mock[", "server["))}
     assert len(worlds) == 8
 
 
@@ -294,8 +294,8 @@ def test_without_the_extra_a_fixture_says_what_to_install(printed):
 
 
 def test_a_test_that_sets_what_no_call_uses_fails_at_its_end_and_once(printed):
-    assert named(printed, "ERROR") == LEFT | {"without_the_extra"}
-    assert {*LEFT, "used", "cleared"} <= named(printed, "PASSED")
+    assert named(printed, "ERROR") == UNUSED | {"without_the_extra"}
+    assert {*UNUSED, "used", "cleared"} <= named(printed, "PASSED")
     assert named(printed, "FAILED") == {"failed_anyway", "red"}
     assert "2 failed, 19 passed, 1 skipped, 6 errors" in printed
     assert "SetOutcome(kind='match', score=1" in printed
@@ -349,11 +349,11 @@ def test_the_recipe_for_a_shared_mock_links_a_red_test_to_its_calls(tmp_path):
 
 
 def test_a_suite_may_allow_what_no_call_uses(tmp_path):
-    left = """
+    source = """
 def test_left(didit_server):
     didit_server.control.set_outcome("match", score=1)
 """
-    (tmp_path / "test_left_unused.py").write_text(left)
+    (tmp_path / "test_left_unused.py").write_text(source)
     (tmp_path / "pytest.ini").write_text("[pytest]\nfacematch_unused = allow\n")
     code = pytest.main(["-q", "-p", "no:cacheprovider", "--import-mode=importlib", str(tmp_path)])
     assert code == 0

@@ -127,21 +127,21 @@ def test_a_world_outlives_a_stop_and_only_a_reset_begins_anew(mock):
 
 
 def test_worlds_share_nothing():
-    with MockServer(seed=1) as one, MockServer(seed=1) as other:
-        one.control.set_balance(0)
-        one.control.add_key(key="only-here-1234")
-        one.control.set_outcome("match", score=1, times=None)
-        one.control.add_fault(Fault(stage="answer", kind="html", times=None))
-        one.control.set_limit("write", 1)
+    with MockServer(seed=1) as first, MockServer(seed=1) as other:
+        first.control.set_balance(0)
+        first.control.add_key(key="only-here-1234")
+        first.control.set_outcome("match", score=1, times=None)
+        first.control.add_fault(Fault(stage="answer", kind="html", times=None))
+        first.control.set_limit("write", 1)
         before = other.control.now()
-        one.control.advance(3600)
+        first.control.advance(3600)
         assert other.control.now() == before
         assert other.control.balance() == Decimal(100)
         assert other.control.faults() == other.control.outcomes() == ()
         assert post(other, key="only-here-1234").status_code == 403
         answer = post(other)
         assert answer.json()["face_match"]["status"] == "Approved"
-        assert one.control.journal() == ()
+        assert first.control.journal() == ()
 
 
 def test_the_same_seed_and_clock_repeat_everything():

@@ -114,8 +114,8 @@ def test_control_is_below_the_name_of_each_vendor(two):
     assert two.didit.balance() == 100
     assert ask(two, "deepvue/tokens")[1]["asked"] == 1
     assert ask(two, "deepvue/tokens/revoke", {}) == (200, {"revoked": 1})
-    made = ask(two, "deepvue/keys", {"key": "second-secret", "client": "second"})
-    assert made == (200, {"key": "second-secret"})
+    reply = ask(two, "deepvue/keys", {"key": "second-secret", "client": "second"})
+    assert reply == (200, {"key": "second-secret"})
     assert ask(two, "deepvue/keys")[1]["keys"][1]["client"] == "second"
 
 

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from facematch_mock_server import Fault, Kind, MockServer, Stage, card_sheet
-from facematch_mock_server.journal import KEPT
+from facematch_mock_server.journal import MAX_ENTRIES
 from facematch_mock_server.pictures import Pictures
 
 SHEET = card_sheet()
@@ -115,17 +115,17 @@ def rss_bytes():
 def test_memory_is_flat_over_100_000_requests(mock):
     """Once journal, ledger and sessions are full, nothing grows any more."""
     account = mock.world.account
-    account.shared.kept = Pictures(1024 * 1024)
-    account.shared.kept.let_in(account)
+    account.shared.saved_pictures = Pictures(1024 * 1024)
+    account.shared.saved_pictures.add_owner(account)
     mock.control.set_balance(1_000_000)
     forms = pictures()
     with requests.Session() as session:
-        ask(mock, session, forms, 2 * KEPT)
+        ask(mock, session, forms, 2 * MAX_ENTRIES)
         gc.collect()
         before = rss_bytes()
-        ask(mock, session, forms, 100_000 - 2 * KEPT)
+        ask(mock, session, forms, 100_000 - 2 * MAX_ENTRIES)
         gc.collect()
         grown = rss_bytes() - before
-    assert len(mock.control.journal()) == len(mock.control.charges()) == KEPT
+    assert len(mock.control.journal()) == len(mock.control.charges()) == MAX_ENTRIES
     # Less than 0.5 KB for each: no picture, no word.
     assert grown < 32 * 1024 * 1024

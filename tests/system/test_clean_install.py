@@ -12,13 +12,13 @@ def test_an_extra_alone_brings_what_it_promises(environment, wheel, extra, tmp_p
 
 def test_without_the_extra_one_sentence_says_what_to_install(environment, wheel, tmp_path):
     environment.install(str(wheel))
-    said = environment.python(
+    output = environment.python(
         "import subprocess, sys\n"
         f"done = subprocess.run([{str(environment.bin / 'facematch')!r}, 'demo'],\n"
         "                      capture_output=True, text=True)\n"
         "print(done.returncode, done.stderr)",
         cwd=tmp_path,
     )
-    assert said.startswith("4 ")
-    assert 'pip install -e ".[local]" in the checkout' in said
-    assert "Traceback" not in said
+    assert output.startswith("4 ")
+    assert 'pip install -e ".[local]" in the checkout' in output
+    assert "Traceback" not in output

@@ -35,8 +35,8 @@ def wrong(tmp_path_factory):
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory, wrong):
     folder = tmp_path_factory.mktemp("reports")
-    for name, made in EVALUATIONS.items():
-        write_report(made(), folder / f"{name}.html")
+    for name, evaluation in EVALUATIONS.items():
+        write_report(evaluation(), folder / f"{name}.html")
     write_report(two(), folder / "with-gallery.html", gallery=wrong)
     (folder / "gallery.html").write_text(gallery_html(wrong), encoding="utf-8")
     return {path.stem: path for path in folder.iterdir()}
@@ -58,8 +58,8 @@ def test_it_opens_without_a_message_or_request_and_fits(browser, reports, tmp_pa
     # To be looked at, where the tests keep their files.
     browser.screenshot(tmp_path / f"{name}-{width}-{scheme}.png")
     assert browser.messages() == []
-    asked = [one for one in browser.requests() if not one.startswith("data:")]
-    assert asked == [reports[name].as_uri()]
+    urls = [url for url in browser.requests() if not url.startswith("data:")]
+    assert urls == [reports[name].as_uri()]
     assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
     assert browser.value(STICKING_OUT) == []
 

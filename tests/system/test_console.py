@@ -85,10 +85,10 @@ def show(browser, mock, view="calls", **window):
 
 def click(browser, words, within="main"):
     """Click the one button that says this."""
-    found = f"[...document.querySelectorAll('{within} button')].filter(e => e.checkVisibility()"
-    found += f" && e.textContent == {json.dumps(words)})"
-    browser.wait(f"{found}.length == 1")
-    browser.value(f"{found}[0].click()")
+    buttons = f"[...document.querySelectorAll('{within} button')].filter(e => e.checkVisibility()"
+    buttons += f" && e.textContent == {json.dumps(words)})"
+    browser.wait(f"{buttons}.length == 1")
+    browser.value(f"{buttons}[0].click()")
 
 
 def quiet(browser, mock, *refused):
@@ -99,7 +99,7 @@ def quiet(browser, mock, *refused):
     messages = browser.messages()
     entries = [message.get("entry", {}) for message in messages]
     failed = "Failed to load resource: the server responded with a status of "
-    assert [(one.get("text"), one.get("url")) for one in entries] == [
+    assert [(entry.get("text"), entry.get("url")) for entry in entries] == [
         (failed + status, mock.url + path) for status, path in refused
     ], messages
     foreign = [u for u in browser.requests() if not u.startswith((mock.url, "data:", "blob:"))]
@@ -268,13 +268,13 @@ def test_a_broken_connection_is_seen(browser, mock, fault, words, charges):
     mock.control.add_fault(Fault(**fault))
     click(browser, "Send")
     browser.wait("document.querySelector('#answer').textContent.includes('No answer')")
-    said = browser.value("document.querySelector('#answer').textContent")
-    assert f"No answer: the connection {words}. Did you set a fault?" in said
-    assert [one.note for one in mock.control.journal()] == [
+    text = browser.value("document.querySelector('#answer').textContent")
+    assert f"No answer: the connection {words}. Did you set a fault?" in text
+    assert [entry.note for entry in mock.control.journal()] == [
         f"fault: {fault['stage']} {fault['kind']}"
     ]
     assert len(mock.control.charges()) - before == charges
-    assert ("charged all the same: $0.05" in said) is bool(charges)
+    assert ("charged all the same: $0.05" in text) is bool(charges)
 
 
 def test_a_call_is_tried_and_what_was_typed_stays(browser, mock):
@@ -541,6 +541,17 @@ def test_everybody_can_use_it(look, view, browser, filled, axe):
     )
     assert axe(browser) == []
     quiet(browser, filled)
+
+
+def test_on_a_phone_close_stands_apart_from_what_is_below_it(browser, filled):
+    show(browser, filled, "calls", width=400, height=860)
+    browser.wait("document.querySelector('.call')")
+    browser.value("document.querySelector('.call').click()")
+    browser.wait("document.querySelector('#detail .acts button')")
+    bottom = "document.querySelector('#detail header button').getBoundingClientRect().bottom"
+    top = "document.querySelector('#detail .acts').getBoundingClientRect().top"
+    # The ring around it, when it has the focus, takes 4 pixels.
+    assert browser.value(f"{top} - {bottom}") >= 4
 
 
 def test_a_screen_reader_is_given_landmarks_and_new_calls(browser, filled):

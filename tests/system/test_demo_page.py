@@ -40,7 +40,7 @@ def test_everybody_can_use_it(browser, page, axe, width, scheme):
     """No message, no request, nothing cut off or out of the window, no finding of axe-core."""
     browser.open(page, width=width, height=800, scheme=scheme)
     assert browser.messages() == []
-    assert [one for one in browser.requests() if not one.startswith("data:")] == [page.as_uri()]
+    assert [url for url in browser.requests() if not url.startswith("data:")] == [page.as_uri()]
     assert browser.value("document.documentElement.scrollWidth - innerWidth") <= 0
     assert browser.value(CUT) == []
     assert browser.value("[...document.images].filter(i => !i.naturalWidth).length") == 0
@@ -68,7 +68,7 @@ def test_wrong_answers_stand_out(browser, page):
     assert len(thick) == 3
     assert min(thick) > max(thin)
     words = browser.value("[...document.querySelectorAll('.is-wrong')].map(e => e.innerText)")
-    assert all("WRONG: different people\nknown limit: " in one for one in words)
+    assert all("WRONG: different people\nknown limit: " in text for text in words)
 
 
 def test_by_keyboard_a_pair_is_reached_seen_and_opened(browser, page):

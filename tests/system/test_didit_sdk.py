@@ -101,11 +101,11 @@ def test_sessions_are_paged_read_and_updated_only_once(mock, tell):
     )
     assert seen["page"] == [3, [session, others[1]]]
     assert seen["declined"] == [others[0]]
-    made = {one.id: one for one in mock.control.sessions.all()}
-    assert seen["score"] == made[others[0]].result["score"]
+    sessions = {session.id: session for session in mock.control.sessions.all()}
+    assert seen["score"] == sessions[others[0]].result["score"]
     assert (seen["answer"], seen["now"]) == (session, "Declined")
     assert seen["again"][1] == 400
-    (review,) = made[session].reviews
+    (review,) = sessions[session].reviews
     assert (review.new_status, review.comment) == ("Declined", "looked at")
 
 

@@ -31,10 +31,10 @@ def started(*words, until):
     # Else it waits for somebody who reads.
     rest = threading.Thread(target=process.stderr.read)
     try:
-        found = next(filter(None, (re.search(until, line) for line in process.stderr)), None)
+        match = next(filter(None, (re.search(until, line) for line in process.stderr)), None)
         rest.start()
-        assert found is not None, f"{words[0]} did not start"
-        yield process, found[0]
+        assert match is not None, f"{words[0]} did not start"
+        yield process, match[0]
     finally:
         process.kill()
         process.wait()
@@ -63,7 +63,7 @@ def test_a_worker_that_is_killed_changes_no_bit(scheduler, tmp_path, monkeypatch
     assert len(paths) > 5
     monkeypatch.setattr(embedding, "PICTURES", 1)
     with (
-        worker(scheduler, tmp_path, "one") as (one, _),
+        worker(scheduler, tmp_path, "one") as (first, _),
         worker(scheduler, tmp_path, "two"),
         Client(scheduler, set_as_default=False) as client,
     ):
@@ -71,10 +71,10 @@ def test_a_worker_that_is_killed_changes_no_bit(scheduler, tmp_path, monkeypatch
 
         def kill_when_it_has_done_something():
             address = client.run(os.getpid)
-            (mine,) = [where for where, pid in address.items() if pid == one.pid]
+            (mine,) = [where for where, pid in address.items() if pid == first.pid]
             while not any(mine in who for who in client.who_has().values()):
                 threading.Event().wait(0.02)
-            one.kill()
+            first.kill()
 
         killer = threading.Thread(target=kill_when_it_has_done_something)
         killer.start()
@@ -82,11 +82,11 @@ def test_a_worker_that_is_killed_changes_no_bit(scheduler, tmp_path, monkeypatch
         killer.join()
         assert len(client.nthreads()) == 1
     here = embed(paths, workers=1)
-    assert one.poll() is not None
+    assert first.poll() is not None
     assert there.drop_columns(["elapsed_s"]) == here.drop_columns(["elapsed_s"])
     assert len(set(there.column("engine").to_pylist())) == 1
-    said = there.schema.metadata[b"facematch.privacy"].decode()
-    assert said.endswith("sent embeddings back, not encrypted; nobody else was asked.")
+    notice = there.schema.metadata[b"facematch.privacy"].decode()
+    assert notice.endswith("sent embeddings back, not encrypted; nobody else was asked.")
 
 
 def test_two_processes_embed_as_one_does(tmp_path):
@@ -94,7 +94,7 @@ def test_two_processes_embed_as_one_does(tmp_path):
     odd.write_bytes(b"no picture")
     paths = [*sorted(PHOTOGRAPHS.glob("*.jpg")), odd] * 2
     paths += [PHOTOGRAPHS / "." / f"../photographs/{path.name}" for path in paths[:12]]
-    two, one = embed(paths, workers=2), embed(paths, workers=1)
-    assert two.drop_columns(["elapsed_s"]) == one.drop_columns(["elapsed_s"])
+    two, single = embed(paths, workers=2), embed(paths, workers=1)
+    assert two.drop_columns(["elapsed_s"]) == single.drop_columns(["elapsed_s"])
     assert json.loads(two.column("engine")[0].as_py())["backend"] == "local"
     assert "InvalidImage" in two.column("error").to_pylist()

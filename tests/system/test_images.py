@@ -27,13 +27,13 @@ def words(path, instruction):
 
 def variables(path):
     """Those that the last instruction of a Dockerfile for them sets."""
-    (*_, given) = re.findall(r"(?m)^ENV (.*)$", path.read_text("utf-8"))
-    return dict(one.split("=", 1) for one in given.split())
+    (*_, line) = re.findall(r"(?m)^ENV (.*)$", path.read_text("utf-8"))
+    return dict(pair.split("=", 1) for pair in line.split())
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return str(found.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
 
 
 @pytest.fixture
@@ -52,16 +52,16 @@ def start(environment, wheel, tmp_path, ports):
     def ported(text):
         """A text of the files, for one machine in place of a network of containers."""
         text = re.sub(r"\b(?:mock|app):(?=80)", "127.0.0.1:", text.replace("/home/app", "."))
-        return re.sub(r"\b(8080|8000)\b", lambda found: ports[found[0]], text)
+        return re.sub(r"\b(8080|8000)\b", lambda match: ports[match[0]], text)
 
     for name in ("fastapi_app/app.py", "compose/test_service.py", "compose/mock.toml"):
         text = (EXAMPLES / name).read_text("utf-8")
         (tmp_path / Path(name).name).write_text(ported(text), "utf-8")
 
     def started(command, variables=()):
-        found = shutil.which(command[0], path=clean["PATH"])
+        program = shutil.which(command[0], path=clean["PATH"])
         return subprocess.Popen(
-            [found, *map(ported, command[1:])],
+            [program, *map(ported, command[1:])],
             cwd=tmp_path,
             env=clean | {name: ported(value) for name, value in dict(variables).items()},
             stdout=subprocess.PIPE,
@@ -89,19 +89,19 @@ def running(process, healthy):
         yield process
     finally:
         process.terminate()
-        said = process.communicate(timeout=PATIENCE_S)[0]
-    assert process.returncode in (0, -15), said
+        output = process.communicate(timeout=PATIENCE_S)[0]
+    assert process.returncode in (0, -15), output
 
 
 def test_the_image_of_the_mock_becomes_healthy_and_ends_by_sigterm(start):
     dockerfile = ROOT / "Dockerfile"
     command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
-    given = variables(dockerfile)
-    assert ended(start(check, given)) != 0, "healthy before it runs"
-    with running(start(command, given), lambda: start(check, given)) as process:
+    settings = variables(dockerfile)
+    assert ended(start(check, settings)) != 0, "healthy before it runs"
+    with running(start(command, settings), lambda: start(check, settings)) as process:
         ask = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8080/{}').status)"
-        asked = start(["python", "-c", ask.format("system/healthcheck")])
-        assert asked.communicate(timeout=PATIENCE_S)[0] == "200\n"
+        answer = start(["python", "-c", ask.format("system/healthcheck")])
+        assert answer.communicate(timeout=PATIENCE_S)[0] == "200\n"
     assert process.returncode == 0
 
 
@@ -109,13 +109,13 @@ def test_the_tests_of_the_compose_example_pass(start):
     services = yaml.safe_load((EXAMPLES / "compose/compose.yaml").read_text("utf-8"))["services"]
     dockerfile, app = ROOT / "Dockerfile", EXAMPLES / "compose/app.Dockerfile"
     mock_command, check = words(dockerfile, "ENTRYPOINT"), words(dockerfile, "HEALTHCHECK")
-    given = variables(dockerfile) | services["mock"]["environment"]
+    settings = variables(dockerfile) | services["mock"]["environment"]
     app_check = services["app"]["healthcheck"]["test"][1:]
     with (
-        running(start(mock_command, given), lambda: start(check, given)),
+        running(start(mock_command, settings), lambda: start(check, settings)),
         running(start(words(app, "CMD"), services["app"]["environment"]), lambda: start(app_check)),
     ):
         tests = start(services["tests"]["command"], services["tests"]["environment"])
-        said = tests.communicate(timeout=PATIENCE_S * 2)[0]
-    assert tests.returncode == 0, said
-    assert "3 passed" in said
+        output = tests.communicate(timeout=PATIENCE_S * 2)[0]
+    assert tests.returncode == 0, output
+    assert "3 passed" in output

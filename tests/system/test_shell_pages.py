@@ -64,18 +64,18 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def environment(lasting_environment, wheel):
-    made = lasting_environment("pages")
-    made.install(f"{wheel}[mock,testing]")
-    return made
+    environment = lasting_environment("pages")
+    environment.install(f"{wheel}[mock,testing]")
+    return environment
 
 
 @pytest.fixture
 def reader(tmp_path, environment, find_program):
     for name in ("curl", "node", "grep"):
         find_program(name)
-    one = Reader(tmp_path, environment)
-    yield one
-    one.close()
+    reader = Reader(tmp_path, environment)
+    yield reader
+    reader.close()
 
 
 def steps(page):

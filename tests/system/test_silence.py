@@ -22,7 +22,9 @@ UNSET = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA
 APART = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--net"]
 #: The backends whose class says that they ask nobody.
 LOCAL = [
-    one.name for one in available_backends() if issubclass(backend_class(one.name), EngineBackend)
+    backend.name
+    for backend in available_backends()
+    if issubclass(backend_class(backend.name), EngineBackend)
 ]
 
 VERIFY = """
@@ -58,14 +60,14 @@ def watched(tmp_path, find_program, missing_program):
             check=False,
         )
         assert done.returncode == 0, done.stderr
-        files = sorted(str(one.relative_to(home)) for one in home.rglob("*") if one.is_file())
+        files = sorted(str(path.relative_to(home)) for path in home.rglob("*") if path.is_file())
         return trace.read_text().splitlines(), files
 
     return run
 
 
 def test_a_lookup_and_a_file_would_be_seen(watched):
-    asked, files = watched(
+    hosts, files = watched(
         "import pathlib, socket\n"
         "pathlib.Path('~/note').expanduser().write_text('x')\n"
         "try:\n"
@@ -73,7 +75,7 @@ def test_a_lookup_and_a_file_would_be_seen(watched):
         "except OSError:\n"
         "    pass\n"
     )
-    assert any("connect(" in line and "htons(53)" in line for line in asked), asked
+    assert any("connect(" in line and "htons(53)" in line for line in hosts), hosts
     assert files == ["note"]
 
 

@@ -32,9 +32,9 @@ def test_search_works_from_the_disk_and_asks_no_other_host(browser, site, page, 
     # The page listens to keys.
     browser.press("End")
     results = "[...document.querySelectorAll('.md-search-result__link')].map(a => a.href)"
-    found = browser.wait(f"({results}).length > 0 && {results}")
-    assert all(address.startswith(site.as_uri()) for address in found)
-    assert any("reference/policies.html" in address for address in found)
+    results_shown = browser.wait(f"({results}).length > 0 && {results}")
+    assert all(address.startswith(site.as_uri()) for address in results_shown)
+    assert any("reference/policies.html" in address for address in results_shown)
     assert browser.messages() == []
     assert not [a for a in browser.requests() if not a.startswith((site.as_uri(), "data:"))]
 

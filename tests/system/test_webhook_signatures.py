@@ -64,17 +64,17 @@ values = st.recursive(
 
 def bodies():
     about = {"webhook_type": "status.updated", "timestamp": SENT}
-    found = [VECTOR]
-    found += [json.dumps(about | {"metadata": {"a": value}}) for value in AWKWARD]
+    bodies = [VECTOR]
+    bodies += [json.dumps(about | {"metadata": {"a": value}}) for value in AWKWARD]
 
     @settings(max_examples=300)
     @given(st.dictionaries(texts, values, max_size=4), st.booleans())
     def make(metadata, ascii_only):
         document = {"metadata": metadata, **about}
-        found.append(json.dumps(document, ensure_ascii=ascii_only, indent=1))
+        bodies.append(json.dumps(document, ensure_ascii=ascii_only, indent=1))
 
     make()
-    return [(f"secret-é-{number}", body.encode()) for number, body in enumerate(found)]
+    return [(f"secret-é-{number}", body.encode()) for number, body in enumerate(bodies)]
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +87,14 @@ def signed(find_program, run_command):
     ]
     printed = run_command(find_program("node"), SCRIPT, input="\n".join(lines)).splitlines()
     assert len(printed) == len(sent) > 300
-    return [(*one, json.loads(line)) for one, line in zip(sent, printed, strict=True)]
+    return [(*row, json.loads(line)) for row, line in zip(sent, printed, strict=True)]
 
 
 @pytest.mark.parametrize("name", SIGNED)
 def test_what_node_signs_verifies(signed, name):
     header, variant = SIGNED[name]
-    for secret, body, found in signed:
-        headers = {"X-Timestamp": str(SENT), header: found[name]}
+    for secret, body, signature in signed:
+        headers = {"X-Timestamp": str(SENT), header: signature[name]}
         event = verify_webhook(body, headers, secret, NOW, accept_prefixed_v2=True)
         assert event.signature == variant, body
 
@@ -102,8 +102,8 @@ def test_what_node_signs_verifies(signed, name):
 @pytest.mark.parametrize("name", SIGNED)
 def test_with_the_secret_of_another_body_it_is_refused(signed, name):
     header, _ = SIGNED[name]
-    for (_, body, found), (secret, _, _) in itertools.pairwise(signed):
-        headers = {"X-Timestamp": str(SENT), header: found[name]}
+    for (_, body, signature), (secret, _, _) in itertools.pairwise(signed):
+        headers = {"X-Timestamp": str(SENT), header: signature[name]}
         with pytest.raises(WebhookRefused):
             verify_webhook(body, headers, secret, NOW, accept_prefixed_v2=True)
 

@@ -21,13 +21,13 @@ from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account, Place, World
 from facematch_mock_server.accounts import Accounts
 from facematch_mock_server.control_http import GUARDS, MISTAKES, PREFIX, ControlApi, reply_mistake
-from facematch_mock_server.faults import POSSIBLE, is_ours
+from facematch_mock_server.faults import POSSIBLE, is_for_mock
 from facematch_mock_server.journal import Entry
 from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.outcomes import OUTCOME_FIELDS
 from facematch_mock_server.vendors import vendor_named
 
-from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, detail, rows
+from .calls import ANSWER_BYTES, SENT_BYTES, Feed, Newest, list_rows, show_call
 
 if TYPE_CHECKING:
     from facematch_mock_server.control import Control
@@ -63,8 +63,7 @@ _ROWS = 200
 
 
 class Console:
-    """The console of one server; it shows the newest 64 MiB of the pictures that were sent, or, if
-    it is not to, a drawing of what a test card says, or of the digest. Safe across threads."""
+    """The console of one server. Safe across threads."""
 
     def __init__(self, accounts: Accounts, *, show_pictures: bool = False) -> None:
         self._accounts = accounts
@@ -74,18 +73,20 @@ class Console:
         self._answered = Newest(ANSWER_BYTES, "headers", "response")
         self._lock = threading.Lock()
         self._feeds: dict[Place, Feed] = {}
+        #: Else a drawing of what a test card says, or of the digest, stands for a picture.
+        #: Else a drawing of what a test card says, or of the digest, stands for a picture.
         self._shows_pictures = show_pictures
         self._handling = threading.local()
-        accounts.heard = self._hear
+        accounts.on_entry = self._hear
 
     def handle(self, request: Request, answer: Callable[[Request], Response]) -> Response:
         """The console's own answer, or that of `answer`, which is put beside its entry."""
-        if is_ours(request):
+        if is_for_mock(request):
             response = self._answer(request)
             return answer(request) if response is None else response
         number = request.header(_AGAIN)
         if number is not None:
-            again = self._run_guarded(request, lambda: self._again(request, number))
+            again = self._run_guarded(request, lambda: self._repeat(request, number))
             if isinstance(again, Response):
                 return again
             request = again
@@ -99,7 +100,7 @@ class Console:
         finally:
             ms, handling.entries = (time.perf_counter() - start) * 1000, None
             for place, entry in entries:
-                self._feed(place).add(entry, request, executed, ms)
+                self._feed_of(place).add(entry, request, executed, ms)
 
     def _hear(self, place: Place, entry: Entry | None) -> None:
         """Called by a journal: what this thread is answering waits for its answer."""
@@ -110,9 +111,9 @@ class Console:
         elif entries is not None:
             entries.append((place, entry))
         else:
-            self._feed(place).add(entry)
+            self._feed_of(place).add(entry)
 
-    def _feed(self, place: Place) -> Feed:
+    def _feed_of(self, place: Place) -> Feed:
         """The calls of an account; those of accounts that nobody can look at are forgotten."""
         with self._lock:
             if place not in self._feeds:
@@ -123,15 +124,14 @@ class Console:
             return self._feeds[place]
 
     def _find_account(self, request: Request) -> tuple[Account, Feed]:
-        """The account that a request of the page is about, and its calls."""
         account = self._guard.account(request)
         if request.method == "POST" and account.closed_at is not None:
             raise ValueError(f"the account {account.name} is closed: it can only be looked at")
-        return account, self._feed(account.place)
+        return account, self._feed_of(account.place)
 
-    def _again(self, request: Request, number: str) -> Request:
+    def _repeat(self, request: Request, number: str) -> Request:
         """The request of an earlier call, with the key and the pictures that the page has not."""
-        call = self._find_account(request)[1].find(_int(number))
+        call = self._find_account(request)[1].find(_read_number(number))
         if call.body is None or not call.headers:
             raise LookupError("the bytes of this call are not kept any more: make a new one")
         return attrs.evolve(request, target=call.target, headers=call.headers, body=call.body)
@@ -142,7 +142,7 @@ class Console:
         """The answer of a path of the console; None for other paths."""
         path, method = request.path, request.method
         if path in _FILES and method in ("GET", "HEAD"):
-            return self._run_guarded(request, lambda: _file(path), has_data=False)
+            return self._run_guarded(request, lambda: _reply_file(path), has_data=False)
         name, _, rest = path.removeprefix(PATH).partition("/")
         if name == "cards" and method == "HEAD":
             method = "GET"
@@ -162,7 +162,7 @@ class Console:
         if has_data or self._accounts.control_token is None:
             refusal = self._guard.refuse(request)
         if refusal is None and has_data and _is_of_another_page(request):
-            refusal = _json({"mock": "The console answers its own page only."}, 403)
+            refusal = _reply_json({"mock": "The console answers its own page only."}, 403)
         if refusal is None:
             try:
                 return work()
@@ -180,10 +180,10 @@ class Console:
             "outcome": [
                 {**attrs.asdict(row), "values": row.values} for row in OUTCOME_FIELDS.values()
             ],
-            "account": self._row(account),
-            "vendors": [_vendor(world) for world in account.worlds],
+            "account": self._account_row(account),
+            "vendors": [_vendor_facts(world) for world in account.worlds],
         }
-        return _json(about)
+        return _reply_json(about)
 
     def _get_accounts(self, request: Request, _: str) -> Response:
         """The accounts whose name has what is searched for: those with the newest calls."""
@@ -191,11 +191,11 @@ class Console:
         # An address leads to the newest one of a name.
         accounts = (*self._accounts.closed, *self._accounts.all)
         named = {account.name: account for account in accounts if text in account.name.lower()}
-        rows = [self._row(account) for account in named.values()]
+        rows = [self._account_row(account) for account in named.values()]
         rows.sort(key=lambda row: row["last"] or row["opened"], reverse=True)
-        return _json({"accounts": rows[:_ROWS], "total": len(rows)})
+        return _reply_json({"accounts": rows[:_ROWS], "total": len(rows)})
 
-    def _row(self, account: Account) -> dict[str, Any]:
+    def _account_row(self, account: Account) -> dict[str, Any]:
         feed, closed = self._feeds.get(account.place), account.closed_at
         return {
             "name": account.name,
@@ -209,7 +209,7 @@ class Console:
         # An event's id is the run and the number of its last call. `cleared` says that the calls of
         # the page are gone, and the number of the last call that was made before.
         run, _, number = (request.header("last-event-id") or "").partition(":")
-        at = _int(number) if number else 0
+        at = _read_number(number) if number else 0
         quiet = 0
         account, feed = self._find_account(request)
         closed_at = account.closed_at
@@ -222,22 +222,22 @@ class Console:
             events = ""
             if closed_at != current.closed_at:
                 closed_at = current.closed_at
-                events = f"event: account\ndata: {json.dumps(self._row(current))}\n\n"
+                events = f"event: account\ndata: {json.dumps(self._account_row(current))}\n\n"
             if now != run:
                 run, at = now, 0
                 events += f'event: cleared\nid: {run}:0\ndata: {{"last": {last}}}\n\n'
             if calls:
                 at = calls[-1].place
-                data = ",".join(rows(calls, current.worlds))
+                data = ",".join(list_rows(calls, current.worlds))
                 events += f"event: calls\nid: {run}:{at}\ndata: [{data}]\n\n"
             quiet = 0 if events or quiet == _QUIET else quiet + 1
             return (events or ("" if quiet else ": alive\n\n")).encode()
 
-        return _page("text/event-stream", b"retry: 1000\n\n" + more(), more)
+        return _reply_page("text/event-stream", b"retry: 1000\n\n" + more(), more)
 
     def _get_calls(self, request: Request, number: str) -> Response:
         account, feed = self._find_account(request)
-        return _json(detail(feed.find(_int(number)), account.worlds))
+        return _reply_json(show_call(feed.find(_read_number(number)), account.worlds))
 
     def _get_state(self, request: Request, path: str) -> Response:
         """What a view shows of a vendor: of what may be long, the newest that fit a search."""
@@ -246,14 +246,13 @@ class Console:
         account, control, view = self._control(request, path)
         clock = {"now": account.clock.now(), "stands": not account.clock.running}
         words = dict(request.query).get("search", "").lower().split()
-        return _json(plain({**clock, **_STATES[view](control, words)}))
+        return _reply_json(plain({**clock, **_STATES[view](control, words)}))
 
     def _get_delivery(self, request: Request, path: str) -> Response:
-        """One webhook as it was sent."""
         path, _, number = path.rpartition("/")
         delivery = self._control(request, f"{path}/webhooks")[1].webhooks.delivery(number)
         # A body is ASCII, and is there as it is sent: what is signed are its bytes.
-        return _json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
+        return _reply_json({"headers": dict(delivery.headers), "body": delivery.body.decode()})
 
     def _control(self, request: Request, path: str) -> tuple[Account, Control, str]:
         from facematch_mock_server.control import Control  # not above: as `plain`
@@ -267,11 +266,11 @@ class Console:
         return account, Control(self._accounts, account, vendor), view
 
     def _get_pictures(self, _: Request, digest: str) -> Response:
-        content = self._accounts.sent.find(digest) if self._shows_pictures else None
+        content = self._accounts.sent_pictures.find(digest) if self._shows_pictures else None
         if content is None:
             raise LookupError("this picture is not shown")
         # The page shows it as a picture, and a browser that is led here saves it.
-        return _page("application/octet-stream", content)
+        return _reply_page("application/octet-stream", content)
 
     def _get_cards(self, _: Request, name: str) -> Response:
         """The sheet as a list, one card of it, or all of it in a ZIP file."""
@@ -285,17 +284,17 @@ class Console:
             with zipfile.ZipFile(file, "w") as packed:
                 for card in sheet.values():
                     packed.writestr(f"{card.name}.png", card.data)
-            return _page("application/zip", file.getvalue())
+            return _reply_page("application/zip", file.getvalue())
         picture = sheet.get(name.removesuffix(".png"))
         if picture is not None:
-            return _page("image/png", picture.data)
+            return _reply_page("image/png", picture.data)
         if name:
             raise LookupError("there is no such card")
         cards = [
             {"name": ready.name, "says": ready.says, **attrs.asdict(ready.card)}
             for ready in sheet.values()
         ]
-        return _json({"cards": cards})
+        return _reply_json({"cards": cards})
 
     def _post_cards(self, request: Request, _: str) -> Response:
         from facematch_mock_server.recognition.sheet import make_card  # it loads Pillow
@@ -303,7 +302,7 @@ class Console:
         facts = json.loads(request.body or b"null")
         if not isinstance(facts, dict) or {"size", "kind"} & set(facts):
             raise ValueError("the body is not a JSON object with the facts of a card")
-        return _page("image/png", make_card(**facts))
+        return _reply_page("image/png", make_card(**facts))
 
 
 def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
@@ -327,7 +326,7 @@ def _control_state(control: Control, _: Sequence[str]) -> dict[str, Any]:
 
 def _sessions_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     sessions = control.sessions
-    fitting = [session for session in sessions.all() if _has(words, _OF_SESSION(session))]
+    fitting = [session for session in sessions.all() if _has_words(words, _OF_SESSION(session))]
     newest, waiting = fitting[-_ROWS:], sessions.waiting()[-_ROWS:]
     choices = sessions.CHOICES
     return {"total": len(fitting), "waiting": waiting, "newest": newest, "choices": choices}
@@ -340,13 +339,13 @@ def _webhooks_state(control: Control, words: Sequence[str]) -> dict[str, Any]:
     fitting = [
         delivery
         for delivery in control.webhooks.deliveries()
-        if _has(words, (*_OF_DELIVERY(delivery), data.get(delivery.id)))
+        if _has_words(words, (*_OF_DELIVERY(delivery), data.get(delivery.id)))
     ]
     newest = fitting[-_ROWS:]
     return {"destinations": destinations, "due": due, "total": len(fitting), "newest": newest}
 
 
-def _has(words: Sequence[str], values: Iterable[Any]) -> bool:
+def _has_words(words: Sequence[str], values: Iterable[Any]) -> bool:
     text = " ".join(map(str, values)).lower() if words else ""
     return all(word in text for word in words)
 
@@ -360,7 +359,7 @@ _COUNTS = (("calls", 0), ("failures", 0), ("last", None))
 _STATES = {"control": _control_state, "sessions": _sessions_state, "webhooks": _webhooks_state}
 
 
-def _vendor(world: World) -> dict[str, Any]:
+def _vendor_facts(world: World) -> dict[str, Any]:
     """A vendor as the page needs it, with the first key of the account."""
     kind = vendor_named(world.vendor)
     # A registered organization has a key of its vendor alone.
@@ -372,7 +371,7 @@ def _vendor(world: World) -> dict[str, Any]:
         "edition": world.edition,
         "extensions": sorted(kind.extensions),
         "operations": list(kind.operations),
-        "limited": {scope: _window(world, scope) for scope in kind.rate_limits},
+        "limited": {scope: _window_s(world, scope) for scope in kind.rate_limits},
         "key": key,
         "client": None if first is None else first.client,
         # Of a vendor without examples: a browser cannot sign, whoever pastes this can.
@@ -381,36 +380,34 @@ def _vendor(world: World) -> dict[str, Any]:
     }
 
 
-def _window(world: World, scope: str) -> int | None:
-    """Of a rate limit, in seconds; None where no claim has it."""
+def _window_s(world: World, scope: str) -> int | None:
     keys = (f"rate.{scope}.window_s", "rate.window_s")
     return next((world.claims[key] for key in keys if key in world.claims), None)
 
 
 def _is_of_another_page(request: Request) -> bool:
-    """Whether a browser asks on behalf of a page that is not the console."""
     origin = request.header("origin")
     if origin is not None and origin.partition("://")[2] != request.header("host"):
         return True
     return request.header("sec-fetch-site") in ("cross-site", "same-site")
 
 
-def _file(path: str) -> Response:
+def _reply_file(path: str) -> Response:
     from importlib import resources  # not above: 2 ms of a start
 
     name, kind = _FILES[path]
-    return _page(kind, resources.files(__package__).joinpath(name).read_bytes())
+    return _reply_page(kind, resources.files(__package__).joinpath(name).read_bytes())
 
 
-def _page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
+def _reply_page(kind: str, body: bytes, more: Callable[[], bytes] | None = None) -> Response:
     return Response(status=200, headers=(("Content-Type", kind), *HEADERS), body=body, more=more)
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return attrs.evolve(_page("application/json", json.dumps(value).encode()), status=status)
+def _reply_json(value: Any, status: int = 200) -> Response:
+    return attrs.evolve(_reply_page("application/json", json.dumps(value).encode()), status=status)
 
 
-def _int(text: str) -> int:
+def _read_number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 16):
         raise LookupError("there is no such call")
     return int(text)

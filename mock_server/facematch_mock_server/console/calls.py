@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from facematch_mock_server.account import World
-from facematch_mock_server.journal import KEPT, Entry, presentable
+from facematch_mock_server.journal import MAX_ENTRIES, Entry, presentable
 from facematch_mock_server.messages import Headers, Request, Response
 
 from .sent import show_request
@@ -42,7 +42,7 @@ _OF_ENTRY = ("method", "path", "status", "vendor", "key", "note")
 
 
 @attrs.define(eq=False)
-class Call:
+class LoggedCall:
     """One entry of the journal; of an old one the bytes are gone."""
 
     #: In the order of the answers; the entries' numbers are in that of the journal.
@@ -63,9 +63,9 @@ class Newest:
     def __init__(self, most: int, *parts: str) -> None:
         self._most, self._parts, self._bytes = most, parts, 0
         self._lock = threading.Lock()
-        self._kept: deque[tuple[Call, int]] = deque()
+        self._kept: deque[tuple[LoggedCall, int]] = deque()
 
-    def keep(self, call: Call, size: int) -> None:
+    def keep(self, call: LoggedCall, size: int) -> None:
         with self._lock:
             self._kept.append((call, size))
             self._bytes += size
@@ -83,7 +83,7 @@ class Feed:
         self._sent, self._answered = sent, answered
         self._lock = threading.Lock()
         self._places = itertools.count(1)
-        self._calls: deque[Call] = deque(maxlen=KEPT)
+        self._calls: deque[LoggedCall] = deque(maxlen=MAX_ENTRIES)
         self.clear()
 
     def clear(self) -> None:
@@ -105,7 +105,7 @@ class Feed:
         ms: float | None = None,
     ) -> None:
         with self._lock:
-            call = Call(next(self._places), entry, ms)
+            call = LoggedCall(next(self._places), entry, ms)
             if request is not None:
                 call.target, call.headers, call.body = request.target, request.headers, request.body
                 call.response = response
@@ -117,15 +117,14 @@ class Feed:
             self.failures += entry.status is None or entry.status >= 400 or was_struck
             self.last = dt.datetime.now(dt.UTC).isoformat()
 
-    def since(self, place: int) -> tuple[str, int, list[Call]]:
+    def since(self, place: int) -> tuple[str, int, list[LoggedCall]]:
         """The run, the place of its newest call, and the calls after `place`, at most a batch."""
         with self._lock:
             seen = bisect_right(self._calls, place, key=attrgetter("place"))
             last = self._calls[-1].place if self._calls else 0
             return self.run, last, list(itertools.islice(self._calls, seen, seen + _BATCH))
 
-    def find(self, number: int) -> Call:
-        """The call of that number; LookupError if it is not there."""
+    def find(self, number: int) -> LoggedCall:
         with self._lock:
             call = next((call for call in self._calls if call.entry.number == number), None)
         if call is None:
@@ -136,8 +135,7 @@ class Feed:
 # What the page shows
 
 
-def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
-    """Calls as the list has them, in JSON."""
+def list_rows(calls: list[LoggedCall], worlds: Iterable[World]) -> Iterator[str]:
     fresh = [call for call in calls if call.row is None]
     worlds = [*worlds] if fresh else []
     charges = {
@@ -147,7 +145,7 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
         if charge.request_id is not None
     }
     for call in fresh:
-        entry, answer = call.entry, _answer(call)
+        entry, answer = call.entry, _read_answer(call)
         # An answer that names what a charge was for is the one that was charged.
         named = answer.values() if isinstance(answer, dict) else ()
         ids = ((entry.vendor, text) for text in named if isinstance(text, str))
@@ -161,13 +159,13 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
             "at": entry.at.isoformat(timespec="milliseconds"),
             **{name: getattr(entry, name) for name in _OF_ENTRY},
             "ms": None if call.ms is None else round(call.ms, 2),
-            "verdict": _nearest(judged, _VERDICTS, (str, bool)),
-            "score": _score(judged),
-            "reason": _reason(answer) if is_refused else None,
+            "verdict": _find_nearest(judged, _VERDICTS, (str, bool)),
+            "score": _find_score(judged),
+            "reason": _find_reason(answer) if is_refused else None,
             "charged": None if charge is None else f"{charge.amount:.4f}",
             "left": None if charge is None else f"{charge.balance:.4f}",
             "pictures": [
-                {"field": file.field, "digest": file.digest, "card": _card(worlds, file.digest)}
+                {"field": file.field, "digest": file.digest, "card": _card_of(worlds, file.digest)}
                 for file in entry.files
             ],
             "fields": dict(itertools.islice(entry.fields.items(), _FIELDS)),
@@ -176,10 +174,10 @@ def rows(calls: list[Call], worlds: Iterable[World]) -> Iterator[str]:
     return (call.row or "" for call in calls)
 
 
-def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
+def show_call(call: LoggedCall, worlds: Iterable[World]) -> dict[str, Any]:
     """One call, with its headers and bodies: secrets masked, pictures named."""
-    (row,) = rows([call], worlds)
-    response, answer, entry = call.response, _answer(call), call.entry.to_dict()
+    (row,) = list_rows([call], worlds)
+    response, answer, entry = call.response, _read_answer(call), call.entry.to_dict()
     headers = {} if response is None else presentable(response.headers)
     shown: Any = None if answer is None else _mask("", answer)
     if response is not None and answer is None:
@@ -197,8 +195,7 @@ def detail(call: Call, worlds: Iterable[World]) -> dict[str, Any]:
     }
 
 
-def _card(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
-    """What the test card of that digest says; None for another picture."""
+def _card_of(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
     for world in worlds:
         card = None if digest is None else world.recognizer.card_of(digest)
         if card is not None:
@@ -206,24 +203,24 @@ def _card(worlds: Iterable[World], digest: str | None) -> dict[str, Any] | None:
     return None
 
 
-def _answer(call: Call) -> Any:
+def _read_answer(call: LoggedCall) -> Any:
     """The answer, if it is JSON and not too long; else None."""
     response = call.response
     if response is None or "json" not in (response.header("content-type") or ""):
         return None
     try:
         text = response.body if len(response.body) <= _LONGEST else b""
-        return json.loads(text, parse_constant=str, parse_float=_finite)
+        return json.loads(text, parse_constant=str, parse_float=_read_float)
     except (ValueError, RecursionError):
         return None
 
 
-def _finite(text: str) -> float | str:
+def _read_float(text: str) -> float | str:
     # Python would write the others as JSON that no browser reads.
     return float(text) if math.isfinite(float(text)) else text
 
 
-def _objects(value: Any) -> Iterator[dict[str, Any]]:
+def _walk_objects(value: Any) -> Iterator[dict[str, Any]]:
     """The objects in `value`, those nearest to the top first."""
     level = [value]
     while level:
@@ -234,25 +231,25 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
         level = [*itertools.chain.from_iterable(inside)]
 
 
-def _nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
+def _find_nearest(value: Any, names: tuple[str, ...], kinds: tuple[type, ...]) -> Any:
     """What is under one of `names` nearest to the top, if it is of these kinds."""
-    for values, name in ((values, name) for values in _objects(value) for name in names):
+    for values, name in ((values, name) for values in _walk_objects(value) for name in names):
         if name in values and (values[name] is None or isinstance(values[name], kinds)):
             return values[name]
     return None
 
 
-def _score(answer: Any) -> Any:
-    score = _nearest(answer, _SCORES, (int, float))
-    judged = (values for values in _objects(answer) if {*_VERDICTS} & {*values})
+def _find_score(answer: Any) -> Any:
+    score = _find_nearest(answer, _SCORES, (int, float))
+    judged = (values for values in _walk_objects(answer) if {*_VERDICTS} & {*values})
     confidences = (values.get("confidence") for values in judged)
     beside = (number for number in confidences if isinstance(number, (int, float)))
     return next(beside, None) if score is None else score
 
 
-def _reason(answer: Any) -> str | None:
+def _find_reason(answer: Any) -> str | None:
     """Why a call was refused, in the words of the answer."""
-    reason = _nearest(answer, _REASONS, (str,))
+    reason = _find_nearest(answer, _REASONS, (str,))
     while reason is None and isinstance(answer, (dict, list)) and answer:
         # Fields by name, each with what is wrong with it.
         answer = next(iter(answer.values() if isinstance(answer, dict) else answer))

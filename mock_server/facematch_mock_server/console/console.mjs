@@ -1,33 +1,33 @@
 // The console of the mock server. Whatever it shows is set as text, never as HTML; it asks nobody
 // but the server that it came from, through the control API.
 
-import { address, cardWords, clean, curl, dollars, each, ending, fits, following, hashOf, hue, kind, meant, openedWith, parsed, perWindow, placed, searchable, searched, seconds, secondsWords, sentAlong, sentText, tokens, tone, trouble, typedJson, verb, waits, webhookCurl } from "./pure.mjs";
+import { address, authHeaders, cardWords, clean, curl, dollars, each, ending, fillIn, findNext, fits, hashOf, hue, kind, parseEvent, parseJson, parseSearch, perWindow, readForm, readToken, requestText, searchText, seconds, secondsWords, tokens, tone, trouble, verb, webhookCurl, whenDue } from "./pure.mjs";
 
-const API = "/__mock__/", OWN = "console/";
+const API = "/__mock__/", CONSOLE = "console/";
 const MOST_CALLS = 10_000, MOST_PICTURES = 200, MOST_TEXT = 40_000;
 const $ = (selector) => document.querySelector(selector);
 
 let about, vendor;  // what there is to imitate, and whom the views are about
 let account = "main";  // whose calls and state are shown
-const begun = openedWith(location.hash, sessionStorage.getItem("token"));
-let token = begun.token;
-if (begun.hash !== location.hash) history.replaceState(null, "", `/${begun.hash}`);
+const access = readToken(location.hash, sessionStorage.getItem("token"));
+let token = access.token;
+if (access.hash !== location.hash) history.replaceState(null, "", `/${access.hash}`);
 sessionStorage.setItem("token", token);
 
 // Elements ----------------------------------------------------------------------------------------
 function h(name, properties, ...inner) {
   const [tag, ...classes] = name.split(".");
-  return filled(Object.assign(document.createElement(tag), { className: classes.join(" ") }), properties, inner);
+  return fill(Object.assign(document.createElement(tag), { className: classes.join(" ") }), properties, inner);
 }
 
-const svg = (name, properties, ...inner) => filled(document.createElementNS("http://www.w3.org/2000/svg", name), properties, inner);
+const svg = (name, properties, ...inner) => fill(document.createElementNS("http://www.w3.org/2000/svg", name), properties, inner);
 
-function filled(node, properties, inner) {
+function fill(node, properties, inner) {
   for (const [key, value] of Object.entries(properties ?? {})) {
     if (typeof value === "function") node.addEventListener(key, value);
     else if (value !== false && value != null) node.setAttribute(key, value === true ? "" : value);
   }
-  for (const one of inner.flat(Infinity)) if (one != null && one !== false) node.append(one instanceof Node ? one : clean(one));
+  for (const child of inner.flat(Infinity)) if (child != null && child !== false) node.append(child instanceof Node ? child : clean(child));
   return node;
 }
 
@@ -37,10 +37,10 @@ const attempt = (work) => Promise.resolve().then(work).catch((error) => say(erro
 // Show `nodes` in place of what is there; what was open stays so, and what had the focus keeps it.
 function put(place, ...nodes) {
   const key = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
-  const open = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.key));
+  const open = new Set([...place.querySelectorAll("details[open]")].map((node) => node.dataset.key));
   place.replaceChildren(...nodes.flat(Infinity).filter((node) => node != null && node !== false));
-  for (const one of place.querySelectorAll("details")) if (open.has(one.dataset.key)) one.open = true;
-  if (key) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === key)?.focus();
+  for (const node of place.querySelectorAll("details")) if (open.has(node.dataset.key)) node.open = true;
+  if (key) [...place.querySelectorAll("[data-key]")].find((node) => node.dataset.key === key)?.focus();
 }
 
 function say(words, wrong = false) {
@@ -53,7 +53,7 @@ function say(words, wrong = false) {
 function table(label, titles, rows) {
   if (!rows.length) return h("p.empty", {}, "None.");
   const head = h("tr", {}, titles.map((title) => h("th", { scope: "col" }, title)));
-  for (const one of rows) for (const [at, cell] of [...one.cells].entries()) cell.dataset.title = titles[at];  // where there is no room for a head
+  for (const tableRow of rows) for (const [at, cell] of [...tableRow.cells].entries()) cell.dataset.title = titles[at];  // where there is no room for a head
   return h("div.table", { tabindex: "0", role: "region", "aria-label": label },
     h("table", {}, h("caption.hidden", {}, label), h("thead", {}, head), h("tbody", {}, rows)));
 }
@@ -66,7 +66,7 @@ function field(name, words, kind = "text", more = {}) {
   const properties = { name, ...more }, label = words.replaceAll("_", "_\u200b");  // where a line may end
   if (kind === "check") return h("label.field.check", {}, h("input", { type: "checkbox", ...properties }), h("span", {}, label));
   const input = Array.isArray(kind)
-    ? h("select", properties, kind.map((one) => h("option", { value: one }, one === "" ? "as else" : one)))
+    ? h("select", properties, kind.map((option) => h("option", { value: option }, option === "" ? "as else" : option)))
     : kind === "area" ? h("textarea", { rows: 4, ...properties })
     : h("input", { type: kind, autocomplete: "off", ...(kind === "number" && { step: "any" }), ...properties });
   return h("label.field", {}, h("span", {}, label), input);
@@ -82,11 +82,11 @@ function follow(form, now) {
   for (const input of form.elements) if (input.name in now && !input.dataset.touched && input !== document.activeElement) input.value = now[input.name];
 }
 
-function touched(form, given, nothing) {
+function takeTouched(form, entries, nothing) {
   const names = [...form.elements].filter((input) => input.dataset.touched).map((input) => input.name);
   if (!names.length) throw new Error("Nothing was changed.");
   for (const input of form.elements) delete input.dataset.touched;
-  return Object.fromEntries(names.map((name) => [name, given[name] ?? nothing]));
+  return Object.fromEntries(names.map((name) => [name, entries[name] ?? nothing]));
 }
 
 function values(form) {
@@ -101,10 +101,10 @@ const pause = (ms) => new Promise((done) => { setTimeout(done, ms); });
 // JSON with its words in colours.
 function json(value) {
   const isText = typeof value === "string", node = block("JSON", isText ? value : "");
-  let left = MOST_TEXT;
+  let room = MOST_TEXT;
   for (const [kind, text] of isText ? [] : tokens(value)) {
-    left -= text.length;
-    if (left < 0) return filled(node, {}, ["…"]);
+    room -= text.length;
+    if (room < 0) return fill(node, {}, ["…"]);
     node.append(kind ? h(`span.${kind}`, {}, clean(text, MOST_TEXT)) : text);
   }
   return node;
@@ -122,18 +122,18 @@ const more = (words, key, ...inner) => h("details.more", { "data-key": key }, h(
 const pill = (word, look = tone(word)) => h(`span.pill${look && `.${look}`}`, {}, word);
 
 // Asking the mock ---------------------------------------------------------------------------------
-const guarded = () => sentAlong(token, account);
-let hushed = false;  // nothing is asked unless by a click: a fault waits for the next connection
+const pageHeaders = () => authHeaders(token, account);
+let isHushed = false;  // nothing is asked unless by a click: a fault waits for the next connection
 
 async function ask(path, body) {
   const change = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-  const headers = { ...guarded(), ...(body !== undefined && { "Content-Type": "application/json" }) };
-  hushed = false;
+  const headers = { ...pageHeaders(), ...(body !== undefined && { "Content-Type": "application/json" }) };
+  isHushed = false;
   const reply = await fetch(API + path, { ...change, headers });
   const isJson = reply.headers.get("Content-Type")?.startsWith("application/json");
   if (reply.ok) return isJson ? reply.json() : reply.blob();
-  const said = isJson ? (await reply.json()).mock : null;
-  throw Object.assign(new Error(said ?? `The mock answered ${reply.status}.`), { status: reply.status });
+  const sentence = isJson ? (await reply.json()).mock : null;
+  throw Object.assign(new Error(sentence ?? `The mock answered ${reply.status}.`), { status: reply.status });
 }
 
 const its = (path) => `${vendor.name}/${path}`;
@@ -151,18 +151,18 @@ async function listen() {
     if (document.hidden) continue;  // a tab in the back holds no connection
     listen.stop = new AbortController();
     try {
-      const headers = { ...guarded(), Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
-      const reply = await fetch(API + OWN + "events", { headers, signal: listen.stop.signal });
+      const headers = { ...pageHeaders(), Accept: "text/event-stream", ...(last && { "Last-Event-ID": last }) };
+      const reply = await fetch(API + CONSOLE + "events", { headers, signal: listen.stop.signal });
       live(reply.ok);
       let text = "";
       for await (const piece of reply.ok ? pieces(reply.body) : []) {
         const whole = (text + piece).split("\n\n");
         text = whole.pop();
-        for (const one of whole.map(parsed)) {
-          if (one.event === "cleared") forget(JSON.parse(one.data).last);
-          if (one.event === "calls") received(JSON.parse(one.data));
-          if (one.event === "account") attempt(lookAgain).then(() => show(false));
-          last = one.id ?? last;
+        for (const event of whole.map(parseEvent)) {
+          if (event.event === "cleared") forget(JSON.parse(event.data).last);
+          if (event.event === "calls") addCalls(JSON.parse(event.data));
+          if (event.event === "account") attempt(lookAgain).then(() => show(false));
+          last = event.id ?? last;
         }
       }
     } catch { /* the server is gone, or this page is in the back: tried again */ }
@@ -190,7 +190,7 @@ function thumb({ digest, field: name, card = cardsSeen.get(digest) }, big = "") 
 
 async function showPicture(node, digest, label, big) {
   if (shownPictures.size > MOST_PICTURES) shownPictures.delete(shownPictures.keys().next().value);
-  if (!shownPictures.has(digest)) shownPictures.set(digest, ask(`${OWN}pictures/${digest}`).then(URL.createObjectURL).catch(() => null));
+  if (!shownPictures.has(digest)) shownPictures.set(digest, ask(`${CONSOLE}pictures/${digest}`).then(URL.createObjectURL).catch(() => null));
   const src = await shownPictures.get(digest);
   if (src) node.replaceWith(h(`img.thumb${big && `.${big}`}`, { src, alt: label, title: label }));
 }
@@ -221,20 +221,20 @@ function pattern(digest) {
   for (let at = 0; at < 15; at += 1) {
     const column = Math.floor(at / 5), y = 5 + (at % 5) * 6, fill = `hsl(${tint} 55% 52%)`;
     if (parseInt(digest[at + 4] ?? "0", 16) % 2 === 0) continue;
-    for (const one of new Set([column, 4 - column])) cells.push(svg("rect", { x: 5 + one * 6, y, width: 6, height: 6, fill }));
+    for (const x of new Set([column, 4 - column])) cells.push(svg("rect", { x: 5 + x * 6, y, width: 6, height: 6, fill }));
   }
   return [svg("rect", { width: 40, height: 40, fill: `hsl(${tint} 45% 88%)` }), cells];
 }
 
 // Calls -------------------------------------------------------------------------------------------
 const calls = [], drawn = new Map();
-let shown = [], wanted = "all", only = "", active = null, opened = null, awaited = null, made = 0;  // `awaited` was opened by its address before it was in the list; `only` this vendor's calls; `made` before this page looked
+let shown = [], tileName = "all", only = "", active = null, opened = null, awaited = null, lastSeen = 0;  // `awaited` was opened by its address before it was in the list; `only` this vendor's calls; `lastSeen` before this page looked
 const scroller = $("#scroller"), narrow = matchMedia("(max-width: 720px)");
 const TILES = { all: "All", good: "Passed", bad: "Declined", wait: "In review", fail: "Refused or broken" };
-function received(rows) {
+function addCalls(rows) {
   for (const call of rows) {
     for (const picture of call.pictures) if (picture.card) cardsSeen.set(picture.digest, picture.card);
-    Object.assign(call, { kind: kind(call), words: searchable(call), text: Object.entries(call.fields).map((pair) => pair.join("=")).join(" ") });
+    Object.assign(call, { kind: kind(call), words: searchText(call), text: Object.entries(call.fields).map((pair) => pair.join("=")).join(" ") });
     calls.push(call);
   }
   const old = calls.splice(0, Math.max(0, calls.length - MOST_CALLS));
@@ -244,36 +244,36 @@ function received(rows) {
   if (scroller.scrollTop > 4) scroller.scrollTop += fitting.length * rowHeight();
   const linked = fitting.find((call) => call.number === awaited);
   if (linked) reveal(linked);
-  counted();
+  countTiles();
   draw();
-  announce(rows.filter((call) => call.place > made).length);
-  hushed = false;
+  announce(rows.filter((call) => call.place > lastSeen).length);
+  isHushed = false;
   refreshSoon();
 }
 
 function forget(last) {
   calls.length = 0;
-  made = last;
+  lastSeen = last;
   choose();
 }
 
 function isShown() {
-  const wish = { wanted, vendor: only, ...searched($("#search").value) };
+  const wish = { tile: tileName, vendor: only, ...parseSearch($("#search").value) };
   return (call) => fits(call, wish);
 }
 
 function choose() {
   shown = calls.filter(isShown());
   scroller.scrollTop = 0;
-  counted();
+  countTiles();
   draw();
 }
 
-function counted() {
+function countTiles() {
   for (const tile of $("#tiles").children) {
-    const name = tile.dataset.key, those = calls.filter((call) => fits(call, { wanted: name, vendor: only, words: [] }));
+    const name = tile.dataset.key, those = calls.filter((call) => fits(call, { tile: name, vendor: only, words: [] }));
     tile.lastChild.textContent = those.length.toLocaleString();
-    tile.setAttribute("aria-pressed", name === wanted);
+    tile.setAttribute("aria-pressed", name === tileName);
   }
 }
 
@@ -320,7 +320,7 @@ function callRow(call) {
   const what = [about.vendors.length > 1 && call.vendor, call.note, call.reason ?? (call.note ? "" : call.text)].filter(Boolean).join(" · ");
   return h("div.call", { role: "row", "aria-selected": String(call.number === opened), click: () => attempt(() => visit("calls", call.number)) },
     cell("time", h("time", { datetime: call.at, title: moment(call.at) }, time(call.at)), h("small", {}, call.note ?? call.reason)),
-    cell("pictures", call.pictures.slice(0, 2).map((one) => thumb(one))),
+    cell("pictures", call.pictures.slice(0, 2).map((picture) => thumb(picture))),
     cell("what", h("span", {}, h("b", {}, call.method || "—"), call.path || "no request"), h("small", {}, what)),
     cell("verdict", call.verdict == null || call.kind === "fail" ? trouble(call) && pill(trouble(call), "fail") : pill(String(call.verdict))),
     cell("score", call.score == null ? (call.verdict == null ? "" : "no score") : [String(call.score), meter(call.score)]),
@@ -332,32 +332,32 @@ function callRow(call) {
 const meter = (score) => h("meter", { min: 0, max: score > 0 && score < 1 ? 1 : 100, value: score, "aria-hidden": "true" });
 
 async function open(number) {
-  const told = await ask(`${OWN}calls/${number}`), call = calls.find((one) => one.number === number);
+  const record = await ask(`${CONSOLE}calls/${number}`), call = calls.find((candidate) => candidate.number === number);
   opened = number;
-  for (const [one, node] of drawn) node.setAttribute("aria-selected", String(one === call));
+  for (const [drawnCall, node] of drawn) node.setAttribute("aria-selected", String(drawnCall === call));
   awaited = call ? null : number;
   if (call) reveal(call);
   const facts = {
-    Time: moment(told.at), Status: told.status ?? "no answer", Reason: told.reason, Note: told.note, Vendor: told.vendor ?? "nobody's", Key: told.key,
-    Took: told.ms == null ? null : `${told.ms} ms, delays aside`, Verdict: told.verdict == null ? null : pill(String(told.verdict)),
-    Score: told.score, Charged: told.charged && `${dollars(told.charged)}, ${dollars(told.left)} left`,
+    Time: moment(record.at), Status: record.status ?? "no answer", Reason: record.reason, Note: record.note, Vendor: record.vendor ?? "nobody's", Key: record.key,
+    Took: record.ms == null ? null : `${record.ms} ms, delays aside`, Verdict: record.verdict == null ? null : pill(String(record.verdict)),
+    Score: record.score, Charged: record.charged && `${dollars(record.charged)}, ${dollars(record.left)} left`,
   };
-  const pictures = told.files.map((file, at) => h("figure", {}, thumb(told.pictures[at], "big"), h("figcaption", {}, h("b", {}, file.field),
-    cardWords(told.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
-  const command = told.sent && curl(told, location.origin);
+  const pictures = record.files.map((file, at) => h("figure", {}, thumb(record.pictures[at], "big"), h("figcaption", {}, h("b", {}, file.field),
+    cardWords(record.pictures[at].card) ?? file.name, h("span", {}, `${file.size.toLocaleString()} bytes`), h("code", {}, file.digest?.slice(0, 16)))));
+  const command = record.sent && curl(record, location.origin);
   const part = (title, ...inner) => [h("h3", {}, title), inner];
   put($("#detail"),
-    h("header", {}, h("h2", {}, `${told.method} ${told.path}`), button("Close", close, ".quiet")),
-    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), command && changing(button("Send again", () => again(told))),
-      button("Download", () => saveJson(told, `call-${told.number}.json`))),
+    h("header", {}, h("h2", {}, `${record.method} ${record.path}`), button("Close", close, ".quiet")),
+    h("div.acts", {}, command && navigator.clipboard && button("Copy as curl", () => copy(command)), command && changing(button("Send again", () => again(record))),
+      button("Download", () => saveJson(record, `call-${record.number}.json`))),
     list(facts),
-    pictures.length > 0 && part("Pictures", pictures), Object.keys(told.fields).length > 0 && part("Fields", list(told.fields)),
-    part("Answer", told.answered ? [json(told.answer), more("Its headers", "got", block("Headers of the answer", lines(told.answered)))] : "Not kept: there was none, or it is too old."),
-    part("Request", command ? [more("As curl", "curl", block("As curl", command)), more("Headers and body", "sent", block("Request", sentText(told.sent)))]
+    pictures.length > 0 && part("Pictures", pictures), Object.keys(record.fields).length > 0 && part("Fields", list(record.fields)),
+    part("Answer", record.answered ? [json(record.answer), more("Its headers", "got", block("Headers of the answer", lines(record.answered)))] : "Not kept: there was none, or it is too old."),
+    part("Request", command ? [more("As curl", "curl", block("As curl", command)), more("Headers and body", "sent", block("Request", requestText(record.sent)))]
       : "Not kept: it broke before, or it is too old."),
-    told.claims.length > 0 && part(`Based on ${told.claims.length} claims`, told.claims.map(claim)));
+    record.claims.length > 0 && part(`Based on ${record.claims.length} claims`, record.claims.map(claim)));
   Object.assign($("#detail"), { hidden: false, scrollTop: 0 });
-  if (covered()) $("#detail button").focus();
+  if (coverRest()) $("#detail button").focus();
 }
 
 // Bring a call into sight, as the one that keys go on from.
@@ -371,7 +371,7 @@ function reveal(call) {
 
 // What the mock assumes of the vendor, and where that is from; asked for when it is opened.
 function claim(id) {
-  const owner = about.vendors.find((one) => id.startsWith(`${one.name}.`)) ?? vendor, node = more(id, id);
+  const owner = about.vendors.find((candidate) => id.startsWith(`${candidate.name}.`)) ?? vendor, node = more(id, id);
   node.addEventListener("toggle", () => attempt(async () => {
     if (node.open && node.childElementCount === 1) node.append(block(id, (await ask(`${owner.name}/claims/${id}`)).text));
   }));
@@ -382,15 +382,15 @@ const copy = (text) => navigator.clipboard.writeText(text).then(() => say("Copie
 
 // The mock puts in what the page has not: the key, and the pictures.
 async function again({ number, method, path }) {
-  const before = calls.at(-1)?.place ?? made, headers = { ...guarded(), "X-Facematch-Again": number, "Content-Type": "application/json" };
+  const before = calls.at(-1)?.place ?? lastSeen, headers = { ...pageHeaders(), "X-Facematch-Again": number, "Content-Type": "application/json" };
   await fetch(encodeURI(path), { method, headers, body: /GET|HEAD/.test(method) ? undefined : "{}" }).catch(() => say("The connection broke.", true));
-  await goTo(await arrived(before, method, path));
+  await goTo(await awaitCall(before, method, path));
 }
 
 // The call that was just made, as soon as the mock has it in its list.
-async function arrived(before, method, path) {
+async function awaitCall(before, method, path) {
   for (let tries = 0; tries < 60; tries += 1) {
-    const call = following(calls, before, method, path);
+    const call = findNext(calls, before, method, path);
     if (call) return call;
     await pause(50);
   }
@@ -399,7 +399,7 @@ async function arrived(before, method, path) {
 
 async function goTo(call) {
   if (!isShown()(call)) {
-    wanted = "all";
+    tileName = "all";
     only = $("#search").value = "";
     choose();
   }
@@ -407,16 +407,16 @@ async function goTo(call) {
 }
 
 // In a narrow window the chosen call lies over all else, which cannot be reached then.
-function covered() {
+function coverRest() {
   const over = view === "calls" && !$("#detail").hidden && innerWidth <= 900;
-  for (const one of [$("body > header"), $("#calls .bar"), $("#grid")]) one.inert = over;
+  for (const node of [$("body > header"), $("#calls .bar"), $("#grid")]) node.inert = over;
   return over;
 }
 
 function hide() {
   $("#detail").hidden = true;
   opened = null;
-  covered();
+  coverRest();
   for (const node of drawn.values()) node.setAttribute("aria-selected", "false");
 }
 
@@ -439,24 +439,24 @@ function byKey(event) {
 }
 
 function startCalls() {
-  const tile = (name) => h("button", { type: "button", "data-key": name, click: () => { wanted = name; choose(); } }, TILES[name], h("b", {}, "0"));
+  const tile = (name) => h("button", { type: "button", "data-key": name, click: () => { tileName = name; choose(); } }, TILES[name], h("b", {}, "0"));
   $("#tiles").append(...Object.keys(TILES).map(tile));
   $("#search").addEventListener("input", choose);
   $("#forget").addEventListener("click", () => attempt(() => ask("journal/clear", {})));
   $("#export").addEventListener("click", () => attempt(async () => saveJson(await ask("journal?limit=10000"), "facematch-calls.json")));
   scroller.addEventListener("scroll", () => requestAnimationFrame(draw), { passive: true });
   scroller.addEventListener("keydown", byKey);
-  addEventListener("resize", () => { draw(); covered(); });
+  addEventListener("resize", () => { draw(); coverRest(); });
   addEventListener("keydown", (event) => { if (event.key === "Escape" && !$("#detail").hidden) close(); });
-  counted();
+  countTiles();
 }
 
 // Try a call --------------------------------------------------------------------------------------
 const slots = [null, null], typed = {};  // the pictures: {name, blob}; what was typed into each form
 let sheet;
 
-const cardList = async () => (sheet ??= (await ask(`${OWN}cards`)).cards);
-const cardNamed = async (name) => ({ name: `${name}.png`, blob: await ask(`${OWN}cards/${name}.png`) });
+const cardList = async () => (sheet ??= (await ask(`${CONSOLE}cards`)).cards);
+const cardNamed = async (name) => ({ name: `${name}.png`, blob: await ask(`${CONSOLE}cards/${name}.png`) });
 
 async function trial() {
   const cards = await cardList(), example = vendor.examples[trial.at ?? 0] ?? vendor.examples[0];
@@ -466,11 +466,11 @@ async function trial() {
       block("A call", command), navigator.clipboard && button("Copy", () => copy(command)));
   }
   const change = (event) => { trial.at = event.target.selectedIndex; attempt(trial); };
-  const operation = h("select", { "aria-label": "Operation", "data-key": "operation", change }, vendor.examples.map((one) => h("option", { selected: one === example }, one.title)));
+  const operation = h("select", { "aria-label": "Operation", "data-key": "operation", change }, vendor.examples.map((choice) => h("option", { selected: choice === example }, choice.title)));
   const palette = cards.map((card) => h("button", {
     type: "button", draggable: "true", title: `${card.name}: ${card.says}`, "aria-label": `Use the test card ${card.name}: ${card.says}`,
     dragstart: (event) => event.dataTransfer.setData("text/plain", card.name),
-    click: () => attempt(async () => fillSlot(slots.slice(0, example.pictures.length).findIndex((one) => !one), await cardNamed(card.name))),
+    click: () => attempt(async () => fillSlot(slots.slice(0, example.pictures.length).findIndex((picture) => !picture), await cardNamed(card.name))),
   }, thumb({ digest: card.name, field: "card", card }), card.name));
   const pictures = example.pictures.length > 0 && [
     h("div.slots", {}, example.pictures.map(slot)),
@@ -480,7 +480,7 @@ async function trial() {
   const kept = typed[`${place()}/${example.title}`] ??= {}, input = ({ target }) => { kept[target.name] = target.value; };
   const fields = Object.entries({ ...example.fields, key: vendor.key }).map(([name, value]) => field(name, name, "text", { value: kept[name] ?? value, input }));
   put($("#trial"), h("label.field", {}, h("span", {}, "Operation"), operation), h("p.mono", {}, `${example.method} ${example.path}`),
-    pictures, form(fields, "Send", (given) => send(example, given)));
+    pictures, form(fields, "Send", (texts) => send(example, texts)));
 }
 
 function slot(name, at) {
@@ -488,7 +488,7 @@ function slot(name, at) {
   const drop = async ({ dataTransfer }) => {
     const [file] = dataTransfer.files, card = dataTransfer.getData("text/plain");
     if (file) take(file);
-    else if (sheet.some((one) => one.name === card)) fillSlot(at, await cardNamed(card));
+    else if (sheet.some((ready) => ready.name === card)) fillSlot(at, await cardNamed(card));
   };
   const node = h("div.slot", {
     dragover: (event) => { event.preventDefault(); node.classList.add("over"); },
@@ -514,11 +514,11 @@ async function base64(blob) {
 // Makes a call as its example says, as any client would. Values of JSON may be JSON themselves.
 async function call(example, fields, words) {
   if (example.token) {
-    const body = new URLSearchParams(each(example.token_fields, (value) => placed(value, words)));
+    const body = new URLSearchParams(each(example.token_fields, (value) => fillIn(value, words)));
     words.token = (await (await fetch(example.token, { method: "POST", body })).json()).access_token ?? "";
   }
-  const headers = each(example.headers, (value) => placed(value, words));
-  let pictures = example.pictures.map((name, at) => [name, slots[at]]).filter(([, one]) => one);
+  const headers = each(example.headers, (value) => fillIn(value, words));
+  let pictures = example.pictures.map((name, at) => [name, slots[at]]).filter(([, picture]) => picture);
   if (example.ids_from) {
     const [path, id] = example.ids_from, asBytes = { ...headers, "Content-Type": "application/octet-stream" };
     for (const [name, { blob }] of pictures) fields[name] = (await (await fetch(path, { method: "POST", headers: asBytes, body: blob })).json())[0]?.[id] ?? "";
@@ -538,7 +538,7 @@ async function call(example, fields, words) {
     for (const [name, picture] of pictures) body.append(name, picture.blob, picture.name);
   }
   const began = performance.now();
-  const reply = await fetch(placed(example.path, words), { method: example.method, headers, body });
+  const reply = await fetch(fillIn(example.path, words), { method: example.method, headers, body });
   let answer = await reply.text();
   const ms = Math.round(performance.now() - began);
   try { answer = JSON.parse(answer); } catch { /* shown as it is */ }
@@ -547,16 +547,16 @@ async function call(example, fields, words) {
 }
 
 async function send(example, { key, ...fields }) {
-  const before = calls.at(-1)?.place ?? made, [path] = example.path.split("?");
-  const see = async () => goTo(await arrived(before, example.method, path));
+  const before = calls.at(-1)?.place ?? lastSeen, [path] = example.path.split("?");
+  const see = async () => goTo(await awaitCall(before, example.method, path));
   try {
     const { status, answer, claims, ms } = await call(example, fields, { key: key ?? "", client: vendor.client ?? "" });
     put($("#answer"), h("h2", {}, "Answer ", pill(String(status), status < 300 ? "good" : "fail"), ` in ${ms} ms`), json(answer),
       h("p.bar", {}, `Based on ${claims.length} claims. `, button("See the call", see)));
   } catch {
-    const found = await arrived(before, example.method, path).catch(() => null);
-    put($("#answer"), h("h2", {}, "No answer"), h("p", {}, `No answer: the connection ${ending(found?.note)}. Did you set a fault?`),
-      found?.charged && h("p", {}, `The call was charged all the same: ${dollars(found.charged)}.`), found && button("See the call", see));
+    const lost = await awaitCall(before, example.method, path).catch(() => null);
+    put($("#answer"), h("h2", {}, "No answer"), h("p", {}, `No answer: the connection ${ending(lost?.note)}. Did you set a fault?`),
+      lost?.charged && h("p", {}, `The call was charged all the same: ${dollars(lost.charged)}.`), lost && button("See the call", see));
   }
 }
 
@@ -573,7 +573,7 @@ async function cards() {
     const download = button("Download", async () => { const { blob, name } = await picture; save(blob, name); }, ".quiet");
     return h("li", {}, image, h("b", {}, card.name), h("span", {}, card.says), use(card.name, () => picture), download);
   }));
-  $("#sheet").addEventListener("click", () => attempt(async () => save(await ask(`${OWN}cards/sheet.zip`), "facematch-cards.zip")));
+  $("#sheet").addEventListener("click", () => attempt(async () => save(await ask(`${CONSOLE}cards/sheet.zip`), "facematch-cards.zip")));
   const percent = (name, value) => field(name, name, "number", { min: 0, max: 100, value });
   const fields = [
     field("person", "person", "text", { value: "p1", required: true, maxlength: 12, pattern: "[A-Za-z0-9_\\-]+" }),
@@ -582,13 +582,13 @@ async function cards() {
     field("status", "answered with status", "number", { min: 400, max: 599 }), field("retry_after", "Retry-After: seconds", "number", { min: 0 }), field("delay", "answered late: seconds", "number", { min: 0, max: 3600 }),
     field("lost", "the connection breaks", ["", "before_charge", "after_charge"]), field("turned", "turned by", ["0", "90", "180", "270"]), field("attack", "an attack", "check"), field("review", "a person is to look", "check"),
   ];
-  const made = h("div", { "aria-live": "polite" });
+  const preview = h("div", { "aria-live": "polite" });
   $("#compose").append(form(fields, "Make the card", async (facts) => {
     const name = `${facts.person}.png`;
-    const blob = await ask(`${OWN}cards`, { ...facts, faces: Number(facts.faces), turned: Number(facts.turned) });
-    put(made, h("img.preview", { src: URL.createObjectURL(blob), alt: `Test card of ${facts.person}` }),
+    const blob = await ask(`${CONSOLE}cards`, { ...facts, faces: Number(facts.faces), turned: Number(facts.turned) });
+    put(preview, h("img.preview", { src: URL.createObjectURL(blob), alt: `Test card of ${facts.person}` }),
       use("the new card", async () => ({ name, blob })), button("Download", () => save(blob, name), ".quiet"));
-  }), made);
+  }), preview);
 }
 
 // Control -----------------------------------------------------------------------------------------
@@ -616,28 +616,28 @@ async function done(path, body, words) {
 }
 
 async function control() {
-  const state = await ask(`${OWN}state/${vendor.name}/control`), asked = `${place()} ${state.reviews}`;
-  if (control.for !== asked) control.forms = panels(state);
-  control.for = asked;
+  const state = await ask(`${CONSOLE}state/${vendor.name}/control`), stateKey = `${place()} ${state.reviews}`;
+  if (control.for !== stateKey) control.forms = panels(state);
+  control.for = stateKey;
   follow(control.forms.limits, state.limits);
   follow(control.forms.latency, each(operations(), (_, name) => secondsWords(state.latency[name])));
   const isSet = ([, value]) => value != null && value.length !== 0 && JSON.stringify(value) !== "{}";
-  const told = (rule) => Object.entries(rule).filter(isSet).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
+  const showRule = (rule) => Object.entries(rule).filter(isSet).map(([name, value]) => `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
   const waiting = (rules, word, clear) => (rules.length
-    ? [h("h3", {}, `${rules.length} waiting`), h("ul.waiting", {}, rules.map((rule) => h("li", {}, told(rule)))), button("Clear", clear)]
+    ? [h("h3", {}, `${rules.length} waiting`), h("ul.waiting", {}, rules.map((rule) => h("li", {}, showRule(rule)))), button("Clear", clear)]
     : [h("p.lead", {}, `No ${word} is set.`)]);
   put($("#outcomes"), waiting(state.outcomes, "outcome", () => done(its("outcomes/clear"), {}, "The outcomes are cleared.")));
   put($("#faults"), waiting(state.faults, "fault", () => done("faults/clear", {}, "The faults are cleared.")));
   $("#now").textContent = moment(state.now) + (state.stands ? ", and stands still" : "");
   $("#balance").textContent = dollars(state.balance);
-  put($("#charges"), state.charges.reverse().map((one) => h("li", {}, `${time(one.at)} ${one.what} ${dollars(one.amount)}`)));
+  put($("#charges"), state.charges.reverse().map((charge) => h("li", {}, `${time(charge.at)} ${charge.what} ${dollars(charge.amount)}`)));
 }
 
 // What can be late, with the vendors that it is late with: the same operation of all of them.
 function operations() {
-  const known = {};
-  for (const { operations: its, title } of about.vendors) for (const name of its) (known[name] ??= []).push(title);
-  return known;
+  const titles = {};
+  for (const { operations: its, title } of about.vendors) for (const name of its) (titles[name] ??= []).push(title);
+  return titles;
 }
 
 // The panels of one vendor; what changes in them is filled in by `control`.
@@ -647,7 +647,7 @@ function panels({ limits, reviews }) {
     list.map(([label, body]) => button(label, () => done(path, body, `${words}: ${label}.`))));
   const number = (name, label, max, min = 0) => field(name, label, "number", { min, max });
   const isLive = vendor.operations.includes("liveness");
-  const offered = OUTCOMES.filter(([, one]) => (one.kind === "match" || isLive) && (reviews || !one.review));
+  const offered = OUTCOMES.filter(([, preset]) => (preset.kind === "match" || isLive) && (reviews || !preset.review));
   // The server's own table, so that none of its fields is missing here.
   const types = { number: "number", count: "number", flag: "check", fields: "area" };
   const outcome = form(about.outcome.filter(({ name, of }) => (of !== "liveness" || isLive) && (name !== "review" || reviews))
@@ -655,11 +655,11 @@ function panels({ limits, reviews }) {
       field(name, of ? `${name} (${of})` : name, takes !== "words" ? types[takes] : name === "kind" ? words.slice(0, isLive ? 2 : 1) : ["", ...words],
         { title: `${says} It takes ${values}.`, ...(types[takes] === "number" && { min, ...(max && { max }) }), ...(takes === "fields" && { rows: 1, placeholder: FIELD }) }),
       none && field(`null ${name}`, none, "check")]),
-  "Set the outcome", (given) => done(its("outcomes"), meant(given), "The outcome is set."));
+  "Set the outcome", (fields) => done(its("outcomes"), readForm(fields), "The outcome is set."));
 
   const stage = field("stage", "stage", Object.keys(about.faults)), kinds = field("kind", "kind", []), body = field("body", "body, as JSON", "area");
   const fitTo = (changed) => {
-    if (changed === stage.lastChild) put(kinds.lastChild, about.faults[changed.value].map((one) => h("option", { value: one }, one)));
+    if (changed === stage.lastChild) put(kinds.lastChild, about.faults[changed.value].map((word) => h("option", { value: word }, word)));
     body.hidden = kinds.lastChild.value !== "json";
   };
   const fault = form([
@@ -667,29 +667,29 @@ function panels({ limits, reviews }) {
     field("method", "method"), field("path", "path begins"), field("call", "call", ["", ...Object.keys(operations())]), field("card", "card, by name"), field("person", "cards of person"),
     field("field", "fields of the call", "area", { rows: 1, placeholder: FIELD }), field("retry", "Retry-After"), field("executed", "carried out all the same", "check"),
     field("times", "for calls", "number", { min: 1, value: 1 }), field("null times", "for every call", "check"), body,
-  ], "Set the fault", async ({ body: text, retry, ...given }) => {
-    const sent = { ...meant(given), ...(retry && { headers: { "Retry-After": retry } }), ...(given.kind === "json" && { body: typedJson(text ?? "") }) };
-    if (given.stage !== "connect") return done("faults", sent, "The fault is set.");
+  ], "Set the fault", async ({ body: text, retry, ...fields }) => {
+    const sent = { ...readForm(fields), ...(retry && { headers: { "Retry-After": retry } }), ...(fields.kind === "json" && { body: parseJson(text ?? "") }) };
+    if (fields.stage !== "connect") return done("faults", sent, "The fault is set.");
     await ask("faults", sent);
-    hushed = true;
+    isHushed = true;
     return say("The fault is set. It strikes the next connection; this page makes none before you click.");
   });
   fault.addEventListener("change", ({ target }) => fitTo(target));
   fitTo(stage.lastChild);
 
   const scopes = Object.keys(limits).map((scope) => field(scope, perWindow(scope, vendor.limited[scope]), "number", { min: 0, placeholder: "no limit" }));
-  const limited = form(scopes, "Set the limits", (given, node) => done(its("limits"), touched(node, given, null), "The limits are set."));
+  const limited = form(scopes, "Set the limits", (fields, node) => done(its("limits"), takeTouched(node, fields, null), "The limits are set."));
   const late = form(Object.entries(operations()).map(([name, titles]) => field(name, `${name} of ${titles.join(", ")}: seconds`, "text", { placeholder: "at once" })),
-    "Set the latency", async (given, node) => {
-      for (const [operation, text] of Object.entries(each(touched(node, given, ""), seconds))) {
-        const owner = about.vendors.find((one) => one.operations.includes(operation));
+    "Set the latency", async (fields, node) => {
+      for (const [operation, text] of Object.entries(each(takeTouched(node, fields, ""), seconds))) {
+        const owner = about.vendors.find((candidate) => candidate.operations.includes(operation));
         await ask(`${owner.name}/latency`, { operation, seconds: text });
       }
       say("The latency is set.");
       await control();
     });
-  const advance = form([number("seconds", "seconds")], "Advance", (given) => done("clock/advance", given, "The clock is advanced."));
-  const balance = form([field("balance", "USD", "text", { inputmode: "decimal" })], "Set the credit", (given) => done(its("ledger/balance"), given, "The credit is set."));
+  const advance = form([number("seconds", "seconds")], "Advance", (fields) => done("clock/advance", fields, "The clock is advanced."));
+  const balance = form([field("balance", "USD", "text", { inputmode: "decimal" })], "Set the credit", (fields) => done(its("ledger/balance"), fields, "The credit is set."));
 
   put($("#panels"),
     panel("The next outcome", quick(offered, its("outcomes"), "The next call"), more("More settings", "outcome", outcome), h("div", { id: "outcomes" })),
@@ -708,9 +708,9 @@ function panels({ limits, reviews }) {
 const SESSION = ["Number", "Pictures", "Status", "Decide", "Score", "Service", "Vendor data", "Kept", "Reviews"];
 async function sessions() {
   if (lacks("sessions", "keeps no sessions", "#queue", "#kept")) return;
-  const state = await ask(`${OWN}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
+  const state = await ask(`${CONSOLE}state/${vendor.name}/sessions?search=${encodeURIComponent($("#search-sessions").value)}`);
   if (!changed("sessions", [state.total, state.waiting, state.newest])) return;
-  const rows = (list) => list.reverse().map((one) => sessionRow(one, state.choices));
+  const rows = (list) => list.reverse().map((session) => sessionRow(session, state.choices));
   const comment = $("#comment")?.parentElement ?? h("label.field.narrow", { "data-changes": true },
     h("span", {}, "Comment that goes with a decision"), h("input", { id: "comment", "data-key": "comment", autocomplete: "off" }));
   put($("#queue"), state.waiting.length > 0 && comment, table("Sessions that wait for a person", SESSION, rows(state.waiting)));
@@ -719,16 +719,16 @@ async function sessions() {
 }
 
 function sessionRow(session, words) {
-  const choices = words.filter((one) => one !== session.status);
+  const choices = words.filter((status) => status !== session.status);
   const notes = session.reviews.map((note) => h("p", {}, `${note.user}: ${note.new_status}`, note.comment && `, “${note.comment}”`));
   return row(`#${session.number}`,
     // In the order of the call: the target is what was sent first.
     h("div.pictures", {}, Object.entries(session.pictures).sort().reverse().map(([name, digest]) => thumb({ digest, field: name }))),
     pill(session.status),
-    h("div.acts", { "data-changes": true }, choices.map((one) => h("button", {
-      type: "button", "data-key": session.id + one, "aria-label": `${verb(one)} session ${session.number}`,
-      click: () => attempt(() => done(its("sessions/decide"), { session_id: session.id, status: one, comment: $("#comment")?.value || null }, `Session ${session.number} is ${one} now.`)),
-    }, verb(one)))),
+    h("div.acts", { "data-changes": true }, choices.map((status) => h("button", {
+      type: "button", "data-key": session.id + status, "aria-label": `${verb(status)} session ${session.number}`,
+      click: () => attempt(() => done(its("sessions/decide"), { session_id: session.id, status, comment: $("#comment")?.value || null }, `Session ${session.number} is ${status} now.`)),
+    }, verb(status)))),
     session.result.score ?? "", session.service, session.vendor_data ?? "", moment(session.created_at),
     notes.length > 0 && h("details", { "data-key": session.id }, h("summary", {}, notes.length), notes));
 }
@@ -741,37 +741,37 @@ const TRICKS = [
 ];
 async function webhooks() {
   if (lacks("webhooks", "sends no webhooks", "#destinations", "#tricks", "#listen", "#deliveries")) return;
-  const state = await ask(`${OWN}state/${vendor.name}/webhooks?search=${encodeURIComponent($("#search-webhooks").value)}`), { destinations, due, newest, total } = state;
+  const state = await ask(`${CONSOLE}state/${vendor.name}/webhooks?search=${encodeURIComponent($("#search-webhooks").value)}`), { destinations, due, newest, total } = state;
   if (listener.for !== place()) listener();
-  if (!changed("webhooks", [destinations, due, newest, newest.map((one) => waits(one, state, time))])) return;
-  const act = (words, verb, body, said, more) => h("button", {
-    type: "button", "data-key": verb + Object.values(body), "data-changes": true, ...more, click: () => attempt(() => done(its(`webhooks/${verb}`), body, said)),
+  if (!changed("webhooks", [destinations, due, newest, newest.map((delivery) => whenDue(delivery, state, time))])) return;
+  const act = (words, verb, body, toast, more) => h("button", {
+    type: "button", "data-key": verb + Object.values(body), "data-changes": true, ...more, click: () => attempt(() => done(its(`webhooks/${verb}`), body, toast)),
   }, words);
   put($("#tricks"), TRICKS.map((trick) => act(...trick)), h("span.lead", {}, `${due} due`));
-  const that = (one) => ({ destination: one.uuid });
-  const places = destinations.map((one) => row(h("code", {}, one.url), one.enabled ? pill("on", "good") : pill("off"), one.events.join(", "),
-    h("details", { "data-key": one.uuid }, h("summary", {}, "show"), h("code", {}, one.secret)),
-    h("div.acts", {}, changing(button("Edit", () => listener(one))), act("Send a test", "test", that(one), "A test was sent."),
-      act(one.enabled ? "Switch off" : "Switch on", "destinations/change", { ...that(one), enabled: !one.enabled }, "It is changed."),
-      act("Remove", "destinations/remove", that(one), "Nothing is sent there any more."))));
+  const that = (destination) => ({ destination: destination.uuid });
+  const places = destinations.map((destination) => row(h("code", {}, destination.url), destination.enabled ? pill("on", "good") : pill("off"), destination.events.join(", "),
+    h("details", { "data-key": destination.uuid }, h("summary", {}, "show"), h("code", {}, destination.secret)),
+    h("div.acts", {}, changing(button("Edit", () => listener(destination))), act("Send a test", "test", that(destination), "A test was sent."),
+      act(destination.enabled ? "Switch off" : "Switch on", "destinations/change", { ...that(destination), enabled: !destination.enabled }, "It is changed."),
+      act("Remove", "destinations/remove", that(destination), "Nothing is sent there any more."))));
   put($("#destinations"), table("Destinations", ["Address", "Enabled", "Events", "Secret", "Change"], places));
   const tried = (at) => h("li", {}, `${time(at.at)}: ${at.status ?? at.problem}, ${at.elapsed_ms} ms`, at.fault && `, ${at.fault}`);
-  const rows = newest.reverse().map((one) => row(
-    [one.event, one.is_test && " (a test)", h("br"), h("small", {}, moment(one.created_at))],
-    [pill(one.state), " ", h("small", {}, about.account.closed ? "" : waits(one, state, time))],
-    h("div.acts", {}, act("Resend", "resend", { delivery: one.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
-      one.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${one.id}`, click: () => attempt(async () => copy(webhookCurl(one.url, await letter(one)))) }, "Copy as curl")),
-    [pill(one.status), " ", h("code", {}, one.session_id.slice(0, 8))],
-    one.url ?? "gone",
-    one.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${one.id}` },
-      h("summary", {}, `${one.attempts.length}, last ${one.attempts.at(-1).status ?? one.attempts.at(-1).problem}`),
-      h("ul.waiting", {}, one.attempts.map(tried))),
-    request(one)));
+  const rows = newest.reverse().map((delivery) => row(
+    [delivery.event, delivery.is_test && " (a test)", h("br"), h("small", {}, moment(delivery.created_at))],
+    [pill(delivery.state), " ", h("small", {}, about.account.closed ? "" : whenDue(delivery, state, time))],
+    h("div.acts", {}, act("Resend", "resend", { delivery: delivery.id }, "It was sent again.", { title: "With a new timestamp and signature" }),
+      delivery.url && navigator.clipboard && h("button", { type: "button", "data-key": `curl${delivery.id}`, click: () => attempt(async () => copy(webhookCurl(delivery.url, await letter(delivery)))) }, "Copy as curl")),
+    [pill(delivery.status), " ", h("code", {}, delivery.session_id.slice(0, 8))],
+    delivery.url ?? "gone",
+    delivery.attempts.length === 0 ? "none yet" : h("details", { "data-key": `attempts${delivery.id}` },
+      h("summary", {}, `${delivery.attempts.length}, last ${delivery.attempts.at(-1).status ?? delivery.attempts.at(-1).problem}`),
+      h("ul.waiting", {}, delivery.attempts.map(tried))),
+    request(delivery)));
   put($("#deliveries"), table("Deliveries, the newest first", ["Event", "State", "Again", "Session", "To", "Attempts", "Request"], rows),
     total > newest.length && h("p.lead", {}, `The newest ${newest.length} of ${total.toLocaleString()}.`));
 }
 
-const letter = (delivery) => ask(`${OWN}delivery/${vendor.name}/${delivery.id}`);
+const letter = (delivery) => ask(`${CONSOLE}delivery/${vendor.name}/${delivery.id}`);
 
 // What was sent, asked for when it is opened.
 function request(delivery) {
@@ -785,16 +785,16 @@ function request(delivery) {
 }
 
 // The form that adds a destination, or changes the one that is given; it stays while the lists change.
-function listener(one) {
+function listener(destination) {
   listener.for = place();
-  const events = field("events", "events", "text", { required: true, value: (one?.events ?? ["status.updated"]).join(", ") });
-  const address = field("url", "address", "url", { required: true, value: one?.url, placeholder: "http://127.0.0.1:8000/webhook" });
-  put($("#listen"), form([address, events], one ? "Save the destination" : "Send webhooks there", async ({ url, events: words }) => {
-    const sent = { url, events: words.split(",").map((word) => word.trim()), ...(one && { destination: one.uuid }) };
-    await done(its(one ? "webhooks/destinations/change" : "webhooks/destinations"), sent, "Webhooks are sent there from now on.");
+  const events = field("events", "events", "text", { required: true, value: (destination?.events ?? ["status.updated"]).join(", ") });
+  const address = field("url", "address", "url", { required: true, value: destination?.url, placeholder: "http://127.0.0.1:8000/webhook" });
+  put($("#listen"), form([address, events], destination ? "Save the destination" : "Send webhooks there", async ({ url, events: words }) => {
+    const sent = { url, events: words.split(",").map((word) => word.trim()), ...(destination && { destination: destination.uuid }) };
+    await done(its(destination ? "webhooks/destinations/change" : "webhooks/destinations"), sent, "Webhooks are sent there from now on.");
     listener();
-  }), one && button("Cancel", () => listener(), ".quiet"));
-  if (one) address.lastChild.focus();
+  }), destination && button("Cancel", () => listener(), ".quiet"));
+  if (destination) address.lastChild.focus();
 }
 
 // Whether the vendor has nothing of a view, which says so then.
@@ -812,13 +812,13 @@ const changed = (name, state) => changed[name] !== (changed[name] = JSON.stringi
 // Edition -----------------------------------------------------------------------------------------
 // What a behaviour is now, and a form that begins again with another one.
 async function edition() {
-  const { edition: now, editions, switches: set, chosen, known } = await ask(its("behaviours"));
+  const { edition: now, editions, switches: set, chosen, known: choices } = await ask(its("behaviours"));
   if (edition.for !== place()) {
-    const fields = each(known, (options, name) => (Array.isArray(options) ? field(name, name, ["", ...options.map(String)])
+    const fields = each(choices, (options, name) => (Array.isArray(options) ? field(name, name, ["", ...options.map(String)])
       : field(name, name, options === "amount" ? "text" : "number", { placeholder: "default of the edition" })));
-    const typed = (value, name) => (Array.isArray(known[name]) ? known[name].find((option) => String(option) === value) : value);
-    edition.form = form([field("edition", "edition", editions), ...Object.values(fields)], "Start over with these", async ({ edition: asked, ...given }) => {
-      await ask(its("reset"), { edition: asked, switches: each(given, typed) });
+    const typed = (value, name) => (Array.isArray(choices[name]) ? choices[name].find((option) => String(option) === value) : value);
+    edition.form = form([field("edition", "edition", editions), ...Object.values(fields)], "Start over with these", async ({ edition: picked, ...switches }) => {
+      await ask(its("reset"), { edition: picked, switches: each(switches, typed) });
       edition.for = null;
       await lookAgain();
       say("Started over with these settings.");
@@ -827,8 +827,8 @@ async function edition() {
     put($("#switches"), edition.form);
     edition.for = place();
   }
-  follow(edition.form, { ...each(known, (_, name) => String(set[name] ?? "")), edition: now });
-  for (const [name, options] of Object.entries(known)) if (Array.isArray(options)) edition.form.elements[name].options[0].textContent = name in set ? "default of the edition" : `default: ${chosen[name]}`;
+  follow(edition.form, { ...each(choices, (_, name) => String(set[name] ?? "")), edition: now });
+  for (const [name, options] of Object.entries(choices)) if (Array.isArray(options)) edition.form.elements[name].options[0].textContent = name in set ? "default of the edition" : `default: ${chosen[name]}`;
 }
 
 // Views -------------------------------------------------------------------------------------------
@@ -838,7 +838,7 @@ let view = "calls";
 // Shows what the address of the page names.
 async function show(focus = true) {
   const named = address(location.hash), before = `${account} ${view}`;
-  if (named.account && named.account !== account && !(await choseAccount(named.account))) return;
+  if (named.account && named.account !== account && !(await chooseAccount(named.account))) return;
   const isClosed = about.account.closed !== null;
   view = Object.hasOwn(VIEWS, named.view) && !(isClosed && !OF_CLOSED.includes(named.view)) ? named.view : "calls";
   const number = view === "calls" ? named.number : null;
@@ -846,7 +846,7 @@ async function show(focus = true) {
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== view;
   for (const link of document.querySelectorAll("nav a")) {
     const name = link.dataset.view;
-    filled(link, { href: hashOf(account, name), "aria-current": name === view ? "page" : "false" }, []);
+    fill(link, { href: hashOf(account, name), "aria-current": name === view ? "page" : "false" }, []);
     link.parentElement.hidden = isClosed && !OF_CLOSED.includes(name);
   }
   $("#vendor").value = view === "calls" && about.vendors.length > 1 ? only : vendor.name;
@@ -854,7 +854,7 @@ async function show(focus = true) {
   document.body.classList.toggle("closed", isClosed);
   put($("#closed"), isClosed && `The account ${account} was closed on ${moment(about.account.closed)}. What it did can be looked at for an hour.`);
   document.title = `${$(`#${view} h1`).textContent} – facematch mock`;
-  covered();
+  coverRest();
   if (focus && before !== `${account} ${view}`) { $("#main").focus({ preventScroll: true }); scrollTo(0, 0); }
   attempt(VIEWS[view]);
   if (view === "calls" && opened && opened !== number) hide();
@@ -867,27 +867,27 @@ function visit(name, number) {
 }
 
 // What changes something is not there for an account that is closed.
-const changing = (node) => filled(node, { "data-changes": true }, []);
+const changing = (node) => fill(node, { "data-changes": true }, []);
 
 function refreshSoon() {
-  if (hushed || document.hidden || !LIVE.includes(view)) return;
+  if (isHushed || document.hidden || !LIVE.includes(view)) return;
   refreshSoon.timer ??= setTimeout(() => { refreshSoon.timer = null; attempt(VIEWS[view]); }, 300);
 }
 
-function choseVendor(name) {
-  vendor = about.vendors.find((one) => one.name === name) ?? about.vendors[0];
+function chooseVendor(name) {
+  vendor = about.vendors.find((candidate) => candidate.name === name) ?? about.vendors[0];
   $("#about-it").textContent = `edition ${vendor.edition}`;
   trial.at = 0;
 }
 
 // What the mock has may be another than before: after a change of the edition, or of the account.
 async function lookAgain() {
-  about = await ask(`${OWN}about`);
-  choseVendor(vendor?.name);
+  about = await ask(`${CONSOLE}about`);
+  chooseVendor(vendor?.name);
 }
 
 // Whether there is such an account; if not, the page goes on with those that there are.
-async function choseAccount(name) {
+async function chooseAccount(name) {
   const before = account;
   account = name;
   try {
@@ -907,11 +907,11 @@ async function choseAccount(name) {
 }
 
 async function accounts() {
-  const { accounts: list, total } = await ask(`${OWN}accounts?search=${encodeURIComponent($("#search-accounts").value)}`);
+  const { accounts: list, total } = await ask(`${CONSOLE}accounts?search=${encodeURIComponent($("#search-accounts").value)}`);
   if (!changed("accounts", [list, total])) return;
-  const rows = list.map((one) => row(h("a", { href: hashOf(one.name, "calls"), "data-key": one.name }, one.name),
-    one.closed ? pill(`closed ${moment(one.closed)}`) : pill("open", "good"), one.calls.toLocaleString(),
-    one.failures > 0 ? pill(one.failures.toLocaleString(), "fail") : "0", one.last ? moment(one.last) : "none", moment(one.opened)));
+  const rows = list.map((entry) => row(h("a", { href: hashOf(entry.name, "calls"), "data-key": entry.name }, entry.name),
+    entry.closed ? pill(`closed ${moment(entry.closed)}`) : pill("open", "good"), entry.calls.toLocaleString(),
+    entry.failures > 0 ? pill(entry.failures.toLocaleString(), "fail") : "0", entry.last ? moment(entry.last) : "none", moment(entry.opened)));
   put($("#every"), table("Accounts, the newest calls first", ["Name", "State", "Calls", "Failures", "Last call", "Opened"], rows),
     total > list.length && h("p.lead", {}, `The newest ${list.length} of ${total.toLocaleString()}.`));
 }
@@ -919,7 +919,7 @@ async function accounts() {
 async function start() {
   const named = address(location.hash).account ?? account;
   try {
-    await (named === account ? lookAgain() : choseAccount(named));
+    await (named === account ? lookAgain() : chooseAccount(named));
   } catch (error) {
     if (error.status !== 403) throw error;
     account = "main";
@@ -930,10 +930,10 @@ async function start() {
   }
   $("nav").hidden = false;
   sessionStorage.setItem("token", token);
-  put($("#vendor"), about.vendors.length > 1 && h("option", { value: "" }, "All vendors"), about.vendors.map((one) => h("option", { value: one.name }, one.title)));
+  put($("#vendor"), about.vendors.length > 1 && h("option", { value: "" }, "All vendors"), about.vendors.map((offered) => h("option", { value: offered.name }, offered.title)));
   startCalls();
   await cardList();
-  $("#vendor").addEventListener("change", ({ target }) => { only = target.value; choseVendor(only || vendor.name); choose(); show(false); });
+  $("#vendor").addEventListener("change", ({ target }) => { only = target.value; chooseVendor(only || vendor.name); choose(); show(false); });
   for (const search of document.querySelectorAll("[type=search]:not(#search)")) search.addEventListener("input", refreshSoon);
   addEventListener("hashchange", () => attempt(show));
   document.addEventListener("input", ({ target }) => { target.dataset.touched = "yes"; });

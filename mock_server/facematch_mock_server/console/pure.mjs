@@ -8,9 +8,9 @@ export function clean(value, length = 400) {
 }
 
 // The token that the page begins with: that of its address, which forgets it, or the one it had before.
-export function openedWith(hash, kept) {
-  const given = new URLSearchParams(hash.slice(1)).get("token");
-  return { token: given ?? kept ?? "", hash: given === null ? hash : "#calls" };
+export function readToken(hash, kept) {
+  const token = new URLSearchParams(hash.slice(1)).get("token");
+  return { token: token ?? kept ?? "", hash: token === null ? hash : "#calls" };
 }
 
 // What an address of the page names: `#/accounts/case-7/calls/12`, or a view alone of the account that is shown.
@@ -23,38 +23,38 @@ export function address(hash) {
 export const hashOf = (account, view, number) => (view === "accounts" ? "#/accounts" : `#/accounts/${account}/${view}${number ? `/${number}` : ""}`);
 
 // The headers of every request to control: the token and the account, if there is any.
-export const sentAlong = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
+export const authHeaders = (token, account) => ({ ...(token && { "X-Mock-Token": token }), ...(account && { "X-Facematch-Account": account }) });
 
 // JSON in pieces, each with what it is; a list of numbers, a box say, is one line.
 export function* tokens(value, pad = "") {
   const isList = Array.isArray(value), inner = `${pad}  `;
   if (value === null || typeof value !== "object") {
     yield [typeof value === "string" ? "text" : "number", JSON.stringify(value)];
-  } else if (isList && value.length && value.every((one) => typeof one === "number")) {
+  } else if (isList && value.length && value.every((item) => typeof item === "number")) {
     yield ["", "["];
     yield ["number", value.join(", ")];
     yield ["", "]"];
   } else {
     const entries = Object.entries(value);
     yield ["", isList ? "[" : "{"];
-    for (const [at, [name, one]] of entries.entries()) {
+    for (const [at, [name, inside]] of entries.entries()) {
       yield ["", `${at ? "," : ""}\n${inner}`];
       if (!isList) yield ["name", JSON.stringify(name)];
       if (!isList) yield ["", ": "];
-      yield* tokens(one, inner);
+      yield* tokens(inside, inner);
     }
     yield ["", `${entries.length ? `\n${pad}` : ""}${isList ? "]" : "}"}`];
   }
 }
 
 // One server-sent event: its fields by name.
-export function parsed(event) {
+export function parseEvent(event) {
   return Object.fromEntries(event.split("\n").map((line) => [line.split(": ", 1)[0], line.slice(line.indexOf(": ") + 2)]));
 }
 
 export const dollars = (amount) => (amount == null ? "" : `$${amount.replace(/00$/, "")}`);
 export const hue = (text) => [...text].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0) * 137) % 3600, 7) % 360;
-export const placed = (template, words) => template.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole);
+export const fillIn = (template, words) => template.replace(/\{(\w+)\}/g, (whole, name) => words[name] ?? whole);
 export const each = (object, change) => Object.fromEntries(Object.entries(object).map(([name, value]) => [name, change(value, name)]));
 // What a person does, for the status that comes of it.
 export const verb = (status) => ({ Approved: "Approve", Declined: "Decline" }[status] ?? `Set to ${status}`);
@@ -88,7 +88,7 @@ export function ending(note = "") {
 }
 
 // All that a call is found by, but for filters.
-export function searchable(call) {
+export function searchText(call) {
   const people = call.pictures.map(({ card }) => card?.person), fields = Object.entries(call.fields).map((pair) => pair.join("="));
   return [call.method, call.path, call.status, call.vendor, call.key, call.verdict, call.reason, call.note, ...fields, ...people].join(" ").toLowerCase();
 }
@@ -103,19 +103,19 @@ const FILTERS = {
 };
 
 // A search taken apart: `status:503 field:vendor_data="case 7"` and free words.
-export function searched(text) {
+export function parseSearch(text) {
   const terms = [...text.matchAll(/(?:[^\s"]|"[^"]*"?)+/g)].map(([term]) => term.replaceAll('"', ""));
   const named = terms.map((term) => /^(status|path|person|field):(.*)$/s.exec(term));
   return { words: terms.filter((_, at) => !named[at]).map((term) => term.toLowerCase()), filters: named.filter((match) => match?.[2]).map(([, name, value]) => [name, value]) };
 }
 
-export function fits(call, { wanted, vendor, words, filters = [] }) {
-  return (wanted === "all" || call.kind === wanted) && (!vendor || call.vendor === vendor)
+export function fits(call, { tile, vendor, words, filters = [] }) {
+  return (tile === "all" || call.kind === tile) && (!vendor || call.vendor === vendor)
     && words.every((word) => call.words.includes(word)) && filters.every(([name, text]) => FILTERS[name](call, text));
 }
 
 // What was typed into a form as JSON.
-export function typedJson(text) {
+export function parseJson(text) {
   try {
     return JSON.parse(text);
   } catch {
@@ -124,20 +124,20 @@ export function typedJson(text) {
 }
 
 // The call that was made first after another one, with that method and path; none is known of a connection that was refused.
-export const following = (calls, place, method, path) => calls.find((one) => one.place > place && (one.path === "" || (one.method === method && one.path === path)));
+export const findNext = (calls, place, method, path) => calls.find((call) => call.place > place && (call.path === "" || (call.method === method && call.path === path)));
 
 // What is special about a card, in words.
 export function cardWords(card) {
   if (!card) return null;
   const usual = { faces: 1, turned: 0, attack: false, review: false };
   const facts = ["person", "faces", "score", "liveness", "attack", "turned", "review", "status", "retry_after", "delay", "lost"];
-  const told = facts.filter((name) => card[name] != null && card[name] !== usual[name]);
-  return told.map((name) => (card[name] === true ? name : `${name} ${card[name]}`)).join(", ");
+  const special = facts.filter((name) => card[name] != null && card[name] !== usual[name]);
+  return special.map((name) => (card[name] === true ? name : `${name} ${card[name]}`)).join(", ");
 }
 
 // Seconds, or the least and the most of them: "0.5", "0.1 to 2"; nothing is 0.
 export function seconds(text) {
-  const numbers = text.trim() === "" ? [0] : text.split(/to|[–-]/).map((one) => (one.trim() === "" ? NaN : Number(one)));
+  const numbers = text.trim() === "" ? [0] : text.split(/to|[–-]/).map((part) => (part.trim() === "" ? NaN : Number(part)));
   if (numbers.length > 2 || numbers.some(Number.isNaN)) throw new Error(`Seconds are a number, or two as in "0.1 to 2", not "${clean(text, 40)}".`);
   return numbers.length === 1 ? numbers[0] : numbers;
 }
@@ -145,16 +145,16 @@ export function seconds(text) {
 export const secondsWords = ([least, most] = []) => (least === undefined ? "" : least === most ? String(least) : `${least} to ${most}`);
 
 // When a delivery leaves: the clock of the mock decides, and one that stands still never comes to it.
-export function waits(delivery, { now, stands }, time) {
+export function whenDue(delivery, { now, stands }, time) {
   if (delivery.state !== "pending" || !delivery.due) return "";
   if (new Date(delivery.due) <= new Date(now)) return "due now";
   return stands ? `paused until the clock is advanced to ${time(delivery.due)}` : `due ${time(delivery.due)}`;
 }
 
 // What a form of rules means: a check "null NAME" is null, and `field` has a line NAME=VALUE for each.
-export function meant(given) {
-  const sent = Object.fromEntries(Object.entries(given).filter(([name]) => !name.startsWith("null ")));
-  for (const name of Object.keys(given)) if (name.startsWith("null ")) sent[name.slice(5)] = null;
+export function readForm(fields) {
+  const sent = Object.fromEntries(Object.entries(fields).filter(([name]) => !name.startsWith("null ")));
+  for (const name of Object.keys(fields)) if (name.startsWith("null ")) sent[name.slice(5)] = null;
   if (sent.field) {
     const lines = sent.field.split("\n").filter((line) => line.trim()), wrong = lines.find((line) => !/^[^=]+=/.test(line));
     if (wrong !== undefined) throw new Error(`Fields are lines NAME=VALUE, such as vendor_data=case-7, not "${clean(wrong, 60)}".`);
@@ -164,7 +164,7 @@ export function meant(given) {
 }
 
 // A word of bash; what could steer the terminal that it is pasted into is escaped.
-export function quoted(text) {
+export function quote(text) {
   if (/^[\w@%+=:,./-]+$/.test(text)) return text;
   if (/^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$/u.test(text)) return `'${text.replaceAll("'", `'"'"'`)}'`;
   const byte = (number) => `\\x${number.toString(16).padStart(2, "0")}`;
@@ -196,22 +196,22 @@ export function curl({ method, sent }, origin) {
     if (filename !== undefined) {
       const there = file(bytes, filename);
       if (there !== filename) end = `;filename=${escaped(filename)}${end}`;
-      return ["-F", quoted(`${name}=@${there}${end}`)];
+      return ["-F", quote(`${name}=@${there}${end}`)];
     }
-    if (text?.length !== 1) return ["-F", quoted(`${name}=<${file(bytes)}${end}`)];
-    return end ? ["-F", quoted(`${name}=${escaped(text[0])}${end}`)] : ["--form-string", quoted(`${name}=${text[0]}`)];
+    if (text?.length !== 1) return ["-F", quote(`${name}=<${file(bytes)}${end}`)];
+    return end ? ["-F", quote(`${name}=${escaped(text[0])}${end}`)] : ["--form-string", quote(`${name}=${text[0]}`)];
   };
   const data = ({ is_form: isForm, text }) => {
     if (text === null || (isForm && text.length > 1)) return ["--data-binary", `@${file(size)}`];
-    if (text.length === 1) return ["--data-raw", quoted(text[0])];
-    const pieces = text.map((piece) => (typeof piece === "string" ? `printf %s ${quoted(piece)}` : `base64 < ${file(piece)} | tr -d '\\n'`));
+    if (text.length === 1) return ["--data-raw", quote(text[0])];
+    const pieces = text.map((piece) => (typeof piece === "string" ? `printf %s ${quote(piece)}` : `base64 < ${file(piece)} | tr -d '\\n'`));
     return ["--data-binary", `@<(${pieces.join("; ")})`];
   };
   const usual = size ? "POST" : "GET", isPath = /^\/[^#]*$/.test(target);
-  const words = ["curl", ...(isPath ? [quoted(origin + target)] : [quoted(origin), "--request-target", quoted(target)])];
+  const words = ["curl", ...(isPath ? [quote(origin + target)] : [quote(origin), "--request-target", quote(target)])];
   if (/[[\]{}]|\/\./.test(target)) words.push("--globoff", "--path-as-is");
-  if (method !== usual) words.push(...(method === "HEAD" && !size ? ["--head"] : ["-X", quoted(method)]));
-  for (const [name, value] of headers) if (!OF_THE_CLIENT.test(name) && (!form || name !== "content-type")) words.push("-H", quoted(value ? `${name}: ${value}` : `${name};`));
+  if (method !== usual) words.push(...(method === "HEAD" && !size ? ["--head"] : ["-X", quote(method)]));
+  for (const [name, value] of headers) if (!OF_THE_CLIENT.test(name) && (!form || name !== "content-type")) words.push("-H", quote(value ? `${name}: ${value}` : `${name};`));
   if (size && !form && !headers.some(([name]) => name === "content-type")) words.push("-H", "content-type:");
   words.push(...(form ? form.flatMap(part) : size ? data(sent) : []));
   const line = words.join(" ");
@@ -220,10 +220,10 @@ export function curl({ method, sent }, origin) {
 }
 
 // A webhook as a command: the same bytes and signatures.
-export const webhookCurl = (url, { headers, body }) => ["curl", quoted(url), ...Object.entries(headers).flatMap(([name, value]) => ["-H", quoted(`${name}: ${value}`)]), "--data-raw", quoted(body)].join(" ");
+export const webhookCurl = (url, { headers, body }) => ["curl", quote(url), ...Object.entries(headers).flatMap(([name, value]) => ["-H", quote(`${name}: ${value}`)]), "--data-raw", quote(body)].join(" ");
 
 // What was sent, for the eye.
-export function sentText({ headers, form, size, text }) {
+export function requestText({ headers, form, size, text }) {
   const shown = (part) => part.text?.map((piece) => (typeof piece === "string" ? piece : `<a picture of some ${piece} bytes>`)).join("") ?? `<${part.size} bytes>`;
   const body = form ? form.map((part) => `${part.head}\n\n${shown(part)}`).join("\n--\n") : size ? shown({ size, text }) : "";
   return `${headers.map(([name, value]) => `${name}: ${value}\n`).join("")}\n${body.replaceAll("\r\n", "\n")}`;

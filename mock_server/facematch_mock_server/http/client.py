@@ -21,7 +21,7 @@ from urllib3.util import SKIP_HEADER, Timeout
 
 from facematch_mock_server.faults import Fault, Kind, Stage
 from facematch_mock_server.http import exchange
-from facematch_mock_server.http.exchange import Delivery, Handler
+from facematch_mock_server.http.exchange import AnswerPlan, Handler
 from facematch_mock_server.messages import Head, Request
 
 _PEER = "127.0.0.1"
@@ -70,28 +70,28 @@ class MockAdapter(HTTPAdapter):
         fault = exchange.at_connection(self._handler, _PEER)
         if fault is not None:
             call.meet(fault)
-        request = request_of(sent)
-        status = refused_head(request)
+        request = read_request(sent)
+        status = refusal_status(request)
         if status is not None:
-            self._handler.note(exchange.nobody(_PEER), "broken request: its head is not taken")
-            return call.answer(request.method, Delivery(response=exchange.answer(status)))
-        refusal, _, fault = exchange.opening(self._handler, request)
+            self._handler.note(exchange.empty_head(_PEER), "broken request: its head is not taken")
+            return call.answer(request.method, AnswerPlan(response=exchange.make_answer(status)))
+        refusal, _, fault = exchange.judge_head(self._handler, request)
         mid_upload = fault is not None and fault.stage is Stage.MID_UPLOAD
         is_too_large = len(request.body) > self._handler.max_body_bytes(request)
         if refusal is None and is_too_large and not mid_upload:
             refusal = exchange.too_large(self._handler, request)
         if refusal is not None:
-            return call.answer(request.method, Delivery(response=refusal))
-        delivery = exchange.delivery(self._handler, request, fault)
-        late = delivery.postponed
-        if late is not None and delivery.fault is not None:
+            return call.answer(request.method, AnswerPlan(response=refusal))
+        plan = exchange.carry_out(self._handler, request, fault)
+        late = plan.postponed
+        if late is not None and plan.fault is not None:
             try:
-                call.meet(delivery.fault)
+                call.meet(plan.fault)
             except requests.RequestException:
-                exchange.note_abandoned(self._handler, late, delivery.fault)
+                exchange.note_abandoned(self._handler, late, plan.fault)
                 raise
-            delivery = exchange.delivery(self._handler, late, None)
-        return call.answer(request.method, delivery)
+            plan = exchange.carry_out(self._handler, late, None)
+        return call.answer(request.method, plan)
 
 
 class _Call:
@@ -107,25 +107,26 @@ class _Call:
         self._sent = sent
         self._sleep = sleep
 
-    def answer(self, method: str, delivery: Delivery) -> HTTPResponse:
+    def answer(self, method: str, plan: AnswerPlan) -> HTTPResponse:
         """What is delivered, with its fault; ConnectionError or ReadTimeout if nothing comes."""
-        response, fault = delivery.response, delivery.fault
+        response, fault = plan.response, plan.fault
         if fault is not None:
             self.meet(fault)
         if response is None:
             raise RuntimeError(f"no answer and no exception: {fault}")
-        headers = exchange.headers(response, method=method)
-        whole = exchange.body(response, method=method)
+        headers = exchange.list_headers(response, method=method)
+        whole = exchange.encode_body(response, method=method)
         body: io.IOBase = io.BytesIO(whole)
         if fault is not None and fault.stage is Stage.MID_BODY:
             cut = exchange.body_cut(len(whole))
             # An early end urllib3 finds by itself.
-            body = Body(whole[:cut], end=_MET[fault.kind]() if fault.kind is Kind.RESET else None)
+            error = _ERRORS[fault.kind]() if fault.kind is Kind.RESET else None
+            body = Body(whole[:cut], end=error)
             if fault.kind is Kind.DRIBBLE:
                 body = Body(whole[:cut], whole[cut:], wait=lambda: self._wait(1, fault.seconds))
         elif fault is not None and fault.stage is Stage.MID_HEADERS:
             if fault.kind is Kind.DRIBBLE:
-                head = exchange.head(response, method=method, close=False)
+                head = exchange.encode_head(response, method=method, close=False)
                 self._wait_for_head(len(head) - exchange.head_cut(head), fault.seconds)
                 body = Body(b"", whole, wait=lambda: self._wait(1, fault.seconds))
             else:
@@ -146,7 +147,7 @@ class _Call:
             self._wait_for_head(1, fault.seconds)
         elif fault.stage in _BEFORE_THE_ANSWER or (fault.stage, fault.kind) == _IN_THE_HEAD:
             # What urllib3 makes of what it meets, and requests of that.
-            cause = ProtocolError("Connection aborted.", _MET[fault.kind]())
+            cause = ProtocolError("Connection aborted.", _ERRORS[fault.kind]())
             raise requests.ConnectionError(cause, request=self._sent)
 
     def _wait_for_head(self, times: int, seconds: float) -> None:
@@ -167,7 +168,7 @@ class _Call:
 _BEFORE_THE_ANSWER = (Stage.CONNECT, Stage.MID_UPLOAD, Stage.AFTER_UPLOAD)
 _IN_THE_HEAD = (Stage.MID_HEADERS, Kind.RESET)
 #: What http.client then meets.
-_MET: dict[Kind, Callable[[], Exception]] = {
+_ERRORS: dict[Kind, Callable[[], Exception]] = {
     Kind.RESET: lambda: ConnectionResetError(104, "Connection reset by peer"),
     Kind.TRUNCATE: lambda: http.client.RemoteDisconnected(
         "Remote end closed connection without response"
@@ -177,8 +178,7 @@ _MET: dict[Kind, Callable[[], Exception]] = {
 
 
 class Body(io.RawIOBase):
-    """The body of an answer: `first`, then byte by byte `then`, each of which `wait` waits for, and
-    after the last one the error `end`."""
+    """The body of an answer: `first`, then `then` byte by byte, each after `wait`, then `end`."""
 
     def __init__(
         self,
@@ -205,7 +205,6 @@ class Body(io.RawIOBase):
         return len(data)
 
     def read1(self, size: int = -1) -> bytes:
-        """What is there, at least a byte unless it is the end."""
         return self.read(65536 if size < 0 else size) or b""
 
 
@@ -220,7 +219,7 @@ _TEXT = "latin-1"
 _USER_AGENT = f"python-urllib3/{version('urllib3')}"
 
 
-def refused_head(head: Head) -> int | None:
+def refusal_status(head: Head) -> int | None:
     """The status with which the HTTP server refuses this head; None if it takes it."""
     lines = [f"{head.method} {head.target} HTTP/1.1\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in head.headers]
@@ -232,18 +231,18 @@ def refused_head(head: Head) -> int | None:
     return None if is_taken else 400
 
 
-def request_of(prepared: requests.PreparedRequest) -> Request:
+def read_request(prepared: requests.PreparedRequest) -> Request:
     """The whole request. A body that is a file or an iterator is used up."""
     return Request(
         method=str(prepared.method),
         target=prepared.path_url,
-        headers=_headers(prepared),
-        body=_body(prepared.body),
+        headers=_list_headers(prepared),
+        body=_read_body(prepared.body),
         is_inside=True,
     )
 
 
-def _headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
+def _list_headers(prepared: requests.PreparedRequest) -> Iterable[tuple[str, str]]:
     """In the order in which http.client and urllib3 send them, with what they add."""
     lines = [
         (_text(name).lower(), _text(value).strip(" \t")) for name, value in prepared.headers.items()
@@ -266,7 +265,7 @@ def _text(value: str | bytes) -> str:
     return value.decode(_TEXT) if isinstance(value, bytes) else value
 
 
-def _body(body: Any) -> bytes:
+def _read_body(body: Any) -> bytes:
     if body is None:
         return b""
     if isinstance(body, str):
@@ -274,5 +273,5 @@ def _body(body: Any) -> bytes:
     if isinstance(body, (bytes, bytearray, memoryview)):
         return bytes(body)
     if hasattr(body, "read"):
-        return _body(body.read())
-    return b"".join(map(_body, body))
+        return _read_body(body.read())
+    return b"".join(map(_read_body, body))

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeVar, cast
 import attrs
 import httptools
 
-from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
+from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
 from facematch_mock_server.http import exchange
-from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, Delivery, Handler
+from facematch_mock_server.http.exchange import MAX_HEAD_BYTES, AnswerPlan, Handler
 from facematch_mock_server.messages import Head, Request, Response
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(;[\t -~\x80-\xff]*)?\r\n")
 R = TypeVar("R")
 
 
-class _For(enum.Enum):
+class _WaitFor(enum.Enum):
     """What the work of a connection waits for."""
 
     MORE = enum.auto()  # bytes, or the end of the client's side
@@ -62,14 +62,14 @@ class _For(enum.Enum):
     OTHERS = enum.auto()  # the other connections, which have their turn first
 
 
-Work = Generator[_For, None, R]
+Work = Generator[_WaitFor, None, R]
 
 
 class _Expired(Exception):
     """What is waited for has not come in time."""
 
 
-class _Broken(Exception):
+class _BrokenRequest(Exception):
     """What came is no request: answered with this status, and noted with these words."""
 
     def __init__(self, status: int, why: str) -> None:
@@ -105,15 +105,15 @@ class Connection(asyncio.BufferedProtocol):
         self._loop = service.loop
         #: What came, and where it begins that was not taken yet. It grows with what arrives, never
         #: with what is declared.
-        self._came, self._start = bytearray(), 0
+        self._buffer, self._start = bytearray(), 0
         self._held = 0
-        self._ended = self._blocked = False
+        self._has_ended = self._is_blocked = False
         #: TLS cannot end one side alone: how long a client that may still be sending is silent
         #: before its connection is closed.
         self._quiet_s = _QUIET_S
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self._waits_for: _For | None = None
+        self._waits_for: _WaitFor | None = None
         self._work = self._serve(service.handler)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -139,35 +139,34 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         if self._start:
             # Once for each read, so that many small pieces are not moved again and again.
-            del self._came[: self._start]
+            del self._buffer[: self._start]
             self._start = 0
-        self._came += self._service.scratch[:nbytes]
+        self._buffer += self._service.scratch[:nbytes]
         self._hold(self._held + nbytes)
-        if self._waits_for is _For.MORE:
+        if self._waits_for is _WaitFor.MORE:
             self._go_on()
-        elif len(self._came) > _AHEAD_BYTES:
+        elif len(self._buffer) > _AHEAD_BYTES:
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        self._ended = True
-        if self._waits_for is _For.MOMENT:
+        self._has_ended = True
+        if self._waits_for is _WaitFor.MOMENT:
             self.abort()  # nobody waits for this answer any more
-        self._wake(_For.MORE)
+        self._wake(_WaitFor.MORE)
         return self._service.tls is None  # TLS knows no end of one side
 
     def pause_writing(self) -> None:
-        self._blocked = True
+        self._is_blocked = True
 
     def resume_writing(self) -> None:
-        self._blocked = False
+        self._is_blocked = False
         # Not from here: asyncio does not expect a transport to be closed within this call.
-        self._loop.call_soon(self._wake, _For.ROOM)
+        self._loop.call_soon(self._wake, _WaitFor.ROOM)
 
     def abort(self) -> None:
-        """Close at once, whatever is under way."""
         self._transport.abort()
 
-    def _wake(self, waiting: _For) -> None:
+    def _wake(self, waiting: _WaitFor) -> None:
         if self._waits_for is waiting:
             self._go_on()
 
@@ -180,7 +179,7 @@ class Connection(asyncio.BufferedProtocol):
         except _Expired:
             self.abort()
 
-    def _patience(self, seconds: float) -> None:
+    def _wait_at_most(self, seconds: float) -> None:
         """Let the wait for the client end that long from now; one timer serves many of them."""
         self._deadline = self._loop.time() + seconds
         if self._timer is None or self._timer.when() > self._deadline:
@@ -209,9 +208,9 @@ class Connection(asyncio.BufferedProtocol):
                 goes_on = (yield from self._await_request()) and (
                     yield from self._exchange(handler)
                 )
-        except _Broken as broken:
-            handler.note(exchange.nobody(self._peer), f"broken request: {broken}")
-            self._refuse(exchange.answer(broken.status))
+        except _BrokenRequest as broken:
+            handler.note(exchange.empty_head(self._peer), f"broken request: {broken}")
+            self._refuse(exchange.make_answer(broken.status))
         # What still comes is taken in, for unread bytes would reset the answer.
         end = self._loop.time() + self._service.linger_s
         if self._service.tls is None:
@@ -220,12 +219,12 @@ class Connection(asyncio.BufferedProtocol):
                 if not self._transport.is_closing():
                     self._transport.write_eof()
         self._transport.resume_reading()
-        while not self._ended:
-            self._came, self._start = bytearray(), 0
+        while not self._has_ended:
+            self._buffer, self._start = bytearray(), 0
             self._hold(0)
-            self._patience(min(self._quiet_s, end - self._loop.time()))
+            self._wait_at_most(min(self._quiet_s, end - self._loop.time()))
             try:
-                yield _For.MORE
+                yield _WaitFor.MORE
             except _Expired:
                 if self._service.tls is None:
                     raise
@@ -235,21 +234,21 @@ class Connection(asyncio.BufferedProtocol):
     def _await_request(self) -> Work[bool]:
         """Wait for the first byte of a request; False if none comes."""
         self._hold(self._count)
-        self._patience(self._service.idle_s)
-        while self._blocked:
-            yield _For.ROOM
+        self._wait_at_most(self._service.idle_s)
+        while self._is_blocked:
+            yield _WaitFor.ROOM
         if self._count:
             # Who sends the next request before the answer to the last one waits for the others.
-            yield from self._pause(_For.OTHERS, 0)
+            yield from self._pause(_WaitFor.OTHERS, 0)
         self._transport.resume_reading()
         while True:
             # Some clients end a body with an empty line that belongs to nothing.
-            while self._came.startswith((b"\r", b"\n"), self._start):
+            while self._buffer.startswith((b"\r", b"\n"), self._start):
                 self._start += 1
-            if self._count or self._ended:
+            if self._count or self._has_ended:
                 return bool(self._count)
             try:
-                yield _For.MORE
+                yield _WaitFor.MORE
             except _Expired:
                 if self._transport.get_write_buffer_size():
                     raise
@@ -258,13 +257,13 @@ class Connection(asyncio.BufferedProtocol):
     def _exchange(self, handler: Handler) -> Work[bool]:
         """One request and its answer; whether the connection goes on after it."""
         self._quiet_s = _QUIET_S
-        beginning = yield from self._head()
+        beginning = yield from self._read_head()
         head, limit = beginning.head, handler.max_body_bytes(beginning.head)
-        refusal, account, fault = exchange.opening(handler, head)
+        refusal, account, fault = exchange.judge_head(handler, head)
         if refusal is not None:
             return self._refuse(refusal, head.method)
         within = fault is not None and fault.stage is Stage.MID_UPLOAD
-        body = yield from self._body(beginning, limit, within=within)
+        body = yield from self._read_body(beginning, limit, within=within)
         if body is None:
             return self._refuse(exchange.too_large(handler, head), head.method)
         request = Request(
@@ -276,31 +275,33 @@ class Connection(asyncio.BufferedProtocol):
             account=account,
         )
         self._deadline, self._quiet_s = math.inf, 0.0
-        delivery, pause_s = (yield from self._delivery(handler, request, fault)), 0.005
-        while delivery.response is not None and delivery.response.until is not None:
+        plan, pause_s = (yield from self._carry_out(handler, request, fault)), 0.005
+        while plan.response is not None and plan.response.until is not None:
             # It takes no thread meanwhile, and ends with its client.
-            yield from self._pause(_For.MOMENT, pause_s)
+            yield from self._pause(_WaitFor.MOMENT, pause_s)
             pause_s = min(2 * pause_s, _EVERY_S)
-            again = attrs.evolve(request, until=delivery.response.until)
-            delivery = yield from self._delivery(handler, again, None)
-        late = delivery.postponed
-        if late is not None and delivery.fault is not None:
+            again = attrs.evolve(request, until=plan.response.until)
+            plan = yield from self._carry_out(handler, again, None)
+        late = plan.postponed
+        if late is not None and plan.fault is not None:
             try:
-                yield from self._pause(_For.MOMENT, delivery.fault.seconds)
+                yield from self._pause(_WaitFor.MOMENT, plan.fault.seconds)
             except GeneratorExit:
-                exchange.note_abandoned(handler, late, delivery.fault)
+                exchange.note_abandoned(handler, late, plan.fault)
                 raise
-            delivery = yield from self._delivery(handler, late, None)
-        closes = beginning.closes or exchange.is_by_our_page(head)
-        return (yield from self._deliver(delivery, head.method, close=closes)) and not closes
+            plan = yield from self._carry_out(handler, late, None)
+        closes = beginning.closes or exchange.is_by_page(head)
+        return (yield from self._deliver(plan, head.method, close=closes)) and not closes
 
-    def _delivery(self, handler: Handler, request: Request, fault: Fault | None) -> Work[Delivery]:
+    def _carry_out(
+        self, handler: Handler, request: Request, fault: Fault | None
+    ) -> Work[AnswerPlan]:
         if not handler.is_slow(request):
-            return exchange.delivery(handler, request, fault)
-        threads = self._service.threads(is_ours(request))
-        future = self._loop.run_in_executor(threads, exchange.delivery, handler, request, fault)
-        future.add_done_callback(lambda _: self._wake(_For.WORKER))
-        yield _For.WORKER
+            return exchange.carry_out(handler, request, fault)
+        threads = self._service.threads(is_for_mock(request))
+        future = self._loop.run_in_executor(threads, exchange.carry_out, handler, request, fault)
+        future.add_done_callback(lambda _: self._wake(_WaitFor.WORKER))
+        yield _WaitFor.WORKER
         return future.result()
 
     # Reading
@@ -308,112 +309,110 @@ class Connection(asyncio.BufferedProtocol):
     @property
     def _count(self) -> int:
         """How many bytes came and were not taken yet."""
-        return len(self._came) - self._start
+        return len(self._buffer) - self._start
 
-    def _head(self) -> Work[_Beginning]:
+    def _read_head(self) -> Work[_ParsedHead]:
         # A head has its time as a whole; a body has it for each piece.
-        self._patience(self._service.idle_s)
-        while (end := self._came.find(b"\r\n\r\n", self._start)) < 0:
+        self._wait_at_most(self._service.idle_s)
+        while (end := self._buffer.find(b"\r\n\r\n", self._start)) < 0:
             if self._count >= MAX_HEAD_BYTES:
                 break
-            is_hopeless = self._came.find(b"\n\n", self._start) >= 0
-            if is_hopeless or not _BEGINNING.match(self._came, self._start):
-                raise _Broken(400, "what came is no head of a request")
-            yield from self._more()
+            is_hopeless = self._buffer.find(b"\n\n", self._start) >= 0
+            if is_hopeless or not _BEGINNING.match(self._buffer, self._start):
+                raise _BrokenRequest(400, "what came is no head of a request")
+            yield from self._read_more()
         length = end + 4 - self._start
         if not 4 <= length <= MAX_HEAD_BYTES:
-            raise _Broken(431, "the head is too long")
+            raise _BrokenRequest(431, "the head is too long")
         return _parse_head(bytes(self._take(length)), self._peer)
 
-    def _body(self, head: _Beginning, limit: int, *, within: bool) -> Work[bytearray | None]:
-        """The body, or None if it is over the limit; nothing if a fault strikes `within` it, after
-        the first half of a counted body, or any of a chunked one."""
+    def _read_body(self, head: _ParsedHead, limit: int, *, within: bool) -> Work[bytearray | None]:
+        """The body, None if it is over the limit, nothing if a fault strikes `within` it."""
         length = head.length
         if head.expects_continue and (length is None or 0 < length <= limit):
             self._transport.write(exchange.CONTINUE)
         if length is None:
-            return (yield from self._chunked(limit, within=within))
+            return (yield from self._read_chunked(limit, within=within))
         if length > limit:
             return None
-        yield from self._until((length + 1) // 2 if within else length)
+        yield from self._read_until((length + 1) // 2 if within else length)
         return bytearray() if within else self._take(length)
 
-    def _chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
+    def _read_chunked(self, limit: int, *, within: bool) -> Work[bytearray | None]:
         body, trailer, number = bytearray(), bytearray(), 0
-        while match := _CHUNK.fullmatch((yield from self._line())):
+        while match := _CHUNK.fullmatch((yield from self._read_line())):
             size = int(match[1], 16)
             if not size:
                 break
             if len(body) + size > limit:
                 return None
-            yield from self._until(1 if within else size + 2)
+            yield from self._read_until(1 if within else size + 2)
             if within:
                 return bytearray()
             body += self._take(size)
             if self._take(2) != b"\r\n":
-                raise _Broken(400, "a chunk is longer than it says")
+                raise _BrokenRequest(400, "a chunk is longer than it says")
             number += 1
             if not number % _CHUNKS_A_TURN:
-                self._patience(self._service.idle_s)
-                yield from self._pause(_For.OTHERS, 0)
+                self._wait_at_most(self._service.idle_s)
+                yield from self._pause(_WaitFor.OTHERS, 0)
         else:
-            raise _Broken(400, "no chunk begins so")
+            raise _BrokenRequest(400, "no chunk begins so")
         while not trailer.endswith(b"\r\n") or len(trailer) > 2:
-            trailer = yield from self._line()
+            trailer = yield from self._read_line()
         return body
 
-    def _line(self) -> Work[bytearray]:
-        while (end := self._came.find(b"\n", self._start)) < 0:
+    def _read_line(self) -> Work[bytearray]:
+        while (end := self._buffer.find(b"\n", self._start)) < 0:
             if self._count > MAX_HEAD_BYTES:
-                raise _Broken(400, "a line of a chunked body is too long")
-            yield from self._until(self._count + 1)
+                raise _BrokenRequest(400, "a line of a chunked body is too long")
+            yield from self._read_until(self._count + 1)
         return self._take(end + 1 - self._start)
 
-    def _until(self, count: int) -> Work[None]:
-        """Wait until so much of a body is there."""
+    def _read_until(self, count: int) -> Work[None]:
         while self._count < count:
-            self._patience(self._service.idle_s)
-            yield from self._more()
+            self._wait_at_most(self._service.idle_s)
+            yield from self._read_more()
 
-    def _more(self) -> Work[None]:
-        if self._ended:
-            raise _Broken(400, "the client ended its side within a request")
+    def _read_more(self) -> Work[None]:
+        if self._has_ended:
+            raise _BrokenRequest(400, "the client ended its side within a request")
         self._transport.resume_reading()
         try:
-            yield _For.MORE
+            yield _WaitFor.MORE
         except _Expired:
-            raise _Broken(408, "the rest of the request did not come") from None
+            raise _BrokenRequest(408, "the rest of the request did not come") from None
         if self._service.held > MAX_HELD_BYTES:
-            raise _Broken(503, "the unfinished requests of all clients are too long")
+            raise _BrokenRequest(503, "the unfinished requests of all clients are too long")
 
     def _take(self, count: int) -> bytearray:
         """The next bytes; if they are all that came, without a copy."""
         end = self._start + count
-        if end < len(self._came):
-            taken, self._start = self._came[self._start : end], end
+        if end < len(self._buffer):
+            taken, self._start = self._buffer[self._start : end], end
             return taken
         # From the front this moves nothing.
-        del self._came[: self._start]
-        taken, self._came, self._start = self._came, bytearray(), 0
+        del self._buffer[: self._start]
+        taken, self._buffer, self._start = self._buffer, bytearray(), 0
         return taken
 
     # Writing
 
     def _refuse(self, response: Response, method: str = "") -> bool:
         """Answer without reading on."""
-        head = exchange.head(response, method=method, close=True)
-        self._transport.write(head + exchange.body(response, method=method))
+        head = exchange.encode_head(response, method=method, close=True)
+        self._transport.write(head + exchange.encode_body(response, method=method))
         self._quiet_s = self._service.linger_s
         return False
 
-    def _deliver(self, delivery: Delivery, method: str, *, close: bool) -> Work[bool]:
-        response, fault = delivery.response, delivery.fault
+    def _deliver(self, plan: AnswerPlan, method: str, *, close: bool) -> Work[bool]:
+        response, fault = plan.response, plan.fault
         head = body = b""
         if response is not None:
             if response.more is not None and fault is None:
                 yield from self._stream(response, response.more, method)
-            head = exchange.head(response, method=method, close=close)
-            body = exchange.body(response, method=method)
+            head = exchange.encode_head(response, method=method, close=close)
+            body = exchange.encode_body(response, method=method)
         return (yield from self._send(head, body, fault))
 
     def _send(self, head: bytes, body: bytes, fault: Fault | None) -> Work[bool]:
@@ -421,7 +420,7 @@ class Connection(asyncio.BufferedProtocol):
         whole, cut = head + body, 0
         if fault is None or fault.kind is Kind.DELAY:
             if fault is not None:
-                yield from self._pause(_For.MOMENT, fault.seconds)
+                yield from self._pause(_WaitFor.MOMENT, fault.seconds)
             self._transport.write(whole)
             return True
         if fault.stage is Stage.MID_HEADERS:
@@ -436,12 +435,12 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.write(whole[:cut] + garbage)
         if fault.kind is Kind.DRIBBLE:
             for place in range(cut, len(whole)):
-                yield from self._pause(_For.NEXT_BYTE, fault.seconds)
+                yield from self._pause(_WaitFor.NEXT_BYTE, fault.seconds)
                 self._transport.write(whole[place : place + 1])
             return True
         if fault.kind is Kind.RESET:
-            while self._blocked:
-                yield _For.ROOM
+            while self._is_blocked:
+                yield _WaitFor.ROOM
             with contextlib.suppress(OSError):
                 self._transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER
@@ -451,14 +450,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def _stream(self, response: Response, more: Callable[[], bytes], method: str) -> Work[None]:
         """Send an answer that does not end, until the client is gone."""
-        self._transport.write(exchange.head(response, method=method, close=True) + response.body)
+        head = exchange.encode_head(response, method=method, close=True)
+        self._transport.write(head + response.body)
         while True:
-            yield from self._pause(_For.MOMENT, _EVERY_S)
+            yield from self._pause(_WaitFor.MOMENT, _EVERY_S)
             # Who does not read is sent nothing more, and gathers nothing here.
             if not self._transport.get_write_buffer_size():
                 self._transport.write(more())
 
-    def _pause(self, waiting: _For, seconds: float) -> Work[None]:
+    def _pause(self, waiting: _WaitFor, seconds: float) -> Work[None]:
         timer = self._loop.call_later(seconds, self._wake, waiting)
         try:
             yield waiting
@@ -467,7 +467,7 @@ class Connection(asyncio.BufferedProtocol):
 
 
 @attrs.frozen(kw_only=True)
-class _Beginning:
+class _ParsedHead:
     head: Head
     #: Of the body; None for a chunked one.
     length: int | None
@@ -475,12 +475,12 @@ class _Beginning:
     expects_continue: bool
 
 
-def _parse_head(text: bytes, peer: str) -> _Beginning:
+def _parse_head(text: bytes, peer: str) -> _ParsedHead:
     line = _FIRST_LINE.match(text)
     if line is None:
-        raise _Broken(400, "the first line is none of HTTP")
+        raise _BrokenRequest(400, "the first line is none of HTTP")
     if line[3] != b"1":
-        raise _Broken(505, "another version of HTTP")
+        raise _BrokenRequest(505, "another version of HTTP")
     is_old, target = line[4] == b"0", line[2].decode()
     headers = _parse_headers(text[line.end() :])
     values: dict[str, list[str]] = {}
@@ -488,9 +488,9 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         values.setdefault(name, []).append(value)
     codings, hosts = values.get("transfer-encoding"), values.get("host", ())
     if codings and [coding.lower() for coding in codings] != ["chunked"]:
-        raise _Broken(501, "a transfer coding other than chunked")
+        raise _BrokenRequest(501, "a transfer coding other than chunked")
     if len(hosts) > 1 or not (hosts or is_old):
-        raise _Broken(400, "a request has one Host header")
+        raise _BrokenRequest(400, "a request has one Host header")
     if whole := _WHOLE.fullmatch(target):
         # A client behind a proxy sends the whole address; its host is the one that counts
         # (RFC 9112, 3.2.2).
@@ -498,7 +498,7 @@ def _parse_head(text: bytes, peer: str) -> _Beginning:
         target = (path or "/") + query
         headers = [("host", host), *(line for line in headers if line[0] != "host")]
     options = ",".join(values.get("connection", ())).lower().split(",")
-    return _Beginning(
+    return _ParsedHead(
         head=Head(method=line[1].decode(), target=target, headers=headers, peer=peer),
         length=None if codings else int(values.get("content-length", "0")[0]),
         # Who sends two lengths may be read in two ways elsewhere (RFC 9112, 6.1).
@@ -525,5 +525,5 @@ def _parse_headers(text: bytes) -> list[tuple[str, str]]:
     except httptools.HttpParserUpgrade:
         pass
     except httptools.HttpParserError as error:
-        raise _Broken(400, str(error)) from None
+        raise _BrokenRequest(400, str(error)) from None
     return headers

@@ -16,7 +16,7 @@ import attrs
 from facematch_core.addresses import MOCK_HEADER
 from facematch_mock_server.account import Account
 from facematch_mock_server.claims import MissingClaimError
-from facematch_mock_server.faults import Fault, Kind, Stage, is_ours
+from facematch_mock_server.faults import Fault, Kind, Stage, is_for_mock
 from facematch_mock_server.messages import (
     HEADER_NAME,
     HEADER_VALUE,
@@ -49,24 +49,24 @@ class Handler(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class Delivery:
+class AnswerPlan:
     """What is sent for a whole request, and how it breaks."""
 
     #: The answer as it would be; None if no byte of it is sent.
     response: Response | None = None
     #: How sending it goes wrong, never at `Stage.ANSWER`.
     fault: Fault | None = None
-    #: The request, if nothing is carried out yet: after `fault.seconds` its `delivery` without a
+    #: The request, if nothing is carried out yet: after `fault.seconds` its `carry_out` without a
     #: fault is, or its client is gone. It keeps its account, so that none of it happens in a world
     #: that begins meanwhile.
     postponed: Request | None = None
 
 
-def is_by_our_page(head: Head) -> bool:
+def is_by_page(head: Head) -> bool:
     """Whether the console in a browser asks, or anybody the control API."""
     # Those connections are closed after each answer: when a kept one dies, a browser sends its POST
     # again by itself, and the fault that was set would charge twice and never be seen.
-    if is_ours(head) or head.header("sec-fetch-site") == "same-origin":
+    if is_for_mock(head) or head.header("sec-fetch-site") == "same-origin":
         return True
     origin = head.header("origin")
     return origin is not None and origin.partition("://")[2] == head.header("host")
@@ -76,31 +76,28 @@ def at_connection(handler: Handler, peer: str) -> Fault | None:
     """The fault for a connection that was just made, noted in the journal."""
     fault = handler.at_connection()
     if fault is not None:
-        handler.note(nobody(peer), str(fault))
+        handler.note(empty_head(peer), str(fault))
     return fault
 
 
-def opening(handler: Handler, head: Head) -> tuple[Response | None, Account | None, Fault | None]:
-    """What the head of a request decides: an answer that needs no body, or the account that its key
-    says, None where that is in the body, and the fault that breaks its upload, counted.
-
-    The request belongs to that account as it is now, whatever becomes of it during the upload. One
-    that is refused meets no fault and uses none up.
-    """
+def judge_head(
+    handler: Handler, head: Head
+) -> tuple[Response | None, Account | None, Fault | None]:
+    """What a head decides: an answer without the body, or the account and the upload's fault."""
+    # It belongs to the account as it is now. One that is refused meets no fault and uses none up.
     refusal = _guard(lambda: handler.refuse_early(head))
     return (refusal, None, None) if refusal is not None else (None, *handler.at_head(head))
 
 
 def too_large(handler: Handler, head: Head) -> Response:
-    """The answer to a body that is over the limit. It meets no fault."""
     return _guard(lambda: handler.too_large(head))
 
 
-def delivery(handler: Handler, request: Request, fault: Fault | None) -> Delivery:
-    """Carry out what is to be carried out, and say what is sent; `fault` is that of `opening`."""
+def carry_out(handler: Handler, request: Request, fault: Fault | None) -> AnswerPlan:
+    """Carry out what is to be carried out, and say what is sent; `fault` is that of the upload."""
     if fault is not None:  # nothing is carried out, so nothing else writes the request down
         handler.note(request, str(fault))
-        return Delivery(fault=fault)
+        return AnswerPlan(fault=fault)
     response = _guard(lambda: handler.handle(request))
     while request.is_inside and response.until is not None:
         time.sleep(0.01)
@@ -111,16 +108,16 @@ def delivery(handler: Handler, request: Request, fault: Fault | None) -> Deliver
         seconds = handler.latency_s(request)
         if seconds:
             fault = Fault(stage=Stage.AFTER_UPLOAD, kind=Kind.DELAY, seconds=seconds, executed=True)
-        return Delivery(response=response, fault=fault)
+        return AnswerPlan(response=response, fault=fault)
     if fault.is_postponed:
         bound = attrs.evolve(request, fault=fault, account=handler.account_of(request))
-        return Delivery(fault=fault, postponed=bound)
+        return AnswerPlan(fault=fault, postponed=bound)
     if fault.stage in (Stage.MID_UPLOAD, Stage.AFTER_UPLOAD) and fault.kind is not Kind.DELAY:
-        return Delivery(fault=fault)
-    if fault.stage is Stage.MID_BODY and not body(response, method=request.method):
+        return AnswerPlan(fault=fault)
+    if fault.stage is Stage.MID_BODY and not encode_body(response, method=request.method):
         # What has no body can only break before.
         fault = attrs.evolve(fault, stage=Stage.MID_HEADERS)
-    return Delivery(response=response, fault=fault)
+    return AnswerPlan(response=response, fault=fault)
 
 
 def note_abandoned(handler: Handler, request: Request, fault: Fault) -> None:
@@ -136,7 +133,7 @@ def _guard(ask: Callable[[], R]) -> R:
             _check(response.headers)
     except Exception as error:  # noqa: BLE001 - a server answers 500 and lives on, whatever it was
         _log.exception("the app failed over a request")
-        return answer(500, str(error) if isinstance(error, MissingClaimError) else None)
+        return make_answer(500, str(error) if isinstance(error, MissingClaimError) else None)
     return response
 
 
@@ -155,7 +152,6 @@ def _is_line(name: str, value: str) -> bool:
 
 
 def is_name(name: str) -> bool:
-    """Whether a header may be called so."""
     return HEADER_NAME.fullmatch(name) is not None
 
 
@@ -174,7 +170,7 @@ SENTENCES = {
 }
 
 
-def answer(status: int, sentence: str | None = None) -> Response:
+def make_answer(status: int, sentence: str | None = None) -> Response:
     """The answer of the transport; for a status that is not in `SENTENCES`, that for 400."""
     status = status if status in SENTENCES else 400
     return Response(
@@ -184,7 +180,7 @@ def answer(status: int, sentence: str | None = None) -> Response:
     )
 
 
-def nobody(peer: str) -> Head:
+def empty_head(peer: str) -> Head:
     """A head for the journal where there was none, or none that could be read."""
     return Head(method="", target="", peer=peer)
 
@@ -210,7 +206,7 @@ def _format_date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
+def list_headers(response: Response, *, method: str, close: bool = False) -> list[tuple[str, str]]:
     """All headers of an answer in the order in which they are sent."""
     moment = response.date or dt.datetime.now(dt.UTC)
     lines = [("Date", _format_date(int(moment.timestamp() // 1))), ("Server", "facematch-mock")]
@@ -223,16 +219,17 @@ def headers(response: Response, *, method: str, close: bool = False) -> list[tup
     return lines
 
 
-def head(response: Response, *, method: str, close: bool) -> bytes:
+def encode_head(response: Response, *, method: str, close: bool) -> bytes:
     """Status line and headers of an answer, with the empty line."""
     lines = [f"HTTP/1.1 {response.status} {REASONS.get(response.status, '')}"]
-    lines += [f"{name}: {value}" for name, value in headers(response, method=method, close=close)]
+    lines += [
+        f"{name}: {value}" for name, value in list_headers(response, method=method, close=close)
+    ]
     lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
 
 
-def body(response: Response, *, method: str) -> bytes:
-    """The bytes that follow the head."""
+def encode_body(response: Response, *, method: str) -> bytes:
     return response.body if method != "HEAD" and _has_body(response) else b""
 
 
@@ -246,7 +243,6 @@ def head_cut(head: bytes) -> int:
 
 
 def body_cut(length: int) -> int:
-    """Where a body of that length breaks."""
     return length // 2
 
 

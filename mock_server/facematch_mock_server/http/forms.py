@@ -55,13 +55,11 @@ class Form:
 
 
 def media_type(content_type: str) -> str:
-    """The type without parameters, in lower case."""
     return content_type.partition(";")[0].strip().lower()
 
 
 def read_form(content_type: str, body: bytes | bytearray, *, digest: Digest | None) -> Form:
-    """Read a multipart or urlencoded body, without digests if there is no `digest`; FormError if it
-    cannot be taken apart at all."""
+    """Read a multipart or urlencoded body; FormError if it cannot be taken apart at all."""
     usual = _USUAL.fullmatch(content_type)
     if usual is not None:
         return _read_multipart(usual[1], body, digest)

@@ -26,13 +26,11 @@ class AppResponse(responses.BaseResponse):
         self._app = app
 
     def matches(self, request: PreparedRequest) -> tuple[bool, str]:
-        """Whether `request` goes to one of the base URLs, by any method."""
         if self._url_matches(self.url, str(request.url)):
             return True, ""
         return False, "URL does not match"
 
     def get_response(self, request: PreparedRequest) -> HTTPResponse:
-        """The answer; `requests.RequestException` if a fault strikes."""
         # `responses` leaves the arguments of the call there.
         timeout = getattr(request, "req_kwargs", {}).get("timeout")
         return self._app.ask(request, timeout)

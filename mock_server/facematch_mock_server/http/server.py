@@ -41,19 +41,14 @@ T = TypeVar("T")
 class HttpServer:
     """Serves one app over HTTP/1.1, on the event loop that all servers of the process share.
 
-    A context manager; may be started again after it was stopped. In the child of a fork it neither
-    listens nor answers, and `port` and `url` lead to the parent's; a server of the child's own may
-    be started beside it.
+    In the child of a fork it neither listens nor answers, and `port` and `url` lead to the
+    parent's. The handler must not call a server of the same process on the loop's thread.
 
     Args:
-        handler: The app. It is asked on the loop's thread, or, where `Handler.is_slow` says so, on
-            one of a few others; it must not call a server of the same process there.
-        host, port: Where to listen; port 0 for any free one, which a later start may change.
         idle_s: Seconds until a connection without a request is closed, a head that is not
             complete, or an upload that stands still, is answered 408.
         linger_s: Seconds for which a connection that is closed on our side takes in, and throws
             away, what its client sends: a client must be done sending before it reads an answer.
-        tls: Serve HTTPS by this; None for plain HTTP.
     """
 
     # It accepts by itself: `loop.create_server` of Python 3.11 knows nothing of connections that
@@ -111,7 +106,6 @@ class HttpServer:
 
     @property
     def port(self) -> int:
-        """Where it listens; RuntimeError if it does not."""
         if self._listener is None:
             raise RuntimeError("the server is not running")
         return self._port
@@ -194,13 +188,13 @@ class LoopThread:
         self._thread = threading.Thread(target=self._main, name=THREAD, daemon=True)
         self._thread.start()
 
-    def pool(self, is_ours: bool) -> ThreadPoolExecutor:
+    def pool(self, is_for_mock: bool) -> ThreadPoolExecutor:
         """Threads for our control API and console, or for vendors' requests that are slow."""
         from concurrent.futures import ThreadPoolExecutor  # not above: few servers need it
 
-        if is_ours not in self._pools:
-            self._pools[is_ours] = ThreadPoolExecutor(*(_CLERKS if is_ours else _WORKERS))
-        return self._pools[is_ours]
+        if is_for_mock not in self._pools:
+            self._pools[is_for_mock] = ThreadPoolExecutor(*(_CLERKS if is_for_mock else _WORKERS))
+        return self._pools[is_for_mock]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work` on the loop and wait for it; RuntimeError there, where it would never end."""
@@ -250,7 +244,7 @@ def _release(thread: LoopThread, listener: socket.socket) -> None:
     thread.close()
 
 
-def _forget() -> None:
+def _leave_loop_to_parent() -> None:
     """In the child of a fork there is no loop, whatever the parent had."""
     inherited, _Process.thread, _Process.lock = _Process.thread, None, threading.Lock()
     if inherited is not None:
@@ -261,4 +255,4 @@ def _forget() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+    os.register_at_fork(after_in_child=_leave_loop_to_parent)

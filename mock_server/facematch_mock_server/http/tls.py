@@ -10,15 +10,7 @@ from pathlib import Path
 def read_certificate(
     certificate: str | os.PathLike[str], key: str | os.PathLike[str] | None = None
 ) -> ssl.SSLContext:
-    """What a server serves HTTPS by.
-
-    Args:
-        certificate: A PEM file: the server's certificate, then those that it was signed by.
-        key: A PEM file: the private key, without a password. None if it is in `certificate`, too.
-
-    Raises:
-        ValueError: a file that cannot be read or used, in one sentence.
-    """
+    """What a server serves HTTPS by, from PEM files; ValueError for one that cannot be used."""
     key = certificate if key is None else key
     for path, mark, what in (
         (certificate, "-----BEGIN CERTIFICATE-----", "certificate"),

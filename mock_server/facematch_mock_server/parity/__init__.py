@@ -1,15 +1,9 @@
 """`facematch parity`: a vendor beside its mock, by the few calls that show what it claims.
 
-`calls` has the tables, `running` makes the calls (the journal first) and again at the mock,
-`aspects` reduces each answer to what may be kept, `judge` compares, `command` is what people type.
-
 No claim has code of its own here. The mock says which claims each of its answers rests on; an
 aspect in which the vendor's answer to the same call differs is counted against them: against those
 with words of an answer (`Reply`), if there are any. Where it is about another claim, a row of
-`VendorCalls.links` says so; the first that fits counts:
-
-    ("-score", "words|decision|warnings", "match.boundary")
-     calls      aspects                    key of the claim
+`VendorCalls.links` says so; the first that fits counts.
 
 To have a claim seen, add a `Step` whose answer shows it at the mock, to `_CALLS` or to the vendor's
 `steps`. To have it named exactly, add a link. Add a row that breaks it to `tests/kit/parity.py`.

@@ -34,7 +34,6 @@ _KINDS = {dict: "object", list: "list", str: "text", bool: "flag", type(None): "
 
 
 def find_words(texts: Iterable[object]) -> frozenset[str]:
-    """The words of these texts, in lower case."""
     return frozenset(word.lower() for text in texts for word in _WORD.findall(f"{text}"))
 
 
@@ -45,10 +44,7 @@ _PUBLIC = find_words(["true false application json xml text html plain get post 
 def reduce_reply(
     reply: HttpReply, secrets: tuple[Secret, ...], private: Collection[str], words: Collection[str]
 ) -> dict[str, Any]:
-    """By aspect what an answer shows there, as JSON.
-
-    Of what is at `private` keys (age, gender) only the type is kept; `words` are public.
-    """
+    """By aspect what an answer shows: at `private` keys its type alone; `words` are public."""
     mask = masker((*reply.secrets, *secrets))
 
     def keep_public(word: re.Match[str]) -> str:

@@ -81,7 +81,6 @@ def _without_picture(request: HttpRequest) -> HttpRequest:
 
 
 def _with(part: str, name: str, value: str) -> Change:
-    """Set one value in a mapping of a request."""
     evolve: Any = attrs.evolve
     return lambda request: evolve(request, **{part: {**getattr(request, part), name: value}})
 
@@ -114,7 +113,6 @@ _CALLS = (
 
 
 def steps_of(vendor: VendorCalls, operations: frozenset[Operation]) -> tuple[Step, ...]:
-    """The calls of a vendor, in their order."""
     usual = (
         step for step in _CALLS[1:]
         if step.operation in operations

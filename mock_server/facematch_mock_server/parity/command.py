@@ -24,7 +24,7 @@ from facematch_mock_server.vendors import vendor_named
 from .aspects import find_words
 from .calls import VENDORS, Step, steps_of
 from .judge import describe, is_private, judge
-from .running import Caller, Journal, ask_mock, find_open, make_files, run_steps
+from .running import Caller, CallLog, ask_mock, find_open, make_files, run_steps
 
 _PICTURE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -90,7 +90,7 @@ def command(profile: str, config: str | None, **options: Any) -> int:  # noqa: P
         source = resources.files(f"{vendor_named.__module__}.{name}").iterdir()
         words = find_words(each.read_text("utf-8") for each in source if each.name[-3:] == ".py")
         caller = Caller(backend, vendor, words)
-        with closing(Journal(journal_path, plan)) as journal:
+        with closing(CallLog(journal_path, plan)) as journal:
             todo = [step for step, _ in find_open(steps, journal.calls)]
             budget = journal.count_charges(most) + len(todo) * most
             if todo:

@@ -60,13 +60,8 @@ def make_files(pictures: Sequence[fm.Image], limit: int, kind: str) -> dict[str,
     }
 
 
-class Journal:
-    """The calls of one plan, in a file of the owner's alone that one process uses at a time.
-
-    Attributes:
-        calls: By name what `Caller.make` returned; None of a call that was begun and not ended,
-            which may be paid for and is not made again.
-    """
+class CallLog:
+    """The calls of one plan, in a file of the owner's alone that one process uses at a time."""
 
     def __init__(self, path: Path, plan: Sequence[object]) -> None:
         problem = "belongs to another profile, edition or other pictures: name another --out"
@@ -97,7 +92,8 @@ class Journal:
         os.ftruncate(self._file, content.rfind(b"\n") + 1 if lines[1:] else 0)
         if not lines[1:]:
             self._append(first)
-        # What was free and showed nothing, as too many calls do, is tried again.
+        # By name what `Caller.make` returned; None of a call that was begun and not ended, which
+        # may be paid for and is not made again. What was free and showed nothing is tried again.
         self.calls = {n: c for n, c in calls.items() if _is_billed(c) or c["is_seen"]}
 
     def write(self, name: str, call: Any = None) -> None:
@@ -115,7 +111,6 @@ class Journal:
         return sum(min(most, (call and call["result"]["charges"]) or most) for call in billed)
 
     def close(self) -> None:
-        """Close the file, and with it the lock."""
         os.close(self._file)
 
 
@@ -124,18 +119,15 @@ def _is_billed(call: Any) -> bool:
 
 
 class Caller:
-    """A backend that makes calls as a `Step` says, and whose answers are overheard.
-
-    Attributes:
-        secrets: All that it has or has sent.
-        pause_s: The wait before each request: as long as the vendor says; a mock needs none.
-    """
+    """A backend that makes calls as a `Step` says, and whose answers are overheard."""
 
     def __init__(self, backend: Any, vendor: VendorCalls, words: Collection[str]) -> None:
         self.backend, self.vendor, self._words = backend, vendor, words
         settings = attrs.asdict(backend, recurse=False).values()
+        #: All that it has or has sent.
         self.secrets = {value: None for value in settings if isinstance(value, fm.Secret)}
         windows = [each for each in backend.capabilities.rate_windows if each.seconds <= 60]
+        # The wait before each request: as long as the vendor says; a mock needs none.
         self.pause_s = max((each.seconds / each.limit for each in windows), default=0.2)
         self.pause_s *= not is_loopback(host_of(backend.address))
         self._send, self._sign = backend.client.send, backend.sign
@@ -144,11 +136,7 @@ class Caller:
     def make(
         self, step: Step, files: Any, level: float | None, begin: Callable[[], None] = ignore
     ) -> dict[str, Any]:
-        """What is seen of a call with a threshold at `level`; `begin` comes before its first byte.
-
-        A call of which nothing was sent raises its error, and so does one whose key is refused
-        although nobody made it wrong.
-        """
+        """Make a call with a threshold at `level`; `begin` comes before its first byte."""
         self._step, self._level, self._seen = step, level, list[Any]()
         before, rules, outcome = self._read_balance(), self.backend.capabilities, None
         number = rules.default_for(step.operation) if level is None else level
@@ -162,6 +150,7 @@ class Caller:
         except VendorError as error:
             is_unsent = isinstance(error, VendorUnavailable) and not self._statuses()
             is_free = error.billing.charged is fm.Charged.NO
+            # Nothing was sent, or a key is refused that nobody made wrong.
             is_void = is_free and (is_unsent or self._is_refusal(error))
             if is_void or isinstance(error, EnvironmentMismatch):
                 raise
@@ -237,7 +226,7 @@ def find_open(steps: Iterable[Step], calls: Any) -> Iterator[tuple[Step, float |
 
 
 def run_steps(
-    caller: Caller, journal: Journal, steps: Sequence[Step], files: Any, budget: int
+    caller: Caller, journal: CallLog, steps: Sequence[Step], files: Any, budget: int
 ) -> bool:
     """Make the calls that were not made yet; False if the next one could cost more than is left."""
     most = caller.vendor.charges

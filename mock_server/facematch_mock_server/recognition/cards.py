@@ -115,7 +115,6 @@ class Card:
 
     @property
     def fails(self) -> bool:
-        """Whether it says how a call with it fails."""
         return self.status is not None or self.delay is not None or self.lost is not None
 
     @property
@@ -146,7 +145,6 @@ class Part(NamedTuple):
         return part
 
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """In whole pixels of a picture of that width and height."""
         left, top, right, bottom = self.of(size)
         return round(left), round(top), round(right), round(bottom)
 
@@ -313,11 +311,9 @@ def dark_cells(payload: bytes) -> list[bool]:
     return cells
 
 
-def payload_in(greys: Sequence[int]) -> bytes | None:
-    """The payload of a code that lies upright; None if there is none.
-
-    The greys are 0 (black) to 255, row by row, `FINENESS` x `FINENESS` for each cell.
-    """
+def read_payload(greys: Sequence[int]) -> bytes | None:
+    """The payload of a code that lies upright in greys, row by row; None if there is none."""
+    # From 0 (black) to 255, `FINENESS` x `FINENESS` for each cell.
     corners = [(greys[_MIDDLES[cell]], is_dark) for cell, is_dark in _FINDER.items()]
     darks = sorted(grey for grey, is_dark in corners if is_dark)
     lights = sorted(grey for grey, is_dark in corners if not is_dark)
@@ -353,7 +349,7 @@ _MAX_CHUNKS = 32
 _LENGTHS = tuple(2 * size + 1 + 3 + 1 + 8 for size in SIZES)
 
 
-def with_text(png: bytes, card: Card) -> bytes:
+def add_text(png: bytes, card: Card) -> bytes:
     """The same PNG with the chunk after its header."""
     facts = f"{payload_of(card).hex()}.{card.turned:03}".encode()
     content = KEYWORD + b"\0" + facts + b"." + _seal(facts, _marks(png)[0])
@@ -364,7 +360,7 @@ def with_text(png: bytes, card: Card) -> bytes:
     return png[:after_header] + whole + png[after_header:]
 
 
-def card_in_text(data: bytes) -> Card | None:
+def read_text(data: bytes) -> Card | None:
     """The card that a chunk holds; None without one, or with one for other pixels."""
     if not data.startswith(_MAGIC):
         return None
@@ -423,7 +419,7 @@ def read_card(data: bytes) -> Card | None:
     turned by quarters, not cropped or mirrored. An EXIF orientation is ignored. None if the picture
     is no card, or there is no picture at all; never raises.
     """
-    if (card := card_in_text(data)) is not None:
+    if (card := read_text(data)) is not None:
         return card
     try:
         with _open(data) as picture:
@@ -454,7 +450,7 @@ def _card_in_grey(picture: PIL.Image.Image) -> Card | None:
         fine = _FINE if turned in {0, 180} else _FINE[::-1]
         part = CODE.turned(turned).of(picture.size)
         cells = picture.resize(fine, Resampling.BOX, box=part).rotate(turned, expand=True)
-        payload = payload_in(cells.tobytes())
+        payload = read_payload(cells.tobytes())
         if payload is not None:
             return card_of(payload, turned)
     return None

@@ -13,7 +13,7 @@ import click
 from facematch_core.files import is_stream, read_regular, write_file
 
 from .cards import GENDERS, LOSSES, TURNS, read_card
-from .sheet import Kind, make_card, sheet_files, write_sheet
+from .sheet import FileKind, make_card, sheet_files, write_sheet
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 _FILE = click.Path(path_type=Path)
@@ -23,7 +23,7 @@ _PERCENT = click.IntRange(0, 100)
 _TURN = click.Choice([str(turn) for turn in TURNS])
 
 #: What an ending says of the kind of file.
-_KINDS: dict[str, Kind] = {f".{kind.lower()}": kind for kind in get_args(Kind)}
+_KINDS: dict[str, FileKind] = {f".{kind.lower()}": kind for kind in get_args(FileKind)}
 _KINDS |= {".jpg": "JPEG", ".tif": "TIFF"}
 
 

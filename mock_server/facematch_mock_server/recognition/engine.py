@@ -9,7 +9,7 @@ import attrs
 
 from facematch_core import Face, FaceVerifier, InvalidImage, open_verifier
 
-from .facts import Facts, likely_face
+from .facts import Facts, make_likely_face
 from .outcomes import MatchOutcome, SeenPicture
 
 
@@ -21,7 +21,6 @@ class LocalEngine:
         self._verifier: FaceVerifier | None = None
 
     def load(self) -> FaceVerifier:
-        """Open it, unless it is open."""
         with self._lock:
             if self._verifier is None:
                 self._verifier = open_verifier("local")
@@ -46,19 +45,18 @@ class LocalEngine:
         except InvalidImage:
             return None
         return MatchOutcome(
-            probe=_seen(result.probe_faces or (), facts[0]),
-            reference=_seen(result.reference_faces or (), facts[1]),
+            probe=_see_faces(result.probe_faces or (), facts[0]),
+            reference=_see_faces(result.reference_faces or (), facts[1]),
             score=None if result.score is None else result.score.value,
             by=result.backend,
         )
 
     def look(self, picture: bytes, facts: Facts, *, rotate: bool) -> SeenPicture | None:
-        """The faces of one picture; None if it cannot decode it."""
         match = self.compare(picture, picture, (facts, facts), rotate=rotate)
         return None if match is None else match.probe
 
 
-def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
+def _see_faces(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
     angle = (faces[0].rotation or 0) if faces else 0
     shown = []
     for number, face in enumerate(faces):
@@ -70,5 +68,5 @@ def _seen(faces: tuple[Face, ...], facts: Facts) -> SeenPicture:
             # dlib's detection score has no upper end; the vendors' confidence ends at 1.
             score = max(0.0, face.confidence)
             facts_of_face["confidence"] = round(score / (1 + score), 6)
-        shown.append(attrs.evolve(likely_face(facts, number), **facts_of_face))
+        shown.append(attrs.evolve(make_likely_face(facts, number), **facts_of_face))
     return SeenPicture(faces=tuple(shown), angle=angle)

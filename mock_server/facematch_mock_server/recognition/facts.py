@@ -25,8 +25,6 @@ _MAX_PIXELS = 40_000_000
 
 @attrs.frozen(cache_hash=True)
 class Facts:
-    """One picture."""
-
     #: SHA-256 of its bytes in lower case.
     digest: str
     #: As stored; None if it cannot be decoded. An EXIF orientation is ignored: whether a vendor
@@ -36,8 +34,7 @@ class Facts:
 
 
 class FactsCache:
-    """Facts of the pictures used last, and of those whose facts somebody holds, by digest; the
-    pictures are not kept. Safe across threads."""
+    """Facts of the pictures used last or held elsewhere, by digest. Safe across threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -46,7 +43,6 @@ class FactsCache:
         self._held: WeakValueDictionary[str, Facts] = WeakValueDictionary()
 
     def find(self, digest: str) -> Facts | None:
-        """The facts of a picture that is remembered; None for another one."""
         with self._lock:
             return self._newest.get(digest)
 
@@ -94,7 +90,7 @@ _SOME_SIZE = (480, 640)
 
 # Tests send the same few pictures again and again: working faces out is dear, remembering is not.
 @functools.lru_cache(maxsize=2000)
-def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
+def see_picture(facts: Facts, *, rotate: bool) -> SeenPicture:
     """What is seen in a picture; with `rotate` quarter turns are tried."""
     card = facts.card
     if facts.size is None:
@@ -102,7 +98,7 @@ def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
     if min(facts.size) < _MIN_SIDE:
         return SeenPicture()
     if card is None:
-        return SeenPicture(faces=(likely_face(facts),))
+        return SeenPicture(faces=(make_likely_face(facts),))
     if not card.faces or (card.turned and not rotate):
         return SeenPicture()
     upright = facts.size if card.turned in {0, 180} else facts.size[::-1]
@@ -116,7 +112,7 @@ def seen(facts: Facts, *, rotate: bool) -> SeenPicture:
     return SeenPicture(faces=tuple(faces), angle=card.angle)
 
 
-def likely_face(facts: Facts, number: int = 0) -> SeenFace:
+def make_likely_face(facts: Facts, number: int = 0) -> SeenFace:
     """A face that the picture could have, the largest being 0: the digest fixes where and whose."""
     width, height = facts.size or _SOME_SIZE
     key = (facts.digest, str(number))
@@ -137,7 +133,7 @@ def _make_face(facts: Facts, number: int, box: tuple[int, int, int, int], person
     )
 
 
-def seen_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
+def see_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
     """What a liveness check finds: what a card says, else a live face, if there is one."""
     card, by = facts.card, "bytes" if facts.card is None else "card"
     if not picture.faces:
@@ -159,16 +155,13 @@ def seen_liveness(facts: Facts, picture: SeenPicture) -> LivenessOutcome:
     )
 
 
-def applied_to_match(
+def apply_to_match(
     outcome: SetOutcome, match: MatchOutcome, probe: Facts, reference: Facts
 ) -> MatchOutcome:
-    """What the test wants of a comparison.
-
-    A score brings a face into a picture without one; a score of None takes the face away from the
-    picture that the outcome is for, or from the reference.
-    """
+    """What the test wants of a comparison; a score brings a face into a picture without one."""
     changes: dict[str, Any] = {} if outcome.review is None else {"review": outcome.review}
     if outcome.score is None:
+        # The picture that the outcome is for loses its face, or the reference does.
         changes["score"] = None
         side = "probe" if probe.digest in outcome.digests else "reference"
         changes[side] = attrs.evolve(getattr(match, side), faces=(), angle=0)
@@ -176,20 +169,18 @@ def applied_to_match(
         changes["score"] = float(outcome.score)
         for side, facts in (("probe", probe), ("reference", reference)):
             picture = getattr(match, side)
-            changes[side] = _with_faces(picture, facts, max(1, len(picture.faces)))
+            changes[side] = _set_faces(picture, facts, max(1, len(picture.faces)))
     return attrs.evolve(match, by="control", **changes)
 
 
-def applied_to_liveness(
-    outcome: SetOutcome, check: LivenessOutcome, probe: Facts
-) -> LivenessOutcome:
+def apply_to_liveness(outcome: SetOutcome, check: LivenessOutcome, probe: Facts) -> LivenessOutcome:
     """What the test wants of a liveness check; a face is brought in where one is needed."""
     count = len(check.probe.faces) if outcome.faces is None else outcome.faces
     if outcome.needs_a_face:
         count = max(1, count)
-    picture = _with_faces(check.probe, probe, count)
+    picture = _set_faces(check.probe, probe, count)
     if bool(picture.faces) != bool(check.probe.faces):
-        check = seen_liveness(attrs.evolve(probe, card=None), picture)
+        check = see_liveness(attrs.evolve(probe, card=None), picture)
     changes = {name: getattr(outcome, name) for name in FACE_FIELDS}
     changes = {name: value for name, value in changes.items() if value is not None}
     if outcome.score is not UNSET:
@@ -197,11 +188,11 @@ def applied_to_liveness(
     return attrs.evolve(check, by="control", probe=picture, **changes)
 
 
-def _with_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
+def _set_faces(picture: SeenPicture, facts: Facts, count: int) -> SeenPicture:
     """The picture with so many faces: its own, then likely ones. It decodes if it has any."""
     if count == len(picture.faces):
         return picture
-    more = (likely_face(facts, number) for number in range(len(picture.faces), count))
+    more = (make_likely_face(facts, number) for number in range(len(picture.faces), count))
     faces = (*picture.faces[:count], *more)
     angle = picture.angle if faces else 0
     return attrs.evolve(picture, decodes=picture.decodes or bool(faces), faces=faces, angle=angle)

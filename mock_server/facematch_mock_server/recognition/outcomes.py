@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import attrs
 
 from facematch_mock_server.journal import show_rule
-from facematch_mock_server.state import UNSET, Kept, Unset, check_text
+from facematch_mock_server.state import UNSET, RuleQueue, Unset, check_text
 
 #: How sure a vendor is that it knows a face from elsewhere.
 Likeness = Literal["certain", "possible"]
@@ -34,8 +34,6 @@ class SeenFace:
 
 @attrs.frozen(kw_only=True, cache_hash=True)
 class SeenPicture:
-    """One picture, as the mock sees it."""
-
     #: Whether the bytes are a picture at all.
     decodes: bool = True
     #: The largest first; those that are upright.
@@ -46,8 +44,6 @@ class SeenPicture:
 
 @attrs.frozen(kw_only=True)
 class MatchOutcome:
-    """What a comparison found."""
-
     probe: SeenPicture
     reference: SeenPicture
     #: 0-100, not rounded; None if no pair of faces could be scored.
@@ -59,8 +55,7 @@ class MatchOutcome:
 
 @attrs.frozen(kw_only=True)
 class LivenessOutcome:
-    """What a liveness check found, in words as `SetOutcome` and `MatchOutcome` have them; without a
-    face quality and luminance are None."""
+    """What a liveness check found, as `SetOutcome` has it; without a face there is no quality."""
 
     probe: SeenPicture
     score: float | None
@@ -73,7 +68,7 @@ class LivenessOutcome:
 
 
 #: What an outcome is of.
-Kind = Literal["match", "liveness"]
+OutcomeKind = Literal["match", "liveness"]
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -87,7 +82,7 @@ class OutcomeField:
     takes: str
     says: str
     #: The kind of outcome that alone has it.
-    of: Kind | None = None
+    of: OutcomeKind | None = None
     words: tuple[str, ...] = ()
     least: int = 0
     most: int | None = None
@@ -96,7 +91,6 @@ class OutcomeField:
 
     @property
     def values(self) -> str:
-        """What it takes, in words."""
         values = {
             "words": " or ".join(self.words),
             "number": f"a number between {self.least} and {self.most}",
@@ -107,7 +101,7 @@ class OutcomeField:
         }[self.takes]
         return f"{values}, or null (None) for {self.null}" if self.null else values
 
-    def check(self, value: Any, kind: Kind) -> None:
+    def check(self, value: Any, kind: OutcomeKind) -> None:
         """Refuse what it does not take, or what is set in an outcome of another kind."""
         if value is UNSET or (value is None and self.name != "kind"):
             return
@@ -164,8 +158,8 @@ class SetOutcome:
     """
 
     # fmt: off
-    kind: Kind = attrs.field(
-        metadata=_row("words", "What it is of.", words=get_args(Kind)))
+    kind: OutcomeKind = attrs.field(
+        metadata=_row("words", "What it is of.", words=get_args(OutcomeKind)))
     score: float | Unset | None = attrs.field(default=UNSET,
         metadata=_row("number", "The score, not rounded.", most=100, null="no score"))
     review: bool | None = attrs.field(default=None,
@@ -217,26 +211,24 @@ FACE_FIELDS = tuple(
 )
 
 
-class Waiting(Kept[SetOutcome]):
+class Waiting(RuleQueue[SetOutcome]):
     """The outcomes that wait for their calls, in the order they were added."""
 
-    def take(self, kind: Kind, digests: Iterable[str], fields: Fields) -> SetOutcome | None:
-        """The outcome for a call, counted; None for none.
-
-        One for fields goes before one for a picture, and that before one for any call; one for both
-        goes before either. Among equals it is the first one added.
-        """
-        if not self._kept:
+    def take(self, kind: OutcomeKind, digests: Iterable[str], fields: Fields) -> SetOutcome | None:
+        """The outcome for a call, counted; None for none."""
+        # One for fields goes before one for a picture, and that before one for any call; one for
+        # both goes before either. Among equals it is the first one added.
+        if not self._rules:
             # Without the lock: most worlds never set one.
             return None
         pictures = set(digests)
         with self._lock:
-            sent = fields() if any(outcome.field for outcome in self._kept) else {}
+            sent = fields() if any(outcome.field for outcome in self._rules) else {}
             fitting = [
                 (outcome.field is not None, bool(outcome.digests), -index)
-                for index, outcome in enumerate(self._kept)
+                for index, outcome in enumerate(self._rules)
                 if outcome.kind == kind
                 and (not outcome.digests or outcome.digests & pictures)
                 and (outcome.field is None or outcome.field.items() <= sent.items())
             ]
-            return self._count(-max(fitting)[-1]) if fitting else None
+            return self._use(-max(fitting)[-1]) if fitting else None

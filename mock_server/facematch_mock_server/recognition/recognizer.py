@@ -11,14 +11,14 @@ from facematch_core import Image, InvalidImage
 from facematch_mock_server.state import UNSET
 
 from .cards import Card, pair_score
-from .facts import Facts, FactsCache, applied_to_liveness, applied_to_match, seen, seen_liveness
+from .facts import Facts, FactsCache, apply_to_liveness, apply_to_match, see_liveness, see_picture
 from .outcomes import (
     UNKNOWN,
     Digests,
     Fields,
-    Kind,
     LivenessOutcome,
     MatchOutcome,
+    OutcomeKind,
     SeenPicture,
     SetOutcome,
     Waiting,
@@ -60,7 +60,7 @@ class Recognizer:
 
             self._engine = LocalEngine()
 
-    def beside(self) -> Recognizer:
+    def copy_for_world(self) -> Recognizer:
         """One with outcomes of its own, which knows the same pictures and has the same engine."""
         other = copy.copy(self)
         other.waiting = Waiting()
@@ -72,8 +72,7 @@ class Recognizer:
         return self._engine is not None
 
     def facts_of(self, picture: bytes, digest: str | None = None) -> Facts:
-        """What looking at a picture says of it. While somebody holds that, the digest in it stands
-        for the picture, whose bytes nobody needs unless `needs_bytes`."""
+        """What looking at a picture says of it; its digest stands for it unless `needs_bytes`."""
         return self._facts.of(picture, digest)
 
     def find_facts(self, digest: str) -> Facts | None:
@@ -86,12 +85,15 @@ class Recognizer:
         return None if facts is None else facts.card
 
     def make_outcome(
-        self, kind: Kind, *, digest: str | None = None, picture: bytes | None = None, **facts: Any
+        self,
+        kind: OutcomeKind,
+        *,
+        digest: str | None = None,
+        picture: bytes | None = None,
+        **facts: Any,
     ) -> SetOutcome:
-        """An outcome of these fields, for calls with one picture or with any: `waiting` takes it.
-
-        A picture is its SHA-256; or itself, as it is or as the library sends it.
-        """
+        """An outcome of these fields, for calls with a picture of this digest, or with any."""
+        # A picture itself counts as it is, or as the library sends it.
         if digest is not None and picture is not None:
             raise ValueError("give a digest or a picture, not both")
         digests = [] if digest is None else [digest]
@@ -112,8 +114,7 @@ class Recognizer:
     ) -> MatchOutcome:
         """The facts of one comparison; with `rotate` quarter turns of the pictures are tried.
 
-        `digests` is the SHA-256 of each in lower case, as far as the caller has them already;
-        `fields` gives what was sent beside the pictures, and is called if an outcome needs it.
+        `digests` are as far as the caller has them; `fields` is called if an outcome needs it.
         """
         facts = self._facts.of(probe, digests[0]), self._facts.of(reference, digests[1])
         outcome = self.waiting.take("match", (picture.digest for picture in facts), fields)
@@ -124,7 +125,7 @@ class Recognizer:
             match = self._engine.compare(probe, reference, facts, rotate=rotate)
         if match is None:
             match = self._match_facts(*facts, rotate=rotate)
-        return match if outcome is None else applied_to_match(outcome, match, *facts)
+        return match if outcome is None else apply_to_match(outcome, match, *facts)
 
     def liveness(
         self, probe: bytes, *, rotate: bool, digest: str | None = None, fields: Fields = dict
@@ -132,8 +133,8 @@ class Recognizer:
         """The facts of one liveness check."""
         facts = self._facts.of(probe, digest)
         outcome = self.waiting.take("liveness", (facts.digest,), fields)
-        check = seen_liveness(facts, self._look(probe, facts, rotate=rotate))
-        return check if outcome is None else applied_to_liveness(outcome, check, facts)
+        check = see_liveness(facts, self._look(probe, facts, rotate=rotate))
+        return check if outcome is None else apply_to_liveness(outcome, check, facts)
 
     def look(self, picture: bytes, *, rotate: bool, digest: str | None = None) -> SeenPicture:
         """What is seen in one picture; no outcome that was set is used up."""
@@ -153,11 +154,11 @@ class Recognizer:
         sight, engine = None, self._engine
         if engine is not None and facts.card is None and facts.size is not None:
             sight = engine.look(picture, facts, rotate=rotate)
-        return seen(facts, rotate=rotate) if sight is None else sight
+        return see_picture(facts, rotate=rotate) if sight is None else sight
 
     def _match_facts(self, probe: Facts, reference: Facts, *, rotate: bool) -> MatchOutcome:
         cards = [facts.card for facts in (probe, reference) if facts.card is not None]
-        sights = [seen(facts, rotate=rotate) for facts in (probe, reference)]
+        sights = [see_picture(facts, rotate=rotate) for facts in (probe, reference)]
         scores = [float(card.score) for card in cards if card.score is not None]
         if not all(sight.faces for sight in sights):
             score = None

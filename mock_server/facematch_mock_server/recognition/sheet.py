@@ -30,7 +30,6 @@ _LINES = ((274, 3), (312, 2), (338, 2), (364, 2))
 
 
 def _draw(card: Card) -> PIL.Image.Image:
-    """The card upright, mode RGB, in its default size."""
     # One choice per person: the same person looks the same on every card.
     looks = hashlib.blake2b(card.person.encode(), digest_size=8).digest()
     picture = PIL.Image.new("RGB", (WIDTH, HEIGHT), _WHITE)
@@ -38,9 +37,9 @@ def _draw(card: Card) -> PIL.Image.Image:
     draw.rectangle((0, 0, WIDTH, 268), fill=_WALLS[looks[0] % 4])
     for number, part in enumerate(cards.FACES[card.faces]):
         # The others are other people: each takes its looks from another place.
-        _face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
-    for line, (top, scale) in zip(_facts(card), _LINES, strict=True):
-        _write(picture, line, top, scale)
+        _draw_face(draw, part.box((WIDTH, HEIGHT)), looks[1 + number :], attack=card.attack)
+    for line, (top, scale) in zip(_list_facts(card), _LINES, strict=True):
+        _draw_line(picture, line, top, scale)
     for number, dark in enumerate(cards.dark_cells(cards.payload_of(card))):
         if dark:
             y, x = divmod(number, cards.COLUMNS)
@@ -49,7 +48,7 @@ def _draw(card: Card) -> PIL.Image.Image:
     return picture
 
 
-def _facts(card: Card) -> tuple[str, ...]:
+def _list_facts(card: Card) -> tuple[str, ...]:
     """The lines that are on it, title first."""
     shown = {name: "-" if value is None else value for name, value in attrs.asdict(card).items()}
     last = ["score by person" if card.score is None else f"score {card.score:.2f}"]
@@ -64,7 +63,7 @@ def _facts(card: Card) -> tuple[str, ...]:
     )
 
 
-def _face(
+def _draw_face(
     draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], looks: bytes, *, attack: bool
 ) -> None:
     left, top, right, bottom = box
@@ -85,7 +84,7 @@ def _face(
         draw.rectangle(place(-0.1, -0.12, 1.1, 1.02), outline=_ALARM, width=6)
 
 
-def _write(picture: PIL.Image.Image, line: str, top: int, scale: int) -> None:
+def _draw_line(picture: PIL.Image.Image, line: str, top: int, scale: int) -> None:
     # The font that every Pillow brings, and whole pixels: a card looks the same everywhere.
     font = ImageFont.load_default_imagefont()
     box = font.getbbox(line)
@@ -95,13 +94,13 @@ def _write(picture: PIL.Image.Image, line: str, top: int, scale: int) -> None:
     picture.paste(_INK, (CELL, top), large)
 
 
-Kind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
+FileKind = Literal["PNG", "JPEG", "WEBP", "TIFF"]
 
 #: The shortest and the longest side that a card can be made with, in pixels. Below that, its code
 #: would not survive being encoded.
 MIN_SIDE, MAX_SIDE = 120, 4000
 #: Settings of the encoders. Cards are flat drawings: 90 is small and looks clean.
-_OPTIONS: dict[Kind, dict[str, Any]] = {
+_OPTIONS: dict[FileKind, dict[str, Any]] = {
     "PNG": {"optimize": True},
     "JPEG": {"quality": 90},
     "WEBP": {"quality": 90},
@@ -127,7 +126,7 @@ def make_card(
     lost: str | None = None,
     turned: int = 0,
     size: tuple[int, int] = (WIDTH, HEIGHT),
-    kind: Kind = "PNG",
+    kind: FileKind = "PNG",
 ) -> bytes:
     """Make a test card: a picture that says what a mock vendor sees in it, or how a call fails.
 
@@ -148,16 +147,16 @@ def make_card(
             f"size of a card must be a width and a height from {MIN_SIDE} to {MAX_SIDE} pixels, "
             f"not {size!r:.40}"
         )
-    if kind not in get_args(Kind):
+    if kind not in get_args(FileKind):
         raise ValueError(
-            f"kind of a card must be one of {', '.join(get_args(Kind))}, not {kind!r:.40}"
+            f"kind of a card must be one of {', '.join(get_args(FileKind))}, not {kind!r:.40}"
         )
     return _encode(card, (sides[0], sides[1]), kind)
 
 
 # Once: a suite asks for the same few cards all the time, and each takes 10 ms.
 @functools.lru_cache(maxsize=64)
-def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: Kind = "PNG") -> bytes:
+def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: FileKind = "PNG") -> bytes:
     picture = _draw(card)
     if size != picture.size:
         picture = picture.resize(size, Resampling.LANCZOS)
@@ -166,7 +165,7 @@ def _encode(card: Card, size: tuple[int, int] = (WIDTH, HEIGHT), kind: Kind = "P
     file = io.BytesIO()
     picture.save(file, kind, **_OPTIONS[kind])
     data = file.getvalue()
-    return cards.with_text(data, card) if kind == "PNG" else data
+    return cards.add_text(data, card) if kind == "PNG" else data
 
 
 #: The table beside the cards. The score is the one against p1, empty without an upright face.
@@ -178,7 +177,7 @@ _TITLES = (
 )
 
 
-def _tags(risks: Iterable[str]) -> frozenset[str]:
+def _as_tags(risks: Iterable[str]) -> frozenset[str]:
     return frozenset(risks)
 
 
@@ -192,7 +191,7 @@ class Verdict:
     """
 
     status: str
-    risks: frozenset[str] = attrs.field(default=frozenset(), converter=_tags)
+    risks: frozenset[str] = attrs.field(default=frozenset(), converter=_as_tags)
 
 
 @attrs.frozen
@@ -285,7 +284,6 @@ def card_sheet() -> dict[str, SheetCard]:
 
 
 def table() -> str:
-    """What each card gives, as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_TITLES)
@@ -306,5 +304,4 @@ def write_sheet(folder: Path) -> None:
 
 
 def sheet_files() -> tuple[str, ...]:
-    """The names of the files that `write_sheet` writes."""
     return (*(f"{card.name}.png" for card in _CARDS), TABLE)

@@ -22,7 +22,7 @@ from facematch_mock_server.http.forms import (
     media_type,
     read_form,
 )
-from facematch_mock_server.journal import SentFile, described, noted, presentable
+from facematch_mock_server.journal import SentFile, compose_note, describe_fields, presentable
 from facematch_mock_server.kinds import VendorKind
 from facematch_mock_server.messages import Head, Headers, Request, Response
 from facematch_mock_server.recognition.outcomes import (
@@ -413,7 +413,7 @@ class Routed:
                 call.let_in(call.request.header(name))
         if route is not None and route.is_form:
             fields = read_or_empty(call).fields.items()
-            call.shown = described(((name, texts[-1]) for name, texts in fields), route.shown)
+            call.shown = describe_fields(((name, texts[-1]) for name, texts in fields), route.shown)
         return UNANSWERED
 
     def _fail(self, call: Call, fault: Fault, response: Response) -> Response:
@@ -457,7 +457,7 @@ class Routed:
             fields={**query, **call.shown},
             files=tuple(call.files),
             claims=() if response is None else response.claims,
-            note=noted(request, call.note),
+            note=compose_note(request, call.note),
         )
 
     def new_call(self, request: Request, route: Route | None, words: tuple[str, ...] = ()) -> Call:

@@ -49,9 +49,9 @@ class Asking:
 
 @pytest.fixture(params=["over HTTP", "in process"])
 def asking(request):
-    made = Asking(request.param)
-    yield made
-    made.close()
+    client = Asking(request.param)
+    yield client
+    client.close()
 
 
 # Aims
@@ -270,7 +270,7 @@ def test_over_http_a_list_is_added_whole_or_not_at_all(asking):
     url = f"{asking.mock.url}/__mock__/faults"
     many = [{**DOWN, "headers": {"Retry-After": 1}, "chance": 1.0}, {**DOWN, "status": 429}]
     answer = asking.session.post(url, json={"faults": many}, timeout=10)
-    assert [one["status"] for one in answer.json()["faults"]] == [503, 429]
+    assert [fault["status"] for fault in answer.json()["faults"]] == [503, 429]
     for wrong in ([*many, {"stage": "answer"}], [503], 503, [{**DOWN, "sattus": 1}]):
         answer = asking.session.post(url, json={"faults": wrong}, timeout=10)
         assert answer.status_code == 400
@@ -430,11 +430,11 @@ def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
     asking.didit(vendor_data="case-8", save_api_request="false")
     asking.didit(call="liveness", vendor_data="case-7")
     asking.didit(vendor_data="case-9")
-    said = f"a POST {MATCH_PATH} with vendor_data=case-8"
-    assert near_miss(asking) == (2, ("field",), said)
+    sentence = f"a POST {MATCH_PATH} with vendor_data=case-8"
+    assert near_miss(asking) == (2, ("field",), sentence)
     asking.didit(save_api_request="false")
-    said = f"a POST {MATCH_PATH} without vendor_data"
-    assert near_miss(asking) == (5, ("field",), said)
+    sentence = f"a POST {MATCH_PATH} without vendor_data"
+    assert near_miss(asking) == (5, ("field",), sentence)
 
 
 @pytest.mark.parametrize(
@@ -454,9 +454,9 @@ def test_the_nearest_call_met_most_conditions_and_the_newest_goes_first(asking):
 def test_each_condition_of_a_fault_that_is_missed_is_named(asking, rule, missed, words):
     asking.didit()
     asking.control.add_fault(Fault(**DOWN, **rule))
-    number, names, said = near_miss(asking)
+    number, names, sentence = near_miss(asking)
     assert (number, names) == (1, (missed,))
-    assert words in said
+    assert words in sentence
 
 
 def test_an_outcome_of_a_picture_names_the_call_without_it(asking):
@@ -473,13 +473,13 @@ def test_a_secret_is_masked_in_what_came_closest(asking):
     path = "/auth/v2/programmatic/login/"
     asking.session.post(asking.mock.url + path, json={"password": "s3cret-call"}, timeout=10)
     asking.control.add_fault(Fault(**DOWN, path=path, field={"email": "a@b.c"}))
-    _, missed, said = near_miss(asking)
+    _, missed, sentence = near_miss(asking)
     assert missed == ("field",)
     asking.control.clear_faults()
     asking.control.add_fault(Fault(**DOWN, path=path, field={"password": "s3cret-rule"}))
     # Whether it was the same one, the masks do not say.
     assert near_miss(asking)[1] == ()
-    assert "s3cret" not in said + near_miss(asking)[2]
+    assert "s3cret" not in sentence + near_miss(asking)[2]
 
 
 @pytest.mark.parametrize(
@@ -526,8 +526,8 @@ def test_of_a_body_that_nobody_read_nothing_is_told(asking):
     data = {"vendor_data": "case-8"}
     address = asking.mock.url + MATCH_PATH
     asking.session.post(address, headers=headers, files=files, data=data, timeout=10)
-    _, missed, said = near_miss(asking)
-    assert (missed, "cannot be seen" in said) == ((), True)
+    _, missed, sentence = near_miss(asking)
+    assert (missed, "cannot be seen" in sentence) == ((), True)
 
 
 def test_pictures_that_are_not_noted_are_not_others(asking):

@@ -85,7 +85,9 @@ def seen(content_type, body):
         form = read(body, content_type)
     except FormError as error:
         return TooManyParts if isinstance(error, TooManyParts) else str(error)
-    files = {name: [(one.name, one.content) for one in many] for name, many in form.files.items()}
+    files = {
+        name: [(file.name, file.content) for file in many] for name, many in form.files.items()
+    }
     return form.fields, files
 
 
@@ -217,7 +219,7 @@ HEADS = st.lists(
 EXTENDED = st.sampled_from(
     ["", "filename*=UTF-8''%e2%82%ac.png", "filename*=none", "filename*=x''a", "filename*=''%f6"]
 )
-made = st.builds(
+one_part = st.builds(
     lambda heads, extended, data: part(
         ("Content-Disposition: form-data; " + "; ".join([*heads, extended])).encode(), data
     ),
@@ -227,7 +229,7 @@ made = st.builds(
 )
 
 
-@given(st.lists(made | pieces, max_size=4).map(b"".join), st.sampled_from([END, END[:-2], b""]))
+@given(st.lists(one_part | pieces, max_size=4).map(b"".join), st.sampled_from([END, END[:-2], b""]))
 def test_a_form_is_read_as_the_framework_reads_it(framework, body, end):
     """Its fields and files by name, or the reason why it is refused; an empty name is none."""
     assert seen(TYPE, body + end) == framework(TYPE, body + end)

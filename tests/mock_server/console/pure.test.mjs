@@ -27,14 +27,14 @@ test("text is short, and steers nothing", () => {
 });
 
 test("a token comes from the address, which forgets it, and goes along with each request", () => {
-  assert.deepEqual(pure.openedWith("#token=a%20b%26c", null), { token: "a b&c", hash: "#calls" });
-  assert.deepEqual(pure.openedWith("#token=new", "old"), { token: "new", hash: "#calls" });
-  assert.deepEqual(pure.openedWith("#token=", "old"), { token: "", hash: "#calls" });
-  assert.deepEqual(pure.openedWith("#control", "kept"), { token: "kept", hash: "#control" });
-  assert.deepEqual(pure.openedWith("", null), { token: "", hash: "" });
-  assert.deepEqual(pure.sentAlong("a token", ""), { "X-Mock-Token": "a token" });
-  assert.deepEqual(pure.sentAlong("", "team-b"), { "X-Facematch-Account": "team-b" });
-  assert.deepEqual(pure.sentAlong("", ""), {});
+  assert.deepEqual(pure.readToken("#token=a%20b%26c", null), { token: "a b&c", hash: "#calls" });
+  assert.deepEqual(pure.readToken("#token=new", "old"), { token: "new", hash: "#calls" });
+  assert.deepEqual(pure.readToken("#token=", "old"), { token: "", hash: "#calls" });
+  assert.deepEqual(pure.readToken("#control", "kept"), { token: "kept", hash: "#control" });
+  assert.deepEqual(pure.readToken("", null), { token: "", hash: "" });
+  assert.deepEqual(pure.authHeaders("a token", ""), { "X-Mock-Token": "a token" });
+  assert.deepEqual(pure.authHeaders("", "team-b"), { "X-Facematch-Account": "team-b" });
+  assert.deepEqual(pure.authHeaders("", ""), {});
 });
 
 test("seconds are one number or two", () => {
@@ -76,19 +76,19 @@ test("a connection ends as its fault says", () => {
 const call = { place: 3, method: "POST", path: "/v3/x/", status: 200, vendor: "didit", key: "live", verdict: "Approved", note: null, fields: { vendor_data: "a", long: `${"x".repeat(79)}…` }, pictures: [{ card: { person: "p7" } }] };
 
 test("a call is found by its words, its kind and its vendor", () => {
-  const shown = { ...call, kind: "good", words: pure.searchable(call) };
-  const all = { wanted: "all", vendor: "", words: [] };
+  const shown = { ...call, kind: "good", words: pure.searchText(call) };
+  const all = { tile: "all", vendor: "", words: [] };
   for (const words of [["p7"], ["vendor_data=a", "live"], ["200", "/v3/"]]) assert.ok(pure.fits(shown, { ...all, words }));
-  for (const wish of [{ words: ["p8"] }, { wanted: "bad" }, { vendor: "azure" }]) assert.ok(!pure.fits(shown, { ...all, ...wish }));
-  assert.ok(pure.fits(shown, { ...all, wanted: "good", vendor: "didit" }));
+  for (const wish of [{ words: ["p8"] }, { tile: "bad" }, { vendor: "azure" }]) assert.ok(!pure.fits(shown, { ...all, ...wish }));
+  assert.ok(pure.fits(shown, { ...all, tile: "good", vendor: "didit" }));
 });
 
 test("a search has filters and free words", () => {
-  assert.deepEqual(pure.searched('status:503 Approved field:vendor_data="case 7" http://x person:'), {
+  assert.deepEqual(pure.parseSearch('status:503 Approved field:vendor_data="case 7" http://x person:'), {
     words: ["approved", "http://x"], filters: [["status", "503"], ["field", "vendor_data=case 7"]],
   });
-  assert.deepEqual(pure.searched(""), { words: [], filters: [] });
-  const shown = { ...call, kind: "good", words: pure.searchable(call) }, hit = (text) => pure.fits(shown, { wanted: "all", vendor: "", ...pure.searched(text) });
+  assert.deepEqual(pure.parseSearch(""), { words: [], filters: [] });
+  const shown = { ...call, kind: "good", words: pure.searchText(call) }, hit = (text) => pure.fits(shown, { tile: "all", vendor: "", ...pure.parseSearch(text) });
   for (const text of ["status:200", "path:/v3/", "person:p7", "field:vendor_data=a", "field:vendor_data", `field:long=${"x".repeat(300)}`, "status:200 live"]) assert.ok(hit(text), text);
   for (const text of ["status:20", "path:3", "person:p", "field:vendor_data=", "field:data=a", "status:200 sandbox"]) assert.ok(!hit(text), text);
 });
@@ -104,8 +104,8 @@ test("an address names an account, a view and a call", () => {
 });
 
 test("what is typed as JSON is refused in words", () => {
-  assert.deepEqual(pure.typedJson('{"a": 1}'), { a: 1 });
-  for (const text of ["", "{oops"]) assert.throws(() => pure.typedJson(text), /must be JSON/);
+  assert.deepEqual(pure.parseJson('{"a": 1}'), { a: 1 });
+  for (const text of ["", "{oops"]) assert.throws(() => pure.parseJson(text), /must be JSON/);
 });
 
 test("a command names no file that a client chose", () => {
@@ -133,9 +133,9 @@ test("a webhook is copied as it was sent", () => {
 
 test("the call that was made is the next of its method and path, or the connection that was refused", () => {
   const calls = [call, { ...call, place: 4, path: "/other" }, { ...call, place: 5 }, { ...call, place: 6 }];
-  assert.equal(pure.following(calls, 3, "POST", "/v3/x/").place, 5);
-  assert.equal(pure.following(calls, 6, "POST", "/v3/x/"), undefined);
-  assert.equal(pure.following([...calls, { place: 7, method: "", path: "" }], 6, "POST", "/v3/x/").place, 7);
+  assert.equal(pure.findNext(calls, 3, "POST", "/v3/x/").place, 5);
+  assert.equal(pure.findNext(calls, 6, "POST", "/v3/x/"), undefined);
+  assert.equal(pure.findNext([...calls, { place: 7, method: "", path: "" }], 6, "POST", "/v3/x/").place, 7);
 });
 
 test("a card is what is special about it", () => {
@@ -147,10 +147,10 @@ test("a card is what is special about it", () => {
 
 test("a delivery waits for a clock", () => {
   const one = { state: "pending", due: "2026-11-22T10:00:00+00:00" }, time = (iso) => iso.slice(11, 16);
-  assert.equal(pure.waits(one, { now: "2026-11-22T10:00:00.5+00:00", stands: true }, time), "due now");
-  assert.equal(pure.waits(one, { now: "2026-11-22T09:00:00+00:00", stands: false }, time), "due 10:00");
-  assert.match(pure.waits(one, { now: "2026-11-22T09:00:00+00:00", stands: true }, time), /^paused .* 10:00$/);
-  assert.equal(pure.waits({ state: "delivered", due: null }, { now: one.due, stands: true }, time), "");
+  assert.equal(pure.whenDue(one, { now: "2026-11-22T10:00:00.5+00:00", stands: true }, time), "due now");
+  assert.equal(pure.whenDue(one, { now: "2026-11-22T09:00:00+00:00", stands: false }, time), "due 10:00");
+  assert.match(pure.whenDue(one, { now: "2026-11-22T09:00:00+00:00", stands: true }, time), /^paused .* 10:00$/);
+  assert.equal(pure.whenDue({ state: "delivered", due: null }, { now: one.due, stands: true }, time), "");
 });
 
 test("words are what they are for people", () => {
@@ -169,17 +169,17 @@ test("a rate limit has its unit", () => {
 });
 
 test("templates keep what is not known", () => {
-  assert.equal(pure.placed("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
+  assert.equal(pure.fillIn("Bearer {token}{other}", { token: "t" }), "Bearer t{other}");
 });
 
 test("an event is its fields", () => {
-  assert.deepEqual(pure.parsed("event: calls\nid: ab:3\ndata: [1, 2]"), { event: "calls", id: "ab:3", data: "[1, 2]" });
+  assert.deepEqual(pure.parseEvent("event: calls\nid: ab:3\ndata: [1, 2]"), { event: "calls", id: "ab:3", data: "[1, 2]" });
 });
 
 test("a form of rules sends null and fields", () => {
-  const sent = pure.meant({ kind: "match", score: 3, "null times": true, times: 1, field: "vendor_data=a=b\nnote=" });
+  const sent = pure.readForm({ kind: "match", score: 3, "null times": true, times: 1, field: "vendor_data=a=b\nnote=" });
   assert.deepEqual(sent, { kind: "match", score: 3, times: null, field: { vendor_data: "a=b", note: "" } });
-  assert.deepEqual(pure.meant({ "null score": true }), { score: null });
-  assert.deepEqual(pure.meant({ field: "\na=1\n\n" }), { field: { a: "1" } });
-  for (const field of ["case-7", "a=1\ncase-7", "=case-7"]) assert.throws(() => pure.meant({ field }), /NAME=VALUE.*case-7/);
+  assert.deepEqual(pure.readForm({ "null score": true }), { score: null });
+  assert.deepEqual(pure.readForm({ field: "\na=1\n\n" }), { field: { a: "1" } });
+  for (const field of ["case-7", "a=1\ncase-7", "=case-7"]) assert.throws(() => pure.readForm({ field }), /NAME=VALUE.*case-7/);
 });

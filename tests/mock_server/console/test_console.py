@@ -168,8 +168,8 @@ def test_no_other_page_of_the_browser_learns_anything(mock, headers):
     """Neither a foreign site nor another port of this machine."""
     for path in ("about", "calls/1", "cards"):
         assert ask(mock, PATH + path, headers=headers).status_code == 403
-    own = {"Origin": mock.url, "Sec-Fetch-Site": "same-origin"}
-    assert ask(mock, f"{PATH}about", headers=own).status_code == 200
+    page_headers = {"Origin": mock.url, "Sec-Fetch-Site": "same-origin"}
+    assert ask(mock, f"{PATH}about", headers=page_headers).status_code == 200
 
 
 def test_with_a_token_only_what_holds_no_data_is_open():
@@ -218,7 +218,7 @@ def test_a_page_that_listens_is_sent_each_call(mock):
         "left": "99.9500",
         "fields": {"vendor_data": "order-1"},
     }.items() <= call.items()
-    assert [one["card"]["person"] for one in call["pictures"]] == ["p1", "p2"]
+    assert [picture["card"]["person"] for picture in call["pictures"]] == ["p1", "p2"]
 
 
 def test_a_page_goes_on_after_its_last_event(mock):
@@ -247,8 +247,8 @@ def test_streams_hold_up_neither_calls_nor_the_end(mock):
         assert [match(mock).status_code for _ in range(3)] == [200] * 3
         mock.stop()
     finally:
-        for one in opened:
-            one.close()
+        for stream in opened:
+            stream.close()
 
 
 FORM = ["user_image", "ref_image"]
@@ -261,14 +261,14 @@ STRUCK = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "row"), STRUCK, ids=[str(one) for one, _ in STRUCK])
+@pytest.mark.parametrize(("fault", "row"), STRUCK, ids=[str(fault) for fault, _ in STRUCK])
 def test_a_call_that_a_fault_strikes_is_one_row_with_its_charge(mock, fault, row):
     mock.control.add_fault(fault)
     with suppress(requests.RequestException):
         match(mock)
     (shown,) = rows(mock, 1)
     (entry,) = mock.control.journal()
-    fields = [one["field"] for one in shown["pictures"]]
+    fields = [picture["field"] for picture in shown["pictures"]]
     assert (shown["status"], shown["key"], fields, shown["charged"]) == row
     assert shown["note"] == entry.note
 
@@ -303,10 +303,10 @@ def test_a_vendor_that_signs_has_no_call_to_try():
 
 
 def test_a_view_shows_what_there_is_of_its_vendor(mock):
-    made = [match(mock).json()["request_id"] for _ in range(2)]
-    mock.control.sessions.decide(made[0], "In Review")
+    ids = [match(mock).json()["request_id"] for _ in range(2)]
+    mock.control.sessions.decide(ids[0], "In Review")
     sessions = ask(mock, f"{PATH}state/didit/sessions").json()
-    assert (sessions["total"], [one["id"] for one in sessions["waiting"]]) == (2, made[:1])
+    assert (sessions["total"], [session["id"] for session in sessions["waiting"]]) == (2, ids[:1])
     control = ask(mock, f"{PATH}state/didit/control").json()
     assert (control["balance"], len(control["charges"])) == ("99.9000", 2)
     for wrong in ("deepvue/control", "didit/nothing", ""):
@@ -329,7 +329,7 @@ def test_hostile_text_is_shortened_and_stays_text(mock):
 
 
 def test_no_secret_is_shown(mock):
-    made = mock.control.webhooks.add("http://user:word@127.0.0.1:1/hook?token=abc")
+    destination = mock.control.webhooks.add("http://user:word@127.0.0.1:1/hook?token=abc")
     match(mock)
     session = mock.control.sessions.all()[0].id
     header = {"x-api-key": mock.live_key}
@@ -337,7 +337,7 @@ def test_no_secret_is_shown(mock):
     signed = re.search(r"/__media__/[^\"?]*\?[^\"]+", json.dumps(decision))
     shown = "".join(ask(mock, f"{PATH}calls/{number}").text for number in (1, 2, 3))
     assert signed
-    for secret in (made.secret, signed[0], "user:word", "token=abc", mock.live_key):
+    for secret in (destination.secret, signed[0], "user:word", "token=abc", mock.live_key):
         assert secret not in shown
 
 
@@ -421,8 +421,8 @@ def copied(mock, folder):
 
 def compared(answer):
     """The part of an answer that says what was found, and what the call had."""
-    told = json.loads(answer)
-    return told["face_match"], told.get("vendor_data"), told.get("metadata")
+    record = json.loads(answer)
+    return record["face_match"], record.get("vendor_data"), record.get("metadata")
 
 
 TEXTS = [
@@ -469,13 +469,18 @@ def test_a_command_says_what_it_left_out(mock, tmp_path):
     for hidden in ("abc", "user:word", mock.live_key):
         assert hidden not in command
     *notes, line = command.split("\n")
-    assert [one.split(":")[0] for one in notes] == ["# file-1", "# a.png", "# file-3", "# YOUR-KEY"]
+    assert [note.split(":")[0] for note in notes] == [
+        "# file-1",
+        "# a.png",
+        "# file-3",
+        "# YOUR-KEY",
+    ]
     assert "order=1" in line
     assert "page=1" in line
     run(command, mock, tmp_path)
     first, repeated = mock.control.journal()
-    assert [(one.name, one.digest) for one in repeated.files] == [
-        (one.name, one.digest) for one in first.files
+    assert [(file.name, file.digest) for file in repeated.files] == [
+        (file.name, file.digest) for file in first.files
     ]
     assert repeated.fields["note"] == first.fields["note"]
 
@@ -564,7 +569,7 @@ def test_an_account_has_calls_of_its_own(mock):
     assert shown_there["fields"]["vendor_data"] == "theirs"
     assert other.live_key not in json.dumps(shown_there)
     assert again(mock, 1, **its).status_code == 200
-    assert [len(one.journal.entries) for one in mock.accounts.all] == [1, 2]
+    assert [len(account.journal.entries) for account in mock.accounts.all] == [1, 2]
 
 
 def test_an_account_that_was_closed_is_looked_at_and_not_changed(mock):
@@ -617,10 +622,10 @@ def test_all_accounts_are_listed_with_what_went_wrong(mock):
             account.close()
 
     def listed(search):
-        told = ask(mock, f"{PATH}accounts?search={search}").json()
+        page = ask(mock, f"{PATH}accounts?search={search}").json()
         return [
-            (one["name"], one["calls"], one["failures"], one["closed"] is None)
-            for one in told["accounts"]
+            (account["name"], account["calls"], account["failures"], account["closed"] is None)
+            for account in page["accounts"]
         ]
 
     assert listed("")[:3] == [("c-1", 2, 1, True), ("b-2", 2, 1, False), ("b-1", 2, 1, True)]
@@ -646,8 +651,8 @@ def test_sessions_and_webhooks_are_searched_beyond_what_is_shown(mock):
     state = f"{PATH}state/didit/sessions"
     every = ask(mock, state).json()
     assert (every["total"], len(every["newest"])) == (211, 200)
-    found = ask(mock, f"{state}?search=Order-3%20approved").json()
-    assert {one["vendor_data"] for one in found["newest"]} == {
+    page = ask(mock, f"{state}?search=Order-3%20approved").json()
+    assert {session["vendor_data"] for session in page["newest"]} == {
         "order-3",
         *(f"order-3{at}" for at in range(10)),
     }
@@ -667,7 +672,7 @@ def test_a_picture_is_shown_only_if_that_was_asked_for(mock):
     with MockServer(show_pictures=True) as showing:
         match(showing)
         match(showing, probe=b"<svg onload=alert(1)>")
-        pictures = [one["digest"] for call in rows(showing, 2) for one in call["pictures"]]
+        pictures = [picture["digest"] for call in rows(showing, 2) for picture in call["pictures"]]
         shown = ask(showing, f"{PATH}pictures/{pictures[0]}")
         assert shown.content == P1
         # What may be no picture is nothing that a browser runs.
@@ -691,8 +696,8 @@ def test_cards_can_be_taken_and_made_and_wrong_facts_are_refused(mock):
         assert {name: packed.read(name) for name in packed.namelist()} == {
             f"{name}.png": card.data for name, card in SHEET.items()
         }
-    made = ask(mock, f"{PATH}cards", "POST", json={"person": "p7", "score": 41.5, "faces": 2})
-    card = read_card(made.content)
+    picture = ask(mock, f"{PATH}cards", "POST", json={"person": "p7", "score": 41.5, "faces": 2})
+    card = read_card(picture.content)
     assert (card.person, card.score, card.faces) == ("p7", 41.5, 2)
     for wrong in ({"person": "p 7"}, {"size": [9000, 9000]}, []):
         answer = ask(mock, f"{PATH}cards", "POST", json=wrong)

@@ -143,8 +143,8 @@ def test_the_new_world_knows_nothing_of_the_call(slow, call):
     # And it works: the next call is its first, under the id that its seed gives the first one.
     other, fast = slow_app()
     fast.done.set()
-    wanted = other.handle(match_request()).json()["request_id"]
-    assert app.handle(match_request()).json()["request_id"] == wanted
+    session_id = other.handle(match_request()).json()["request_id"]
+    assert app.handle(match_request()).json()["request_id"] == session_id
     assert [session.number for session in world.sessions.all()] == [1]
     assert len(world.account.journal.entries) == 1
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kit import mock_didit as didit
 from kit.mock_didit import control_request, match_request
-from kit.mock_worlds import app_of, world_of
+from kit.mock_worlds import app_of, control_of, world_of
 
-from facematch_mock_server import make_card
+from facematch_mock_server import Fault, make_card
 from facematch_mock_server.control import operations_of
 from facematch_mock_server.recognition.recognizer import Recognizer
 from facematch_mock_server.vendors import vendor_named
@@ -38,11 +38,11 @@ def test_the_overview_lists_every_verb(engine):
 
 
 def test_outcomes_are_set_listed_used_up_and_cleared(engine):
-    wanted = {"kind": "match", "score": 41.5, "times": 2}
-    status, body = ask(engine, "outcomes", wanted)
+    outcome = {"kind": "match", "score": 41.5, "times": 2}
+    status, body = ask(engine, "outcomes", outcome)
     assert (status, body["score"]) == (200, 41.5)
     assert engine.handle(match_request()).json()["face_match"]["score"] == 41.5
-    assert [one["times"] for one in ask(engine, "outcomes")[1]["outcomes"]] == [1]
+    assert [outcome["times"] for outcome in ask(engine, "outcomes")[1]["outcomes"]] == [1]
     assert ask(engine, "outcomes/clear", {}) == (200, {})
     assert ask(engine, "outcomes")[1] == {"outcomes": []}
 
@@ -55,13 +55,20 @@ def test_faults_are_added_with_any_body_listed_and_cleared(engine):
     assert len(ask(engine, "faults")[1]["faults"]) == 1
     ask(engine, "faults/clear", {})
     assert engine.account.faults.all == ()
-    own = {"detail": "Overloaded.", "retry_in": 1.5, "more": [None, True, 7, {"a": "é"}]}
-    rule = {"stage": "answer", "kind": "json", "status": 503, "body": own}
-    assert ask(engine, "faults", rule)[1]["body"] == own
+    outage = {"detail": "Overloaded.", "retry_in": 1.5, "more": [None, True, 7, {"a": "é"}]}
+    rule = {"stage": "answer", "kind": "json", "status": 503, "body": outage}
+    assert ask(engine, "faults", rule)[1]["body"] == outage
     response = engine.handle(match_request())
-    assert (response.status, response.json()) == (503, own)
+    assert (response.status, response.json()) == (503, outage)
     assert response.header("Content-Type") == "application/json"
     assert "mock.fault.own" in response.header("X-Facematch-Claims")
+
+
+def test_a_fault_at_connect_must_end_in_python_too(engine):
+    endless = Fault(stage="connect", kind="reset", times=None)
+    with pytest.raises(ValueError, match="without an end would refuse the request that clears it"):
+        control_of(engine.world).add_faults(Fault(stage="connect", kind="reset"), endless)
+    assert engine.account.faults.all == ()
 
 
 def test_a_fault_at_connect_must_end(engine):
@@ -103,7 +110,7 @@ def test_keys_are_added_used_and_revoked_and_never_listed(engine):
     assert ask(engine, "keys/revoke", {"key": key}) == (200, {})
     assert engine.handle(match_request(key=key)).status == 403
     listed = ask(engine, "keys")[1]
-    assert [one["kind"] for one in listed["keys"]] == ["live", "sandbox", "sandbox"]
+    assert [key["kind"] for key in listed["keys"]] == ["live", "sandbox", "sandbox"]
     assert key not in json.dumps(listed)
     assert ask(engine, "keys/revoke", {"key": "other"})[0] == 404
 
@@ -120,8 +127,8 @@ def test_a_reset_brings_a_fresh_world_with_the_chosen_behaviours(engine):
     engine.handle(match_request())
     ask(engine, "faults", {"stage": "connect", "kind": "reset"})
     ask(engine, "outcomes", {"kind": "match", "score": 1})
-    wanted = {"edition": "2026-03", "switches": {"boundary": "exclusive", "start_credit": "1"}}
-    status, body = ask(engine, "reset", wanted)
+    changes = {"edition": "2026-03", "switches": {"boundary": "exclusive", "start_credit": "1"}}
+    status, body = ask(engine, "reset", changes)
     assert (status, body["edition"], body["switches"]["start_credit"]) == (200, "2026-03", "1")
     assert body["chosen"]["boundary"] == "exclusive"
     assert ask(engine, "behaviours")[1] == body
@@ -141,7 +148,7 @@ def test_a_reset_that_is_refused_changes_nothing(engine):
 
 
 @pytest.fixture
-def asked(engine):
+def engine_with_calls(engine):
     for person, case in (("ada", "case-1"), ("bob", "case-2")):
         engine.handle(match_request(make_card(person), vendor_data=case))
     engine.handle(match_request(key="wrong"))
@@ -160,13 +167,13 @@ def asked(engine):
         ("limit=1", [3]),
     ],
 )
-def test_the_journal_is_narrowed_down_in_order_and_counted(asked, query, numbers):
-    status, body = ask(asked, f"journal?{query}")
+def test_the_journal_is_narrowed_down_in_order_and_counted(engine_with_calls, query, numbers):
+    status, body = ask(engine_with_calls, f"journal?{query}")
     assert (status, [entry["number"] for entry in body["entries"]]) == (200, numbers)
     if "limit" in query:
         assert body["left_out"] == (1 if "since" in query else 3) - len(numbers)
     else:
-        assert ask(asked, f"journal/count?{query}") == (200, {"count": len(numbers)})
+        assert ask(engine_with_calls, f"journal/count?{query}") == (200, {"count": len(numbers)})
 
 
 @pytest.mark.parametrize(
@@ -217,9 +224,9 @@ def test_a_wrong_query_is_refused_in_a_sentence(engine, path, words):
 def test_a_wrong_change_is_refused_in_a_sentence_and_changes_nothing(
     engine, path, body, status, words
 ):
-    code, said = ask(engine, path, body)
+    code, reply = ask(engine, path, body)
     assert code == status
-    assert words in said["mock"]
+    assert words in reply["mock"]
     for changed in ("limits", "faults", "ledger"):
         assert ask(engine, changed) == ask(didit.new_engine(), changed)
 

@@ -12,7 +12,7 @@ from kit.mock_didit_webhooks import HOOK, carried
 from kit.mock_worlds import control_of
 
 from facematch_mock_server import make_card
-from facematch_mock_server.services import KEPT_CHARGES
+from facematch_mock_server.services import MAX_CHARGES
 from facematch_mock_server.state import Collection, select
 
 
@@ -159,12 +159,12 @@ def test_many_deliveries_are_listed_and_none_is_composed(monkeypatch):
 def test_a_number_is_given_once_also_if_charges_are_dropped_or_taken_back():
     ledger = didit.new_engine().world.ledger
     ledger.balance = 10**6
-    for number in range(KEPT_CHARGES + 2):
+    for number in range(MAX_CHARGES + 2):
         ledger.charge(1, at=didit.START, what="X", request_id=str(number))
-    ledger.take_back(str(KEPT_CHARGES + 1))
+    ledger.refund(str(MAX_CHARGES + 1))
     ledger.charge(1, at=didit.START, what="X")
     numbers = [charge.number for charge in ledger.entries]
-    assert (numbers[0], numbers[-2:]) == (3, [KEPT_CHARGES + 1, KEPT_CHARGES + 3])
+    assert (numbers[0], numbers[-2:]) == (3, [MAX_CHARGES + 1, MAX_CHARGES + 3])
 
 
 class Record:
@@ -182,7 +182,9 @@ class Record:
 )
 def test_pages_of_a_list_make_the_whole(colors, since, limit, color):
     records = [Record(number, of) for number, of in enumerate(colors, start=1)]
-    fitting = [one for one in records if one.number > since and color in (None, one.color)]
+    fitting = [
+        record for record in records if record.number > since and color in (None, record.color)
+    ]
     page = select(records, since=since, limit=limit, color=color)
     assert len(page) == len(fitting) - page.left_out
     assert [*page] == fitting[page.left_out :]

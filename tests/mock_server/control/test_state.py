@@ -103,9 +103,9 @@ def test_to_show_a_state_makes_no_world():
     with server(SHOP) as mock:
         name = mock.new_account().name
         before = mock.control.state()["accounts"][name]
-        assert [mock.accounts.named(name).begun(vendor) for vendor in BOTH] == [None, None]
+        assert [mock.accounts.get(name).find_world(vendor) for vendor in BOTH] == [None, None]
         for vendor in BOTH:
-            mock.accounts.named(name).world(vendor)
+            mock.accounts.get(name).world(vendor)
         assert mock.control.state()["accounts"][name] == before
         assert before["vendors"]["didit"]["balance"] == "100.0000"
 

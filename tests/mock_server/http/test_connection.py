@@ -42,19 +42,21 @@ class Loop:
     def time(self):
         return self.now
 
-    def call_at(self, due, call, *given):
-        self.timers.append(Timer(due, lambda: call(*given)))
+    def call_at(self, due, call, *arguments):
+        self.timers.append(Timer(due, lambda: call(*arguments)))
         return self.timers[-1]
 
-    def call_later(self, seconds, call, *given):
-        return self.call_at(self.now + seconds, call, *given)
+    def call_later(self, seconds, call, *arguments):
+        return self.call_at(self.now + seconds, call, *arguments)
 
-    def call_soon(self, call, *given):
-        return self.call_at(self.now, call, *given)
+    def call_soon(self, call, *arguments):
+        return self.call_at(self.now, call, *arguments)
 
     def advance(self, seconds):
         end, called = self.now + seconds, 0
-        while due := [one for one in self.timers if not one.is_cancelled and one.due <= end]:
+        while due := [
+            timer for timer in self.timers if not timer.is_cancelled and timer.due <= end
+        ]:
             first = min(due, key=Timer.when)
             self.timers.remove(first)
             self.now = max(self.now, first.due)
@@ -179,7 +181,7 @@ def test_requests_survive_any_cut(connect, sent, sizes):
         size = sizes[pieces % len(sizes)]
         line.send(stream[at : at + size])
         at, pieces = at + size, pieces + 1
-    handled = [(one.target, one.body) for one in line.service.handler.handled]
+    handled = [(request.target, request.body) for request in line.service.handler.handled]
     assert handled == [(target, body) for _, target, body in sent]
     assert (line.ended, line.service.held) == (False, 0)
 

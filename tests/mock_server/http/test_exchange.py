@@ -14,7 +14,7 @@ from facematch_mock_server.http import exchange
 from facematch_mock_server.messages import HEADER_VALUE, Head, Request, Response
 
 ZONES = st.integers(-1439, 1439).map(lambda minutes: dt.timezone(dt.timedelta(minutes=minutes)))
-ASKED = Request(method="POST", target="/x", body=b"abc")
+REQUEST = Request(method="POST", target="/x", body=b"abc")
 
 PLACES = [
     (f"{stage}.{kind}", executed)
@@ -31,8 +31,8 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
     """Mid-upload never, in the answer's course always, else as the fault says: at most once."""
     fault = make_fault(place, executed=executed, status=500)
     engine = make_engine(fault)
-    drawn = exchange.opening(engine, ASKED)[2]
-    delivery = exchange.delivery(engine, ASKED, drawn)
+    drawn = exchange.judge_head(engine, REQUEST)[2]
+    delivery = exchange.carry_out(engine, REQUEST, drawn)
     done = {
         Stage.MID_UPLOAD: False,
         Stage.AFTER_UPLOAD: bool(executed),
@@ -55,8 +55,8 @@ def test_what_is_carried_out(make_engine, make_fault, place, executed):
 
 
 def test_without_a_fault_the_engines_answer_is_whole(engine):
-    assert exchange.opening(engine, ASKED) == (None, None, None)
-    delivery = exchange.delivery(engine, ASKED, None)
+    assert exchange.judge_head(engine, REQUEST) == (None, None, None)
+    delivery = exchange.carry_out(engine, REQUEST, None)
     assert (delivery.response.status, delivery.fault, delivery.postponed) == (200, None, None)
 
 
@@ -69,9 +69,9 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
 
     setattr(engine, name, fail)
     answers = {
-        "refuse_early": lambda: exchange.opening(engine, ASKED)[0],
-        "handle": lambda: exchange.delivery(engine, ASKED, None).response,
-        "too_large": lambda: exchange.too_large(engine, ASKED),
+        "refuse_early": lambda: exchange.judge_head(engine, REQUEST)[0],
+        "handle": lambda: exchange.carry_out(engine, REQUEST, None).response,
+        "too_large": lambda: exchange.too_large(engine, REQUEST),
     }
     response = answers[name]()
     assert response.status == 500
@@ -85,8 +85,8 @@ def test_an_engine_that_fails_is_a_500_of_ours_and_logged(make_engine, make_faul
 @given(st.integers(100, 599), st.binary(max_size=9), st.sampled_from(["GET", "HEAD", "POST"]))
 def test_length_and_body_belong_together(status, body, method):
     response = Response(status=status, body=body)
-    headers = dict(exchange.headers(response, method=method))
-    sent = exchange.body(response, method=method)
+    headers = dict(exchange.list_headers(response, method=method))
+    sent = exchange.encode_body(response, method=method)
     if method == "HEAD":
         assert (sent, headers["Content-Length"]) == (b"", str(len(body)))
     elif status < 200 or status in (204, 304):
@@ -102,7 +102,7 @@ def test_the_date_of_an_answer_is_gmt_whatever_its_zone(moment):
         utc = moment.astimezone(dt.UTC)
     except OverflowError:
         return
-    headers = exchange.headers(Response(status=200, date=moment), method="GET")
+    headers = exchange.list_headers(Response(status=200, date=moment), method="GET")
     assert dict(headers)["Date"] == format_datetime(utc, usegmt=True)
 
 
@@ -117,7 +117,7 @@ def test_an_answer_has_the_values_that_the_pattern_takes(make_engine, value):
     for sent in (value, *EDGES):
         engine = make_engine()
         engine.handle = lambda _, sent=sent: Response(status=200, headers=(("X", sent),))
-        status = exchange.delivery(engine, ASKED, None).response.status
+        status = exchange.carry_out(engine, REQUEST, None).response.status
         assert status == (500 if HEADER_VALUE.fullmatch(sent) is None else 200)
 
 
@@ -133,4 +133,4 @@ def test_a_request_has_the_values_that_the_server_takes(value):
             taken = "\n" not in sent
         except httptools.HttpParserError:
             taken = False
-        assert prepared.refused_head(head) == (None if taken else 400)
+        assert prepared.refusal_status(head) == (None if taken else 400)

@@ -204,7 +204,7 @@ def test_of_two_lengths_the_chunks_count_and_the_connection_ends(client, engine,
     answer = client.answer()
     assert (answer.status, answer.header("Connection")) == (200, "close")
     assert client.end() == "fin"
-    assert [(one.target, one.body) for one in engine.handled] == [("/x", b"whole")]
+    assert [(request.target, request.body) for request in engine.handled] == [("/x", b"whole")]
 
 
 def test_who_asks_for_another_protocol_is_answered_in_this_one(client, engine):
@@ -214,7 +214,7 @@ def test_who_asks_for_another_protocol_is_answered_in_this_one(client, engine):
     )
     client.send(sent + raw_request("POST", "/y", *lines, body=b"ab") + raw_request("GET", "/next"))
     assert [client.answer().status for _ in range(3)] == [200] * 3
-    assert [one.body for one in engine.handled] == [b"GET / HTTP/1.1", b"ab", b""]
+    assert [request.body for request in engine.handled] == [b"GET / HTTP/1.1", b"ab", b""]
 
 
 @pytest.mark.parametrize(

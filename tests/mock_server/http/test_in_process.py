@@ -110,8 +110,8 @@ def test_what_requests_adds_is_what_it_sends(ways):
     ],
 )
 def test_the_host_is_without_the_usual_port_and_credentials(url, host):
-    made = requests.Request("GET", url).prepare()
-    assert prepared.request_of(made).header("host") == host
+    outgoing = requests.Request("GET", url).prepare()
+    assert prepared.read_request(outgoing).header("host") == host
 
 
 # Beyond what they share with the server

@@ -39,7 +39,7 @@ def test_a_taken_port_is_an_os_error_at_the_start(engine):
 
 def test_a_hundred_servers_share_one_thread_that_ends_with_the_last(make_engine):
     def threads():
-        return [one for one in threading.enumerate() if one.name == THREAD]
+        return [thread for thread in threading.enumerate() if thread.name == THREAD]
 
     before = threading.active_count()
     engines = [make_engine() for _ in range(100)]

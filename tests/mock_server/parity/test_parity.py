@@ -12,7 +12,7 @@ from facematch_core.testing import find_leaks, picture_samples
 from facematch_mock_server import Fault
 from facematch_mock_server.claims import Reply
 from facematch_mock_server.parity.calls import VENDORS
-from facematch_mock_server.parity.running import Caller, Journal
+from facematch_mock_server.parity.running import Caller, CallLog
 from facematch_mock_server.recognition.sheet import card_sheet, make_card
 
 ROOT = Path(__file__).parents[3]
@@ -57,16 +57,16 @@ def test_what_differs_in_every_call_fails_nothing(rehearse, row):
 @pytest.mark.parametrize("pictures", ["photographs", "score 0", "score 50", "score 100", "several"])
 def test_whatever_pictures_show_fails_nothing(rehearse, tmp_path, name, pictures):
     vendor = rehearse(name)
-    one, two, other = (tmp_path / file for file in CARDS)
+    same, two, other = (tmp_path / file for file in CARDS)
     if pictures == "photographs":
         files = ("Family1-Dad1.jpg", "Family1-Dad2.jpg", "Family1-Mom1.jpg")
-        for path, file in zip((one, two, other), files, strict=True):
+        for path, file in zip((same, two, other), files, strict=True):
             path.write_bytes((ROOT / "docs" / "photographs" / file).read_bytes())
     elif pictures == "several":
-        one.write_bytes(card_sheet()["two-faces"].data)
+        same.write_bytes(card_sheet()["two-faces"].data)
     else:
         score = int(pictures.split()[1])
-        one.write_bytes(make_card("p1", liveness=score))
+        same.write_bytes(make_card("p1", liveness=score))
         two.write_bytes(make_card("p1", score=score))
         other.write_bytes(make_card("p2", score=score))
     assert _failed(vendor, {}, None) == []
@@ -186,7 +186,7 @@ def test_a_file_that_is_no_record_is_not_replaced(rehearse, tmp_path):
 
 def test_a_journal_that_another_run_uses_is_refused(rehearse, tmp_path):
     vendor = rehearse("didit")
-    with closing(Journal(tmp_path / "parity-didit.json.journal", ())):
+    with closing(CallLog(tmp_path / "parity-didit.json.journal", ())):
         result = vendor.run("--yes", code=2)
     assert "in use" in result.answer.output
     assert vendor.control.journal() == ()
@@ -245,12 +245,12 @@ def test_twenty_kills_pay_for_no_call_twice(rehearse, tmp_path, started):
     ]
     assert len(sent) == len(set(map(str, sent)))
     assert [row for row in document["claims"] if row["result"] == "fails"] == []
-    left = b"".join(
+    written = b"".join(
         file.read_bytes() for file in tmp_path.rglob("*") if file.suffix in (".json", ".journal")
     )
     for name in CARDS:
         for piece in picture_samples(Image.read(tmp_path / name)):
-            assert find_leaks(piece, left) == ()
+            assert find_leaks(piece, written) == ()
 
 
 # The pages
@@ -263,8 +263,8 @@ def test_no_page_says_yes_without_a_record():
     for name, cell in cells.items():
         record = ROOT / "docs" / "evidence" / "parity" / f"{name}.json"
         if not record.exists():
-            own = (ROOT / "docs" / "vendors" / f"{name}.md").read_text(encoding="utf-8")
-            assert (cell, "parity: never run" in own) == ("never run", True), name
+            vendor_page = (ROOT / "docs" / "vendors" / f"{name}.md").read_text(encoding="utf-8")
+            assert (cell, "parity: never run" in vendor_page) == ("never run", True), name
             continue
         document = json.loads(record.read_text(encoding="utf-8"))
         assert (document["kind"], document["vendor"]) == ("facematch-parity", name)

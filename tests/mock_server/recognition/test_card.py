@@ -15,9 +15,9 @@ from facematch_mock_server.recognition.cards import (
     Card,
     card_of,
     dark_cells,
-    payload_in,
     payload_of,
     read_card,
+    read_payload,
 )
 from facematch_mock_server.recognition.sheet import make_card
 
@@ -108,7 +108,7 @@ def test_any_bits_are_one_card_or_none(payload):
 @settings(max_examples=15)
 @given(CARDS)
 def test_cells_hold_every_card(card):
-    assert payload_in(greys_of(payload_of(card), 0, 255)) == payload_of(card)
+    assert read_payload(greys_of(payload_of(card), 0, 255)) == payload_of(card)
 
 
 def test_bits_of_a_later_kind_are_no_card():
@@ -141,8 +141,8 @@ def test_a_card_fails_in_one_way(ways):
 )
 def test_a_picture_says_how_its_call_fails(kind, failure):
     for size in ((480, 640), (240, 320)):
-        made = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
-        assert read_card(made) == Card(person="p1", score=12.5, **failure, turned=90)
+        card = make_card("p1", score=12.5, **failure, turned=90, kind=kind, size=size)
+        assert read_card(card) == Card(person="p1", score=12.5, **failure, turned=90)
 
 
 @settings(max_examples=15)
@@ -150,13 +150,13 @@ def test_a_picture_says_how_its_call_fails(kind, failure):
 def test_strong_noise_does_no_harm(payload, seed):
     dice = random.Random(seed)
     noisy = [grey + dice.randint(-100, 100) for grey in greys_of(payload)]
-    assert payload_in(noisy) == payload
+    assert read_payload(noisy) == payload
 
 
 @settings(max_examples=15)
 @given(PAYLOADS, st.integers(0, 255), st.booleans())
-def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, left):
+def test_all_but_the_corners_of_either_half_may_be_covered(payload, grey, first_cell):
     greys = greys_of(payload)
     half = COLUMNS // 2
-    cover(greys, range(3, half) if left else range(half, COLUMNS - 3), range(ROWS), grey)
-    assert payload_in(greys) == payload
+    cover(greys, range(3, half) if first_cell else range(half, COLUMNS - 3), range(ROWS), grey)
+    assert read_payload(greys) == payload

@@ -81,8 +81,8 @@ def test_make_refuses_what_no_card_can_say_and_writes_nothing(run, tmp_path, wor
 def test_read_json_is_one_document_whether_it_is_a_card_or_not(run, tmp_path):
     (tmp_path / "p1.png").write_bytes(make_card(liveness=None))
     (tmp_path / "no.png").write_bytes(b"no picture")
-    found = json.loads(run("read", "p1.png", "--json").stdout)["card"]
-    assert Card(**found) == Card(person="p1", liveness=None)
+    card = json.loads(run("read", "p1.png", "--json").stdout)["card"]
+    assert Card(**card) == Card(person="p1", liveness=None)
     answer = run("read", "no.png", "--json")
     assert (answer.exit_code, json.loads(answer.stdout)) == (1, {"card": None})
 

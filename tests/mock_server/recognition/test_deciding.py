@@ -22,19 +22,19 @@ B = picture("maroon", (100, 120), "PNG").data
 
 
 def test_same_bytes_are_the_same_person(match):
-    found = match(A, bytes(A))
-    assert (found.score, found.by, found.review) == (100.0, "bytes", False)
+    outcome = match(A, bytes(A))
+    assert (outcome.score, outcome.by, outcome.review) == (100.0, "bytes", False)
 
 
 def test_different_bytes_are_two_persons_with_a_score_of_the_pair(match):
-    found = match(A, B)
-    assert 2 <= found.score <= 20
-    assert match(B, A).score == found.score == Recognizer().match(A, B, rotate=False).score
+    outcome = match(A, B)
+    assert 2 <= outcome.score <= 20
+    assert match(B, A).score == outcome.score == Recognizer().match(A, B, rotate=False).score
 
 
 def test_each_picture_has_one_likely_face_of_its_digest(match):
-    found = match(A, B)
-    for shown in (found.probe, found.reference):
+    outcome = match(A, B)
+    for shown in (outcome.probe, outcome.reference):
         (face,) = shown.faces
         left, top, right, bottom = face.box
         assert 0 <= left < right <= 100
@@ -42,8 +42,8 @@ def test_each_picture_has_one_likely_face_of_its_digest(match):
         assert 0 < face.confidence < 1
         assert 20 <= face.age <= 60
         assert face.gender in ("female", "male")
-    assert found.probe.faces != found.reference.faces
-    assert match(A, B) == found
+    assert outcome.probe.faces != outcome.reference.faces
+    assert match(A, B) == outcome
 
 
 @pytest.mark.parametrize("size", [(63, 640), (640, 63)])
@@ -51,32 +51,35 @@ def test_below_64_pixels_on_a_side_there_is_nobody(match, liveness, size):
     small = picture(size=size).data
     assert match(small, small).score is None
     assert match(small, small).probe == SeenPicture()
-    found = liveness(small)
-    assert (found.score, found.quality, found.luminance, found.probe.faces) == (*[None] * 3, ())
+    outcome = liveness(small)
+    assert (outcome.score, outcome.quality, outcome.luminance, outcome.probe.faces) == (
+        *[None] * 3,
+        (),
+    )
     assert match(picture(size=(64, 64)).data, A).score is not None
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", A[:60]])
 def test_what_does_not_decode_has_neither_faces_nor_a_score(match, liveness, data):
-    found = match(A, data)
-    assert found.reference == SeenPicture(decodes=False)
-    assert found.score is None
-    assert len(found.probe.faces) == 1
+    outcome = match(A, data)
+    assert outcome.reference == SeenPicture(decodes=False)
+    assert outcome.score is None
+    assert len(outcome.probe.faces) == 1
     assert not liveness(data).probe.decodes
 
 
 @given(st.integers(0, 4000), st.integers(0, 4000))
-def test_a_score_of_persons_is_fixed_by_the_pair_either_way_round(one, other):
-    score = pair_score(f"p{one}", f"p{other}")
-    assert score == pair_score(f"p{other}", f"p{one}")
-    assert (90 <= score <= 99) if one == other else (2 <= score <= 20)
+def test_a_score_of_persons_is_fixed_by_the_pair_either_way_round(person, other):
+    score = pair_score(f"p{person}", f"p{other}")
+    assert score == pair_score(f"p{other}", f"p{person}")
+    assert (90 <= score <= 99) if person == other else (2 <= score <= 20)
 
 
 def test_two_persons_and_a_card_and_a_photograph_score_2_to_20(match):
     for pair in ((P1, P2), (P1, A), (A, P1)):
-        found = match(*pair)
-        assert 2 <= found.score <= 20
-        assert found.by == "card"
+        outcome = match(*pair)
+        assert 2 <= outcome.score <= 20
+        assert outcome.by == "card"
     assert match(P1, A).score == match(A, P1).score
 
 
@@ -90,9 +93,9 @@ def test_an_exact_score_of_the_probe_goes_before_that_of_the_reference(match):
 
 def test_an_exact_score_does_not_replace_a_face(match):
     nobody = make_card(faces=0, score=99)
-    found = match(nobody, P1)
-    assert found.score is None
-    assert found.probe == SeenPicture()
+    outcome = match(nobody, P1)
+    assert outcome.score is None
+    assert outcome.probe == SeenPicture()
     assert match(P1, nobody).score is None
 
 
@@ -101,11 +104,11 @@ def test_turned_cards_show_nobody_unless_turns_are_tried(deciding, turned, angle
     data = make_card(turned=turned)
     assert deciding.match(data, P1, rotate=False).probe.faces == ()
     assert deciding.match(data, P1, rotate=False).score is None
-    found = deciding.match(data, P1, rotate=True)
-    assert (found.probe.angle, found.reference.angle) == (angle, 0)
-    assert found.score >= 90
+    outcome = deciding.match(data, P1, rotate=True)
+    assert (outcome.probe.angle, outcome.reference.angle) == (angle, 0)
+    assert outcome.score >= 90
     upright = deciding.match(P1, P1, rotate=True).probe.faces[0].box
-    assert found.probe.faces[0].box == upright
+    assert outcome.probe.faces[0].box == upright
     assert deciding.liveness(data, rotate=False).score is None
     assert deciding.liveness(data, rotate=True).probe.angle == angle
     assert deciding.liveness(make_card(faces=0, turned=90), rotate=True).probe == SeenPicture()
@@ -128,18 +131,26 @@ def test_either_card_asks_for_a_review(match):
 
 
 def test_a_liveness_check_sees_all_that_the_card_says(liveness):
-    found = liveness(make_card(liveness=30, attack=True, quality=1, luminance=2))
-    assert (found.score, found.attack, found.quality, found.luminance) == (30.0, True, 1.0, 2.0)
-    assert found.by == "card"
+    outcome = liveness(make_card(liveness=30, attack=True, quality=1, luminance=2))
+    assert (outcome.score, outcome.attack, outcome.quality, outcome.luminance) == (
+        30.0,
+        True,
+        1.0,
+        2.0,
+    )
+    assert outcome.by == "card"
     nothing = liveness(make_card(liveness=None))
     assert nothing.score is None
     assert len(nothing.probe.faces) == 1
 
 
 def test_without_a_face_there_is_no_liveness_and_no_attack(liveness):
-    found = liveness(make_card(faces=0, attack=True))
-    assert (found.score, found.quality, found.luminance, found.attack) == (*[None] * 3, False)
-    assert found.by == "card"
+    outcome = liveness(make_card(faces=0, attack=True))
+    assert (outcome.score, outcome.quality, outcome.luminance, outcome.attack) == (
+        *[None] * 3,
+        False,
+    )
+    assert outcome.by == "card"
 
 
 def digest_of(data):
@@ -158,8 +169,8 @@ def test_a_picture_is_read_once_by_its_digest(deciding, monkeypatch):
 
 def test_an_outcome_is_for_the_next_call(deciding, match):
     deciding.set_outcome("match", score=30)
-    found = match(P1, P1)
-    assert (found.score, found.by) == (30.0, "control")
+    outcome = match(P1, P1)
+    assert (outcome.score, outcome.by) == (30.0, "control")
     assert match(P1, P1).by == "card"
     assert deciding.waiting.all == ()
 
@@ -232,53 +243,53 @@ def test_a_picture_is_known_with_its_metadata_and_without(deciding, match):
     exif[0x010F] = "maker"
     file = io.BytesIO()
     PIL.Image.new("RGB", (80, 80)).save(file, "JPEG", exif=exif)
-    given = file.getvalue()
-    sent = Image.from_bytes(given).prepared().data
-    assert given != sent
-    deciding.set_outcome("match", score=33, times=None, picture=given)
-    assert match(given, B).score == match(B, sent).score == 33
+    data = file.getvalue()
+    sent = Image.from_bytes(data).prepared().data
+    assert data != sent
+    deciding.set_outcome("match", score=33, times=None, picture=data)
+    assert match(data, B).score == match(B, sent).score == 33
     assert match(B, B).score == 100
 
 
 def test_a_score_brings_the_faces_it_needs_whatever_the_pictures_show(deciding, match, liveness):
     deciding.set_outcome("match", score=88)
-    found = match(picture(size=(1, 1)).data, make_card(turned=90, faces=2))
-    assert found.score == 88
-    assert (len(found.probe.faces), len(found.reference.faces)) == (1, 1)
+    outcome = match(picture(size=(1, 1)).data, make_card(turned=90, faces=2))
+    assert outcome.score == 88
+    assert (len(outcome.probe.faces), len(outcome.reference.faces)) == (1, 1)
     deciding.set_outcome("liveness", score=50, picture=b"no picture")
-    found = liveness(b"no picture")
-    assert (found.score, found.probe.decodes, len(found.probe.faces)) == (50, True, 1)
+    outcome = liveness(b"no picture")
+    assert (outcome.score, outcome.probe.decodes, len(outcome.probe.faces)) == (50, True, 1)
 
 
 def test_no_score_takes_the_face_of_the_picture_it_is_for_else_of_the_reference(deciding, match):
     deciding.set_outcome("match", score=None)
-    found = match(A, B)
-    assert found.score is None
-    assert (len(found.probe.faces), len(found.reference.faces)) == (1, 0)
+    outcome = match(A, B)
+    assert outcome.score is None
+    assert (len(outcome.probe.faces), len(outcome.reference.faces)) == (1, 0)
     deciding.set_outcome("match", score=None, digest=digest_of(A))
-    found = match(A, B)
-    assert (len(found.probe.faces), len(found.reference.faces)) == (0, 1)
+    outcome = match(A, B)
+    assert (len(outcome.probe.faces), len(outcome.reference.faces)) == (0, 1)
 
 
 def test_what_is_not_set_is_as_it_would_be(deciding, match, liveness):
     deciding.set_outcome("match", review=True)
-    found = match(P1, P2)
-    assert found.review
-    assert 2 <= found.score <= 20
+    outcome = match(P1, P2)
+    assert outcome.review
+    assert 2 <= outcome.score <= 20
     deciding.set_outcome("liveness", attack=True)
     live = liveness(P1)
     assert (live.score, live.attack, live.quality, live.by) == (97, True, 85, "control")
 
 
 @pytest.mark.parametrize(
-    "found", [{"blocklist": "possible", "duplicate": "certain"}, {"attack": True}]
+    "outcome", [{"blocklist": "possible", "duplicate": "certain"}, {"attack": True}]
 )
 def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
-    deciding, liveness, found
+    deciding, liveness, outcome
 ):
-    deciding.set_outcome("liveness", **found)
+    deciding.set_outcome("liveness", **outcome)
     seen = liveness(picture(size=(1, 1)).data)
-    assert {name: getattr(seen, name) for name in found} == found
+    assert {name: getattr(seen, name) for name in outcome} == outcome
     assert len(seen.probe.faces) == 1
     assert None not in (seen.score, seen.quality, seen.luminance)
     assert (liveness(A).blocklist, liveness(A).duplicate) == (None, None)
@@ -293,10 +304,13 @@ def test_what_only_a_face_can_have_brings_one_with_the_rest_of_its_numbers(
         *(("match", {"times": times}) for times in (0, True)),
         *(("match", {"digest": digest}) for digest in ("abc", "z" * 64)),
         *(("match", {"field": field}) for field in ({}, "a=1", {"a": 1}, {1: "a"}, [("a", "1")])),
-        *(("match", one) for one in ({"attack": True}, {"duplicate": "certain"})),
+        *(("match", fields) for fields in ({"attack": True}, {"duplicate": "certain"})),
         ("match", {"digest": "0" * 64, "picture": b""}),
         *(("liveness", {"faces": faces}) for faces in (-1, 11)),
-        *(("liveness", {"faces": 0, **one}) for one in ({"score": 50}, {"blocklist": "certain"})),
+        *(
+            ("liveness", {"faces": 0, **fields})
+            for fields in ({"score": 50}, {"blocklist": "certain"})
+        ),
         *(("liveness", {"review": True}), ("liveness", {"quality": 101})),
         *(("liveness", {"blocklist": True}), ("liveness", {"duplicate": "sure"})),
     ],

@@ -41,9 +41,9 @@ class Asking:
 
 @pytest.fixture
 def asking():
-    made = Asking()
-    yield made
-    made.session.close()
+    client = Asking()
+    yield client
+    client.session.close()
 
 
 @pytest.mark.parametrize("place", ["probe", "reference", "liveness"])

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from facematch_core import Image
 from facematch_core.backend import ImageFormat, ImageLimits
-from facematch_mock_server.recognition.cards import KEYWORD, Card, card_in_text, read_card
+from facematch_mock_server.recognition.cards import KEYWORD, Card, read_card, read_text
 from facematch_mock_server.recognition.sheet import make_card
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "docs" / "photographs"
@@ -122,7 +122,7 @@ def chunk(name, content):
 
 
 def test_the_text_says_what_the_pixels_say():
-    card = card_in_text(PNG)
+    card = read_text(PNG)
     assert card is not None
     assert card == read_card(make_card("p7", faces=2, score=61.5, turned=90, kind="TIFF"))
 
@@ -146,23 +146,23 @@ def test_text_of_other_pixels_does_not_count():
         file = io.BytesIO()
         picture.transpose(PIL.Image.Transpose.ROTATE_90).save(file, "PNG", pnginfo=info)
     assert KEYWORD in file.getvalue()
-    assert card_in_text(file.getvalue()) is None
+    assert read_text(file.getvalue()) is None
     assert read_card(file.getvalue()).turned == 0
 
 
 def test_text_is_found_whether_the_library_sends_it_or_not():
-    assert read_card(Image.from_bytes(PNG).prepared().data) == card_in_text(PNG)
+    assert read_card(Image.from_bytes(PNG).prepared().data) == read_text(PNG)
 
 
 @pytest.mark.parametrize("text", [b"", b"x" * 45, b"g" * 32 + b".090.00000000", b"\xff" * 45])
 def test_other_texts_are_no_cards(text):
     plain = PNG[:33] + PNG[33 + len(chunk(b"tEXt", KEYWORD + b"\0" + b"x" * 45)) :]
-    assert card_in_text(plain) is None
-    assert card_in_text(plain[:33] + chunk(b"tEXt", KEYWORD + b"\0" + text) + plain[33:]) is None
+    assert read_text(plain) is None
+    assert read_text(plain[:33] + chunk(b"tEXt", KEYWORD + b"\0" + text) + plain[33:]) is None
 
 
 @given(st.binary(max_size=200), st.integers(0, len(PNG)))
 def test_no_bytes_raise(noise, at):
     for data in (noise, PNG[:at] + noise, PNG[:at] + noise + PNG[at + len(noise) :]):
-        assert card_in_text(data) in (None, card_in_text(PNG))
+        assert read_text(data) in (None, read_text(PNG))
         read_card(data)

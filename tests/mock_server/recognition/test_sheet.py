@@ -17,9 +17,9 @@ FOLDER = Path(facematch_mock_server.recognition.sheet.__file__).parent / "sheet_
 SHEET = card_sheet()
 
 
-def same_pixels(one, other):
+def same_pixels(first, other):
     """Whether two files show the same: encoders of two machines may pack them differently."""
-    with PIL.Image.open(io.BytesIO(one)) as a, PIL.Image.open(io.BytesIO(other)) as b:
+    with PIL.Image.open(io.BytesIO(first)) as a, PIL.Image.open(io.BytesIO(other)) as b:
         return a.mode == b.mode and a.tobytes() == b.tobytes()
 
 
@@ -101,8 +101,8 @@ def ask_deepvue():
     engine = MockServer(vendor="deepvue", seed=3).app
     token = deepvue.token_of(engine)
 
-    def ask(made, *pictures, key, **more):
-        body = engine.handle(made(*pictures, token=token, **more)).json()
+    def ask(request, *pictures, key, **more):
+        body = engine.handle(request(*pictures, token=token, **more)).json()
         return json.dumps(body["data"][key]) if "data" in body else body["message"]
 
     return ask
@@ -111,8 +111,8 @@ def ask_deepvue():
 @pytest.mark.parametrize("name", SHEET)
 def test_deepvue_gives_what_the_sheet_says_of_it(ask_deepvue, name):
     card, names = SHEET[name], ("a.png", "b.png")
-    found = ask_deepvue(deepvue.deepvue_match, card.data, REFERENCE, names=names, key="match")
-    assert found == card.deepvue_match.status
+    verdict = ask_deepvue(deepvue.deepvue_match, card.data, REFERENCE, names=names, key="match")
+    assert verdict == card.deepvue_match.status
     assert (
         ask_deepvue(deepvue.deepvue_liveness, card.data, key="is_live")
         == card.deepvue_liveness.status

@@ -120,7 +120,8 @@ def detect(call: AzureCall) -> Response:
             detected = DetectedFace(facts, number, model, expires)
             call.world.records.known.put(face_id, detected)
             if recognizer.needs_bytes:
-                account.shared.kept.keep(account, face_id, {facts.digest: picture.content})
+                pictures = account.shared.saved_pictures
+                pictures.keep(account, face_id, {facts.digest: picture.content})
             # "The 'recognitionModel' associated with this faceId."
             if query["returnRecognitionModel"]:
                 row["recognitionModel"] = model
@@ -156,8 +157,9 @@ def verify(call: AzureCall) -> Response:
         # Of a face that is not the largest in its picture; ours.
         score: float | None = 100.0 if first is second else 5.0
     else:
-        kept, digests = call.world.account.shared.kept, (first.facts.digest, second.facts.digest)
-        pictures = (Upload("image", kept.find(digest) or b"", digest) for digest in digests)
+        saved = call.world.account.shared.saved_pictures
+        digests = (first.facts.digest, second.facts.digest)
+        pictures = (Upload("image", saved.find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
         call.claims.cite("verify.unscored")
@@ -251,7 +253,7 @@ def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
     face: DetectedFace | None = call.world.records.known.find(face_id.lower())
-    kept, needs_bytes = call.world.account.shared.kept, call.world.recognizer.needs_bytes
+    kept, needs_bytes = call.world.account.shared.saved_pictures, call.world.recognizer.needs_bytes
     if (
         face is None
         or face.expires <= call.now.timestamp()

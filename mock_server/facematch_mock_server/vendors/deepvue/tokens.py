@@ -13,10 +13,10 @@ from typing import Any, ClassVar, Literal
 
 import attrs
 
-from facematch_mock_server.faults import own_json
+from facematch_mock_server.faults import copy_json
 from facematch_mock_server.kinds import Records
 from facematch_mock_server.operations import Extension, Operation
-from facematch_mock_server.state import Kept, check_times
+from facematch_mock_server.state import RuleQueue, check_times
 
 #: How many of the newest tokens can be listed.
 KEPT = 10_000
@@ -151,7 +151,7 @@ class SetAnswer:
     """
 
     kind: Recognized
-    fields: Mapping[str, Any] = attrs.field(factory=dict, converter=own_json, hash=False)
+    fields: Mapping[str, Any] = attrs.field(factory=dict, converter=copy_json, hash=False)
     without: tuple[str, ...] = attrs.field(default=(), converter=_names)
     times: int | None = 1
 
@@ -168,15 +168,15 @@ class SetAnswer:
         return {name: value for name, value in whole.items() if name not in self.without}
 
 
-class MadeUp(Kept[SetAnswer]):
+class MadeUp(RuleQueue[SetAnswer]):
     """The made-up answers that wait for their calls."""
 
     def take(self, kind: str) -> SetAnswer | None:
         """The first one for such a call, counted; None for none."""
         with self._lock:
-            for index, answer in enumerate(self._kept):
+            for index, answer in enumerate(self._rules):
                 if answer.kind == kind:
-                    return self._count(index)
+                    return self._use(index)
         return None
 
 

@@ -345,7 +345,7 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
         return call.answer(f"{call.paid.name}.answer", body)
     except BaseException:
         # What is not answered costs nothing.
-        call.ledger.take_back(call.transaction_id)
+        call.ledger.refund(call.transaction_id)
         raise
 
 

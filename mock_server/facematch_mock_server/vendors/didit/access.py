@@ -10,7 +10,7 @@ import attrs
 from facematch_core.addresses import is_loopback
 from facematch_mock_server.account import World
 from facematch_mock_server.http.forms import MULTIPART, URLENCODED, media_type
-from facematch_mock_server.journal import described
+from facematch_mock_server.journal import describe_fields
 from facematch_mock_server.messages import Head, Response, host_in
 from facematch_mock_server.services import KeyKind, Window
 from facematch_mock_server.vendors.base import Call, Route
@@ -52,7 +52,7 @@ class DiditCall(Call):
         if self._body is None:
             self._body = (framework.read_json(self),)
             if isinstance(self._body[0], dict) and self.route is not None:
-                self.shown |= described(self._body[0].items(), self.route.shown)
+                self.shown |= describe_fields(self._body[0].items(), self.route.shown)
         return self._body[0]
 
     @property
@@ -175,7 +175,7 @@ def _find_session(call: DiditCall) -> None:
 
 def world_of(world: World, session_id: str) -> World | None:
     """The world among those of all accounts that has the session."""
-    worlds = (account.begun(world.vendor) for account in world.account.shared.all)
+    worlds = (account.find_world(world.vendor) for account in world.account.shared.all)
     return next((world for world in worlds if world and world.sessions.find(session_id)), None)
 
 

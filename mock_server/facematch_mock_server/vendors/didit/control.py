@@ -18,10 +18,10 @@ from facematch_mock_server.webhooks import (
     Attempt,
     Delivery,
     DeliveryFault,
+    DeliveryState,
     Destination,
     SignedPayload,
-    State,
-    is_sent,
+    may_send,
 )
 
 from . import webhooks
@@ -153,7 +153,7 @@ class WebhookDelivery:
     event_id: str | None
     session_id: str
     status: str
-    state: State
+    state: DeliveryState
     is_test: bool
     created_at: dt.datetime
     due: dt.datetime | None
@@ -188,7 +188,8 @@ def _wait(
         raise NotYet(str(error), timeout_s) from None
     states = [delivery.state for delivery in deliveries]
     last = deliveries[-1].number if deliveries else since or 0
-    return {"due": webhooks.due(), "last": last, **{state: states.count(state) for state in State}}
+    counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
+    return {"due": webhooks.due(), "last": last, **counts}
 
 
 class Webhooks(Extension[DiditRecords]):
@@ -265,7 +266,7 @@ class Webhooks(Extension[DiditRecords]):
     def _read_changes(self, url: Any, events: Any, enabled: Any) -> dict[str, Any]:
         """What is set of a destination; ValueError for what does not fit."""
         names, hosts = webhooks.EVENTS, self._control.account.shared.deliver_to
-        if url is not None and not (isinstance(url, str) and is_sent(url, hosts)):
+        if url is not None and not (isinstance(url, str) and may_send(url, hosts)):
             raise ValueError(
                 "url must be an http or https address on this machine, or on a host that "
                 "deliver_to names: nothing is sent anywhere else"
@@ -283,7 +284,7 @@ class Webhooks(Extension[DiditRecords]):
 
     def deliveries(
         self,
-        state: State | str | None = None,
+        state: DeliveryState | str | None = None,
         *,
         session_id: str | None = None,
         event: str | None = None,
@@ -298,8 +299,8 @@ class Webhooks(Extension[DiditRecords]):
             state: Only those that are there, or ValueError if there is no such state.
             session_id, event, destination: Only those of a session, an event, a destination's id.
         """
-        if state is not None and state not in [*State]:
-            raise ValueError(f"state must be one of {', '.join(State)}, not {state!r:.40}")
+        if state is not None and state not in [*DeliveryState]:
+            raise ValueError(f"state must be one of {', '.join(DeliveryState)}, not {state!r:.40}")
         selection = select(
             self._records.outbox.deliveries.all(),
             since=since,
@@ -361,7 +362,7 @@ class Webhooks(Extension[DiditRecords]):
             now = world.clock.now()
             timestamp = int(now.timestamp())
             fresh = attrs.evolve(
-                delivery, state=State.PENDING, due=now, timestamp=timestamp, retries=0
+                delivery, state=DeliveryState.PENDING, due=now, timestamp=timestamp, retries=0
             )
             outbox.enqueue(fresh, self._compose(fresh))
 

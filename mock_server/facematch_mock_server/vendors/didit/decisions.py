@@ -183,7 +183,7 @@ def picture(call: DiditCall) -> Response:
     if world.clock.timestamp() >= expires:
         claims.cite("media.ttl_s")
         call.refuse("media.expired")
-    content = world.account.shared.kept.find(session.pictures[name] or "")
+    content = world.account.shared.saved_pictures.find(session.pictures[name] or "")
     if content is None:
         call.refuse("media.forgotten")
     kind = next((kind for start, kind in _KINDS if content.startswith(start)), None)

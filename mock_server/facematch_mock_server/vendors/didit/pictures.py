@@ -17,7 +17,7 @@ import attrs
 
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.http.forms import Form, FormError, TooManyParts
-from facematch_mock_server.journal import described, flat
+from facematch_mock_server.journal import describe_fields, shorten_json
 from facematch_mock_server.messages import Response
 from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors.base import Refused, Route
@@ -90,10 +90,10 @@ def _read_fields(call: DiditCall) -> None:
     if form.problem:
         call.note = f"form: {form.problem}"
     texts = ((name, values[-1]) for name, values in form.fields.items())
-    call.shown = described(texts, call.route.shown if call.route else ())
+    call.shown = describe_fields(texts, call.route.shown if call.route else ())
     call.values, errors = framework.read_form_fields(call.claims, endpoint.fields, form)
     if call.values.get("metadata") is not None:
-        call.shown["metadata"] = flat(call.values["metadata"])
+        call.shown["metadata"] = shorten_json(call.values["metadata"])
     elif "metadata" in call.shown and "metadata" not in errors:
         call.shown["metadata"] = ""
     if errors:
@@ -137,7 +137,7 @@ def _finish(call: DiditCall) -> Response:
     """The verdict; charged whatever it is, and kept if the caller wants that."""
     endpoint: Endpoint = call.door
     claims, world, values = call.claims, call.world, call.values
-    account, kept = world.account, world.account.shared.kept
+    account, kept = world.account, world.account.shared.saved_pictures
     request_id = account.ids.uuid()
     block = endpoint.judge(call)
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
@@ -166,7 +166,7 @@ def _finish(call: DiditCall) -> Response:
         return call.answer(key, _envelope(call, request_id, block))
     except BaseException:
         # What is not answered 200 costs nothing and leaves nothing behind.
-        world.ledger.take_back(request_id)
+        world.ledger.refund(request_id)
         if world.sessions.remove(request_id) is not None:
             kept.forget(account, request_id)
         raise

@@ -53,7 +53,7 @@ class DiditRecords(Records):
         self.mails.clear()
         self.outbox.forget_payloads()
 
-    def kept(self) -> tuple[Any, ...]:
+    def list_readable(self) -> tuple[Any, ...]:
         """What is read of a closed account."""
         return self.outbox.deliveries.all(), self.checkouts.all(), self.accounts.all()
 

@@ -282,7 +282,7 @@ def _delete(call: DiditCall) -> Response:
     if call.world.sessions.remove(session.id) is None:
         call.refuse("session.unknown")
     # Its pictures go unless another session has the same ones.
-    call.world.account.shared.kept.forget(call.world.account, session.id)
+    call.world.account.shared.saved_pictures.forget(call.world.account, session.id)
     if not with_body:
         claims.cite("delete.answer")
         return Response(status=204, headers=call.headers)

@@ -117,8 +117,8 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
     shared = engine.account.shared
-    assert (len(engine.world.records.known), shared.kept.kept_bytes) == (3, 0)
-    shared.sent.let_go(engine.account)
+    assert (len(engine.world.records.known), shared.saved_pictures.kept_bytes) == (3, 0)
+    shared.sent_pictures.remove_owner(engine.account)
     verdicts = [
         engine.handle(verify_request(first, face)).json()["isIdentical"] for face in (again, other)
     ]
@@ -130,9 +130,11 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
 
 def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(engine):
     ids = [*ids_of(engine, large_scene(n=1)), *ids_of(engine, large_scene(n=2))]
-    assert engine.account.shared.kept.kept_bytes == len(large_scene(n=1)) + len(large_scene(n=2))
+    assert engine.account.shared.saved_pictures.kept_bytes == len(large_scene(n=1)) + len(
+        large_scene(n=2)
+    )
     assert engine.handle(verify_request(*ids)).status == 200
-    engine.account.shared.kept.let_go(engine.account)
+    engine.account.shared.saved_pictures.remove_owner(engine.account)
     assert said(engine.handle(verify_request(*ids))) == (404, "FaceNotFound", "Face is not found.")
 
 

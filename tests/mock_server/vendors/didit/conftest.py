@@ -12,7 +12,7 @@ from kit.mock_worlds import Quiet, control_of, serving
 
 from facematch_mock_server import MockServer, VirtualClock
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import Answer, attempt
+from facematch_mock_server.webhooks import PostResult, attempt
 
 
 def body_of(response):
@@ -126,8 +126,8 @@ def carry():
             letters.append((url, letter, timeout_s))
             status = answers.pop(0) if answers else 200
             if isinstance(status, str):
-                return Answer(problem=status, elapsed_ms=5000)
-            return Answer(status=status, elapsed_ms=12)
+                return PostResult(problem=status, elapsed_ms=5000)
+            return PostResult(status=status, elapsed_ms=12)
 
         while (taken := world.records.outbox.take(world.clock.now())) is not None:
             asyncio.run(attempt(world, *taken, compose, send))

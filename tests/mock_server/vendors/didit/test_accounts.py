@@ -175,7 +175,7 @@ def test_each_registration_has_its_own_credit_and_sessions(engine):
     request_id = engine.handle(match_request(key=key)).json()["request_id"]
     control = control_of(engine.world)
     assert control.accounts() == ("main", name)
-    opened = control_of(engine.accounts.named(key).world("didit"))
+    opened = control_of(engine.accounts.get(key).world("didit"))
     assert (control.balance(), opened.balance()) == (Decimal(100), Decimal("99.95"))
     assert engine.handle(account_request(BALANCE, key=key)).json()["balance"] == "99.9500"
     decision = f"/v3/session/{request_id}/decision/"

@@ -164,7 +164,7 @@ def standing(engine):
         [session.id for session in world.sessions.all()],
         [(one.id, one.state) for one in records.outbox.deliveries.all()],
         records.outbox.count_due(world.clock.now()),
-        world.account.shared.kept.kept_bytes,
+        world.account.shared.saved_pictures.kept_bytes,
     )
 
 

@@ -11,7 +11,7 @@ from kit import mock_didit_accounts as accounts
 from kit import mock_didit_sessions as sessions
 from kit import mock_didit_webhooks as webhooks
 
-from facematch_mock_server.journal import described
+from facematch_mock_server.journal import describe_fields
 
 CANARY = "Q2FuYXJ5" * 12
 HOOK = f"https://user:{CANARY}@example.com/hook?token={CANARY}#{CANARY}"
@@ -85,7 +85,7 @@ JSON = st.recursive(
 
 @given(value=JSON)
 def test_what_may_not_be_shown_is_described_by_type_and_length_alone(value):
-    (words,) = described([("x", value)], ()).values()
+    (words,) = describe_fields([("x", value)], ()).values()
     assert words.startswith(("text of", "a flag", "a number", "list of", "object of", "null"))
     assert len(words) < 40
 

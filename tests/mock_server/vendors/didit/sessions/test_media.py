@@ -108,10 +108,10 @@ def test_the_journal_keeps_no_signature(engine):
 
 
 def test_unsaved_calls_and_those_of_a_sandbox_key_keep_no_picture(engine):
-    before = engine.account.shared.kept.kept_bytes
+    before = engine.account.shared.saved_pictures.kept_bytes
     engine.handle(match_request(scene(n=8), save_api_request="false"))
     engine.handle(match_request(scene(n=9), key="mock-sandbox-key"))
-    assert engine.account.shared.kept.kept_bytes == before
+    assert engine.account.shared.saved_pictures.kept_bytes == before
 
 
 def test_nothing_that_answers_show_signs_an_address(engine):

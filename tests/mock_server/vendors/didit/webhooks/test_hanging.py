@@ -19,7 +19,7 @@ from kit.rawclient import RawClient, raw_request
 
 from facematch_mock_server import MockServer, card_sheet, webhooks
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import MOST_OF_ONE, Answer, WebhookWorker
+from facematch_mock_server.webhooks import MAX_SENDING_OF_WORLD, PostResult, WebhookWorker
 
 P1 = card_sheet()["p1"].data
 #: Far below the five seconds after which a receiver is late, far above what an answer takes.
@@ -130,7 +130,7 @@ def test_the_thread_of_all_accounts_is_one_and_those_that_hang_leave_room(mock, 
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     for number in range(8):
         account = mock.new_account(f"hangs-{number}")
-        for name in range(2 * MOST_OF_ONE):
+        for name in range(2 * MAX_SENDING_OF_WORLD):
             account.control.webhooks.add(f"{url}/{number}/{name}")
         call(account)
     ninth = mock.new_account("ninth")
@@ -144,13 +144,13 @@ def test_the_thread_of_all_accounts_is_one_and_those_that_hang_leave_room(mock, 
     # Each has its share and no more, in its own order.
     paths = [data.split()[1].decode() for data in accept_all(listener)]
     assert sorted(paths) == sorted(
-        f"/{number}/{name}" for number in range(8) for name in range(MOST_OF_ONE)
+        f"/{number}/{name}" for number in range(8) for name in range(MAX_SENDING_OF_WORLD)
     )
 
 
 def test_while_there_is_no_room_deliveries_wait_in_line(mock, receiver, monkeypatch):
     assert is_quiet()
-    monkeypatch.setattr(webhooks, "MOST", 2)
+    monkeypatch.setattr(webhooks, "MAX_SENDING", 2)
     receiver.hold = threading.Event()
     accounts = [mock.new_account() for _ in range(5)]
     for account in accounts:
@@ -231,13 +231,13 @@ class Stubborn:
         except asyncio.CancelledError:
             with sending:
                 self.sent.append(payload)
-        return Answer(status=200)
+        return PostResult(status=200)
 
     async def answer(self, _url, payload, _timeout_s, _sending):
         self.has_begun.set()
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(60)
-        return Answer(status=200)
+        return PostResult(status=200)
 
 
 @pytest.mark.parametrize("step", ["post", "answer"])
@@ -261,7 +261,7 @@ def test_what_began_before_a_stop_is_sent_anew_after_a_start_that_follows_at_onc
         return await (sends.answer(*arguments) if len(states) == 1 else answer())
 
     async def answer():
-        return Answer(status=204)
+        return PostResult(status=204)
 
     worker = WebhookWorker(engine.world, compose, post)
     worker.start()
@@ -323,7 +323,7 @@ def test_a_world_that_was_reset_is_held_by_nobody(mock, receiver):
     account.control.webhooks.add(receiver.url)
     call(account)
     account.control.webhooks.wait()
-    world = weakref.ref(mock.accounts.named(account.name).world("didit"))
+    world = weakref.ref(mock.accounts.get(account.name).world("didit"))
     post(mock, account.name, "reset", {})
     assert is_quiet()
     gc.collect()

@@ -10,7 +10,7 @@ from kit.mock_worlds import control_of
 
 from facematch_mock_server import webhooks as queue
 from facematch_mock_server.vendors.didit.webhooks import compose
-from facematch_mock_server.webhooks import Answer, WebhookWorker, attempt
+from facematch_mock_server.webhooks import PostResult, WebhookWorker, attempt
 
 FINAL = (200, 299, 302, 400, 429)
 RETRIED = (404, 500, 599, "timeout")
@@ -118,7 +118,7 @@ def again_meanwhile(engine, status):
 
     async def send(_url, letter, _timeout_s):
         webhooks(engine).resend(taken[0].id)
-        return Answer(status=status, elapsed_ms=1)
+        return PostResult(status=status, elapsed_ms=1)
 
     asyncio.run(attempt(world, *taken, compose, send))
     return taken[0].id
@@ -157,7 +157,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
         if session == broken:
             raise RuntimeError("nobody foresaw this")
         done.append(session)
-        return Answer(status=200, elapsed_ms=1)
+        return PostResult(status=200, elapsed_ms=1)
 
     worker = WebhookWorker(world, compose, send)
     worker.start()
@@ -172,8 +172,8 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
 
 
 def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new, carry):
-    monkeypatch.setattr(queue, "KEPT", 3)
-    monkeypatch.setattr(queue, "KEPT_PAYLOADS", 1)
+    monkeypatch.setattr(queue, "MAX_DELIVERIES", 3)
+    monkeypatch.setattr(queue, "MAX_PAYLOADS", 1)
     engine = didit.new_engine()
     new(engine)
     for _ in range(5):
