@@ -22,11 +22,14 @@ from facematch_core.testing import SimulatorReply, Situation
 from facematch_core.testing.simulator import STALLS
 from facematch_mock_server import make_card
 from facematch_mock_server.app import App
+from facematch_mock_server.conformance import DeepvueSimulator, DiditSimulator, MockSimulator
+from facematch_mock_server.conformance.simulator import (
+    ObservedApp,
+    UprightRecognizer,
+    turn_upright,
+)
 from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.simulators import Between, MockSimulator, Upright, upright
-from facematch_mock_server.vendors.deepvue.simulator import DeepvueSimulator
-from facematch_mock_server.vendors.didit.simulator import DiditSimulator
 
 PLACES = {"probe", "reference"}
 BOTH = pytest.mark.parametrize("make", [DiditSimulator, DeepvueSimulator])
@@ -179,7 +182,7 @@ class Simulator(MockSimulator):
 
 
 def between(response):
-    return Between(Engine(response), Simulator())
+    return ObservedApp(Engine(response), Simulator())
 
 
 def test_of_an_answer_200_the_body_alone_is_altered():
@@ -203,13 +206,13 @@ def test_every_other_answer_is_left_alone(response):
 def test_the_answer_of_a_fault_is_left_alone_and_the_call_remembered():
     response = Response(status=200, headers=(JSON,), body=b"7", claims=("mock.fault.wrong_json",))
     simulator = Simulator()
-    assert Between(Engine(response), simulator).handle(CALL) is response
+    assert ObservedApp(Engine(response), simulator).handle(CALL) is response
     assert simulator.last.body == b"picture"
 
 
 def test_only_calls_are_counted_and_remembered():
     simulator = Simulator()
-    line = Between(Engine(Response(status=200)), simulator)
+    line = ObservedApp(Engine(Response(status=200)), simulator)
     other = Request(method="POST", target="/login", body=b"secret")
     line.refuse_early(other)
     line.handle(other)
@@ -245,7 +248,7 @@ def as_a_phone_stores_it(orientation):
 def test_an_orientation_is_followed(orientation):
     turned, decider = as_a_phone_stores_it(orientation), Recognizer()
     assert decider.match(turned, CARD, rotate=False).score is None
-    seen = Upright()
+    seen = UprightRecognizer()
     assert seen.match(turned, CARD, rotate=False).score > 90
     assert seen.match(CARD, turned, rotate=False).score > 90
     assert seen.liveness(turned, rotate=False).probe.faces
@@ -255,4 +258,4 @@ def test_an_orientation_is_followed(orientation):
 
 @pytest.mark.parametrize("picture", [CARD, b"", b"no picture"], ids=["upright", "nothing", "text"])
 def test_what_needs_no_turn_stays_byte_by_byte(picture):
-    assert upright(picture) is picture
+    assert turn_upright(picture) is picture
