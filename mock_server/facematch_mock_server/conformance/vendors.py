@@ -57,7 +57,7 @@ class AzureSimulator(MockSimulator):
     def understand(self, request: SimulatorRequest) -> Mapping[str, Any]:
         if request.path.startswith(DETECT):
             return {"probe": request.body}
-        faces, ids = self._mock.world.records.known, request.json()
+        faces, ids = self._mock.world.records.faces, request.json()
         pictures = self._mock.accounts.kept
         return {
             name: pictures.find(faces.find(ids[f"faceId{place}"]).facts.digest)

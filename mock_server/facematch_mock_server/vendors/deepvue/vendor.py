@@ -10,8 +10,8 @@ import base64
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
 
 import attrs
 
@@ -22,7 +22,7 @@ from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDOWS
-from .tokens import DeepvueRecords, IssuedToken
+from .tokens import DeepvueRecords
 from .validation import Problem, no_json, problem
 
 #: Where a token is issued.
@@ -103,11 +103,10 @@ class DeepvueCall(base.Call):
 
 
 def _check_token(call: DeepvueCall) -> None:
-    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    text, secret = token.strip(), call.world.account.ids.secret
-    if scheme.lower() != "bearer" or not text:
+    token, secret = base.bearer_token(call.request), call.world.account.ids.secret
+    if not token:
         call.deny("auth.missing")
-    call.client = call.world.records.tokens.client_of(text, call.now, secret)
+    call.client = call.world.records.tokens.client_of(token, call.now, secret)
     if call.client is None:
         call.key_word = "wrong"
         call.deny("auth.token")
@@ -135,9 +134,9 @@ def _check_client(call: DeepvueCall, key: Key | None, client: str | None, refusa
 
 def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
-    place = call.world.rates.take_all(WINDOWS, key, now=call.now.timestamp())
-    if place is not None:
-        scope, window = place
+    refusal = call.world.rates.take_all(WINDOWS, key, now=call.now.timestamp())
+    if refusal is not None:
+        scope, window = refusal
         call.claims.cite(f"rate.{scope}.limit")
         wait = ("Retry-After", str(window.retry_after))
         call.deny("rate.refused", (wait,) if call.claims["rate.retry_after"] else ())
@@ -149,7 +148,7 @@ def _check_credit(call: DeepvueCall) -> None:
 
 
 def _look(call: DeepvueCall) -> None:
-    """What is seen in the pictures; the answer where there is no face."""
+    """Look for faces in the pictures; the answer where there is none."""
     if call.paid.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
@@ -161,9 +160,6 @@ def _look(call: DeepvueCall) -> None:
         call.refuse("face.missing", call.envelope(_WHOLE, text, sub_code))
     _charge(call)
     call.refuse("face.missing", _body(call, None, sub_code, text))
-
-
-# Bodies, refused as the framework does
 
 
 def _read_form(call: DeepvueCall) -> forms.Form:
@@ -182,7 +178,7 @@ def _read_form(call: DeepvueCall) -> forms.Form:
 
 def _read_pair(call: DeepvueCall) -> None:
     """The pair that a token is asked for with; counts the call."""
-    call.world.records.tokens.ask()
+    call.world.records.tokens.count_request()
     form = _read_form(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
@@ -227,8 +223,7 @@ def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
     try:
         body = json.loads(request.body)
     except json.JSONDecodeError as error:
-        problem = no_json(call.claims["body.validation"], error)
-        call.deny("body.refused", problems=[problem])
+        call.deny("body.refused", problems=[no_json(call.claims["body.validation"], error)])
     except (ValueError, RecursionError):
         call.deny("body.unreadable")
     if body is None and is_old:
@@ -272,9 +267,6 @@ def _refuse(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> NoR
     call.deny("body.refused", problems=[_problem(call, kind, *place, value=value)])
 
 
-# The answers
-
-
 def _key_of(head: Head) -> str | None:
     """The client secret, or the client id of whoever asks for a token."""
     if head.path == LOGIN and isinstance(head, Request):
@@ -295,18 +287,15 @@ def _issue(call: DeepvueCall) -> Response:
     text, issued = call.world.records.tokens.issue(str(key.client), call.now, expires, secret)
     claims.cite("token.many")
     body = {"access_token": text, "token_type": claims["token.type"]}
-    return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})
-
-
-_SECOND = dt.timedelta(seconds=1)
-#: By form: what says when a token ends.
-_EXPIRIES: dict[str, Callable[[IssuedToken], dict[str, Any]]] = {
-    "iso": lambda issued: {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
-    "24hrs": lambda _: {"expiry": "24hrs"},
-    "digits": lambda issued: {"expiry": str((issued.expires - issued.at) // _SECOND)},
-    "expires_in": lambda issued: {"expires_in": (issued.expires - issued.at) // _SECOND},
-    "missing": lambda _: {},
-}
+    seconds = (issued.expires - issued.at) // dt.timedelta(seconds=1)
+    expiries: dict[str, dict[str, Any]] = {
+        "iso": {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "24hrs": {"expiry": "24hrs"},
+        "digits": {"expiry": str(seconds)},
+        "expires_in": {"expires_in": seconds},
+        "missing": {},
+    }
+    return call.answer("token.answer", body | expiries[claims["token.expiry"]])
 
 
 def _match(call: DeepvueCall) -> Response:
@@ -338,10 +327,10 @@ def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     message = "Face match completed." if is_match else "Request processed successfully"
     try:
         body = _body(call, data, "SUCCESS", message)
-        made_up = call.world.records.answers.take(call.paid.name)
-        if made_up is not None:
+        rule = call.world.records.answers.take(call.paid.name)
+        if rule is not None:
             call.claims.cite("answer.own")
-            body = made_up.applied(body)
+            body = rule.applied(body)
         return call.answer(f"{call.paid.name}.answer", body)
     except BaseException:
         # What is not answered costs nothing.
@@ -365,7 +354,7 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
 
 
 def _charge(call: DeepvueCall) -> None:
-    """Take the price of the call from the balance; another call may have taken the last credit."""
+    # Another call may have taken the last credit.
     price, number = call.claims[f"credit.price.{call.paid.name}"], call.transaction_id
     if not call.ledger.charge(price, at=call.now, what=call.paid.what, request_id=number):
         _refuse_unpaid(call)
@@ -382,9 +371,6 @@ def _show_balance(call: DeepvueCall) -> Response:
     call.claims.cite("credit.start")
     number = int(balance) if balance == int(balance) else float(balance)
     return call.answer("wallet.answer", {"current_balance": number, "success": True})
-
-
-# The routes
 
 
 _FILES = ("jpeg", "jpg", "png")
@@ -431,19 +417,6 @@ ROUTES = (
     ),
 )
 
-#: The claim whose words stand for a status that a test asks for.
-_WORDS = {
-    400: "error.400",
-    401: "auth.key",
-    402: "credit.refused",
-    403: "auth.token",
-    404: "path.unknown",
-    405: "path.method",
-    429: "rate.refused",
-    500: "error.500",
-    503: "error.503",
-}
-
 
 class Deepvue(base.Routed):
     """Deepvue's behaviour in one world. Safe across threads."""
@@ -451,6 +424,17 @@ class Deepvue(base.Routed):
     begins = "/v1/"
     call = DeepvueCall
     routes = ROUTES
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        400: ("error.400",),
+        401: ("auth.key",),
+        402: ("credit.refused",),
+        403: ("auth.token",),
+        404: ("path.unknown",),
+        405: ("path.method",),
+        429: ("rate.refused",),
+        500: ("error.500",),
+        503: ("error.503",),
+    }
 
     def owns(self, head: Head) -> bool:
         """Whether this request is for Deepvue: by path, or by the name of its host."""
@@ -467,16 +451,9 @@ class Deepvue(base.Routed):
         """The answer to a path that is not there."""
         return self.unknown(call)
 
-    def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status as Deepvue words it; None where the words are not known."""
-        call = self.new_call(request, None)
-        if status not in _WORDS or not isinstance(call, DeepvueCall):
-            return None
-        try:
-            call.deny(_WORDS[status])
-        except base.Refused as refused:
-            # A switch may have given the claim another status; the words are the same.
-            return call.claims.sealed(attrs.evolve(refused.response, status=status))
+    def answer_error(self, call: Any, status: int) -> Response | None:
+        """The refusal of that status; None where its words are not known."""
+        return call.deny(self.errors[status][0]) if status in self.errors else None
 
 
 #: Asks for a token and uses it at once: the fourth word in quotes of that answer.

@@ -105,13 +105,13 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
     shared = engine.account.shared
-    assert (len(engine.world.records.known), shared.kept.kept_bytes) == (3, 0)
+    assert (len(engine.world.records.faces), shared.kept.kept_bytes) == (3, 0)
     shared.sent.let_go(engine.account)
     verdicts = [engine.handle(verify(first, face)).json()["isIdentical"] for face in (again, other)]
     assert verdicts == [True, False]
     engine.world.clock.advance(86_400)
     ids_of(engine, CARDS["p1"].data)
-    assert len(engine.world.records.known) == 1
+    assert len(engine.world.records.faces) == 1
 
 
 def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(engine):
