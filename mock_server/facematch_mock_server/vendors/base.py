@@ -85,6 +85,12 @@ class Vendor(VendorKind):
     examples: tuple[Example, ...] = ()
 
 
+#: The claim that answers in the place of a vendor, by the kind of a fault.
+_FAULTS = {
+    Kind.HTML: "fault.html",
+    Kind.WRONG_JSON: "fault.wrong_json",
+    Kind.JSON: "fault.own",
+}
 #: In the place of an answer that nobody is sent.
 UNANSWERED = Response(status=500)
 
@@ -439,19 +445,12 @@ class Routed:
             self.log(call, done)
             return attrs.evolve(response, fault=fault)
         claims, status = self.world.claims.citations(), fault.status
-        instead: Response | None
-        if fault.kind is Kind.HTML:
-            instead = claims.answer("fault.html", status=status)
-        elif fault.kind is Kind.WRONG_JSON:
-            instead = claims.answer("fault.wrong_json")
-        elif fault.kind is Kind.JSON:
-            instead = claims.answer("fault.own", fault.body)
-        else:
+        key, instead = _FAULTS.get(fault.kind), None
+        if key is None:
             instead = self.vendor_error(status, call.request)
-        if instead is None:
             key = "fault.server" if status >= 500 else "fault.other"
-            instead = claims.answer(key, status=status)
-        instead = instead if instead.claims else claims.sealed(instead)
+        if instead is None:
+            instead = claims.sealed(claims.answer(key, fault.body, status=status))
         names = {name.lower() for name in fault.headers}
         headers = [line for line in instead.headers if line[0].lower() not in names]
         headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
@@ -524,7 +523,7 @@ class Routed:
         """An answer of that status in the vendor's words; None where the words are not known."""
         call = self.new_call(request, *self.find(request))
         try:
-            response = self.answer_error(call, status)
+            response = self._answer_error(call, status)
         except Refused as refused:
             response = refused.response
         if response is None:
@@ -532,7 +531,7 @@ class Routed:
         # A switch may have given the claim another status; the words are the same.
         return call.claims.sealed(attrs.evolve(response, status=status))
 
-    def answer_error(self, call: Any, status: int) -> Response | None:
+    def _answer_error(self, call: Any, status: int) -> Response | None:
         """The answer in the words of `errors` for that status; None where there are none."""
         if status not in self.errors:
             return None

@@ -17,15 +17,7 @@ from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.recognition.facts import Facts
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
-from facematch_mock_server.vendors.base import (
-    Example,
-    NumberedCall,
-    Route,
-    Routed,
-    Vendor,
-    as_fraction,
-    bearer_token,
-)
+from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS
 
@@ -67,7 +59,7 @@ _OF_MODELS = {
 
 
 @attrs.define(kw_only=True)
-class AzureCall(NumberedCall):
+class AzureCall(base.NumberedCall):
     """A call whose answer has its id in a header."""
 
     def __attrs_post_init__(self) -> None:
@@ -172,7 +164,7 @@ def verify(call: AzureCall) -> Response:
         call.claims.cite("verify.unscored")
         call.refuse("verify.unknown")
     call.claims.cite("verify.boundary", "verify.digits")
-    confidence = as_fraction(score)
+    confidence = base.as_fraction(score)
     answer = {"isIdentical": confidence >= 0.5, "confidence": confidence}
     return _charge(call, "verify.answer", answer)
 
@@ -187,7 +179,7 @@ def _charge(call: AzureCall, claim: str, body: Any) -> Response:
 def _key_of(head: Head) -> str | None:
     """The key in its header, else a token."""
     key = head.header(KEY_HEADER.lower())
-    return bearer_token(head) if key is None else key
+    return base.bearer_token(head) if key is None else key
 
 
 def _check_key(call: AzureCall) -> None:
@@ -298,13 +290,13 @@ _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 _MODELS = frozenset({"recognitionModel", "detectionModel"})
 
 
-class Azure(Routed):
+class Azure(base.Routed):
     """Azure AI Face's behaviour in one world. Safe across threads."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
     routes = tuple(
-        Route(
+        base.Route(
             pattern=f"/face/{version}/{path}",
             answers={"POST": answer},
             checks={"key.wrong": _check_key, "rate.exceeded": _check_rate},
@@ -329,7 +321,7 @@ class Azure(Routed):
 _ASK = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
 _KEY = {KEY_HEADER: "{key}"}
 
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="azure",
     title="Azure AI Face",
     claims=CLAIMS,
@@ -345,8 +337,8 @@ VENDOR = Vendor(
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),
     examples=(
-        Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
-        Example(
+        base.Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
+        base.Example(
             title="Verify",
             path=VERIFY,
             headers=_KEY,

@@ -451,7 +451,7 @@ class Deepvue(base.Routed):
         """The answer to a path that is not there."""
         return self.unknown(call)
 
-    def answer_error(self, call: Any, status: int) -> Response | None:
+    def _answer_error(self, call: Any, status: int) -> Response | None:
         """The refusal of that status; None where its words are not known."""
         return call.deny(self.errors[status][0]) if status in self.errors else None
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.services import FIRST_KEYS, Window
 from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker
@@ -95,22 +95,15 @@ class Didit(base.Routed):
             return call.answer("later", vendor=self.title, path=path, covers=covers)
         return self.unknown(call)
 
-    def vendor_error(self, status: int, request: Request) -> Response | None:
+    def _answer_error(self, call: Any, status: int) -> Response | None:
         """An answer of that status as Didit words it there; None where the words are not known."""
-        call = self.new_call(request, *self.find(request))
-        try:
-            self._refuse(status, call, call.route)
-        except base.Refused as refused:
-            return call.claims.sealed(attrs.evolve(refused.response, status=status))
-        return None
-
-    def _refuse(self, status: int, call: Any, route: base.Route | None) -> None:
+        route = call.route
         claims, door, method = call.claims, call.door, call.request.method
         if route is not None and status in route.own:
             call.refuse(route.own[status])
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
             # Whoever calls there shows no key.
-            return
+            return None
         words = {
             # In an edition that knows no 401 the words of another one serve.
             401: "auth.words.401",
@@ -132,6 +125,7 @@ class Didit(base.Routed):
             wait, limit = claims.get(window_of(scope)), claims.get(f"rate.{scope}.limit") or 0
             reset = math.ceil(self.world.clock.timestamp() + wait)
             refuse_rate(call, scope, Window(True, limit, 0, reset, wait))
+        return None
 
 
 _KEYS = "keys: mock-live-key (live), mock-sandbox-key (sandbox: approves everything, costs nothing)"

@@ -18,7 +18,7 @@ from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import HINT_HEADER, NumberedCall, Route, Routed, Vendor
+from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS
 from .signature import STAMP, Signature, access_key
@@ -58,7 +58,7 @@ _ATTRIBUTES = (
 
 
 @attrs.define(kw_only=True)
-class RekognitionCall(NumberedCall):
+class RekognitionCall(base.NumberedCall):
     """A call whose answer has its id in a header, and one more in an error."""
 
     def answer(
@@ -120,7 +120,7 @@ def perform(call: RekognitionCall) -> Response:
     if answer is None:
         call.claims.cite("operation.others")
         hint = f"this is a mock of Rekognition, which has {' and '.join(_OPERATIONS)} alone"
-        call.refuse("operation.unknown", headers=((HINT_HEADER, hint),))
+        call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
         window = call.world.rates.take(scope, "", now=now, window_s=1.0)
@@ -277,7 +277,7 @@ def _operation_of(head: Head) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
-class Rekognition(Routed):
+class Rekognition(base.Routed):
     """Rekognition's behaviour in one world: one path for all operations. Safe across threads."""
 
     call = RekognitionCall
@@ -288,7 +288,7 @@ class Rekognition(Routed):
         500: ("server.error",),
     }
     routes = (
-        Route(
+        base.Route(
             pattern="/",
             answers={"POST": perform},
             checks={"auth.signature": check_signature},
@@ -299,7 +299,7 @@ class Rekognition(Routed):
         ),
     )
 
-    def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
+    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
         """The one route, for a POST that names no other service."""
         target = head.header("x-amz-target")
         is_ours = head.method == "POST" and (target is None or target.startswith(_TARGET))
@@ -318,7 +318,7 @@ _CURL = (
     f'\\"TargetImage\\": {_BYTES % "p1-again.png"}}}}}" {{url}}/'
 )
 
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,
