@@ -62,7 +62,7 @@ def an_application(of):
         one = accounts.opened(engine)
         if one is None:
             return engine.handle(login())
-        path = f"{ME}{one.organization}/applications/{getattr(one, of)}/"
+        path = f"{ME}{one.uuid}/applications/{getattr(one, of)}/"
         return with_token(path)(engine)
 
     return step
@@ -207,7 +207,7 @@ OF_DIDIT = {
         with_token(),
         accounts.told(ME, key=None),
         an_application("application"),
-        an_application("organization"),
+        an_application("uuid"),
         login(),
         *[accounts.FAILED] * 5,
         login(),

@@ -41,7 +41,7 @@ _STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"
 
 
 @attrs.frozen(kw_only=True)
-class Paid:
+class PaidPath:
     """What sets one call about pictures apart."""
 
     #: ``match`` or ``liveness``: prefix of its claims.
@@ -62,7 +62,7 @@ class DeepvueCall(base.Call):
     _id: str | None = None
 
     @property
-    def paid(self) -> Any:
+    def paid_path(self) -> Any:
         """What sets a call about pictures apart; None elsewhere."""
         return None if self.route is None else self.route.more
 
@@ -71,7 +71,7 @@ class DeepvueCall(base.Call):
         """The id of the answer, the same however often it is asked for; version 2 has dashes."""
         if self._id is None:
             number = self.world.account.ids.uuid()
-            has_dashes = self.paid is not None and self.paid.version == 2
+            has_dashes = self.paid_path is not None and self.paid_path.version == 2
             self._id = number if has_dashes else number.replace("-", "")
         return self._id
 
@@ -143,13 +143,13 @@ def _check_rate(call: DeepvueCall) -> None:
 
 
 def _check_credit(call: DeepvueCall) -> None:
-    if call.ledger.balance < call.claims.get(f"credit.price.{call.paid.name}"):
+    if call.ledger.balance < call.claims.get(f"credit.price.{call.paid_path.name}"):
         _refuse_unpaid(call)
 
 
 def _look(call: DeepvueCall) -> None:
     """Look for faces in the pictures; the answer where there is none."""
-    if call.paid.name == "match":
+    if call.paid_path.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
@@ -195,7 +195,7 @@ def _read_files(call: DeepvueCall) -> None:
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
-    allowed, problems = call.paid.extensions, []
+    allowed, problems = call.paid_path.extensions, []
     starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
@@ -322,16 +322,16 @@ def _check_liveness(call: DeepvueCall) -> Response:
 
 def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
-    is_match = call.paid.name == "match"
+    is_match = call.paid_path.name == "match"
     # That of a comparison is ours.
     message = "Face match completed." if is_match else "Request processed successfully"
     try:
         body = _body(call, data, "SUCCESS", message)
-        rule = call.world.records.answers.take(call.paid.name)
+        rule = call.world.records.answers.take(call.paid_path.name)
         if rule is not None:
             call.claims.cite("answer.own")
             body = rule.applied(body)
-        return call.answer(f"{call.paid.name}.answer", body)
+        return call.answer(f"{call.paid_path.name}.answer", body)
     except BaseException:
         # What is not answered costs nothing.
         call.ledger.take_back(call.transaction_id)
@@ -342,10 +342,10 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
     """The body of an answer: a liveness check has no time, and version 2 has no such key."""
     call.claims.cite("answer.words")
     # In milliseconds since 1970.
-    at = int(call.now.timestamp() * 1000) if call.paid.name == "match" else None
+    at = int(call.now.timestamp() * 1000) if call.paid_path.name == "match" else None
     return {
         "code": call.claims["answer.code"],
-        **({"timestamp": at} if call.paid.version == 1 else {}),
+        **({"timestamp": at} if call.paid_path.version == 1 else {}),
         "transaction_id": call.transaction_id,
         "sub_code": sub_code,
         "message": message,
@@ -355,13 +355,13 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
 
 def _charge(call: DeepvueCall) -> None:
     # Another call may have taken the last credit.
-    price, number = call.claims[f"credit.price.{call.paid.name}"], call.transaction_id
-    if not call.ledger.charge(price, at=call.now, what=call.paid.what, request_id=number):
+    price, number = call.claims[f"credit.price.{call.paid_path.name}"], call.transaction_id
+    if not call.ledger.charge(price, at=call.now, what=call.paid_path.what, request_id=number):
         _refuse_unpaid(call)
 
 
 def _refuse_unpaid(call: DeepvueCall) -> NoReturn:
-    call.claims.cite(f"credit.price.{call.paid.name}")
+    call.claims.cite(f"credit.price.{call.paid_path.name}")
     call.deny("credit.refused")
 
 
@@ -375,9 +375,11 @@ def _show_balance(call: DeepvueCall) -> Response:
 
 _FILES = ("jpeg", "jpg", "png")
 _PAID = {
-    "/v1/facematch": Paid(name="match", what="facematch", extensions=_FILES),
-    "/v2/facematch": Paid(name="match", what="facematch", version=2, extensions=(*_FILES, "pdf")),
-    "/v1/liveness-check": Paid(name="liveness", what="liveness-check"),
+    "/v1/facematch": PaidPath(name="match", what="facematch", extensions=_FILES),
+    "/v2/facematch": PaidPath(
+        name="match", what="facematch", version=2, extensions=(*_FILES, "pdf")
+    ),
+    "/v1/liveness-check": PaidPath(name="liveness", what="liveness-check"),
 }
 ROUTES = (
     base.Route(

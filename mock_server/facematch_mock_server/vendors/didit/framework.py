@@ -174,7 +174,7 @@ def boolean(_: Citations, value: Any) -> bool:
 
 def text(claims: Citations, value: Any) -> str:
     """A text without spaces around it; numbers are read as one."""
-    return checked_text(claims, long_text(claims, value).strip())
+    return check_text(claims, long_text(claims, value).strip())
 
 
 def vendor_data(claims: Citations, value: Any) -> str | None:
@@ -185,11 +185,11 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
     return words or None
 
 
-def checked_text(claims: Citations, sent: str, *further: str) -> str:
+def check_text(claims: Citations, sent: str, *further: str) -> str:
     """A text with which the framework finds nothing wrong, nor its field, in `further` words."""
     words = []
     if len(sent) > claims.get("text.longest"):
-        words.append(too_long(claims["text.longest"]))
+        words.append(words_for_length(claims["text.longest"]))
     if "\x00" in sent:
         words.append(NULL_CHARACTERS)
     halves = dict.fromkeys(letter for letter in sent if "\ud800" <= letter <= "\udfff")
@@ -201,7 +201,7 @@ def checked_text(claims: Citations, sent: str, *further: str) -> str:
     return sent
 
 
-def too_long(most: int) -> str:
+def words_for_length(most: int) -> str:
     """The words for a text that is too long."""
     return f"Ensure this field has no more than {most} characters."
 
@@ -224,7 +224,7 @@ def email(claims: Citations, value: Any) -> str:
     """An email address."""
     address = value.strip() if isinstance(value, str) else ""
     is_valid = re.fullmatch(_MAILBOX, address.lower()) and len(address) <= 320
-    return checked_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
+    return check_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
@@ -235,15 +235,13 @@ def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     document = None
     if not isinstance(value, Upload):
         if len(value) > claims.get("metadata.longest"):
-            raise Invalid(too_long(claims["metadata.longest"]))
+            raise Invalid(words_for_length(claims["metadata.longest"]))
         with contextlib.suppress(ValueError):
             document = _load_json(value)
     if not isinstance(document, dict):
         raise Invalid(claims["metadata.bad"])
     return document
 
-
-# JSON bodies
 
 _TOO_DEEP = "nested too deeply"
 
@@ -286,9 +284,6 @@ def _is_within(value: Any, levels: int) -> bool:
         return True
     inner = value.values() if isinstance(value, dict) else value
     return levels > 0 and all(_is_within(item, levels - 1) for item in inner)
-
-
-# Other methods
 
 
 def allow_of(methods: Iterable[str]) -> tuple[str, str]:

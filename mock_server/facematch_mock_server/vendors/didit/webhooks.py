@@ -32,13 +32,10 @@ EVENTS = (
     *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
 )
 #: The statuses that a decision comes along with.
-_DECIDED = ("Approved", "Declined", "In Review", "Abandoned")
+_WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
 #: From an account that nobody registered to the id of its application, always the same.
 _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
-
-
-# Who receives what
 
 
 def announce(world: World, session: Session, head: Head | None = None) -> None:
@@ -69,9 +66,6 @@ def queue(
     payload = compose(world.claims.citations(), world, delivery, destination)
     world.records.outbox.enqueue(delivery, payload)
     return delivery
-
-
-# What is sent
 
 
 def compose(
@@ -124,7 +118,7 @@ def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, 
         "vendor_data": session.vendor_data,
         "metadata": session.metadata,
     }
-    if session.status in _DECIDED:
+    if session.status in _WITH_DECISION:
         document["decision"] = decision_body(claims, world, session, delivery.origin)
     elif session.status == "Resubmitted":
         document["resubmit_info"] = {}
@@ -137,12 +131,12 @@ def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, 
 def write_json(document: Any, *, escaped: bool) -> bytes:
     """`document` as JSON without spaces: keys sorted, whole floats as integers."""
     # By way of the text: a walk in Python would end at the depth that the parser still takes.
-    document = json.loads(json.dumps(document), parse_float=_whole)
+    document = json.loads(json.dumps(document), parse_float=_read_number)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
     return text.encode()
 
 
-def _whole(text: str) -> float | int:
+def _read_number(text: str) -> float | int:
     value = float(text)
     return int(value) if value.is_integer() else value
 

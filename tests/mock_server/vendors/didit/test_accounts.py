@@ -24,7 +24,7 @@ from kit.mock_didit_accounts import (
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.accounts import ACCOUNT_HEADER
-from facematch_mock_server.vendors.didit.accounts import locked_s
+from facematch_mock_server.vendors.didit.accounts import lock_seconds
 
 WELCOME = "Registration successful. Check your email for the verification code."
 REQUIRED = ["This field is required."]
@@ -324,7 +324,7 @@ def test_a_good_login_forgets_the_failures(proved):
 @given(st.integers(1, 60))
 def test_a_lock_lasts_as_the_table_says_and_beyond_its_end_as_its_last_row(failures):
     wanted = {5: 900, 10: 3600}.get(failures, 86_400 if failures >= 20 else 0)
-    assert locked_s(failures) == wanted
+    assert lock_seconds(failures) == wanted
 
 
 def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(proved):
@@ -333,8 +333,8 @@ def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_applica
     organizations = proved.handle(with_token(token))
     assert organizations.status == 200
     (organization,) = organizations.json()
-    assert (organization["uuid"], organization["contact_email"]) == (one.organization, ANNA)
-    path = f"{ME}{one.organization}/applications/{one.application}/"
+    assert (organization["uuid"], organization["contact_email"]) == (one.uuid, ANNA)
+    path = f"{ME}{one.uuid}/applications/{one.application}/"
     application = proved.handle(with_token(token, path))
     assert application.status == 200
     assert application.json() == {
@@ -345,7 +345,7 @@ def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_applica
     }
     balance = proved.handle(told("/v3/billing/balance/", key=application.json()["api_key"]))
     assert balance.status == 200
-    for ids in ((one.application, one.application), (one.organization, one.organization)):
+    for ids in ((one.application, one.application), (one.uuid, one.uuid)):
         other = "{}{}/applications/{}/".format(ME, *ids)
         assert proved.handle(with_token(token, other)).status == 404
     assert proved.handle(told(path, key=None)).status == 401
