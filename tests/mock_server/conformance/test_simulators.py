@@ -35,7 +35,7 @@ PLACES = {"probe", "reference"}
 BOTH = pytest.mark.parametrize("make", [DiditSimulator, DeepvueSimulator])
 
 
-def asked(simulator, backend=None):
+def compare(simulator, backend=None):
     """The result or the error of one comparison of the prepared situation."""
     verifier = FaceVerifier(backend or simulator.backend())
     try:
@@ -51,14 +51,14 @@ def asked(simulator, backend=None):
 def test_calls_and_charges_are_counted_whatever_the_situation(make):
     with make() as simulator:
         simulator.set_situation(Situation.REJECTED)
-        assert isinstance(asked(simulator), RequestRejected)
+        assert isinstance(compare(simulator), RequestRejected)
         assert (simulator.requests_seen, simulator.charges) == (1, 0)
         simulator.set_situation(Situation.SAME_PERSON)
-        asked(simulator)
+        compare(simulator)
         simulator.set_situation(Situation.UNREADABLE_200)
-        assert isinstance(asked(simulator), UnexpectedResponse)
+        assert isinstance(compare(simulator), UnexpectedResponse)
         simulator.set_situation(Situation.UNREACHABLE)
-        assert isinstance(asked(simulator), VendorUnavailable)
+        assert isinstance(compare(simulator), VendorUnavailable)
         assert (simulator.requests_seen, simulator.charges) == (3, 2)
 
 
@@ -68,10 +68,10 @@ def test_no_situation_outlives_the_next_one(make, situation):
     with make() as simulator, FaceVerifier(simulator.backend()) as verifier:
         if situation not in STALLS:
             simulator.set_situation(situation, score=12.5 if situation is Situation.SCORE else None)
-            asked(simulator, verifier.backend)
+            compare(simulator, verifier.backend)
         simulator.set_situation(Situation.SAME_PERSON)
         before = simulator.requests_seen
-        assert asked(simulator, verifier.backend).is_match
+        assert compare(simulator, verifier.backend).is_match
         assert simulator.requests_seen == before + 1
 
 
@@ -97,7 +97,7 @@ def test_didit_received_what_verify_said_in_the_words_of_verify():
 def test_deepvues_login_is_no_call():
     with DeepvueSimulator() as simulator:
         simulator.set_situation(Situation.BAD_KEY)
-        assert isinstance(asked(simulator), AuthenticationFailed)
+        assert isinstance(compare(simulator), AuthenticationFailed)
         assert (simulator.requests_seen, simulator.charges) == (0, 0)
 
 
@@ -109,7 +109,7 @@ def test_deepvues_token_is_known_before_it_is_given(monkeypatch):
         handle = App.handle
         monkeypatch.setattr(App, "handle", lambda app, r: sent.append(r) or handle(app, r))
         for _ in range(2):
-            assert asked(simulator).is_match
+            assert compare(simulator).is_match
         bearers = {r.header("authorization") for r in sent if r.path != "/v1/authorize"}
         assert bearers == {f"Bearer {token}"}
 

@@ -58,16 +58,16 @@ def test_a_session_holds_the_request_id_and_the_digests_of_its_pictures():
         match_request(probe, reference, vendor_data="emp", metadata='{"a":1}')
     ).json()
     engine.handle(liveness_request())
-    one, two = engine.world.sessions.all()
-    assert engine.world.sessions.find(body["request_id"]) is one
-    assert (one.number, two.number) == (1, 2)
-    assert (one.service, two.service) == ("FACE_MATCH", "PASSIVE_LIVENESS")
-    assert (one.status, one.vendor_data, one.metadata) == ("Declined", "emp", {"a": 1})
-    assert one.pictures == {
+    first, second = engine.world.sessions.all()
+    assert engine.world.sessions.find(body["request_id"]) is first
+    assert (first.number, second.number) == (1, 2)
+    assert (first.service, second.service) == ("FACE_MATCH", "PASSIVE_LIVENESS")
+    assert (first.status, first.vendor_data, first.metadata) == ("Declined", "emp", {"a": 1})
+    assert first.pictures == {
         "source_image": hashlib.sha256(reference).hexdigest(),
         "target_image": hashlib.sha256(probe).hexdigest(),
     }
-    assert one.result == body["face_match"]
+    assert first.result == body["face_match"]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def standing(engine):
         world.ledger.balance,
         [(entry.request_id, entry.amount) for entry in world.ledger.entries],
         [session.id for session in world.sessions.all()],
-        [(one.id, one.state) for one in records.outbox.deliveries.all()],
+        [(delivery.id, delivery.state) for delivery in records.outbox.deliveries.all()],
         records.outbox.count_due(world.clock.now()),
         world.account.shared.kept.kept_bytes,
     )

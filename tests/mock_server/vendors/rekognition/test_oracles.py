@@ -164,12 +164,12 @@ def test_every_field_is_one_of_the_models(client, operation):
 def schema_of(model):
     """A shape of botocore as a JSON Schema that allows nothing else."""
     if model.type_name == "structure":
-        members = {name: schema_of(one) for name, one in model.members.items()}
+        members = {name: schema_of(member) for name, member in model.members.items()}
         return {"type": "object", "properties": members, "additionalProperties": False}
     if model.type_name == "list":
         return {"type": "array", "items": schema_of(model.member)}
     if model.type_name in ("float", "integer"):
         limits = {"min": "minimum", "max": "maximum"}
-        found = {limits[name]: n for name, n in model.metadata.items() if name in limits}
-        return {"type": "number", **found}
+        bounds = {limits[name]: n for name, n in model.metadata.items() if name in limits}
+        return {"type": "number", **bounds}
     return {"type": {"string": "string", "boolean": "boolean"}[model.type_name]}

@@ -127,7 +127,7 @@ def part(name, content, filename=None):
 
 
 def form(parts):
-    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), one) for one in parts)
+    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), content) for content in parts)
     return lines + f"--{BOUNDARY}--\r\n".encode()
 
 
@@ -204,7 +204,7 @@ class Oracle:
         sent = attrs.evolve(sent, target=sent.target.replace("{session}", mock.session))
         state = self.app.State
         state.edition, state.sessions = sent.edition, mock.sessions
-        ours, theirs = self._asked(sent), mock.send(sent)
+        ours, theirs = self._send(sent), mock.send(sent)
         if sent.method == "OPTIONS":
             # What the framework says there is not imitated.
             ours = attrs.evolve(ours, body={})
@@ -212,7 +212,7 @@ class Oracle:
             theirs = attrs.evolve(theirs, body=only(theirs.body, ours.body))
         return ours, theirs
 
-    def _asked(self, sent):
+    def _send(self, sent):
         headers = dict(sent.headers)
         kind = headers.pop("Content-Type", "")
         parts = urlsplit(sent.target)
@@ -233,5 +233,5 @@ def only(value, like):
     if isinstance(value, dict) and isinstance(like, dict):
         return {name: only(value[name], like[name]) for name in like if name in value}
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
-        return [only(one, other) for one, other in zip(value, like, strict=True)]
+        return [only(first, second) for first, second in zip(value, like, strict=True)]
     return value

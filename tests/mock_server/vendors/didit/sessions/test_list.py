@@ -4,7 +4,7 @@ from kit.mock_didit import liveness_request, match_request, scene
 from kit.mock_didit_sessions import SANDBOX, list_request
 
 #: Numbers of sessions -> the queries that list them.
-FOUND = {
+LISTED = {
     (2, 1): (
         *("", "session_kind=all", "status=Approved,Declined", "country=", "unheard_of=1"),
         *("date_from=2026-07-02", "date_to=2026-07-02", "session_type=API", "session_type=ALL"),
@@ -36,7 +36,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(
     ("query", "numbers"),
-    [(query, [*numbers]) for numbers, queries in FOUND.items() for query in queries],
+    [(query, [*numbers]) for numbers, queries in LISTED.items() for query in queries],
 )
 def test_the_newest_come_first_through_every_filter(engine, answer, query, numbers):
     status, body = answer(engine, list_request(query))
@@ -70,8 +70,8 @@ def test_a_row_is_as_the_contract_shows_it(engine, answer):
         "email_address": None,
         "additional_details": {"face_match": {"score": 55.5}},
     }
-    found = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
-    assert found["results"] == [row]
+    page = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
+    assert page["results"] == [row]
 
 
 def test_a_row_without_a_score_leaves_the_key_out(answer):

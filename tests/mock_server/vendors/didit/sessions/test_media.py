@@ -144,10 +144,10 @@ def test_a_foreign_host_gets_into_no_address_and_reads_no_picture(engine, host):
     assert read_media(1)(engine).status == 200
 
 
-OWN = ("localhost:80", "[::1]:80", "verification.didit.me")
+OUR_HOSTS = ("localhost:80", "[::1]:80", "verification.didit.me")
 
 
-@pytest.mark.parametrize("host", OWN)
+@pytest.mark.parametrize("host", OUR_HOSTS)
 def test_an_address_begins_with_the_own_name_that_was_asked(engine, host):
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     scheme = "https" if host.endswith("didit.me") else "http"
