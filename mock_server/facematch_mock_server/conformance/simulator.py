@@ -329,7 +329,6 @@ class ObservedApp:
         return self._app.refuse_early(head)
 
     def handle(self, request: Request) -> Response:
-        """The app's answer, or what the simulator makes of it."""
         simulator, is_call = self._simulator, request.path in self._simulator.calls
         if is_call:
             simulator.remember(request)

@@ -86,14 +86,12 @@ class FaceIds(Records):
         self.faces: Collection[DetectedFace] = Collection(limit=1000)
 
     def drop_expired(self, now: float) -> None:
-        """Forget the faces whose ids are of no use any more."""
         for face_id, face in self.faces.items():
             if face.expires <= now:
                 self.faces.remove(face_id)
 
 
 def detect(call: AzureCall) -> Response:
-    """Find the faces of a picture, and give each an id for a while."""
     query = _read_query(call)
     if query["returnFaceId"]:
         _check_access(call)
@@ -135,7 +133,6 @@ def detect(call: AzureCall) -> Response:
 
 
 def verify(call: AzureCall) -> Response:
-    """Compare the faces of two ids."""
     _check_access(call)
     try:
         body = json.loads(call.request.body)

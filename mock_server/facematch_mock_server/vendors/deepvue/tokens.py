@@ -28,7 +28,6 @@ Recognized = Literal["match", "liveness"]
 
 
 def sign(claims: Mapping[str, Any], key: bytes) -> str:
-    """A token with these claims."""
     parts = ({"alg": "HS256", "typ": "JWT"}, dict(claims))
     text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
     return f"{text}.{_sign(text, key)}"
@@ -85,7 +84,6 @@ class TokenBook:
         self.requests = 0
 
     def count_request(self) -> None:
-        """Count one call for a token."""
         with self._lock:
             self.requests += 1
 

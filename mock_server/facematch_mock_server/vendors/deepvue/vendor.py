@@ -113,7 +113,6 @@ def _check_token(call: DeepvueCall) -> None:
 
 
 def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
-    """The client secret, which must be that of the client."""
     text = call.request.header("x-api-key")
     key = call.world.keys.find(text) if text else None
     call.key_word = "wrong" if text else "none"
@@ -148,7 +147,6 @@ def _check_credit(call: DeepvueCall) -> None:
 
 
 def _look(call: DeepvueCall) -> None:
-    """Look for faces in the pictures; the answer where there is none."""
     if call.paid_path.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
@@ -189,7 +187,6 @@ def _read_pair(call: DeepvueCall) -> None:
 
 
 def _read_files(call: DeepvueCall) -> None:
-    """The two files of a comparison."""
     form = _read_form(call)
     # A text in the place of a file may be a picture all the same: only its length is shown.
     call.shown = presentable(
@@ -232,7 +229,6 @@ def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
 
 
 def _read_image(call: DeepvueCall) -> None:
-    """The picture of a liveness check."""
     is_old = call.claims.get("body.validation") == "pydantic1"
     body = _read_json(call, is_old=is_old)
     if is_old:
@@ -277,7 +273,6 @@ def _key_of(head: Head) -> str | None:
 
 
 def _issue(call: DeepvueCall) -> Response:
-    """Ask for a token with a client id and a client secret."""
     claims, key = call.claims, call.world.keys.find(call.values["client_secret"])
     call.key_word = "wrong"
     key = _check_client(call, key, call.values["client_id"], "auth.pair")
@@ -299,7 +294,6 @@ def _issue(call: DeepvueCall) -> Response:
 
 
 def _match(call: DeepvueCall) -> Response:
-    """Compare the faces of two pictures."""
     claims, outcome = call.claims, call.outcome
     score = float(outcome.score or 0)
     if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
@@ -312,7 +306,6 @@ def _match(call: DeepvueCall) -> Response:
 
 
 def _check_liveness(call: DeepvueCall) -> Response:
-    """Tell whether a living person stood before the camera."""
     claims, score = call.claims, call.outcome.score
     least = claims["liveness.from"]
     is_live = score is not None and score >= least and not call.outcome.attack
@@ -366,7 +359,6 @@ def _refuse_unpaid(call: DeepvueCall) -> NoReturn:
 
 
 def _show_balance(call: DeepvueCall) -> Response:
-    """Tell the prepaid credit that is left, in USD."""
     balance = call.ledger.balance
     call.claims.cite("credit.start")
     number = int(balance) if balance == int(balance) else float(balance)
@@ -439,7 +431,6 @@ class Deepvue(base.Routed):
     }
 
     def owns(self, head: Head) -> bool:
-        """Whether this request is for Deepvue: by path, or by the name of its host."""
         is_path = head.path.startswith(("/v1/", "/v2/"))
         return is_path or self.world.kind.has_host(head.header("host"))
 
@@ -450,11 +441,9 @@ class Deepvue(base.Routed):
         return super().answer(call, route)
 
     def elsewhere(self, call: base.Call) -> Response:
-        """The answer to a path that is not there."""
         return self.unknown(call)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
-        """The refusal of that status; None where its words are not known."""
         return call.deny(self.errors[status][0]) if status in self.errors else None
 
 

@@ -61,7 +61,6 @@ class DiditCall(Call):
 
     @property
     def endpoint(self) -> Any:
-        """What sets its endpoint apart."""
         return _PLAIN if self.route is None else self.route.more
 
     @property
@@ -160,7 +159,6 @@ def check_key(call: DiditCall) -> None:
 
 
 def claim_of_403(call: DiditCall) -> str:
-    """The claim with the words of a 403 there."""
     return "auth.words.session" if call.endpoint.session else "auth.words.403"
 
 

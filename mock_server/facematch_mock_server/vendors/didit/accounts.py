@@ -219,14 +219,12 @@ def _read_token(call: DiditCall) -> tuple[Account, Organization]:
 
 
 def _list_organizations(call: DiditCall) -> Response:
-    """List the organizations of whoever shows a token."""
     account, organization = _read_token(call)
     rows = [{**_organization_body(organization), "contact_email": account.email}]
     return call.answer("organizations.answer", rows)
 
 
 def _show_application(call: DiditCall) -> Response:
-    """Tell one application, with its key."""
     _, organization = _read_token(call)
     if call.words != (organization.uuid, organization.application):
         call.refuse("application.unknown")

@@ -164,7 +164,6 @@ def _in_range(number: N, lowest: int, highest: int) -> N:
 
 
 def boolean(_: Citations, value: Any) -> bool:
-    """True or false, also as a word in any case, or as 1 or 0."""
     word = value.lower() if isinstance(value, str) else value
     truth = _TRUTH.get(word) if isinstance(word, (str, int, float)) else None
     if truth is None:
@@ -202,7 +201,6 @@ def check_text(claims: Citations, sent: str, *further: str) -> str:
 
 
 def words_for_length(most: int) -> str:
-    """The words for a text that is too long."""
     return f"Ensure this field has no more than {most} characters."
 
 
@@ -214,14 +212,12 @@ def long_text(_: Citations, value: Any) -> str:
 
 
 def items(_: Citations, value: Any) -> list[Any]:
-    """An array."""
     if not isinstance(value, list):
         raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
     return value
 
 
 def email(claims: Citations, value: Any) -> str:
-    """An email address."""
     address = value.strip() if isinstance(value, str) else ""
     is_valid = re.fullmatch(_MAILBOX, address.lower()) and len(address) <= 320
     return check_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
@@ -247,7 +243,6 @@ _TOO_DEEP = "nested too deeply"
 
 
 def read_json(call: Call) -> Any:
-    """The JSON of a request; an empty object where there is no body."""
     request = call.request
     if not request.body:
         return {}

@@ -67,7 +67,6 @@ class PictureEndpoint(Endpoint):
 
     @property
     def threshold(self) -> str:
-        """The field with the threshold."""
         return f"face_{self.name}_score_decline_threshold"
 
 
@@ -121,7 +120,6 @@ def _refuse_unpaid(call: DiditCall) -> None:
 
 
 def _look(call: DiditCall) -> None:
-    """What is seen in the pictures, and whether they are pictures at all."""
     name, rotate = call.endpoint.name, call.values["rotate_image"]
     probe = call.values["user_image"]
     if name == "match":

@@ -171,7 +171,6 @@ class Accounts:
             return True
 
     def change(self, email: str, change: Callable[[Account], Account]) -> Account | None:
-        """As `Collection.change`."""
         return self._accounts.change(email.lower(), change)
 
     def let_in(self, token: str, account: Account, until: dt.datetime) -> None:

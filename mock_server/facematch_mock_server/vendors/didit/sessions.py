@@ -219,7 +219,6 @@ _UPDATE = (
 
 
 def _update(call: DiditCall) -> Response:
-    """Change the decision of a saved call by hand."""
     session: Session = call.session
     if session.status not in _OPEN:
         call.refuse("update.closed", status=session.status)
@@ -268,7 +267,6 @@ _RETENTION = (
 
 
 def _delete(call: DiditCall) -> Response:
-    """Delete a saved call."""
     claims, session = call.claims, call.session
     with_body = claims.get("delete.answer").status == 200
     values = framework.read_json_fields(call, call.body, _RETENTION) if with_body else {}

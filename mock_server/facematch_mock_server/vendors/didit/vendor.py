@@ -43,12 +43,10 @@ class Didit(base.Routed):
     routes = (*pictures.ROUTES, *sessions.ROUTES, *billing.ROUTES, *accounts.ROUTES)
 
     def owns(self, head: Head) -> bool:
-        """Whether this request is for Didit: by path, or by the name of one of its hosts."""
         is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
         return is_path or self.world.kind.has_host(head.header("host"))
 
     def known_paths(self) -> tuple[str, ...]:
-        """The paths of Didit that are imitated."""
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
@@ -96,7 +94,6 @@ class Didit(base.Routed):
         return self.unknown(call)
 
     def _answer_error(self, call: Any, status: int) -> Response | None:
-        """An answer of that status as Didit words it there; None where the words are not known."""
         route = call.route
         claims, endpoint, method = call.claims, call.endpoint, call.request.method
         if route is not None and status in route.own:

@@ -71,7 +71,6 @@ def queue(
 def compose(
     claims: Citations, world: World, delivery: Delivery, destination: Destination
 ) -> SignedPayload:
-    """The payload of a delivery: body, signatures and headers."""
     body = write_json(_document(claims, world, delivery), escaped=True)
     secret = destination.secret
     headers = [
