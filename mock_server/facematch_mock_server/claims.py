@@ -189,8 +189,8 @@ class Citations:
 
     __slots__ = ("_cited", "_table")
 
-    def __init__(self, table: dict[str, tuple[Any, str]]) -> None:
-        self._table = table
+    def __init__(self, by_key: dict[str, tuple[Any, str]]) -> None:
+        self._table = by_key
         self._cited: dict[str, None] = {}
 
     def __getitem__(self, key: str) -> Any:

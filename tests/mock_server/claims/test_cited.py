@@ -58,7 +58,7 @@ def json(path, body, **more):
     return didit_request(path, body, "application/json", **more)
 
 
-def answered(status, kind="status", request=json(MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
+def answer_with_fault(status, kind="status", request=json(MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
     """A step that a fault strikes."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
     return lambda engine: handle_with_fault(engine, fault, request)
@@ -142,10 +142,10 @@ OF_DIDIT = {
         refused("/__mock__/faults"),
     ),
     "faults": (
-        *(answered(status) for status in (400, 404, 503)),
-        answered(502, "html"),
-        answered(503, "json", body={"detail": "own"}),
-        answered(200, "wrong_json"),
+        *(answer_with_fault(status) for status in (400, 404, 503)),
+        answer_with_fault(502, "html"),
+        answer_with_fault(503, "json", body={"detail": "own"}),
+        answer_with_fault(200, "wrong_json"),
     ),
     "decisions": (
         match_request(),
@@ -301,7 +301,8 @@ OF_DEEPVUE = {
     ),
     "paths": (didit_request("/v1/elsewhere"),),
     "faults": tuple(
-        answered(status, request=deepvue.deepvue_match()) for status in (400, 402, 418, 500, 503)
+        answer_with_fault(status, request=deepvue.deepvue_match())
+        for status in (400, 402, 418, 500, 503)
     ),
 }
 

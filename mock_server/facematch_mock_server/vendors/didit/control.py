@@ -177,18 +177,18 @@ class WebhookLetter(WebhookDelivery):
 
 
 def _wait(
-    webhooks: Webhooks, timeout_s: float | None = None, since: int | None = None
+    extension: Webhooks, timeout_s: float | None = None, since: int | None = None
 ) -> dict[str, int]:
     timeout_s = 10 if timeout_s is None else timeout_s
     if not 0 <= timeout_s <= 60:
         raise ValueError("timeout_s must be a number of seconds from 0 to 60")
     try:
-        deliveries = webhooks.wait(0, since=since or 0)
+        deliveries = extension.wait(0, since=since or 0)
     except NotYet as error:
         raise NotYet(str(error), timeout_s) from None
     states = [delivery.state for delivery in deliveries]
     last = deliveries[-1].number if deliveries else since or 0
-    return {"due": webhooks.due(), "last": last, **{state: states.count(state) for state in State}}
+    return {"due": extension.due(), "last": last, **{state: states.count(state) for state in State}}
 
 
 class Webhooks(Extension[DiditRecords]):
@@ -414,7 +414,7 @@ class Webhooks(Extension[DiditRecords]):
             "Once nothing is due: how many deliveries are in each state; 504 after timeout_s (10).",
             {"timeout_s": "number", "since": "count"}),
         Operation("POST", "webhooks/resend",
-            lambda webhooks, delivery: webhooks.resend(delivery),
+            lambda extension, delivery: extension.resend(delivery),
             "Send one again with a new timestamp.", {"delivery!": "text"}),
         Operation("POST", "webhooks/corrupt", corrupt,
             "Change a byte of the next deliveries after they are signed.", {"times": "any"}),

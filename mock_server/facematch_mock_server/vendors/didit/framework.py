@@ -257,10 +257,10 @@ def read_json(call: Call) -> Any:
         call.refuse("json.refused", problem=error)
 
 
-def _load_json(text: str) -> Any:
+def _load_json(document: str) -> Any:
     """JSON that can be written again; ValueError for other texts."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(document, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     # Python reads deeper ones than it writes.
@@ -270,8 +270,8 @@ def _load_json(text: str) -> Any:
     return value
 
 
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"Out of range float values are not JSON compliant: {text!r}")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
 
 
 def _is_within(value: Any, levels: int) -> bool:

@@ -216,7 +216,7 @@ def mock():
 
 
 @pytest.fixture
-def opened(mock, at_end):
+def open_face_client(mock, at_end):
     """Opens a client, by default of the resource's own key and of the version that is current."""
 
     def open_client(key=None, **more):
@@ -257,10 +257,10 @@ def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end
     assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
 
 
-def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
+def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_client):
     attributes = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
     (face,) = faces_of(
-        opened(), "p1", return_face_landmarks=True, return_face_attributes=attributes
+        open_face_client(), "p1", return_face_landmarks=True, return_face_attributes=attributes
     )
     rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
     assert rectangle.left < nose.x < rectangle.left + rectangle.width
@@ -269,10 +269,10 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
     assert face.face_attributes.blur is None
 
 
-def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(opened, mock):
+def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):
     person = {"face_id": FACE_ID, "large_person_group_id": "staff", "person_id": FACE_ID}
     with pytest.raises(HttpResponseError, match="not imitated") as caught:
-        opened(retry_total=0).verify_from_large_person_group(**person)
+        open_face_client(retry_total=0).verify_from_large_person_group(**person)
     (entry,) = mock.control.journal()
     assert caught.value.status_code == entry.status == 501
     assert entry.claims[-1] == "azure.verify.person"
@@ -297,9 +297,9 @@ def test_a_token_of_entra(mock, token, is_known):
                 faces_of(client, "p1", enforce_https=False)
 
 
-def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(opened, mock):
+def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(open_face_client, mock):
     transport = OnTheMocksClock(mock)
-    client = opened(transport=transport)
+    client = open_face_client(transport=transport)
     mock.control.set_limit("resource", 1)
     assert len(faces_of(client, "p1")) == 1
     assert len(faces_of(client, "p1")) == 1
@@ -315,8 +315,8 @@ def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(opened, mock):
         ("access", HttpResponseError, "UnsupportedFeature"),
     ],
 )
-def test_a_refusal_is_the_clients_error_for_that(opened, mock, how, error, code):
-    client = opened(key="wrong" if how == "key" else None)
+def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, error, code):
+    client = open_face_client(key="wrong" if how == "key" else None)
     switches = {"access": "unapproved"} if how == "access" else {}
     mock.control.reset(switches=switches)
     with pytest.raises(error) as failed:

@@ -33,7 +33,7 @@ def engine_with(**switches):
     return deepvue.new_engine(vendor="deepvue", switches=switches, clock=clock)
 
 
-def decoded(token):
+def decode_token(token):
     head, claims, signature = (
         base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
     )
@@ -46,7 +46,7 @@ def test_the_known_pair_gets_a_jwt_in_hs256(as_files):
     assert answer.status == 200
     body = answer.json()
     assert (body["token_type"], body["expiry"]) == ("bearer", "2026-07-03T09:15:27Z")
-    head, claims, _ = decoded(body["access_token"])
+    head, claims, _ = decode_token(body["access_token"])
     assert head == {"alg": "HS256", "typ": "JWT"}
     assert claims == {"sub": "mock-client", "exp": END, "jti": "1"}
 
@@ -99,7 +99,7 @@ def test_a_token_lives_as_long_as_it_was_set_to_however_that_is_written(form, sh
     body = engine.handle(authorize()).json()
     token = body.pop("access_token")
     assert body == {"token_type": "bearer", **shown}
-    assert decoded(token)[1]["exp"] == END - 86_400 + 600
+    assert decode_token(token)[1]["exp"] == END - 86_400 + 600
     control = control_of(engine.world)
     control.advance(599)
     assert engine.handle(deepvue_match(token=token)).status == 200
@@ -144,7 +144,7 @@ def test_what_is_signed_can_be_read_with_the_key_alone(claims, key):
     assert read_claims(token, key) == claims
     assert read_claims(token, key + b"\1") is None
     text, _, _ = token.rpartition(".")
-    assert decoded(token)[2] == hmac.new(key, text.encode(), hashlib.sha256).digest()
+    assert decode_token(token)[2] == hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
 @pytest.fixture

@@ -175,8 +175,8 @@ def test_each_registration_has_its_own_credit_and_sessions(engine):
     request_id = engine.handle(match_request(key=key)).json()["request_id"]
     control = control_of(engine.world)
     assert control.accounts() == ("main", name)
-    opened = control_of(engine.accounts.named(key).world("didit"))
-    assert (control.balance(), opened.balance()) == (Decimal(100), Decimal("99.95"))
+    other = control_of(engine.accounts.named(key).world("didit"))
+    assert (control.balance(), other.balance()) == (Decimal(100), Decimal("99.95"))
     assert engine.handle(account_request(BALANCE, key=key)).json()["balance"] == "99.9500"
     decision = f"/v3/session/{request_id}/decision/"
     assert engine.handle(account_request(decision, key=key)).status == 200
@@ -201,12 +201,12 @@ def test_a_code_that_was_shown_between_look_up_and_change_is_used_up(engine, mon
     accounts = engine.world.records.accounts
     change, inner = accounts.change, verify_email()
 
-    def overtaken(email, make):
+    def change_second(email, make):
         monkeypatch.setattr(accounts, "change", change)
         assert inner(engine).status == 200
         return change(email, make)
 
-    monkeypatch.setattr(accounts, "change", overtaken)
+    monkeypatch.setattr(accounts, "change", change_second)
     assert status_and_body(inner(engine)) == (400, WRONG)
 
 
@@ -291,7 +291,7 @@ NO_LOGIN = {"detail": "Invalid email or password."}
 
 
 @pytest.fixture
-def proved(engine):
+def verified_engine(engine):
     """`engine`, once Anna has proved her mailbox."""
     verify_email()(engine)
     return engine
@@ -310,29 +310,29 @@ def with_token(token, path=ME):
     ],
 )
 def test_a_refused_login_does_not_say_whether_the_address_has_an_account(
-    proved, body, status, refusal
+    verified_engine, body, status, refusal
 ):
-    response = proved.handle(auth_request("login", **body))
+    response = verified_engine.handle(auth_request("login", **body))
     assert (response.status, response.json()) == (status, refusal)
 
 
-def test_five_failures_lock_the_account_for_the_right_password_too(proved):
+def test_five_failures_lock_the_account_for_the_right_password_too(verified_engine):
     for _ in range(5):
-        assert proved.handle(FAILED_LOGIN).status == 401
-    proved.handle(advance_request(0.5))
-    locked = proved.handle(login_request())
+        assert verified_engine.handle(FAILED_LOGIN).status == 401
+    verified_engine.handle(advance_request(0.5))
+    locked = verified_engine.handle(login_request())
     assert locked.status == 429
     assert locked.header("Retry-After") == "900"
     assert locked.json()["detail"].startswith("Too many failed logins.")
-    proved.handle(advance_request(899.5))
-    assert proved.handle(login_request()).status == 200
+    verified_engine.handle(advance_request(899.5))
+    assert verified_engine.handle(login_request()).status == 200
 
 
-def test_a_good_login_forgets_the_failures(proved):
+def test_a_good_login_forgets_the_failures(verified_engine):
     for _ in range(2):
         for _ in range(4):
-            proved.handle(FAILED_LOGIN)
-        assert proved.handle(login_request()).status == 200
+            verified_engine.handle(FAILED_LOGIN)
+        assert verified_engine.handle(login_request()).status == 200
 
 
 @given(st.integers(1, 60))
@@ -341,15 +341,17 @@ def test_a_lock_lasts_as_the_table_says_and_beyond_its_end_as_its_last_row(failu
     assert lock_seconds(failures) == seconds
 
 
-def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(proved):
-    token = proved.handle(login_request()).json()["access_token"]
-    record = opened(proved)
-    organizations = proved.handle(with_token(token))
+def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(
+    verified_engine,
+):
+    token = verified_engine.handle(login_request()).json()["access_token"]
+    record = opened(verified_engine)
+    organizations = verified_engine.handle(with_token(token))
     assert organizations.status == 200
     (organization,) = organizations.json()
     assert (organization["uuid"], organization["contact_email"]) == (record.uuid, ANNA)
     path = f"{ME}{record.uuid}/applications/{record.application}/"
-    application = proved.handle(with_token(token, path))
+    application = verified_engine.handle(with_token(token, path))
     assert application.status == 200
     assert application.json() == {
         "uuid": record.application,
@@ -357,23 +359,23 @@ def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_applica
         "client_id": record.client_id,
         "api_key": application.json()["api_key"],
     }
-    balance = proved.handle(
+    balance = verified_engine.handle(
         account_request("/v3/billing/balance/", key=application.json()["api_key"])
     )
     assert balance.status == 200
     for ids in ((record.application, record.application), (record.uuid, record.uuid)):
         other = "{}{}/applications/{}/".format(ME, *ids)
-        assert proved.handle(with_token(token, other)).status == 404
-    assert proved.handle(account_request(path, key=None)).status == 401
+        assert verified_engine.handle(with_token(token, other)).status == 404
+    assert verified_engine.handle(account_request(path, key=None)).status == 401
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic {}", REFRESH])
-def test_a_bad_token_is_401_without_a_word_about_why(proved, header):
-    token = proved.handle(login_request()).json()[
+def test_a_bad_token_is_401_without_a_word_about_why(verified_engine, header):
+    token = verified_engine.handle(login_request()).json()[
         "refresh_token" if header == REFRESH else "access_token"
     ]
     headers = {} if header is None else {"Authorization": header.format(token)}
-    response = proved.handle(account_request(ME, key=None, **headers))
+    response = verified_engine.handle(account_request(ME, key=None, **headers))
     assert (response.status, response.json()) == (401, {"detail": "Invalid or expired token."})
 
 

@@ -155,7 +155,7 @@ def engine():
     return engine
 
 
-def standing(engine):
+def read_books(engine):
     world = engine.world
     records = world.records
     return (
@@ -169,11 +169,11 @@ def standing(engine):
 
 
 def breaks_after(real):
-    def late(*args, **more):
+    def raise_after(*args, **more):
         real(*args, **more)
         raise BrokenError
 
-    return late
+    return raise_after
 
 
 def breaks_before(_real):
@@ -184,17 +184,17 @@ def breaks_before(_real):
 @pytest.mark.parametrize("call", OF)
 @pytest.mark.parametrize("breaks", [breaks_before, breaks_after])
 def test_a_step_that_raises_leaves_all_as_it_was(monkeypatch, engine, call, step, breaks):
-    (place, name), before = step, standing(engine)
+    (place, name), before = step, read_books(engine)
     is_asked = name in (call, "keep", "add", "announce")
     with monkeypatch.context() as patched:
         patched.setattr(place, name, breaks(getattr(place, name)))
         if is_asked:
             with pytest.raises(BrokenError):
                 engine.handle(OF[call]())
-            assert standing(engine) == before
+            assert read_books(engine) == before
         else:
             assert engine.handle(OF[call]()).status == 200
     assert engine.handle(didit.control_request("clock")).status == 200
-    assert (standing(engine) == before) is is_asked
+    assert (read_books(engine) == before) is is_asked
     assert engine.handle(OF[call]()).status == 200
-    assert standing(engine) != before
+    assert read_books(engine) != before

@@ -303,7 +303,7 @@ class ByOffsetEarly(LimitOffsetPagination):
     default_limit = 20
 
 
-def paged(view, rows):
+def respond_with_page(view, rows):
     query = view.request.query_params
     pager = ByOffset()
     if State.edition == "2026-03":
@@ -326,7 +326,7 @@ class Sessions(View):
             and (filters["date_from"] or DAY) <= DAY <= (filters["date_to"] or DAY)
             and filters["api_service"] in ("", "FACE_MATCH")
         ]
-        return paged(self, rows)
+        return respond_with_page(self, rows)
 
 
 urlpatterns = [

@@ -98,7 +98,7 @@ def test_an_organization_sees_its_own_and_a_sandbox_key_nothing(engine, answer):
     )
 
 
-def many(count, **settings):
+def save_calls(count, **settings):
     engine = didit.new_engine(**settings)
     for number in range(count):
         engine.handle(match_request(scene(score=50 + number % 40)))
@@ -107,7 +107,7 @@ def many(count, **settings):
 
 @pytest.mark.parametrize(("edition", "size"), [("2026-03", 20), ("2026-07", 50)])
 def test_a_page_has_20_rows_in_march_and_50_since(edition, size, answer):
-    engine = many(52, edition=edition)
+    engine = save_calls(52, edition=edition)
     body = answer(engine, list_request())[1]
     assert (body["count"], len(body["results"]), body["previous"]) == (52, size, None)
     assert body["next"] == f"http://127.0.0.1:8080/v3/sessions/?limit={size}&offset={size}"

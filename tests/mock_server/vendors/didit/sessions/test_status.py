@@ -117,12 +117,12 @@ def test_an_update_between_look_up_and_change_counts(engine, monkeypatch):
     sessions = engine.world.sessions
     change, inner = sessions.change, update(1, {"new_status": "Declined"})
 
-    def overtaken(session_id, make):
+    def change_second(session_id, make):
         monkeypatch.setattr(sessions, "change", change)
         assert inner(engine).status == 200
         return change(session_id, make)
 
-    monkeypatch.setattr(sessions, "change", overtaken)
+    monkeypatch.setattr(sessions, "change", change_second)
     assert inner(engine).status == 400
 
 

@@ -28,7 +28,7 @@ class World:
     def letters(self, *answers):
         return [letter for _, letter, _ in self._carry(self.app, *answers)]
 
-    def later(self, seconds):
+    def advance(self, seconds):
         self.app.world.clock.advance(seconds)
 
     def ask(self, path, body=None):
@@ -53,7 +53,7 @@ def world(carry):
 def test_what_is_sent_again_is_signed_anew_with_the_same_event_id(world):
     (name,) = world.call()
     (first,) = world.letters(200)
-    world.later(1000)
+    world.advance(1000)
     assert world.refusal(first) is Refusal.STALE
     world.webhooks.resend(name)
     (again,) = world.letters(500)
@@ -62,7 +62,7 @@ def test_what_is_sent_again_is_signed_anew_with_the_same_event_id(world):
     document = json.loads(again.body)
     assert document["created_at"] == document["timestamp"]
     assert document["timestamp"] == json.loads(first.body)["timestamp"] + 1000
-    world.later(60)
+    world.advance(60)
     assert world.letters(200) == [again]
     assert [attempt.status for attempt in world.webhooks.delivery(name).attempts] == [200, 500, 200]
 
@@ -83,7 +83,7 @@ def test_another_secret_signs_as_many_as_were_asked_for_and_no_retry(world):
     world.call(2)
     for letter in world.letters(500, 401):
         assert world.refusal(letter) is Refusal.WRONG_SIGNATURE
-    world.later(60)
+    world.advance(60)
     (retry,) = world.letters()
     world.accept(retry)
 
@@ -92,7 +92,7 @@ def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
     world.webhooks.drop()
     (name,) = world.call()
     assert world.letters() == []
-    world.later(1000)
+    world.advance(1000)
     assert world.letters() == []
     assert world.webhooks.delivery(name).state == "dropped"
     world.webhooks.resend(name)

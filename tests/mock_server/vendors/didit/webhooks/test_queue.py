@@ -55,12 +55,12 @@ def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, carr
     assert carry(engine) == []
 
 
-def test_a_retry_that_is_taken_is_the_last(engine, carry):
+def test_a_resendingthat_is_taken_is_the_last(engine, carry):
     carry(engine, 500)
     engine.world.clock.advance(60)
     assert len(carry(engine, 204)) == 1
     assert the_one(engine).state == "delivered"
-    assert [attempt.status for attempt in the_one(engine).attempts] == [500, 204]
+    assert [sending.status for sending in the_one(engine).attempts] == [500, 204]
     engine.world.clock.advance(1000)
     assert carry(engine) == []
 
@@ -112,7 +112,7 @@ def test_a_delivery_is_not_due_before_its_request_is_over(new):
     assert outbox.take(engine.world.clock.now()) is not None
 
 
-def again_meanwhile(engine, status):
+def resend_meanwhile(engine, status):
     world, outbox = engine.world, engine.world.records.outbox
     taken = outbox.take(world.clock.now())
 
@@ -126,11 +126,11 @@ def again_meanwhile(engine, status):
 
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_an_attempt_under_way_does_not_swallow_a_second_sending(engine, carry, status):
-    name = again_meanwhile(engine, status)
+    name = resend_meanwhile(engine, status)
     assert len(carry(engine, 204)) == 1
     delivery = webhooks(engine).delivery(name)
     assert delivery.state == "delivered"
-    assert [attempt.status for attempt in delivery.attempts] == [status, 204]
+    assert [sending.status for sending in delivery.attempts] == [status, 204]
     engine.world.clock.advance(10_000)
     assert carry(engine) == []
 
