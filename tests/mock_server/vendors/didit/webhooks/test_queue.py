@@ -55,7 +55,7 @@ def test_what_is_not_final_is_tried_again_after_one_minute_and_four(engine, carr
     assert carry(engine) == []
 
 
-def test_a_resendingthat_is_taken_is_the_last(engine, carry):
+def test_a_retry_that_is_taken_is_the_last(engine, carry):
     carry(engine, 500)
     engine.world.clock.advance(60)
     assert len(carry(engine, 204)) == 1
