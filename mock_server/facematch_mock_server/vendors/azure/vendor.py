@@ -151,10 +151,8 @@ def verify(call: AzureCall) -> Response:
         # Of a face that is not the largest in its picture; ours.
         score: float | None = 100.0 if first is second else 5.0
     else:
-        contents, digests = (
-            call.world.account.shared.kept,
-            (first.facts.digest, second.facts.digest),
-        )
+        contents = call.world.account.shared.kept
+        digests = (first.facts.digest, second.facts.digest)
         pictures = (Upload("image", contents.find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:

@@ -71,8 +71,31 @@ def queue(
 def compose(
     claims: Citations, world: World, delivery: Delivery, destination: Destination
 ) -> SignedPayload:
-    body = write_json(_document(claims, world, delivery), escaped=True)
-    secret = destination.secret
+    session, secret = delivery.session, destination.secret
+    claims.cite("webhook.saved")
+    document = {
+        "event_id": delivery.event_id,
+        "webhook_type": delivery.event,
+        "timestamp": delivery.timestamp,
+        # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
+        "created_at": delivery.timestamp,
+        "application_id": application_id(world),
+        "environment": "live",
+        "session_id": session.id,
+        "status": session.status,
+        "workflow_id": None,
+        "workflow_version": None,
+        "vendor_data": session.vendor_data,
+        "metadata": session.metadata,
+    }
+    if session.status in _WITH_DECISION:
+        document["decision"] = decision_body(claims, world, session, delivery.origin)
+    elif session.status == "Resubmitted":
+        document["resubmit_info"] = {}
+    if delivery.is_test:
+        document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
+        del document["event_id"]
+    body = write_json(document, escaped=True)
     headers = [
         ("Content-Type", "application/json"),
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
@@ -97,34 +120,6 @@ def application_id(world: World) -> str:
         records = account.parent.world(world.vendor).records
         application = records.accounts.application_of(account.name)
     return application or str(uuid.uuid5(_APPLICATIONS, account.name))
-
-
-def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, Any]:
-    session = delivery.session
-    claims.cite("webhook.saved")
-    document = {
-        "event_id": delivery.event_id,
-        "webhook_type": delivery.event,
-        "timestamp": delivery.timestamp,
-        # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
-        "created_at": delivery.timestamp,
-        "application_id": application_id(world),
-        "environment": "live",
-        "session_id": session.id,
-        "status": session.status,
-        "workflow_id": None,
-        "workflow_version": None,
-        "vendor_data": session.vendor_data,
-        "metadata": session.metadata,
-    }
-    if session.status in _WITH_DECISION:
-        document["decision"] = decision_body(claims, world, session, delivery.origin)
-    elif session.status == "Resubmitted":
-        document["resubmit_info"] = {}
-    if delivery.is_test:
-        document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
-        del document["event_id"]
-    return document
 
 
 def write_json(document: Any, *, escaped: bool) -> bytes:
