@@ -235,6 +235,9 @@ def test_made_up_answers_wait_by_kind_for_so_many_calls():
     [
         ("detail", 401, {"detail": "Could not validate credentials"}),
         ("detail", 402, {"detail": "Payment Required"}),
+        ("detail", 403, {"detail": "Not a valid token"}),
+        ("detail", 404, {"detail": "Not Found"}),
+        ("detail", 405, {"detail": "Method Not Allowed"}),
         ("detail", 429, {"detail": "Rate limit exceeded. Please retry after some time."}),
         ("detail", 500, {"detail": "Internal Server Error"}),
         ("envelope", 400, {"message": "Bad Request"}),
