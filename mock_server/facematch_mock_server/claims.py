@@ -189,8 +189,8 @@ class Citations:
 
     __slots__ = ("_cited", "_table")
 
-    def __init__(self, table: dict[str, tuple[Any, str]]) -> None:
-        self._table = table
+    def __init__(self, by_key: dict[str, tuple[Any, str]]) -> None:
+        self._table = by_key
         self._cited: dict[str, None] = {}
 
     def __getitem__(self, key: str) -> Any:
@@ -326,23 +326,14 @@ def _shown(value: Any) -> str:
 # fmt: off
 MOCK_CLAIMS = table(
     "mock",
-    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS,
-        "A path that no vendor knows is answered with the known path that it resembles."),
-    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS,
-        "An endpoint that the vendor has and the mock does not imitate says so, and what it does imitate."),
-    row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS,
-        "A body above 64 MiB is refused with a page of HTML; proxy limits are not documented."),
-    row("limit.control", Reply(413, {"mock": "A change is described in at most 1 MiB."}), OURS,
-        "A change through the control API is described in at most 1 MiB."),
-    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS,
-        "A page of HTML, when a test asks for one, is that of some gateway."),
-    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS,
-        "JSON of another shape, when a test asks for it, has nothing of the vendor's."),
-    row("fault.own", Reply(200), OURS,
-        "A JSON body that a test gives is the test's own; it says nothing of the vendor."),
-    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS,
-        "A status from 500 on is a page of HTML; its body is not documented."),
-    row("fault.other", Reply(400, {"mock": "A test asked for the status {status}; the vendor's words are not known."}), OURS,
-        "A status for which the vendor's words are not known is answered in ours."),
+    row("elsewhere", Reply(404, {"mock": "Nothing is served at {path}. {hint}"}), OURS, "A path that no vendor knows is answered with the known path that it resembles."),
+    row("later", Reply(404, {"mock": "{vendor} has {path}, but this mock does not imitate it. {covers}"}), OURS, "An endpoint that the vendor has and the mock does not imitate says so, and what it does imitate."),
+    row("limit.body", Reply(413, "<html><body><h1>413 Request Entity Too Large</h1></body></html>\n"), OURS, "A body above 64 MiB is refused with a page of HTML; proxy limits are not documented."),
+    row("limit.control", Reply(413, {"mock": "A change is described in at most 1 MiB."}), OURS, "A change through the control API is described in at most 1 MiB."),
+    row("fault.html", Reply(502, "<html><body><h1>{status}</h1><p>A gateway's page.</p></body></html>\n"), OURS, "A page of HTML, when a test asks for one, is that of some gateway."),
+    row("fault.wrong_json", Reply(200, {"unexpected": ["shape", 1, None]}), OURS, "JSON of another shape, when a test asks for it, has nothing of the vendor's."),
+    row("fault.own", Reply(200), OURS, "A JSON body that a test gives is the test's own; it says nothing of the vendor."),
+    row("fault.server", Reply(500, "<html><body><h1>Server Error ({status})</h1></body></html>\n"), OURS, "A status from 500 on is a page of HTML; its body is not documented."),
+    row("fault.other", Reply(400, {"mock": "A test asked for the status {status}; the vendor's words are not known."}), OURS, "A status for which the vendor's words are not known is answered in ours."),
 )
 # fmt: on

@@ -50,7 +50,7 @@ def verify_email(email=ANNA, change=str):
 def opened(engine, email=ANNA):
     """What was opened for that address, or None."""
     account = engine.world.records.accounts.find(email)
-    return None if account is None else account.opened
+    return None if account is None else account.organization
 
 
 def with_access_token(path=ME):

@@ -85,6 +85,12 @@ class Vendor(VendorKind):
     examples: tuple[Example, ...] = ()
 
 
+#: The claim that answers in the place of a vendor, by the kind of a fault.
+_FAULTS = {
+    Kind.HTML: "fault.html",
+    Kind.WRONG_JSON: "fault.wrong_json",
+    Kind.JSON: "fault.own",
+}
 #: In the place of an answer that nobody is sent.
 UNANSWERED = Response(status=500)
 
@@ -131,8 +137,14 @@ class Route:
     expression: re.Pattern[str] = attrs.field(init=False, repr=False, eq=False)
 
     @expression.default
-    def _compiled(self) -> re.Pattern[str]:
+    def _compile(self) -> re.Pattern[str]:
         return re.compile(re.sub(r"\\\{(\w+)\\\}", "([^/]+)", re.escape(self.pattern)))
+
+
+def bearer_token(head: Head) -> str | None:
+    """The token of the Authorization header; None for none, and for another scheme."""
+    scheme, _, token = (head.header("authorization") or "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 @attrs.define(kw_only=True)
@@ -273,8 +285,7 @@ class Call:
         self.request = attrs.evolve(self.request, fault=fault)
 
     def _meet_faults(self, *pictures: Upload) -> None:
-        """The faults that are aimed at these pictures, and cards that say how their call fails; one
-        that is not carried out ends the call."""
+        """Faults aimed at these pictures, and cards that say how their call fails."""
         if self.request.fault is not None:
             return
         world, fault = self.world, None
@@ -291,6 +302,16 @@ class Call:
             self.strike(fault)
             if not fault.is_carried_out:
                 raise Refused(UNANSWERED)
+
+
+@attrs.define(kw_only=True)
+class NumberedCall(Call):
+    """A call whose answer has an id."""
+
+    request_id: str = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.request_id = self.world.account.ids.uuid()
 
 
 class Routed:
@@ -363,7 +384,7 @@ class Routed:
             if call.fault is None or call.fault.is_carried_out:
                 response = self._answer_call(call)
             else:
-                response = self._look_at(call)
+                response = self._note_request(call)
             # The pictures may have brought a fault.
             if call.fault is not None:
                 return self._fail(call, call.fault, response)
@@ -404,9 +425,8 @@ class Routed:
             response = attrs.evolve(response, headers=(*response.headers, (HINT_HEADER, hint)))
         return call.claims.sealed(self.finished(call, response))
 
-    def _look_at(self, call: Call) -> Response:
-        """Of a call that is not carried out: whose key it bears, and what is in a form; of other
-        bodies nothing is read."""
+    def _note_request(self, call: Call) -> Response:
+        """Note the key and the form of a call that is not carried out."""
         route = call.route
         for name in route.credentials if route is not None else ():
             if "key" in name:
@@ -425,19 +445,12 @@ class Routed:
             self.log(call, done)
             return attrs.evolve(response, fault=fault)
         claims, status = self.world.claims.citations(), fault.status
-        instead: Response | None
-        if fault.kind is Kind.HTML:
-            instead = claims.answer("fault.html", status=status)
-        elif fault.kind is Kind.WRONG_JSON:
-            instead = claims.answer("fault.wrong_json")
-        elif fault.kind is Kind.JSON:
-            instead = claims.answer("fault.own", fault.body)
-        else:
+        key, instead = _FAULTS.get(fault.kind), None
+        if key is None:
             instead = self.vendor_error(status, call.request)
-        if instead is None:
             key = "fault.server" if status >= 500 else "fault.other"
-            instead = claims.answer(key, status=status)
-        instead = instead if instead.claims else claims.sealed(instead)
+        if instead is None:
+            instead = claims.sealed(claims.answer(key, fault.body, status=status))
         names = {name.lower() for name in fault.headers}
         headers = [line for line in instead.headers if line[0].lower() not in names]
         headers += [(name, str(text)) for name, text in fault.headers.items() if text is not None]
@@ -508,13 +521,24 @@ class Routed:
 
     def vendor_error(self, status: int, request: Request) -> Response | None:
         """An answer of that status in the vendor's words; None where the words are not known."""
+        call = self.new_call(request, *self.find(request))
+        try:
+            response = self._answer_error(call, status)
+        except Refused as refused:
+            response = refused.response
+        if response is None:
+            return None
+        # A switch may have given the claim another status; the words are the same.
+        return call.claims.sealed(attrs.evolve(response, status=status))
+
+    def _answer_error(self, call: Any, status: int) -> Response | None:
+        """The answer in the words of `errors` for that status; None where there are none."""
         if status not in self.errors:
             return None
         claim, *facts = self.errors[status]
-        call = self.new_call(request, None)
         call.claims.cite(*facts)
-        key = request.header(self.routes[0].credentials[0]) or ""
-        return attrs.evolve(call.claims.sealed(call.answer(claim, key=key)), status=status)
+        key = call.request.header(self.routes[0].credentials[0]) or ""
+        return call.answer(claim, key=key)  # type: ignore[no-any-return]  # of a `Call`
 
 
 def begins_so(pattern: str, path: str) -> bool:

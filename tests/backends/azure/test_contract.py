@@ -1,7 +1,7 @@
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.vendors.azure.simulator import AzureSimulator
+from facematch_mock_server.conformance import AzureSimulator
 
 
 class TestContract(BackendContract):

@@ -1,7 +1,7 @@
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.vendors.compreface.simulator import ComprefaceSimulator
+from facematch_mock_server.conformance import ComprefaceSimulator
 
 
 class TestContract(BackendContract):

@@ -1,7 +1,7 @@
 import pytest
 
 from facematch_core.testing import BackendContract, Situation
-from facematch_mock_server.vendors.deepvue.simulator import DeepvueSimulator
+from facematch_mock_server.conformance import DeepvueSimulator
 
 
 class ScaledSimulator(DeepvueSimulator):

@@ -3,7 +3,7 @@ from typing import ClassVar
 import pytest
 
 from facematch_core.testing import BackendContract
-from facematch_mock_server.vendors.rekognition.simulator import RekognitionSimulator
+from facematch_mock_server.conformance import RekognitionSimulator
 
 
 class TestContract(BackendContract):

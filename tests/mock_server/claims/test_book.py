@@ -39,8 +39,8 @@ def test_the_condition_of_a_claim_is_a_value_of_a_switch(vendor):
     for claim in kind.claims:
         if claim.when is not None:
             switch, *values = claim.when
-            known = {edition[switch] for edition in kind.editions.values()}
-            assert set(values) <= known | set(kind.switches.get(switch, ())), claim.id
+            values_of_editions = {edition[switch] for edition in kind.editions.values()}
+            assert set(values) <= values_of_editions | set(kind.switches.get(switch, ())), claim.id
 
 
 @pytest.mark.parametrize("vendor", vendor_names())
@@ -49,9 +49,9 @@ def test_no_two_claims_decide_the_same_in_any_edition_or_with_any_switch(vendor)
     worlds = [{"edition": edition} for edition in kind.editions]
     for switch, values in kind.switches.items():
         worlds += [{"switches": {switch: value}} for value in values]
-    for one in worlds:
-        keys = [claim.key for claim in didit.new_world(vendor=vendor, **one).claims.claims]
-        assert len(set(keys)) == len(keys), one
+    for settings in worlds:
+        keys = [claim.key for claim in didit.new_world(vendor=vendor, **settings).claims.claims]
+        assert len(set(keys)) == len(keys), settings
 
 
 def test_two_claims_on_one_behaviour_are_refused():
@@ -116,5 +116,5 @@ def test_no_row_is_there_twice_and_each_rests_on_something(vendor):
 
 @pytest.mark.parametrize("vendor", ROWS)
 def test_every_claim_is_in_a_row(vendor):
-    named = {one for word in words_of(vendor) for one in ids_of(vendor, word)}
+    named = {claim_id for word in words_of(vendor) for claim_id in ids_of(vendor, word)}
     assert {claim.id for claim in all_claims(vendor) if claim.vendor == vendor} <= named

@@ -58,10 +58,10 @@ def json(path, body, **more):
     return didit_request(path, body, "application/json", **more)
 
 
-def answered(status, kind="status", made=json(MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
+def answer_with_fault(status, kind="status", request=json(MATCH_PATH, b"{}"), **more):  # noqa: B008 - a value
     """A step that a fault strikes."""
     fault = Fault(stage="answer", kind=kind, status=status, **more)
-    return lambda engine: handle_with_fault(engine, fault, made)
+    return lambda engine: handle_with_fault(engine, fault, request)
 
 
 def refused(path):
@@ -74,10 +74,10 @@ def an_application(of):
     """A step that asks for an application of an organization, or for one that there is not."""
 
     def step(engine):
-        one = accounts.opened(engine)
-        if one is None:
+        organization = accounts.opened(engine)
+        if organization is None:
             return engine.handle(login_request())
-        path = f"{ME}{one.organization}/applications/{getattr(one, of)}/"
+        path = f"{ME}{organization.uuid}/applications/{getattr(organization, of)}/"
         return with_access_token(path)(engine)
 
     return step
@@ -142,10 +142,10 @@ OF_DIDIT = {
         refused("/__mock__/faults"),
     ),
     "faults": (
-        *(answered(status) for status in (400, 404, 503)),
-        answered(502, "html"),
-        answered(503, "json", body={"detail": "own"}),
-        answered(200, "wrong_json"),
+        *(answer_with_fault(status) for status in (400, 404, 503)),
+        answer_with_fault(502, "html"),
+        answer_with_fault(503, "json", body={"detail": "own"}),
+        answer_with_fault(200, "wrong_json"),
     ),
     "decisions": (
         match_request(),
@@ -225,7 +225,7 @@ OF_DIDIT = {
         with_access_token(),
         accounts.account_request(ME, key=None),
         an_application("application"),
-        an_application("organization"),
+        an_application("uuid"),
         login_request(),
         *[accounts.FAILED_LOGIN] * 5,
         login_request(),
@@ -301,7 +301,8 @@ OF_DEEPVUE = {
     ),
     "paths": (didit_request("/v1/elsewhere"),),
     "faults": tuple(
-        answered(status, made=deepvue.deepvue_match()) for status in (400, 402, 418, 500, 503)
+        answer_with_fault(status, request=deepvue.deepvue_match())
+        for status in (400, 402, 418, 500, 503)
     ),
 }
 
@@ -395,11 +396,11 @@ OF_REKOGNITION = (
 )
 
 WAYS = (
-    *((one, OF_DIDIT[name]) for one, names in DIDIT for name in names or OF_DIDIT),
-    *((one, steps) for one in deepvue.SETTINGS for steps in OF_DEEPVUE.values()),
-    *((one, OF_AZURE) for one in azure.SETTINGS),
+    *((settings, OF_DIDIT[name]) for settings, names in DIDIT for name in names or OF_DIDIT),
+    *((settings, steps) for settings in deepvue.SETTINGS for steps in OF_DEEPVUE.values()),
+    *((settings, OF_AZURE) for settings in azure.SETTINGS),
     ({"vendor": "compreface"}, OF_COMPREFACE),
-    *((one, OF_REKOGNITION) for one in rekognition.SETTINGS),
+    *((settings, OF_REKOGNITION) for settings in rekognition.SETTINGS),
 )
 
 

@@ -17,7 +17,7 @@ from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.recognition.facts import Facts
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.state import Collection
-from facematch_mock_server.vendors.base import Call, Example, Route, Routed, Vendor, as_fraction
+from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS
 
@@ -59,13 +59,11 @@ _OF_MODELS = {
 
 
 @attrs.define(kw_only=True)
-class AzureCall(Call):
-    """A call whose answer has an id."""
-
-    request_id: str = attrs.field(init=False)
+class AzureCall(base.NumberedCall):
+    """A call whose answer has its id in a header."""
 
     def __attrs_post_init__(self) -> None:
-        self.request_id = self.world.account.ids.uuid()
+        super().__attrs_post_init__()
         # The specification: "the unique requestId that is returned by the service to the client".
         self.headers = (("apim-request-id", self.request_id),)
 
@@ -85,17 +83,15 @@ class FaceIds(Records):
 
     def __init__(self) -> None:
         # How many are kept is ours.
-        self.known: Collection[DetectedFace] = Collection(limit=1000)
+        self.faces: Collection[DetectedFace] = Collection(limit=1000)
 
     def drop_expired(self, now: float) -> None:
-        """Forget the faces whose ids are of no use any more."""
-        for face_id, face in self.known.items():
+        for face_id, face in self.faces.items():
             if face.expires <= now:
-                self.known.remove(face_id)
+                self.faces.remove(face_id)
 
 
 def detect(call: AzureCall) -> Response:
-    """Find the faces of a picture, and give each an id for a while."""
     query = _read_query(call)
     if query["returnFaceId"]:
         _check_access(call)
@@ -118,7 +114,7 @@ def detect(call: AzureCall) -> Response:
             row["faceId"] = face_id = account.ids.uuid()
             expires = call.now.timestamp() + query["faceIdTimeToLive"]
             detected = DetectedFace(facts, number, model, expires)
-            call.world.records.known.put(face_id, detected)
+            call.world.records.faces.put(face_id, detected)
             if recognizer.needs_bytes:
                 pictures = account.shared.saved_pictures
                 pictures.keep(account, face_id, {facts.digest: picture.content})
@@ -138,7 +134,6 @@ def detect(call: AzureCall) -> Response:
 
 
 def verify(call: AzureCall) -> Response:
-    """Compare the faces of two ids."""
     _check_access(call)
     try:
         body = json.loads(call.request.body)
@@ -157,15 +152,15 @@ def verify(call: AzureCall) -> Response:
         # Of a face that is not the largest in its picture; ours.
         score: float | None = 100.0 if first is second else 5.0
     else:
-        saved = call.world.account.shared.saved_pictures
+        contents = call.world.account.shared.saved_pictures
         digests = (first.facts.digest, second.facts.digest)
-        pictures = (Upload("image", saved.find(digest) or b"", digest) for digest in digests)
+        pictures = (Upload("image", contents.find(digest) or b"", digest) for digest in digests)
         score = call.compare(*pictures).score
     if score is None:
         call.claims.cite("verify.unscored")
         call.refuse("verify.unknown")
     call.claims.cite("verify.boundary", "verify.digits")
-    confidence = as_fraction(score)
+    confidence = base.as_fraction(score)
     answer = {"isIdentical": confidence >= 0.5, "confidence": confidence}
     return _charge(call, "verify.answer", answer)
 
@@ -180,19 +175,18 @@ def _charge(call: AzureCall, claim: str, body: Any) -> Response:
 def _key_of(head: Head) -> str | None:
     """The key in its header, else a token."""
     key = head.header(KEY_HEADER.lower())
-    scheme, _, token = (head.header("authorization") or "").partition(" ")
-    return token.strip() if key is None and scheme.lower() == "bearer" else key
+    return base.bearer_token(head) if key is None else key
 
 
 def _check_key(call: AzureCall) -> None:
     if not call.request.path.startswith(f"/face/{VERSIONS[0]}/"):
         call.claims.cite("versions")
-    is_let_in = call.let_in(_key_of(call.request))
+    has_key = call.let_in(_key_of(call.request))
     if call.request.header(KEY_HEADER.lower()) is None and call.request.header("authorization"):
         call.claims.cite("token.ours")
-        if not is_let_in:
+        if not has_key:
             call.refuse("token.wrong")
-    elif not is_let_in:
+    elif not has_key:
         call.refuse("key.wrong")
 
 
@@ -252,12 +246,13 @@ def _read_picture(call: AzureCall) -> Upload:
 def _find_face(call: AzureCall, face_id: object) -> DetectedFace:
     if not isinstance(face_id, str) or not _UUID.fullmatch(face_id.lower()):
         call.refuse("verify.id")
-    face: DetectedFace | None = call.world.records.known.find(face_id.lower())
-    kept, needs_bytes = call.world.account.shared.saved_pictures, call.world.recognizer.needs_bytes
+    face: DetectedFace | None = call.world.records.faces.find(face_id.lower())
+    contents = call.world.account.shared.saved_pictures
+    needs_bytes = call.world.recognizer.needs_bytes
     if (
         face is None
         or face.expires <= call.now.timestamp()
-        or (needs_bytes and kept.find(face.facts.digest) is None)
+        or (needs_bytes and contents.find(face.facts.digest) is None)
     ):
         call.claims.cite("verify.expired", "verify.kept")
         call.refuse("verify.unknown")
@@ -292,13 +287,13 @@ _QUERY: Mapping[str, tuple[str, Callable[[str], Any]]] = {
 _MODELS = frozenset({"recognitionModel", "detectionModel"})
 
 
-class Azure(Routed):
+class Azure(base.Routed):
     """Azure AI Face's behaviour in one world. Safe across threads."""
 
     call = AzureCall
     begins = f"/face/{VERSIONS[0]}/"
     routes = tuple(
-        Route(
+        base.Route(
             pattern=f"/face/{version}/{path}",
             answers={"POST": answer},
             checks={"key.wrong": _check_key, "rate.exceeded": _check_rate},
@@ -323,7 +318,7 @@ class Azure(Routed):
 _ASK = f"-H '{KEY_HEADER}: {LIVE_KEY}' -H 'Content-Type: application/octet-stream'"
 _KEY = {KEY_HEADER: "{key}"}
 
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="azure",
     title="Azure AI Face",
     claims=CLAIMS,
@@ -339,8 +334,8 @@ VENDOR = Vendor(
     behaviour=Azure,
     greeting=(f"key: {LIVE_KEY}", f"curl {_ASK} --data-binary @cards/p1.png {{url}}{DETECT}"),
     examples=(
-        Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
-        Example(
+        base.Example(title="Detect", path=DETECT, headers=_KEY, pictures=("image",), as_bytes=True),
+        base.Example(
             title="Verify",
             path=VERIFY,
             headers=_KEY,

@@ -64,10 +64,10 @@ def verify(call: base.Call) -> Response:
     result: dict[str, Any] = {"source_image_face": source_face, "face_matches": matches}
     if status:
         call.claims.cite("verify.status")
-        ran = {k: v for k, v in _VERSIONS.items() if k in ("detector", "calculator", *plugins)}
+        names = [name for name in _VERSIONS if name in ("detector", "calculator", *plugins)]
         for face in (source_face, *matches):
-            face["execution_time"] = {slug: ms for slug, (_, ms) in ran.items()}
-        result["plugins_versions"] = {slug: version for slug, (version, _) in ran.items()}
+            face["execution_time"] = {name: _VERSIONS[name][1] for name in names}
+        result["plugins_versions"] = {name: _VERSIONS[name][0] for name in names}
     return call.answer("verify.answer", {"result": [result]})
 
 
@@ -102,7 +102,7 @@ def _check_key(call: base.Call) -> None:
 _Query = tuple[int | None, float, bool]
 
 
-def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
+def _read_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
     try:
         form = call.read_form()
     except FormError:
@@ -126,7 +126,7 @@ def _from_form(call: base.Call) -> tuple[Upload, Upload, _Query]:
     return source, target, query
 
 
-def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
+def _read_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
     query = _read_query(call)
     try:
         body = json.loads(call.request.body)
@@ -150,8 +150,8 @@ def _from_json(call: base.Call) -> tuple[Upload, Upload, _Query]:
 
 #: By the types of a body that its methods consume.
 _READERS: Mapping[str, Callable[[base.Call], tuple[Upload, Upload, _Query]]] = {
-    "multipart/form-data": _from_form,
-    "application/json": _from_json,
+    "multipart/form-data": _read_form,
+    "application/json": _read_json,
 }
 
 
@@ -188,8 +188,8 @@ def _describe(face: SeenFace, plugins: list[str]) -> dict[str, Any]:
     }
     sides = {"x_max": right, "y_max": bottom, "x_min": left, "y_min": top}
     names = {"calculator": "embedding"}
-    box = {"probability": _PROBABILITY, **sides}
-    return {"box": box, **{names.get(k, k): added[k] for k in added if k in plugins}}
+    fields = {names.get(slug, slug): added[slug] for slug in added if slug in plugins}
+    return {"box": {"probability": _PROBABILITY, **sides}, **fields}
 
 
 class Compreface(base.Routed):

@@ -28,16 +28,15 @@ Recognized = Literal["match", "liveness"]
 
 
 def sign(claims: Mapping[str, Any], key: bytes) -> str:
-    """A token with these claims."""
     parts = ({"alg": "HS256", "typ": "JWT"}, dict(claims))
     text = ".".join(_encode(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
-    return f"{text}.{_signature(text, key)}"
+    return f"{text}.{_sign(text, key)}"
 
 
 def read_claims(token: str, key: bytes) -> dict[str, Any] | None:
     """The claims of a token that was signed with `key`; None for any other text."""
     text, _, signature = token.rpartition(".")
-    if not token.isascii() or not hmac.compare_digest(signature, _signature(text, key)):
+    if not token.isascii() or not hmac.compare_digest(signature, _sign(text, key)):
         return None
     middle = text.partition(".")[2]
     try:
@@ -47,15 +46,12 @@ def read_claims(token: str, key: bytes) -> dict[str, Any] | None:
     return claims if isinstance(claims, dict) else None
 
 
-def _signature(text: str, key: bytes) -> str:
+def _sign(text: str, key: bytes) -> str:
     return _encode(hmac.digest(key, text.encode(), "sha256"))
 
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-# What is remembered
 
 
 @attrs.frozen(kw_only=True)
@@ -78,27 +74,23 @@ class IssuedToken:
 
 
 class TokenBook:
-    """The tokens of one world. Their texts are not kept. Safe across threads.
-
-    Attributes:
-        asked: How often a token was asked for, with a good pair or a wrong one.
-    """
+    """The tokens of one world, without their texts; counts requests. Safe across threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._issued: deque[IssuedToken] = deque(maxlen=KEPT)
         self._count = self._revoked_to = 0
-        self.asked = 0
+        #: How many calls for a token there were, with a good pair or a wrong one.
+        self.requests = 0
 
-    def ask(self) -> None:
-        """Count one call for a token."""
+    def count_request(self) -> None:
         with self._lock:
-            self.asked += 1
+            self.requests += 1
 
     def issue(
         self, client: str, now: dt.datetime, expires: dt.datetime, secret: bytes
     ) -> tuple[str, IssuedToken]:
-        """A new token for a client, as text that `secret` signs, and what is known of it."""
+        """A new token for a client: its text, signed with `secret`, and its record."""
         with self._lock:
             self._count += 1
             issued = IssuedToken(number=self._count, at=now, client=client, expires=expires)
@@ -119,17 +111,17 @@ class TokenBook:
     def issued(self) -> tuple[IssuedToken, ...]:
         """The newest 10,000, in order."""
         with self._lock:
-            upto = self._revoked_to
-            return tuple(attrs.evolve(t, revoked=t.number <= upto) for t in self._issued)
+            last = self._revoked_to
+            return tuple(attrs.evolve(x, revoked=x.number <= last) for x in self._issued)
 
     def revoke(self) -> int:
         """Take back every token that was given out; how many of them had not been."""
         with self._lock:
-            fresh, self._revoked_to = self._count - self._revoked_to, self._count
-            return fresh
+            count, self._revoked_to = self._count - self._revoked_to, self._count
+            return count
 
 
-def _names(values: Any) -> tuple[str, ...]:
+def _check_names(values: Any) -> tuple[str, ...]:
     if isinstance(values, str) or not all(isinstance(name, str) for name in values):
         raise ValueError("without must be a list of field names")
     return tuple(values)
@@ -152,7 +144,7 @@ class SetAnswer:
 
     kind: Recognized
     fields: Mapping[str, Any] = attrs.field(factory=dict, converter=copy_json, hash=False)
-    without: tuple[str, ...] = attrs.field(default=(), converter=_names)
+    without: tuple[str, ...] = attrs.field(default=(), converter=_check_names)
     times: int | None = 1
 
     def __attrs_post_init__(self) -> None:
@@ -168,7 +160,7 @@ class SetAnswer:
         return {name: value for name, value in whole.items() if name not in self.without}
 
 
-class MadeUp(RuleQueue[SetAnswer]):
+class WaitingAnswers(RuleQueue[SetAnswer]):
     """The made-up answers that wait for their calls."""
 
     def take(self, kind: str) -> SetAnswer | None:
@@ -185,10 +177,7 @@ class DeepvueRecords(Records):
 
     def __init__(self) -> None:
         self.tokens = TokenBook()
-        self.answers = MadeUp()
-
-
-# What a test may do
+        self.answers = WaitingAnswers()
 
 
 class Tokens(Extension["DeepvueRecords"]):
@@ -197,7 +186,7 @@ class Tokens(Extension["DeepvueRecords"]):
     @property
     def asked(self) -> int:
         """How often a token was asked for, with a good pair or a wrong one."""
-        return self._records.tokens.asked
+        return self._records.tokens.requests
 
     def issued(self) -> tuple[IssuedToken, ...]:
         """The newest 10,000 that were given out, without their texts, in order."""

@@ -34,7 +34,6 @@ def problem(version: str, kind: str, *place: str, value: Any = None) -> Problem:
 
 
 def no_json(version: str, error: json.JSONDecodeError) -> Problem:
-    """What is wrong with a body that is no JSON."""
     loc = ["body", error.pos]
     if version == "pydantic1":
         report = {"loc": loc, "msg": str(error), "type": "value_error.jsondecode"}

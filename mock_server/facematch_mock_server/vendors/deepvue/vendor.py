@@ -10,8 +10,8 @@ import base64
 import contextlib
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
 
 import attrs
 
@@ -22,7 +22,7 @@ from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
 from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES, WINDOWS
-from .tokens import DeepvueRecords, IssuedToken
+from .tokens import DeepvueRecords
 from .validation import Problem, no_json, problem
 
 #: Where a token is issued.
@@ -41,7 +41,7 @@ _STARTS = {"jpeg": b"\xff\xd8\xff", "png": b"\x89PNG\r\n\x1a\n", "pdf": b"%PDF-"
 
 
 @attrs.frozen(kw_only=True)
-class Paid:
+class PaidPath:
     """What sets one call about pictures apart."""
 
     #: ``match`` or ``liveness``: prefix of its claims.
@@ -62,7 +62,7 @@ class DeepvueCall(base.Call):
     _id: str | None = None
 
     @property
-    def paid(self) -> Any:
+    def paid_path(self) -> Any:
         """What sets a call about pictures apart; None elsewhere."""
         return None if self.route is None else self.route.more
 
@@ -71,7 +71,7 @@ class DeepvueCall(base.Call):
         """The id of the answer, the same however often it is asked for; version 2 has dashes."""
         if self._id is None:
             number = self.world.account.ids.uuid()
-            has_dashes = self.paid is not None and self.paid.version == 2
+            has_dashes = self.paid_path is not None and self.paid_path.version == 2
             self._id = number if has_dashes else number.replace("-", "")
         return self._id
 
@@ -103,18 +103,16 @@ class DeepvueCall(base.Call):
 
 
 def _check_token(call: DeepvueCall) -> None:
-    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
-    text, secret = token.strip(), call.world.account.ids.secret
-    if scheme.lower() != "bearer" or not text:
+    token, secret = base.bearer_token(call.request), call.world.account.ids.secret
+    if not token:
         call.deny("auth.missing")
-    call.client = call.world.records.tokens.client_of(text, call.now, secret)
+    call.client = call.world.records.tokens.client_of(token, call.now, secret)
     if call.client is None:
         call.key_word = "wrong"
         call.deny("auth.token")
 
 
 def _check_key(call: DeepvueCall, client: str | None, refusal: str) -> None:
-    """The client secret, which must be that of the client."""
     text = call.request.header("x-api-key")
     key = call.world.keys.find(text) if text else None
     call.key_word = "wrong" if text else "none"
@@ -135,22 +133,21 @@ def _check_client(call: DeepvueCall, key: Key | None, client: str | None, refusa
 
 def _check_rate(call: DeepvueCall) -> None:
     key = call.request.header("x-api-key") or ""
-    place = call.world.rates.take_all(WINDOWS, key, now=call.now.timestamp())
-    if place is not None:
-        scope, window = place
+    refusal = call.world.rates.take_all(WINDOWS, key, now=call.now.timestamp())
+    if refusal is not None:
+        scope, window = refusal
         call.claims.cite(f"rate.{scope}.limit")
         wait = ("Retry-After", str(window.retry_after))
         call.deny("rate.refused", (wait,) if call.claims["rate.retry_after"] else ())
 
 
 def _check_credit(call: DeepvueCall) -> None:
-    if call.ledger.balance < call.claims.get(f"credit.price.{call.paid.name}"):
+    if call.ledger.balance < call.claims.get(f"credit.price.{call.paid_path.name}"):
         _refuse_unpaid(call)
 
 
 def _look(call: DeepvueCall) -> None:
-    """What is seen in the pictures; the answer where there is no face."""
-    if call.paid.name == "match":
+    if call.paid_path.name == "match":
         has_faces = call.compare(call.values["file_a"], call.values["file_b"]).score is not None
     else:
         has_faces = bool(call.check_liveness(call.values["image"]).probe.faces)
@@ -161,9 +158,6 @@ def _look(call: DeepvueCall) -> None:
         call.refuse("face.missing", call.envelope(_WHOLE, text, sub_code))
     _charge(call)
     call.refuse("face.missing", _body(call, None, sub_code, text))
-
-
-# Bodies, refused as the framework does
 
 
 def _read_form(call: DeepvueCall) -> forms.Form:
@@ -182,7 +176,7 @@ def _read_form(call: DeepvueCall) -> forms.Form:
 
 def _read_pair(call: DeepvueCall) -> None:
     """The pair that a token is asked for with; counts the call."""
-    call.world.records.tokens.ask()
+    call.world.records.tokens.count_request()
     form = _read_form(call)
     call.values = {name: texts[-1] for name, texts in form.fields.items()}
     call.shown = presentable(call.values.items())
@@ -193,13 +187,12 @@ def _read_pair(call: DeepvueCall) -> None:
 
 
 def _read_files(call: DeepvueCall) -> None:
-    """The two files of a comparison."""
     form = _read_form(call)
     # A text in the place of a file may be a picture all the same: only its length is shown.
     call.shown = presentable(
         (name, f"{len(text)} characters") for name, texts in form.fields.items() for text in texts
     )
-    allowed, problems = call.paid.extensions, []
+    allowed, problems = call.paid_path.extensions, []
     starts = tuple(start for kind, start in _STARTS.items() if kind in allowed)
     for name in ("file_a", "file_b"):
         if name in form.files:
@@ -227,8 +220,7 @@ def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
     try:
         body = json.loads(request.body)
     except json.JSONDecodeError as error:
-        problem = no_json(call.claims["body.validation"], error)
-        call.deny("body.refused", problems=[problem])
+        call.deny("body.refused", problems=[no_json(call.claims["body.validation"], error)])
     except (ValueError, RecursionError):
         call.deny("body.unreadable")
     if body is None and is_old:
@@ -237,7 +229,6 @@ def _read_json(call: DeepvueCall, *, is_old: bool) -> Any:
 
 
 def _read_image(call: DeepvueCall) -> None:
-    """The picture of a liveness check."""
     is_old = call.claims.get("body.validation") == "pydantic1"
     body = _read_json(call, is_old=is_old)
     if is_old:
@@ -272,9 +263,6 @@ def _refuse(call: DeepvueCall, kind: str, *place: str, value: Any = None) -> NoR
     call.deny("body.refused", problems=[_problem(call, kind, *place, value=value)])
 
 
-# The answers
-
-
 def _key_of(head: Head) -> str | None:
     """The client secret, or the client id of whoever asks for a token."""
     if head.path == LOGIN and isinstance(head, Request):
@@ -285,7 +273,6 @@ def _key_of(head: Head) -> str | None:
 
 
 def _issue(call: DeepvueCall) -> Response:
-    """Ask for a token with a client id and a client secret."""
     claims, key = call.claims, call.world.keys.find(call.values["client_secret"])
     call.key_word = "wrong"
     key = _check_client(call, key, call.values["client_id"], "auth.pair")
@@ -295,22 +282,18 @@ def _issue(call: DeepvueCall) -> Response:
     text, issued = call.world.records.tokens.issue(str(key.client), call.now, expires, secret)
     claims.cite("token.many")
     body = {"access_token": text, "token_type": claims["token.type"]}
-    return call.answer("token.answer", {**body, **_EXPIRIES[claims["token.expiry"]](issued)})
-
-
-_SECOND = dt.timedelta(seconds=1)
-#: By form: what says when a token ends.
-_EXPIRIES: dict[str, Callable[[IssuedToken], dict[str, Any]]] = {
-    "iso": lambda issued: {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
-    "24hrs": lambda _: {"expiry": "24hrs"},
-    "digits": lambda issued: {"expiry": str((issued.expires - issued.at) // _SECOND)},
-    "expires_in": lambda issued: {"expires_in": (issued.expires - issued.at) // _SECOND},
-    "missing": lambda _: {},
-}
+    seconds = (issued.expires - issued.at) // dt.timedelta(seconds=1)
+    expiries: dict[str, dict[str, Any]] = {
+        "iso": {"expiry": issued.expires.strftime("%Y-%m-%dT%H:%M:%SZ")},
+        "24hrs": {"expiry": "24hrs"},
+        "digits": {"expiry": str(seconds)},
+        "expires_in": {"expires_in": seconds},
+        "missing": {},
+    }
+    return call.answer("token.answer", body | expiries[claims["token.expiry"]])
 
 
 def _match(call: DeepvueCall) -> Response:
-    """Compare the faces of two pictures."""
     claims, outcome = call.claims, call.outcome
     score = float(outcome.score or 0)
     if outcome.by == "bytes" and call.values["file_a"].content == call.values["file_b"].content:
@@ -323,7 +306,6 @@ def _match(call: DeepvueCall) -> Response:
 
 
 def _check_liveness(call: DeepvueCall) -> Response:
-    """Tell whether a living person stood before the camera."""
     claims, score = call.claims, call.outcome.score
     least = claims["liveness.from"]
     is_live = score is not None and score >= least and not call.outcome.attack
@@ -333,16 +315,16 @@ def _check_liveness(call: DeepvueCall) -> Response:
 
 def _answer(call: DeepvueCall, data: dict[str, Any]) -> Response:
     _charge(call)
-    is_match = call.paid.name == "match"
+    is_match = call.paid_path.name == "match"
     # That of a comparison is ours.
     message = "Face match completed." if is_match else "Request processed successfully"
     try:
         body = _body(call, data, "SUCCESS", message)
-        made_up = call.world.records.answers.take(call.paid.name)
-        if made_up is not None:
+        rule = call.world.records.answers.take(call.paid_path.name)
+        if rule is not None:
             call.claims.cite("answer.own")
-            body = made_up.applied(body)
-        return call.answer(f"{call.paid.name}.answer", body)
+            body = rule.applied(body)
+        return call.answer(f"{call.paid_path.name}.answer", body)
     except BaseException:
         # What is not answered costs nothing.
         call.ledger.refund(call.transaction_id)
@@ -353,10 +335,10 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
     """The body of an answer: a liveness check has no time, and version 2 has no such key."""
     call.claims.cite("answer.words")
     # In milliseconds since 1970.
-    at = int(call.now.timestamp() * 1000) if call.paid.name == "match" else None
+    at = int(call.now.timestamp() * 1000) if call.paid_path.name == "match" else None
     return {
         "code": call.claims["answer.code"],
-        **({"timestamp": at} if call.paid.version == 1 else {}),
+        **({"timestamp": at} if call.paid_path.version == 1 else {}),
         "transaction_id": call.transaction_id,
         "sub_code": sub_code,
         "message": message,
@@ -365,33 +347,31 @@ def _body(call: DeepvueCall, data: Any, sub_code: str, message: str) -> dict[str
 
 
 def _charge(call: DeepvueCall) -> None:
-    """Take the price of the call from the balance; another call may have taken the last credit."""
-    price, number = call.claims[f"credit.price.{call.paid.name}"], call.transaction_id
-    if not call.ledger.charge(price, at=call.now, what=call.paid.what, request_id=number):
+    # Another call may have taken the last credit.
+    price, number = call.claims[f"credit.price.{call.paid_path.name}"], call.transaction_id
+    if not call.ledger.charge(price, at=call.now, what=call.paid_path.what, request_id=number):
         _refuse_unpaid(call)
 
 
 def _refuse_unpaid(call: DeepvueCall) -> NoReturn:
-    call.claims.cite(f"credit.price.{call.paid.name}")
+    call.claims.cite(f"credit.price.{call.paid_path.name}")
     call.deny("credit.refused")
 
 
 def _show_balance(call: DeepvueCall) -> Response:
-    """Tell the prepaid credit that is left, in USD."""
     balance = call.ledger.balance
     call.claims.cite("credit.start")
     number = int(balance) if balance == int(balance) else float(balance)
     return call.answer("wallet.answer", {"current_balance": number, "success": True})
 
 
-# The routes
-
-
 _FILES = ("jpeg", "jpg", "png")
 _PAID = {
-    "/v1/facematch": Paid(name="match", what="facematch", extensions=_FILES),
-    "/v2/facematch": Paid(name="match", what="facematch", version=2, extensions=(*_FILES, "pdf")),
-    "/v1/liveness-check": Paid(name="liveness", what="liveness-check"),
+    "/v1/facematch": PaidPath(name="match", what="facematch", extensions=_FILES),
+    "/v2/facematch": PaidPath(
+        name="match", what="facematch", version=2, extensions=(*_FILES, "pdf")
+    ),
+    "/v1/liveness-check": PaidPath(name="liveness", what="liveness-check"),
 }
 ROUTES = (
     base.Route(
@@ -431,19 +411,6 @@ ROUTES = (
     ),
 )
 
-#: The claim whose words stand for a status that a test asks for.
-_WORDS = {
-    400: "error.400",
-    401: "auth.key",
-    402: "credit.refused",
-    403: "auth.token",
-    404: "path.unknown",
-    405: "path.method",
-    429: "rate.refused",
-    500: "error.500",
-    503: "error.503",
-}
-
 
 class Deepvue(base.Routed):
     """Deepvue's behaviour in one world. Safe across threads."""
@@ -451,9 +418,19 @@ class Deepvue(base.Routed):
     begins = "/v1/"
     call = DeepvueCall
     routes = ROUTES
+    errors: ClassVar[Mapping[int, tuple[str, ...]]] = {
+        400: ("error.400",),
+        401: ("auth.key",),
+        402: ("credit.refused",),
+        403: ("auth.token",),
+        404: ("path.unknown",),
+        405: ("path.method",),
+        429: ("rate.refused",),
+        500: ("error.500",),
+        503: ("error.503",),
+    }
 
     def owns(self, head: Head) -> bool:
-        """Whether this request is for Deepvue: by path, or by the name of its host."""
         is_path = head.path.startswith(("/v1/", "/v2/"))
         return is_path or self.world.kind.has_host(head.header("host"))
 
@@ -464,19 +441,10 @@ class Deepvue(base.Routed):
         return super().answer(call, route)
 
     def elsewhere(self, call: base.Call) -> Response:
-        """The answer to a path that is not there."""
         return self.unknown(call)
 
-    def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status as Deepvue words it; None where the words are not known."""
-        call = self.new_call(request, None)
-        if status not in _WORDS or not isinstance(call, DeepvueCall):
-            return None
-        try:
-            call.deny(_WORDS[status])
-        except base.Refused as refused:
-            # A switch may have given the claim another status; the words are the same.
-            return call.claims.sealed(attrs.evolve(refused.response, status=status))
+    def _answer_error(self, call: Any, status: int) -> Response | None:
+        return call.deny(self.errors[status][0]) if status in self.errors else None
 
 
 #: Asks for a token and uses it at once: the fourth word in quotes of that answer.

@@ -24,8 +24,8 @@ _SCOPES = {"GET": "get", "POST": "write", "PATCH": "write", "DELETE": "write"}
 
 
 @attrs.frozen(kw_only=True)
-class Door:
-    """How an endpoint is entered."""
+class Endpoint:
+    """What sets an endpoint apart: who may enter it, and how often."""
 
     #: Whether its path names a session, which is looked up before the key.
     session: bool = False
@@ -35,14 +35,14 @@ class Door:
     throttle: str | None = None
 
 
-_PLAIN = Door()
+_PLAIN = Endpoint()
 
 
 @attrs.define(kw_only=True)
 class DiditCall(Call):
     """One request to Didit."""
 
-    #: The session of the path, behind the door of one; else None.
+    #: The session of the path, where that names one; else None.
     session: Any = None
     _body: tuple[Any] | None = None
 
@@ -60,8 +60,7 @@ class DiditCall(Call):
         return self.key is not None and self.key.kind is KeyKind.LIVE
 
     @property
-    def door(self) -> Any:
-        """How its endpoint is entered."""
+    def endpoint(self) -> Any:
         return _PLAIN if self.route is None else self.route.more
 
     @property
@@ -100,7 +99,7 @@ def is_ours(world: World, head: Head) -> bool:
 def check_rate(call: DiditCall, scope: str | None = None, *, by_address: bool = False) -> None:
     """The rate limit of a scope, None for the endpoint's, else the method's; counts the request."""
     if scope is None:
-        scope = call.door.scope
+        scope = call.endpoint.scope
         if scope is None or call.world.rates.limits[scope] is None:
             scope = _SCOPES.get(call.request.method)
     if scope is None:
@@ -125,9 +124,9 @@ def window_of(scope: str) -> str:
 
 def refuse_rate(call: DiditCall, scope: str, window: Window) -> None:
     """Refuse the call with the 429 of a scope; no other answer speaks of limits (its rate page)."""
-    if call.door.scope not in (None, scope):
+    if call.endpoint.scope not in (None, scope):
         # It has a limit of its own, which is not set.
-        call.claims.cite(f"rate.{call.door.scope}.limit")
+        call.claims.cite(f"rate.{call.endpoint.scope}.limit")
     call.claims.cite(f"rate.{scope}.limit", window_of(scope))
     headers = (
         ("X-RateLimit-Limit", str(window.limit)),
@@ -148,25 +147,24 @@ def check_key(call: DiditCall) -> None:
         key = call.world.keys.find(sent) if sent else None
         problem = "wrong" if key is None or key.revoked else "expired"
         status = call.claims[f"auth.{problem if sent else 'missing'}"]
-        call.refuse("auth.words.401" if status == 401 else forbidden(call))
+        call.refuse("auth.words.401" if status == 401 else claim_of_403(call))
     if not call.key.allowed:
         call.key, call.key_word = None, "wrong"
-        call.refuse(forbidden(call))
-    if call.door.session and call.session is None:
+        call.refuse(claim_of_403(call))
+    if call.endpoint.session and call.session is None:
         call.refuse("auth.other_owner")
-    if call.door.session and not call.is_live:
+    if call.endpoint.session and not call.is_live:
         # It belongs to the live application beside it.
         call.refuse("session.out_of_reach")
 
 
-def forbidden(call: DiditCall) -> str:
-    """The claim with the words of a 403 there."""
-    return "auth.words.session" if call.door.session else "auth.words.403"
+def claim_of_403(call: DiditCall) -> str:
+    return "auth.words.session" if call.endpoint.session else "auth.words.403"
 
 
 def _find_session(call: DiditCall) -> None:
     """The session of the path, before anybody asks for a key."""
-    if call.door.session:
+    if call.endpoint.session:
         call.session = call.world.sessions.find(call.words[0])
         # The vendor looks for it before it asks whose it is.
         if call.session is None and world_of(call.world, call.words[0]) is None:
@@ -203,8 +201,8 @@ def json_route(
     pattern: str,
     answers: Mapping[str, Callable[[Any], Response]],
     *,
-    door: Door = _PLAIN,
+    endpoint: Endpoint = _PLAIN,
     **more: Any,
 ) -> Route:
-    """An endpoint that takes JSON or nothing, with its door; `more` as for `Route`."""
-    return Route(pattern=pattern, answers=answers, checks=_JSON_CHECKS, more=door, **more)
+    """The route of an endpoint that takes JSON or nothing; `more` as for `Route`."""
+    return Route(pattern=pattern, answers=answers, checks=_JSON_CHECKS, more=endpoint, **more)

@@ -16,12 +16,12 @@ import attrs
 from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Key, KeyKind
-from facematch_mock_server.vendors.base import HINT_HEADER
+from facematch_mock_server.vendors import base
 
 from . import framework
-from .access import DiditCall, Door, check_rate, json_route
+from .access import DiditCall, Endpoint, check_rate, json_route
 from .framework import Field, Invalid
-from .records import Account, Mail, Opened
+from .records import Account, Mail, Organization
 
 
 def _seal(call: DiditCall, text: str) -> str:
@@ -30,11 +30,9 @@ def _seal(call: DiditCall, text: str) -> str:
     return hmac.new(call.world.account.ids.secret, content, hashlib.sha256).hexdigest()
 
 
-def _matches(call: DiditCall, text: str, kept: str | None) -> bool:
-    return kept is not None and hmac.compare_digest(_seal(call, text), kept)
+def _matches(call: DiditCall, text: str, seal: str | None) -> bool:
+    return seal is not None and hmac.compare_digest(_seal(call, text), seal)
 
-
-# The fields
 
 _EMAIL = Field("email", framework.email, required=True)
 
@@ -53,7 +51,7 @@ def _password(claims: Citations, value: Any) -> str:
     """A password that keeps the rules; of several that it breaks only the first is reported."""
     text = framework.long_text(claims, value)
     if len(text) > claims.get("text.longest"):
-        raise Invalid(framework.too_long(claims["text.longest"]))
+        raise Invalid(framework.words_for_length(claims["text.longest"]))
     for name, breaks in _BREAKS.items():
         if breaks(text):
             raise Invalid(claims["register.password"][name])
@@ -63,9 +61,6 @@ def _password(claims: Citations, value: Any) -> str:
 _REGISTER = (_EMAIL, Field("password", _password, required=True))
 _LOGIN = (_EMAIL, Field("password", framework.long_text, required=True))
 _VERIFY = (_EMAIL, Field("code", framework.text, required=True))
-
-
-# Registration, and the code to the mailbox
 
 
 def _register(call: DiditCall) -> Response:
@@ -107,25 +102,25 @@ def _verify(call: DiditCall) -> Response:
         call.refuse("verify.wrong")
     if (call.now - account.code_at).total_seconds() > call.claims["code.lifetime_s"]:
         call.refuse("verify.expired")
-    opened = Opened(
-        organization=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_secret(call)
+    organization = Organization(
+        uuid=ids.uuid(), application=ids.uuid(), client_id=ids.uuid(), key=_secret(call)
     )
-    proved = attrs.evolve(account, opened=opened, code=None)
+    verified = attrs.evolve(account, organization=organization, code=None)
     # Of two who show the code at once, the first gets in.
-    if accounts.change(account.email, lambda x: proved if x is account else x) is not proved:
+    if accounts.change(account.email, lambda x: verified if x is account else x) is not verified:
         call.refuse("verify.wrong")
     # A full-access key.
-    keys = {call.world.vendor: {opened.key: Key(kind=KeyKind.LIVE)}}
+    keys = {call.world.vendor: {organization.key: Key(kind=KeyKind.LIVE)}}
     try:
-        call.world.account.shared.open(opened.organization, keys=keys, parent=call.world.account)
+        call.world.account.shared.open(organization.uuid, keys=keys, parent=call.world.account)
     except ValueError as error:
         # There are too many accounts: the code is good for later.
         accounts.change(account.email, lambda _: account)
-        call.refuse("auth.words.403", headers=((HINT_HEADER, str(error)),))
+        call.refuse("auth.words.403", headers=((base.HINT_HEADER, str(error)),))
     body = {
-        **_new_tokens(call, proved),
-        "organization": _organization(opened),
-        "application": _application(opened),
+        **_new_tokens(call, verified),
+        "organization": _organization_body(organization),
+        "application": _application_body(organization),
     }
     return call.answer("verify.answer", body)
 
@@ -135,23 +130,20 @@ def _resend(call: DiditCall) -> Response:
     claims, accounts = call.claims, call.world.records.accounts
     values = framework.read_json_fields(call, call.body, (_EMAIL,))
     account = accounts.find(values["email"])
-    if account is not None and account.opened is None:
+    if account is not None and account.organization is None:
         wait = claims["resend.wait_s"] - (call.now - account.code_at).total_seconds()
         if wait > 0:
-            _refuse_for(wait, call, "resend.throttled")
+            _refuse_for_a_while(wait, call, "resend.throttled")
         code = _new_code(call)
-        fresh = attrs.evolve(account, code_at=call.now, code=_seal(call, code))
-        if accounts.change(account.email, lambda x: fresh if x is account else x) is fresh:
+        changed = attrs.evolve(account, code_at=call.now, code=_seal(call, code))
+        if accounts.change(account.email, lambda x: changed if x is account else x) is changed:
             call.world.records.mails.append(Mail(at=call.now, to=account.email, code=code))
     return call.answer("resend.answer")
 
 
-def _refuse_for(seconds: float, call: DiditCall, key: str) -> None:
+def _refuse_for_a_while(seconds: float, call: DiditCall, key: str) -> None:
     wait = str(max(1, math.ceil(seconds)))
     call.refuse(key, headers=(("Retry-After", wait),), wait=wait)
-
-
-# Logging in, with patience for wrong passwords
 
 
 def _login(call: DiditCall) -> Response:
@@ -163,24 +155,24 @@ def _login(call: DiditCall) -> Response:
         call.refuse("login.wrong")
     if account.locked_until is not None and call.now < account.locked_until:
         wait = (account.locked_until - call.now).total_seconds()
-        _refuse_for(wait, call, "login.locked")
+        _refuse_for_a_while(wait, call, "login.locked")
     if not _matches(call, values["password"], account.password):
 
         def count(account: Account) -> Account:
             failures = account.failures + 1
-            seconds, until = locked_s(failures), account.locked_until
+            seconds, until = lock_seconds(failures), account.locked_until
             until = call.now + dt.timedelta(seconds=seconds) if seconds else until
             return attrs.evolve(account, failures=failures, locked_until=until)
 
         accounts.change(account.email, count)
         call.refuse("login.wrong")
-    if account.opened is None:
+    if account.organization is None:
         call.refuse("login.unverified")
     accounts.change(account.email, lambda x: attrs.evolve(x, failures=0, locked_until=None))
     return call.answer("login.answer", _new_tokens(call, account))
 
 
-def locked_s(failures: int) -> int:
+def lock_seconds(failures: int) -> int:
     """For how many seconds an account is locked by its nth failure in a row; 0 for not."""
     # Didit skills repository, 2026; each failure beyond the last row locks as that does.
     return {5: 900, 10: 3600, 20: 86_400}.get(min(failures, 20), 0)
@@ -202,43 +194,41 @@ def _secret(call: DiditCall) -> str:
 # The organization: no source shows a body, nor the names, so these are ours
 
 
-def _organization(opened: Opened) -> dict[str, str]:
-    return {"uuid": opened.organization, "name": "My organization"}
+def _organization_body(organization: Organization) -> dict[str, str]:
+    return {"uuid": organization.uuid, "name": "My organization"}
 
 
-def _application(opened: Opened) -> dict[str, str]:
+def _application_body(organization: Organization) -> dict[str, str]:
     return {
-        "uuid": opened.application,
+        "uuid": organization.application,
         "name": "My application",
-        "client_id": opened.client_id,
-        "api_key": opened.key,
+        "client_id": organization.client_id,
+        "api_key": organization.key,
     }
 
 
-def _read_token(call: DiditCall) -> tuple[Account, Opened]:
+def _read_token(call: DiditCall) -> tuple[Account, Organization]:
     """Who shows a token in the Authorization header, and what was opened for that person."""
-    scheme, _, token = (call.request.header("authorization") or "").partition(" ")
+    token = base.bearer_token(call.request)
     account: Account | None = None
-    if scheme.lower() == "bearer":
-        account = call.world.records.accounts.who(token.strip(), call.now)
-    if account is None or account.opened is None:
+    if token is not None:
+        account = call.world.records.accounts.find_by_token(token, call.now)
+    if account is None or account.organization is None:
         call.refuse("bearer.wrong")
-    return account, account.opened
+    return account, account.organization
 
 
 def _list_organizations(call: DiditCall) -> Response:
-    """List the organizations of whoever shows a token."""
-    account, opened = _read_token(call)
-    rows = [{**_organization(opened), "contact_email": account.email}]
+    account, organization = _read_token(call)
+    rows = [{**_organization_body(organization), "contact_email": account.email}]
     return call.answer("organizations.answer", rows)
 
 
 def _show_application(call: DiditCall) -> Response:
-    """Tell one application, with its key."""
-    _, opened = _read_token(call)
-    if call.words != (opened.organization, opened.application):
+    _, organization = _read_token(call)
+    if call.words != (organization.uuid, organization.application):
         call.refuse("application.unknown")
-    return call.answer("application.answer", _application(opened))
+    return call.answer("application.answer", _application_body(organization))
 
 
 _route = partial(json_route, credentials=())
@@ -247,7 +237,7 @@ ROUTES = (
     _route(
         "/auth/v2/programmatic/register/",
         {"POST": _register},
-        door=Door(throttle="register"),
+        endpoint=Endpoint(throttle="register"),
         shown=("email",),
     ),
     _route("/auth/v2/programmatic/verify-email/", {"POST": _verify}),

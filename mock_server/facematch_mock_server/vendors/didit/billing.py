@@ -10,7 +10,7 @@ from facematch_mock_server.claims import Citations
 from facematch_mock_server.messages import Response
 
 from . import framework
-from .access import DiditCall, Door, json_route
+from .access import DiditCall, Endpoint, json_route
 from .framework import Field, Invalid
 from .records import Checkout
 
@@ -18,25 +18,25 @@ from .records import Checkout
 _HOME = "https://console.didit.me"
 
 
-def _balance(call: DiditCall) -> Response:
+def _show_balance(call: DiditCall) -> Response:
     """Tell the credit that is left, and whether more comes by itself."""
     plan = call.world.records.plan
     # Four places of a balance, two of a refill, as in the OpenAPI's example.
     balance = {
-        "balance": _money(call.ledger.balance, 4),
+        "balance": _write_money(call.ledger.balance, 4),
         "auto_refill_enabled": plan.refill_amount is not None,
-        "auto_refill_amount": _money(plan.refill_amount, 2),
-        "auto_refill_threshold": _money(plan.refill_threshold, 2),
+        "auto_refill_amount": _write_money(plan.refill_amount, 2),
+        "auto_refill_threshold": _write_money(plan.refill_threshold, 2),
     }
     call.claims.cite("credit.start")
     return call.answer("billing.balance", balance)
 
 
-def _money(value: Decimal | None, places: int) -> str | None:
+def _write_money(value: Decimal | None, places: int) -> str | None:
     return None if value is None else f"{value:.{places}f}"
 
 
-def _url(claims: Citations, value: Any) -> str:
+def _read_url(claims: Citations, value: Any) -> str:
     address = framework.text(claims, value)
     try:
         parts = urlsplit(address)
@@ -62,7 +62,7 @@ def _top_up(call: DiditCall) -> Response:
         call.refuse("billing.least")
     if amount > 999_999:
         call.refuse("billing.most")
-    fields = (Field("success_url", _url), Field("cancel_url", _url))
+    fields = (Field("success_url", _read_url), Field("cancel_url", _read_url))
     urls = framework.read_json_fields(call, body, fields)
     if call.world.records.plan.annual:
         call.refuse("billing.annual")
@@ -82,12 +82,15 @@ def _top_up(call: DiditCall) -> Response:
     return call.answer("billing.top_up", page)
 
 
+_MANAGEMENT = Endpoint(scope="management")
 ROUTES = (
-    json_route("/v3/billing/balance/", {"GET": _balance}, door=Door(scope="management")),
+    json_route(
+        "/v3/billing/balance/", {"GET": _show_balance}, endpoint=Endpoint(scope="management")
+    ),
     json_route(
         "/v3/billing/top-up/",
         {"POST": _top_up},
         shown=("amount_in_dollars",),
-        door=Door(scope="management"),
+        endpoint=_MANAGEMENT,
     ),
 )

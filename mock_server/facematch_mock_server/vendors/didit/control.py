@@ -25,7 +25,7 @@ from facematch_mock_server.webhooks import (
 )
 
 from . import webhooks
-from .pictures import canned_match
+from .pictures import sandbox_match
 from .records import (
     APPROVED,
     DECLINED,
@@ -111,7 +111,7 @@ class Sessions(Extension[DiditRecords]):
         listing("sessions", all, "The saved calls.", "sessions",  # noqa: A003 - the method
             status="text", service="text", vendor_data="text"),
         Operation("POST", "sessions/decide",
-            lambda sessions, **sent: _standing(sessions.decide(**sent)),
+            lambda sessions, **sent: _status_body(sessions.decide(**sent)),
             "Decide a session as a person does: it is noted, and the webhooks are sent.",
             {"session_id!": "text", "status!": "text", "comment": "text"}),
     )  # fmt: skip
@@ -122,7 +122,7 @@ def _check_status(status: str) -> None:
         raise ValueError(f"there is no status {status!r:.40}; there are {', '.join(STATUSES)}")
 
 
-def _standing(session: Session) -> dict[str, str]:
+def _status_body(session: Session) -> dict[str, str]:
     return {"session_id": session.id, "status": session.status}
 
 
@@ -160,7 +160,7 @@ class WebhookDelivery:
     attempts: tuple[Attempt, ...]
 
 
-_OF_DELIVERY = attrs.fields(WebhookDelivery)
+_DELIVERY_FIELDS = attrs.fields(WebhookDelivery)
 
 
 @attrs.frozen(kw_only=True)
@@ -177,25 +177,23 @@ class WebhookLetter(WebhookDelivery):
 
 
 def _wait(
-    webhooks: Webhooks, timeout_s: float | None = None, since: int | None = None
+    extension: Webhooks, timeout_s: float | None = None, since: int | None = None
 ) -> dict[str, int]:
     timeout_s = 10 if timeout_s is None else timeout_s
     if not 0 <= timeout_s <= 60:
         raise ValueError("timeout_s must be a number of seconds from 0 to 60")
     try:
-        deliveries = webhooks.wait(0, since=since or 0)
+        deliveries = extension.wait(0, since=since or 0)
     except NotYet as error:
         raise NotYet(str(error), timeout_s) from None
     states = [delivery.state for delivery in deliveries]
     last = deliveries[-1].number if deliveries else since or 0
     counts: dict[str, int] = {state: states.count(state) for state in DeliveryState}
-    return {"due": webhooks.due(), "last": last, **counts}
+    return {"due": extension.due(), "last": last, **counts}
 
 
 class Webhooks(Extension[DiditRecords]):
     """Destinations and deliveries of one world. Safe across threads."""
-
-    # Where they go
 
     def destinations(self) -> tuple[Destination, ...]:
         """Where webhooks go, in the order they were made."""
@@ -254,9 +252,8 @@ class Webhooks(Extension[DiditRecords]):
             enabled: Whether anything is sent there; what waits is lost if not.
         """
         changes = self._read_changes(url, events, enabled)
-        changed = self._open_records.outbox.destinations.change(
-            destination, lambda record: attrs.evolve(record, **changes)
-        )
+        destinations = self._open_records.outbox.destinations
+        changed = destinations.change(destination, lambda x: attrs.evolve(x, **changes))
         return _require(changed, "destination")
 
     def remove(self, destination: str) -> None:
@@ -279,8 +276,6 @@ class Webhooks(Extension[DiditRecords]):
             raise ValueError("enabled must be true or false")
         changes = {"url": url, "events": events, "enabled": enabled}
         return {name: value for name, value in changes.items() if value is not None}
-
-    # What was sent, and is to be
 
     def deliveries(
         self,
@@ -315,7 +310,7 @@ class Webhooks(Extension[DiditRecords]):
 
     def delivery(self, delivery_id: str) -> WebhookLetter:
         """One of them, with headers and body; LookupError if there is none of that id."""
-        delivery = self._find(delivery_id)
+        delivery: Delivery = _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
         try:
             payload = self._records.outbox.payload(delivery) or self._compose(delivery)
         except LookupError:
@@ -350,8 +345,6 @@ class Webhooks(Extension[DiditRecords]):
         """How many are due now or under way."""
         return self._records.outbox.count_due(self._control.now())
 
-    # Again, and otherwise
-
     def resend(self, delivery_id: str) -> None:
         """Send one again, as the console does: a new timestamp, signed with the secret of today;
         LookupError if there is none of that id, or its destination is gone."""
@@ -361,10 +354,10 @@ class Webhooks(Extension[DiditRecords]):
         with world.together():
             now = world.clock.now()
             timestamp = int(now.timestamp())
-            fresh = attrs.evolve(
+            repeated = attrs.evolve(
                 delivery, state=DeliveryState.PENDING, due=now, timestamp=timestamp, retries=0
             )
-            outbox.enqueue(fresh, self._compose(fresh))
+            outbox.enqueue(repeated, self._compose(repeated))
 
     def corrupt(self, times: int = 1) -> None:
         """Change a byte of the next deliveries after they were signed; 1-10,000 of them."""
@@ -383,7 +376,7 @@ class Webhooks(Extension[DiditRecords]):
         LookupError if there is no destination of that id."""
         world = self._control.open_world
         place = _require(world.records.outbox.destinations.find(destination), "destination")
-        block = canned_match(world.claims.citations())
+        block = sandbox_match(world.claims.citations())
         session = Session(
             id=world.account.ids.uuid(), service="FACE_MATCH", status=block["status"],
             created_at=world.clock.now(), vendor_data=None, metadata=None, pictures={},
@@ -392,9 +385,6 @@ class Webhooks(Extension[DiditRecords]):
         with world.together():
             queued = webhooks.queue(world, place, session, origin="http://127.0.0.1", is_test=True)
         return self.delivery(queued.id)
-
-    def _find(self, delivery_id: str) -> Delivery:
-        return _require(self._records.outbox.deliveries.find(delivery_id), "delivery")
 
     def _compose(self, delivery: Delivery) -> SignedPayload:
         world, destinations = self._control.world, self._records.outbox.destinations
@@ -425,7 +415,7 @@ class Webhooks(Extension[DiditRecords]):
             "Once nothing is due: how many deliveries are in each state; 504 after timeout_s (10).",
             {"timeout_s": "number", "since": "count"}),
         Operation("POST", "webhooks/resend",
-            lambda webhooks, delivery: webhooks.resend(delivery),
+            lambda extension, delivery: extension.resend(delivery),
             "Send one again with a new timestamp.", {"delivery!": "text"}),
         Operation("POST", "webhooks/corrupt", corrupt,
             "Change a byte of the next deliveries after they are signed.", {"times": "any"}),
@@ -440,7 +430,7 @@ class Webhooks(Extension[DiditRecords]):
 def _facts(delivery: Delivery, urls: Mapping[str, str]) -> dict[str, Any]:
     """What a list says of a delivery: what it is, and of its destination and session."""
     session = delivery.session
-    facts = {field.name: getattr(delivery, field.name, None) for field in _OF_DELIVERY}
+    facts = {field.name: getattr(delivery, field.name, None) for field in _DELIVERY_FIELDS}
     facts["url"] = urls.get(delivery.destination)
     return {**facts, "session_id": session.id, "status": session.status}
 

@@ -139,8 +139,7 @@ def decision(call: DiditCall) -> Response:
     return call.answer("decision.answer", body)
 
 
-# Pictures, at addresses that expire
-
+#: By their first bytes.
 _KINDS = (
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -148,7 +147,7 @@ _KINDS = (
     (b"MM\x00*", "image/tiff"),
 )
 #: A picture is not to be kept, nor used for anything else.
-_UNKEPT = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
+_NO_STORE = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-store"))
 
 
 def picture_addresses(
@@ -190,10 +189,10 @@ def picture(call: DiditCall) -> Response:
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
         kind = "image/webp"
     claims.cite("media.picture")
-    return response(200, kind or "application/octet-stream", content, _UNKEPT)
+    return response(200, kind or "application/octet-stream", content, _NO_STORE)
 
 
 def _signature(world: World, session_id: str, name: str, expires: int) -> str:
     # The secret is that of one run, and so an address dies with it: as the pictures do.
-    signed = f"{session_id}/{name}/{expires}"
-    return hmac.new(world.account.ids.secret, signed.encode(), hashlib.sha256).hexdigest()
+    message = f"{session_id}/{name}/{expires}"
+    return hmac.new(world.account.ids.secret, message.encode(), hashlib.sha256).hexdigest()

@@ -164,7 +164,6 @@ def _in_range(number: N, lowest: int, highest: int) -> N:
 
 
 def boolean(_: Citations, value: Any) -> bool:
-    """True or false, also as a word in any case, or as 1 or 0."""
     word = value.lower() if isinstance(value, str) else value
     truth = _TRUTH.get(word) if isinstance(word, (str, int, float)) else None
     if truth is None:
@@ -174,7 +173,7 @@ def boolean(_: Citations, value: Any) -> bool:
 
 def text(claims: Citations, value: Any) -> str:
     """A text without spaces around it; numbers are read as one."""
-    return checked_text(claims, long_text(claims, value).strip())
+    return check_text(claims, long_text(claims, value).strip())
 
 
 def vendor_data(claims: Citations, value: Any) -> str | None:
@@ -185,11 +184,11 @@ def vendor_data(claims: Citations, value: Any) -> str | None:
     return words or None
 
 
-def checked_text(claims: Citations, sent: str, *further: str) -> str:
+def check_text(claims: Citations, sent: str, *further: str) -> str:
     """A text with which the framework finds nothing wrong, nor its field, in `further` words."""
     words = []
     if len(sent) > claims.get("text.longest"):
-        words.append(too_long(claims["text.longest"]))
+        words.append(words_for_length(claims["text.longest"]))
     if "\x00" in sent:
         words.append(NULL_CHARACTERS)
     halves = dict.fromkeys(letter for letter in sent if "\ud800" <= letter <= "\udfff")
@@ -201,8 +200,7 @@ def checked_text(claims: Citations, sent: str, *further: str) -> str:
     return sent
 
 
-def too_long(most: int) -> str:
-    """The words for a text that is too long."""
+def words_for_length(most: int) -> str:
     return f"Ensure this field has no more than {most} characters."
 
 
@@ -214,17 +212,15 @@ def long_text(_: Citations, value: Any) -> str:
 
 
 def items(_: Citations, value: Any) -> list[Any]:
-    """An array."""
     if not isinstance(value, list):
         raise Invalid(f'Expected a list of items but got type "{type(value).__name__}".')
     return value
 
 
 def email(claims: Citations, value: Any) -> str:
-    """An email address."""
     address = value.strip() if isinstance(value, str) else ""
     is_valid = re.fullmatch(_MAILBOX, address.lower()) and len(address) <= 320
-    return checked_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
+    return check_text(claims, address, *(() if is_valid else ("Enter a valid email address.",)))
 
 
 def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
@@ -235,7 +231,7 @@ def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     document = None
     if not isinstance(value, Upload):
         if len(value) > claims.get("metadata.longest"):
-            raise Invalid(too_long(claims["metadata.longest"]))
+            raise Invalid(words_for_length(claims["metadata.longest"]))
         with contextlib.suppress(ValueError):
             document = _load_json(value)
     if not isinstance(document, dict):
@@ -243,13 +239,10 @@ def metadata(claims: Citations, value: Any) -> dict[str, Any] | None:
     return document
 
 
-# JSON bodies
-
 _TOO_DEEP = "nested too deeply"
 
 
 def read_json(call: Call) -> Any:
-    """The JSON of a request; an empty object where there is no body."""
     request = call.request
     if not request.body:
         return {}
@@ -264,10 +257,10 @@ def read_json(call: Call) -> Any:
         call.refuse("json.refused", problem=error)
 
 
-def _load_json(text: str) -> Any:
+def _load_json(document: str) -> Any:
     """JSON that can be written again; ValueError for other texts."""
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(document, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError(_TOO_DEEP) from None
     # Python reads deeper ones than it writes.
@@ -277,8 +270,8 @@ def _load_json(text: str) -> Any:
     return value
 
 
-def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"Out of range float values are not JSON compliant: {text!r}")
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
 
 
 def _is_within(value: Any, levels: int) -> bool:
@@ -286,9 +279,6 @@ def _is_within(value: Any, levels: int) -> bool:
         return True
     inner = value.values() if isinstance(value, dict) else value
     return levels > 0 and all(_is_within(item, levels - 1) for item in inner)
-
-
-# Other methods
 
 
 def allow_of(methods: Iterable[str]) -> tuple[str, str]:

@@ -1,7 +1,7 @@
 """The two calls about pictures: face match and passive liveness.
 
 One way for both: the form, the sandbox's short cut, credit, what is seen in the pictures, the
-verdict, the charge, the session. What differs is in an `Endpoint`.
+verdict, the charge, the session. What differs is in an `PictureEndpoint`.
 
 Sources of what has no choice: Didit API reference, Face Match, June 2026; Didit OpenAPI,
 2026-07-18; of passive liveness also Didit's skill page, early 2026.
@@ -23,7 +23,7 @@ from facematch_mock_server.recognition.outcomes import SeenFace, SeenPicture
 from facematch_mock_server.vendors.base import Refused, Route
 
 from . import framework, webhooks
-from .access import DiditCall, Door, check_key, check_method, check_rate
+from .access import DiditCall, Endpoint, check_key, check_method, check_rate
 from .framework import Field
 from .records import APPROVED, DECLINED, IN_REVIEW, stamp
 from .risks import declines, warnings
@@ -32,7 +32,7 @@ Block = dict[str, Any]
 
 
 @attrs.frozen(kw_only=True)
-class Endpoint(Door):
+class PictureEndpoint(Endpoint):
     """What sets one of the two calls apart."""
 
     #: Prefix of its claims, ``match`` say.
@@ -45,7 +45,7 @@ class Endpoint(Door):
     pictures: Mapping[str, str]
     #: Makes the answer's part from what was seen, and for a sandbox key.
     judge: Callable[[DiditCall], Block]
-    canned: Callable[[Citations], Block]
+    sandbox: Callable[[Citations], Block]
 
     fields: tuple[Field, ...] = attrs.field(init=False)
 
@@ -67,7 +67,6 @@ class Endpoint(Door):
 
     @property
     def threshold(self) -> str:
-        """The field with the threshold."""
         return f"face_{self.name}_score_decline_threshold"
 
 
@@ -76,7 +75,7 @@ class Endpoint(Door):
 
 
 def _read_fields(call: DiditCall) -> None:
-    endpoint: Endpoint = call.door
+    endpoint: PictureEndpoint = call.endpoint
     if call.claims.get("order.credit") == "before_fields":
         _check_credit(call)
     form = Form()
@@ -100,29 +99,28 @@ def _read_fields(call: DiditCall) -> None:
         call.refuse("fields.refused", errors)
 
 
-def _cut_short(call: DiditCall) -> None:
+def _answer_sandbox(call: DiditCall) -> None:
     """For a sandbox key nothing is looked at, paid or kept."""
     if not call.is_live:
-        endpoint, request_id = call.door, call.world.account.ids.uuid()
-        body = _envelope(call, request_id, endpoint.canned(call.claims))
+        endpoint, request_id = call.endpoint, call.world.account.ids.uuid()
+        body = _envelope(call, request_id, endpoint.sandbox(call.claims))
         raise Refused(call.answer(f"{endpoint.name}.answer", body))
 
 
 def _check_credit(call: DiditCall) -> None:
-    price = call.claims.get(f"credit.price.{call.door.name}")
+    price = call.claims.get(f"credit.price.{call.endpoint.name}")
     if call.is_live and call.ledger.balance < price:
         call.claims.cite("order.credit")
         _refuse_unpaid(call)
 
 
 def _refuse_unpaid(call: DiditCall) -> None:
-    call.claims.cite(f"credit.price.{call.door.name}")
+    call.claims.cite(f"credit.price.{call.endpoint.name}")
     call.refuse("credit.refused")
 
 
 def _look(call: DiditCall) -> None:
-    """What is seen in the pictures, and whether they are pictures at all."""
-    name, rotate = call.door.name, call.values["rotate_image"]
+    name, rotate = call.endpoint.name, call.values["rotate_image"]
     probe = call.values["user_image"]
     if name == "match":
         seen = call.compare(probe, call.values["ref_image"], rotate=rotate)
@@ -135,9 +133,9 @@ def _look(call: DiditCall) -> None:
 
 def _finish(call: DiditCall) -> Response:
     """The verdict; charged whatever it is, and kept if the caller wants that."""
-    endpoint: Endpoint = call.door
+    endpoint: PictureEndpoint = call.endpoint
     claims, world, values = call.claims, call.world, call.values
-    account, kept = world.account, world.account.shared.saved_pictures
+    account, contents = world.account, world.account.shared.saved_pictures
     request_id = account.ids.uuid()
     block = endpoint.judge(call)
     price, what = claims[f"credit.price.{endpoint.name}"], endpoint.service
@@ -158,8 +156,8 @@ def _finish(call: DiditCall) -> Response:
                 pictures={name: upload.digest for name, upload in pictures.items()},
                 result=block,
             )
-            contents = {str(upload.digest): upload.content for upload in pictures.values()}
-            kept.keep(account, session.id, contents)
+            by_digest = {str(upload.digest): upload.content for upload in pictures.values()}
+            contents.keep(account, session.id, by_digest)
             webhooks.announce(world, session, call.request)
         no_pair = endpoint.name == "match" and call.outcome.score is None
         key = f"{endpoint.name}.{'no_pair' if no_pair else 'answer'}"
@@ -168,31 +166,28 @@ def _finish(call: DiditCall) -> Response:
         # What is not answered 200 costs nothing and leaves nothing behind.
         world.ledger.refund(request_id)
         if world.sessions.remove(request_id) is not None:
-            kept.forget(account, request_id)
+            contents.forget(account, request_id)
         raise
 
 
 def _envelope(call: DiditCall, request_id: str, block: Block) -> dict[str, Any]:
-    body = {"request_id": request_id, call.door.block: block}
+    body = {"request_id": request_id, call.endpoint.block: block}
     if call.claims["answer.echo"]:
         body |= {name: call.values[name] for name in ("vendor_data", "metadata")}
     return {**body, "created_at": stamp(call.now, call.claims["answer.created_at"])}
 
 
-# The verdicts
-
-
 def _judge_match(call: DiditCall) -> Block:
     claims, outcome = call.claims, call.outcome
-    saved, rotate = call.values["save_api_request"], call.values["rotate_image"]
+    is_saved, rotate = call.values["save_api_request"], call.values["rotate_image"]
     status, risks = APPROVED, []
     if outcome.score is None:
         # Nothing to compare: the pictures decode or not, and somebody is in them or not.
-        score = claims["match.no_pair_score"][0 if saved else 1]
-        decode = outcome.probe.decodes and outcome.reference.decodes
-        risks = [claims["match.no_face_risk"] if decode else "NO_REFERENCE_IMAGE"]
+        score = claims["match.no_pair_score"][0 if is_saved else 1]
+        decodes = outcome.probe.decodes and outcome.reference.decodes
+        risks = [claims["match.no_face_risk"] if decodes else "NO_REFERENCE_IMAGE"]
     else:
-        score = _round(claims, outcome.score, 2 if saved else None)
+        score = _round(claims, outcome.score, 2 if is_saved else None)
         if outcome.review and claims["match.review"]:
             status = IN_REVIEW
         elif not _passes(call, score):
@@ -206,7 +201,7 @@ def _judge_match(call: DiditCall) -> Block:
     }
 
 
-def canned_match(claims: Citations) -> Block:
+def sandbox_match(claims: Citations) -> Block:
     """The answer's part for a sandbox key, and of a webhook that the console asks for."""
     fixed = claims["match.sandbox"]
     user, reference = (SeenPicture(faces=(SeenFace(box=tuple(box)),)) for box in fixed["boxes"])
@@ -268,7 +263,7 @@ def _judge_liveness(call: DiditCall) -> Block:
     }
 
 
-def _canned_liveness(claims: Citations) -> Block:
+def _sandbox_liveness(claims: Citations) -> Block:
     fixed = claims["liveness.sandbox"]
     seen = SeenPicture(faces=(SeenFace(box=tuple(fixed["boxes"][0])),))
     return {
@@ -282,9 +277,6 @@ def _canned_liveness(claims: Citations) -> Block:
     }
 
 
-# The pieces that answers are made of
-
-
 def _round(claims: Citations, score: float, places: int | None) -> float:
     """A score as the answer shows it; `places` None for all of them."""
     if claims["score.type"] == "integer":
@@ -294,7 +286,7 @@ def _round(claims: Citations, score: float, places: int | None) -> float:
 
 def _passes(call: DiditCall, score: float) -> bool:
     """Whether a score, as the answer shows it, clears the threshold of the call."""
-    claims, endpoint = call.claims, call.door
+    claims, endpoint = call.claims, call.endpoint
     threshold = call.values[endpoint.threshold]
     if call.outcome.score != score:
         claims.cite("score.compared")
@@ -330,24 +322,22 @@ def _describe_faces(seen: SeenPicture, has_race: bool, rotate: bool) -> Block:
     return {"entities": entities, "best_angle": seen.angle if rotate else 0}
 
 
-# The routes
-
 _ENDPOINTS = {
-    "/v3/face-match/": Endpoint(
+    "/v3/face-match/": PictureEndpoint(
         name="match",
         block="face_match",
         service="FACE_MATCH",
         pictures={"source_image": "ref_image", "target_image": "user_image"},
         judge=_judge_match,
-        canned=canned_match,
+        sandbox=sandbox_match,
     ),
-    "/v3/passive-liveness/": Endpoint(
+    "/v3/passive-liveness/": PictureEndpoint(
         name="liveness",
         block="liveness",
         service="PASSIVE_LIVENESS",
         pictures={"reference_image": "user_image"},
         judge=_judge_liveness,
-        canned=_canned_liveness,
+        sandbox=_sandbox_liveness,
     ),
 }
 ROUTES = tuple(
@@ -359,7 +349,7 @@ ROUTES = tuple(
             "access": check_key,
             "method": check_method,
             "fields": _read_fields,
-            "sandbox": _cut_short,
+            "sandbox": _answer_sandbox,
             "credit": _check_credit,
             "picture": _look,
         },

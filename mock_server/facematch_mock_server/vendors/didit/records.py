@@ -63,9 +63,6 @@ def stamp(at: dt.datetime, zone: str = "Z") -> str:
     return at.isoformat(timespec="microseconds").replace("+00:00", zone)
 
 
-# Payments
-
-
 class CheckoutStatus(enum.StrEnum):
     """What became of a payment."""
 
@@ -112,14 +109,11 @@ class Plan:
     refill_threshold: Decimal | None = None
 
 
-# Accounts
-
-
 @attrs.frozen(kw_only=True)
-class Opened:
+class Organization:
     """The organization of a person, which is an account of the server, and its application."""
 
-    organization: str
+    uuid: str
     application: str
     client_id: str
     key: str = attrs.field(repr=False)
@@ -135,7 +129,7 @@ class Account:
     code: str | None = attrs.field(default=None, repr=False)
     code_at: dt.datetime
     #: None until the mailbox was proved.
-    opened: Opened | None = None
+    organization: Organization | None = None
     #: Logins with a wrong password since the last good one, and until when nobody may log in.
     failures: int = 0
     locked_until: dt.datetime | None = None
@@ -165,8 +159,8 @@ class Accounts:
 
     def application_of(self, organization: str) -> str | None:
         """The UUID of an organization's application; None if nobody has opened it."""
-        opened = (account.opened for account in self._accounts.all())
-        return next((o.application for o in opened if o and o.organization == organization), None)
+        organizations = (account.organization for account in self._accounts.all())
+        return next((x.application for x in organizations if x and x.uuid == organization), None)
 
     def add(self, account: Account) -> bool:
         """One more; False, and nothing is done, if the address has one."""
@@ -177,14 +171,13 @@ class Accounts:
             return True
 
     def change(self, email: str, change: Callable[[Account], Account]) -> Account | None:
-        """As `Collection.change`."""
         return self._accounts.change(email.lower(), change)
 
     def let_in(self, token: str, account: Account, until: dt.datetime) -> None:
         """Whoever shows `token` is that person, until then."""
         self._tokens.put(_digest(token), (account.email, until))
 
-    def who(self, token: str, now: dt.datetime) -> Account | None:
+    def find_by_token(self, token: str, now: dt.datetime) -> Account | None:
         """Whose token it is; None for nobody's, or no longer."""
         email, until = self._tokens.find(_digest(token)) or ("", now)
         return self.find(email) if now < until else None

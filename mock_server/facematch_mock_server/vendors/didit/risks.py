@@ -26,37 +26,19 @@ class Risk:
 #: docs.didit.me, warnings reference, and NO_FACE_DETECTED of a match is from the skill page.
 # fmt: off
 RISKS: Mapping[str, Risk] = {
-    "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity",
-        "The facial features of the provided image don't closely match the reference image, "
-        "suggesting a potential identity mismatch."),
-    "NO_REFERENCE_IMAGE": Risk("error", "No reference image",
-        "A reference image or face image for facial comparison is missing, preventing the system "
-        "from completing the face matching process.", ours=True),
-    "NO_FACE_DETECTED": Risk("error", "No face detected",
-        "No face was detected in a picture.", ours=True),
-    "LOW_LIVENESS_SCORE": Risk("error", "Low liveness score",
-        "The liveness check resulted in a low score, indicating potential use of non-live facial "
-        "representations or poor-quality biometric data."),
-    "LIVENESS_FACE_ATTACK": Risk("error", "Liveness Face Attack",
-        "The system detected a potential attempt to bypass the liveness check."),
-    "FACE_IN_BLOCKLIST": Risk("error", "Face in blocklist",
-        "The system identified a face in the blocklist, which means the face is not allowed to be "
-        "verified."),
-    "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist",
-        "The face resembles one in the blocklist.", ours=True),
-    "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session",
-        "The system identified a duplicated face from another approved session, requiring further "
-        "investigation."),
-    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face",
-        "The face resembles one of another approved session.", ours=True),
-    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected",
-        "More than one face was detected in the picture.", ours=True),
-    "LOW_FACE_QUALITY": Risk("warning", "Low face quality",
-        "The quality of the picture of the face is low.", ours=True),
-    "LOW_FACE_LUMINANCE": Risk("warning", "Low face luminance",
-        "The picture of the face is dark.", ours=True),
-    "HIGH_FACE_LUMINANCE": Risk("warning", "High face luminance",
-        "The picture of the face is bright.", ours=True),
+    "LOW_FACE_MATCH_SIMILARITY": Risk("error", "Low face match similarity", "The facial features of the provided image don't closely match the reference image, suggesting a potential identity mismatch."),
+    "NO_REFERENCE_IMAGE": Risk("error", "No reference image", "A reference image or face image for facial comparison is missing, preventing the system from completing the face matching process.", ours=True),
+    "NO_FACE_DETECTED": Risk("error", "No face detected", "No face was detected in a picture.", ours=True),
+    "LOW_LIVENESS_SCORE": Risk("error", "Low liveness score", "The liveness check resulted in a low score, indicating potential use of non-live facial representations or poor-quality biometric data."),
+    "LIVENESS_FACE_ATTACK": Risk("error", "Liveness Face Attack", "The system detected a potential attempt to bypass the liveness check."),
+    "FACE_IN_BLOCKLIST": Risk("error", "Face in blocklist", "The system identified a face in the blocklist, which means the face is not allowed to be verified."),
+    "POSSIBLE_FACE_IN_BLOCKLIST": Risk("error", "Possible face in blocklist", "The face resembles one in the blocklist.", ours=True),
+    "DUPLICATED_FACE": Risk("information", "Duplicated face from other approved session", "The system identified a duplicated face from another approved session, requiring further investigation."),
+    "POSSIBLE_DUPLICATED_FACE": Risk("information", "Possible duplicated face", "The face resembles one of another approved session.", ours=True),
+    "MULTIPLE_FACES_DETECTED": Risk("warning", "Multiple faces detected", "More than one face was detected in the picture.", ours=True),
+    "LOW_FACE_QUALITY": Risk("warning", "Low face quality", "The quality of the picture of the face is low.", ours=True),
+    "LOW_FACE_LUMINANCE": Risk("warning", "Low face luminance", "The picture of the face is dark.", ours=True),
+    "HIGH_FACE_LUMINANCE": Risk("warning", "High face luminance", "The picture of the face is bright.", ours=True),
 }
 # fmt: on
 

@@ -19,15 +19,12 @@ from facematch_mock_server.messages import Response
 from facematch_mock_server.services import Review, Session
 
 from . import decisions, framework, webhooks
-from .access import DiditCall, Door, json_route
+from .access import DiditCall, Endpoint, json_route
 from .decisions import FEATURES
 from .framework import Field, Invalid
 from .records import APPROVED, DECLINED, IN_REVIEW, KEPT_REVIEWS, STATUSES, stamp
 
-_AGAIN = "Resubmitted"
-
-
-# GET /v3/sessions/
+_RESUBMITTED = "Resubmitted"
 
 
 def _list(call: DiditCall) -> Response:
@@ -38,7 +35,7 @@ def _list(call: DiditCall) -> Response:
         call.refuse("list.refused", errors)
     if not call.is_live:
         claims.cite("list.sandbox")
-        tests.append(_nothing)
+        tests.append(_fits_none)
     claims.cite("list.saved")
     sessions = [x for x in call.world.sessions.all() if all(test(x) for test in tests)][::-1]
     size, by_number = claims["page.size"]
@@ -106,8 +103,6 @@ def _row(session: Session) -> dict[str, Any]:
     }
 
 
-# Its filters
-
 Test = Callable[[Session], bool]
 
 #: Whether saved calls are of this kind, and of this type.
@@ -127,7 +122,7 @@ def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Tes
     if kind not in _KINDS:
         # A text and no array; that it comes before the other filters is ours.
         return [], {"session_kind": 'Must be "user", "business", or "all".'}
-    tests: list[Test] = [] if _KINDS[kind] else [_nothing]
+    tests: list[Test] = [] if _KINDS[kind] else [_fits_none]
     errors: dict[str, Any] = {}
     for name, (read, words, fits) in _FILTERS.items():
         value = query.get(name, "")
@@ -141,15 +136,15 @@ def _read_filters(claims: Citations, query: Mapping[str, str]) -> tuple[list[Tes
     # What no saved call has.
     if any(query.get(name) for name in ("workflow_id", "country", "document_type")):
         claims.cite("list.foreign")
-        tests.append(_nothing)
+        tests.append(_fits_none)
     return tests, errors
 
 
-def _nothing(_: Session) -> bool:
+def _fits_none(_: Session) -> bool:
     return False
 
 
-def _has_no_null(text: str) -> str:
+def _refuse_null(text: str) -> str:
     if "\x00" in text:
         raise ValueError(text)
     return text
@@ -160,7 +155,7 @@ def _mentions(text: str, session: Session) -> bool:
     return any(text in str(value or "").casefold() for value in values)
 
 
-def _day(text: str) -> dt.date:
+def _read_day(text: str) -> dt.date:
     return dt.datetime.strptime(text.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a day has no zone
 
 
@@ -169,13 +164,13 @@ def _day(text: str) -> dt.date:
 _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bool]]] = {
     "status": (lambda text: text.split(","), "", lambda words, x: x.status in words),
     "vendor_data": (
-        _has_no_null,
+        _refuse_null,
         framework.NULL_CHARACTERS,
         lambda text, x: x.vendor_data == text,
     ),
     "search": (str.casefold, "", _mentions),
-    "date_from": (_day, "Enter a valid date.", lambda day, x: day <= x.created_at.date()),
-    "date_to": (_day, "Enter a valid date.", lambda day, x: x.created_at.date() <= day),
+    "date_from": (_read_day, "Enter a valid date.", lambda day, x: day <= x.created_at.date()),
+    "date_to": (_read_day, "Enter a valid date.", lambda day, x: x.created_at.date() <= day),
     "session_type": (_TYPES.__getitem__, _NO_CHOICE, lambda is_api, _: is_api),
     "api_service": (
         {name: name for name in _SERVICES}.__getitem__,
@@ -197,34 +192,33 @@ _FILTERS: dict[str, tuple[Callable[[str], Any], str, Callable[[Any, Session], bo
 
 # PATCH /v3/session/{id}/update-status/
 
-_OPEN = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _AGAIN)
+_OPEN = (APPROVED, DECLINED, IN_REVIEW, "Kyc Expired", "Abandoned", _RESUBMITTED)
 
 
-def _status(_: Citations, value: Any) -> str:
+def _read_status(_: Citations, value: Any) -> str:
     if value not in STATUSES:
         raise Invalid(f'"{value}" is not a valid choice.')
-    if value not in (APPROVED, DECLINED, _AGAIN):
+    if value not in (APPROVED, DECLINED, _RESUBMITTED):
         raise Invalid("You can only update the status to 'Approved', 'Declined', or 'Resubmitted'.")
     return str(value)
 
 
-def _email(claims: Citations, value: Any) -> str:
+def _read_email(claims: Citations, value: Any) -> str:
     is_empty = isinstance(value, str) and not value.strip()
     return "" if is_empty else framework.email(claims, value)
 
 
 _UPDATE = (
-    Field("new_status", _status, required=True),
+    Field("new_status", _read_status, required=True),
     Field("comment", framework.text, nullable=True),
     Field("nodes_to_resubmit", framework.items),
     Field("send_email", framework.boolean),
-    Field("email_address", _email, nullable=True),
+    Field("email_address", _read_email, nullable=True),
     Field("email_language", framework.text, nullable=True),
 )
 
 
 def _update(call: DiditCall) -> Response:
-    """Change the decision of a saved call by hand."""
     session: Session = call.session
     if session.status not in _OPEN:
         call.refuse("update.closed", status=session.status)
@@ -235,16 +229,15 @@ def _update(call: DiditCall) -> Response:
     status, result = values["new_status"], session.result
     if status == session.status:
         call.refuse("update.same")
-    if status == _AGAIN:
+    if status == _RESUBMITTED:
         nodes = values.get("nodes_to_resubmit") or ()
         feature = FEATURES[session.service]
         # A session has one feature; without nodes each that is not approved is meant.
-        is_meant = any(
-            isinstance(node, dict)
-            and (node.get("node_id") == feature.node or node.get("feature") == feature.name)
-            for node in nodes
-        )
-        if not (is_meant if nodes else result["status"] != APPROVED):
+        is_meant = result["status"] != APPROVED
+        if nodes:
+            places = [(x.get("node_id"), x.get("feature")) for x in nodes if isinstance(x, dict)]
+            is_meant = any(feature.node == node or feature.name == name for node, name in places)
+        if not is_meant:
             call.refuse("update.nothing")
         call.claims.cite("update.resubmitted")
         result = {**result, "status": "Resub Requested"}
@@ -253,12 +246,12 @@ def _update(call: DiditCall) -> Response:
     )
     reviews = (*session.reviews, review)[-KEPT_REVIEWS:]
     updated = attrs.evolve(session, status=status, reviews=reviews, result=result)
-    kept = call.world.sessions.change(session.id, lambda x: updated if x is session else x)
-    if kept is None:
+    current = call.world.sessions.change(session.id, lambda x: updated if x is session else x)
+    if current is None:
         call.refuse("session.unknown")
-    if kept is not updated:
+    if current is not updated:
         # Somebody else was faster: once more, of the session as it is now.
-        call.session = kept
+        call.session = current
         return _update(call)
     webhooks.announce(call.world, updated, call.request)
     return call.answer("update.answer", session_id=session.id)
@@ -274,7 +267,6 @@ _RETENTION = (
 
 
 def _delete(call: DiditCall) -> Response:
-    """Delete a saved call."""
     claims, session = call.claims, call.session
     with_body = claims.get("delete.answer").status == 200
     values = framework.read_json_fields(call, call.body, _RETENTION) if with_body else {}
@@ -289,8 +281,8 @@ def _delete(call: DiditCall) -> Response:
     claims.cite("delete.faces")
     outcome = "none"
     if session.service == "PASSIVE_LIVENESS":
-        retained = values.get("retain_face_embeddings")
-        outcome = "ineligible_no_vendor_user" if retained else "deleted"
+        is_retained = values.get("retain_face_embeddings")
+        outcome = "ineligible_no_vendor_user" if is_retained else "deleted"
     body = {
         "session_id": session.id,
         "session_number": session.number,
@@ -306,19 +298,19 @@ ROUTES = (
     json_route(
         "/v3/session/{uuid}/decision/",
         {"GET": decisions.decision},
-        door=Door(session=True, scope="decision"),
+        endpoint=Endpoint(session=True, scope="decision"),
     ),
     json_route("/v3/sessions/", {"GET": _list}),
     json_route(
         "/v3/session/{uuid}/delete/",
         {"DELETE": _delete},
         shown=("retain_face_embeddings", "face_retention_days", "face_retention_deadline"),
-        door=Door(session=True),
+        endpoint=Endpoint(session=True),
     ),
     json_route(
         "/v3/session/{uuid}/update-status/",
         {"PATCH": _update},
         shown=("new_status", "send_email", "email_language"),
-        door=Door(session=True),
+        endpoint=Endpoint(session=True),
     ),
 )

@@ -8,13 +8,13 @@ from typing import Any
 
 import attrs
 
-from facematch_mock_server.messages import Head, Request, Response
+from facematch_mock_server.messages import Head, Response
 from facematch_mock_server.services import FIRST_KEYS, Window
 from facematch_mock_server.vendors import base
 from facematch_mock_server.webhooks import WebhookWorker
 
 from . import accounts, billing, decisions, framework, pictures, sessions, webhooks
-from .access import HOSTS, DiditCall, forbidden, refuse_rate, window_of
+from .access import HOSTS, DiditCall, claim_of_403, refuse_rate, window_of
 from .claims import CLAIMS, DEFAULT_EDITION, EDITIONS, SETTINGS, SWITCHES
 from .records import DiditRecords
 
@@ -24,7 +24,7 @@ _PATH_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _BEGINNINGS = ("/v3/", "/auth/v2/", decisions.MEDIA)
 
 #: What the documents name and this mock does not imitate, as patterns.
-_LEFT_OUT = """
+_NOT_IMITATED = """
     /v3/session/[^/]+/generate-pdf/ /v3/session/[^/]+/sandbox/arm/ /v3/session/
     /v3/sessions/delete/ /v3/sessions/[^/]+/reviews/ /v3/webhook/ /v3/webhook/destinations/
     /v3/webhook/destinations/[^/]+/ /v3/lists/ /v3/blocklist/ /v3/face-search/
@@ -43,12 +43,10 @@ class Didit(base.Routed):
     routes = (*pictures.ROUTES, *sessions.ROUTES, *billing.ROUTES, *accounts.ROUTES)
 
     def owns(self, head: Head) -> bool:
-        """Whether this request is for Didit: by path, or by the name of one of its hosts."""
         is_path = head.path.startswith(_BEGINNINGS) or head.path == HEALTHCHECK
         return is_path or self.world.kind.has_host(head.header("host"))
 
     def known_paths(self) -> tuple[str, ...]:
-        """The paths of Didit that are imitated."""
         return (*super().known_paths(), HEALTHCHECK, decisions.MEDIA)
 
     def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
@@ -87,7 +85,7 @@ class Didit(base.Routed):
             return call.answer("path.slash", headers=(("Location", there),))
         if self.route_of(path)[0] is not None:
             return call.answer("path.not_a_uuid")
-        if re.fullmatch("|".join(_LEFT_OUT.split()), path):
+        if re.fullmatch("|".join(_NOT_IMITATED.split()), path):
             covers = (
                 "It imitates face match, passive liveness, saved sessions, webhooks, billing and "
                 "registration."
@@ -95,27 +93,19 @@ class Didit(base.Routed):
             return call.answer("later", vendor=self.title, path=path, covers=covers)
         return self.unknown(call)
 
-    def vendor_error(self, status: int, request: Request) -> Response | None:
-        """An answer of that status as Didit words it there; None where the words are not known."""
-        call = self.new_call(request, *self.find(request))
-        try:
-            self._refuse(status, call, call.route)
-        except base.Refused as refused:
-            return call.claims.sealed(attrs.evolve(refused.response, status=status))
-        return None
-
-    def _refuse(self, status: int, call: Any, route: base.Route | None) -> None:
-        claims, door, method = call.claims, call.door, call.request.method
+    def _answer_error(self, call: Any, status: int) -> Response | None:
+        route = call.route
+        claims, endpoint, method = call.claims, call.endpoint, call.request.method
         if route is not None and status in route.own:
             call.refuse(route.own[status])
         if route is not None and "x-api-key" not in route.credentials and status in (401, 403):
             # Whoever calls there shows no key.
-            return
+            return None
         words = {
             # In an edition that knows no 401 the words of another one serve.
             401: "auth.words.401",
-            403: forbidden(call),
-            404: "session.unknown" if door.session else "path.not_found",
+            403: claim_of_403(call),
+            404: "session.unknown" if endpoint.session else "path.not_found",
         }
         if status in words:
             call.refuse(words[status])
@@ -124,7 +114,7 @@ class Didit(base.Routed):
         if status == 415:
             call.refuse("media.refused", media=call.request.header("content-type") or "")
         if status == 429:
-            scope = door.throttle or door.scope
+            scope = endpoint.throttle or endpoint.scope
             # Management views have words of their own, though nobody says how often they may be
             # asked.
             if scope != "management" and not (scope and claims.get(f"rate.{scope}.limit")):
@@ -132,6 +122,7 @@ class Didit(base.Routed):
             wait, limit = claims.get(window_of(scope)), claims.get(f"rate.{scope}.limit") or 0
             reset = math.ceil(self.world.clock.timestamp() + wait)
             refuse_rate(call, scope, Window(True, limit, 0, reset, wait))
+        return None
 
 
 _KEYS = "keys: mock-live-key (live), mock-sandbox-key (sandbox: approves everything, costs nothing)"

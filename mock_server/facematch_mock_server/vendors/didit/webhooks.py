@@ -32,13 +32,10 @@ EVENTS = (
     *("transaction.created", "transaction.status.updated", "travel_rule.status.updated"),
 )
 #: The statuses that a decision comes along with.
-_DECIDED = ("Approved", "Declined", "In Review", "Abandoned")
+_WITH_DECISION = ("Approved", "Declined", "In Review", "Abandoned")
 
 #: From an account that nobody registered to the id of its application, always the same.
 _APPLICATIONS = uuid.UUID("5b0e7a3c-0000-4c5d-8d1f-2a7c9e4b6f00")
-
-
-# Who receives what
 
 
 def announce(world: World, session: Session, head: Head | None = None) -> None:
@@ -71,15 +68,34 @@ def queue(
     return delivery
 
 
-# What is sent
-
-
 def compose(
     claims: Citations, world: World, delivery: Delivery, destination: Destination
 ) -> SignedPayload:
-    """The payload of a delivery: body, signatures and headers."""
-    body = write_json(_document(claims, world, delivery), escaped=True)
-    secret = destination.secret
+    session, secret = delivery.session, destination.secret
+    claims.cite("webhook.saved")
+    document = {
+        "event_id": delivery.event_id,
+        "webhook_type": delivery.event,
+        "timestamp": delivery.timestamp,
+        # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
+        "created_at": delivery.timestamp,
+        "application_id": application_id(world),
+        "environment": "live",
+        "session_id": session.id,
+        "status": session.status,
+        "workflow_id": None,
+        "workflow_version": None,
+        "vendor_data": session.vendor_data,
+        "metadata": session.metadata,
+    }
+    if session.status in _WITH_DECISION:
+        document["decision"] = decision_body(claims, world, session, delivery.origin)
+    elif session.status == "Resubmitted":
+        document["resubmit_info"] = {}
+    if delivery.is_test:
+        document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
+        del document["event_id"]
+    body = write_json(document, escaped=True)
     headers = [
         ("Content-Type", "application/json"),
         ("User-Agent", "DiditWebhook/2.0 +https://didit.me"),
@@ -106,43 +122,15 @@ def application_id(world: World) -> str:
     return application or str(uuid.uuid5(_APPLICATIONS, account.name))
 
 
-def _document(claims: Citations, world: World, delivery: Delivery) -> dict[str, Any]:
-    session = delivery.session
-    claims.cite("webhook.saved")
-    document = {
-        "event_id": delivery.event_id,
-        "webhook_type": delivery.event,
-        "timestamp": delivery.timestamp,
-        # Fresh in what is sent again, too: Didit's demonstration program refuses an old one.
-        "created_at": delivery.timestamp,
-        "application_id": application_id(world),
-        "environment": "live",
-        "session_id": session.id,
-        "status": session.status,
-        "workflow_id": None,
-        "workflow_version": None,
-        "vendor_data": session.vendor_data,
-        "metadata": session.metadata,
-    }
-    if session.status in _DECIDED:
-        document["decision"] = decision_body(claims, world, session, delivery.origin)
-    elif session.status == "Resubmitted":
-        document["resubmit_info"] = {}
-    if delivery.is_test:
-        document["metadata"] = {**(session.metadata or {}), "test_webhook": True}
-        del document["event_id"]
-    return document
-
-
 def write_json(document: Any, *, escaped: bool) -> bytes:
     """`document` as JSON without spaces: keys sorted, whole floats as integers."""
     # By way of the text: a walk in Python would end at the depth that the parser still takes.
-    document = json.loads(json.dumps(document), parse_float=_whole)
+    document = json.loads(json.dumps(document), parse_float=_read_number)
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=escaped)
     return text.encode()
 
 
-def _whole(text: str) -> float | int:
+def _read_number(text: str) -> float | int:
     value = float(text)
     return int(value) if value.is_integer() else value
 

@@ -62,7 +62,6 @@ class Signature:
         return cls(match["key"], date, signed, scope, match["service"], headers, match["signature"])
 
     def is_of(self, request: Request, secret: str) -> bool:
-        """Whether `secret` and these bytes make this signature."""
         query = sorted(
             (quote(name, safe="-_.~"), quote(text, safe="-_.~")) for name, text in request.query
         )

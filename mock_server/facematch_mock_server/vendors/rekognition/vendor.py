@@ -18,7 +18,7 @@ from facematch_mock_server.journal import presentable
 from facematch_mock_server.messages import Head, Headers, Response
 from facematch_mock_server.recognition.outcomes import SeenFace
 from facematch_mock_server.services import LIVE_KEY, Key, KeyKind
-from facematch_mock_server.vendors.base import HINT_HEADER, Call, Route, Routed, Vendor
+from facematch_mock_server.vendors import base
 
 from .claims import CLAIMS
 from .signature import STAMP, Signature, access_key
@@ -58,13 +58,8 @@ _ATTRIBUTES = (
 
 
 @attrs.define(kw_only=True)
-class RekognitionCall(Call):
-    """A call whose answer has ids."""
-
-    request_id: str = attrs.field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.request_id = self.world.account.ids.uuid()
+class RekognitionCall(base.NumberedCall):
+    """A call whose answer has its id in a header, and one more in an error."""
 
     def answer(
         self, key: str, /, body: Any = None, headers: Headers = (), **filled: object
@@ -125,7 +120,7 @@ def perform(call: RekognitionCall) -> Response:
     if answer is None:
         call.claims.cite("operation.others")
         hint = f"this is a mock of Rekognition, which has {' and '.join(_OPERATIONS)} alone"
-        call.refuse("operation.unknown", headers=((HINT_HEADER, hint),))
+        call.refuse("operation.unknown", headers=((base.HINT_HEADER, hint),))
     now = call.now.timestamp()
     for scope, refused in _LIMITS.items():
         window = call.world.rates.take(scope, "", now=now, window_s=1.0)
@@ -196,24 +191,20 @@ def _detect_faces(call: RekognitionCall, sent: Mapping[str, Any]) -> Response:
     names = [name for name in _ATTRIBUTES if "ALL" in names or name in names]
     if names:
         call.claims.cite("detect.made_up")
-    faces = [
-        {**_describe(call, image, face), "Quality": quality, **_attributes(face, names)}
-        for face in seen.probe.faces[:100]
-    ]
-    return call.answer("detect.answer", {"FaceDetails": faces})
-
-
-def _attributes(face: SeenFace, names: list[str]) -> dict[str, Any]:
-    """What DetectFaces is to tell besides, each by its field: ``EYES_OPEN`` is EyesOpen."""
-    values: dict[str, Any] = {
-        "AgeRange": {"Low": int(face.age), "High": int(face.age)},
-        "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
-        "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
-        "EyesOpen": {"Value": True, "Confidence": 99.0},
-        "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
-    }
-    fields = (name.title().replace("_", "") for name in names)
-    return {name: values.get(name, {"Value": False, "Confidence": 99.0}) for name in fields}
+    # ``EYES_OPEN`` is the field EyesOpen.
+    fields = [name.title().replace("_", "") for name in names]
+    rows = []
+    for face in seen.probe.faces[:100]:
+        values: dict[str, Any] = {
+            "AgeRange": {"Low": int(face.age), "High": int(face.age)},
+            "Emotions": [{"Type": "CALM", "Confidence": 99.0}],
+            "EyeDirection": {"Yaw": 0.0, "Pitch": 0.0, "Confidence": 99.0},
+            "EyesOpen": {"Value": True, "Confidence": 99.0},
+            "Gender": {"Value": face.gender.capitalize(), "Confidence": 99.0},
+        }
+        row = {**_describe(call, image, face), "Quality": quality}
+        rows.append(row | {x: values.get(x, {"Value": False, "Confidence": 99.0}) for x in fields})
+    return call.answer("detect.answer", {"FaceDetails": rows})
 
 
 _OPERATIONS: Mapping[str, Callable[[RekognitionCall, Mapping[str, Any]], Response]] = {
@@ -286,7 +277,7 @@ def _operation_of(head: Head) -> str:
     return (head.header("x-amz-target") or "").removeprefix(_TARGET)
 
 
-class Rekognition(Routed):
+class Rekognition(base.Routed):
     """Rekognition's behaviour in one world: one path for all operations. Safe across threads."""
 
     call = RekognitionCall
@@ -297,7 +288,7 @@ class Rekognition(Routed):
         500: ("server.error",),
     }
     routes = (
-        Route(
+        base.Route(
             pattern="/",
             answers={"POST": perform},
             checks={"auth.signature": check_signature},
@@ -308,7 +299,7 @@ class Rekognition(Routed):
         ),
     )
 
-    def find(self, head: Head) -> tuple[Route | None, tuple[str, ...]]:
+    def find(self, head: Head) -> tuple[base.Route | None, tuple[str, ...]]:
         """The one route, for a POST that names no other service."""
         target = head.header("x-amz-target")
         is_ours = head.method == "POST" and (target is None or target.startswith(_TARGET))
@@ -327,7 +318,7 @@ _CURL = (
     f'\\"TargetImage\\": {_BYTES % "p1-again.png"}}}}}" {{url}}/'
 )
 
-VENDOR = Vendor(
+VENDOR = base.Vendor(
     name="rekognition",
     title="Amazon Rekognition",
     claims=CLAIMS,

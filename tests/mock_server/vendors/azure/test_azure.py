@@ -34,7 +34,7 @@ def engine():
     return didit.new_engine(vendor="azure")
 
 
-def said(answer):
+def refusal_of(answer):
     """Status, code and message of a refusal; the header has the code as well."""
     error = answer.json()["error"]
     assert answer.header("x-ms-error-code") == error["code"]
@@ -56,7 +56,7 @@ def test_a_face_has_an_id_its_model_and_its_place(engine):
 def test_a_refused_attribute_has_the_words_of_microsofts_page(engine, query):
     status, message = azure.REFUSED[query]
     code = {400: "BadArgument", 403: "UnsupportedFeature"}[status]
-    assert said(engine.handle(detect_request(query=query))) == (status, code, message)
+    assert refusal_of(engine.handle(detect_request(query=query))) == (status, code, message)
 
 
 def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
@@ -67,10 +67,10 @@ def test_every_answer_has_an_id_and_a_charge_that_of_its_answer():
         detect_request(key=None),
         attrs.evolve(detect_request(), method="PUT"),
     )
-    answers = [engine.handle(one) for one in requests]
+    answers = [engine.handle(request) for request in requests]
     answers.append(didit.fail_with_status(503, verify_request())(engine))
     ids = [answer.header("apim-request-id") for answer in answers]
-    assert {len(one) for one in ids} == {36}
+    assert {len(number) for number in ids} == {36}
     assert len(set(ids)) == len(ids)
     assert [charge.request_id for charge in engine.world.ledger.entries] == ids[:1]
 
@@ -89,8 +89,8 @@ def test_a_score_is_a_confidence_and_from_a_half_on_two_are_identical(
 def test_a_smaller_face_is_somebody_else_and_each_face_is_itself(engine):
     largest, smaller = ids_of(engine, large_scene(faces=2))
     confidences = [
-        engine.handle(verify_request(one, two)).json()["confidence"]
-        for one, two in ((largest, smaller), (smaller, smaller), (largest, largest))
+        engine.handle(verify_request(first, second)).json()["confidence"]
+        for first, second in ((largest, smaller), (smaller, smaller), (largest, largest))
     ]
     assert confidences == [0.05, 1.0, 1.0]
 
@@ -102,13 +102,13 @@ def test_no_face_is_an_empty_list_and_a_transaction_all_the_same(engine):
 
 @pytest.mark.parametrize(("passed_s", "is_known"), [(59.9, True), (60, False)])
 def test_an_id_lives_as_long_as_was_asked(engine, passed_s, is_known):
-    (one,) = ids_of(engine, query="faceIdTimeToLive=60")
-    (two,) = ids_of(engine)
+    (short_lived,) = ids_of(engine, query="faceIdTimeToLive=60")
+    (other,) = ids_of(engine)
     engine.world.clock.advance(passed_s)
-    answer = engine.handle(verify_request(one, two))
+    answer = engine.handle(verify_request(short_lived, other))
     assert answer.status == (200 if is_known else 404)
     if not is_known:
-        assert said(answer) == (404, "FaceNotFound", "Face is not found.")
+        assert refusal_of(answer) == (404, "FaceNotFound", "Face is not found.")
 
 
 def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
@@ -117,7 +117,7 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
     names = ("p1", "p1-again", "p2")
     first, again, other = (ids_of(engine, CARDS[name].data)[0] for name in names)
     shared = engine.account.shared
-    assert (len(engine.world.records.known), shared.saved_pictures.kept_bytes) == (3, 0)
+    assert (len(engine.world.records.faces), shared.saved_pictures.kept_bytes) == (3, 0)
     shared.sent_pictures.remove_owner(engine.account)
     verdicts = [
         engine.handle(verify_request(first, face)).json()["isIdentical"] for face in (again, other)
@@ -125,7 +125,7 @@ def test_of_a_detected_picture_only_the_facts_are_kept(monkeypatch):
     assert verdicts == [True, False]
     engine.world.clock.advance(86_400)
     ids_of(engine, CARDS["p1"].data)
-    assert len(engine.world.records.known) == 1
+    assert len(engine.world.records.faces) == 1
 
 
 def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(engine):
@@ -135,25 +135,29 @@ def test_a_picture_that_must_be_compared_is_kept_within_the_bound_of_the_server(
     )
     assert engine.handle(verify_request(*ids)).status == 200
     engine.account.shared.saved_pictures.remove_owner(engine.account)
-    assert said(engine.handle(verify_request(*ids))) == (404, "FaceNotFound", "Face is not found.")
+    assert refusal_of(engine.handle(verify_request(*ids))) == (
+        404,
+        "FaceNotFound",
+        "Face is not found.",
+    )
 
 
 def test_ids_of_two_models_are_not_compared(engine):
     answer = compare_pictures(engine, query="recognitionModel=recognition_03")
-    assert said(answer) == (400, "BadArgument", "'recognitionModel' is incompatible.")
+    assert refusal_of(answer) == (400, "BadArgument", "'recognitionModel' is incompatible.")
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        *(("faceIdTimeToLive", one) for one in ("59", "86401", "6e1")),
+        *(("faceIdTimeToLive", seconds) for seconds in ("59", "86401", "6e1")),
         ("recognitionModel", "recognition_05"),
         ("returnFaceId", "1"),
     ],
 )
 def test_what_is_wrong_in_the_query_is_named(engine, name, value):
     answer = engine.handle(detect_request(query=f"{name}={value}"))
-    assert said(answer) == (400, "BadArgument", f"'{name}' is invalid.")
+    assert refusal_of(answer) == (400, "BadArgument", f"'{name}' is invalid.")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +178,7 @@ def test_a_picture_is_of_1_kb_to_6_mb_and_no_webp(engine, content, code):
 def test_without_approval_faces_are_found_but_no_ids_given():
     engine = didit.new_engine(vendor="azure", switches={"access": "unapproved"})
     for refused in (detect_request(), verify_request()):
-        status, code, message = said(engine.handle(refused))
+        status, code, message = refusal_of(engine.handle(refused))
         assert (status, code) == (403, "UnsupportedFeature")
         assert message.endswith("Identification, Verification.")
     assert len(engine.handle(detect_request(query="returnFaceId=false")).json()) == 1
@@ -185,7 +189,7 @@ def test_a_limit_holds_for_a_second_and_says_when_to_come_back(engine):
     engine.world.rates.set_limit("resource", 1)
     assert engine.handle(detect_request()).status == 200
     answer = engine.handle(detect_request())
-    assert said(answer) == (429, "429", "Rate limit is exceeded.")
+    assert refusal_of(answer) == (429, "429", "Rate limit is exceeded.")
     assert answer.header("Retry-After") == "1"
     engine.world.clock.advance(1)
     assert engine.handle(detect_request()).status == 200
@@ -214,7 +218,7 @@ def mock():
 
 
 @pytest.fixture
-def opened(mock, at_end):
+def open_face_client(mock, at_end):
     """Opens a client, by default of the resource's own key and of the version that is current."""
 
     def open_client(key=None, **more):
@@ -235,8 +239,8 @@ def faces_of(client, card, **more):
     )
 
 
-def compare(client, one, two):
-    ids = [faces_of(client, card)[0].face_id for card in (one, two)]
+def compare(client, probe, reference):
+    ids = [faces_of(client, card)[0].face_id for card in (probe, reference)]
     return client.verify_face_to_face(face_id1=ids[0], face_id2=ids[1])
 
 
@@ -255,9 +259,11 @@ def test_two_pictures_of_one_person_are_identical_and_two_persons_are_not(at_end
     assert [charge.what for charge in mock.control.charges()[:3]] == ["DETECT", "DETECT", "VERIFY"]
 
 
-def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
-    wanted = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
-    (face,) = faces_of(opened(), "p1", return_face_landmarks=True, return_face_attributes=wanted)
+def test_landmarks_and_attributes_are_those_of_the_clients_classes(open_face_client):
+    attributes = [FaceAttributeTypeDetection03.HEAD_POSE, FaceAttributeTypeDetection03.MASK]
+    (face,) = faces_of(
+        open_face_client(), "p1", return_face_landmarks=True, return_face_attributes=attributes
+    )
     rectangle, nose = face.face_rectangle, face.face_landmarks.nose_tip
     assert rectangle.left < nose.x < rectangle.left + rectangle.width
     assert face.face_attributes.mask.type == "noMask"
@@ -265,10 +271,10 @@ def test_landmarks_and_attributes_are_those_of_the_clients_classes(opened):
     assert face.face_attributes.blur is None
 
 
-def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(opened, mock):
+def test_a_person_of_a_group_is_not_imitated_and_the_mock_says_so_itself(open_face_client, mock):
     person = {"face_id": FACE_ID, "large_person_group_id": "staff", "person_id": FACE_ID}
     with pytest.raises(HttpResponseError, match="not imitated") as caught:
-        opened(retry_total=0).verify_from_large_person_group(**person)
+        open_face_client(retry_total=0).verify_from_large_person_group(**person)
     (entry,) = mock.control.journal()
     assert caught.value.status_code == entry.status == 501
     assert entry.claims[-1] == "azure.verify.person"
@@ -293,9 +299,9 @@ def test_a_token_of_entra(mock, token, is_known):
                 faces_of(client, "p1", enforce_https=False)
 
 
-def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(opened, mock):
+def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(open_face_client, mock):
     transport = OnTheMocksClock(mock)
-    client = opened(transport=transport)
+    client = open_face_client(transport=transport)
     mock.control.set_limit("resource", 1)
     assert len(faces_of(client, "p1")) == 1
     assert len(faces_of(client, "p1")) == 1
@@ -311,12 +317,12 @@ def test_the_clients_own_repeats_wait_as_long_as_retry_after_says(opened, mock):
         ("access", HttpResponseError, "UnsupportedFeature"),
     ],
 )
-def test_a_refusal_is_the_clients_error_for_that(opened, mock, how, error, code):
-    client = opened(key="wrong" if how == "key" else None)
+def test_a_refusal_is_the_clients_error_for_that(open_face_client, mock, how, error, code):
+    client = open_face_client(key="wrong" if how == "key" else None)
     switches = {"access": "unapproved"} if how == "access" else {}
     mock.control.reset(switches=switches)
     with pytest.raises(error) as failed:
-        (one,), (two,) = (faces_of(client, "p1", face_id_time_to_live=60) for _ in range(2))
+        (first,), (second,) = (faces_of(client, "p1", face_id_time_to_live=60) for _ in range(2))
         mock.control.advance(61)
-        client.verify_face_to_face(face_id1=one.face_id, face_id2=two.face_id)
+        client.verify_face_to_face(face_id1=first.face_id, face_id2=second.face_id)
     assert failed.value.error.code == code

@@ -40,12 +40,12 @@ def test_base64_is_answered_as_a_form_is():
 
 
 @given(st.sets(st.sampled_from(sorted(PLUGINS)) | st.just("beard")))
-def test_each_plug_in_adds_what_it_is_called_by(asked):
+def test_each_plug_in_adds_what_it_is_called_by(plugins):
     _, body = reply(
-        compreface.verification_request(query=f"?face_plugins={','.join(sorted(asked))}")
+        compreface.verification_request(query=f"?face_plugins={','.join(sorted(plugins))}")
     )
     (result,) = body["result"]
-    expected = {"embedding" if one == "calculator" else one for one in asked & PLUGINS}
+    expected = {"embedding" if name == "calculator" else name for name in plugins & PLUGINS}
     assert set(result["source_image_face"]) - {"box"} == expected
     assert set(result["face_matches"][0]) - {"box", "similarity"} == expected
 
@@ -184,4 +184,4 @@ def test_a_refusal_comes_back_as_if_all_were_well_and_is_asked_once(verify, mock
     answer = verify("p1", "p1-again")
     assert "result" not in answer
     assert ("code" in answer) is (status == 500)
-    assert [one.status for one in mock.control.journal() if one.status] == [status]
+    assert [entry.status for entry in mock.control.journal() if entry.status] == [status]

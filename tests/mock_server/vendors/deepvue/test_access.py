@@ -33,7 +33,7 @@ def engine_with(**switches):
     return deepvue.new_engine(vendor="deepvue", switches=switches, clock=clock)
 
 
-def decoded(token):
+def decode_token(token):
     head, claims, signature = (
         base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)) for part in token.split(".")
     )
@@ -46,7 +46,7 @@ def test_the_known_pair_gets_a_jwt_in_hs256(as_files):
     assert answer.status == 200
     body = answer.json()
     assert (body["token_type"], body["expiry"]) == ("bearer", "2026-07-03T09:15:27Z")
-    head, claims, _ = decoded(body["access_token"])
+    head, claims, _ = decode_token(body["access_token"])
     assert head == {"alg": "HS256", "typ": "JWT"}
     assert claims == {"sub": "mock-client", "exp": END, "jti": "1"}
 
@@ -99,7 +99,7 @@ def test_a_token_lives_as_long_as_it_was_set_to_however_that_is_written(form, sh
     body = engine.handle(authorize()).json()
     token = body.pop("access_token")
     assert body == {"token_type": "bearer", **shown}
-    assert decoded(token)[1]["exp"] == END - 86_400 + 600
+    assert decode_token(token)[1]["exp"] == END - 86_400 + 600
     control = control_of(engine.world)
     control.advance(599)
     assert engine.handle(deepvue_match(token=token)).status == 200
@@ -121,18 +121,18 @@ def test_tokens_are_counted_and_taken_back():
         assert engine.handle(deepvue_match(token=token)).status == 401
     third = token_of(engine)
     assert engine.handle(deepvue_match(token=third)).status == 200
-    assert [one.revoked for one in tokens.issued()] == [True, True, False]
+    assert [token.revoked for token in tokens.issued()] == [True, True, False]
     assert third not in repr(tokens.issued())
 
 
 def test_a_token_of_another_world_is_none():
-    one, other = engine_with(), deepvue.new_engine(vendor="deepvue", seed=8)
-    token = token_of(one)
+    engine, other = engine_with(), deepvue.new_engine(vendor="deepvue", seed=8)
+    token = token_of(engine)
     assert other.handle(deepvue_match(token=token)).status == 403
     head, claims, _ = token.split(".")
-    assert one.handle(deepvue_match(token=f"{head}.{claims}.x")).status == 403
-    control_of(one.world).reset()
-    assert one.handle(deepvue_match(token=token)).status == 403
+    assert engine.handle(deepvue_match(token=f"{head}.{claims}.x")).status == 403
+    control_of(engine.world).reset()
+    assert engine.handle(deepvue_match(token=token)).status == 403
 
 
 @given(
@@ -144,7 +144,7 @@ def test_what_is_signed_can_be_read_with_the_key_alone(claims, key):
     assert read_claims(token, key) == claims
     assert read_claims(token, key + b"\1") is None
     text, _, _ = token.rpartition(".")
-    assert decoded(token)[2] == hmac.new(key, text.encode(), hashlib.sha256).digest()
+    assert decode_token(token)[2] == hmac.new(key, text.encode(), hashlib.sha256).digest()
 
 
 @pytest.fixture
@@ -162,41 +162,49 @@ def control(engine):
     return control_of(engine.world)
 
 
-def said(answer):
+def refusal_of(answer):
     return answer.status, answer.json()["detail"]
 
 
-@pytest.mark.parametrize("made", [deepvue_match, deepvue_liveness])
-def test_token_key_limit_body_and_wallet_are_asked_in_that_order(engine, token, control, made):
+@pytest.mark.parametrize("make_request", [deepvue_match, deepvue_liveness])
+def test_token_key_limit_body_and_wallet_are_asked_in_that_order(
+    engine, token, control, make_request
+):
     control.set_limit("minute", 0)
     control.set_balance(0)
-    assert said(engine.handle(made(key="x"))) == (401, "Not authenticated")
-    assert said(engine.handle(made(token="x", key="x"))) == (403, "Not a valid token")
-    wrong = engine.handle(made(token=token, key="x"))
-    assert said(wrong) == (401, "Could not validate credentials")
-    limited = engine.handle(made(token=token))
-    assert said(limited) == (429, "Rate limit exceeded. Please retry after some time.")
+    assert refusal_of(engine.handle(make_request(key="x"))) == (401, "Not authenticated")
+    assert refusal_of(engine.handle(make_request(token="x", key="x"))) == (403, "Not a valid token")
+    wrong = engine.handle(make_request(token=token, key="x"))
+    assert refusal_of(wrong) == (401, "Could not validate credentials")
+    limited = engine.handle(make_request(token=token))
+    assert refusal_of(limited) == (429, "Rate limit exceeded. Please retry after some time.")
     assert limited.header("Retry-After") is None
     control.set_limit("minute", None)
-    assert engine.handle(deepvue_request(made().path, token=token)).status == 422
-    assert said(engine.handle(made(token=token))) == (402, "Payment Required")
+    assert engine.handle(deepvue_request(make_request().path, token=token)).status == 422
+    assert refusal_of(engine.handle(make_request(token=token))) == (402, "Payment Required")
     assert control.charges() == ()
 
 
 @pytest.mark.parametrize("header", ["Basic x", "Bearer", "Bearer  ", "x"])
 def test_what_is_no_bearer_token_is_none(engine, header):
-    assert said(engine.handle(deepvue_match(authorization=header))) == (401, "Not authenticated")
+    assert refusal_of(engine.handle(deepvue_match(authorization=header))) == (
+        401,
+        "Not authenticated",
+    )
 
 
 def test_the_secret_of_another_client_is_refused_although_both_are_good(engine, token, control):
     control.add_key(key="second-secret", client="second-client")
     assert engine.handle(deepvue_match(token=token, key="second-secret")).status == 401
-    own = token_of(engine, client="second-client", secret="second-secret")
-    assert engine.handle(deepvue_match(token=own, key="second-secret")).status == 200
+    second_token = token_of(engine, client="second-client", secret="second-secret")
+    assert engine.handle(deepvue_match(token=second_token, key="second-secret")).status == 200
     control.add_key(key="weak-secret", allowed=False)
-    assert said(engine.handle(deepvue_match(token=token, key="weak-secret"))) == (403, "Forbidden")
+    assert refusal_of(engine.handle(deepvue_match(token=token, key="weak-secret"))) == (
+        403,
+        "Forbidden",
+    )
     control.revoke_key("mock-live-key")
-    assert said(engine.handle(deepvue_match(token=token))) == (400, "Inactive client_id")
+    assert refusal_of(engine.handle(deepvue_match(token=token))) == (400, "Inactive client_id")
 
 
 @pytest.mark.parametrize(
@@ -238,13 +246,13 @@ def test_the_wallet_drops_per_success_alone(engine, token, control):
     engine.handle(deepvue_match(deepvue.jpeg_scene(faces=0), token=token))
     engine.handle(deepvue_request(FACEMATCH, token=token))
     assert engine.handle(wallet()).json()["current_balance"] == 99.91
-    assert [(one.what, str(one.amount)) for one in control.charges()] == [
+    assert [(charge.what, str(charge.amount)) for charge in control.charges()] == [
         ("facematch", "0.03"),
         ("facematch", "0.03"),
         ("liveness-check", "0.03"),
     ]
     for sent in (wallet(key="x"), wallet(client="x"), wallet(key=None)):
-        assert said(engine.handle(sent)) == (401, "Incorrect client_id or client_secret")
+        assert refusal_of(engine.handle(sent)) == (401, "Incorrect client_id or client_secret")
 
 
 @pytest.mark.parametrize(
@@ -258,7 +266,7 @@ def test_an_unknown_path_or_method_is_refused_before_anybody_asks_who_calls(
     engine, sent, status, detail, allow
 ):
     answer = engine.handle(sent)
-    assert said(answer) == (status, detail)
+    assert refusal_of(answer) == (status, detail)
     assert answer.header("Allow") == allow
 
 
@@ -277,11 +285,11 @@ def test_the_journal_has_no_secret_and_no_picture(engine, control):
         assert secret not in shown
     first, _, third, fourth, fifth, _ = control.journal()
     assert first.fields == {"client_id": "mock-client", "client_secret": "***"}
-    assert [(one.field, one.size) for one in third.files] == [
+    assert [(file.field, file.size) for file in third.files] == [
         ("file_a", len(face)),
         ("file_b", len(deepvue.jpeg_scene(other=1))),
     ]
-    assert [(one.field, one.size) for one in fourth.files] == [("image", len(face))]
+    assert [(file.field, file.size) for file in fourth.files] == [("image", len(face))]
     assert fifth.fields["file_b"] == "12 characters"
     assert [entry.key for entry in control.journal()] == ["live"] * 5 + ["none"]
     assert {entry.vendor for entry in control.journal()} == {"deepvue"}

@@ -28,8 +28,8 @@ def ask():
     engine = deepvue.new_engine(vendor="deepvue")
     token = token_of(engine)
 
-    def send(made, *given, **more):
-        return engine.handle(made(*given, token=token, **more))
+    def send(make_request, *arguments, **more):
+        return engine.handle(make_request(*arguments, token=token, **more))
 
     return send
 
@@ -145,22 +145,22 @@ def test_the_same_bytes_match_with_98_unless_a_switch_says_otherwise(switch):
 
 
 @pytest.mark.parametrize("no_picture", [jpeg_scene(faces=0), deepvue.JPEG + b"x"])
-@pytest.mark.parametrize("made", ["match", "liveness"])
-def test_no_face_is_422_and_free_or_by_a_switch_200_and_charged(no_picture, made):
+@pytest.mark.parametrize("operation", ["match", "liveness"])
+def test_no_face_is_422_and_free_or_by_a_switch_200_and_charged(no_picture, operation):
     asking = Asking()
-    answer = getattr(asking, made)(no_picture)
+    answer = getattr(asking, operation)(no_picture)
     assert answer.status == 422
     assert set(answer.json()) == {"transaction_id", "timestamp", "sub_code", "message"}
     assert answer.json()["message"] == "Face not detected"
     assert asking.control.charges() == ()
     asking = Asking(no_face=200)
-    body = getattr(asking, made)(no_picture).json()
+    body = getattr(asking, operation)(no_picture).json()
     assert (body["data"], body["sub_code"]) == (None, "FACE_NOT_DETECTED")
     assert len(asking.control.charges()) == 1
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("scene", "shown"),
     [
         ({"score": 50}, (True, None, 50)),
         ({"score": 49.9}, (False, None, 50)),
@@ -169,12 +169,12 @@ def test_no_face_is_422_and_free_or_by_a_switch_200_and_charged(no_picture, made
     ],
 )
 @pytest.mark.parametrize("data_uri", [False, True])
-def test_somebody_is_live_from_50_up_and_never_in_an_attack(said, shown, data_uri):
-    body = Asking().liveness(jpeg_scene(**said), data_uri=data_uri).json()
+def test_somebody_is_live_from_50_up_and_never_in_an_attack(scene, shown, data_uri):
+    body = Asking().liveness(jpeg_scene(**scene), data_uri=data_uri).json()
     assert (body["data"]["is_live"], body["data"]["score"]) == shown[:2]
     assert (body["timestamp"], body["message"]) == (None, "Request processed successfully")
     assert re.fullmatch(r"[0-9a-f]{32}", body["transaction_id"])
-    numbered = Asking(liveness_score="number").liveness(jpeg_scene(**said)).json()["data"]
+    numbered = Asking(liveness_score="number").liveness(jpeg_scene(**scene)).json()["data"]
     assert (numbered["is_live"], numbered["score"]) == (shown[0], shown[2])
 
 
@@ -222,7 +222,7 @@ def test_made_up_answers_wait_by_kind_for_so_many_calls():
         assert not {"sub_code", "message"} & set(asking.match().json())
         assert asking.liveness().json()["data"]["score"] == 3
     assert "sub_code" in asking.match().json()
-    assert [one.kind for one in answers.all()] == ["liveness"]
+    assert [rule.kind for rule in answers.all()] == ["liveness"]
     answers.clear()
     assert answers.all() == ()
     answers.set("match", {"data": 1})
@@ -235,6 +235,9 @@ def test_made_up_answers_wait_by_kind_for_so_many_calls():
     [
         ("detail", 401, {"detail": "Could not validate credentials"}),
         ("detail", 402, {"detail": "Payment Required"}),
+        ("detail", 403, {"detail": "Not a valid token"}),
+        ("detail", 404, {"detail": "Not Found"}),
+        ("detail", 405, {"detail": "Method Not Allowed"}),
         ("detail", 429, {"detail": "Rate limit exceeded. Please retry after some time."}),
         ("detail", 500, {"detail": "Internal Server Error"}),
         ("envelope", 400, {"message": "Bad Request"}),
@@ -251,9 +254,9 @@ def test_faults_have_the_vendors_words_in_each_shape(shape, status, body):
     answer = handle_with_fault(
         asking.app, Fault(stage="answer", kind="status", status=status), deepvue_match()
     )
-    found = answer.json()
-    assert found.pop("transaction_id", None) is None or status in (500, 503)
-    assert (answer.status, found) == (status, body)
+    document = answer.json()
+    assert document.pop("transaction_id", None) is None or status in (500, 503)
+    assert (answer.status, document) == (status, body)
 
 
 def test_in_an_envelope_a_refusal_is_one_line():

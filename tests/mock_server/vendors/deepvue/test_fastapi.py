@@ -183,7 +183,7 @@ VERSIONS = [
 
 
 @pytest.fixture(scope="module", params=VERSIONS)
-def alike(request):
+def check_alike(request):
     """Check that both refuse a request in the same words, or neither does."""
     engine = deepvue.new_engine(vendor="deepvue", switches={"validation_bodies": request.param})
     token = deepvue.token_of(engine)
@@ -241,8 +241,8 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_request_is_refused_in_the_words_of_fastapi(alike, name):
-    alike(*REFUSED[name])
+def test_a_request_is_refused_in_the_words_of_fastapi(check_alike, name):
+    check_alike(*REFUSED[name])
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
@@ -270,13 +270,13 @@ def has_odd_keys(value):
 
 
 @given(value=VALUES.filter(lambda value: not has_odd_keys(value)))
-def test_any_json_is_refused_as_fastapi_refuses_it(alike, value):
-    alike(LIVENESS_CHECK, json.dumps(value, allow_nan=False).encode(), JSON)
+def test_any_json_is_refused_as_fastapi_refuses_it(check_alike, value):
+    check_alike(LIVENESS_CHECK, json.dumps(value, allow_nan=False).encode(), JSON)
 
 
 @given(texts=st.dictionaries(st.sampled_from(["client_id", "client_secret", "x"]), TEXT))
-def test_any_pair_is_refused_as_fastapi_refuses_it(alike, texts):
-    alike(AUTHORIZE, urlencode(texts).encode(), FORM)
+def test_any_pair_is_refused_as_fastapi_refuses_it(check_alike, texts):
+    check_alike(AUTHORIZE, urlencode(texts).encode(), FORM)
 
 
 @pytest.mark.parametrize("version", ["pydantic1", "pydantic2"])

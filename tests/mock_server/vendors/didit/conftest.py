@@ -24,13 +24,13 @@ def body_of(response):
 def ask():
     """Asks a new world: (status, decoded body, response) of the last request."""
 
-    def asked(*requests, **settings):
+    def send(*requests, **settings):
         engine = didit.new_engine(**settings)
         for request in requests:
             response = engine.handle(request)
         return response.status, body_of(response), response
 
-    return asked
+    return send
 
 
 @pytest.fixture

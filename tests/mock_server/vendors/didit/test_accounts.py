@@ -24,7 +24,7 @@ from kit.mock_didit_accounts import (
 from kit.mock_worlds import control_of
 
 from facematch_mock_server.accounts import ACCOUNT_HEADER
-from facematch_mock_server.vendors.didit.accounts import locked_s
+from facematch_mock_server.vendors.didit.accounts import lock_seconds
 
 WELCOME = "Registration successful. Check your email for the verification code."
 REQUIRED = ["This field is required."]
@@ -149,12 +149,12 @@ def engine():
     return engine
 
 
-def said(response):
+def status_and_body(response):
     return response.status, response.json()
 
 
 def test_a_proved_mailbox_opens_an_organization_with_a_key_that_works(engine):
-    status, body = said(verify_email()(engine))
+    status, body = status_and_body(verify_email()(engine))
     assert status == 200
     assert list(body) == [
         "access_token",
@@ -175,8 +175,8 @@ def test_each_registration_has_its_own_credit_and_sessions(engine):
     request_id = engine.handle(match_request(key=key)).json()["request_id"]
     control = control_of(engine.world)
     assert control.accounts() == ("main", name)
-    opened = control_of(engine.accounts.get(key).world("didit"))
-    assert (control.balance(), opened.balance()) == (Decimal(100), Decimal("99.95"))
+    other = control_of(engine.accounts.get(key).world("didit"))
+    assert (control.balance(), other.balance()) == (Decimal(100), Decimal("99.95"))
     assert engine.handle(account_request(BALANCE, key=key)).json()["balance"] == "99.9500"
     decision = f"/v3/session/{request_id}/decision/"
     assert engine.handle(account_request(decision, key=key)).status == 200
@@ -187,27 +187,27 @@ def test_each_registration_has_its_own_credit_and_sessions(engine):
     "change", [str.lower, lambda code: code[:5], lambda _: "", lambda c: c + "0"]
 )
 def test_every_character_of_a_code_counts(engine, change):
-    assert said(verify_email(change=change)(engine)) == (400, WRONG)
+    assert status_and_body(verify_email(change=change)(engine)) == (400, WRONG)
     assert verify_email()(engine).status == 200
 
 
 def test_a_code_is_good_once(engine):
     assert verify_email()(engine).status == 200
-    assert said(verify_email()(engine)) == (400, WRONG)
-    assert said(verify_email("nobody@mailbox.dev")(engine)) == (400, WRONG)
+    assert status_and_body(verify_email()(engine)) == (400, WRONG)
+    assert status_and_body(verify_email("nobody@mailbox.dev")(engine)) == (400, WRONG)
 
 
 def test_a_code_that_was_shown_between_look_up_and_change_is_used_up(engine, monkeypatch):
     accounts = engine.world.records.accounts
     change, inner = accounts.change, verify_email()
 
-    def overtaken(email, make):
+    def change_second(email, make):
         monkeypatch.setattr(accounts, "change", change)
         assert inner(engine).status == 200
         return change(email, make)
 
-    monkeypatch.setattr(accounts, "change", overtaken)
-    assert said(inner(engine)) == (400, WRONG)
+    monkeypatch.setattr(accounts, "change", change_second)
+    assert status_and_body(inner(engine)) == (400, WRONG)
 
 
 @pytest.mark.parametrize(
@@ -228,22 +228,28 @@ def test_another_code_is_sent_after_a_minute_and_replaces_the_first(engine):
     first = control.mailbox.code(ANNA)
     engine.handle(advance_request(45.5))
     early = engine.handle(auth_request("resend-otp", email=ANNA))
-    assert said(early) == (
+    assert status_and_body(early) == (
         429,
         {"detail": "Request was throttled. Expected available in 15 seconds."},
     )
     assert early.header("Retry-After") == "15"
     engine.handle(advance_request(14.5))
-    assert said(engine.handle(auth_request("resend-otp", email=ANNA.upper()))) == (200, SENT)
+    assert status_and_body(engine.handle(auth_request("resend-otp", email=ANNA.upper()))) == (
+        200,
+        SENT,
+    )
     assert control.mailbox.code(ANNA) != first
-    assert said(verify_email(change=lambda _: first)(engine)) == (400, WRONG)
+    assert status_and_body(verify_email(change=lambda _: first)(engine)) == (400, WRONG)
     assert verify_email()(engine).status == 200
 
 
 def test_who_waits_for_no_code_is_answered_as_who_does_and_gets_no_mail(engine):
     verify_email()(engine)
     for email in (ANNA, "nobody@mailbox.dev"):
-        assert said(engine.handle(auth_request("resend-otp", email=email))) == (200, SENT)
+        assert status_and_body(engine.handle(auth_request("resend-otp", email=email))) == (
+            200,
+            SENT,
+        )
     assert len(control_of(engine.world).mailbox.mails()) == 1
 
 
@@ -267,8 +273,8 @@ def test_the_mailbox_is_read_over_http(ask):
 
 @pytest.mark.parametrize("by", ["name", "key"])
 def test_over_http_an_organization_is_named_by_its_id_or_its_key(engine, by):
-    made = verify_email()(engine).json()
-    name, key = made["organization"]["uuid"], made["application"]["api_key"]
+    account = verify_email()(engine).json()
+    name, key = account["organization"]["uuid"], account["application"]["api_key"]
     more = {ACCOUNT_HEADER: {"name": name, "key": key}[by]}
     balance = control_request("ledger/balance", {"balance": "3"}, **more)
     assert engine.handle(balance).json() == {"balance": "3.0000"}
@@ -285,7 +291,7 @@ NO_LOGIN = {"detail": "Invalid email or password."}
 
 
 @pytest.fixture
-def proved(engine):
+def verified_engine(engine):
     """`engine`, once Anna has proved her mailbox."""
     verify_email()(engine)
     return engine
@@ -296,7 +302,7 @@ def with_token(token, path=ME):
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "said"),
+    ("body", "status", "refusal"),
     [
         ({"email": ANNA, "password": ANNAS_PASSWORD.lower()}, 401, NO_LOGIN),
         ({"email": "nobody@mailbox.dev", "password": ANNAS_PASSWORD}, 401, NO_LOGIN),
@@ -304,70 +310,72 @@ def with_token(token, path=ME):
     ],
 )
 def test_a_refused_login_does_not_say_whether_the_address_has_an_account(
-    proved, body, status, said
+    verified_engine, body, status, refusal
 ):
-    response = proved.handle(auth_request("login", **body))
-    assert (response.status, response.json()) == (status, said)
+    response = verified_engine.handle(auth_request("login", **body))
+    assert (response.status, response.json()) == (status, refusal)
 
 
-def test_five_failures_lock_the_account_for_the_right_password_too(proved):
+def test_five_failures_lock_the_account_for_the_right_password_too(verified_engine):
     for _ in range(5):
-        assert proved.handle(FAILED_LOGIN).status == 401
-    proved.handle(advance_request(0.5))
-    locked = proved.handle(login_request())
+        assert verified_engine.handle(FAILED_LOGIN).status == 401
+    verified_engine.handle(advance_request(0.5))
+    locked = verified_engine.handle(login_request())
     assert locked.status == 429
     assert locked.header("Retry-After") == "900"
     assert locked.json()["detail"].startswith("Too many failed logins.")
-    proved.handle(advance_request(899.5))
-    assert proved.handle(login_request()).status == 200
+    verified_engine.handle(advance_request(899.5))
+    assert verified_engine.handle(login_request()).status == 200
 
 
-def test_a_good_login_forgets_the_failures(proved):
+def test_a_good_login_forgets_the_failures(verified_engine):
     for _ in range(2):
         for _ in range(4):
-            proved.handle(FAILED_LOGIN)
-        assert proved.handle(login_request()).status == 200
+            verified_engine.handle(FAILED_LOGIN)
+        assert verified_engine.handle(login_request()).status == 200
 
 
 @given(st.integers(1, 60))
 def test_a_lock_lasts_as_the_table_says_and_beyond_its_end_as_its_last_row(failures):
-    wanted = {5: 900, 10: 3600}.get(failures, 86_400 if failures >= 20 else 0)
-    assert locked_s(failures) == wanted
+    seconds = {5: 900, 10: 3600}.get(failures, 86_400 if failures >= 20 else 0)
+    assert lock_seconds(failures) == seconds
 
 
-def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(proved):
-    token = proved.handle(login_request()).json()["access_token"]
-    one = opened(proved)
-    organizations = proved.handle(with_token(token))
+def test_a_token_opens_the_organizations_of_its_person_and_the_key_of_an_application(
+    verified_engine,
+):
+    token = verified_engine.handle(login_request()).json()["access_token"]
+    record = opened(verified_engine)
+    organizations = verified_engine.handle(with_token(token))
     assert organizations.status == 200
     (organization,) = organizations.json()
-    assert (organization["uuid"], organization["contact_email"]) == (one.organization, ANNA)
-    path = f"{ME}{one.organization}/applications/{one.application}/"
-    application = proved.handle(with_token(token, path))
+    assert (organization["uuid"], organization["contact_email"]) == (record.uuid, ANNA)
+    path = f"{ME}{record.uuid}/applications/{record.application}/"
+    application = verified_engine.handle(with_token(token, path))
     assert application.status == 200
     assert application.json() == {
-        "uuid": one.application,
+        "uuid": record.application,
         "name": "My application",
-        "client_id": one.client_id,
+        "client_id": record.client_id,
         "api_key": application.json()["api_key"],
     }
-    balance = proved.handle(
+    balance = verified_engine.handle(
         account_request("/v3/billing/balance/", key=application.json()["api_key"])
     )
     assert balance.status == 200
-    for ids in ((one.application, one.application), (one.organization, one.organization)):
+    for ids in ((record.application, record.application), (record.uuid, record.uuid)):
         other = "{}{}/applications/{}/".format(ME, *ids)
-        assert proved.handle(with_token(token, other)).status == 404
-    assert proved.handle(account_request(path, key=None)).status == 401
+        assert verified_engine.handle(with_token(token, other)).status == 404
+    assert verified_engine.handle(account_request(path, key=None)).status == 401
 
 
 @pytest.mark.parametrize("header", [None, "Bearer wrong", "Basic {}", REFRESH])
-def test_a_bad_token_is_401_without_a_word_about_why(proved, header):
-    token = proved.handle(login_request()).json()[
+def test_a_bad_token_is_401_without_a_word_about_why(verified_engine, header):
+    token = verified_engine.handle(login_request()).json()[
         "refresh_token" if header == REFRESH else "access_token"
     ]
     headers = {} if header is None else {"Authorization": header.format(token)}
-    response = proved.handle(account_request(ME, key=None, **headers))
+    response = verified_engine.handle(account_request(ME, key=None, **headers))
     assert (response.status, response.json()) == (401, {"detail": "Invalid or expired token."})
 
 

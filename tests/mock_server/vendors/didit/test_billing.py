@@ -37,11 +37,11 @@ def test_a_refill_is_shown_and_never_done(ask):
 
 
 @pytest.fixture
-def paying():
+def payment():
     """A world with one payment page of USD 75: (engine, control, the answer)."""
     engine = didit.new_engine()
-    made = engine.handle(top_up_request()).json()
-    return engine, control_of(engine.world), made
+    page = engine.handle(top_up_request()).json()
+    return engine, control_of(engine.world), page
 
 
 @pytest.mark.parametrize(
@@ -81,68 +81,68 @@ def test_an_annual_plan_is_paid_in_another_way(ask):
     )
 
 
-def test_a_payment_page_begins_as_a_test_and_leads_nowhere(paying):
-    engine, control_of, made = paying
-    assert made["checkout_session_id"].startswith("cs_test_")
-    assert made["checkout_session_url"] == (
-        f"http://127.0.0.1:8080/__pay__/{made['checkout_session_id']}"
+def test_a_payment_page_begins_as_a_test_and_leads_nowhere(payment):
+    engine, control, page = payment
+    assert page["checkout_session_id"].startswith("cs_test_")
+    assert page["checkout_session_url"] == (
+        f"http://127.0.0.1:8080/__pay__/{page['checkout_session_id']}"
     )
-    (checkout,) = control_of.payments.all()
-    assert checkout.id == made["checkout_session_id"]
+    (checkout,) = control.payments.all()
+    assert checkout.id == page["checkout_session_id"]
     assert (checkout.amount, checkout.status) == (Decimal(75), "open")
     assert checkout.success_url == checkout.cancel_url == "https://console.didit.me"
     assert engine.handle(account_request(BALANCE)).json()["balance"] == "100.0000"
     path = f"/__pay__/{checkout.id}"
     for method in ("GET", "POST"):
         assert engine.handle(didit_request(path, method=method, key=None)).status == 404
-    assert control_of.balance() == Decimal(100)
+    assert control.balance() == Decimal(100)
 
 
-def test_a_payment_settles_once_however_often_it_is_said(paying):
-    _, control_of, made = paying
+def test_a_payment_settles_once_however_often_it_is_said(payment):
+    _, control, page = payment
     for _ in range(2):
-        assert control_of.payments.settle(made["checkout_session_id"]).status == "settled"
-    assert control_of.balance() == Decimal(175)
-    assert control_of.payments.all()[0].settled_at == didit.START
+        assert control.payments.settle(page["checkout_session_id"]).status == "settled"
+    assert control.balance() == Decimal(175)
+    assert control.payments.all()[0].settled_at == didit.START
     with pytest.raises(ValueError, match="was settled"):
-        control_of.payments.cancel(made["checkout_session_id"])
+        control.payments.cancel(page["checkout_session_id"])
 
 
 def test_a_finer_amount_is_credited_in_four_places():
     engine = didit.new_engine()
-    made = engine.handle(top_up_request(75.123456)).json()
-    control_of(engine.world).payments.settle(made["checkout_session_id"])
+    page = engine.handle(top_up_request(75.123456)).json()
+    control_of(engine.world).payments.settle(page["checkout_session_id"])
     assert engine.handle(account_request(BALANCE)).json()["balance"] == "175.1235"
 
 
-def test_a_canceled_payment_cannot_be_paid(paying):
-    _, control_of, made = paying
+def test_a_canceled_payment_cannot_be_paid(payment):
+    _, control, page = payment
     for _ in range(2):
-        assert control_of.payments.cancel(made["checkout_session_id"]).status == "canceled"
+        assert control.payments.cancel(page["checkout_session_id"]).status == "canceled"
     with pytest.raises(ValueError, match="was canceled"):
-        control_of.payments.settle(made["checkout_session_id"])
-    assert control_of.balance() == Decimal(100)
+        control.payments.settle(page["checkout_session_id"])
+    assert control.balance() == Decimal(100)
 
 
 def test_more_than_a_balance_can_hold_leaves_the_payment_open():
     engine = didit.new_engine(switches={"start_credit": "999999999999"})
-    made = engine.handle(top_up_request()).json()
+    page = engine.handle(top_up_request()).json()
     payments = control_of(engine.world).payments
     with pytest.raises(ValueError, match="between 0 and 1e12"):
-        payments.settle(made["checkout_session_id"])
+        payments.settle(page["checkout_session_id"])
     assert payments.all()[0].status == "open"
 
 
-def test_many_who_pay_at_once_credit_once(paying):
-    _, control_of, made = paying
+def test_many_who_pay_at_once_credit_once(payment):
+    _, control, page = payment
 
     def pay():
         for _ in range(20):
-            control_of.payments.settle(made["checkout_session_id"])
+            control.payments.settle(page["checkout_session_id"])
 
     threads = [threading.Thread(target=pay) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert control_of.balance() == Decimal(175)
+    assert control.balance() == Decimal(175)

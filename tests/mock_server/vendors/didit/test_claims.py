@@ -56,16 +56,16 @@ P1 = card_sheet()["p1"].data
 HINT = "X-Facematch-Hint"
 
 
-def flat():
+def draw_flat():
     data = io.BytesIO()
     Image.new("RGB", (200, 200), (90, 80, 70)).save(data, "PNG")
     return data.getvalue()
 
 
-FLAT = flat()
+FLAT = draw_flat()
 
 
-def compared(mock, probe, reference, key=None):
+def compare(mock, probe, reference, key=None):
     with requests.Session() as session:
         base = "http://127.0.0.1:1"
         session.mount(base, mock.adapter())
@@ -84,7 +84,7 @@ def compared(mock, probe, reference, key=None):
 def test_a_score_by_bytes_says_that_it_compares_no_faces(vendor):
     mock = MockServer(vendor=vendor, seed=1)
     for files, has_hint in (((P1, P1), False), ((FLAT, FLAT), True), ((b"x", FLAT), False)):
-        hint = compared(mock, *files).headers.get(HINT, "")
+        hint = compare(mock, *files).headers.get(HINT, "")
         assert ("--engine local" in hint) == has_hint
     mock.control.set_outcome("match", score=80)
-    assert HINT not in compared(mock, FLAT, FLAT).headers
+    assert HINT not in compare(mock, FLAT, FLAT).headers

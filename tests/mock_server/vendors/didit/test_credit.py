@@ -58,16 +58,16 @@ def test_a_session_holds_the_request_id_and_the_digests_of_its_pictures():
         match_request(probe, reference, vendor_data="emp", metadata='{"a":1}')
     ).json()
     engine.handle(liveness_request())
-    one, two = engine.world.sessions.all()
-    assert engine.world.sessions.find(body["request_id"]) is one
-    assert (one.number, two.number) == (1, 2)
-    assert (one.service, two.service) == ("FACE_MATCH", "PASSIVE_LIVENESS")
-    assert (one.status, one.vendor_data, one.metadata) == ("Declined", "emp", {"a": 1})
-    assert one.pictures == {
+    first, second = engine.world.sessions.all()
+    assert engine.world.sessions.find(body["request_id"]) is first
+    assert (first.number, second.number) == (1, 2)
+    assert (first.service, second.service) == ("FACE_MATCH", "PASSIVE_LIVENESS")
+    assert (first.status, first.vendor_data, first.metadata) == ("Declined", "emp", {"a": 1})
+    assert first.pictures == {
         "source_image": hashlib.sha256(reference).hexdigest(),
         "target_image": hashlib.sha256(probe).hexdigest(),
     }
-    assert one.result == body["face_match"]
+    assert first.result == body["face_match"]
 
 
 @pytest.mark.parametrize(
@@ -155,25 +155,25 @@ def engine():
     return engine
 
 
-def standing(engine):
+def read_books(engine):
     world = engine.world
     records = world.records
     return (
         world.ledger.balance,
         [(entry.request_id, entry.amount) for entry in world.ledger.entries],
         [session.id for session in world.sessions.all()],
-        [(one.id, one.state) for one in records.outbox.deliveries.all()],
+        [(delivery.id, delivery.state) for delivery in records.outbox.deliveries.all()],
         records.outbox.count_due(world.clock.now()),
         world.account.shared.saved_pictures.kept_bytes,
     )
 
 
 def breaks_after(real):
-    def late(*args, **more):
+    def raise_after(*args, **more):
         real(*args, **more)
         raise BrokenError
 
-    return late
+    return raise_after
 
 
 def breaks_before(_real):
@@ -184,17 +184,17 @@ def breaks_before(_real):
 @pytest.mark.parametrize("call", OF)
 @pytest.mark.parametrize("breaks", [breaks_before, breaks_after])
 def test_a_step_that_raises_leaves_all_as_it_was(monkeypatch, engine, call, step, breaks):
-    (place, name), before = step, standing(engine)
+    (place, name), before = step, read_books(engine)
     is_asked = name in (call, "keep", "add", "announce")
     with monkeypatch.context() as patched:
         patched.setattr(place, name, breaks(getattr(place, name)))
         if is_asked:
             with pytest.raises(BrokenError):
                 engine.handle(OF[call]())
-            assert standing(engine) == before
+            assert read_books(engine) == before
         else:
             assert engine.handle(OF[call]()).status == 200
     assert engine.handle(didit.control_request("clock")).status == 200
-    assert (standing(engine) == before) is is_asked
+    assert (read_books(engine) == before) is is_asked
     assert engine.handle(OF[call]()).status == 200
-    assert standing(engine) != before
+    assert read_books(engine) != before

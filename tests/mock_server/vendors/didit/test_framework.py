@@ -16,8 +16,8 @@ LARGE = ["File size should not exceed 5 MB"]
 def update():
     """The answer to a change of a session by this body."""
     engine = didit.new_engine()
-    known = engine.handle(match_request()).json()["request_id"]
-    path = f"/v3/session/{known}/update-status/"
+    session_id = engine.handle(match_request()).json()["request_id"]
+    path = f"/v3/session/{session_id}/update-status/"
     return lambda body: engine.handle(didit_request(path, body, "application/json", method="PATCH"))
 
 

@@ -39,7 +39,7 @@ def test_a_declined_answer_is_that_of_the_documents_key_for_key(ask):
 
 LOW, ATTACK, NONE = "LOW_LIVENESS_SCORE", "LIVENESS_FACE_ATTACK", "NO_FACE_DETECTED"
 MANY = "MULTIPLE_FACES_DETECTED"
-KNOWN = "liveness.known_from"
+KNOWN_FROM = "liveness.known_from"
 UNWARNED = "liveness.quality_risks.none"
 QUALITY = "LOW_FACE_QUALITY"
 DARK, BRIGHT = "LOW_FACE_LUMINANCE", "HIGH_FACE_LUMINANCE"
@@ -63,8 +63,8 @@ VERDICTS = [
     ({"luminance": 20}, None, "2026-03", "Approved", 92, [], "liveness.quality_limits"),
     ({"luminance": 80.1}, None, "2026-03", "Approved", 92, [BRIGHT], "liveness.quality_limits"),
     ({"luminance": 80}, None, "2026-03", "Approved", 92, [], "liveness.quality_limits"),
-    ({"blocklist": "certain"}, None, "2026-07", "Declined", 92.12, [LISTED], KNOWN),
-    ({"duplicate": "certain"}, None, "2026-07", "Approved", 92.12, [TWICE], KNOWN),
+    ({"blocklist": "certain"}, None, "2026-07", "Declined", 92.12, [LISTED], KNOWN_FROM),
+    ({"duplicate": "certain"}, None, "2026-07", "Approved", 92.12, [TWICE], KNOWN_FROM),
 ]  # fmt: skip
 
 
@@ -107,7 +107,7 @@ LIKENESS = st.sampled_from([None, "certain", "possible"])
     duplicate=LIKENESS,
 )
 def test_a_warning_of_type_error_declines_whatever_comes_with_it(cents, **seen):
-    wanted = {
+    applies = {
         LOW: cents <= 3000,
         ATTACK: seen["attack"],
         MANY: seen["faces"] > 1,
@@ -116,10 +116,10 @@ def test_a_warning_of_type_error_declines_whatever_comes_with_it(cents, **seen):
         TWICE: seen["duplicate"] == "certain",
         LIKE_TWICE: seen["duplicate"] == "possible",
     }
-    types = {tag: TYPES[tag] for tag, is_there in wanted.items() if is_there}
+    types = {tag: TYPES[tag] for tag, is_there in applies.items() if is_there}
     sent = liveness_request(scene(score=cents / 100, **seen), save_api_request="false")
     block = didit.new_engine().handle(sent).json()["liveness"]
-    assert {one["risk"]: one["log_type"] for one in block["warnings"]} == types
+    assert {warning["risk"]: warning["log_type"] for warning in block["warnings"]} == types
     assert block["status"] == ("Declined" if "error" in types.values() else "Approved")
 
 
@@ -127,7 +127,9 @@ def test_no_face_stands_alone_and_takes_the_numbers_away(ask):
     seen = scene(faces=0, score=3, attack=True, blocklist="certain", duplicate="certain")
     block = ask(liveness_request(seen))[1]["liveness"]
     assert block["status"] == "Declined"
-    assert [(one["risk"], one["log_type"]) for one in block["warnings"]] == [(NONE, "error")]
+    assert [(warning["risk"], warning["log_type"]) for warning in block["warnings"]] == [
+        (NONE, "error")
+    ]
     assert [block[k] for k in ("score", "face_quality", "face_luminance")] == [None] * 3
     assert block["user_image"] == {"entities": [], "best_angle": None}
 
@@ -142,7 +144,7 @@ def test_an_attack_is_described_in_the_documented_words(ask):
 def test_a_known_face_names_the_session_that_knows_it(ask):
     seen = scene(blocklist="certain", duplicate="certain")
     listed, twice = ask(liveness_request(seen))[1]["liveness"]["warnings"]
-    known = {"api_service": "PASSIVE_LIVENESS"}
+    service = {"api_service": "PASSIVE_LIVENESS"}
     session = "00000000-0000-4000-8000-000000000001"
     assert listed == {
         "risk": LISTED,
@@ -150,7 +152,7 @@ def test_a_known_face_names_the_session_that_knows_it(ask):
         "additional_data": {
             "blocklisted_session_id": session,
             "blocklisted_session_number": 1,
-            **known,
+            **service,
         },
         "log_type": "error",
         "short_description": "Face in blocklist",
@@ -163,7 +165,7 @@ def test_a_known_face_names_the_session_that_knows_it(ask):
         "additional_data": {
             "duplicated_session_id": session,
             "duplicated_session_number": 1,
-            **known,
+            **service,
         },
         "log_type": "information",
         "short_description": "Duplicated face from other approved session",

@@ -37,7 +37,7 @@ ROWS = (
 )
 
 
-def struck(method, path, status):
+def strike(method, path, status):
     engine = didit.new_engine()
     request = didit.didit_request(path, method=method)
     return handle_with_fault(engine, Fault(stage="answer", kind="status", status=status), request)
@@ -45,5 +45,5 @@ def struck(method, path, status):
 
 @pytest.mark.parametrize(("method", "path", "status", "words"), ROWS)
 def test_a_fault_has_the_words_of_the_endpoint_it_strikes(method, path, status, words):
-    answer = struck(method, path, status)
+    answer = strike(method, path, status)
     assert (answer.status, answer.json()) == (status, {"detail": words})

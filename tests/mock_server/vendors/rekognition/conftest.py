@@ -13,14 +13,14 @@ def mock():
 
 @pytest.fixture
 def client(mock):
-    with boto(mock.url) as made:
-        yield made
+    with boto(mock.url) as client:
+        yield client
 
 
 @pytest.fixture
 def once(mock):
-    with boto(mock.url, retries={"total_max_attempts": 1}) as made:
-        yield made
+    with boto(mock.url, retries={"total_max_attempts": 1}) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ def test_the_same_person_is_one_match_and_its_charge_has_the_id_of_the_answer(cl
     answer = ask(client)
     assert similarities(answer) == [pytest.approx(95.466, abs=0.001)]
     assert answer["UnmatchedFaces"] == []
-    assert [(one.what, one.request_id) for one in mock.control.charges()] == [
+    assert [(charge.what, charge.request_id) for charge in mock.control.charges()] == [
         ("CompareFaces", answer["ResponseMetadata"]["RequestId"])
     ]
 
@@ -43,7 +43,7 @@ def test_a_similarity_that_equals_the_threshold_is_a_match(client, mock, thresho
 def test_every_face_of_the_target_has_a_number(client):
     answer = ask(client, "two-faces", "two-faces", SimilarityThreshold=0)
     assert similarities(answer) == [pytest.approx(95.466, abs=0.001), 5]
-    widths = [one["Face"]["BoundingBox"]["Width"] for one in answer["FaceMatches"]]
+    widths = [match["Face"]["BoundingBox"]["Width"] for match in answer["FaceMatches"]]
     assert answer["SourceImageFace"]["BoundingBox"]["Width"] == widths[0] > widths[1]
 
 
@@ -95,7 +95,7 @@ def test_every_error_becomes_its_class_with_its_status_and_a_request_id(mock, na
     scopes = {"ProvisionedThroughputExceededException": "second", "ThrottlingException": "increase"}
     if name in scopes:
         mock.control.set_limit(scopes[name], 0)
-    images = {one: {"Bytes": CARDS["p1"]} for one in ("SourceImage", "TargetImage")}
+    images = {name: {"Bytes": CARDS["p1"]} for name in ("SourceImage", "TargetImage")}
     once = {"retries": {"total_max_attempts": 1}, "parameter_validation": False}
     with boto(mock.url, **once) as client, pytest.raises(ClientError) as caught:
         client.compare_faces(**{**images, **body})
@@ -160,13 +160,13 @@ DEFAULTS = {"BoundingBox", "Confidence", "Landmarks", "Pose", "Quality"}
 
 
 @pytest.mark.parametrize(
-    "asked", [None, ["DEFAULT"], ["EYES_OPEN", "GENDER"], ["DEFAULT", "AGE_RANGE"]]
+    "attributes", [None, ["DEFAULT"], ["EYES_OPEN", "GENDER"], ["DEFAULT", "AGE_RANGE"]]
 )
-def test_attributes_are_those_that_were_asked_for(client, asked):
-    how = {} if asked is None else {"Attributes": asked}
-    one, two = client.detect_faces(Image={"Bytes": CARDS["two-faces"]}, **how)["FaceDetails"]
-    more = {word.title().replace("_", "") for word in asked or ()} - {"Default"}
-    assert set(one) == set(two) == DEFAULTS | more
+def test_attributes_are_those_that_were_asked_for(client, attributes):
+    how = {} if attributes is None else {"Attributes": attributes}
+    first, second = client.detect_faces(Image={"Bytes": CARDS["two-faces"]}, **how)["FaceDetails"]
+    more = {word.title().replace("_", "") for word in attributes or ()} - {"Default"}
+    assert set(first) == set(second) == DEFAULTS | more
     assert client.detect_faces(Image={"Bytes": CARDS["no-face"]}, **how)["FaceDetails"] == []
 
 

@@ -26,7 +26,7 @@ TEXTS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, 
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
-def replaced(request, name, value):
+def replace_header(request, name, value):
     """The request with another value of a header, where `value` is made of the present one."""
     headers = tuple((n, value(v)) if n == name else (n, v) for n, v in request.headers)
     return attrs.evolve(request, headers=headers)
@@ -71,18 +71,21 @@ def test_what_is_no_signature_is_none(header, date):
         (without_header(signed_compare(), "authorization"), "MissingAuthenticationToken"),
         (without_header(signed_compare(), "x-amz-date"), "IncompleteSignature"),
         (
-            replaced(signed_compare(), "x-amz-date", lambda v: f"2026{v[4:]}Z"),
+            replace_header(signed_compare(), "x-amz-date", lambda v: f"2026{v[4:]}Z"),
             "IncompleteSignature",
         ),
         (
-            replaced(signed_compare(), "x-amz-date", lambda v: f"20260703{v[8:]}"),
+            replace_header(signed_compare(), "x-amz-date", lambda v: f"20260703{v[8:]}"),
             "IncompleteSignature",
         ),
-        (replaced(signed_compare(), "authorization", lambda v: v[:-1]), "IncompleteSignature"),
+        (
+            replace_header(signed_compare(), "authorization", lambda v: v[:-1]),
+            "IncompleteSignature",
+        ),
         (signed_request(pair(), service="s3"), "InvalidSignature"),
         (signed_request(pair(), key="other"), "UnrecognizedClient"),
         (signed_request(pair(), secret="other"), "InvalidSignature"),
-        (replaced(signed_compare(), "host", lambda _: "127.0.0.1"), "InvalidSignature"),
+        (replace_header(signed_compare(), "host", lambda _: "127.0.0.1"), "InvalidSignature"),
         (attrs.evolve(signed_compare(), target="/?a=1"), "InvalidSignature"),
     ],
 )
@@ -164,12 +167,12 @@ def test_every_field_is_one_of_the_models(client, operation):
 def schema_of(model):
     """A shape of botocore as a JSON Schema that allows nothing else."""
     if model.type_name == "structure":
-        members = {name: schema_of(one) for name, one in model.members.items()}
+        members = {name: schema_of(member) for name, member in model.members.items()}
         return {"type": "object", "properties": members, "additionalProperties": False}
     if model.type_name == "list":
         return {"type": "array", "items": schema_of(model.member)}
     if model.type_name in ("float", "integer"):
         limits = {"min": "minimum", "max": "maximum"}
-        found = {limits[name]: n for name, n in model.metadata.items() if name in limits}
-        return {"type": "number", **found}
+        bounds = {limits[name]: n for name, n in model.metadata.items() if name in limits}
+        return {"type": "number", **bounds}
     return {"type": {"string": "string", "boolean": "boolean"}[model.type_name]}

@@ -73,7 +73,9 @@ class HasSession(BasePermission):
 
 
 def find_session(session_id):
-    return next((one for one in State.sessions if one["session_id"] == str(session_id)), None)
+    return next(
+        (session for session in State.sessions if session["session_id"] == str(session_id)), None
+    )
 
 
 class View(GenericAPIView):
@@ -143,19 +145,19 @@ class Form(serializers.Serializer):
     def get_fields(self):
         return {
             "user_image": Picture(),
-            **self.own(),
+            **self.further_fields(),
             "rotate_image": serializers.BooleanField(default=False),
             "save_api_request": serializers.BooleanField(default=True),
             "vendor_data": text(),
             "metadata": Metadata(),
         }
 
-    def own(self):
+    def further_fields(self):
         return {"face_liveness_score_decline_threshold": score_threshold()}
 
 
 class MatchForm(Form):
-    def own(self):
+    def further_fields(self):
         return {
             "ref_image": Picture(),
             "face_match_score_decline_threshold": score_threshold(),
@@ -181,8 +183,10 @@ class PictureView(View):
         return Response(body)
 
     def approves(self, values):
-        own = [one for name, one in values.items() if name.endswith("score_decline_threshold")]
-        threshold = own[0]
+        thresholds = [
+            value for name, value in values.items() if name.endswith("score_decline_threshold")
+        ]
+        threshold = thresholds[0]
         return threshold <= SCORE if State.edition == "2026-03" else threshold < SCORE
 
 
@@ -234,12 +238,12 @@ class Update(View):
 
     def patch(self, request, session_id):
         values = self.valid()
-        wanted = values["new_status"]
+        new_status = values["new_status"]
         # The nodes that are generated name no feature.
         is_none_named = self.session["status"] == "Approved" or values.get("nodes_to_resubmit")
-        if wanted == self.session["status"]:
+        if new_status == self.session["status"]:
             raise ValidationError("The new status is the same as the current status.")
-        if wanted == "Resubmitted" and is_none_named:
+        if new_status == "Resubmitted" and is_none_named:
             words = "No features found that need resubmission. All features are already approved."
             return Response({"nodes_to_resubmit": words}, status.HTTP_400_BAD_REQUEST)
         return Response({"session_id": str(session_id)})
@@ -281,7 +285,9 @@ class Filters(forms.Form):
     vendor_data = forms.CharField(required=False)
     date_from = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
     date_to = forms.DateField(required=False, input_formats=["%Y-%m-%d"])
-    api_service = forms.ChoiceField(required=False, choices=[(one, one) for one in SERVICES])
+    api_service = forms.ChoiceField(
+        required=False, choices=[(service, service) for service in SERVICES]
+    )
 
 
 class ByOffset(LimitOffsetPagination):
@@ -297,7 +303,7 @@ class ByOffsetEarly(LimitOffsetPagination):
     default_limit = 20
 
 
-def paged(view, rows):
+def respond_with_page(view, rows):
     query = view.request.query_params
     pager = ByOffset()
     if State.edition == "2026-03":
@@ -311,16 +317,16 @@ class Sessions(View):
         form = Filters(query)
         if not form.is_valid():
             raise ValidationError(form.errors)
-        wanted = form.cleaned_data
+        filters = form.cleaned_data
         rows = [
-            one
-            for one in State.sessions
-            if wanted["vendor_data"] in ("", one["vendor_data"])
-            and one["status"] in (query.get("status") or one["status"]).split(",")
-            and (wanted["date_from"] or DAY) <= DAY <= (wanted["date_to"] or DAY)
-            and wanted["api_service"] in ("", "FACE_MATCH")
+            session
+            for session in State.sessions
+            if filters["vendor_data"] in ("", session["vendor_data"])
+            and session["status"] in (query.get("status") or session["status"]).split(",")
+            and (filters["date_from"] or DAY) <= DAY <= (filters["date_to"] or DAY)
+            and filters["api_service"] in ("", "FACE_MATCH")
         ]
-        return paged(self, rows)
+        return respond_with_page(self, rows)
 
 
 urlpatterns = [

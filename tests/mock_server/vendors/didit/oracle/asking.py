@@ -46,7 +46,7 @@ class Answer:
     authenticate: bool = False
 
 
-def answered(status, headers, content):
+def answer_of(status, headers, content):
     """As `Answer`; JSON is decoded in the order of its keys."""
     kind = headers.get("Content-Type")
     body = content.decode(errors="replace")
@@ -100,7 +100,7 @@ class Mock:
         if sent.body:
             request.headers["Content-Length"] = str(len(sent.body))
         response = self.adapter.send(request)
-        answer = answered(response.status_code, response.headers, response.content)
+        answer = answer_of(response.status_code, response.headers, response.content)
         self.is_changed = self.is_changed or (answer.status < 300 and sent.method != "GET")
         if isinstance(answer.body, dict) and "request_id" in answer.body:
             ids = {session.id for session in self.server.control.sessions.all()}
@@ -127,7 +127,7 @@ def part(name, content, filename=None):
 
 
 def form(parts):
-    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), one) for one in parts)
+    lines = b"".join(b"--%b\r\n%b\r\n" % (BOUNDARY.encode(), content) for content in parts)
     return lines + f"--{BOUNDARY}--\r\n".encode()
 
 
@@ -204,15 +204,15 @@ class Oracle:
         sent = attrs.evolve(sent, target=sent.target.replace("{session}", mock.session))
         state = self.app.State
         state.edition, state.sessions = sent.edition, mock.sessions
-        ours, theirs = self._asked(sent), mock.send(sent)
+        ours, theirs = self._send(sent), mock.send(sent)
         if sent.method == "OPTIONS":
             # What the framework says there is not imitated.
             ours = attrs.evolve(ours, body={})
         if ours.status == theirs.status and ours.status < 300:
-            theirs = attrs.evolve(theirs, body=only(theirs.body, ours.body))
+            theirs = attrs.evolve(theirs, body=keep_known_keys(theirs.body, ours.body))
         return ours, theirs
 
-    def _asked(self, sent):
+    def _send(self, sent):
         headers = dict(sent.headers)
         kind = headers.pop("Content-Type", "")
         parts = urlsplit(sent.target)
@@ -225,13 +225,13 @@ class Oracle:
             headers={"Host": HOST, **headers},
             QUERY_STRING=parts.query,
         )
-        return answered(response.status_code, response.headers, response.content)
+        return answer_of(response.status_code, response.headers, response.content)
 
 
-def only(value, like):
+def keep_known_keys(value, like):
     """Of `value` what `like` has."""
     if isinstance(value, dict) and isinstance(like, dict):
-        return {name: only(value[name], like[name]) for name in like if name in value}
+        return {name: keep_known_keys(value[name], like[name]) for name in like if name in value}
     if isinstance(value, list) and isinstance(like, list) and len(value) == len(like):
-        return [only(one, other) for one, other in zip(value, like, strict=True)]
+        return [keep_known_keys(first, second) for first, second in zip(value, like, strict=True)]
     return value

@@ -38,7 +38,7 @@ LIMIT = 5 * 1024 * 1024
 KEYED = (("x-api-key", KEY),)
 
 
-def asked(method, target, headers=KEYED, body=b"", **more):
+def request_of(method, target, headers=KEYED, body=b"", **more):
     return Sent(method, target, body, headers, **more)
 
 
@@ -51,8 +51,8 @@ AGREED = [
     (post(match()), 200, None),
     (with_file(picture().ljust(LIMIT, b"x"), "a.png"), 200, None),
     (with_file(picture().ljust(LIMIT + 1, b"x"), "a.txt"), 400, {"user_image": [WRONG, LARGE]}),
-    (asked("GET", DECISION), 200, None),
-    (asked("GET", DECISION.format(session=NOWHERE)), 404, {"detail": "Not found."}),
+    (request_of("GET", DECISION), 200, None),
+    (request_of("GET", DECISION.format(session=NOWHERE)), 404, {"detail": "Not found."}),
     (as_json("PATCH", UPDATE, []), 400, {"non_field_errors": [NO_OBJECT]}),
 ]
 
@@ -206,12 +206,12 @@ JSON = {
         for value in (True, "false", "maybe", 7, None, [])
     },
     **{
-        f"JSON that says {kind!r}": asked(
+        f"JSON that says {kind!r}": request_of(
             "PATCH", UPDATE, (*KEYED, ("Content-Type", kind)), b'{"new_status":"Approved"}'
         )
         for kind in ("application/json; charset=utf-8", "APPLICATION/JSON", "text/plain", "")
     },
-    "JSON that says nothing": asked("PATCH", UPDATE, body=b'{"new_status":"Approved"}'),
+    "JSON that says nothing": request_of("PATCH", UPDATE, body=b'{"new_status":"Approved"}'),
 }
 
 QUERIES = (
@@ -231,26 +231,29 @@ NUMBERED = (
     *("page=0", "page=x", "page=", "page_size=0&page=1", "page=2&page_size=2&limit=1"),
 )
 LISTS = {
-    **{f"?{query}": asked("GET", f"{SESSIONS}?{query}") for query in QUERIES},
-    **{f"?{one}": asked("GET", f"{SESSIONS}?{one}", edition="2026-03") for one in NUMBERED},
+    **{f"?{query}": request_of("GET", f"{SESSIONS}?{query}") for query in QUERIES},
+    **{
+        f"?{query}": request_of("GET", f"{SESSIONS}?{query}", edition="2026-03")
+        for query in NUMBERED
+    },
 }
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 STRANGERS = {"without a key": (), "with a wrong key": (("x-api-key", "wrong"),)}
 DOORS = {
     **{
-        f"{method} {target}": asked(method, target)
+        f"{method} {target}": request_of(method, target)
         for method in METHODS
         for target in ("/v3/face-match/", SESSIONS, DECISION)
     },
     **{
-        f"{target} {who} in {edition}": asked(method, target, headers, edition=edition)
+        f"{target} {who} in {edition}": request_of(method, target, headers, edition=edition)
         for method, target in (("POST", LIVENESS), ("GET", SESSIONS), ("GET", DECISION))
         for who, headers in STRANGERS.items()
         for edition in ("2026-07", "2026-11")
     },
     **{
-        f"GET {target}": asked("GET", target)
+        f"GET {target}": request_of("GET", target)
         for target in (
             *("/v3/face-match", "/v3/sessions?limit=1", DECISION[:-1], "/v3/x/", "/v3/"),
             *("/v3/FACE-match/", DECISION.format(session="x"), DECISION.format(session=NOWHERE)),

@@ -57,9 +57,12 @@ def test_a_liveness_check_has_the_age_of_its_largest_face(engine, answer):
     (feature,) = body["liveness_checks"]
     assert "/reference_image?" in feature.pop("reference_image")
     warnings = feature.pop("warnings")
-    assert [one["risk"] for one in warnings] == ["LOW_LIVENESS_SCORE", "MULTIPLE_FACES_DETECTED"]
-    assert {one["node_id"] for one in warnings} == {"feature_liveness_1"}
-    assert {len(one) for one in warnings} == {7}
+    assert [warning["risk"] for warning in warnings] == [
+        "LOW_LIVENESS_SCORE",
+        "MULTIPLE_FACES_DETECTED",
+    ]
+    assert {warning["node_id"] for warning in warnings} == {"feature_liveness_1"}
+    assert {len(warning) for warning in warnings} == {7}
     assert feature == {
         "node_id": "feature_liveness_1",
         "status": "Declined",
@@ -80,7 +83,7 @@ def test_without_a_face_there_is_no_age_and_without_a_pair_no_score(answer):
     assert answer(engine, on(1))[1]["liveness_checks"][0]["age_estimation"] is None
     (feature,) = answer(engine, on(2))[1]["face_matches"]
     assert (feature["status"], feature["score"]) == ("Declined", None)
-    assert [one["risk"] for one in feature["warnings"]] == ["NO_REFERENCE_IMAGE"]
+    assert [warning["risk"] for warning in feature["warnings"]] == ["NO_REFERENCE_IMAGE"]
 
 
 def test_a_time_on_the_second_has_its_microseconds(answer):

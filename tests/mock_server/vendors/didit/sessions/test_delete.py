@@ -40,7 +40,7 @@ def test_what_is_deleted_vanishes_but_its_credit_and_number_are_spent(engine, an
     assert answer(engine, list_request())[1]["count"] == 1
     assert engine.world.ledger.balance == balance
     engine.handle(match_request(scene(score=60)))
-    assert [one.number for one in engine.world.sessions.all()] == [1, 3]
+    assert [session.number for session in engine.world.sessions.all()] == [1, 3]
 
 
 KEPT = {"retain_face_embeddings": True, "face_retention_days": 3650}

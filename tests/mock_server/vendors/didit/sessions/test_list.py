@@ -4,7 +4,7 @@ from kit.mock_didit import liveness_request, match_request, scene
 from kit.mock_didit_sessions import SANDBOX, list_request
 
 #: Numbers of sessions -> the queries that list them.
-FOUND = {
+LISTED = {
     (2, 1): (
         *("", "session_kind=all", "status=Approved,Declined", "country=", "unheard_of=1"),
         *("date_from=2026-07-02", "date_to=2026-07-02", "session_type=API", "session_type=ALL"),
@@ -36,7 +36,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(
     ("query", "numbers"),
-    [(query, [*numbers]) for numbers, queries in FOUND.items() for query in queries],
+    [(query, [*numbers]) for numbers, queries in LISTED.items() for query in queries],
 )
 def test_the_newest_come_first_through_every_filter(engine, answer, query, numbers):
     status, body = answer(engine, list_request(query))
@@ -70,8 +70,8 @@ def test_a_row_is_as_the_contract_shows_it(engine, answer):
         "email_address": None,
         "additional_details": {"face_match": {"score": 55.5}},
     }
-    found = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
-    assert found["results"] == [row]
+    page = answer(engine, list_request(f"didit_internal_id={session.internal_id.upper()}"))[1]
+    assert page["results"] == [row]
 
 
 def test_a_row_without_a_score_leaves_the_key_out(answer):
@@ -98,7 +98,7 @@ def test_an_organization_sees_its_own_and_a_sandbox_key_nothing(engine, answer):
     )
 
 
-def many(count, **settings):
+def save_calls(count, **settings):
     engine = didit.new_engine(**settings)
     for number in range(count):
         engine.handle(match_request(scene(score=50 + number % 40)))
@@ -107,7 +107,7 @@ def many(count, **settings):
 
 @pytest.mark.parametrize(("edition", "size"), [("2026-03", 20), ("2026-07", 50)])
 def test_a_page_has_20_rows_in_march_and_50_since(edition, size, answer):
-    engine = many(52, edition=edition)
+    engine = save_calls(52, edition=edition)
     body = answer(engine, list_request())[1]
     assert (body["count"], len(body["results"]), body["previous"]) == (52, size, None)
     assert body["next"] == f"http://127.0.0.1:8080/v3/sessions/?limit={size}&offset={size}"

@@ -16,7 +16,7 @@ from kit.mock_didit_sessions import (
 )
 
 
-def got(engine, there, method="GET"):
+def get_media(engine, there, method="GET"):
     """The answer to whoever asks for an address, without a key."""
     return engine.handle(didit_request(there, method=method, key=None))
 
@@ -42,9 +42,9 @@ def test_an_address_dies_with_the_second_it_names(
     engine = engine_with_sessions(clock=clock, switches=switches)
     there = media_address(engine, 1)
     engine.world.clock.advance(life_s - 1)
-    assert got(engine, there).status == 200
+    assert get_media(engine, there).status == 200
     engine.world.clock.advance(1)
-    assert got(engine, there).status == 403
+    assert get_media(engine, there).status == 403
     assert read_media(1)(engine).status == 200
 
 
@@ -77,7 +77,9 @@ def test_a_dead_address_is_refused_in_words_of_the_mock(engine, why):
 def test_a_time_that_is_none_was_never_signed(engine, expires):
     there = media_address(engine, 1).partition("?")[0]
     for signature in ("", "é", "0" * 64):
-        response = got(engine, f"{there}?expires={quote(expires)}&signature={quote(signature)}")
+        response = get_media(
+            engine, f"{there}?expires={quote(expires)}&signature={quote(signature)}"
+        )
         assert (response.status, "didit.media.unsigned" in response.claims) == (403, True)
 
 
@@ -101,7 +103,7 @@ def test_the_first_bytes_say_which_kind_of_picture_it_is(content, kind):
 
 def test_the_journal_keeps_no_signature(engine):
     there = media_address(engine, 1)
-    got(engine, there)
+    get_media(engine, there)
     entry = engine.world.account.journal.entries[-1]
     assert entry.path.startswith("/__media__/")
     assert there.rpartition("=")[2] not in str(entry.to_dict())
@@ -121,7 +123,7 @@ def test_nothing_that_answers_show_signs_an_address(engine):
     for key in (session.internal_id, session.id, "", "mock-live-key"):
         signature = hmac.new(key.encode(), signed.encode(), hashlib.sha256).hexdigest()
         there = f"/__media__/{session.id}/source_image?expires={expires}&signature={signature}"
-        assert got(engine, there).status == 403
+        assert get_media(engine, there).status == 403
 
 
 @pytest.mark.parametrize(("seed", "is_same"), [(None, False), (7, True)])
@@ -144,10 +146,10 @@ def test_a_foreign_host_gets_into_no_address_and_reads_no_picture(engine, host):
     assert read_media(1)(engine).status == 200
 
 
-OWN = ("localhost:80", "[::1]:80", "verification.didit.me")
+OUR_HOSTS = ("localhost:80", "[::1]:80", "verification.didit.me")
 
 
-@pytest.mark.parametrize("host", OWN)
+@pytest.mark.parametrize("host", OUR_HOSTS)
 def test_an_address_begins_with_the_own_name_that_was_asked(engine, host):
     url = on(1, host=host)(engine).json()["face_matches"][0]["source_image"]
     scheme = "https" if host.endswith("didit.me") else "http"

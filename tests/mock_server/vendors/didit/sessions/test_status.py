@@ -32,7 +32,7 @@ REFUSED = [
 def updates(monkeypatch):
     """The sessions whose update was announced."""
     seen = []
-    monkeypatch.setattr(webhooks, "announce", lambda *given: seen.append(given[1]))
+    monkeypatch.setattr(webhooks, "announce", lambda *arguments: seen.append(arguments[1]))
     return seen
 
 
@@ -49,7 +49,7 @@ def test_the_newest_hundred_reviews_are_kept(engine, answer):
         body = {"new_status": ("Declined", "Approved")[number % 2], "comment": str(number)}
         assert answer(engine, update(1, body))[0] == 200
     kept = answer(engine, on(1))[1]["reviews"]
-    assert [one["comment"] for one in kept] == [str(number) for number in range(3, 103)]
+    assert [review["comment"] for review in kept] == [str(number) for number in range(3, 103)]
 
 
 @pytest.mark.parametrize("status", CLOSED)
@@ -68,13 +68,13 @@ def test_a_state_that_cannot_be_updated_is_refused_before_its_body(engine, answe
 @pytest.mark.parametrize("status", OPEN)
 def test_an_update_changes_the_session_and_not_its_features(engine, answer, status):
     put_into(1, status)(engine)
-    wanted = "Declined" if status == "Approved" else "Approved"
-    assert answer(engine, update(1, {"new_status": wanted})) == (
+    decision = "Declined" if status == "Approved" else "Approved"
+    assert answer(engine, update(1, {"new_status": decision})) == (
         200,
         {"session_id": nth(engine, 1)},
     )
     body = answer(engine, on(1))[1]
-    assert (body["status"], body["face_matches"][0]["status"]) == (wanted, "Approved")
+    assert (body["status"], body["face_matches"][0]["status"]) == (decision, "Approved")
 
 
 def test_an_update_is_reviewed_and_announced_once(engine, answer, updates):
@@ -88,7 +88,7 @@ def test_an_update_is_reviewed_and_announced_once(engine, answer, updates):
         "created_at": "2026-07-02T09:16:27.104233Z",
     }
     assert answer(engine, on(1))[1]["reviews"] == [review]
-    assert [(one.id, one.status) for one in updates] == [(nth(engine, 1), "Declined")]
+    assert [(session.id, session.status) for session in updates] == [(nth(engine, 1), "Declined")]
     assert answer(engine, update(1, body))[1] == [
         "The new status is the same as the current status."
     ]
@@ -117,12 +117,12 @@ def test_an_update_between_look_up_and_change_counts(engine, monkeypatch):
     sessions = engine.world.sessions
     change, inner = sessions.change, update(1, {"new_status": "Declined"})
 
-    def overtaken(session_id, make):
+    def change_second(session_id, make):
         monkeypatch.setattr(sessions, "change", change)
         assert inner(engine).status == 200
         return change(session_id, make)
 
-    monkeypatch.setattr(sessions, "change", overtaken)
+    monkeypatch.setattr(sessions, "change", change_second)
     assert inner(engine).status == 400
 
 

@@ -23,12 +23,12 @@ class World:
         before = len(self.webhooks.deliveries())
         for _ in range(times):
             self.app.handle(didit.match_request())
-        return [one.id for one in self.webhooks.deliveries()][before:]
+        return [delivery.id for delivery in self.webhooks.deliveries()][before:]
 
     def letters(self, *answers):
         return [letter for _, letter, _ in self._carry(self.app, *answers)]
 
-    def later(self, seconds):
+    def advance(self, seconds):
         self.app.world.clock.advance(seconds)
 
     def ask(self, path, body=None):
@@ -53,7 +53,7 @@ def world(carry):
 def test_what_is_sent_again_is_signed_anew_with_the_same_event_id(world):
     (name,) = world.call()
     (first,) = world.letters(200)
-    world.later(1000)
+    world.advance(1000)
     assert world.refusal(first) is Refusal.STALE
     world.webhooks.resend(name)
     (again,) = world.letters(500)
@@ -62,9 +62,9 @@ def test_what_is_sent_again_is_signed_anew_with_the_same_event_id(world):
     document = json.loads(again.body)
     assert document["created_at"] == document["timestamp"]
     assert document["timestamp"] == json.loads(first.body)["timestamp"] + 1000
-    world.later(60)
+    world.advance(60)
     assert world.letters(200) == [again]
-    assert [one.status for one in world.webhooks.delivery(name).attempts] == [200, 500, 200]
+    assert [attempt.status for attempt in world.webhooks.delivery(name).attempts] == [200, 500, 200]
 
 
 def test_a_changed_byte_is_still_json_that_no_signature_fits(world):
@@ -74,7 +74,7 @@ def test_a_changed_byte_is_still_json_that_no_signature_fits(world):
     json.loads(corrupt.body)
     assert world.refusal(corrupt) is Refusal.WRONG_SIGNATURE
     world.accept(whole)
-    tricks = [one.attempts[0].fault for one in world.webhooks.deliveries()]
+    tricks = [delivery.attempts[0].fault for delivery in world.webhooks.deliveries()]
     assert tricks == ["corrupt", None]
 
 
@@ -83,7 +83,7 @@ def test_another_secret_signs_as_many_as_were_asked_for_and_no_retry(world):
     world.call(2)
     for letter in world.letters(500, 401):
         assert world.refusal(letter) is Refusal.WRONG_SIGNATURE
-    world.later(60)
+    world.advance(60)
     (retry,) = world.letters()
     world.accept(retry)
 
@@ -92,7 +92,7 @@ def test_what_is_lost_is_not_tried_again_but_can_be_sent_by_hand(world):
     world.webhooks.drop()
     (name,) = world.call()
     assert world.letters() == []
-    world.later(1000)
+    world.advance(1000)
     assert world.letters() == []
     assert world.webhooks.delivery(name).state == "dropped"
     world.webhooks.resend(name)
@@ -132,30 +132,30 @@ def test_events_that_are_none_are_refused_with_those_that_there_are(world, event
 
 
 def test_a_change_leaves_the_rest_and_the_secret(world):
-    made, change = world.destination, world.webhooks.change
-    changed = change(made.uuid, url="http://localhost:8000/")
-    assert (changed.url, changed.events) == ("http://localhost:8000/", made.events)
-    assert changed.secret == made.secret
-    assert change(made.uuid, events=["data.updated"]).url == changed.url
+    destination, change = world.destination, world.webhooks.change
+    changed = change(destination.uuid, url="http://localhost:8000/")
+    assert (changed.url, changed.events) == ("http://localhost:8000/", destination.events)
+    assert changed.secret == destination.secret
+    assert change(destination.uuid, events=["data.updated"]).url == changed.url
     assert world.call() == []
-    assert change(made.uuid, events=["status.updated"], enabled=False).enabled is False
+    assert change(destination.uuid, events=["status.updated"], enabled=False).enabled is False
     assert world.call() == []
-    assert change(made.uuid, enabled=True).enabled is True
+    assert change(destination.uuid, enabled=True).enabled is True
     assert len(world.call()) == 1
     for wrong in ({"url": "https://example.com/"}, {"enabled": "no"}):
         with pytest.raises(ValueError, match="must be"):
-            change(made.uuid, **wrong)
+            change(destination.uuid, **wrong)
 
 
 def test_no_secret_address_or_body_is_in_a_repr(world):
     """An address may hold a token, a body has addresses of pictures."""
-    made = world.destination
-    assert len(made.secret) == 43
+    destination = world.destination
+    assert len(destination.secret) == 43
     world.call()
     (delivery,) = letters_of(world.app.world)
     assert b"__media__" in delivery.body
-    shown = repr(made) + repr(delivery)
-    for hidden in (made.secret, made.url, "__media__"):
+    shown = repr(destination) + repr(delivery)
+    for hidden in (destination.secret, destination.url, "__media__"):
         assert hidden not in shown
 
 
@@ -164,20 +164,20 @@ def test_over_http_there_are_the_same_verbs(world):
     assert world.ask("corrupt", {}) == (200, {})
     assert world.ask("sign-wrong", {"times": 1}) == (200, {})
     assert len(world.letters()) == 2
-    tricks = {one.id: one.attempts[0].fault for one in world.webhooks.deliveries()}
+    tricks = {delivery.id: delivery.attempts[0].fault for delivery in world.webhooks.deliveries()}
     assert tricks == {first: "corrupt", second: "sign-wrong"}
     for name in (first, second):
         assert world.ask("resend", {"delivery": name}) == (200, {})
     assert world.ask("drop", {"times": 1}) == (200, {})
     assert len(world.letters()) == 1
     place = {"destination": world.destination.uuid}
-    status, made = world.ask("test", place)
-    assert (status, made["is_test"]) == (200, True)
+    status, answer = world.ask("test", place)
+    assert (status, answer["is_test"]) == (200, True)
     url = "http://127.0.0.1:9/other"
-    status, made = world.ask("destinations", {"url": url, "events": None})
-    assert (status, made["url"], made["events"]) == (200, url, ["status.updated"])
-    assert made["secret"] == world.webhooks.destinations()[1].secret
+    status, answer = world.ask("destinations", {"url": url, "events": None})
+    assert (status, answer["url"], answer["events"]) == (200, url, ["status.updated"])
+    assert answer["secret"] == world.webhooks.destinations()[1].secret
     status, changed = world.ask("destinations/change", {**place, "enabled": False})
     assert (status, changed["enabled"]) == (200, False)
     assert world.ask("destinations/remove", place) == (200, {})
-    assert [one.url for one in world.webhooks.destinations()] == [url]
+    assert [destination.url for destination in world.webhooks.destinations()] == [url]

@@ -29,7 +29,7 @@ def call(mock, **fields):
 
 
 def states(mock):
-    return [one.state for one in mock.control.webhooks.deliveries()]
+    return [delivery.state for delivery in mock.control.webhooks.deliveries()]
 
 
 def test_a_call_arrives_signed_and_then_the_thread_is_gone(mock, receiver):

@@ -25,7 +25,7 @@ def by_http(engine, session_id, status, **comment):
 BOTH = pytest.mark.parametrize("decide", [by_python, by_http])
 
 
-def saved(engine, **seen):
+def save_call(engine, **seen):
     sent = match_request(scene(**{"score": 12, **seen}), vendor_data="emp-0042")
     return engine.handle(sent).json()["request_id"]
 
@@ -42,7 +42,7 @@ def test_a_review_changes_the_status_and_is_announced_and_free(
 ):
     verbs = control_of(engine.world)
     secret = verbs.webhooks.add(HOOK).secret
-    name = saved(engine)
+    name = save_call(engine)
     carry(engine)
     before = answer(engine, on(1))[1]
     paid, balance = verbs.charges(), verbs.balance()
@@ -83,7 +83,7 @@ def test_a_call_in_review_is_announced_as_that_and_again_once_it_is_decided(
 ):
     engine = didit.new_engine(switches={"in_review": True})
     secret = new(engine).secret
-    name = saved(engine, score=80, review=True)
+    name = save_call(engine, score=80, review=True)
     assert answer(engine, list_request("status=In Review"))[1]["count"] == 1
     letters = carry(engine)
     decide(engine, name, "Declined", comment="another person")
@@ -112,7 +112,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("body", "status", "words"), REFUSED)
 def test_a_decision_that_is_refused_changes_and_announces_nothing(engine, new, body, status, words):
-    name = saved(engine)
+    name = save_call(engine)
     new(engine)
     body = {key: name if value == "here" else value for key, value in body.items()}
     refused = engine.handle(control_request("sessions/decide", body))

@@ -60,7 +60,7 @@ def test_a_retry_that_is_taken_is_the_last(engine, carry):
     engine.world.clock.advance(60)
     assert len(carry(engine, 204)) == 1
     assert the_one(engine).state == "delivered"
-    assert [attempt.status for attempt in the_one(engine).attempts] == [500, 204]
+    assert [sending.status for sending in the_one(engine).attempts] == [500, 204]
     engine.world.clock.advance(1000)
     assert carry(engine) == []
 
@@ -112,7 +112,7 @@ def test_a_delivery_is_not_due_before_its_request_is_over(new):
     assert outbox.take(engine.world.clock.now()) is not None
 
 
-def again_meanwhile(engine, status):
+def resend_meanwhile(engine, status):
     world, outbox = engine.world, engine.world.records.outbox
     taken = outbox.take(world.clock.now())
 
@@ -126,11 +126,11 @@ def again_meanwhile(engine, status):
 
 @pytest.mark.parametrize("status", [200, 400, 500])
 def test_an_attempt_under_way_does_not_swallow_a_second_sending(engine, carry, status):
-    name = again_meanwhile(engine, status)
+    name = resend_meanwhile(engine, status)
     assert len(carry(engine, 204)) == 1
     delivery = webhooks(engine).delivery(name)
     assert delivery.state == "delivered"
-    assert [one.status for one in delivery.attempts] == [status, 204]
+    assert [sending.status for sending in delivery.attempts] == [status, 204]
     engine.world.clock.advance(10_000)
     assert carry(engine) == []
 
@@ -150,7 +150,7 @@ def test_one_that_waits_is_begun_again_at_once_with_both_retries_before_it(engin
 def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
     engine.handle(didit.match_request())
     world, verbs, done = engine.world, webhooks(engine), []
-    broken, whole = (one.session_id for one in verbs.deliveries())
+    broken, whole = (delivery.session_id for delivery in verbs.deliveries())
 
     async def send(_url, letter, *_more):
         session = json.loads(letter.body)["session_id"]
@@ -165,7 +165,7 @@ def test_a_failure_that_nobody_foresaw_holds_up_nobody(engine, caplog):
         ended = verbs.wait(20)
     finally:
         worker.stop()
-    assert [one.state for one in ended] == ["failed", "delivered"]
+    assert [delivery.state for delivery in ended] == ["failed", "delivered"]
     assert done == [whole]
     assert "failed over a webhook" in caplog.text
     assert is_quiet()
@@ -184,9 +184,9 @@ def test_what_is_no_longer_remembered_waits_for_nothing(monkeypatch, new, carry)
     engine.world.clock.advance(7)
     letters = [json.loads(letter.body) for _, letter, _ in carry(engine)]
     assert control.due() == 0
-    assert [one.session_id for one in control.deliveries()] == [
-        one["session_id"] for one in letters
+    assert [delivery.session_id for delivery in control.deliveries()] == [
+        letter["session_id"] for letter in letters
     ]
     # No payload was kept until it was its turn: each is written anew, and says so.
     now = int(engine.world.clock.timestamp())
-    assert [one["timestamp"] for one in letters] == [now, now, now]
+    assert [letter["timestamp"] for letter in letters] == [now, now, now]

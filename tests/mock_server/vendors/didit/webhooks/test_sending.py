@@ -70,7 +70,7 @@ def test_a_connection_that_fails_is_no_answer():
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer",
     [
         *(b"", b"no HTTP\r\n\r\n", b"HTTP/1.1 2x0 OK\r\n\r\n", b"HTTP/1.1 200"),
         *(b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: a"),
@@ -78,11 +78,11 @@ def test_a_connection_that_fails_is_no_answer():
     ],
     ids=["nothing", "other", "broken", "half a line", "a line", "half a head", "a long head"],
 )
-def test_what_is_no_http_is_no_answer(raw, said):
+def test_what_is_no_http_is_no_answer(raw, answer):
     def act(client):
         client.recv(65536)
         with contextlib.suppress(OSError):
-            client.sendall(said)
+            client.sendall(answer)
 
     assert post(raw(act), LETTER, timeout_s=5).status is None
 
@@ -129,10 +129,10 @@ def test_what_holds_the_loop_up_takes_nothing_from_the_time_of_a_receiver(raw):
 
 
 def test_receivers_over_tls_share_what_is_trusted_and_it_is_read_beside_the_loop(monkeypatch):
-    made, make = [], ssl.create_default_context
+    threads, make = [], ssl.create_default_context
 
     def count(*arguments, **named):
-        made.append(threading.current_thread())
+        threads.append(threading.current_thread())
         return make(*arguments, **named)
 
     async def post_all(url):
@@ -145,8 +145,8 @@ def test_receivers_over_tls_share_what_is_trusted_and_it_is_read_beside_the_loop
         url = f"https://127.0.0.1:{gone.getsockname()[1]}/"
     for _ in range(2):
         assert {answer.status for answer in asyncio.run(post_all(url))} == {None}
-    assert len(made) == 1
-    assert made[0] is not threading.current_thread()
+    assert len(threads) == 1
+    assert threads[0] is not threading.current_thread()
 
 
 @pytest.fixture

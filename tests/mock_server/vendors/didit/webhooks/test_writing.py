@@ -36,12 +36,12 @@ def document(delivery):
 
 
 def test_a_saved_call_is_announced_once_and_signed_three_ways(engine, new):
-    made = new(engine)
+    destination = new(engine)
     response = engine.handle(didit.match_request(vendor_data="emp-é"))
     assert not [claim for claim in response.claims if "webhook" in claim]
     (delivery,) = letters_of(engine.world)
     now = engine.world.clock.now()
-    event = verify_webhook(delivery.body, delivery.headers, Secret(made.secret), now)
+    event = verify_webhook(delivery.body, delivery.headers, Secret(destination.secret), now)
     assert (event.type, event.vendor_status) == ("status.updated", "Approved")
     assert event.signature is SignatureVariant.V2
     assert event.session_id == response.json()["request_id"]
@@ -61,7 +61,7 @@ def test_a_saved_call_is_announced_once_and_signed_three_ways(engine, new):
         ("X-Signature-V2", v2_message(delivery.body)),
         ("X-Signature-Simple", simple_message(delivery.body)),
     ):
-        assert delivery.headers[name] == signature(made.secret, message)
+        assert delivery.headers[name] == signature(destination.secret, message)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_destination_that_is_off_or_has_not_subscribed_is_left_alone(engine, n
     control_of(engine.world).webhooks.change(new(engine).uuid, **change)
     other = new(engine)
     engine.handle(didit.match_request())
-    assert [one.destination for one in letters_of(engine.world)] == [other.uuid]
+    assert [letter.destination for letter in letters_of(engine.world)] == [other.uuid]
 
 
 def test_each_account_hears_of_its_own_sessions(engine, new):
@@ -93,8 +93,8 @@ def test_each_account_hears_of_its_own_sessions(engine, new):
     engine.handle(didit.match_request(key=next(iter(other.account.first_keys["didit"]))))
     engine.handle(didit.match_request())
     deliveries = [*letters_of(engine.world), *letters_of(other)]
-    assert [one.destination for one in deliveries] == [mine.uuid, theirs.uuid]
-    assert len({document(one)["application_id"] for one in deliveries}) == 2
+    assert [letter.destination for letter in deliveries] == [mine.uuid, theirs.uuid]
+    assert len({document(letter)["application_id"] for letter in deliveries}) == 2
 
 
 def test_each_destination_has_an_event_id_and_a_secret_of_its_own(engine, new):
@@ -130,19 +130,19 @@ def test_what_comes_along_with_a_status(engine, new, status, has):
     assert {"decision", "resubmit_info"} & set(body) == ({has} if has else set())
     if has == "decision":
         assert body["decision"]["status"] == status
-        assert [one["new_status"] for one in body["decision"]["reviews"]] == [status]
+        assert [review["new_status"] for review in body["decision"]["reviews"]] == [status]
 
 
 def test_the_prefix_of_v2_is_a_switch(new):
     engine = didit.new_engine(switches={"v2_prefix": True})
-    made = new(engine)
+    destination = new(engine)
     engine.handle(didit.match_request())
     (delivery,) = letters_of(engine.world)
     headers = {n: v for n, v in delivery.headers.items() if n != "X-Signature"}
     event = verify_webhook(
         delivery.body,
         headers,
-        made.secret,
+        destination.secret,
         engine.world.clock.now(),
         accept_prefixed_v2=True,
     )
@@ -150,10 +150,12 @@ def test_the_prefix_of_v2_is_a_switch(new):
 
 
 def test_a_test_delivery_is_marked_three_times_and_has_no_session(engine, new):
-    made = new(engine)
+    destination = new(engine)
     webhooks = control_of(engine.world).webhooks
-    delivery = webhooks.test(made.uuid)
-    event = verify_webhook(delivery.body, delivery.headers, made.secret, engine.world.clock.now())
+    delivery = webhooks.test(destination.uuid)
+    event = verify_webhook(
+        delivery.body, delivery.headers, destination.secret, engine.world.clock.now()
+    )
     assert event.is_test
     assert (event.event_id, delivery.event_id) == (None, None)
     assert "event_id" not in document(delivery)

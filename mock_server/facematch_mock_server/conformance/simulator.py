@@ -1,4 +1,4 @@
-"""The mock in a vendor's place, for the contract tests: what all simulators share."""
+"""What all simulators of mock vendors share."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class MockSimulator(VendorSimulator):
     def __init__(self) -> None:
         # Nobody but the simulator moves this world.
         self._mock = MockServer(vendor=self.vendor, switches=self.switches, control=False)
-        self._mock.accounts.recognizer = Upright()
+        self._mock.accounts.recognizer = UprightRecognizer()
         self.control: Control = self._mock.control
         self.control.reset()
         self.situation: Situation | None = None
@@ -133,12 +133,12 @@ class MockSimulator(VendorSimulator):
         self.last: SimulatorRequest | None = None
         self._lock = threading.Lock()
         #: How many calls have arrived since the situation was set, and which of them is struck.
-        self._at = 0
+        self._arrived = 0
         self._step: int | None = None
         self._reply: SimulatorReply | None = None
         self._charged_before = 0
-        self._place: socket.socket | None = None
-        self._front: HttpServer | None = None
+        self._reserved: socket.socket | None = None
+        self._server: HttpServer | None = None
         self._port = 0
 
     def begin(self, situation: Situation, score: float | None) -> None:
@@ -178,16 +178,16 @@ class MockSimulator(VendorSimulator):
         self, situation: Situation, *, score: float | None = None, step: int | None = None
     ) -> None:
         # Set to the same once more, or well again after a lost answer, it still knows its records.
-        good = (Situation.SAME_PERSON, Situation.LIVE)
-        recovers = self.situation is Situation.LOST_ANSWER and situation in good
+        well = (Situation.SAME_PERSON, Situation.LIVE)
+        recovers = self.situation is Situation.LOST_ANSWER and situation in well
         is_same = situation is self.situation or recovers
-        again = is_same and (score, self._step or step) == (None, None)
+        is_repeated = is_same and (score, self._step or step) == (None, None)
         self.situation, self.score, self._step, self._reply = situation, score, step, None
-        self._at = 0
+        self._arrived = 0
         if step is not None and step > 1:
             # Until then it is as if nothing were wrong.
             self.begin(Situation.SAME_PERSON, None)
-        elif not again:
+        elif not is_repeated:
             self.begin(situation, score)
             self._strike(self.last_calls or self.calls if step is None else self.calls)
         elif recovers:
@@ -202,13 +202,13 @@ class MockSimulator(VendorSimulator):
         """A request of a call is there, before any fault strikes it."""
         with self._lock:
             self.requests_seen += 1
-            self._at += 1
+            self._arrived += 1
             situation = self.situation
             if (
                 situation is None
                 or self._reply is not None
-                or self._at != self._step
-                or self._at == 1
+                or self._arrived != self._step
+                or self._arrived == 1
             ):
                 return
             if situation not in {*_FAULTS, *self.faults, *_ENDLESS}:
@@ -232,21 +232,23 @@ class MockSimulator(VendorSimulator):
         if self.overheard is not None:
             self.overheard.append(self.last)
 
-    def instead_of(self, path: str, response: Response) -> Response:
+    def replace_answer(self, path: str, response: Response) -> Response:
         """What is sent instead of the world's own answer to a call."""
-        struck = self._at == self._step if self._step else path in (self.last_calls or self.calls)
-        if struck and self._reply is not None:
+        is_struck = path in (self.last_calls or self.calls)
+        if self._step:
+            is_struck = self._arrived == self._step
+        if is_struck and self._reply is not None:
             headers = {"Content-Type": "application/json", **self._reply.headers}
             return Response(
                 status=self._reply.status, headers=headers.items(), body=self._reply.content
             )
-        response = self.altered(path, response)
+        response = self.alter_body(path, response)
         piece = b" " * _ENDLESS.get(self.situation or Situation.SAME_PERSON, 0)
-        if struck and piece:
+        if is_struck and piece:
             return attrs.evolve(response, body=b" ", more=lambda: piece)
         return response
 
-    def altered(self, path: str, response: Response) -> Response:
+    def alter_body(self, path: str, response: Response) -> Response:
         """An answer 200 in JSON with the body that `alter` makes of it."""
         if response.status != 200 or "json" not in (response.header("content-type") or ""):
             return response
@@ -274,69 +276,68 @@ class MockSimulator(VendorSimulator):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._leave()
+        self._stop_listening()
         self._mock.stop()
         self._port = 0
 
     def _listen(self, *, is_there: bool) -> None:
         """Begin or cease to listen, always at the same port."""
-        if is_there is (self._front is not None):
+        if is_there is (self._server is not None):
             return
-        self._leave()
+        self._stop_listening()
         if is_there:
-            handler = cast("Handler", Between(self._mock.app, self))
-            self._front = HttpServer(handler, host=_HOST, port=self._port).start()
-            self._port, self._mock.accounts.address = self._front.port, self._front.url
+            handler = cast("Handler", ObservedApp(self._mock.app, self))
+            self._server = HttpServer(handler, host=_HOST, port=self._port).start()
+            self._port, self._mock.accounts.address = self._server.port, self._server.url
             return
         # Bound and not listening: connections are refused, and nobody else gets the port.
-        self._place = socket.socket()
+        self._reserved = socket.socket()
         # On Windows that would let another process take the port.
         if sys.platform != "win32":
-            self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._place.bind((_HOST, self._port))
+            self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind((_HOST, self._port))
 
-    def _leave(self) -> None:
-        if self._front is not None:
-            self._front.stop()
-        if self._place is not None:
-            self._place.close()
-        self._front = self._place = None
+    def _stop_listening(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        if self._reserved is not None:
+            self._reserved.close()
+        self._server = self._reserved = None
 
 
 @functools.cache
 def _draw(name: str | None, **changes: Any) -> Image:
     """Drawn once: a contract takes the same few pictures a thousand times."""
-    drawn = card_sheet()[name].data if name else make_card("p1", **changes)
-    return Image.from_bytes(drawn)
+    card = card_sheet()[name].data if name else make_card("p1", **changes)
+    return Image.from_bytes(card)
 
 
-class Between:
-    """An engine as its front sees it, with an ear on the line. Safe across threads."""
+class ObservedApp:
+    """An app as its HTTP server sees it; a simulator hears and alters its calls. Thread-safe."""
 
-    def __init__(self, engine: App, simulator: MockSimulator) -> None:
-        self._engine = engine
+    def __init__(self, app: App, simulator: MockSimulator) -> None:
+        self._app = app
         self._simulator = simulator
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
+        return getattr(self._app, name)
 
     def refuse_early(self, head: Head) -> Response | None:
-        """As the engine. Called once for each request, before any fault strikes it."""
+        """As the app. Called once for each request, before any fault strikes it."""
         if head.path in self._simulator.calls:
             self._simulator.count()
-        return self._engine.refuse_early(head)
+        return self._app.refuse_early(head)
 
     def handle(self, request: Request) -> Response:
-        """The engine's answer, or what the simulator makes of it."""
         simulator, is_call = self._simulator, request.path in self._simulator.calls
         if is_call:
             simulator.remember(request)
-        response = self._engine.handle(request)
+        response = self._app.handle(request)
         if any(claim.startswith("mock.fault.") for claim in response.claims):
             return response
         if not is_call:
-            return simulator.altered(request.path, response)
-        response = simulator.instead_of(request.path, response)
+            return simulator.alter_body(request.path, response)
+        response = simulator.replace_answer(request.path, response)
         simulator.last_reply = SimulatorReply(
             status=response.status,
             body=response.body,
@@ -345,23 +346,23 @@ class Between:
         return response
 
 
-class Upright(Recognizer):
+class UprightRecognizer(Recognizer):
     """Follows the EXIF orientation, which the mock ignores: a contract is about the client."""
 
     needs_bytes = True
 
     # Digests are those of what was sent: each is worked out anew.
     def match(self, probe: bytes, reference: bytes, *, rotate: bool, **_: object) -> MatchOutcome:
-        return super().match(upright(probe), upright(reference), rotate=rotate)
+        return super().match(turn_upright(probe), turn_upright(reference), rotate=rotate)
 
     def liveness(self, probe: bytes, *, rotate: bool, **_: object) -> LivenessOutcome:
-        return super().liveness(upright(probe), rotate=rotate)
+        return super().liveness(turn_upright(probe), rotate=rotate)
 
     def look(self, picture: bytes, *, rotate: bool, **_: object) -> SeenPicture:
-        return super().look(upright(picture), rotate=rotate)
+        return super().look(turn_upright(picture), rotate=rotate)
 
 
-def upright(picture: bytes) -> bytes:
+def turn_upright(picture: bytes) -> bytes:
     """The same picture, turned as its EXIF orientation says; as it is if it needs no turn."""
     try:
         image = Image.from_bytes(picture)

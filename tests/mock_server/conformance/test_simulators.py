@@ -22,17 +22,20 @@ from facematch_core.testing import SimulatorReply, Situation
 from facematch_core.testing.simulator import STALLS
 from facematch_mock_server import make_card
 from facematch_mock_server.app import App
+from facematch_mock_server.conformance import DeepvueSimulator, DiditSimulator, MockSimulator
+from facematch_mock_server.conformance.simulator import (
+    ObservedApp,
+    UprightRecognizer,
+    turn_upright,
+)
 from facematch_mock_server.messages import Request, Response
 from facematch_mock_server.recognition.recognizer import Recognizer
-from facematch_mock_server.simulators import Between, MockSimulator, Upright, upright
-from facematch_mock_server.vendors.deepvue.simulator import DeepvueSimulator
-from facematch_mock_server.vendors.didit.simulator import DiditSimulator
 
 PLACES = {"probe", "reference"}
 BOTH = pytest.mark.parametrize("make", [DiditSimulator, DeepvueSimulator])
 
 
-def asked(simulator, backend=None):
+def compare(simulator, backend=None):
     """The result or the error of one comparison of the prepared situation."""
     verifier = FaceVerifier(backend or simulator.backend())
     try:
@@ -48,14 +51,14 @@ def asked(simulator, backend=None):
 def test_calls_and_charges_are_counted_whatever_the_situation(make):
     with make() as simulator:
         simulator.set_situation(Situation.REJECTED)
-        assert isinstance(asked(simulator), RequestRejected)
+        assert isinstance(compare(simulator), RequestRejected)
         assert (simulator.requests_seen, simulator.charges) == (1, 0)
         simulator.set_situation(Situation.SAME_PERSON)
-        asked(simulator)
+        compare(simulator)
         simulator.set_situation(Situation.UNREADABLE_200)
-        assert isinstance(asked(simulator), UnexpectedResponse)
+        assert isinstance(compare(simulator), UnexpectedResponse)
         simulator.set_situation(Situation.UNREACHABLE)
-        assert isinstance(asked(simulator), VendorUnavailable)
+        assert isinstance(compare(simulator), VendorUnavailable)
         assert (simulator.requests_seen, simulator.charges) == (3, 2)
 
 
@@ -65,10 +68,10 @@ def test_no_situation_outlives_the_next_one(make, situation):
     with make() as simulator, FaceVerifier(simulator.backend()) as verifier:
         if situation not in STALLS:
             simulator.set_situation(situation, score=12.5 if situation is Situation.SCORE else None)
-            asked(simulator, verifier.backend)
+            compare(simulator, verifier.backend)
         simulator.set_situation(Situation.SAME_PERSON)
         before = simulator.requests_seen
-        assert asked(simulator, verifier.backend).is_match
+        assert compare(simulator, verifier.backend).is_match
         assert simulator.requests_seen == before + 1
 
 
@@ -94,7 +97,7 @@ def test_didit_received_what_verify_said_in_the_words_of_verify():
 def test_deepvues_login_is_no_call():
     with DeepvueSimulator() as simulator:
         simulator.set_situation(Situation.BAD_KEY)
-        assert isinstance(asked(simulator), AuthenticationFailed)
+        assert isinstance(compare(simulator), AuthenticationFailed)
         assert (simulator.requests_seen, simulator.charges) == (0, 0)
 
 
@@ -106,7 +109,7 @@ def test_deepvues_token_is_known_before_it_is_given(monkeypatch):
         handle = App.handle
         monkeypatch.setattr(App, "handle", lambda app, r: sent.append(r) or handle(app, r))
         for _ in range(2):
-            assert asked(simulator).is_match
+            assert compare(simulator).is_match
         bearers = {r.header("authorization") for r in sent if r.path != "/v1/authorize"}
         assert bearers == {f"Bearer {token}"}
 
@@ -179,7 +182,7 @@ class Simulator(MockSimulator):
 
 
 def between(response):
-    return Between(Engine(response), Simulator())
+    return ObservedApp(Engine(response), Simulator())
 
 
 def test_of_an_answer_200_the_body_alone_is_altered():
@@ -203,13 +206,13 @@ def test_every_other_answer_is_left_alone(response):
 def test_the_answer_of_a_fault_is_left_alone_and_the_call_remembered():
     response = Response(status=200, headers=(JSON,), body=b"7", claims=("mock.fault.wrong_json",))
     simulator = Simulator()
-    assert Between(Engine(response), simulator).handle(CALL) is response
+    assert ObservedApp(Engine(response), simulator).handle(CALL) is response
     assert simulator.last.body == b"picture"
 
 
 def test_only_calls_are_counted_and_remembered():
     simulator = Simulator()
-    line = Between(Engine(Response(status=200)), simulator)
+    line = ObservedApp(Engine(Response(status=200)), simulator)
     other = Request(method="POST", target="/login", body=b"secret")
     line.refuse_early(other)
     line.handle(other)
@@ -245,7 +248,7 @@ def as_a_phone_stores_it(orientation):
 def test_an_orientation_is_followed(orientation):
     turned, decider = as_a_phone_stores_it(orientation), Recognizer()
     assert decider.match(turned, CARD, rotate=False).score is None
-    seen = Upright()
+    seen = UprightRecognizer()
     assert seen.match(turned, CARD, rotate=False).score > 90
     assert seen.match(CARD, turned, rotate=False).score > 90
     assert seen.liveness(turned, rotate=False).probe.faces
@@ -255,4 +258,4 @@ def test_an_orientation_is_followed(orientation):
 
 @pytest.mark.parametrize("picture", [CARD, b"", b"no picture"], ids=["upright", "nothing", "text"])
 def test_what_needs_no_turn_stays_byte_by_byte(picture):
-    assert upright(picture) is picture
+    assert turn_upright(picture) is picture
