@@ -195,7 +195,7 @@ def _origin(source: Answers | System, scale: str | None, *, allow_mock: bool) ->
 
 
 def _times(name: str, scores: NDArray[np.float64]) -> int:
-    """What makes scores those of a verifier, which lie between 0 and 100: 1, or 100 for shares."""
+    """100 where all scores are shares, from 0 to 1; else 1, as those of a verifier are."""
     low, high = float(scores.min()), float(scores.max())
     if low < 0 or high > 100:
         raise InvalidRequest(

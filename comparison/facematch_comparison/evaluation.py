@@ -183,7 +183,6 @@ def evaluate(
 
 
 def size_of(table: ScoreTable) -> SampleSize:
-    """How many pairs and people a table has."""
     mated = int(np.count_nonzero(table.mated))
     return SampleSize(
         pairs=len(table),
@@ -319,7 +318,6 @@ class _Judging:
     def _transactions(
         self, at: OperatingPoint | None, rates: stats.Rates, attempts: int, size: SampleSize
     ) -> Transactions:
-        """The rates of transactions, at the thresholds that were chosen on attempts."""
         default = _default(rates)
         best = Transactions(attempts=attempts, size=size, at_required=None, at_default=default)
         if at is None or not rates.table.is_scored:
@@ -492,10 +490,7 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
 
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
-    """The fewest non-mated pairs with a score that a threshold is chosen on, of all systems.
-
-    But for those that could not be compared at any rate.
-    """
+    """The fewest scored non-mated pairs that a threshold is chosen on, of systems with enough."""
     tables = [each.table for each in answers if each.table.is_scored and not _reversed(each.table)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
@@ -505,7 +500,6 @@ def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -
 
 
 def _in_a_notebook(evaluation: Evaluation) -> str:
-    """The verdict, the picture and the table."""
     from .report import fragment  # not above: only pages need the templates
 
     return fragment(evaluation)

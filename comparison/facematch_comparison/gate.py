@@ -74,8 +74,6 @@ _NAMED: Final = 3
 
 
 class At(enum.StrEnum):
-    """Which threshold of a system is judged."""
-
     #: The one that was chosen for `Requirements.required_fmr`.
     REQUIRED_FMR = "required_fmr"
     #: The one that it was asked with: the vendor's default, or that of the profile.
@@ -174,7 +172,6 @@ class RateVerdict:
 
     @property
     def kind(self) -> str:
-        """Of which pairs it is: ``mated`` or ``non-mated``."""
         return "non-mated" if "fmr" in self.name else "mated"
 
 
@@ -268,7 +265,6 @@ def judge(
 
 
 def _check(evaluation: Evaluation, requirements: Requirements) -> None:
-    """Refuse an evaluation that was made for something else."""
     required, confidence = requirements.required_fmr, requirements.evaluation_confidence
     if requirements.at is At.REQUIRED_FMR and not math.isclose(evaluation.required_fmr, required):
         raise InvalidRequest(
@@ -478,10 +474,7 @@ def _more_for_ratio(
 
 
 def _pairs_more(rates: Sequence[RateVerdict]) -> dict[str, int]:
-    """How many more pairs of each kind would show a pass; empty if no number would do.
-
-    A new pair of a group is one of all pairs, and of a group of every other column.
-    """
+    """How many more pairs of each kind would show a pass; empty if no number would do."""
     missing = [rate for rate in rates if rate.outcome is not Outcome.PASS]
     of_group: dict[tuple[str, str | None, str | None], int] = {}
     of_column: Counter[tuple[str, str | None]] = Counter()

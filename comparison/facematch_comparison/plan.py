@@ -304,7 +304,6 @@ def _less(
 
 
 def _with_text(value: Any) -> Any:
-    """JSON values, and amounts as text."""
     if isinstance(value, Mapping):
         return {name: _with_text(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -110,11 +110,7 @@ def draw(
 def answer(
     name: str, words: Mapping[str, str], pairs: Pairs, *, seed: int = 0
 ) -> tuple[Answers, list[float | None]]:
-    """What a vendor of these words answers; and its threshold, its true FMR, FNMR, FAR and FRR.
-
-    Two vendors that are alike but for their names are a true null hypothesis. A rate is None
-    without such a pair; in FAR and FRR, failures to acquire count as refused.
-    """
+    """What a vendor of these words answers; and its threshold, its true FMR, FNMR, FAR and FRR."""
     pictures, people, groups = pairs
     true, rates = {key: default for key, (default, _) in _KEYS.items()}, []
     for key, text in words.items():

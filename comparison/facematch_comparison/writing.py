@@ -162,10 +162,7 @@ def wrong_pairs(
 
 
 def _long(answers: Sequence[Answers], study: Study | None, *, once: bool = False) -> Any:
-    """An Arrow table of all answers; only columns in which something is said.
-
-    `once`: what is the same for a system is on its first line only.
-    """
+    """All answers without empty columns; `once`: what is the same for a system is on one line."""
     _check(answers, study)
     tables = [pa.table(dict(_columns(each, study, once=once))) for each in answers]
     names = dict.fromkeys(name for table in tables for name in table.column_names)
@@ -200,7 +197,6 @@ def _check(answers: Sequence[Answers], study: Study | None) -> None:
 
 
 def _plain(groups: Mapping[str, Grouping]) -> dict[str, tuple[object, ...]]:
-    """Groups as what can be compared."""
     return {
         name: (group.labels, group.probe.tobytes(), group.reference.tobytes())
         for name, group in groups.items()

@@ -89,7 +89,6 @@ def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> s
 
 
 def _content(evaluation: Evaluation, ids: str, pairs: Sequence[GalleryPair] = ()) -> dict[str, Any]:
-    """What the templates of an evaluation print."""
     document = Node(evaluation.to_dict())
     tables = Tables(document, ids)
     return {

@@ -129,10 +129,7 @@ class _Axis:
 def _axis(
     points: Sequence[Rate], curves: Sequence[Sequence[float]], required: float = 0.0
 ) -> _Axis:
-    """An axis by normal deviates that holds all points whole, and of the curves what is near.
-
-    Where a rate is 0, it is on the edge, which is then called 0, a little apart from the rest.
-    """
+    """An axis by normal deviates that holds all points whole, and of the curves what is near."""
     inside = [end for rate in points for end in (rate.value or 0.0, _ends(rate)[1])]
     inside += [required] if required else []
     middle = max([*inside, 0.05]) if inside else 0.5
@@ -190,7 +187,6 @@ class _Plot:
         )
 
     def _add(self, pattern: str, *values: object) -> None:
-        """Add an element; values are escaped."""
         self._parts.append(Markup(pattern).format(*values))  # noqa: S704 - ours
 
     def path(self, classes: str, d: str) -> None:
@@ -210,7 +206,6 @@ class _Plot:
         ]
 
     def line(self, corners: _Corners, place: int) -> None:
-        """A line of a system, cut off at the edges."""
         style = style_of(place)
         self._add(
             '<polyline class="line {}" clip-path="url(#{}-inside)" points="{}" '
@@ -243,7 +238,6 @@ class _Plot:
         self._taken.append((x - 7, y - 7, x + 7, y + 7))
 
     def label(self, name: str, at: OperatingPoint, place: int) -> None:
-        """A name beside its mark, where there is room for it."""
         words = plain(name)
         words = words if len(words) <= 18 else f"{words[:17]}…"
         x, y = self._where(at)

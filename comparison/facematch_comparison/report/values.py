@@ -119,22 +119,18 @@ probability = functools.partial(number, form=numbers.probability)
 
 
 def percent(node: Node, width: float | None = None, unit: str = "%") -> Markup:
-    """A rate in percent."""
     return number(node, lambda rate: numbers.percent(rate, width), unit, times=100)
 
 
 def points(node: Node, width: float | None = None) -> Markup:
-    """A difference of rates, in percentage points, without its unit."""
     return number(node, lambda gap: numbers.points(gap, width), times=100)
 
 
 def quantity(node: Node, width: float | None = None, unit: str = "") -> Markup:
-    """Any other number: two digits, or what its interval supports."""
     return number(node, lambda value: numbers.quantity(value, width), unit)
 
 
 def money(node: Node, currency: Node | None = None, width: float | None = None) -> Markup:
-    """An amount in a currency."""
     shown = number(node, lambda amount: numbers.money(amount, width))
     return Markup("{}&nbsp;{}").format(shown, text(currency)) if shown and currency else shown
 
@@ -145,7 +141,6 @@ def width_of(interval: Node) -> float | None:
 
 
 def ends(interval: Node, form: Form, unit: str = "") -> Markup:
-    """From here to there."""
     if not interval:
         return Markup()
     low, high = (form(interval[end], width_of(interval)) for end in ("low", "high"))
@@ -173,13 +168,11 @@ def rate(node: Node) -> Markup:
 
 
 def counts(node: Node) -> Markup:
-    """How many of how many."""
     errors, trials = count(node["errors"]), count(node["trials"])
     return Markup('<span class="whole">{} of {}</span>').format(errors, trials)
 
 
 def moment(node: Node) -> Markup:
-    """When, to the minute."""
     at = dt.datetime.fromisoformat(node.raw).astimezone(dt.UTC)
     return Markup('<time datetime="{}" data-path="{}">{} UTC</time>').format(
         node.raw, node.path, f"{at:%Y-%m-%d %H:%M}"

@@ -156,7 +156,6 @@ def _by_processes(task: Any, parts: Sequence[Sequence[Path]], count: int) -> lis
 
 
 def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[list[Any], str]:
-    """A table, or a reason, for each part; and what to say of privacy."""
     try:
         from distributed import Client
     except ModuleNotFoundError as error:
@@ -219,7 +218,6 @@ class Embeddings(NamedTuple):
 
 
 def read_embeddings(source: Path | pa.Table) -> Embeddings:
-    """Embeddings of a Parquet file or a table, whoever made it."""
     is_file = isinstance(source, (str, os.PathLike))
     try:
         import pyarrow.compute as pc

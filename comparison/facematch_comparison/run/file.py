@@ -58,7 +58,6 @@ class RunFile:
             self._open()
 
     def now(self) -> str:
-        """The time, as it is stored."""
         return text_of(self._clock.now())
 
     def _open(self) -> Database:
@@ -148,12 +147,10 @@ class RunFile:
 
 
 def select(db: Db, query: str, *parameters: object) -> Sequence[Mapping[str, Any]]:
-    """Rows, by the names of their columns."""
     return [dict(row) for row in db.exec_driver_sql(query, parameters).mappings()]
 
 
 def change(db: Db, statement: str, *parameters: object) -> int:
-    """How many rows a statement has changed."""
     return db.exec_driver_sql(statement, parameters).rowcount
 
 
@@ -163,7 +160,6 @@ def text_of(at: datetime) -> str:
 
 
 def time_of(text: str) -> datetime:
-    """A time that was stored."""
     at = datetime.fromisoformat(text)
     if at.tzinfo is None:
         raise ValueError("no time zone")

@@ -298,7 +298,6 @@ class RunDatabase(RunFile):
         self.transact(step)
 
     def retry_failed(self, system: int) -> None:
-        """FAILED to FREE."""
         self.transact(_change_all, _EMPTY, "system = ? AND state = ?", system, PairState.FAILED)
 
     def unresolved(self, system: StoredSystem) -> tuple[UnresolvedCharge, ...]:
@@ -466,7 +465,6 @@ class Outcome:
 
     @classmethod
     def of_result(cls, result: MatchResult, *, elapsed_s: float | None) -> Outcome:
-        """Of an answer; also of one in which no two faces could be compared."""
         return cls(
             state=PairState.ANSWERED,
             billed=result.billing.charged,
@@ -518,7 +516,6 @@ class Outcome:
         )
 
     def row(self, at: str) -> Mapping[str, Any]:
-        """As columns of its row."""
         if self.state is PairState.FREE:
             return _EMPTY
         columns = {name: getattr(self, name) for name in _KEPT} | {"ended_at": at}

@@ -29,8 +29,6 @@ _FAILURES: Final[tuple[type[FaceMatchError], ...]] = (VendorError, EnvironmentMi
 
 @attrs.frozen(kw_only=True)
 class Reconciled:
-    """What came of looking for one call in its vendor's records."""
-
     charge: UnresolvedCharge
     #: A word of `facematch_core.Reconciled`; also ``error`` and ``skipped``.
     outcome: str

@@ -66,7 +66,7 @@ def read_answers(
 def _split_by_model(
     study: StoredStudy, system: StoredSystem, rows: Sequence[Outcome]
 ) -> list[Answers]:
-    """One for each model, the first first."""
+    """Answers of each model, those of the first one first."""
     models = Counter(row.model for row in rows if row.state is PairState.ANSWERED and row.model)
     if len(models) < 2:
         return [_of_rows(study, system, system.name, rows)]

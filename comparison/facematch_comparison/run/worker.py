@@ -96,7 +96,6 @@ class OpenSystem:
 
     @property
     def stores(self) -> list[CallStore]:
-        """Where its budgets are remembered."""
         return stores_of(self.verifier.policies)
 
     @property
@@ -181,7 +180,6 @@ class Worker:
             future.result()
 
     def line_up(self) -> None:
-        """Have every free pair ready, in its turn."""
         free = self.database.free(self.stored.number)
         self._queue = deque(sorted(free, key=self._turns.__getitem__))
 

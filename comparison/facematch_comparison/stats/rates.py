@@ -43,7 +43,6 @@ class Sample:
         return self.counted(int(np.count_nonzero(errors)), ends)
 
     def counted(self, errors: int, ends: Interval | None) -> Rate:
-        """So many errors with the ends of their interval."""
         return Rate(errors=errors, trials=len(self), subjects=self.clusters.people, interval=ends)
 
 

@@ -143,7 +143,6 @@ def split_by_subject(
 
 
 def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
-    """Everybody who has a picture, in one order."""
     whose: dict[Path, str] = {}
     files: dict[str, list[Path]] = {}
     for person in sorted(pictures):

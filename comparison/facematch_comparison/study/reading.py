@@ -306,7 +306,6 @@ def _study(cells: Cells, path: Path, folder: Path) -> Study:
 
 
 def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
-    """What speaks against the pairs of some rows."""
     # What is said of the rows that something is wrong with, apart for each kind of it.
     kinds: list[dict[int, str]] = [{} for _ in range(5)]
     label, itself, people, again, file = kinds
@@ -354,18 +353,11 @@ def group_of(name: str) -> tuple[str, str] | None:
 
 
 def write_pairs_csv(path: Path, study: Study) -> None:
-    """Write `pairs_csv` to its file; one that is there is replaced."""
     write_file(path, pairs_csv(path, study))
 
 
 def pairs_csv(path: Path, study: Study) -> bytes:
-    """A study as `read_pairs_csv` reads it from `path`.
-
-    Files are named relative to the folder of `path`, so that both can be moved together.
-
-    Raises:
-        InvalidRequest: a name begins or ends with a space, which no reader of CSV would keep.
-    """
+    """A study as `read_pairs_csv` reads it from `path`, with files relative to its folder."""
     folder = Path(os.path.realpath(path.parent))
     text = io.StringIO()
     writer = csv.writer(text)
@@ -401,10 +393,7 @@ def _relative(picture: Path, folder: Path) -> str:
 
 
 def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]:
-    """Groups of people, by column and person, from a file of the columns ``person`` and groups.
-
-    `people`: who may be there. An empty cell says nothing.
-    """
+    """Groups of `people`, by column and person; an empty cell says nothing."""
     so = "nothing was drawn"
     cells = read_cells(path, what="person", example=f"{PERSON},sex")
     columns = [name for name in cells.header if name != PERSON]
@@ -429,7 +418,6 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
 
 
 def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
-    """What is wrong with the names of the columns."""
     problems = [
         Problem(f"the column {name} is missing") for name in needed if name not in cells.header
     ]
