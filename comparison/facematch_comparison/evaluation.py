@@ -121,7 +121,13 @@ def evaluate(
     )
     sides, systems = [], []
     for each in answers:
-        side, system = judging.system(each, _take(each, judged))
+        part = attrs.evolve(
+            each,
+            table=each.table.take(judged),
+            elapsed_s=each.elapsed_s[judged],
+            billed=each.billed[judged],
+        )
+        side, system = judging.system(each, part)
         sides.append(side)
         systems.append(system)
     # Their p-values allow for all columns, rates and systems.
@@ -193,26 +199,18 @@ def size_of(table: ScoreTable) -> SampleSize:
 
 
 def fmr_bounds(at: OperatingPoint, required_fmr: float, confidence: float) -> tuple[float, float]:
-    """What the true FMR at an operating point lies above, and below, each one-sided.
-
-    Where the threshold was chosen for `required_fmr` on the same pairs, the upper bound is that of
-    the order statistic.
-    """
+    """What the true FMR at an operating point lies above, and below, each one-sided."""
     chosen_for = required_fmr if at.chosen_on == EVALUATION else None
     return stats.bounds(at.fmr, confidence, chosen_for=chosen_for)
 
 
 def check_direction(table: ScoreTable) -> None:
-    """Refuse a system whose scores seem to be distances.
-
-    Raises:
-        InvalidRequest: mated pairs score lower than non-mated ones, beyond chance.
-    """
-    if why_not := _reversed(table):
+    """Refuse a system whose mated pairs score lower than non-mated ones, beyond chance."""
+    if why_not := _why_reversed(table):
         raise InvalidRequest(f"{why_not} For distances say `distance=True`.")
 
 
-def _reversed(table: ScoreTable) -> str | None:
+def _why_reversed(table: ScoreTable) -> str | None:
     """Why a system gets no verdict whose mated pairs score lower; None if that may be chance."""
     auc, _ = table.once(stats.separation)
     if auc is None or auc >= 0.5:
@@ -229,9 +227,6 @@ def _reversed(table: ScoreTable) -> str | None:
         "scores distances, of which less is more alike? Then read them as distances. "
         f"If they are not, look whether mated pairs are marked as mated, or leave {table.name} out."
     )
-
-
-# --- Systems ------------------------------------------------------------------------------------
 
 
 @attrs.frozen(kw_only=True)
@@ -251,7 +246,7 @@ class _Judging:
         chosen_from = judged if self.calibration is None else answers.table.take(self.calibration)
         rates = stats.Rates(judged, self.confidence)
         is_scored, why_not = _has_threshold(chosen_from, judged)
-        why_reversed = _reversed(answers.table)
+        why_reversed = _why_reversed(answers.table)
         why_not = why_not or why_reversed
         at_rate = PointAt(fmr=self.required_fmr, point=None, why_not=why_not)
         at_fmrs: list[PointAt] = []
@@ -307,17 +302,16 @@ class _Judging:
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
         if answers.table.attempts is not None:
-            attempts = self.attempts or int(answers.table.attempts.max(initial=1))
-            best = stats.Rates(judged.best_of(attempts), self.confidence)
-            size = size_of(answers.table.best_of(attempts))
-            system = attrs.evolve(
-                system, transactions=self._transactions(at_required, best, attempts, size)
-            )
+            transactions = self._transactions(at_required, answers.table, judged)
+            system = attrs.evolve(system, transactions=transactions)
         return side, system
 
     def _transactions(
-        self, at: OperatingPoint | None, rates: stats.Rates, attempts: int, size: SampleSize
+        self, at: OperatingPoint | None, table: ScoreTable, judged: ScoreTable
     ) -> Transactions:
+        attempts = self.attempts or int(np.max(table.attempts, initial=1))
+        rates = stats.Rates(judged.best_of(attempts), self.confidence)
+        size = size_of(table.best_of(attempts))
         default = _default(rates)
         best = Transactions(attempts=attempts, size=size, at_required=None, at_default=default)
         if at is None or not rates.table.is_scored:
@@ -405,17 +399,6 @@ def _point(rates: stats.Rates, threshold: float | None, chosen_on: str) -> Opera
     )
 
 
-def _take(answers: Answers, rows: NDArray[np.bool_]) -> Answers:
-    if rows.all():
-        return answers
-    return attrs.evolve(
-        answers,
-        table=answers.table.take(rows),
-        elapsed_s=answers.elapsed_s[rows],
-        billed=answers.billed[rows],
-    )
-
-
 def service_of(answers: Answers) -> Service:
     """How one system behaved over all pairs; what was charged, or may have been, is its cost."""
     table = answers.table
@@ -442,9 +425,6 @@ def service_of(answers: Answers) -> Service:
         currency=answers.currency,
         cost_per_verified=per_verified,
     )
-
-
-# --- The test set -------------------------------------------------------------------------------
 
 
 def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> None:
@@ -475,7 +455,7 @@ def _check(answers: Sequence[Answers], at_thresholds: Mapping[str, float]) -> No
                 "to one test set can be compared."
             )
     # One bad column stops only itself.
-    if all(_reversed(each.table) for each in answers):
+    if all(_why_reversed(each.table) for each in answers):
         check_direction(first)
 
 
@@ -491,7 +471,8 @@ def _halves(table: ScoreTable, seed: int) -> tuple[NDArray[np.bool_] | None, NDA
 
 def _trials(answers: Sequence[Answers], calibration: NDArray[np.bool_] | None) -> int:
     """The fewest scored non-mated pairs that a threshold is chosen on, of systems with enough."""
-    tables = [each.table for each in answers if each.table.is_scored and not _reversed(each.table)]
+    tables = [each.table for each in answers if each.table.is_scored]
+    tables = [table for table in tables if not _why_reversed(table)]
     if calibration is not None:
         tables = [table.take(calibration) for table in tables]
     counts = [int(np.count_nonzero(table.scored & ~table.mated)) for table in tables]

@@ -411,13 +411,11 @@ def _rates(
 
 
 def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requirements) -> bool:
-    """Whether no threshold would do, as far as these data can show.
-
-    The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
-    and FRR no lower than at the lower one. Beyond the last point nobody gets in.
-    """
+    """Whether no threshold would do, as far as these data can show."""
     if requirements.at is At.DEFAULT or system.curve is None:
         return at is not None
+    # The curve is thinned: between two of its points FMR is no lower than at the higher threshold,
+    # and FRR no lower than at the lower one. Beyond the last point nobody gets in.
     fmr_low = [*system.curve.fmr_low[1:], system.curve.fmr_low[-1]]
     return all(
         fmr > requirements.max_fmr or frr > requirements.max_frr
@@ -431,11 +429,9 @@ def _is_hopeless(system: System, at: OperatingPoint | None, requirements: Requir
 def more_needed(
     rate: Rate, limit: float, confidence: float, whole: int, *, expected: float = 0.0
 ) -> int | None:
-    """How many more pairs of a kind would show that the true rate is at most `limit`.
+    """How many more pairs, beside the `whole`, would show that the true rate is at most `limit`.
 
-    `whole` is how many the whole test set has. Pairs that share people are worth less, and pairs
-    that are not judged (because thresholds were chosen on them, or nobody answered) are worth
-    nothing: both are assumed to go on as they were. More pairs are expected to err as often as was
+    They are expected to share people, or not to be judged, as before, and to err as often as was
     seen, or as `expected` if that is higher. At least 1; None if no number will do.
     """
     likely = max(rate.value or 0.0, expected)

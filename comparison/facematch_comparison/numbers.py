@@ -21,12 +21,7 @@ _MINUS: Final = "\N{MINUS SIGN}"
 
 
 def percent(rate: float, width: float | None = None) -> str:
-    """A rate in percent, without the sign.
-
-    Args:
-        rate: 0-1, or an end of its interval.
-        width: Of the interval, 0-1: a tenth of it is shown. None for two digits.
-    """
+    """A rate, 0-1, in percent without the sign: to a tenth of the width of its interval."""
     number = _decimal(rate) * 100
     places = _places(number, width and _decimal(width) * 100)
     if width and 50 < number < 100:
@@ -36,10 +31,7 @@ def percent(rate: float, width: float | None = None) -> str:
 
 
 def setting(rate: float) -> str:
-    """A rate that somebody chose, in percent, without the sign: all its digits.
-
-    But for 1 in N, whose digits need not end: three of them.
-    """
+    """A rate that somebody chose, in percent without the sign: all digits; of 1 in N three."""
     number = _decimal(rate) * 100
     is_endless = len(number.normalize().as_tuple().digits) > _MOST_DIGITS
     return _all_digits(Context(prec=3).plus(number) if is_endless else number, 0)
@@ -61,12 +53,7 @@ def in_words(fmr: float) -> str:
 
 
 def where_judged(fmr: float, thresholds: Mapping[str, float | None]) -> str:
-    """Where systems are judged, as people say it: `in_words` of the FMR, or at fixed thresholds.
-
-    Args:
-        fmr: That thresholds were chosen for.
-        thresholds: Of each system: the one that was named for it, or None if it was chosen.
-    """
+    """Where systems are judged: `in_words` of the FMR, and the thresholds that were fixed."""
     fixed = [f"{score(at)} ({name})" for name, at in thresholds.items() if at is not None]
     if not fixed:
         return in_words(fmr)
@@ -89,12 +76,7 @@ def quantity(number: float, width: float | None = None) -> str:
 
 
 def money(amount: float, width: float | None = None) -> str:
-    """An amount, without its currency: cents, and more digits where they are supported.
-
-    Args:
-        amount: Of money; below 0 for what is saved.
-        width: Of its interval; None for two digits of what is less than one.
-    """
+    """An amount, without its currency: cents, and more digits where its interval supports them."""
     value = _decimal(amount)
     places = max(2, _places(value, width and _decimal(width)))
     if width:

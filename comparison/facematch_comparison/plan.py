@@ -182,17 +182,14 @@ def plan_study(
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
         non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
-        needs.append(Need(errors=errors, **_drawn(mated, non_mated, prices, parts)))
+        needs.append(Need(errors=errors, **_count_pairs(mated, non_mated, prices, parts)))
     floor = needs[0]
     less = [
         _less(vendor, budget, price, floor, confidence=confidence, parts=parts)
         for vendor, price in prices.items()
         if price
-        for budget in (budgets or [_cents(part * floor.cost[vendor]) for part in PARTS])
+        for budget in (budgets or [_round_up(part * floor.cost[vendor]) for part in PARTS])
     ]
-    need = None
-    if difference is not None:
-        need = _difference(difference, fmr, 1 - confidence, prices, parts)
     return StudyPlan(
         fmr=fmr,
         frr=frr,
@@ -200,17 +197,16 @@ def plan_study(
         split=split,
         needs=tuple(needs),
         less=tuple(less),
-        difference=need,
+        difference=difference and _difference(difference, fmr, 1 - confidence, prices, parts),
     )
 
 
 def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: float) -> float:
-    """The probability that McNemar's exact test sees a difference between two systems.
+    """The probability that McNemar's exact test, two-sided, sees a difference of two systems.
 
-    Of so many independent mated pairs, at least 1, each is turned away by the one alone with these
-    probabilities; `alpha` is two-sided. Exact: over all numbers of pairs that they may disagree
-    about (S. W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R
-    controls per case", Biometrics 40, 1984).
+    Of independent mated pairs each is turned away by the one alone with these probabilities. Exact:
+    S. W. Duffy, "Asymptotic and exact power for the McNemar test and its analogue with R controls
+    per case", Biometrics 40, 1984.
     """
     both = only_first + only_second
     if both <= 0:
@@ -224,9 +220,6 @@ def power_of_mcnemar(pairs: int, only_first: float, only_second: float, alpha: f
     share = only_first / both
     seen = binom.cdf(most, disagreed, share) + binom.sf(disagreed - most - 1, disagreed, share)
     return float(binom.pmf(disagreed, pairs, both) @ seen)
-
-
-# --- Below --------------------------------------------------------------------------------------
 
 
 def _difference(
@@ -259,7 +252,7 @@ def _difference(
         disagreement=psi,
         false_matches=matches,
         threshold_share=share,
-        **_drawn(mated, trials_allowing(matches, fmr), prices, parts),
+        **_count_pairs(mated, trials_allowing(matches, fmr), prices, parts),
     )
 
 
@@ -272,7 +265,9 @@ def _steepness(frr: float, fmr: float) -> float:
     return float(norm.pdf(norm.ppf(frr)) * fmr / norm.pdf(norm.isf(fmr)))
 
 
-def _drawn(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int) -> dict[str, Any]:
+def _count_pairs(
+    mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int
+) -> dict[str, Any]:
     calls = parts * (mated + non_mated)
     return {
         "mated": mated,
@@ -283,7 +278,7 @@ def _drawn(mated: int, non_mated: int, prices: Mapping[str, Decimal], parts: int
     }
 
 
-def _cents(amount: Decimal) -> Decimal:
+def _round_up(amount: Decimal) -> Decimal:
     # Beyond what a context can hold to the cent, nobody counts cents.
     return amount.quantize(Decimal("0.01"), ROUND_CEILING) if amount < 10**20 else amount
 

@@ -16,7 +16,6 @@ from .model import (
     Difference,
     Estimate,
     Evaluation,
-    Interval,
     Rate,
     System,
 )
@@ -127,7 +126,8 @@ def _of_one(system: System, at: str, confidence: float) -> str:
     )
     if frr.interval is None:
         return f"{sentence}."
-    ends = _percents(frr.interval)
+    low, high = frr.interval.low, frr.interval.high
+    ends = f"{percent(low, high - low)} % to {percent(high, high - low)} %"
     return f"{sentence}; the true rate there is {ends}, with {100 * confidence:g} % confidence."
 
 
@@ -167,11 +167,9 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
 
 
 def limit(evaluation: Evaluation) -> str | None:
-    """What the headline rests on at its weakest, in one sentence; None without a rate.
-
-    That is the FMR of the system whose true one may be highest; where every FMR is shown to be
-    within the required one, the FRR with the fewest errors.
-    """
+    """What the headline rests on at its weakest, in one sentence; None without a rate."""
+    # The highest FMR that may be true; where all are within the required one, the FRR of the
+    # fewest errors.
     several = len(evaluation.systems) > 1
     points = [
         (f" of {system.name}" if several else "", at)
@@ -371,8 +369,3 @@ def _general(code: str, text: str) -> Caveat:
 
 def _frr(system: System) -> Rate:
     return system.at_required.frr if system.at_required else Rate(errors=0, trials=0)
-
-
-def _percents(ends: Interval) -> str:
-    low, high = (percent(end, ends.high - ends.low) for end in (ends.low, ends.high))
-    return f"{low} % to {high} %"

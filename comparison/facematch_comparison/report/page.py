@@ -85,9 +85,6 @@ def gallery_html(pairs: Sequence[WrongPair], *, title: str = "Wrong pairs") -> s
     return _page("gallery.html", title=title, pairs=read_pairs(pairs))
 
 
-# --- The page -----------------------------------------------------------------------------------
-
-
 def _content(evaluation: Evaluation, ids: str, pairs: Sequence[GalleryPair] = ()) -> dict[str, Any]:
     document = Node(evaluation.to_dict())
     tables = Tables(document, ids)

@@ -108,9 +108,6 @@ def det(evaluation: Evaluation, name: str) -> Markup | None:
     )
 
 
-# --- Axes and canvas ----------------------------------------------------------------------------
-
-
 @attrs.define
 class _Axis:
     """Places values; a tick is one with its label, and whether that has the first right to room."""

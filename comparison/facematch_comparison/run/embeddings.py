@@ -119,7 +119,13 @@ def embed(
     elif count == 1:
         tables = list(map(task, parts))
     else:
-        tables = _by_processes(task, parts, count)
+        with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+            try:
+                tables = list(pool.map(task, parts))
+            except BrokenProcessPool:
+                why = "a process died: has this machine enough memory? A script must call this "
+                why += 'under `if __name__ == "__main__":`, because each process imports it.'
+                tables = [why]
     for table in tables:
         if isinstance(table, str):
             raise ConfigurationError(f"Pictures cannot be embedded: {table}")
@@ -144,15 +150,6 @@ def _embed_here(
         return error.message
     except Exception as error:  # noqa: BLE001 - a plug-in's bug may hold a picture
         return f"the backend {backend} failed with {type(error).__name__}."
-
-
-def _by_processes(task: Any, parts: Sequence[Sequence[Path]], count: int) -> list[Any]:
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        try:
-            return list(pool.map(task, parts))
-        except BrokenProcessPool:
-            why = "a process died: has this machine enough memory? A script must call this under "
-            return [f'{why}`if __name__ == "__main__":`, because each process imports it.']
 
 
 def _by_dask(task: Any, parts: Sequence[Sequence[Path]], dask: Any) -> tuple[list[Any], str]:
@@ -292,18 +289,15 @@ def embeddings_of(
 def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
     worker: Worker, threads: int, table: Embeddings | None
 ) -> None:
-    """Ask about every free pair as `Worker.ask_all` does, with the same answers.
-
-    The first pair that has a score is also asked as a whole: thresholds are for such calls, so an
-    engine whose embeddings give another score ends here.
-    """
+    """Ask about every free pair as `Worker.ask_all` does, with the same answers."""
     if table is not None and table.privacy is not None:
         worker.database.note_privacy(worker.stored.number, table.privacy)
     verifier, digests = worker.system.verifier, worker.digests
     engine: Any = verifier.backend
     threshold, review = verifier.thresholds(Operation.MATCH)
     pictures = {} if table is None else dict(table.pictures)
-    #: What the first pair was answered as a whole: others have its scale and names.
+    # The first pair that has a score is also asked as a whole: thresholds are for such calls, so an
+    # engine whose embeddings give another score ends here. Others have its scale and names.
     pattern: Outcome | None = None
 
     def look(path: Path) -> None:

@@ -168,8 +168,6 @@ class Worker:
         now = self._clock.now()
         reconcile_charges(self.database, self.stored, verifier, stores, now, only_due=True)
 
-    # --- All pairs ----------------------------------------------------------------------------
-
     def ask_all(self, threads: int) -> None:
         """Ask about every free pair, with so many threads, until there is none or it is over."""
         self.line_up()
@@ -240,8 +238,6 @@ class Worker:
             with self._lock:
                 self.count += 1
             self._on_end(self.name, outcome.state)
-
-    # --- One pair -----------------------------------------------------------------------------
 
     def ask(self, pair: int) -> Outcome | None:
         """One pair, asked once; None if it was not asked, and is given back."""

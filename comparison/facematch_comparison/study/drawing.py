@@ -139,9 +139,6 @@ def split_by_subject(
     return of_first & of_second, ~of_first & ~of_second
 
 
-# --- Drawing --------------------------------------------------------------------------------------
-
-
 def _each_once(pictures: Mapping[str, Sequence[Path]]) -> dict[str, list[Path]]:
     whose: dict[Path, str] = {}
     files: dict[str, list[Path]] = {}

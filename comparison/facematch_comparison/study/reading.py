@@ -244,16 +244,9 @@ END
 
 
 def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -> Study:
-    """Read a file of pairs: CSV with a header.
+    """Read a file of pairs: `NEEDED` and columns of groups, with files relative to its folder.
 
-    The columns are ``probe``, ``reference`` (files, relative to the folder of the CSV file),
-    ``same`` (1 or 0), ``probe_subject`` and ``reference_subject`` (any name or number for each
-    person), and as many as you like of ``group_NAME`` (the group of both people) or
-    ``probe_group_NAME`` and ``reference_group_NAME``. Other columns are skipped, unless one looks
-    like a misspelt column of groups. `note` is called with what was assumed.
-
-    Raises:
-        InvalidRequest: it cannot be read, or something is wrong in it; every place is named.
+    Other columns are skipped, unless one looks like a misspelt column of groups.
     """
     cells = read_cells(path, what="pair", example=",".join(NEEDED))
     if note is not None:
@@ -436,13 +429,10 @@ def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()
 def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
     """Read ``pairs.txt`` of Labeled Faces in the Wild, or a file of its form.
 
-    A line ``name n1 n2`` is a mated pair, ``name1 n1 name2 n2`` a non-mated one, with tabulators or
-    spaces between; photograph n of a person is ``name/name_000n.jpg``. The first line may say how
-    many pairs follow: of each kind, or of each kind in each of so many sets.
-
-    Source: G. B. Huang et al., "Labeled Faces in the Wild", 2007.
-
-    `pictures`: the folder of people; None for the one that the file is in.
+    A line ``name n1 n2`` is a mated pair, ``name1 n1 name2 n2`` a non-mated one; photograph n of a
+    person is ``name/name_000n.jpg``. The first line may say how many pairs follow: of each kind, or
+    of each kind in each of so many sets. Source: G. B. Huang et al., "Labeled Faces in the Wild",
+    2007.
     """
     try:
         with open_file(path) as file:
