@@ -111,7 +111,7 @@ def evaluate(
     is_default = required_fmr is None and bearable is not None
     if required_fmr is None:
         required_fmr = bearable or stats.COMMON_FMRS[0]
-    judging = _Judging(
+    judging = _SystemJudge(
         required_fmr=required_fmr,
         confidence=confidence,
         costs=costs,
@@ -230,7 +230,7 @@ def _why_reversed(table: ScoreTable) -> str | None:
 
 
 @attrs.frozen(kw_only=True)
-class _Judging:
+class _SystemJudge:
     """What is asked of every system; `calibration` are the pairs that choose, None for all."""
 
     required_fmr: float
@@ -302,16 +302,17 @@ class _Judging:
         if system.point is not None:
             system = self._at_point(system, answers_judged, side)
         if answers.table.attempts is not None:
-            transactions = self._transactions(at_required, answers.table, judged)
-            system = attrs.evolve(system, transactions=transactions)
+            attempts = self.attempts or int(answers.table.attempts.max(initial=1))
+            best = stats.Rates(judged.best_of(attempts), self.confidence)
+            size = size_of(answers.table.best_of(attempts))
+            system = attrs.evolve(
+                system, transactions=self._transactions(at_required, best, attempts, size)
+            )
         return side, system
 
     def _transactions(
-        self, at: OperatingPoint | None, table: ScoreTable, judged: ScoreTable
+        self, at: OperatingPoint | None, rates: stats.Rates, attempts: int, size: SampleSize
     ) -> Transactions:
-        attempts = self.attempts or int(np.max(table.attempts, initial=1))
-        rates = stats.Rates(judged.best_of(attempts), self.confidence)
-        size = size_of(table.best_of(attempts))
         default = _default(rates)
         best = Transactions(attempts=attempts, size=size, at_required=None, at_default=default)
         if at is None or not rates.table.is_scored:

@@ -69,7 +69,7 @@ class DifferencePlan:
 
 
 @attrs.frozen(kw_only=True)
-class Pairs:
+class PairCounts:
     """So many pairs are judged; so many are drawn and asked about for it, at what cost a vendor."""
 
     mated: int
@@ -80,14 +80,14 @@ class Pairs:
 
 
 @attrs.frozen(kw_only=True)
-class Need(Pairs):
+class ClaimNeed(PairCounts):
     """What it takes to show both claims, if each kind of pair brings at most so many errors."""
 
     errors: int
 
 
 @attrs.frozen(kw_only=True)
-class Less:
+class SmallerBudget:
     """What a smaller budget buys of a vendor, and the lowest rates that it can show: without one
     error; None without a pair that is judged."""
 
@@ -100,7 +100,7 @@ class Less:
 
 
 @attrs.frozen(kw_only=True)
-class DifferenceNeed(Pairs):
+class DifferenceNeed(PairCounts):
     """What it takes to see a difference between two systems, each mated pair of another person.
 
     One question has the error probability `alpha`, two-sided; `disagreement` is the share of mated
@@ -133,8 +133,8 @@ class StudyPlan:
     frr: float
     confidence: float
     split: bool
-    needs: tuple[Need, ...]
-    less: tuple[Less, ...]
+    needs: tuple[ClaimNeed, ...]
+    less: tuple[SmallerBudget, ...]
     difference: DifferenceNeed | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -182,7 +182,7 @@ def plan_study(
     for errors in ERRORS:
         mated, non_mated = (trials_for(rate, errors, confidence) for rate in (frr, fmr))
         non_mated = max(non_mated, trials_allowing(ENOUGH_FALSE_MATCHES, fmr))
-        needs.append(Need(errors=errors, **_count_pairs(mated, non_mated, prices, parts)))
+        needs.append(ClaimNeed(errors=errors, **_count_pairs(mated, non_mated, prices, parts)))
     floor = needs[0]
     less = [
         _less(vendor, budget, price, floor, confidence=confidence, parts=parts)
@@ -197,7 +197,9 @@ def plan_study(
         split=split,
         needs=tuple(needs),
         less=tuple(less),
-        difference=difference and _difference(difference, fmr, 1 - confidence, prices, parts),
+        difference=None
+        if difference is None
+        else _difference(difference, fmr, 1 - confidence, prices, parts),
     )
 
 
@@ -284,8 +286,8 @@ def _round_up(amount: Decimal) -> Decimal:
 
 
 def _less(
-    vendor: str, budget: Decimal, price: Decimal, floor: Need, *, confidence: float, parts: int
-) -> Less:
+    vendor: str, budget: Decimal, price: Decimal, floor: ClaimNeed, *, confidence: float, parts: int
+) -> SmallerBudget:
     calls = int((budget / price).to_integral_value(ROUND_FLOOR))
     mated = calls * floor.mated // (floor.mated + floor.non_mated)
     frr, fmr = (
@@ -293,7 +295,7 @@ def _less(
         -math.expm1(math.log1p(-confidence) / (pairs // parts)) if pairs // parts else None
         for pairs in (mated, calls - mated)
     )
-    return Less(
+    return SmallerBudget(
         vendor=vendor, budget=budget, mated=mated, non_mated=calls - mated, frr=frr, fmr=fmr
     )
 

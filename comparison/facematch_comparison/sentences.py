@@ -21,7 +21,7 @@ from .model import (
 )
 from .numbers import (
     in_words,
-    listed,
+    join_names,
     money,
     one_in_at_least,
     percent,
@@ -66,16 +66,18 @@ def headline(
             table = f" They bear {in_words(1 / often)}.{table}"
         return f"At {in_words(required_fmr)}, no system can be judged: {why_not}{table}"
     if len(judged) == 1:
-        return _of_one(judged[0], at, evaluation.confidence)
+        return _describe_one(judged[0], at, evaluation.confidence)
     names = [system.name for system in judged]
     compared = [each for each in differences if each.frr is not None]
     apart = [name for name in names if not any(name in (two.first, two.second) for two in compared)]
     if not compared and (reason := why_not_comparable(required_fmr, trials)):
-        return f"{listed(names)} are not compared: {reason}"
+        return f"{join_names(names)} are not compared: {reason}"
     if len(judged) > 2 and compared:
-        sentence = _of_several([each for each in judged if each.name not in apart], compared, at)
+        sentence = _describe_several(
+            [each for each in judged if each.name not in apart], compared, at
+        )
         is_are = "is" if len(apart) == 1 else "are"
-        return f"{sentence} {listed(apart)} {is_are} not compared." if apart else sentence
+        return f"{sentence} {join_names(apart)} {is_are} not compared." if apart else sentence
     (both,) = (each for each in differences if {each.first, each.second} == {*names[:2]})
     return of_difference(both, required_fmr, at_thresholds, at) if compared else both.sentence
 
@@ -115,7 +117,7 @@ def of_difference(
     )
 
 
-def _of_one(system: System, at: str, confidence: float) -> str:
+def _describe_one(system: System, at: str, confidence: float) -> str:
     frr, point = _frr(system), system.at_required
     if not frr.trials or point is None or point.threshold is None:
         return f"At {at}, nothing is known of how often {system.name} turns genuine people away."
@@ -131,7 +133,7 @@ def _of_one(system: System, at: str, confidence: float) -> str:
     return f"{sentence}; the true rate there is {ends}, with {100 * confidence:g} % confidence."
 
 
-def _of_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
+def _describe_several(judged: Sequence[System], differences: Sequence[Difference], at: str) -> str:
     """The best of those that nobody really beats, held against each of the others."""
     beaten = {
         each.second if each.better == each.first else each.first
@@ -154,13 +156,13 @@ def _of_several(judged: Sequence[System], differences: Sequence[Difference], at:
             beyond |= {*each.beyond}
     parts = []
     if real:
-        parts.append(f"fewer than {listed(real)}, and that is not chance")
+        parts.append(f"fewer than {join_names(real)}, and that is not chance")
     if chance:
         possible = f"one of up to {points(most, most)} points is possible"
-        parts.append(f"no difference from {listed(chance)} is shown, and {possible}")
+        parts.append(f"no difference from {join_names(chance)} is shown, and {possible}")
     if beyond:
         exceeds = "exceeds" if len(beyond) == 1 else "exceed"
-        parts.append(f"but {listed(sorted(beyond))} {exceeds} that FMR")
+        parts.append(f"but {join_names(sorted(beyond))} {exceeds} that FMR")
     frr = _frr(best)
     sentence = f"At {at}, {best.name} turns away {frr.errors:,} of {frr.trials:,} genuine attempts"
     return f"{sentence}: {'; '.join(parts)}." if parts else f"{sentence}."
@@ -248,7 +250,7 @@ def caveats(evaluation: Evaluation) -> tuple[Caveat, ...]:
         for code_and_text in _of_system(evaluation, system).items():
             together.setdefault(code_and_text, []).append(system.name)
     of_systems = [
-        Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, listed(names)))
+        Caveat(code=code, systems=tuple(names), text=text.replace(_NAMES, join_names(names)))
         for (code, text), names in together.items()
     ]
     return (*of_systems, *_of_the_study(evaluation))
@@ -288,7 +290,7 @@ def _of_system(evaluation: Evaluation, system: System) -> dict[str, str]:
             "giving a score: at a threshold they count as turned away."
         )
     if system.other_models:
-        others = listed([f"{model} ({n:,} pairs)" for model, n in system.other_models.items()])
+        others = join_names([f"{model} ({n:,} pairs)" for model, n in system.other_models.items()])
         texts["model_changed"] = (
             f"{_NAMES} is only what the model {system.model or 'that gave no name'} answered: "
             f"the vendor's model changed during the run, to or from {others}. Two models are two "
@@ -348,7 +350,7 @@ def _of_the_study(evaluation: Evaluation) -> Iterator[Caveat]:
     unpriced = [system.name for system in evaluation.systems if system.service.price is None]
     if evaluation.costs is not None and unpriced:
         every = len(unpriced) == len(evaluation.systems)
-        whose = "" if every else f" to {listed(unpriced)}"
+        whose = "" if every else f" to {join_names(unpriced)}"
         yield Caveat(
             code="no_price",
             systems=() if every else tuple(unpriced),

@@ -22,7 +22,7 @@ from . import common
 if TYPE_CHECKING:
     from facematch_comparison.gate import Requirements, Verdict
     from facematch_comparison.model import Evaluation, Rate
-    from facematch_comparison.plan import Pairs, StudyPlan
+    from facematch_comparison.plan import PairCounts, StudyPlan
     from facematch_core.calibration import Calibration
 
 #: The largest report that is read, in bytes.
@@ -111,7 +111,7 @@ def _show_plan(study_plan: StudyPlan, currency: str, *, every: bool) -> None:
         *(f"{name}, {currency}" for name in study_plan.needs[0].cost),
     ]
 
-    def cells(need: Pairs) -> list[str]:
+    def cells(need: PairCounts) -> list[str]:
         numbers = [need.mated, need.non_mated]
         numbers += [need.draw_mated, need.draw_non_mated] if study_plan.split else []
         numbers += [need.draw_mated + need.draw_non_mated]
@@ -329,7 +329,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
     threshold would do. INCONCLUSIVE (3): these data cannot show it; it says how many more
     comparisons would, at what price. Failures to acquire count as errors.
     """
-    from facematch_comparison.gate import Outcome, judge, read_requirements
+    from facematch_comparison.gate import Conclusion, judge, read_requirements
 
     calibration: Path | None = options["calibration"]
     if calibration is not None:
@@ -344,7 +344,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
             core.say(f"{judged.outcome.upper()}  {judged.sentence}")
         if len(verdict.systems) > 1:
             more = ": all must pass; name the one that you want with --system"
-            more = "" if verdict.outcome is Outcome.PASS else more
+            more = "" if verdict.outcome is Conclusion.PASS else more
             core.say(f"{verdict.outcome.upper()}  overall, by {rules.title}{more}")
         for text in filter(None, (rules.source, rules.leaves_out)):
             core.say(text, err=True)
@@ -355,7 +355,7 @@ def gate(*, requirements: str, as_json: bool, **options: Any) -> int:
         else:
             core.write_json(calibration, shipped.to_dict())
             core.say(f"written to {calibration}", err=as_json)
-    codes = {Outcome.PASS: core.Exit.OK, Outcome.FAIL: core.Exit.NO}
+    codes = {Conclusion.PASS: core.Exit.OK, Conclusion.FAIL: core.Exit.NO}
     return codes.get(verdict.outcome, core.Exit.LOOK)
 
 
@@ -394,7 +394,7 @@ def _shipped(
 ) -> Calibration | None:
     """The threshold that was judged, as a calibration; None unless its system passes."""
     from facematch_comparison.calibration import calibration_of
-    from facematch_comparison.gate import At, Outcome
+    from facematch_comparison.gate import Conclusion, JudgedAt
 
     requirements = verdict.requirements
     if len(verdict.systems) > 1:
@@ -402,12 +402,12 @@ def _shipped(
             "--calibration is for one system: name it with --system, of "
             f"{', '.join(judged.system for judged in verdict.systems)}."
         )
-    if requirements.at is not At.REQUIRED_FMR:
+    if requirements.at is not JudgedAt.REQUIRED_FMR:
         raise click.UsageError(
             f"{requirements.name} judges the threshold that systems were asked with: there is "
             "none of ours to write with --calibration."
         )
-    if verdict.outcome is not Outcome.PASS:
+    if verdict.outcome is not Conclusion.PASS:
         return None
     return calibration_of(
         evaluation,

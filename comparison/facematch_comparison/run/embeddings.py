@@ -24,7 +24,7 @@ from facematch_core.http import HttpBackend
 from facematch_core.models import Charged, Decision, Environment, Operation, Score
 from facematch_core.plugins import backend_class
 
-from .pairs import Outcome, PairState
+from .pairs import PairOutcome, PairState
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def _one_engine(table: pa.Table) -> str:
 # --- Reading them ---------------------------------------------------------------------------------
 
 
-class Picture(NamedTuple):
+class PictureEmbedding(NamedTuple):
     """What an engine saw in one picture; no vector without a face."""
 
     vector: NDArray[np.float32] | None
@@ -211,7 +211,7 @@ class Embeddings(NamedTuple):
 
     engine: str
     privacy: str | None
-    pictures: dict[str, Picture]
+    pictures: dict[str, PictureEmbedding]
 
 
 def read_embeddings(source: Path | pa.Table) -> Embeddings:
@@ -233,7 +233,7 @@ def read_embeddings(source: Path | pa.Table) -> Embeddings:
         privacy = (table.schema.metadata or {}).get(b"facematch.privacy", b"").decode()
         columns = [table.column(name).to_pylist() for name in ("sha256", "error", "elapsed_s")]
         pictures = {
-            str(digest): Picture(vector if seen else None, error, elapsed_s)
+            str(digest): PictureEmbedding(vector if seen else None, error, elapsed_s)
             for digest, error, elapsed_s, vector, seen in zip(
                 *columns, vectors, is_face, strict=True
             )
@@ -298,7 +298,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
     pictures = {} if table is None else dict(table.pictures)
     # The first pair that has a score is also asked as a whole: thresholds are for such calls, so an
     # engine whose embeddings give another score ends here. Others have its scale and names.
-    pattern: Outcome | None = None
+    pattern: PairOutcome | None = None
 
     def look(path: Path) -> None:
         if worker.is_over:
@@ -318,7 +318,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
         with ThreadPoolExecutor(count, thread_name_prefix="facematch-embed") as pool:
             list(pool.map(look, missing))
 
-    def judge(score: float | None, first: Outcome) -> Outcome:
+    def judge(score: float | None, first: PairOutcome) -> PairOutcome:
         scale = None if score is None else first.scale
         decision = decide_by_threshold(
             None if score is None else Score(score, str(scale)), threshold
@@ -327,7 +327,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
             decision = Decision.REVIEW
         return attrs.evolve(first, score=score, scale=scale, decision=decision, call_id=None)
 
-    def outcome(number: int) -> Outcome | None:
+    def outcome(number: int) -> PairOutcome | None:
         """What a pair ends in; None if it is to be asked another time."""
         nonlocal pattern
         pair = worker.study.pairs[number]
@@ -354,7 +354,7 @@ def ask_by_embeddings(  # noqa: C901 - closures that are read from top to bottom
             return None
         error = both[0].error or both[1].error
         if error is not None:
-            return Outcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
+            return PairOutcome(state=PairState.ANSWERED, billed=Charged.NO, error=error)
         times_s = [picture.elapsed_s for picture in both]
         elapsed_s = None if None in times_s else sum(filter(None, times_s))
         return attrs.evolve(judge(score, pattern), elapsed_s=elapsed_s)

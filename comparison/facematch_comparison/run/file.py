@@ -100,12 +100,12 @@ class RunFile:
 
     def close(self) -> None:
         """Let go of it, and close its connections. May be called more than once, and used again."""
-        self.let_go()
+        self.unlock()
         if self._database is not None:
             self._database.close()
 
-    def hold(self) -> None:
-        """Be the one that writes, until `let_go`, `close` or the end of the process."""
+    def lock(self) -> None:
+        """Be the one that writes, until `unlock`, `close` or the end of the process."""
         lock = _take_lock(f"{self._file.resolve()}.lock")
         if lock is None:
             (row,) = self.transact(
@@ -124,10 +124,10 @@ class RunFile:
         try:
             self._note_holder(platform.node()[:200], os.getpid(), self.now())
         except BaseException:
-            self.let_go()
+            self.unlock()
             raise
 
-    def let_go(self) -> None:
+    def unlock(self) -> None:
         """Let others write. May be called more than once."""
         lock, self._lock = self._lock, None
         if lock is not None:

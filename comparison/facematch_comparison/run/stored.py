@@ -166,7 +166,7 @@ class StoredSystem:
             price=row["price"] and Decimal(row["price"]),
         )
 
-    def updated(self, system: StoredSystem) -> StoredSystem:
+    def apply_changes(self, system: StoredSystem) -> StoredSystem:
         """With what may change between two starts; `InvalidRequest` if what may not change does."""
         for key, words in _FIXED.items():
             if self.settings[key] != system.settings[key]:

@@ -79,7 +79,7 @@ class RedrawnThreshold:
         self.people = urn.row_of_person[self.people]
         self.sums = self.sums[urn.person_of_row]
 
-    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def highest_refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64, (B,): the highest score that may not pass, if people are drawn so (B, P)."""
         products = drawn[:, self.people[0]] * drawn[:, self.people[1]]
         passed = np.cumsum(1 + self._scale * (products - 1), axis=1)
@@ -112,7 +112,7 @@ class FixedThreshold:
     def draw_from(self, urn: Urn) -> None:
         """Nobody is looked at."""
 
-    def refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+    def highest_refused(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(len(drawn), self.highest)
 
 

@@ -259,7 +259,7 @@ def _redraw(
         values: dict[tuple[int, int], list[NDArray[np.float64]]] = {two: [] for two in compared}
         length = max(part.people.shape[-1] for part in parts)
         for drawn in urn.draws(resamples, seed, length=length):
-            refused = {place: part.refused(drawn) for place, part in thresholds.items()}
+            refused = {place: part.highest_refused(drawn) for place, part in thresholds.items()}
             count = {key: drawn @ weight for key, weight in weights.items()}
             wrong = {
                 (place, key): part.count(drawn, refused[place])

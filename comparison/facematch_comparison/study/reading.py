@@ -23,7 +23,7 @@ import numpy as np
 
 from facematch_comparison.answers import Grouping
 from facematch_comparison.cells import (
-    Cells,
+    CellTable,
     Problem,
     near_prefix,
     of_text,
@@ -31,7 +31,7 @@ from facematch_comparison.cells import (
     problems_at,
     read_cells,
 )
-from facematch_comparison.numbers import listed
+from facematch_comparison.numbers import join_names
 from facematch_core.errors import InvalidRequest
 from facematch_core.files import write_file
 from facematch_core.tables import TextTable, escaped, place, refuse
@@ -208,8 +208,9 @@ def photographs(folder: Path) -> dict[str, tuple[Path, ...]]:
         first, second = sorted(pictures, key=lambda name: not _PROBES.match(name.lower()))[:2]
         raise InvalidRequest(
             f"The folders of {folder} seem to be kinds of pictures and not people: "
-            f"{listed([repr(name[:60]) for name in pictures])}. If a file is called as the person "
-            "in each of them, this writes pairs of one person and of two; then use pairs.csv:\n"
+            f"{join_names([repr(name[:60]) for name in pictures])}. If a file is called as the "
+            "person in each of them, this writes pairs of one person and of two; then use "
+            "pairs.csv:\n"
             + _WRITE_PAIRS.format(str(folder / first), str(folder / second))
             + "\nIf each folder is one person, call it as the person, and files of two people "
             "differently."
@@ -256,7 +257,7 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
     return _study(cells, path, path.parent)
 
 
-def _study(cells: Cells, path: Path, folder: Path) -> Study:
+def _study(cells: CellTable, path: Path, folder: Path) -> Study:
     """The study of a table that has every column that is `NEEDED`; files lie in `folder`."""
     problems = [*cells.problems]
     problems += [
@@ -298,7 +299,7 @@ def _study(cells: Cells, path: Path, folder: Path) -> Study:
     return Study(name=path.stem, pairs=tuple(pairs.values()), groups=groups)
 
 
-def _problems_of(pairs: Mapping[int, StudyPair], cells: Cells) -> Iterator[Problem]:
+def _problems_of(pairs: Mapping[int, StudyPair], cells: CellTable) -> Iterator[Problem]:
     # What is said of the rows that something is wrong with, apart for each kind of it.
     kinds: list[dict[int, str]] = [{} for _ in range(5)]
     label, itself, people, again, file = kinds
@@ -410,7 +411,9 @@ def read_groups(path: Path, people: Container[str]) -> dict[str, dict[str, str]]
     return groups
 
 
-def _of_header(cells: Cells, needed: Sequence[str], prefixes: Sequence[str] = ()) -> list[Problem]:
+def _of_header(
+    cells: CellTable, needed: Sequence[str], prefixes: Sequence[str] = ()
+) -> list[Problem]:
     problems = [
         Problem(f"the column {name} is missing") for name in needed if name not in cells.header
     ]
@@ -451,14 +454,19 @@ def read_lfw_pairs(path: Path, pictures: Path | None = None) -> Study:
             announced = 2 * math.prod(map(int, words))
             continue
         match words:
-            case [first, one, two] if _are_numbers(one, two):
+            case [first, first_photo, second_photo] if _are_numbers(first_photo, second_photo):
                 second = first
-            case [first, one, second, two] if _are_numbers(one, two):
+            case [first, first_photo, second, second_photo] if _are_numbers(
+                first_photo, second_photo
+            ):
                 pass
             case _:
                 strange.append(number)
                 continue
-        files = (f"{who}/{who}_{int(at):04}.jpg" for who, at in ((first, one), (second, two)))
+        files = (
+            f"{who}/{who}_{int(at):04}.jpg"
+            for who, at in ((first, first_photo), (second, second_photo))
+        )
         rows.append([*files, str(int(first == second)), first, second])
         numbers.append(number)
     problems = []

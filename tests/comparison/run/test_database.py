@@ -14,7 +14,7 @@ from kit.comparison.studies import (
 )
 
 from facematch_comparison.run import RunDatabase, StoredSystem, run_study
-from facematch_comparison.run.pairs import Outcome, PairState
+from facematch_comparison.run.pairs import PairOutcome, PairState
 from facematch_core import Charged, ConfigurationError, Decision, Environment, InvalidRequest
 from facematch_core.store import SqlStore
 
@@ -119,7 +119,7 @@ def test_progress_counts_states_and_charges(database):
         (PairState.ANSWERED, None),
     ]
     outcomes = [
-        Outcome(state=state, decision=decision, billed=charge)
+        PairOutcome(state=state, decision=decision, billed=charge)
         for (state, decision), charge in zip(ends, billed, strict=True)
     ]
     database.end(system.number, [*enumerate(outcomes)])

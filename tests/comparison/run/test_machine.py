@@ -39,7 +39,7 @@ class Machine(RuleBasedStateMachine):
         self.at_end = contextlib.ExitStack()
         self.folder = self.at_end.enter_context(tempfile.TemporaryDirectory())
         self.database = self.opened()
-        self.database.hold()
+        self.database.lock()
         self.system = enter_system(self.database, PAIRS)
         self.pairs = [Pair() for _ in range(PAIRS)]
         self.numbers = itertools.count(1)
@@ -115,10 +115,10 @@ class Machine(RuleBasedStateMachine):
         """Whoever held it is gone: what it had begun is recovered, and what failed is free."""
         another = self.opened()
         with pytest.raises(ConfigurationError, match="is in use by process"):
-            another.hold()
+            another.lock()
         self.database.close()
         self.database = another
-        another.hold()
+        another.lock()
         expected = {
             billed: {self.pairs[number].call_id for number in self.these(state)}
             for billed, state in zip((Charged.NO, Charged.UNKNOWN), UNDER_WAY, strict=True)
