@@ -55,9 +55,9 @@ def test_a_run_that_is_under_way_is_left_alone_and_may_be_read(database, study, 
         other = RunDatabase(address)
         with pytest.raises(ConfigurationError, match=f"in use by process {os.getpid()} on "):
             run_study(study, {"fake": opener()}, other)
-        for one in (other, database):
+        for open_database in (other, database):
             with pytest.raises(ConfigurationError, match="is in use by"):
-                one.lock()
+                open_database.lock()
         system = stored_system(other)
         seen.append((pair_states(other, system), other.progress(system.number).left))
         assert not read_answers(other, other.study())[0].table.answered.any()

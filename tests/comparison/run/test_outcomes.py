@@ -19,7 +19,7 @@ def of(kind, **more):
 
 
 def every(kind):
-    return [kind, *(one for below in kind.__subclasses__() for one in every(below))]
+    return [kind, *(subclass for below in kind.__subclasses__() for subclass in every(below))]
 
 
 #: Those of the core: a plug-in's are below one of them.
