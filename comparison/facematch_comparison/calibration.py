@@ -206,10 +206,8 @@ def _times(name: str, scores: NDArray[np.float64]) -> int:
 
 
 def _on_scale(threshold: float, times: int, rule: ThresholdRule) -> float:
-    """A threshold on the verifier's scale, where 66.6 and 100 times 0.666 differ by a trifle.
-
-    A pair that has just this score is to fare as it did, whichever of them the verifier gives.
-    """
+    """On the verifier's scale: a pair of just this score fares as it did, rounded or not."""
+    # 66.6 and 100 times 0.666 differ by a trifle.
     both = threshold * times, round(threshold * times, 9)
     if not math.isclose(*both, rel_tol=1e-14):
         return both[0]

@@ -46,7 +46,6 @@ from .stats import bounds, effective_size, exact_upper
 from .stats.groups import FEW_PEOPLE
 from .stats.intervals import fewest
 
-#: Where ours are.
 _FOLDER: Final = Path(__file__).parent / "requirements"
 
 #: `required_fmr` is this part of `max_fmr` by default. A threshold that was chosen right at the
@@ -54,7 +53,6 @@ _FOLDER: Final = Path(__file__).parent / "requirements"
 #: enough on average.
 _SHARE: Final = 5
 
-#: Nobody compares more pairs than that.
 _MOST: Final = 10**9
 
 #: Limits by group: of a rate of each, or of its ratio to that of all groups together.
@@ -358,12 +356,10 @@ def _rates(
     requirements: Requirements,
     column: Sequence[GroupCell] = (),
 ) -> Iterator[RateVerdict]:
-    """The rates of all pairs, or of one group of a column, that have a limit, beside it.
-
-    Any group may come out as the one that fails: so the lower bounds of a column hold together. All
-    groups must pass: so the upper bounds need not.
-    """
+    """The rates of all pairs, or of one group of a column, that have a limit, beside it."""
     confidence, chosen_for = requirements.confidence, requirements.required_fmr
+    # Any group may come out as the one that fails, so the lower bounds of a column hold together;
+    # all groups must pass, so the upper bounds need not.
     together = 1 - (1 - confidence) / max(1, len(column))
     place = {"column": of.column, "group": of.group} if isinstance(of, GroupCell) else {}
     for name, limit in limits.items():
@@ -451,11 +447,9 @@ def more_needed(
 def _more_for_ratio(
     ratio: Estimate | None, limit: float, rate: Rate, *, share: float, likely: float, tail: float
 ) -> int | None:
-    """How many more pairs a group needs that has a `share` of all, if all groups grow alike.
-
-    By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
-    be, if all groups err as often as is `likely` at most.
-    """
+    """How many more pairs a group takes that has a `share` of all, if all groups grow alike."""
+    # By the variance of the logarithm of a ratio. Where nobody erred yet: the fewest that there can
+    # be, if all groups err as often as is `likely` at most.
     value = ratio.value if ratio else 1.0
     if share * limit >= 1 or value >= limit:
         return None

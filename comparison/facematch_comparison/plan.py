@@ -229,10 +229,9 @@ def _difference(
 ) -> DifferenceNeed:
     """How many pairs of each kind see a difference.
 
-    The difference varies because mated pairs are few, as McNemar's test has it (R. J. Connor,
-    "Sample size for testing differences in proportions for the paired-sample design", Biometrics
-    43, 1987), and because each threshold lies where so many false matches of the test set happen to
-    put it: the logarithm of its true FMR varies by one over their number, and the FRR with it.
+    It varies because mated pairs are few (R. J. Connor, "Sample size for testing differences in
+    proportions for the paired-sample design", Biometrics 43, 1987), and because each threshold lies
+    where so many false matches put it: ln(FMR) varies by one over their number, and so the FRR.
     """
     alpha /= of.systems * (of.systems - 1) // 2
     psi, apart = of.disagreement, of.first - of.second
@@ -259,11 +258,7 @@ def _difference(
 
 
 def _steepness(frr: float, fmr: float) -> float:
-    """How much the FRR rises if the natural logarithm of the FMR falls by 1.
-
-    As of normal scores of one spread, mated and non-mated, which is careful: where vendors often
-    have twice the FRR at a tenth of the FMR, they have 5 to 10 times.
-    """
+    """How much the FRR rises if ln(FMR) falls by 1, as of normal scores of one spread: careful."""
     return float(norm.pdf(norm.ppf(frr)) * fmr / norm.pdf(norm.isf(fmr)))
 
 

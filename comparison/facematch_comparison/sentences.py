@@ -11,14 +11,7 @@ from typing import Final
 
 from facematch_core.models import Environment
 
-from .model import (
-    Caveat,
-    Difference,
-    Estimate,
-    Evaluation,
-    Rate,
-    System,
-)
+from .model import Caveat, Difference, Estimate, Evaluation, Rate, System
 from .numbers import (
     in_words,
     join_names,
@@ -198,7 +191,6 @@ def limit(evaluation: Evaluation) -> str | None:
 
 
 def on_cost(evaluation: Evaluation) -> str | None:
-    """What an attempt costs with the cheapest system, and how much more with the next one."""
     if evaluation.costs is None:
         return None
     costs = {

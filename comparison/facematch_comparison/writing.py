@@ -299,7 +299,7 @@ def _errors(answers: Answers) -> Any:
 
 
 def _write_csv(table: Any, file: BinaryIO) -> None:
-    """Write an Arrow table as CSV without a formula: names are escaped, numbers are numbers."""
+    """Without a formula: names are escaped, numbers are numbers."""
     columns = []
     for column in table.columns:
         plain = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column

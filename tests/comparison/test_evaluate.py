@@ -432,7 +432,7 @@ def test_a_person_who_forces_the_threshold_up():
     assert evaluation.systems[0].at_required.threshold == 91
     assert (few.pairs, few.worst_person) == (37, 1)
     assert few.threshold_without <= 51
-    (caveat,) = (each for caveat_ in evaluation.caveats if caveat_.code == "concentrated")
+    (caveat,) = (each for each in evaluation.caveats if each.code == "concentrated")
     assert f"it would be {few.threshold_without:g}" in caveat.text
 
 

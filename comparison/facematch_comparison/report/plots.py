@@ -219,7 +219,6 @@ class _Plot:
         )
 
     def mark(self, at: OperatingPoint, place: int, path: str, *, hollow: bool) -> None:
-        """An operating point; its intervals as a cross unless it is hollow."""
         style = style_of(place)
         x, y = self._where(at)
         if not hollow:
@@ -258,7 +257,6 @@ class _Plot:
         return self.x.at(at.fmr.value or 0), self.y.at(at.frr.value or 0)
 
     def svg(self, title: str, description: str) -> Markup:
-        """The figure whole; both texts are for those who do not see it."""
         inside = Markup('<rect x="{}" y="{}" width="{}" height="{}"/>').format(
             *(self.left - 2, self.top - 2, self.right - self.left + 4, self.bottom - self.top + 4)
         )

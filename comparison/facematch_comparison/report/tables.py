@@ -201,8 +201,7 @@ class Tables:
             for kind, words in kinds
             if (at := system["cost"][kind])
         ]
-        words = "Expected cost of one attempt, with {} intervals"
-        return self._table("costs-table", words, rows)
+        return self._table("costs-table", "Expected cost of one attempt, with {} intervals", rows)
 
     @property
     def groups(self) -> Table:
@@ -359,13 +358,11 @@ def _why_empty(each: Node) -> Markup:
     """Instead of rates at a false match rate: how many pairs it takes, or why there is none."""
     if each["pairs_needed"].raw is None:
         return Markup("<small>{}</small>").format(values.text(each["why_not"]))
-    return Markup("<small>takes {} non-mated pairs</small>").format(
-        values.count(each["pairs_needed"])
-    )
+    needed = values.count(each["pairs_needed"])
+    return Markup("<small>takes {} non-mated pairs</small>").format(needed)
 
 
 def _ratio(estimate: Node) -> Markup:
-    """How many times as often; of a group without an error only how often it may be."""
     if not estimate or estimate["value"].raw:
         return values.estimate(estimate, values.quantity, _TIMES)
     high = values.quantity(estimate["interval"]["high"])

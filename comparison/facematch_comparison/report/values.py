@@ -95,7 +95,6 @@ def text(node: Node) -> Markup:
 
 
 def name(words: str) -> Markup:
-    """A key of the document, for example of a group."""
     return Markup("<bdi>{}</bdi>").format(plain(words))
 
 
@@ -136,7 +135,6 @@ def money(node: Node, currency: Node | None = None, width: float | None = None) 
 
 
 def width_of(interval: Node) -> float | None:
-    """How wide an interval is; None if there is none."""
     return interval["high"].raw - interval["low"].raw if interval else None
 
 
@@ -156,7 +154,6 @@ def estimate(node: Node, form: Form, unit: Markup | str = "") -> Markup:
 
 
 def rate(node: Node) -> Markup:
-    """A rate; under it its interval, and how many of how many."""
     value = percent(node["value"], width_of(node["interval"]))
     if not value:
         return Markup('<span class="none">no such pair</span>')

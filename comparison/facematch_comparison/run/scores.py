@@ -132,6 +132,5 @@ def _numbers(values: Iterable[float | None]) -> Any:
 
 
 def _common(texts: Iterable[str | None]) -> str | None:
-    """What all that are there say; None if they differ."""
     values = set(filter(None, texts))
     return values.pop() if len(values) == 1 else None

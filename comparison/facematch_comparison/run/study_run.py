@@ -314,7 +314,6 @@ def _open(
     *,
     is_kept: bool,
 ) -> OpenSystem:
-    """A system that can compare, closed at the end."""
     retention = Retention.KEEP if is_kept else Retention.MINIMAL
     system = OpenSystem(name, database, retention)
     verifier = opener(on_event=system.on_event)

@@ -156,10 +156,7 @@ class RedrawnErrors:
 
 
 class Urn:
-    """Whom people are drawn from: a row for each who is alone, or for all who bring the same.
-
-    The number of people of each stratum is the same in all resamples.
-    """
+    """People to draw: a row for each who is alone, or for all of a stratum who bring the same."""
 
     def __init__(
         self,

@@ -128,9 +128,7 @@ class McNemar(NamedTuple):
 
 
 def mcnemar(
-    first: NDArray[np.bool_],
-    second: NDArray[np.bool_],
-    subjects: NDArray[np.int64] | None = None,
+    first: NDArray[np.bool_], second: NDArray[np.bool_], subjects: NDArray[np.int64] | None = None
 ) -> McNemar:
     """McNemar's exact test at fixed thresholds; the careful one of two where pairs share people.
 

@@ -103,11 +103,7 @@ def draw_pairs(
 
 
 def split_by_subject(
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    *,
-    seed: int = 0,
-    share: float = 0.5,
+    first: NDArray[np.int64], second: NDArray[np.int64], *, seed: int = 0, share: float = 0.5
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Divide people, and with them pairs. A pair of one from each side belongs to neither.
 

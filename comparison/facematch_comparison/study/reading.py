@@ -258,7 +258,7 @@ def read_pairs_csv(path: Path, *, note: Callable[[str], object] | None = None) -
 
 
 def _study(cells: CellTable, path: Path, folder: Path) -> Study:
-    """The study of a table that has every column that is `NEEDED`; files lie in `folder`."""
+    """Of a table with all that is `NEEDED`; files lie in `folder`."""
     problems = [*cells.problems]
     problems += [
         Problem(f"{name} is empty", np.flatnonzero(~cells.words(name).filled)) for name in NEEDED
